@@ -1,0 +1,3 @@
+"""Zerosum: a payment service that keeps double-entry books."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The outside world: Redis, the clock, and later processors, webhooks and brokers."""

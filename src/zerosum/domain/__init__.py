@@ -1,0 +1,1 @@
+"""Pure rules: money, ledger, payments. No I/O, no framework, no clock."""

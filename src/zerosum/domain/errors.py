@@ -1,0 +1,341 @@
+"""Every reason for which Zerosum refuses something, each with a stable code.
+
+A refusal is a fact, not a failure: it carries the values that explain it (`facts`) and, where a request caused it,
+a JSON pointer to the member at fault (RFC 6901). `api/problems.py` maps each class to one HTTP status.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """Base of all refusals. `facts` hold only values that may be shown to the caller."""
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, /, *, pointer: str | None = None, **facts: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+        self.facts = facts
+
+    def at(self, pointer: str) -> DomainError:
+        """The same refusal, pointing at a member of the request."""
+        self.pointer = pointer
+        return self
+
+
+# --- What a request can get wrong about its values -------------------------------------------------------------------
+
+
+class InvalidAmount(DomainError):
+    code = "invalid_amount"
+    title = "The amount is not a positive decimal number written as a string"
+
+
+class AmountTooPrecise(DomainError):
+    code = "amount_too_precise"
+    title = "The amount is finer than its currency"
+
+
+class AmountTooLarge(DomainError):
+    code = "amount_too_large"
+    title = "The amount has more than 20 integer digits"
+
+
+class InvalidCurrency(DomainError):
+    code = "invalid_currency"
+    title = "The currency is not known to this ledger"
+
+
+class InvalidId(DomainError):
+    code = "invalid_id"
+    title = "The id is malformed"
+
+
+class InvalidString(DomainError):
+    code = "invalid_string"
+    title = "The text holds characters that are not allowed"
+
+
+class PanNotAllowed(DomainError):
+    code = "pan_not_allowed"
+    title = "The text looks like a card number"
+
+
+class ValidationFailed(DomainError):
+    """A request that does not fit its schema. `errors` lists each fault as `{pointer, code, detail}`."""
+
+    code = "validation_error"
+    title = "The request does not fit its schema"
+
+    def __init__(
+        self, detail: str, /, *, errors: list[dict[str, str]] | None = None, pointer: str | None = None
+    ) -> None:
+        super().__init__(detail, pointer=pointer)
+        self.errors = errors or []
+
+
+class UnknownField(DomainError):
+    code = "unknown_field"
+    title = "The body has a member this call does not know"
+
+
+class UnknownParameter(DomainError):
+    code = "unknown_parameter"
+    title = "The query has a parameter this call does not know"
+
+
+class InvalidParameter(DomainError):
+    code = "invalid_parameter"
+    title = "A query parameter has a bad value"
+
+
+class InvalidCursor(DomainError):
+    code = "invalid_cursor"
+    title = "The cursor is not one this list has given"
+
+
+class TooManyItems(DomainError):
+    code = "too_many_items"
+    title = "The list is longer than allowed"
+
+
+# --- What the books refuse -------------------------------------------------------------------------------------------
+
+
+class Unbalanced(DomainError):
+    code = "unbalanced"
+    title = "Debits and credits differ"
+
+
+class SameAccount(DomainError):
+    code = "same_account"
+    title = "The payer and the payee are one account"
+
+
+class CurrencyMismatch(DomainError):
+    code = "currency_mismatch"
+    title = "The account holds another currency"
+
+
+class InsufficientFunds(DomainError):
+    code = "insufficient_funds"
+    title = "The account has too little available"
+
+
+class LimitExceeded(DomainError):
+    code = "limit_exceeded"
+    title = "The account would leave its limits"
+
+
+class BalanceOverflow(DomainError):
+    code = "balance_overflow"
+    title = "The balance would pass 20 integer digits"
+
+
+class AccountFrozen(DomainError):
+    code = "account_frozen"
+    title = "The account is frozen"
+
+
+class AccountClosed(DomainError):
+    code = "account_closed"
+    title = "The account is closed"
+
+
+class AccountNotFound(DomainError):
+    code = "account_not_found"
+    title = "No such account"
+
+
+class AccountExists(DomainError):
+    code = "account_exists"
+    title = "The code is taken by another account"
+
+
+class CurrencyExists(DomainError):
+    code = "currency_exists"
+    title = "The currency is already known with another exponent"
+
+
+class InvalidState(DomainError):
+    code = "invalid_state"
+    title = "This is not possible in the present state"
+
+
+class AlreadyReversed(DomainError):
+    code = "already_reversed"
+    title = "The journal entry has been reversed before"
+
+
+class VersionNotReached(DomainError):
+    code = "version_not_reached"
+    title = "The account has not reached that version"
+    retryable = True
+
+
+# --- What cannot be found --------------------------------------------------------------------------------------------
+
+
+class LedgerNotFound(DomainError):
+    code = "ledger_not_found"
+    title = "No such ledger"
+
+
+class JournalEntryNotFound(DomainError):
+    code = "journal_entry_not_found"
+    title = "No such journal entry"
+
+
+class PaymentNotFound(DomainError):
+    code = "payment_not_found"
+    title = "No such payment"
+
+
+class ApiKeyNotFound(DomainError):
+    code = "api_key_not_found"
+    title = "No such API key"
+
+
+class IdempotencyKeyNotFound(DomainError):
+    code = "idempotency_key_not_found"
+    title = "Nothing is recorded under this key"
+
+
+class NotFound(DomainError):
+    code = "not_found"
+    title = "No such resource"
+
+
+# --- Idempotency -----------------------------------------------------------------------------------------------------
+
+
+class IdempotencyKeyMissing(DomainError):
+    code = "idempotency_key_missing"
+    title = "This call moves money and needs an Idempotency-Key header"
+
+
+class IdempotencyKeyInvalid(DomainError):
+    code = "idempotency_key_invalid"
+    title = "The Idempotency-Key is malformed"
+
+
+class IdempotencyKeyReused(DomainError):
+    code = "idempotency_key_reused"
+    title = "The key was used before for another request"
+
+
+class IdempotencyInProgress(DomainError):
+    code = "idempotency_in_progress"
+    title = "The first request with this key is still running"
+    retryable = True
+
+
+# --- What the gateway layer refuses ----------------------------------------------------------------------------------
+
+
+class MalformedJson(DomainError):
+    code = "malformed_json"
+    title = "The body is not JSON"
+
+
+class DuplicateKey(DomainError):
+    code = "duplicate_key"
+    title = "A JSON object has the same member twice"
+
+
+class TooDeep(DomainError):
+    code = "too_deep"
+    title = "The JSON is nested too deeply"
+
+
+class InvalidEncoding(DomainError):
+    code = "invalid_encoding"
+    title = "The body is not UTF-8"
+
+
+class UnsupportedMediaType(DomainError):
+    code = "unsupported_media_type"
+    title = "The body must be application/json in UTF-8"
+
+
+class BodyTooLarge(DomainError):
+    code = "body_too_large"
+    title = "The body is larger than allowed"
+
+
+class UriTooLong(DomainError):
+    code = "uri_too_long"
+    title = "The address is longer than allowed"
+
+
+class HeadersTooLarge(DomainError):
+    code = "headers_too_large"
+    title = "The header is larger than allowed"
+
+
+class InvalidRequest(DomainError):
+    code = "invalid_request"
+    title = "The HTTP request is malformed"
+
+
+class RequestTimeout(DomainError):
+    code = "request_timeout"
+    title = "The body did not arrive in time"
+    retryable = True
+
+
+class MethodNotAllowed(DomainError):
+    code = "method_not_allowed"
+    title = "The method is not allowed here"
+
+
+class Unauthenticated(DomainError):
+    code = "unauthenticated"
+    title = "A valid access token or API key is needed"
+
+
+class Forbidden(DomainError):
+    code = "forbidden"
+    title = "The token lacks the scope this call needs"
+
+
+class RateLimited(DomainError):
+    code = "rate_limited"
+    title = "Too many requests"
+    retryable = True
+
+
+class Overloaded(DomainError):
+    """The service sheds load; nothing was done."""
+
+    code = "overloaded"
+    title = "The service is busy; nothing was done"
+    retryable = True
+
+
+class Unavailable(DomainError):
+    """A part the request needs is away; nothing was done."""
+
+    code = "unavailable"
+    title = "The service cannot answer now; nothing was done"
+    retryable = True
+
+
+class OutcomeUnknown(DomainError):
+    """The only answer after which the money may or may not have moved: ask again with the same key."""
+
+    code = "outcome_unknown"
+    title = "Whether this was done is not known; retry with the same key"
+    retryable = True
+
+
+class InternalError(DomainError):
+    """A fault of ours. What the request asked for was not done, unless the problem says otherwise."""
+
+    code = "internal_error"
+    title = "Something went wrong on our side"

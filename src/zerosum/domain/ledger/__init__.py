@@ -1,0 +1,1 @@
+"""Accounts, journal entries and the Book that decides about them."""

@@ -1,0 +1,221 @@
+"""The Book: account states in memory, to which commands are applied one after another.
+
+    outcome = book.apply(command, posted_at)      # Posted or Refused; pure, deterministic
+
+Two shells use it. The committer fills it with rows it has locked in PostgreSQL and writes the outcomes back; the
+CSV engine starts from an empty one. All that is decided about money is decided here, in `objections`: in one fixed
+order, before anything is written.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from zerosum.domain.commands import Command
+from zerosum.domain.errors import (
+    AccountClosed,
+    AccountFrozen,
+    AccountNotFound,
+    BalanceOverflow,
+    CurrencyMismatch,
+    DomainError,
+    InsufficientFunds,
+    LimitExceeded,
+)
+from zerosum.domain.events import ResourceType
+from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, render_id
+from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
+from zerosum.domain.ledger.chain import entry_digest, posting_hash
+from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, PostedPosting, Posting
+from zerosum.domain.ledger.outcome import Outcome, Posted, Refused
+from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCommand(Command):
+    """A command a Book can decide. It knows its rule; the Book knows the accounts."""
+
+    @abstractmethod
+    def account_ids(self) -> tuple[AccountId, ...]:
+        """The accounts whose rows must be locked before this is decided."""
+
+    @abstractmethod
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        """Post to the book, or raise a DomainError and leave the book as it was."""
+
+
+class Book:
+    """Account states by id. Deterministic: the same states and commands give the same outcomes and hashes."""
+
+    __slots__ = ("accounts",)
+
+    def __init__(self, accounts: Iterable[AccountState] = ()) -> None:
+        self.accounts: dict[UUID, AccountState] = {account.id: account for account in accounts}
+
+    def apply(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
+        """Carry out the command, or refuse it and leave the book as it was."""
+        try:
+            return command.decide(self, posted_at)
+        except DomainError as refusal:
+            return Refused(refusal)
+
+    def apply_together(
+        self, commands: Sequence[LedgerCommand], posted_at: datetime
+    ) -> list[Posted] | tuple[int, Refused]:
+        """All or nothing: every outcome, or the index and refusal of the first that could not be carried out."""
+        before: dict[UUID, AccountState] = {
+            account_id: self.accounts[account_id].copy()
+            for command in commands
+            for account_id in command.account_ids()
+            if account_id in self.accounts
+        }
+        outcomes: list[Posted] = []
+        for index, command in enumerate(commands):
+            outcome = self.apply(command, posted_at)
+            if isinstance(outcome, Refused):
+                self.accounts.update(before)
+                return index, outcome
+            outcomes.append(outcome)
+        return outcomes
+
+    def post(
+        self,
+        entry: JournalEntry,
+        command: LedgerCommand,
+        posted_at: datetime,
+        resource_type: ResourceType,
+        resource_id: str | None = None,
+    ) -> PostedEntry:
+        """Judge the whole entry, then write it without further questions. Raises the first objection."""
+        for objection in self.objections(entry):
+            raise objection
+        posted = PostedEntry(
+            id=JournalEntryId(command.id),
+            ledger_id=command.ledger_id,
+            entry=entry,
+            effective_at=entry.effective_at or posted_at,
+            posted_at=posted_at,
+            actor=command.actor,
+            idempotency_key=command.idempotency_key,
+            fingerprint=command.fingerprint,
+            resource_type=resource_type,
+            resource_id=resource_id,
+            metadata=command.metadata,
+        )
+        digest = entry_digest(posted)
+        posted.postings = tuple([self._write(posting, digest) for posting in entry.postings])
+        return posted
+
+    def objections(self, entry: JournalEntry) -> Iterator[DomainError]:
+        """Every reason against the entry, in the order in which they are answered: accounts first, then balances.
+
+        The entry is judged as a whole: what counts is each account's balance after its last posting.
+        """
+        changes: dict[UUID, _Change] = {}
+        is_postable = True
+        for index, posting in enumerate(entry.postings):
+            account = self.accounts.get(posting.account_id)
+            objection = _objection_to_account(account, posting)
+            if objection is not None:
+                is_postable = False
+                yield objection.at(f"/postings/{index}/account")
+            elif account is not None:
+                change = changes.get(account.id)
+                if change is None:
+                    change = changes[account.id] = _Change(account)
+                change.include(posting)
+        if is_postable:
+            for change in changes.values():
+                yield from change.objections()
+
+    def _write(self, posting: Posting, digest: bytes) -> PostedPosting:
+        account = self.accounts[posting.account_id]
+        account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
+        balance, held = account.posted, account.held
+        if account.min_available is not None:
+            is_below = subtract(balance, held) < account.min_available
+            account.overdrawn = is_below and (account.overdrawn or posting.may_overdraw)
+        account.head = posting_hash(
+            account.head, digest, posting, account.version, render_amount(balance), render_amount(held)
+        )
+        return PostedPosting(posting, account.version, balance, held, account.head)
+
+
+def _objection_to_account(account: AccountState | None, posting: Posting) -> DomainError | None:
+    if account is None:
+        return AccountNotFound("There is no such account.", account=_wire_id(posting.account_id))
+    if account.status is AccountStatus.CLOSED:
+        return AccountClosed("The account is closed.", account=_wire_id(account.id))
+    if account.status is AccountStatus.FROZEN:
+        return AccountFrozen("The account is frozen.", account=_wire_id(account.id))
+    if account.currency.code != posting.money.currency.code:
+        return CurrencyMismatch(
+            f"The account holds {account.currency.code}.", account=_wire_id(account.id), currency=account.currency.code
+        )
+    return None
+
+
+class _Change:
+    """What one entry does to one account, summed over its postings."""
+
+    __slots__ = ("account", "held", "may_overdraw", "posted")
+
+    def __init__(self, account: AccountState) -> None:
+        self.account = account
+        self.posted = ZERO
+        self.held = ZERO
+        self.may_overdraw = False
+
+    def include(self, posting: Posting) -> None:
+        is_normal = posting.side is self.account.normal_side
+        amount = posting.money.amount
+        if posting.layer is Layer.POSTED:
+            self.posted = add(self.posted, amount) if is_normal else subtract(self.posted, amount)
+        elif not is_normal:
+            self.held = subtract(self.held, amount) if posting.releases else add(self.held, amount)
+        self.may_overdraw = self.may_overdraw or posting.may_overdraw
+
+    def objections(self) -> Iterator[DomainError]:
+        """Too little available, too much, or more than a balance can hold."""
+        account = self.account
+        posted_after = add(account.posted, self.posted)
+        held_after = add(account.held, self.held)
+        available_after = subtract(posted_after, held_after)
+        growth = subtract(self.posted, self.held)
+        floor, ceiling = account.min_available, account.max_available
+        if growth < 0 and floor is not None and available_after < floor and not self.may_overdraw:
+            yield InsufficientFunds(
+                "The account has too little available.",
+                account=_wire_id(account.id),
+                currency=account.currency.code,
+                available=render_amount(account.available),
+                required=render_amount(growth.copy_abs()),
+                min_available=render_amount(floor),
+            )
+        if growth > 0 and ceiling is not None and available_after > ceiling:
+            yield LimitExceeded(
+                "The account would hold more than its limit.",
+                account=_wire_id(account.id),
+                currency=account.currency.code,
+                available=render_amount(account.available),
+                incoming=render_amount(growth),
+                max_available=render_amount(ceiling),
+            )
+        # Pairwise: comparing with the limit is exact, and a balance beyond it could not be written as an amount.
+        if max(posted_after.copy_abs(), held_after.copy_abs(), available_after.copy_abs()) >= BALANCE_LIMIT:
+            yield BalanceOverflow(
+                "The balance would pass 20 integer digits.",
+                account=_wire_id(account.id),
+                currency=account.currency.code,
+            )
+
+
+def _wire_id(account_id: UUID) -> str:
+    return render_id(Prefix.ACCOUNT, account_id)

@@ -1,0 +1,119 @@
+"""Journal entries: immutable records of one business fact each, balanced by construction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from zerosum.domain.commands import NO_METADATA
+from zerosum.domain.errors import Unbalanced, ValidationFailed
+from zerosum.domain.events import ResourceType
+from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
+from zerosum.domain.ledger.account import Layer, Side
+from zerosum.domain.money import Money, add, render_amount, subtract
+
+POSTINGS_MIN = 2
+POSTINGS_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One line of a journal entry.
+
+    `releases` marks a pending posting that takes back an earlier one (the end of a hold). `may_overdraw` lets the
+    account fall below its floor: only a dispute's hold on the receiver of the money says so.
+    """
+
+    account_id: AccountId
+    side: Side
+    money: Money
+    layer: Layer = Layer.POSTED
+    releases: bool = False
+    may_overdraw: bool = False
+
+
+def debit(account_id: AccountId, money: Money) -> Posting:
+    return Posting(account_id, Side.DEBIT, money)
+
+
+def credit(account_id: AccountId, money: Money) -> Posting:
+    return Posting(account_id, Side.CREDIT, money)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One balanced business fact. An unbalanced entry cannot exist: debits equal credits in each currency and layer."""
+
+    reason: str
+    postings: tuple[Posting, ...]
+    effective_at: datetime | None = None
+    """When it happened in the world; None means when it is posted."""
+    reverses: JournalEntryId | None = None
+
+    def __post_init__(self) -> None:
+        if not POSTINGS_MIN <= len(self.postings) <= POSTINGS_MAX:
+            raise ValidationFailed(
+                f"A journal entry has {POSTINGS_MIN} to {POSTINGS_MAX} postings.", pointer="/postings"
+            )
+        for (currency, layer), difference in differences(self.postings).items():
+            if difference:
+                raise Unbalanced(
+                    "In each currency the debits must equal the credits.",
+                    pointer="/postings",
+                    currency=currency,
+                    layer=layer.value,
+                    difference=render_amount(difference),
+                )
+
+
+def differences(postings: Iterable[Posting]) -> dict[tuple[str, Layer], Decimal]:
+    """Debits minus credits by currency and layer; all zero in a balanced entry."""
+    sums: dict[tuple[str, Layer], Decimal] = {}
+    for posting in postings:
+        key = (posting.money.currency.code, posting.layer)
+        so_far = sums.get(key, Decimal(0))
+        combine = add if posting.side is Side.DEBIT else subtract
+        sums[key] = combine(so_far, posting.money.amount)
+    return sums
+
+
+@dataclass(slots=True)
+class PostedPosting:
+    """A posting as it lies in its account for good.
+
+    `account_version` numbers the account's postings from 1 without a gap; `balance_after` and `held_after` are the
+    account's posted balance and held amount after this one; `hash` chains it to the posting before (`chain.py`).
+    """
+
+    posting: Posting
+    account_version: int
+    balance_after: Decimal
+    held_after: Decimal
+    hash: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class PostedEntry:
+    """A journal entry as it was written: with its id, both clocks, its actor and its numbered postings."""
+
+    id: JournalEntryId
+    ledger_id: LedgerId
+    entry: JournalEntry
+    effective_at: datetime
+    posted_at: datetime
+    actor: str
+    idempotency_key: str
+    fingerprint: bytes
+    resource_type: ResourceType
+    resource_id: str | None = None
+    """What it was posted for, where that has another id than the entry itself."""
+    metadata: Mapping[str, str] = NO_METADATA
+    postings: tuple[PostedPosting, ...] = ()
+
+    @property
+    def account_versions(self) -> dict[UUID, int]:
+        """The newest version this entry gave each account it touched."""
+        return {line.posting.account_id: line.account_version for line in self.postings}

@@ -1,0 +1,24 @@
+"""The command to post a journal entry as it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import AccountId
+from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.outcome import Posted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostEntry(LedgerCommand):
+    entry: JournalEntry
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return tuple({posting.account_id for posting in self.entry.postings})
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY)
+        return Posted(posted, EventType.JOURNAL_ENTRY_POSTED)

@@ -1,0 +1,104 @@
+"""Amounts: `Decimal`, exact to the last digit, always written with exactly the currency's places."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow, Rounded, Underflow
+
+from zerosum.domain.errors import AmountTooLarge, AmountTooPrecise, InvalidAmount
+from zerosum.domain.money.currency import Currency
+
+INTEGER_DIGITS_MAX = 20
+FRACTION_DIGITS_MAX = 18
+AMOUNT_TEXT_MAX = INTEGER_DIGITS_MAX + 1 + FRACTION_DIGITS_MAX
+
+AMOUNT_PATTERN_TEXT = r"^(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
+_AMOUNT = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)
+
+BALANCE_LIMIT = Decimal(10) ** INTEGER_DIGITS_MAX
+"""A balance stays strictly between minus and plus this, so that it can always be written as an amount."""
+
+EXACT = Context(
+    # 20 integer digits and 18 places fill 38 digits; running totals of debits grow beyond, so twice that. What would
+    # still not fit raises instead of being rounded. Python's default of 28 digits rounds in silence.
+    prec=80,
+    traps=[Clamped, DivisionByZero, Inexact, InvalidOperation, Overflow, Rounded, Underflow],
+)
+
+add = EXACT.add
+subtract = EXACT.subtract
+
+
+def parse_amount(text: object, currency: Currency) -> Decimal:
+    """A positive amount from its wire form, scaled to the currency's places.
+
+    Raises InvalidAmount, AmountTooLarge or AmountTooPrecise; nothing is ever rounded, not even a trailing zero.
+    """
+    amount = _parse_unsigned(text, currency)
+    if not amount:
+        raise InvalidAmount("The amount must be above zero.")
+    return amount
+
+
+def parse_signed_amount(text: object, currency: Currency) -> Decimal:
+    """A balance or limit from its wire form: zero and a leading minus sign are allowed, minus zero is not."""
+    if isinstance(text, str) and text.startswith("-"):
+        amount = _parse_unsigned(text[1:], currency)
+        if not amount:
+            raise InvalidAmount("Zero has no sign.")
+        return amount.copy_negate()
+    return _parse_unsigned(text, currency)
+
+
+def render_amount(amount: Decimal) -> str:
+    """The wire form. The amount carries its currency's places as its own exponent."""
+    return f"{amount:f}"
+
+
+def _parse_unsigned(text: object, currency: Currency) -> Decimal:
+    if not isinstance(text, str):
+        raise InvalidAmount('An amount is a string such as "12.34", never a JSON number.')
+    if len(text) > AMOUNT_TEXT_MAX:
+        if len(text) <= 2 * AMOUNT_TEXT_MAX and _AMOUNT.fullmatch(text):
+            raise AmountTooLarge("An amount has at most 20 integer digits and 18 places.")
+        raise InvalidAmount("An amount has at most 20 integer digits and 18 places.")
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise InvalidAmount('An amount is written in plain digits with an optional point and places, like "12.34".')
+    integer, places = match.group(1), match.group(2) or ""
+    if len(integer) > INTEGER_DIGITS_MAX:
+        raise AmountTooLarge("An amount has at most 20 integer digits.", integer_digits_max=INTEGER_DIGITS_MAX)
+    missing = currency.exponent - len(places)
+    if missing < 0:
+        raise AmountTooPrecise(
+            f"{currency.code} has {currency.exponent} decimal places.", currency=currency.code, places=currency.exponent
+        )
+    if missing == 0:
+        return Decimal(text)
+    return Decimal(f"{integer}.{places}{'0' * missing}")
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A positive exact amount and its currency. Two currencies never add; nothing is finer than its currency."""
+
+    amount: Decimal
+    currency: Currency
+
+    def __post_init__(self) -> None:
+        if self.amount.as_tuple().exponent != -self.currency.exponent:
+            raise AmountTooPrecise(
+                f"{self.currency.code} has {self.currency.exponent} decimal places.",
+                currency=self.currency.code,
+                places=self.currency.exponent,
+            )
+        if self.amount <= 0:
+            raise InvalidAmount("Money is above zero; its direction is the side of a posting.")
+
+    @classmethod
+    def parse(cls, text: object, currency: Currency) -> Money:
+        return cls(parse_amount(text, currency), currency)
+
+    def __str__(self) -> str:
+        return f"{render_amount(self.amount)} {self.currency.code}"

@@ -1,0 +1,70 @@
+"""Currencies: a code and the number of decimal places (the exponent of its minor unit)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from zerosum.domain.errors import CurrencyExists, InvalidCurrency
+from zerosum.domain.money.iso4217 import ISO_4217
+
+EXPONENT_MAX = 18
+CURRENCY_CODE_PATTERN_TEXT = "^[A-Z][A-Z0-9]{2,11}$"
+_CODE = re.compile(CURRENCY_CODE_PATTERN_TEXT, re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """`exponent` is the number of decimal places: JPY 0, USD 2, KWD 3; custom codes 0 to 18."""
+
+    code: str
+    exponent: int
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not _CODE.fullmatch(self.code):
+            raise InvalidCurrency("A currency code is 3 to 12 capital letters or digits and begins with a letter.")
+        if not 0 <= self.exponent <= EXPONENT_MAX:
+            raise InvalidCurrency(f"A currency has 0 to {EXPONENT_MAX} decimal places.")
+
+
+_ISO_CURRENCIES = {code: Currency(code, exponent, name) for code, (exponent, name) in ISO_4217.items()}
+
+
+class CurrencyTable:
+    """What one ledger counts in: all of ISO 4217 that has a minor unit, and the ledger's own codes.
+
+    An exponent never changes once money may have been counted in it.
+    """
+
+    __slots__ = ("_custom",)
+
+    def __init__(self, custom: Iterable[Currency] = ()) -> None:
+        self._custom = {currency.code: currency for currency in custom}
+
+    def __getitem__(self, code: object) -> Currency:
+        """Raises InvalidCurrency for anything but a known code in its exact writing."""
+        found = self.find(code)
+        if found is None:
+            raise InvalidCurrency("The currency is neither in ISO 4217 nor defined in this ledger.")
+        return found
+
+    def find(self, code: object) -> Currency | None:
+        if not isinstance(code, str):
+            return None
+        return _ISO_CURRENCIES.get(code) or self._custom.get(code)
+
+    def __iter__(self) -> Iterator[Currency]:
+        yield from sorted([*_ISO_CURRENCIES.values(), *self._custom.values()], key=lambda currency: currency.code)
+
+    def is_custom(self, code: str) -> bool:
+        return code in self._custom
+
+    def check_definable(self, currency: Currency) -> None:
+        """Raises CurrencyExists when the code already means something else."""
+        known = self.find(currency.code)
+        if known is not None and known.exponent != currency.exponent:
+            raise CurrencyExists(
+                "The currency exists with another number of places.", currency=known.code, places=known.exponent
+            )

@@ -1,0 +1,65 @@
+"""The command to make a payment through the internal processor, which settles at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from zerosum.domain.errors import DomainError, SameAccount
+from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import AccountId, PaymentId
+from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.money import Money
+from zerosum.domain.payments import posting_rules
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentStatus, PaymentType
+
+_RULES = {
+    PaymentType.TRANSFER: posting_rules.transfer,
+    PaymentType.DEPOSIT: posting_rules.deposit,
+    PaymentType.WITHDRAWAL: posting_rules.withdrawal,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pay(LedgerCommand):
+    """`payer_id` is debited, `payee_id` credited; of a deposit or withdrawal one of them is the clearing account."""
+
+    type: PaymentType
+    money: Money
+    payer_id: AccountId
+    payee_id: AccountId
+    reference: str | None = None
+    description: str | None = None
+    effective_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.payer_id == self.payee_id:
+            raise SameAccount("A payment needs two different accounts.", pointer="/to")
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return (self.payer_id, self.payee_id)
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        entry = _RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
+        try:
+            posted = book.post(entry, self, posted_at, ResourceType.PAYMENT)
+        except DomainError as refusal:
+            raise refusal.at(_POINTERS.get(refusal.pointer, refusal.pointer or "")) from None
+        payment = Payment(
+            id=PaymentId(self.id),
+            ledger_id=self.ledger_id,
+            type=self.type,
+            status=PaymentStatus.SUCCEEDED,
+            money=self.money,
+            payer_id=self.payer_id,
+            payee_id=self.payee_id,
+            processor=INTERNAL_PROCESSOR,
+            reference=self.reference,
+            description=self.description,
+        )
+        return Posted(posted, EventType.PAYMENT_SUCCEEDED, payment)
+
+
+# The Book speaks of postings; the caller named a payer and a payee.
+_POINTERS: dict[str | None, str] = {"/postings/0/account": "/from", "/postings/1/account": "/to"}

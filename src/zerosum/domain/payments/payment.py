@@ -1,0 +1,56 @@
+"""A payment: one business fact with a status of its own, standing on journal entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
+from zerosum.domain.money import Money
+
+
+class PaymentType(StrEnum):
+    TRANSFER = "transfer"
+    """From one account of the ledger to another."""
+    DEPOSIT = "deposit"
+    """Into the ledger: the processor's clearing account owes us, we owe the receiver."""
+    WITHDRAWAL = "withdrawal"
+    """Out of the ledger, through the processor's clearing account."""
+
+
+class PaymentStatus(StrEnum):
+    SUCCEEDED = "succeeded"
+    PROCESSING = "processing"
+    FAILED = "failed"
+    REFUNDED = "refunded"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    DISPUTED = "disputed"
+    CHARGED_BACK = "charged_back"
+
+
+INTERNAL_PROCESSOR = "internal"
+"""Settles at once, in the books themselves."""
+
+
+def clearing_code(processor: str, currency_code: str) -> str:
+    """The code of the account in which money to and from a processor waits."""
+    return f"clearing:{processor}:{currency_code}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """`payer_id` and `payee_id` are the accounts debited and credited, clearing accounts included.
+
+    The journal entry that began it bears the same UUID and holds what both share: times, metadata, actor, key.
+    """
+
+    id: PaymentId
+    ledger_id: LedgerId
+    type: PaymentType
+    status: PaymentStatus
+    money: Money
+    payer_id: AccountId
+    payee_id: AccountId
+    processor: str
+    reference: str | None
+    description: str | None

@@ -1,0 +1,24 @@
+"""Posting rules: every business fact and the journal entry it becomes. This file reads like an account book."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from zerosum.domain.identifiers import AccountId
+from zerosum.domain.ledger.entry import JournalEntry, credit, debit
+from zerosum.domain.money import Money
+
+
+def transfer(payer: AccountId, payee: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
+    """We owe the payer less and the payee more."""
+    return JournalEntry("transfer", (debit(payer, money), credit(payee, money)), effective_at)
+
+
+def deposit(clearing: AccountId, payee: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
+    """The processor now owes us; we owe the payee."""
+    return JournalEntry("deposit", (debit(clearing, money), credit(payee, money)), effective_at)
+
+
+def withdrawal(payer: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
+    """We owe the payer less; the processor pays it out, so it is owed that much more."""
+    return JournalEntry("withdrawal", (debit(payer, money), credit(clearing, money)), effective_at)

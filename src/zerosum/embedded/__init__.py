@@ -1,0 +1,1 @@
+"""A private PostgreSQL and Redis for one machine, and the supervisor that keeps processes running."""

@@ -1,0 +1,1 @@
+"""The same commands from files and brokers."""

@@ -1,0 +1,1 @@
+"""Use cases, the committer, and background work."""
