@@ -1,0 +1,161 @@
+"""Starting processes that do not outlive us, and finding those that did."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from zerosum.embedded.server_account import CHILD_ENVIRONMENT, ServerAccount, run_briefly
+
+PROC = Path("/proc")
+
+StopSteps = tuple[tuple[signal.Signals, float], ...]
+"""Signals to try one after another, from gentle to final, each with the seconds it may take."""
+
+PR_SET_PDEATHSIG = 1
+"""From Linux's <linux/prctl.h>: the signal the kernel sends this process when its parent dies."""
+
+
+def spawn(
+    command: list[str],
+    *,
+    account: ServerAccount | None,
+    death_signal: signal.Signals,
+    output: IO[bytes],
+    extra_environment: dict[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a server in a session of its own, so that Ctrl-C in the terminal reaches only us."""
+    return subprocess.Popen(  # noqa: S603 - the programs are found by `binaries`, never named by a request.
+        command,
+        cwd="/",
+        env=CHILD_ENVIRONMENT | (extra_environment or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+        # Runs after the switch of accounts, which would clear the death signal. We have no threads, so it is safe.
+        preexec_fn=dying_with_parent(death_signal),  # noqa: PLW1509
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
+    )
+
+
+def dying_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
+    """A function for a new child to call: from then on the child gets `death_signal` when this process dies.
+
+    On systems without such a thing it does nothing, and the next start has to clean up.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    parent = os.getpid()
+
+    def arrange() -> None:
+        if prctl is None:
+            return
+        prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(death_signal), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)  # The parent died before the kernel knew whom to tell.
+
+    return arrange
+
+
+def processes_in(folder: Path, program: str, pid_file: Path) -> list[int]:
+    """Running processes of `program` that serve the data in `folder`; the one named by `pid_file` comes first.
+
+    PostgreSQL (all its processes) and Valkey work with the data folder as current directory. Where /proc does not
+    tell (another account's process in a container without ptrace rights, or no Linux), only the process named by the
+    pid file is looked at, by its command line.
+    """
+    named = pid_in(pid_file)
+    real_folder = folder.resolve()
+    found = [pid for pid in _pids() if _works_in(pid, real_folder, program)]
+    if named is not None and named not in found and _is_said_to_serve(named, folder, program):
+        found.append(named)
+    return sorted(found, key=lambda pid: pid != named)
+
+
+def pid_in(pid_file: Path) -> int | None:
+    """The process id in the first line, or None. Never one that `kill` would take for more than one process."""
+    try:
+        with pid_file.open("rb") as file:
+            pid = int(file.readline(32))
+    except (OSError, ValueError):
+        return None
+    return pid if pid > 1 else None
+
+
+def stop_in_steps(
+    steps: StopSteps,
+    *,
+    send: Callable[[signal.Signals], None],
+    is_alive: Callable[[], bool],
+    is_hurried: Callable[[], bool],
+) -> Iterator[None]:
+    """Signal after signal until the process has ended. Being hurried cuts the first step short."""
+    for index, (signal_number, seconds) in enumerate(steps):
+        if not is_alive():
+            return
+        send(signal_number)
+        deadline = time.monotonic() + seconds
+        while is_alive() and time.monotonic() < deadline and not (index == 0 and is_hurried()):
+            yield
+
+
+def signal_all(pids: list[int], signal_number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal_number)
+
+
+def exit_text(status: int | None) -> str:
+    """How a child ended, from its return code (negative: the signal that killed it)."""
+    if status is None:
+        return "ended"
+    if status >= 0:
+        return f"ended with exit code {status}"
+    try:
+        return f"was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was killed by signal {-status}"
+
+
+def _pids() -> list[int]:
+    try:
+        return [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
+    except OSError:
+        return []
+
+
+def _works_in(pid: int, folder: Path, program: str) -> bool:
+    try:
+        if (PROC / str(pid) / "cwd").readlink() != folder:
+            return False
+        running = (PROC / str(pid) / "exe").readlink().name
+    except OSError:
+        return False
+    # An administrator's shell may stand in the same folder: that is not ours to end.
+    return running.removesuffix(" (deleted)") == program
+
+
+def _is_said_to_serve(pid: int, folder: Path, program: str) -> bool:
+    try:
+        words = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ")
+    except OSError:
+        words = _command_by_ps(pid)
+    return os.fsencode(folder) in words and os.fsencode(program) in words
+
+
+def _command_by_ps(pid: int) -> bytes:
+    if (PROC / "self").exists():
+        return b""  # Linux has told already: there is no such process.
+    try:
+        return run_briefly(["ps", "-ww", "-o", "command=", "-p", str(pid)], None).stdout.encode()
+    except OSError:
+        return b""
