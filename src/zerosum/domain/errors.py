@@ -339,3 +339,15 @@ class InternalError(DomainError):
 
     code = "internal_error"
     title = "Something went wrong on our side"
+
+
+def refusal_class(code: str) -> type[DomainError]:
+    """The class with this code: how a refusal kept in the database becomes itself again."""
+    for known in _subclasses(DomainError):
+        if known.code == code:
+            return known
+    raise LookupError(f"no refusal has the code {code}")
+
+
+def _subclasses(cls: type[DomainError]) -> list[type[DomainError]]:
+    return [found for direct in cls.__subclasses__() for found in (direct, *_subclasses(direct))]

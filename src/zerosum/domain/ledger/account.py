@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from zerosum.domain.errors import InvalidState, LimitExceeded, ValidationFailed
 from zerosum.domain.identifiers import AccountId, LedgerId
-from zerosum.domain.money import Currency, add, subtract
+from zerosum.domain.money import add, render_amount, subtract
 
 
 class Side(StrEnum):
@@ -63,8 +66,7 @@ class AccountState:
 
     ledger_id: LedgerId
     id: AccountId
-    currency: Currency
-    type: AccountType
+    currency: str
     normal_side: Side
     status: AccountStatus
     min_available: Decimal | None
@@ -101,3 +103,59 @@ class AccountState:
 
     def copy(self) -> AccountState:
         return replace(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account with what is said about it. `code` is the caller's own name for it, unique in the ledger and fixed."""
+
+    code: str
+    name: str | None
+    type: AccountType
+    metadata: Mapping[str, str]
+    created_at: datetime
+    state: AccountState
+
+
+def check_limits(state: AccountState, min_available: Decimal | None, max_available: Decimal | None) -> None:
+    """Whether an account may get these limits. Raises LimitExceeded where its available balance lies outside them."""
+    if min_available is not None and max_available is not None and min_available > max_available:
+        raise ValidationFailed("min_available is above max_available.", pointer="/min_available")
+    available = state.available
+    if min_available is not None and available < min_available and not state.overdrawn:
+        raise LimitExceeded(
+            "The account has less available than the new floor.",
+            pointer="/min_available",
+            available=render_amount(available),
+        )
+    if max_available is not None and available > max_available:
+        raise LimitExceeded(
+            "The account has more available than the new ceiling.",
+            pointer="/max_available",
+            available=render_amount(available),
+        )
+
+
+def status_after_freeze(state: AccountState) -> AccountStatus:
+    """Freezing a frozen account changes nothing; a closed one stays closed. Raises InvalidState."""
+    if state.status is AccountStatus.CLOSED:
+        raise InvalidState("A closed account cannot be frozen.", status=state.status.value)
+    return AccountStatus.FROZEN
+
+
+def status_after_unfreeze(state: AccountState) -> AccountStatus:
+    """Unfreezing an open account changes nothing; a closed one stays closed. Raises InvalidState."""
+    if state.status is AccountStatus.CLOSED:
+        raise InvalidState("A closed account cannot be unfrozen.", status=state.status.value)
+    return AccountStatus.OPEN
+
+
+def status_after_close(state: AccountState) -> AccountStatus:
+    """Closing is for good and needs an empty account: nothing posted, nothing held. Raises InvalidState."""
+    if state.posted or state.held:
+        raise InvalidState(
+            "Only an account with nothing posted and nothing held can be closed.",
+            posted=render_amount(state.posted),
+            held=render_amount(state.held),
+        )
+    return AccountStatus.CLOSED

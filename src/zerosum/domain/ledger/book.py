@@ -36,6 +36,7 @@ from zerosum.domain.ledger.outcome import Outcome, Posted, Refused
 from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
 
 ZERO = Decimal(0)
+_LOWEST = BALANCE_LIMIT.copy_negate()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +156,9 @@ def _objection_to_account(account: AccountState | None, posting: Posting) -> Dom
         return AccountClosed("The account is closed.", account=_wire_id(account.id))
     if account.status is AccountStatus.FROZEN:
         return AccountFrozen("The account is frozen.", account=_wire_id(account.id))
-    if account.currency.code != posting.money.currency.code:
+    if account.currency != posting.money.currency.code:
         return CurrencyMismatch(
-            f"The account holds {account.currency.code}.", account=_wire_id(account.id), currency=account.currency.code
+            f"The account holds {account.currency}.", account=_wire_id(account.id), currency=account.currency
         )
     return None
 
@@ -186,15 +187,14 @@ class _Change:
         """Too little available, too much, or more than a balance can hold."""
         account = self.account
         posted_after = add(account.posted, self.posted)
-        held_after = add(account.held, self.held)
-        available_after = subtract(posted_after, held_after)
+        available_after = subtract(posted_after, add(account.held, self.held))
         growth = subtract(self.posted, self.held)
         floor, ceiling = account.min_available, account.max_available
         if growth < 0 and floor is not None and available_after < floor and not self.may_overdraw:
             yield InsufficientFunds(
                 "The account has too little available.",
                 account=_wire_id(account.id),
-                currency=account.currency.code,
+                currency=account.currency,
                 available=render_amount(account.available),
                 required=render_amount(growth.copy_abs()),
                 min_available=render_amount(floor),
@@ -203,17 +203,14 @@ class _Change:
             yield LimitExceeded(
                 "The account would hold more than its limit.",
                 account=_wire_id(account.id),
-                currency=account.currency.code,
+                currency=account.currency,
                 available=render_amount(account.available),
                 incoming=render_amount(growth),
                 max_available=render_amount(ceiling),
             )
-        # Pairwise: comparing with the limit is exact, and a balance beyond it could not be written as an amount.
-        if max(posted_after.copy_abs(), held_after.copy_abs(), available_after.copy_abs()) >= BALANCE_LIMIT:
+        if not (_LOWEST < posted_after < BALANCE_LIMIT and _LOWEST < available_after < BALANCE_LIMIT):
             yield BalanceOverflow(
-                "The balance would pass 20 integer digits.",
-                account=_wire_id(account.id),
-                currency=account.currency.code,
+                "The balance would pass 20 integer digits.", account=_wire_id(account.id), currency=account.currency
             )
 
 

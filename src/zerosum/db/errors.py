@@ -1,0 +1,50 @@
+"""What PostgreSQL's failures mean for a batch, told by SQLSTATE and type, never by message text."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import asyncpg
+
+
+class FailureKind(Enum):
+    CONNECTION = "connection"
+    """The server or the way to it is gone: nothing was done, unless COMMIT had been sent."""
+    BUSY = "busy"
+    """A row stayed locked for longer than the lock time-out."""
+    TRANSIENT = "transient"
+    """Rolled back for a reason that a second try with the same keys settles (another process took a key…)."""
+    DEFECT = "defect"
+    """A guard or constraint said no: a fault of ours, or data it cannot store. Trying again cannot help."""
+
+
+_CONNECTION_CLASSES = ("08", "57P", "58")
+_CONNECTION_STATES = ("25006", "53300")  # read-only (a demoted primary); too many connections
+_BUSY_STATES = ("55P03",)  # lock_not_available
+_TRANSIENT_STATES = (
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "23505",  # unique_violation: somebody else was first; the next try finds it
+    "57014",  # query_canceled by statement_timeout
+    "53100",  # disk_full
+    "53200",  # out_of_memory
+)
+
+
+def classify(error: BaseException) -> FailureKind:
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        if state in _BUSY_STATES:
+            return FailureKind.BUSY
+        if state in _TRANSIENT_STATES:
+            return FailureKind.TRANSIENT
+        if state.startswith(_CONNECTION_CLASSES) or state in _CONNECTION_STATES:
+            return FailureKind.CONNECTION
+        return FailureKind.DEFECT
+    if isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError | CommitOutcomeUnknown):
+        return FailureKind.CONNECTION
+    return FailureKind.DEFECT
+
+
+class CommitOutcomeUnknown(Exception):
+    """COMMIT was sent, and what became of it cannot be told on this connection any more."""

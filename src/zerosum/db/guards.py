@@ -1,0 +1,99 @@
+"""What the database itself refuses, whoever asks: triggers, row-level security and grants, as they are now.
+
+The triggers look at whole statements (transition tables). Each one also fails closed under row-level security: an
+account the writer cannot see counts as a mismatch.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Table
+
+from zerosum.db.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata
+
+CHECK_POSTINGS = """
+create function zerosum_check_postings() returns trigger language plpgsql as $$
+begin
+    -- Debits equal credits in each entry, currency and layer (and releases take back what placements put).
+    if exists (
+        select from new_postings
+        group by ledger_id, entry_id, currency, layer, releases
+        having sum(case side when 'd' then amount else -amount end) <> 0
+    ) then
+        raise exception 'a journal entry does not balance'
+            using errcode = 'check_violation', constraint = 'postings_balance';
+    end if;
+    -- The last new posting of each account is what the account's row now says, and in its currency.
+    -- A subquery in the select list is looked up by key whatever the statistics say; a join may scan all accounts.
+    if exists (
+        select from (
+            select (
+                select account.version = last.account_version
+                   and account.currency = last.lowest_currency and account.currency = last.highest_currency
+                   and account.head = last.hash and account.held = last.held_after
+                   and last.balance_after = case when account.type in ('asset', 'expense')
+                       then account.posted_debits - account.posted_credits
+                       else account.posted_credits - account.posted_debits end
+                from accounts account
+                where account.ledger_id = last.ledger_id and account.id = last.account_id
+            ) as fits
+            from (
+                select distinct on (ledger_id, account_id)
+                    ledger_id, account_id, account_version, balance_after, held_after, hash,
+                    min(currency) over of_account as lowest_currency, max(currency) over of_account as highest_currency
+                from new_postings
+                window of_account as (partition by ledger_id, account_id)
+                order by ledger_id, account_id, account_version desc
+            ) last
+        ) checked
+        where fits is not true
+    ) then
+        raise exception 'a posting does not fit its account'
+            using errcode = 'check_violation', constraint = 'postings_fit_account';
+    end if;
+    return null;
+end
+$$
+"""
+
+REFUSE_CHANGE = """
+create function zerosum_refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception 'the journal is only ever added to: % on % is refused', tg_op, tg_table_name
+        using errcode = 'insufficient_privilege';
+end
+$$
+"""
+
+LEDGER_IS_SET = (
+    "array_position((select nullif(current_setting('zerosum.ledgers', true), '')::uuid[]), ledger_id) is not null"
+)
+OPERATOR_IS_SET = "(select current_setting('zerosum.operator', true)) = 'on'"
+
+
+def statements() -> list[str]:
+    """Everything beside the tables, in order. The migrations have their own, frozen copies."""
+    found = [
+        f"do $$ begin create role {APPLICATION_ROLE} nologin; exception when duplicate_object then null; end $$",
+        CHECK_POSTINGS,
+        REFUSE_CHANGE,
+        "create trigger postings_checked after insert on postings referencing new table as new_postings "
+        "for each statement execute function zerosum_check_postings()",
+    ]
+    for table in JOURNAL:
+        found.append(
+            f"create trigger {table.name}_unchanged before update or delete or truncate on {table.name} "
+            "for each statement execute function zerosum_refuse_change()"
+        )
+    for table in metadata.sorted_tables:
+        found += _row_level_security(table)
+        found.append(f"grant select, {GRANTS[table]} on {table.name} to {APPLICATION_ROLE}")
+    return found
+
+
+def _row_level_security(table: Table) -> list[str]:
+    rule = f"{LEDGER_IS_SET} or {OPERATOR_IS_SET}" if table in SEEN_BY_OPERATOR else LEDGER_IS_SET
+    return [
+        f"alter table {table.name} enable row level security",
+        f"alter table {table.name} force row level security",
+        f"create policy {table.name}_by_ledger on {table.name} using ({rule}) with check ({rule})",
+    ]

@@ -1,0 +1,278 @@
+"""The tables as they are now. `alembic/versions` tells how they came to be; a test holds both against each other.
+
+Every table carries `ledger_id`, first in its primary key and in every unique index, so that the schema can be
+distributed by ledger unchanged. The hot tables have no foreign keys, which would double PostgreSQL's cost a payment;
+`guards.py` checks whole statements instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import UserDefinedType
+
+metadata = MetaData()
+
+
+class SingleChar(UserDefinedType[str]):
+    """PostgreSQL's one-byte "char": side and layer lie on every posting, so their width counts."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return '"char"'
+
+
+class Xid8(UserDefinedType[int]):
+    """A transaction id that never wraps around: readers of events stop below the oldest one still running."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+def _moment(name: str, **options: Any) -> Column[Any]:
+    return Column(name, TIMESTAMP(timezone=True), **options)
+
+
+def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False, **options)
+
+
+ledgers = Table(
+    "ledgers",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", name="ledgers_pkey"),
+)
+
+currencies = Table(
+    "currencies",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("code", Text),
+    _required("exponent", SmallInteger),
+    _required("name", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "code", name="currencies_pkey"),
+    CheckConstraint("exponent between 0 and 18", name="currencies_exponent_in_range"),
+)
+
+POSTED = """(case when type in ('asset', 'expense') then posted_debits - posted_credits
+ else posted_credits - posted_debits end)"""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("version", BigInteger),
+    _required("code", Text),
+    Column("name", Text),
+    _required("currency", Text),
+    _required("type", Text),
+    _required("status", Text),
+    _required("overdrawn", Boolean, server_default=text("false")),
+    _required("posted_debits", Numeric),
+    _required("posted_credits", Numeric),
+    _required("held", Numeric),
+    Column("min_available", Numeric),
+    Column("max_available", Numeric),
+    _required("head", LargeBinary),
+    _moment("created_at", nullable=False),
+    Column("metadata", JSONB),
+    PrimaryKeyConstraint("ledger_id", "id", name="accounts_pkey"),
+    UniqueConstraint("ledger_id", "code", name="accounts_code_unique"),
+    CheckConstraint("type in ('asset', 'liability', 'equity', 'revenue', 'expense')", name="accounts_type_known"),
+    CheckConstraint("status in ('open', 'frozen', 'closed')", name="accounts_status_known"),
+    CheckConstraint("version >= 0", name="accounts_version_not_negative"),
+    CheckConstraint("posted_debits >= 0 and posted_credits >= 0 and held >= 0", name="accounts_totals_not_negative"),
+    CheckConstraint(
+        f"min_available is null or overdrawn or {POSTED} - held >= min_available", name="accounts_available_above_floor"
+    ),
+    CheckConstraint("min_available <= max_available", name="accounts_limits_ordered"),
+    # Room for updates on the same page: balances change all the time and no indexed column ever does.
+    postgresql_with={"fillfactor": 70},
+)
+
+journal_entries = Table(
+    "journal_entries",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _moment("effective_at", nullable=False),
+    _moment("posted_at", nullable=False),
+    _required("idempotency_key", Text),
+    _required("fingerprint", LargeBinary),
+    _required("resource_type", Text),
+    Column("resource_id", Text),
+    _required("reason", Text),
+    _required("actor", Text),
+    Column("reverses", Uuid),
+    Column("metadata", JSONB),
+    PrimaryKeyConstraint("ledger_id", "id", name="journal_entries_pkey"),
+    # For ever: a key can never post twice, however late its retry.
+    UniqueConstraint("ledger_id", "idempotency_key", name="journal_entries_idempotency_key_unique"),
+    Index(
+        "journal_entries_reverses_unique",
+        "ledger_id",
+        "reverses",
+        unique=True,
+        postgresql_where=text("reverses is not null"),
+    ),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("account_id", Uuid),
+    _required("account_version", BigInteger),
+    _required("entry_id", Uuid),
+    _moment("effective_at", nullable=False),
+    _moment("posted_at", nullable=False),
+    _required("side", SingleChar),
+    _required("layer", SingleChar),
+    _required("releases", Boolean),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("balance_after", Numeric),
+    _required("held_after", Numeric),
+    _required("hash", LargeBinary),
+    # Gap-free per account: a statement is a range scan, and a lost update cannot even be stored.
+    PrimaryKeyConstraint("ledger_id", "account_id", "account_version", name="postings_pkey"),
+    Index("postings_entry", "ledger_id", "entry_id"),
+    CheckConstraint("amount > 0", name="postings_amount_positive"),
+    CheckConstraint("held_after >= 0", name="postings_held_not_negative"),
+    CheckConstraint("side in ('d', 'c')", name="postings_side_known"),  # debit, credit
+    CheckConstraint("layer in ('p', 'h')", name="postings_layer_known"),  # posted, pending (held)
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("type", Text),
+    _required("status", Text),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _required("processor", Text),
+    Column("reference", Text),
+    Column("description", Text),
+    PrimaryKeyConstraint("ledger_id", "id", name="payments_pkey"),
+    CheckConstraint("amount > 0", name="payments_amount_positive"),
+    CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("idempotency_key", Text),
+    _required("fingerprint", LargeBinary),
+    _required("problem", JSONB),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "idempotency_key", name="refusals_pkey"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("xid", Xid8, server_default=text("pg_current_xact_id()")),
+    _required("id", Uuid),
+    _moment("created_at", nullable=False),
+    _required("type", Text),
+    _required("resource_type", Text),
+    Column("resource_id", Uuid),  # None: the resource bears the event's own UUID.
+    Column("data", JSONB),  # None: the resource is immutable and speaks for itself.
+    PrimaryKeyConstraint("ledger_id", "xid", "id", name="events_pkey"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("name", Text),
+    _required("scopes", ARRAY(Text)),
+    _required("secret_hash", LargeBinary),
+    _moment("created_at", nullable=False),
+    _moment("expires_at"),
+    _moment("revoked_at"),
+    PrimaryKeyConstraint("ledger_id", "id", name="api_keys_pkey"),
+)
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("master_key_id", Text),
+    _required("wrapped_key", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "id", name="data_keys_pkey"),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Text),
+    _required("algorithm", Text),
+    _required("public_jwk", JSONB),
+    _required("sealed_private_key", Text),
+    _moment("created_at", nullable=False),
+    _moment("activates_at", nullable=False),
+    _moment("expires_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "id", name="signing_keys_pkey"),
+)
+
+JOURNAL = (journal_entries, postings, refusals)
+"""What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner."""
+
+APPLICATION_ROLE = "zerosum_app"
+
+# What the application role may do besides SELECT: it owns nothing, and has no right to change the journal.
+GRANTS: dict[Table, str] = {
+    ledgers: "insert",
+    currencies: "insert",
+    accounts: "insert, update (version, name, status, overdrawn, posted_debits, posted_credits, held, "
+    "min_available, max_available, head, metadata)",
+    journal_entries: "insert",
+    postings: "insert",
+    payments: "insert, update (status)",
+    refusals: "insert",
+    events: "insert",
+    api_keys: "insert, update (revoked_at)",
+    data_keys: "insert, update (master_key_id, wrapped_key)",
+    signing_keys: "insert, update (expires_at, sealed_private_key), delete",
+}
+
+SEEN_BY_OPERATOR = (ledgers, api_keys)
+"""Administration looks across ledgers here, and only here, by an explicit setting of its transaction."""

@@ -1,0 +1,251 @@
+"""The committer: the one writer of money.
+
+A caller hands over commands and waits for their answers. What gathers while one batch commits becomes the next one:
+a lane locks all touched accounts in one order, looks up the keys, lets the Book decide, writes everything set-wise,
+commits, and only then answers. A batch of one is the same code. Several lanes and processes may run at once; the row
+locks make that safe (docs/decisions/0002).
+
+The promises are kept here: the work runs in the lane's own task, so a caller that goes away cancels nothing; a batch
+that fails is tried again with the same keys, then command by command, so that one bad command never fails its
+neighbours; a connection that dies in COMMIT leads to the same batch again, for the unique keys tell what happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.ledger.book import LedgerCommand
+from zerosum.domain.ledger.outcome import Answer, Refused
+
+BATCH_COMMANDS_MAX = 1000
+"""Beyond this a batch gains nothing and its neighbours wait longer."""
+
+SWEEP_SECONDS = 0.1
+"""How often deadlines are looked at; a caller may wait this much longer than its deadline."""
+
+
+Answers = list[Answer] | tuple[int, Refused]
+"""An answer for each command in order; of an atomic work that was refused, the index and refusal of one command."""
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """Commands of one caller, answered together. Never split over two batches."""
+
+    commands: Sequence[LedgerCommand]
+    is_atomic: bool
+    answer: asyncio.Future[Answers]
+    deadline: float
+    """On the event loop's clock."""
+    may_have_committed: bool = False
+    """COMMIT was sent and its reply never came: only the keys can tell."""
+
+    @property
+    def is_answered(self) -> bool:
+        return self.answer.done()
+
+    def resolve(self, answers: Answers) -> None:
+        if not self.answer.done():  # the caller may have gone away
+            self.answer.set_result(answers)
+
+    def refuse(self, error: DomainError) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+@dataclass(slots=True)
+class CommitterStats:
+    """Counters, read by telemetry. Plain integers: the hot path does not call a metrics library."""
+
+    batches: int = 0
+    commands: int = 0
+    retries: int = 0
+    unknown: int = 0
+    shed: int = 0
+    expired: int = 0
+
+
+@dataclass(slots=True)
+class CommitterOptions:
+    """Bounds, all named. `deadline_seconds` runs from the moment a command is handed over."""
+
+    lanes: int = 1
+    queue_commands_max: int = 20_000
+    deadline_seconds: float = 5.0
+
+
+class Carrier(Protocol):
+    """What a lane does with a batch (`lane.py`): every work it is given is answered in the end."""
+
+    async def carry_out(self, works: Sequence[Work]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Committer:
+    """Bounded queue, lanes, deadlines. `start` before use; `stop` answers everything that was accepted."""
+
+    def __init__(self, make_carrier: Callable[[], Carrier], options: CommitterOptions, stats: CommitterStats) -> None:
+        self._options = options
+        self._stats = stats
+        self._shared: deque[Work] = deque()
+        self._lanes = [_Lane(self._shared, make_carrier()) for _ in range(options.lanes)]
+        self._queued_commands = 0
+        self._is_stopping = False
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        for lane in self._lanes:
+            lane.start(self._on_taken)
+        self._sweeper = asyncio.create_task(self._sweep(), name="committer deadlines")
+
+    async def stop(self) -> None:
+        """Finish what was accepted; refuse what comes now."""
+        self._is_stopping = True
+        for lane in self._lanes:
+            await lane.stop()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+
+    @property
+    def queued_commands(self) -> int:
+        return self._queued_commands
+
+    async def carry_out(self, command: LedgerCommand, *, order_key: int | None = None) -> Answer:
+        """The answer to one command, after commit. Commands with one order key keep their order.
+
+        Raises Overloaded or Unavailable (nothing was done) and OutcomeUnknown (ask again with the same key).
+        """
+        answers = await self._hand_over((command,), is_atomic=False, order_key=order_key)
+        return _each(answers)[0]
+
+    async def carry_out_each(self, commands: Sequence[LedgerCommand], *, order_key: int | None = None) -> list[Answer]:
+        """The answers in order; each command is judged by itself."""
+        return _each(await self._hand_over(commands, is_atomic=False, order_key=order_key))
+
+    async def carry_out_together(self, commands: Sequence[LedgerCommand]) -> Answers:
+        """All or nothing: every answer, or the index and refusal of the command that stood in the way."""
+        return await self._hand_over(commands, is_atomic=True, order_key=None)
+
+    def _hand_over(
+        self, commands: Sequence[LedgerCommand], *, is_atomic: bool, order_key: int | None
+    ) -> asyncio.Future[Answers]:
+        if self._is_stopping:
+            raise Unavailable("The service is shutting down; nothing was done.", retry_after=1)
+        if self._queued_commands + len(commands) > self._options.queue_commands_max:
+            self._stats.shed += len(commands)
+            raise Overloaded("The queue is full; nothing was done.", retry_after=1)
+        loop = asyncio.get_running_loop()
+        work = Work(commands, is_atomic, loop.create_future(), loop.time() + self._options.deadline_seconds)
+        self._queued_commands += len(commands)
+        if order_key is None:
+            self._shared.append(work)
+            self._wake_one()
+        else:
+            self._lanes[order_key % len(self._lanes)].take_in_order(work)
+        return work.answer
+
+    def _wake_one(self) -> None:
+        for lane in self._lanes:
+            if lane.is_idle:
+                lane.wake()
+                return
+
+    def _on_taken(self, works: Sequence[Work]) -> None:
+        taken = sum(len(work.commands) for work in works)
+        self._queued_commands -= taken
+        self._stats.batches += 1
+        self._stats.commands += taken
+
+    async def _sweep(self) -> None:
+        """Answer what has waited too long: nothing was done if it never left the queue, otherwise nobody knows yet."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = loop.time()
+            for queue in (self._shared, *(lane.ordered for lane in self._lanes)):
+                for work in queue:
+                    if work.deadline > now:
+                        break
+                    if not work.is_answered:
+                        self._stats.expired += 1
+                        work.refuse(Unavailable("The service is too busy; nothing was done.", retry_after=1))
+            for lane in self._lanes:
+                for work in lane.running:
+                    if work.deadline <= now and not work.is_answered:
+                        self._stats.unknown += 1
+                        work.refuse(OutcomeUnknown("The outcome is not known yet; retry with the same key."))
+
+
+def _each(answers: Answers) -> list[Answer]:
+    if isinstance(answers, tuple):
+        raise TypeError("only an atomic work is answered as a whole")
+    return answers
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """One connection's worth of batches, one after the other."""
+
+    shared: deque[Work]
+    carrier: Carrier
+    ordered: deque[Work] = field(default_factory=deque)
+    running: Sequence[Work] = ()
+    _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_stopping: bool = False
+    _task: asyncio.Task[None] | None = None
+
+    def start(self, on_taken: Callable[[Sequence[Work]], None]) -> None:
+        self._task = asyncio.create_task(self._run(on_taken), name="committer lane")
+
+    async def stop(self) -> None:
+        self._is_stopping = True
+        self._wakeup.set()
+        if self._task is not None:
+            await self._task
+        await self.carrier.close()
+
+    @property
+    def is_idle(self) -> bool:
+        return not self.running and not self._wakeup.is_set()
+
+    def wake(self) -> None:
+        self._wakeup.set()
+
+    def take_in_order(self, work: Work) -> None:
+        self.ordered.append(work)
+        self._wakeup.set()
+
+    async def _run(self, on_taken: Callable[[Sequence[Work]], None]) -> None:
+        while True:
+            if not self.ordered and not self.shared:
+                if self._is_stopping:
+                    return
+                self._wakeup.clear()
+                await self._wakeup.wait()
+                continue
+            works = self._gather()
+            on_taken(works)
+            self.running = [work for work in works if not work.is_answered]
+            try:
+                if self.running:
+                    await self.carrier.carry_out(self.running)
+            finally:
+                self.running = ()
+
+    def _gather(self) -> list[Work]:
+        """Everything that waits, up to the bound; at least one work however large."""
+        works: list[Work] = []
+        count = 0
+        for queue in (self.ordered, self.shared):
+            while queue and (not works or count + len(queue[0].commands) <= BATCH_COMMANDS_MAX):
+                work = queue.popleft()
+                works.append(work)
+                count += len(work.commands)
+        return works
