@@ -143,6 +143,10 @@ class EmbeddedServer(ABC):
     def _environment(self) -> dict[str, str]:
         return {}
 
+    def _put_right(self, _log: str) -> bool:
+        """Mend what the log of a failed start complains about; whether it is worth another attempt."""
+        return False
+
     def _launch(self) -> Iterator[None]:
         wished = self.data_dir.port_of(self.name)
         for _ in range(LAUNCH_ATTEMPTS_MAX):
@@ -164,7 +168,7 @@ class EmbeddedServer(ABC):
                 wished = None
             elif any(words in log for words in self.passing_failures):
                 yield from pause(LAUNCH_PAUSE_SECONDS)
-            else:
+            elif not self._put_right(log):
                 break
         raise self._failure(f"{self.title} {exit_text(self.exit_status)} while starting")
 

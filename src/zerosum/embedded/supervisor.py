@@ -108,10 +108,11 @@ class Supervisor:
                 self._tick(time.monotonic())
                 self._signals.wait(self._seconds_until_due(time.monotonic()))
         except GaveUp as error:
+            self.stop()
             self._notify(str(error))
             return 1
-        finally:
-            self.stop()
+        self._notify("Stopping.")
+        self.stop()
         return 0
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from zerosum.embedded.server import EmbeddedServer, Notify
 MEMORY_MB = 64
 PROBE_SECONDS_MAX = 0.5
 ANSWER_BYTES_MAX = 1024
+DAMAGED_WORDS = ("Bad file format reading the append only file", "Unrecoverable error reading the append only file")
 READY_ANSWER = b"+OK\r\n+PONG\r\n"
 
 KEEPS_ITS_COMMAND_LINE = (6, 2)
@@ -88,6 +90,20 @@ class EmbeddedValkey(EmbeddedServer):
         if not self._settings_path.exists() or self._settings_path.read_text() != text:
             write_durably(self._settings_path, text, account=self.data_dir.account)
         return [str(self.binary.program), str(self._settings_path)]
+
+    def _put_right(self, log: str) -> bool:
+        """A damaged log of commands is put aside (the last one only): it holds copies, so starting is worth more."""
+        damaged = list(self.folder.glob("appendonly*")) if any(words in log for words in DAMAGED_WORDS) else []
+        if not damaged:
+            return False
+        aside = self.folder / "damaged"
+        if aside.exists():
+            shutil.rmtree(aside)
+        make_folder(aside, mode=0o700, account=self.data_dir.account)
+        for path in damaged:
+            path.rename(aside / path.name)
+        self._notify(f"{self.title} could not read what it had kept and starts empty; the old files are in {aside}.")
+        return True
 
     def _why_not_ready(self) -> str | None:
         """Only ours knows the password."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from zerosum.embedded.child_processes import exit_text
-from zerosum.embedded.errors import EmbeddedError, GaveUp
+from zerosum.embedded.errors import EmbeddedError, GaveUp, ServerDidNotStart
 from zerosum.embedded.server import Notify
 
 STEADY_SECONDS = 10.0
@@ -71,7 +71,7 @@ class WatchedChild:
             self._continue(now, counts_crashes)
         elif self.is_up:
             if not self.process.is_alive():
-                self._fail(now, exit_text(self.process.exit_status), counts_crashes)
+                self._fail(now, exit_text(self.process.exit_status), counts_crashes and not self._was_killed)
             elif not self._is_proven and now - self._up_since >= STEADY_SECONDS:
                 self._is_proven = True
         elif now >= self.due_at:
@@ -93,6 +93,11 @@ class WatchedChild:
         except EmbeddedError as error:
             self._notify(str(error))
 
+    @property
+    def _was_killed(self) -> bool:
+        """A kill -9 comes from outside, and says nothing about whether the next start will work."""
+        return self.process.exit_status == -signal.SIGKILL
+
     def _continue(self, now: float, counts_crashes: bool) -> None:
         assert self._steps is not None
         try:
@@ -105,7 +110,8 @@ class WatchedChild:
                 self._has_started(now)
         except EmbeddedError as error:
             self._steps, self._is_recycling = None, False
-            self._fail(now, f"did not start: {error}", counts_crashes)
+            was_killed = isinstance(error, ServerDidNotStart) and self._was_killed
+            self._fail(now, f"did not start: {str(error).rstrip('.')}", counts_crashes and not was_killed)
 
     def _has_started(self, now: float) -> None:
         is_restart = self.has_been_up
@@ -120,8 +126,7 @@ class WatchedChild:
         if self.is_up and now - self._up_since >= STEADY_SECONDS:
             self._failures = 0
         self.is_up = False
-        # A kill -9 comes from outside, and says nothing about whether the next start will work.
-        if counts_crashes and not self._is_proven and self.process.exit_status != -signal.SIGKILL:
+        if counts_crashes and not self._is_proven:
             self._crashes_at_start += 1
             if self._crashes_at_start >= CRASHES_AT_START_MAX:
                 raise GaveUp(f"{self.name} {words}. That was the {CRASHES_AT_START_MAX}th time: giving up.")
