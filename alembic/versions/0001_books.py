@@ -80,6 +80,7 @@ TABLES = {
         entry_id uuid not null,
         effective_at timestamptz not null,
         posted_at timestamptz not null,
+        place smallint not null,
         side "char" not null,
         layer "char" not null,
         releases boolean not null,
@@ -234,7 +235,10 @@ OPERATOR_IS_SET = "(select current_setting('zerosum.operator', true)) = 'on'"
 
 
 def upgrade() -> None:
-    op.execute("do $$ begin create role zerosum_app nologin; exception when duplicate_object then null; end $$")
+    op.execute(
+        "do $$ begin if not exists (select from pg_roles where rolname = 'zerosum_app') then "
+        "create role zerosum_app nologin; end if; end $$"
+    )
     for name, columns in TABLES.items():
         op.execute(f"create table {name} ({columns})")
     # Room for updates on the same page: balances change all the time and no indexed column ever does.

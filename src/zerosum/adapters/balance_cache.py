@@ -187,16 +187,16 @@ class NoBalanceCache:
     hits = 0
     misses = 0
 
-    async def mark(self, accounts: Sequence[tuple[UUID, UUID]]) -> None:  # noqa: ARG002
+    async def mark(self, _: Sequence[tuple[UUID, UUID]], /) -> None:
         return None
 
-    async def store(self, mark: object, states: Sequence[AccountState]) -> None:
+    async def store(self, _: object, __: Sequence[AccountState], /) -> None:
         return None
 
-    async def read(self, ledger_id: UUID, account_id: UUID) -> None:  # noqa: ARG002
+    async def read(self, _: UUID, __: UUID, /) -> None:
         return None
 
-    async def fill(self, lease: Lease, state: AccountState) -> None:
+    async def fill(self, _: Lease, __: AccountState, /) -> None:
         return None
 
 

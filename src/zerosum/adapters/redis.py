@@ -78,7 +78,7 @@ class RedisLink:
 
     async def call_while_open(self, *command: str | int) -> Any:
         """A single command that also runs while the breaker is open: for `on_return` acts only."""
-        return await _bounded(self._client.execute_command(*command))
+        return await _bounded(self._client.execute_command(*command))  # type: ignore[no-untyped-call]
 
     async def _run(self, script: Script, keys: list[str], arguments: tuple[str | int | bytes, ...]) -> Any:
         if script.digest is None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, cast, select, update
+from sqlalchemy import ColumnElement, Row, Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.tables import accounts
+from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
-from zerosum.domain.money import render_amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +56,37 @@ async def insert_account(connection: AsyncConnection, account: Account) -> bool:
     return (await connection.execute(statement)).first() is not None
 
 
-async def find_account(connection: AsyncConnection, ledger_id: UUID, *, id_: UUID | None, code: str | None) -> Account | None:
+async def find_account(
+    connection: AsyncConnection, ledger_id: UUID, *, id_: UUID | None, code: str | None
+) -> Account | None:
     """By id or by code, as it is now."""
     row = (await connection.execute(_select(ledger_id).where(_is_named(id_, code)))).first()
     return None if row is None else _account(row)
 
 
-async def lock_account(connection: AsyncConnection, ledger_id: UUID, *, id_: UUID | None, code: str | None) -> Account | None:
+async def lock_account(
+    connection: AsyncConnection, ledger_id: UUID, *, id_: UUID | None, code: str | None
+) -> Account | None:
     """The same, with the row locked as the committer locks it: no posting can come in between."""
     statement = _select(ledger_id).where(_is_named(id_, code)).with_for_update(key_share=True)
     row = (await connection.execute(statement)).first()
     return None if row is None else _account(row)
+
+
+async def find_account_states(
+    connection: AsyncConnection, ledger_id: UUID, account_ids: list[AccountId]
+) -> list[AccountState]:
+    """The states as they are now, not locked: for looking, not for deciding."""
+    rows = await connection.execute(_select(ledger_id).where(accounts.c.id.in_(account_ids)))
+    return [account_state(row) for row in rows]
+
+
+async def find_accounts(
+    connection: AsyncConnection, ledger_id: UUID, *, ids: Collection[UUID], codes: Collection[str]
+) -> list[Account]:
+    """All accounts named by one of these."""
+    is_named = accounts.c.id.in_(ids) | accounts.c.code.in_(codes)
+    return [_account(row) for row in await connection.execute(_select(ledger_id).where(is_named))]
 
 
 async def list_accounts(

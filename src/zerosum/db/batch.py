@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import count
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,7 +21,7 @@ import asyncpg
 
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer, Side
-from zerosum.domain.ledger.entry import PostedPosting
+from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import Payment
@@ -72,45 +73,105 @@ join refusals refusal using (ledger_id, idempotency_key)
 order by problem nulls last
 """
 
-WRITE = """
-with new_entries as (
-    insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint, resource_type,
-                                 resource_id, reason, actor, reverses, metadata)
-    select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint, resource_type, resource_id,
-           reason, actor, reverses, metadata
-    from unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::bytea[], $7::text[], $8::text[], $9::text[],
-                $10::text[], $11::uuid[], $12::jsonb[])
-        as entry(ledger_id, id, effective_at, idempotency_key, fingerprint, resource_type, resource_id, reason, actor,
-                 reverses, metadata)
-), new_postings as (
-    insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, side, layer,
-                          releases, currency, amount, balance_after, held_after, hash)
-    select ledger_id, account_id, account_version, entry_id, coalesce(effective_at, $1), $1,
-           case when is_debit then 'd' else 'c' end::"char", case when is_pending then 'h' else 'p' end::"char",
-           releases, currency, amount::numeric, balance_after::numeric, held_after::numeric, hash
-    from unnest($13::uuid[], $14::uuid[], $15::bigint[], $16::uuid[], $17::timestamptz[], $18::bool[], $19::bool[],
-                $20::bool[], $21::text[], $22::text[], $23::text[], $24::text[], $25::bytea[])
-        as posting(ledger_id, account_id, account_version, entry_id, effective_at, is_debit, is_pending, releases,
-                   currency, amount, balance_after, held_after, hash)
-), new_payments as (
-    insert into payments (ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor, reference,
-                          description)
-    select ledger_id, id, type, status, currency, amount::numeric, payer_id, payee_id, processor, reference, description
-    from unnest($26::uuid[], $27::uuid[], $28::text[], $29::text[], $30::text[], $31::text[], $32::uuid[], $33::uuid[],
-                $34::text[], $35::text[], $36::text[])
-        as payment(ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor, reference, description)
-), new_events as (
-    insert into events (ledger_id, id, created_at, type, resource_type)
-    select ledger_id, id, $1, type, resource_type
-    from unnest($2::uuid[], $3::uuid[], $37::text[], $7::text[]) as event(ledger_id, id, type, resource_type)
-)
-update accounts account
-set posted_debits = state.posted_debits::numeric, posted_credits = state.posted_credits::numeric,
-    held = state.held::numeric, version = state.version, head = state.head, overdrawn = state.overdrawn
-from unnest($38::uuid[], $39::uuid[], $40::text[], $41::text[], $42::text[], $43::bigint[], $44::bytea[], $45::bool[])
-    as state(ledger_id, id, posted_debits, posted_credits, held, version, head, overdrawn)
-where account.ledger_id = state.ledger_id and account.id = state.id
-"""
+# What the columns of each record set are called and which type they have, in the order in which they are sent.
+ENTRY_COLUMNS = {
+    "ledger_id": "uuid",
+    "id": "uuid",
+    "effective_at": "timestamptz",
+    "idempotency_key": "text",
+    "fingerprint": "bytea",
+    "resource_type": "text",
+    "resource_id": "text",
+    "reason": "text",
+    "actor": "text",
+    "reverses": "uuid",
+    "metadata": "jsonb",
+    "event_type": "text",
+}
+POSTING_COLUMNS = {
+    "ledger_id": "uuid",
+    "account_id": "uuid",
+    "account_version": "bigint",
+    "entry_id": "uuid",
+    "effective_at": "timestamptz",
+    "place": "smallint",
+    "is_debit": "bool",
+    "is_pending": "bool",
+    "releases": "bool",
+    "currency": "text",
+    "amount": "text",
+    "balance_after": "text",
+    "held_after": "text",
+    "hash": "bytea",
+}
+PAYMENT_COLUMNS = {
+    "ledger_id": "uuid",
+    "id": "uuid",
+    "type": "text",
+    "status": "text",
+    "currency": "text",
+    "amount": "text",
+    "payer_id": "uuid",
+    "payee_id": "uuid",
+    "processor": "text",
+    "reference": "text",
+    "description": "text",
+}
+STATE_COLUMNS = {
+    "ledger_id": "uuid",
+    "id": "uuid",
+    "posted_debits": "text",
+    "posted_credits": "text",
+    "held": "text",
+    "version": "bigint",
+    "head": "bytea",
+    "overdrawn": "bool",
+}
+
+
+def _write_statement() -> str:
+    """Everything a batch changes, in one statement. `$1` is the moment of posting."""
+    numbers = count(2)
+
+    def rows(name: str, columns: Mapping[str, str]) -> str:
+        arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in columns.values())
+        return f"unnest({arrays}) as {name}({', '.join(columns)})"
+
+    return f"""
+        with entry as (
+            select * from {rows("entry", ENTRY_COLUMNS)}
+        ), new_entries as (
+            insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
+                                         resource_type, resource_id, reason, actor, reverses, metadata)
+            select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint,
+                   resource_type, resource_id, reason, actor, reverses, metadata
+            from entry
+        ), new_events as (
+            insert into events (ledger_id, id, created_at, type, resource_type)
+            select ledger_id, id, $1, event_type, resource_type from entry
+        ), new_postings as (
+            insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place,
+                                  side, layer, releases, currency, amount, balance_after, held_after, hash)
+            select ledger_id, account_id, account_version, entry_id, coalesce(effective_at, $1), $1, place,
+                   case when is_debit then 'd' else 'c' end::"char", case when is_pending then 'h' else 'p' end::"char",
+                   releases, currency, amount::numeric, balance_after::numeric, held_after::numeric, hash
+            from {rows("posting", POSTING_COLUMNS)}
+        ), new_payments as (
+            insert into payments (ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor,
+                                  reference, description)
+            select ledger_id, id, type, status, currency, amount::numeric, payer_id, payee_id, processor,
+                   reference, description
+            from {rows("payment", PAYMENT_COLUMNS)}
+        )
+        update accounts account
+        set posted_debits = state.posted_debits::numeric, posted_credits = state.posted_credits::numeric,
+            held = state.held::numeric, version = state.version, head = state.head, overdrawn = state.overdrawn
+        from {rows("state", STATE_COLUMNS)}
+        where account.ledger_id = state.ledger_id and account.id = state.id
+    """  # noqa: S608 - made of constants only
+
+
+WRITE = _write_statement()
 
 WRITE_REFUSALS = """
 insert into refusals (ledger_id, idempotency_key, fingerprint, problem, created_at)
@@ -284,55 +345,51 @@ def _account_state(row: asyncpg.Record) -> AccountState:
     )
 
 
-def _columns(outcomes: Sequence[Posted], accounts: Sequence[AccountState]) -> list[list[Any]]:
-    """The arguments $2 to $45 of WRITE, column by column."""
-    entries = [outcome.entry for outcome in outcomes]
+def _columns(outcomes: Sequence[Posted], accounts: Sequence[AccountState]) -> list[Sequence[Any]]:
+    """The arguments of WRITE after the first, column by column."""
+    payments = [outcome.resource for outcome in outcomes if isinstance(outcome.resource, Payment)]
     return [
-        [entry.ledger_id for entry in entries],
-        [entry.id for entry in entries],
-        [entry.entry.effective_at for entry in entries],
-        [entry.idempotency_key for entry in entries],
-        [entry.fingerprint for entry in entries],
-        [entry.resource_type for entry in entries],
-        [entry.resource_id for entry in entries],
-        [entry.entry.reason for entry in entries],
-        [entry.actor for entry in entries],
-        [entry.entry.reverses for entry in entries],
-        [json.dumps(dict(entry.metadata)) if entry.metadata else None for entry in entries],
-        *_posting_columns(outcomes),
-        *_payment_columns([outcome.resource for outcome in outcomes if isinstance(outcome.resource, Payment)]),
-        [outcome.event for outcome in outcomes],
-        [account.ledger_id for account in accounts],
-        [account.id for account in accounts],
-        [render_amount(account.posted_debits) for account in accounts],
-        [render_amount(account.posted_credits) for account in accounts],
-        [render_amount(account.held) for account in accounts],
-        [account.version for account in accounts],
-        [account.head for account in accounts],
-        [account.overdrawn for account in accounts],
+        *_transposed([_entry_row(outcome) for outcome in outcomes], ENTRY_COLUMNS),
+        *_transposed(
+            [_posting_row(outcome.entry, line) for outcome in outcomes for line in outcome.entry.postings],
+            POSTING_COLUMNS,
+        ),
+        *_transposed([_payment_row(payment) for payment in payments], PAYMENT_COLUMNS),
+        *_transposed([_state_row(account) for account in accounts], STATE_COLUMNS),
     ]
 
 
-def _posting_columns(outcomes: Sequence[Posted]) -> list[list[Any]]:
-    rows: list[tuple[Any, ...]] = []
-    for outcome in outcomes:
-        entry = outcome.entry
-        ledger_id, entry_id, effective_at = entry.ledger_id, entry.id, entry.entry.effective_at
-        for line in entry.postings:
-            rows.append(_posting_row(ledger_id, entry_id, effective_at, line))
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 13
+def _transposed(rows: Sequence[tuple[Any, ...]], columns: Mapping[str, str]) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * len(columns)
 
 
-def _posting_row(
-    ledger_id: UUID, entry_id: UUID, effective_at: datetime | None, line: PostedPosting
-) -> tuple[Any, ...]:
+def _entry_row(outcome: Posted) -> tuple[Any, ...]:
+    entry = outcome.entry
+    return (
+        entry.ledger_id,
+        entry.id,
+        entry.entry.effective_at,
+        entry.idempotency_key,
+        entry.fingerprint,
+        entry.resource_type,
+        entry.resource_id,
+        entry.entry.reason,
+        entry.actor,
+        entry.entry.reverses,
+        json.dumps(dict(entry.metadata)) if entry.metadata else None,
+        outcome.event,
+    )
+
+
+def _posting_row(entry: PostedEntry, line: PostedPosting) -> tuple[Any, ...]:
     posting = line.posting
     return (
-        ledger_id,
+        entry.ledger_id,
         posting.account_id,
         line.account_version,
-        entry_id,
-        effective_at,
+        entry.id,
+        entry.entry.effective_at,
+        line.place,
         posting.side is Side.DEBIT,
         posting.layer is Layer.PENDING,
         posting.releases,
@@ -344,17 +401,30 @@ def _posting_row(
     )
 
 
-def _payment_columns(payments: Sequence[Payment]) -> list[list[Any]]:
-    return [
-        [payment.ledger_id for payment in payments],
-        [payment.id for payment in payments],
-        [payment.type for payment in payments],
-        [payment.status for payment in payments],
-        [payment.money.currency.code for payment in payments],
-        [render_amount(payment.money.amount) for payment in payments],
-        [payment.payer_id for payment in payments],
-        [payment.payee_id for payment in payments],
-        [payment.processor for payment in payments],
-        [payment.reference for payment in payments],
-        [payment.description for payment in payments],
-    ]
+def _payment_row(payment: Payment) -> tuple[Any, ...]:
+    return (
+        payment.ledger_id,
+        payment.id,
+        payment.type,
+        payment.status,
+        payment.money.currency.code,
+        render_amount(payment.money.amount),
+        payment.payer_id,
+        payment.payee_id,
+        payment.processor,
+        payment.reference,
+        payment.description,
+    )
+
+
+def _state_row(account: AccountState) -> tuple[Any, ...]:
+    return (
+        account.ledger_id,
+        account.id,
+        render_amount(account.posted_debits),
+        render_amount(account.posted_credits),
+        render_amount(account.held),
+        account.version,
+        account.head,
+        account.overdrawn,
+    )

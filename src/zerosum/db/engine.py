@@ -13,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 POOL_WAIT_SECONDS_MAX = 1.0
 STATEMENT_TIMEOUT = "5s"
 
+Connection = AsyncConnection
+"""One open unit of work, for the functions of this room."""
+
 _SET_LEDGERS = text("select set_config('zerosum.ledgers', :ledgers, true)")
 _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
 
@@ -50,6 +53,15 @@ class Database:
         async with self._engine.begin() as connection:
             await connection.execute(_SET_LEDGERS, {"ledgers": _array(ledger_ids)})
             yield connection
+
+    @asynccontextmanager
+    async def snapshot(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
+        """A read-only unit of work in which every statement sees the same instant."""
+        async with self._engine.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            async with connection.begin():
+                await connection.execute(_SET_LEDGERS, {"ledgers": _array(ledger_ids)})
+                yield connection
 
     @asynccontextmanager
     async def operator_work(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:

@@ -73,7 +73,8 @@ OPERATOR_IS_SET = "(select current_setting('zerosum.operator', true)) = 'on'"
 def statements() -> list[str]:
     """Everything beside the tables, in order. The migrations have their own, frozen copies."""
     found = [
-        f"do $$ begin create role {APPLICATION_ROLE} nologin; exception when duplicate_object then null; end $$",
+        f"do $$ begin if not exists (select from pg_roles where rolname = '{APPLICATION_ROLE}') then "
+        f"create role {APPLICATION_ROLE} nologin; end if; end $$",
         CHECK_POSTINGS,
         REFUSE_CHANGE,
         "create trigger postings_checked after insert on postings referencing new table as new_postings "

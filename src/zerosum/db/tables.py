@@ -153,6 +153,7 @@ postings = Table(
     _required("entry_id", Uuid),
     _moment("effective_at", nullable=False),
     _moment("posted_at", nullable=False),
+    _required("place", SmallInteger),  # in its entry, from 0
     _required("side", SingleChar),
     _required("layer", SingleChar),
     _required("releases", Boolean),

@@ -21,6 +21,10 @@ class DomainError(Exception):
         self.detail = detail
         self.pointer = pointer
         self.facts = facts
+        self.is_replay = False
+        """Whether the same request met this refusal before and now gets it again."""
+        self.others: list[DomainError] = []
+        """What else stands in the way, where a rehearsal has looked at everything."""
 
     def at(self, pointer: str) -> DomainError:
         """The same refusal, pointing at a member of the request."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -105,7 +106,7 @@ def replay(used: UsedKey) -> Answer:
 def as_replay(answer: Answer) -> Answer:
     if isinstance(answer, Posted):
         return Replayed(answer.entry.id, answer.entry.resource_type)
-    return Refused(answer.refusal, is_replay=True) if isinstance(answer, Refused) else answer
+    return Refused(copy(answer.refusal), is_replay=True) if isinstance(answer, Refused) else answer
 
 
 def recalled_refusal(problem: Mapping[str, Any]) -> DomainError:

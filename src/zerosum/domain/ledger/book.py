@@ -48,6 +48,14 @@ class LedgerCommand(Command):
         """The accounts whose rows must be locked before this is decided."""
 
     @abstractmethod
+    def journal_entry(self) -> JournalEntry:
+        """What it would post."""
+
+    def point(self, objection: DomainError) -> DomainError:
+        """The Book speaks of postings by their place; a command may know what its caller calls them."""
+        return objection
+
+    @abstractmethod
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         """Post to the book, or raise a DomainError and leave the book as it was."""
 
@@ -96,7 +104,7 @@ class Book:
     ) -> PostedEntry:
         """Judge the whole entry, then write it without further questions. Raises the first objection."""
         for objection in self.objections(entry):
-            raise objection
+            raise command.point(objection)
         posted = PostedEntry(
             id=JournalEntryId(command.id),
             ledger_id=command.ledger_id,
@@ -111,7 +119,7 @@ class Book:
             metadata=command.metadata,
         )
         digest = entry_digest(posted)
-        posted.postings = tuple([self._write(posting, digest) for posting in entry.postings])
+        posted.postings = tuple([self._write(posting, place, digest) for place, posting in enumerate(entry.postings)])
         return posted
 
     def objections(self, entry: JournalEntry) -> Iterator[DomainError]:
@@ -130,13 +138,13 @@ class Book:
             elif account is not None:
                 change = changes.get(account.id)
                 if change is None:
-                    change = changes[account.id] = _Change(account)
+                    change = changes[account.id] = _Change(account, index)
                 change.include(posting)
         if is_postable:
             for change in changes.values():
                 yield from change.objections()
 
-    def _write(self, posting: Posting, digest: bytes) -> PostedPosting:
+    def _write(self, posting: Posting, place: int, digest: bytes) -> PostedPosting:
         account = self.accounts[posting.account_id]
         account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
         balance, held = account.posted, account.held
@@ -144,9 +152,15 @@ class Book:
             is_below = subtract(balance, held) < account.min_available
             account.overdrawn = is_below and (account.overdrawn or posting.may_overdraw)
         account.head = posting_hash(
-            account.head, digest, posting, account.version, render_amount(balance), render_amount(held)
+            account.head,
+            digest,
+            posting,
+            place=place,
+            account_version=account.version,
+            balance_after=render_amount(balance),
+            held_after=render_amount(held),
         )
-        return PostedPosting(posting, account.version, balance, held, account.head)
+        return PostedPosting(posting, place, account.version, balance, held, account.head)
 
 
 def _objection_to_account(account: AccountState | None, posting: Posting) -> DomainError | None:
@@ -166,10 +180,11 @@ def _objection_to_account(account: AccountState | None, posting: Posting) -> Dom
 class _Change:
     """What one entry does to one account, summed over its postings."""
 
-    __slots__ = ("account", "held", "may_overdraw", "posted")
+    __slots__ = ("account", "held", "may_overdraw", "pointer", "posted")
 
-    def __init__(self, account: AccountState) -> None:
+    def __init__(self, account: AccountState, index: int) -> None:
         self.account = account
+        self.pointer = f"/postings/{index}/account"
         self.posted = ZERO
         self.held = ZERO
         self.may_overdraw = False
@@ -198,6 +213,7 @@ class _Change:
                 available=render_amount(account.available),
                 required=render_amount(growth.copy_abs()),
                 min_available=render_amount(floor),
+                pointer=self.pointer,
             )
         if growth > 0 and ceiling is not None and available_after > ceiling:
             yield LimitExceeded(
@@ -207,10 +223,14 @@ class _Change:
                 available=render_amount(account.available),
                 incoming=render_amount(growth),
                 max_available=render_amount(ceiling),
+                pointer=self.pointer,
             )
         if not (_LOWEST < posted_after < BALANCE_LIMIT and _LOWEST < available_after < BALANCE_LIMIT):
             yield BalanceOverflow(
-                "The balance would pass 20 integer digits.", account=_wire_id(account.id), currency=account.currency
+                "The balance would pass 20 integer digits.",
+                account=_wire_id(account.id),
+                currency=account.currency,
+                pointer=self.pointer,
             )
 
 

@@ -43,11 +43,18 @@ def entry_digest(entry: PostedEntry) -> bytes:
 
 
 def posting_hash(
-    previous: bytes, digest: bytes, posting: Posting, account_version: int, balance_after: str, held_after: str
+    previous: bytes,
+    digest: bytes,
+    posting: Posting,
+    *,
+    place: int,
+    account_version: int,
+    balance_after: str,
+    held_after: str,
 ) -> bytes:
     """The link after `previous`. Amounts are given in their wire form."""
     own = (
-        f"{posting.account_id}|{account_version}|{posting.side}|{posting.layer}|{int(posting.releases)}"
+        f"{posting.account_id}|{account_version}|{place}|{posting.side}|{posting.layer}|{int(posting.releases)}"
         f"|{posting.money.amount:f}|{posting.money.currency.code}|{balance_after}|{held_after}"
     )
     return sha256(b"zerosum.posting.v1" + previous + digest + own.encode("ascii")).digest()

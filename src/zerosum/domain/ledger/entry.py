@@ -21,7 +21,7 @@ POSTINGS_MAX = 100
 
 
 class Posting(NamedTuple):
-    """One line of a journal entry. A tuple, for every payment makes two and a frozen dataclass costs four times as much.
+    """One line of a journal entry. A tuple: every payment makes two, and a frozen dataclass costs four times as much.
 
     `releases` marks a pending posting that takes back an earlier one (the end of a hold). `may_overdraw` lets the
     account fall below its floor: only a dispute's hold on the receiver of the money says so.
@@ -98,11 +98,13 @@ def differences(postings: Iterable[Posting]) -> dict[tuple[str, Layer], Decimal]
 class PostedPosting:
     """A posting as it lies in its account for good.
 
-    `account_version` numbers the account's postings from 1 without a gap; `balance_after` and `held_after` are the
-    account's posted balance and held amount after this one; `hash` chains it to the posting before (`chain.py`).
+    `place` is its place in the entry, from 0. `account_version` numbers the account's postings from 1 without a gap;
+    `balance_after` and `held_after` are the account's posted balance and held amount after this one; `hash` chains it
+    to the posting before (`chain.py`).
     """
 
     posting: Posting
+    place: int
     account_version: int
     balance_after: Decimal
     held_after: Decimal

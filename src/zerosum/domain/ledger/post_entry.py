@@ -19,6 +19,9 @@ class PostEntry(LedgerCommand):
     def account_ids(self) -> tuple[AccountId, ...]:
         return tuple({posting.account_id for posting in self.entry.postings})
 
+    def journal_entry(self) -> JournalEntry:
+        return self.entry
+
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY)
         return Posted(posted, EventType.JOURNAL_ENTRY_POSTED)

@@ -11,7 +11,8 @@ from zerosum.domain.money.currency import Currency
 
 INTEGER_DIGITS_MAX = 20
 FRACTION_DIGITS_MAX = 18
-AMOUNT_TEXT_MAX = INTEGER_DIGITS_MAX + 1 + FRACTION_DIGITS_MAX
+_TEXT_LOOKED_AT_MAX = 100
+"""Longer texts are refused unread, so that a megabyte of digits costs nothing."""
 
 AMOUNT_PATTERN_TEXT = r"^(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
 _AMOUNT = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)
@@ -30,25 +31,25 @@ add = EXACT.add
 subtract = EXACT.subtract
 
 
-def parse_amount(text: object, currency: Currency) -> Decimal:
+def parse_amount(text: object, currency: Currency, *, pointer: str = "/amount") -> Decimal:
     """A positive amount from its wire form, scaled to the currency's places.
 
     Raises InvalidAmount, AmountTooLarge or AmountTooPrecise; nothing is ever rounded, not even a trailing zero.
     """
-    amount = _parse_unsigned(text, currency)
+    amount = _parse_unsigned(text, currency, pointer)
     if not amount:
-        raise InvalidAmount("The amount must be above zero.")
+        raise InvalidAmount("The amount must be above zero.", pointer=pointer)
     return amount
 
 
-def parse_signed_amount(text: object, currency: Currency) -> Decimal:
+def parse_signed_amount(text: object, currency: Currency, *, pointer: str) -> Decimal:
     """A balance or limit from its wire form: zero and a leading minus sign are allowed, minus zero is not."""
     if isinstance(text, str) and text.startswith("-"):
-        amount = _parse_unsigned(text[1:], currency)
+        amount = _parse_unsigned(text[1:], currency, pointer)
         if not amount:
-            raise InvalidAmount("Zero has no sign.")
+            raise InvalidAmount("Zero has no sign.", pointer=pointer)
         return amount.copy_negate()
-    return _parse_unsigned(text, currency)
+    return _parse_unsigned(text, currency, pointer)
 
 
 def render_amount(amount: Decimal) -> str:
@@ -56,23 +57,26 @@ def render_amount(amount: Decimal) -> str:
     return f"{amount:f}"
 
 
-def _parse_unsigned(text: object, currency: Currency) -> Decimal:
+def _parse_unsigned(text: object, currency: Currency, pointer: str) -> Decimal:
     if not isinstance(text, str):
-        raise InvalidAmount('An amount is a string such as "12.34", never a JSON number.')
-    if len(text) > AMOUNT_TEXT_MAX:
-        if len(text) <= 2 * AMOUNT_TEXT_MAX and _AMOUNT.fullmatch(text):
-            raise AmountTooLarge("An amount has at most 20 integer digits and 18 places.")
-        raise InvalidAmount("An amount has at most 20 integer digits and 18 places.")
-    match = _AMOUNT.fullmatch(text)
-    if match is None:
-        raise InvalidAmount('An amount is written in plain digits with an optional point and places, like "12.34".')
-    integer, places = match.group(1), match.group(2) or ""
+        raise InvalidAmount('An amount is a string such as "12.34", never a JSON number.', pointer=pointer)
+    match = _AMOUNT.fullmatch(text) if len(text) <= _TEXT_LOOKED_AT_MAX else None
+    integer, places = ("", "") if match is None else (match.group(1), match.group(2) or "")
+    if match is None or len(places) > FRACTION_DIGITS_MAX:
+        raise InvalidAmount("An amount is plain digits with an optional point and up to 18 places.", pointer=pointer)
     if len(integer) > INTEGER_DIGITS_MAX:
-        raise AmountTooLarge("An amount has at most 20 integer digits.", integer_digits_max=INTEGER_DIGITS_MAX)
+        raise AmountTooLarge(
+            f"An amount has at most {INTEGER_DIGITS_MAX} integer digits.",
+            pointer=pointer,
+            integer_digits_max=INTEGER_DIGITS_MAX,
+        )
     missing = currency.exponent - len(places)
     if missing < 0:
         raise AmountTooPrecise(
-            f"{currency.code} has {currency.exponent} decimal places.", currency=currency.code, places=currency.exponent
+            f"{currency.code} has {currency.exponent} decimal places.",
+            pointer=pointer,
+            currency=currency.code,
+            places=currency.exponent,
         )
     if missing == 0:
         return Decimal(text)
@@ -97,8 +101,8 @@ class Money:
             raise InvalidAmount("Money is above zero; its direction is the side of a posting.")
 
     @classmethod
-    def parse(cls, text: object, currency: Currency) -> Money:
-        return cls(parse_amount(text, currency), currency)
+    def parse(cls, text: object, currency: Currency, *, pointer: str = "/amount") -> Money:
+        return cls(parse_amount(text, currency, pointer=pointer), currency)
 
     def __str__(self) -> str:
         return f"{render_amount(self.amount)} {self.currency.code}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
 from zerosum.domain.errors import CurrencyExists, InvalidCurrency
 from zerosum.domain.money.iso4217 import ISO_4217
 
 EXPONENT_MAX = 18
 CURRENCY_CODE_PATTERN_TEXT = "^[A-Z][A-Z0-9]{2,11}$"
+_EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
 _CODE = re.compile(CURRENCY_CODE_PATTERN_TEXT, re.ASCII)
 
 
@@ -24,6 +25,10 @@ class Currency:
     name: str = ""
     minor_unit: Decimal = field(init=False, repr=False, compare=False)
     """The smallest amount: 1 for JPY, 0.01 for USD, 0.001 for KWD."""
+
+    def scaled(self, amount: Decimal) -> Decimal:
+        """The same number with exactly the currency's places. Raises decimal.Inexact where it is finer than that."""
+        return amount.quantize(self.minor_unit, context=_EXACT)
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.code):

@@ -9,11 +9,13 @@ from zerosum.domain.errors import DomainError, SameAccount
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, PaymentId
 from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money
 from zerosum.domain.payments import posting_rules
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentStatus, PaymentType
 
+_POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
 _RULES = {
     PaymentType.TRANSFER: posting_rules.transfer,
     PaymentType.DEPOSIT: posting_rules.deposit,
@@ -40,12 +42,14 @@ class Pay(LedgerCommand):
     def account_ids(self) -> tuple[AccountId, ...]:
         return (self.payer_id, self.payee_id)
 
+    def journal_entry(self) -> JournalEntry:
+        return _RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
+
+    def point(self, objection: DomainError) -> DomainError:
+        return objection.at(_POINTERS.get(objection.pointer or "", objection.pointer or ""))
+
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        entry = _RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
-        try:
-            posted = book.post(entry, self, posted_at, ResourceType.PAYMENT)
-        except DomainError as refusal:
-            raise refusal.at(_POINTERS.get(refusal.pointer, refusal.pointer or "")) from None
+        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT)
         payment = Payment(
             id=PaymentId(self.id),
             ledger_id=self.ledger_id,
@@ -59,7 +63,3 @@ class Pay(LedgerCommand):
             description=self.description,
         )
         return Posted(posted, EventType.PAYMENT_SUCCEEDED, payment)
-
-
-# The Book speaks of postings; the caller named a payer and a payee.
-_POINTERS: dict[str | None, str] = {"/postings/0/account": "/from", "/postings/1/account": "/to"}

@@ -1,0 +1,228 @@
+"""Reading the journal. What is written to it goes through `batch.py` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, literal_column, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.accounts import paged
+from zerosum.db.tables import accounts, journal_entries, postings, refusals
+from zerosum.domain.events import ResourceType
+from zerosum.domain.ledger.account import Layer, Side
+
+_SIDES = {"d": Side.DEBIT, "c": Side.CREDIT}
+_LAYERS = {"p": Layer.POSTED, "h": Layer.PENDING}
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordedPosting:
+    """A posting as it lies in the journal."""
+
+    entry_id: UUID
+    account_id: UUID
+    account_code: str
+    account_version: int
+    side: Side
+    layer: Layer
+    releases: bool
+    currency: str
+    amount: Decimal
+    balance_after: Decimal
+    held_after: Decimal
+    effective_at: datetime
+    posted_at: datetime
+    hash: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordedEntry:
+    """A journal entry as it lies in the journal."""
+
+    id: UUID
+    reason: str
+    effective_at: datetime
+    posted_at: datetime
+    actor: str
+    idempotency_key: str
+    fingerprint: bytes
+    resource_type: ResourceType
+    resource_id: str | None
+    reverses: UUID | None
+    reversed_by: UUID | None
+    metadata: Mapping[str, str]
+    postings: tuple[RecordedPosting, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilter:
+    """`effective_from` is inclusive, `effective_to` exclusive."""
+
+    effective_from: datetime | None = None
+    effective_to: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+async def find_entries(connection: AsyncConnection, ledger_id: UUID, ids: Sequence[UUID]) -> dict[UUID, RecordedEntry]:
+    """The entries with these ids, with their postings in the order in which they were given."""
+    statement = _select_entries(ledger_id).where(journal_entries.c.id.in_(ids))
+    rows = (await connection.execute(statement)).all()
+    lines = await _postings_of(connection, ledger_id, [row.id for row in rows])
+    return {row.id: _entry(row, lines.get(row.id, [])) for row in rows}
+
+
+async def list_entries(
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    wanted: EntryFilter,
+    *,
+    after: UUID | None,
+    limit: int,
+    is_ascending: bool,
+) -> list[RecordedEntry]:
+    statement = _select_entries(ledger_id)
+    if wanted.effective_from is not None:
+        statement = statement.where(journal_entries.c.effective_at >= wanted.effective_from)
+    if wanted.effective_to is not None:
+        statement = statement.where(journal_entries.c.effective_at < wanted.effective_to)
+    for key, value in wanted.metadata.items():
+        statement = statement.where(journal_entries.c.metadata[key].astext == value)
+    page = paged(statement, journal_entries.c.id, after, limit, is_ascending=is_ascending)
+    rows = (await connection.execute(page)).all()
+    lines = await _postings_of(connection, ledger_id, [row.id for row in rows])
+    return [_entry(row, lines.get(row.id, [])) for row in rows]
+
+
+async def list_postings(
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    account_id: UUID,
+    *,
+    after_version: int | None,
+    limit: int,
+    is_ascending: bool,
+) -> list[RecordedPosting]:
+    """One account's postings by version: a range scan of the primary key."""
+    statement = _select_postings(ledger_id).where(postings.c.account_id == account_id)
+    key = postings.c.account_version
+    if after_version is not None:
+        statement = statement.where(key > after_version if is_ascending else key < after_version)
+    rows = await connection.execute(statement.order_by(key.asc() if is_ascending else key.desc()).limit(limit))
+    return [_posting(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedKeyRow:
+    """What the ledger remembers of an idempotency key."""
+
+    entry_id: UUID | None
+    resource_type: ResourceType | None
+    resource_id: str | None
+    problem: dict[str, Any] | None
+    fingerprint: bytes
+    created_at: datetime
+
+
+async def find_used_key(connection: AsyncConnection, ledger_id: UUID, key: str) -> UsedKeyRow | None:
+    """A posted entry wins over a refusal that raced it under the same key."""
+    posted = select(
+        journal_entries.c.id,
+        journal_entries.c.resource_type,
+        journal_entries.c.resource_id,
+        literal_column("null::jsonb").label("problem"),
+        journal_entries.c.fingerprint,
+        journal_entries.c.posted_at.label("created_at"),
+    ).where(journal_entries.c.ledger_id == ledger_id, journal_entries.c.idempotency_key == key)
+    refused = select(
+        literal_column("null::uuid"),
+        literal_column("null::text"),
+        literal_column("null::text"),
+        refusals.c.problem,
+        refusals.c.fingerprint,
+        refusals.c.created_at,
+    ).where(refusals.c.ledger_id == ledger_id, refusals.c.idempotency_key == key)
+    rows = (await connection.execute(union_all(posted, refused))).all()
+    if not rows:
+        return None
+    row = rows[0]
+    return UsedKeyRow(
+        entry_id=row.id,
+        resource_type=None if row.resource_type is None else ResourceType(row.resource_type),
+        resource_id=row.resource_id,
+        problem=row.problem,
+        fingerprint=row.fingerprint,
+        created_at=row.created_at,
+    )
+
+
+def _select_entries(ledger_id: UUID) -> Select[Any]:
+    reversal = journal_entries.alias("reversal")
+    reversed_by = (
+        select(reversal.c.id)
+        .where(reversal.c.ledger_id == ledger_id, reversal.c.reverses == journal_entries.c.id)
+        .scalar_subquery()
+    )
+    return select(journal_entries, reversed_by.label("reversed_by")).where(journal_entries.c.ledger_id == ledger_id)
+
+
+def _select_postings(ledger_id: UUID) -> Select[Any]:
+    return (
+        select(postings, accounts.c.code.label("account_code"))
+        .join(accounts, and_(accounts.c.ledger_id == postings.c.ledger_id, accounts.c.id == postings.c.account_id))
+        .where(postings.c.ledger_id == ledger_id)
+    )
+
+
+async def _postings_of(
+    connection: AsyncConnection, ledger_id: UUID, entry_ids: Sequence[UUID]
+) -> dict[UUID, list[RecordedPosting]]:
+    if not entry_ids:
+        return {}
+    statement = _select_postings(ledger_id).where(postings.c.entry_id.in_(entry_ids)).order_by(postings.c.place)
+    found: dict[UUID, list[RecordedPosting]] = {}
+    for row in await connection.execute(statement):
+        found.setdefault(row.entry_id, []).append(_posting(row))
+    return found
+
+
+def _entry(row: Row[Any], lines: Sequence[RecordedPosting]) -> RecordedEntry:
+    return RecordedEntry(
+        id=row.id,
+        reason=row.reason,
+        effective_at=row.effective_at,
+        posted_at=row.posted_at,
+        actor=row.actor,
+        idempotency_key=row.idempotency_key,
+        fingerprint=row.fingerprint,
+        resource_type=ResourceType(row.resource_type),
+        resource_id=row.resource_id,
+        reverses=row.reverses,
+        reversed_by=row.reversed_by,
+        metadata=row.metadata or {},
+        postings=tuple(lines),
+    )
+
+
+def _posting(row: Row[Any]) -> RecordedPosting:
+    return RecordedPosting(
+        entry_id=row.entry_id,
+        account_id=row.account_id,
+        account_code=row.account_code,
+        account_version=row.account_version,
+        side=_SIDES[row.side],
+        layer=_LAYERS[row.layer],
+        releases=row.releases,
+        currency=row.currency,
+        amount=row.amount,
+        balance_after=row.balance_after,
+        held_after=row.held_after,
+        effective_at=row.effective_at,
+        posted_at=row.posted_at,
+        hash=row.hash,
+    )

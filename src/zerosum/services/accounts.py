@@ -1,0 +1,264 @@
+"""Use cases about accounts: open, read, change, freeze, close. Their balances change only through the committer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from zerosum.db.accounts import AccountFilter, find_account, insert_account, list_accounts, lock_account, update_account
+from zerosum.db.engine import Connection, Database
+from zerosum.db.events import insert_event
+from zerosum.db.identifiers import new_uuid
+from zerosum.domain.errors import AccountExists, AccountNotFound, InvalidState
+from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import AccountId
+from zerosum.domain.ledger.account import (
+    Account,
+    AccountState,
+    AccountStatus,
+    AccountType,
+    check_limits,
+    status_after_close,
+    status_after_freeze,
+    status_after_unfreeze,
+)
+from zerosum.domain.ledger.chain import genesis
+from zerosum.domain.money import Currency, parse_signed_amount
+from zerosum.services.account_directory import AccountDirectory, parse_account_reference
+from zerosum.services.caller import Caller
+from zerosum.services.currencies import Currencies
+from zerosum.services.paging import Cursors, Page, PageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAccount:
+    """A request for a new account. Limits are in their wire form; a floor of None means that there is none."""
+
+    code: str
+    currency: str
+    type: AccountType
+    name: str | None
+    min_available: str | None
+    max_available: str | None
+    metadata: Mapping[str, str]
+
+
+UNCHANGED: Any = object()
+"""Stands for a member that a change leaves alone, since None means "no limit"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAccount:
+    name: str | None = UNCHANGED
+    min_available: str | None = UNCHANGED
+    max_available: str | None = UNCHANGED
+    metadata: Mapping[str, str] = UNCHANGED
+
+
+class Accounts:
+    def __init__(
+        self,
+        database: Database,
+        currencies: Currencies,
+        directory: AccountDirectory,
+        cursors: Cursors,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._currencies = currencies
+        self._directory = directory
+        self._cursors = cursors
+        self._now = now
+
+    async def open(self, caller: Caller, request: OpenAccount) -> Account:
+        """Raises AccountExists, InvalidCurrency, and what is wrong with the limits."""
+        currency = await self._currencies.get(caller.ledger_id, request.currency)
+        floor = _limit(request.min_available, currency, "/min_available")
+        ceiling = _limit(request.max_available, currency, "/max_available")
+        state = new_account_state(caller, currency, request.type, floor, ceiling)
+        check_limits(state, floor, ceiling)
+        account = Account(
+            code=request.code,
+            name=request.name,
+            type=request.type,
+            metadata=request.metadata,
+            created_at=self._now(),
+            state=state,
+        )
+        async with self._database.work(caller.ledger_id) as connection:
+            if not await insert_account(connection, account):
+                raise AccountExists("The ledger has an account of this code.", pointer="/code")
+            await self._announce(connection, account, EventType.ACCOUNT_OPENED)
+        self._directory.remember(caller.ledger_id, account)
+        return account
+
+    async def ensure(self, caller: Caller, code: str, currency: Currency, type_: AccountType, name: str) -> Account:
+        """The account of this code, made without floor where it does not exist yet: for clearing accounts."""
+        account = Account(
+            code=code,
+            name=name,
+            type=type_,
+            metadata={},
+            created_at=self._now(),
+            state=new_account_state(caller, currency, type_, None, None),
+        )
+        async with self._database.work(caller.ledger_id) as connection:
+            if await insert_account(connection, account):
+                await self._announce(connection, account, EventType.ACCOUNT_OPENED)
+                return account
+            found = await find_account(connection, caller.ledger_id, id_=None, code=code)
+        if found is None:
+            raise AccountNotFound("This ledger has no such account.")
+        return found
+
+    async def get(self, caller: Caller, reference: str) -> Account:
+        """Raises InvalidId, AccountNotFound."""
+        id_, code = parse_account_reference(reference)
+        async with self._database.work(caller.ledger_id) as connection:
+            return _must_exist(await find_account(connection, caller.ledger_id, id_=id_, code=code))
+
+    async def list(self, caller: Caller, request: PageRequest) -> Page[Account]:
+        position = self._cursors.position(caller.ledger_id, request)
+        filters = position.filters
+        wanted = AccountFilter(
+            type=filters.get("type"),
+            currency=filters.get("currency"),
+            status=filters.get("status"),
+            code_prefix=filters.get("code_prefix"),
+            metadata=metadata_filters(filters),
+        )
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await list_accounts(
+                connection,
+                caller.ledger_id,
+                wanted,
+                after=UUID(position.after) if position.after else None,
+                limit=request.limit + 1,
+                is_ascending=position.is_ascending,
+            )
+        return self._cursors.page(caller.ledger_id, request, position, found, lambda account: account.state.id)
+
+    async def change(self, caller: Caller, reference: str, change: ChangeAccount) -> Account:
+        """Name, metadata and limits. Raises LimitExceeded where the account already lies outside a new limit."""
+
+        def decide(account: Account, currency: Currency) -> dict[str, Any]:
+            state = account.state
+            if state.status is AccountStatus.CLOSED:
+                raise InvalidState("A closed account does not change any more.", status=state.status.value)
+            columns: dict[str, Any] = {}
+            floor, ceiling = state.min_available, state.max_available
+            if change.min_available is not UNCHANGED:
+                floor = columns["min_available"] = _limit(change.min_available, currency, "/min_available")
+            if change.max_available is not UNCHANGED:
+                ceiling = columns["max_available"] = _limit(change.max_available, currency, "/max_available")
+            if columns:
+                check_limits(state, floor, ceiling)
+                is_below = floor is not None and state.available < floor
+                columns["overdrawn"] = state.overdrawn and is_below
+            if change.name is not UNCHANGED:
+                columns["name"] = change.name
+            if change.metadata is not UNCHANGED:
+                columns["metadata"] = dict(change.metadata) or None
+            return columns
+
+        return await self._change(caller, reference, decide, EventType.ACCOUNT_CHANGED)
+
+    async def freeze(self, caller: Caller, reference: str) -> Account:
+        return await self._change_status(caller, reference, status_after_freeze, EventType.ACCOUNT_FROZEN)
+
+    async def unfreeze(self, caller: Caller, reference: str) -> Account:
+        return await self._change_status(caller, reference, status_after_unfreeze, EventType.ACCOUNT_UNFROZEN)
+
+    async def close(self, caller: Caller, reference: str) -> Account:
+        return await self._change_status(caller, reference, status_after_close, EventType.ACCOUNT_CLOSED)
+
+    async def _change_status(
+        self, caller: Caller, reference: str, rule: Callable[[AccountState], AccountStatus], event: EventType
+    ) -> Account:
+        """Idempotent by state: what is so already stays so, and announces nothing."""
+
+        def decide(account: Account, _: Currency) -> dict[str, Any]:
+            status = rule(account.state)
+            return {} if status is account.state.status else {"status": status.value}
+
+        return await self._change(caller, reference, decide, event)
+
+    async def _change(
+        self,
+        caller: Caller,
+        reference: str,
+        decide: Callable[[Account, Currency], dict[str, Any]],
+        event: EventType,
+    ) -> Account:
+        """Lock the row as the committer does, decide, write."""
+        id_, code = parse_account_reference(reference)
+        currency = await self._currency_of(caller, reference)
+        async with self._database.work(caller.ledger_id) as connection:
+            account = _must_exist(await lock_account(connection, caller.ledger_id, id_=id_, code=code))
+            columns = decide(account, currency)
+            if columns:
+                await update_account(connection, caller.ledger_id, account.state.id, columns)
+                await self._announce(connection, account, event)
+            return _must_exist(await find_account(connection, caller.ledger_id, id_=account.state.id, code=None))
+
+    async def _currency_of(self, caller: Caller, reference: str) -> Currency:
+        name = await self._directory.get(caller.ledger_id, reference)
+        return await self._currencies.get(caller.ledger_id, name.currency)
+
+    async def _announce(self, connection: Connection, account: Account, event: EventType) -> None:
+        await insert_event(
+            connection,
+            account.state.ledger_id,
+            id_=new_uuid(),
+            type_=event,
+            resource_type=ResourceType.ACCOUNT,
+            resource_id=account.state.id,
+            created_at=self._now(),
+        )
+
+
+def new_account_state(
+    caller: Caller, currency: Currency, type_: AccountType, floor: Decimal | None, ceiling: Decimal | None
+) -> AccountState:
+    """An account with nothing in it, its amounts scaled to the currency's places."""
+    account_id = AccountId(new_uuid())
+    zero = currency.scaled(Decimal(0))
+    return AccountState(
+        ledger_id=caller.ledger_id,
+        id=account_id,
+        currency=currency.code,
+        normal_side=type_.normal_side,
+        status=AccountStatus.OPEN,
+        min_available=floor,
+        max_available=ceiling,
+        posted_debits=zero,
+        posted_credits=zero,
+        held=zero,
+        version=0,
+        head=genesis(caller.ledger_id, account_id),
+    )
+
+
+def metadata_filters(filters: Mapping[str, str]) -> dict[str, str]:
+    """What the parameters `metadata[key]` ask for."""
+    return {
+        name.removeprefix("metadata[").removesuffix("]"): value
+        for name, value in filters.items()
+        if name.startswith("metadata[")
+    }
+
+
+def _limit(text: str | None, currency: Currency, pointer: str) -> Decimal | None:
+    if text is None:
+        return None
+    return parse_signed_amount(text, currency, pointer=pointer)
+
+
+def _must_exist(account: Account | None) -> Account:
+    if account is None:
+        raise AccountNotFound("This ledger has no such account.")
+    return account

@@ -1,0 +1,184 @@
+"""Use cases about balances: now, through the cache; at an instant, from the postings; and over the whole ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+from uuid import UUID
+
+from zerosum.adapters.balance_cache import CachedBalance, Lease
+from zerosum.db.accounts import find_account
+from zerosum.db.balances import TrialBalanceLine, currency_totals, totals_as_of, trial_balance_lines
+from zerosum.db.engine import Database
+from zerosum.domain.errors import AccountNotFound, VersionNotReached
+from zerosum.domain.ledger.account import AccountState, Side
+from zerosum.domain.money import Currency, render_amount, subtract
+from zerosum.services.account_directory import AccountDirectory, AccountName
+from zerosum.services.caller import Caller
+from zerosum.services.currencies import Currencies
+from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.times import parse_filter_time
+
+
+class BalanceReader(Protocol):
+    """The cache as a reader sees it."""
+
+    async def read(self, ledger_id: UUID, account_id: UUID) -> CachedBalance | Lease | None: ...
+
+    async def fill(self, lease: Lease, state: AccountState) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Balance:
+    """Amounts in their wire form. `is_cached` tells whether it came out of Redis."""
+
+    account: AccountName
+    posted: str
+    held: str
+    available: str
+    version: int
+    as_of: datetime
+    is_cached: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrencyTotal:
+    currency: str
+    debits: Decimal
+    credits: Decimal
+    difference: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialBalance:
+    """All accounts with their totals at one instant. The difference is zero in every currency."""
+
+    as_of: datetime
+    currencies: Sequence[CurrencyTotal]
+    accounts: Page[TrialBalanceLine]
+
+
+class Balances:
+    def __init__(
+        self,
+        database: Database,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        cache: BalanceReader,
+        cursors: Cursors,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._currencies = currencies
+        self._cache = cache
+        self._cursors = cursors
+        self._now = now
+
+    async def now(self, caller: Caller, reference: str, *, min_version: int) -> Balance:
+        """From the cache where it has the version asked for, otherwise from PostgreSQL.
+
+        Raises VersionNotReached where the account itself has not got there.
+        """
+        account = await self._directory.get(caller.ledger_id, reference)
+        cached = await self._cache.read(caller.ledger_id, account.id)
+        if isinstance(cached, CachedBalance) and cached.version >= min_version:
+            return Balance(
+                account=account,
+                posted=cached.posted,
+                held=cached.held,
+                available=cached.available,
+                version=cached.version,
+                as_of=self._now(),
+                is_cached=True,
+            )
+        as_of = self._now()
+        state = await self._state(caller, account)
+        if isinstance(cached, Lease):
+            await self._cache.fill(cached, state)
+        if state.version < min_version:
+            raise VersionNotReached("The account has not reached this version.", version=state.version)
+        return Balance(
+            account=account,
+            posted=render_amount(state.posted),
+            held=render_amount(state.held),
+            available=render_amount(state.available),
+            version=state.version,
+            as_of=as_of,
+            is_cached=False,
+        )
+
+    async def at(
+        self, caller: Caller, reference: str, *, effective: datetime | None, recorded: datetime | None
+    ) -> Balance:
+        """What lay in the account at an instant of the world, as far as it was written at an instant of ours."""
+        account = await self._directory.get(caller.ledger_id, reference)
+        currency = await self._currencies.get(caller.ledger_id, account.currency)
+        normal_side = (await self._state(caller, account)).normal_side
+        async with self._database.work(caller.ledger_id) as connection:
+            totals = await totals_as_of(
+                connection, caller.ledger_id, account.id, normal_side, effective=effective, recorded=recorded
+            )
+        debits, credits_, held = (_scaled(value, currency) for value in (totals.debits, totals.credits, totals.held))
+        posted = subtract(credits_, debits) if normal_side is Side.CREDIT else subtract(debits, credits_)
+        return Balance(
+            account=account,
+            posted=render_amount(posted),
+            held=render_amount(held),
+            available=render_amount(subtract(posted, held)),
+            version=totals.version,
+            as_of=effective or recorded or self._now(),
+            is_cached=False,
+        )
+
+    async def trial_balance(self, caller: Caller, request: PageRequest) -> TrialBalance:
+        """One consistent look at the whole ledger; its accounts come in pages by code."""
+        position = self._cursors.position(caller.ledger_id, request)
+        as_of = parse_filter_time(position.filters, "as_of")
+        looked_at = as_of or self._now()
+        async with self._database.snapshot(caller.ledger_id) as connection:
+            totals = await currency_totals(connection, caller.ledger_id, as_of)
+            found = await trial_balance_lines(
+                connection, caller.ledger_id, as_of, after_code=position.after, limit=request.limit + 1
+            )
+        lines = [await self._scaled_line(caller, line) for line in found]
+        return TrialBalance(
+            as_of=looked_at,
+            currencies=[await self._currency_total(caller, *total) for total in totals],
+            accounts=self._cursors.page(caller.ledger_id, request, position, lines, lambda line: line.code),
+        )
+
+    async def _state(self, caller: Caller, account: AccountName) -> AccountState:
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_account(connection, caller.ledger_id, id_=account.id, code=None)
+        if found is None:
+            raise AccountNotFound("This ledger has no such account.")
+        return found.state
+
+    async def _currency_total(self, caller: Caller, code: str, debits: Decimal, credits_: Decimal) -> CurrencyTotal:
+        currency = await self._currencies.get(caller.ledger_id, code)
+        return CurrencyTotal(
+            currency=code,
+            debits=_scaled(debits, currency),
+            credits=_scaled(credits_, currency),
+            difference=_scaled(subtract(debits, credits_), currency),
+        )
+
+    async def _scaled_line(self, caller: Caller, line: TrialBalanceLine) -> TrialBalanceLine:
+        currency = await self._currencies.get(caller.ledger_id, line.currency)
+        return TrialBalanceLine(
+            account_id=line.account_id,
+            code=line.code,
+            type=line.type,
+            currency=line.currency,
+            debits=_scaled(line.debits, currency),
+            credits=_scaled(line.credits, currency),
+        )
+
+
+def _scaled(value: Decimal | None, currency: Currency) -> Decimal:
+    """A sum with exactly the currency's places; nothing is lost, for it was summed from such amounts."""
+    return currency.scaled(Decimal(0) if value is None else value)

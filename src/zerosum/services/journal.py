@@ -1,0 +1,208 @@
+"""Use cases about journal entries and the postings of an account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.journal import (
+    EntryFilter,
+    RecordedEntry,
+    RecordedPosting,
+    find_entries,
+    list_entries,
+    list_postings,
+)
+from zerosum.domain.errors import JournalEntryNotFound
+from zerosum.domain.ledger.account import Side
+from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, Posting
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.post_entry import PostEntry
+from zerosum.domain.money import Money, render_amount
+from zerosum.services.account_directory import AccountDirectory
+from zerosum.services.accounts import metadata_filters
+from zerosum.services.caller import Caller
+from zerosum.services.committer import Committer
+from zerosum.services.currencies import Currencies
+from zerosum.services.desk import Desk, Names, Prepared
+from zerosum.services.fingerprint import fingerprint
+from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.times import parse_filter_time
+
+
+@dataclass(slots=True, kw_only=True)
+class PostingOrder:
+    """One line in its wire form. `account` is an id or a code."""
+
+    account: str
+    side: Side
+    amount: str
+    currency: str
+
+
+@dataclass(slots=True, kw_only=True)
+class EntryOrder:
+    idempotency_key: str
+    reason: str
+    postings: Sequence[PostingOrder]
+    effective_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Journal:
+    """`desk` takes orders; the rest reads."""
+
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        cursors: Cursors,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._cursors = cursors
+        self.desk: Desk[EntryOrder, RecordedEntry] = Desk(_EntryKind(directory, currencies), committer, database, now)
+
+    async def get(self, caller: Caller, entry_id: UUID) -> RecordedEntry:
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_entries(connection, caller.ledger_id, [entry_id])
+        if entry_id not in found:
+            raise JournalEntryNotFound("This ledger has no such journal entry.")
+        return found[entry_id]
+
+    async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedEntry]:
+        position = self._cursors.position(caller.ledger_id, request)
+        wanted = EntryFilter(
+            effective_from=parse_filter_time(position.filters, "from"),
+            effective_to=parse_filter_time(position.filters, "to"),
+            metadata=metadata_filters(position.filters),
+        )
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await list_entries(
+                connection,
+                caller.ledger_id,
+                wanted,
+                after=UUID(position.after) if position.after else None,
+                limit=request.limit + 1,
+                is_ascending=position.is_ascending,
+            )
+        return self._cursors.page(caller.ledger_id, request, position, found, lambda entry: entry.id)
+
+    async def list_postings(self, caller: Caller, reference: str, request: PageRequest) -> Page[RecordedPosting]:
+        """An account's history, newest first."""
+        account = await self._directory.get(caller.ledger_id, reference)
+        position = self._cursors.position(caller.ledger_id, request)
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await list_postings(
+                connection,
+                caller.ledger_id,
+                account.id,
+                after_version=int(position.after) if position.after else None,
+                limit=request.limit + 1,
+                is_ascending=position.is_ascending,
+            )
+        return self._cursors.page(caller.ledger_id, request, position, found, lambda line: line.account_version)
+
+
+class _EntryKind:
+    """How an order for a journal entry becomes a command."""
+
+    def __init__(self, directory: AccountDirectory, currencies: Currencies) -> None:
+        self._directory = directory
+        self._currencies = currencies
+
+    def command(self, caller: Caller, order: EntryOrder, *, is_prepared: bool) -> Prepared:
+        ledger_id = caller.ledger_id
+        names: dict[UUID, str] = {}
+        postings: list[Posting] = []
+        for index, line in enumerate(order.postings):
+            here = f"/postings/{index}"
+            currency = self._currencies.known(
+                ledger_id, line.currency, is_prepared=is_prepared, pointer=f"{here}/currency"
+            )
+            money = Money.parse(line.amount, currency, pointer=f"{here}/amount")
+            account = self._directory.known(ledger_id, line.account, is_prepared=is_prepared, pointer=f"{here}/account")
+            names[account.id] = account.code
+            postings.append(Posting(account.id, line.side, money))
+        command = PostEntry(
+            id=new_uuid(),
+            ledger_id=ledger_id,
+            idempotency_key=order.idempotency_key,
+            fingerprint=_fingerprint(order, postings),
+            actor=caller.actor,
+            metadata=order.metadata,
+            entry=JournalEntry(order.reason, tuple(postings), order.effective_at),
+        )
+        return Prepared(command, names)
+
+    async def prepare(self, caller: Caller, orders: Sequence[EntryOrder]) -> None:
+        lines = [line for order in orders for line in order.postings]
+        await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
+        await self._directory.load(caller.ledger_id, {line.account for line in lines})
+
+    def view(self, posted: Posted, names: Names) -> RecordedEntry:
+        return recorded_entry(posted.entry, names)
+
+    async def recorded(
+        self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+    ) -> Mapping[UUID, RecordedEntry]:
+        return await find_entries(connection, ledger_id, list(ids))
+
+
+def recorded_entry(entry: PostedEntry, names: Names) -> RecordedEntry:
+    """The entry just posted, as reading it back would give it."""
+    return RecordedEntry(
+        id=entry.id,
+        reason=entry.entry.reason,
+        effective_at=entry.effective_at,
+        posted_at=entry.posted_at,
+        actor=entry.actor,
+        idempotency_key=entry.idempotency_key,
+        fingerprint=entry.fingerprint,
+        resource_type=entry.resource_type,
+        resource_id=entry.resource_id,
+        reverses=entry.entry.reverses,
+        reversed_by=None,
+        metadata=entry.metadata,
+        postings=tuple(
+            RecordedPosting(
+                entry_id=entry.id,
+                account_id=line.posting.account_id,
+                account_code=names[line.posting.account_id],
+                account_version=line.account_version,
+                side=line.posting.side,
+                layer=line.posting.layer,
+                releases=line.posting.releases,
+                currency=line.posting.money.currency.code,
+                amount=line.posting.money.amount,
+                balance_after=line.balance_after,
+                held_after=line.held_after,
+                effective_at=entry.effective_at,
+                posted_at=entry.posted_at,
+                hash=line.hash,
+            )
+            for line in entry.postings
+        ),
+    )
+
+
+def _fingerprint(order: EntryOrder, postings: Sequence[Posting]) -> bytes:
+    return fingerprint(
+        "journal entry",
+        {
+            "reason": order.reason,
+            "effective_at": order.effective_at,
+            "metadata": order.metadata,
+            "postings": [
+                [line.account, line.side, render_amount(posting.money.amount), line.currency]
+                for line, posting in zip(order.postings, postings, strict=True)
+            ],
+        },
+    )

@@ -1,0 +1,80 @@
+"""Use cases about ledgers, and what a ledger remembers of an idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from zerosum.db.engine import Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.journal import UsedKeyRow, find_used_key
+from zerosum.db.ledgers import LedgerRecord, find_ledger, insert_ledger, list_ledgers
+from zerosum.domain.errors import DomainError, IdempotencyKeyNotFound, LedgerNotFound
+from zerosum.domain.events import ResourceType
+from zerosum.domain.identifiers import SERVICE_LEDGER
+from zerosum.services.caller import Caller
+from zerosum.services.judging import recalled_refusal
+from zerosum.services.paging import Cursors, Page, PageRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyOutcome:
+    """Either what was posted under the key, or why it was refused."""
+
+    key: str
+    resource_type: ResourceType | None
+    resource_id: UUID | str | None
+    refusal: DomainError | None
+    created_at: datetime
+
+
+class Ledgers:
+    def __init__(self, database: Database, cursors: Cursors, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._cursors = cursors
+        self._now = now
+
+    async def create(self, name: str) -> LedgerRecord:
+        ledger = LedgerRecord(id=new_uuid(), name=name, created_at=self._now())
+        async with self._database.work(ledger.id) as connection:
+            await insert_ledger(connection, ledger)
+        return ledger
+
+    async def get(self, ledger_id: UUID) -> LedgerRecord:
+        async with self._database.work(ledger_id) as connection:
+            found = await find_ledger(connection, ledger_id)
+        if found is None:
+            raise LedgerNotFound("There is no such ledger.")
+        return found
+
+    async def list(self, request: PageRequest) -> Page[LedgerRecord]:
+        """All ledgers: for administration, hence the operator's unit of work."""
+        position = self._cursors.position(SERVICE_LEDGER, request)
+        async with self._database.operator_work() as connection:
+            found = await list_ledgers(
+                connection,
+                after=UUID(position.after) if position.after else None,
+                limit=request.limit + 1,
+                is_ascending=position.is_ascending,
+            )
+        return self._cursors.page(SERVICE_LEDGER, request, position, found, lambda ledger: ledger.id)
+
+    async def key_outcome(self, caller: Caller, key: str) -> KeyOutcome:
+        """Raises IdempotencyKeyNotFound: nothing was done under it, or not yet."""
+        async with self._database.work(caller.ledger_id) as connection:
+            used = await find_used_key(connection, caller.ledger_id, key)
+        if used is None:
+            raise IdempotencyKeyNotFound("Nothing is recorded under this key.")
+        return _outcome(key, used)
+
+
+def _outcome(key: str, used: UsedKeyRow) -> KeyOutcome:
+    return KeyOutcome(
+        key=key,
+        resource_type=used.resource_type,
+        resource_id=used.resource_id or used.entry_id,
+        refusal=None if used.problem is None else recalled_refusal(used.problem),
+        created_at=used.created_at,
+    )

@@ -1,0 +1,201 @@
+"""Use cases about payments. Those of the internal processor settle at once, in the books themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.payments import PaymentFilter, RecordedPayment, find_payments, list_payments
+from zerosum.domain.errors import PaymentNotFound, ValidationFailed
+from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.money import Money, render_amount
+from zerosum.domain.payments.pay import Pay
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentType, clearing_code
+from zerosum.services.account_directory import AccountDirectory
+from zerosum.services.accounts import Accounts, metadata_filters
+from zerosum.services.caller import Caller
+from zerosum.services.committer import Committer
+from zerosum.services.currencies import Currencies
+from zerosum.services.desk import Desk, Names, Prepared
+from zerosum.services.fingerprint import fingerprint
+from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.times import parse_filter_time
+
+_NO_METADATA: Mapping[str, str] = {}
+
+
+@dataclass(slots=True, kw_only=True)
+class PaymentOrder:
+    """A request for a payment, in its wire form. `payer` and `payee` are ids or codes."""
+
+    idempotency_key: str
+    type: PaymentType
+    amount: str
+    currency: str
+    payer: str | None = None
+    payee: str | None = None
+    reference: str | None = None
+    description: str | None = None
+    effective_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA)
+
+
+class Payments:
+    """`desk` takes orders; the rest reads."""
+
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        accounts: Accounts,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        cursors: Cursors,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._cursors = cursors
+        self.desk: Desk[PaymentOrder, RecordedPayment] = Desk(
+            _PaymentKind(accounts, directory, currencies), committer, database, now
+        )
+
+    async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_payments(connection, caller.ledger_id, [payment_id])
+        if payment_id not in found:
+            raise PaymentNotFound("This ledger has no such payment.")
+        return found[payment_id]
+
+    async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedPayment]:
+        position = self._cursors.position(caller.ledger_id, request)
+        filters = position.filters
+        wanted = PaymentFilter(
+            type=filters.get("type"),
+            currency=filters.get("currency"),
+            status=filters.get("status"),
+            effective_from=parse_filter_time(filters, "from"),
+            effective_to=parse_filter_time(filters, "to"),
+            metadata=metadata_filters(filters),
+        )
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await list_payments(
+                connection,
+                caller.ledger_id,
+                wanted,
+                after=UUID(position.after) if position.after else None,
+                limit=request.limit + 1,
+                is_ascending=position.is_ascending,
+            )
+        return self._cursors.page(caller.ledger_id, request, position, found, lambda payment: payment.id)
+
+
+class _PaymentKind:
+    """How a payment order becomes a command: names to accounts, text to money."""
+
+    def __init__(self, accounts: Accounts, directory: AccountDirectory, currencies: Currencies) -> None:
+        self._accounts = accounts
+        self._directory = directory
+        self._currencies = currencies
+
+    def command(self, caller: Caller, order: PaymentOrder, *, is_prepared: bool) -> Prepared:
+        _check_parties(order)
+        ledger_id = caller.ledger_id
+        currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
+        money = Money.parse(order.amount, currency)
+        clearing = clearing_code(INTERNAL_PROCESSOR, currency.code)
+        payer = self._directory.known(ledger_id, order.payer or clearing, is_prepared=is_prepared, pointer="/from")
+        payee = self._directory.known(ledger_id, order.payee or clearing, is_prepared=is_prepared, pointer="/to")
+        command = Pay(
+            id=new_uuid(),
+            ledger_id=ledger_id,
+            idempotency_key=order.idempotency_key,
+            fingerprint=_fingerprint(order, money),
+            actor=caller.actor,
+            metadata=order.metadata,
+            type=order.type,
+            money=money,
+            payer_id=payer.id,
+            payee_id=payee.id,
+            reference=order.reference,
+            description=order.description,
+            effective_at=order.effective_at,
+        )
+        return Prepared(command, {payer.id: payer.code, payee.id: payee.code})
+
+    async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder]) -> None:
+        """Load what is named; make the clearing account of a currency on its first use."""
+        ledger_id = caller.ledger_id
+        await self._currencies.load(ledger_id, {order.currency for order in orders})
+        through = {order.currency for order in orders if order.payer is None or order.payee is None}
+        clearing = {clearing_code(INTERNAL_PROCESSOR, code): code for code in through}
+        named = {name for order in orders for name in (order.payer, order.payee) if name}
+        await self._directory.load(ledger_id, named | clearing.keys())
+        for code, currency_code in clearing.items():
+            currency = self._currencies.find_known(ledger_id, currency_code)
+            if currency is not None and self._directory.find_known(ledger_id, code) is None:
+                name = f"Clearing of the processor {INTERNAL_PROCESSOR}"
+                self._directory.remember(
+                    ledger_id, await self._accounts.ensure(caller, code, currency, AccountType.ASSET, name)
+                )
+
+    def view(self, posted: Posted, names: Names) -> RecordedPayment:
+        payment: Payment = posted.resource
+        entry = posted.entry
+        return RecordedPayment(
+            id=payment.id,
+            type=payment.type,
+            status=payment.status,
+            amount=payment.money.amount,
+            currency=payment.money.currency.code,
+            payer_id=payment.payer_id,
+            payer_code=names[payment.payer_id],
+            payee_id=payment.payee_id,
+            payee_code=names[payment.payee_id],
+            processor=payment.processor,
+            reference=payment.reference,
+            description=payment.description,
+            effective_at=entry.effective_at,
+            created_at=entry.posted_at,
+            metadata=entry.metadata,
+            account_versions=entry.account_versions,
+        )
+
+    async def recorded(
+        self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+    ) -> Mapping[UUID, RecordedPayment]:
+        return await find_payments(connection, ledger_id, ids)
+
+
+def _check_parties(order: PaymentOrder) -> None:
+    """A transfer names both parties; the other side of a deposit or withdrawal is the clearing account."""
+    needs_payer = order.type is not PaymentType.DEPOSIT
+    needs_payee = order.type is not PaymentType.WITHDRAWAL
+    for name, party, is_needed in (("from", order.payer, needs_payer), ("to", order.payee, needs_payee)):
+        if is_needed and not party:
+            raise ValidationFailed(f"A {order.type.value} names the account it goes {name}.", pointer=f"/{name}")
+        if party and not is_needed:
+            raise ValidationFailed(
+                f'A {order.type.value} has no "{name}": that side is the clearing account.', pointer=f"/{name}"
+            )
+
+
+def _fingerprint(order: PaymentOrder, money: Money) -> bytes:
+    return fingerprint(
+        "payment",
+        {
+            "type": order.type,
+            "amount": render_amount(money.amount),
+            "currency": order.currency,
+            "from": order.payer,
+            "to": order.payee,
+            "reference": order.reference,
+            "description": order.description,
+            "effective_at": order.effective_at,
+            "metadata": order.metadata,
+        },
+    )

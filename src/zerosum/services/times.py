@@ -1,0 +1,33 @@
+"""Times in requests: RFC 3339 with a zone, never guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from zerosum.domain.errors import InvalidParameter
+
+TIME_PATTERN_TEXT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+_TIME = re.compile(TIME_PATTERN_TEXT, re.ASCII)
+
+
+def parse_time(text: str) -> datetime | None:
+    """The moment in UTC, to the microsecond; None for anything that is not exactly one."""
+    if not _TIME.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def parse_filter_time(filters: Mapping[str, str], name: str) -> datetime | None:
+    """A query parameter, where it is given. Raises InvalidParameter."""
+    text = filters.get(name)
+    if text is None:
+        return None
+    moment = parse_time(text)
+    if moment is None:
+        raise InvalidParameter("A time is written like 2026-11-21T09:30:00Z (RFC 3339, with its zone).", pointer=name)
+    return moment

@@ -1,0 +1,158 @@
+"""Real servers for all tests: one private PostgreSQL and Valkey a run, one database cloned from a template a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from zerosum.adapters.clock import now
+from zerosum.db.engine import Database, make_engine
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.ledgers import LedgerRecord, insert_ledger
+from zerosum.db.migrations import migrate
+from zerosum.db.provisioning import OWNER_ROLE, SERVICE_ROLE, provision
+from zerosum.domain.identifiers import LedgerId
+from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, find_valkey
+
+TEMPLATE = "zerosum_template"
+CLONE_ATTEMPTS_MAX = 50
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Where the servers of this run are. `superuser_dsn` names the maintenance database `postgres`."""
+
+    superuser_dsn: str
+    service_password: str
+    redis_url: str
+
+    def dsn(self, database: str, *, superuser: bool = False) -> str:
+        if superuser:
+            return self.superuser_dsn.rsplit("/", 1)[0] + f"/{database}"
+        address = self.superuser_dsn.rsplit("@", 1)[1].rsplit("/", 1)[0]
+        return f"postgresql://{SERVICE_ROLE}:{self.service_password}@{address}/{database}"
+
+
+@dataclass(frozen=True)
+class TestDatabase:
+    """A migrated database of this test process."""
+
+    __test__ = False
+
+    name: str
+    service_dsn: str
+    superuser_dsn: str
+
+
+class _Running:
+    """The servers, owned by the process that started them."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="zerosum-tests-"))
+        self.folder.chmod(0o711)  # as root the servers run as another account, which must pass through
+        self.data_dir = DataDir(self.folder / "data", state_root=self.folder / "state")
+        self.postgres = EmbeddedPostgres(self.data_dir, notify=lambda _: None, max_connections=200)
+        self.postgres.start()
+        binary = find_valkey()
+        assert binary is not None, "the tests need the extra `embedded`"
+        self.valkey = EmbeddedValkey(self.data_dir, binary, notify=lambda _: None)
+        self.valkey.start()
+        self.servers = Servers(self.postgres.superuser_dsn, self.data_dir.app_password, self.valkey.url)
+        asyncio.run(_make_template(self.servers))
+
+    def stop(self) -> None:
+        self.valkey.stop()
+        self.postgres.stop()
+        self.data_dir.delete()
+        shutil.rmtree(self.folder)
+
+
+async def _make_template(servers: Servers) -> None:
+    await provision(servers.superuser_dsn, database=TEMPLATE, service_password=servers.service_password)
+    await migrate(servers.dsn(TEMPLATE, superuser=True), role=OWNER_ROLE)
+
+
+_ENVIRONMENT = ("ZEROSUM_TESTS_SUPERUSER_DSN", "ZEROSUM_TESTS_SERVICE_PASSWORD", "ZEROSUM_TESTS_REDIS_URL")
+_running_key = pytest.StashKey[_Running]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With several workers the controlling process starts the servers before they do."""
+    is_controller = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if is_controller and not config.option.collectonly:
+        running = config.stash[_running_key] = _Running()
+        values = (running.servers.superuser_dsn, running.servers.service_password, running.servers.redis_url)
+        os.environ.update(zip(_ENVIRONMENT, values, strict=True))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    running = config.stash.get(_running_key, None)
+    if running is not None:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    if all(name in os.environ for name in _ENVIRONMENT):
+        yield Servers(*(os.environ[name] for name in _ENVIRONMENT))
+        return
+    running = _Running()
+    yield running.servers
+    running.stop()
+
+
+async def clone_database(servers: Servers, name: str) -> TestDatabase:
+    """A fresh copy of the migrated template. Workers that clone at once wait for each other."""
+    connection = await asyncpg.connect(servers.superuser_dsn)
+    try:
+        await connection.execute(f'drop database if exists "{name}" with (force)')
+        for attempt in range(CLONE_ATTEMPTS_MAX):
+            try:
+                await connection.execute(f'create database "{name}" template "{TEMPLATE}" owner "{OWNER_ROLE}"')
+                break
+            except asyncpg.ObjectInUseError:
+                if attempt == CLONE_ATTEMPTS_MAX - 1:
+                    raise
+                await asyncio.sleep(0.1)
+    finally:
+        await connection.close()
+    return TestDatabase(name, servers.dsn(name), servers.dsn(name, superuser=True))
+
+
+@pytest.fixture(scope="session")
+async def test_database(servers: Servers) -> TestDatabase:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return await clone_database(servers, f"zerosum_{worker}")
+
+
+@pytest.fixture(scope="session")
+async def database(test_database: TestDatabase) -> AsyncIterator[Database]:
+    """The database as the service sees it: as the application role, under row-level security."""
+    opened = Database(make_engine(test_database.service_dsn, pool_size=10))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def ledger_id(database: Database) -> LedgerId:
+    """A ledger of the test's own, so that tests need not clean up after each other."""
+    ledger = LedgerRecord(id=new_uuid(), name="test", created_at=now())
+    async with database.work(ledger.id) as connection:
+        await insert_ledger(connection, ledger)
+    return LedgerId(ledger.id)
+
+
+@pytest.fixture
+async def superuser(test_database: TestDatabase) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection that row-level security does not bind: for looking at the books from outside."""
+    connection = await asyncpg.connect(test_database.superuser_dsn)
+    yield connection
+    await connection.close()
