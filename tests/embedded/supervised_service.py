@@ -29,12 +29,14 @@ def work(name: str, *, is_stubborn: bool) -> int:
 
 
 def leave_an_orphan() -> int:
-    if os.fork() == 0:
-        time.sleep(0.2)
+    parent = os.fork()
+    if parent == 0:
+        if os.fork() == 0:
+            time.sleep(0.2)
+            say("orphan ended")
         os._exit(0)
-    say("orphan left")
-    os.kill(os.getpid(), signal.SIGKILL)
-    return 0
+    os.waitpid(parent, 0)
+    return work("orphaner", is_stubborn=False)
 
 
 def main(path: Path, state_root: Path, options: set[str]) -> int:

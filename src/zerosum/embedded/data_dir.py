@@ -76,7 +76,7 @@ class DataDir:
 
     def __init__(self, path: Path | str, *, state_root: Path | None = None) -> None:
         self.path = Path(path).absolute()
-        self.machine_state = MachineState(state_root)
+        self.machine_state = MachineState([state_root] if state_root else None)
         with told_in_one_line(f"use {self.path} as data folder"):
             if not (self.path / LOCK_NAME).exists():
                 self._refuse_foreign_things()

@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -35,8 +35,9 @@ COPIED_BYTES_MAX = 512 * 1024 * 1024
 class MachineState:
     """Made on first use; nothing is written as long as nothing has to be moved."""
 
-    def __init__(self, root: Path | None = None) -> None:
-        self._asked_for = root
+    def __init__(self, roots: Sequence[Path] | None = None) -> None:
+        """The first of `roots` that can be used will be."""
+        self._roots = roots or (MACHINE_STATE_ROOT, Path(tempfile.gettempdir()) / MACHINE_STATE_ROOT.name)
 
     def data_path(self, data_dir: Path) -> Path:
         """Where the server data of this data folder would be. Its parent exists afterwards, the folder need not."""
@@ -74,12 +75,13 @@ class MachineState:
         return folder / f"{name}-{sha256(program.read_bytes()).hexdigest()[:12]}"
 
     def _root(self) -> Path:
-        if self._asked_for is not None:
-            return _usable_root(self._asked_for)
-        try:
-            return _usable_root(MACHINE_STATE_ROOT)
-        except (OSError, EmbeddedError):
-            return _usable_root(Path(tempfile.gettempdir()) / MACHINE_STATE_ROOT.name)
+        faults = []
+        for root in self._roots:
+            try:
+                return _usable_root(root)
+            except (OSError, EmbeddedError) as error:
+                faults.append(str(error))
+        raise EmbeddedError(f"There is no place for what the servers' account must reach: {'; '.join(faults)}")
 
 
 def _usable_root(root: Path) -> Path:
@@ -91,7 +93,7 @@ def _usable_root(root: Path) -> Path:
             f"{root} must be a folder that belongs to the account that starts Zerosum, and to no other."
         )
     if not os.access(root, os.W_OK):
-        raise PermissionError(f"{root} cannot be written")
+        raise EmbeddedError(f"{root} cannot be written")
     return root
 
 

@@ -30,7 +30,7 @@ class EmbeddedValkey(EmbeddedServer):
 
     name = "valkey"
     title = "Valkey"
-    stop_steps = ((signal.SIGTERM, 0.7), (signal.SIGKILL, 1.0))
+    stop_steps = ((signal.SIGTERM, 0.5), (signal.SIGKILL, 1.0))
     death_signal = signal.SIGTERM
 
     def __init__(

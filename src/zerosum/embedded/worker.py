@@ -105,7 +105,8 @@ class Worker:
                 signal.signal(signal_number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             # A group that is not the terminal's may not read from it.
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - not a path of ours.
+                os.dup2(nothing.fileno(), 0)
             status = self._target() or 0
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else int(error.code is not None)
