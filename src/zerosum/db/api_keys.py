@@ -1,0 +1,98 @@
+"""API keys in PostgreSQL: everything about a key but its secret, of which only a hash is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.accounts import paged
+from zerosum.db.tables import api_keys
+from zerosum.domain.identifiers import ApiKeyId, LedgerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRecord:
+    """What may be shown of a key."""
+
+    id: ApiKeyId
+    ledger_id: LedgerId
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def is_active(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+async def insert_api_key(connection: AsyncConnection, record: ApiKeyRecord, secret_hash: bytes) -> None:
+    await connection.execute(
+        insert(api_keys).values(
+            ledger_id=record.ledger_id,
+            id=record.id,
+            name=record.name,
+            scopes=list(record.scopes),
+            secret_hash=secret_hash,
+            created_at=record.created_at,
+            expires_at=record.expires_at,
+            revoked_at=record.revoked_at,
+        )
+    )
+
+
+async def find_api_key(
+    connection: AsyncConnection, ledger_id: LedgerId, key_id: ApiKeyId
+) -> tuple[ApiKeyRecord, bytes] | None:
+    """The key and the hash of its secret, whether or not it is still active."""
+    statement = select(api_keys).where(api_keys.c.ledger_id == ledger_id, api_keys.c.id == key_id)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else (_record(row), bytes(row.secret_hash))
+
+
+async def list_api_keys(
+    connection: AsyncConnection,
+    ledger_id: LedgerId | None,
+    *,
+    after: UUID | None,
+    limit: int,
+    is_ascending: bool = False,
+) -> list[ApiKeyRecord]:
+    """A page of one ledger's keys, or of all that the unit of work may see, by id, which is by creation."""
+    statement = select(api_keys)
+    if ledger_id is not None:
+        statement = statement.where(api_keys.c.ledger_id == ledger_id)
+    rows = await connection.execute(paged(statement, api_keys.c.id, after, limit, is_ascending=is_ascending))
+    return [_record(row) for row in rows]
+
+
+async def revoke_api_key(connection: AsyncConnection, key_id: ApiKeyId, revoked_at: datetime) -> ApiKeyRecord | None:
+    """The key as it is afterwards; one revoked before keeps its first time. None when there is no such key.
+
+    The ledger is not asked for, so this scans the table: administration of a short list, not a hot path.
+    """
+    statement = (
+        update(api_keys)
+        .where(api_keys.c.id == key_id)
+        .values(revoked_at=func.coalesce(api_keys.c.revoked_at, revoked_at))
+        .returning(api_keys)
+    )
+    row = (await connection.execute(statement)).first()
+    return None if row is None else _record(row)
+
+
+def _record(row: Row[Any]) -> ApiKeyRecord:
+    return ApiKeyRecord(
+        id=ApiKeyId(row.id),
+        ledger_id=LedgerId(row.ledger_id),
+        name=row.name,
+        scopes=tuple(row.scopes),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
