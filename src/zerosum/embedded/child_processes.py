@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from zerosum.embedded.server_account import CHILD_ENVIRONMENT, ServerAccount, run_briefly
+from zerosum.embedded.server_account import CHILD_ENVIRONMENT, ServerAccount, acting_as, run_briefly
 
 PROC = Path("/proc")
 
@@ -66,19 +66,21 @@ def dying_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
     return arrange
 
 
-def processes_in(folder: Path, program: str, pid_file: Path) -> list[int]:
-    """Running processes of `program` that serve the data in `folder`; the one named by `pid_file` comes first.
+def processes_in(folder: Path, program: str, pid_file: Path, account: ServerAccount | None) -> list[int]:
+    """Running processes of `program` that serve the data in `folder`.
 
-    PostgreSQL (all its processes) and Valkey work with the data folder as current directory. Where /proc does not
-    tell (another account's process in a container without ptrace rights, or no Linux), only the process named by the
-    pid file is looked at, by its command line.
+    PostgreSQL (all its processes) and Valkey work with the data folder as current directory. Linux shows that to the
+    account they run as; in a container often to nobody else, not even to root. Where the system does not tell, only
+    the process named by the pid file is looked at, by its command line.
     """
+    found, is_barred = _working_in(folder.resolve(), program)
+    if is_barred and account is not None:
+        with acting_as(account):
+            found, _ = _working_in(folder.resolve(), program)
     named = pid_in(pid_file)
-    real_folder = folder.resolve()
-    found = [pid for pid in _pids() if _works_in(pid, real_folder, program)]
     if named is not None and named not in found and _is_said_to_serve(named, folder, program):
         found.append(named)
-    return sorted(found, key=lambda pid: pid != named)
+    return found
 
 
 def pid_in(pid_file: Path) -> int | None:
@@ -133,15 +135,20 @@ def _pids() -> list[int]:
         return []
 
 
-def _works_in(pid: int, folder: Path, program: str) -> bool:
-    try:
-        if (PROC / str(pid) / "cwd").readlink() != folder:
-            return False
-        running = (PROC / str(pid) / "exe").readlink().name
-    except OSError:
-        return False
-    # An administrator's shell may stand in the same folder: that is not ours to end.
-    return running.removesuffix(" (deleted)") == program
+def _working_in(folder: Path, program: str) -> tuple[list[int], bool]:
+    """The processes, and whether some did not let us look."""
+    found, is_barred = [], False
+    for pid in _pids():
+        try:
+            # An administrator's shell may stand in the same folder: that is not ours to end.
+            is_there = (PROC / str(pid) / "cwd").readlink() == folder
+            if is_there and (PROC / str(pid) / "exe").readlink().name.removesuffix(" (deleted)") == program:
+                found.append(pid)
+        except PermissionError:
+            is_barred = True
+        except OSError:
+            continue  # It has ended meanwhile.
+    return found, is_barred
 
 
 def _is_said_to_serve(pid: int, folder: Path, program: str) -> bool:

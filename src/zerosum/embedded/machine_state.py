@@ -89,9 +89,7 @@ def _usable_root(root: Path) -> Path:
     # In a temporary folder anybody may have made it first, to have us run their programs as the servers' account.
     facts = root.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise EmbeddedError(
-            f"{root} must be a folder that belongs to the account that starts Zerosum, and to no other."
-        )
+        raise EmbeddedError(f"{root} is not a folder of our own")
     if not os.access(root, os.W_OK):
         raise EmbeddedError(f"{root} cannot be written")
     return root

@@ -25,6 +25,8 @@ from zerosum.embedded.server import EmbeddedServer, Notify
 SUPERUSER = "postgres"
 CONNECTIONS_MAX = 100
 
+REMOVAL_ATTEMPTS_MAX = 100
+
 PID_FILE_STATUS_LINE = 8
 PID_FILE_READY = "ready"
 """In the last line of postmaster.pid since PostgreSQL 10: written once it listens and takes connections."""
@@ -105,8 +107,12 @@ class EmbeddedPostgres(EmbeddedServer):
                 f"the account `{account.name}`, which it runs as, cannot get into {self.data_dir.path}."
             )
         yield from self._end_leftovers(new)
-        if new.exists():
-            shutil.rmtree(new)
+        for _ in range(REMOVAL_ATTEMPTS_MAX):
+            if not new.exists():
+                break
+            # A last process of the killed initdb may still be writing there.
+            shutil.rmtree(new, ignore_errors=True)
+            yield
         make_folder(new, mode=0o700, account=account)
         password_file = self.folder.with_name("initdb-password")
         write_durably(password_file, self.data_dir.superuser_password + "\n", account=account)

@@ -198,7 +198,7 @@ class EmbeddedServer(ABC):
             deadline = time.monotonic() + seconds
             told: set[int] = set()
             while time.monotonic() < deadline:
-                pids = processes_in(folder, self._program.name, self._pid_file)
+                pids = processes_in(folder, self._program.name, self._pid_file, self.data_dir.account)
                 if not pids:
                     return
                 main = pid_in(self._pid_file)

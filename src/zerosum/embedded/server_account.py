@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +84,22 @@ def can_write(folder: Path, account: ServerAccount) -> bool:
     except OSError:
         return False
     return trial.returncode == 0
+
+
+@contextmanager
+def acting_as(account: ServerAccount | None) -> Iterator[None]:
+    """Look at things as the account does. Only for looking, and only for the one thread we have."""
+    if account is None:
+        yield
+        return
+    uid, gid = os.geteuid(), os.getegid()
+    os.setegid(account.gid)
+    try:
+        os.seteuid(account.uid)
+        yield
+    finally:
+        os.seteuid(uid)
+        os.setegid(gid)
 
 
 def _account(uid: int) -> ServerAccount:
