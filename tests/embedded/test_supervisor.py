@@ -65,6 +65,7 @@ def test_ctrl_c_stops_everything_within_five_seconds(ground: Ground) -> None:
     assert service.wait_for_end(5) == 0
     assert time.monotonic() - began < 5
     assert not any(is_running(pid) for pid in pids)
+    assert "again" not in service.output.read_text()
     assert "Traceback" not in service.output.read_text()
 
 
@@ -184,6 +185,7 @@ def test_workers_are_started_anew_when_a_server_has_moved(ground: Ground) -> Non
             return notes.read_text().split() == list(addresses)
 
         wait_until(lambda: worked_at("127.0.0.1:1"), "first run")
+        worked_at()  # A tick without a change.
         server.address = "127.0.0.1:2"
         wait_until(lambda: worked_at("127.0.0.1:1", "127.0.0.1:2"), "second run")
     assert ground.said == ["worker runs again."]

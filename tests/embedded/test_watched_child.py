@@ -44,7 +44,7 @@ class PretendProcess:
 
 
 class Scene:
-    def __init__(self) -> None:
+    def __init__(self, *, is_proven_by_start: bool = False) -> None:
         self.process = PretendProcess()
         self.said: list[str] = []
         self.restarts = 0
@@ -54,6 +54,7 @@ class Scene:
             self.process,
             notify=self.said.append,
             on_restart=lambda: setattr(self, "restarts", self.restarts + 1),
+            is_proven_by_start=is_proven_by_start,
         )
 
     def advance(self, seconds: float = 0.0, *, counts_crashes: bool = True) -> None:
@@ -149,6 +150,24 @@ def test_child_that_has_run_steadily_once_is_never_given_up(scene: Scene) -> Non
     scene.run_steadily()
     for _ in range(3 * CRASHES_AT_START_MAX):
         scene.end(1)
+
+
+def test_server_that_took_connections_once_is_never_given_up() -> None:
+    scene = Scene(is_proven_by_start=True)
+    scene.advance()
+    scene.process.fault = EmbeddedError("No space left on device.")
+    scene.process.end(1)
+    for _ in range(3 * CRASHES_AT_START_MAX):
+        scene.advance(5)
+
+
+def test_server_that_never_took_connections_is_given_up() -> None:
+    scene = Scene(is_proven_by_start=True)
+    scene.process.fault = EmbeddedError("No space left on device.")
+    for _ in range(CRASHES_AT_START_MAX - 1):
+        scene.advance(5)
+    with pytest.raises(GaveUp):
+        scene.advance(5)
 
 
 def test_kill_from_outside_is_no_reason_to_give_up(scene: Scene) -> None:

@@ -56,7 +56,7 @@ class Supervisor:
         self._children: list[WatchedChild] = []
         self._servers: list[tuple[WatchedChild, Server]] = []
         self._workers: list[WatchedChild] = []
-        self._addresses: list[str] = []
+        self._addresses: list[str] | None = None
 
     def __enter__(self) -> Supervisor:
         self._signals.enter()
@@ -70,7 +70,7 @@ class Supervisor:
 
     def add_server(self, name: str, server: Server, *, on_restart: Callable[[], None] | None = None) -> None:
         """`on_restart` is called here, in the supervisor, each time the server is back."""
-        child = WatchedChild(name, server, notify=self._notify, on_restart=on_restart)
+        child = WatchedChild(name, server, notify=self._notify, on_restart=on_restart, is_proven_by_start=True)
         self._servers.append((child, server))
         self._children.append(child)
 
@@ -147,7 +147,7 @@ class Supervisor:
     def _follow_addresses(self) -> None:
         """Workers learn addresses when they start: after a change they are started anew."""
         addresses = [server.address for _, server in self._servers]
-        if addresses != self._addresses:
+        if self._addresses not in (None, addresses):
             for worker in self._workers:
                 worker.recycle()
         self._addresses = addresses

@@ -18,7 +18,7 @@ BACKOFF_SECONDS_MAX = 5.0
 """With the time a start takes, whatever is killed is back within 10 s, however often."""
 
 CRASHES_AT_START_MAX = 5
-"""A child that has never run steadily and ends by itself this often will not do better the next time."""
+"""A child that is not proven and has ended by itself this often will not do better the next time."""
 
 TOLD_AGAIN_AFTER_SECONDS = 60.0
 FAILURES_TOLD_ONE_BY_ONE = 3
@@ -38,10 +38,20 @@ class Process(Protocol):
 
 
 class WatchedChild:
-    """Moves on by `advance`, which never waits."""
+    """Moves on by `advance`, which never waits.
+
+    A child is proven, and never given up again, once it has run steadily; or, if `is_proven_by_start`, once a start
+    has come to its end: a server's does so only when the server takes connections.
+    """
 
     def __init__(
-        self, name: str, process: Process, *, notify: Notify, on_restart: Callable[[], None] | None = None
+        self,
+        name: str,
+        process: Process,
+        *,
+        notify: Notify,
+        on_restart: Callable[[], None] | None = None,
+        is_proven_by_start: bool = False,
     ) -> None:
         self.name = name
         self.process = process
@@ -51,6 +61,7 @@ class WatchedChild:
         self.has_been_up = False
         self._notify = notify
         self._on_restart = on_restart
+        self._is_proven_by_start = is_proven_by_start
         self._steps: Iterator[None] | None = None
         self._is_recycling = False
         self._up_since = 0.0
@@ -117,6 +128,7 @@ class WatchedChild:
         is_restart = self.has_been_up
         self.is_up = self.has_been_up = True
         self._up_since = now
+        self._is_proven = self._is_proven or self._is_proven_by_start
         if is_restart:
             self._notify(f"{self.name} runs again.")
             if self._on_restart is not None:
