@@ -101,8 +101,10 @@ class RefreshedKeySet:
             await asyncio.shield(self._reading)
 
     async def _refresh_for_unknown(self, now: float) -> None:
-        if now - self._asked_at >= COOL_DOWN_SECONDS:
-            self._asked_at = now
+        was_read = self._read_at > -math.inf  # The first reading of all is not charged to the key that caused it.
+        if now - (self._asked_at if was_read else self._tried_at) >= COOL_DOWN_SECONDS:
+            if was_read:
+                self._asked_at = now
             self._start(now)
         if self._reading is not None:
             await asyncio.shield(self._reading)

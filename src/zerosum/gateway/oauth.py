@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus
 from zerosum.db.api_keys import ApiKeyRecord
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.gateway.principal import Scope, known_scopes
-from zerosum.gateway.tokens import TokenSigner
+from zerosum.gateway.tokens import TokenSigner, check_lifetime
 from zerosum.services.api_keys import ApiKeys
 
 TOKEN_LIFETIME_SECONDS = 900
@@ -90,6 +90,7 @@ class TokenEndpoint:
         now: Callable[[], datetime],
         lifetime_seconds: int = TOKEN_LIFETIME_SECONDS,
     ) -> None:
+        check_lifetime(lifetime_seconds)
         self._api_keys = api_keys
         self._signer = signer
         self._now = now

@@ -122,8 +122,7 @@ class TokenSigner:
         self, *, ledger_id: LedgerId, key_id: ApiKeyId, scopes: Iterable[str], lifetime_seconds: int
     ) -> str:
         """A token that is good for this long, and no longer than its signing key is published."""
-        if not 0 < lifetime_seconds <= TOKEN_LIFETIME_MAX / timedelta(seconds=1):
-            raise ValueError("a token lives for a second or more, and not longer than TOKEN_LIFETIME_MAX")
+        check_lifetime(lifetime_seconds)
         now = self._now()
         issued_at = int(now.timestamp())
         client_id = render_id(Prefix.API_KEY, key_id)
@@ -146,6 +145,11 @@ class TokenSigner:
         if self._prepared is None or self._prepared[0] != kid:
             self._prepared = (kid, CryptographyECKey(private_key, "ES256"))
         return self._prepared
+
+
+def check_lifetime(seconds: int) -> None:
+    if not 0 < seconds <= TOKEN_LIFETIME_MAX / timedelta(seconds=1):
+        raise ValueError("a token lives for a second or more, and not longer than TOKEN_LIFETIME_MAX")
 
 
 def read_public_keys(jwks: Mapping[str, Any]) -> dict[KeyName, Key]:
