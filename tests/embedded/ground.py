@@ -18,7 +18,9 @@ import pytest
 from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, find_postgres, find_valkey
 
 SCRIPT = Path(__file__).with_name("supervised_service.py")
-SOURCES = Path(__file__).parents[2] / "src"
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath}
+"""For Python scripts that import what we can import, and know of no setting."""
+
 WAIT_SECONDS_MAX = 20.0
 
 
@@ -134,7 +136,7 @@ class Ground:
         with output.open("wb") as file:
             process = subprocess.Popen(
                 [*within, sys.executable, str(SCRIPT), str(self.path), str(self.state_root), *options],
-                env={"PYTHONPATH": str(SOURCES), "PATH": os.defpath},
+                env=ENVIRONMENT,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ import pytest
 from zerosum.embedded import DataDir, DataDirInUse, DataDirNotOurs, EmbeddedError, Holder, data_dir_holder
 from zerosum.embedded.durable_files import make_folder
 
-from .ground import SOURCES, Ground
+from .ground import ENVIRONMENT, Ground
 
 ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="Only root starts servers as another account.")
 
@@ -69,7 +69,7 @@ def test_folder_of_a_later_format_is_refused(ground: Ground) -> None:
 def test_second_user_is_told_who_holds_the_folder_and_where_it_serves(ground: Ground) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER_SCRIPT, str(ground.path)],
-        env={"PYTHONPATH": str(SOURCES)},
+        env=ENVIRONMENT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
