@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from zerosum.embedded import DataDir, EmbeddedError, EmbeddedPostgres, ServerDidNotStart, find_postgres, postgres
+from zerosum.embedded import DataDir, EmbeddedError, EmbeddedPostgres, ServerDidNotStart, find_postgres
 from zerosum.embedded.ports import PORT_FIRST, PORT_LAST
 from zerosum.embedded.server_account import ServerAccount
 
@@ -99,22 +99,24 @@ def test_port_taken_by_somebody_else_is_left_to_him(ground: Ground) -> None:
     assert sql(server.superuser_dsn, "select 1") == "1"
 
 
-def test_port_taken_in_the_last_moment_is_given_up_for_another(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = ground.postgres(ground.open())
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        taken = listener.getsockname()[1]
-        choose = iter([taken])
-        original = postgres.EmbeddedPostgres._command
+class LateToThePort(EmbeddedPostgres):
+    """Sees its port free, and finds it taken when it starts."""
 
-        def command(self: EmbeddedPostgres) -> list[str]:
-            self.port = next(choose, self.port)
-            return original(self)
+    taken_port = 0
 
-        monkeypatch.setattr(EmbeddedPostgres, "_command", command)
-        server.start()
-        assert server.port != taken
+    def _command(self) -> list[str]:
+        self.port, self.taken_port = self.taken_port or self.port, 0
+        return super()._command()
+
+
+def test_port_taken_in_the_last_moment_even_by_another_postgresql_is_given_up(ground: Ground) -> None:
+    other = ground.postgres(ground.open(ground.folder / "other"))
+    other.start()
+    server = LateToThePort(ground.open(), notify=ground.said.append)
+    ground.on_clear.append(server.stop)
+    server.taken_port = other.port
+    server.start()
+    assert server.port != other.port
     assert sql(server.superuser_dsn, "select 1") == "1"
 
 
