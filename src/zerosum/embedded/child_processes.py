@@ -152,11 +152,12 @@ def _working_in(folder: Path, program: str) -> tuple[list[int], bool]:
 
 
 def _is_said_to_serve(pid: int, folder: Path, program: str) -> bool:
+    """By its command line: the program itself, not an editor that has one of its files open."""
     try:
-        words = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ")
+        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
-        words = _command_by_ps(pid)
-    return os.fsencode(folder) in words and os.fsencode(program) in words
+        words = _command_by_ps(pid).split(b" ")
+    return Path(os.fsdecode(words[0])).name == program and os.fsencode(folder) in b" ".join(words[1:])
 
 
 def _command_by_ps(pid: int) -> bytes:

@@ -1,12 +1,14 @@
-"""The data folder: everything one embedded installation owns, and the only thing to back up or to delete.
+"""The data folder: everything that one embedded installation owns.
 
-zerosum.lock      held while in use; says by whom
-data-dir.json     makes the folder ours; says where the server data is, should it not be in here
-secrets/          generated passwords, one file each, mode 0600
-ports/            the port each server had last
-logs/             one log per server
-servers/          server data, unless the servers' account cannot get in here (see `machine_state`)
-    postgres/  valkey/  run/
+    zerosum.lock      held while in use; says by whom
+    data-dir.json     makes the folder ours; says where the server data is, should it not be in here
+    secrets/          generated passwords, one file each, mode 0600
+    ports/            the port each server had last
+    logs/             one log per server
+    servers/          postgres/, valkey/ and run/ (the socket)
+
+Where root's servers cannot get in here, `servers/` is missing and its content lies elsewhere (see `machine_state`):
+that place then has to be backed up or deleted too.
 """
 
 from __future__ import annotations

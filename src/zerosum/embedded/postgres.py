@@ -43,7 +43,7 @@ class EmbeddedPostgres(EmbeddedServer):
     # Fast shutdown takes 0.02 s as a rule. The next two cost a recovery at the next start, but never data.
     stop_steps = ((signal.SIGINT, 2.0), (signal.SIGQUIT, 0.5), (signal.SIGKILL, 2.0))
     death_signal = signal.SIGINT
-    passing_failures = ("pre-existing shared memory block", "lock file")
+    passing_failures = ("pre-existing shared memory block", 'postmaster.pid" already exists', '.lock" already exists')
 
     def __init__(
         self,

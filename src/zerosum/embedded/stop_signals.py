@@ -42,7 +42,7 @@ class StopSignals:
 
     def leave(self) -> None:
         for signal_number, handler in self._handlers_before.items():
-            signal.signal(signal_number, handler)
+            signal.signal(signal_number, signal.SIG_DFL if handler is None else handler)
         self._handlers_before.clear()
         signal.set_wakeup_fd(self._wakeup_before)
         for descriptor in self._pipe:

@@ -47,7 +47,7 @@ class Supervisor:
     """Children start in the order in which they were added, each when the one before is up, and stop in reverse.
 
     Entered, it has Ctrl-C and SIGTERM unwind the block, and stops everything at its end. `notify` gets one line per
-    event.
+    event. For the main thread only: signals come there, and what it started dies with it.
     """
 
     def __init__(self, notify: Notify) -> None:
