@@ -1,1 +1,98 @@
-"""The `zerosum` command."""
+"""The `zerosum` command. Each command loads what it needs only when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zerosum import __version__
+
+app = typer.Typer(
+    name="zerosum",
+    help="Double-entry books with payments on top.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where everything is kept (ZEROSUM_DATA_DIR, else .zerosum).")
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"zerosum {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Double-entry books with payments on top."""
+
+
+@app.command()
+def up(
+    data_dir: DataDirOption = None,
+    port: Annotated[int | None, typer.Option(help="Where to serve (ZEROSUM_PORT, else 8080).")] = None,
+    host: Annotated[str | None, typer.Option(help="At which address (ZEROSUM_HOST, else 127.0.0.1).")] = None,
+    workers: Annotated[int | None, typer.Option(help="API processes (ZEROSUM_WORKERS, else 2).")] = None,
+    demo: Annotated[bool, typer.Option("--demo/--no-demo", help="With a demo ledger, or an empty `main`.")] = True,
+    https: Annotated[bool, typer.Option("--https", help="Serve TLS with a development certificate.")] = False,
+) -> None:
+    """Start everything on this machine: PostgreSQL, Redis, the service and its worker."""
+    from zerosum.cli.up import run_up  # noqa: PLC0415
+
+    raise typer.Exit(run_up(data_dir=data_dir, port=port, host=host, workers=workers, is_demo=demo, is_https=https))
+
+
+@app.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="Where to serve (ZEROSUM_PORT, else 8080).")] = None,
+    host: Annotated[str | None, typer.Option(help="At which address (ZEROSUM_HOST, else 127.0.0.1).")] = None,
+    workers: Annotated[int | None, typer.Option(help="API processes (ZEROSUM_WORKERS, else 2).")] = None,
+) -> None:
+    """Serve the API with the database and Redis that the settings name."""
+    from zerosum.cli.serve import run_serve  # noqa: PLC0415
+
+    raise typer.Exit(run_serve(port=port, host=host, workers=workers))
+
+
+@app.command()
+def worker() -> None:
+    """Run the background work with the database that the settings name."""
+    from zerosum.cli.serve import run_worker  # noqa: PLC0415
+
+    raise typer.Exit(run_worker())
+
+
+@app.command()
+def migrate(
+    revision: Annotated[str, typer.Option(help="A revision to go to, `head` or `base`.")] = "head",
+) -> None:
+    """Bring the database to the newest schema."""
+    from zerosum.cli.migrate import run_migrate  # noqa: PLC0415
+
+    raise typer.Exit(run_migrate(revision))
+
+
+@app.command()
+def token(
+    data_dir: DataDirOption = None,
+    scope: Annotated[str | None, typer.Option(help="Space separated; by default all the key has.")] = None,
+) -> None:
+    """Print an access token for the ledger that `zerosum up` has made."""
+    from zerosum.cli.token import run_token  # noqa: PLC0415
+
+    raise typer.Exit(run_token(data_dir, scope))
+
+
+def main() -> None:
+    """The entry point of the command."""
+    app()

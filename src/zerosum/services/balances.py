@@ -11,7 +11,8 @@ from uuid import UUID
 
 from zerosum.adapters.balance_cache import CachedBalance, Lease
 from zerosum.db.accounts import find_account
-from zerosum.db.balances import TrialBalanceLine, currency_totals, totals_as_of, trial_balance_lines
+from zerosum.db.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
+from zerosum.db.balances import currency_totals, totals_as_of, trial_balance_lines
 from zerosum.db.engine import Database
 from zerosum.domain.errors import AccountNotFound, VersionNotReached
 from zerosum.domain.ledger.account import AccountState, Side

@@ -30,6 +30,9 @@ class Currencies:
         """Without asking the database: what is in ISO 4217 or was met before."""
         return _ISO.find(code) or self._custom.get((ledger_id, code))
 
+    def is_custom(self, ledger_id: UUID, code: str) -> bool:
+        return _ISO.find(code) is None and (ledger_id, code) in self._custom
+
     def known(self, ledger_id: UUID, code: str, *, is_prepared: bool, pointer: str = "/currency") -> Currency:
         """What a request names, once it was loaded. Raises NotPrepared before that, then InvalidCurrency."""
         found = self.find_known(ledger_id, code)

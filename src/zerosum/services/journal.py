@@ -9,14 +9,9 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.journal import (
-    EntryFilter,
-    RecordedEntry,
-    RecordedPosting,
-    find_entries,
-    list_entries,
-    list_postings,
-)
+from zerosum.db.journal import EntryFilter, find_entries, list_entries, list_postings
+from zerosum.db.journal import RecordedEntry as RecordedEntry  # shown by the routes
+from zerosum.db.journal import RecordedPosting as RecordedPosting
 from zerosum.domain.errors import JournalEntryNotFound
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, Posting

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from zerosum.db.api_keys import ApiKeyRecord as ApiKeyRecord  # shown by the routes
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.journal import UsedKeyRow, find_used_key
-from zerosum.db.ledgers import LedgerRecord, find_ledger, insert_ledger, list_ledgers
+from zerosum.db.ledgers import LedgerRecord as LedgerRecord  # shown by the routes
+from zerosum.db.ledgers import find_ledger, insert_ledger, list_ledgers
 from zerosum.domain.errors import DomainError, IdempotencyKeyNotFound, LedgerNotFound
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import SERVICE_LEDGER
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
+from zerosum.services.api_keys import ApiKeys
 from zerosum.services.caller import Caller
 from zerosum.services.judging import recalled_refusal
 from zerosum.services.paging import Cursors, Page, PageRequest
@@ -25,14 +28,15 @@ class KeyOutcome:
 
     key: str
     resource_type: ResourceType | None
-    resource_id: UUID | str | None
+    resource_id: UUID | None
     refusal: DomainError | None
     created_at: datetime
 
 
 class Ledgers:
-    def __init__(self, database: Database, cursors: Cursors, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, api_keys: ApiKeys, cursors: Cursors, now: Callable[[], datetime]) -> None:
         self._database = database
+        self._api_keys = api_keys
         self._cursors = cursors
         self._now = now
 
@@ -61,6 +65,18 @@ class Ledgers:
             )
         return self._cursors.page(SERVICE_LEDGER, request, position, found, lambda ledger: ledger.id)
 
+    async def list_api_keys(self, request: PageRequest) -> Page[ApiKeyRecord]:
+        """Of one ledger, or of all. Raises InvalidId."""
+        position = self._cursors.position(SERVICE_LEDGER, request)
+        ledger = position.filters.get("ledger")
+        found = await self._api_keys.list(
+            None if ledger is None else LedgerId(parse_id(Prefix.LEDGER, ledger)),
+            after=UUID(position.after) if position.after else None,
+            limit=request.limit + 1,
+            is_ascending=position.is_ascending,
+        )
+        return self._cursors.page(SERVICE_LEDGER, request, position, found, lambda key: key.id)
+
     async def key_outcome(self, caller: Caller, key: str) -> KeyOutcome:
         """Raises IdempotencyKeyNotFound: nothing was done under it, or not yet."""
         async with self._database.work(caller.ledger_id) as connection:
@@ -74,7 +90,7 @@ def _outcome(key: str, used: UsedKeyRow) -> KeyOutcome:
     return KeyOutcome(
         key=key,
         resource_type=used.resource_type,
-        resource_id=used.resource_id or used.entry_id,
+        resource_id=used.entry_id,
         refusal=None if used.problem is None else recalled_refusal(used.problem),
         created_at=used.created_at,
     )

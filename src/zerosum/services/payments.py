@@ -9,7 +9,8 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.payments import PaymentFilter, RecordedPayment, find_payments, list_payments
+from zerosum.db.payments import PaymentFilter, find_payments, list_payments
+from zerosum.db.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.domain.errors import PaymentNotFound, ValidationFailed
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.outcome import Posted

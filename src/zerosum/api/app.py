@@ -1,0 +1,86 @@
+"""The web framework's part: everything but the hottest routes, and the manual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from zerosum import __version__
+from zerosum.api import problems
+from zerosum.api.endpoints import as_response
+from zerosum.api.manual import add_manual, manual_policies
+from zerosum.api.routes.accounts import account_routes
+from zerosum.api.routes.journal import journal_routes
+from zerosum.api.routes.ledgers import ledger_routes, report_routes
+from zerosum.api.routes.payments import payment_routes
+from zerosum.api.routes.system import System, system_routes
+from zerosum.api.services import Services
+from zerosum.api.validation import schema_refusal
+from zerosum.domain.errors import DomainError, InternalError, MethodNotAllowed, NotFound
+from zerosum.gateway.routing import Call, Policy
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def make_app(services: Services, system: System, lifespan: Lifespan) -> tuple[FastAPI, list[Policy]]:
+    """The application, and the policy of each of its routes for the gateway layer."""
+    app = FastAPI(
+        title="Zerosum",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        telemetry={"logs": False, "operation_spans": False, "metrics": False},
+    )
+    groups = [
+        payment_routes(services),
+        account_routes(services),
+        journal_routes(services),
+        report_routes(services),
+        ledger_routes(services),
+        system_routes(system),
+    ]
+    for group in groups:
+        app.include_router(group.router)
+    add_manual(app, groups)
+    add_problem_handlers(app)
+    return app, [policy for group in groups for policy in group.policies] + manual_policies()
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Every refusal leaves as a problem, none of them echoes a value."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        return _problem(request, error if isinstance(error, DomainError) else _unexpected())
+
+    async def misfit(request: Request, error: Exception) -> Response:
+        if not isinstance(error, RequestValidationError):
+            return _problem(request, _unexpected())
+        return _problem(request, schema_refusal(error.errors()))
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        if status == 404:
+            return _problem(request, NotFound("There is nothing at this address."))
+        if status == 405:
+            return _problem(request, MethodNotAllowed("The method is not allowed here."))
+        return _problem(request, _unexpected())
+
+    app.add_exception_handler(DomainError, refused)
+    app.add_exception_handler(RequestValidationError, misfit)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, refused)
+
+
+def _problem(request: Request, error: DomainError) -> Response:
+    call: Call = request.state.call
+    return as_response(problems.render(error, call.request_id, call.path))
+
+
+def _unexpected() -> DomainError:
+    return InternalError("The request failed on our side.")

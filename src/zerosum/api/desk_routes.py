@@ -1,0 +1,145 @@
+"""The three ways to a desk: one order, many orders, and a rehearsal. Payments and journal entries share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from zerosum.api.endpoints import check_parameters, json_answer
+from zerosum.api.problems import problem, render, status_of
+from zerosum.api.schemas.accounts import state_body
+from zerosum.api.validation import validated
+from zerosum.domain.errors import DomainError, InvalidParameter, TooManyItems, UnknownField, ValidationFailed
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.gateway.routing import Answer, Call
+from zerosum.services.desk import BULK_ITEMS_MAX, Desk, Done
+
+Order = TypeVar("Order", bound=Any)
+View = TypeVar("View")
+
+CREATED = 201
+
+
+class DeskRoutes(Generic[Order, View]):
+    """`order_of` turns a body and a key into an order, `item_order_of` an item of a bulk call."""
+
+    def __init__(
+        self,
+        desk: Desk[Order, View],
+        *,
+        order_of: Callable[[Any, str], Order],
+        item_order_of: Callable[[Any], Order],
+        body_of: Callable[[View], dict[str, Any]],
+    ) -> None:
+        self._desk = desk
+        self._order_of = order_of
+        self._item_order_of = item_order_of
+        self._body_of = body_of
+
+    async def single(self, call: Call) -> Answer:
+        """201 with what was made; the first answer again for a key used before; 200 for a rehearsal."""
+        is_rehearsal = _flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        order = self._order_of(call.content, call.idempotency_key or "")
+        if is_rehearsal:
+            return await self._rehearsal(call, order)
+        done = await self._desk.one(call.caller, order)
+        return json_answer(CREATED, self._body_of(done.view), is_replay=done.is_replay)
+
+    async def bulk(self, call: Call) -> Answer:
+        """Each item judged by itself, or all or nothing."""
+        parameters = check_parameters(call.query_string, frozenset({"mode"}))
+        mode = parameters.get("mode", "independent")
+        if mode not in ("atomic", "independent"):
+            raise InvalidParameter("The mode is `atomic` or `independent`.", pointer="mode")
+        orders = [self._item(item, index) for index, item in enumerate(_items(call.content))]
+        if mode == "independent":
+            results = await self._desk.each(call.caller, orders)
+            return json_answer(
+                200, {"results": [self._result(call, index, item) for index, item in enumerate(results)]}
+            )
+        together = await self._desk.together(call.caller, orders)
+        if isinstance(together, tuple):
+            index, refusal = together
+            refusal.facts["index"] = index
+            return render(refusal, call.request_id, call.path)
+        return json_answer(200, {"results": [self._result(call, index, item) for index, item in enumerate(together)]})
+
+    async def _rehearsal(self, call: Call, order: Order) -> Answer:
+        rehearsed = await self._desk.rehearse(call.caller, order)
+        content = self._body_of(rehearsed.view)
+        content["dry_run"] = True
+        content["balances"] = [
+            {"account_id": render_id(Prefix.ACCOUNT, state.id), **state_body(state)} for state in rehearsed.states
+        ]
+        return json_answer(200, content)
+
+    def _item(self, item: Any, index: int) -> Order | DomainError:
+        try:
+            return self._item_order_of(item)
+        except DomainError as refusal:
+            return _within_item(refusal, index)
+
+    def _result(self, call: Call, index: int, result: Done[View] | DomainError) -> dict[str, Any]:
+        if isinstance(result, DomainError):
+            content = {
+                "index": index,
+                "status": status_of(result),
+                "problem": problem(result, call.request_id, call.path),
+            }
+            is_replay = result.is_replay
+        else:
+            content = {"index": index, "status": CREATED, "data": self._body_of(result.view)}
+            is_replay = result.is_replay
+        if is_replay:
+            content["replayed"] = True
+        return content
+
+
+def model_order(model: Any) -> Callable[[Any, str], Any]:
+    """Orders from bodies of this model, which knows how to become one."""
+
+    def order_of(content: Any, key: str) -> Any:
+        return validated(model, content).order(key)
+
+    return order_of
+
+
+def model_item_order(model: Any) -> Callable[[Any], Any]:
+    """The same for items, which carry their own key."""
+
+    def order_of(content: Any) -> Any:
+        item = validated(model, content)
+        return item.order(item.idempotency_key)
+
+    return order_of
+
+
+def _items(content: Any) -> list[Any]:
+    for name in content:
+        if name != "items":
+            raise UnknownField("There is no such member here.", pointer=f"/{name}"[:64])
+    items = content.get("items")
+    if not isinstance(items, list) or not items:
+        raise ValidationFailed("`items` is a list of at least one item.", pointer="/items")
+    if len(items) > BULK_ITEMS_MAX:
+        raise TooManyItems(f"A bulk call has at most {BULK_ITEMS_MAX} items.", pointer="/items")
+    return items
+
+
+def _within_item(refusal: DomainError, index: int) -> DomainError:
+    """The pointers of a bulk call are those of its body."""
+    place = f"/items/{index}"
+    for fault in (refusal, *refusal.others):
+        if fault.pointer is not None:
+            fault.pointer = place + fault.pointer
+    if isinstance(refusal, ValidationFailed):
+        for entry in refusal.errors:
+            entry["pointer"] = place + entry["pointer"]
+    return refusal
+
+
+def _flag(parameters: dict[str, str], name: str) -> bool:
+    text = parameters.get(name, "false")
+    if text not in ("true", "false"):
+        raise InvalidParameter("This is `true` or `false`.", pointer=name)
+    return text == "true"

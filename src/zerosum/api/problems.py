@@ -1,0 +1,128 @@
+"""The one table that turns refusals into HTTP problems (RFC 9457). No other place knows a status of a refusal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from zerosum.domain import errors
+from zerosum.domain.errors import DomainError, ValidationFailed
+from zerosum.gateway.routing import Answer
+
+STATUSES: dict[type[DomainError], int] = {
+    errors.MalformedJson: 400,
+    errors.DuplicateKey: 400,
+    errors.TooDeep: 400,
+    errors.InvalidEncoding: 400,
+    errors.InvalidRequest: 400,
+    errors.IdempotencyKeyMissing: 400,
+    errors.IdempotencyKeyInvalid: 400,
+    errors.InvalidCursor: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.AccountNotFound: 404,
+    errors.LedgerNotFound: 404,
+    errors.JournalEntryNotFound: 404,
+    errors.PaymentNotFound: 404,
+    errors.ApiKeyNotFound: 404,
+    errors.IdempotencyKeyNotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.AccountExists: 409,
+    errors.CurrencyExists: 409,
+    errors.AccountFrozen: 409,
+    errors.AccountClosed: 409,
+    errors.InvalidState: 409,
+    errors.AlreadyReversed: 409,
+    errors.VersionNotReached: 409,
+    errors.IdempotencyInProgress: 409,
+    errors.BodyTooLarge: 413,
+    errors.UriTooLong: 414,
+    errors.UnsupportedMediaType: 415,
+    errors.InvalidAmount: 422,
+    errors.AmountTooPrecise: 422,
+    errors.AmountTooLarge: 422,
+    errors.InvalidCurrency: 422,
+    errors.InvalidId: 422,
+    errors.InvalidString: 422,
+    errors.PanNotAllowed: 422,
+    errors.ValidationFailed: 422,
+    errors.UnknownField: 422,
+    errors.UnknownParameter: 422,
+    errors.InvalidParameter: 422,
+    errors.TooManyItems: 422,
+    errors.Unbalanced: 422,
+    errors.SameAccount: 422,
+    errors.CurrencyMismatch: 422,
+    errors.InsufficientFunds: 422,
+    errors.LimitExceeded: 422,
+    errors.BalanceOverflow: 422,
+    errors.IdempotencyKeyReused: 422,
+    errors.RateLimited: 429,
+    errors.HeadersTooLarge: 431,
+    errors.InternalError: 500,
+    errors.Overloaded: 503,
+    errors.Unavailable: 503,
+    errors.OutcomeUnknown: 504,
+}
+
+NAMED_IN_BODY_STATUS = 422
+"""Of what cannot be found, where a member of the body names it and not the path."""
+
+_MEDIA_TYPE = (b"content-type", b"application/problem+json")
+_REPLAYED = (b"idempotency-replayed", b"true")
+_HEADER_FACTS = ("retry_after", "allow")
+"""Facts that are told in a header."""
+
+
+def status_of(error: DomainError) -> int:
+    status = STATUSES[type(error)]
+    return NAMED_IN_BODY_STATUS if status == 404 and error.pointer is not None else status
+
+
+def problem(error: DomainError, request_id: str, instance: str) -> dict[str, Any]:
+    """The body: standard members, our code, the facts of the refusal, and where in the request each fault lies."""
+    content: dict[str, Any] = {
+        "type": f"urn:zerosum:problem:{error.code}",
+        "title": error.title,
+        "status": status_of(error),
+        "detail": error.detail,
+        "instance": instance,
+        "code": error.code,
+        "request_id": request_id,
+        "retryable": error.retryable,
+    }
+    for name, value in error.facts.items():
+        if name not in _HEADER_FACTS:
+            content.setdefault(name, value)
+    faults = _faults(error)
+    if faults:
+        content["errors"] = faults
+    return content
+
+
+def render(error: DomainError, request_id: str, instance: str) -> Answer:
+    headers = [_MEDIA_TYPE]
+    if error.is_replay:
+        headers.append(_REPLAYED)
+    if isinstance(error, errors.Unauthenticated):
+        headers.append((b"www-authenticate", b"Bearer"))
+    if "retry_after" in error.facts:
+        headers.append((b"retry-after", b"%d" % error.facts["retry_after"]))
+    elif isinstance(error, errors.IdempotencyInProgress):
+        headers.append((b"retry-after", b"1"))
+    if "allow" in error.facts:
+        headers.append((b"allow", ", ".join(error.facts["allow"]).encode("ascii")))
+    body = orjson.dumps(problem(error, request_id, instance))
+    return Answer(status_of(error), body, tuple(headers))
+
+
+def _faults(error: DomainError) -> list[dict[str, str]]:
+    if isinstance(error, ValidationFailed) and error.errors:
+        return error.errors
+    return [
+        {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
+        for fault in (error, *error.others)
+        if fault.pointer is not None
+    ]

@@ -1,0 +1,218 @@
+"""Accounts: open, read, change, freeze, close; their balances and history."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Body, Path, Query, Response
+
+from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
+from zerosum.api.lists import (
+    DEFAULT_LIMIT,
+    PAGE_PARAMETERS,
+    Cursor,
+    Limit,
+    Order,
+    TimeParameter,
+    VersionParameter,
+    page_request,
+)
+from zerosum.api.schemas.accounts import (
+    AccountResponse,
+    BalanceResponse,
+    ChangeAccountRequest,
+    OpenAccountRequest,
+    PostingResponse,
+    ReasonRequest,
+    StatusName,
+    TypeName,
+    account_body,
+    balance_body,
+    posting_body,
+)
+from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.services import Services
+from zerosum.domain.errors import InvalidParameter
+from zerosum.domain.ledger.account import AccountType
+from zerosum.gateway.principal import Scope
+from zerosum.gateway.routing import BodyKind
+from zerosum.services.accounts import ChangeAccount, OpenAccount
+from zerosum.services.times import parse_filter_time
+
+Reference = Annotated[
+    str, Path(description="The account's id (`acc_…`) or its code.", examples=["customers:alice"], max_length=140)
+]
+_ACCOUNT = "/v1/accounts/{account:path}"
+
+
+def account_routes(services: Services) -> Routes:
+    routes = Routes("Accounts")
+    accounts, balances, journal = services.accounts, services.balances, services.journal
+
+    async def open_account(call: TheCall, body: OpenAccountRequest) -> dict[str, Any]:
+        account = await accounts.open(
+            call.caller,
+            OpenAccount(
+                code=body.code,
+                currency=body.currency,
+                type=AccountType(body.type),
+                name=body.name,
+                min_available=body.min_available,
+                max_available=body.max_available,
+                metadata=body.metadata or {},
+            ),
+        )
+        return account_body(account)
+
+    async def list_accounts(
+        call: TheCall,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        order: Order = None,
+        type: Annotated[TypeName | None, Query()] = None,  # noqa: A002, ARG001 - read with the other filters
+        currency: Annotated[str | None, Query(max_length=12)] = None,  # noqa: ARG001
+        status: Annotated[StatusName | None, Query()] = None,  # noqa: ARG001
+        code_prefix: Annotated[str | None, Query(min_length=1, max_length=128)] = None,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        request = page_request(
+            call, "accounts", limit, cursor, order, ("type", "currency", "status", "code_prefix"), ("metadata",)
+        )
+        return list_body(await accounts.list(call.caller, request), account_body)
+
+    async def get_account(call: TheCall, account: Reference) -> dict[str, Any]:
+        return account_body(await accounts.get(call.caller, account))
+
+    async def change_account(call: TheCall, account: Reference, body: ChangeAccountRequest) -> dict[str, Any]:
+        given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+        if "metadata" in given:
+            given["metadata"] = given["metadata"] or {}
+        return account_body(await accounts.change(call.caller, account, ChangeAccount(**given)))
+
+    async def freeze(
+        call: TheCall,
+        account: Reference,
+        body: Annotated[ReasonRequest | None, Body()] = None,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        return account_body(await accounts.freeze(call.caller, account))
+
+    async def unfreeze(
+        call: TheCall,
+        account: Reference,
+        body: Annotated[ReasonRequest | None, Body()] = None,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        return account_body(await accounts.unfreeze(call.caller, account))
+
+    async def close(
+        call: TheCall,
+        account: Reference,
+        body: Annotated[ReasonRequest | None, Body()] = None,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        return account_body(await accounts.close(call.caller, account))
+
+    async def get_balance(
+        call: TheCall,
+        account: Reference,
+        as_of: TimeParameter = None,
+        recorded_as_of: TimeParameter = None,
+        min_version: VersionParameter = 0,
+    ) -> Response:
+        given = {"as_of": as_of, "recorded_as_of": recorded_as_of}
+        times = {name: text for name, text in given.items() if text is not None}
+        effective, recorded = parse_filter_time(times, "as_of"), parse_filter_time(times, "recorded_as_of")
+        if effective is not None or recorded is not None:
+            if min_version:
+                raise InvalidParameter("`min_version` goes with the present balance only.", pointer="min_version")
+            balance = await balances.at(call.caller, account, effective=effective, recorded=recorded)
+            return as_response(json_answer(200, balance_body(balance)))
+        balance = await balances.now(call.caller, account, min_version=min_version)
+        answer = json_answer(200, balance_body(balance))
+        status = b"zerosum; hit" if balance.is_cached else b"zerosum; fwd=miss"
+        answer.headers = (*answer.headers, (b"cache-status", status))
+        return as_response(answer)
+
+    async def list_postings(
+        call: TheCall,
+        account: Reference,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        order: Order = None,
+    ) -> dict[str, Any]:
+        request = page_request(call, f"postings of {account}", limit, cursor, order)
+        return list_body(await journal.list_postings(call.caller, account, request), posting_body)
+
+    read, write = Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE
+    routes.add(
+        "POST",
+        "/v1/accounts",
+        open_account,
+        scope=write,
+        status=201,
+        body=BodyKind.JSON,
+        refusals=(409,),
+        summary="Open an account",
+        answer=AccountResponse,
+    )
+    routes.add(
+        "GET",
+        "/v1/accounts",
+        list_accounts,
+        scope=read,
+        refusals=(400,),
+        summary="List accounts",
+        answer=ListOf[AccountResponse],
+        families=("metadata",),
+        query=(*PAGE_PARAMETERS, "type", "currency", "status", "code_prefix"),
+        description="Newest first. `metadata[key]=value` narrows to accounts with that member.",
+    )
+    routes.add(
+        "GET",
+        f"{_ACCOUNT}/balance",
+        get_balance,
+        scope=read,
+        refusals=(404, 409),
+        summary="Read a balance",
+        answer=BalanceResponse,
+        query=("as_of", "recorded_as_of", "min_version"),
+        description="Now, from the cache where it is fresh; or as it was: `as_of` in the world, `recorded_as_of` as "
+        "far as we had written it. `min_version` makes sure that a write you know of is seen.",
+    )
+    routes.add(
+        "GET",
+        f"{_ACCOUNT}/postings",
+        list_postings,
+        scope=read,
+        refusals=(400, 404),
+        query=PAGE_PARAMETERS,
+        summary="Read an account's history",
+        answer=ListOf[PostingResponse],
+    )
+    for name, endpoint, does in (
+        ("freeze", freeze, "Freeze an account"),
+        ("unfreeze", unfreeze, "Unfreeze an account"),
+        ("close", close, "Close an empty account for good"),
+    ):
+        routes.add(
+            "POST",
+            f"{_ACCOUNT}/{name}",
+            endpoint,
+            scope=write,
+            body=BodyKind.OPTIONAL_JSON,
+            refusals=(404, 409),
+            summary=does,
+            answer=AccountResponse,
+            description="Idempotent: what is so already stays so.",
+        )
+    routes.add(
+        "GET", _ACCOUNT, get_account, scope=read, refusals=(404,), summary="Read an account", answer=AccountResponse
+    )
+    routes.add(
+        "PATCH",
+        _ACCOUNT,
+        change_account,
+        scope=write,
+        body=BodyKind.JSON,
+        refusals=(404, 409),
+        summary="Change an account's name, limits or metadata",
+        answer=AccountResponse,
+    )
+    return routes

@@ -1,0 +1,129 @@
+"""Journal entries: post and read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Response
+
+from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
+from zerosum.api.endpoints import Routes, TheCall, as_response
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.routes.payments import DryRun, Mode
+from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
+from zerosum.api.schemas.journal import (
+    JournalEntryItem,
+    JournalEntryRehearsal,
+    JournalEntryRequest,
+    JournalEntryResponse,
+    entry_body,
+)
+from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.services import Services
+from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.gateway.principal import Scope
+from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
+from zerosum.services.journal import EntryOrder, RecordedEntry
+
+EXAMPLES = {
+    "fee": {
+        "summary": "A fee",
+        "value": {
+            "reason": "Monthly fee",
+            "postings": [
+                {"account": "customers:alice", "side": "debit", "amount": "1.50", "currency": "USD"},
+                {"account": "revenue:fees", "side": "credit", "amount": "1.50", "currency": "USD"},
+            ],
+        },
+    }
+}
+
+
+def journal_routes(services: Services) -> Routes:
+    routes = Routes("Journal")
+    journal = services.journal
+    desk: DeskRoutes[EntryOrder, RecordedEntry] = DeskRoutes(
+        journal.desk,
+        order_of=model_order(JournalEntryRequest),
+        item_order_of=model_item_order(JournalEntryItem),
+        body_of=entry_body,
+    )
+
+    async def post_entry(call: TheCall, dry_run: DryRun = False) -> Response:  # noqa: ARG001 - the desk reads it
+        return as_response(await desk.single(call))
+
+    async def post_entries(call: TheCall, mode: Mode = "independent") -> Response:  # noqa: ARG001
+        return as_response(await desk.bulk(call))
+
+    async def list_entries(
+        call: TheCall,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        order: Order = None,
+        from_: Annotated[TimeParameter, Query(alias="from")] = None,  # noqa: ARG001 - read with the other filters
+        to: TimeParameter = None,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        request = page_request(call, "journal entries", limit, cursor, order, ("from", "to"), ("metadata",))
+        return list_body(await journal.list(call.caller, request), entry_body)
+
+    async def get_entry(
+        call: TheCall, entry: Annotated[str, Path(description="The journal entry's id (`je_…`).")]
+    ) -> dict[str, Any]:
+        return entry_body(await journal.get(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry)))
+
+    read, write = Scope.JOURNAL_READ, Scope.JOURNAL_WRITE
+    routes.add(
+        "POST",
+        "/v1/journal-entries",
+        post_entry,
+        scope=write,
+        status=201,
+        body=BodyKind.JSON,
+        needs_key=True,
+        lean=desk.single,
+        query=("dry_run",),
+        summary="Post a journal entry",
+        answer=JournalEntryResponse,
+        reads=JournalEntryRequest,
+        examples=EXAMPLES,
+        also_answers={200: ("A rehearsal.", JournalEntryRehearsal)},
+        description="2 to 100 postings; in each currency the debits equal the credits.",
+    )
+    routes.add(
+        "POST",
+        "/v1/journal-entries/bulk",
+        post_entries,
+        scope=write,
+        body=BodyKind.JSON,
+        body_bytes_max=BULK_BODY_BYTES_MAX,
+        lean=desk.bulk,
+        query=("mode",),
+        refusals=(409, 504),
+        summary="Post up to 1,000 journal entries",
+        answer=BulkResponse[JournalEntryResponse],
+        reads=BulkRequest[JournalEntryItem],
+        description="Independent: 200 with a result for each. Atomic: all or nothing; when one is refused the answer "
+        "is its problem, with its `index`.",
+    )
+    routes.add(
+        "GET",
+        "/v1/journal-entries",
+        list_entries,
+        scope=read,
+        refusals=(400,),
+        families=("metadata",),
+        query=(*PAGE_PARAMETERS, "from", "to"),
+        summary="List journal entries",
+        answer=ListOf[JournalEntryResponse],
+        description="Newest first. `from` and `to` bound `effective_at`: from inclusive, to exclusive.",
+    )
+    routes.add(
+        "GET",
+        "/v1/journal-entries/{entry}",
+        get_entry,
+        scope=read,
+        refusals=(404,),
+        summary="Read a journal entry",
+        answer=JournalEntryResponse,
+    )
+    return routes

@@ -1,0 +1,204 @@
+"""Ledgers, their currencies, API keys, idempotency keys and trial balance."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+
+from zerosum.api.endpoints import Routes, TheCall
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.problems import problem
+from zerosum.api.render import render_time
+from zerosum.api.schemas.ledgers import (
+    ApiKeyRequest,
+    ApiKeyResponse,
+    CurrencyList,
+    CurrencyRequest,
+    CurrencyResponse,
+    KeyOutcomeResponse,
+    LedgerRequest,
+    LedgerResponse,
+    NewApiKeyResponse,
+    TrialBalanceResponse,
+    api_key_body,
+    currency_body,
+    ledger_body,
+    trial_balance_body,
+)
+from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.services import Services
+from zerosum.domain.events import ResourceType
+from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, parse_id, render_id
+from zerosum.gateway.principal import Scope
+from zerosum.gateway.request_guard import parse_key
+from zerosum.gateway.routing import BodyKind
+
+_PREFIXES = {ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY, ResourceType.PAYMENT: Prefix.PAYMENT}
+
+
+def ledger_routes(services: Services) -> Routes:
+    """Administration."""
+    routes = Routes("Administration")
+    ledgers, currencies, api_keys = services.ledgers, services.currencies, services.api_keys
+
+    async def create_ledger(body: LedgerRequest) -> dict[str, Any]:
+        return ledger_body(await ledgers.create(body.name))
+
+    async def list_ledgers(
+        call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: Order = None
+    ) -> dict[str, Any]:
+        return list_body(await ledgers.list(page_request(call, "ledgers", limit, cursor, order)), ledger_body)
+
+    async def define_currency(call: TheCall, body: CurrencyRequest) -> dict[str, Any]:
+        currency = await currencies.define(call.caller, body.code, body.exponent, body.name or body.code)
+        return currency_body(currency, is_custom=currencies.is_custom(call.caller.ledger_id, currency.code))
+
+    async def list_currencies(call: TheCall) -> dict[str, Any]:
+        table = await currencies.table(call.caller)
+        return {"data": [currency_body(item, is_custom=table.is_custom(item.code)) for item in table]}
+
+    async def create_api_key(body: ApiKeyRequest) -> dict[str, Any]:
+        record, text = await api_keys.create(
+            LedgerId(parse_id(Prefix.LEDGER, body.ledger)), body.name, body.scopes, body.expires_at
+        )
+        return {**api_key_body(record), "key": text}
+
+    async def list_api_keys(
+        call: TheCall,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        order: Order = None,
+        ledger: Annotated[str | None, Query(description="Only the keys of this ledger.")] = None,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        request = page_request(call, "api keys", limit, cursor, order, ("ledger",))
+        return list_body(await ledgers.list_api_keys(request), api_key_body)
+
+    async def revoke_api_key(
+        api_key: Annotated[str, Path(description="The key's id (`key_…`).")],
+    ) -> dict[str, Any]:
+        return api_key_body(await api_keys.revoke(ApiKeyId(parse_id(Prefix.API_KEY, api_key))))
+
+    admin = Scope.ADMIN
+    routes.add(
+        "POST",
+        "/v1/ledgers",
+        create_ledger,
+        scope=admin,
+        status=201,
+        body=BodyKind.JSON,
+        summary="Create a ledger",
+        answer=LedgerResponse,
+    )
+    routes.add(
+        "GET",
+        "/v1/ledgers",
+        list_ledgers,
+        scope=admin,
+        refusals=(400,),
+        query=PAGE_PARAMETERS,
+        summary="List ledgers",
+        answer=ListOf[LedgerResponse],
+    )
+    routes.add(
+        "POST",
+        "/v1/currencies",
+        define_currency,
+        scope=admin,
+        status=201,
+        body=BodyKind.JSON,
+        refusals=(409,),
+        summary="Define a currency of your own",
+        answer=CurrencyResponse,
+        description="Idempotent. A code's places never change: defining it again with others is refused.",
+    )
+    routes.add(
+        "GET",
+        "/v1/currencies",
+        list_currencies,
+        scope=Scope.ACCOUNTS_READ,
+        summary="List all currencies the ledger knows",
+        answer=CurrencyList,
+    )
+    routes.add(
+        "POST",
+        "/v1/api-keys",
+        create_api_key,
+        scope=admin,
+        status=201,
+        body=BodyKind.JSON,
+        refusals=(404,),
+        summary="Create an API key",
+        answer=NewApiKeyResponse,
+    )
+    routes.add(
+        "GET",
+        "/v1/api-keys",
+        list_api_keys,
+        scope=admin,
+        refusals=(400,),
+        query=(*PAGE_PARAMETERS, "ledger"),
+        summary="List API keys",
+        answer=ListOf[ApiKeyResponse],
+    )
+    routes.add(
+        "DELETE",
+        "/v1/api-keys/{api_key}",
+        revoke_api_key,
+        scope=admin,
+        refusals=(404,),
+        summary="Revoke an API key",
+        answer=ApiKeyResponse,
+        description="It is refused within 5 seconds, and so are the tokens issued to it.",
+    )
+    return routes
+
+
+def report_routes(services: Services) -> Routes:
+    """How the books prove themselves."""
+    routes = Routes("Reports")
+    ledgers, balances = services.ledgers, services.balances
+
+    async def trial_balance(
+        call: TheCall,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        as_of: TimeParameter = None,  # noqa: ARG001 - read with the other filters
+    ) -> dict[str, Any]:
+        request = page_request(call, "trial balance", limit, cursor, None, ("as_of",))
+        return trial_balance_body(await balances.trial_balance(call.caller, request))
+
+    async def key_outcome(
+        call: TheCall, key: Annotated[str, Path(description="The idempotency key.", max_length=300)]
+    ) -> dict[str, Any]:
+        outcome = await ledgers.key_outcome(call.caller, parse_key(key.encode("utf-8", "replace")))
+        content: dict[str, Any] = {"key": outcome.key, "created_at": render_time(outcome.created_at)}
+        if outcome.refusal is not None:
+            return {**content, "outcome": "refused", "problem": problem(outcome.refusal, call.request_id, call.path)}
+        if outcome.resource_type is None or outcome.resource_id is None:
+            raise LookupError("a key was used neither for something posted nor for a refusal")
+        reference_id = render_id(_PREFIXES[outcome.resource_type], outcome.resource_id)
+        reference = {"type": outcome.resource_type.value, "id": reference_id}
+        return {**content, "outcome": "posted", "resource": reference}
+
+    routes.add(
+        "GET",
+        "/v1/trial-balance",
+        trial_balance,
+        scope=Scope.REPORTS_READ,
+        refusals=(400,),
+        query=("limit", "cursor", "as_of"),
+        summary="Read the trial balance",
+        answer=TrialBalanceResponse,
+        description="`as_of` looks at what was effective then.",
+    )
+    routes.add(
+        "GET",
+        "/v1/idempotency-keys/{key:path}",
+        key_outcome,
+        scope=Scope.PAYMENTS_READ,
+        refusals=(400, 404),
+        summary="See what became of an idempotency key",
+        answer=KeyOutcomeResponse,
+    )
+    return routes

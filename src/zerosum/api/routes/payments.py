@@ -1,0 +1,148 @@
+"""Payments: transfers, deposits and withdrawals."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Response
+
+from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
+from zerosum.api.endpoints import Routes, TheCall, as_response
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
+from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.schemas.payments import (
+    PaymentItem,
+    PaymentRehearsal,
+    PaymentRequest,
+    PaymentResponse,
+    PaymentStatusName,
+    PaymentTypeName,
+    payment_body,
+)
+from zerosum.api.services import Services
+from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.gateway.principal import Scope
+from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
+from zerosum.services.payments import PaymentOrder, RecordedPayment
+
+DryRun = Annotated[bool, Query(description="All checks, nothing written, and the balances as they would be.")]
+Mode = Annotated[str, Query(pattern="^(atomic|independent)$", description="All or nothing, or each by itself.")]
+
+EXAMPLES = {
+    "transfer": {
+        "summary": "A transfer",
+        "value": {
+            "type": "transfer",
+            "amount": "12.34",
+            "currency": "USD",
+            "from": "customers:alice",
+            "to": "customers:bob",
+            "description": "Lunch",
+        },
+    },
+    "deposit": {
+        "summary": "A deposit",
+        "value": {"type": "deposit", "amount": "100.00", "currency": "USD", "to": "customers:alice"},
+    },
+    "withdrawal": {
+        "summary": "A withdrawal",
+        "value": {"type": "withdrawal", "amount": "20.00", "currency": "USD", "from": "customers:alice"},
+    },
+}
+
+
+def payment_routes(services: Services) -> Routes:
+    routes = Routes("Payments")
+    payments = services.payments
+    desk: DeskRoutes[PaymentOrder, RecordedPayment] = DeskRoutes(
+        payments.desk,
+        order_of=model_order(PaymentRequest),
+        item_order_of=model_item_order(PaymentItem),
+        body_of=payment_body,
+    )
+
+    async def make_payment(call: TheCall, dry_run: DryRun = False) -> Response:  # noqa: ARG001 - the desk reads it
+        return as_response(await desk.single(call))
+
+    async def make_payments(call: TheCall, mode: Mode = "independent") -> Response:  # noqa: ARG001
+        return as_response(await desk.bulk(call))
+
+    async def list_payments(
+        call: TheCall,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        order: Order = None,
+        type: Annotated[PaymentTypeName | None, Query()] = None,  # noqa: A002, ARG001 - read with the other filters
+        currency: Annotated[str | None, Query(max_length=12)] = None,  # noqa: ARG001
+        status: Annotated[PaymentStatusName | None, Query()] = None,  # noqa: ARG001
+        from_: Annotated[TimeParameter, Query(alias="from")] = None,  # noqa: ARG001
+        to: TimeParameter = None,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        request = page_request(
+            call, "payments", limit, cursor, order, ("type", "currency", "status", "from", "to"), ("metadata",)
+        )
+        return list_body(await payments.list(call.caller, request), payment_body)
+
+    async def get_payment(
+        call: TheCall, payment: Annotated[str, Path(description="The payment's id (`pay_…`).")]
+    ) -> dict[str, Any]:
+        return payment_body(await payments.get(call.caller, parse_id(Prefix.PAYMENT, payment)))
+
+    read, write = Scope.PAYMENTS_READ, Scope.PAYMENTS_WRITE
+    routes.add(
+        "POST",
+        "/v1/payments",
+        make_payment,
+        scope=write,
+        status=201,
+        body=BodyKind.JSON,
+        needs_key=True,
+        lean=desk.single,
+        query=("dry_run",),
+        summary="Make a payment",
+        answer=PaymentResponse,
+        reads=PaymentRequest,
+        examples=EXAMPLES,
+        also_answers={200: ("A rehearsal.", PaymentRehearsal)},
+        description="A transfer between two accounts, a deposit into the ledger or a withdrawal out of it. Answered "
+        "once it is committed; a refusal is kept under the key, too.",
+    )
+    routes.add(
+        "POST",
+        "/v1/payments/bulk",
+        make_payments,
+        scope=write,
+        body=BodyKind.JSON,
+        body_bytes_max=BULK_BODY_BYTES_MAX,
+        lean=desk.bulk,
+        query=("mode",),
+        refusals=(409, 504),
+        summary="Make up to 1,000 payments",
+        answer=BulkResponse[PaymentResponse],
+        reads=BulkRequest[PaymentItem],
+        description="Independent: 200 with a result for each. Atomic: all or nothing; when one is refused the answer "
+        "is its problem, with its `index`.",
+    )
+    routes.add(
+        "GET",
+        "/v1/payments",
+        list_payments,
+        scope=read,
+        refusals=(400,),
+        families=("metadata",),
+        query=(*PAGE_PARAMETERS, "type", "currency", "status", "from", "to"),
+        summary="List payments",
+        answer=ListOf[PaymentResponse],
+        description="Newest first. `from` and `to` bound `effective_at`: from inclusive, to exclusive.",
+    )
+    routes.add(
+        "GET",
+        "/v1/payments/{payment}",
+        get_payment,
+        scope=read,
+        refusals=(404,),
+        summary="Read a payment",
+        answer=PaymentResponse,
+    )
+    return routes

@@ -1,0 +1,155 @@
+"""What is open to everybody: health, metrics, the token endpoint and the keys that verify its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs
+
+import orjson
+from fastapi import Response
+from pydantic import Field
+
+from zerosum.api.endpoints import JSON_TYPE, Routes, TheCall, as_response, json_answer
+from zerosum.api.manual import TOKEN_PATH
+from zerosum.api.schemas.fields import Response as ResponseModel
+from zerosum.gateway.oauth import OAuthError, OAuthErrorCode, TokenEndpoint
+from zerosum.gateway.routing import Answer, BodyKind, Call
+
+FORM_FIELDS_MAX = 20
+
+FORM_SCHEMA = {
+    "required": True,
+    "content": {
+        "application/x-www-form-urlencoded": {
+            "schema": {
+                "type": "object",
+                "required": ["grant_type"],
+                "properties": {
+                    "grant_type": {"type": "string", "enum": ["client_credentials"]},
+                    "client_id": {"type": "string", "description": "The API key's id; or both in a Basic header."},
+                    "client_secret": {"type": "string", "format": "password", "description": "The API key itself."},
+                    "scope": {"type": "string", "description": "Space separated; by default all the key has."},
+                },
+            }
+        }
+    },
+}
+
+
+class HealthResponse(ResponseModel):
+    status: Literal["ok"]
+
+
+class TokenResponse(ResponseModel):
+    """An access token (RFC 6749 section 5.1)."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: Annotated[int, Field(description="Seconds.", examples=[900])]
+    scope: str
+
+
+class TokenRefusal(ResponseModel):
+    """A refusal (RFC 6749 section 5.2)."""
+
+    error: str
+    error_description: str | None = None
+
+
+class KeySetResponse(ResponseModel):
+    """A JSON Web Key set (RFC 7517)."""
+
+    keys: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """`is_ready` is False while the service drains or cannot write. `metrics` gives the Prometheus text."""
+
+    token_endpoint: TokenEndpoint
+    public_keys: Callable[[], Awaitable[dict[str, Any]]]
+    is_ready: Callable[[], Awaitable[bool]]
+    metrics: Callable[[], tuple[bytes, str]] | None
+
+
+def system_routes(system: System) -> Routes:
+    routes = Routes("Service")
+
+    async def alive(_: Call) -> Answer:
+        return Answer(200, b'{"status":"ok"}', (JSON_TYPE,))
+
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    async def ready() -> Response:
+        if await system.is_ready():
+            return as_response(json_answer(200, {"status": "ok"}))
+        return as_response(json_answer(503, {"status": "unavailable"}))
+
+    async def metrics() -> Response:
+        if system.metrics is None:
+            return Response(status_code=404)
+        text, media_type = system.metrics()
+        return Response(text, media_type=media_type)
+
+    async def issue_token(call: TheCall) -> Response:
+        try:
+            form = parse_qs(
+                call.body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=FORM_FIELDS_MAX
+            )
+        except ValueError:
+            answer: Any = OAuthError(OAuthErrorCode.INVALID_REQUEST, "The form cannot be read.")
+        else:
+            answer = await system.token_endpoint.grant(form, call.authorization)
+        status = answer.status if isinstance(answer, OAuthError) else 200
+        return Response(
+            orjson.dumps(answer.members()), status_code=status, media_type="application/json", headers=answer.headers()
+        )
+
+    async def public_keys() -> dict[str, Any]:
+        return await system.public_keys()
+
+    routes.add(
+        "GET",
+        "/healthz",
+        health,
+        scope=None,
+        lean=alive,
+        summary="Alive",
+        answer=HealthResponse,
+        description="Touches nothing.",
+    )
+    routes.add(
+        "GET",
+        "/readyz",
+        ready,
+        scope=None,
+        summary="Ready to serve",
+        answer=HealthResponse,
+        description="PostgreSQL answers and takes writes, and the service is not shutting down.",
+    )
+    if system.metrics is not None:
+        routes.add("GET", "/metrics", metrics, scope=None, summary="Metrics for Prometheus", answer=None)
+    routes.add(
+        "POST",
+        TOKEN_PATH,
+        issue_token,
+        scope=None,
+        body=BodyKind.FORM,
+        summary="Get an access token",
+        answer=TokenResponse,
+        form=FORM_SCHEMA,
+        also_answers={400: ("The request is wrong.", TokenRefusal), 401: ("The client is unknown.", TokenRefusal)},
+        description="OAuth2 client credentials (RFC 6749 section 4.4).",
+    )
+    routes.add(
+        "GET",
+        "/.well-known/jwks.json",
+        public_keys,
+        scope=None,
+        summary="The keys that verify access tokens",
+        answer=KeySetResponse,
+    )
+    return routes

@@ -1,0 +1,190 @@
+"""Accounts, balances and postings on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from zerosum.api.render import render_time
+from zerosum.api.schemas.fields import (
+    AccountCode,
+    Amount,
+    BalanceAmount,
+    CurrencyCode,
+    LimitAmount,
+    Metadata,
+    Name,
+    Request,
+    Response,
+    Text,
+    Time,
+    Version,
+    id_field,
+)
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.ledger.account import Account, AccountState
+from zerosum.domain.money import render_amount
+from zerosum.services.balances import Balance
+from zerosum.services.journal import RecordedPosting
+
+TypeName = Literal["asset", "liability", "equity", "revenue", "expense"]
+StatusName = Literal["open", "frozen", "closed"]
+SideName = Literal["debit", "credit"]
+
+AccountId = Annotated[str, id_field(Prefix.ACCOUNT, "The account.")]
+Floor = Annotated[
+    LimitAmount | None,
+    Field(description="The available balance never falls below this; null means that there is no floor."),
+]
+Ceiling = Annotated[
+    LimitAmount | None,
+    Field(description="The available balance never rises above this; null means that there is no ceiling."),
+]
+
+
+class OpenAccountRequest(Request):
+    """A new account. It is open at once, with nothing in it."""
+
+    code: AccountCode
+    currency: CurrencyCode
+    type: Annotated[
+        TypeName,
+        Field(
+            description="From your own point of view: what you owe a customer is a liability.", examples=["liability"]
+        ),
+    ]
+    name: Annotated[Name | None, Field(description="For people.", examples=["Alice's wallet"])] = None
+    min_available: Floor = "0"
+    max_available: Ceiling = None
+    metadata: Metadata | None = None
+
+
+class ChangeAccountRequest(Request):
+    """What to change; members that are not there stay as they are."""
+
+    name: Annotated[Name | None, Field(description="For people; null takes it away.")] = None
+    min_available: Floor = None
+    max_available: Ceiling = None
+    metadata: Annotated[Metadata | None, Field(description="Replaces what was there; null empties it.")] = None
+
+
+class ReasonRequest(Request):
+    """Why."""
+
+    reason: Annotated[Text | None, Field(description="For the record.", examples=["Asked for by compliance"])] = None
+
+
+class BalanceOfAccount(Response):
+    """What lies in the account, what of it is on its way out, and what may still be spent."""
+
+    posted: BalanceAmount
+    held: BalanceAmount
+    available: BalanceAmount
+
+
+class AccountResponse(Response):
+    """An account with its balance."""
+
+    id: AccountId
+    code: str
+    name: str | None
+    currency: CurrencyCode
+    type: TypeName
+    normal_side: Annotated[SideName, Field(description="The side that increases it.")]
+    status: Annotated[StatusName, Field(description="A frozen account takes no postings; a closed one never again.")]
+    min_available: Annotated[BalanceAmount | None, Field(description="The floor, or null.")]
+    max_available: Annotated[BalanceAmount | None, Field(description="The ceiling, or null.")]
+    metadata: dict[str, str]
+    balance: BalanceOfAccount
+    version: Version
+    created_at: Time
+
+
+class BalanceResponse(Response):
+    """The balance of one account at one instant."""
+
+    account_id: AccountId
+    code: str
+    currency: CurrencyCode
+    posted: BalanceAmount
+    held: BalanceAmount
+    available: BalanceAmount
+    version: Version
+    as_of: Time
+
+
+class PostingResponse(Response):
+    """One line of an account's history."""
+
+    journal_entry_id: Annotated[str, id_field(Prefix.JOURNAL_ENTRY, "The entry this is a line of.")]
+    account_id: AccountId
+    account_code: str
+    account_version: Version
+    side: SideName
+    amount: Amount
+    currency: CurrencyCode
+    layer: Annotated[Literal["posted", "pending"], Field(description="Holds lie in the pending layer.")]
+    balance_after: BalanceAmount
+    held_after: BalanceAmount
+    effective_at: Annotated[Time, Field(description="When it happened in the world.")]
+    posted_at: Annotated[Time, Field(description="When it was written.")]
+    hash: Annotated[str, Field(description="SHA-256 over this and the posting before, in hexadecimal.")]
+
+
+def account_body(account: Account) -> dict[str, Any]:
+    state = account.state
+    return {
+        "id": render_id(Prefix.ACCOUNT, state.id),
+        "code": account.code,
+        "name": account.name,
+        "currency": state.currency,
+        "type": account.type.value,
+        "normal_side": state.normal_side.value,
+        "status": state.status.value,
+        "min_available": None if state.min_available is None else render_amount(state.min_available),
+        "max_available": None if state.max_available is None else render_amount(state.max_available),
+        "metadata": dict(account.metadata),
+        "balance": state_body(state),
+        "version": state.version,
+        "created_at": render_time(account.created_at),
+    }
+
+
+def state_body(state: AccountState) -> dict[str, str]:
+    return {
+        "posted": render_amount(state.posted),
+        "held": render_amount(state.held),
+        "available": render_amount(state.available),
+    }
+
+
+def balance_body(balance: Balance) -> dict[str, Any]:
+    return {
+        "account_id": balance.account.wire_id,
+        "code": balance.account.code,
+        "currency": balance.account.currency,
+        "posted": balance.posted,
+        "held": balance.held,
+        "available": balance.available,
+        "version": balance.version,
+        "as_of": render_time(balance.as_of),
+    }
+
+
+def posting_body(line: RecordedPosting) -> dict[str, Any]:
+    return {
+        "journal_entry_id": render_id(Prefix.JOURNAL_ENTRY, line.entry_id),
+        "account_id": render_id(Prefix.ACCOUNT, line.account_id),
+        "account_code": line.account_code,
+        "account_version": line.account_version,
+        "side": line.side.value,
+        "amount": render_amount(line.amount),
+        "currency": line.currency,
+        "layer": line.layer.value,
+        "balance_after": render_amount(line.balance_after),
+        "held_after": render_amount(line.held_after),
+        "effective_at": render_time(line.effective_at),
+        "posted_at": render_time(line.posted_at),
+        "hash": line.hash.hex(),
+    }

@@ -1,0 +1,46 @@
+"""Bulk calls on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import Field
+
+from zerosum.api.schemas.accounts import AccountId
+from zerosum.api.schemas.fields import BalanceAmount, Request, Response
+from zerosum.api.schemas.problems import Problem
+from zerosum.services.desk import BULK_ITEMS_MAX
+
+Item = TypeVar("Item")
+View = TypeVar("View")
+
+
+class BulkRequest(Request, Generic[Item]):
+    """Up to 1,000 items, each with its own idempotency key."""
+
+    items: Annotated[list[Item], Field(min_length=1, max_length=BULK_ITEMS_MAX)]
+
+
+class BulkResult(Response, Generic[View]):
+    """What became of one item: `data` with status 201, or `problem`."""
+
+    index: Annotated[int, Field(description="The item's place in the request, from 0.")]
+    status: Annotated[int, Field(description="What the single call would have answered with.", examples=[201])]
+    data: View | None = None
+    problem: Problem | None = None
+    replayed: Annotated[bool | None, Field(description="True where the item's key had been used for it before.")] = None
+
+
+class BulkResponse(Response, Generic[View]):
+    """One result for each item, in order."""
+
+    results: list[BulkResult[View]]
+
+
+class RehearsedBalance(Response):
+    """How an account would stand."""
+
+    account_id: AccountId
+    posted: BalanceAmount
+    held: BalanceAmount
+    available: BalanceAmount

@@ -1,0 +1,162 @@
+"""The kinds of values on the wire, each described once, with its unit, bounds and an example."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from zerosum.domain.identifiers import CODE_PATTERN_TEXT, ID_PATTERN_TEXT, Prefix, is_account_code
+from zerosum.domain.money import AMOUNT_PATTERN_TEXT, CURRENCY_CODE_PATTERN_TEXT
+from zerosum.services.times import TIME_PATTERN_TEXT, parse_time
+
+TEXT_MAX = 500
+TEXT_BYTES_MAX = 2000
+METADATA_KEYS_MAX = 50
+METADATA_KEY_MAX = 64
+
+AMOUNT_MEMBERS = frozenset({"amount", "min_available", "max_available"})
+"""Members whose value is an amount: a JSON number there is an `invalid_amount`, not just a wrong type."""
+
+EXAMPLE_UUID = "01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"
+
+
+class Request(BaseModel):
+    """A body: exactly these members, exactly these types."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Response(BaseModel):
+    """An answer. Clients must ignore members they do not know: more may come."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+def _within_bytes(text: str) -> str:
+    if len(text.encode("utf-8", "surrogatepass")) > TEXT_BYTES_MAX:
+        raise PydanticCustomError("string_too_long", "at most {bytes} bytes in UTF-8", {"bytes": TEXT_BYTES_MAX})
+    return text
+
+
+def _moment(value: Any) -> Any:
+    moment = parse_time(value) if isinstance(value, str) else None
+    if moment is None:
+        raise PydanticCustomError("time", "a time is written like 2026-11-21T09:30:00Z, with its zone")
+    return moment
+
+
+def _account_code(text: str) -> str:
+    if not is_account_code(text):
+        raise PydanticCustomError("account_code", "letters, digits and _.:@/- up to 128, not beginning with acc_")
+    return text
+
+
+def _metadata(value: dict[str, str]) -> dict[str, str]:
+    for key in value:
+        if not 1 <= len(key) <= METADATA_KEY_MAX:
+            raise PydanticCustomError("metadata_key", "a key has 1 to {characters} characters", {"characters": 64})
+    return value
+
+
+Amount = Annotated[
+    str,
+    Field(
+        description="A positive decimal number as a string, no finer than its currency: at most 20 integer digits.",
+        examples=["12.34"],
+        json_schema_extra={"pattern": AMOUNT_PATTERN_TEXT},
+    ),
+]
+BalanceAmount = Annotated[
+    str,
+    Field(
+        description="A decimal number with exactly the currency's places; it may carry a minus sign.",
+        examples=["12.34"],
+    ),
+]
+LimitAmount = Annotated[
+    str,
+    Field(
+        description="A decimal number as a string; it may carry a minus sign.",
+        examples=["0"],
+        json_schema_extra={"pattern": r"^-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"},
+    ),
+]
+CurrencyCode = Annotated[
+    str,
+    Field(
+        description="An ISO 4217 code, or one this ledger has defined for itself.",
+        examples=["USD"],
+        json_schema_extra={"pattern": CURRENCY_CODE_PATTERN_TEXT},
+    ),
+]
+AccountCode = Annotated[
+    str,
+    Field(
+        description="Your own name for the account, unique in the ledger and fixed. It must not begin with `acc_`.",
+        examples=["customers:alice"],
+        json_schema_extra={"pattern": f"^(?!acc_){CODE_PATTERN_TEXT}$"},
+    ),
+    AfterValidator(_account_code),
+]
+AccountReference = Annotated[
+    str,
+    Field(
+        description="An account, by its id (`acc_…`) or its code.",
+        examples=["customers:alice"],
+        max_length=140,
+        json_schema_extra={"pattern": f"^{CODE_PATTERN_TEXT}$"},
+    ),
+]
+Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), AfterValidator(_within_bytes)]
+Name = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), AfterValidator(_within_bytes)]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema(
+        {"type": "string", "pattern": TIME_PATTERN_TEXT, "examples": ["2026-11-21T09:30:00Z"]}, mode="validation"
+    ),
+]
+Time = Annotated[
+    str,
+    Field(
+        description="RFC 3339 in UTC with microseconds.",
+        examples=["2026-11-21T09:30:00.000000Z"],
+        json_schema_extra={"format": "date-time"},
+    ),
+]
+MetadataValue = Annotated[str, Field(max_length=TEXT_MAX)]
+Metadata = Annotated[
+    dict[str, MetadataValue],
+    Field(
+        description="Up to 50 members of your own; keys of 64 and values of 500 characters.",
+        max_length=METADATA_KEYS_MAX,
+        examples=[{"order": "A-1001"}],
+        json_schema_extra={"propertyNames": {"minLength": 1, "maxLength": METADATA_KEY_MAX}},
+    ),
+    AfterValidator(_metadata),
+]
+ItemKey = Annotated[
+    str,
+    Field(
+        description="This item's own idempotency key: 1 to 255 visible ASCII characters.",
+        examples=["order-1001"],
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]{1,255}$",
+    ),
+]
+Version = Annotated[
+    int, Field(description="How many postings the account has had; the first gives 1.", examples=[1], ge=0)
+]
+
+
+def id_field(prefix: Prefix, description: str) -> Any:
+    """An id of one kind, as it stands in an answer."""
+    return Field(
+        description=description,
+        examples=[f"{prefix.value}{EXAMPLE_UUID}"],
+        json_schema_extra={"pattern": f"^{prefix.value}{ID_PATTERN_TEXT}$"},
+    )

@@ -1,0 +1,141 @@
+"""Journal entries on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from zerosum.api.render import render_time
+from zerosum.api.schemas.accounts import AccountId, SideName
+from zerosum.api.schemas.bulk import RehearsedBalance
+from zerosum.api.schemas.fields import (
+    AccountReference,
+    Amount,
+    BalanceAmount,
+    CurrencyCode,
+    ItemKey,
+    Metadata,
+    Moment,
+    Request,
+    Response,
+    Text,
+    Time,
+    Version,
+    id_field,
+)
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.ledger.account import Side
+from zerosum.domain.ledger.entry import POSTINGS_MAX, POSTINGS_MIN
+from zerosum.domain.money import render_amount
+from zerosum.services.journal import EntryOrder, PostingOrder, RecordedEntry
+
+JournalEntryId = Annotated[str, id_field(Prefix.JOURNAL_ENTRY, "The journal entry.")]
+
+
+class PostingRequest(Request):
+    """One line: an account, a side, an amount."""
+
+    account: AccountReference
+    side: SideName
+    amount: Amount
+    currency: CurrencyCode
+
+
+class JournalEntryRequest(Request):
+    """One business fact. In each currency the debits must equal the credits."""
+
+    reason: Annotated[Text, Field(description="What happened.", examples=["Monthly fee"])]
+    postings: Annotated[list[PostingRequest], Field(min_length=POSTINGS_MIN, max_length=POSTINGS_MAX)]
+    effective_at: Annotated[
+        Moment | None, Field(description="When it happened in the world; by default when it is posted.")
+    ] = None
+    metadata: Metadata | None = None
+
+    def order(self, idempotency_key: str) -> EntryOrder:
+        return EntryOrder(
+            idempotency_key=idempotency_key,
+            reason=self.reason,
+            postings=[
+                PostingOrder(account=line.account, side=Side(line.side), amount=line.amount, currency=line.currency)
+                for line in self.postings
+            ],
+            effective_at=self.effective_at,
+            metadata=self.metadata or {},
+        )
+
+
+class JournalEntryItem(JournalEntryRequest):
+    """One entry of a bulk call."""
+
+    idempotency_key: ItemKey
+
+
+class PostingOfEntry(Response):
+    """One line of the entry, with what it left in its account."""
+
+    account_id: AccountId
+    account_code: str
+    side: SideName
+    amount: Amount
+    currency: CurrencyCode
+    layer: Literal["posted", "pending"]
+    account_version: Version
+    balance_after: BalanceAmount
+
+
+class JournalEntryResponse(Response):
+    """An immutable record. What was wrong is corrected by another entry."""
+
+    id: JournalEntryId
+    reason: str
+    postings: list[PostingOfEntry]
+    effective_at: Annotated[Time, Field(description="When it happened in the world.")]
+    posted_at: Annotated[Time, Field(description="When it was written.")]
+    reverses: Annotated[str | None, Field(description="The entry this one takes back, or null.")]
+    reversed_by: Annotated[str | None, Field(description="The entry that takes this one back, or null.")]
+    actor: Annotated[str, Field(description="Who asked for it.")]
+    metadata: dict[str, str]
+    account_versions: Annotated[
+        dict[str, int], Field(description="The version each account has reached by it: for `min_version`.")
+    ]
+
+
+class JournalEntryRehearsal(JournalEntryResponse):
+    """An entry as it would be, and the balances after it."""
+
+    dry_run: Literal[True]
+    balances: list[RehearsedBalance]
+
+
+def entry_body(entry: RecordedEntry) -> dict[str, Any]:
+    return {
+        "id": render_id(Prefix.JOURNAL_ENTRY, entry.id),
+        "reason": entry.reason,
+        "postings": [
+            {
+                "account_id": render_id(Prefix.ACCOUNT, line.account_id),
+                "account_code": line.account_code,
+                "side": line.side.value,
+                "amount": render_amount(line.amount),
+                "currency": line.currency,
+                "layer": line.layer.value,
+                "account_version": line.account_version,
+                "balance_after": render_amount(line.balance_after),
+            }
+            for line in entry.postings
+        ],
+        "effective_at": render_time(entry.effective_at),
+        "posted_at": render_time(entry.posted_at),
+        "reverses": _optional_id(entry.reverses),
+        "reversed_by": _optional_id(entry.reversed_by),
+        "actor": entry.actor,
+        "metadata": dict(entry.metadata),
+        "account_versions": {
+            render_id(Prefix.ACCOUNT, line.account_id): line.account_version for line in entry.postings
+        },
+    }
+
+
+def _optional_id(value: Any) -> str | None:
+    return None if value is None else render_id(Prefix.JOURNAL_ENTRY, value)

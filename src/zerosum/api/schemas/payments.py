@@ -1,0 +1,136 @@
+"""Payments on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from zerosum.api.render import render_time
+from zerosum.api.schemas.accounts import AccountId
+from zerosum.api.schemas.bulk import RehearsedBalance
+from zerosum.api.schemas.fields import (
+    AccountReference,
+    Amount,
+    BalanceAmount,
+    CurrencyCode,
+    ItemKey,
+    Metadata,
+    Moment,
+    Request,
+    Response,
+    Text,
+    Time,
+    id_field,
+)
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.money import render_amount
+from zerosum.domain.payments.payment import PaymentType
+from zerosum.services.payments import PaymentOrder, RecordedPayment
+
+PaymentTypeName = Literal["transfer", "deposit", "withdrawal"]
+PaymentStatusName = Literal[
+    "succeeded", "processing", "failed", "refunded", "partially_refunded", "disputed", "charged_back"
+]
+
+_TYPES = {type_.value: type_ for type_ in PaymentType}
+
+
+class PaymentRequest(Request):
+    """A transfer names both accounts, a deposit only `to`, a withdrawal only `from`."""
+
+    type: Annotated[PaymentTypeName, Field(description="Between two accounts, into the ledger, or out of it.")]
+    amount: Amount
+    currency: CurrencyCode
+    from_: Annotated[AccountReference | None, Field(alias="from", description="The account that pays.")] = None
+    to: Annotated[AccountReference | None, Field(description="The account that receives.")] = None
+    reference: Annotated[Text | None, Field(description="Your own reference.", examples=["invoice 1001"])] = None
+    description: Annotated[Text | None, Field(description="For people.", examples=["Lunch"])] = None
+    effective_at: Annotated[
+        Moment | None, Field(description="When it happened in the world; by default when it is posted.")
+    ] = None
+    metadata: Metadata | None = None
+
+    def order(self, idempotency_key: str) -> PaymentOrder:
+        return PaymentOrder(
+            idempotency_key=idempotency_key,
+            type=_TYPES[self.type],
+            amount=self.amount,
+            currency=self.currency,
+            payer=self.from_,
+            payee=self.to,
+            reference=self.reference,
+            description=self.description,
+            effective_at=self.effective_at,
+            metadata=self.metadata or {},
+        )
+
+
+class PaymentItem(PaymentRequest):
+    """One payment of a bulk call."""
+
+    idempotency_key: ItemKey
+
+
+class PaymentResponse(Response):
+    """A payment, with the accounts it went between; one of them may be the processor's clearing account."""
+
+    id: Annotated[str, id_field(Prefix.PAYMENT, "The payment.")]
+    type: PaymentTypeName
+    status: PaymentStatusName
+    amount: Amount
+    currency: CurrencyCode
+    from_: Annotated[AccountId, Field(alias="from")]
+    from_code: str
+    to: AccountId
+    to_code: str
+    reference: str | None
+    description: str | None
+    processor: Annotated[str, Field(description="Who carries it out; `internal` settles at once.")]
+    refunded: Annotated[BalanceAmount, Field(description="How much of it was given back.")]
+    disputed: Annotated[BalanceAmount, Field(description="How much of it is in dispute.")]
+    journal_entry_ids: list[str]
+    account_versions: Annotated[
+        dict[str, int], Field(description="The version each account has reached by it: for `min_version`.")
+    ]
+    effective_at: Time
+    created_at: Time
+    metadata: dict[str, str]
+
+
+class PaymentRehearsal(PaymentResponse):
+    """A payment as it would be, and the balances after it."""
+
+    dry_run: Literal[True]
+    balances: list[RehearsedBalance]
+
+
+def payment_body(payment: RecordedPayment) -> dict[str, Any]:
+    id_text = str(payment.id)
+    created_at = render_time(payment.created_at)
+    is_now = payment.effective_at is payment.created_at
+    none = render_amount(payment.amount - payment.amount)
+    return {
+        "id": f"pay_{id_text}",
+        "type": payment.type,
+        "status": payment.status,
+        "amount": render_amount(payment.amount),
+        "currency": payment.currency,
+        "from": render_id(Prefix.ACCOUNT, payment.payer_id),
+        "from_code": payment.payer_code,
+        "to": render_id(Prefix.ACCOUNT, payment.payee_id),
+        "to_code": payment.payee_code,
+        "reference": payment.reference,
+        "description": payment.description,
+        "processor": payment.processor,
+        "refunded": none,
+        "disputed": none,
+        # The entry that began the payment bears the same UUID.
+        "journal_entry_ids": [f"je_{id_text}"],
+        "account_versions": {
+            render_id(Prefix.ACCOUNT, account_id): version for account_id, version in payment.account_versions.items()
+        },
+        "effective_at": created_at if is_now else render_time(payment.effective_at),
+        "created_at": created_at,
+        "metadata": dict(payment.metadata),
+    }

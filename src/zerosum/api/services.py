@@ -1,0 +1,24 @@
+"""The use cases the routes speak to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zerosum.services.accounts import Accounts
+from zerosum.services.api_keys import ApiKeys
+from zerosum.services.balances import Balances
+from zerosum.services.currencies import Currencies
+from zerosum.services.journal import Journal
+from zerosum.services.ledgers import Ledgers
+from zerosum.services.payments import Payments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    accounts: Accounts
+    api_keys: ApiKeys
+    balances: Balances
+    currencies: Currencies
+    journal: Journal
+    ledgers: Ledgers
+    payments: Payments

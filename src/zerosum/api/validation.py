@@ -1,0 +1,93 @@
+"""What is wrong with a request that does not fit its schema: by pointer and code, never by repeating the value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from zerosum.api.schemas.fields import AMOUNT_MEMBERS
+from zerosum.domain.errors import (
+    DomainError,
+    InvalidAmount,
+    InvalidParameter,
+    TooManyItems,
+    UnknownField,
+    UnknownParameter,
+    ValidationFailed,
+)
+
+Body = TypeVar("Body", bound=BaseModel)
+
+ERRORS_MAX = 20
+"""Of one request; a body with more faults than this is not worth a longer list."""
+
+# The classes whose code a single kind of fault gives to the whole problem.
+_CLASSES: dict[str, type[DomainError]] = {
+    cls.code: cls for cls in (InvalidAmount, InvalidParameter, TooManyItems, UnknownField, UnknownParameter)
+}
+_ALIASES = {"from_": "from"}
+
+
+def validated(model: type[Body], content: Any) -> Body:
+    """The content as the model. Raises the refusal that names its faults."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise schema_refusal(error.errors(include_url=False, include_input=True), ("body",)) from None
+
+
+def schema_refusal(errors: Sequence[Any], prefix: tuple[str, ...] = ()) -> DomainError:
+    """One refusal for all faults: with their common code, or `validation_error` where they differ."""
+    faults: list[dict[str, str]] = []
+    for error in errors[:ERRORS_MAX]:
+        fault = _fault(error, (*prefix, *error["loc"]))
+        if fault not in faults:
+            faults.append(fault)
+    codes = {fault["code"] for fault in faults}
+    cls = _CLASSES.get(codes.pop()) if len(codes) == 1 else None
+    if cls is None:
+        return ValidationFailed("The request does not fit its schema.", errors=faults)
+    refusals = [cls(fault["detail"], pointer=fault["pointer"]) for fault in faults]
+    refusals[0].others = refusals[1:]
+    return refusals[0]
+
+
+def _fault(error: Any, location: tuple[Any, ...]) -> dict[str, str]:
+    kind, where = str(error["type"]), location[0]
+    if where in ("query", "path", "header"):
+        code = "unknown_parameter" if kind == "extra_forbidden" else "invalid_parameter"
+        return {"pointer": str(location[-1]), "code": code, "detail": _detail(error)}
+    pointer = "".join(f"/{_step(step)}" for step in location[1:] if not _is_branch(step))
+    return {"pointer": pointer, "code": _body_code(kind, location, error.get("input")), "detail": _detail(error)}
+
+
+def _body_code(kind: str, location: tuple[Any, ...], value: Any) -> str:
+    if kind == "extra_forbidden":
+        return "unknown_field"
+    if kind == "too_long" and location[-1] == "items":
+        return "too_many_items"
+    if kind == "string_type" and location[-1] in AMOUNT_MEMBERS and isinstance(value, int | float):
+        return "invalid_amount"
+    return "validation_error"
+
+
+def _detail(error: Any) -> str:
+    """In words, without the value: pydantic's own messages name only types, bounds and patterns."""
+    return {
+        "extra_forbidden": "There is no such member here.",
+        "missing": "This is required.",
+        "string_type": "This must be a string.",
+    }.get(str(error["type"]), str(error["msg"]))
+
+
+def _step(step: Any) -> str:
+    text = _ALIASES.get(step, str(step)) if isinstance(step, str) else str(step)
+    shown = "".join(character for character in text[:64] if character.isprintable())
+    return shown.replace("~", "~0").replace("/", "~1")
+
+
+def _is_branch(step: Any) -> bool:
+    """Pydantic names the branch of a union or a validator in the location; a caller does not know those."""
+    return isinstance(step, str) and (step.startswith(("function-", "constrained-")) or step in ("str", "[key]"))

@@ -1,0 +1,71 @@
+"""What `zerosum up` keeps in its data folder besides the servers: the service's own secrets and the credentials."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zerosum.config import SECRET_BYTES, Settings, load_settings
+
+CREDENTIALS_NAME = "credentials.json"
+SECRET_NAMES = ("api-key-pepper", "cursor-secret", "master-key")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How a client reaches the ledger. Written once, readable only by its owner."""
+
+    base_url: str
+    ledger: str
+    client_id: str
+    client_secret: str
+    api_key: str
+
+    @classmethod
+    def read(cls, data_dir: Path) -> Credentials | None:
+        """None where `up` has not made any yet."""
+        try:
+            content = json.loads((data_dir / CREDENTIALS_NAME).read_text(encoding="utf-8"))
+            return cls(**{name: content[name] for name in cls.__dataclass_fields__})
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, data_dir: Path) -> None:
+        from zerosum.embedded.durable_files import write_durably  # noqa: PLC0415 - only `up` writes
+
+        write_durably(data_dir / CREDENTIALS_NAME, json.dumps(asdict(self), indent=2) + "\n")
+
+
+def service_secrets(data_dir: Path) -> dict[str, str]:
+    """The secrets that a production installation gets from its settings, made once and kept beside the others."""
+    from zerosum.embedded.durable_files import write_durably  # noqa: PLC0415 - as above
+
+    found: dict[str, str] = {}
+    for name in SECRET_NAMES:
+        path = data_dir / "secrets" / name
+        if not path.exists():
+            write_durably(path, base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode() + "\n")
+        found[name] = path.read_text(encoding="ascii").strip()
+    return found
+
+
+def installation_settings(data_dir: Path, **overrides: Any) -> Settings:
+    """The settings of everything `up` starts: the environment's, with the data folder's secrets."""
+    kept = service_secrets(data_dir)
+    return load_settings(
+        **{
+            "api_key_pepper": kept["api-key-pepper"],
+            "cursor_secret": kept["cursor-secret"],
+            "master_keys": f"local:{kept['master-key']}",
+            "data_dir": data_dir,
+            **overrides,
+        }
+    )
+
+
+def chosen_data_dir(given: Path | None) -> Path:
+    return (given or load_settings().data_dir).absolute()

@@ -1,0 +1,42 @@
+"""Listening sockets: one a process, all on one port, held by the supervisor so that none is lost with a worker."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from zerosum.cli.talk import USAGE, CommandFailed
+
+BACKLOG = 2048
+
+
+def listen(host: str, port: int, count: int) -> list[socket.socket]:
+    """Sockets that share one port; port 0 chooses a free one. Raises CommandFailed when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        _refuse_taken(family, host, port)
+        sockets: list[socket.socket] = []
+        for _ in range(count):
+            opened = socket.socket(family, socket.SOCK_STREAM)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            opened.bind((host, port))
+            opened.listen(BACKLOG)
+            opened.setblocking(False)
+            port = opened.getsockname()[1]
+            sockets.append(opened)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CommandFailed(f"port {port} on {host} is in use; choose another with --port", USAGE) from None
+        raise CommandFailed(f"cannot listen on {host}:{port}: {error.strerror or error}", USAGE) from None
+    return sockets
+
+
+def _refuse_taken(family: int, host: str, port: int) -> None:
+    """Sharing the port is for our own processes: without this check a second service would join in silently."""
+    if port == 0:
+        return
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        probe.listen(1)

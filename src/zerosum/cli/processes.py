@@ -1,0 +1,52 @@
+"""What runs in the forks of the supervisor: an API process, and the background worker."""
+
+from __future__ import annotations
+
+import gc
+import socket
+
+from zerosum.config import Settings
+from zerosum.telemetry import set_up_logging
+
+GC_THRESHOLDS = (50_000, 50, 100)
+"""A batch makes tens of thousands of short-lived objects at once, none of them in cycles."""
+
+
+def load_service() -> None:
+    """Load all code the forks need, once, so that each of them starts in a moment and shares its memory."""
+    import zerosum.main  # noqa: PLC0415
+    import zerosum.worker  # noqa: F401, PLC0415
+
+
+def api_process(settings: Settings, listening: socket.socket, others: list[socket.socket]) -> int:
+    """Serve until SIGTERM, then finish what was accepted."""
+    import uvicorn  # noqa: PLC0415
+
+    from zerosum.gateway.http_server import server_options  # noqa: PLC0415
+    from zerosum.main import Service  # noqa: PLC0415
+
+    for other in others:
+        other.close()
+    set_up_logging(settings.log_level, settings.log_format)
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    servers: list[uvicorn.Server] = []
+    service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers))
+    tls = {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key} if settings.is_tls else {}
+    server = uvicorn.Server(
+        uvicorn.Config(
+            service.app,
+            **server_options(timeout_graceful_shutdown=int(settings.shutdown_seconds), **tls),
+        )
+    )
+    servers.append(server)
+    server.run(sockets=[listening])
+    return 0
+
+
+def worker_process(settings: Settings) -> int:
+    """The background work, until SIGTERM."""
+    from zerosum.worker import run_worker  # noqa: PLC0415
+
+    set_up_logging(settings.log_level, settings.log_format)
+    return run_worker(settings)

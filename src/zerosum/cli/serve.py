@@ -1,0 +1,66 @@
+"""`zerosum serve` and `zerosum worker`: with the database and Redis that the settings name."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+from zerosum.cli.listening import listen
+from zerosum.cli.processes import api_process, load_service, worker_process
+from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
+from zerosum.config import Settings, load_settings
+from zerosum.embedded import Supervisor
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@told_plainly
+def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int:
+    given: dict[str, object] = {"port": port, "host": host, "workers": workers}
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    check_settings(settings)
+    check_database(settings)
+    sockets = listen(settings.host, settings.port, settings.workers)
+    settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
+    load_service()
+    with Supervisor(say) as supervisor:
+        for index, own in enumerate(sockets):
+            others = [other for other in sockets if other is not own]
+            supervisor.add_worker(
+                f"API process {index + 1}",
+                functools.partial(api_process, settings, own, others),
+                settings.shutdown_seconds + 1.0,
+            )
+        say(f"Zerosum serves {settings.url}")
+        return supervisor.run()
+
+
+@told_plainly
+def run_worker() -> int:
+    settings = load_settings()
+    check_database(settings)
+    return worker_process(settings)
+
+
+def check_settings(settings: Settings) -> None:
+    """What must be there, told by name before anything starts."""
+    settings.required_database_url()
+    settings.pepper()
+    settings.cursor_key()
+    settings.master_key_pairs()
+    if not settings.is_tls and not settings.insecure_http and settings.host not in LOOPBACK:
+        raise CommandFailed(
+            "serving beyond this machine needs ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY, "
+            "or ZEROSUM_INSECURE_HTTP=true behind a proxy that ends TLS",
+            USAGE,
+        )
+
+
+def check_database(settings: Settings) -> None:
+    """Whether the database can be trusted with money as it is set up."""
+    from zerosum.db.checks import Unfit, check_fitness  # noqa: PLC0415
+
+    try:
+        asyncio.run(check_fitness(settings.required_database_url()))
+    except Unfit as error:
+        raise CommandFailed(f"ZEROSUM_DATABASE_URL: {error}", USAGE) from None

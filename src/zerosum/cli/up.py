@@ -1,0 +1,169 @@
+"""`zerosum up`: everything on this machine, with one command."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import shlex
+import socket
+import sys
+import time
+from pathlib import Path
+
+from zerosum.cli.certificate import development_certificate
+from zerosum.cli.installation import CREDENTIALS_NAME, Credentials, chosen_data_dir, installation_settings
+from zerosum.cli.listening import listen
+from zerosum.cli.processes import api_process, load_service, worker_process
+from zerosum.cli.talk import say, told_plainly
+from zerosum.config import Settings, load_settings
+from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, Supervisor, find_valkey
+
+DATABASE = "zerosum"
+SERVICE_ROLE = "zerosum_service"
+
+POLL_SECONDS = 0.02
+LAUNCHED_STEPS = 3
+"""After so many steps the servers are launched and need no attention for a while."""
+
+WORKER_GRACE_SECONDS = 4.0
+"""Ctrl-C ends everything within five seconds; what an API process has accepted is done long before."""
+
+GENEROUS_LIMIT = "50000/s"
+"""A trial on one's own machine is not throttled, unless the settings say so."""
+
+
+@told_plainly
+def run_up(
+    *,
+    data_dir: Path | None,
+    port: int | None,
+    host: str | None,
+    workers: int | None,
+    is_demo: bool,
+    is_https: bool,
+) -> int:
+    folder = chosen_data_dir(data_dir)
+    with DataDir(folder) as locked, Supervisor(say) as supervisor:
+        installation = _Installation(locked, supervisor)
+        given: dict[str, object] = {"port": port, "host": host, "workers": workers}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        if is_https:
+            chosen |= development_certificate(locked.path, host)
+        settings = _with_generous_limits(installation_settings(locked.path, **chosen))
+        sockets = listen(settings.host, settings.port, settings.workers)
+        settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
+        installation.start_servers()
+        credentials = installation.prepare(settings, is_demo=is_demo)
+        locked.announce(settings.url)
+        installation.add_processes(settings, sockets)
+        _greet(settings, credentials, locked.path)
+        return supervisor.run()
+
+
+class _Installation:
+    """The servers and processes of one data folder."""
+
+    def __init__(self, data_dir: DataDir, supervisor: Supervisor) -> None:
+        self._data_dir = data_dir
+        self._supervisor = supervisor
+        environment = load_settings()
+        self._postgres = EmbeddedPostgres(data_dir, bin_path=environment.postgres_bin, notify=say)
+        supervisor.add_server("PostgreSQL", self._postgres)
+        binary = find_valkey(environment.redis_bin)
+        self._valkey = None if binary is None else EmbeddedValkey(data_dir, binary, notify=say)
+        if self._valkey is None:
+            say("No Redis was found: the service runs without cache, and each process counts rate limits for itself.")
+        else:
+            supervisor.add_server("Valkey", self._valkey)
+
+    def start_servers(self) -> None:
+        say(f"Starting PostgreSQL and Redis in {self._data_dir.path} …")
+        _start_together([server for server in (self._postgres, self._valkey) if server is not None])
+
+    def prepare(self, settings: Settings, *, is_demo: bool) -> Credentials:
+        """The newest schema, and credentials for a first ledger."""
+        from zerosum.cli.demo import make_first_ledger  # noqa: PLC0415 - loaded while the servers come up
+        from zerosum.db.migrations import HEAD, current_revision, migrate  # noqa: PLC0415
+        from zerosum.db.provisioning import OWNER_ROLE, provision  # noqa: PLC0415
+
+        owner_url = self._postgres.dsn("postgres", self._data_dir.superuser_password, database=DATABASE)
+        superuser = self._postgres.superuser_dsn
+        asyncio.run(provision(superuser, database=DATABASE, service_password=self._data_dir.app_password))
+        if asyncio.run(current_revision(owner_url)) != HEAD:
+            asyncio.run(migrate(owner_url, role=OWNER_ROLE))
+        credentials = Credentials.read(self._data_dir.path)
+        if credentials is None:
+            credentials = asyncio.run(make_first_ledger(self._located(settings), is_demo=is_demo))
+            credentials.write(self._data_dir.path)
+        elif credentials.base_url != settings.url:
+            credentials = Credentials(
+                settings.url,
+                credentials.ledger,
+                credentials.client_id,
+                credentials.client_secret,
+                credentials.api_key,
+            )
+            credentials.write(self._data_dir.path)
+        return credentials
+
+    def add_processes(self, settings: Settings, sockets: list[socket.socket]) -> None:
+        """API processes and the worker: forks of this one, which has loaded everything they need."""
+        for index, own in enumerate(sockets):
+            others = [other for other in sockets if other is not own]
+            self._supervisor.add_worker(
+                f"API process {index + 1}", functools.partial(self._serve, settings, own, others), WORKER_GRACE_SECONDS
+            )
+        self._supervisor.add_worker("worker", lambda: worker_process(self._located(settings)), WORKER_GRACE_SECONDS)
+
+    def _serve(self, settings: Settings, own: socket.socket, others: list[socket.socket]) -> int:
+        return api_process(self._located(settings), own, others)
+
+    def _located(self, settings: Settings) -> Settings:
+        """With the addresses the servers have at this moment."""
+        url = self._postgres.dsn(SERVICE_ROLE, self._data_dir.app_password, database=DATABASE)
+        redis = None if self._valkey is None else self._valkey.url
+        return settings.model_copy(update={"database_url": url, "redis_url": redis})
+
+
+def _start_together(servers: list[EmbeddedPostgres | EmbeddedValkey]) -> None:
+    """Start the servers, and load the service's code while they come up: the longer half of a quick start."""
+    starts = [server.starting() for server in servers]
+    steps = 0
+    while starts:
+        starts = [start for start in starts if next(start, starts) is None]
+        steps += 1
+        if steps == LAUNCHED_STEPS:
+            load_service()
+        time.sleep(POLL_SECONDS)
+    load_service()
+
+
+def _with_generous_limits(settings: Settings) -> Settings:
+    given = settings.model_fields_set
+    names = ("rate_limit_per_principal", "rate_limit_per_address")
+    return settings.model_copy(update={name: GENEROUS_LIMIT for name in names if name not in given})
+
+
+def _greet(settings: Settings, credentials: Credentials, folder: Path) -> None:
+    """Where everything is, and a first call to paste."""
+    shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
+    option = "" if folder == Path(".zerosum").absolute() else f" --data-dir {shlex.quote(str(shown))}"
+    command = shlex.quote(os.path.relpath(sys.argv[0])) if "/" in sys.argv[0] else "zerosum"
+    certificate = f" --cacert {shlex.quote(str(shown / 'tls/certificate.pem'))}" if settings.is_tls else ""
+    sys.stdout.write(f"""
+Zerosum serves {credentials.base_url}
+
+  the manual    {credentials.base_url}/docs   (Authorize with client_id and client_secret)
+  credentials   {shown / CREDENTIALS_NAME}
+
+A first payment, in another terminal:
+
+  TOKEN=$({command} token{option})
+  curl -s{certificate} {credentials.base_url}/v1/payments \\
+    -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: first-payment" -H "Content-Type: application/json" \\
+    -d '{{"type": "deposit", "amount": "100.00", "currency": "USD", "to": "customers:alice"}}'
+
+Ctrl-C stops everything.
+""")
+    sys.stdout.flush()

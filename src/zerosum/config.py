@@ -1,0 +1,198 @@
+"""Settings: the only reader of the environment. Every variable begins with ZEROSUM_ and stands in `.env.example`."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from zerosum.gateway.rate_limit import Limit
+
+SECRET_BYTES = 32
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. The message is one line and names the variable."""
+
+
+class IssuerSettings(BaseModel):
+    """An issuer of tokens besides ourselves: with keys of its own, an address to load them from, or a secret."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: str
+    audience: str
+    jwks: dict[str, Any] | None = None
+    jwks_url: str | None = None
+    hs256_secret: SecretStr | None = None
+    ledger_claim: str = "ledger"
+    scope_claim: str = "scope"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> IssuerSettings:
+        if sum(source is not None for source in (self.jwks, self.jwks_url, self.hs256_secret)) != 1:
+            raise ValueError("name exactly one of jwks, jwks_url and hs256_secret")
+        return self
+
+
+class Settings(BaseSettings):
+    """What an installation decides. Secrets never show in a representation."""
+
+    model_config = SettingsConfigDict(env_prefix="ZEROSUM_", extra="ignore", frozen=True)
+
+    database_url: str | None = None
+    """Where the service writes, as a member of the role zerosum_app."""
+    migration_database_url: str | None = None
+    """Where `zerosum migrate` works, as the owner of the tables."""
+    redis_url: str | None = None
+    """Empty: the service runs without cache and shared limits."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
+    base_url: str | None = None
+    """How clients reach the service; the issuer of its tokens. By default made of host and port."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    insecure_http: bool = False
+    """Serve plain HTTP on other than loopback addresses: only behind a proxy that ends TLS."""
+    allowed_hosts: Annotated[list[str], NoDecode] = []
+    trusted_proxies: Annotated[list[str], NoDecode] = []
+
+    api_key_pepper: SecretStr | None = None
+    cursor_secret: SecretStr | None = None
+    master_keys: SecretStr | None = None
+    """`id:base64` pairs of 32 bytes, separated by commas; the first one is current, the others still open."""
+    token_audience: str = "zerosum"
+    token_seconds: Annotated[int, Field(ge=30, le=3600)] = 900
+    trusted_issuers: Annotated[list[IssuerSettings], NoDecode] = []
+
+    rate_limit_per_principal: str = "1000/s"
+    rate_limit_per_address: str = "2000/s"
+    auth_failures_per_address: str = "1000/min"
+
+    in_flight_max: Annotated[int, Field(ge=1, le=100_000)] = 4000
+    queue_commands_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    lanes: Annotated[int, Field(ge=1, le=16)] = 1
+    deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    shutdown_seconds: Annotated[float, Field(gt=0, le=600)] = 8.0
+    pool_size: Annotated[int, Field(ge=1, le=100)] = 8
+    lean_routes: bool = True
+    """Answer the hottest routes without the web framework in between. Off only to compare."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+    metrics: bool = True
+    otlp_endpoint: str | None = None
+
+    data_dir: Path = Path(".zerosum")
+    postgres_bin: Path | None = None
+    redis_bin: Path | None = None
+
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_issuers", mode="before")
+    @classmethod
+    def _parse_issuers(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for text in value:
+            ipaddress.ip_network(text)
+        return value
+
+    @field_validator("rate_limit_per_principal", "rate_limit_per_address", "auth_failures_per_address")
+    @classmethod
+    def _is_limit(cls, value: str) -> str:
+        Limit.parse(value)
+        return value
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Settings:
+        if self.deadline_seconds >= self.shutdown_seconds:
+            raise ValueError("ZEROSUM_SHUTDOWN_SECONDS must be more than ZEROSUM_DEADLINE_SECONDS")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY go together")
+        return self
+
+    @property
+    def is_tls(self) -> bool:
+        return self.tls_certificate is not None
+
+    @property
+    def url(self) -> str:
+        """How clients reach the service."""
+        if self.base_url is not None:
+            return self.base_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.is_tls else 'http'}://{host}:{self.port}"
+
+    def master_key_pairs(self) -> tuple[str, dict[str, bytes]]:
+        """The id of the current master key, and all keys by id. Raises SettingsError."""
+        text = _required(self.master_keys, "ZEROSUM_MASTER_KEYS")
+        keys: dict[str, bytes] = {}
+        for pair in text.split(","):
+            name, colon, encoded = pair.strip().partition(":")
+            keys[name] = secret_bytes(encoded, "ZEROSUM_MASTER_KEYS") if colon and name else b""
+            if len(keys[name]) != SECRET_BYTES:
+                raise SettingsError("ZEROSUM_MASTER_KEYS: each part is an id, a colon and 32 bytes in base64")
+        return next(iter(keys)), keys
+
+    def pepper(self) -> bytes:
+        return secret_bytes(_required(self.api_key_pepper, "ZEROSUM_API_KEY_PEPPER"), "ZEROSUM_API_KEY_PEPPER")
+
+    def cursor_key(self) -> bytes:
+        return secret_bytes(_required(self.cursor_secret, "ZEROSUM_CURSOR_SECRET"), "ZEROSUM_CURSOR_SECRET")
+
+    def required_database_url(self) -> str:
+        if not self.database_url:
+            raise SettingsError("ZEROSUM_DATABASE_URL is not set: the PostgreSQL database to use")
+        return self.database_url
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """From the environment; `overrides` win. Raises SettingsError with one line that names the variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = f"ZEROSUM_{str(first['loc'][0]).upper()}: " if first["loc"] else ""
+        raise SettingsError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def migration_database_url() -> str:
+    """For the bare `alembic` command."""
+    settings = load_settings()
+    url = settings.migration_database_url or settings.database_url
+    if not url:
+        raise SettingsError("ZEROSUM_MIGRATION_DATABASE_URL is not set: the database to migrate, as its owner")
+    return url if "+asyncpg" in url else url.replace("://", "+asyncpg://", 1)
+
+
+def secret_bytes(text: str, variable: str) -> bytes:
+    """A secret of at least 32 bytes in base64 (either alphabet). Raises SettingsError."""
+    try:
+        raw = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        raw = b""
+    if len(raw) < SECRET_BYTES:
+        raise SettingsError(f"{variable} must be at least {SECRET_BYTES} bytes in base64 (openssl rand -base64 32)")
+    return raw
+
+
+def _required(secret: SecretStr | None, variable: str) -> str:
+    if secret is None or not secret.get_secret_value():
+        raise SettingsError(f"{variable} is not set (openssl rand -base64 32)")
+    return secret.get_secret_value()

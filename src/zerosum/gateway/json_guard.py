@@ -1,0 +1,116 @@
+"""Judges a body before anything else looks into it: strict UTF-8, strict JSON, bounded depth and sizes.
+
+The defaults of Python and its frameworks are not enough for money: they take the last of two equal members, accept NaN
+and a byte order mark, and answer some of it with a 500.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from typing import Any
+
+from zerosum.domain.errors import (
+    DuplicateKey,
+    InvalidEncoding,
+    InvalidString,
+    MalformedJson,
+    TooDeep,
+    TooManyItems,
+    ValidationFailed,
+)
+
+DEPTH_MAX = 16
+ITEMS_MAX = 1000
+"""Members of one object, elements of one array."""
+
+_ALLOWED_CONTROLS = frozenset("\t\n\r")
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """The object in the body, its text in Unicode normal form C.
+
+    Raises MalformedJson, InvalidEncoding, DuplicateKey, TooDeep, TooManyItems, InvalidString; ValidationFailed for
+    JSON that is not an object.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidEncoding("The body is not valid UTF-8.") from None
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise TooDeep(f"The JSON is nested more than {DEPTH_MAX} deep.") from None
+    except ValueError:
+        raise MalformedJson("The body is not valid JSON.") from None
+    if not isinstance(value, dict):
+        raise ValidationFailed("The body must be a JSON object.", pointer="")
+    # Most bodies are plain ASCII without escapes, shallow and short: then there is nothing left to look for.
+    is_plain = text.isascii() and "\\u" not in text and "\x7f" not in text
+    is_small = text.count("{") + text.count("[") <= DEPTH_MAX and text.count(",") < ITEMS_MAX
+    checked: dict[str, Any] = value if is_plain and is_small else _checked(value, 1, "")
+    return checked
+
+
+def _checked(value: Any, depth: int, pointer: str) -> Any:
+    if isinstance(value, str):
+        return checked_text(value, pointer)
+    if isinstance(value, dict | list):
+        if depth > DEPTH_MAX:
+            raise TooDeep(f"The JSON is nested more than {DEPTH_MAX} deep.")
+        if len(value) > ITEMS_MAX:
+            raise TooManyItems(f"More than {ITEMS_MAX} items in one place.", pointer=pointer)
+        if isinstance(value, list):
+            return [_checked(item, depth + 1, f"{pointer}/{index}") for index, item in enumerate(value)]
+        checked = {
+            checked_text(name, pointer): _checked(member, depth + 1, f"{pointer}/{_escaped(name)}")
+            for name, member in value.items()
+        }
+        if len(checked) != len(value):
+            raise DuplicateKey("An object has the same member twice.", pointer=pointer)
+        return checked
+    return value
+
+
+def checked_text(text: str, pointer: str) -> str:
+    """The text in normal form C. Raises InvalidString for control characters and lone surrogates."""
+    if text.isascii():
+        if text.isprintable():
+            return text
+    else:
+        text = unicodedata.normalize("NFC", text)
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in _ALLOWED_CONTROLS:
+            raise InvalidString("The text holds a control character or half a surrogate pair.", pointer=pointer)
+    return text
+
+
+def _escaped(name: str) -> str:
+    """A member's name in a JSON pointer; what cannot be shown is left out."""
+    shown = "".join(character for character in name[:64] if character.isprintable())
+    return shown.replace("~", "~0").replace("/", "~1")
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise DuplicateKey("An object has the same member twice.")
+    return members
+
+
+def _refuse_constant(_: str) -> float:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _finite_float(text: str) -> float:
+    """Kept only until the schema refuses it: no member of ours is a JSON number with a fraction."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("the number is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant, parse_float=_finite_float
+)

@@ -1,0 +1,160 @@
+"""Judges the outside of a request: its line, its headers, the size, kind and pace of its body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from zerosum.domain.errors import (
+    BodyTooLarge,
+    HeadersTooLarge,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyMissing,
+    InvalidRequest,
+    UnsupportedMediaType,
+    UriTooLong,
+)
+from zerosum.gateway.routing import BodyKind, Policy
+
+TARGET_BYTES_MAX = 8 * 1024
+HEADER_BYTES_MAX = 16 * 1024
+HEADERS_MAX = 100
+REQUEST_ID_MAX = 128
+KEY_MAX = 255
+
+Receive = Callable[[], Awaitable[Any]]
+Headers = Sequence[tuple[bytes, bytes]]
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
+_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+_JSON_TYPES = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
+_FORM_TYPE = b"application/x-www-form-urlencoded"
+_CHARSET = re.compile(rb'\s*charset\s*=\s*"?utf-?8"?\s*', re.IGNORECASE)
+
+
+class HeaderView:
+    """The headers the gateway needs, picked in one pass. Lists where a second one matters."""
+
+    __slots__ = (
+        "authorization",
+        "content_encoding",
+        "content_length",
+        "content_type",
+        "forwarded_for",
+        "host",
+        "idempotency_key",
+        "request_id",
+    )
+
+    def __init__(self, headers: Headers) -> None:
+        self.authorization: list[bytes] = []
+        self.idempotency_key: list[bytes] = []
+        self.host: list[bytes] = []
+        self.content_type: list[bytes] = []
+        self.content_encoding: bytes | None = None
+        self.content_length: bytes | None = None
+        self.request_id: bytes | None = None
+        self.forwarded_for: bytes | None = None
+        size = 0
+        for name, value in headers:
+            size += len(name) + len(value)
+            if name == b"authorization":
+                self.authorization.append(value)
+            elif name == b"idempotency-key":
+                self.idempotency_key.append(value)
+            elif name == b"host":
+                self.host.append(value)
+            elif name == b"content-type":
+                self.content_type.append(value)
+            elif name == b"content-length":
+                self.content_length = value
+            elif name == b"content-encoding":
+                self.content_encoding = value
+            elif name == b"x-request-id":
+                self.request_id = value
+            elif name == b"x-forwarded-for":
+                self.forwarded_for = value
+        if size > HEADER_BYTES_MAX or len(headers) > HEADERS_MAX:
+            raise HeadersTooLarge(f"At most {HEADERS_MAX} header fields of {HEADER_BYTES_MAX} bytes in all.")
+
+    def caller_request_id(self) -> str | None:
+        """The caller's own id of this request, where it is harmless to repeat."""
+        if self.request_id is not None and _REQUEST_ID.fullmatch(self.request_id):
+            return self.request_id.decode("ascii")
+        return None
+
+
+def check_target(raw_path: bytes, query_string: bytes) -> None:
+    if len(raw_path) + len(query_string) > TARGET_BYTES_MAX:
+        raise UriTooLong(f"The address has at most {TARGET_BYTES_MAX} bytes.")
+
+
+def check_host(headers: HeaderView, allowed: frozenset[bytes]) -> None:
+    """Exactly one Host (RFC 9112 section 3.2), and one of ours where that is configured."""
+    if len(headers.host) != 1 or (allowed and headers.host[0].split(b":")[0].lower() not in allowed):
+        raise InvalidRequest("The Host header must be there once and name this service.")
+
+
+def check_media_type(policy: Policy, headers: HeaderView) -> None:
+    """The body is JSON in UTF-8 (a form at the token endpoint), not compressed."""
+    if headers.content_encoding is not None and headers.content_encoding.lower() != b"identity":
+        raise UnsupportedMediaType("Compressed bodies are not taken.")
+    if len(headers.content_type) != 1:
+        raise UnsupportedMediaType("The body needs exactly one Content-Type.")
+    given = headers.content_type[0]
+    if policy.body is not BodyKind.FORM:
+        if given in _JSON_TYPES:
+            return
+        wanted = _JSON_TYPES[0]
+    else:
+        wanted = _FORM_TYPE
+    kind, _, parameters = given.partition(b";")
+    if kind.strip().lower() != wanted or (parameters.strip() and not _CHARSET.fullmatch(parameters)):
+        raise UnsupportedMediaType(f"The body must be {wanted.decode()} in UTF-8.")
+
+
+def check_length(policy: Policy, headers: HeaderView) -> None:
+    if headers.content_length is not None and int(headers.content_length) > policy.body_bytes_max:
+        raise BodyTooLarge(f"The body has at most {policy.body_bytes_max} bytes.")
+
+
+async def read_body(receive: Receive, bytes_max: int) -> bytes:
+    """The whole body, however it is chunked. The server closes the connection of one that does not come in time.
+
+    Raises BodyTooLarge, and InvalidRequest when the caller goes away in the middle.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequest("The body ended early.")
+        part: bytes = message.get("body", b"")
+        size += len(part)
+        if size > bytes_max:
+            raise BodyTooLarge(f"The body has at most {bytes_max} bytes.")
+        is_last = not message.get("more_body", False)
+        if is_last and not parts:
+            return part
+        parts.append(part)
+        if is_last:
+            return b"".join(parts)
+
+
+def idempotency_key(headers: HeaderView) -> str:
+    """The key, quoted (RFC 9651 string) or bare: both are the same key. Raises IdempotencyKeyMissing or …Invalid."""
+    values = headers.idempotency_key
+    if not values:
+        raise IdempotencyKeyMissing("This call moves money: send an Idempotency-Key header.")
+    if len(values) > 1:
+        raise IdempotencyKeyInvalid("There is more than one Idempotency-Key header.")
+    return parse_key(values[0])
+
+
+def parse_key(raw: bytes) -> str:
+    if len(raw) >= 2 and raw[:1] == raw[-1:] == b'"':
+        raw = raw[1:-1]
+    if not _KEY.fullmatch(raw):
+        raise IdempotencyKeyInvalid(f"A key is 1 to {KEY_MAX} visible ASCII characters.")
+    return raw.decode("ascii")

@@ -1,0 +1,134 @@
+"""Which call a request is, and what it asks of its caller. A route without a policy does not exist."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from zerosum.domain.errors import MethodNotAllowed, NotFound
+from zerosum.gateway.principal import Principal, Scope
+from zerosum.services.caller import Caller
+
+BODY_BYTES_MAX = 64 * 1024
+BULK_BODY_BYTES_MAX = 4 * 1024 * 1024
+
+
+class BodyKind(Enum):
+    NONE = "none"
+    JSON = "json"
+    OPTIONAL_JSON = "optional json"
+    FORM = "form"
+
+
+@dataclass(slots=True)
+class Call:
+    """A request that has passed the gateway. `content` is its JSON object, already judged by the guard."""
+
+    request_id: str
+    path: str
+    query_string: bytes
+    content: dict[str, Any] | None = None
+    body: bytes = b""
+    principal: Principal | None = None
+    idempotency_key: str | None = None
+    authorization: bytes | None = None
+    """The header of a public call, for the token endpoint, where it means the client."""
+
+    @property
+    def caller(self) -> Caller:
+        if self.principal is None:
+            raise LookupError("a public call has no caller")
+        return self.principal.caller
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole response, ready to be sent."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+Lean = Callable[[Call], Awaitable[Answer]]
+"""An endpoint the gateway calls directly, without the web framework in between: for the hottest routes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """`scope` None means open to everybody: health, documentation, the token endpoint, the public keys."""
+
+    method: str
+    template: str
+    scope: Scope | None
+    body: BodyKind = BodyKind.NONE
+    body_bytes_max: int = BODY_BYTES_MAX
+    needs_key: bool = False
+    lean: Lean | None = None
+
+    @property
+    def is_read(self) -> bool:
+        return self.method == "GET"
+
+
+@dataclass(slots=True)
+class RouteTable:
+    """Finds the policy of a request: by the whole path where a route has no parameters, else by pattern."""
+
+    _exact: dict[str, dict[str, Policy]] = field(default_factory=dict)
+    _patterns: list[tuple[re.Pattern[str], dict[str, Policy]]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, policies: Iterable[Policy], *, is_lean: bool = True) -> RouteTable:
+        """In the order given: of two patterns that match, the first decides, as in the framework's own router.
+
+        Without `is_lean` every call goes through the web framework.
+        """
+        table = cls()
+        by_template: dict[str, dict[str, Policy]] = {}
+        for policy in policies:
+            kept = policy if is_lean else replace(policy, lean=None)
+            by_template.setdefault(policy.template, {})[policy.method] = kept
+        for template, methods in by_template.items():
+            if "{" in template:
+                table._patterns.append((_pattern(template), methods))
+            else:
+                table._exact[template] = methods
+        return table
+
+    def find(self, method: str, path: str) -> Policy:
+        """Raises NotFound, MethodNotAllowed."""
+        methods = self._exact.get(path) or self._by_pattern(method, path)
+        if methods is None:
+            raise NotFound("There is nothing at this address.")
+        policy = methods.get(method)
+        if policy is None:
+            raise MethodNotAllowed("The method is not allowed here.", allow=sorted(methods))
+        return policy
+
+    def policies(self) -> list[Policy]:
+        groups: list[Mapping[str, Policy]] = [*self._exact.values(), *(methods for _, methods in self._patterns)]
+        return [policy for methods in groups for policy in methods.values()]
+
+    def _by_pattern(self, method: str, path: str) -> dict[str, Policy] | None:
+        found: dict[str, Policy] | None = None
+        for pattern, methods in self._patterns:
+            if pattern.fullmatch(path):
+                if method in methods:
+                    return methods
+                found = found or methods
+        return found
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """`{name}` is one segment, `{name:path}` one or more: an account's code may hold slashes."""
+    parts = re.split(r"(\{[^}]+\})", template)
+    return re.compile(
+        "".join(
+            (".+" if part.endswith(":path}") else "[^/]+") if part.startswith("{") else re.escape(part)
+            for part in parts
+        )
+    )

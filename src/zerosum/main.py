@@ -1,0 +1,226 @@
+"""Builds the web app. This is the one place where everything is put together; read it from top to bottom.
+
+uvicorn zerosum.main:app        serves what the environment describes (docs/OPERATIONS.md)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from fastapi import FastAPI
+
+from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
+from zerosum.adapters.clock import now
+from zerosum.adapters.jwks import JwksDownload
+from zerosum.adapters.rate_store import RateStore
+from zerosum.adapters.redis import RedisLink
+from zerosum.api.app import make_app
+from zerosum.api.problems import render
+from zerosum.api.routes.system import System
+from zerosum.api.services import Services
+from zerosum.config import IssuerSettings, Settings, load_settings
+from zerosum.db.batch import BatchConnection
+from zerosum.db.engine import Database, make_engine
+from zerosum.gateway.admission import Admission
+from zerosum.gateway.app import App, Gateway, GatewayOptions
+from zerosum.gateway.authentication import Authenticator
+from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
+from zerosum.gateway.oauth import TokenEndpoint
+from zerosum.gateway.rate_limit import Limit, RateLimiter
+from zerosum.gateway.routing import RouteTable
+from zerosum.gateway.tokens import TokenSigner, TokenVerifier
+from zerosum.gateway.trusted_issuers import TrustedIssuer
+from zerosum.services.account_directory import AccountDirectory
+from zerosum.services.accounts import Accounts
+from zerosum.services.api_keys import ApiKeys
+from zerosum.services.balances import Balances
+from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
+from zerosum.services.currencies import Currencies
+from zerosum.services.envelope import MasterKeys
+from zerosum.services.journal import Journal
+from zerosum.services.lane import LaneCarrier
+from zerosum.services.ledgers import Ledgers
+from zerosum.services.paging import Cursors
+from zerosum.services.payments import Payments
+from zerosum.services.sealing import Sealer
+from zerosum.services.signing_keys import SigningKeys
+from zerosum.telemetry import Metrics, carry_over_forever
+
+CONNECT_SECONDS_MAX = 2.0
+
+
+class Service:
+    """Everything one API process is made of."""
+
+    def __init__(self, settings: Settings, *, is_draining: Callable[[], bool] = lambda: False) -> None:
+        self.settings = settings
+        self._is_draining = is_draining
+        database_url = settings.required_database_url()
+
+        # The database and Redis.
+        self.database = Database(make_engine(database_url, settings.pool_size))
+        self.redis = RedisLink(settings.redis_url) if settings.redis_url else None
+        self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis)
+
+        # The one writer of money.
+        self.stats = CommitterStats()
+        self.committer = Committer(
+            lambda: LaneCarrier(
+                lambda: BatchConnection.open(database_url, CONNECT_SECONDS_MAX), now, self.cache, self.stats
+            ),
+            CommitterOptions(
+                lanes=settings.lanes,
+                queue_commands_max=settings.queue_commands_max,
+                deadline_seconds=settings.deadline_seconds,
+            ),
+            self.stats,
+        )
+
+        # Use cases.
+        cursors = Cursors(settings.cursor_key())
+        currencies = Currencies(self.database, now)
+        directory = AccountDirectory(self.database)
+        accounts = Accounts(self.database, currencies, directory, cursors, now)
+        api_keys = ApiKeys(self.database, settings.pepper(), now)
+        self.services = Services(
+            accounts=accounts,
+            api_keys=api_keys,
+            balances=Balances(self.database, directory, currencies, self.cache, cursors, now),
+            currencies=currencies,
+            journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
+            ledgers=Ledgers(self.database, api_keys, cursors, now),
+            payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
+        )
+
+        # Keys and tokens.
+        current_id, keys = settings.master_key_pairs()
+        self.signing_keys = SigningKeys(self.database, Sealer(self.database, MasterKeys(current_id, keys), now))
+        self._downloads: list[JwksDownload] = []
+        issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
+        authenticator = Authenticator(api_keys, TokenVerifier(issuers, now), self.database, now)
+        signer = TokenSigner(self.signing_keys, issuer=settings.url, audience=settings.token_audience, now=now)
+        system = System(
+            token_endpoint=TokenEndpoint(api_keys, signer, now, settings.token_seconds),
+            public_keys=self._public_keys,
+            is_ready=self._is_ready,
+            metrics=Metrics.expose if settings.metrics else None,
+        )
+
+        # The web framework, and the gateway layer in front of it.
+        self.metrics = Metrics()
+        self.admission = Admission(settings.in_flight_max)
+        self.framework, policies = make_app(self.services, system, self._lifespan)
+        self.app: App = Gateway(
+            app=self.framework,  # type: ignore[arg-type]
+            routes=RouteTable.of(policies, is_lean=settings.lean_routes),
+            authentication=authenticator,
+            principal_limiter=self._limiter("principal", settings.rate_limit_per_principal),
+            address_limiter=self._limiter("address", settings.rate_limit_per_address),
+            failure_limiter=RateLimiter(
+                "failures", Limit.parse(settings.auth_failures_per_address), None, settings.workers, time.monotonic
+            ),
+            admission=self.admission,
+            render=render,
+            new_request_id=lambda: secrets.token_hex(12),
+            observe=self.metrics.observe_request,
+            options=GatewayOptions(
+                allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
+                trusted_proxies=tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies),
+            ),
+        )
+
+    async def start(self) -> None:
+        await self.signing_keys.ensure(now())
+        self.committer.start()
+
+    async def stop(self) -> None:
+        """After the last answer: nothing accepted is left undone."""
+        await self.committer.stop()
+        for download in self._downloads:
+            await download.close()
+        if self.redis is not None:
+            await self.redis.close()
+        await self.database.close()
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        await self.start()
+        carrying = asyncio.create_task(carry_over_forever(self.metrics, self._numbers), name="metrics")
+        try:
+            yield
+        finally:
+            carrying.cancel()
+            await self.stop()
+
+    async def _is_ready(self) -> bool:
+        if self._is_draining():
+            return False
+        try:
+            async with asyncio.timeout(0.5):
+                return await self.database.is_ready()
+        except Exception:
+            return False
+
+    async def _public_keys(self) -> dict[str, Any]:
+        return dict(await self.signing_keys.public_jwks(now()))
+
+    def _limiter(self, name: str, limit: str) -> RateLimiter:
+        budgets = None if self.redis is None else RateStore(self.redis)
+        return RateLimiter(name, Limit.parse(limit), budgets, self.settings.workers, time.monotonic)
+
+    def _own_issuer(self) -> TrustedIssuer:
+        return TrustedIssuer(
+            issuer=self.settings.url,
+            audience=self.settings.token_audience,
+            keys=own_keys(self.signing_keys, now),
+            is_own=True,
+        )
+
+    def _issuer(self, settings: IssuerSettings) -> TrustedIssuer:
+        if settings.hs256_secret is not None:
+            keys = secret_key(settings.hs256_secret.get_secret_value().encode())
+        elif settings.jwks is not None:
+            keys = configured_keys(settings.jwks)
+        else:
+            download = JwksDownload(settings.jwks_url or "")
+            self._downloads.append(download)
+            keys = downloaded_keys(download)
+        return TrustedIssuer(
+            issuer=settings.issuer,
+            audience=settings.audience,
+            keys=keys,
+            ledger_claim=settings.ledger_claim,
+            scope_claim=settings.scope_claim,
+        )
+
+    def _numbers(self) -> tuple[dict[str, float], dict[str, float]]:
+        counters: dict[str, float] = {
+            "batches": self.stats.batches,
+            "commands": self.stats.commands,
+            "batch_retries": self.stats.retries,
+            "commands_shed": self.stats.shed,
+            "commands_expired": self.stats.expired,
+            "outcomes_unknown": self.stats.unknown,
+            "cache_hits": self.cache.hits,
+            "cache_misses": self.cache.misses,
+            "requests_shed": self.admission.shed,
+        }
+        gauges = {
+            "queued_commands": self.committer.queued_commands,
+            "requests_in_flight": self.admission.in_flight,
+            "redis_away": float(self.redis is None or self.redis.is_away),
+        }
+        return counters, gauges
+
+
+def __getattr__(name: str) -> Any:
+    """`app` is made when it is asked for, not when this file is imported."""
+    if name == "app":
+        return Service(load_settings()).app
+    raise AttributeError(name)

@@ -1,0 +1,142 @@
+"""Logs, metrics and traces: how a running process tells what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter, Gauge, Histogram
+
+FLUSH_SECONDS = 1.0
+"""How often the plain counters of the hot path are carried over into metrics."""
+
+SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+def set_up_logging(level: str, log_format: str) -> None:
+    """One line a record on stderr: JSON for machines, or text. Control characters in values are escaped."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def share_metrics(folder: Path) -> None:
+    """Let all processes of this service count into one folder. Called before any of them makes a metric.
+
+    What an earlier run left there is removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob("*.db"):
+        leftover.unlink()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+class Metrics:
+    """This process's metrics. `expose` sums over all processes that share the folder."""
+
+    def __init__(self) -> None:
+        from prometheus_client import Counter, Histogram  # noqa: PLC0415 - only after `share_metrics`
+
+        self._requests: Counter = Counter(
+            "zerosum_http_requests_total", "Requests by route, method and status", ["route", "method", "status"]
+        )
+        self._seconds: Histogram = Histogram(
+            "zerosum_http_request_seconds", "Time to answer", ["route"], buckets=SECONDS_BUCKETS
+        )
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._last: dict[str, float] = {}
+
+    def observe_request(self, template: str, method: str, status: int, seconds: float) -> None:
+        key = (template, method, status)
+        children = self._children.get(key)
+        if children is None:
+            children = self._children[key] = (
+                self._requests.labels(template or "none", method, str(status)),
+                self._seconds.labels(template or "none"),
+            )
+        children[0].inc()
+        children[1].observe(seconds)
+
+    def carry_over(self, counters: Mapping[str, float], gauges: Mapping[str, float]) -> None:
+        """Totals and levels of this process, as plain numbers, into metrics."""
+        from prometheus_client import Counter, Gauge  # noqa: PLC0415 - as above
+
+        for name, total in counters.items():
+            counter = self._counters.get(name)
+            if counter is None:
+                counter = self._counters[name] = Counter(f"zerosum_{name}_total", name.replace("_", " "))
+            counter.inc(max(0.0, total - self._last.get(name, 0.0)))
+            self._last[name] = total
+        for name, level in gauges.items():
+            gauge = self._gauges.get(name)
+            if gauge is None:
+                gauge = self._gauges[name] = Gauge(
+                    f"zerosum_{name}", name.replace("_", " "), multiprocess_mode="livesum"
+                )
+            gauge.set(level)
+
+    @staticmethod
+    def expose() -> tuple[bytes, str]:
+        """The Prometheus text and its media type."""
+        from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest  # noqa: PLC0415
+        from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+        registry = REGISTRY
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+async def carry_over_forever(
+    metrics: Metrics, read: Callable[[], tuple[Mapping[str, float], Mapping[str, float]]]
+) -> None:
+    """Until cancelled."""
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        metrics.carry_over(*read())
+
+
+def forget_process(pid: int) -> None:
+    """The levels of a process that died no longer count; its totals do."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - only where metrics are shared
+
+        with contextlib.suppress(OSError):
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]

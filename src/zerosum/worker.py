@@ -1,0 +1,62 @@
+"""Builds the background process: work that no request waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import uvloop
+
+from zerosum.adapters.clock import now
+from zerosum.config import Settings
+from zerosum.db.engine import Database, make_engine
+from zerosum.services.envelope import MasterKeys
+from zerosum.services.sealing import Sealer
+from zerosum.services.signing_keys import SigningKeys
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something done again and again. One that fails is logged and tried again at its next turn."""
+
+    name: str
+    every_seconds: float
+    run_once: Callable[[], Awaitable[object]]
+
+
+def run_worker(settings: Settings) -> int:
+    """Until SIGTERM or SIGINT."""
+    return uvloop.run(_work(settings))
+
+
+async def _work(settings: Settings) -> int:
+    database = Database(make_engine(settings.required_database_url(), pool_size=2))
+    current_id, keys = settings.master_key_pairs()
+    signing_keys = SigningKeys(database, Sealer(database, MasterKeys(current_id, keys), now))
+    chores = [Chore("signing keys", 60.0, lambda: signing_keys.ensure(now()))]
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tasks = [asyncio.create_task(_repeat(chore, stop), name=chore.name) for chore in chores]
+    await stop.wait()
+    await asyncio.gather(*tasks)
+    await database.close()
+    return 0
+
+
+async def _repeat(chore: Chore, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await chore.run_once()
+        except Exception:
+            _log.exception("background work failed: %s", chore.name)
+        try:
+            async with asyncio.timeout(chore.every_seconds):
+                await stop.wait()
+        except TimeoutError:
+            continue
