@@ -52,6 +52,15 @@ KEYS = {
 }
 
 
+def test_a_binary_key_whose_last_byte_looks_like_a_space_is_no_secret_either() -> None:
+    key = KEYS["EC public, DER"]
+    while not key[-1:].isspace():
+        key = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.DER, SPKI)
+    for writing in (key, key + b"\n", key + b"\r\n", b"\n " + key + b"\n"):
+        with pytest.raises(ValueError, match="not a public or private key"):
+            check_dedicated_secret(writing)
+
+
 @pytest.mark.parametrize("name", KEYS)
 def test_a_key_in_any_writing_is_no_secret(name: str) -> None:
     key = KEYS[name]

@@ -31,7 +31,7 @@ from zerosum.domain.identifiers import ApiKeyId, LedgerId
 from zerosum.gateway.issuer_keys import configured_keys, secret_key
 from zerosum.gateway.principal import ALL_SCOPES, Scope
 from zerosum.gateway.tokens import TokenVerifier, read_public_keys
-from zerosum.gateway.trusted_issuers import IssuerKeys, TrustedIssuer, VerifiedToken
+from zerosum.gateway.trusted_issuers import PUBLIC_KEY_ALGORITHMS, IssuerKeys, TrustedIssuer, VerifiedToken
 
 LEDGER_ID = LedgerId(UUID(LEDGER[4:]))
 
@@ -113,14 +113,29 @@ async def test_a_token_may_be_ahead_by_the_leeway_and_not_more(forge: Forge, nam
         await verified(forge, forge.own_token(**{name: SECONDS + 31}))
 
 
-async def test_a_token_of_exactly_8192_characters_is_read(forge: Forge) -> None:
-    # Four characters of text for three bytes: the padding is tuned until the length fits.
-    for size in range(5_600, 5_700):
-        token = forge.own_token(x="a" * size)
-        if len(token) == 8192:
-            break
-    assert len(token) == 8192
-    assert await verified(forge, token)
+async def test_a_token_of_exactly_8192_characters_is_read_and_a_longer_one_is_not(forge: Forge) -> None:
+    # Four characters of text for three bytes: the filling is tuned until the length fits.
+    tokens = {len(token): token for size in range(5_500, 5_700) if (token := forge.own_token(x="a" * size))}
+    assert await verified(forge, tokens[8192])
+    shortest_too_long = min(length for length in tokens if length > 8192)
+    assert shortest_too_long <= 8194  # base64 has no text of every length
+    with pytest.raises(Unauthenticated):
+        await verified(forge, tokens[shortest_too_long])
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "HS512", "ES384", "PS256", "dir"])
+async def test_no_key_is_looked_for_under_an_algorithm_the_issuer_does_not_use(forge: Forge, algorithm: str) -> None:
+    wanted: list[object] = []
+
+    class Watched:
+        async def find(self, name: object, now: float) -> None:
+            wanted.append(name)
+
+    keys = IssuerKeys(Watched(), PUBLIC_KEY_ALGORITHMS)
+    verifier = TokenVerifier([TrustedIssuer(issuer=PROVIDER, audience=AUDIENCE, keys=keys)], lambda: NOW)
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(forge.rs256(forge.header(alg=algorithm), forge.claims()), 0.0)
+    assert wanted == []
 
 
 @pytest.mark.parametrize("scope", ["openid payments:read", ["openid", "payments:read"], "payments:read payments:read"])

@@ -44,6 +44,8 @@ def check_dedicated_secret(secret: bytes) -> None:
 def _writings(secret: bytes) -> list[bytes]:
     """The secret as it is, without space around it, and as base64 in either alphabet stands for it."""
     found = [secret, secret.strip()]
+    # The last byte of a binary key may itself look like a space: the ends of a line are also taken off one by one.
+    found += [secret.lstrip().removesuffix(end) for end in (b"\n", b"\r\n")]
     for alphabet in (b"+/", b"-_"):
         compact = b"".join(secret.split()).rstrip(b"=")
         try:
