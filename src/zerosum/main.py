@@ -136,6 +136,8 @@ class Service:
         )
 
     async def start(self) -> None:
+        if self.redis is not None:
+            await self.redis.start()
         await self.signing_keys.ensure(now())
         self.committer.start()
 

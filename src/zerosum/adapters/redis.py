@@ -18,6 +18,9 @@ TIMEOUT_SECONDS = 0.05
 LATE_READ_SECONDS = 0.01
 """Granted once more after a time-out: the reply may lie in the socket while this very process was busy."""
 
+CONNECT_SECONDS_MAX = 1.0
+"""At the start of a process, when nobody waits yet."""
+
 PROBE_SECONDS = 1.0
 CONNECTIONS_MAX = 64
 
@@ -56,6 +59,14 @@ class RedisLink:
         self._is_open = False
         self._on_return: list[Callable[[], Awaitable[None]]] = []
         self._prober: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect before the first payment does: it has no time to wait for that."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                await self._client.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._open(error)
 
     @property
     def is_away(self) -> bool:

@@ -18,6 +18,7 @@ from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, Supervisor, find_valkey
+from zerosum.telemetry import share_metrics
 
 DATABASE = "zerosum"
 SERVICE_ROLE = "zerosum_service"
@@ -79,6 +80,7 @@ class _Installation:
 
     def start_servers(self) -> None:
         say(f"Starting PostgreSQL and Redis in {self._data_dir.path} …")
+        share_metrics(self._data_dir.path / "metrics")
         _start_together([server for server in (self._postgres, self._valkey) if server is not None])
 
     def prepare(self, settings: Settings, *, is_demo: bool) -> Credentials:

@@ -82,6 +82,9 @@ class CommitterOptions:
 class Carrier(Protocol):
     """What a lane does with a batch (`lane.py`): every work it is given is answered in the end."""
 
+    async def warm_up(self) -> None:
+        """Be ready before the first work comes, as far as that is possible now. Does not raise."""
+
     async def carry_out(self, works: Sequence[Work]) -> None: ...
 
     async def close(self) -> None: ...
@@ -223,6 +226,7 @@ class _Lane:
         self._wakeup.set()
 
     async def _run(self, on_taken: Callable[[Sequence[Work]], None]) -> None:
+        await self.carrier.warm_up()
         while True:
             if not self.ordered and not self.shared:
                 if self._is_stopping:

@@ -53,6 +53,12 @@ class LaneCarrier:
         self._is_reachable = True
         self._answering: set[asyncio.Task[None]] = set()
 
+    async def warm_up(self) -> None:
+        try:
+            self._connection = await self._connect()
+        except Exception as failure:
+            _log.warning("a lane cannot connect yet (%s)", type(failure).__name__)
+
     async def close(self) -> None:
         if self._answering:
             await asyncio.wait(self._answering)

@@ -1,0 +1,62 @@
+# Zerosum: `make run` serves on this machine, `make test` tests everything. `make help` lists the rest.
+# Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run test check format lint types imports bench campaign lock clean
+
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
+PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
+ARGS ?=
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+
+install: .venv/.installed  ## make .venv with the package and all it needs to run
+
+install-dev: .venv/.installed-dev  ## the same with what the tests and checks need
+
+run: .venv/.installed  ## serve: private PostgreSQL and Redis, migrations, a demo ledger (ARGS="--port 9000")
+	@exec .venv/bin/zerosum up $(ARGS)
+
+test: .venv/.installed-dev  ## run the whole test suite (ARGS="-k payments" narrows it)
+	@exec .venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: .venv/.installed-dev format-check lint types imports test  ## everything that must hold before a commit
+
+format: .venv/.installed-dev  ## format the code
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+.PHONY: format-check
+format-check: .venv/.installed-dev
+	.venv/bin/ruff format --check .
+
+lint: .venv/.installed-dev  ## ruff
+	.venv/bin/ruff check .
+
+types: .venv/.installed-dev  ## mypy, strict
+	.venv/bin/mypy
+
+imports: .venv/.installed-dev  ## the rooms and their arrows
+	.venv/bin/lint-imports
+
+bench: .venv/.installed-dev  ## measure against the bare ceilings: a table and a chart in bench-results/
+	@exec .venv/bin/python -m benchmarks $(ARGS)
+
+campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everything under load, 100,000 transfers
+	@exec .venv/bin/python -m pytest -m campaign -n 0 --timeout 3600 $(ARGS)
+
+lock:  ## renew the locks (needs uv)
+	uv pip compile pyproject.toml --extra embedded --extra fast --extra build --universal --generate-hashes --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 -o requirements-dev.lock
+
+clean:  ## remove .venv and caches, not the data in .zerosum
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench-results
+
+.venv/.installed: requirements.lock pyproject.toml .ci/install
+	@sh .ci/install "$(PYTHON)" requirements.lock
+	@touch .venv/.installed
+
+.venv/.installed-dev: requirements-dev.lock pyproject.toml .ci/install
+	@sh .ci/install "$(PYTHON)" requirements-dev.lock
+	@touch .venv/.installed .venv/.installed-dev
