@@ -1,0 +1,131 @@
+"""The service in this process: gateway, framework, committer and all, on the run's real PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Servers, TestDatabase
+from zerosum.config import Settings, load_settings
+from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.principal import ALL_SCOPES
+from zerosum.main import Service
+
+_keys = count(1)
+
+
+def service_settings(test_database: TestDatabase, servers: Servers, **overrides: Any) -> Settings:
+    """Settings for a service on the test servers, with fixed secrets and no rate limits unless a test wants them."""
+    secret = base64.b64encode(bytes(range(32))).decode()
+    return load_settings(
+        **{
+            "database_url": test_database.service_dsn,
+            "redis_url": servers.redis_url,
+            "api_key_pepper": secret,
+            "cursor_secret": secret,
+            "master_keys": f"test:{secret}",
+            "rate_limit_per_principal": "off",
+            "rate_limit_per_address": "off",
+            "auth_failures_per_address": "off",
+            "base_url": "http://zerosum.test",
+            **overrides,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+async def service(test_database: TestDatabase, servers: Servers) -> AsyncIterator[Service]:
+    running = Service(service_settings(test_database, servers))
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@dataclass
+class Client:
+    """An authenticated caller of one ledger. Money calls get a fresh key unless one is given."""
+
+    http: httpx.AsyncClient
+    ledger: str
+    api_key: str
+    codes: Any = field(default_factory=lambda: count(1))
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.http.get(path, **options)
+
+    async def post(
+        self,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        **options: Any,
+    ) -> httpx.Response:
+        sent = dict(headers or {})
+        if key is not None:
+            sent["Idempotency-Key"] = key
+        return await self.http.post(path, json=body, headers=sent, **options)
+
+    async def open_account(self, code: str | None = None, **members: Any) -> dict[str, Any]:
+        """A liability in USD with a floor of zero, unless `members` say otherwise."""
+        body = {"code": code or f"account:{next(self.codes)}", "currency": "USD", "type": "liability", **members}
+        answer = await self.post("/v1/accounts", body)
+        assert answer.status_code == 201, answer.text
+        account: dict[str, Any] = answer.json()
+        return account
+
+    async def pay(self, body: dict[str, Any], key: str | None = None) -> httpx.Response:
+        return await self.post("/v1/payments", body, key=key or fresh_key())
+
+    async def deposit(self, to: str, amount: str, currency: str = "USD") -> dict[str, Any]:
+        answer = await self.pay({"type": "deposit", "amount": amount, "currency": currency, "to": to})
+        assert answer.status_code == 201, answer.text
+        payment: dict[str, Any] = answer.json()
+        return payment
+
+    async def transfer(self, from_: str, to: str, amount: str, key: str | None = None) -> httpx.Response:
+        return await self.pay({"type": "transfer", "amount": amount, "currency": "USD", "from": from_, "to": to}, key)
+
+    async def balance(self, account: str, **parameters: Any) -> dict[str, Any]:
+        answer = await self.get(f"/v1/accounts/{account}/balance", params=parameters)
+        assert answer.status_code == 200, answer.text
+        balance: dict[str, Any] = answer.json()
+        return balance
+
+
+def fresh_key() -> str:
+    return f"test-{next(_keys)}"
+
+
+async def make_client(service: Service, ledger_id: LedgerId, scopes: Any = ALL_SCOPES) -> Client:
+    record, text = await service.services.api_keys.create(ledger_id, "test", sorted(scope.value for scope in scopes))
+    http = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=service.app, raise_app_exceptions=False),  # type: ignore[arg-type]
+        base_url="http://zerosum.test",
+        headers={"Authorization": f"Bearer {text}"},
+    )
+    return Client(http, f"led_{record.ledger_id}", text)
+
+
+@pytest.fixture
+async def client(service: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
+    """Every scope, in a fresh ledger."""
+    made = await make_client(service, ledger_id)
+    yield made
+    await made.http.aclose()
+
+
+@pytest.fixture
+async def stranger(service: Service) -> AsyncIterator[Client]:
+    """Every scope, in another ledger."""
+    other = await service.services.ledgers.create("another")
+    made = await make_client(service, LedgerId(other.id))
+    yield made
+    await made.http.aclose()
