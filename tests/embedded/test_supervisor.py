@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ ONLY_LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Ne
 
 def started(ground: Ground, *options: str) -> Service:
     service = ground.serve(*options)
+    service.wait_for("worker 1 is ")
     service.wait_for("worker 2 is ")
     return service
 
@@ -118,7 +120,8 @@ def test_kill_of_the_whole_tree_loses_nothing_and_hinders_no_new_start(ground: G
     service = started(ground, "with-servers")
     sql(service.dsn, "create table t as select generate_series(1, 200) as n")
     for pid in (service.process.pid, *children_of(service.process.pid)):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # The first kills may have taken others along.
+            os.kill(pid, signal.SIGKILL)
     service.wait_for_end(5)
     again = started(ground, "with-servers")
     assert again.dsn == service.dsn
@@ -197,7 +200,8 @@ def test_as_process_one_of_a_container_it_clears_away_orphans(ground: Ground) ->
     if unshare is None or subprocess.run([*as_process_one, "true"], check=False).returncode:
         pytest.skip("No right to make a process namespace here.")
     service = ground.serve("orphaning", within=as_process_one)
-    service.wait_for("worker 2 is ")
+    for name in ("orphaner", "worker 1", "worker 2"):
+        service.wait_for(f"{name} is ")
     service.wait_for("orphan ended")
     supervisor = children_of(service.process.pid)[0]
     wait_until(lambda: len(entries_below(supervisor)) == 3, "only its three workers, no zombie", 5)
