@@ -280,9 +280,7 @@ class BatchConnection:
             self.terminate()
         try:
             await sent
-        except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, OSError) as error:
-            raise CommitOutcomeUnknown from error
-        except asyncpg.PostgresError as error:
+        except Exception as error:
             if classify(error) is FailureKind.CONNECTION:
                 raise CommitOutcomeUnknown from error
             raise

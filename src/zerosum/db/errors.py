@@ -41,7 +41,8 @@ def classify(error: BaseException) -> FailureKind:
         if state.startswith(_CONNECTION_CLASSES) or state in _CONNECTION_STATES:
             return FailureKind.CONNECTION
         return FailureKind.DEFECT
-    if isinstance(error, asyncpg.InterfaceError | OSError | TimeoutError | CommitOutcomeUnknown):
+    # InternalClientError: the client lost track of a connection that broke in the middle of an exchange.
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | CommitOutcomeUnknown):
         return FailureKind.CONNECTION
     return FailureKind.DEFECT
 

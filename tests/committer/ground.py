@@ -1,0 +1,160 @@
+"""Accounts, commands and committers for tests of the write path, without HTTP in front of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from zerosum.adapters.balance_cache import NoBalanceCache
+from zerosum.adapters.clock import now
+from zerosum.db.batch import BatchConnection
+from zerosum.db.engine import Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.domain.identifiers import AccountId, LedgerId
+from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.money import CurrencyTable, Money
+from zerosum.domain.payments.pay import Pay
+from zerosum.domain.payments.payment import PaymentType
+from zerosum.services.account_directory import AccountDirectory
+from zerosum.services.accounts import Accounts, OpenAccount
+from zerosum.services.caller import Caller
+from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
+from zerosum.services.currencies import Currencies
+from zerosum.services.lane import BalanceCache, LaneCarrier
+from zerosum.services.paging import Cursors
+
+USD = CurrencyTable()["USD"]
+CONNECT_SECONDS_MAX = 5.0
+
+_keys = count(1)
+
+
+@dataclass
+class Ground:
+    """One ledger with accounts in USD, and commands between them."""
+
+    database: Database
+    ledger_id: LedgerId
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.ledger_id, "key_test")
+
+    def accounts(self) -> Accounts:
+        currencies = Currencies(self.database, now)
+        return Accounts(self.database, currencies, AccountDirectory(self.database), Cursors(bytes(32)), now)
+
+    async def open(self, number: int, *, floor: str | None = "0") -> list[AccountId]:
+        accounts = self.accounts()
+        opened = [
+            await accounts.open(
+                self.caller,
+                OpenAccount(
+                    code=f"a:{new_uuid()}",
+                    currency="USD",
+                    type=AccountType.LIABILITY,
+                    name=None,
+                    min_available=floor,
+                    max_available=None,
+                    metadata={},
+                ),
+            )
+            for _ in range(number)
+        ]
+        return [account.state.id for account in opened]
+
+    def transfer(self, payer: UUID, payee: UUID, amount: str, key: str | None = None, **members: Any) -> Pay:
+        key = key or f"key-{next(_keys)}"
+        content = f"{payer}{payee}{amount}{members.get('reference')}"
+        return Pay(
+            id=new_uuid(),
+            ledger_id=self.ledger_id,
+            idempotency_key=key,
+            fingerprint=hashlib.sha256(content.encode()).digest(),
+            actor="key_test",
+            type=PaymentType.TRANSFER,
+            money=Money.parse(amount, USD),
+            payer_id=AccountId(payer),
+            payee_id=AccountId(payee),
+            **members,
+        )
+
+    async def posted(self, account_id: UUID) -> Decimal:
+        account = await self.accounts().get(self.caller, f"acc_{account_id}")
+        return account.state.posted
+
+
+Connect = Callable[[], Awaitable[BatchConnection]]
+
+
+def connecting(dsn: str) -> Connect:
+    return lambda: BatchConnection.open(dsn, CONNECT_SECONDS_MAX)
+
+
+@asynccontextmanager
+async def running_committer(
+    connect: Connect,
+    *,
+    lanes: int = 1,
+    deadline_seconds: float = 20.0,
+    queue_commands_max: int = 20_000,
+    cache: BalanceCache | None = None,
+) -> AsyncIterator[Committer]:
+    stats = CommitterStats()
+    options = CommitterOptions(lanes=lanes, deadline_seconds=deadline_seconds, queue_commands_max=queue_commands_max)
+    committer = Committer(lambda: LaneCarrier(connect, now, cache or NoBalanceCache(), stats), options, stats)
+    committer.start()
+    try:
+        yield committer
+    finally:
+        await committer.stop()
+
+
+BOOKS_ARE_RIGHT = """
+with lines as (
+    select account_id, account_version, balance_after, held_after, hash, layer, side, releases, amount,
+           row_number() over (partition by ledger_id, account_id order by account_version) as place,
+           sum(case when layer = 'p' then (case side when 'd' then amount else -amount end) else 0 end)
+               over (partition by ledger_id, account_id order by account_version) as debits_less_credits
+    from postings where ledger_id = $1
+)
+select
+    (select coalesce(sum(case side when 'd' then amount else -amount end), 0) from lines where layer = 'p')
+        as difference,
+    (select count(*) from lines where place <> account_version) as gaps,
+    (select count(*) from lines join accounts on accounts.id = lines.account_id and accounts.ledger_id = $1
+        where balance_after <> case when type in ('asset', 'expense') then debits_less_credits
+                                    else -debits_less_credits end) as wrong_running_balances,
+    (select count(*) from accounts left join lateral (
+            select account_version, balance_after, held_after, hash from lines
+            where lines.account_id = accounts.id order by account_version desc limit 1) last on true
+        where ledger_id = $1 and (
+            version <> coalesce(account_version, 0) or held <> coalesce(held_after, 0)
+            or (account_version is not null and head <> hash)
+            or case when type in ('asset', 'expense') then posted_debits - posted_credits
+                    else posted_credits - posted_debits end <> coalesce(balance_after, 0))) as wrong_accounts,
+    (select count(*) from accounts where ledger_id = $1 and min_available is not null and not overdrawn
+        and case when type in ('asset', 'expense') then posted_debits - posted_credits
+                 else posted_credits - posted_debits end - held < min_available) as below_floor
+"""
+
+
+async def assert_books_are_right(superuser: asyncpg.Connection[asyncpg.Record], ledger_id: UUID) -> None:
+    """Debits equal credits, versions have no gaps, every stored balance is the sum of its postings."""
+    row = await superuser.fetchrow(BOOKS_ARE_RIGHT, ledger_id)
+    assert row is not None
+    assert {name: int(value) for name, value in row.items()} == {
+        "difference": 0,
+        "gaps": 0,
+        "wrong_running_balances": 0,
+        "wrong_accounts": 0,
+        "below_floor": 0,
+    }
