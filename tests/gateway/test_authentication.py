@@ -312,6 +312,17 @@ async def test_a_bad_credential_whose_callers_have_gone_away_leaves_nothing_behi
     assert authenticator.find_cached(header, 0.0) is None
 
 
+async def test_closing_ends_what_runs(service: Service, ledger: LedgerId) -> None:
+    _, header = await service.key(ledger)
+    authenticator = service.authenticator()
+    caller = asyncio.create_task(authenticator.authenticate([header], 0.0))
+    await asyncio.sleep(0)
+    await authenticator.close()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert not authenticator._running
+
+
 async def test_a_refusal_is_never_remembered_as_good(service: Service, ledger: LedgerId) -> None:
     header = f"Bearer {api_key_text.make(ledger, ApiKeyId(new_uuid()))}".encode()
     authenticator = service.authenticator()

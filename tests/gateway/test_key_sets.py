@@ -149,6 +149,17 @@ async def test_an_unknown_key_is_not_refused_while_the_keys_cannot_be_read(issue
     assert await issuer.key_set.find(OLD_NAME, 2 * COOL_DOWN_SECONDS) is OLD
 
 
+async def test_an_unknown_key_is_not_refused_after_a_failure_because_it_may_be_new(issuer: Issuer) -> None:
+    await issuer.key_set.find(OLD_NAME, 0.0)
+    issuer.is_away = True
+    for now in (1.0, 2.0):
+        with pytest.raises(Unavailable):
+            await issuer.key_set.find(NEW_NAME, now)
+    assert await issuer.key_set.find(OLD_NAME, 2.0) is OLD
+    issuer.is_away = False
+    assert await issuer.key_set.find(NEW_NAME, 1.0 + COOL_DOWN_SECONDS) is None
+
+
 async def test_a_caller_that_goes_away_does_not_stop_the_reading(issuer: Issuer) -> None:
     issuer.may_answer.clear()
     first = asyncio.create_task(issuer.key_set.find(OLD_NAME, 0.0))

@@ -175,6 +175,16 @@ async def test_the_old_key_is_published_until_its_last_token_has_expired(
     assert [record.id for record in await stored(own_database, START)] == [second]
 
 
+async def test_a_later_rotation_does_not_prolong_a_key_that_is_on_its_way_out(
+    keys: SigningKeys, own_database: Database
+) -> None:
+    await keys.ensure(START)
+    await keys.rotate(START)
+    first = (await stored(own_database, START))[0]
+    await keys.rotate(START + timedelta(minutes=30))
+    assert (await stored(own_database, START))[0] == first
+
+
 async def test_a_forced_rotation_does_not_wait_for_the_age(keys: SigningKeys) -> None:
     await keys.ensure(START)
     second = await keys.rotate(START + SECOND)

@@ -44,6 +44,8 @@ class KeySet(Protocol):
         """The key, or None. Raises Unavailable when that cannot be told. `now` is on a monotonic clock."""
         ...
 
+    async def close(self) -> None: ...
+
 
 class FixedKeySet:
     """Keys that come from the settings."""
@@ -53,6 +55,9 @@ class FixedKeySet:
 
     async def find(self, name: KeyName, now: float) -> VerifyingKey | None:  # noqa: ARG002 - they do not age
         return self._keys.get(name)
+
+    async def close(self) -> None:
+        """There is nothing to end."""
 
 
 class RefreshedKeySet:

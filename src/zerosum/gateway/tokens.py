@@ -95,6 +95,10 @@ class TokenVerifier:
             return verified
         raise unauthenticated()
 
+    async def close(self) -> None:
+        for issuer in self._issuers.values():
+            await issuer.keys.key_set.close()
+
     def _issuer(self, token: TokenText) -> TrustedIssuer:
         name = token.claims.get("iss")
         issuer = self._issuers.get(name) if isinstance(name, str) else None
