@@ -116,7 +116,12 @@ class _Installation:
             self._supervisor.add_worker(
                 f"API process {index + 1}", functools.partial(self._serve, settings, own, others), WORKER_GRACE_SECONDS
             )
-        self._supervisor.add_worker("worker", lambda: worker_process(self._located(settings)), WORKER_GRACE_SECONDS)
+        self._supervisor.add_worker("worker", functools.partial(self._work, settings, sockets), WORKER_GRACE_SECONDS)
+
+    def _work(self, settings: Settings, sockets: list[socket.socket]) -> int:
+        for listening in sockets:
+            listening.close()
+        return worker_process(self._located(settings))
 
     def _serve(self, settings: Settings, own: socket.socket, others: list[socket.socket]) -> int:
         return api_process(self._located(settings), own, others)

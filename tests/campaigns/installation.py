@@ -1,0 +1,133 @@
+"""A whole `zerosum up` in processes of its own, as a user starts it, and the means to break it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+
+START_SECONDS_MAX = 60.0
+BACK_SECONDS_MAX = 30.0
+
+
+class Installation:
+    """Started on a free port in a folder of its own; everything it needs to know is read from the folder."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
+        self.folder = folder
+        self.process = process
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        content: dict[str, str] = json.loads((self.folder / "credentials.json").read_text())
+        return content
+
+    @property
+    def base_url(self) -> str:
+        return self.credentials["base_url"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.credentials['api_key']}"}
+
+    def api_pids(self) -> list[int]:
+        """The forks that hold a listening socket of the service's port."""
+        return [pid for pid in _children(self.process.pid) if _listens(pid, int(self.base_url.rsplit(":", 1)[1]))]
+
+    def postgres_pid(self) -> int:
+        return int((self._servers() / "postgres" / "postmaster.pid").read_text().split("\n")[0])
+
+    def valkey_pid(self) -> int:
+        return int((self._servers() / "valkey" / "valkey.pid").read_text())
+
+    def superuser_dsn(self, database: str = "zerosum") -> str:
+        password = (self.folder / "secrets" / "postgres-superuser").read_text().strip()
+        port = (self.folder / "ports" / "postgres").read_text().strip()
+        return f"postgresql://postgres:{password}@127.0.0.1:{port}/{database}"
+
+    async def superuser(self) -> asyncpg.Connection[asyncpg.Record]:
+        return await asyncpg.connect(self.superuser_dsn())
+
+    def wait_until_ready(self, seconds_max: float = BACK_SECONDS_MAX) -> float:
+        """Until the service says that it is ready; how long that took."""
+        started = time.monotonic()
+        while time.monotonic() - started < seconds_max:
+            try:
+                if httpx.get(f"{self.base_url}/readyz", timeout=2.0, trust_env=False).status_code == 200:
+                    return time.monotonic() - started
+            except (httpx.HTTPError, FileNotFoundError):
+                pass
+            if self.process.poll() is not None:
+                raise AssertionError(f"zerosum up ended with {self.process.returncode}: {self.log()}")
+            time.sleep(0.05)
+        raise AssertionError(f"not ready after {seconds_max} s: {self.log()}")
+
+    def log(self) -> str:
+        return (self.folder.parent / "up.log").read_text(errors="replace")[-3000:]
+
+    def stop(self) -> float:
+        """As Ctrl-C does; how long it took."""
+        started = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=15)
+        return time.monotonic() - started
+
+    def _servers(self) -> Path:
+        marker: dict[str, Any] = json.loads((self.folder / "data-dir.json").read_text())
+        return Path(marker["server_data"]) if marker.get("server_data") else self.folder / "servers"
+
+
+def start(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> Installation:
+    """`zerosum up` on a free port. Returns when it is ready."""
+    command = [sys.executable, "-m", "zerosum", "up", "--data-dir", str(folder), "--port", "0", *arguments]
+    with (folder.parent / "up.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+    installation = Installation(folder, process)
+    installation.wait_until_ready(START_SECONDS_MAX)
+    return installation
+
+
+@contextmanager
+def installed(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Installation]:
+    """A fresh installation that leaves nothing behind."""
+    parent = Path(tempfile.mkdtemp(prefix="zerosum-campaign-"))
+    parent.chmod(0o711)  # as root the servers run as another account, which must pass through
+    installation = None
+    try:
+        installation = start(parent / "data", *arguments, environment=environment)
+        yield installation
+    finally:
+        if installation is not None:
+            installation.stop()
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _listens(pid: int, port: int) -> bool:
+    wanted = _listening_inodes(port)
+    try:
+        links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return False
+    return any(f"socket:[{inode}]" in links for inode in wanted)
+
+
+def _listening_inodes(port: int) -> set[str]:
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {fields[9] for fields in lines if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port}

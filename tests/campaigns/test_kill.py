@@ -1,0 +1,88 @@
+"""kill -9 under load: nothing acknowledged is lost, nothing is doubled, and what is unknown settles by its key."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import pytest
+
+from tests.campaigns.installation import Installation, installed
+from tests.campaigns.record import Campaign, prepared_accounts
+
+CALLERS = 16
+WORKERS_BACK_SECONDS_MAX = 10.0
+
+
+async def _under_load(installation: Installation, disturb: Callable[[], Awaitable[None]]) -> None:
+    accounts = await prepared_accounts(installation.base_url, installation.headers, 12)
+    record = installation.folder.parent / "record.jsonl"
+    campaign = Campaign(installation.base_url, installation.headers, record, accounts)
+    paying = asyncio.ensure_future(campaign.pay_until_stopped(CALLERS, seed=20261121))
+    try:
+        await disturb()
+    finally:
+        campaign.stop.set()
+        await paying
+    await asyncio.to_thread(installation.wait_until_ready)
+    unknown = await campaign.settle()
+    superuser = await installation.superuser()
+    try:
+        figures = await campaign.judge(superuser, UUID(installation.credentials["ledger"].removeprefix("led_")))
+        idle = await superuser.fetchval("select count(*) from pg_stat_activity where state like 'idle in transaction%'")
+    finally:
+        await superuser.close()
+    print(f"\n{figures}, {unknown} settled by their keys")
+    assert idle == 0
+    assert figures["acknowledged"] > 100
+
+
+async def _kill_api_workers(installation: Installation, cycles: int) -> None:
+    generator = random.Random(1)
+    for _ in range(cycles):
+        await asyncio.sleep(generator.uniform(0.2, 0.8))
+        victims = installation.api_pids()
+        if victims:
+            os.kill(generator.choice(victims), signal.SIGKILL)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WORKERS_BACK_SECONDS_MAX
+    while len(installation.api_pids()) < 2:
+        assert loop.time() < deadline, "an API process did not come back"
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1.0)
+
+
+async def _kill_postgres(installation: Installation, cycles: int) -> None:
+    for _ in range(cycles):
+        await asyncio.sleep(1.5)
+        os.kill(installation.postgres_pid(), signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        took = await asyncio.to_thread(installation.wait_until_ready)
+        print(f"\nready {took + 0.5:.1f} s after PostgreSQL was killed")
+    await asyncio.sleep(1.0)
+
+
+async def test_killed_api_processes_lose_and_double_nothing() -> None:
+    with installed() as installation:
+        await _under_load(installation, lambda: _kill_api_workers(installation, cycles=4))
+
+
+async def test_a_killed_postgresql_loses_and_doubles_nothing() -> None:
+    with installed() as installation:
+        await _under_load(installation, lambda: _kill_postgres(installation, cycles=1))
+
+
+@pytest.mark.campaign
+async def test_20_killed_api_processes() -> None:
+    with installed() as installation:
+        await _under_load(installation, lambda: _kill_api_workers(installation, cycles=20))
+
+
+@pytest.mark.campaign
+async def test_3_killed_postgresqls() -> None:
+    with installed() as installation:
+        await _under_load(installation, lambda: _kill_postgres(installation, cycles=3))
