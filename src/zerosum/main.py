@@ -98,7 +98,8 @@ class Service:
             payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
         )
 
-        # Keys and tokens.
+        # Keys, tokens, metrics.
+        self.metrics = Metrics()
         current_id, keys = settings.master_key_pairs()
         self.signing_keys = SigningKeys(self.database, Sealer(self.database, MasterKeys(current_id, keys), now))
         self._downloads: list[JwksDownload] = []
@@ -109,11 +110,10 @@ class Service:
             token_endpoint=TokenEndpoint(api_keys, signer, now, settings.token_seconds),
             public_keys=self._public_keys,
             is_ready=self._is_ready,
-            metrics=Metrics.expose if settings.metrics else None,
+            metrics=self.metrics.expose if settings.metrics else None,
         )
 
         # The web framework, and the gateway layer in front of it.
-        self.metrics = Metrics()
         self.admission = Admission(settings.in_flight_max)
         self.framework, policies = make_app(self.services, system, self._lifespan)
         self.app: App = Gateway(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 if TYPE_CHECKING:
-    from prometheus_client import Counter, Gauge, Histogram
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 FLUSH_SECONDS = 1.0
 """How often the plain counters of the hot path are carried over into metrics."""
@@ -69,13 +69,28 @@ class Metrics:
     """This process's metrics. `expose` sums over all processes that share the folder."""
 
     def __init__(self) -> None:
-        from prometheus_client import Counter, Histogram  # noqa: PLC0415 - only after `share_metrics`
+        from prometheus_client import (  # noqa: PLC0415 - only after `share_metrics`
+            CollectorRegistry,
+            Counter,
+            Histogram,
+            ProcessCollector,
+        )
 
+        # A registry of its own, so that two services can live in one process (as they do in tests).
+        self._registry: CollectorRegistry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self._requests: Counter = Counter(
-            "zerosum_http_requests_total", "Requests by route, method and status", ["route", "method", "status"]
+            "zerosum_http_requests_total",
+            "Requests by route, method and status",
+            ["route", "method", "status"],
+            registry=self._registry,
         )
         self._seconds: Histogram = Histogram(
-            "zerosum_http_request_seconds", "Time to answer", ["route"], buckets=SECONDS_BUCKETS
+            "zerosum_http_request_seconds",
+            "Time to answer",
+            ["route"],
+            buckets=SECONDS_BUCKETS,
+            registry=self._registry,
         )
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
@@ -100,24 +115,28 @@ class Metrics:
         for name, total in counters.items():
             counter = self._counters.get(name)
             if counter is None:
-                counter = self._counters[name] = Counter(f"zerosum_{name}_total", name.replace("_", " "))
+                counter = self._counters[name] = Counter(
+                    f"zerosum_{name}_total", name.replace("_", " "), registry=self._registry
+                )
             counter.inc(max(0.0, total - self._last.get(name, 0.0)))
             self._last[name] = total
         for name, level in gauges.items():
             gauge = self._gauges.get(name)
             if gauge is None:
                 gauge = self._gauges[name] = Gauge(
-                    f"zerosum_{name}", name.replace("_", " "), multiprocess_mode="livesum"
+                    f"zerosum_{name}",
+                    name.replace("_", " "),
+                    multiprocess_mode="livesum",
+                    registry=self._registry,
                 )
             gauge.set(level)
 
-    @staticmethod
-    def expose() -> tuple[bytes, str]:
+    def expose(self) -> tuple[bytes, str]:
         """The Prometheus text and its media type."""
-        from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest  # noqa: PLC0415
+        from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest  # noqa: PLC0415
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
-        registry = REGISTRY
+        registry = self._registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
