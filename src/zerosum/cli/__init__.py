@@ -93,6 +93,45 @@ def token(
     raise typer.Exit(run_token(data_dir, scope))
 
 
+@app.command()
+def verify(
+    data_dir: DataDirOption = None,
+    ledger: Annotated[str | None, typer.Option(help="Only this ledger (led_…).")] = None,
+) -> None:
+    """Walk every hash chain and add up every balance; exit 1 if anything is wrong."""
+    from zerosum.cli.verify import run_verify  # noqa: PLC0415
+
+    raise typer.Exit(run_verify(data_dir, ledger))
+
+
+keys = typer.Typer(name="keys", help="Rotate what signs tokens and seals secrets.", no_args_is_help=True)
+app.add_typer(keys)
+
+
+@keys.command("rotate-signing")
+def rotate_signing(data_dir: DataDirOption = None) -> None:
+    """Publish a new key for signing tokens; the present one stays valid for the tokens it signed."""
+    from zerosum.cli.keys import rotate_signing_key  # noqa: PLC0415
+
+    raise typer.Exit(rotate_signing_key(data_dir))
+
+
+@keys.command("rewrap")
+def rewrap(data_dir: DataDirOption = None) -> None:
+    """Wrap all data keys under the first of ZEROSUM_MASTER_KEYS; then the older ones can be removed."""
+    from zerosum.cli.keys import rewrap_data_keys  # noqa: PLC0415
+
+    raise typer.Exit(rewrap_data_keys(data_dir))
+
+
+@keys.command("rotate-data")
+def rotate_data(data_dir: DataDirOption = None) -> None:
+    """Make a new data key for the service's own secrets and seal them anew."""
+    from zerosum.cli.keys import rotate_data_key  # noqa: PLC0415
+
+    raise typer.Exit(rotate_data_key(data_dir))
+
+
 def main() -> None:
     """The entry point of the command."""
     app()

@@ -9,9 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zerosum.cli.talk import USAGE, CommandFailed
 from zerosum.config import SECRET_BYTES, Settings, load_settings
+from zerosum.embedded import data_dir_holder
 
 CREDENTIALS_NAME = "credentials.json"
+DATABASE = "zerosum"
+SERVICE_ROLE = "zerosum_service"
 SECRET_NAMES = ("api-key-pepper", "cursor-secret", "master-key")
 
 
@@ -65,6 +69,35 @@ def installation_settings(data_dir: Path, **overrides: Any) -> Settings:
             **overrides,
         }
     )
+
+
+def reachable_settings(data_dir: Path | None) -> Settings:
+    """For commands beside a running service: the settings' database, or the one that `up` runs in the data folder.
+
+    A folder that is named wins over the settings. Raises CommandFailed where nothing runs.
+    """
+    settings = load_settings()
+    if data_dir is None and settings.database_url:
+        return settings
+    folder = chosen_data_dir(data_dir)
+    if data_dir_holder(folder) is None:
+        raise CommandFailed(f"nothing runs in {folder}: start `zerosum up`, or set ZEROSUM_DATABASE_URL", USAGE)
+    return installation_settings(folder, **_addresses(folder))
+
+
+def _addresses(data_dir: Path) -> dict[str, str]:
+    """Where the servers of a running installation are."""
+
+    def kept(*names: str) -> str:
+        return data_dir.joinpath(*names).read_text(encoding="ascii").strip()
+
+    found = {
+        "database_url": f"postgresql://{SERVICE_ROLE}:{kept('secrets', 'postgres-app')}"
+        f"@127.0.0.1:{kept('ports', 'postgres')}/{DATABASE}"
+    }
+    if (data_dir / "ports" / "valkey").exists():
+        found["redis_url"] = f"redis://:{kept('secrets', 'redis')}@127.0.0.1:{kept('ports', 'valkey')}/0"
+    return found
 
 
 def chosen_data_dir(given: Path | None) -> Path:

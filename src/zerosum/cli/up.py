@@ -12,16 +12,20 @@ import time
 from pathlib import Path
 
 from zerosum.cli.certificate import development_certificate
-from zerosum.cli.installation import CREDENTIALS_NAME, Credentials, chosen_data_dir, installation_settings
+from zerosum.cli.installation import (
+    CREDENTIALS_NAME,
+    DATABASE,
+    SERVICE_ROLE,
+    Credentials,
+    chosen_data_dir,
+    installation_settings,
+)
 from zerosum.cli.listening import listen
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, Supervisor, find_valkey
 from zerosum.telemetry import share_metrics
-
-DATABASE = "zerosum"
-SERVICE_ROLE = "zerosum_service"
 
 POLL_SECONDS = 0.02
 LAUNCHED_STEPS = 3

@@ -20,7 +20,7 @@ _SET_LEDGERS = text("select set_config('zerosum.ledgers', :ledgers, true)")
 _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
 
 
-def make_engine(database_url: str, pool_size: int) -> AsyncEngine:
+def make_engine(database_url: str, pool_size: int, statement_timeout: str = STATEMENT_TIMEOUT) -> AsyncEngine:
     """A small pool without overflow: a request that finds it empty waits a bounded time, then is refused."""
     return create_async_engine(
         make_url(database_url).set(drivername="postgresql+asyncpg"),
@@ -33,7 +33,7 @@ def make_engine(database_url: str, pool_size: int) -> AsyncEngine:
             "server_settings": {
                 "application_name": "zerosum",
                 "jit": "off",
-                "statement_timeout": STATEMENT_TIMEOUT,
+                "statement_timeout": statement_timeout,
                 "lock_timeout": "2s",
                 "idle_in_transaction_session_timeout": "15s",
             },

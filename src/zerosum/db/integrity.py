@@ -1,0 +1,74 @@
+"""Reading a whole ledger for verification: every posting with its entry, account by account."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+ROWS_AT_ONCE = 5_000
+
+_CHAIN = text("""
+select posting.account_id, posting.account_version, posting.place, posting.side, posting.layer, posting.releases,
+       posting.amount::text as amount, posting.currency, posting.balance_after::text as balance_after,
+       posting.held_after::text as held_after, posting.hash, posting.entry_id,
+       posting.effective_at as posting_effective_at, posting.posted_at as posting_posted_at,
+       entry.effective_at, entry.posted_at, entry.reverses, entry.fingerprint, entry.resource_type, entry.resource_id,
+       entry.idempotency_key, entry.actor, entry.reason, entry.metadata
+from postings posting
+left join journal_entries entry on entry.ledger_id = posting.ledger_id and entry.id = posting.entry_id
+where posting.ledger_id = :ledger_id
+order by posting.account_id, posting.account_version
+""")
+
+_ACCOUNTS = text("""
+select id, code, type, currency, version, head, held::text as held, min_available::text as min_available, overdrawn,
+       posted_debits::text as posted_debits, posted_credits::text as posted_credits
+from accounts where ledger_id = :ledger_id order by id
+""")
+
+_UNBALANCED = text("""
+select entry_id, currency, layer from postings where ledger_id = :ledger_id
+group by entry_id, currency, layer, releases
+having sum(case side when 'd' then amount else -amount end) <> 0
+limit :limit
+""")
+
+_WITHOUT_POSTINGS = text("""
+select entry.id from journal_entries entry
+where entry.ledger_id = :ledger_id and not exists (
+    select from postings posting where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id)
+limit :limit
+""")
+
+
+async def stream_chain(connection: AsyncConnection, ledger_id: UUID) -> AsyncIterator[Row[Any]]:
+    """Every posting, in the order of accounts and versions, with the entry it belongs to."""
+    options = {"yield_per": ROWS_AT_ONCE}
+    async with connection.stream(_CHAIN, {"ledger_id": ledger_id}, execution_options=options) as rows:
+        async for row in rows:
+            yield row
+
+
+async def all_accounts(connection: AsyncConnection, ledger_id: UUID) -> Sequence[Row[Any]]:
+    return (await connection.execute(_ACCOUNTS, {"ledger_id": ledger_id})).all()
+
+
+async def unbalanced_entries(connection: AsyncConnection, ledger_id: UUID, limit: int) -> Sequence[Row[Any]]:
+    return (await connection.execute(_UNBALANCED, {"ledger_id": ledger_id, "limit": limit})).all()
+
+
+async def entries_without_postings(connection: AsyncConnection, ledger_id: UUID, limit: int) -> Sequence[Row[Any]]:
+    return (await connection.execute(_WITHOUT_POSTINGS, {"ledger_id": ledger_id, "limit": limit})).all()
+
+
+async def count_postings(connection: AsyncConnection, ledger_id: UUID) -> int:
+    counted: int = (
+        await connection.execute(
+            text("select count(*) from postings where ledger_id = :ledger_id"), {"ledger_id": ledger_id}
+        )
+    ).scalar_one()
+    return counted
