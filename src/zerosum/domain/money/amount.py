@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Clamped, Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow, Rounded, Underflow
+from decimal import (
+    ROUND_HALF_EVEN,
+    Clamped,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    Rounded,
+    Underflow,
+)
 
 from zerosum.domain.errors import AmountTooLarge, AmountTooPrecise, InvalidAmount
 from zerosum.domain.money.currency import Currency
@@ -17,13 +28,19 @@ _TEXT_LOOKED_AT_MAX = 100
 AMOUNT_PATTERN_TEXT = r"^(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?$"
 _AMOUNT = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?", re.ASCII)
 
-BALANCE_LIMIT = Decimal(10) ** INTEGER_DIGITS_MAX
+BALANCE_LIMIT = Decimal(f"1E{INTEGER_DIGITS_MAX}")
 """A balance stays strictly between minus and plus this, so that it can always be written as an amount."""
 
 EXACT = Context(
     # 20 integer digits and 18 places fill 38 digits; running totals of debits grow beyond, so twice that. What would
     # still not fit raises instead of being rounded. Python's default of 28 digits rounds in silence.
     prec=80,
+    # Named, though nothing is ever rounded: what is left out here comes from decimal.DefaultContext, which any library
+    # may have changed. Rounding to the floor, say, would give the difference of equals a sign.
+    rounding=ROUND_HALF_EVEN,
+    Emin=-999_999,
+    Emax=999_999,
+    clamp=0,
     traps=[Clamped, DivisionByZero, Inexact, InvalidOperation, Overflow, Rounded, Underflow],
 )
 
@@ -65,11 +82,7 @@ def _parse_unsigned(text: object, currency: Currency, pointer: str) -> Decimal:
     if match is None or len(places) > FRACTION_DIGITS_MAX:
         raise InvalidAmount("An amount is plain digits with an optional point and up to 18 places.", pointer=pointer)
     if len(integer) > INTEGER_DIGITS_MAX:
-        raise AmountTooLarge(
-            f"An amount has at most {INTEGER_DIGITS_MAX} integer digits.",
-            pointer=pointer,
-            integer_digits_max=INTEGER_DIGITS_MAX,
-        )
+        raise _too_large(pointer)
     missing = currency.exponent - len(places)
     if missing < 0:
         raise AmountTooPrecise(
@@ -81,6 +94,14 @@ def _parse_unsigned(text: object, currency: Currency, pointer: str) -> Decimal:
     if missing == 0:
         return Decimal(text)
     return Decimal(f"{integer}.{places}{'0' * missing}")
+
+
+def _too_large(pointer: str | None) -> AmountTooLarge:
+    return AmountTooLarge(
+        f"An amount has at most {INTEGER_DIGITS_MAX} integer digits.",
+        pointer=pointer,
+        integer_digits_max=INTEGER_DIGITS_MAX,
+    )
 
 
 @dataclass(frozen=True, slots=True)

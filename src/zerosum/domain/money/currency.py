@@ -5,14 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 
 from zerosum.domain.errors import CurrencyExists, InvalidCurrency
 from zerosum.domain.money.iso4217 import ISO_4217
 
 EXPONENT_MAX = 18
 CURRENCY_CODE_PATTERN_TEXT = "^[A-Z][A-Z0-9]{2,11}$"
-_EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
+_EXACT = Context(
+    # As in `amount.py`, but trailing zeros may go.
+    prec=80,
+    rounding=ROUND_HALF_EVEN,
+    Emin=-999_999,
+    Emax=999_999,
+    clamp=0,
+    traps=[Inexact, InvalidOperation],
+)
 _CODE = re.compile(CURRENCY_CODE_PATTERN_TEXT, re.ASCII)
 
 
