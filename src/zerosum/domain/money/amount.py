@@ -120,6 +120,8 @@ class Money:
             )
         if self.amount <= 0:
             raise InvalidAmount("Money is above zero; its direction is the side of a posting.")
+        if self.amount >= BALANCE_LIMIT:
+            raise _too_large(None)
 
     @classmethod
     def parse(cls, text: object, currency: Currency, *, pointer: str = "/amount") -> Money:
