@@ -58,7 +58,8 @@ class CurrencyTable:
     __slots__ = ("_custom",)
 
     def __init__(self, custom: Iterable[Currency] = ()) -> None:
-        self._custom = {currency.code: currency for currency in custom}
+        # A code that ISO has taken up since means what ISO says, here as everywhere.
+        self._custom = {currency.code: currency for currency in custom if currency.code not in _ISO_CURRENCIES}
 
     def __getitem__(self, code: object) -> Currency:
         """Raises InvalidCurrency for anything but a known code in its exact writing."""
