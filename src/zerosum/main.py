@@ -104,7 +104,7 @@ class Service:
         self.signing_keys = SigningKeys(self.database, Sealer(self.database, MasterKeys(current_id, keys), now))
         self._downloads: list[JwksDownload] = []
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
-        authenticator = Authenticator(api_keys, TokenVerifier(issuers, now), self.database, now)
+        self.authenticator = Authenticator(api_keys, TokenVerifier(issuers, now), self.database, now)
         signer = TokenSigner(self.signing_keys, issuer=settings.url, audience=settings.token_audience, now=now)
         system = System(
             token_endpoint=TokenEndpoint(api_keys, signer, now, settings.token_seconds),
@@ -119,7 +119,7 @@ class Service:
         self.app: App = Gateway(
             app=self.framework,  # type: ignore[arg-type]
             routes=RouteTable.of(policies, is_lean=settings.lean_routes),
-            authentication=authenticator,
+            authentication=self.authenticator,
             principal_limiter=self._limiter("principal", settings.rate_limit_per_principal),
             address_limiter=self._limiter("address", settings.rate_limit_per_address),
             failure_limiter=RateLimiter(
@@ -144,6 +144,7 @@ class Service:
     async def stop(self) -> None:
         """After the last answer: nothing accepted is left undone."""
         await self.committer.stop()
+        await self.authenticator.close()
         for download in self._downloads:
             await download.close()
         if self.redis is not None:

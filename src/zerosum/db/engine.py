@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from zerosum.db.errors import FailureKind, classify
+from zerosum.domain.errors import OutcomeUnknown, Unavailable
 
 POOL_WAIT_SECONDS_MAX = 1.0
 STATEMENT_TIMEOUT = "5s"
 
 Connection = AsyncConnection
 """One open unit of work, for the functions of this room."""
+
+_FAILURES = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _SET_LEDGERS = text("select set_config('zerosum.ledgers', :ledgers, true)")
 _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
@@ -49,19 +58,28 @@ class Database:
 
     @asynccontextmanager
     async def work(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
-        """Commits at the end, rolls back on an error. The ledgers are set by the explicit first statement."""
-        async with self._engine.begin() as connection:
-            await connection.execute(_SET_LEDGERS, {"ledgers": _array(ledger_ids)})
-            yield connection
+        """Commits at the end, rolls back on an error. The ledgers are set by the explicit first statement.
+
+        Raises Unavailable when PostgreSQL is away or too slow, and OutcomeUnknown when it went away in the COMMIT.
+        """
+        is_committing = False
+        try:
+            async with AsyncExitStack() as stack:
+                connection = await self._begun(stack, ledger_ids)
+                yield connection
+                is_committing = True
+                await connection.commit()
+        except _FAILURES as error:
+            raise _translated(error, is_committing=is_committing) from error
 
     @asynccontextmanager
     async def snapshot(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
-        """A read-only unit of work in which every statement sees the same instant."""
-        async with self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            async with connection.begin():
-                await connection.execute(_SET_LEDGERS, {"ledgers": _array(ledger_ids)})
-                yield connection
+        """A read-only unit of work in which every statement sees the same instant. Raises Unavailable."""
+        try:
+            async with AsyncExitStack() as stack:
+                yield await self._begun(stack, ledger_ids, isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        except _FAILURES as error:
+            raise _translated(error, is_committing=False) from error
 
     @asynccontextmanager
     async def operator_work(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
@@ -77,6 +95,39 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
+
+    async def _begun(
+        self, stack: AsyncExitStack, ledger_ids: Iterable[UUID], **execution_options: Any
+    ) -> AsyncConnection:
+        """A connection in a transaction, its ledgers set. One that died in the pool is replaced, unseen."""
+        for is_last in (False, True):
+            connection = await stack.enter_async_context(self._engine.connect())
+            if execution_options:
+                await connection.execution_options(**execution_options)
+            try:
+                await connection.execute(_SET_LEDGERS, {"ledgers": _array(ledger_ids)})
+            except DBAPIError as error:
+                if is_last or not error.connection_invalidated:
+                    raise
+            else:
+                return connection
+        raise LookupError("the second of two attempts neither failed nor succeeded")
+
+
+def _translated(error: BaseException, *, is_committing: bool) -> Exception:
+    """What a failure of the database means to the caller. A defect of ours stays what it is."""
+    original: BaseException = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        original = error.orig
+    cause = original.__cause__ or original
+    is_away = isinstance(error, PoolTimeout) or classify(cause) is not FailureKind.DEFECT
+    if isinstance(error, DBAPIError):
+        is_away = is_away or error.connection_invalidated
+    if not is_away:
+        return error if isinstance(error, Exception) else RuntimeError(str(error))
+    if is_committing:
+        return OutcomeUnknown("The database went away before it confirmed; look before you try again.")
+    return Unavailable("The database cannot be reached; nothing was done.", retry_after=1)
 
 
 def _array(ledger_ids: Iterable[UUID]) -> str:

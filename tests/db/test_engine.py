@@ -1,0 +1,67 @@
+"""What a unit of work does when PostgreSQL is away, slow, or comes back."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from tests.conftest import TestDatabase
+from zerosum.db.engine import Database, make_engine
+from zerosum.domain.errors import Unavailable
+from zerosum.domain.identifiers import LedgerId
+
+Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def test_a_pooled_connection_that_died_is_replaced_unseen(
+    test_database: TestDatabase, superuser: Superuser, ledger_id: LedgerId
+) -> None:
+    database = Database(make_engine(test_database.service_dsn, pool_size=1))
+    async with database.work(ledger_id) as connection:
+        pid = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+    await superuser.execute("select pg_terminate_backend($1, 5000)", pid)
+    async with database.work(ledger_id) as connection:
+        assert (await connection.execute(text("select count(*) from ledgers"))).scalar_one() == 1
+    await database.close()
+
+
+async def test_a_connection_lost_in_the_middle_means_unavailable(
+    test_database: TestDatabase, superuser: Superuser, ledger_id: LedgerId
+) -> None:
+    database = Database(make_engine(test_database.service_dsn, pool_size=1))
+    with pytest.raises(Unavailable):
+        async with database.work(ledger_id) as connection:
+            pid = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+            await superuser.execute("select pg_terminate_backend($1, 5000)", pid)
+            await connection.execute(text("select 1"))
+    await database.close()
+
+
+async def test_an_unreachable_database_means_unavailable(ledger_id: LedgerId) -> None:
+    database = Database(make_engine("postgresql://nobody@127.0.0.1:1/none", pool_size=1))
+    with pytest.raises(Unavailable):
+        async with database.work(ledger_id):
+            pass
+    await database.close()
+
+
+async def test_an_empty_pool_means_unavailable(test_database: TestDatabase, ledger_id: LedgerId) -> None:
+    database = Database(make_engine(test_database.service_dsn, pool_size=1))
+    async with database.work(ledger_id):
+        with pytest.raises(Unavailable):
+            async with database.work(ledger_id):
+                pass
+    await database.close()
+
+
+async def test_a_statement_that_takes_too_long_means_unavailable(
+    test_database: TestDatabase, ledger_id: LedgerId
+) -> None:
+    database = Database(make_engine(test_database.service_dsn, pool_size=1, statement_timeout="50ms"))
+    with pytest.raises(Unavailable):
+        async with database.work(ledger_id) as connection:
+            await connection.execute(text("select pg_sleep(5)"))
+    await database.close()
