@@ -45,7 +45,10 @@ def credit(account_id: AccountId, money: Money) -> Posting:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One balanced business fact. An unbalanced entry cannot exist: debits equal credits in each currency and layer."""
+    """One balanced business fact. An unbalanced entry cannot exist: debits equal credits in each currency and layer.
+
+    Releases balance by themselves: they take back what placements put, so neither can make up for the other.
+    """
 
     reason: str
     postings: tuple[Posting, ...]
@@ -60,7 +63,7 @@ class JournalEntry:
             )
         if _is_plain_pair(self.postings):
             return
-        for (currency, layer), difference in differences(self.postings).items():
+        for (currency, layer, _), difference in differences(self.postings).items():
             if difference:
                 raise Unbalanced(
                     "In each currency the debits must equal the credits.",
@@ -79,15 +82,16 @@ def _is_plain_pair(postings: tuple[Posting, ...]) -> bool:
     return (
         first.side is not second.side
         and first.layer is second.layer
+        and first.releases is second.releases
         and (first.money is second.money or first.money == second.money)
     )
 
 
-def differences(postings: Iterable[Posting]) -> dict[tuple[str, Layer], Decimal]:
-    """Debits minus credits by currency and layer; all zero in a balanced entry."""
-    sums: dict[tuple[str, Layer], Decimal] = {}
+def differences(postings: Iterable[Posting]) -> dict[tuple[str, Layer, bool], Decimal]:
+    """Debits minus credits by currency, layer and whether they release; all zero in a balanced entry."""
+    sums: dict[tuple[str, Layer, bool], Decimal] = {}
     for posting in postings:
-        key = (posting.money.currency.code, posting.layer)
+        key = (posting.money.currency.code, posting.layer, posting.releases)
         so_far = sums.get(key, Decimal(0))
         combine = add if posting.side is Side.DEBIT else subtract
         sums[key] = combine(so_far, posting.money.amount)
