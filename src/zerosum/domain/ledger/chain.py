@@ -7,7 +7,7 @@
 Whoever changes, drops, swaps or inserts a posting, or edits the reason or metadata of its entry, breaks every later
 link of that account. Free text goes in as netstrings (length, colon, bytes, comma), so no two different entries have
 the same bytes; the other fields cannot contain the separator. Times go in as whole microseconds since 1970.
-The format is fixed by `tests/unit/domain/test_chain.py`: a change needs a new version tag beside the old one.
+The format is fixed by `tests/domain/test_chain.py`: a change needs a new version tag beside the old one.
 """
 
 from __future__ import annotations
