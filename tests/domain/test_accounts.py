@@ -1,0 +1,186 @@
+"""Accounts: which side increases them, what is available, and when their limits and status may change."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tests.domain.builders import account, wallet
+from zerosum.domain.errors import DomainError, InvalidState, LimitExceeded, ValidationFailed
+from zerosum.domain.ledger.account import (
+    AccountState,
+    AccountStatus,
+    AccountType,
+    Layer,
+    Side,
+    check_limits,
+    status_after_close,
+    status_after_freeze,
+    status_after_unfreeze,
+)
+
+OPEN, FROZEN, CLOSED = AccountStatus.OPEN, AccountStatus.FROZEN, AccountStatus.CLOSED
+
+
+# --- Sides -----------------------------------------------------------------------------------------------------------
+
+
+def test_debits_increase_assets_and_expenses_credits_all_others() -> None:
+    assert {type_.value: type_.normal_side.value for type_ in AccountType} == {
+        "asset": "debit",
+        "expense": "debit",
+        "liability": "credit",
+        "equity": "credit",
+        "revenue": "credit",
+    }
+
+
+def test_the_sides_are_each_others_opposite() -> None:
+    assert Side.DEBIT.opposite is Side.CREDIT
+    assert Side.CREDIT.opposite is Side.DEBIT
+
+
+# --- Balances --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("type_", AccountType)
+def test_posted_is_positive_on_the_normal_side(type_: AccountType) -> None:
+    state = account("any", type_=type_)
+    state.take(type_.normal_side, Decimal("7.00"), Layer.POSTED, releases=False)
+    assert state.posted == Decimal("7.00")
+    state.take(type_.normal_side.opposite, Decimal("10.00"), Layer.POSTED, releases=False)
+    assert state.posted == Decimal("-3.00")
+    assert {state.posted_debits, state.posted_credits} == {Decimal("7.00"), Decimal("10.00")}
+
+
+@pytest.mark.parametrize("type_", AccountType)
+def test_what_is_held_is_what_is_on_its_way_out(type_: AccountType) -> None:
+    state = account("any", "10.00", type_=type_)
+    state.take(type_.normal_side.opposite, Decimal("4.00"), Layer.PENDING, releases=False)
+    assert (state.posted, state.held, state.available) == (Decimal("10.00"), Decimal("4.00"), Decimal("6.00"))
+    state.take(type_.normal_side.opposite, Decimal("3.00"), Layer.PENDING, releases=True)
+    assert (state.posted, state.held, state.available) == (Decimal("10.00"), Decimal("1.00"), Decimal("9.00"))
+
+
+@pytest.mark.parametrize("type_", AccountType)
+@pytest.mark.parametrize("releases", [False, True])
+def test_expected_incoming_money_does_not_count(type_: AccountType, releases: bool) -> None:
+    state = account("any", "10.00", type_=type_)
+    state.take(type_.normal_side, Decimal("4.00"), Layer.PENDING, releases=releases)
+    assert (state.posted, state.held, state.available) == (Decimal("10.00"), Decimal("0.00"), Decimal("10.00"))
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("layer", Layer)
+@pytest.mark.parametrize("releases", [False, True])
+def test_every_posting_counts_as_a_version(side: Side, layer: Layer, releases: bool) -> None:
+    state = account("any", "10.00", held="5.00")
+    state.take(side, Decimal("1.00"), layer, releases=releases)
+    assert state.version == 1
+
+
+def test_a_copy_lives_its_own_life() -> None:
+    state = wallet("alice", "10.00")
+    copy = state.copy()
+    state.take(Side.DEBIT, Decimal("1.00"), Layer.POSTED, releases=False)
+    assert (copy.posted, copy.version) == (Decimal("10.00"), 0)
+
+
+# --- Limits ----------------------------------------------------------------------------------------------------------
+
+
+def limit(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+@pytest.mark.parametrize(
+    ("floor", "ceiling"),
+    [
+        (None, None),
+        ("10.00", None),
+        ("-5.00", None),
+        (None, "10.00"),
+        ("10.00", "10.00"),
+        ("0.00", "99999999999999999999.99"),
+    ],
+)
+def test_an_account_may_get_limits_it_keeps_already(floor: str | None, ceiling: str | None) -> None:
+    check_limits(wallet("alice", "10.00"), limit(floor), limit(ceiling))
+
+
+def refusal_of(state: AccountState, floor: str | None, ceiling: str | None) -> DomainError:
+    with pytest.raises(DomainError) as caught:
+        check_limits(state, limit(floor), limit(ceiling))
+    return caught.value
+
+
+def test_a_floor_above_what_is_available_is_refused() -> None:
+    refusal = refusal_of(wallet("alice", "10.00"), "10.01", None)
+    assert isinstance(refusal, LimitExceeded)
+    assert refusal.pointer == "/min_available"
+    assert refusal.facts == {"available": "10.00"}
+
+
+def test_a_ceiling_below_what_is_available_is_refused() -> None:
+    refusal = refusal_of(wallet("alice", "10.00"), None, "9.99")
+    assert isinstance(refusal, LimitExceeded)
+    assert refusal.pointer == "/max_available"
+    assert refusal.facts == {"available": "10.00"}
+
+
+def test_limits_bind_what_is_available_and_not_what_is_posted() -> None:
+    held = account("alice", "10.00", held="4.00")
+    check_limits(held, Decimal("6.00"), Decimal("6.00"))
+    assert isinstance(refusal_of(held, "6.01", None), LimitExceeded)
+    assert isinstance(refusal_of(held, None, "5.99"), LimitExceeded)
+
+
+def test_a_floor_above_the_ceiling_is_refused_before_anything_else() -> None:
+    refusal = refusal_of(wallet("alice", "10.00"), "20.00", "19.99")
+    assert isinstance(refusal, ValidationFailed)
+    assert refusal.pointer == "/min_available"
+
+
+def test_an_account_a_dispute_has_overdrawn_may_keep_its_floor() -> None:
+    check_limits(account("alice", "-10.00", overdrawn=True), Decimal("0.00"), None)
+    assert isinstance(refusal_of(account("alice", "-10.00"), "0.00", None), LimitExceeded)
+
+
+# --- Status ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("before", "after"), [(OPEN, FROZEN), (FROZEN, FROZEN)])
+def test_an_account_is_frozen_whatever_lies_in_it(before: AccountStatus, after: AccountStatus) -> None:
+    assert status_after_freeze(account("alice", "10.00", held="1.00", status=before)) is after
+
+
+@pytest.mark.parametrize(("before", "after"), [(OPEN, OPEN), (FROZEN, OPEN)])
+def test_an_account_is_unfrozen_whatever_lies_in_it(before: AccountStatus, after: AccountStatus) -> None:
+    assert status_after_unfreeze(account("alice", "10.00", held="1.00", status=before)) is after
+
+
+@pytest.mark.parametrize("rule", [status_after_freeze, status_after_unfreeze])
+def test_a_closed_account_stays_closed(rule: object) -> None:
+    assert callable(rule)
+    with pytest.raises(InvalidState) as caught:
+        rule(account("alice", status=CLOSED))
+    assert caught.value.facts == {"status": "closed"}
+
+
+@pytest.mark.parametrize("before", AccountStatus)
+def test_an_empty_account_can_be_closed_whatever_its_status(before: AccountStatus) -> None:
+    assert status_after_close(account("alice", status=before)) is CLOSED
+
+
+@pytest.mark.parametrize(("posted", "held"), [("0.01", "0.00"), ("-0.01", "0.00"), ("0.00", "0.01"), ("5.00", "5.00")])
+def test_an_account_with_anything_posted_or_held_cannot_be_closed(posted: str, held: str) -> None:
+    with pytest.raises(InvalidState) as caught:
+        status_after_close(account("alice", posted, held=held))
+    assert caught.value.facts == {"posted": posted, "held": held}
+
+
+def test_an_account_that_was_emptied_can_be_closed_although_money_went_through_it() -> None:
+    state = wallet("alice", "10.00")
+    state.take(Side.DEBIT, Decimal("10.00"), Layer.POSTED, releases=False)
+    assert status_after_close(state) is CLOSED
