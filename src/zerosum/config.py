@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     cursor_secret: SecretStr | None = None
     master_keys: SecretStr | None = None
     """`id:base64` pairs of 32 bytes, separated by commas; the first one is current, the others still open."""
-    token_audience: str = "zerosum"
+    token_audience: str = "zerosum"  # noqa: S105 - a name, not a secret
     token_seconds: Annotated[int, Field(ge=30, le=3600)] = 900
     trusted_issuers: Annotated[list[IssuerSettings], NoDecode] = []
 
@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     metrics: bool = True
+    metrics_dir: Path | None = None
+    """Where the processes of one service count together; by default a folder made for the run."""
     otlp_endpoint: str | None = None
 
     data_dir: Path = Path(".zerosum")

@@ -65,7 +65,8 @@ class Installation:
         started = time.monotonic()
         while time.monotonic() - started < seconds_max:
             try:
-                if httpx.get(f"{self.base_url}/readyz", timeout=2.0, trust_env=False).status_code == 200:
+                answer = httpx.get(f"{self.base_url}/readyz", timeout=2.0, trust_env=False, verify=False)
+                if answer.status_code == 200:
                     return time.monotonic() - started
             except (httpx.HTTPError, FileNotFoundError):
                 pass

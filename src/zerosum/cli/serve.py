@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from zerosum.cli.listening import listen
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
+from zerosum.telemetry import share_metrics
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -22,8 +25,9 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
     check_database(settings)
     sockets = listen(settings.host, settings.port, settings.workers)
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
-    load_service()
-    with Supervisor(say) as supervisor:
+    with TemporaryDirectory(prefix="zerosum-metrics-") as made, Supervisor(say) as supervisor:
+        share_metrics(settings.metrics_dir or Path(made))
+        load_service()
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             supervisor.add_worker(

@@ -1,0 +1,172 @@
+"""`zerosum up` as a newcomer meets it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.campaigns.installation import Installation, installed, start
+from tests.cli.command import assert_one_clear_line, zerosum
+
+STOP_SECONDS_MAX = 8.0
+BACK_SECONDS_MAX = 10.0
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder the servers' account can pass through, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="zerosum-cli-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Installation]:
+    with installed() as installation:
+        yield installation
+
+
+def test_the_credentials_are_written_once_for_their_owner_only(running: Installation) -> None:
+    path = running.folder / "credentials.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert set(running.credentials) == {"base_url", "ledger", "client_id", "client_secret", "api_key"}
+
+
+def test_the_printed_first_payment_works_when_pasted(running: Installation) -> None:
+    printed = running.log()
+    lines = printed[printed.index("TOKEN=") :].split("\n\n")[0]
+    command = re.sub(r"TOKEN=\$\((.*?) token", r"TOKEN=$(zerosum token", lines)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    pasted = f'zerosum() {{ python -m zerosum "$@"; }}\n{command}'
+    done = subprocess.run(
+        ["sh", "-c", pasted], capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False
+    )
+    assert '"status":"succeeded"' in done.stdout
+
+
+def test_the_demo_ledger_has_accounts_to_pay_between(running: Installation) -> None:
+    answer = httpx.get(f"{running.base_url}/v1/accounts", headers=running.headers, trust_env=False)
+    assert {"customers:alice", "customers:bob", "revenue:fees"} <= {item["code"] for item in answer.json()["data"]}
+
+
+def test_a_second_start_in_the_same_folder_is_refused_in_one_line(running: Installation) -> None:
+    said = zerosum("up", "--data-dir", str(running.folder), "--port", "0")
+    assert_one_clear_line(said, "in use", running.base_url)
+
+
+def test_a_port_that_is_taken_is_named(open_folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert_one_clear_line(zerosum("up", "--data-dir", str(open_folder / "data"), "--port", port), port, "in use")
+
+
+def test_a_wrong_setting_is_named(open_folder: Path) -> None:
+    said = zerosum("up", "--data-dir", str(open_folder / "data"), ZEROSUM_RATE_LIMIT_PER_PRINCIPAL="fast")
+    assert_one_clear_line(said, "ZEROSUM_RATE_LIMIT_PER_PRINCIPAL")
+
+
+def test_a_folder_of_somebody_else_is_left_alone(open_folder: Path) -> None:
+    (open_folder / "thesis.txt").write_text("years of work")
+    assert_one_clear_line(zerosum("up", "--data-dir", str(open_folder), "--port", "0"), "thesis.txt")
+
+
+def test_an_old_postgresql_is_named(open_folder: Path) -> None:
+    for name in ("postgres", "initdb"):
+        program = open_folder / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) 12.9'\n")
+        program.chmod(0o755)
+    said = zerosum(
+        "up", "--data-dir", str(open_folder / "data"), "--port", "0", ZEROSUM_POSTGRES_BIN=str(open_folder / "bin")
+    )
+    assert_one_clear_line(said, "12.9", "15")
+
+
+def test_what_was_killed_comes_back(running: Installation) -> None:
+    for victim in (running.api_pids()[0], running.valkey_pid(), running.postgres_pid()):
+        os.kill(victim, signal.SIGKILL)
+        time.sleep(0.3)
+        running.wait_until_ready(BACK_SECONDS_MAX)
+    deadline = time.monotonic() + BACK_SECONDS_MAX
+    while len(running.api_pids()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(running.api_pids()) == 2
+    answer = httpx.get(f"{running.base_url}/v1/trial-balance", headers=running.headers, trust_env=False)
+    assert answer.json()["currencies"][0]["difference"] == "0.00"
+
+
+def test_metrics_sum_over_the_processes(running: Installation) -> None:
+    def count() -> float:
+        text = httpx.get(f"{running.base_url}/metrics", trust_env=False).text
+        found = re.findall(r'zerosum_http_requests_total\{.*route="/healthz".*\} ([0-9.]+)', text)
+        return sum(float(value) for value in found)
+
+    before = count()
+    for _ in range(40):  # each on a connection of its own, so that both processes get some
+        httpx.get(f"{running.base_url}/healthz", trust_env=False)
+    assert count() - before == 40
+
+
+def test_it_starts_again_with_its_data_and_stops_at_once() -> None:
+    with installed() as installation:
+        folder = installation.folder
+        body = {"type": "deposit", "amount": "5.00", "currency": "USD", "to": "customers:alice"}
+        headers = {**installation.headers, "Idempotency-Key": "kept"}
+        httpx.post(f"{installation.base_url}/v1/payments", json=body, headers=headers, trust_env=False)
+        assert installation.stop() < STOP_SECONDS_MAX
+        again = start(folder)
+        answer = httpx.post(f"{again.base_url}/v1/payments", json=body, headers=headers, trust_env=False)
+        assert answer.headers["idempotency-replayed"] == "true"
+        assert again.stop() < STOP_SECONDS_MAX
+
+
+def test_no_demo_makes_an_empty_ledger() -> None:
+    with installed("--no-demo", "--workers", "1") as installation:
+        answer = httpx.get(f"{installation.base_url}/v1/accounts", headers=installation.headers, trust_env=False)
+        assert answer.json()["data"] == []
+        ledgers = httpx.get(f"{installation.base_url}/v1/ledgers", headers=installation.headers, trust_env=False)
+        assert [ledger["name"] for ledger in ledgers.json()["data"]] == ["main"]
+
+
+def test_https_serves_with_a_development_certificate() -> None:
+    with installed("--https", "--workers", "1") as installation:
+        assert installation.base_url.startswith("https://")
+        trust = ssl.create_default_context(cafile=installation.folder / "tls" / "certificate.pem")
+        answer = httpx.get(
+            f"{installation.base_url}/v1/accounts",
+            headers=installation.headers,
+            verify=trust,
+            trust_env=False,
+        )
+        assert answer.status_code == 200
+        token = zerosum("token", "--data-dir", str(installation.folder))
+        assert token.out.count(".") == 2
+
+
+def test_two_folders_run_side_by_side() -> None:
+    with installed("--workers", "1") as one, installed("--workers", "1") as other:
+        assert one.base_url != other.base_url
+        assert one.credentials["ledger"] != other.credentials["ledger"]
+        refused = httpx.get(f"{one.base_url}/v1/accounts", headers=other.headers, trust_env=False)
+        assert refused.status_code == 401
+
+
+def test_a_token_needs_an_installation(open_folder: Path) -> None:
+    assert_one_clear_line(zerosum("token", "--data-dir", str(open_folder / "none")), "zerosum up")
