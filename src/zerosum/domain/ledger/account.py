@@ -90,6 +90,10 @@ class AccountState:
         """What may still be spent: posted less held. Expected incoming money does not count."""
         return subtract(self.posted, self.held)
 
+    @property
+    def is_below_floor(self) -> bool:
+        return self.min_available is not None and self.available < self.min_available
+
     def take(self, side: Side, amount: Decimal, layer: Layer, *, releases: bool) -> None:
         """Carry one posting. The Book has judged it before."""
         if layer is Layer.POSTED:

@@ -120,6 +120,10 @@ class Book:
         )
         digest = entry_digest(posted)
         posted.postings = tuple([self._write(posting, place, digest) for place, posting in enumerate(entry.postings)])
+        for posting in entry.postings:
+            account = self.accounts[posting.account_id]
+            if account.overdrawn:
+                account.overdrawn = account.is_below_floor
         return posted
 
     def objections(self, entry: JournalEntry) -> Iterator[DomainError]:
@@ -147,10 +151,9 @@ class Book:
     def _write(self, posting: Posting, place: int, digest: bytes) -> PostedPosting:
         account = self.accounts[posting.account_id]
         account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
+        if posting.may_overdraw:
+            account.overdrawn = True  # until the entry is written: it is judged as a whole
         balance, held = account.posted, account.held
-        if account.min_available is not None:
-            is_below = subtract(balance, held) < account.min_available
-            account.overdrawn = is_below and (account.overdrawn or posting.may_overdraw)
         account.head = posting_hash(
             account.head,
             digest,
@@ -201,8 +204,8 @@ class _Change:
     def objections(self) -> Iterator[DomainError]:
         """Too little available, too much, or more than a balance can hold."""
         account = self.account
-        posted_after = add(account.posted, self.posted)
-        available_after = subtract(posted_after, add(account.held, self.held))
+        posted_after, held_after = add(account.posted, self.posted), add(account.held, self.held)
+        available_after = subtract(posted_after, held_after)
         growth = subtract(self.posted, self.held)
         floor, ceiling = account.min_available, account.max_available
         if growth < 0 and floor is not None and available_after < floor and not self.may_overdraw:
