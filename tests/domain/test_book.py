@@ -480,6 +480,13 @@ def test_what_is_available_stops_there_too() -> None:
     apply(book, lines.format("9999999999999999999.99"))
 
 
+def test_what_is_held_stops_there_too() -> None:
+    book = Book([account("alice", "50000000000000000000.00", held="99999999999999999999.98", floor=None), clearing()])
+    lines = "debit alice {0} USD pending \n credit clearing {0} USD pending"
+    assert refusal(book, lines.format("0.02")).code == "balance_overflow"
+    apply(book, lines.format("0.01"))
+
+
 def test_one_account_may_meet_several_objections_floor_or_ceiling_first() -> None:
     book = Book([account("alice", "-1.00", floor="-1.00"), account("bob", "1.00", ceiling="1.00")])
     lines = f"""

@@ -228,7 +228,11 @@ class _Change:
                 max_available=render_amount(ceiling),
                 pointer=self.pointer,
             )
-        if not (_LOWEST < posted_after < BALANCE_LIMIT and _LOWEST < available_after < BALANCE_LIMIT):
+        if not (
+            _LOWEST < posted_after < BALANCE_LIMIT
+            and _LOWEST < available_after < BALANCE_LIMIT
+            and held_after < BALANCE_LIMIT
+        ):
             yield BalanceOverflow(
                 "The balance would pass 20 integer digits.",
                 account=_wire_id(account.id),
