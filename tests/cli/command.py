@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ class Said:
     err: str
 
 
-def zerosum(*arguments: str, cwd: Path | None = None, **environment: str) -> Said:
+def zerosum(*arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> Said:
     """The command to its end, with no settings but those given."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ZEROSUM_")}
     done = subprocess.run(
@@ -27,7 +28,7 @@ def zerosum(*arguments: str, cwd: Path | None = None, **environment: str) -> Sai
         text=True,
         timeout=SECONDS_MAX,
         cwd=cwd,
-        env={**clean, **environment},
+        env={**clean, **(environment or {})},
         check=False,
     )
     return Said(done.returncode, done.stdout, done.stderr)

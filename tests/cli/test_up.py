@@ -78,7 +78,9 @@ def test_a_port_that_is_taken_is_named(open_folder: Path) -> None:
 
 
 def test_a_wrong_setting_is_named(open_folder: Path) -> None:
-    said = zerosum("up", "--data-dir", str(open_folder / "data"), ZEROSUM_RATE_LIMIT_PER_PRINCIPAL="fast")
+    said = zerosum(
+        "up", "--data-dir", str(open_folder / "data"), environment={"ZEROSUM_RATE_LIMIT_PER_PRINCIPAL": "fast"}
+    )
     assert_one_clear_line(said, "ZEROSUM_RATE_LIMIT_PER_PRINCIPAL")
 
 
@@ -94,7 +96,12 @@ def test_an_old_postgresql_is_named(open_folder: Path) -> None:
         program.write_text(f"#!/bin/sh\necho '{name} (PostgreSQL) 12.9'\n")
         program.chmod(0o755)
     said = zerosum(
-        "up", "--data-dir", str(open_folder / "data"), "--port", "0", ZEROSUM_POSTGRES_BIN=str(open_folder / "bin")
+        "up",
+        "--data-dir",
+        str(open_folder / "data"),
+        "--port",
+        "0",
+        environment={"ZEROSUM_POSTGRES_BIN": str(open_folder / "bin")},
     )
     assert_one_clear_line(said, "12.9", "15")
 

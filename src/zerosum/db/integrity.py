@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 ROWS_AT_ONCE = 5_000
 
 _CHAIN = text("""
-select posting.account_id, posting.account_version, posting.place, posting.side, posting.layer, posting.releases,
+select posting.account_id, posting.account_version, posting.place, posting.side::text as side,
+       posting.layer::text as layer, posting.releases,
        posting.amount::text as amount, posting.currency, posting.balance_after::text as balance_after,
        posting.held_after::text as held_after, posting.hash, posting.entry_id,
        posting.effective_at as posting_effective_at, posting.posted_at as posting_posted_at,

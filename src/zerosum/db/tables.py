@@ -7,6 +7,7 @@ distributed by ledger unchanged. The hot tables have no foreign keys, which woul
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
@@ -40,6 +41,13 @@ class SingleChar(UserDefinedType[str]):
 
     def get_col_spec(self, **_: Any) -> str:
         return '"char"'
+
+    def bind_processor(self, _: Any) -> Callable[[str | None], bytes | None]:
+        """The driver takes and gives single bytes."""
+        return lambda value: None if value is None else value.encode("ascii")
+
+    def result_processor(self, _: Any, __: Any) -> Callable[[bytes | None], str | None]:
+        return lambda value: None if value is None else value.decode("ascii")
 
 
 class Xid8(UserDefinedType[int]):

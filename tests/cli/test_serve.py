@@ -1,0 +1,151 @@
+"""`zerosum serve`, `worker` and `migrate`: with a database and Redis that the settings name."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.cli.command import assert_one_clear_line, zerosum
+from tests.conftest import Servers, TestDatabase, clone_database
+from zerosum.db.provisioning import OWNER_ROLE, SERVICE_ROLE
+
+SECRET = base64.b64encode(bytes(range(32))).decode()
+READY_SECONDS_MAX = 30.0
+
+
+@pytest.fixture
+def environment(test_database: TestDatabase, servers: Servers) -> dict[str, str]:
+    return {
+        "ZEROSUM_DATABASE_URL": test_database.service_dsn,
+        "ZEROSUM_REDIS_URL": servers.redis_url,
+        "ZEROSUM_API_KEY_PEPPER": SECRET,
+        "ZEROSUM_CURSOR_SECRET": SECRET,
+        "ZEROSUM_MASTER_KEYS": f"test:{SECRET}",
+    }
+
+
+@contextmanager
+def serving(environment: dict[str, str], *arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "zerosum", "serve", "--port", str(port), "--workers", "2", *arguments]
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while True:
+            try:
+                if httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=15)
+
+
+def test_it_serves_and_ends_well_on_sigterm(environment: dict[str, str]) -> None:
+    with serving(environment) as (url, process):
+        assert httpx.get(f"{url}/.well-known/jwks.json", trust_env=False).json()["keys"]
+        assert httpx.get(f"{url}/v1/accounts", trust_env=False).status_code == 401
+        assert "zerosum_http_requests_total" in httpx.get(f"{url}/metrics", trust_env=False).text
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ZEROSUM_DATABASE_URL", "ZEROSUM_API_KEY_PEPPER", "ZEROSUM_CURSOR_SECRET", "ZEROSUM_MASTER_KEYS"],
+)
+def test_a_missing_setting_is_named(environment: dict[str, str], name: str) -> None:
+    del environment[name]
+    assert_one_clear_line(zerosum("serve", "--port", "0", environment=environment), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ZEROSUM_PORT", "eighty"),
+        ("ZEROSUM_WORKERS", "0"),
+        ("ZEROSUM_API_KEY_PEPPER", "short"),
+        ("ZEROSUM_MASTER_KEYS", "no-colon"),
+        ("ZEROSUM_RATE_LIMIT_PER_ADDRESS", "10 per second"),
+        ("ZEROSUM_TRUSTED_PROXIES", "everybody"),
+        ("ZEROSUM_TRUSTED_ISSUERS", "not json"),
+        ("ZEROSUM_SHUTDOWN_SECONDS", "1"),
+        ("ZEROSUM_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none"),
+    ],
+)
+def test_a_wrong_setting_is_named(environment: dict[str, str], name: str, value: str) -> None:
+    assert_one_clear_line(zerosum("serve", environment={**environment, name: value}), name)
+
+
+def test_serving_beyond_this_machine_needs_tls(environment: dict[str, str]) -> None:
+    assert_one_clear_line(zerosum("serve", "--host", "0.0.0.0", environment=environment), "ZEROSUM_TLS_CERTIFICATE")
+
+
+def test_a_superuser_is_refused(environment: dict[str, str], test_database: TestDatabase) -> None:
+    environment["ZEROSUM_DATABASE_URL"] = test_database.superuser_dsn
+    assert_one_clear_line(zerosum("serve", "--port", "0", environment=environment), "superuser")
+
+
+async def test_an_owner_is_refused(environment: dict[str, str], servers: Servers) -> None:
+    owned = await clone_database(servers, "zerosum_owned")
+    connection = await asyncpg.connect(owned.superuser_dsn)
+    await connection.execute(f'grant "{OWNER_ROLE}" to "{SERVICE_ROLE}"')
+    try:
+        environment["ZEROSUM_DATABASE_URL"] = owned.service_dsn
+        assert_one_clear_line(zerosum("serve", "--port", "0", environment=environment), "owns the tables")
+    finally:
+        await connection.execute(f'revoke "{OWNER_ROLE}" from "{SERVICE_ROLE}"')
+        await connection.close()
+
+
+async def test_a_server_that_could_lose_payments_is_refused(environment: dict[str, str], servers: Servers) -> None:
+    careless = await clone_database(servers, "zerosum_careless")
+    connection = await asyncpg.connect(careless.superuser_dsn)
+    await connection.execute("alter database zerosum_careless set synchronous_commit = off")
+    await connection.close()
+    environment["ZEROSUM_DATABASE_URL"] = careless.service_dsn
+    assert_one_clear_line(zerosum("serve", "--port", "0", environment=environment), "synchronous_commit=off")
+
+
+async def test_migrate_makes_an_empty_database_fit_to_serve(environment: dict[str, str], servers: Servers) -> None:
+    connection = await asyncpg.connect(servers.superuser_dsn)
+    await connection.execute("drop database if exists zerosum_empty with (force)")
+    await connection.execute("create database zerosum_empty")
+    await connection.close()
+    environment["ZEROSUM_DATABASE_URL"] = servers.dsn("zerosum_empty")
+    assert_one_clear_line(zerosum("serve", "--port", "0", environment=environment), "zerosum migrate")
+    said = zerosum(
+        "migrate", environment={"ZEROSUM_MIGRATION_DATABASE_URL": servers.dsn("zerosum_empty", superuser=True)}
+    )
+    assert (said.code, said.out) == (0, "")
+    with serving(environment) as (url, _):
+        assert httpx.get(f"{url}/healthz", trust_env=False).json() == {"status": "ok"}
+
+
+def test_migrate_needs_to_know_where() -> None:
+    assert_one_clear_line(zerosum("migrate"), "ZEROSUM_MIGRATION_DATABASE_URL")
+
+
+def test_the_worker_runs_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
+    process = subprocess.Popen([sys.executable, "-m", "zerosum", "worker"], env={**os.environ, **environment})
+    time.sleep(2.0)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
