@@ -11,6 +11,7 @@ from zerosum.api.schemas.accounts import state_body
 from zerosum.api.validation import validated
 from zerosum.domain.errors import DomainError, InvalidParameter, TooManyItems, UnknownField, ValidationFailed
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.gateway.json_guard import pointer_step
 from zerosum.gateway.routing import Answer, Call
 from zerosum.services.desk import BULK_ITEMS_MAX, Desk, Done
 
@@ -51,7 +52,7 @@ class DeskRoutes(Generic[Order, View]):
         mode = parameters.get("mode", "independent")
         if mode not in ("atomic", "independent"):
             raise InvalidParameter("The mode is `atomic` or `independent`.", pointer="mode")
-        orders = [self._item(item, index) for index, item in enumerate(_items(call.content))]
+        orders = [self._item(item) for item in _items(call.content)]
         if mode == "independent":
             results = await self._desk.each(call.caller, orders)
             return json_answer(
@@ -61,7 +62,7 @@ class DeskRoutes(Generic[Order, View]):
         if isinstance(together, tuple):
             index, refusal = together
             refusal.facts["index"] = index
-            return render(refusal, call.request_id, call.path)
+            return render(refusal, call.request_id, call.path, _place(index))
         return json_answer(200, {"results": [self._result(call, index, item) for index, item in enumerate(together)]})
 
     async def _rehearsal(self, call: Call, order: Order) -> Answer:
@@ -73,18 +74,18 @@ class DeskRoutes(Generic[Order, View]):
         ]
         return json_answer(200, content)
 
-    def _item(self, item: Any, index: int) -> Order | DomainError:
+    def _item(self, item: Any) -> Order | DomainError:
         try:
             return self._item_order_of(item)
         except DomainError as refusal:
-            return _within_item(refusal, index)
+            return refusal
 
     def _result(self, call: Call, index: int, result: Done[View] | DomainError) -> dict[str, Any]:
         if isinstance(result, DomainError):
             content = {
                 "index": index,
                 "status": status_of(result),
-                "problem": problem(result, call.request_id, call.path),
+                "problem": problem(result, call.request_id, call.path, _place(index)),
             }
             is_replay = result.is_replay
         else:
@@ -117,7 +118,7 @@ def model_item_order(model: Any) -> Callable[[Any], Any]:
 def _items(content: Any) -> list[Any]:
     for name in content:
         if name != "items":
-            raise UnknownField("There is no such member here.", pointer=f"/{name}"[:64])
+            raise UnknownField("There is no such member here.", pointer=f"/{pointer_step(name)}")
     items = content.get("items")
     if not isinstance(items, list) or not items:
         raise ValidationFailed("`items` is a list of at least one item.", pointer="/items")
@@ -126,16 +127,9 @@ def _items(content: Any) -> list[Any]:
     return items
 
 
-def _within_item(refusal: DomainError, index: int) -> DomainError:
+def _place(index: int) -> str:
     """The pointers of a bulk call are those of its body."""
-    place = f"/items/{index}"
-    for fault in (refusal, *refusal.others):
-        if fault.pointer is not None:
-            fault.pointer = place + fault.pointer
-    if isinstance(refusal, ValidationFailed):
-        for entry in refusal.errors:
-            entry["pointer"] = place + entry["pointer"]
-    return refusal
+    return f"/items/{index}"
 
 
 def _flag(parameters: dict[str, str], name: str) -> bool:

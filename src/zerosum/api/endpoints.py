@@ -13,7 +13,8 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
-from zerosum.api.schemas.problems import PROBLEM_CONTENT
+from zerosum.api import route_manual
+from zerosum.api.route_manual import Refusal
 from zerosum.domain.errors import InvalidParameter, UnknownParameter
 from zerosum.gateway.json_guard import checked_text
 from zerosum.gateway.principal import Scope
@@ -22,33 +23,6 @@ from zerosum.gateway.routing import BODY_BYTES_MAX, Answer, BodyKind, Call, Lean
 PARAMETERS_MAX = 60
 
 JSON_TYPE = (b"content-type", b"application/json")
-
-BEARER = "bearer"
-OAUTH = "oauth2"
-
-KEY_HEADER = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": True,
-    "description": "Your name for this one operation: 1 to 255 visible ASCII characters. The same key with the same "
-    "request gives the first answer again; with another request it is refused.",
-    "schema": {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"},
-    "example": "order-1001",
-}
-
-_DESCRIPTIONS = {
-    400: "The request is malformed.",
-    401: "No valid access token or API key.",
-    403: "The token lacks the scope.",
-    404: "There is no such thing in this ledger.",
-    409: "Not possible in the present state.",
-    413: "The body is too large.",
-    415: "The body is not JSON in UTF-8.",
-    422: "The request cannot be carried out as it is.",
-    429: "Too many requests.",
-    503: "Not now; nothing was done.",
-    504: "The outcome is not known: retry with the same key.",
-}
 
 
 async def call_of(request: Request) -> Call:
@@ -78,6 +52,7 @@ class Routes:
         scope: Scope | None,
         summary: str,
         answer: Any,
+        answer_class: type[Response] | None = None,
         status: int = 200,
         body: BodyKind = BodyKind.NONE,
         body_bytes_max: int = BODY_BYTES_MAX,
@@ -85,17 +60,21 @@ class Routes:
         lean: Lean | None = None,
         query: Collection[str] = (),
         families: Collection[str] = (),
-        refusals: Collection[int] = (),
+        refusals: Collection[Refusal] = (),
+        named_in_body: Collection[Refusal] = (),
         description: str | None = None,
         reads: type[BaseModel] | None = None,
         examples: dict[str, Any] | None = None,
         form: dict[str, Any] | None = None,
         also_answers: dict[int, tuple[str, Any]] | None = None,
+        headers: dict[str, Any] | None = None,
     ) -> None:
         """`query` names the parameters the call knows; `families` those of the form name[key].
 
-        `reads` or `form` documents the body of an endpoint that reads it itself; `also_answers` further statuses with
-        their description and model.
+        `reads` or `form` documents the body, which endpoints read by themselves from the call: the gateway layer has
+        judged and normalised it. `refusals` are those the route adds to what every call can meet, `named_in_body`
+        those for what a member of the body names and is not there. `also_answers` are further statuses with their
+        description and model, `headers` further headers of the answer.
         """
         if reads is not None:
             self.documented.append(reads)
@@ -110,6 +89,13 @@ class Routes:
                 lean=lean,
             )
         )
+        answered = {"headers": route_manual.success_headers(scope, headers or {}, needs_key=needs_key)}
+        responses = route_manual.problem_responses(scope, body, refusals, named_in_body, needs_key=needs_key)
+        for code, (text, model) in (also_answers or {}).items():
+            problem = responses.get(code, {"description": ""})
+            joined = f"{text}\n{problem['description']}".rstrip()
+            responses[code] = {**problem, **answered, "description": joined, "model": model}
+        options: dict[str, Any] = {} if answer_class is None else {"response_class": answer_class}
         self.router.add_api_route(
             path,
             endpoint,
@@ -117,54 +103,21 @@ class Routes:
             summary=summary,
             description=description,
             response_model=answer,
+            **options,
             status_code=status,
             response_model_exclude_unset=True,
             dependencies=[Depends(parameter_check(frozenset(query), tuple(families)))],
-            responses={
-                **{code: {"description": text, "model": model} for code, (text, model) in (also_answers or {}).items()},
-                **_problem_responses(scope, body, refusals, needs_key=needs_key),
-            },
-            openapi_extra=_extra(scope, reads, examples, form, needs_key=needs_key),
+            responses={**responses, status: answered},
+            openapi_extra=route_manual.openapi_extra(
+                scope,
+                reads,
+                examples,
+                form,
+                is_optional=body is BodyKind.OPTIONAL_JSON,
+                needs_key=needs_key,
+                has_metadata_filter="metadata" in families,
+            ),
         )
-
-
-def _problem_responses(
-    scope: Scope | None, body: BodyKind, refusals: Collection[int], *, needs_key: bool
-) -> dict[int | str, dict[str, Any]]:
-    statuses = {422, 503, *refusals}
-    if scope is not None:
-        statuses |= {401, 403, 429}
-    if body is not BodyKind.NONE:
-        statuses |= {400, 413, 415}
-    if needs_key:
-        statuses |= {400, 409, 504}
-    return {status: {"description": _DESCRIPTIONS[status], "content": PROBLEM_CONTENT} for status in sorted(statuses)}
-
-
-def _extra(
-    scope: Scope | None,
-    reads: type[BaseModel] | None,
-    examples: dict[str, Any] | None,
-    form: dict[str, Any] | None,
-    *,
-    needs_key: bool,
-) -> dict[str, Any]:
-    extra: dict[str, Any] = {"security": [] if scope is None else [{BEARER: []}, {OAUTH: [scope.value]}]}
-    if needs_key:
-        extra["parameters"] = [KEY_HEADER]
-    if reads is not None:
-        content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{component_name(reads)}"}}
-        if examples:
-            content["examples"] = examples
-        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
-    if form is not None:
-        extra["requestBody"] = form
-    return extra
-
-
-def component_name(model: type[BaseModel]) -> str:
-    """Under which name a model stands in the manual: as the framework itself would call it."""
-    return model.__name__.replace("[", "_").replace("]", "_")
 
 
 def parameter_check(known: frozenset[str], families: tuple[str, ...]) -> Callable[[Request], Awaitable[None]]:

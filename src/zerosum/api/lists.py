@@ -22,7 +22,7 @@ _DIGITS = re.compile("[0-9]{1,18}", re.ASCII)
 
 def _digits(value: Any) -> Any:
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
-        raise PydanticCustomError("digits", "a whole number in plain digits")
+        raise PydanticCustomError("digits", "This is a whole number in plain digits.")
     return value
 
 
@@ -31,7 +31,7 @@ Limit = Annotated[
     BeforeValidator(_digits),
     Query(ge=1, le=PAGE_SIZE_MAX, description="How many items the page holds at most."),
 ]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.", max_length=4000)]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
 Order = Annotated[
     str | None, Query(pattern="^(asc|desc)$", description="`desc` (newest first) by default, `asc` to sync.")
 ]

@@ -12,7 +12,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from zerosum.api.endpoints import BEARER, OAUTH, Routes, component_name
+from zerosum.api.endpoints import Routes
+from zerosum.api.route_manual import BEARER, OAUTH, component_name
 from zerosum.api.schemas.problems import Problem
 from zerosum.domain.errors import NotFound
 from zerosum.gateway.principal import Scope

@@ -29,6 +29,7 @@ STATUSES: dict[type[DomainError], int] = {
     errors.ApiKeyNotFound: 404,
     errors.IdempotencyKeyNotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.RequestTimeout: 408,
     errors.AccountExists: 409,
     errors.CurrencyExists: 409,
     errors.AccountFrozen: 409,
@@ -81,8 +82,11 @@ def status_of(error: DomainError) -> int:
     return NAMED_IN_BODY_STATUS if status == 404 and error.pointer is not None else status
 
 
-def problem(error: DomainError, request_id: str, instance: str) -> dict[str, Any]:
-    """The body: standard members, our code, the facts of the refusal, and where in the request each fault lies."""
+def problem(error: DomainError, request_id: str, instance: str, place: str = "") -> dict[str, Any]:
+    """The body: standard members, our code, the facts of the refusal, and where in the request each fault lies.
+
+    `place` is where the part of the request that was refused lies in the whole: an item of a bulk call.
+    """
     content: dict[str, Any] = {
         "type": f"urn:zerosum:problem:{error.code}",
         "title": error.title,
@@ -96,13 +100,13 @@ def problem(error: DomainError, request_id: str, instance: str) -> dict[str, Any
     for name, value in error.facts.items():
         if name not in _HEADER_FACTS:
             content.setdefault(name, value)
-    faults = _faults(error)
+    faults = _faults(error, place)
     if faults:
         content["errors"] = faults
     return content
 
 
-def render(error: DomainError, request_id: str, instance: str) -> Answer:
+def render(error: DomainError, request_id: str, instance: str, place: str = "") -> Answer:
     headers = [_MEDIA_TYPE]
     if error.is_replay:
         headers.append(_REPLAYED)
@@ -114,15 +118,15 @@ def render(error: DomainError, request_id: str, instance: str) -> Answer:
         headers.append((b"retry-after", b"1"))
     if "allow" in error.facts:
         headers.append((b"allow", ", ".join(error.facts["allow"]).encode("ascii")))
-    body = orjson.dumps(problem(error, request_id, instance))
+    body = orjson.dumps(problem(error, request_id, instance, place))
     return Answer(status_of(error), body, tuple(headers))
 
 
-def _faults(error: DomainError) -> list[dict[str, str]]:
+def _faults(error: DomainError, place: str) -> list[dict[str, str]]:
     if isinstance(error, ValidationFailed) and error.errors:
-        return error.errors
+        return [{**fault, "pointer": place + fault["pointer"]} for fault in error.errors]
     return [
-        {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail}
+        {"pointer": place + fault.pointer, "code": fault.code, "detail": fault.detail}
         for fault in (error, *error.others)
         if fault.pointer is not None
     ]

@@ -12,11 +12,11 @@ from zerosum.domain.errors import (
     DomainError,
     InvalidAmount,
     InvalidParameter,
-    TooManyItems,
     UnknownField,
     UnknownParameter,
     ValidationFailed,
 )
+from zerosum.gateway.json_guard import pointer_step
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -25,9 +25,18 @@ ERRORS_MAX = 20
 
 # The classes whose code a single kind of fault gives to the whole problem.
 _CLASSES: dict[str, type[DomainError]] = {
-    cls.code: cls for cls in (InvalidAmount, InvalidParameter, TooManyItems, UnknownField, UnknownParameter)
+    cls.code: cls for cls in (InvalidAmount, InvalidParameter, UnknownField, UnknownParameter)
 }
-_ALIASES = {"from_": "from"}
+
+_DETAILS = {
+    "extra_forbidden": "There is no such member here.",
+    "missing": "This is required.",
+    "string_type": "This must be a string.",
+    "int_type": "This must be a whole number.",
+    "list_type": "This must be a list.",
+    "dict_type": "This must be an object.",
+    "model_type": "This must be an object.",
+}
 
 
 def validated(model: type[Body], content: Any) -> Body:
@@ -59,15 +68,13 @@ def _fault(error: Any, location: tuple[Any, ...]) -> dict[str, str]:
     if where in ("query", "path", "header"):
         code = "unknown_parameter" if kind == "extra_forbidden" else "invalid_parameter"
         return {"pointer": str(location[-1]), "code": code, "detail": _detail(error)}
-    pointer = "".join(f"/{_step(step)}" for step in location[1:] if not _is_branch(step))
+    pointer = "".join(f"/{pointer_step(str(step))}" for step in location[1:])
     return {"pointer": pointer, "code": _body_code(kind, location, error.get("input")), "detail": _detail(error)}
 
 
 def _body_code(kind: str, location: tuple[Any, ...], value: Any) -> str:
     if kind == "extra_forbidden":
         return "unknown_field"
-    if kind == "too_long" and location[-1] == "items":
-        return "too_many_items"
     if kind == "string_type" and location[-1] in AMOUNT_MEMBERS and isinstance(value, int | float):
         return "invalid_amount"
     return "validation_error"
@@ -75,19 +82,4 @@ def _body_code(kind: str, location: tuple[Any, ...], value: Any) -> str:
 
 def _detail(error: Any) -> str:
     """In words, without the value: pydantic's own messages name only types, bounds and patterns."""
-    return {
-        "extra_forbidden": "There is no such member here.",
-        "missing": "This is required.",
-        "string_type": "This must be a string.",
-    }.get(str(error["type"]), str(error["msg"]))
-
-
-def _step(step: Any) -> str:
-    text = _ALIASES.get(step, str(step)) if isinstance(step, str) else str(step)
-    shown = "".join(character for character in text[:64] if character.isprintable())
-    return shown.replace("~", "~0").replace("/", "~1")
-
-
-def _is_branch(step: Any) -> bool:
-    """Pydantic names the branch of a union or a validator in the location; a caller does not know those."""
-    return isinstance(step, str) and (step.startswith(("function-", "constrained-")) or step in ("str", "[key]"))
+    return _DETAILS.get(str(error["type"]), str(error["msg"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Body, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import (
@@ -17,6 +17,7 @@ from zerosum.api.lists import (
     VersionParameter,
     page_request,
 )
+from zerosum.api.route_manual import CACHE_HEADERS, OF_AMOUNTS, Refusal
 from zerosum.api.schemas.accounts import (
     AccountResponse,
     BalanceResponse,
@@ -30,8 +31,11 @@ from zerosum.api.schemas.accounts import (
     balance_body,
     posting_body,
 )
+from zerosum.api.schemas.fields import REFERENCE_PATTERN_TEXT
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.services import Services
+from zerosum.api.validation import validated
+from zerosum.domain import errors
 from zerosum.domain.errors import InvalidParameter
 from zerosum.domain.ledger.account import AccountType
 from zerosum.gateway.principal import Scope
@@ -40,16 +44,37 @@ from zerosum.services.accounts import ChangeAccount, OpenAccount
 from zerosum.services.times import parse_filter_time
 
 Reference = Annotated[
-    str, Path(description="The account's id (`acc_…`) or its code.", examples=["customers:alice"], max_length=140)
+    str,
+    Path(
+        description="The account's id (`acc_…`) or its code. A slash in a code may stay as it is; a code that ends "
+        "like a route of its own (`/balance`, `/freeze`…) is named by the id.",
+        examples=["customers:alice"],
+        json_schema_extra={"pattern": REFERENCE_PATTERN_TEXT},
+    ),
 ]
 _ACCOUNT = "/v1/accounts/{account:path}"
+
+OF_REFERENCE: tuple[Refusal, ...] = (errors.InvalidId, errors.AccountNotFound)
+OF_LIMITS: tuple[Refusal, ...] = (*OF_AMOUNTS, errors.LimitExceeded)
+
+EXAMPLES = {
+    "wallet": {
+        "summary": "A customer's wallet, which may not be overdrawn",
+        "value": {"code": "customers:alice", "currency": "USD", "type": "liability", "name": "Alice's wallet"},
+    },
+    "revenue": {
+        "summary": "An account of our own without floor",
+        "value": {"code": "revenue:fees", "currency": "USD", "type": "revenue", "min_available": None},
+    },
+}
 
 
 def account_routes(services: Services) -> Routes:
     routes = Routes("Accounts")
     accounts, balances, journal = services.accounts, services.balances, services.journal
 
-    async def open_account(call: TheCall, body: OpenAccountRequest) -> dict[str, Any]:
+    async def open_account(call: TheCall) -> dict[str, Any]:
+        body = validated(OpenAccountRequest, call.content)
         account = await accounts.open(
             call.caller,
             OpenAccount(
@@ -82,31 +107,23 @@ def account_routes(services: Services) -> Routes:
     async def get_account(call: TheCall, account: Reference) -> dict[str, Any]:
         return account_body(await accounts.get(call.caller, account))
 
-    async def change_account(call: TheCall, account: Reference, body: ChangeAccountRequest) -> dict[str, Any]:
+    async def change_account(call: TheCall, account: Reference) -> dict[str, Any]:
+        body = validated(ChangeAccountRequest, call.content)
         given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
         if "metadata" in given:
             given["metadata"] = given["metadata"] or {}
         return account_body(await accounts.change(call.caller, account, ChangeAccount(**given)))
 
-    async def freeze(
-        call: TheCall,
-        account: Reference,
-        body: Annotated[ReasonRequest | None, Body()] = None,  # noqa: ARG001
-    ) -> dict[str, Any]:
+    async def freeze(call: TheCall, account: Reference) -> dict[str, Any]:
+        validated(ReasonRequest, call.content)
         return account_body(await accounts.freeze(call.caller, account))
 
-    async def unfreeze(
-        call: TheCall,
-        account: Reference,
-        body: Annotated[ReasonRequest | None, Body()] = None,  # noqa: ARG001
-    ) -> dict[str, Any]:
+    async def unfreeze(call: TheCall, account: Reference) -> dict[str, Any]:
+        validated(ReasonRequest, call.content)
         return account_body(await accounts.unfreeze(call.caller, account))
 
-    async def close(
-        call: TheCall,
-        account: Reference,
-        body: Annotated[ReasonRequest | None, Body()] = None,  # noqa: ARG001
-    ) -> dict[str, Any]:
+    async def close(call: TheCall, account: Reference) -> dict[str, Any]:
+        validated(ReasonRequest, call.content)
         return account_body(await accounts.close(call.caller, account))
 
     async def get_balance(
@@ -148,30 +165,34 @@ def account_routes(services: Services) -> Routes:
         scope=write,
         status=201,
         body=BodyKind.JSON,
-        refusals=(409,),
+        reads=OpenAccountRequest,
+        examples=EXAMPLES,
+        refusals=(*OF_LIMITS, errors.InvalidCurrency, errors.AccountExists),
         summary="Open an account",
         answer=AccountResponse,
+        description="The code is yours to choose and fixed for ever; the answer gives the account's id beside it.",
     )
     routes.add(
         "GET",
         "/v1/accounts",
         list_accounts,
         scope=read,
-        refusals=(400,),
+        refusals=(errors.InvalidCursor,),
         summary="List accounts",
         answer=ListOf[AccountResponse],
         families=("metadata",),
         query=(*PAGE_PARAMETERS, "type", "currency", "status", "code_prefix"),
-        description="Newest first. `metadata[key]=value` narrows to accounts with that member.",
+        description="Newest first. All filters that are given must fit.",
     )
     routes.add(
         "GET",
         f"{_ACCOUNT}/balance",
         get_balance,
         scope=read,
-        refusals=(404, 409),
+        refusals=(*OF_REFERENCE, errors.VersionNotReached),
         summary="Read a balance",
         answer=BalanceResponse,
+        headers=CACHE_HEADERS,
         query=("as_of", "recorded_as_of", "min_version"),
         description="Now, from the cache where it is fresh; or as it was: `as_of` in the world, `recorded_as_of` as "
         "far as we had written it. `min_version` makes sure that a write you know of is seen.",
@@ -181,15 +202,16 @@ def account_routes(services: Services) -> Routes:
         f"{_ACCOUNT}/postings",
         list_postings,
         scope=read,
-        refusals=(400, 404),
+        refusals=(*OF_REFERENCE, errors.InvalidCursor),
         query=PAGE_PARAMETERS,
         summary="Read an account's history",
         answer=ListOf[PostingResponse],
+        description="Every posting with the balance after it, newest first.",
     )
-    for name, endpoint, does in (
-        ("freeze", freeze, "Freeze an account"),
-        ("unfreeze", unfreeze, "Unfreeze an account"),
-        ("close", close, "Close an empty account for good"),
+    for name, endpoint, does, what in (
+        ("freeze", freeze, "Freeze an account", "It takes no postings until it is unfrozen."),
+        ("unfreeze", unfreeze, "Unfreeze an account", "It takes postings again."),
+        ("close", close, "Close an account for good", "Only with nothing posted and nothing held in it."),
     ):
         routes.add(
             "POST",
@@ -197,13 +219,21 @@ def account_routes(services: Services) -> Routes:
             endpoint,
             scope=write,
             body=BodyKind.OPTIONAL_JSON,
-            refusals=(404, 409),
+            reads=ReasonRequest,
+            refusals=(*OF_REFERENCE, errors.InvalidState),
             summary=does,
             answer=AccountResponse,
-            description="Idempotent: what is so already stays so.",
+            description=f"{what} Idempotent: what is so already stays so.",
         )
     routes.add(
-        "GET", _ACCOUNT, get_account, scope=read, refusals=(404,), summary="Read an account", answer=AccountResponse
+        "GET",
+        _ACCOUNT,
+        get_account,
+        scope=read,
+        refusals=OF_REFERENCE,
+        summary="Read an account",
+        answer=AccountResponse,
+        description="With its balance as PostgreSQL has it now.",
     )
     routes.add(
         "PATCH",
@@ -211,8 +241,10 @@ def account_routes(services: Services) -> Routes:
         change_account,
         scope=write,
         body=BodyKind.JSON,
-        refusals=(404, 409),
+        reads=ChangeAccountRequest,
+        refusals=(*OF_REFERENCE, *OF_LIMITS, errors.InvalidState),
         summary="Change an account's name, limits or metadata",
         answer=AccountResponse,
+        description="Members that are not there stay as they are; null takes a name or limit away.",
     )
     return routes

@@ -9,6 +9,7 @@ from fastapi import Path, Query, Response
 from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
 from zerosum.api.endpoints import Routes, TheCall, as_response
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
 from zerosum.api.routes.payments import DryRun, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.journal import (
@@ -20,10 +21,13 @@ from zerosum.api.schemas.journal import (
 )
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.services import Services
+from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.journal import EntryOrder, RecordedEntry
+
+REFUSALS = (*OF_BOOKS, errors.Unbalanced)
 
 EXAMPLES = {
     "fee": {
@@ -49,10 +53,10 @@ def journal_routes(services: Services) -> Routes:
         body_of=entry_body,
     )
 
-    async def post_entry(call: TheCall, dry_run: DryRun = False) -> Response:  # noqa: ARG001 - the desk reads it
+    async def post_entry(call: TheCall, dry_run: DryRun = None) -> Response:  # noqa: ARG001 - the desk reads it
         return as_response(await desk.single(call))
 
-    async def post_entries(call: TheCall, mode: Mode = "independent") -> Response:  # noqa: ARG001
+    async def post_entries(call: TheCall, mode: Mode = None) -> Response:  # noqa: ARG001
         return as_response(await desk.bulk(call))
 
     async def list_entries(
@@ -86,6 +90,8 @@ def journal_routes(services: Services) -> Routes:
         answer=JournalEntryResponse,
         reads=JournalEntryRequest,
         examples=EXAMPLES,
+        refusals=REFUSALS,
+        named_in_body=(errors.AccountNotFound,),
         also_answers={200: ("A rehearsal.", JournalEntryRehearsal)},
         description="2 to 100 postings; in each currency the debits equal the credits.",
     )
@@ -98,7 +104,8 @@ def journal_routes(services: Services) -> Routes:
         body_bytes_max=BULK_BODY_BYTES_MAX,
         lean=desk.bulk,
         query=("mode",),
-        refusals=(409, 504),
+        refusals=(*OF_KEYS, *REFUSALS),
+        named_in_body=(errors.AccountNotFound,),
         summary="Post up to 1,000 journal entries",
         answer=BulkResponse[JournalEntryResponse],
         reads=BulkRequest[JournalEntryItem],
@@ -110,7 +117,7 @@ def journal_routes(services: Services) -> Routes:
         "/v1/journal-entries",
         list_entries,
         scope=read,
-        refusals=(400,),
+        refusals=(errors.InvalidCursor,),
         families=("metadata",),
         query=(*PAGE_PARAMETERS, "from", "to"),
         summary="List journal entries",
@@ -122,7 +129,7 @@ def journal_routes(services: Services) -> Routes:
         "/v1/journal-entries/{entry}",
         get_entry,
         scope=read,
-        refusals=(404,),
+        refusals=(errors.InvalidId, errors.JournalEntryNotFound),
         summary="Read a journal entry",
         answer=JournalEntryResponse,
     )

@@ -28,6 +28,8 @@ from zerosum.api.schemas.ledgers import (
 )
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.services import Services
+from zerosum.api.validation import validated
+from zerosum.domain import errors
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, parse_id, render_id
 from zerosum.gateway.principal import Scope
@@ -42,7 +44,8 @@ def ledger_routes(services: Services) -> Routes:
     routes = Routes("Administration")
     ledgers, currencies, api_keys = services.ledgers, services.currencies, services.api_keys
 
-    async def create_ledger(body: LedgerRequest) -> dict[str, Any]:
+    async def create_ledger(call: TheCall) -> dict[str, Any]:
+        body = validated(LedgerRequest, call.content)
         return ledger_body(await ledgers.create(body.name))
 
     async def list_ledgers(
@@ -50,18 +53,25 @@ def ledger_routes(services: Services) -> Routes:
     ) -> dict[str, Any]:
         return list_body(await ledgers.list(page_request(call, "ledgers", limit, cursor, order)), ledger_body)
 
-    async def define_currency(call: TheCall, body: CurrencyRequest) -> dict[str, Any]:
-        currency = await currencies.define(call.caller, body.code, body.exponent, body.name or body.code)
+    async def define_currency(call: TheCall) -> dict[str, Any]:
+        body = validated(CurrencyRequest, call.content)
+        try:
+            currency = await currencies.define(call.caller, body.code, body.exponent, body.name or body.code)
+        except errors.InvalidCurrency as refusal:
+            raise refusal.at("/code") from None
         return currency_body(currency, is_custom=currencies.is_custom(call.caller.ledger_id, currency.code))
 
     async def list_currencies(call: TheCall) -> dict[str, Any]:
         table = await currencies.table(call.caller)
         return {"data": [currency_body(item, is_custom=table.is_custom(item.code)) for item in table]}
 
-    async def create_api_key(body: ApiKeyRequest) -> dict[str, Any]:
-        record, text = await api_keys.create(
-            LedgerId(parse_id(Prefix.LEDGER, body.ledger)), body.name, body.scopes, body.expires_at
-        )
+    async def create_api_key(call: TheCall) -> dict[str, Any]:
+        body = validated(ApiKeyRequest, call.content)
+        try:
+            ledger_id = LedgerId(parse_id(Prefix.LEDGER, body.ledger))
+            record, text = await api_keys.create(ledger_id, body.name, body.scopes, body.expires_at)
+        except (errors.InvalidId, errors.LedgerNotFound) as refusal:
+            raise refusal.at("/ledger") from None
         return {**api_key_body(record), "key": text}
 
     async def list_api_keys(
@@ -69,8 +79,10 @@ def ledger_routes(services: Services) -> Routes:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         order: Order = None,
-        ledger: Annotated[str | None, Query(description="Only the keys of this ledger.")] = None,  # noqa: ARG001
+        ledger: Annotated[str | None, Query(description="Only the keys of this ledger.")] = None,
     ) -> dict[str, Any]:
+        if ledger is not None:
+            _check_ledger(ledger)
         request = page_request(call, "api keys", limit, cursor, order, ("ledger",))
         return list_body(await ledgers.list_api_keys(request), api_key_body)
 
@@ -87,18 +99,21 @@ def ledger_routes(services: Services) -> Routes:
         scope=admin,
         status=201,
         body=BodyKind.JSON,
+        reads=LedgerRequest,
         summary="Create a ledger",
         answer=LedgerResponse,
+        description="Then create an API key for it: a ledger is reached only with a credential of its own.",
     )
     routes.add(
         "GET",
         "/v1/ledgers",
         list_ledgers,
         scope=admin,
-        refusals=(400,),
+        refusals=(errors.InvalidCursor,),
         query=PAGE_PARAMETERS,
         summary="List ledgers",
         answer=ListOf[LedgerResponse],
+        description="Newest first.",
     )
     routes.add(
         "POST",
@@ -107,7 +122,8 @@ def ledger_routes(services: Services) -> Routes:
         scope=admin,
         status=201,
         body=BodyKind.JSON,
-        refusals=(409,),
+        reads=CurrencyRequest,
+        refusals=(errors.InvalidCurrency, errors.CurrencyExists),
         summary="Define a currency of your own",
         answer=CurrencyResponse,
         description="Idempotent. A code's places never change: defining it again with others is refused.",
@@ -127,26 +143,30 @@ def ledger_routes(services: Services) -> Routes:
         scope=admin,
         status=201,
         body=BodyKind.JSON,
-        refusals=(404,),
+        reads=ApiKeyRequest,
+        refusals=(errors.InvalidId,),
+        named_in_body=(errors.LedgerNotFound,),
         summary="Create an API key",
         answer=NewApiKeyResponse,
+        description="The answer shows the key once; only a hash of it is kept.",
     )
     routes.add(
         "GET",
         "/v1/api-keys",
         list_api_keys,
         scope=admin,
-        refusals=(400,),
+        refusals=(errors.InvalidCursor,),
         query=(*PAGE_PARAMETERS, "ledger"),
         summary="List API keys",
         answer=ListOf[ApiKeyResponse],
+        description="Newest first, without their secrets.",
     )
     routes.add(
         "DELETE",
         "/v1/api-keys/{api_key}",
         revoke_api_key,
         scope=admin,
-        refusals=(404,),
+        refusals=(errors.InvalidId, errors.ApiKeyNotFound),
         summary="Revoke an API key",
         answer=ApiKeyResponse,
         description="It is refused within 5 seconds, and so are the tokens issued to it.",
@@ -169,7 +189,7 @@ def report_routes(services: Services) -> Routes:
         return trial_balance_body(await balances.trial_balance(call.caller, request))
 
     async def key_outcome(
-        call: TheCall, key: Annotated[str, Path(description="The idempotency key.", max_length=300)]
+        call: TheCall, key: Annotated[str, Path(description="The idempotency key.", examples=["order-1001"])]
     ) -> dict[str, Any]:
         outcome = await ledgers.key_outcome(call.caller, parse_key(key.encode("utf-8", "replace")))
         content: dict[str, Any] = {"key": outcome.key, "created_at": render_time(outcome.created_at)}
@@ -186,7 +206,7 @@ def report_routes(services: Services) -> Routes:
         "/v1/trial-balance",
         trial_balance,
         scope=Scope.REPORTS_READ,
-        refusals=(400,),
+        refusals=(errors.InvalidCursor,),
         query=("limit", "cursor", "as_of"),
         summary="Read the trial balance",
         answer=TrialBalanceResponse,
@@ -197,8 +217,16 @@ def report_routes(services: Services) -> Routes:
         "/v1/idempotency-keys/{key:path}",
         key_outcome,
         scope=Scope.PAYMENTS_READ,
-        refusals=(400, 404),
+        refusals=(errors.IdempotencyKeyInvalid, errors.IdempotencyKeyNotFound),
         summary="See what became of an idempotency key",
         answer=KeyOutcomeResponse,
+        description="404 where nothing is recorded under it: then nothing was done under it, or not yet.",
     )
     return routes
+
+
+def _check_ledger(text: str) -> None:
+    try:
+        parse_id(Prefix.LEDGER, text)
+    except errors.InvalidId as refusal:
+        raise errors.InvalidParameter(refusal.detail, pointer="ledger") from None

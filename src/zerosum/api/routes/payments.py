@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
+from pydantic import WithJsonSchema
 
 from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
 from zerosum.api.endpoints import Routes, TheCall, as_response
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.payments import (
@@ -21,13 +23,25 @@ from zerosum.api.schemas.payments import (
     payment_body,
 )
 from zerosum.api.services import Services
+from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.payments import PaymentOrder, RecordedPayment
 
-DryRun = Annotated[bool, Query(description="All checks, nothing written, and the balances as they would be.")]
-Mode = Annotated[str, Query(pattern="^(atomic|independent)$", description="All or nothing, or each by itself.")]
+# Only for the manual: the desk reads these itself, the same whether or not the web framework stands in between.
+DryRun = Annotated[
+    Any,
+    Query(description="`true`: all checks, nothing written, and the balances as they would be."),
+    WithJsonSchema({"type": "boolean", "default": False}),
+]
+Mode = Annotated[
+    Any,
+    Query(description="`atomic`: all or nothing; `independent`: each by itself."),
+    WithJsonSchema({"type": "string", "enum": ["atomic", "independent"], "default": "independent"}),
+]
+
+REFUSALS = (*OF_BOOKS, errors.SameAccount)
 
 EXAMPLES = {
     "transfer": {
@@ -62,10 +76,10 @@ def payment_routes(services: Services) -> Routes:
         body_of=payment_body,
     )
 
-    async def make_payment(call: TheCall, dry_run: DryRun = False) -> Response:  # noqa: ARG001 - the desk reads it
+    async def make_payment(call: TheCall, dry_run: DryRun = None) -> Response:  # noqa: ARG001 - the desk reads it
         return as_response(await desk.single(call))
 
-    async def make_payments(call: TheCall, mode: Mode = "independent") -> Response:  # noqa: ARG001
+    async def make_payments(call: TheCall, mode: Mode = None) -> Response:  # noqa: ARG001
         return as_response(await desk.bulk(call))
 
     async def list_payments(
@@ -104,6 +118,8 @@ def payment_routes(services: Services) -> Routes:
         answer=PaymentResponse,
         reads=PaymentRequest,
         examples=EXAMPLES,
+        refusals=REFUSALS,
+        named_in_body=(errors.AccountNotFound,),
         also_answers={200: ("A rehearsal.", PaymentRehearsal)},
         description="A transfer between two accounts, a deposit into the ledger or a withdrawal out of it. Answered "
         "once it is committed; a refusal is kept under the key, too.",
@@ -117,7 +133,8 @@ def payment_routes(services: Services) -> Routes:
         body_bytes_max=BULK_BODY_BYTES_MAX,
         lean=desk.bulk,
         query=("mode",),
-        refusals=(409, 504),
+        refusals=(*OF_KEYS, *REFUSALS),
+        named_in_body=(errors.AccountNotFound,),
         summary="Make up to 1,000 payments",
         answer=BulkResponse[PaymentResponse],
         reads=BulkRequest[PaymentItem],
@@ -129,7 +146,7 @@ def payment_routes(services: Services) -> Routes:
         "/v1/payments",
         list_payments,
         scope=read,
-        refusals=(400,),
+        refusals=(errors.InvalidCursor,),
         families=("metadata",),
         query=(*PAGE_PARAMETERS, "type", "currency", "status", "from", "to"),
         summary="List payments",
@@ -141,7 +158,7 @@ def payment_routes(services: Services) -> Routes:
         "/v1/payments/{payment}",
         get_payment,
         scope=read,
-        refusals=(404,),
+        refusals=(errors.InvalidId, errors.PaymentNotFound),
         summary="Read a payment",
         answer=PaymentResponse,
     )

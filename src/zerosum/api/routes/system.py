@@ -9,11 +9,13 @@ from urllib.parse import parse_qs
 
 import orjson
 from fastapi import Response
+from fastapi.responses import PlainTextResponse
 from pydantic import Field
 
-from zerosum.api.endpoints import JSON_TYPE, Routes, TheCall, as_response, json_answer
+from zerosum.api.endpoints import JSON_TYPE, Routes, TheCall, as_response, check_parameters, json_answer
 from zerosum.api.manual import TOKEN_PATH
 from zerosum.api.schemas.fields import Response as ResponseModel
+from zerosum.domain.errors import Unavailable
 from zerosum.gateway.oauth import OAuthError, OAuthErrorCode, TokenEndpoint
 from zerosum.gateway.routing import Answer, BodyKind, Call
 
@@ -77,22 +79,17 @@ class System:
 def system_routes(system: System) -> Routes:
     routes = Routes("Service")
 
-    async def alive(_: Call) -> Answer:
+    async def alive(call: Call) -> Answer:
+        check_parameters(call.query_string, frozenset())
         return Answer(200, b'{"status":"ok"}', (JSON_TYPE,))
 
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
     async def ready() -> Response:
-        if await system.is_ready():
-            return as_response(json_answer(200, {"status": "ok"}))
-        return as_response(json_answer(503, {"status": "unavailable"}))
-
-    async def metrics() -> Response:
-        if system.metrics is None:
-            return Response(status_code=404)
-        text, media_type = system.metrics()
-        return Response(text, media_type=media_type)
+        if not await system.is_ready():
+            raise Unavailable("The service is starting, shutting down, or cannot write.", retry_after=1)
+        return as_response(json_answer(200, {"status": "ok"}))
 
     async def issue_token(call: TheCall) -> Response:
         try:
@@ -131,7 +128,7 @@ def system_routes(system: System) -> Routes:
         description="PostgreSQL answers and takes writes, and the service is not shutting down.",
     )
     if system.metrics is not None:
-        routes.add("GET", "/metrics", metrics, scope=None, summary="Metrics for Prometheus", answer=None)
+        _add_metrics(routes, system.metrics)
     routes.add(
         "POST",
         TOKEN_PATH,
@@ -151,5 +148,23 @@ def system_routes(system: System) -> Routes:
         scope=None,
         summary="The keys that verify access tokens",
         answer=KeySetResponse,
+        description="Keys retired lately are among them, so that tokens signed with them can still be verified.",
     )
     return routes
+
+
+def _add_metrics(routes: Routes, expose: Callable[[], tuple[bytes, str]]) -> None:
+    async def metrics() -> Response:
+        text, media_type = expose()
+        return Response(text, headers={"content-type": media_type})
+
+    routes.add(
+        "GET",
+        "/metrics",
+        metrics,
+        scope=None,
+        summary="Metrics for Prometheus",
+        answer=None,
+        answer_class=PlainTextResponse,
+        description="In the Prometheus text format, summed over all processes of this service.",
+    )

@@ -20,13 +20,16 @@ METADATA_KEY_MAX = 64
 AMOUNT_MEMBERS = frozenset({"amount", "min_available", "max_available"})
 """Members whose value is an amount: a JSON number there is an `invalid_amount`, not just a wrong type."""
 
+REFERENCE_PATTERN_TEXT = f"^(acc_{ID_PATTERN_TEXT}|(?!acc_){CODE_PATTERN_TEXT})$"
+"""An account's id, or a code, which cannot be mistaken for one."""
+
 EXAMPLE_UUID = "01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"
 
 
 class Request(BaseModel):
     """A body: exactly these members, exactly these types."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class Response(BaseModel):
@@ -37,27 +40,31 @@ class Response(BaseModel):
 
 def _within_bytes(text: str) -> str:
     if len(text.encode("utf-8", "surrogatepass")) > TEXT_BYTES_MAX:
-        raise PydanticCustomError("string_too_long", "at most {bytes} bytes in UTF-8", {"bytes": TEXT_BYTES_MAX})
+        raise PydanticCustomError(
+            "string_too_long", "This has at most {bytes} bytes in UTF-8.", {"bytes": TEXT_BYTES_MAX}
+        )
     return text
 
 
 def _moment(value: Any) -> Any:
     moment = parse_time(value) if isinstance(value, str) else None
     if moment is None:
-        raise PydanticCustomError("time", "a time is written like 2026-11-21T09:30:00Z, with its zone")
+        raise PydanticCustomError("time", "A time is written like 2026-11-21T09:30:00Z, with its zone.")
     return moment
 
 
 def _account_code(text: str) -> str:
     if not is_account_code(text):
-        raise PydanticCustomError("account_code", "letters, digits and _.:@/- up to 128, not beginning with acc_")
+        raise PydanticCustomError("account_code", "A code is up to 128 letters, digits and _.:@/- but no acc_…")
     return text
 
 
 def _metadata(value: dict[str, str]) -> dict[str, str]:
     for key in value:
         if not 1 <= len(key) <= METADATA_KEY_MAX:
-            raise PydanticCustomError("metadata_key", "a key has 1 to {characters} characters", {"characters": 64})
+            raise PydanticCustomError(
+                "metadata_key", "A key has 1 to {characters} characters.", {"characters": METADATA_KEY_MAX}
+            )
     return value
 
 
@@ -106,8 +113,8 @@ AccountReference = Annotated[
     Field(
         description="An account, by its id (`acc_…`) or its code.",
         examples=["customers:alice"],
-        max_length=140,
-        json_schema_extra={"pattern": f"^{CODE_PATTERN_TEXT}$"},
+        min_length=1,
+        json_schema_extra={"pattern": REFERENCE_PATTERN_TEXT},
     ),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), AfterValidator(_within_bytes)]
