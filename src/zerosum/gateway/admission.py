@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from zerosum.domain.errors import Overloaded
 
-READ_SHARE = 0.75
-"""Of the places: the rest is kept for calls that change something."""
+PATIENT_SHARE = 0.75
+"""Of the places: the rest is kept for calls that change something, and for those who ask whether we are alive."""
 
 
 class Admission:
@@ -15,11 +15,11 @@ class Admission:
         self.in_flight = 0
         self.shed = 0
         self._max = in_flight_max
-        self._max_reads = max(1, int(in_flight_max * READ_SHARE))
+        self._max_patient = max(1, int(in_flight_max * PATIENT_SHARE))
 
-    def enter(self, *, is_read: bool) -> None:
+    def enter(self, *, may_wait: bool) -> None:
         """Take a place. Raises Overloaded."""
-        if self.in_flight >= (self._max_reads if is_read else self._max):
+        if self.in_flight >= (self._max_patient if may_wait else self._max):
             self.shed += 1
             raise Overloaded("The service is busy; nothing was done.", retry_after=1)
         self.in_flight += 1

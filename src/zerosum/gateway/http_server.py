@@ -1,26 +1,42 @@
-"""uvicorn's HTTP/1.1 protocol with what it lacks: a deadline for every request that does not arrive."""
+"""uvicorn's HTTP/1.1 protocol with what it lacks: an end to every request that does not arrive, late or endless."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import secrets
+from http import HTTPStatus
+from typing import Any, ClassVar
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from zerosum.domain.errors import DomainError, HeadersTooLarge, InvalidRequest, RequestTimeout, UriTooLong
+from zerosum.gateway.request_guard import HEADER_BYTES_MAX, TARGET_BYTES_MAX, harmless_request_id
+from zerosum.gateway.routing import BULK_BODY_BYTES_MAX
+
 ARRIVAL_SECONDS_MAX = 10.0
 """A request has this long to arrive whole, from the opening of the connection or its own first byte."""
 
+HEAD_BYTES_MAX = 2 * (TARGET_BYTES_MAX + HEADER_BYTES_MAX)
+"""A head that has not ended by here never will. One that ends is judged, more strictly, by the gateway layer."""
+
+MESSAGE_BYTES_MAX = 2 * BULK_BODY_BYTES_MAX
+"""On the wire, with all chunk sizes and extensions: more of it than of body is an attack."""
+
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes silent and trickling connections. A request that arrives at once costs no timer."""
+    """Closes silent, trickling and endless connections. A request that arrives at once costs no timer."""
+
+    arrival_seconds_max: ClassVar[float] = ARRIVAL_SECONDS_MAX
 
     _arrival_timer: asyncio.TimerHandle | None = None
     _is_incomplete = False
+    _has_head = False
+    _bytes_so_far = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._arrival_timer = self.loop.call_later(ARRIVAL_SECONDS_MAX, self._on_late)
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -30,40 +46,83 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if not self._is_incomplete:
             self._stop_timer()
-        elif self._arrival_timer is None:
-            self._arrival_timer = self.loop.call_later(ARRIVAL_SECONDS_MAX, self._on_late)
+        elif not self.transport.is_closing():
+            if self._arrival_timer is None:
+                self._start_timer()
+            self._bytes_so_far += len(data)
+            self._check_size()
 
     def on_message_begin(self) -> None:
         self._is_incomplete = True
+        self._has_head = False
+        self._bytes_so_far = 0
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._has_head = True
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._is_incomplete = False
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        self._answer(400, "invalid_request", "The HTTP request is malformed", msg)
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, not ours
+        self._refuse(400, InvalidRequest("The request is not well-formed HTTP/1.1."))
+
+    def _check_size(self) -> None:
+        if not self._has_head and self._bytes_so_far > HEAD_BYTES_MAX:
+            if len(self.url) > TARGET_BYTES_MAX:
+                self._refuse(414, UriTooLong(f"The address has at most {TARGET_BYTES_MAX} bytes."))
+            else:
+                self._refuse(431, HeadersTooLarge(f"The header has at most {HEADER_BYTES_MAX} bytes."))
+        elif self._bytes_so_far > MESSAGE_BYTES_MAX:
+            self._refuse(400, InvalidRequest("The body is wrapped in too much framing."))
 
     def _on_late(self) -> None:
         self._arrival_timer = None
         if self.transport.is_closing():
             return
-        is_answering = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
-        if self._is_incomplete and not is_answering:
-            self._answer(408, "request_timeout", "The request did not arrive in time", "Send it again, whole.")
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if not self._is_incomplete or (self._has_head and self.cycle.response_started):
+            self.transport.close()  # Silent from the beginning, or still sending what was refused long ago.
+        elif self._has_head or is_idle:
+            self._refuse(408, RequestTimeout("The request did not arrive in time; send it again, whole."))
         else:
-            self.transport.close()
+            self._start_timer()  # The answer to the request before comes first.
 
-    def _answer(self, status: int, code: str, title: str, detail: str) -> None:
-        """The last words on this connection, outside of any application."""
-        body = orjson.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code})
+    def _refuse(self, status: int, error: DomainError) -> None:
+        """The last words on this connection, outside of any application, in the form of all problems."""
+        request_id = self._request_id()
+        target = self.url.partition(b"?")[0] if getattr(self, "url", b"") else b"/"
+        body = orjson.dumps(
+            {
+                "type": f"urn:zerosum:problem:{error.code}",
+                "title": error.title,
+                "status": status,
+                "detail": error.detail,
+                "instance": target[:TARGET_BYTES_MAX].decode("ascii", "replace"),
+                "code": error.code,
+                "request_id": request_id,
+                "retryable": error.retryable,
+            }
+        )
         head = (
-            f"HTTP/1.1 {status} {'Bad Request' if status == 400 else 'Request Timeout'}\r\n"
-            "content-type: application/problem+json\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+            f"content-type: application/problem+json\r\nx-request-id: {request_id}\r\n"
+            "x-content-type-options: nosniff\r\ncache-control: no-store\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+    def _request_id(self) -> str:
+        for name, value in self.headers or ():
+            if name == b"x-request-id":
+                return harmless_request_id(value) or secrets.token_hex(12)
+        return secrets.token_hex(12)
+
+    def _start_timer(self) -> None:
+        self._arrival_timer = self.loop.call_later(self.arrival_seconds_max, self._on_late)
 
     def _stop_timer(self) -> None:
         if self._arrival_timer is not None:

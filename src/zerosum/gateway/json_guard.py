@@ -64,7 +64,7 @@ def _checked(value: Any, depth: int, pointer: str) -> Any:
         if isinstance(value, list):
             return [_checked(item, depth + 1, f"{pointer}/{index}") for index, item in enumerate(value)]
         checked = {
-            checked_text(name, pointer): _checked(member, depth + 1, f"{pointer}/{_escaped(name)}")
+            checked_text(name, pointer): _checked(member, depth + 1, f"{pointer}/{pointer_step(name)}")
             for name, member in value.items()
         }
         if len(checked) != len(value):
@@ -86,7 +86,7 @@ def checked_text(text: str, pointer: str) -> str:
     return text
 
 
-def _escaped(name: str) -> str:
+def pointer_step(name: str) -> str:
     """A member's name in a JSON pointer; what cannot be shown is left out."""
     shown = "".join(character for character in name[:64] if character.isprintable())
     return shown.replace("~", "~0").replace("/", "~1")

@@ -54,7 +54,9 @@ class Budgets(Protocol):
 
 
 @dataclass(slots=True)
-class _Bucket:
+class Bucket:
+    """What one principal or address may still spend here, and until when."""
+
     left: int = 0
     remaining: int = 0
     ends_at: float = 0.0
@@ -82,7 +84,7 @@ class RateLimiter:
         self._budgets = budgets
         self._workers = workers
         self._clock = clock
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[str, Bucket] = {}
         self._local: dict[str, tuple[float, float]] = {}
         self._slice = max(1, int(limit.amount * SLICE_SHARE)) if limit else 0
 
@@ -92,7 +94,7 @@ class RateLimiter:
             return b""
         return f'"{self.name}";q={self.limit.amount};w={self.limit.period_seconds}'.encode()
 
-    def spend_leased(self, key: str) -> _Bucket | None:
+    def spend_leased(self, key: str) -> Bucket | None:
         """Spend one request of a slice already held: the usual case, without waiting for anything."""
         bucket = self._buckets.get(key)
         if bucket is not None and bucket.left > 0 and self._clock() < bucket.ends_at:
@@ -100,7 +102,7 @@ class RateLimiter:
             return bucket
         return None
 
-    async def spend(self, key: str) -> _Bucket:
+    async def spend(self, key: str) -> Bucket:
         """Spend one request. Raises RateLimited with the seconds to wait."""
         bucket = self._buckets.get(key)
         if bucket is None:
@@ -121,10 +123,10 @@ class RateLimiter:
             retry_after=max(1, math.ceil(wait)),
         )
 
-    def allowance(self, bucket: _Bucket) -> Allowance:
+    def allowance(self, bucket: Bucket) -> Allowance:
         return Allowance(bucket.remaining + bucket.left, max(0, math.ceil(bucket.reset_at - self._clock())))
 
-    async def _lease(self, key: str, bucket: _Bucket) -> None:
+    async def _lease(self, key: str, bucket: Bucket) -> None:
         limit = self.limit
         if limit is None:
             raise LookupError("a limiter that is off leases nothing")
@@ -165,8 +167,8 @@ class RateLimiter:
         self._local[key] = (tokens - 1, now)
         return Grant(1, int(tokens - 1), 0, int((share - tokens + 1) * limit.period_seconds / share * 1000))
 
-    def _new_bucket(self, key: str) -> _Bucket:
+    def _new_bucket(self, key: str) -> Bucket:
         if len(self._buckets) >= BUCKETS_MAX:
             self._buckets.clear()
-        bucket = self._buckets[key] = _Bucket()
+        bucket = self._buckets[key] = Bucket()
         return bucket

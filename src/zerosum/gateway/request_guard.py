@@ -12,6 +12,7 @@ from zerosum.domain.errors import (
     IdempotencyKeyInvalid,
     IdempotencyKeyMissing,
     InvalidRequest,
+    MethodNotAllowed,
     UnsupportedMediaType,
     UriTooLong,
 )
@@ -20,14 +21,15 @@ from zerosum.gateway.routing import BodyKind, Policy
 TARGET_BYTES_MAX = 8 * 1024
 HEADER_BYTES_MAX = 16 * 1024
 HEADERS_MAX = 100
-REQUEST_ID_MAX = 128
+CONTENT_LENGTH_DIGITS_MAX = 18
 KEY_MAX = 255
 
 Receive = Callable[[], Awaitable[Any]]
 Headers = Sequence[tuple[bytes, bytes]]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
-_KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+KEY_PATTERN_TEXT = r"^[\x21-\x7e]{1,255}$"
+_KEY = re.compile(KEY_PATTERN_TEXT.encode())
 _JSON_TYPES = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 _CHARSET = re.compile(rb'\s*charset\s*=\s*"?utf-?8"?\s*', re.IGNORECASE)
@@ -44,6 +46,7 @@ class HeaderView:
         "forwarded_for",
         "host",
         "idempotency_key",
+        "is_chunked",
         "request_id",
     )
 
@@ -56,6 +59,7 @@ class HeaderView:
         self.content_length: bytes | None = None
         self.request_id: bytes | None = None
         self.forwarded_for: bytes | None = None
+        self.is_chunked = False
         size = 0
         for name, value in headers:
             size += len(name) + len(value)
@@ -75,25 +79,43 @@ class HeaderView:
                 self.request_id = value
             elif name == b"x-forwarded-for":
                 self.forwarded_for = value
+            elif name == b"transfer-encoding":
+                self.is_chunked = True
         if size > HEADER_BYTES_MAX or len(headers) > HEADERS_MAX:
             raise HeadersTooLarge(f"At most {HEADERS_MAX} header fields of {HEADER_BYTES_MAX} bytes in all.")
 
+    @property
+    def has_body(self) -> bool:
+        return self.is_chunked or self.content_length not in (None, b"0")
+
     def caller_request_id(self) -> str | None:
         """The caller's own id of this request, where it is harmless to repeat."""
-        if self.request_id is not None and _REQUEST_ID.fullmatch(self.request_id):
-            return self.request_id.decode("ascii")
-        return None
+        return None if self.request_id is None else harmless_request_id(self.request_id)
 
 
-def check_target(raw_path: bytes, query_string: bytes) -> None:
+def harmless_request_id(value: bytes) -> str | None:
+    """What a caller calls its request, unless it would do harm in a log."""
+    return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else None
+
+
+def check_target(path: str, raw_path: bytes, query_string: bytes) -> None:
+    """The address is short, and nothing invisible hides in its path."""
     if len(raw_path) + len(query_string) > TARGET_BYTES_MAX:
         raise UriTooLong(f"The address has at most {TARGET_BYTES_MAX} bytes.")
+    if not path.isprintable():
+        raise InvalidRequest("The path holds a control character.")
 
 
 def check_host(headers: HeaderView, allowed: frozenset[bytes]) -> None:
     """Exactly one Host (RFC 9112 section 3.2), and one of ours where that is configured."""
     if len(headers.host) != 1 or (allowed and headers.host[0].split(b":")[0].lower() not in allowed):
         raise InvalidRequest("The Host header must be there once and name this service.")
+
+
+def check_no_body(policy: Policy, headers: HeaderView) -> None:
+    """A GET has no body: what hides in one must not be taken for a request of its own somewhere on the way."""
+    if policy.is_read and headers.has_body:
+        raise MethodNotAllowed("A GET takes no body.", allow=[policy.method])
 
 
 def check_media_type(policy: Policy, headers: HeaderView) -> None:
@@ -115,7 +137,12 @@ def check_media_type(policy: Policy, headers: HeaderView) -> None:
 
 
 def check_length(policy: Policy, headers: HeaderView) -> None:
-    if headers.content_length is not None and int(headers.content_length) > policy.body_bytes_max:
+    length = headers.content_length
+    if length is None:
+        return
+    if not length.isdigit():
+        raise InvalidRequest("The Content-Length is not a number.")
+    if len(length) > CONTENT_LENGTH_DIGITS_MAX or int(length) > policy.body_bytes_max:
         raise BodyTooLarge(f"The body has at most {policy.body_bytes_max} bytes.")
 
 

@@ -25,12 +25,15 @@ class BodyKind(Enum):
 
 @dataclass(slots=True)
 class Call:
-    """A request that has passed the gateway. `content` is its JSON object, already judged by the guard."""
+    """A request that has passed the gateway. `content` is its JSON object, already judged by the guard.
+
+    Of a call that may go without a body, and does, it is empty.
+    """
 
     request_id: str
     path: str
     query_string: bytes
-    content: dict[str, Any] | None = None
+    content: dict[str, Any] = field(default_factory=dict)
     body: bytes = b""
     principal: Principal | None = None
     idempotency_key: str | None = None
@@ -73,6 +76,11 @@ class Policy:
     def is_read(self) -> bool:
         return self.method == "GET"
 
+    @property
+    def may_wait(self) -> bool:
+        """Refused first when there is too much to do: reads of a ledger, which can be asked for again."""
+        return self.method == "GET" and self.scope is not None
+
 
 @dataclass(slots=True)
 class RouteTable:
@@ -83,7 +91,7 @@ class RouteTable:
 
     @classmethod
     def of(cls, policies: Iterable[Policy], *, is_lean: bool = True) -> RouteTable:
-        """In the order given: of two patterns that match, the first decides, as in the framework's own router.
+        """In the order given: of two patterns that match, the first decides, whatever its methods.
 
         Without `is_lean` every call goes through the web framework.
         """
@@ -101,7 +109,7 @@ class RouteTable:
 
     def find(self, method: str, path: str) -> Policy:
         """Raises NotFound, MethodNotAllowed."""
-        methods = self._exact.get(path) or self._by_pattern(method, path)
+        methods = self._exact.get(path) or self._by_pattern(path)
         if methods is None:
             raise NotFound("There is nothing at this address.")
         policy = methods.get(method)
@@ -113,14 +121,11 @@ class RouteTable:
         groups: list[Mapping[str, Policy]] = [*self._exact.values(), *(methods for _, methods in self._patterns)]
         return [policy for methods in groups for policy in methods.values()]
 
-    def _by_pattern(self, method: str, path: str) -> dict[str, Policy] | None:
-        found: dict[str, Policy] | None = None
+    def _by_pattern(self, path: str) -> dict[str, Policy] | None:
         for pattern, methods in self._patterns:
             if pattern.fullmatch(path):
-                if method in methods:
-                    return methods
-                found = found or methods
-        return found
+                return methods
+        return None
 
 
 def _pattern(template: str) -> re.Pattern[str]:

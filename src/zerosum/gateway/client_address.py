@@ -1,0 +1,35 @@
+"""Where a request comes from: the peer, or behind a trusted proxy of ours whom it vouches for."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def client_address(peer: str, forwarded_for: bytes | None, trusted: Sequence[Network]) -> str:
+    """The address requests are counted by; of IPv6 the /64, which is one customer's."""
+    if forwarded_for is not None and trusted:
+        peer = _vouched_for(peer, forwarded_for, trusted)
+    return _network(peer) if ":" in peer else peer
+
+
+def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) -> str:
+    """The last address in the chain that no trusted proxy of ours has added."""
+    chain = [*(part.strip() for part in forwarded_for.decode("latin-1").split(",")), peer]
+    for candidate in reversed(chain):
+        try:
+            address = ipaddress.ip_address(candidate)
+        except ValueError:
+            return peer
+        if not any(address in network for network in trusted):
+            return candidate
+    return chain[0]
+
+
+def _network(address: str) -> str:
+    try:
+        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+    except ValueError:
+        return address

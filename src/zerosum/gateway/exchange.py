@@ -1,0 +1,59 @@
+"""One request and its answer, as far as they have come."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from zerosum.gateway.request_guard import Receive
+from zerosum.gateway.routing import Answer
+
+Scope = dict[str, Any]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_STANDARD_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+
+
+class Exchange:
+    """`is_dispatched` says that the endpoint was called, `is_started` that the answer is on its way."""
+
+    __slots__ = (
+        "body_is_read",
+        "is_dispatched",
+        "is_started",
+        "rate_headers",
+        "receive",
+        "request_id",
+        "scope",
+        "send",
+        "status",
+        "template",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.request_id = ""
+        self.template = ""
+        self.status = 0
+        self.rate_headers: Headers = ()
+        self.body_is_read = False
+        self.is_dispatched = False
+        self.is_started = False
+
+    async def answer(self, answer: Answer) -> None:
+        self.status = answer.status
+        self.is_started = True
+        headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers, *self.headers(answer.headers)]
+        await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": answer.body})
+
+    def headers(self, present: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """What every answer carries, beside the headers it has already."""
+        names = {name for name, _ in present}
+        headers = [(b"x-request-id", self.request_id.encode("ascii"))]
+        headers += [header for header in _STANDARD_HEADERS if header[0] not in names]
+        headers += self.rate_headers
+        return headers
