@@ -172,7 +172,8 @@ class Gateway:
             return await self._authentication.authenticate(given, time.monotonic())
         except Unauthenticated:
             # Guessing is slowed down by address; the budget is local and stays in force when Redis is away.
-            await self._failure_limiter.spend(self._address(exchange.scope, headers))
+            if self._failure_limiter.limit is not None:
+                await self._failure_limiter.spend(self._address(exchange.scope, headers))
             raise
 
     async def _limit(self, exchange: Exchange, headers: guard.HeaderView, principal: Principal | None) -> None:

@@ -1,0 +1,361 @@
+"""The order of judgement, and what every answer of the gateway layer carries."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from zerosum.api.problems import render
+from zerosum.domain.errors import Unauthenticated
+from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway import app as gateway_app
+from zerosum.gateway.admission import Admission
+from zerosum.gateway.app import Gateway, GatewayOptions
+from zerosum.gateway.client_address import client_address
+from zerosum.gateway.principal import Principal, Scope
+from zerosum.gateway.rate_limit import Limit, RateLimiter
+from zerosum.gateway.routing import Answer, BodyKind, Call, Policy, RouteTable
+
+KEY = (b"authorization", b"Bearer good")
+JSON = (b"content-type", b"application/json")
+HOST = (b"host", b"zerosum.test")
+MONEY = [KEY, JSON, (b"idempotency-key", b"k1")]
+
+
+@dataclass
+class Keys:
+    """Knows one credential with the scope to pay."""
+
+    asked: int = 0
+
+    def find_cached(self, header: bytes, now_monotonic: float) -> Principal | None:
+        return None
+
+    async def authenticate(self, headers: Sequence[bytes], now_monotonic: float) -> Principal:
+        self.asked += 1
+        if list(headers) != [KEY[1]]:
+            raise Unauthenticated("A valid access token or API key is needed.")
+        return Principal(LedgerId(UUID(int=1)), "key_1", frozenset({Scope.PAYMENTS_WRITE}), "principal")
+
+
+@dataclass
+class Ground:
+    """A gateway before an endpoint that remembers its calls."""
+
+    principal_limit: str = "off"
+    address_limit: str = "off"
+    failure_limit: str = "off"
+    in_flight_max: int = 10
+    options: GatewayOptions = field(default_factory=GatewayOptions)
+    calls: list[Call] = field(default_factory=list)
+    observed: list[tuple[str, str, int]] = field(default_factory=list)
+    is_broken: bool = False
+    takes_forever: bool = False
+
+    def __post_init__(self) -> None:
+        self.keys = Keys()
+        self.admission = Admission(self.in_flight_max)
+        body = BodyKind.JSON
+        write, admin = Scope.PAYMENTS_WRITE, Scope.ADMIN
+        policies = [
+            Policy(method="POST", template="/pay", scope=write, body=body, needs_key=True, lean=self.endpoint),
+            Policy(method="POST", template="/slow/pay", scope=write, body=body, needs_key=True),
+            Policy(method="GET", template="/read", scope=write),
+            Policy(method="POST", template="/admin", scope=admin, body=body),
+            Policy(method="POST", template="/optional", scope=write, body=BodyKind.OPTIONAL_JSON, lean=self.endpoint),
+            Policy(method="POST", template="/token", scope=None, body=BodyKind.FORM, lean=self.endpoint),
+            Policy(method="GET", template="/health", scope=None, lean=self.endpoint),
+        ]
+        self.gateway = Gateway(
+            app=self.framework,
+            routes=RouteTable.of(policies),
+            authentication=self.keys,
+            principal_limiter=self.limiter("principal", self.principal_limit),
+            address_limiter=self.limiter("address", self.address_limit),
+            failure_limiter=self.limiter("failures", self.failure_limit),
+            admission=self.admission,
+            render=render,
+            new_request_id=lambda: "made-here",
+            observe=lambda template, method, status, _: self.observed.append((template, method, status)),
+            options=self.options,
+        )
+
+    def limiter(self, name: str, text: str) -> RateLimiter:
+        return RateLimiter(name, Limit.parse(text), None, 1, lambda: 1000.0)
+
+    async def endpoint(self, call: Call) -> Answer:
+        self.calls.append(call)
+        if self.is_broken:
+            raise RuntimeError("a secret of ours")
+        return Answer(200, b"{}", ((b"content-type", b"application/json"),))
+
+    async def framework(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.takes_forever:
+            await asyncio.Event().wait()
+        message = await receive()
+        self.calls.append(scope["state"]["call"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"cache-control", b"public")]})
+        await send({"type": "http.response.body", "body": message["body"]})
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        body: bytes = b"",
+        *,
+        query: bytes = b"",
+        peer: str = "192.0.2.1",
+        host: tuple[bytes, bytes] | None = HOST,
+    ) -> Reply:
+        reply = Reply()
+        sent = [*([host] if host else []), *headers]
+        if body:
+            sent.append((b"content-length", b"%d" % len(body)))
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode("utf-8", "surrogatepass"),
+            "query_string": query,
+            "headers": sent,
+            "client": (peer, 1),
+        }
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                reply.status = message["status"]
+                reply.headers = dict(message["headers"])
+                assert len(reply.headers) == len(message["headers"]), "a header is there twice"
+            else:
+                reply.body += message["body"]
+
+        await self.gateway(scope, receive, send)
+        return reply
+
+
+@dataclass
+class Reply:
+    status: int = 0
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def code(self) -> str:
+        assert self.headers[b"content-type"] == b"application/problem+json"
+        code: str = orjson.loads(self.body)["code"]
+        return code
+
+
+# --- The order of judgement ------------------------------------------------------------------------------------------
+
+BAD_JSON = b"{"
+LONG = b" " * (64 * 1024 + 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "status", "code"),
+    [
+        ("/nothing", [], LONG, 404, "not_found"),
+        ("/pay", [], LONG, 413, "body_too_large"),
+        ("/pay", [], BAD_JSON, 415, "unsupported_media_type"),
+        ("/pay", [JSON], BAD_JSON, 400, "malformed_json"),
+        ("/pay", [JSON], b"{}", 401, "unauthenticated"),
+        ("/admin", [JSON, KEY], b"{}", 403, "forbidden"),
+        ("/pay", [JSON, KEY], b"{}", 400, "idempotency_key_missing"),
+        ("/pay", [JSON, KEY, (b"idempotency-key", b"a b")], b"{}", 400, "idempotency_key_invalid"),
+    ],
+)
+async def test_each_judgement_comes_before_the_next(
+    path: str, headers: list[tuple[bytes, bytes]], body: bytes, status: int, code: str
+) -> None:
+    ground = Ground()
+    reply = await ground.ask("POST", path, headers, body)
+    assert (reply.status, reply.code) == (status, code)
+    assert ground.calls == []
+    assert ground.admission.in_flight == 0
+
+
+async def test_what_passes_becomes_a_call() -> None:
+    ground = Ground()
+    reply = await ground.ask("POST", "/pay", MONEY, '{"a":"e\u0301"}'.encode(), query=b"dry_run=true")
+    assert reply.status == 200
+    (call,) = ground.calls
+    assert (call.content, call.idempotency_key, call.query_string) == ({"a": "\u00e9"}, "k1", b"dry_run=true")
+    assert call.caller.actor == "key_1"
+
+
+async def test_the_framework_gets_the_same_call_and_the_body_again() -> None:
+    ground = Ground()
+    reply = await ground.ask("POST", "/slow/pay", MONEY, b'{"a":1}')
+    assert (reply.status, reply.body) == (200, b'{"a":1}')
+    assert ground.calls[0].content == {"a": 1}
+    assert reply.headers[b"cache-control"] == b"public"
+
+
+async def test_a_body_may_be_left_out_where_it_is_optional() -> None:
+    ground = Ground()
+    for headers, body in (([KEY], b""), ([KEY, JSON], b""), ([KEY, JSON], b"{}")):
+        assert (await ground.ask("POST", "/optional", headers, body)).status == 200
+    assert [call.content for call in ground.calls] == [{}, {}, {}]
+    assert (await ground.ask("POST", "/optional", [KEY], b"{}")).code == "unsupported_media_type"
+    assert (await ground.ask("POST", "/optional", [KEY, JSON], b"[]")).code == "validation_error"
+
+
+# --- What every answer carries ---------------------------------------------------------------------------------------
+
+
+async def test_every_answer_has_a_request_id_and_is_not_sniffed_or_stored() -> None:
+    ground = Ground()
+    for path in ("/pay", "/nothing"):
+        reply = await ground.ask("POST", path, MONEY, b"{}")
+        assert reply.headers[b"x-request-id"] == b"made-here"
+        assert reply.headers[b"x-content-type-options"] == b"nosniff"
+        assert reply.headers[b"cache-control"] == b"no-store"
+
+
+async def test_the_callers_request_id_is_kept_where_it_does_no_harm() -> None:
+    ground = Ground()
+    given = (b"x-request-id", b"mine-1")
+    reply = await ground.ask("GET", "/nothing", [given])
+    assert reply.headers[b"x-request-id"] == b"mine-1"
+    assert orjson.loads(reply.body)["request_id"] == "mine-1"
+    harmful = await ground.ask("GET", "/nothing", [(b"x-request-id", b'a" onload="x')])
+    assert harmful.headers[b"x-request-id"] == b"made-here"
+
+
+async def test_a_refused_body_that_was_not_read_ends_the_connection() -> None:
+    ground = Ground()
+    assert (await ground.ask("POST", "/pay", MONEY, LONG)).headers[b"connection"] == b"close"
+    assert (await ground.ask("POST", "/nothing", [], b"{}")).headers[b"connection"] == b"close"
+    assert b"connection" not in (await ground.ask("POST", "/pay", [JSON], b"{}")).headers
+    assert b"connection" not in (await ground.ask("GET", "/nothing")).headers
+
+
+async def test_a_fault_of_ours_tells_nothing() -> None:
+    reply = await Ground(is_broken=True).ask("POST", "/pay", MONEY, b"{}")
+    assert (reply.status, reply.code) == (500, "internal_error")
+    assert b"secret" not in reply.body
+
+
+async def test_every_answer_is_observed_by_its_route() -> None:
+    ground = Ground()
+    await ground.ask("POST", "/pay", MONEY, b"{}")
+    await ground.ask("POST", "/slow/pay", MONEY, b"{}")
+    await ground.ask("GET", "/nothing")
+    assert ground.observed == [("/pay", "POST", 200), ("/slow/pay", "POST", 200), ("", "GET", 404)]
+
+
+async def test_an_answer_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway_app, "REQUEST_SECONDS_MAX", 0.01)
+    ground = Ground(takes_forever=True)
+    assert (await ground.ask("GET", "/read", [KEY])).code == "unavailable"
+    write = await ground.ask("POST", "/slow/pay", MONEY, b"{}")
+    assert (write.status, write.code) == (504, "outcome_unknown")
+    assert ground.admission.in_flight == 0
+
+
+# --- Methods, hosts, proxies -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "PUT", "HEAD", "OPTIONS", "get"])
+async def test_another_method_is_refused_with_those_that_are_allowed(method: str) -> None:
+    reply = await Ground().ask(method, "/pay", [(b"x-http-method-override", b"POST")])
+    assert (reply.status, reply.code, reply.headers[b"allow"]) == (405, "method_not_allowed", b"POST")
+
+
+async def test_a_get_with_a_body_is_refused_and_its_connection_closed() -> None:
+    reply = await Ground().ask("GET", "/read", [KEY], b"{}")
+    assert (reply.status, reply.code) == (405, "method_not_allowed")
+    assert reply.headers[b"connection"] == b"close"
+
+
+async def test_a_request_names_one_host_which_is_ours() -> None:
+    ground = Ground(options=GatewayOptions(allowed_hosts=frozenset({b"zerosum.test"})))
+    assert (await ground.ask("GET", "/health")).status == 200
+    for host in (None, (b"host", b"evil.test")):
+        assert (await ground.ask("GET", "/health", host=host)).code == "invalid_request"
+    assert (await ground.ask("GET", "/health", [HOST])).code == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded_for", "address"),
+    [
+        ("192.0.2.1", b"127.0.0.1", "192.0.2.1"),  # nobody we trust
+        ("10.0.0.1", b"192.0.2.7", "192.0.2.7"),
+        ("10.0.0.1", b"127.0.0.1, 192.0.2.7", "192.0.2.7"),  # what the client itself wrote stands before
+        ("10.0.0.1", b"192.0.2.7, 10.0.0.2", "192.0.2.7"),
+        ("10.0.0.1", b"10.0.0.3, 10.0.0.2", "10.0.0.3"),
+        ("10.0.0.1", b"nonsense", "10.0.0.1"),
+        ("10.0.0.1", None, "10.0.0.1"),
+        ("2001:db8:1:2:3::4", None, "2001:db8:1:2::/64"),
+        ("10.0.0.1", b"2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+    ],
+)
+def test_only_a_trusted_proxy_vouches_for_an_address(peer: str, forwarded_for: bytes | None, address: str) -> None:
+    assert client_address(peer, forwarded_for, [ipaddress.ip_network("10.0.0.0/8")]) == address
+    if forwarded_for is not None:
+        assert client_address(peer, forwarded_for, []) == client_address(peer, None, [])
+
+
+# --- Limits ----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_remains_of_a_budget_is_told_and_then_refused() -> None:
+    ground = Ground(principal_limit="2/s", address_limit="100/s")
+    first = await ground.ask("POST", "/pay", MONEY, b"{}")
+    assert first.headers[b"ratelimit"] == b'"principal";r=1;t=1'
+    assert first.headers[b"ratelimit-policy"] == b'"principal";q=2;w=1, "address";q=100;w=1'
+    await ground.ask("POST", "/pay", MONEY, b"{}")
+    refused = await ground.ask("POST", "/pay", MONEY, b"{}")
+    assert (refused.status, refused.code) == (429, "rate_limited")
+    assert (refused.headers[b"retry-after"], refused.headers[b"ratelimit"]) == (b"1", b'"principal";r=0;t=1')
+    assert len(ground.calls) == 2
+
+
+async def test_an_address_has_a_budget_over_all_its_principals_and_another_address_its_own() -> None:
+    ground = Ground(address_limit="1/s")
+    first = await ground.ask("GET", "/read", [KEY])
+    assert first.headers[b"ratelimit"] == b'"address";r=0;t=1'
+    assert (await ground.ask("GET", "/read", [KEY])).code == "rate_limited"
+    assert (await ground.ask("GET", "/read", [KEY], peer="192.0.2.2")).status == 200
+    forged = [KEY, (b"x-forwarded-for", b"192.0.2.3")]
+    assert (await ground.ask("GET", "/read", forged)).code == "rate_limited"
+
+
+async def test_guessing_is_slowed_down_but_does_not_lock_out_who_knows_the_key() -> None:
+    ground = Ground(failure_limit="1/min")
+    guess = [(b"authorization", b"Bearer bad")]
+    assert (await ground.ask("GET", "/read", guess)).status == 401
+    assert (await ground.ask("GET", "/read", guess)).code == "rate_limited"
+    assert (await ground.ask("GET", "/read", [KEY])).status == 200
+
+
+async def test_the_token_endpoint_is_limited_by_address_and_health_is_not() -> None:
+    ground = Ground(address_limit="1/s")
+    form = [(b"content-type", b"application/x-www-form-urlencoded")]
+    assert (await ground.ask("POST", "/token", form, b"a=b")).status == 200
+    assert (await ground.ask("POST", "/token", form, b"a=b")).code == "rate_limited"
+    assert (await ground.ask("GET", "/health")).status == 200
+
+
+async def test_when_there_is_too_much_to_do_reads_go_first_and_health_stays() -> None:
+    ground = Ground(in_flight_max=4)
+    for _ in range(3):
+        ground.admission.enter(may_wait=False)
+    shed = await ground.ask("GET", "/read", [KEY])
+    assert (shed.status, shed.code, shed.headers[b"retry-after"]) == (503, "overloaded", b"1")
+    assert (await ground.ask("POST", "/pay", MONEY, b"{}")).status == 200
+    assert (await ground.ask("GET", "/health")).status == 200
+    ground.admission.enter(may_wait=False)
+    assert (await ground.ask("POST", "/pay", MONEY, b"{}")).code == "overloaded"
