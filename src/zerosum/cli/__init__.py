@@ -104,6 +104,29 @@ def verify(
     raise typer.Exit(run_verify(data_dir, ledger))
 
 
+@app.command()
+def bench(
+    data_dir: DataDirOption = None,
+    url: Annotated[str | None, typer.Option(envvar="ZEROSUM_URL", help="A service elsewhere.")] = None,
+    token: Annotated[str | None, typer.Option(envvar="ZEROSUM_TOKEN", help="Its access token or API key.")] = None,
+    connections: Annotated[int | None, typer.Option(min=1, help="At once (64; with --bulk 4).")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to measure, after a warm-up.")] = 5.0,
+    hot: Annotated[bool, typer.Option("--hot", help="One account pays all the others.")] = False,
+    bulk: Annotated[int | None, typer.Option(min=1, max=1000, help="So many payments in each call.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.1, help="Arrivals a second, whatever the answers do.")] = None,
+    accounts: Annotated[int, typer.Option(min=2, max=100_000, help="How many accounts to open.")] = 1000,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Measure a running service from outside; exit 1 if a payment is lost. It opens accounts of its own."""
+    from zerosum.cli.bench import run_bench  # noqa: PLC0415
+    from zerosum.cli.load.result import BenchOptions  # noqa: PLC0415
+
+    options = BenchOptions(
+        connections=connections, seconds=seconds, is_hot=hot, bulk=bulk, rate=rate, accounts=accounts, is_json=json
+    )
+    raise typer.Exit(run_bench(data_dir, url, token, options))
+
+
 keys = typer.Typer(name="keys", help="Rotate what signs tokens and seals secrets.", no_args_is_help=True)
 app.add_typer(keys)
 
