@@ -1,0 +1,153 @@
+"""A gateway layer before an endpoint that remembers its calls: no database, no framework."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from zerosum.api.problems import render
+from zerosum.domain.errors import Unauthenticated
+from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.admission import Admission
+from zerosum.gateway.app import Gateway, GatewayOptions
+from zerosum.gateway.principal import Principal, Scope
+from zerosum.gateway.rate_limit import Limit, RateLimiter
+from zerosum.gateway.routing import Answer, BodyKind, Call, Policy, RouteTable
+
+KEY = (b"authorization", b"Bearer good")
+JSON = (b"content-type", b"application/json")
+HOST = (b"host", b"zerosum.test")
+MONEY = [KEY, JSON, (b"idempotency-key", b"k1")]
+
+
+@dataclass
+class Keys:
+    """Knows one credential with the scope to pay."""
+
+    asked: int = 0
+
+    def find_cached(self, header: bytes, now_monotonic: float) -> Principal | None:
+        return None
+
+    async def authenticate(self, headers: Sequence[bytes], now_monotonic: float) -> Principal:
+        self.asked += 1
+        if list(headers) != [KEY[1]]:
+            raise Unauthenticated("A valid access token or API key is needed.")
+        return Principal(LedgerId(UUID(int=1)), "key_1", frozenset({Scope.PAYMENTS_WRITE}), "principal")
+
+
+@dataclass
+class Ground:
+    """A gateway before an endpoint that remembers its calls."""
+
+    principal_limit: str = "off"
+    address_limit: str = "off"
+    failure_limit: str = "off"
+    in_flight_max: int = 10
+    options: GatewayOptions = field(default_factory=GatewayOptions)
+    calls: list[Call] = field(default_factory=list)
+    observed: list[tuple[str, str, int]] = field(default_factory=list)
+    is_broken: bool = False
+    takes_forever: bool = False
+
+    def __post_init__(self) -> None:
+        self.keys = Keys()
+        self.admission = Admission(self.in_flight_max)
+        body = BodyKind.JSON
+        write, admin = Scope.PAYMENTS_WRITE, Scope.ADMIN
+        policies = [
+            Policy(method="POST", template="/pay", scope=write, body=body, needs_key=True, lean=self.endpoint),
+            Policy(method="POST", template="/slow/pay", scope=write, body=body, needs_key=True),
+            Policy(method="GET", template="/read", scope=write),
+            Policy(method="POST", template="/admin", scope=admin, body=body),
+            Policy(method="POST", template="/optional", scope=write, body=BodyKind.OPTIONAL_JSON, lean=self.endpoint),
+            Policy(method="POST", template="/token", scope=None, body=BodyKind.FORM, lean=self.endpoint),
+            Policy(method="GET", template="/health", scope=None, lean=self.endpoint),
+        ]
+        self.gateway = Gateway(
+            app=self.framework,
+            routes=RouteTable.of(policies),
+            authentication=self.keys,
+            principal_limiter=self.limiter("principal", self.principal_limit),
+            address_limiter=self.limiter("address", self.address_limit),
+            failure_limiter=self.limiter("failures", self.failure_limit),
+            admission=self.admission,
+            render=render,
+            new_request_id=lambda: "made-here",
+            observe=lambda template, method, status, _: self.observed.append((template, method, status)),
+            options=self.options,
+        )
+
+    def limiter(self, name: str, text: str) -> RateLimiter:
+        return RateLimiter(name, Limit.parse(text), None, 1, lambda: 1000.0)
+
+    async def endpoint(self, call: Call) -> Answer:
+        self.calls.append(call)
+        if self.is_broken:
+            raise RuntimeError("a secret of ours")
+        return Answer(200, b"{}", ((b"content-type", b"application/json"),))
+
+    async def framework(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.takes_forever:
+            await asyncio.Event().wait()
+        message = await receive()
+        self.calls.append(scope["state"]["call"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"cache-control", b"public")]})
+        await send({"type": "http.response.body", "body": message["body"]})
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        body: bytes = b"",
+        *,
+        query: bytes = b"",
+        peer: str = "192.0.2.1",
+        host: tuple[bytes, bytes] | None = HOST,
+    ) -> Reply:
+        reply = Reply()
+        sent = [*([host] if host else []), *headers]
+        if body:
+            sent.append((b"content-length", b"%d" % len(body)))
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode("utf-8", "surrogatepass"),
+            "query_string": query,
+            "headers": sent,
+            "client": (peer, 1),
+        }
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                reply.status = message["status"]
+                reply.headers = dict(message["headers"])
+                assert len(reply.headers) == len(message["headers"]), "a header is there twice"
+            else:
+                reply.body += message["body"]
+
+        await self.gateway(scope, receive, send)
+        return reply
+
+
+@dataclass
+class Reply:
+    status: int = 0
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def code(self) -> str:
+        assert self.headers[b"content-type"] == b"application/problem+json"
+        code: str = orjson.loads(self.body)["code"]
+        return code
