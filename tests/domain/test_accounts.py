@@ -165,7 +165,7 @@ def test_a_closed_account_stays_closed(rule: object) -> None:
     assert callable(rule)
     with pytest.raises(InvalidState) as caught:
         rule(account("alice", status=CLOSED))
-    assert caught.value.facts == {"status": "closed"}
+    assert caught.value.facts == {"account_status": "closed"}
 
 
 @pytest.mark.parametrize("before", AccountStatus)

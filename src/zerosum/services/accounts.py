@@ -148,7 +148,7 @@ class Accounts:
         def decide(account: Account, currency: Currency) -> dict[str, Any]:
             state = account.state
             if state.status is AccountStatus.CLOSED:
-                raise InvalidState("A closed account does not change any more.", status=state.status.value)
+                raise InvalidState("A closed account does not change any more.", account_status=state.status.value)
             columns: dict[str, Any] = {}
             floor, ceiling = state.min_available, state.max_available
             if change.min_available is not UNCHANGED:

@@ -143,14 +143,14 @@ def check_limits(state: AccountState, min_available: Decimal | None, max_availab
 def status_after_freeze(state: AccountState) -> AccountStatus:
     """Freezing a frozen account changes nothing; a closed one stays closed. Raises InvalidState."""
     if state.status is AccountStatus.CLOSED:
-        raise InvalidState("A closed account cannot be frozen.", status=state.status.value)
+        raise InvalidState("A closed account cannot be frozen.", account_status=state.status.value)
     return AccountStatus.FROZEN
 
 
 def status_after_unfreeze(state: AccountState) -> AccountStatus:
     """Unfreezing an open account changes nothing; a closed one stays closed. Raises InvalidState."""
     if state.status is AccountStatus.CLOSED:
-        raise InvalidState("A closed account cannot be unfrozen.", status=state.status.value)
+        raise InvalidState("A closed account cannot be unfrozen.", account_status=state.status.value)
     return AccountStatus.OPEN
 
 
