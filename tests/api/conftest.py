@@ -47,6 +47,15 @@ async def service(test_database: TestDatabase, servers: Servers) -> AsyncIterato
     await running.stop()
 
 
+@pytest.fixture(scope="session")
+async def framework_service(test_database: TestDatabase, servers: Servers) -> AsyncIterator[Service]:
+    """The same service with every call going through the web framework."""
+    running = Service(service_settings(test_database, servers, lean_routes=False))
+    await running.start()
+    yield running
+    await running.stop()
+
+
 @dataclass
 class Client:
     """An authenticated caller of one ledger. Money calls get a fresh key unless one is given."""
@@ -118,6 +127,16 @@ async def make_client(service: Service, ledger_id: LedgerId, scopes: Any = ALL_S
 async def client(service: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
     """Every scope, in a fresh ledger."""
     made = await make_client(service, ledger_id)
+    yield made
+    await made.http.aclose()
+
+
+@pytest.fixture(params=["lean", "framework"])
+async def either_client(
+    request: pytest.FixtureRequest, service: Service, framework_service: Service, ledger_id: LedgerId
+) -> AsyncIterator[Client]:
+    """The same over both ways to the hot routes, which must give the same answers."""
+    made = await make_client(service if request.param == "lean" else framework_service, ledger_id)
     yield made
     await made.http.aclose()
 

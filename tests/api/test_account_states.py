@@ -1,0 +1,85 @@
+"""Freeze, unfreeze and close over HTTP: idempotent by state, and what they do to money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client
+from tests.api.reading import refused
+
+
+async def turn(client: Client, account: str, action: str, body: Any = None) -> Any:
+    return await client.post(f"/v1/accounts/{account}/{action}", body)
+
+
+async def status_after(client: Client, *actions: str) -> list[str]:
+    await client.open_account("a")
+    return [(await turn(client, "a", action)).json()["status"] for action in actions]
+
+
+async def test_each_change_of_state_may_be_asked_for_again(client: Client) -> None:
+    actions = ("freeze", "freeze", "unfreeze", "unfreeze", "close", "close")
+    assert await status_after(client, *actions) == ["frozen", "frozen", "open", "open", "closed", "closed"]
+
+
+async def test_a_frozen_account_can_be_closed(client: Client) -> None:
+    assert await status_after(client, "freeze", "close") == ["frozen", "closed"]
+
+
+async def test_the_answer_is_the_account_by_id_or_code(client: Client) -> None:
+    account = await client.open_account("team/a")
+    frozen = await turn(client, "team/a", "freeze", {"reason": "Asked for by compliance"})
+    assert (frozen.status_code, frozen.json()) == (200, {**account, "status": "frozen"})
+    assert (await turn(client, account["id"], "unfreeze", {})).json() == account
+    assert (await turn(client, "team/a", "freeze", {"reason": None})).json() == frozen.json()
+
+
+@pytest.mark.parametrize("action", ["freeze", "unfreeze"])
+async def test_a_closed_account_stays_closed(client: Client, action: str) -> None:
+    await client.open_account("a")
+    await turn(client, "a", "close")
+    refused(await turn(client, "a", action), 409, "invalid_state", facts={"account_status": "closed"})
+    change = await client.http.patch("/v1/accounts/a", json={"name": "B"})
+    refused(change, 409, "invalid_state", facts={"account_status": "closed"})
+
+
+async def test_an_account_with_money_in_it_is_not_closed(client: Client) -> None:
+    await client.open_account("a")
+    await client.deposit("a", "0.01")
+    refused(await turn(client, "a", "close"), 409, "invalid_state", facts={"posted": "0.01", "held": "0.00"})
+    assert (await client.get("/v1/accounts/a")).json()["status"] == "open"
+
+
+@pytest.mark.parametrize(("action", "code"), [("freeze", "account_frozen"), ("close", "account_closed")])
+async def test_no_money_moves_on_either_side_of_it(client: Client, action: str, code: str) -> None:
+    account = await client.open_account("a")
+    await client.open_account("b", min_available=None)
+    await turn(client, "a", action)
+    refused(await client.transfer("b", "a", "1"), 409, code, "/to", facts={"account": account["id"]})
+    refused(await client.transfer("a", "b", "1"), 409, code, "/from", facts={"account": account["id"]})
+    assert (await client.balance("b"))["version"] == 0
+
+
+async def test_unfreezing_lets_money_move_again(client: Client) -> None:
+    await client.open_account("a")
+    await turn(client, "a", "freeze")
+    await turn(client, "a", "unfreeze")
+    await client.deposit("a", "1")
+
+
+@pytest.mark.parametrize("action", ["freeze", "unfreeze", "close"])
+async def test_what_is_not_there_has_no_state(client: Client, action: str) -> None:
+    refused(await turn(client, "nobody", action), 404, "account_not_found", facts={})
+    refused(await turn(client, "acc_x", action), 422, "invalid_id")
+
+
+@pytest.mark.parametrize("action", ["freeze", "unfreeze", "close"])
+async def test_a_reason_is_text(client: Client, action: str) -> None:
+    await client.open_account("a")
+    refused(await turn(client, "a", action, {"reason": 5}), 422, "validation_error", "/reason")
+    refused(await turn(client, "a", action, {"reason": ""}), 422, "validation_error", "/reason")
+    refused(await turn(client, "a", action, {"why": "x"}), 422, "unknown_field", "/why")
+    refused(await turn(client, "a", action, []), 422, "validation_error", "")
+    assert (await client.get("/v1/accounts/a")).json()["status"] == "open"
