@@ -1,116 +1,53 @@
 """The write-through copy of balances in Redis: a copy that cannot lie for long.
 
-A key is in one of four states:
+A writer marks its accounts before its transaction begins, and after the commit stores the new balances: they take the
+place of the mark, unless other writers' marks remain, and of an older version, never of a newer one. Only then is its
+caller answered. A reader that meets a mark or nothing asks PostgreSQL; where there was nothing it takes a lease first,
+and may fill the key only as long as nobody touched it since.
 
-    (absent)            nobody has read the account lately
-    R<token>            a reader is fetching it from PostgreSQL; only that reader may fill it
-    M<token>@<until>,…  writers are changing it; each has its own mark, which expires by itself
-    V<version>|<value>  the balances at that version
+So a read that starts after an acknowledgement finds that version, a newer one, or none, whatever else happens in
+between: other writers, flushes, evictions, late readers, marks that expire, a Redis that wakes up and carries out old
+calls. What rests on nothing but the order of these steps is tried out in tests/cache, step by step.
 
-A writer puts its mark before its transaction begins and after the commit turns it into the value, unless other writers'
-marks remain. It never overwrites a newer version. Only then is its caller answered, so every read that starts after an
-acknowledgement finds the value, a newer one, or none. A reader that meets a mark or nothing asks PostgreSQL, and may
-fill only the key it leased itself: a late reader, a flush or an eviction in between voids the lease. A writer that
-crashes leaves marks, which expire. The keys carry an epoch that is raised when Redis returns after a failure, so that
-nothing from before the gap is served again. (docs/decisions/0005)
+A writer that cannot reach Redis goes on without. Until it is back, and a new epoch has made everything in it
+unreachable, this process reads from PostgreSQL. Other processes may meanwhile meet a value up to its expiry: the one
+exception. (docs/decisions/0005)
 """
 
 from __future__ import annotations
 
-import json
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from zerosum.adapters.redis import RedisAway, RedisLink, Script
+from zerosum.adapters.balance_scripts import FILL, MARK, RAISE_EPOCH, READ, STORE
+from zerosum.adapters.balance_text import CachedBalance as CachedBalance  # what readers get
+from zerosum.adapters.balance_text import parse_balance, render_balance
+from zerosum.adapters.redis import RedisAway, RedisLink
 from zerosum.domain.ledger.account import AccountState
-from zerosum.domain.money import render_amount
 
-VALUE_MILLISECONDS = 5_000
-MARK_MILLISECONDS = 20_000
-"""Longer than any transaction may last, so that a mark never ends before what it announces."""
-LEASE_MILLISECONDS = 2_000
+ACCOUNTS_PER_CALL_MAX = 1_000
+"""Redis does nothing else meanwhile: this many take it a few milliseconds."""
 
-_EPOCH_KEY = "zerosum:balances"
-_AMOUNT = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,18})?", re.ASCII)
-
-_MARK = Script("""
-local epoch = redis.call('GET', KEYS[1]) or '0'
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local mark = ARGV[1] .. '@' .. string.format('%d', now + ARGV[2])
-for index = 3, #ARGV do
-    local key = KEYS[1] .. ':' .. epoch .. ':' .. ARGV[index]
-    local value = redis.call('GET', key)
-    local marks = mark
-    if value and string.sub(value, 1, 1) == 'M' then
-        for token, ends in string.gmatch(string.sub(value, 2), '([^@,]+)@(%d+)') do
-            if tonumber(ends) > now then marks = marks .. ',' .. token .. '@' .. ends end
-        end
-    end
-    redis.call('SET', key, 'M' .. marks, 'PX', ARGV[2])
-end
-""")
-
-_STORE = Script("""
-local epoch = redis.call('GET', KEYS[1]) or '0'
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for index = 3, #ARGV, 3 do
-    local key = KEYS[1] .. ':' .. epoch .. ':' .. ARGV[index]
-    local version, value = ARGV[index + 1], ARGV[index + 2]
-    local present = redis.call('GET', key)
-    local state = present and string.sub(present, 1, 1)
-    if state == 'M' then
-        local is_mine, others = false, {}
-        for token, ends in string.gmatch(string.sub(present, 2), '([^@,]+)@(%d+)') do
-            if token == ARGV[1] then is_mine = true
-            elseif tonumber(ends) > now then others[#others + 1] = token .. '@' .. ends end
-        end
-        if is_mine and #others == 0 then
-            redis.call('SET', key, 'V' .. version .. '|' .. value, 'PX', ARGV[2])
-        elseif is_mine then
-            redis.call('SET', key, 'M' .. table.concat(others, ','), 'KEEPTTL')
-        end
-    elseif state == 'V' then
-        local known = tonumber(string.match(present, '^V(%d+)|'))
-        if known and known < tonumber(version) then
-            redis.call('SET', key, 'V' .. version .. '|' .. value, 'PX', ARGV[2])
-        elseif not known then
-            redis.call('DEL', key)
-        end
-    elseif present then
-        redis.call('DEL', key)
-    end
-end
-""")
-
-_READ = Script("""
-local epoch = redis.call('GET', KEYS[1]) or '0'
-local key = KEYS[1] .. ':' .. epoch .. ':' .. ARGV[1]
-local present = redis.call('GET', key)
-if not present then redis.call('SET', key, 'R' .. ARGV[2], 'PX', ARGV[3]) end
-return present
-""")
-
-_FILL = Script("""
-local epoch = redis.call('GET', KEYS[1]) or '0'
-local key = KEYS[1] .. ':' .. epoch .. ':' .. ARGV[1]
-if redis.call('GET', key) == 'R' .. ARGV[2] then redis.call('SET', key, ARGV[3], 'PX', ARGV[4]) end
-""")
+_KEYS = ("zerosum:balances",)
 
 
 @dataclass(frozen=True, slots=True)
-class CachedBalance:
-    """Amounts in their wire form."""
+class Expiry:
+    """`mark` outlasts every transaction, so that it does not end before what it announces."""
 
-    version: int
-    posted: str
-    held: str
-    available: str
+    value_milliseconds: int = 5_000
+    mark_milliseconds: int = 20_000
+    lease_milliseconds: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One writer's announcement of a write. Without a token it may not have reached Redis."""
+
+    account_ids: Sequence[UUID]
+    token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,63 +59,80 @@ class Lease:
 
 
 class BalanceCache:
-    """Never raises and never waits longer than Redis' time-out. All methods do nothing while Redis is away."""
+    """Never raises and never waits longer than a reply may take. Made before the link is started."""
 
-    def __init__(self, link: RedisLink) -> None:
-        self._link = link
-        link.on_return(self._raise_epoch)
+    def __init__(self, link: RedisLink, expiry: Expiry | None = None) -> None:
         self.hits = 0
         self.misses = 0
+        self._link = link
+        self._expiry = expiry or Expiry()
+        self._is_readable = False
+        link.on_break(self._close_to_readers)
+        link.on_return(self._open_to_readers)
 
-    async def mark(self, accounts: Sequence[tuple[UUID, UUID]]) -> str | None:
-        """Announce a write to these accounts; None where Redis is away, and then the breaker is open."""
+    async def mark(self, accounts: Sequence[tuple[UUID, UUID]]) -> Mark:
+        """Announce a write to these accounts. To be given to `store`, whatever becomes of the write."""
+        account_ids = [account_id for _, account_id in accounts]
         token = secrets.token_hex(8)
         try:
-            await self._link.run(
-                _MARK, [_EPOCH_KEY], token, MARK_MILLISECONDS, *[account_id.hex for _, account_id in accounts]
-            )
+            for first in range(0, len(account_ids), ACCOUNTS_PER_CALL_MAX):
+                part = [account_id.hex for account_id in account_ids[first : first + ACCOUNTS_PER_CALL_MAX]]
+                await self._link.run(MARK, _KEYS, token, self._expiry.mark_milliseconds, *part)
         except RedisAway:
-            return None
-        return token
+            # It may still be carried out, much later. So the token is not used again: it would pass for a mark that
+            # stood before the transaction began.
+            return Mark(account_ids, None)
+        return Mark(account_ids, token)
 
-    async def store(self, mark: str | None, states: Sequence[AccountState]) -> None:
-        """After the commit: the new balances in place of the marks."""
-        if mark is None or not states:
+    async def store(self, mark: Mark, states: Sequence[AccountState]) -> None:
+        """After the commit: these balances in place of the marks. The marks without a state are only lifted."""
+        if self._link.is_away:
             return
-        arguments: list[str | int] = []
-        for state in states:
-            arguments += (state.id.hex, state.version, _value(state))
+        lines: list[tuple[str, int | str, str]] = [
+            (state.id.hex, state.version, render_balance(state)) for state in states
+        ]
+        if mark.token is not None and len(states) < len(mark.account_ids):
+            stored = {state.id for state in states}
+            lines += [(account_id.hex, "", "") for account_id in mark.account_ids if account_id not in stored]
         try:
-            await self._link.run(_STORE, [_EPOCH_KEY], mark, VALUE_MILLISECONDS, *arguments)
+            for first in range(0, len(lines), ACCOUNTS_PER_CALL_MAX):
+                part = [word for line in lines[first : first + ACCOUNTS_PER_CALL_MAX] for word in line]
+                await self._link.run(STORE, _KEYS, mark.token or "", self._expiry.value_milliseconds, *part)
         except RedisAway:
             return
 
     async def read(self, ledger_id: UUID, account_id: UUID) -> CachedBalance | Lease | None:
         """The balances; or a lease where there are none and the caller may fill them; or None."""
+        if not self._is_readable:
+            return None
         token = secrets.token_hex(8)
         try:
-            present = await self._link.run(_READ, [_EPOCH_KEY], account_id.hex, token, LEASE_MILLISECONDS)
-        except RedisAway:
+            (present,) = await self._link.run(READ, _KEYS, account_id.hex, token, self._expiry.lease_milliseconds)
+        except (RedisAway, ValueError):
             return None
-        if present is None:
-            self.misses += 1
-            return Lease(account_id, token)
-        found = _parse(present, ledger_id, account_id)
-        if found is None:
-            self.misses += 1
-        else:
+        found = parse_balance(present, ledger_id, account_id)
+        if found is not None:
             self.hits += 1
-        return found
+            return found
+        self.misses += 1
+        return Lease(account_id, token) if present is None else None
 
     async def fill(self, lease: Lease, state: AccountState) -> None:
-        value = f"V{state.version}|{_value(state)}"
+        """What PostgreSQL said after the lease was taken."""
+        expiry = self._expiry
+        times = (expiry.value_milliseconds, expiry.lease_milliseconds)
         try:
-            await self._link.run(_FILL, [_EPOCH_KEY], lease.account_id.hex, lease.token, value, VALUE_MILLISECONDS)
+            await self._link.run(FILL, _KEYS, lease.account_id.hex, lease.token, render_balance(state), *times)
         except RedisAway:
             return
 
-    async def _raise_epoch(self) -> None:
-        await self._link.call_while_open("INCR", _EPOCH_KEY)
+    def _close_to_readers(self) -> None:
+        self._is_readable = False
+
+    async def _open_to_readers(self) -> None:
+        """Writers write again by now. What was not written in the gap lies under the old epoch, if anywhere."""
+        await self._link.run(RAISE_EPOCH, _KEYS)
+        self._is_readable = True
 
 
 class NoBalanceCache:
@@ -197,33 +151,4 @@ class NoBalanceCache:
         return None
 
     async def fill(self, _: Lease, __: AccountState, /) -> None:
-        return None
-
-
-def _value(state: AccountState) -> str:
-    posted = state.posted
-    return (
-        f'{{"ledger":"{state.ledger_id}","account":"{state.id}","version":{state.version},'
-        f'"posted":"{render_amount(posted)}","held":"{render_amount(state.held)}",'
-        f'"available":"{render_amount(state.available)}"}}'
-    )
-
-
-def _parse(present: Any, ledger_id: UUID, account_id: UUID) -> CachedBalance | None:
-    """Foreign, malformed and impossible values are misses: the value must say itself whose it is."""
-    try:
-        text = present.decode("ascii") if isinstance(present, bytes) else present
-        if not text.startswith("V"):
-            return None
-        head, _, body = text[1:].partition("|")
-        value = json.loads(body)
-        if value["ledger"] != str(ledger_id) or value["account"] != str(account_id):
-            return None
-        if value["version"] != int(head) or value["version"] < 0:
-            return None
-        texts = (value["posted"], value["held"], value["available"])
-        if not all(isinstance(amount, str) and _AMOUNT.fullmatch(amount) for amount in texts):
-            return None
-        return CachedBalance(value["version"], *texts)
-    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,28 +1,27 @@
-"""The way to Redis: short time-outs, no hidden retries, and a breaker. Redis is never the truth about money."""
+"""The way to Redis: a reply within 50 ms or none, no retries, and a breaker. Redis is never the truth about money."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from hiredis import ReplyError
 
-TIMEOUT_SECONDS = 0.05
-"""The longest a payment or a read waits for Redis before it goes on without."""
-
-LATE_READ_SECONDS = 0.01
-"""Granted once more after a time-out: the reply may lie in the socket while this very process was busy."""
+from zerosum.adapters.redis_wire import RedisAddress, RedisWire, open_wire
 
 CONNECT_SECONDS_MAX = 1.0
-"""At the start of a process, when nobody waits yet."""
+"""Nobody waits for it but the start of the process."""
 
-PROBE_SECONDS = 1.0
-CONNECTIONS_MAX = 64
+PAUSE_SECONDS_MIN = 0.05
+PAUSE_SECONDS_MAX = 1.0
+"""Before Redis is tried again: longer after each failure, and short again once it has been well for a while."""
+
+STEADY_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -32,111 +31,119 @@ class RedisAway(Exception):
 
 
 class Script:
-    """A Lua script, called by its digest and sent again where the server does not know it."""
+    """A Lua script, called by its digest. It returns a table that begins with ARGV[1], the number of the call."""
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.digest: str | None = None
+        self.digest = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisLink:
-    """Calls Redis or says quickly that it is away.
+    """Runs scripts in Redis or says quickly that it is away.
 
-    After a failure the breaker is open: calls raise RedisAway at once until a probe, once a second, gets through. Each
-    time before it closes, `on_return` runs, so that nothing written before the gap is trusted again.
+    Any failure ends the connection and opens the breaker: calls raise RedisAway at once, until a new connection stands.
+    `on_break` acts run at the moment of the failure, before anybody is told of it. `on_return` acts run on the new
+    connection, and if they fail, so has the connection.
     """
 
     def __init__(self, url: str) -> None:
-        # The client's own time-outs and retries are off: they would add up to seconds on the request path.
-        self._client: Redis = Redis.from_url(
-            url,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=None,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            max_connections=CONNECTIONS_MAX,
-            protocol=3,
-        )
-        self._is_open = False
+        self.breaks = 0
+        self._address = RedisAddress.parse(url)
+        self._wire: RedisWire | None = None
+        self._on_break: list[Callable[[], None]] = []
         self._on_return: list[Callable[[], Awaitable[None]]] = []
-        self._prober: asyncio.Task[None] | None = None
+        self._is_lost = asyncio.Event()
+        self._is_known_away = False
+        self._pause_seconds = PAUSE_SECONDS_MIN
+        self._connected_at = 0.0
+        self._keeper: asyncio.Task[None] | None = None
+        self._process = secrets.token_hex(6)
+        self._numbers = count()
 
-    async def start(self) -> None:
-        """Connect before the first payment does: it has no time to wait for that."""
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS_MAX):
-                await self._client.ping()
-        except (RedisError, OSError, TimeoutError) as error:
-            self._open(error)
-
-    @property
-    def is_away(self) -> bool:
-        return self._is_open
+    def on_break(self, act: Callable[[], None]) -> None:
+        self._on_break.append(act)
 
     def on_return(self, act: Callable[[], Awaitable[None]]) -> None:
         self._on_return.append(act)
 
-    async def run(self, script: Script, keys: list[str], *arguments: str | int | bytes) -> Any:
-        """The script's reply. Raises RedisAway."""
-        if self._is_open:
-            raise RedisAway
-        return await self._guarded(self._run(script, keys, arguments))
+    @property
+    def is_away(self) -> bool:
+        return self._wire is None
+
+    async def start(self) -> None:
+        """Connect before the first payment comes, if Redis is there; and from now on whenever it is back."""
+        await self._connect()
+        self._keeper = asyncio.create_task(self._keep_connected(), name="redis")
 
     async def close(self) -> None:
-        if self._prober is not None:
-            self._prober.cancel()
-            await asyncio.gather(self._prober, return_exceptions=True)
-        await self._client.aclose()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.lose(ConnectionError("closed"))
 
-    async def call_while_open(self, *command: str | int) -> Any:
-        """A single command that also runs while the breaker is open: for `on_return` acts only."""
-        return await _bounded(self._client.execute_command(*command))  # type: ignore[no-untyped-call]
-
-    async def _run(self, script: Script, keys: list[str], arguments: tuple[str | int | bytes, ...]) -> Any:
-        if script.digest is None:
-            script.digest = await self._client.script_load(script.source)
+    async def run(self, script: Script, keys: tuple[str, ...], *arguments: str | int | bytes) -> list[Any]:
+        """What the script returns after the number of the call. Raises RedisAway."""
+        wire = self._wire
+        if wire is None:
+            raise RedisAway
+        number = f"{self._process}{next(self._numbers):x}"
+        words = (len(keys), *keys, number, *arguments)
         try:
-            return await self._client.evalsha(script.digest, len(keys), *keys, *arguments)
-        except NoScriptError:
-            script.digest = await self._client.script_load(script.source)
-            return await self._client.evalsha(script.digest, len(keys), *keys, *arguments)
-
-    async def _guarded(self, call: Awaitable[Any]) -> Any:
-        try:
-            return await _bounded(call)
-        except (RedisError, OSError, TimeoutError, ValueError, UnicodeError) as error:
-            self._open(error)
-            raise RedisAway from error
-
-    def _open(self, error: Exception) -> None:
-        if not self._is_open:
-            _log.warning("redis is away (%s); payments and reads go on without it", type(error).__name__)
-            self._is_open = True
-            self._prober = asyncio.create_task(self._probe(), name="redis probe")
-
-    async def _probe(self) -> None:
-        while True:
-            await asyncio.sleep(PROBE_SECONDS)
             try:
-                await _bounded(self._client.ping())
-                for act in self._on_return:
-                    await act()
-            except (RedisError, OSError, TimeoutError, ValueError, UnicodeError):
-                continue
-            self._is_open = False
-            _log.warning("redis is back")
+                reply = await wire.call("EVALSHA", script.digest, *words)
+            except ReplyError as error:
+                if not str(error).startswith("NOSCRIPT"):
+                    raise
+                reply = await wire.call("EVAL", script.source, *words)  # it has not run yet, so this is no retry
+            if not isinstance(reply, list) or not reply or reply[0] != number.encode():
+                raise ConnectionError("a reply to another call")
+        except (ReplyError, OSError) as error:
+            wire.lose(error)
+            raise RedisAway from error
+        return reply[1:]
+
+    def _break(self, wire: RedisWire, error: Exception) -> None:
+        if wire is not self._wire:
             return
+        self._wire = None
+        self.breaks += 1
+        for act in self._on_break:
+            act()
+        if asyncio.get_running_loop().time() - self._connected_at > STEADY_SECONDS:
+            self._pause_seconds = PAUSE_SECONDS_MIN
+        self._say_away(error)
+        self._is_lost.set()
 
+    async def _connect(self) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS_MAX):
+                wire = await open_wire(self._address, self._break)
+        except (ReplyError, OSError) as error:
+            self._say_away(error)
+            self._is_lost.set()
+            return
+        self._wire = wire
+        self._is_lost.clear()
+        self._connected_at = asyncio.get_running_loop().time()
+        try:
+            for act in self._on_return:
+                await act()
+        except RedisAway:
+            return
+        if self._is_known_away:
+            self._is_known_away = False
+            _log.warning("redis is back")
 
-async def _bounded(call: Awaitable[Any]) -> Any:
-    task = asyncio.ensure_future(call)
-    try:
-        await asyncio.wait({task}, timeout=TIMEOUT_SECONDS)
-        if not task.done():
-            await asyncio.wait({task}, timeout=LATE_READ_SECONDS)
-        if not task.done():
-            raise TimeoutError
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+    async def _keep_connected(self) -> None:
+        while True:
+            await self._is_lost.wait()
+            await asyncio.sleep(self._pause_seconds)
+            self._pause_seconds = min(2 * self._pause_seconds, PAUSE_SECONDS_MAX)
+            await self._connect()
+
+    def _say_away(self, error: Exception) -> None:
+        if not self._is_known_away:
+            self._is_known_away = True
+            _log.warning("redis is away (%s); payments and reads go on without it", error or type(error).__name__)
