@@ -445,6 +445,14 @@ def test_an_account_at_its_ceiling_may_pay() -> None:
     apply(book, "debit alice 1.00 USD \n credit clearing 1.00 USD")
 
 
+def test_an_account_above_its_ceiling_may_still_pay_and_shift() -> None:
+    """No rule brings it there; but what lies there already, from wherever, must be able to leave."""
+    book = Book([clearing(), account("alice", "150.00", ceiling="100.00")])
+    apply(book, "debit alice 1.00 USD \n credit clearing 1.00 USD")
+    apply(book, "debit alice 1.00 USD \n credit alice 1.00 USD")
+    assert refusal(book, "debit clearing 0.01 USD \n credit alice 0.01 USD").code == "limit_exceeded"
+
+
 def test_a_ceiling_may_lie_below_zero() -> None:
     book = Book([clearing(), account("alice", "-50.00", floor=None, ceiling="-10.00")])
     apply(book, "debit clearing 40.00 USD \n credit alice 40.00 USD")
@@ -462,6 +470,13 @@ def test_a_balance_stops_one_minor_unit_below_ten_to_the_twentieth() -> None:
     found = refusal(book(), "debit clearing 0.02 USD \n credit alice 0.02 USD")
     assert (found.code, found.pointer) == ("balance_overflow", "/postings/1/account")
     assert found.facts == {"account": wire("alice"), "currency": "USD"}
+
+
+def test_what_is_posted_stops_there_though_less_is_available() -> None:
+    book = Book([clearing(), account("alice", "99999999999999999999.98", held="1.00")])
+    lines = "debit clearing {0} USD \n credit alice {0} USD"
+    assert refusal(book, lines.format("0.02")).code == "balance_overflow"
+    apply(book, lines.format("0.01"))
 
 
 def test_a_debt_stops_there_too() -> None:
