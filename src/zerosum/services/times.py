@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from zerosum.domain.errors import InvalidParameter
 
 TIME_PATTERN_TEXT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 _TIME = re.compile(TIME_PATTERN_TEXT, re.ASCII)
+
+# The very first and last moment of Python mean "infinity" to asyncpg, which gives them back without a zone. A day of
+# distance also keeps every moment within bounds in any time zone.
+FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
 def parse_time(text: str) -> datetime | None:
@@ -17,9 +22,10 @@ def parse_time(text: str) -> datetime | None:
     if not _TIME.fullmatch(text):
         return None
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return moment if FIRST <= moment <= LAST else None
 
 
 def parse_filter_time(filters: Mapping[str, str], name: str) -> datetime | None:
