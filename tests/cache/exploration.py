@@ -1,0 +1,390 @@
+"""Every order in which writers, readers and accidents can meet, carried out step by step on a real Redis.
+
+The world is one account: `committed` is its version in PostgreSQL. A writer marks, commits, stores and acknowledges; a
+reader asks the cache, then PostgreSQL, then fills. Each works through a process, whose link to Redis can break and come
+back. What a link lost may still be carried out by Redis, at any later moment. Accidents are limited in number.
+
+From each state every possible step is taken, with the cache's own code and scripts, and states that were seen before
+are not looked at again; so the search ends, and has then seen every order. After each step the promise is checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from zerosum.adapters.balance_cache import BalanceCache, Lease, Mark
+from zerosum.adapters.balance_scripts import STORE
+from zerosum.adapters.balance_text import parse_balance
+from zerosum.adapters.redis import RedisAway, RedisLink, Script
+from zerosum.domain.identifiers import AccountId, LedgerId
+from zerosum.domain.ledger.account import AccountState, AccountStatus, Side
+
+LEDGER = LedgerId(UUID(int=1))
+ACCOUNT = AccountId(UUID(int=2))
+EPOCH_KEY = "zerosum:balances"
+STATES_MAX = 200_000
+PROCESSES = 2
+
+_TAKE_STOCK = Script("""
+local found = {ARGV[1]}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+    found[#found + 1] = key
+    found[#found + 1] = redis.call('GET', key)
+end
+return found
+""")
+_PUT_BACK = Script("""
+redis.call('FLUSHDB')
+for index = 2, #ARGV, 2 do redis.call('SET', ARGV[index], ARGV[index + 1]) end
+return {ARGV[1]}
+""")
+
+
+def state_at(version: int, posted: Decimal | None = None) -> AccountState:
+    """The account at a version: that many units are in it."""
+    return AccountState(
+        ledger_id=LEDGER,
+        id=ACCOUNT,
+        currency="USD",
+        normal_side=Side.CREDIT,
+        status=AccountStatus.OPEN,
+        min_available=None,
+        max_available=None,
+        posted_debits=Decimal("0.00"),
+        posted_credits=Decimal(f"{version}.00") if posted is None else posted,
+        held=Decimal("0.00"),
+        version=version,
+        head=b"",
+    )
+
+
+@dataclass(frozen=True)
+class Process:
+    link: str = "up"
+    """Or `away`, or `returning`: writers write again, readers do not read yet."""
+    promised: int = 0
+    """The newest version it acknowledged."""
+
+
+PAYS = ("mark", "commit", "store")
+IS_REFUSED = ("mark", "look", "store")
+IS_RETRIED = ("mark", "lift", "mark", "commit", "store")
+IS_UNKNOWN = ("mark", "commit", "lift", "mark", "look", "store")
+"""COMMIT was sent and its reply lost; the second try finds the key used, and replays."""
+CRASHES = ("mark", "commit")
+
+
+@dataclass(frozen=True)
+class Writer:
+    process: int
+    steps: tuple[str, ...] = PAYS
+    """Still to do. `look` reads the version under the lock and leaves it as it is."""
+    mark: Mark | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class Reader:
+    process: int
+    step: str = "read"
+    lease: Lease | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class LostCall:
+    """A call whose reply never came. Redis may carry it out yet."""
+
+    script: Script
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class World:
+    redis: tuple[bytes, ...]
+    processes: tuple[Process, ...]
+    writers: tuple[Writer, ...]
+    readers: tuple[Reader, ...]
+    accidents_left: tuple[str, ...]
+    committed: int = 0
+    promised: int = 0
+    """To everybody: acknowledged, and stored or made up for by a new epoch."""
+    lost_calls: tuple[LostCall, ...] = ()
+
+    @property
+    def value(self) -> bytes | None:
+        """What lies under the account's key in the present epoch."""
+        found = dict(zip(self.redis[::2], self.redis[1::2], strict=True))
+        epoch = found.get(EPOCH_KEY.encode())
+        return None if epoch is None else found.get(b"%b:%b:%b" % (EPOCH_KEY.encode(), epoch, ACCOUNT.hex.encode()))
+
+
+class StaleRead(Exception):
+    """Somebody could read an older balance than one that was acknowledged before."""
+
+
+class BreakableLink(RedisLink):
+    """Goes through the real link, as long as it is told to."""
+
+    def __init__(self, real: RedisLink, planted: Mapping[Script, Script]) -> None:
+        super().__init__("redis://nowhere")
+        self.real = real
+        self.planted = planted
+        self.is_broken = False
+        self.loses_next = False
+        self.lost: LostCall | None = None
+        self.has_stored = False
+
+    @property
+    def is_away(self) -> bool:
+        return self.is_broken
+
+    async def run(self, script: Script, keys: tuple[str, ...], *arguments: str | int | bytes) -> list[Any]:
+        if self.is_broken:
+            raise RedisAway
+        if self.loses_next:
+            self.lost, self.is_broken = LostCall(script, arguments), True
+            for act in self._on_break:
+                act()
+            raise RedisAway
+        reply = await self.real.run(self.planted.get(script, script), keys, *arguments)
+        self.has_stored = self.has_stored or script is STORE
+        return reply
+
+
+Act = Callable[[World], Awaitable[World]]
+
+
+class Exploration:
+    """`planted` and `make_cache` put a fault in, to see that it is found."""
+
+    def __init__(
+        self,
+        real: RedisLink,
+        *,
+        planted: Mapping[Script, Script] | None = None,
+        make_cache: Callable[[RedisLink], BalanceCache] = BalanceCache,
+    ) -> None:
+        self._real = real
+        self._links = [BreakableLink(real, planted or {}) for _ in range(PROCESSES)]
+        self._caches = [make_cache(link) for link in self._links]
+        self.steps = 0
+
+    async def run(self, writers: Sequence[Writer], readers: Sequence[Reader], accidents: Sequence[str]) -> None:
+        """Raises StaleRead with the steps that led there, where the promise is broken."""
+        processes = tuple(Process() for _ in self._links)
+        begin = World((), processes, tuple(writers), tuple(readers), tuple(accidents))
+        await self._restore(begin)
+        for cache in self._caches:
+            await cache._open_to_readers()
+        begin = replace(begin, redis=await self._stock())
+        paths: dict[str, tuple[str, ...]] = {_likeness(begin): ()}
+        todo = deque([begin])
+        while todo:
+            world = todo.popleft()
+            path = paths[_likeness(world)]
+            for name, act in self._possible(world):
+                await self._restore(world)
+                after = await act(world)
+                after = replace(after, redis=await self._stock())
+                self.steps += 1
+                _check(after, (*path, name))
+                likeness = _likeness(after)
+                if likeness not in paths:
+                    paths[likeness] = (*path, name)
+                    todo.append(after)
+            assert len(paths) < STATES_MAX, "too large to search"
+
+    def _possible(self, world: World) -> Iterator[tuple[str, Act]]:
+        for index, writer in enumerate(world.writers):
+            if writer.steps:
+                yield from self._with_loss(world, index, f"{writer.steps[0]} by writer {index}", self._write)
+        for index, reader in enumerate(world.readers):
+            if reader.step != "done":
+                yield from self._with_loss(world, index, f"{reader.step} by reader {index}", self._read)
+        for index, process in enumerate(world.processes):
+            if process.link == "away":
+                yield f"return of process {index}", _bound(self._come_back, index)
+            elif process.link == "returning":
+                yield f"epoch raised by process {index}", _bound(self._raise_epoch, index)
+        for index in range(len(world.lost_calls)):
+            yield f"late execution of call {index}", _bound(self._carry_out_late, index)
+        for accident in set(world.accidents_left):
+            if accident != "loss":
+                yield accident, _bound(self._suffer, accident)
+
+    def _with_loss(
+        self, world: World, index: int, name: str, act: Callable[..., Awaitable[World]]
+    ) -> Iterator[tuple[str, Act]]:
+        yield name, _bound(act, index)
+        if "loss" in world.accidents_left and name.startswith(("mark", "store", "lift", "read", "fill")):
+            yield f"{name}, lost", _bound(act, index, True)
+
+    async def _write(self, world: World, index: int, is_lost: bool = False) -> World:
+        writer = world.writers[index]
+        cache, link = self._caches[writer.process], self._links[writer.process]
+        link.loses_next, link.has_stored = is_lost, False
+        step, steps = writer.steps[0], writer.steps[1:]
+        if step == "mark":
+            writer = replace(writer, mark=await cache.mark([(LEDGER, ACCOUNT)]))
+        elif step in ("commit", "look"):
+            world = replace(world, committed=world.committed + (step == "commit"))
+            writer = replace(writer, version=world.committed)
+        elif step in ("store", "lift"):
+            assert writer.mark is not None
+            await cache.store(writer.mark, [state_at(writer.version)] if step == "store" else [])
+            writer = replace(writer, mark=None)
+            if step == "store":
+                world = _acknowledge(world, writer, has_stored=link.has_stored)
+        writer = replace(writer, steps=steps)
+        world = replace(world, writers=_put(world.writers, index, writer))
+        return self._after_loss(world, writer.process) if is_lost else world
+
+    async def _read(self, world: World, index: int, is_lost: bool = False) -> World:
+        reader = world.readers[index]
+        cache, link = self._caches[reader.process], self._links[reader.process]
+        link.loses_next = is_lost
+        if reader.step == "read":
+            found = await cache.read(LEDGER, ACCOUNT)
+            lease = found if isinstance(found, Lease) else None
+            reader = replace(reader, step="ask PostgreSQL" if lease else "done", lease=lease)
+        elif reader.step == "ask PostgreSQL":
+            reader = replace(reader, step="fill", version=world.committed)
+        else:
+            assert reader.lease is not None
+            await cache.fill(reader.lease, state_at(reader.version))
+            reader = replace(reader, step="done")
+        world = replace(world, readers=_put(world.readers, index, reader))
+        return self._after_loss(world, reader.process) if is_lost else world
+
+    def _after_loss(self, world: World, process: int) -> World:
+        lost = self._links[process].lost
+        if lost is None:
+            return world  # nothing was sent: the link was away already
+        return replace(
+            world,
+            lost_calls=(*world.lost_calls, lost),
+            processes=_put(world.processes, process, replace(world.processes[process], link="away")),
+            accidents_left=_less(world.accidents_left, "loss"),
+        )
+
+    async def _come_back(self, world: World, index: int) -> World:
+        return replace(world, processes=_put(world.processes, index, replace(world.processes[index], link="returning")))
+
+    async def _raise_epoch(self, world: World, index: int) -> World:
+        await self._caches[index]._open_to_readers()
+        process = replace(world.processes[index], link="up")
+        return replace(
+            world,
+            processes=_put(world.processes, index, process),
+            promised=max(world.promised, process.promised),
+        )
+
+    async def _carry_out_late(self, world: World, index: int) -> World:
+        call = world.lost_calls[index]
+        await self._real.run(call.script, (EPOCH_KEY,), *call.arguments)
+        return replace(world, lost_calls=(*world.lost_calls[:index], *world.lost_calls[index + 1 :]))
+
+    async def _suffer(self, world: World, accident: str) -> World:
+        keys = world.redis[::2]
+        if accident == "flush":
+            await self._put([])
+        elif accident == "eviction of the epoch":
+            await self._put([word for key in keys if key != EPOCH_KEY.encode() for word in _entry(world, key)])
+        elif accident == "eviction of the account":
+            await self._put([word for key in keys if key == EPOCH_KEY.encode() for word in _entry(world, key)])
+        elif accident == "expiry of the marks":
+            await self._put([re.sub(rb"@[0-9]+", b"@1", word) for word in world.redis])
+        elif accident == "new epoch of somebody else":
+            await self._caches[0]._open_to_readers()
+        else:
+            raise LookupError(accident)
+        return replace(world, accidents_left=_less(world.accidents_left, accident))
+
+    async def _restore(self, world: World) -> None:
+        await self._put(world.redis)
+        for process, link, cache in zip(world.processes, self._links, self._caches, strict=True):
+            link.is_broken, link.loses_next, link.lost = process.link == "away", False, None
+            cache._is_readable = process.link == "up"
+
+    async def _put(self, words: Any) -> None:
+        await self._real.run(_PUT_BACK, (), *words)
+
+    async def _stock(self) -> tuple[bytes, ...]:
+        return tuple(await self._real.run(_TAKE_STOCK, ()))
+
+
+def _acknowledge(world: World, writer: Writer, *, has_stored: bool) -> World:
+    process = world.processes[writer.process]
+    process = replace(process, promised=max(process.promised, writer.version))
+    return replace(
+        world,
+        processes=_put(world.processes, writer.process, process),
+        promised=max(world.promised, writer.version) if has_stored else world.promised,
+    )
+
+
+def _check(world: World, path: tuple[str, ...]) -> None:
+    """Nobody can read an older version than he was promised, nor one that does not exist, nor a wrong balance."""
+    text = world.value
+    balance = parse_balance(text, LEDGER, ACCOUNT)
+    if balance is None:
+        assert text is None or text[:1] in (b"M", b"R"), text
+        return
+    promised = max(world.promised, *(process.promised for process in world.processes if process.link == "up"), 0)
+    if not promised <= balance.version <= world.committed or balance.posted != f"{balance.version}.00":
+        raise StaleRead(f"{balance}, but {promised} was promised, after\n  " + "\n  ".join(path))
+
+
+def _likeness(world: World) -> str:
+    """The same for states that differ only in random texts and in times."""
+    names: dict[str, str] = {}
+    for index, writer in enumerate(world.writers):
+        if writer.mark is not None and writer.mark.token is not None:
+            names[writer.mark.token] = f"writer {index}"
+    for index, reader in enumerate(world.readers):
+        if reader.lease is not None:
+            names[reader.lease.token] = f"reader {index}"
+    calls = sorted(f"{call.script.digest}{call.arguments[:4]}" for call in world.lost_calls)
+    has_epoch = EPOCH_KEY.encode() in world.redis[::2]
+    text = repr(
+        (
+            has_epoch,
+            world.value,
+            world.processes,
+            [replace(writer, mark=writer.mark and replace(writer.mark, account_ids=())) for writer in world.writers],
+            world.readers,
+            sorted(world.accidents_left),
+            (world.committed, world.promised),
+            calls,
+        )
+    )
+    for token, name in names.items():
+        text = text.replace(token, name)
+    text = re.sub(r"@1\b", "@ended", text)
+    text = re.sub(r"@[0-9]{5,}", "@live", text)
+    return re.sub(r"\b[0-9a-f]{16}\b", "unknown", text)
+
+
+def _entry(world: World, key: bytes) -> tuple[bytes, bytes]:
+    position = world.redis[::2].index(key)
+    return key, world.redis[2 * position + 1]
+
+
+def _put(items: tuple[Any, ...], index: int, item: Any) -> tuple[Any, ...]:
+    return (*items[:index], item, *items[index + 1 :])
+
+
+def _less(accidents: tuple[str, ...], accident: str) -> tuple[str, ...]:
+    index = accidents.index(accident)
+    return (*accidents[:index], *accidents[index + 1 :])
+
+
+def _bound(act: Callable[..., Awaitable[World]], *arguments: Any) -> Act:
+    return lambda world: act(world, *arguments)
