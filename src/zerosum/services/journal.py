@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -91,8 +91,9 @@ class Journal:
         return self._cursors.page(caller.ledger_id, request, position, found, lambda entry: entry.id)
 
     async def list_postings(self, caller: Caller, reference: str, request: PageRequest) -> Page[RecordedPosting]:
-        """An account's history, newest first."""
+        """An account's history, newest first. Its cursors are good under the id and the code alike."""
         account = await self._directory.get(caller.ledger_id, reference)
+        request = replace(request, list_name=f"{request.list_name} of {account.id}")
         position = self._cursors.position(caller.ledger_id, request)
         async with self._database.work(caller.ledger_id) as connection:
             found = await list_postings(

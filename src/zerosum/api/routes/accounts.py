@@ -154,7 +154,7 @@ def account_routes(services: Services) -> Routes:
         cursor: Cursor = None,
         order: Order = None,
     ) -> dict[str, Any]:
-        request = page_request(call, f"postings of {account}", limit, cursor, order)
+        request = page_request(call, "postings", limit, cursor, order)
         return list_body(await journal.list_postings(call.caller, account, request), posting_body)
 
     read, write = Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE
