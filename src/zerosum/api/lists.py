@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -16,6 +17,9 @@ from zerosum.services.paging import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, PageReques
 from zerosum.services.times import parse_filter_time
 
 PAGE_PARAMETERS = ("limit", "cursor", "order")
+
+SPAN_MAX = timedelta(days=366)
+"""Of a list that is bounded on both sides."""
 
 _DIGITS = re.compile("[0-9]{1,18}", re.ASCII)
 
@@ -62,8 +66,11 @@ def page_request(
     given = check_parameters(call.query_string, frozenset((*PAGE_PARAMETERS, *filters)), families)
     narrowing = {name: value for name, value in given.items() if name not in PAGE_PARAMETERS}
     start, end = parse_filter_time(narrowing, "from"), parse_filter_time(narrowing, "to")
-    if start is not None and end is not None and start > end:
-        raise InvalidParameter("`from` lies after `to`.", pointer="from")
+    if start is not None and end is not None:
+        if start > end:
+            raise InvalidParameter("`from` lies after `to`.", pointer="from")
+        if end - start > SPAN_MAX:
+            raise InvalidParameter(f"From `from` to `to` it is at most {SPAN_MAX.days} days.", pointer="to")
     return PageRequest(
         list_name=list_name,
         limit=limit,
