@@ -15,7 +15,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
+from zerosum.adapters.balance_cache import BalanceCache, Expiry, NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.adapters.jwks import JwksDownload
 from zerosum.adapters.rate_store import RateStore
@@ -66,7 +66,8 @@ class Service:
         # The database and Redis.
         self.database = Database(make_engine(database_url, settings.pool_size))
         self.redis = RedisLink(settings.redis_url) if settings.redis_url else None
-        self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis)
+        expiry = Expiry.outlasting(settings.deadline_seconds)
+        self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis, expiry)
 
         # The one writer of money.
         self.stats = CommitterStats()

@@ -30,6 +30,9 @@ from zerosum.domain.ledger.account import AccountState
 ACCOUNTS_PER_CALL_MAX = 1_000
 """Redis does nothing else meanwhile: this many take it a few milliseconds."""
 
+MARK_SECONDS_MORE = 15
+"""Than a transaction may last."""
+
 _KEYS = ("zerosum:balances",)
 
 
@@ -40,6 +43,10 @@ class Expiry:
     value_milliseconds: int = 5_000
     mark_milliseconds: int = 20_000
     lease_milliseconds: int = 2_000
+
+    @classmethod
+    def outlasting(cls, deadline_seconds: float) -> Expiry:
+        return cls(mark_milliseconds=int((deadline_seconds + MARK_SECONDS_MORE) * 1000))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class BalanceCache(Protocol):
 
     async def mark(self, accounts: Sequence[AccountKey]) -> object: ...
 
-    async def store(self, mark: Any, states: Sequence[AccountState]) -> None: ...
+    async def store(self, mark: Any, states: Sequence[AccountState]) -> None:
+        """These balances in place of the marks; of other accounts the marks are only lifted."""
 
 
 class LaneCarrier:
@@ -51,6 +52,8 @@ class LaneCarrier:
         self._stats = stats
         self._connection: BatchConnection | None = None
         self._is_reachable = True
+        self._mark: object = None
+        """Of the attempt under way."""
         self._answering: set[asyncio.Task[None]] = set()
 
     async def warm_up(self) -> None:
@@ -75,7 +78,7 @@ class LaneCarrier:
             except Exception as failure:
                 error, kind = failure, classify(failure)
                 self._stats.retries += 1
-                await self._leave_transaction(kind)
+                await self._give_up(kind)
             else:
                 return
             if kind is FailureKind.CONNECTION:
@@ -99,7 +102,7 @@ class LaneCarrier:
                 await self._attempt(works)
             except Exception as failure:
                 kind = classify(failure)
-                await self._leave_transaction(kind)
+                await self._give_up(kind)
                 if kind is not FailureKind.CONNECTION:
                     await self.carry_out(works)
                     return
@@ -119,13 +122,13 @@ class LaneCarrier:
             if self._connection is None:
                 self._connection = await self._connect()
             accounts = list({(c.ledger_id, id_) for work in works for c in work.commands for id_ in c.account_ids()})
-            mark = await self._cache.mark(accounts)
+            self._mark = await self._cache.mark(accounts)
             connection = self._connection
             await connection.begin({ledger_id for ledger_id, _ in accounts})
             locked = await connection.lock_accounts(accounts, skip_locked=skip_locked)
             if skip_locked:
                 works = _without_busy(works, locked)
-            answers, changed = await self._judge_and_write(connection, works, locked)
+            answers, states = await self._judge_and_write(connection, works, locked)
         try:
             await connection.commit(deadline - loop.time())
         except CommitOutcomeUnknown:
@@ -133,7 +136,8 @@ class LaneCarrier:
                 work.may_have_committed = True
             raise
         self._is_reachable = True
-        task = asyncio.create_task(self._answer(works, answers, mark, changed))
+        mark, self._mark = self._mark, None
+        task = asyncio.create_task(self._answer(works, answers, mark, states))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
@@ -162,15 +166,25 @@ class LaneCarrier:
         if verdict.refusals:
             verdict.refusals.sort(key=lambda row: row.idempotency_key)
             await connection.write_refusals(verdict.refusals, posted_at)
-        return answers, changed
+        return answers, list(book.accounts.values())
 
     async def _answer(
-        self, works: Sequence[Work], answers: Sequence[Answers], mark: object, changed: Sequence[AccountState]
+        self, works: Sequence[Work], answers: Sequence[Answers], mark: object, states: Sequence[AccountState]
     ) -> None:
-        """Only after the write-through: every read that starts after an acknowledgement sees the write."""
-        await self._cache.store(mark, changed)
+        """Only after the write-through: every read that starts after an acknowledgement sees the write.
+
+        Also of accounts that stayed as they were: a replay acknowledges what an earlier try may not have written.
+        """
+        await self._cache.store(mark, states)
         for work, answer in zip(works, answers, strict=True):
             work.resolve(answer)
+
+    async def _give_up(self, kind: FailureKind) -> None:
+        """End the attempt. Its marks are lifted, or its accounts would be read from PostgreSQL until they expire."""
+        await self._leave_transaction(kind)
+        mark, self._mark = self._mark, None
+        if mark is not None:
+            await self._cache.store(mark, ())
 
     async def _leave_transaction(self, kind: FailureKind) -> None:
         """Back to a clean connection, or to none."""
