@@ -12,7 +12,7 @@ from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.ledgers import find_ledger
 from zerosum.domain.errors import ApiKeyNotFound, LedgerNotFound, ValidationFailed
-from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, render_id
+from zerosum.domain.identifiers import ApiKeyId, LedgerId
 from zerosum.services import api_key_text
 
 PEPPER_BYTES_MIN = 32
@@ -52,7 +52,7 @@ class ApiKeys:
         )
         async with self._database.operator_work(ledger_id) as connection:
             if await find_ledger(connection, ledger_id) is None:
-                raise LedgerNotFound("There is no such ledger.", ledger=render_id(Prefix.LEDGER, ledger_id))
+                raise LedgerNotFound("There is no such ledger.")
             await insert_api_key(connection, record, api_key_text.hash_secret(self._pepper, text))
         return record, text
 
@@ -61,7 +61,7 @@ class ApiKeys:
         async with self._database.operator_work() as connection:
             record = await revoke_api_key(connection, key_id, self._now())
         if record is None:
-            raise ApiKeyNotFound("There is no such API key.", api_key=render_id(Prefix.API_KEY, key_id))
+            raise ApiKeyNotFound("There is no such API key.")
         return record
 
     async def authenticate(self, text: str) -> ApiKeyRecord | None:
