@@ -19,9 +19,10 @@ LISTS = [
     "/v1/payments",
     "/v1/ledgers",
     "/v1/api-keys",
+    "/v1/currencies",
     "/v1/trial-balance",
 ]
-ORDERED = [path for path in LISTS if path != "/v1/trial-balance"]
+ORDERED = [path for path in LISTS if path not in ("/v1/currencies", "/v1/trial-balance")]
 
 
 async def fill(client: Client) -> None:

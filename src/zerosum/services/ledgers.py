@@ -16,6 +16,7 @@ from zerosum.db.ledgers import find_ledger, insert_ledger, list_ledgers
 from zerosum.domain.errors import DomainError, IdempotencyKeyNotFound, LedgerNotFound
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
+from zerosum.domain.money import Currency, CurrencyTable
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.caller import Caller
 from zerosum.services.judging import recalled_refusal
@@ -77,6 +78,16 @@ class Ledgers:
         )
         return self._cursors.page(SERVICE_LEDGER, request, position, found, lambda key: key.id)
 
+    def list_currencies(self, caller: Caller, table: CurrencyTable, request: PageRequest) -> Page[Currency]:
+        """What the ledger can count in, by code: first what it has defined for itself, then ISO 4217."""
+        position = self._cursors.position(caller.ledger_id, request)
+        keyed = [(_currency_key(table, currency), currency) for currency in table]
+        keyed.sort(key=lambda pair: pair[0])
+        found = [currency for key, currency in keyed if position.after is None or key > position.after]
+        return self._cursors.page(
+            caller.ledger_id, request, position, found[: request.limit + 1], lambda item: _currency_key(table, item)
+        )
+
     async def key_outcome(self, caller: Caller, key: str) -> KeyOutcome:
         """Raises IdempotencyKeyNotFound: nothing was done under it, or not yet."""
         async with self._database.work(caller.ledger_id) as connection:
@@ -84,6 +95,10 @@ class Ledgers:
         if used is None:
             raise IdempotencyKeyNotFound("Nothing is recorded under this key.")
         return _outcome(key, used)
+
+
+def _currency_key(table: CurrencyTable, currency: Currency) -> str:
+    return f"{'own' if table.is_custom(currency.code) else 'standard'} {currency.code}"
 
 
 def _outcome(key: str, used: UsedKeyRow) -> KeyOutcome:

@@ -13,7 +13,6 @@ from zerosum.api.render import render_time
 from zerosum.api.schemas.ledgers import (
     ApiKeyRequest,
     ApiKeyResponse,
-    CurrencyList,
     CurrencyRequest,
     CurrencyResponse,
     KeyOutcomeResponse,
@@ -61,9 +60,11 @@ def ledger_routes(services: Services) -> Routes:
             raise refusal.at("/code") from None
         return currency_body(currency, is_custom=currencies.is_custom(call.caller.ledger_id, currency.code))
 
-    async def list_currencies(call: TheCall) -> dict[str, Any]:
+    async def list_currencies(call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> dict[str, Any]:
+        request = page_request(call, "currencies", limit, cursor, None)
         table = await currencies.table(call.caller)
-        return {"data": [currency_body(item, is_custom=table.is_custom(item.code)) for item in table]}
+        page = ledgers.list_currencies(call.caller, table, request)
+        return list_body(page, lambda item: currency_body(item, is_custom=table.is_custom(item.code)))
 
     async def create_api_key(call: TheCall) -> dict[str, Any]:
         body = validated(ApiKeyRequest, call.content)
@@ -133,8 +134,11 @@ def ledger_routes(services: Services) -> Routes:
         "/v1/currencies",
         list_currencies,
         scope=Scope.ACCOUNTS_READ,
+        refusals=(errors.InvalidCursor,),
+        query=("limit", "cursor"),
         summary="List all currencies the ledger knows",
-        answer=CurrencyList,
+        answer=ListOf[CurrencyResponse],
+        description="By code: first those it has defined for itself, then those of ISO 4217.",
     )
     routes.add(
         "POST",

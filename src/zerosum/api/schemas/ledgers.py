@@ -64,10 +64,6 @@ class CurrencyResponse(Response):
     is_custom: Annotated[bool, Field(description="Whether this ledger has defined it; otherwise it is ISO 4217's.")]
 
 
-class CurrencyList(Response):
-    data: list[CurrencyResponse]
-
-
 class ApiKeyRequest(Request):
     """A credential for one ledger."""
 
