@@ -20,7 +20,7 @@ from benchmarks.memory import measure_memory
 from benchmarks.plan import PARTS, Options, Setting, make_cases, set_up
 from benchmarks.progress import Progress
 from benchmarks.readings import Case
-from benchmarks.report import Run, show, write_json
+from benchmarks.report import Run, show, write_json, write_stacks
 from benchmarks.sampling import measure_profile
 from benchmarks.service import Service, fresh_folder, running_service
 from zerosum.adapters.clock import now
@@ -43,6 +43,8 @@ def main() -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"{now():%Y-%m-%d-%H%M}.json"
     write_json(run, path)
+    if run.profile is not None:
+        write_stacks(run.profile, path.with_suffix(".stacks"))
     show(run)
     picture = _draw(run, path.with_suffix(".png"))
     sys.stderr.write(f"written: {path}{picture}\n")

@@ -20,7 +20,7 @@ def draw(run: Run, path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
-    rows = len(run.results.readings), max(1, len(run.ratios))
+    rows = max(1, len(run.results.readings)), max(1, len(run.ratios))
     height = ROW_INCHES * sum(rows) + 2.5
     figure, (rates, targets) = plt.subplots(
         2, 1, figsize=(WIDTH_INCHES, height), height_ratios=rows, layout="constrained"
@@ -43,7 +43,9 @@ def _draw_rates(axes: Any, results: Results) -> None:
             names.append(f"{part}: {name}")
             medians.append(spread.median)
             errors.append((spread.median - spread.low, spread.high - spread.median))
-    axes.barh(names, medians, xerr=list(zip(*errors, strict=True)) or None, color=INK, ecolor="#999999", capsize=2)
+    if not names:
+        return
+    axes.barh(names, medians, xerr=list(zip(*errors, strict=True)), color=INK, ecolor="#999999", capsize=2)
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlabel("items a second (median, lowest to highest of the rounds), logarithmic")

@@ -13,12 +13,13 @@ from benchmarks.bare import BareServer
 from benchmarks.cpu import Meter, Spent
 from benchmarks.readings import Reading
 from benchmarks.service import Service
-from zerosum.cli.load import Acknowledged, LoadReport, Plan, run_load
+from zerosum.cli.load import Acknowledged, LoadFailed, LoadReport, Plan, run_load
 from zerosum.cli.load.payments import Target, bulk_payments, count_bulk, single_payments
 from zerosum.cli.load.plan import one_if_successful
 
 WARM_UP_SHARE = 0.25
 BULK_ITEMS = 1000
+PREHEAT_CALLERS = 8
 SEED = 1
 
 Pairs = Sequence[tuple[str, str]]
@@ -131,3 +132,20 @@ class HttpGround:
             settle=self.service.settle,
             acknowledgements=self.acknowledgements,
         )
+
+    def preheat(self, port: int) -> None:
+        """Every API process meets every account once: in a running service that is long past."""
+        plan = replace(
+            self.plan,
+            port=port,
+            connections=PREHEAT_CALLERS,
+            seconds=None,
+            requests=max(PREHEAT_CALLERS * 2, len(self.uniform) // 200),
+            warm_up_seconds=0.0,
+        )
+        target = replace(self.target, host=f"127.0.0.1:{port}", key_prefix=secrets.token_hex(5))
+        requests = bulk_payments(target, self.uniform, BULK_ITEMS, SEED)
+        report = uvloop.run(run_load(plan, requests, acknowledged=count_bulk))
+        self.acknowledgements.payments += report.acknowledged
+        if report.unknown or not report.acknowledged:
+            raise LoadFailed(f"the warm-up failed: {dict(report.statuses)} {dict(report.failures)}")

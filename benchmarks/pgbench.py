@@ -63,8 +63,10 @@ select id, balance from account where id in (:payer, :payee) order by id for upd
 insert into transaction (idempotency_key) values (gen_random_uuid()::text) returning id as transaction_id \gset
 update account set balance = balance - :cents, version = version + 1 where id = :payer returning balance as left \gset
 update account set balance = balance + :cents, version = version + 1 where id = :payee returning balance as right \gset
-insert into entry (transaction_id, account_id, amount, balance_after) values (:transaction_id, :payer, - :cents, :left);
-insert into entry (transaction_id, account_id, amount, balance_after) values (:transaction_id, :payee, :cents, :right);
+insert into entry (transaction_id, account_id, amount, balance_after)
+    values (:transaction_id, :payer, 0 - :cents, :left);
+insert into entry (transaction_id, account_id, amount, balance_after)
+    values (:transaction_id, :payee, :cents, :right);
 commit;
 """
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -22,9 +22,9 @@ from benchmarks.http_cases import BULK_ITEMS, SEED, Acknowledgements, HttpGround
 from benchmarks.pgbench import PgbenchCase
 from benchmarks.readings import Case, Results
 from benchmarks.service import Service
-from zerosum.cli.load import LoadFailed, Plan, run_load
+from zerosum.cli.load import Plan
 from zerosum.cli.load.ledger import BenchLedger
-from zerosum.cli.load.payments import Target, bulk_payments, count_bulk, hot_pairs, uniform_pairs
+from zerosum.cli.load.payments import Target, hot_pairs, uniform_pairs
 
 PARTS = ("single", "bare", "bulk", "committer", "ceiling", "pgbench", "memory", "profile")
 BELOW_HTTP = frozenset({"committer", "ceiling"})
@@ -32,7 +32,6 @@ CONNECTIONS = (1, 16, 64, 256)
 HALF_LOAD_CONNECTIONS = 64
 WARM_UP_SHARE = 0.25
 ADMIN_SECONDS_MAX = 60.0
-PREHEAT_CALLERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,7 @@ def set_up(service: Service, folder: Path, options: Options, stack: ExitStack) -
     if "ceiling" in options.parts and commands is not None:
         rows = make_rows(service, commands, options.ceiling_payments)
     bare = tuple(stack.enter_context(running_bare_server(name)) for name in APPS) if "bare" in options.parts else ()
-    _preheat(ground, options)
+    ground.preheat(ground.plan.port)
     return Setting(ground, folder, bare, commands, rows)
 
 
@@ -194,14 +193,3 @@ async def _open(plan: Plan, target: Target, url: str, accounts: int) -> list[str
         ledger = BenchLedger(plan, target, client, accounts)
         await ledger.open()
         return ledger.codes
-
-
-def _preheat(ground: HttpGround, options: Options) -> None:
-    """Every API process meets every account once: in a running service that is long past."""
-    plan = replace(ground.plan, connections=PREHEAT_CALLERS, seconds=None, requests=max(16, options.accounts // 250))
-    plan = replace(plan, warm_up_seconds=0.0)
-    requests = bulk_payments(replace(ground.target, key_prefix=secrets.token_hex(5)), ground.uniform, BULK_ITEMS, SEED)
-    report = uvloop.run(run_load(plan, requests, acknowledged=count_bulk))
-    ground.acknowledgements.payments += report.acknowledged
-    if report.unknown or not report.acknowledged:
-        raise LoadFailed(f"the warm-up failed: {dict(report.statuses)} {dict(report.failures)}")

@@ -53,39 +53,36 @@ def write_json(run: Run, path: Path) -> None:
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 
+def write_stacks(profile: Profile, path: Path) -> None:
+    """One line a stack and its number of samples, as flame graph programs read it."""
+    path.write_text("".join(f"{stack} {number}\n" for stack, number in profile.folded.items()))
+
+
 def show(run: Run) -> None:
     """A rich table on a terminal, the same as plain text in a pipe."""
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, no_color=True, highlight=False)
-    tables = [_cases_table(run.results), _ratios_table(run.ratios)]
-    if any(reading.steps_microseconds for readings in run.results.readings.values() for reading in readings):
-        tables.append(_steps_table(run.results))
+    tables = [_cases_table(run.results), _ratios_table(run.ratios), _steps_table(run.results)]
     if run.profile is not None:
         tables += [_profile_table(run.profile), _functions_table(run.profile)]
-    for table in tables:
+    for title, table in tables:
         if table.row_count:
+            console.print(f"\n{title}", highlight=False)
             console.print(table)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD if sys.stdout.isatty() else box.ASCII2)
+Titled = tuple[str, Table]
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else box.ASCII2)
     for index, column in enumerate(columns):
         table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
     return table
 
 
-def _cases_table(results: Results) -> Table:
-    table = _table(
-        "Rates: median (low..high). Processor time in µs an item.",
-        "case",
-        "items/s",
-        "p50 ms",
-        "p99 ms",
-        "API",
-        "PostgreSQL",
-        "Valkey",
-        "generator",
-        "others, cores",
-    )
+def _cases_table(results: Results) -> Titled:
+    columns = ("case", "items/s", "p50 ms", "p99 ms", "API", "PostgreSQL", "Valkey", "generator", "others, cores")
+    table = _table(*columns)
     for (part, name), readings in results.readings.items():
         rate = results.spread(part, name)
         if rate is None:
@@ -103,7 +100,7 @@ def _cases_table(results: Results) -> Table:
             *(f"{value:.0f}" if value >= 0.5 else "" for value in cpu.values()),
             f"{foreign:.2f}{' !' if foreign > DISTURBED_CORES else ''}",
         )
-    return table
+    return "Rates: median (low..high). Processor time in µs an item.", table
 
 
 def _milliseconds(results: Results, part: str, name: str, of: str) -> str:
@@ -111,44 +108,40 @@ def _milliseconds(results: Results, part: str, name: str, of: str) -> str:
     return "" if spread is None else f"{spread.median * 1000:,.1f}"
 
 
-def _ratios_table(found: list[Ratio]) -> Table:
-    table = _table(
-        "Against the targets: of the figures of one round, median (low..high).", "what", "measured", "target", ""
-    )
+def _ratios_table(found: list[Ratio]) -> Titled:
+    table = _table("what", "measured", "target", "")
     for ratio in found:
         verdict = "met" if ratio.is_met else "MISSED"
         pattern = "{:,.0f}" if ratio.measured.median >= 100 else "{:.2f}"
         table.add_row(ratio.name, ratio.measured.shown(pattern), ratio.target_text, verdict)
-    return table
+    return "Against the targets: of the figures of one round, median (low..high).", table
 
 
-def _steps_table(results: Results) -> Table:
-    """Of set-wise SQL: what the client waits for. With one connection this is where PostgreSQL's time goes."""
+def _steps_table(results: Results) -> Titled:
+    """What the client waits for. With one connection this is where PostgreSQL's time goes."""
     steps = ("begin", "lock", "find keys", "write", "commit")
-    table = _table("Set-wise SQL by step: µs of waiting a payment.", "case", *steps)
+    table = _table("case", *steps)
     for (part, name), readings in results.readings.items():
         if not readings[0].steps_microseconds:
             continue
         medians = [Spread.of([reading.steps_microseconds[step] for reading in readings]).median for step in steps]
         table.add_row(f"{part}: {name}", *(f"{value:.1f}" for value in medians))
-    return table
+    return "Set-wise SQL by step: µs of waiting a payment.", table
 
 
-def _profile_table(profile: Profile) -> Table:
-    table = _table(
-        f"Where an API process spends {profile.cpu_microseconds:.0f} µs a single payment "
-        f"({profile.payments_per_second:,.0f}/s through one process, {profile.samples:,} samples).",
-        "part",
-        "µs",
-        "share",
-    )
+def _profile_table(profile: Profile) -> Titled:
+    table = _table("part", "µs", "share")
     for name, value in profile.parts.items():
         table.add_row(name, f"{value:.1f}", f"{value / profile.cpu_microseconds:.0%}")
-    return table
+    title = (
+        f"Where an API process spends {profile.cpu_microseconds:.0f} µs a single payment "
+        f"({profile.payments_per_second:,.0f}/s through one process, {profile.samples:,} samples)."
+    )
+    return title, table
 
 
-def _functions_table(profile: Profile) -> Table:
-    table = _table("The functions it was found in most often, without what they call in Python.", "function", "µs")
+def _functions_table(profile: Profile) -> Titled:
+    table = _table("function", "µs")
     for name, value in list(profile.functions.items())[:FUNCTIONS_SHOWN]:
         table.add_row(name, f"{value:.1f}")
-    return table
+    return "The functions it was found in most often, without what they call in Python.", table

@@ -1,25 +1,25 @@
 """Where the time of a single payment goes within an API process, by sampling its stack while it serves.
 
-Every few milliseconds of its own processor time the process looks at what it is doing and counts it for a part. That
-costs below one percent; a tracing profiler would multiply exactly the small functions that are to be weighed.
+A timer of the process's own processor time has faulthandler write down the stack, every few milliseconds and at that
+very instant: a handler in Python would run only at the next call or loop, and so charge the wrong function. It costs
+below one percent; a tracing profiler would multiply exactly the small functions that are to be weighed.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import functools
-import json
-import os
+import re
 import secrets
 import signal
 import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType, FrameType
 from typing import Any
 
 import httpx
@@ -38,18 +38,17 @@ from zerosum.embedded.worker import Worker
 
 CONNECTIONS = 64
 SAMPLE_SECONDS = 0.001
-READY_SECONDS_MAX = 20.0
-FUNCTIONS_SHOWN = 40
+"""Wished for; the kernel looks at such timers at its own tick, every one to four milliseconds."""
 
-RESET, WRITE = signal.SIGUSR1, signal.SIGUSR2
+READY_SECONDS_MAX = 20.0
+FUNCTIONS_KEPT = 60
 
 # The innermost frame whose file is named here decides. What is not named (money, ids, JSON, the standard library)
 # works for its caller.
 PARTS = (
     ("/zerosum/gateway/http_server.py", "HTTP"),
     ("/zerosum/gateway/", "gateway"),
-    ("/uvicorn/", "HTTP"),
-    ("/uvloop/", "HTTP"),
+    ("/uvicorn/protocols/", "HTTP"),
     ("/pydantic", "validation"),
     ("/zerosum/api/", "validation"),
     ("/fastapi/", "framework"),
@@ -62,6 +61,7 @@ PARTS = (
     ("/zerosum/domain/payments/", "Book"),
     ("/zerosum/db/", "encoding"),
     ("/asyncpg/", "asyncpg"),
+    ("/sqlalchemy/", "SQLAlchemy"),
     ("/zerosum/adapters/", "Redis"),
     ("/redis/", "Redis"),
     ("/zerosum/telemetry.py", "metrics"),
@@ -70,7 +70,13 @@ PARTS = (
 ANSWERING = ("body", "answer", "render", "result")
 """Functions of the API room with such a word in their name make the answer, not sense of the request."""
 
-IDLE = "event loop"
+EVENT_LOOP = "event loop, sockets, asyncpg's replies (C)"
+"""No frame but those in which the whole server runs."""
+
+_FRAME = re.compile(rb'  File "(.*)", line (\d+) in (.*)')
+
+Frame = tuple[str, int, str]
+"""File, line and function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,9 @@ class Profile:
     cpu_microseconds: float
     parts: dict[str, float]
     functions: dict[str, float]
+    lines: dict[str, float]
+    folded: dict[str, int]
+    """Samples by whole stack, outermost function first: what flame graphs are drawn from."""
     samples: int
 
     def to_plain(self) -> dict[str, Any]:
@@ -89,48 +98,84 @@ class Profile:
             "cpu_microseconds": round(self.cpu_microseconds, 1),
             "parts_microseconds": {name: round(value, 2) for name, value in self.parts.items()},
             "functions_microseconds": {name: round(value, 2) for name, value in self.functions.items()},
+            "lines_microseconds": {name: round(value, 2) for name, value in self.lines.items()},
             "samples": self.samples,
         }
 
 
 def measure_profile(ground: HttpGround, folder: Path, seconds: float) -> Profile:
     """An API process of its own beside the service, with the service's settings and servers."""
-    path = folder / "profile.json"
+    path = folder / "stacks"
     with _running_sampled(ground, path) as (port, pid):
         plan = replace(ground.plan, port=port, connections=CONNECTIONS, seconds=seconds)
         target = replace(ground.target, host=f"127.0.0.1:{port}", key_prefix=secrets.token_hex(5))
         meter = Meter({"api": (pid,)})
         spent: list[Spent] = []
+        sizes: list[int] = []
 
         def on_window(is_open: bool) -> None:
+            sizes.append(path.stat().st_size)
             if is_open:
-                os.kill(pid, RESET)
                 meter.start()
             else:
-                os.kill(pid, WRITE)
                 spent.append(meter.stop())
 
+        ground.preheat(port)
         ground.service.settle()
         requests = single_payments(target, ground.uniform, SEED)
         report = uvloop.run(run_load(plan, requests, on_window=on_window))
         ground.acknowledgements.payments += report.acknowledged
         ground.acknowledgements.unknown += report.unknown
-    counted = json.loads(path.read_text())
+    stacks = list(_stacks(path.read_bytes()[sizes[0] : sizes[1]]))
     each = spent[0].seconds["api"] / report.window.acknowledged * 1e6
-    samples = sum(counted["parts"].values())
+    return _weighed(stacks, each, report.items_per_second)
+
+
+def _weighed(stacks: Sequence[Sequence[Frame]], each: float, rate: float) -> Profile:
+    parts, functions, lines, folded = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for stack in stacks:
+        parts[part_of(stack)] += 1
+        file, line, function = stack[0]
+        functions[f"{_short(file)}:{function}"] += 1
+        lines[f"{_short(file)}:{line} {function}"] += 1
+        folded[";".join(f"{_short(file)}:{function}" for file, _, function in reversed(stack))] += 1
+
+    def microseconds(counts: Counter[str], number: int) -> dict[str, float]:
+        return {name: count / len(stacks) * each for name, count in counts.most_common(number)}
+
     return Profile(
-        payments_per_second=report.items_per_second,
+        payments_per_second=rate,
         cpu_microseconds=each,
-        parts={name: number / samples * each for name, number in _largest_first(counted["parts"])},
-        functions={
-            name: number / samples * each for name, number in _largest_first(counted["functions"])[:FUNCTIONS_SHOWN]
-        },
-        samples=samples,
+        parts=microseconds(parts, len(parts)),
+        functions=microseconds(functions, FUNCTIONS_KEPT),
+        lines=microseconds(lines, FUNCTIONS_KEPT),
+        folded=dict(folded),
+        samples=len(stacks),
     )
 
 
-def _largest_first(counts: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda pair: -pair[1])
+def part_of(stack: Sequence[Frame]) -> str:
+    """Which part of a payment's way a stack belongs to, innermost frame first."""
+    for file, _, function in stack:
+        for fragment, part in PARTS:
+            if fragment not in file:
+                continue
+            if fragment == "/zerosum/api/" and any(word in function for word in ANSWERING):
+                return "answer"
+            return part
+    return EVENT_LOOP
+
+
+def _stacks(text: bytes) -> Iterator[list[Frame]]:
+    """As faulthandler has written them. The first and the last may be cut off, and are left out."""
+    for part in text.split(b"Stack (most recent call first):\n")[1:-1]:
+        frames = [
+            (match[1].decode(), int(match[2]), match[3].decode())
+            for match in map(_FRAME.fullmatch, part.splitlines())
+            if match is not None
+        ]
+        if frames:
+            yield frames
 
 
 @contextmanager
@@ -160,58 +205,14 @@ def _running_sampled(ground: HttpGround, path: Path) -> Iterator[tuple[int, int]
 
 
 def _serve_sampled(settings: Settings, listening: socket.socket, path: Path) -> int:
-    sampler = _Sampler(path)
-    signal.signal(signal.SIGPROF, sampler.look)
-    signal.signal(RESET, sampler.reset)
-    signal.signal(WRITE, sampler.write)
-    signal.setitimer(signal.ITIMER_PROF, SAMPLE_SECONDS, SAMPLE_SECONDS)
-    return api_process(settings, listening, [])
-
-
-class _Sampler:
-    """Counts what the process is found doing."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._parts: Counter[str] = Counter()
-        self._functions: Counter[CodeType] = Counter()
-        self._part_of: dict[CodeType, str | None] = {}
-
-    def look(self, _: int, frame: FrameType | None) -> None:
-        if frame is not None:
-            self._functions[frame.f_code] += 1
-        while frame is not None:
-            code = frame.f_code
-            if code not in self._part_of:
-                self._part_of[code] = part_of(code)
-            part = self._part_of[code]
-            if part is not None:
-                self._parts[part] += 1
-                return
-            frame = frame.f_back
-        self._parts[IDLE] += 1
-
-    def reset(self, *_: object) -> None:
-        self._parts.clear()
-        self._functions.clear()
-
-    def write(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_PROF, 0.0)
-        functions: Counter[str] = Counter()
-        for code, number in self._functions.items():
-            functions[f"{_short(code.co_filename)}:{code.co_qualname}"] += number
-        self._path.write_text(json.dumps({"parts": self._parts, "functions": functions}))
-
-
-def part_of(code: CodeType) -> str | None:
-    """Which part of a payment's way a function belongs to; None: it works for its caller."""
-    for fragment, part in PARTS:
-        if fragment in code.co_filename:
-            if fragment == "/zerosum/api/" and any(word in code.co_name for word in ANSWERING):
-                return "answer"
-            # The whole server runs under this one; what has no other frame is the event loop.
-            return IDLE if code.co_name in ("run", "serve", "api_process") and part == "HTTP" else part
-    return None
+    with path.open("wb") as stacks:
+        faulthandler.register(signal.SIGPROF, file=stacks, all_threads=False)
+        signal.setitimer(signal.ITIMER_PROF, SAMPLE_SECONDS, SAMPLE_SECONDS)
+        try:
+            return api_process(settings, listening, [])
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0.0)
+            faulthandler.unregister(signal.SIGPROF)
 
 
 def _short(filename: str) -> str:
