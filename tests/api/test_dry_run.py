@@ -146,15 +146,82 @@ async def test_false_is_in_earnest(client: Client) -> None:
     assert "dry_run" not in answer.json()
 
 
-async def test_a_bulk_call_has_no_rehearsal(client: Client) -> None:
-    await open_pair(client)
-    items = [transfer(idempotency_key=fresh_key())]
-    answer = await client.post("/v1/payments/bulk", {"items": items}, params={"dry_run": "true"})
-    refused(answer, 422, "unknown_parameter", "dry_run")
-
-
-async def test_a_clearing_account_that_is_not_there_yet_is_no_obstacle(client: Client) -> None:
-    await client.open_account("y", currency="JPY")
+async def test_an_account_made_on_first_use_is_only_imagined(client: Client) -> None:
+    y = await client.open_account("y", currency="JPY")
     body = {"type": "deposit", "amount": "5", "currency": "JPY", "to": "y"}
-    shown = await rehearse(client, body)
-    assert (shown.status_code, shown.json()["from_code"]) == (200, "clearing:internal:JPY")
+    answer = await rehearse(client, body)
+    shown = answer.json()
+    assert (answer.status_code, shown["from_code"]) == (200, "clearing:internal:JPY")
+    assert {one["account_id"]: one["posted"] for one in shown["balances"]} == {y["id"]: "5", shown["from"]: "5"}
+    refused(await client.get("/v1/accounts/clearing:internal:JPY"), 404, "account_not_found")
+    assert len(await all_pages(client, "/v1/accounts")) == 1
+
+
+async def test_a_used_key_is_told_as_a_replay(client: Client) -> None:
+    await open_pair(client)
+    key = fresh_key()
+    await client.pay(transfer(), key)
+    shown = await rehearse(client, transfer(), key)
+    assert shown.headers["idempotency-replayed"] == "true"
+    assert {one["posted"] for one in shown.json()["balances"]} == {"6.00", "4.00"}
+
+
+# --- In bulk ---------------------------------------------------------------------------------------------------------
+
+
+async def rehearse_all(client: Client, items: list[Any], mode: str) -> httpx.Response:
+    return await client.post("/v1/payments/bulk", {"items": items}, params={"mode": mode, "dry_run": "true"})
+
+
+def item(amount: str = "4", **members: Any) -> dict[str, Any]:
+    return transfer(amount, idempotency_key=fresh_key(), **members)
+
+
+@pytest.mark.parametrize("mode", ["independent", "atomic"])
+async def test_a_bulk_call_is_rehearsed_in_its_order(client: Client, mode: str) -> None:
+    a, b = await open_pair(client)
+    twice = item("4")
+    answer = await rehearse_all(client, [item("5"), twice, twice, item("1")], mode)
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert shown["dry_run"] is True
+    assert [(one["index"], one["status"], one.get("replayed")) for one in shown["results"]] == [
+        (0, 201, None),
+        (1, 201, None),
+        (2, 201, True),
+        (3, 201, None),
+    ]
+    assert {one["account_id"]: one["available"] for one in shown["balances"]} == {a: "0.00", b: "10.00"}
+    assert [(await client.balance(account))["posted"] for account in (a, b)] == ["10.00", "0.00"]
+    assert len(await all_pages(client, "/v1/payments")) == 1
+    key = twice["idempotency_key"]
+    refused(await client.get(f"/v1/idempotency-keys/{key}"), 404, "idempotency_key_not_found")
+
+
+async def test_each_refusal_of_an_independent_rehearsal_is_told(client: Client) -> None:
+    _, b = await open_pair(client, max_available="5")
+    answer = await rehearse_all(client, [item("4"), item("7"), {}, item("1")], "independent")
+    shown = answer.json()
+    assert [one["status"] for one in shown["results"]] == [201, 422, 422, 201]
+    faults = shown["results"][1]["problem"]["errors"]
+    assert [(fault["pointer"], fault["code"]) for fault in faults] == [
+        ("/items/1/from", "insufficient_funds"),
+        ("/items/1/to", "limit_exceeded"),
+    ]
+    assert {one["posted"] for one in shown["balances"] if one["account_id"] == b} == {"5.00"}
+
+
+async def test_the_refusal_of_an_atomic_rehearsal_is_told_in_full(client: Client) -> None:
+    await open_pair(client, max_available="5")
+    answer = await rehearse_all(client, [item("4"), item("7")], "atomic")
+    problem = refused(answer, 422, "insufficient_funds", "/items/1/from", "/items/1/to")
+    assert (problem["index"], problem["available"]) == (1, "6.00")
+    refused(await rehearse_all(client, [item("1"), {}], "atomic"), 422, "validation_error", members=["index"])
+
+
+async def test_entries_in_bulk_are_rehearsed_too(client: Client) -> None:
+    a, b = await open_pair(client)
+    items = [{**lines("4"), "idempotency_key": fresh_key()}]
+    answer = await client.post("/v1/journal-entries/bulk", {"items": items}, params={"dry_run": "true"})
+    assert {one["account_id"]: one["posted"] for one in answer.json()["balances"]} == {a: "6.00", b: "4.00"}
+    assert len(await all_pages(client, "/v1/journal-entries")) == 1

@@ -13,7 +13,7 @@ from zerosum.domain.errors import DomainError, InvalidParameter, TooManyItems, U
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.gateway.json_guard import pointer_step
 from zerosum.gateway.routing import Answer, Call
-from zerosum.services.desk import BULK_ITEMS_MAX, Desk, Done
+from zerosum.services.desk import BULK_ITEMS_MAX, Desk, Done, Rehearsed
 
 Order = TypeVar("Order", bound=Any)
 View = TypeVar("View")
@@ -47,32 +47,35 @@ class DeskRoutes(Generic[Order, View]):
         return json_answer(CREATED, self._body_of(done.view), is_replay=done.is_replay)
 
     async def bulk(self, call: Call) -> Answer:
-        """Each item judged by itself, or all or nothing."""
-        parameters = check_parameters(call.query_string, frozenset({"mode"}))
+        """Each item judged by itself, or all or nothing; or a rehearsal of either."""
+        parameters = check_parameters(call.query_string, frozenset({"mode", "dry_run"}))
         mode = parameters.get("mode", "independent")
         if mode not in ("atomic", "independent"):
             raise InvalidParameter("The mode is `atomic` or `independent`.", pointer="mode")
+        is_rehearsal, is_atomic = _flag(parameters, "dry_run"), mode == "atomic"
         orders = [self._item(item) for item in _items(call.content)]
-        if mode == "independent":
-            results = await self._desk.each(call.caller, orders)
-            return json_answer(
-                200, {"results": [self._result(call, index, item) for index, item in enumerate(results)]}
-            )
-        together = await self._desk.together(call.caller, orders)
-        if isinstance(together, tuple):
-            index, refusal = together
+        if is_rehearsal:
+            answered: Any = await self._desk.rehearse(call.caller, orders, is_atomic=is_atomic)
+        elif is_atomic:
+            answered = await self._desk.together(call.caller, orders)
+        else:
+            answered = await self._desk.each(call.caller, orders)
+        if isinstance(answered, tuple):
+            index, refusal = answered
             refusal.facts["index"] = index
             return render(refusal, call.request_id, call.path, _place(index))
-        return json_answer(200, {"results": [self._result(call, index, item) for index, item in enumerate(together)]})
+        results = answered.results if isinstance(answered, Rehearsed) else answered
+        content = {"results": [self._result(call, index, item) for index, item in enumerate(results)]}
+        return json_answer(200, content | (_shown(answered) if isinstance(answered, Rehearsed) else {}))
 
     async def _rehearsal(self, call: Call, order: Order) -> Answer:
-        rehearsed = await self._desk.rehearse(call.caller, order)
-        content = self._body_of(rehearsed.view)
-        content["dry_run"] = True
-        content["balances"] = [
-            {"account_id": render_id(Prefix.ACCOUNT, state.id), **state_body(state)} for state in rehearsed.states
-        ]
-        return json_answer(200, content)
+        rehearsed = await self._desk.rehearse(call.caller, [order])
+        if isinstance(rehearsed, tuple):
+            raise rehearsed[1]
+        result = rehearsed.results[0]
+        if isinstance(result, DomainError):
+            raise result
+        return json_answer(200, self._body_of(result.view) | _shown(rehearsed), is_replay=result.is_replay)
 
     def _item(self, item: Any) -> Order | DomainError:
         try:
@@ -94,6 +97,16 @@ class DeskRoutes(Generic[Order, View]):
         if is_replay:
             content["replayed"] = True
         return content
+
+
+def _shown(rehearsed: Rehearsed[Any]) -> dict[str, Any]:
+    """What a rehearsal adds to the shape of the real answer."""
+    return {
+        "dry_run": True,
+        "balances": [
+            {"account_id": render_id(Prefix.ACCOUNT, state.id), **state_body(state)} for state in rehearsed.states
+        ],
+    }
 
 
 def model_order(model: Any) -> Callable[[Any, str], Any]:

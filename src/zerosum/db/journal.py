@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -130,27 +130,34 @@ class UsedKeyRow:
 
 
 async def find_used_key(connection: AsyncConnection, ledger_id: UUID, key: str) -> UsedKeyRow | None:
-    """A posted entry wins over a refusal that raced it under the same key."""
+    return (await find_used_keys(connection, ledger_id, [key])).get(key)
+
+
+async def find_used_keys(connection: AsyncConnection, ledger_id: UUID, keys: Collection[str]) -> dict[str, UsedKeyRow]:
+    """Those of the keys that were used. A posted entry wins over a refusal that raced it under the same key."""
     posted = select(
+        journal_entries.c.idempotency_key,
         journal_entries.c.id,
         journal_entries.c.resource_type,
         journal_entries.c.resource_id,
         literal_column("null::jsonb").label("problem"),
         journal_entries.c.fingerprint,
         journal_entries.c.posted_at.label("created_at"),
-    ).where(journal_entries.c.ledger_id == ledger_id, journal_entries.c.idempotency_key == key)
+    ).where(journal_entries.c.ledger_id == ledger_id, journal_entries.c.idempotency_key.in_(keys))
     refused = select(
+        refusals.c.idempotency_key,
         literal_column("null::uuid"),
         literal_column("null::text"),
         literal_column("null::text"),
         refusals.c.problem,
         refusals.c.fingerprint,
         refusals.c.created_at,
-    ).where(refusals.c.ledger_id == ledger_id, refusals.c.idempotency_key == key)
+    ).where(refusals.c.ledger_id == ledger_id, refusals.c.idempotency_key.in_(keys))
     rows = (await connection.execute(union_all(posted, refused))).all()
-    if not rows:
-        return None
-    row = rows[0]
+    return {row.idempotency_key: _used_key(row) for row in sorted(rows, key=lambda row: row.id is not None)}
+
+
+def _used_key(row: Row[Any]) -> UsedKeyRow:
     return UsedKeyRow(
         entry_id=row.id,
         resource_type=None if row.resource_type is None else ResourceType(row.resource_type),

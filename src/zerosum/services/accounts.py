@@ -96,9 +96,9 @@ class Accounts:
         self._directory.remember(caller.ledger_id, account)
         return account
 
-    async def ensure(self, caller: Caller, code: str, currency: Currency, type_: AccountType, name: str) -> Account:
-        """The account of this code, made without floor where it does not exist yet: for clearing accounts."""
-        account = Account(
+    def unlimited(self, caller: Caller, code: str, currency: Currency, type_: AccountType, name: str) -> Account:
+        """An account without floor, as it would be opened now."""
+        return Account(
             code=code,
             name=name,
             type=type_,
@@ -106,11 +106,14 @@ class Accounts:
             created_at=self._now(),
             state=new_account_state(caller, currency, type_, None, None),
         )
+
+    async def ensure(self, caller: Caller, account: Account) -> Account:
+        """The account of this code, which is opened where there is none yet: for clearing accounts."""
         async with self._database.work(caller.ledger_id) as connection:
             if await insert_account(connection, account):
                 await self._announce(connection, account, EventType.ACCOUNT_OPENED)
                 return account
-            found = await find_account(connection, caller.ledger_id, id_=None, code=code)
+            found = await find_account(connection, caller.ledger_id, id_=None, code=account.code)
         if found is None:
             raise AccountNotFound("This ledger has no such account.")
         return found

@@ -13,16 +13,17 @@ from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from zerosum.db.accounts import find_account_states
+from zerosum.db.batch import Key, UsedKey
 from zerosum.db.engine import Connection, Database
-from zerosum.db.journal import find_used_key
+from zerosum.db.journal import UsedKeyRow, find_used_keys
 from zerosum.domain.errors import DomainError, IdempotencyKeyReused
-from zerosum.domain.ledger.account import AccountState
-from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.outcome import Answer, Posted, Refused
+from zerosum.domain.ledger.account import Account, AccountState
+from zerosum.domain.ledger.book import LedgerCommand
+from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
 from zerosum.services.account_directory import NotPrepared
 from zerosum.services.caller import Caller
 from zerosum.services.committer import Committer
-from zerosum.services.judging import recalled_refusal
+from zerosum.services.rehearsal import Rehearsal
 
 BULK_ITEMS_MAX = 1000
 
@@ -44,6 +45,12 @@ Names = Mapping[UUID, str]
 """The codes of the accounts a command touches, by id: for showing it."""
 
 
+Imagined = Mapping[str, Account]
+"""Accounts that would be made on first use, by code: a rehearsal writes nothing, not even them."""
+
+NOTHING_IMAGINED: Imagined = {}
+
+
 @dataclass(slots=True)
 class Prepared:
     """An order as a command."""
@@ -55,14 +62,16 @@ class Prepared:
 class Kind(Protocol[AnyOrder_contra, View_co]):
     """How orders of one kind become commands, and commands views."""
 
-    def command(self, caller: Caller, order: AnyOrder_contra, *, is_prepared: bool) -> Prepared:
+    def command(
+        self, caller: Caller, order: AnyOrder_contra, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
+    ) -> Prepared:
         """From what is in memory. Raises a DomainError for an order that cannot be right.
 
         What is not in memory raises NotPrepared, or once it was prepared the DomainError that says it does not exist.
         """
 
-    async def prepare(self, caller: Caller, orders: Sequence[AnyOrder_contra]) -> None:
-        """Fetch what the orders name."""
+    async def prepare(self, caller: Caller, orders: Sequence[AnyOrder_contra], *, may_write: bool) -> Imagined:
+        """Fetch what the orders name, and make the accounts that are made on first use; or only imagine those."""
 
     def view(self, posted: Posted, names: Names) -> View_co: ...
 
@@ -79,9 +88,9 @@ class Done(Generic[View]):
 
 @dataclass(slots=True)
 class Rehearsed(Generic[View]):
-    """What would be posted, and how the touched accounts would stand."""
+    """What each order would be answered, and how the touched accounts would stand."""
 
-    view: View
+    results: list[Done[View] | DomainError]
     states: Sequence[AccountState]
 
 
@@ -101,7 +110,7 @@ class Desk(Generic[AnyOrder, View]):
         except NotPrepared:
             prepared = await self._prepare(caller, order)
         except DomainError as refusal:
-            raise await self._first_answer(caller, order, refusal) from None
+            raise (_reused() if await self._used(caller, [order.idempotency_key]) else refusal) from None
         answer = await self._committer.carry_out(prepared.command)
         if type(answer) is Posted:
             return Done(self._kind.view(answer, prepared.names))
@@ -109,7 +118,7 @@ class Desk(Generic[AnyOrder, View]):
 
     async def each(self, caller: Caller, orders: Sequence[AnyOrder | DomainError]) -> list[Done[View] | DomainError]:
         """One result for each, in order. An order that was refused before it came here is passed through."""
-        prepared = await self._prepare_each(caller, orders)
+        prepared, _ = await self._prepare_each(caller, orders)
         fit = [item for item in prepared if isinstance(item, Prepared)]
         answers = await self._committer.carry_out_each([item.command for item in fit]) if fit else []
         done = iter(await self._done(caller, fit, answers))
@@ -119,73 +128,78 @@ class Desk(Generic[AnyOrder, View]):
         self, caller: Caller, orders: Sequence[AnyOrder | DomainError]
     ) -> list[Done[View]] | tuple[int, DomainError]:
         """All or nothing: every result, or the index and refusal of the first that stood in the way."""
-        prepared: list[Prepared] = []
-        for index, item in enumerate(await self._prepare_each(caller, orders)):
-            if isinstance(item, DomainError):
-                return index, item
-            prepared.append(item)
+        prepared = _all_fit((await self._prepare_each(caller, orders))[0])
+        if isinstance(prepared, tuple):
+            return prepared
         answers = await self._committer.carry_out_together([item.command for item in prepared])
         if isinstance(answers, tuple):
             index, refused = answers
             return index, _refusal(refused)
         return [_raised(result) for result in await self._done(caller, prepared, answers)]
 
-    async def rehearse(self, caller: Caller, order: AnyOrder) -> Rehearsed[View]:
-        """All checks and nothing written. Raises the refusal, with every other condition that fails beside it."""
-        prepared = await self._prepare(caller, order)
-        command = prepared.command
+    async def rehearse(
+        self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, is_atomic: bool = False
+    ) -> Rehearsed[View] | tuple[int, DomainError]:
+        """All checks and nothing written. A refusal brings every other condition that fails beside it."""
+        all_prepared, imagined = await self._prepare_each(caller, orders, may_write=False)
+        prepared = _all_fit(all_prepared) if is_atomic else [one for one in all_prepared if isinstance(one, Prepared)]
+        if isinstance(prepared, tuple):
+            return prepared
+        commands = [item.command for item in prepared]
+        ids = {account_id for command in commands for account_id in command.account_ids()}
         async with self._database.work(caller.ledger_id) as connection:
-            used = await find_used_key(connection, caller.ledger_id, order.idempotency_key)
-            states = await find_account_states(connection, caller.ledger_id, list(command.account_ids()))
-            if used is not None:
-                if used.fingerprint != command.fingerprint:
-                    raise _reused()
-                if used.entry_id is None:
-                    raise recalled_refusal(used.problem or {})
-                recorded = await self._kind.recorded(connection, caller.ledger_id, [used.entry_id])
-                return Rehearsed(recorded[used.entry_id], states)
-        book = Book(states)
-        objections = [command.point(objection) for objection in book.objections(command.journal_entry())]
-        if objections:
-            objections[0].others = objections[1:]
-            raise objections[0]
-        outcome = book.apply(command, self._now())
-        if isinstance(outcome, Refused):
-            raise outcome.refusal
-        return Rehearsed(self._kind.view(outcome, prepared.names), states)
+            used = await find_used_keys(connection, caller.ledger_id, [one.idempotency_key for one in commands])
+            states = await find_account_states(connection, caller.ledger_id, list(ids))
+        states += [account.state for account in imagined.values() if account.state.id in ids]
+        rehearsal = Rehearsal(states, _by_ledger(caller, used), self._now())
+        answers = rehearsal.together(commands) if is_atomic else rehearsal.each(commands)
+        if isinstance(answers, tuple):
+            return answers[0], _refusal(answers[1])
+        done = iter(await self._done(caller, prepared, answers))
+        results = [next(done) if isinstance(item, Prepared) else item for item in all_prepared]
+        return Rehearsed(results, rehearsal.states)
 
     async def _prepare(self, caller: Caller, order: AnyOrder) -> Prepared:
-        prepared = (await self._prepare_each(caller, [order]))[0]
+        prepared = (await self._prepare_each(caller, [order]))[0][0]
         if isinstance(prepared, DomainError):
             raise prepared
         return prepared
 
     async def _prepare_each(
-        self, caller: Caller, orders: Sequence[AnyOrder | DomainError]
-    ) -> list[Prepared | DomainError]:
-        await self._kind.prepare(caller, [order for order in orders if not isinstance(order, DomainError)])
+        self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, may_write: bool = True
+    ) -> tuple[list[Prepared | DomainError], Imagined]:
+        fit = [order for order in orders if not isinstance(order, DomainError)]
+        imagined = await self._kind.prepare(caller, fit, may_write=may_write)
         prepared: list[Prepared | DomainError] = []
-        for order in orders:
+        refused: dict[int, str] = {}
+        for index, order in enumerate(orders):
             if isinstance(order, DomainError):
                 prepared.append(order)
                 continue
             try:
-                prepared.append(self._kind.command(caller, order, is_prepared=True))
+                prepared.append(self._kind.command(caller, order, is_prepared=True, imagined=imagined))
             except DomainError as refusal:
-                prepared.append(await self._first_answer(caller, order, refusal))
-        return prepared
+                prepared.append(refusal)
+                refused[index] = order.idempotency_key
+        used = await self._used(caller, refused.values())
+        for index, key in refused.items():
+            if key in used:
+                prepared[index] = _reused()
+        return prepared, imagined
 
-    async def _first_answer(self, caller: Caller, order: AnyOrder, refusal: DomainError) -> DomainError:
+    async def _used(self, caller: Caller, keys: Collection[str]) -> Collection[str]:
         """A key is looked at before what a request asks: one that was used before was used for something else."""
+        if not keys:
+            return ()
         async with self._database.work(caller.ledger_id) as connection:
-            used = await find_used_key(connection, caller.ledger_id, order.idempotency_key)
-        return refusal if used is None else _reused()
+            return await find_used_keys(connection, caller.ledger_id, keys)
 
     async def _done(
         self, caller: Caller, prepared: Sequence[Prepared], answers: Sequence[Answer]
     ) -> list[Done[View] | DomainError]:
         """Views of what was posted now, and of what was posted before as it was recorded then."""
-        earlier = [answer.entry_id for answer in answers if not isinstance(answer, Posted | Refused)]
+        now: dict[UUID, Posted] = {answer.entry.id: answer for answer in answers if isinstance(answer, Posted)}
+        earlier = [answer.entry_id for answer in answers if isinstance(answer, Replayed) and answer.entry_id not in now]
         recorded: Mapping[UUID, View] = {}
         if earlier:
             async with self._database.work(caller.ledger_id) as connection:
@@ -196,6 +210,8 @@ class Desk(Generic[AnyOrder, View]):
                 results.append(Done(self._kind.view(answer, item.names)))
             elif isinstance(answer, Refused):
                 results.append(_refusal(answer))
+            elif answer.entry_id in now:
+                results.append(Done(self._kind.view(now[answer.entry_id], item.names), is_replay=True))
             else:
                 results.append(Done(recorded[answer.entry_id], is_replay=True))
         return results
@@ -210,6 +226,23 @@ def _raised(result: Done[View] | DomainError) -> Done[View]:
     if isinstance(result, DomainError):
         raise result
     return result
+
+
+def _all_fit(prepared: Sequence[Prepared | DomainError]) -> list[Prepared] | tuple[int, DomainError]:
+    """All of them, or the index and refusal of the first that was refused before it could be judged."""
+    fit: list[Prepared] = []
+    for index, item in enumerate(prepared):
+        if isinstance(item, DomainError):
+            return index, item
+        fit.append(item)
+    return fit
+
+
+def _by_ledger(caller: Caller, used: Mapping[str, UsedKeyRow]) -> dict[Key, UsedKey]:
+    return {
+        (caller.ledger_id, key): UsedKey(row.fingerprint, row.entry_id, row.resource_type, row.problem, row.created_at)
+        for key, row in used.items()
+    }
 
 
 def _reused() -> DomainError:

@@ -23,7 +23,7 @@ from zerosum.services.accounts import metadata_filters
 from zerosum.services.caller import Caller
 from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
-from zerosum.services.desk import Desk, Names, Prepared
+from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
 from zerosum.services.fingerprint import fingerprint
 from zerosum.services.paging import Cursors, Page, PageRequest
 from zerosum.services.times import parse_filter_time
@@ -114,7 +114,14 @@ class _EntryKind:
         self._directory = directory
         self._currencies = currencies
 
-    def command(self, caller: Caller, order: EntryOrder, *, is_prepared: bool) -> Prepared:
+    def command(
+        self,
+        caller: Caller,
+        order: EntryOrder,
+        *,
+        is_prepared: bool,
+        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - no account is made on first use by an entry
+    ) -> Prepared:
         ledger_id = caller.ledger_id
         names: dict[UUID, str] = {}
         postings: list[Posting] = []
@@ -138,10 +145,17 @@ class _EntryKind:
         )
         return Prepared(command, names)
 
-    async def prepare(self, caller: Caller, orders: Sequence[EntryOrder]) -> None:
+    async def prepare(
+        self,
+        caller: Caller,
+        orders: Sequence[EntryOrder],
+        *,
+        may_write: bool,  # noqa: ARG002 - it never writes
+    ) -> Imagined:
         lines = [line for order in orders for line in order.postings]
         await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
         await self._directory.load(caller.ledger_id, {line.account for line in lines})
+        return NOTHING_IMAGINED
 
     def view(self, posted: Posted, names: Names) -> RecordedEntry:
         return recorded_entry(posted.entry, names)

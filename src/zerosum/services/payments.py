@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,17 +13,17 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.payments import PaymentFilter, find_payments, list_payments
 from zerosum.db.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.domain.errors import PaymentNotFound, ValidationFailed
-from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentType, clearing_code
-from zerosum.services.account_directory import AccountDirectory
+from zerosum.services.account_directory import AccountDirectory, AccountName
 from zerosum.services.accounts import Accounts, metadata_filters
 from zerosum.services.caller import Caller
 from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
-from zerosum.services.desk import Desk, Names, Prepared
+from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
 from zerosum.services.fingerprint import fingerprint
 from zerosum.services.paging import Cursors, Page, PageRequest
 from zerosum.services.times import parse_filter_time
@@ -103,14 +104,19 @@ class _PaymentKind:
         self._directory = directory
         self._currencies = currencies
 
-    def command(self, caller: Caller, order: PaymentOrder, *, is_prepared: bool) -> Prepared:
+    def command(
+        self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
+    ) -> Prepared:
         _check_parties(order)
         ledger_id = caller.ledger_id
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
         money = Money.parse(order.amount, currency)
         clearing = clearing_code(INTERNAL_PROCESSOR, currency.code)
-        payer = self._directory.known(ledger_id, order.payer or clearing, is_prepared=is_prepared, pointer="/from")
-        payee = self._directory.known(ledger_id, order.payee or clearing, is_prepared=is_prepared, pointer="/to")
+        known: Callable[..., AccountName] = self._directory.known
+        if clearing in imagined:
+            known = functools.partial(self._known_or_imagined, imagined)
+        payer = known(ledger_id, order.payer or clearing, is_prepared=is_prepared, pointer="/from")
+        payee = known(ledger_id, order.payee or clearing, is_prepared=is_prepared, pointer="/to")
         command = Pay(
             id=new_uuid(),
             ledger_id=ledger_id,
@@ -128,7 +134,7 @@ class _PaymentKind:
         )
         return Prepared(command, {payer.id: payer.code, payee.id: payee.code})
 
-    async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder]) -> None:
+    async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined:
         """Load what is named; make the clearing account of a currency on its first use."""
         ledger_id = caller.ledger_id
         await self._currencies.load(ledger_id, {order.currency for order in orders})
@@ -136,13 +142,27 @@ class _PaymentKind:
         clearing = {clearing_code(INTERNAL_PROCESSOR, code): code for code in through}
         named = {name for order in orders for name in (order.payer, order.payee) if name}
         await self._directory.load(ledger_id, named | clearing.keys())
+        imagined: dict[str, Account] = {}
         for code, currency_code in clearing.items():
             currency = self._currencies.find_known(ledger_id, currency_code)
-            if currency is not None and self._directory.find_known(ledger_id, code) is None:
-                name = f"Clearing of the processor {INTERNAL_PROCESSOR}"
-                self._directory.remember(
-                    ledger_id, await self._accounts.ensure(caller, code, currency, AccountType.ASSET, name)
-                )
+            if currency is None or self._directory.find_known(ledger_id, code) is not None:
+                continue
+            account = self._accounts.unlimited(
+                caller, code, currency, AccountType.ASSET, f"Clearing of the processor {INTERNAL_PROCESSOR}"
+            )
+            if may_write:
+                self._directory.remember(ledger_id, await self._accounts.ensure(caller, account))
+            else:
+                imagined[code] = account
+        return imagined
+
+    def _known_or_imagined(
+        self, imagined: Imagined, ledger_id: UUID, reference: str, *, is_prepared: bool, pointer: str
+    ) -> AccountName:
+        account = imagined.get(reference)
+        if account is not None:
+            return AccountName(account)
+        return self._directory.known(ledger_id, reference, is_prepared=is_prepared, pointer=pointer)
 
     def view(self, posted: Posted, names: Names) -> RecordedPayment:
         payment: Payment = posted.resource

@@ -56,7 +56,7 @@ def journal_routes(services: Services) -> Routes:
     async def post_entry(call: TheCall, dry_run: DryRun = None) -> Response:  # noqa: ARG001 - the desk reads it
         return as_response(await desk.single(call))
 
-    async def post_entries(call: TheCall, mode: Mode = None) -> Response:  # noqa: ARG001
+    async def post_entries(call: TheCall, mode: Mode = None, dry_run: DryRun = None) -> Response:  # noqa: ARG001
         return as_response(await desk.bulk(call))
 
     async def list_entries(
@@ -103,7 +103,7 @@ def journal_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         body_bytes_max=BULK_BODY_BYTES_MAX,
         lean=desk.bulk,
-        query=("mode",),
+        query=("mode", "dry_run"),
         refusals=(*OF_KEYS, *REFUSALS),
         named_in_body=(errors.AccountNotFound,),
         summary="Post up to 1,000 journal entries",

@@ -79,7 +79,7 @@ def payment_routes(services: Services) -> Routes:
     async def make_payment(call: TheCall, dry_run: DryRun = None) -> Response:  # noqa: ARG001 - the desk reads it
         return as_response(await desk.single(call))
 
-    async def make_payments(call: TheCall, mode: Mode = None) -> Response:  # noqa: ARG001
+    async def make_payments(call: TheCall, mode: Mode = None, dry_run: DryRun = None) -> Response:  # noqa: ARG001
         return as_response(await desk.bulk(call))
 
     async def list_payments(
@@ -132,7 +132,7 @@ def payment_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         body_bytes_max=BULK_BODY_BYTES_MAX,
         lean=desk.bulk,
-        query=("mode",),
+        query=("mode", "dry_run"),
         refusals=(*OF_KEYS, *REFUSALS),
         named_in_body=(errors.AccountNotFound,),
         summary="Make up to 1,000 payments",

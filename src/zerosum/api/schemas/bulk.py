@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -31,12 +31,6 @@ class BulkResult(Response, Generic[View]):
     replayed: Annotated[bool | None, Field(description="True where the item's key had been used for it before.")] = None
 
 
-class BulkResponse(Response, Generic[View]):
-    """One result for each item, in order."""
-
-    results: list[BulkResult[View]]
-
-
 class RehearsedBalance(Response):
     """How an account would stand."""
 
@@ -44,3 +38,13 @@ class RehearsedBalance(Response):
     posted: BalanceAmount
     held: BalanceAmount
     available: BalanceAmount
+
+
+class BulkResponse(Response, Generic[View]):
+    """One result for each item, in order."""
+
+    results: list[BulkResult[View]]
+    dry_run: Annotated[Literal[True] | None, Field(description="There in a rehearsal: nothing was written.")] = None
+    balances: Annotated[
+        list[RehearsedBalance] | None, Field(description="There in a rehearsal: the touched accounts after all of it.")
+    ] = None
