@@ -1,7 +1,9 @@
 """Rate limits: per principal and per address.
 
-Each worker leases a slice of a budget from Redis and spends it by itself, so most requests cost no round trip; what a
-slice leaves over goes back with the next lease. While Redis is away a worker goes on with its share of the budget.
+A budget of N per period may be spent at once and fills up again steadily, one request every period / N: within a time T
+no more than N + N * T / period requests pass. Each worker leases a slice of the budget from Redis and spends it by
+itself, so most requests cost no round trip; what a slice leaves over goes back with the next lease. While Redis is away
+a worker goes on with its share.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,7 +26,14 @@ SLICE_SHARE = 0.02
 LEASE_SECONDS = 1.0
 """A slice is spent within this time or given back."""
 
+BLOCKED_SECONDS_MIN = 0.02
+"""Whoever has used up a budget is refused this long without a look at it: refusals must be cheap."""
+
+ROUNDING_SECONDS = 0.01
+"""What milliseconds rounded up may add to a full period, which shall not be told as a second more."""
+
 BUCKETS_MAX = 50_000
+"""Kept by one worker. Those not used for longest are forgotten first, with what was left of their slices."""
 
 _LIMIT = re.compile(r"([1-9][0-9]{0,8})/(s|min|h)", re.ASCII)
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
@@ -59,9 +69,12 @@ class Bucket:
 
     left: int = 0
     remaining: int = 0
-    ends_at: float = 0.0
+    leased_at: float = -math.inf
     reset_at: float = 0.0
     blocked_until: float = 0.0
+    tokens: float = math.inf
+    """Of this worker's own share, at `counted_at`; used while Redis is away."""
+    counted_at: float = 0.0
     leasing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -84,8 +97,7 @@ class RateLimiter:
         self._budgets = budgets
         self._workers = workers
         self._clock = clock
-        self._buckets: dict[str, Bucket] = {}
-        self._local: dict[str, tuple[float, float]] = {}
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._slice = max(1, int(limit.amount * SLICE_SHARE)) if limit else 0
 
     @property
@@ -97,78 +109,85 @@ class RateLimiter:
     def spend_leased(self, key: str) -> Bucket | None:
         """Spend one request of a slice already held: the usual case, without waiting for anything."""
         bucket = self._buckets.get(key)
-        if bucket is not None and bucket.left > 0 and self._clock() < bucket.ends_at:
+        if bucket is not None and bucket.left > 0 and self._clock() < bucket.leased_at + LEASE_SECONDS:
             bucket.left -= 1
             return bucket
         return None
 
     async def spend(self, key: str) -> Bucket:
         """Spend one request. Raises RateLimited with the seconds to wait."""
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            bucket = self._new_bucket(key)
+        bucket = self._bucket(key)
+        if self.limit is None:
+            return bucket
+        self._check_not_blocked(bucket)
         async with bucket.leasing:
             if (leased := self.spend_leased(key)) is not None:
                 return leased
-            now = self._clock()
-            if now >= bucket.blocked_until:
-                await self._lease(key, bucket)
-        if bucket.left > 0:
+            self._check_not_blocked(bucket)  # those who waited are refused together
+            await self._lease(key, bucket, self.limit)
+            self._check_not_blocked(bucket)
             bucket.left -= 1
             return bucket
-        wait = max(0.0, bucket.blocked_until - self._clock())
-        raise RateLimited(
-            "Too many requests; wait a moment.",
-            limit=self.name,
-            retry_after=max(1, math.ceil(wait)),
-        )
 
     def allowance(self, bucket: Bucket) -> Allowance:
-        return Allowance(bucket.remaining + bucket.left, max(0, math.ceil(bucket.reset_at - self._clock())))
+        reset_seconds = math.ceil(bucket.reset_at - self._clock() - ROUNDING_SECONDS)
+        return Allowance(bucket.remaining + bucket.left, max(0, reset_seconds))
 
-    async def _lease(self, key: str, bucket: Bucket) -> None:
-        limit = self.limit
-        if limit is None:
-            raise LookupError("a limiter that is off leases nothing")
-        returned, bucket.left = bucket.left, 0
-        grant = None
-        if self._budgets is not None:
-            try:
-                grant = await self._budgets.lease(
-                    f"{self.name}:{key}",
-                    amount=limit.amount,
-                    period_seconds=limit.period_seconds,
-                    wanted=self._slice,
-                    returned=returned,
-                )
-            except RedisAway:
-                grant = None
-        if grant is None:
-            grant = self._lease_locally(key, limit)
+    def _check_not_blocked(self, bucket: Bucket) -> None:
+        wait = bucket.blocked_until - self._clock()
+        if wait > 0:
+            raise RateLimited("Too many requests; wait a moment.", limit=self.name, retry_after=max(1, math.ceil(wait)))
+
+    async def _lease(self, key: str, bucket: Bucket, limit: Limit) -> None:
+        """At least one request, or the bucket is blocked."""
+        # What was leased longer ago than a period has filled up again since.
+        returned = bucket.left if self._clock() <= bucket.leased_at + limit.period_seconds else 0
+        bucket.left = 0
+        grant = await self._lease_shared(key, limit, returned) or self._lease_own(bucket, limit)
         now = self._clock()
         bucket.left = grant.granted
         bucket.remaining = grant.remaining
-        bucket.ends_at = now + LEASE_SECONDS
+        bucket.leased_at = now
         bucket.reset_at = now + grant.reset_milliseconds / 1000
-        bucket.blocked_until = now + grant.retry_milliseconds / 1000 if grant.granted == 0 else 0.0
+        if grant.granted == 0:
+            bucket.blocked_until = now + max(BLOCKED_SECONDS_MIN, grant.retry_milliseconds / 1000)
 
-    def _lease_locally(self, key: str, limit: Limit) -> Grant:
-        """A token bucket with this worker's share: neither open nor closed while nobody counts for all."""
-        share = max(1.0, limit.amount / self._workers)
+    async def _lease_shared(self, key: str, limit: Limit, returned: int) -> Grant | None:
+        if self._budgets is None:
+            return None
+        try:
+            return await self._budgets.lease(
+                f"{self.name}:{key}",
+                amount=limit.amount,
+                period_seconds=limit.period_seconds,
+                wanted=self._slice,
+                returned=returned,
+            )
+        except RedisAway:
+            return None
+
+    def _lease_own(self, bucket: Bucket, limit: Limit) -> Grant:
+        """From a token bucket with this worker's share: neither open nor closed while nobody counts for all."""
         now = self._clock()
-        tokens, since = self._local.get(key, (share, now))
-        tokens = min(share, tokens + (now - since) * share / limit.period_seconds)
-        if len(self._local) >= BUCKETS_MAX:
-            self._local.clear()
-        if tokens < 1:
-            self._local[key] = (tokens, now)
-            wait = (1 - tokens) * limit.period_seconds / share
-            return Grant(0, 0, max(1, int(wait * 1000)), int(limit.period_seconds * 1000))
-        self._local[key] = (tokens - 1, now)
-        return Grant(1, int(tokens - 1), 0, int((share - tokens + 1) * limit.period_seconds / share * 1000))
+        share = limit.amount / self._workers
+        capacity = max(1.0, share)
+        seconds_each = limit.period_seconds / share
+        tokens = min(capacity, bucket.tokens + (now - bucket.counted_at) / seconds_each)
+        granted = int(tokens >= 1)
+        bucket.tokens, bucket.counted_at = tokens - granted, now
+        return Grant(
+            granted=granted,
+            remaining=int(bucket.tokens),
+            retry_milliseconds=math.ceil((1 - tokens) * seconds_each * 1000) if granted == 0 else 0,
+            reset_milliseconds=math.ceil((capacity - bucket.tokens) * seconds_each * 1000),
+        )
 
-    def _new_bucket(self, key: str) -> Bucket:
+    def _bucket(self, key: str) -> Bucket:
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            self._buckets.move_to_end(key)
+            return bucket
         if len(self._buckets) >= BUCKETS_MAX:
-            self._buckets.clear()
+            self._buckets.popitem(last=False)
         bucket = self._buckets[key] = Bucket()
         return bucket
