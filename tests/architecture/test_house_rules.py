@@ -1,0 +1,261 @@
+"""House rules that no import graph can see. Each message names the cure."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+
+import pytest
+from sqlalchemy import CheckConstraint, Column, Float, Numeric, Table, UniqueConstraint
+
+from tests.architecture.sources import PACKAGE, Module, modules
+from zerosum.api.problems import STATUSES
+from zerosum.db import guards
+from zerosum.db.tables import GRANTS, JOURNAL, metadata
+from zerosum.domain.errors import DomainError
+from zerosum.domain.payments import pay, posting_rules
+from zerosum.domain.payments.payment import PaymentType
+
+# --- 1. No float near an amount --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", modules("domain"), ids=lambda module: module.name)
+def test_the_domain_knows_no_float(module: Module) -> None:
+    found = [
+        module.place(node)
+        for node in ast.walk(module.tree)
+        if (isinstance(node, ast.Constant) and isinstance(node.value, float | complex))
+        or (isinstance(node, ast.Name) and node.id in ("float", "complex"))
+        or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div))
+    ]
+    assert not found, f"{found}: a float or a division loses digits. Use Decimal through zerosum.domain.money."
+
+
+def test_no_table_has_a_float() -> None:
+    # SQLAlchemy's Float covers REAL and DOUBLE; a Numeric that gives floats to Python is one in disguise.
+    found = [
+        str(column)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, Float) or (isinstance(column.type, Numeric) and not column.type.asdecimal)
+    ]
+    assert not found, f"{found}: a float loses digits. Use Numeric."
+
+
+# --- 2. Time and ids come in as arguments ----------------------------------------------------------------------------
+
+MAKERS = {"utcnow", "utcfromtimestamp", "uuid1", "uuid3", "uuid4", "uuid5", "uuid6", "uuid7", "uuid8"}
+CLOCKS = {("datetime", "now"), ("datetime", "today"), ("date", "today"), ("time", "time"), ("time", "time_ns")}
+MAY = {
+    "adapters/clock.py": "the one place that reads the wall clock",
+    "db/identifiers.py": "the one place that makes ids",
+}
+
+
+def test_nobody_reads_the_clock_or_makes_ids_on_his_own() -> None:
+    found = []
+    for module in modules():
+        for node in ast.walk(module.tree):
+            name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else None
+            owner = node.value.id if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else None
+            if (name in MAKERS or (owner, name) in CLOCKS) and module.name not in MAY:
+                found.append(f"{module.place(node)} {name}")
+    assert not found, (
+        f"{found}: take the time from zerosum.adapters.clock and ids from zerosum.db.identifiers, as arguments."
+    )
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    may = {
+        "config.py": "the settings",
+        "telemetry.py": "hands its folder to prometheus_client, which reads nothing but the environment",
+    }
+    found = [
+        module.place(node)
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "environb") and module.name not in may
+    ]
+    assert not found, f"{found}: add a field to zerosum.config.Settings and pass its value in."
+
+
+# --- 3. Refusals -----------------------------------------------------------------------------------------------------
+
+
+def _refusals() -> list[type[DomainError]]:
+    found: list[type[DomainError]] = []
+    waiting: list[type[DomainError]] = [DomainError]
+    while waiting:
+        below = [cls for cls in waiting.pop().__subclasses__() if cls.__module__.startswith("zerosum.")]
+        found += below
+        waiting += below
+    return found
+
+
+def test_every_refusal_has_a_code_of_its_own_and_a_status() -> None:
+    codes: dict[str, str] = {}
+    for cls in _refusals():
+        assert "code" in vars(cls), f"{cls.__name__} inherits its code: give it a stable one of its own."
+        assert cls.code not in codes, (
+            f"{cls.__name__} and {codes[cls.code]} share the code {cls.code}: rename the newer."
+        )
+        codes[cls.code] = cls.__name__
+        assert cls in STATUSES, f"{cls.__name__} has no HTTP status: add a row to STATUSES in api/problems.py."
+
+
+def test_no_status_stands_for_a_refusal_that_is_gone() -> None:
+    gone = [cls.__name__ for cls in STATUSES if cls not in _refusals()]
+    assert not gone, f"{gone}: take these rows out of STATUSES in api/problems.py."
+
+
+def test_refusals_are_defined_in_one_place() -> None:
+    elsewhere = [cls.__qualname__ for cls in _refusals() if cls.__module__ != "zerosum.domain.errors"]
+    assert not elsewhere, f"{elsewhere}: move these classes to domain/errors.py, where their readers look for them."
+
+
+# --- 4. Constraints --------------------------------------------------------------------------------------------------
+
+ANSWERED = {
+    "accounts_code_unique": ("db/accounts.py", 'constraint="accounts_code_unique"', "account_exists"),
+    "currencies_pkey": ("db/ledgers.py", 'constraint="currencies_pkey"', "currency_exists, or the same again"),
+    "journal_entries_idempotency_key_unique": ("db/errors.py", '"23505"', "the batch runs again, and replays"),
+    "refusals_pkey": ("db/errors.py", '"23505"', "the batch runs again, and replays"),
+}
+"""By constraint: the file and the text in it that answers its violation, and what the caller gets."""
+
+MEANS_A_BUG = {
+    "ledgers_pkey": "two equal random ids",
+    "accounts_pkey": "two equal random ids",
+    "journal_entries_pkey": "two equal random ids",
+    "payments_pkey": "two equal random ids",
+    "events_pkey": "two equal random ids",
+    "api_keys_pkey": "two equal random ids",
+    "data_keys_pkey": "two equal random ids",
+    "signing_keys_pkey": "made under a lock, with a random id",
+    "postings_pkey": "accounts are locked: no version is given twice",
+    "journal_entries_reverses_unique": "a reversal is judged under a lock",
+    "currencies_exponent_in_range": "Currency cannot exist with another",
+    "accounts_type_known": "AccountType knows no other",
+    "accounts_status_known": "AccountStatus knows no other",
+    "accounts_version_not_negative": "versions only grow",
+    "accounts_totals_not_negative": "totals only grow, and releases match placements",
+    "accounts_available_above_floor": "the Book has refused before",
+    "accounts_limits_ordered": "check_limits has refused before",
+    "postings_amount_positive": "Money cannot exist otherwise",
+    "postings_held_not_negative": "releases match placements",
+    "postings_side_known": "Side knows no other",
+    "postings_layer_known": "Layer knows no other",
+    "payments_amount_positive": "Money cannot exist otherwise",
+    "payments_two_accounts": "Pay cannot exist otherwise",
+    "postings_balance": "JournalEntry cannot exist otherwise",
+    "postings_fit_account": "the Book has numbered them under a lock",
+}
+"""By constraint: why its violation is a fault of ours, which is answered with internal_error and an alarm."""
+
+
+def _constraint_names() -> set[str]:
+    names = {"postings_balance", "postings_fit_account"}
+    assert all(name in guards.CHECK_POSTINGS for name in names)
+    for table in metadata.sorted_tables:
+        names |= {str(constraint.name) for constraint in table.constraints if constraint.name is not None}
+        names |= {str(index.name) for index in table.indexes if index.unique}
+    return names
+
+
+def test_every_constraint_is_answered_or_means_a_bug() -> None:
+    assert not set(ANSWERED) & set(MEANS_A_BUG)
+    unknown = _constraint_names() - set(ANSWERED) - set(MEANS_A_BUG)
+    assert not unknown, f"{unknown}: translate it where it enters, or list it in this test as meaning a bug, with why."
+    gone = (set(ANSWERED) | set(MEANS_A_BUG)) - _constraint_names()
+    assert not gone, f"{gone}: no table has this constraint any more, take it out of this test."
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_the_answer_to_a_constraint_is_where_this_test_says(name: str) -> None:
+    file, text, _ = ANSWERED[name]
+    assert text in (PACKAGE / file).read_text(), f"{file} does not answer {name} any more: say here who does."
+
+
+def test_every_constraint_has_a_name() -> None:
+    found = [
+        f"{table.name}: {constraint}"
+        for table in metadata.sorted_tables
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint | UniqueConstraint) and constraint.name is None
+    ]
+    assert not found, f"{found}: name it after table and rule, so that its violation can be recognised."
+
+
+# --- 7. Posting rules ------------------------------------------------------------------------------------------------
+
+
+def test_every_type_of_payment_has_a_posting_rule_and_every_rule_a_use() -> None:
+    rules = {
+        name for name, _ in inspect.getmembers(posting_rules, inspect.isfunction) if name not in ("debit", "credit")
+    }
+    assert set(pay._RULES) == set(PaymentType), "Write the posting rule of the new type and add it to _RULES in pay.py."
+    unused = rules - {rule.__name__ for rule in pay._RULES.values()}
+    assert not unused, f"{unused}: this posting rule posts nothing. Call it, or take it out."
+
+
+# --- 8. Money in tables ----------------------------------------------------------------------------------------------
+
+UNBOUND = {
+    "postings.balance_after": "may be anything; the guard holds it against the account's row",
+}
+
+
+def _money_columns() -> list[tuple[Table, Column[object]]]:
+    return [
+        (table, column)
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, Numeric) and not isinstance(column.type, Float)
+    ]
+
+
+@pytest.mark.parametrize(("table", "column"), _money_columns(), ids=str)
+def test_every_money_column_stands_beside_a_currency(table: Table, column: Column[object]) -> None:
+    assert "currency" in table.columns, f"{column}: an amount without its currency means nothing. Add `currency`."
+
+
+@pytest.mark.parametrize(("table", "column"), _money_columns(), ids=str)
+def test_every_money_column_has_a_check_constraint(table: Table, column: Column[object]) -> None:
+    checks = " ".join(str(one.sqltext) for one in table.constraints if isinstance(one, CheckConstraint))
+    is_checked = column.name in checks.replace("(", " ").replace(")", " ").split()
+    assert is_checked != (str(column) in UNBOUND), (
+        f"{column}: add a check constraint, or say in UNBOUND why there is none."
+    )
+
+
+def test_the_journal_is_only_ever_added_to() -> None:
+    for table in JOURNAL:
+        assert GRANTS[table] == "insert", f"The service may {GRANTS[table]} {table.name}: a correction is a new entry."
+        trigger = f"before update or delete or truncate on {table.name}"
+        assert any(trigger in statement for statement in guards.statements()), f"{table.name} has no guard."
+
+
+def test_no_code_changes_the_journal() -> None:
+    names = {table.name for table in JOURNAL}
+    words = [f"{verb} {name}" for verb in ("update", "delete from", "truncate") for name in names]
+    found = [
+        module.place(node)
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if (isinstance(node, ast.Constant) and any(word in str(node.value).lower() for word in words))
+        or (isinstance(node, ast.Call) and _is_change_of(names, node))
+    ]
+    assert not found, f"{found}: the journal is never changed. Post a reversal or an adjustment."
+
+
+def _is_change_of(names: set[str], call: ast.Call) -> bool:
+    """SQLAlchemy's `update(postings)` and `postings.update()`."""
+    verbs = ("update", "delete")
+    if isinstance(call.func, ast.Name) and call.func.id in verbs:
+        return any(isinstance(argument, ast.Name) and argument.id in names for argument in call.args)
+    return (
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr in verbs
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id in names
+    )

@@ -1,0 +1,62 @@
+"""Every route asks for a credential and, where it moves money, for a key; or says here why not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from unittest.mock import MagicMock
+
+from fastapi import FastAPI
+
+from zerosum.api.app import make_app
+from zerosum.gateway.routing import Policy
+
+OPEN_TO_ALL = {
+    "GET /healthz": "asked by load balancers",
+    "GET /readyz": "asked by load balancers",
+    "GET /metrics": "asked by Prometheus; a setting moves or closes it",
+    "GET /.well-known/jwks.json": "public keys",
+    "GET /docs": "the manual",
+    "GET /docs/oauth2-redirect": "the manual",
+    "GET /docs/assets/{name}": "the manual",
+    "GET /redoc": "the manual",
+    "GET /openapi.json": "the manual",
+    "POST /v1/oauth/token": "where credentials are presented",
+}
+WITHOUT_A_KEY = {
+    "POST /v1/payments/bulk": "each item carries its own",
+    "POST /v1/journal-entries/bulk": "each item carries its own",
+    "POST /v1/accounts": "moves no money; the code is unique",
+    "PATCH /v1/accounts/{account:path}": "moves no money; the same change again changes nothing",
+    "POST /v1/accounts/{account:path}/freeze": "moves no money; idempotent by state",
+    "POST /v1/accounts/{account:path}/unfreeze": "moves no money; idempotent by state",
+    "POST /v1/accounts/{account:path}/close": "moves no money; idempotent by state",
+    "POST /v1/ledgers": "moves no money",
+    "POST /v1/currencies": "moves no money; the same again is fine",
+    "POST /v1/api-keys": "moves no money",
+    "DELETE /v1/api-keys/{api_key}": "moves no money; idempotent by state",
+    "POST /v1/oauth/token": "moves no money",
+}
+
+
+def _routes() -> dict[str, Policy]:
+    @asynccontextmanager
+    async def nothing_runs(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    _, policies = make_app(MagicMock(), MagicMock(), nothing_runs)
+    return {f"{policy.method} {policy.template}": policy for policy in policies}
+
+
+def test_every_route_asks_for_a_scope_or_is_listed_as_open() -> None:
+    open_to_all = {name for name, policy in _routes().items() if policy.scope is None}
+    assert open_to_all == set(OPEN_TO_ALL), "Give the new route a scope, or say here why it is open to everybody."
+
+
+def test_every_route_that_changes_something_asks_for_a_key_or_is_listed() -> None:
+    without = {name for name, policy in _routes().items() if policy.method != "GET" and not policy.needs_key}
+    assert without == set(WITHOUT_A_KEY), "Set needs_key=True on the new route, or say here why it needs none."
+
+
+def test_no_route_that_only_reads_asks_for_a_key() -> None:
+    assert not [name for name, policy in _routes().items() if policy.method == "GET" and policy.needs_key]
