@@ -7,7 +7,15 @@ from uuid import UUID
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
 
 from tests.domain.builders import NOON, account_id, photograph
 from tests.domain.chain_verifier import breaks
@@ -29,8 +37,18 @@ class BookMachine(RuleBasedStateMachine):
         super().__init__()
         self.run = Run.of({})
 
+    @initialize(target=names, drawn=st.lists(accounts("any"), min_size=4, max_size=4))
+    def open_the_first(self, drawn: list[ModelAccount]) -> MultipleResults[str]:
+        """Three of one currency, so that there is always something to move."""
+        for account in drawn[1:3]:
+            account.currency, account.places = drawn[0].currency, drawn[0].places
+        return multiple(*[self._open(account) for account in drawn])
+
     @rule(target=names, drawn=accounts("any"))
     def open(self, drawn: ModelAccount) -> str:
+        return self._open(drawn)
+
+    def _open(self, drawn: ModelAccount) -> str:
         name = f"account{len(self.run.model.accounts)}"
         self.run.model.accounts[name] = drawn
         self.run.book.accounts[account_id(name)] = state_of(name, drawn)
@@ -86,7 +104,7 @@ class BookMachine(RuleBasedStateMachine):
     def change_limits(self, name: str, floor: int | None, ceiling: int | None) -> None:
         self.run.change_limits(name, floor, ceiling)
 
-    @rule(name=names, verb=st.sampled_from(["freeze", "unfreeze", "unfreeze", "close"]))
+    @rule(name=names, verb=st.sampled_from(["unfreeze"] * 8 + ["freeze", "close"]))
     def change_status(self, name: str, verb: str) -> None:
         self.run.change_status(verb, name)
 
@@ -119,7 +137,7 @@ class BookMachine(RuleBasedStateMachine):
 
 TestBookMachine = BookMachine.TestCase
 TestBookMachine.settings = settings(
-    max_examples=60,
+    max_examples=120,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
