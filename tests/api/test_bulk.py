@@ -149,6 +149,15 @@ async def test_items_and_single_calls_share_their_keys(client: Client) -> None:
     assert (single.headers["idempotency-replayed"], single.json()) == ("true", result["data"])
 
 
+async def test_quotes_around_a_key_are_no_part_of_it_in_an_item_either(client: Client) -> None:
+    await client.open_account("a")
+    item = deposit()
+    key = item.pop("idempotency_key")
+    assert (await client.pay(item, f'"{key}"')).status_code == 201
+    (result,) = results(await bulk(client, [{**item, "idempotency_key": f'"{key}"'}]))
+    assert result["replayed"] is True
+
+
 @pytest.mark.parametrize("mode", ["independent", "atomic"])
 async def test_a_bulk_body_may_be_larger_than_a_single_one_but_not_endless(client: Client, mode: str) -> None:
     await client.open_account("a")

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from zerosum.domain.errors import IdempotencyKeyInvalid
 from zerosum.domain.identifiers import CODE_PATTERN_TEXT, ID_PATTERN_TEXT, Prefix, is_account_code
 from zerosum.domain.money import AMOUNT_PATTERN_TEXT, CURRENCY_CODE_PATTERN_TEXT
+from zerosum.gateway.request_guard import KEY_PATTERN_TEXT, parse_key
 from zerosum.services.times import TIME_PATTERN_TEXT, parse_time
 
 TEXT_MAX = 500
@@ -66,6 +68,14 @@ def _metadata(value: dict[str, str]) -> dict[str, str]:
                 "metadata_key", "A key has 1 to {characters} characters.", {"characters": METADATA_KEY_MAX}
             )
     return value
+
+
+def _item_key(text: str) -> str:
+    """Read as in the header, where quotes around a key are no part of it."""
+    try:
+        return parse_key(text.encode("utf-8", "replace"))
+    except IdempotencyKeyInvalid as refusal:
+        raise PydanticCustomError("idempotency_key", refusal.detail) from None
 
 
 Amount = Annotated[
@@ -150,10 +160,9 @@ ItemKey = Annotated[
     Field(
         description="This item's own idempotency key: 1 to 255 visible ASCII characters.",
         examples=["order-1001"],
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]{1,255}$",
+        json_schema_extra={"pattern": KEY_PATTERN_TEXT},
     ),
+    AfterValidator(_item_key),
 ]
 Version = Annotated[
     int, Field(description="How many postings the account has had; the first gives 1.", examples=[1], ge=0)

@@ -1,0 +1,272 @@
+"""A walk over all routes: who may call them, with what, and that they know one ledger only."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import Client, fresh_key, make_client
+from tests.api.every_route import (
+    UNKNOWN_UUID,
+    Documented,
+    address,
+    ask,
+    documented,
+    manual_path,
+    policies,
+)
+from tests.api.reading import refused, without_ids
+from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.principal import Scope
+from zerosum.gateway.routing import BodyKind, Policy
+from zerosum.main import Service
+
+PUBLIC = {
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v1/oauth/token",
+    "/.well-known/jwks.json",
+    "/docs",
+    "/docs/oauth2-redirect",
+    "/docs/assets/{name}",
+    "/redoc",
+    "/openapi.json",
+}
+MANUAL = {"/docs", "/docs/oauth2-redirect", "/docs/assets/{name}", "/redoc", "/openapi.json"}
+OF_ALL_LEDGERS = {Scope.ADMIN}
+"""Administration is of the whole service."""
+
+
+@pytest.fixture
+def client(either_client: Client) -> Client:
+    return either_client
+
+
+def private(service: Service) -> list[Policy]:
+    found = [policy for policy in policies(service) if policy.scope is not None]
+    assert len(found) > 20
+    return found
+
+
+async def test_every_documented_route_has_a_policy_and_the_other_way_round(service: Service, client: Client) -> None:
+    told = {(route.method, route.path) for route in await documented(client.http)}
+    kept = {(policy.method, manual_path(policy.template)) for policy in policies(service)}
+    assert told == {(method, path) for method, path in kept if path not in MANUAL}
+
+
+async def test_the_manual_tells_what_the_policy_asks(service: Service, client: Client) -> None:
+    told = {(route.method, route.path): route for route in await documented(client.http)}
+    for policy in policies(service):
+        if policy.template in MANUAL:
+            continue
+        route = told[policy.method, manual_path(policy.template)]
+        security = route.operation["security"]
+        assert security == ([] if policy.scope is None else [{"bearer": []}, {"oauth2": [policy.scope.value]}])
+        assert route.needs_key is policy.needs_key
+        body = route.operation.get("requestBody", {"content": {}})
+        media = {
+            BodyKind.NONE: set(),
+            BodyKind.JSON: {"application/json"},
+            BodyKind.OPTIONAL_JSON: {"application/json"},
+            BodyKind.FORM: {"application/x-www-form-urlencoded"},
+        }
+        assert set(body["content"]) == media[policy.body]
+
+
+async def test_only_the_public_routes_are_open(service: Service) -> None:
+    assert {policy.template for policy in policies(service) if policy.scope is None} == PUBLIC
+
+
+async def test_every_other_route_refuses_who_is_not_known(service: Service, client: Client) -> None:
+    for policy in private(service):
+        for credential in ("", "Bearer", "Bearer ", "Bearer zsk_x", "Basic eDp5", client.api_key, "Bearer a.b.c"):
+            answer = await ask(client, policy, headers={"Authorization": credential})
+            refused(answer, 401, "unauthenticated", facts={})
+            assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_every_other_route_needs_its_scope_and_no_other(
+    service: Service, ledger_id: LedgerId, client: Client
+) -> None:
+    for policy in private(service):
+        assert policy.scope is not None
+        lacking = await make_client(service, ledger_id, [scope for scope in Scope if scope is not policy.scope])
+        answer = await ask(lacking, policy)
+        refused(answer, 403, "forbidden", facts={"scope": policy.scope.value})
+        having = await make_client(service, ledger_id, [policy.scope])
+        assert (await ask(having, policy)).status_code not in (401, 403, 500)
+        for made in (lacking, having):
+            await made.http.aclose()
+
+
+# --- Query parameters ------------------------------------------------------------------------------------------------
+
+
+async def test_every_route_takes_the_parameters_the_manual_names_and_no_other(service: Service, client: Client) -> None:
+    told = {(route.method, route.path): route.query for route in await documented(client.http)}
+    every_name = set().union(*told.values())
+    assert every_name > {"limit", "cursor", "order", "dry_run", "mode", "metadata", "as_of", "min_version"}
+    for policy in policies(service):
+        if policy.template in MANUAL:
+            continue
+        for name in (*every_name, "unknown"):
+            parameter = "metadata[x]" if name == "metadata" else name
+            answer = await ask(client, policy, params={parameter: "x"})
+            is_unknown = answer.status_code == 422 and answer.json()["code"] == "unknown_parameter"
+            is_told = name in told[policy.method, manual_path(policy.template)]
+            assert is_unknown is not is_told, (policy.template, name, answer.text)
+            if is_unknown:
+                refused(answer, 422, "unknown_parameter", parameter, facts={})
+
+
+# --- Money -----------------------------------------------------------------------------------------------------------
+
+ENTRY = {
+    "reason": "x",
+    "postings": [
+        {"account": "a", "side": "debit", "amount": "1", "currency": "USD"},
+        {"account": "b", "side": "credit", "amount": "1", "currency": "USD"},
+    ],
+}
+PAYMENT = {"type": "transfer", "amount": "1", "currency": "USD", "from": "a", "to": "b"}
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/payments": PAYMENT,
+    "/v1/payments/bulk": PAYMENT,
+    "/v1/journal-entries": ENTRY,
+    "/v1/journal-entries/bulk": ENTRY,
+}
+"""A good body, or item, for each route that moves money. A new one must be added here."""
+
+
+async def money_routes(client: Client) -> list[Documented]:
+    found = [route for route in await documented(client.http) if route.moves_money]
+    assert {route.path for route in found} == BODIES.keys()
+    return found
+
+
+async def send(client: Client, route: Documented, key: str | None, **change: Any) -> httpx.Response:
+    body = {**BODIES[route.path], **change}
+    if not route.is_bulk:
+        return await client.post(route.path, body, key=key)
+    keyed = body if key is None else {**body, "idempotency_key": key}
+    return await client.post(route.path, {"items": [keyed]}, params={"mode": "atomic"})
+
+
+async def test_every_money_post_needs_a_key(client: Client) -> None:
+    for route in await money_routes(client):
+        assert route.needs_key is not route.is_bulk
+        missing = await send(client, route, None)
+        if route.is_bulk:
+            refused(missing, 422, "validation_error", "/items/0/idempotency_key")
+        else:
+            refused(missing, 400, "idempotency_key_missing", facts={})
+        for key in ("", '""', "k" * 256, "a b", "a\tb", "clé", "ключ", "\x7f"):
+            if route.is_bulk:
+                code = "invalid_string" if key == "\x7f" else "validation_error"
+                refused(await send(client, route, key), 422, code, "/items/0/idempotency_key")
+            else:
+                raw = [("Idempotency-Key", key.encode())]
+                answer = await client.http.post(route.path, json=BODIES[route.path], headers=raw)  # type: ignore[arg-type]
+                refused(answer, 400, "idempotency_key_invalid", facts={})
+        if not route.is_bulk:
+            twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "a")]
+            answer = await client.http.post(route.path, json=BODIES[route.path], headers=twice)
+            refused(answer, 400, "idempotency_key_invalid", facts={})
+
+
+async def test_every_money_post_replays_its_key_and_refuses_it_for_another_body(client: Client) -> None:
+    await client.open_account("a", min_available=None)
+    await client.open_account("b")
+    routes = await money_routes(client)
+    for route in routes:
+        key = fresh_key()
+        first = await send(client, route, key)
+        assert first.status_code in (200, 201), first.text
+        again = await send(client, route, key)
+        assert again.headers.get("idempotency-replayed") == "true" or again.json()["results"][0]["replayed"] is True
+        other = {"description": "x"} if "type" in BODIES[route.path] else {"reason": "y"}
+        refused(await send(client, route, key, **other), 422, "idempotency_key_reused")
+        for elsewhere in routes:
+            if ("type" in BODIES[elsewhere.path]) is not ("type" in BODIES[route.path]):
+                refused(await send(client, elsewhere, key), 422, "idempotency_key_reused")
+    assert (await client.balance("b"))["version"] == len(routes)
+
+
+# --- Another ledger --------------------------------------------------------------------------------------------------
+
+
+async def things_of(owner: Client) -> dict[str, str]:
+    """One of everything, by its id or name."""
+    account = await owner.open_account(f"secret:{fresh_key()}")
+    key = fresh_key()
+    payment = (await owner.pay({"type": "deposit", "amount": "1", "currency": "USD", "to": account["id"]}, key)).json()
+    await owner.deposit(account["id"], "1")
+    page = (await owner.get("/v1/payments", params={"limit": 1})).json()
+    api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
+    return {
+        "account": account["id"],
+        "code": account["code"],
+        "payment": payment["id"],
+        "entry": payment["journal_entry_ids"][0],
+        "key": key,
+        "api_key": api_key["id"],
+        "ledger": owner.ledger,
+        "cursor": page["next_cursor"],
+    }
+
+
+def unknown_like(thing: str, value: str) -> str:
+    """Of the same kind, and of nothing that exists."""
+    if thing in ("code", "key"):
+        return f"nobody{fresh_key()}"
+    if thing == "cursor":
+        return "A" * len(value)
+    return re.sub("[0-9a-f-]{36}", UNKNOWN_UUID, value)
+
+
+async def test_what_another_ledger_has_is_simply_not_there(service: Service, client: Client, stranger: Client) -> None:
+    theirs = await things_of(stranger)
+    for policy in private(service):
+        if "{" not in policy.template or policy.scope in OF_ALL_LEDGERS:
+            continue
+        for thing, value in theirs.items():
+            pair = []
+            for named in (value, unknown_like(thing, value)):
+                name = re.findall(r"\{(\w+)", policy.template)[0]
+                answer = await ask(client, policy, path=address(policy.template, **{name: named}))
+                assert 400 <= answer.status_code < 500
+                pair.append(without_ids(answer))
+            assert pair[0] == pair[1], (policy.template, thing)
+    assert len((await stranger.get("/v1/payments")).json()["data"]) == 2
+
+
+async def test_what_another_ledger_has_cannot_be_named_in_a_body(client: Client, stranger: Client) -> None:
+    await client.open_account("a", min_available=None)
+    await client.open_account("b")
+    theirs = await things_of(stranger)
+    for route in await money_routes(client):
+        for thing in ("account", "code"):
+            pair = []
+            for named in (theirs[thing], unknown_like(thing, theirs[thing])):
+                if "type" in BODIES[route.path]:
+                    change: dict[str, Any] = {"to": named}
+                else:
+                    change = {"postings": [ENTRY["postings"][0], {**ENTRY["postings"][1], "account": named}]}  # type: ignore[dict-item]
+                answer = await send(client, route, fresh_key(), **change)
+                refused(answer, 422, "account_not_found")
+                pair.append(without_ids(answer))
+            assert pair[0] == pair[1], (route.path, thing)
+    assert (await client.balance("a"))["version"] == 0
+
+
+async def test_what_another_ledger_has_is_in_no_list(client: Client, stranger: Client) -> None:
+    await things_of(stranger)
+    for path in ("/v1/accounts", "/v1/payments", "/v1/journal-entries"):
+        assert (await client.get(path)).json()["data"] == []
+    assert (await client.get("/v1/trial-balance")).json()["accounts"] == []
+    await stranger.post("/v1/currencies", {"code": "THEIRS", "exponent": 2})
+    assert "THEIRS" not in (await client.get("/v1/currencies", params={"limit": 200})).text
