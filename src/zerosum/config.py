@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from zerosum.gateway.rate_limit import Limit
+from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
 

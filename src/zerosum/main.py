@@ -32,7 +32,7 @@ from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.authentication import Authenticator
 from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
 from zerosum.gateway.oauth import TokenEndpoint
-from zerosum.gateway.rate_limit import Limit, RateLimiter
+from zerosum.gateway.rate_limit import RateLimiter
 from zerosum.gateway.routing import RouteTable
 from zerosum.gateway.tokens import TokenSigner, TokenVerifier
 from zerosum.gateway.trusted_issuers import TrustedIssuer
@@ -46,6 +46,7 @@ from zerosum.services.envelope import MasterKeys
 from zerosum.services.journal import Journal
 from zerosum.services.lane import LaneCarrier
 from zerosum.services.ledgers import Ledgers
+from zerosum.services.limits import Limit
 from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
 from zerosum.services.sealing import Sealer

@@ -18,15 +18,6 @@ CONTRACTS = [
 ]
 
 
-BROKEN = {
-    "Rooms depend downwards only": "cli/processes.py starts the web app and the worker: the contract in pyproject.toml "
-    "must put `cli` above `main | worker`, or the processes be started from main and worker themselves",
-    "The worker serves no HTTP": "worker -> config -> gateway.rate_limit: config wants only the form of a limit, which "
-    "belongs into a lower room, or the contract must allow indirect imports as its neighbours do",
-}
-"""Contracts that were broken when this test was made, and the cure. Nothing is added here."""
-
-
 @pytest.fixture(scope="module")
 def report() -> str:
     run = subprocess.run(
@@ -40,13 +31,7 @@ def report() -> str:
     return run.stdout + run.stderr
 
 
-@pytest.mark.parametrize(
-    "contract",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=BROKEN[name])) if name in BROKEN else name
-        for name in CONTRACTS
-    ],
-)
+@pytest.mark.parametrize("contract", CONTRACTS)
 def test_the_contract_is_kept(report: str, contract: str) -> None:
     kept = re.search(rf"^{re.escape(contract)} (KEPT|BROKEN)", report, re.MULTILINE)
     assert kept is not None, f"import-linter did not get as far as this contract:\n{report}"

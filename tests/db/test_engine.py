@@ -32,11 +32,15 @@ async def test_a_connection_lost_in_the_middle_means_unavailable(
     test_database: TestDatabase, superuser: Superuser, ledger_id: LedgerId
 ) -> None:
     database = Database(make_engine(test_database.service_dsn, pool_size=1))
-    with pytest.raises(Unavailable):
+
+    async def lose_it_halfway() -> None:
         async with database.work(ledger_id) as connection:
             pid = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
             await superuser.execute("select pg_terminate_backend($1, 5000)", pid)
             await connection.execute(text("select 1"))
+
+    with pytest.raises(Unavailable):
+        await lose_it_halfway()
     await database.close()
 
 

@@ -76,22 +76,7 @@ async def test_every_revision_can_be_taken_back_while_the_books_are_empty_and_ma
         assert await describe(connection) == newest
 
 
-@pytest.mark.parametrize(
-    "role",
-    [
-        None,
-        pytest.param(
-            OWNER_ROLE,
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=pytest.fail.Exception,
-                reason="the owner is bound by row-level security too: revision 0001 asks whether the journal is empty, "
-                "sees no row, and drops it. It must lift FORCE ROW LEVEL SECURITY before it looks.",
-            ),
-        ),
-    ],
-    ids=["as superuser", "as owner"],
-)
+@pytest.mark.parametrize("role", [None, OWNER_ROLE], ids=["as superuser", "as owner"])
 async def test_a_database_with_money_in_it_cannot_be_taken_back(
     any_server: Servers, worker_id: str, role: str | None
 ) -> None:

@@ -16,8 +16,9 @@ from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import Gateway, GatewayOptions
 from zerosum.gateway.principal import Principal, Scope
-from zerosum.gateway.rate_limit import Limit, RateLimiter
+from zerosum.gateway.rate_limit import RateLimiter
 from zerosum.gateway.routing import Answer, BodyKind, Call, Policy, RouteTable
+from zerosum.services.limits import Limit
 
 KEY = (b"authorization", b"Bearer good")
 JSON = (b"content-type", b"application/json")

@@ -18,7 +18,8 @@ from zerosum.adapters.rate_store import Grant
 from zerosum.adapters.redis import RedisAway
 from zerosum.domain.errors import RateLimited
 from zerosum.gateway import rate_limit
-from zerosum.gateway.rate_limit import Bucket, Limit, RateLimiter
+from zerosum.gateway.rate_limit import Bucket, RateLimiter
+from zerosum.services.limits import Limit
 
 
 @dataclass

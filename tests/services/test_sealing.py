@@ -163,7 +163,8 @@ async def test_a_secret_is_opened_again_by_another_process(
     assert await other.open(ledger_id, sealed, table="t", column="c", row_id="1") == SECRET
 
 
-async def test_the_services_own_secrets_have_a_data_key_of_their_own(sealer: Sealer) -> None:
+async def test_the_services_own_secrets_have_a_data_key_of_their_own(own_database: Database) -> None:
+    sealer = Sealer(own_database, UNDER_FIRST, now)
     sealed = await sealer.seal(SERVICE_LEDGER, SECRET, table="t", column="c", row_id="1")
     assert await sealer.open(SERVICE_LEDGER, sealed, table="t", column="c", row_id="1") == SECRET
 

@@ -11,7 +11,7 @@ from sqlalchemy import Table
 from zerosum.db.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata
 
 CHECK_POSTINGS = """
-create function zerosum_check_postings() returns trigger language plpgsql as $$
+create function zerosum_check_postings() returns trigger language plpgsql set search_path = public, pg_temp as $$
 begin
     -- Debits equal credits in each entry, currency and layer (and releases take back what placements put).
     if exists (
@@ -22,7 +22,8 @@ begin
         raise exception 'a journal entry does not balance'
             using errcode = 'check_violation', constraint = 'postings_balance';
     end if;
-    -- The last new posting of each account is what the account's row now says, and in its currency.
+    -- The last new posting of each account is what the account's row now says, and in its currency; the first
+    -- one follows the account's last before, and none is left out between them.
     -- A subquery in the select list is looked up by key whatever the statistics say; a join may scan all accounts.
     if exists (
         select from (
@@ -35,11 +36,17 @@ begin
                        else account.posted_credits - account.posted_debits end
                 from accounts account
                 where account.ledger_id = last.ledger_id and account.id = last.account_id
-            ) as fits
+            ) and last.account_version - last.first_version = last.number - 1
+              and (last.first_version = 1 or (
+                select true from postings before
+                where before.ledger_id = last.ledger_id and before.account_id = last.account_id
+                  and before.account_version = last.first_version - 1
+            )) as fits
             from (
                 select distinct on (ledger_id, account_id)
                     ledger_id, account_id, account_version, balance_after, held_after, hash,
-                    min(currency) over of_account as lowest_currency, max(currency) over of_account as highest_currency
+                    min(currency) over of_account as lowest_currency, max(currency) over of_account as highest_currency,
+                    min(account_version) over of_account as first_version, count(*) over of_account as number
                 from new_postings
                 window of_account as (partition by ledger_id, account_id)
                 order by ledger_id, account_id, account_version desc

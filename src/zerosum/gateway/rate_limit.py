@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Protocol
 from zerosum.adapters.rate_store import Grant
 from zerosum.adapters.redis import RedisAway
 from zerosum.domain.errors import RateLimited
+from zerosum.services.limits import Limit
 
 SLICE_SHARE = 0.02
 """The part of a budget leased at once: a worker can be ahead of the others by no more than this."""
@@ -34,27 +34,6 @@ ROUNDING_SECONDS = 0.01
 
 BUCKETS_MAX = 50_000
 """Kept by one worker. Those not used for longest are forgotten first, with what was left of their slices."""
-
-_LIMIT = re.compile(r"([1-9][0-9]{0,8})/(s|min|h)", re.ASCII)
-_SECONDS = {"s": 1, "min": 60, "h": 3600}
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """So many requests per period; all of them may come at once."""
-
-    amount: int
-    period_seconds: int
-
-    @classmethod
-    def parse(cls, text: str) -> Limit | None:
-        """ "500/s", "1000/min", "20/h"; "off" means no limit. Raises ValueError."""
-        if text == "off":
-            return None
-        match = _LIMIT.fullmatch(text)
-        if match is None:
-            raise ValueError('a rate limit is written like "500/s", "1000/min", "20/h" or "off"')
-        return cls(int(match.group(1)), _SECONDS[match.group(2)])
 
 
 class Budgets(Protocol):
