@@ -53,12 +53,22 @@ class OwnValkey:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
-    def forget_log(self) -> None:
-        """What it kept on disk goes, so that it starts empty."""
-        for path in self._server.folder.glob("appendonlydir/*"):
-            path.unlink()
+    def copy_of_log(self) -> dict[str, bytes]:
+        """What it has kept on disk by now."""
+        return {path.name: path.read_bytes() for path in self._log_folder.iterdir()}
 
-    def log_folder(self) -> Path:
+    def replace_log(self, copy: dict[str, bytes]) -> None:
+        """What it will know when it starts again: an earlier copy, or nothing."""
+        owner = self._log_folder.stat()
+        for path in self._log_folder.iterdir():
+            path.unlink()
+        for name, content in copy.items():
+            path = self._log_folder / name
+            path.write_bytes(content)
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    @property
+    def _log_folder(self) -> Path:
         return self._server.folder / "appendonlydir"
 
     def command(self, *words: str | int | bytes) -> object:
