@@ -30,6 +30,7 @@ PARTS = ("single", "bare", "bulk", "committer", "ceiling", "pgbench", "memory", 
 BELOW_HTTP = frozenset({"committer", "ceiling"})
 CONNECTIONS = (1, 16, 64, 256)
 HALF_LOAD_CONNECTIONS = 64
+ATTEMPTS_MAX = 4
 WARM_UP_SHARE = 0.25
 ADMIN_SECONDS_MAX = 60.0
 
@@ -45,6 +46,8 @@ class Options:
     ceiling_payments: int
     """In each of two streams."""
     profile_seconds: float
+    attempts: int
+    """At each reading, as long as others disturb it."""
     output: Path
 
     @classmethod
@@ -56,6 +59,7 @@ class Options:
         seconds: float | None,
         repeats: int | None,
         is_million: bool,
+        is_patient: bool,
         output: Path,
     ) -> Self:
         return cls(
@@ -66,6 +70,7 @@ class Options:
             payments=1_000_000 if is_million else 10_000 if is_quick else 100_000,
             ceiling_payments=4000 if is_quick else 20_000,
             profile_seconds=3.0 if is_quick else 15.0,
+            attempts=ATTEMPTS_MAX if is_patient else 1,
             output=output,
         )
 

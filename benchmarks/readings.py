@@ -10,6 +10,9 @@ from typing import Any, Protocol
 from benchmarks.cpu import Spent
 from zerosum.cli.load import Histogram
 
+DISTURBED_CORES = 0.25
+"""With more than this taken by others, a reading says little."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -23,9 +26,13 @@ class Reading:
     longest: float
     cpu_microseconds: Mapping[str, float] = field(default_factory=dict)
     foreign_cores: float = 0.0
-    """How many processors others have kept busy meanwhile. Above a quarter the reading is disturbed."""
+    """How many processors others have kept busy meanwhile."""
     steps_microseconds: Mapping[str, float] = field(default_factory=dict)
     """Waiting time an item by step, where the case knows steps."""
+
+    @property
+    def is_disturbed(self) -> bool:
+        return self.foreign_cores > DISTURBED_CORES
 
     @classmethod
     def of(

@@ -14,10 +14,9 @@ from rich.table import Table
 
 from benchmarks.memory import MemoryReading
 from benchmarks.ratios import Ratio, ratios
-from benchmarks.readings import Results, Spread
+from benchmarks.readings import DISTURBED_CORES, Results, Spread
 from benchmarks.sampling import Profile
 
-DISTURBED_CORES = 0.25
 PLAIN_WIDTH = 160
 FUNCTIONS_SHOWN = 15
 

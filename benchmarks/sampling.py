@@ -30,7 +30,7 @@ from benchmarks.http_cases import SEED, HttpGround
 from benchmarks.service import ServiceFailed
 from zerosum.cli.installation import installation_settings
 from zerosum.cli.listening import listen
-from zerosum.cli.load import run_load
+from zerosum.cli.load import LoadReport, run_load
 from zerosum.cli.load.payments import single_payments
 from zerosum.cli.processes import api_process
 from zerosum.config import Settings
@@ -91,6 +91,7 @@ class Profile:
     folded: dict[str, int]
     """Samples by whole stack, outermost function first: what flame graphs are drawn from."""
     samples: int
+    foreign_cores: float
 
     def to_plain(self) -> dict[str, Any]:
         return {
@@ -100,6 +101,7 @@ class Profile:
             "functions_microseconds": {name: round(value, 2) for name, value in self.functions.items()},
             "lines_microseconds": {name: round(value, 2) for name, value in self.lines.items()},
             "samples": self.samples,
+            "foreign_cores": round(self.foreign_cores, 2),
         }
 
 
@@ -109,7 +111,7 @@ def measure_profile(ground: HttpGround, folder: Path, seconds: float) -> Profile
     with _running_sampled(ground, path) as (port, pid):
         plan = replace(ground.plan, port=port, connections=CONNECTIONS, seconds=seconds)
         target = replace(ground.target, host=f"127.0.0.1:{port}", key_prefix=secrets.token_hex(5))
-        meter = Meter({"api": (pid,)})
+        meter = Meter({**ground.service.trees, "api": (pid,)})
         spent: list[Spent] = []
         sizes: list[int] = []
 
@@ -127,11 +129,11 @@ def measure_profile(ground: HttpGround, folder: Path, seconds: float) -> Profile
         ground.acknowledgements.payments += report.acknowledged
         ground.acknowledgements.unknown += report.unknown
     stacks = list(_stacks(path.read_bytes()[sizes[0] : sizes[1]]))
-    each = spent[0].seconds["api"] / report.window.acknowledged * 1e6
-    return _weighed(stacks, each, report.items_per_second)
+    return _weighed(stacks, report, spent[0])
 
 
-def _weighed(stacks: Sequence[Sequence[Frame]], each: float, rate: float) -> Profile:
+def _weighed(stacks: Sequence[Sequence[Frame]], report: LoadReport, spent: Spent) -> Profile:
+    each = spent.seconds["api"] / report.window.acknowledged * 1e6
     parts, functions, lines, folded = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for stack in stacks:
         parts[part_of(stack)] += 1
@@ -144,13 +146,14 @@ def _weighed(stacks: Sequence[Sequence[Frame]], each: float, rate: float) -> Pro
         return {name: count / len(stacks) * each for name, count in counts.most_common(number)}
 
     return Profile(
-        payments_per_second=rate,
+        payments_per_second=report.items_per_second,
         cpu_microseconds=each,
         parts=microseconds(parts, len(parts)),
         functions=microseconds(functions, FUNCTIONS_KEPT),
         lines=microseconds(lines, FUNCTIONS_KEPT),
         folded=dict(folded),
         samples=len(stacks),
+        foreign_cores=spent.foreign_seconds / report.seconds,
     )
 
 
