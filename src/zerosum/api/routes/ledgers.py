@@ -133,7 +133,7 @@ def ledger_routes(services: Services) -> Routes:
         "GET",
         "/v1/currencies",
         list_currencies,
-        scope=Scope.ACCOUNTS_READ,
+        scope=admin,
         refusals=(errors.InvalidCursor,),
         query=("limit", "cursor"),
         summary="List all currencies the ledger knows",
