@@ -14,6 +14,8 @@ from zerosum.db import guards
 from zerosum.db.tables import GRANTS, JOURNAL, metadata
 from zerosum.domain.errors import DomainError
 from zerosum.domain.payments import pay, posting_rules
+from zerosum.domain.payments.client_commands import CLIENT_COMMANDS
+from zerosum.domain.payments.clients import ClientCommandType
 from zerosum.domain.payments.payment import PaymentType
 
 # --- 1. No float near an amount --------------------------------------------------------------------------------------
@@ -191,10 +193,15 @@ def test_every_constraint_has_a_name() -> None:
 
 def test_every_type_of_payment_has_a_posting_rule_and_every_rule_a_use() -> None:
     rules = {
-        name for name, _ in inspect.getmembers(posting_rules, inspect.isfunction) if name not in ("debit", "credit")
+        name
+        for name, rule in inspect.getmembers(posting_rules, inspect.isfunction)
+        if rule.__module__ == posting_rules.__name__
     }
     assert set(pay._RULES) == set(PaymentType), "Write the posting rule of the new type and add it to _RULES in pay.py."
-    unused = rules - {rule.__name__ for rule in pay._RULES.values()}
+    assert set(CLIENT_COMMANDS) == set(ClientCommandType), "Write the command and add it to CLIENT_COMMANDS."
+    assert {command.value for command in ClientCommandType} <= rules, "A client's command is named after its rule."
+    used = {rule.__name__ for rule in pay._RULES.values()} | {command.value for command in ClientCommandType}
+    unused = rules - used
     assert not unused, f"{unused}: this posting rule posts nothing. Call it, or take it out."
 
 

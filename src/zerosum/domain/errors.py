@@ -182,6 +182,51 @@ class VersionNotReached(DomainError):
     retryable = True
 
 
+# --- What is refused to a client -------------------------------------------------------------------------------------
+
+
+class ClientLocked(DomainError):
+    code = "client_locked"
+    title = "The client is locked since a chargeback and takes nothing more"
+
+
+class TxExists(DomainError):
+    code = "tx_exists"
+    title = "The tx id was used before"
+
+
+class TxNotFound(DomainError):
+    """No deposit or withdrawal was carried out under this tx id."""
+
+    code = "tx_not_found"
+    title = "No such tx"
+
+
+class WrongClient(DomainError):
+    code = "wrong_client"
+    title = "The tx belongs to another client"
+
+
+class NotDisputable(DomainError):
+    code = "not_disputable"
+    title = "Only a deposit that was not charged back can be disputed"
+
+
+class AlreadyDisputed(DomainError):
+    code = "already_disputed"
+    title = "The deposit is disputed already"
+
+
+class NotDisputed(DomainError):
+    code = "not_disputed"
+    title = "The deposit has no open dispute"
+
+
+class NegativeTotal(DomainError):
+    code = "negative_total"
+    title = "The chargeback would leave the client with less than nothing"
+
+
 # --- What cannot be found --------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,10 @@ from enum import StrEnum
 class EventType(StrEnum):
     JOURNAL_ENTRY_POSTED = "journal_entry.posted"
     PAYMENT_SUCCEEDED = "payment.succeeded"
+    CLIENT_TRANSACTION_CARRIED_OUT = "client_transaction.carried_out"
+    CLIENT_TRANSACTION_DISPUTED = "client_transaction.disputed"
+    CLIENT_TRANSACTION_RESOLVED = "client_transaction.resolved"
+    CLIENT_TRANSACTION_CHARGED_BACK = "client_transaction.charged_back"
     ACCOUNT_OPENED = "account.opened"
     ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_FROZEN = "account.frozen"
@@ -20,4 +24,5 @@ class ResourceType(StrEnum):
 
     JOURNAL_ENTRY = "journal_entry"
     PAYMENT = "payment"
+    CLIENT_TRANSACTION = "client_transaction"
     ACCOUNT = "account"

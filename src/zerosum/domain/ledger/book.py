@@ -10,10 +10,11 @@ order, before anything is written.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from zerosum.domain.commands import Command
@@ -28,12 +29,15 @@ from zerosum.domain.errors import (
     LimitExceeded,
 )
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, render_id
+from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, PostedPosting, Posting
 from zerosum.domain.ledger.outcome import Outcome, Posted, Refused
 from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
+
+RecordKey = tuple[LedgerId, int]
+"""A ledger, and the number by which a record is known in it."""
 
 ZERO = Decimal(0)
 _LOWEST = BALANCE_LIMIT.copy_negate()
@@ -47,9 +51,18 @@ class LedgerCommand(Command):
     def account_ids(self) -> tuple[AccountId, ...]:
         """The accounts whose rows must be locked before this is decided."""
 
+    def record_keys(self) -> tuple[RecordKey, ...]:
+        """The records that must be locked with them: most commands stand on accounts alone."""
+        return ()
+
     @abstractmethod
     def journal_entry(self) -> JournalEntry:
-        """What it would post."""
+        """What it would post, where that depends on nothing but the command."""
+
+    def objections(self, book: Book) -> Iterator[DomainError]:
+        """Every reason against it, as its caller would be told them. The first becomes the refusal."""
+        for objection in book.objections(self.journal_entry()):
+            yield self.point(objection)
 
     def point(self, objection: DomainError) -> DomainError:
         """The Book speaks of postings by their place; a command may know what its caller calls them."""
@@ -61,12 +74,19 @@ class LedgerCommand(Command):
 
 
 class Book:
-    """Account states by id. Deterministic: the same states and commands give the same outcomes and hashes."""
+    """Account states by id. Deterministic: the same states and commands give the same outcomes and hashes.
 
-    __slots__ = ("accounts",)
+    `records` hold what commands must remember besides balances: a client's transactions, by ledger and tx id. They are
+    immutable; the command that changes one puts another in its place. The Book itself only undoes that.
+    """
 
-    def __init__(self, accounts: Iterable[AccountState] = ()) -> None:
+    __slots__ = ("accounts", "records")
+
+    def __init__(
+        self, accounts: Iterable[AccountState] = (), records: MutableMapping[RecordKey, Any] | None = None
+    ) -> None:
         self.accounts: dict[UUID, AccountState] = {account.id: account for account in accounts}
+        self.records: MutableMapping[RecordKey, Any] = {} if records is None else records
 
     def apply(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         """Carry out the command, or refuse it and leave the book as it was."""
@@ -85,14 +105,23 @@ class Book:
             for account_id in command.account_ids()
             if account_id in self.accounts
         }
+        records_before = {key: self.records.get(key) for command in commands for key in command.record_keys()}
         outcomes: list[Posted] = []
         for index, command in enumerate(commands):
             outcome = self.apply(command, posted_at)
             if isinstance(outcome, Refused):
                 self.accounts.update(before)
+                self._restore(records_before)
                 return index, outcome
             outcomes.append(outcome)
         return outcomes
+
+    def _restore(self, records: Mapping[RecordKey, Any]) -> None:
+        for key, record in records.items():
+            if record is None:
+                self.records.pop(key, None)
+            else:
+                self.records[key] = record
 
     def post(
         self,
@@ -120,11 +149,19 @@ class Book:
         )
         digest = entry_digest(posted)
         posted.postings = tuple([self._write(posting, place, digest) for place, posting in enumerate(entry.postings)])
-        for posting in entry.postings:
-            account = self.accounts[posting.account_id]
-            if account.overdrawn:
-                account.overdrawn = account.is_below_floor
+        self._settle_overdrawn(entry)
         return posted
+
+    def carry(self, entry: JournalEntry, command: LedgerCommand) -> None:
+        """Judge and take the entry as `post` does, but without ids, times and hashes: nobody keeps this book.
+
+        Raises the first objection.
+        """
+        for objection in self.objections(entry):
+            raise command.point(objection)
+        for posting in entry.postings:
+            self._take(posting)
+        self._settle_overdrawn(entry)
 
     def objections(self, entry: JournalEntry) -> Iterator[DomainError]:
         """Every reason against the entry, in the order in which they are answered: accounts first, then balances.
@@ -149,10 +186,7 @@ class Book:
                 yield from change.objections()
 
     def _write(self, posting: Posting, place: int, digest: bytes) -> PostedPosting:
-        account = self.accounts[posting.account_id]
-        account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
-        if posting.may_overdraw:
-            account.overdrawn = True  # until the entry is written: it is judged as a whole
+        account = self._take(posting)
         balance, held = account.posted, account.held
         account.head = posting_hash(
             account.head,
@@ -164,6 +198,19 @@ class Book:
             held_after=render_amount(held),
         )
         return PostedPosting(posting, place, account.version, balance, held, account.head)
+
+    def _take(self, posting: Posting) -> AccountState:
+        account = self.accounts[posting.account_id]
+        account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
+        if posting.may_overdraw:
+            account.overdrawn = True  # until the entry is written: it is judged as a whole
+        return account
+
+    def _settle_overdrawn(self, entry: JournalEntry) -> None:
+        for posting in entry.postings:
+            account = self.accounts[posting.account_id]
+            if account.overdrawn:
+                account.overdrawn = account.is_below_floor
 
 
 def _objection_to_account(account: AccountState | None, posting: Posting) -> DomainError | None:

@@ -43,6 +43,21 @@ def credit(account_id: AccountId, money: Money) -> Posting:
     return Posting(account_id, Side.CREDIT, money)
 
 
+def placed(posting: Posting, *, may_overdraw: bool = False) -> Posting:
+    """The same line in the pending layer: the beginning of a hold."""
+    return posting._replace(layer=Layer.PENDING, may_overdraw=may_overdraw)
+
+
+def released(posting: Posting) -> Posting:
+    """The end of the hold that `placed` the same line. It has the same side, so that the two can be matched."""
+    return posting._replace(layer=Layer.PENDING, releases=True)
+
+
+def overdrawing(posting: Posting) -> Posting:
+    """The same line, though the account may not have so much."""
+    return posting._replace(may_overdraw=True)
+
+
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
     """One balanced business fact. An unbalanced entry cannot exist: debits equal credits in each currency and layer.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from zerosum.domain.identifiers import AccountId
-from zerosum.domain.ledger.entry import JournalEntry, credit, debit
+from zerosum.domain.ledger.entry import JournalEntry, credit, debit, overdrawing, placed, released
 from zerosum.domain.money import Money
 
 
@@ -22,3 +22,20 @@ def deposit(clearing: AccountId, payee: AccountId, money: Money, effective_at: d
 def withdrawal(payer: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
     """We owe the payer less; the processor pays it out, so it is owed that much more."""
     return JournalEntry("withdrawal", (debit(payer, money), credit(clearing, money)), effective_at)
+
+
+def dispute(payee: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
+    """The payer's bank questions a deposit: what the payee got is held, even where he has spent it."""
+    held = (placed(debit(payee, money), may_overdraw=True), placed(credit(clearing, money)))
+    return JournalEntry("dispute", held, effective_at)
+
+
+def resolve(payee: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
+    """The dispute ends for the payee: what was held is his again."""
+    return JournalEntry("resolve", (released(debit(payee, money)), released(credit(clearing, money))), effective_at)
+
+
+def chargeback(payee: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
+    """The dispute ends against the payee: the hold is released and the money goes back, though he may owe it then."""
+    hold = (released(debit(payee, money)), released(credit(clearing, money)))
+    return JournalEntry("chargeback", (*hold, overdrawing(debit(payee, money)), credit(clearing, money)), effective_at)
