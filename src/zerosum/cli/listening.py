@@ -32,6 +32,12 @@ def listen(host: str, port: int, count: int) -> list[socket.socket]:
     return sockets
 
 
+def close_all(sockets: list[socket.socket]) -> None:
+    """Let the processes' own copies be the last: when they take no more connections, none must queue up unseen."""
+    for listening in sockets:
+        listening.close()
+
+
 def _refuse_taken(family: int, host: str, port: int) -> None:
     """Sharing the port is for our own processes: without this check a second service would join in silently."""
     if port == 0:

@@ -23,6 +23,7 @@ def api_process(settings: Settings, listening: socket.socket, others: list[socke
     import uvicorn  # noqa: PLC0415
 
     from zerosum.gateway.http_server import server_options  # noqa: PLC0415
+    from zerosum.gateway.lingering_server import LingeringServer  # noqa: PLC0415
     from zerosum.main import Service  # noqa: PLC0415
 
     for other in others:
@@ -33,7 +34,7 @@ def api_process(settings: Settings, listening: socket.socket, others: list[socke
     servers: list[uvicorn.Server] = []
     service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers))
     tls = {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key} if settings.is_tls else {}
-    server = uvicorn.Server(
+    server = LingeringServer(
         uvicorn.Config(
             service.app,
             **server_options(timeout_graceful_shutdown=int(settings.shutdown_seconds), **tls),

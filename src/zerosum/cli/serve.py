@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from zerosum.cli.listening import listen
+from zerosum.cli.listening import close_all, listen
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
@@ -28,6 +28,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
     with TemporaryDirectory(prefix="zerosum-metrics-") as made, Supervisor(say) as supervisor:
         share_metrics(settings.metrics_dir or Path(made))
         load_service()
+        supervisor.at_stop(functools.partial(close_all, sockets))
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             supervisor.add_worker(

@@ -20,7 +20,7 @@ from zerosum.cli.installation import (
     chosen_data_dir,
     installation_settings,
 )
-from zerosum.cli.listening import listen
+from zerosum.cli.listening import close_all, listen
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import say, told_plainly
 from zerosum.config import Settings, load_settings
@@ -115,6 +115,7 @@ class _Installation:
 
     def add_processes(self, settings: Settings, sockets: list[socket.socket]) -> None:
         """API processes and the worker: forks of this one, which has loaded everything they need."""
+        self._supervisor.at_stop(functools.partial(close_all, sockets))
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             self._supervisor.add_worker(
@@ -123,8 +124,7 @@ class _Installation:
         self._supervisor.add_worker("worker", functools.partial(self._work, settings, sockets), WORKER_GRACE_SECONDS)
 
     def _work(self, settings: Settings, sockets: list[socket.socket]) -> int:
-        for listening in sockets:
-            listening.close()
+        close_all(sockets)
         return worker_process(self._located(settings))
 
     def _serve(self, settings: Settings, own: socket.socket, others: list[socket.socket]) -> int:

@@ -57,6 +57,7 @@ class Supervisor:
         self._servers: list[tuple[WatchedChild, Server]] = []
         self._workers: list[WatchedChild] = []
         self._addresses: list[str] | None = None
+        self._acts_at_stop: list[Callable[[], None]] = []
 
     def __enter__(self) -> Supervisor:
         self._signals.enter()
@@ -92,6 +93,10 @@ class Supervisor:
         self._workers.append(child)
         self._children.append(child)
 
+    def at_stop(self, act: Callable[[], None]) -> None:
+        """`act` is called once, before anything is stopped for good."""
+        self._acts_at_stop.append(act)
+
     def start_servers(self) -> None:
         """Return when all servers added so far take connections. Raises EmbeddedError at the first that cannot."""
         for _, server in self._servers:
@@ -118,6 +123,8 @@ class Supervisor:
     def stop(self) -> None:
         """Stop everything that runs. A second request meanwhile ends the grace."""
         self._signals.count_from_now()
+        while self._acts_at_stop:
+            self._acts_at_stop.pop()()
         for group in self._stop_groups():
             stops = [child.stopping() for child in group]
             while stops := [steps for steps in stops if _goes_on(steps)]:
