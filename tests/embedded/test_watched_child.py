@@ -117,6 +117,23 @@ def test_each_end_and_return_is_told_and_the_hook_is_called(scene: Scene) -> Non
     assert scene.restarts == 2
 
 
+def test_child_that_is_told_to_stop_is_back_at_once_however_often_and_never_given_up(scene: Scene) -> None:
+    """By somebody else, one process after another: it ended in good order, so the next start will work."""
+    assert [scene.end(-signal.SIGTERM) for _ in range(20)] == [0.0] * 20
+    assert scene.said[:2] == ["worker was killed by SIGTERM; starting it again.", "worker runs again."]
+
+
+def test_start_that_fails_after_a_child_was_told_to_stop_is_not_repeated_without_a_pause(scene: Scene) -> None:
+    scene.process.end(-signal.SIGTERM)
+    scene.process.fault = EmbeddedError("No space left on device.")
+    pauses = []
+    for _ in range(4):
+        scene.advance(scene.child.due_at - scene.now)
+        scene.advance()
+        pauses.append(round(scene.child.due_at - scene.now, 3))
+    assert pauses == [0.0, 0.1, 0.2, 0.4]
+
+
 def test_child_that_keeps_ending_right_after_the_start_is_given_up(scene: Scene) -> None:
     for _ in range(CRASHES_AT_START_MAX - 1):
         scene.end(1)

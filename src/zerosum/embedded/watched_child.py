@@ -106,8 +106,8 @@ class WatchedChild:
 
     @property
     def _was_killed(self) -> bool:
-        """A kill -9 comes from outside, and says nothing about whether the next start will work."""
-        return self.process.exit_status == -signal.SIGKILL
+        """A signal that comes from outside says nothing about whether the next start will work."""
+        return self.process.exit_status in (-signal.SIGKILL, -signal.SIGTERM)
 
     def _continue(self, now: float, counts_crashes: bool) -> None:
         assert self._steps is not None
@@ -137,14 +137,17 @@ class WatchedChild:
     def _fail(self, now: float, words: str, counts_crashes: bool) -> None:
         if self.is_up and now - self._up_since >= STEADY_SECONDS:
             self._failures = 0
+        was_told_to_stop = self.is_up and self.process.exit_status == -signal.SIGTERM
         self.is_up = False
         if counts_crashes and not self._is_proven:
             self._crashes_at_start += 1
             if self._crashes_at_start >= CRASHES_AT_START_MAX:
                 raise GaveUp(f"{self.name} {words}. That was the {CRASHES_AT_START_MAX}th time: giving up.")
-        delay = _backoff_seconds(self._failures)
-        self._failures += 1
-        self.due_at = now + delay
+        if was_told_to_stop:
+            self.due_at = now  # It ended in good order; meanwhile its callers wait.
+        else:
+            self.due_at = now + _backoff_seconds(self._failures)
+            self._failures += 1
         self._tell(now, f"{self.name} {words}")
 
     def _tell(self, now: float, words: str) -> None:
