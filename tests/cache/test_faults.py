@@ -25,6 +25,7 @@ ACCOUNTS = 30
 SERVICES = 2
 CHECKS_MIN = 10_000
 CAMPAIGN_SECONDS = 30.0
+OUTAGE_SECONDS = 10.0
 
 
 class Faults:
@@ -55,6 +56,16 @@ class Faults:
         await asyncio.to_thread(self.valkey.kill)
         self.valkey.replace_log(copy)
         await asyncio.to_thread(self.valkey.start)
+
+    async def away_for_long(self) -> None:
+        await asyncio.to_thread(self.valkey.kill)
+        await asyncio.sleep(OUTAGE_SECONDS)
+        await asyncio.to_thread(self.valkey.start)
+
+    async def frozen_for_long(self) -> None:
+        self.valkey.freeze()
+        await asyncio.sleep(OUTAGE_SECONDS)
+        self.valkey.thaw()
 
     async def frozen(self) -> None:
         self.valkey.freeze()
@@ -123,7 +134,7 @@ class Faults:
         for proxy in self.proxies:
             proxy.forge = lambda reply: reply
 
-    def all(self) -> list[Callable[[], Awaitable[None]]]:
+    def quick(self) -> list[Callable[[], Awaitable[None]]]:
         return [
             self.nothing,
             self.killed,
@@ -138,6 +149,9 @@ class Faults:
             self.deaf,
             self.lying,
         ]
+
+    def all(self) -> list[Callable[[], Awaitable[None]]]:
+        return [*self.quick(), self.away_for_long, self.frozen_for_long]
 
 
 @pytest.fixture
@@ -175,7 +189,7 @@ async def test_nothing_that_happens_to_redis_makes_a_read_stale_or_a_payment_fai
     findings = traffic.findings
     async with traffic.running():
         while findings.checks < CHECKS_MIN:
-            for fault in faults.all():
+            for fault in faults.quick():
                 await fault()
     print(findings.told())
     findings.assert_nothing_wrong()
