@@ -43,6 +43,7 @@ from zerosum.services.balances import Balances
 from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
 from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
+from zerosum.services.inspection import Inspector
 from zerosum.services.journal import Journal
 from zerosum.services.lane import LaneCarrier
 from zerosum.services.ledgers import Ledgers
@@ -51,6 +52,7 @@ from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
 from zerosum.services.sealing import Sealer
 from zerosum.services.signing_keys import SigningKeys
+from zerosum.services.statements import Statements
 from zerosum.telemetry import Metrics, carry_over_forever
 
 CONNECT_SECONDS_MAX = 2.0
@@ -95,9 +97,11 @@ class Service:
             api_keys=api_keys,
             balances=Balances(self.database, directory, currencies, self.cache, cursors, now),
             currencies=currencies,
+            inspector=Inspector(self.database, now),
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
+            statements=Statements(self.database, directory, currencies),
         )
 
         # Keys, tokens, metrics.

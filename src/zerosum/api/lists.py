@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -67,10 +67,7 @@ def page_request(
     narrowing = {name: value for name, value in given.items() if name not in PAGE_PARAMETERS}
     start, end = parse_filter_time(narrowing, "from"), parse_filter_time(narrowing, "to")
     if start is not None and end is not None:
-        if start > end:
-            raise InvalidParameter("`from` lies after `to`.", pointer="from")
-        if end - start > SPAN_MAX:
-            raise InvalidParameter(f"From `from` to `to` it is at most {SPAN_MAX.days} days.", pointer="to")
+        check_span(start, end)
     return PageRequest(
         list_name=list_name,
         limit=limit,
@@ -78,3 +75,11 @@ def page_request(
         is_ascending=None if order is None else order == "asc",
         filters=narrowing,
     )
+
+
+def check_span(start: datetime, end: datetime) -> None:
+    """Raises InvalidParameter."""
+    if start > end:
+        raise InvalidParameter("`from` lies after `to`.", pointer="from")
+    if end - start > SPAN_MAX:
+        raise InvalidParameter(f"From `from` to `to` it is at most {SPAN_MAX.days} days.", pointer="to")

@@ -8,9 +8,11 @@ from zerosum.services.accounts import Accounts
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.balances import Balances
 from zerosum.services.currencies import Currencies
+from zerosum.services.inspection import Inspector
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
+from zerosum.services.statements import Statements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +21,8 @@ class Services:
     api_keys: ApiKeys
     balances: Balances
     currencies: Currencies
+    inspector: Inspector
     journal: Journal
     ledgers: Ledgers
     payments: Payments
+    statements: Statements

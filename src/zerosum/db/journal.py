@@ -117,6 +117,22 @@ async def list_postings(
     return [_posting(row) for row in rows]
 
 
+async def list_effective_postings(
+    connection: AsyncConnection, ledger_id: UUID, account_id: UUID, *, start: datetime, end: datetime, limit: int
+) -> list[RecordedPosting]:
+    """What happened to one account's posted balance from `start` to before `end`, in that order."""
+    statement = _select_postings(ledger_id).where(
+        postings.c.account_id == account_id,
+        postings.c.layer == "p",
+        postings.c.effective_at >= start,
+        postings.c.effective_at < end,
+    )
+    rows = await connection.execute(
+        statement.order_by(postings.c.effective_at, postings.c.account_version).limit(limit)
+    )
+    return [_posting(row) for row in rows]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedKeyRow:
     """What the ledger remembers of an idempotency key."""

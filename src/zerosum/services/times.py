@@ -10,6 +10,7 @@ from zerosum.domain.errors import InvalidParameter
 
 TIME_PATTERN_TEXT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 _TIME = re.compile(TIME_PATTERN_TEXT, re.ASCII)
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 # The very first and last moment of Python mean "infinity" to asyncpg, which gives them back without a zone. A day of
 # distance also keeps every moment within bounds in any time zone.
@@ -36,4 +37,15 @@ def parse_filter_time(filters: Mapping[str, str], name: str) -> datetime | None:
     moment = parse_time(text)
     if moment is None:
         raise InvalidParameter("A time is written like 2026-11-21T09:30:00Z (RFC 3339, with its zone).", pointer=name)
+    return moment
+
+
+def parse_day_or_time(text: str, name: str) -> datetime:
+    """A query parameter that is a time, or a day, which stands for its midnight in UTC. Raises InvalidParameter."""
+    moment = parse_time(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
+    if moment is None:
+        raise InvalidParameter(
+            "This is a day (2026-11-21, from midnight UTC) or a time (2026-11-21T09:30:00Z, with its zone).",
+            pointer=name,
+        )
     return moment

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Path, Query, Response
+from fastapi import Header, Path, Query, Response
 
 from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import (
@@ -15,6 +15,7 @@ from zerosum.api.lists import (
     Order,
     TimeParameter,
     VersionParameter,
+    check_span,
     page_request,
 )
 from zerosum.api.route_manual import CACHE_HEADERS, OF_AMOUNTS, Refusal
@@ -33,6 +34,7 @@ from zerosum.api.schemas.accounts import (
 )
 from zerosum.api.schemas.fields import REFERENCE_PATTERN_TEXT
 from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.schemas.statements import StatementResponse, statement_body, statement_csv
 from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
@@ -41,7 +43,7 @@ from zerosum.domain.ledger.account import AccountType
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.accounts import ChangeAccount, OpenAccount
-from zerosum.services.times import parse_filter_time
+from zerosum.services.times import parse_day_or_time, parse_filter_time
 
 Reference = Annotated[
     str,
@@ -53,6 +55,13 @@ Reference = Annotated[
     ),
 ]
 _ACCOUNT = "/v1/accounts/{account:path}"
+
+DayOrTime = Annotated[
+    str, Query(description="A day (from midnight UTC) or a time in RFC 3339.", examples=["2026-11-01"])
+]
+Format = Annotated[
+    Literal["json", "csv"] | None, Query(description="`csv` as `Accept: text/csv` does; `json` by default.")
+]
 
 OF_REFERENCE: tuple[Refusal, ...] = (errors.InvalidId, errors.AccountNotFound)
 OF_LIMITS: tuple[Refusal, ...] = (*OF_AMOUNTS, errors.LimitExceeded)
@@ -71,7 +80,12 @@ EXAMPLES = {
 
 def account_routes(services: Services) -> Routes:
     routes = Routes("Accounts")
-    accounts, balances, journal = services.accounts, services.balances, services.journal
+    accounts, balances, journal, statements = (
+        services.accounts,
+        services.balances,
+        services.journal,
+        services.statements,
+    )
 
     async def open_account(call: TheCall) -> dict[str, Any]:
         body = validated(OpenAccountRequest, call.content)
@@ -157,6 +171,21 @@ def account_routes(services: Services) -> Routes:
         request = page_request(call, "postings", limit, cursor, order)
         return list_body(await journal.list_postings(call.caller, account, request), posting_body)
 
+    async def get_statement(
+        call: TheCall,
+        account: Reference,
+        from_: Annotated[DayOrTime, Query(alias="from")],
+        to: DayOrTime,
+        format: Format = None,  # noqa: A002 - the parameter's name
+        accept: Annotated[str, Header(include_in_schema=False)] = "",
+    ) -> Response:
+        start, end = parse_day_or_time(from_, "from"), parse_day_or_time(to, "to")
+        check_span(start, end)
+        statement = await statements.get(call.caller, account, start=start, end=end)
+        if format == "csv" or (format is None and _wants_csv(accept)):
+            return Response(statement_csv(statement), media_type="text/csv; charset=utf-8; header=present")
+        return as_response(json_answer(200, statement_body(statement)))
+
     read, write = Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE
     routes.add(
         "POST",
@@ -208,6 +237,18 @@ def account_routes(services: Services) -> Routes:
         answer=ListOf[PostingResponse],
         description="Every posting with the balance after it, newest first.",
     )
+    routes.add(
+        "GET",
+        f"{_ACCOUNT}/statement",
+        get_statement,
+        scope=read,
+        refusals=(*OF_REFERENCE, errors.TooManyItems),
+        query=("from", "to", "format"),
+        summary="Read a statement",
+        answer=StatementResponse,
+        description="What happened to the posted balance from `from` to before `to`, by `effective_at`, at most 366 "
+        "days. JSON, or CSV with `format=csv` or `Accept: text/csv`.",
+    )
     for name, endpoint, does, what in (
         ("freeze", freeze, "Freeze an account", "It takes no postings until it is unfrozen."),
         ("unfreeze", unfreeze, "Unfreeze an account", "It takes postings again."),
@@ -248,3 +289,9 @@ def account_routes(services: Services) -> Routes:
         description="Members that are not there stay as they are; null takes a name or limit away.",
     )
     return routes
+
+
+def _wants_csv(accept: str) -> bool:
+    """Whether the header names CSV and not JSON before it."""
+    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
+    return next((kind == "text/csv" for kind in kinds if kind in ("text/csv", "application/json")), False)

@@ -15,6 +15,7 @@ from zerosum.api.schemas.ledgers import (
     ApiKeyResponse,
     CurrencyRequest,
     CurrencyResponse,
+    IntegrityResponse,
     KeyOutcomeResponse,
     LedgerRequest,
     LedgerResponse,
@@ -22,6 +23,7 @@ from zerosum.api.schemas.ledgers import (
     TrialBalanceResponse,
     api_key_body,
     currency_body,
+    integrity_body,
     ledger_body,
     trial_balance_body,
 )
@@ -192,6 +194,9 @@ def report_routes(services: Services) -> Routes:
         request = page_request(call, "trial balance", limit, cursor, None, ("as_of",))
         return trial_balance_body(await balances.trial_balance(call.caller, request))
 
+    async def integrity(call: TheCall) -> dict[str, Any]:
+        return integrity_body(await services.inspector.inspect(call.caller))
+
     async def key_outcome(
         call: TheCall, key: Annotated[str, Path(description="The idempotency key.", examples=["order-1001"])]
     ) -> dict[str, Any]:
@@ -215,6 +220,16 @@ def report_routes(services: Services) -> Routes:
         summary="Read the trial balance",
         answer=TrialBalanceResponse,
         description="`as_of` looks at what was effective then.",
+    )
+    routes.add(
+        "GET",
+        "/v1/integrity",
+        integrity,
+        scope=Scope.REPORTS_READ,
+        summary="Look for contradictions in the books",
+        answer=IntegrityResponse,
+        description="Every entry balances, and every account's stored balance, version and head follow from its "
+        "postings. The links of the hash chains are walked by the command `zerosum verify`, which takes its time.",
     )
     routes.add(
         "GET",

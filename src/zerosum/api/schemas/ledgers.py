@@ -13,6 +13,7 @@ from zerosum.api.schemas.problems import Problem
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT, EXPONENT_MAX, Currency, render_amount
 from zerosum.services.balances import TrialBalance
+from zerosum.services.inspection import Inspection
 from zerosum.services.ledgers import ApiKeyRecord, LedgerRecord
 
 LedgerId = Annotated[str, id_field(Prefix.LEDGER, "The ledger.")]
@@ -128,6 +129,24 @@ class TrialBalanceResponse(Response):
     next_cursor: str | None
 
 
+class BreakResponse(Response):
+    """A place where the books contradict themselves."""
+
+    account_id: AccountId | None
+    account_version: Annotated[int | None, Field(description="The posting, by its number in the account.")]
+    what: Annotated[str, Field(description="In words.")]
+
+
+class IntegrityResponse(Response):
+    """What a look at all sums, versions and heads has found."""
+
+    is_intact: Annotated[bool, Field(description="True where there is no break.")]
+    accounts: Annotated[int, Field(description="How many were looked at.")]
+    postings: Annotated[int, Field(description="How many were added up.")]
+    breaks: Annotated[list[BreakResponse], Field(description="At most 100.")]
+    as_of: Time
+
+
 def ledger_body(ledger: LedgerRecord) -> dict[str, Any]:
     return {
         "id": render_id(Prefix.LEDGER, ledger.id),
@@ -177,4 +196,22 @@ def trial_balance_body(balance: TrialBalance) -> dict[str, Any]:
         ],
         "has_more": balance.accounts.next_cursor is not None,
         "next_cursor": balance.accounts.next_cursor,
+    }
+
+
+def integrity_body(inspection: Inspection) -> dict[str, Any]:
+    report = inspection.report
+    return {
+        "is_intact": report.is_right,
+        "accounts": report.accounts,
+        "postings": report.postings,
+        "breaks": [
+            {
+                "account_id": None if one.account_id is None else render_id(Prefix.ACCOUNT, one.account_id),
+                "account_version": one.account_version,
+                "what": one.what,
+            }
+            for one in report.breaks
+        ],
+        "as_of": render_time(inspection.as_of),
     }

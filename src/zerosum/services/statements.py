@@ -1,0 +1,109 @@
+"""Statements: one account over a span of time, by what happened in the world and not by when it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from zerosum.db.accounts import find_account
+from zerosum.db.balances import totals_as_of
+from zerosum.db.engine import Connection, Database
+from zerosum.db.journal import RecordedPosting, list_effective_postings
+from zerosum.domain.errors import AccountNotFound, TooManyItems
+from zerosum.domain.ledger.account import Side
+from zerosum.domain.money import Currency, add, subtract
+from zerosum.services.account_directory import AccountDirectory, AccountName
+from zerosum.services.caller import Caller
+from zerosum.services.currencies import Currencies
+
+LINES_MAX = 10_000
+"""Of one statement; more are read page by page as postings."""
+
+_INSTANT = timedelta(microseconds=1)
+"""The finest difference of two times in the books."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """A posting, and the balance after it in the order of the statement.
+
+    `posting.balance_after` is in the order of writing; the two differ where something was written after the fact.
+    """
+
+    posting: RecordedPosting
+    running_balance: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """`start` belongs to it, `end` does not. Opening and lines add up to closing."""
+
+    account: AccountName
+    start: datetime
+    end: datetime
+    opening: Decimal
+    lines: Sequence[StatementLine]
+    closing: Decimal
+
+
+class Statements:
+    def __init__(
+        self,
+        database: Database,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        *,
+        lines_max: int = LINES_MAX,
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._currencies = currencies
+        self._lines_max = lines_max
+
+    async def get(self, caller: Caller, reference: str, *, start: datetime, end: datetime) -> Statement:
+        """Raises AccountNotFound, InvalidId, and TooManyItems for a span with more lines than fit."""
+        account = await self._directory.get(caller.ledger_id, reference)
+        currency = await self._currencies.get(caller.ledger_id, account.currency)
+        async with self._database.snapshot(caller.ledger_id) as connection:
+            normal_side = await _normal_side(connection, caller.ledger_id, account.id)
+            before = await totals_as_of(
+                connection, caller.ledger_id, account.id, normal_side, effective=start - _INSTANT, recorded=None
+            )
+            postings = await list_effective_postings(
+                connection, caller.ledger_id, account.id, start=start, end=end, limit=self._lines_max + 1
+            )
+        if len(postings) > self._lines_max:
+            raise TooManyItems(
+                f"The span has more than {self._lines_max} lines: ask for a shorter one, or page through the postings.",
+                pointer="from",
+            )
+        opening = _signed(normal_side, currency, before.debits, before.credits)
+        lines = _running(opening, postings, normal_side)
+        closing = lines[-1].running_balance if lines else opening
+        return Statement(account=account, start=start, end=end, opening=opening, lines=lines, closing=closing)
+
+
+def _running(opening: Decimal, postings: Sequence[RecordedPosting], normal_side: Side) -> list[StatementLine]:
+    lines: list[StatementLine] = []
+    balance = opening
+    for posting in postings:
+        combine = add if posting.side is normal_side else subtract
+        balance = combine(balance, posting.amount)
+        lines.append(StatementLine(posting, balance))
+    return lines
+
+
+def _signed(normal_side: Side, currency: Currency, debits: Decimal | None, credits_: Decimal | None) -> Decimal:
+    zero = Decimal(0)
+    increases, decreases = (debits, credits_) if normal_side is Side.DEBIT else (credits_, debits)
+    return currency.scaled(subtract(increases or zero, decreases or zero))
+
+
+async def _normal_side(connection: Connection, ledger_id: UUID, account_id: UUID) -> Side:
+    found = await find_account(connection, ledger_id, id_=account_id, code=None)
+    if found is None:
+        raise AccountNotFound("This ledger has no such account.")
+    return found.state.normal_side
