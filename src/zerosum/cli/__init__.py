@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosum import __version__
+from zerosum.ingest.client_files.choices import EngineChoice, Order
 
 app = typer.Typer(
     name="zerosum",
@@ -125,6 +126,32 @@ def bench(
         connections=connections, seconds=seconds, is_hot=hot, bulk=bulk, rate=rate, accounts=accounts, is_json=json
     )
     raise typer.Exit(run_bench(data_dir, url, token, options))
+
+
+@app.command("process")
+def client_files(
+    inputs: Annotated[list[str], typer.Argument(metavar="IN.csv…", help="Client files; `-` is stdin.")],
+    order: Annotated[Order, typer.Option(help="How to merge several inputs.")] = Order.GIVEN,
+    window: Annotated[int, typer.Option(min=0, max=10_000_000, help="With --order time: put rows right so far.")] = 0,
+    rejects: Annotated[Path | None, typer.Option(help="Write rows that were not carried out here, with why.")] = None,
+    refuse_negative_total: Annotated[
+        bool, typer.Option("--refuse-negative-total", help="Refuse chargebacks that leave a client owing.")
+    ] = False,
+    engine: Annotated[EngineChoice, typer.Option(help="`auto` goes by the size of the inputs.")] = EngineChoice.AUTO,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Read client transactions from CSV and print the accounts as CSV. No server is needed."""
+    from zerosum.cli.process import ProcessOptions, run_process  # noqa: PLC0415
+
+    options = ProcessOptions(
+        order=order,
+        window_rows=window,
+        rejects=rejects,
+        refuse_negative_total=refuse_negative_total,
+        engine=engine,
+        is_json=json,
+    )
+    raise typer.Exit(run_process(inputs, options))
 
 
 keys = typer.Typer(name="keys", help="Rotate what signs tokens and seals secrets.", no_args_is_help=True)
