@@ -71,7 +71,7 @@ class Wire:
         reader, _ = self._streams
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                answer = await _read(reader)
+                answer = await read_answer(reader)
         except (OSError, EOFError) as error:
             self.close()
             raise CutOff(repr(error)) from None
@@ -96,7 +96,8 @@ class Wire:
         self._streams = None
 
 
-async def _read(reader: asyncio.StreamReader) -> Answer:
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
+    """The next answer on a connection. Raises EOFError where the connection ends instead."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")[:-2]
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
