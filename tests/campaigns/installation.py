@@ -95,7 +95,14 @@ def start(folder: Path, *arguments: str, environment: dict[str, str] | None = No
     """`zerosum up` on a free port. Returns when it is ready."""
     command = [sys.executable, "-m", "zerosum", "up", "--data-dir", str(folder), "--port", "0", *arguments]
     with (folder.parent / "up.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **(environment or {})},
+            # A shell that runs the tests in the background has Ctrl-C ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
     installation = Installation(folder, process)
     installation.wait_until_ready(START_SECONDS_MAX)
     return installation
