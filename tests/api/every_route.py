@@ -52,6 +52,11 @@ class Documented:
         return self.method == "POST" and bool({"Payments", "Journal"} & set(self.operation["tags"]))
 
     @property
+    def acts_upon(self) -> bool:
+        """Whether its path names what it acts upon."""
+        return "{" in self.path
+
+    @property
     def is_bulk(self) -> bool:
         return self.path.endswith("/bulk")
 

@@ -38,13 +38,9 @@ class DeskRoutes(Generic[Order, View]):
         self._body_of = body_of
 
     async def single(self, call: Call) -> Answer:
-        """201 with what was made; the first answer again for a key used before; 200 for a rehearsal."""
-        is_rehearsal = _flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        is_rehearsal = is_dry_run(call)
         order = self._order_of(call.content, call.idempotency_key or "")
-        if is_rehearsal:
-            return await self._rehearsal(call, order)
-        done = await self._desk.one(call.caller, order)
-        return json_answer(CREATED, self._body_of(done.view), is_replay=done.is_replay)
+        return await answer_of(call, self._desk, order, self._body_of, is_rehearsal=is_rehearsal)
 
     async def bulk(self, call: Call) -> Answer:
         """Each item judged by itself, or all or nothing; or a rehearsal of either."""
@@ -68,15 +64,6 @@ class DeskRoutes(Generic[Order, View]):
         content = {"results": [self._result(call, index, item) for index, item in enumerate(results)]}
         return json_answer(200, content | (_shown(answered) if isinstance(answered, Rehearsed) else {}))
 
-    async def _rehearsal(self, call: Call, order: Order) -> Answer:
-        rehearsed = await self._desk.rehearse(call.caller, [order])
-        if isinstance(rehearsed, tuple):
-            raise rehearsed[1]
-        result = rehearsed.results[0]
-        if isinstance(result, DomainError):
-            raise result
-        return json_answer(200, self._body_of(result.view) | _shown(rehearsed), is_replay=result.is_replay)
-
     def _item(self, item: Any) -> Order | DomainError:
         try:
             return self._item_order_of(item)
@@ -97,6 +84,26 @@ class DeskRoutes(Generic[Order, View]):
         if is_replay:
             content["replayed"] = True
         return content
+
+
+async def answer_of(
+    call: Call, desk: Desk[Order, View], order: Order, body_of: Callable[[View], dict[str, Any]], *, is_rehearsal: bool
+) -> Answer:
+    """201 with what was made; the first answer again for a key used before; 200 for a rehearsal."""
+    if not is_rehearsal:
+        done = await desk.one(call.caller, order)
+        return json_answer(CREATED, body_of(done.view), is_replay=done.is_replay)
+    rehearsed = await desk.rehearse(call.caller, [order])
+    if isinstance(rehearsed, tuple):
+        raise rehearsed[1]
+    result = rehearsed.results[0]
+    if isinstance(result, DomainError):
+        raise result
+    return json_answer(200, body_of(result.view) | _shown(rehearsed), is_replay=result.is_replay)
+
+
+def is_dry_run(call: Call) -> bool:
+    return _flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
 
 
 def _shown(rehearsed: Rehearsed[Any]) -> dict[str, Any]:

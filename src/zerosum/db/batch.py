@@ -73,6 +73,12 @@ join refusals refusal using (ledger_id, idempotency_key)
 order by problem nulls last
 """
 
+FIND_REVERSED = """
+select entry.reverses, entry.id
+from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
+join journal_entries entry on entry.ledger_id = wanted.ledger_id and entry.reverses = wanted.id
+"""
+
 # What the columns of each record set are called and which type they have, in the order in which they are sent.
 ENTRY_COLUMNS = {
     "ledger_id": "uuid",
@@ -254,6 +260,11 @@ class BatchConnection:
             return {}
         rows = await self._fetch(DESCRIBE_USED_KEYS, *arguments)
         return {wanted[row[0] - 1]: used_key(row) for row in rows}
+
+    async def find_reversed(self, wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, UUID]:
+        """Which of these entries of these ledgers were reversed, and by which. Called with the locks held."""
+        rows = await self._fetch(FIND_REVERSED, [ledger for ledger, _ in wanted], [entry for _, entry in wanted])
+        return {row[0]: row[1] for row in rows}
 
     async def write(self, outcomes: Sequence[Posted], accounts: Sequence[AccountState], posted_at: datetime) -> None:
         """Entries, postings, payments, events and balances in one statement. `outcomes` are sorted by key."""

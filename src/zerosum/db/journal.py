@@ -77,6 +77,14 @@ async def find_entries(connection: AsyncConnection, ledger_id: UUID, ids: Sequen
     return {row.id: _entry(row, lines.get(row.id, [])) for row in rows}
 
 
+async def find_reversed(connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Which of these entries were reversed, and by which."""
+    statement = select(journal_entries.c.reverses, journal_entries.c.id).where(
+        journal_entries.c.ledger_id == ledger_id, journal_entries.c.reverses.in_(ids)
+    )
+    return {row.reverses: row.id for row in await connection.execute(statement)}
+
+
 async def list_entries(
     connection: AsyncConnection,
     ledger_id: UUID,

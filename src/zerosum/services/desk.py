@@ -15,11 +15,12 @@ from uuid import UUID
 from zerosum.db.accounts import find_account_states
 from zerosum.db.batch import Key, UsedKey
 from zerosum.db.engine import Connection, Database
-from zerosum.db.journal import UsedKeyRow, find_used_keys
+from zerosum.db.journal import UsedKeyRow, find_reversed, find_used_keys
 from zerosum.domain.errors import DomainError, IdempotencyKeyReused
 from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
+from zerosum.domain.ledger.reverse import Reverse
 from zerosum.services.account_directory import NotPrepared
 from zerosum.services.caller import Caller
 from zerosum.services.committer import Committer
@@ -150,8 +151,10 @@ class Desk(Generic[AnyOrder, View]):
         async with self._database.work(caller.ledger_id) as connection:
             used = await find_used_keys(connection, caller.ledger_id, [one.idempotency_key for one in commands])
             states = await find_account_states(connection, caller.ledger_id, list(ids))
+            originals = [one.original_id for one in commands if isinstance(one, Reverse)]
+            reversed_ = await find_reversed(connection, caller.ledger_id, originals) if originals else None
         states += [account.state for account in imagined.values() if account.state.id in ids]
-        rehearsal = Rehearsal(states, _by_ledger(caller, used), self._now())
+        rehearsal = Rehearsal(states, _by_ledger(caller, used), self._now(), reversed_)
         answers = rehearsal.together(commands) if is_atomic else rehearsal.each(commands)
         if isinstance(answers, tuple):
             return answers[0], _refusal(answers[1])

@@ -12,11 +12,14 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.journal import EntryFilter, find_entries, list_entries, list_postings
 from zerosum.db.journal import RecordedEntry as RecordedEntry  # shown by the routes
 from zerosum.db.journal import RecordedPosting as RecordedPosting
-from zerosum.domain.errors import JournalEntryNotFound
+from zerosum.domain.errors import InvalidState, JournalEntryNotFound
+from zerosum.domain.events import ResourceType
+from zerosum.domain.identifiers import AccountId, JournalEntryId
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, Posting
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.post_entry import PostEntry
+from zerosum.domain.ledger.reverse import Reverse, reversal
 from zerosum.domain.money import Money, render_amount
 from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import metadata_filters
@@ -48,8 +51,17 @@ class EntryOrder:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True, kw_only=True)
+class ReversalOrder:
+    """`original` is the entry to take back, or None where the ledger has none of that id."""
+
+    idempotency_key: str
+    original: RecordedEntry | None
+    reason: str
+
+
 class Journal:
-    """`desk` takes orders; the rest reads."""
+    """`desk` and `reversals` take orders; the rest reads."""
 
     def __init__(
         self,
@@ -64,13 +76,17 @@ class Journal:
         self._directory = directory
         self._cursors = cursors
         self.desk: Desk[EntryOrder, RecordedEntry] = Desk(_EntryKind(directory, currencies), committer, database, now)
+        self.reversals: Desk[ReversalOrder, RecordedEntry] = Desk(_ReversalKind(currencies), committer, database, now)
 
     async def get(self, caller: Caller, entry_id: UUID) -> RecordedEntry:
+        found = await self.find(caller, entry_id)
+        if found is None:
+            raise _no_such_entry()
+        return found
+
+    async def find(self, caller: Caller, entry_id: UUID) -> RecordedEntry | None:
         async with self._database.work(caller.ledger_id) as connection:
-            found = await find_entries(connection, caller.ledger_id, [entry_id])
-        if entry_id not in found:
-            raise JournalEntryNotFound("This ledger has no such journal entry.")
-        return found[entry_id]
+            return (await find_entries(connection, caller.ledger_id, [entry_id])).get(entry_id)
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedEntry]:
         position = self._cursors.position(caller.ledger_id, request)
@@ -107,7 +123,19 @@ class Journal:
         return self._cursors.page(caller.ledger_id, request, position, found, lambda line: line.account_version)
 
 
-class _EntryKind:
+class _Recorded:
+    """What is shown of a journal entry."""
+
+    def view(self, posted: Posted, names: Names) -> RecordedEntry:
+        return recorded_entry(posted.entry, names)
+
+    async def recorded(
+        self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+    ) -> Mapping[UUID, RecordedEntry]:
+        return await find_entries(connection, ledger_id, list(ids))
+
+
+class _EntryKind(_Recorded):
     """How an order for a journal entry becomes a command."""
 
     def __init__(self, directory: AccountDirectory, currencies: Currencies) -> None:
@@ -157,13 +185,57 @@ class _EntryKind:
         await self._directory.load(caller.ledger_id, {line.account for line in lines})
         return NOTHING_IMAGINED
 
-    def view(self, posted: Posted, names: Names) -> RecordedEntry:
-        return recorded_entry(posted.entry, names)
 
-    async def recorded(
-        self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
-    ) -> Mapping[UUID, RecordedEntry]:
-        return await find_entries(connection, ledger_id, list(ids))
+class _ReversalKind(_Recorded):
+    """How an order to reverse an entry becomes a command. The entry itself never changes, so it is read before."""
+
+    def __init__(self, currencies: Currencies) -> None:
+        self._currencies = currencies
+
+    def command(
+        self,
+        caller: Caller,
+        order: ReversalOrder,
+        *,
+        is_prepared: bool,
+        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - all accounts are there
+    ) -> Prepared:
+        original = order.original
+        if original is None:
+            raise _no_such_entry()
+        if original.resource_type is ResourceType.CLIENT_TRANSACTION:
+            raise InvalidState("A client's transaction is disputed and charged back; it is not reversed.")
+        postings: list[Posting] = []
+        for line in original.postings:
+            currency = self._currencies.known(caller.ledger_id, line.currency, is_prepared=is_prepared)
+            money = Money(line.amount, currency)
+            postings.append(Posting(AccountId(line.account_id), line.side, money, line.layer, line.releases))
+        original_id = JournalEntryId(original.id)
+        command = Reverse(
+            id=new_uuid(),
+            ledger_id=caller.ledger_id,
+            idempotency_key=order.idempotency_key,
+            fingerprint=fingerprint("reversal", {"entry": str(original.id), "reason": order.reason}),
+            actor=caller.actor,
+            entry=reversal(original_id, postings, order.reason),
+            original_id=original_id,
+        )
+        return Prepared(command, {line.account_id: line.account_code for line in original.postings})
+
+    async def prepare(
+        self,
+        caller: Caller,
+        orders: Sequence[ReversalOrder],
+        *,
+        may_write: bool,  # noqa: ARG002 - it never writes
+    ) -> Imagined:
+        lines = [line for order in orders if order.original is not None for line in order.original.postings]
+        await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
+        return NOTHING_IMAGINED
+
+
+def _no_such_entry() -> JournalEntryNotFound:
+    return JournalEntryNotFound("This ledger has no such journal entry.")
 
 
 def recorded_entry(entry: PostedEntry, names: Names) -> RecordedEntry:

@@ -13,6 +13,7 @@ from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
 from zerosum.domain.errors import InternalError, OutcomeUnknown, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.reverse import Reverse
 from zerosum.services.committer import Answers, CommitterStats, Work
 from zerosum.services.judging import Judge
 
@@ -147,8 +148,10 @@ class LaneCarrier:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
         keys = list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})
         used = await connection.find_used_keys(keys)
+        originals = [(c.ledger_id, c.original_id) for work in works for c in work.commands if isinstance(c, Reverse)]
+        reversed_ = await connection.find_reversed(originals) if originals else None
         versions = {account.id: account.version for account in locked}
-        book = Book(locked)
+        book = Book(locked, reversed_=reversed_)
         posted_at = self._now()
         judge = Judge(book, used, posted_at)
         answers: list[Answers] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from zerosum.db.batch import Key, UsedKey
 from zerosum.domain.errors import IdempotencyKeyReused
@@ -14,10 +15,16 @@ from zerosum.services.judging import Judge
 
 
 class Rehearsal:
-    """`accounts` as they are now, not locked: for looking, not for deciding."""
+    """`accounts` as they are now, not locked: for looking, not for deciding. `reversed_` as the Book wants it."""
 
-    def __init__(self, accounts: Iterable[AccountState], used: Mapping[Key, UsedKey], posted_at: datetime) -> None:
-        self._book = Book(accounts)
+    def __init__(
+        self,
+        accounts: Iterable[AccountState],
+        used: Mapping[Key, UsedKey],
+        posted_at: datetime,
+        reversed_: Mapping[UUID, UUID] | None = None,
+    ) -> None:
+        self._book = Book(accounts, reversed_=reversed_)
         self._judge = Judge(self._book, used, posted_at)
 
     @property
@@ -41,6 +48,5 @@ class Rehearsal:
     def _explained(self, answer: Answer, command: LedgerCommand) -> Answer:
         """A refusal of the books names every condition that fails, not only the first."""
         if isinstance(answer, Refused) and not answer.is_replay and answer.refusal.code != IdempotencyKeyReused.code:
-            objections = [command.point(objection) for objection in self._book.objections(command.journal_entry())]
-            answer.refusal.others = objections[1:]
+            answer.refusal.others = list(command.objections(self._book))[1:]
         return answer

@@ -1,4 +1,4 @@
-"""Journal entries: post and read."""
+"""Journal entries: post, read and reverse."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 
-from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
+from zerosum.api.desk_routes import DeskRoutes, answer_of, is_dry_run, model_item_order, model_order
 from zerosum.api.endpoints import Routes, TheCall, as_response
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
 from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
@@ -17,15 +17,19 @@ from zerosum.api.schemas.journal import (
     JournalEntryRehearsal,
     JournalEntryRequest,
     JournalEntryResponse,
+    ReversalRequest,
     entry_body,
 )
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.services import Services
+from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
-from zerosum.services.journal import EntryOrder, RecordedEntry
+from zerosum.services.journal import EntryOrder, RecordedEntry, ReversalOrder
+
+EntryReference = Annotated[str, Path(description="The journal entry's id (`je_…`).")]
 
 REFUSALS = (*OF_BOOKS, errors.Unbalanced)
 
@@ -70,10 +74,18 @@ def journal_routes(services: Services) -> Routes:
         request = page_request(call, "journal entries", limit, cursor, order, ("from", "to"), ("metadata",))
         return list_body(await journal.list(call.caller, request), entry_body)
 
-    async def get_entry(
-        call: TheCall, entry: Annotated[str, Path(description="The journal entry's id (`je_…`).")]
-    ) -> dict[str, Any]:
+    async def get_entry(call: TheCall, entry: EntryReference) -> dict[str, Any]:
         return entry_body(await journal.get(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry)))
+
+    async def reverse_entry(call: TheCall, entry: EntryReference, dry_run: DryRun = None) -> Response:  # noqa: ARG001
+        is_rehearsal = is_dry_run(call)
+        body = validated(ReversalRequest, call.content)
+        order = ReversalOrder(
+            idempotency_key=call.idempotency_key or "",
+            original=await journal.find(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry)),
+            reason=body.reason,
+        )
+        return as_response(await answer_of(call, journal.reversals, order, entry_body, is_rehearsal=is_rehearsal))
 
     read, write = Scope.JOURNAL_READ, Scope.JOURNAL_WRITE
     routes.add(
@@ -132,5 +144,22 @@ def journal_routes(services: Services) -> Routes:
         refusals=(errors.InvalidId, errors.JournalEntryNotFound),
         summary="Read a journal entry",
         answer=JournalEntryResponse,
+    )
+    routes.add(
+        "POST",
+        "/v1/journal-entries/{entry}/reverse",
+        reverse_entry,
+        scope=write,
+        status=201,
+        body=BodyKind.JSON,
+        needs_key=True,
+        query=("dry_run",),
+        summary="Reverse a journal entry",
+        answer=JournalEntryResponse,
+        reads=ReversalRequest,
+        refusals=(*OF_BOOKS, errors.JournalEntryNotFound, errors.AlreadyReversed, errors.InvalidState),
+        also_answers={200: ("A rehearsal.", JournalEntryRehearsal)},
+        description="Posts a new entry with every side swapped, effective now, at most once for each entry. A payment "
+        "whose entry is reversed keeps its status. What moved a hold or is a client's transaction is not reversed.",
     )
     return routes

@@ -71,6 +71,12 @@ class JournalEntryItem(JournalEntryRequest):
     idempotency_key: ItemKey
 
 
+class ReversalRequest(Request):
+    """Why the entry is taken back."""
+
+    reason: Annotated[Text, Field(description="Why. The reason of the new entry.", examples=["Posted twice"])]
+
+
 class PostingOfEntry(Response):
     """One line of the entry, with what it left in its account."""
 

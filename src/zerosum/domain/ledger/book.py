@@ -78,15 +78,20 @@ class Book:
 
     `records` hold what commands must remember besides balances: a client's transactions, by ledger and tx id. They are
     immutable; the command that changes one puts another in its place. The Book itself only undoes that.
+    `reversed` tells which of the entries that commands would reverse have been, and by which entry.
     """
 
-    __slots__ = ("accounts", "records")
+    __slots__ = ("accounts", "records", "reversed")
 
     def __init__(
-        self, accounts: Iterable[AccountState] = (), records: MutableMapping[RecordKey, Any] | None = None
+        self,
+        accounts: Iterable[AccountState] = (),
+        records: MutableMapping[RecordKey, Any] | None = None,
+        reversed_: Mapping[UUID, UUID] | None = None,
     ) -> None:
         self.accounts: dict[UUID, AccountState] = {account.id: account for account in accounts}
         self.records: MutableMapping[RecordKey, Any] = {} if records is None else records
+        self.reversed: dict[UUID, UUID] = dict(reversed_ or {})
 
     def apply(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         """Carry out the command, or refuse it and leave the book as it was."""
@@ -106,12 +111,14 @@ class Book:
             if account_id in self.accounts
         }
         records_before = {key: self.records.get(key) for command in commands for key in command.record_keys()}
+        reversed_before = dict(self.reversed)
         outcomes: list[Posted] = []
         for index, command in enumerate(commands):
             outcome = self.apply(command, posted_at)
             if isinstance(outcome, Refused):
                 self.accounts.update(before)
                 self._restore(records_before)
+                self.reversed = reversed_before
                 return index, outcome
             outcomes.append(outcome)
         return outcomes

@@ -1,0 +1,68 @@
+"""The command to reverse a journal entry: the same postings with the sides swapped, at most once for each entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from zerosum.domain.errors import AlreadyReversed, DomainError, InvalidState
+from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, render_id
+from zerosum.domain.ledger.account import Layer, Side
+from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.entry import JournalEntry, Posting
+from zerosum.domain.ledger.outcome import Posted
+
+_OTHER_SIDE = {Side.DEBIT: Side.CREDIT, Side.CREDIT: Side.DEBIT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reverse(LedgerCommand):
+    """`entry` is the entry to post, as `reversal` makes it. The Book must know whether its original was reversed.
+
+    All accounts of the original are locked while it is decided, so two reversals of one entry cannot pass each other.
+    """
+
+    entry: JournalEntry
+    original_id: JournalEntryId
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return tuple({posting.account_id for posting in self.entry.postings})
+
+    def journal_entry(self) -> JournalEntry:
+        return self.entry
+
+    def point(self, objection: DomainError) -> DomainError:
+        """The caller has named an entry and no postings: what is wrong lies in the request as a whole."""
+        return objection.at("")
+
+    def objections(self, book: Book) -> Iterator[DomainError]:
+        yield from self._reversed_before(book)
+        for objection in book.objections(self.entry):
+            yield self.point(objection)
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        for objection in self._reversed_before(book):
+            raise objection
+        posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY)
+        book.reversed[self.original_id] = posted.id
+        return Posted(posted, EventType.JOURNAL_ENTRY_POSTED)
+
+    def _reversed_before(self, book: Book) -> Iterator[DomainError]:
+        reversal_id = book.reversed.get(self.original_id)
+        if reversal_id is not None:
+            yield AlreadyReversed(
+                "The journal entry has been reversed before.",
+                reversed_by=render_id(Prefix.JOURNAL_ENTRY, reversal_id),
+            )
+
+
+def reversal(original_id: JournalEntryId, postings: Iterable[Posting], reason: str) -> JournalEntry:
+    """What takes the entry back. Raises InvalidState for one that moved a hold: holds end by their own rules."""
+    swapped = []
+    for posting in postings:
+        if posting.layer is not Layer.POSTED:
+            raise InvalidState("An entry that places or releases a hold cannot be reversed.")
+        swapped.append(Posting(posting.account_id, _OTHER_SIDE[posting.side], posting.money))
+    return JournalEntry(reason, tuple(swapped), reverses=original_id)
