@@ -154,6 +154,37 @@ def client_files(
     raise typer.Exit(run_process(inputs, options))
 
 
+ShareOption = Annotated[float, typer.Option(min=0, max=1, help="Their share of all rows.")]
+
+
+@app.command()
+def generate(
+    rows: Annotated[int, typer.Option(min=0, help="How many.")] = 1_000_000,
+    clients: Annotated[int, typer.Option(min=1, max=65_536, help="Numbered from 0.")] = 65_536,
+    withdrawals: ShareOption = 0.096,
+    disputes: ShareOption = 0.02,
+    resolves: ShareOption = 0.0179,
+    chargebacks: ShareOption = 0.0001,
+    bad: Annotated[float, typer.Option(min=0, max=1, help="Share of malformed rows.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same file.")] = 1,
+) -> None:
+    """Make up a client file for `zerosum process`: nine deposits to a withdrawal, some disputes."""
+    from zerosum.cli.generate import run_generate  # noqa: PLC0415
+    from zerosum.ingest.client_files.sample import SamplePlan  # noqa: PLC0415
+
+    plan = SamplePlan(
+        rows=rows,
+        clients=clients,
+        withdrawals=withdrawals,
+        disputes=disputes,
+        resolves=resolves,
+        chargebacks=chargebacks,
+        bad=bad,
+        seed=seed,
+    )
+    raise typer.Exit(run_generate(plan))
+
+
 keys = typer.Typer(name="keys", help="Rotate what signs tokens and seals secrets.", no_args_is_help=True)
 app.add_typer(keys)
 

@@ -4,7 +4,7 @@
     records.py    RFC 4180: bytes to fields       columns.py   the header
     rows.py       fields to a row, or its fault   merging.py   several inputs as one stream, in an order
     book_engine.py   rows on the Book             fast_engine.py   the same compiled, for large inputs
-    run.py        all of it, with a tally
+    run.py        all of it, with a tally         sample.py    files made up for trying things out
 
 Nothing here holds an input in memory; what grows with it is one record for each transaction carried out.
 """

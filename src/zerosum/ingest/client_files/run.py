@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from zerosum.ingest.client_files.book_engine import ClientFigures
 from zerosum.ingest.client_files.choices import Order
 from zerosum.ingest.client_files.columns import Columns, read_columns
-from zerosum.ingest.client_files.inputs import Source, opened
+from zerosum.ingest.client_files.inputs import Source
 from zerosum.ingest.client_files.merging import MergeByTime, Placed, merged_by_tx
 from zerosum.ingest.client_files.rows import Row, rows_of
 from zerosum.ingest.client_files.tally import Tally, Tell
@@ -30,7 +30,9 @@ class Engine(Protocol):
 class WindowEngine(Engine, Protocol):
     """An engine that reads the bytes of an input itself."""
 
-    def take_window(self, window: Window, columns: Columns, tally: Tally, tell: Tell) -> None: ...
+    def take_window(
+        self, window: Window, columns: Columns, tally: Tally, tell: Tell, *, wants_refusals: bool
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ class Run:
     def _take_one(self, stack: ExitStack, source: Source, engine: Engine, tally: Tally) -> None:
         window, columns = self._opened(stack, source)
         if isinstance(engine, WindowEngine):
-            engine.take_window(window, columns, tally, self._told)
+            engine.take_window(window, columns, tally, self._told, wants_refusals=self.wants_refusals)
         else:
             placed = (Placed(0, 0, row) for row in rows_of(window, columns))
             self._take_placed(placed, [source], engine, tally)
@@ -90,10 +92,10 @@ class Run:
             self.tell(name, row, reason)
 
     def _opened(self, stack: ExitStack, source: Source) -> tuple[Window, Columns]:
-        read = stack.enter_context(opened(source))
+        stack.callback(source.close)
 
         def counted(size: int) -> bytes:
-            block = read(size)
+            block = source.read(size)
             if self.advance is not None:
                 self.advance(len(block))
             return block

@@ -1,0 +1,25 @@
+"""`zerosum generate`: a client file made up for trying things out."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from zerosum.cli.talk import FAILED, USAGE, CommandFailed, told_plainly
+from zerosum.ingest.client_files.sample import SamplePlan, sample_file
+
+
+@told_plainly
+def run_generate(plan: SamplePlan) -> int:
+    if sum(plan.shares) > 1:
+        raise CommandFailed("the shares are more than 1 together", USAGE)
+    try:
+        for chunk in sample_file(plan):
+            sys.stdout.write(chunk)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has enough. Python would complain again when it closes stdout at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise CommandFailed(f"stdout cannot be written: {error.strerror}", FAILED) from None
+    return 0
