@@ -39,7 +39,7 @@ WITHOUT_A_KEY = {
 }
 
 
-def _routes() -> dict[str, Policy]:
+def routes() -> dict[str, Policy]:
     @asynccontextmanager
     async def nothing_runs(_: FastAPI) -> AsyncIterator[None]:
         yield
@@ -49,14 +49,14 @@ def _routes() -> dict[str, Policy]:
 
 
 def test_every_route_asks_for_a_scope_or_is_listed_as_open() -> None:
-    open_to_all = {name for name, policy in _routes().items() if policy.scope is None}
+    open_to_all = {name for name, policy in routes().items() if policy.scope is None}
     assert open_to_all == set(OPEN_TO_ALL), "Give the new route a scope, or say here why it is open to everybody."
 
 
 def test_every_route_that_changes_something_asks_for_a_key_or_is_listed() -> None:
-    without = {name for name, policy in _routes().items() if policy.method != "GET" and not policy.needs_key}
+    without = {name for name, policy in routes().items() if policy.method != "GET" and not policy.needs_key}
     assert without == set(WITHOUT_A_KEY), "Set needs_key=True on the new route, or say here why it needs none."
 
 
 def test_no_route_that_only_reads_asks_for_a_key() -> None:
-    assert not [name for name, policy in _routes().items() if policy.method == "GET" and policy.needs_key]
+    assert not [name for name, policy in routes().items() if policy.method == "GET" and policy.needs_key]

@@ -1,0 +1,30 @@
+"""`docs/API.md` names every refusal and every route."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.architecture import refusal_table
+from tests.architecture.sources import TOP
+from tests.architecture.test_routes import routes
+from zerosum.api.problems import STATUSES
+from zerosum.domain.errors import DomainError
+
+PAGE = (TOP / "docs" / "API.md").read_text(encoding="utf-8")
+CURE = "Run: python -m tests.architecture.refusal_table"
+
+
+@pytest.mark.parametrize("refusal", STATUSES, ids=lambda refusal: refusal.code)
+def test_the_page_names_the_code_of_every_refusal(refusal: type[DomainError]) -> None:
+    assert refusal_table.row(refusal) in refusal_table.shown(), f"{refusal.code} is missing in docs/API.md. {CURE}"
+
+
+def test_the_table_of_refusals_is_what_the_refusals_render() -> None:
+    assert refusal_table.shown() == refusal_table.rendered(), CURE
+
+
+def test_the_page_names_every_route() -> None:
+    of_the_manual = {"/docs", "/docs/oauth2-redirect", "/docs/assets/{name}", "/redoc", "/openapi.json"}
+    told = {name.replace(":path}", "}") for name, policy in routes().items() if policy.template not in of_the_manual}
+    missing = sorted(name for name in told if f"`{name}`" not in PAGE)
+    assert not missing, f"{missing}: name the route in docs/API.md, and show an example where it begins a new resource."
