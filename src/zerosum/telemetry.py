@@ -7,7 +7,9 @@ import contextlib
 import logging
 import os
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +67,14 @@ def share_metrics(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
+@dataclass(slots=True)
+class _Seen:
+    """Requests since the last time they were carried over: how many in each bucket, and their seconds in all."""
+
+    buckets: list[int]
+    seconds: float = 0.0
+
+
 class Metrics:
     """This process's metrics. `expose` sums over all processes that share the folder."""
 
@@ -94,24 +104,35 @@ class Metrics:
         )
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
-        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self._seen: dict[tuple[str, str, int], _Seen] = {}
         self._last: dict[str, float] = {}
 
     def observe_request(self, template: str, method: str, status: int, seconds: float) -> None:
+        """Counted here in plain numbers, and carried over with the rest."""
         key = (template, method, status)
-        children = self._children.get(key)
-        if children is None:
-            children = self._children[key] = (
-                self._requests.labels(template or "none", method, str(status)),
-                self._seconds.labels(template or "none"),
-            )
-        children[0].inc()
-        children[1].observe(seconds)
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = _Seen([0] * (len(SECONDS_BUCKETS) + 1))
+        seen.buckets[bisect_left(SECONDS_BUCKETS, seconds)] += 1
+        seen.seconds += seconds
+
+    def _carry_over_requests(self) -> None:
+        seen, self._seen = self._seen, {}
+        for (template, method, status), counts in seen.items():
+            route = template or "none"
+            self._requests.labels(route, method, str(status)).inc(sum(counts.buckets))
+            child = self._seconds.labels(route)
+            # The library can only observe one at a time, which costs more than the rest of the gateway layer.
+            child._sum.inc(counts.seconds)  # noqa: SLF001
+            for bucket, number in zip(child._buckets, counts.buckets, strict=True):  # noqa: SLF001
+                if number:
+                    bucket.inc(number)
 
     def carry_over(self, counters: Mapping[str, float], gauges: Mapping[str, float]) -> None:
         """Totals and levels of this process, as plain numbers, into metrics."""
         from prometheus_client import Counter, Gauge  # noqa: PLC0415 - as above
 
+        self._carry_over_requests()
         for name, total in counters.items():
             counter = self._counters.get(name)
             if counter is None:
@@ -133,6 +154,7 @@ class Metrics:
 
     def expose(self) -> tuple[bytes, str]:
         """The Prometheus text and its media type."""
+        self._carry_over_requests()
         from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest  # noqa: PLC0415
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 

@@ -12,6 +12,12 @@ Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
+WHOLE_ANSWER = "zerosum.whole_answer"
+"""Our server's extension of ASGI: a call that sends status, headers and body at once, if it can.
+
+(status, lines of headers, body) -> whether it was sent."""
+
+_NONE: dict[str, Any] = {}
 _STANDARD_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
@@ -46,7 +52,14 @@ class Exchange:
     async def answer(self, answer: Answer) -> None:
         self.status = answer.status
         self.is_started = True
-        headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers, *self.headers(answer.headers)]
+        headers = [*answer.headers, *self.headers(answer.headers)]
+        connection_ends = any(name == b"connection" for name, _ in answer.headers)
+        write_whole = self.scope.get("extensions", _NONE).get(WHOLE_ANSWER)
+        if write_whole is not None and not connection_ends:
+            head = b"".join([b"%b: %b\r\n" % header for header in headers])
+            if head.count(b"\n") == len(headers) and write_whole(answer.status, head, answer.body):
+                return
+        headers.append((b"content-length", b"%d" % len(answer.body)))
         await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": answer.body})
 

@@ -25,6 +25,9 @@ from zerosum.domain.ledger.outcome import Answer, Refused
 BATCH_COMMANDS_MAX = 1000
 """Beyond this a batch gains nothing and its neighbours wait longer."""
 
+GATHER_SECONDS_MAX = 0.002
+"""How long a lane waits for the callers it has just answered to come back, so that they share one transaction."""
+
 SWEEP_SECONDS = 0.1
 """How often deadlines are looked at; a caller may wait this much longer than its deadline."""
 
@@ -200,6 +203,9 @@ class _Lane:
     carrier: Carrier
     ordered: deque[Work] = field(default_factory=deque)
     running: Sequence[Work] = ()
+    _expected: int = 1
+    """So many commands came together the last time, in the batch and behind it."""
+    _is_gathering: bool = False
     _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
     _is_stopping: bool = False
     _task: asyncio.Task[None] | None = None
@@ -219,11 +225,13 @@ class _Lane:
         return not self.running and not self._wakeup.is_set()
 
     def wake(self) -> None:
-        self._wakeup.set()
+        """There is more to do. While the lane gathers, only the last one it waits for wakes it."""
+        if not self._is_gathering or self._has_enough():
+            self._wakeup.set()
 
     def take_in_order(self, work: Work) -> None:
         self.ordered.append(work)
-        self._wakeup.set()
+        self.wake()
 
     async def _run(self, on_taken: Callable[[Sequence[Work]], None]) -> None:
         await self.carrier.warm_up()
@@ -234,6 +242,7 @@ class _Lane:
                 self._wakeup.clear()
                 await self._wakeup.wait()
                 continue
+            await self._let_them_gather()
             works = self._gather()
             on_taken(works)
             self.running = [work for work in works if not work.is_answered]
@@ -242,6 +251,28 @@ class _Lane:
                     await self.carrier.carry_out(self.running)
             finally:
                 self.running = ()
+            self._expected = sum(len(work.commands) for work in works) + self._waiting()
+
+    async def _let_them_gather(self) -> None:
+        """A batch costs nearly the same for one command as for ten, so it is worth a moment's wait for those who come.
+
+        Callers who send one command after another and were answered a moment ago are about to send the next. Whoever
+        is alone waits for nobody.
+        """
+        if self._is_stopping or self._has_enough():
+            return
+        self._is_gathering = True
+        self._wakeup.clear()
+        timer = asyncio.get_running_loop().call_later(GATHER_SECONDS_MAX, self._wakeup.set)
+        await self._wakeup.wait()
+        timer.cancel()
+        self._is_gathering = False
+
+    def _has_enough(self) -> bool:
+        return self._waiting() >= min(self._expected, BATCH_COMMANDS_MAX)
+
+    def _waiting(self) -> int:
+        return sum(len(work.commands) for queue in (self.ordered, self.shared) for work in queue)
 
     def _gather(self) -> list[Work]:
         """Everything that waits, up to the bound; at least one work however large."""
