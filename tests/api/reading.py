@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
 
 import httpx
+from fastapi import FastAPI
 
+from zerosum.api.app import make_app
 from zerosum.domain.errors import refusal_class
 
 if TYPE_CHECKING:
     from tests.api.conftest import Client
+
+EVERYWHERE = {
+    "not_found": "an address that is no route",
+    "method_not_allowed": "a method the address does not know",
+    "uri_too_long": "of HTTP itself",
+    "headers_too_large": "of HTTP itself",
+    "request_timeout": "of HTTP itself",
+    "internal_error": "a fault of ours",
+}
+"""Codes the manual does not repeat at every route."""
 
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id", "retryable"}
 UNSET = object()
@@ -28,7 +45,36 @@ def refused(
     if facts is not UNSET:
         assert {name: value for name, value in problem.items() if name not in PROBLEM_MEMBERS | {"errors"}} == facts
     assert set(members) <= problem.keys()
+    _must_be_in_the_manual(answer, status, code)
     return problem
+
+
+def _must_be_in_the_manual(answer: httpx.Response, status: int, code: str) -> None:
+    if code in EVERYWHERE:
+        return
+    method, path = answer.request.method.lower(), answer.request.url.path
+    for pattern, operations in _manual():
+        if pattern.fullmatch(path) and method in operations:
+            told = operations[method]["responses"].get(str(status), {}).get("description", "")
+            assert f"`{code}`" in told, (
+                f"{method.upper()} {path} answers {status} `{code}` and the manual does not say so: "
+                "add the refusal to `refusals` or `named_in_body` of the route in api/routes."
+            )
+            return
+
+
+@cache
+def _manual() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    """The operations by the pattern of their paths; of two that match the first decides, as in the service."""
+
+    @asynccontextmanager
+    async def nothing_runs(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app, _ = make_app(MagicMock(), MagicMock(), nothing_runs)
+    paths = app.openapi()["paths"]
+    in_order = sorted(paths, key=lambda path: ("{" in path, -len(path)))
+    return [(re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path))), paths[path]) for path in in_order]
 
 
 def check_problem(problem: dict[str, Any], status: int, code: str, pointers: tuple[str, ...] = ()) -> None:
