@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import signal
 import socket
@@ -65,6 +66,23 @@ def test_it_serves_and_ends_well_on_sigterm(environment: dict[str, str]) -> None
         assert httpx.get(f"{url}/v1/accounts", trust_env=False).status_code == 401
         assert "zerosum_http_requests_total" in httpx.get(f"{url}/metrics", trust_env=False).text
     assert process.returncode == 0
+
+
+def test_the_first_ledger_is_made_by_a_command(environment: dict[str, str]) -> None:
+    said = zerosum("ledgers", "create", "main", environment=environment)
+    assert said.code == 0, said.err
+    credentials = json.loads(said.out)
+    with serving(environment) as (url, _):
+        found = httpx.get(
+            f"{url}/v1/ledgers", headers={"Authorization": f"Bearer {credentials['api_key']}"}, trust_env=False
+        ).json()
+    assert {"id": credentials["ledger"], "name": "main"}.items() <= found["data"][0].items()
+
+
+def test_a_ledger_needs_a_name_that_can_be_one(environment: dict[str, str]) -> None:
+    said = zerosum("ledgers", "create", "", environment=environment)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,26 @@ def generate(
     raise typer.Exit(run_generate(plan))
 
 
+ledgers = typer.Typer(name="ledgers", help="Make ledgers.", no_args_is_help=True)
+app.add_typer(ledgers)
+
+
+@ledgers.callback()
+def _ledgers() -> None:
+    """Make ledgers."""
+
+
+@ledgers.command("create")
+def create_ledger(
+    name: Annotated[str, typer.Argument(help="What it is called.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Make a ledger and a first API key with every scope, printed as JSON: how a production installation begins."""
+    from zerosum.cli.first_ledger import run_create_ledger  # noqa: PLC0415
+
+    raise typer.Exit(run_create_ledger(name, data_dir))
+
+
 keys = typer.Typer(name="keys", help="Rotate what signs tokens and seals secrets.", no_args_is_help=True)
 app.add_typer(keys)
 

@@ -89,7 +89,7 @@ class _Installation:
 
     def prepare(self, settings: Settings, *, is_demo: bool) -> Credentials:
         """The newest schema, and credentials for a first ledger."""
-        from zerosum.cli.demo import make_first_ledger  # noqa: PLC0415 - loaded while the servers come up
+        from zerosum.cli.first_ledger import make_first_ledger  # noqa: PLC0415 - loaded while the servers come up
         from zerosum.db.migrations import HEAD, current_revision, migrate  # noqa: PLC0415
         from zerosum.db.provisioning import OWNER_ROLE, provision  # noqa: PLC0415
 

@@ -1,11 +1,21 @@
-"""The first ledger of an installation, with credentials and, unless it is not wanted, something to look at."""
+"""`zerosum ledgers create`, and the first ledger of an embedded installation: with credentials to begin with."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
 from zerosum.adapters.clock import now
-from zerosum.cli.installation import Credentials
+from zerosum.api.schemas.ledgers import LedgerRequest
+from zerosum.api.validation import validated
+from zerosum.cli.installation import Credentials, reachable_settings
+from zerosum.cli.talk import CommandFailed, say, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
+from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountType
 from zerosum.gateway.principal import ALL_SCOPES
@@ -17,6 +27,8 @@ from zerosum.services.currencies import Currencies
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.paging import Cursors
 
+KEY_NAME = "made by the command"
+
 DEMO_CURRENCY = "USD"
 DEMO_ACCOUNTS = (
     ("customers:alice", AccountType.LIABILITY, "Alice's wallet"),
@@ -25,15 +37,33 @@ DEMO_ACCOUNTS = (
 )
 
 
+@told_plainly
+def run_create_ledger(name: str, data_dir: Path | None) -> int:
+    """The credentials as JSON on stdout; the key is not to be had again."""
+    try:
+        request = validated(LedgerRequest, {"name": name})
+        credentials = asyncio.run(make_ledger(reachable_settings(data_dir), request.name, is_demo=False))
+    except DomainError as refusal:
+        raise CommandFailed(refusal.detail) from None
+    sys.stdout.write(f"{json.dumps(asdict(credentials), indent=2)}\n")
+    say("zerosum: this key has every scope and is shown only now")
+    return 0
+
+
 async def make_first_ledger(settings: Settings, *, is_demo: bool) -> Credentials:
-    """A ledger, an API key with every scope, and for the demo three accounts, still empty."""
+    """What `up` begins with: for the demo three accounts, still empty."""
+    return await make_ledger(settings, "demo" if is_demo else "main", is_demo=is_demo)
+
+
+async def make_ledger(settings: Settings, name: str, *, is_demo: bool) -> Credentials:
+    """A ledger and an API key with every scope."""
     database = Database(make_engine(settings.required_database_url(), pool_size=1))
     try:
         cursors = Cursors(settings.cursor_key())
         api_keys = ApiKeys(database, settings.pepper(), now)
-        ledger = await Ledgers(database, api_keys, cursors, now).create("demo" if is_demo else "main")
+        ledger = await Ledgers(database, api_keys, cursors, now).create(name)
         ledger_id = LedgerId(ledger.id)
-        key, text = await api_keys.create(ledger_id, "zerosum up", sorted(scope.value for scope in ALL_SCOPES))
+        key, text = await api_keys.create(ledger_id, KEY_NAME, sorted(scope.value for scope in ALL_SCOPES))
         if is_demo:
             await _open_demo_accounts(database, cursors, Caller(ledger_id, render_id(Prefix.API_KEY, key.id)))
     finally:
