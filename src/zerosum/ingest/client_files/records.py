@@ -1,7 +1,8 @@
 """RFC 4180 over bytes: a window's next record as fields, without the blanks and tabs around them.
 
 A quote opens a quoted field only at the beginning of the field; elsewhere it is a character like any other. Lines end
-in LF or CRLF. A quote that is never closed costs its own line and no other: reading goes on behind it.
+in LF or CRLF. A quote that is never closed, or is followed by something else than a comma, costs its own line and no
+other: reading goes on behind it.
 """
 
 from __future__ import annotations
@@ -57,8 +58,10 @@ def next_record(window: Window) -> Record | None:
 
 def record_at(content: bytes, at: int, line: int) -> Record:
     """The record that begins at `at`, which was found to be whole before."""
-    fields, _, fault = _tokens(content, at, len(content), is_end=True) or ([], 0, INVALID_QUOTING)
-    return Record(line, fields, fault)
+    found = _tokens(content, at, len(content), is_end=True)
+    if found is None or found[1] < 0:
+        raise LookupError("a record that was whole before is not whole any more")
+    return Record(line, found[0])
 
 
 def _quoted_record(window: Window) -> Record:
@@ -71,16 +74,18 @@ def _quoted_record(window: Window) -> Record:
         window.fill()
     line = window.line
     if found is None:
-        end = content.find(b"\n", at)
-        _take(window, len(content) if end < 0 else end)
+        _take(window, _find(content, b"\n", at, len(content)))
         return Record(line, [], INVALID_QUOTING)
-    fields, end, fault = found
+    fields, end = found
+    if end < 0:
+        _take(window, _find(content, b"\n", at, len(content)))
+        return Record(line, fields, INVALID_QUOTING)
     _take(window, end)
-    return Record(line, fields, fault)
+    return Record(line, fields)
 
 
-def _tokens(content: bytes, at: int, stop: int, *, is_end: bool) -> tuple[list[bytes], int, str | None] | None:
-    """Fields, where the record ends, and its fault; None where the bytes up to `stop` do not tell yet."""
+def _tokens(content: bytes, at: int, stop: int, *, is_end: bool) -> tuple[list[bytes], int] | None:
+    """Fields and where the record ends (-1: its quoting is wrong); None where the bytes up to `stop` do not tell."""
     fields: list[bytes] = []
     while True:
         at = _behind_blanks(content, at, stop)
@@ -89,10 +94,8 @@ def _tokens(content: bytes, at: int, stop: int, *, is_end: bool) -> tuple[list[b
             if close < 0:
                 return None
             field, at = content[at + 1 : close].replace(b'""', b'"'), _behind_blanks(content, close + 1, stop)
-            is_stray = at < stop and content[at] not in (_COMMA, _NEWLINE) and not _is_line_end(content, at, stop)
-            if is_stray:
-                end = _find(content, b"\n", at, stop)
-                return (fields, end, INVALID_QUOTING) if end < stop or is_end else None
+            if at < stop and content[at] not in (_COMMA, _NEWLINE) and not _is_line_end(content, at, stop):
+                return fields, -1
         else:
             line_end = _find(content, b"\n", at, stop)
             begin, at = at, _find(content, b",", at, line_end)
@@ -100,7 +103,7 @@ def _tokens(content: bytes, at: int, stop: int, *, is_end: bool) -> tuple[list[b
         fields.append(field.strip(_BLANKS))
         if at == stop or content[at] != _COMMA:
             end = _find(content, b"\n", at, stop)
-            return (fields, end, None) if end < stop or is_end else None
+            return (fields, end) if end < stop or is_end else None
         at += 1
 
 
