@@ -155,6 +155,7 @@ ACCOUNTS = [
     Row(33, "another ledger's in a path", get(f"/v1/accounts/{THEIRS}"), 404, "account_not_found"),
     Row(34, "a closed account", payment(to='"closed"'), 409, "account_closed"),
     Row(34, "a frozen account", payment(to='"frozen"'), 409, "account_frozen"),
+    Row(35, "its id in upper case", payment(to=text("acc_<UPPER>")), 201),
     *rows(
         35,
         422,

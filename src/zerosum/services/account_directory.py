@@ -57,9 +57,13 @@ class AccountDirectory:
         if not is_prepared:
             raise NotPrepared
         try:
-            parse_account_reference(reference)
+            id_, _ = parse_account_reference(reference)
         except InvalidId as refusal:
             raise refusal.at(pointer) from None
+        # An id may be written in capitals; it is remembered as we write it.
+        name = None if id_ is None else self._names.get((ledger_id, render_id(Prefix.ACCOUNT, id_)))
+        if name is not None:
+            return name
         raise AccountNotFound("This ledger has no such account.", pointer=pointer)
 
     async def get(self, ledger_id: UUID, reference: str) -> AccountName:
