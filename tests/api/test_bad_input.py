@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-import uvicorn
 
 from tests.api.bad_input import (
     ACCOUNT,
@@ -25,34 +22,14 @@ from tests.api.bad_input import (
 )
 from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.reading import check_problem
+from tests.api.serving import served
 from tests.campaigns.wire import Answer, read_answer
 from tests.committer.ground import assert_books_are_right
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.http_server import server_options
 from zerosum.gateway.principal import Scope
 from zerosum.main import Service
 
 WORDS_OF_A_CRASH = (b"Traceback", b'File "', b"zerosum/", b"asyncpg", b"pydantic")
-
-
-class QuietServer(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the test run."""
-        yield
-
-
-@contextlib.asynccontextmanager
-async def served(service: Service) -> AsyncIterator[int]:
-    """The port on which the service of these tests listens meanwhile."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    options: dict[str, Any] = server_options(lifespan="off")
-    server = QuietServer(uvicorn.Config(service.app, **options))
-    running = asyncio.create_task(server.serve(sockets=[listening]))
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    await running
-    listening.close()
 
 
 @pytest.fixture(scope="module", params=["lean", "framework"])
@@ -91,6 +68,7 @@ async def values(
         CURSOR: cursor,
         FORGED: cursor[:-2] + ("A" if cursor[-2] != "A" else "B") + cursor[-1],
         THEIR_CURSOR: their_cursor,
+        "<UPPER>": (await client.balance("b"))["account_id"].removeprefix("acc_").upper(),
         "<narrow>": narrow.api_key,
         "<lower>": client.api_key.swapcase(),
         "<cut>": client.api_key[:-1],

@@ -68,13 +68,14 @@ class Routes:
         form: dict[str, Any] | None = None,
         also_answers: dict[int, tuple[str, Any]] | None = None,
         headers: dict[str, Any] | None = None,
+        also_as: Collection[str] = (),
     ) -> None:
         """`query` names the parameters the call knows; `families` those of the form name[key].
 
         `reads` or `form` documents the body, which endpoints read by themselves from the call: the gateway layer has
         judged and normalised it. `refusals` are those the route adds to what every call can meet, `named_in_body`
         those for what a member of the body names and is not there. `also_answers` are further statuses with their
-        description and model, `headers` further headers of the answer.
+        description and model, `headers` further headers of the answer, `also_as` further media types of text.
         """
         if reads is not None:
             self.documented.append(reads)
@@ -90,6 +91,7 @@ class Routes:
             )
         )
         answered = {"headers": route_manual.success_headers(scope, headers or {}, needs_key=needs_key)}
+        also = {"content": {media: {"schema": {"type": "string"}} for media in also_as}} if also_as else {}
         responses = route_manual.problem_responses(scope, body, refusals, named_in_body, needs_key=needs_key)
         for code, (text, model) in (also_answers or {}).items():
             problem = responses.get(code, {"description": ""})
@@ -107,7 +109,7 @@ class Routes:
             status_code=status,
             response_model_exclude_unset=True,
             dependencies=[Depends(parameter_check(frozenset(query), tuple(families)))],
-            responses={**responses, status: answered},
+            responses={**responses, status: {**answered, **also}},
             openapi_extra=route_manual.openapi_extra(
                 scope,
                 reads,

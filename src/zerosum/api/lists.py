@@ -35,7 +35,13 @@ Limit = Annotated[
     BeforeValidator(_digits),
     Query(ge=1, le=PAGE_SIZE_MAX, description="How many items the page holds at most."),
 ]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.")]
+Cursor = Annotated[
+    str | None,
+    Query(
+        description="`next_cursor` of the page before, and nothing else.",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"},
+    ),
+]
 Order = Annotated[
     str | None, Query(pattern="^(asc|desc)$", description="`desc` (newest first) by default, `asc` to sync.")
 ]

@@ -23,6 +23,7 @@ OAUTH = "oauth2"
 # What any call can meet, and what more a kind of call can meet. `Routes.add` names the rest.
 _ANY_CALL: tuple[Refusal, ...] = (
     errors.InvalidRequest,
+    errors.MethodNotAllowed,
     errors.UnknownParameter,
     errors.InvalidParameter,
     errors.InvalidString,

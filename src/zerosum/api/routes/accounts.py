@@ -246,6 +246,7 @@ def account_routes(services: Services) -> Routes:
         query=("from", "to", "format"),
         summary="Read a statement",
         answer=StatementResponse,
+        also_as=("text/csv",),
         description="What happened to the posted balance from `from` to before `to`, by `effective_at`, at most 366 "
         "days. JSON, or CSV with `format=csv` or `Accept: text/csv`.",
     )

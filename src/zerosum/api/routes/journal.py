@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Response
+from fastapi import Query, Response
 
 from zerosum.api.desk_routes import DeskRoutes, answer_of, is_dry_run, model_item_order, model_order
 from zerosum.api.endpoints import Routes, TheCall, as_response
@@ -12,6 +12,7 @@ from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Ord
 from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
 from zerosum.api.routes.payments import DryRun, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
+from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.journal import (
     JournalEntryItem,
     JournalEntryRehearsal,
@@ -29,7 +30,7 @@ from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.journal import EntryOrder, RecordedEntry, ReversalOrder
 
-EntryReference = Annotated[str, Path(description="The journal entry's id (`je_…`).")]
+EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry's id.")]
 
 REFUSALS = (*OF_BOOKS, errors.Unbalanced)
 

@@ -10,6 +10,7 @@ from zerosum.api.endpoints import Routes, TheCall
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
 from zerosum.api.problems import problem
 from zerosum.api.render import render_time
+from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.ledgers import (
     ApiKeyRequest,
     ApiKeyResponse,
@@ -36,6 +37,15 @@ from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, parse_id, ren
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.request_guard import parse_key
 from zerosum.gateway.routing import BodyKind
+
+IdempotencyKeyPath = Annotated[
+    str,
+    Path(
+        description="The idempotency key, without quotes around it.",
+        examples=["order-1001"],
+        json_schema_extra={"pattern": "^[!#-~]{1,255}$"},
+    ),
+]
 
 _PREFIXES = {ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY, ResourceType.PAYMENT: Prefix.PAYMENT}
 
@@ -90,7 +100,7 @@ def ledger_routes(services: Services) -> Routes:
         return list_body(await ledgers.list_api_keys(request), api_key_body)
 
     async def revoke_api_key(
-        api_key: Annotated[str, Path(description="The key's id (`key_…`).")],
+        api_key: Annotated[str, id_path(Prefix.API_KEY, "The key's id.")],
     ) -> dict[str, Any]:
         return api_key_body(await api_keys.revoke(ApiKeyId(parse_id(Prefix.API_KEY, api_key))))
 
@@ -197,9 +207,7 @@ def report_routes(services: Services) -> Routes:
     async def integrity(call: TheCall) -> dict[str, Any]:
         return integrity_body(await services.inspector.inspect(call.caller))
 
-    async def key_outcome(
-        call: TheCall, key: Annotated[str, Path(description="The idempotency key.", examples=["order-1001"])]
-    ) -> dict[str, Any]:
+    async def key_outcome(call: TheCall, key: IdempotencyKeyPath) -> dict[str, Any]:
         outcome = await ledgers.key_outcome(call.caller, parse_key(key.encode("utf-8", "replace")))
         content: dict[str, Any] = {"key": outcome.key, "created_at": render_time(outcome.created_at)}
         if outcome.refusal is not None:

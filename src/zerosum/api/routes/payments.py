@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Response
+from fastapi import Query, Response
 from pydantic import WithJsonSchema
 
 from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
@@ -12,6 +12,7 @@ from zerosum.api.endpoints import Routes, TheCall, as_response
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
 from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
+from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.payments import (
     PaymentItem,
@@ -99,7 +100,7 @@ def payment_routes(services: Services) -> Routes:
         return list_body(await payments.list(call.caller, request), payment_body)
 
     async def get_payment(
-        call: TheCall, payment: Annotated[str, Path(description="The payment's id (`pay_…`).")]
+        call: TheCall, payment: Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")]
     ) -> dict[str, Any]:
         return payment_body(await payments.get(call.caller, parse_id(Prefix.PAYMENT, payment)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
+from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -167,6 +168,15 @@ ItemKey = Annotated[
 Version = Annotated[
     int, Field(description="How many postings the account has had; the first gives 1.", examples=[1], ge=0)
 ]
+
+
+def id_path(prefix: Prefix, description: str) -> Any:
+    """An id of one kind, as it stands in a path."""
+    return Path(
+        description=description,
+        examples=[f"{prefix.value}{EXAMPLE_UUID}"],
+        json_schema_extra={"pattern": f"^{prefix.value}{ID_PATTERN_TEXT}$"},
+    )
 
 
 def id_field(prefix: Prefix, description: str) -> Any:

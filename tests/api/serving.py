@@ -1,0 +1,37 @@
+"""The service of these tests on a real socket, for what is about bytes or comes from another process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import uvicorn
+
+from zerosum.gateway.http_server import server_options
+from zerosum.main import Service
+
+
+class QuietServer(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the test run."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def served(service: Service) -> AsyncIterator[int]:
+    """The port on which it listens meanwhile."""
+    # Said to be TCP, or asyncio leaves answers to Nagle's algorithm; the service itself runs on uvloop, which does not.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(100)
+    options: dict[str, Any] = server_options(lifespan="off")
+    server = QuietServer(uvicorn.Config(service.app, **options))
+    running = asyncio.create_task(server.serve(sockets=[listening]))
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    await running
+    listening.close()
