@@ -74,7 +74,6 @@ def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path, file: Path) -> 
     assert_one_clear_line(zerosum("process", str(tmp_path / "bad.csv"), "--engine", "fast"), "not UTF-8 (byte 4800023)")
     assert_one_clear_line(zerosum("process", "-", "-"), "stdin")
     assert_one_clear_line(zerosum("process", str(file), "--window", "3"), "--order time")
-    assert_one_clear_line(zerosum("process", "a\0b"), "name of a file")
 
 
 def test_a_usage_error_is_exit_code_2(file: Path) -> None:

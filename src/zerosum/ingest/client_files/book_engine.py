@@ -1,7 +1,7 @@
 """The plain engine: every row is a command on a Book, judged by the same rules as a payment over HTTP.
 
-It keeps each transaction as Python objects, about 700 bytes each (measured); large inputs go to the fast engine, which
-needs 23 to 46. Both must come to the same accounts and refusals, row by row.
+Large inputs go to the fast engine instead, which is some fifty times as fast. Both must come to the same accounts and
+refusals, row by row, and need the same memory: 23 to 46 bytes for each transaction carried out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from zerosum.domain.ledger.book import Book
 from zerosum.domain.money import EXACT, Money, render_amount
 from zerosum.domain.payments.client_commands import CLIENT_COMMANDS, ClientCommand
 from zerosum.domain.payments.clients import CLIENT_CURRENCY, CLIENT_MAX, ClientCommandType
+from zerosum.ingest.client_files.packed_records import PackedRecords
 from zerosum.ingest.client_files.rows import KINDS, PLACES, Row
 
 _NOBODY = UUID(int=0)
@@ -47,7 +48,8 @@ class ClientFigures(NamedTuple):
 class BookEngine:
     def __init__(self, *, refuse_negative_total: bool = False) -> None:
         self._refuse_negative_total = refuse_negative_total
-        self._book = Book([_empty_account(_CLEARING, AccountType.ASSET, floor=None)])
+        clearing = _empty_account(_CLEARING, AccountType.ASSET, floor=None)
+        self._book = Book([clearing], PackedRecords(_LEDGER))
 
     def take_rows(self, rows: Sequence[Row]) -> list[str | None]:
         """For each well-formed row None, or the code of its refusal; for a malformed one its fault."""

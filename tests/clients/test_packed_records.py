@@ -1,0 +1,55 @@
+"""The packed records are a dict of client transactions, in fewer bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.book import RecordKey
+from zerosum.domain.money import Money
+from zerosum.domain.payments.clients import (
+    CLIENT_CURRENCY,
+    ClientTransaction,
+    ClientTransactionStatus,
+    ClientTransactionType,
+)
+from zerosum.ingest.client_files.packed_records import PackedRecords
+
+LEDGER = LedgerId(UUID(int=1))
+
+records = st.builds(
+    ClientTransaction,
+    ledger_id=st.just(LEDGER),
+    tx=st.one_of(st.integers(0, 20), st.integers(0, 4_294_967_295)),
+    client=st.integers(0, 65_535),
+    type=st.sampled_from(ClientTransactionType),
+    money=st.integers(1, 10**24 - 1).map(
+        lambda units: Money(CLIENT_CURRENCY.scaled(Decimal(units) * CLIENT_CURRENCY.minor_unit), CLIENT_CURRENCY)
+    ),
+    status=st.sampled_from(ClientTransactionStatus),
+)
+
+
+@given(made=st.lists(records, max_size=60), statuses=st.data())
+def test_they_are_a_dict_in_fewer_bytes(made: list[ClientTransaction], statuses: st.DataObject) -> None:
+    packed, plain = PackedRecords(LEDGER, bits=2), dict[RecordKey, ClientTransaction]()
+    for new in made:
+        key = (LEDGER, new.tx)
+        assert (key in packed) == (key in plain)
+        assert packed.get(key) == plain.get(key)
+        status = statuses.draw(st.sampled_from(ClientTransactionStatus))
+        packed[key] = plain[key] = replace(plain[key], status=status) if key in plain else new
+    assert dict(packed) == plain
+    assert len(packed) == len(plain)
+
+
+def test_nothing_is_taken_out_again() -> None:
+    packed = PackedRecords(LEDGER)
+    with pytest.raises(TypeError, match="never taken back"):
+        del packed[LEDGER, 1]
