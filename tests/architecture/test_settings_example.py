@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from itertools import pairwise
 
 import pytest
 from pydantic import SecretStr
 
-from tests.architecture.sources import TOP
+from tests.architecture.sources import TOP, modules
 from zerosum.config import Settings, load_settings
 
 EXAMPLE = (TOP / ".env.example").read_text(encoding="utf-8").splitlines()
@@ -62,6 +63,21 @@ def test_what_is_shown_is_the_default_where_there_is_one(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.annotation == SecretStr | None])
 def test_no_secret_is_shown(name: str) -> None:
     assert _shown()[name] == "", f"{name}: an example of a secret ends up in production. Leave it empty."
+
+
+READ_BY_NOBODY_YET = {
+    "otlp_endpoint": "traces are not written yet",
+}
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_setting_is_read_by_somebody(field: str) -> None:
+    is_read = any(
+        isinstance(node, ast.Attribute) and node.attr == field and isinstance(node.ctx, ast.Load)
+        for module in modules()
+        for node in ast.walk(module.tree)
+    )
+    assert is_read != (field in READ_BY_NOBODY_YET), f"{field}: pass its value in, or take the setting out."
 
 
 def test_the_examples_can_be_used_together() -> None:
