@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.clients.naive_model import MALFORMED
 from zerosum.ingest.client_files.book_engine import BookEngine, ClientFigures
 from zerosum.ingest.client_files.choices import Order
+from zerosum.ingest.client_files.columns import read_columns
 from zerosum.ingest.client_files.fast_engine import FastEngine
 from zerosum.ingest.client_files.inputs import Source
-from zerosum.ingest.client_files.rows import Row
+from zerosum.ingest.client_files.rows import Row, rows_of
 from zerosum.ingest.client_files.run import Engine, Run
 from zerosum.ingest.client_files.tally import Tally
+from zerosum.ingest.client_files.window import Window
 
 ENGINES = ("book", "fast")
 
@@ -74,3 +77,11 @@ def rendered(engine: Engine) -> str:
 def _line(figures: ClientFigures) -> str:
     client, available, held, total, locked = figures
     return f"{client},{available},{held},{total},{str(locked).lower()}\n"
+
+
+def rows_in(case: Path) -> Iterator[Row]:
+    """All rows of a case's inputs, one after the other."""
+    for path in sorted(case.glob("input*.csv")):
+        content = io.BytesIO(path.read_bytes())
+        window = Window(content.read, path.name)
+        yield from rows_of(window, read_columns(window))

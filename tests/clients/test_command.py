@@ -157,13 +157,13 @@ def test_without_the_extra_the_plain_engine_does_the_work(file: Path, tmp_path: 
 @pytest.mark.timeout(900)
 def test_a_gigabyte_from_a_pipe_comes_out_in_bounded_memory() -> None:
     """35 million rows that are never on disk. The peak is the table of transactions, and half of it while it grows."""
-    with subprocess.Popen([*COMMAND, "generate", "--rows", "35000000"], stdout=subprocess.PIPE) as made:
-        done = subprocess.Popen(
-            [*COMMAND, "process", "-"], stdin=made.stdout, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    made = subprocess.Popen([*COMMAND, "generate", "--rows", "35000000"], stdout=subprocess.PIPE)
+    done = subprocess.Popen([*COMMAND, "process", "-"], stdin=made.stdout, stdout=subprocess.PIPE)
+    with made, done:
         assert done.stdout is not None
         accounts = done.stdout.read()
         _, status, usage = os.wait4(done.pid, 0)
-    assert status == 0
+        done.returncode = os.waitstatus_to_exitcode(status)  # it is told here how it ended, for its memory is told too
+    assert (made.returncode, done.returncode) == (0, 0)
     assert accounts.count(b"\n") == 65_537
     assert usage.ru_maxrss < 2 << 20, f"{usage.ru_maxrss / 1024:.0f} MiB"

@@ -151,6 +151,15 @@ def test_tx_ids_that_all_share_their_low_bits_are_kept_apart(engine: str) -> Non
     assert run([HEADER + rows + rows], engine).accounts.splitlines()[1] == "1,0.4000,0.0000,0.4000,false"
 
 
+@both_engines
+@pytest.mark.parametrize("digits", range(1, 21))
+def test_amounts_of_any_length_are_exact(engine: str, digits: int) -> None:
+    """Whole numbers of 64 bits end after 15 digits and four places."""
+    integer = "9" * digits
+    text = HEADER + f"deposit,1,1,{integer}.9999\nwithdrawal,1,3,{integer}\ndispute,1,1\n"
+    assert run([text], engine).accounts.splitlines()[1] == f"1,-{integer}.0000,{integer}.9999,0.9999,false"
+
+
 def test_ten_million_times_the_smallest_amount_is_exactly_a_thousand() -> None:
     """On the fast engine. A float would have drifted."""
     chunks = [
