@@ -7,6 +7,7 @@ import ipaddress
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -14,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
+POSTGRESQL_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 class SettingsError(Exception):
@@ -119,6 +122,27 @@ class Settings(BaseSettings):
         Limit.parse(value)
         return value
 
+    @field_validator("database_url", "migration_database_url")
+    @classmethod
+    def _is_postgresql(cls, value: str | None) -> str | None:
+        if value and not _is_url(value, POSTGRESQL_SCHEMES):
+            raise ValueError("must be written like postgresql://user:password@host:5432/database")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: str | None) -> str | None:
+        if value and not _is_url(value, REDIS_SCHEMES):
+            raise ValueError("must be written like redis://:password@host:6379/0 (or rediss://, unix://)")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, value: str | None) -> str | None:
+        if value and not (_is_url(value, ("http", "https")) and urlsplit(value).hostname):
+            raise ValueError("must be written like https://pay.example.com")
+        return value
+
     @model_validator(mode="after")
     def _fit_together(self) -> Settings:
         if self.deadline_seconds >= self.shutdown_seconds:
@@ -160,6 +184,14 @@ class Settings(BaseSettings):
         if not self.database_url:
             raise SettingsError("ZEROSUM_DATABASE_URL is not set: the PostgreSQL database to use")
         return self.database_url
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -106,10 +107,45 @@ def test_a_missing_setting_is_named(environment: dict[str, str], name: str) -> N
         ("ZEROSUM_TRUSTED_ISSUERS", "not json"),
         ("ZEROSUM_SHUTDOWN_SECONDS", "1"),
         ("ZEROSUM_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none"),
+        ("ZEROSUM_DATABASE_URL", "nonsense"),
+        ("ZEROSUM_DATABASE_URL", "mysql://a@b/c"),
+        ("ZEROSUM_DATABASE_URL", "postgresql://a@b:port/c"),
+        ("ZEROSUM_REDIS_URL", "localhost:6379"),
+        ("ZEROSUM_BASE_URL", "pay.example.com"),
+        ("ZEROSUM_TLS_CERTIFICATE", "/nowhere/certificate.pem"),
     ],
 )
 def test_a_wrong_setting_is_named(environment: dict[str, str], name: str, value: str) -> None:
     assert_one_clear_line(zerosum("serve", environment={**environment, name: value}), name)
+
+
+def test_a_certificate_that_is_no_certificate_is_named(environment: dict[str, str], tmp_path: Path) -> None:
+    files = {"ZEROSUM_TLS_CERTIFICATE": tmp_path / "certificate.pem", "ZEROSUM_TLS_KEY": tmp_path / "key.pem"}
+    for path in files.values():
+        path.write_text("nonsense")
+    given = {name: str(path) for name, path in files.items()}
+    assert_one_clear_line(zerosum("serve", "--port", "0", environment={**environment, **given}), "ZEROSUM_TLS_KEY")
+    missing = {**given, "ZEROSUM_TLS_KEY": str(tmp_path / "none")}
+    assert_one_clear_line(zerosum("serve", "--port", "0", environment={**environment, **missing}), "ZEROSUM_TLS_KEY")
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["verify"], ["worker"], ["keys", "rotate-signing"]])
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://nobody@127.0.0.1:1/none"])
+def test_every_command_names_the_setting_of_a_database_that_cannot_be_reached(
+    environment: dict[str, str], command: list[str], url: str
+) -> None:
+    given = {**environment, "ZEROSUM_DATABASE_URL": url, "ZEROSUM_MIGRATION_DATABASE_URL": url}
+    assert_one_clear_line(zerosum(*command, environment=given), "DATABASE_URL")
+
+
+async def test_a_migration_without_the_rights_for_it_ends_in_one_line(servers: Servers) -> None:
+    connection = await asyncpg.connect(servers.superuser_dsn)
+    await connection.execute("drop database if exists zerosum_forbidden with (force)")
+    await connection.execute("create database zerosum_forbidden")
+    await connection.close()
+    said = zerosum("migrate", environment={"ZEROSUM_MIGRATION_DATABASE_URL": servers.dsn("zerosum_forbidden")})
+    assert (said.code, said.out, len(said.err.splitlines())) == (1, "", 1)
+    assert "permission denied" in said.err
 
 
 def test_serving_beyond_this_machine_needs_tls(environment: dict[str, str]) -> None:
@@ -163,7 +199,17 @@ def test_migrate_needs_to_know_where() -> None:
 
 def test_the_worker_runs_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
     process = subprocess.Popen([sys.executable, "-m", "zerosum", "worker"], env={**os.environ, **environment})
-    time.sleep(2.0)
-    assert process.poll() is None
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while not _handles(process.pid, signal.SIGTERM):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=10) == 0
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    """Whether the process does something of its own when the signal comes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (number - 1) & 1)

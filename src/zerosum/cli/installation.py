@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
@@ -76,8 +77,14 @@ def reachable_settings(data_dir: Path | None) -> Settings:
 
     A folder that is named wins over the settings. Raises CommandFailed where nothing runs.
     """
+    from zerosum.db.checks import Unfit, check_reachable  # noqa: PLC0415 - not every command needs the database
+
     settings = load_settings()
     if data_dir is None and settings.database_url:
+        try:
+            asyncio.run(check_reachable(settings.database_url))
+        except Unfit as error:
+            raise CommandFailed(f"ZEROSUM_DATABASE_URL: {error}", USAGE) from None
         return settings
     folder = chosen_data_dir(data_dir)
     if data_dir_holder(folder) is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import ssl
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -53,12 +54,28 @@ def check_settings(settings: Settings) -> None:
     settings.pepper()
     settings.cursor_key()
     settings.master_key_pairs()
+    check_certificate(settings)
     if not settings.is_tls and not settings.insecure_http and settings.host not in LOOPBACK:
         raise CommandFailed(
             "serving beyond this machine needs ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY, "
             "or ZEROSUM_INSECURE_HTTP=true behind a proxy that ends TLS",
             USAGE,
         )
+
+
+def check_certificate(settings: Settings) -> None:
+    """Whether the files are there and belong together. Raises CommandFailed."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return
+    for name, path in (("ZEROSUM_TLS_CERTIFICATE", settings.tls_certificate), ("ZEROSUM_TLS_KEY", settings.tls_key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise CommandFailed(f"{name}: {path} cannot be read ({error.strerror})", USAGE) from None
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ValueError) as error:
+        raise CommandFailed(f"ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY are no pair ({error})", USAGE) from None
 
 
 def check_database(settings: Settings) -> None:

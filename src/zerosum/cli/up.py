@@ -9,6 +9,8 @@ import shlex
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from zerosum.cli.certificate import development_certificate
@@ -22,9 +24,19 @@ from zerosum.cli.installation import (
 )
 from zerosum.cli.listening import close_all, listen
 from zerosum.cli.processes import api_process, load_service, worker_process
-from zerosum.cli.talk import say, told_plainly
+from zerosum.cli.serve import check_certificate
+from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
-from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, Supervisor, find_valkey
+from zerosum.domain.errors import DomainError
+from zerosum.embedded import (
+    DataDir,
+    EmbeddedError,
+    EmbeddedPostgres,
+    EmbeddedValkey,
+    Supervisor,
+    find_postgres,
+    find_valkey,
+)
 from zerosum.telemetry import share_metrics
 
 POLL_SECONDS = 0.02
@@ -56,14 +68,28 @@ def run_up(
         if is_https:
             chosen |= development_certificate(locked.path, host)
         settings = _with_generous_limits(installation_settings(locked.path, **chosen))
+        check_certificate(settings)
         sockets = listen(settings.host, settings.port, settings.workers)
         settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
         installation.start_servers()
-        credentials = installation.prepare(settings, is_demo=is_demo)
+        credentials = _prepared(installation, settings, is_demo=is_demo)
         locked.announce(settings.url)
         installation.add_processes(settings, sockets)
         _greet(settings, credentials, locked.path)
         return supervisor.run()
+
+
+def _prepared(installation: _Installation, settings: Settings, *, is_demo: bool) -> Credentials:
+    """On a full disk, say, anything in it can fail."""
+    from zerosum.db.checks import Unfit, told_in_one_line  # noqa: PLC0415 - loaded while the servers come up
+
+    try:
+        with told_in_one_line("prepare the data folder"):
+            return installation.prepare(settings, is_demo=is_demo)
+    except Unfit as error:
+        raise CommandFailed(str(error), USAGE) from None
+    except DomainError as error:
+        raise CommandFailed(f"cannot prepare the data folder: {error.detail}", USAGE) from None
 
 
 class _Installation:
@@ -73,9 +99,13 @@ class _Installation:
         self._data_dir = data_dir
         self._supervisor = supervisor
         environment = load_settings()
+        if environment.postgres_bin is not None:
+            with _naming("ZEROSUM_POSTGRES_BIN"):
+                find_postgres(environment.postgres_bin)
         self._postgres = EmbeddedPostgres(data_dir, bin_path=environment.postgres_bin, notify=say)
         supervisor.add_server("PostgreSQL", self._postgres)
-        binary = find_valkey(environment.redis_bin)
+        with _naming("ZEROSUM_REDIS_BIN"):
+            binary = find_valkey(environment.redis_bin)
         self._valkey = None if binary is None else EmbeddedValkey(data_dir, binary, notify=say)
         if self._valkey is None:
             say("No Redis was found: the service runs without cache, and each process counts rate limits for itself.")
@@ -135,6 +165,14 @@ class _Installation:
         url = self._postgres.dsn(SERVICE_ROLE, self._data_dir.app_password, database=DATABASE)
         redis = None if self._valkey is None else self._valkey.url
         return settings.model_copy(update={"database_url": url, "redis_url": redis})
+
+
+@contextmanager
+def _naming(variable: str) -> Iterator[None]:
+    try:
+        yield
+    except EmbeddedError as error:
+        raise CommandFailed(f"{variable}: {error}", USAGE) from None
 
 
 def _start_together(servers: list[EmbeddedPostgres | EmbeddedValkey]) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
 
 from zerosum.db.migrations import HEAD
 from zerosum.db.tables import JOURNAL
@@ -18,18 +22,39 @@ class Unfit(Exception):
     """In one line: what is wrong, and where it can be mended."""
 
 
+@contextmanager
+def told_in_one_line(doing: str) -> Iterator[None]:
+    """A full disk, a missing right and the like become an Unfit that says what was being done."""
+    try:
+        yield
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        words = str(cause.__cause__ or cause).strip().partition("\n")[0]
+        raise Unfit(f"cannot {doing}: {words or type(cause).__name__}") from error
+
+
+async def check_reachable(database_url: str) -> None:
+    """Raises Unfit."""
+    connection = await _connect(database_url)
+    await connection.close()
+
+
 async def check_fitness(database_url: str) -> None:
     """Raises Unfit."""
-    try:
-        connection = await asyncpg.connect(database_url.replace("+asyncpg", ""), timeout=CONNECT_SECONDS_MAX)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        raise Unfit(f"PostgreSQL cannot be reached ({error or type(error).__name__})") from None
+    connection = await _connect(database_url)
     try:
         await _check_server(connection)
         await _check_role(connection)
         await _check_schema(connection)
     finally:
         await connection.close()
+
+
+async def _connect(database_url: str) -> asyncpg.Connection[asyncpg.Record]:
+    try:
+        return await asyncpg.connect(database_url.replace("+asyncpg", ""), timeout=CONNECT_SECONDS_MAX)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        raise Unfit(f"PostgreSQL cannot be reached ({error or type(error).__name__})") from None
 
 
 async def _check_server(connection: asyncpg.Connection[asyncpg.Record]) -> None:
