@@ -65,7 +65,11 @@ def test_it_serves_and_ends_well_on_sigterm(environment: dict[str, str]) -> None
     with serving(environment) as (url, process):
         assert httpx.get(f"{url}/.well-known/jwks.json", trust_env=False).json()["keys"]
         assert httpx.get(f"{url}/v1/accounts", trust_env=False).status_code == 401
-        assert "zerosum_http_requests_total" in httpx.get(f"{url}/metrics", trust_env=False).text
+        # Each process tells the others once a second what it has counted.
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while "zerosum_http_requests_total" not in httpx.get(f"{url}/metrics", trust_env=False).text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
     assert process.returncode == 0
 
 
