@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from unittest.mock import MagicMock
 
 import httpx
-from fastapi import FastAPI
 
-from zerosum.api.app import make_app
+from tests.architecture.manual import document
 from zerosum.domain.errors import refusal_class
 
 if TYPE_CHECKING:
@@ -66,13 +62,7 @@ def _must_be_in_the_manual(answer: httpx.Response, status: int, code: str) -> No
 @cache
 def _manual() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     """The operations by the pattern of their paths; of two that match the first decides, as in the service."""
-
-    @asynccontextmanager
-    async def nothing_runs(_: FastAPI) -> AsyncIterator[None]:
-        yield
-
-    app, _ = make_app(MagicMock(), MagicMock(), nothing_runs)
-    paths = app.openapi()["paths"]
+    paths = document()["paths"]
     in_order = sorted(paths, key=lambda path: ("{" in path, -len(path)))
     return [(re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path))), paths[path]) for path in in_order]
 

@@ -14,6 +14,7 @@ import pytest
 from tests.api.conftest import Client, make_client, service_settings
 from tests.api.reading import refused
 from tests.conftest import Servers, TestDatabase
+from zerosum.api.manual import REMOTE_LOGO
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 
@@ -232,11 +233,28 @@ async def test_the_manual_loads_nothing_from_elsewhere(public: httpx.AsyncClient
     assert "/openapi.json" in answer.text
 
 
-async def test_the_manual_signs_in_at_our_own_token_endpoint(public: httpx.AsyncClient) -> None:
+async def test_the_scripts_of_the_manual_load_nothing_from_elsewhere_by_themselves(public: httpx.AsyncClient) -> None:
+    """What they name are links and schemas; these two would be fetched."""
+    redoc = await public.get("/docs/assets/redoc.standalone.js")
+    assert REMOTE_LOGO not in redoc.content
+    assert b"cdn." not in redoc.content
+    assert '"validatorUrl": null' in (await public.get("/docs")).text
+
+
+async def test_the_manual_signs_in_at_our_own_token_endpoint(public: httpx.AsyncClient, client: Client) -> None:
     document: dict[str, Any] = (await public.get("/openapi.json")).json()
     flow = document["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
     assert flow["tokenUrl"] == TOKEN
     assert (await public.get("/docs/oauth2-redirect")).status_code == 200
+    # As a form, and as Swagger UI does it where no scope was chosen.
+    name, form = await client_id(client), {"grant_type": "client_credentials"}
+    as_form = await public.post(TOKEN, data={**form, "client_id": name, "client_secret": client.api_key})
+    as_swagger = await public.post(TOKEN, data=form, auth=(name, client.api_key))
+    for answer in (as_form, as_swagger):
+        assert answer.status_code == 200, answer.text
+        assert set(answer.json()["scope"].split()) == set(flow["scopes"])
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        assert (await public.get("/v1/accounts", headers=headers)).status_code == 200
 
 
 async def test_basic_credentials_with_reserved_characters_are_form_encoded(public: httpx.AsyncClient) -> None:

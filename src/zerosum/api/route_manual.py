@@ -73,9 +73,9 @@ METADATA_PARAMETER = {
     "required": False,
     "style": "deepObject",
     "explode": True,
-    "description": "`metadata[key]=value`: only what has this member; several must all be equal.",
+    "description": "`metadata[order]=A-1001`: only what has this member; several must all be equal.",
     "schema": {"type": "object", "additionalProperties": {"type": "string"}},
-    "example": {"order": "A-1001"},
+    "example": {},  # what the manual sends unless the reader writes something
 }
 
 

@@ -56,6 +56,9 @@ Reference = Annotated[
 ]
 _ACCOUNT = "/v1/accounts/{account:path}"
 
+CodePrefix = Annotated[
+    str | None, Query(description="Only codes that begin so; taken literally.", min_length=1, max_length=128)
+]
 DayOrTime = Annotated[
     str, Query(description="A day (from midnight UTC) or a time in RFC 3339.", examples=["2026-11-01"])
 ]
@@ -69,12 +72,19 @@ OF_LIMITS: tuple[Refusal, ...] = (*OF_AMOUNTS, errors.LimitExceeded)
 EXAMPLES = {
     "wallet": {
         "summary": "A customer's wallet, which may not be overdrawn",
-        "value": {"code": "customers:alice", "currency": "USD", "type": "liability", "name": "Alice's wallet"},
+        "value": {"code": "customers:carol", "currency": "USD", "type": "liability", "name": "Carol's wallet"},
     },
     "revenue": {
         "summary": "An account of our own without floor",
-        "value": {"code": "revenue:fees", "currency": "USD", "type": "revenue", "min_available": None},
+        "value": {"code": "revenue:interest", "currency": "USD", "type": "revenue", "min_available": None},
     },
+}
+
+
+CHANGES = {
+    "name": {"summary": "Another name and metadata", "value": {"name": "Carol", "metadata": {"tier": "gold"}}},
+    "limits": {"summary": "Other limits", "value": {"min_available": "0", "max_available": "10000"}},
+    "no floor": {"summary": "No floor any more", "value": {"min_available": None}},
 }
 
 
@@ -108,10 +118,10 @@ def account_routes(services: Services) -> Routes:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         order: Order = None,
-        type: Annotated[TypeName | None, Query()] = None,  # noqa: A002, ARG001 - read with the other filters
-        currency: Annotated[str | None, Query(max_length=12)] = None,  # noqa: ARG001
-        status: Annotated[StatusName | None, Query()] = None,  # noqa: ARG001
-        code_prefix: Annotated[str | None, Query(min_length=1, max_length=128)] = None,  # noqa: ARG001
+        type: Annotated[TypeName | None, Query(description="Only these.")] = None,  # noqa: A002, ARG001 - read with the other filters
+        currency: Annotated[str | None, Query(description="Only in this one.", max_length=12)] = None,  # noqa: ARG001
+        status: Annotated[StatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001
+        code_prefix: CodePrefix = None,  # noqa: ARG001
     ) -> dict[str, Any]:
         request = page_request(
             call, "accounts", limit, cursor, order, ("type", "currency", "status", "code_prefix"), ("metadata",)
@@ -284,6 +294,7 @@ def account_routes(services: Services) -> Routes:
         scope=write,
         body=BodyKind.JSON,
         reads=ChangeAccountRequest,
+        examples=CHANGES,
         refusals=(*OF_REFERENCE, *OF_LIMITS, errors.InvalidState),
         summary="Change an account's name, limits or metadata",
         answer=AccountResponse,

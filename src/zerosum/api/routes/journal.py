@@ -34,7 +34,7 @@ EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry
 
 REFUSALS = (*OF_BOOKS, errors.Unbalanced)
 
-EXAMPLES = {
+EXAMPLES: dict[str, dict[str, Any]] = {
     "fee": {
         "summary": "A fee",
         "value": {
@@ -44,6 +44,14 @@ EXAMPLES = {
                 {"account": "revenue:fees", "side": "credit", "amount": "1.50", "currency": "USD"},
             ],
         },
+    }
+}
+
+
+BULK_EXAMPLES = {
+    "one": {
+        "summary": "One fee",
+        "value": {"items": [{**EXAMPLES["fee"]["value"], "idempotency_key": "fee-2026-11"}]},
     }
 }
 
@@ -122,6 +130,7 @@ def journal_routes(services: Services) -> Routes:
         summary="Post up to 1,000 journal entries",
         answer=BulkResponse[JournalEntryResponse],
         reads=BulkRequest[JournalEntryItem],
+        examples=BULK_EXAMPLES,
         description="Independent: 200 with a result for each. Atomic: all or nothing; when one is refused the answer "
         "is its problem, with its `index`.",
     )

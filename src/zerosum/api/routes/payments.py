@@ -44,7 +44,11 @@ Mode = Annotated[
 
 REFUSALS = (*OF_BOOKS, errors.SameAccount)
 
-EXAMPLES = {
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "deposit": {
+        "summary": "A deposit",
+        "value": {"type": "deposit", "amount": "100.00", "currency": "USD", "to": "customers:alice"},
+    },
     "transfer": {
         "summary": "A transfer",
         "value": {
@@ -56,14 +60,23 @@ EXAMPLES = {
             "description": "Lunch",
         },
     },
-    "deposit": {
-        "summary": "A deposit",
-        "value": {"type": "deposit", "amount": "100.00", "currency": "USD", "to": "customers:alice"},
-    },
     "withdrawal": {
         "summary": "A withdrawal",
         "value": {"type": "withdrawal", "amount": "20.00", "currency": "USD", "from": "customers:alice"},
     },
+}
+
+
+BULK_EXAMPLES = {
+    "two": {
+        "summary": "A deposit and a transfer of it",
+        "value": {
+            "items": [
+                {**EXAMPLES["deposit"]["value"], "idempotency_key": "order-1002"},
+                {**EXAMPLES["transfer"]["value"], "idempotency_key": "order-1003"},
+            ]
+        },
+    }
 }
 
 
@@ -88,9 +101,9 @@ def payment_routes(services: Services) -> Routes:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         order: Order = None,
-        type: Annotated[PaymentTypeName | None, Query()] = None,  # noqa: A002, ARG001 - read with the other filters
-        currency: Annotated[str | None, Query(max_length=12)] = None,  # noqa: ARG001
-        status: Annotated[PaymentStatusName | None, Query()] = None,  # noqa: ARG001
+        type: Annotated[PaymentTypeName | None, Query(description="Only these.")] = None,  # noqa: A002, ARG001 - read with the other filters
+        currency: Annotated[str | None, Query(description="Only in this one.", max_length=12)] = None,  # noqa: ARG001
+        status: Annotated[PaymentStatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001
         from_: Annotated[TimeParameter, Query(alias="from")] = None,  # noqa: ARG001
         to: TimeParameter = None,  # noqa: ARG001
     ) -> dict[str, Any]:
@@ -139,6 +152,7 @@ def payment_routes(services: Services) -> Routes:
         summary="Make up to 1,000 payments",
         answer=BulkResponse[PaymentResponse],
         reads=BulkRequest[PaymentItem],
+        examples=BULK_EXAMPLES,
         description="Independent: 200 with a result for each. Atomic: all or nothing; when one is refused the answer "
         "is its problem, with its `index`.",
     )

@@ -41,29 +41,31 @@ FORM_SCHEMA = {
 
 
 class HealthResponse(ResponseModel):
-    status: Literal["ok"]
+    """It is well; otherwise the answer is a problem."""
+
+    status: Annotated[Literal["ok"], Field(description="Always this.")]
 
 
 class TokenResponse(ResponseModel):
     """An access token (RFC 6749 section 5.1)."""
 
-    access_token: str
-    token_type: Literal["Bearer"]
+    access_token: Annotated[str, Field(description="For the header Authorization.", examples=["eyJhbGciOiJFUzI1NiIs…"])]
+    token_type: Annotated[Literal["Bearer"], Field(description="How it is presented.")]
     expires_in: Annotated[int, Field(description="Seconds.", examples=[900])]
-    scope: str
+    scope: Annotated[str, Field(description="What it may do.", examples=["accounts:read payments:write"])]
 
 
 class TokenRefusal(ResponseModel):
     """A refusal (RFC 6749 section 5.2)."""
 
-    error: str
-    error_description: str | None = None
+    error: Annotated[str, Field(description="A word of RFC 6749.", examples=["invalid_client"])]
+    error_description: Annotated[str | None, Field(description="The same in a sentence.")] = None
 
 
 class KeySetResponse(ResponseModel):
     """A JSON Web Key set (RFC 7517)."""
 
-    keys: list[dict[str, Any]]
+    keys: Annotated[list[dict[str, Any]], Field(description="The public keys, each with its `kid`.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,11 @@ from zerosum.api.render import render_time
 from zerosum.api.schemas.fields import (
     AccountCode,
     Amount,
+    AnsweredCode,
+    AnsweredMetadata,
     BalanceAmount,
     CurrencyCode,
+    GivenMetadata,
     LimitAmount,
     Metadata,
     Name,
@@ -57,7 +60,7 @@ class OpenAccountRequest(Request):
     name: Annotated[Name | None, Field(description="For people.", examples=["Alice's wallet"])] = None
     min_available: Floor = "0"
     max_available: Ceiling = None
-    metadata: Metadata | None = None
+    metadata: GivenMetadata = None
 
 
 class ChangeAccountRequest(Request):
@@ -75,43 +78,48 @@ class ReasonRequest(Request):
     reason: Annotated[Text | None, Field(description="For the record.", examples=["Asked for by compliance"])] = None
 
 
+Posted = Annotated[BalanceAmount, Field(description="What was posted; positive on the account's normal side.")]
+Held = Annotated[BalanceAmount, Field(description="What of it is on its way out.", examples=["0.00"])]
+Available = Annotated[BalanceAmount, Field(description="Posted less held: what may still be spent.")]
+
+
 class BalanceOfAccount(Response):
     """What lies in the account, what of it is on its way out, and what may still be spent."""
 
-    posted: BalanceAmount
-    held: BalanceAmount
-    available: BalanceAmount
+    posted: Posted
+    held: Held
+    available: Available
 
 
 class AccountResponse(Response):
     """An account with its balance."""
 
     id: AccountId
-    code: str
-    name: str | None
+    code: AnsweredCode
+    name: Annotated[str | None, Field(description="For people, or null.", examples=["Alice's wallet"])]
     currency: CurrencyCode
-    type: TypeName
-    normal_side: Annotated[SideName, Field(description="The side that increases it.")]
+    type: Annotated[TypeName, Field(description="From our own point of view.", examples=["liability"])]
+    normal_side: Annotated[SideName, Field(description="The side that increases it.", examples=["credit"])]
     status: Annotated[StatusName, Field(description="A frozen account takes no postings; a closed one never again.")]
-    min_available: Annotated[BalanceAmount | None, Field(description="The floor, or null.")]
-    max_available: Annotated[BalanceAmount | None, Field(description="The ceiling, or null.")]
-    metadata: dict[str, str]
-    balance: BalanceOfAccount
+    min_available: Annotated[BalanceAmount | None, Field(description="The floor, or null.", examples=["0.00"])]
+    max_available: Annotated[BalanceAmount | None, Field(description="The ceiling, or null.", examples=["10000.00"])]
+    metadata: AnsweredMetadata
+    balance: Annotated[BalanceOfAccount, Field(description="As PostgreSQL had it for this answer.")]
     version: Version
-    created_at: Time
+    created_at: Annotated[Time, Field(description="When it was opened.")]
 
 
 class BalanceResponse(Response):
     """The balance of one account at one instant."""
 
     account_id: AccountId
-    code: str
+    code: AnsweredCode
     currency: CurrencyCode
-    posted: BalanceAmount
-    held: BalanceAmount
-    available: BalanceAmount
+    posted: Posted
+    held: Held
+    available: Available
     version: Version
-    as_of: Time
+    as_of: Annotated[Time, Field(description="When it was so.")]
 
 
 class PostingResponse(Response):
@@ -119,17 +127,23 @@ class PostingResponse(Response):
 
     journal_entry_id: Annotated[str, id_field(Prefix.JOURNAL_ENTRY, "The entry this is a line of.")]
     account_id: AccountId
-    account_code: str
-    account_version: Version
-    side: SideName
+    account_code: AnsweredCode
+    account_version: Annotated[Version, Field(description="Its number in the account, from 1 and without a gap.")]
+    side: Annotated[SideName, Field(description="The side of the account it stands on.", examples=["credit"])]
     amount: Amount
     currency: CurrencyCode
     layer: Annotated[Literal["posted", "pending"], Field(description="Holds lie in the pending layer.")]
-    balance_after: BalanceAmount
-    held_after: BalanceAmount
+    balance_after: Annotated[BalanceAmount, Field(description="What was posted after it, in the order of writing.")]
+    held_after: Annotated[BalanceAmount, Field(description="What was held after it.", examples=["0.00"])]
     effective_at: Annotated[Time, Field(description="When it happened in the world.")]
     posted_at: Annotated[Time, Field(description="When it was written.")]
-    hash: Annotated[str, Field(description="SHA-256 over this and the posting before, in hexadecimal.")]
+    hash: Annotated[
+        str,
+        Field(
+            description="SHA-256 over this and the posting before, in hexadecimal.",
+            examples=["9c92c61ed282a26e7a91f7bf8744db510877b2b70df0f36d85b24dd9c40e151f"],
+        ),
+    ]
 
 
 def account_body(account: Account) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from zerosum.api.schemas.accounts import AccountId
-from zerosum.api.schemas.fields import BalanceAmount, Request, Response
+from zerosum.api.schemas.accounts import AccountId, Available, Held, Posted
+from zerosum.api.schemas.fields import Request, Response
 from zerosum.api.schemas.problems import Problem
 from zerosum.services.desk import BULK_ITEMS_MAX
 
@@ -18,7 +18,7 @@ View = TypeVar("View")
 class BulkRequest(Request, Generic[Item]):
     """Up to 1,000 items, each with its own idempotency key."""
 
-    items: Annotated[list[Item], Field(min_length=1, max_length=BULK_ITEMS_MAX)]
+    items: Annotated[list[Item], Field(description="Judged in this order.", min_length=1, max_length=BULK_ITEMS_MAX)]
 
 
 class BulkResult(Response, Generic[View]):
@@ -26,8 +26,8 @@ class BulkResult(Response, Generic[View]):
 
     index: Annotated[int, Field(description="The item's place in the request, from 0.")]
     status: Annotated[int, Field(description="What the single call would have answered with.", examples=[201])]
-    data: View | None = None
-    problem: Problem | None = None
+    data: Annotated[View | None, Field(description="What was made; there with 201.")] = None
+    problem: Annotated[Problem | None, Field(description="Why it was refused; there with any other status.")] = None
     replayed: Annotated[bool | None, Field(description="True where the item's key had been used for it before.")] = None
 
 
@@ -35,15 +35,15 @@ class RehearsedBalance(Response):
     """How an account would stand."""
 
     account_id: AccountId
-    posted: BalanceAmount
-    held: BalanceAmount
-    available: BalanceAmount
+    posted: Posted
+    held: Held
+    available: Available
 
 
 class BulkResponse(Response, Generic[View]):
     """One result for each item, in order."""
 
-    results: list[BulkResult[View]]
+    results: Annotated[list[BulkResult[View]], Field(description="In the order of the items.")]
     dry_run: Annotated[Literal[True] | None, Field(description="There in a rehearsal: nothing was written.")] = None
     balances: Annotated[
         list[RehearsedBalance] | None, Field(description="There in a rehearsal: the touched accounts after all of it.")

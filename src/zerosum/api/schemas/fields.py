@@ -179,6 +179,15 @@ def id_path(prefix: Prefix, description: str) -> Any:
     )
 
 
+AnsweredCode = Annotated[str, Field(description="The account's code.", examples=["customers:alice"])]
+AnsweredMetadata = Annotated[
+    dict[str, str], Field(description="What was given; empty where nothing was.", examples=[{"order": "A-1001"}])
+]
+GivenMetadata = Annotated[
+    Metadata | None, Field(description="Members of your own, to find it by.", examples=[{"order": "A-1001"}])
+]
+
+
 def id_field(prefix: Prefix, description: str) -> Any:
     """An id of one kind, as it stands in an answer."""
     return Field(

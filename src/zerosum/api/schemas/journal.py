@@ -10,12 +10,15 @@ from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, SideName
 from zerosum.api.schemas.bulk import RehearsedBalance
 from zerosum.api.schemas.fields import (
+    EXAMPLE_UUID,
     AccountReference,
     Amount,
+    AnsweredCode,
+    AnsweredMetadata,
     BalanceAmount,
     CurrencyCode,
+    GivenMetadata,
     ItemKey,
-    Metadata,
     Moment,
     Request,
     Response,
@@ -37,7 +40,7 @@ class PostingRequest(Request):
     """One line: an account, a side, an amount."""
 
     account: AccountReference
-    side: SideName
+    side: Annotated[SideName, Field(description="The side of the account it stands on.", examples=["debit"])]
     amount: Amount
     currency: CurrencyCode
 
@@ -46,11 +49,14 @@ class JournalEntryRequest(Request):
     """One business fact. In each currency the debits must equal the credits."""
 
     reason: Annotated[Text, Field(description="What happened.", examples=["Monthly fee"])]
-    postings: Annotated[list[PostingRequest], Field(min_length=POSTINGS_MIN, max_length=POSTINGS_MAX)]
+    postings: Annotated[
+        list[PostingRequest],
+        Field(description="Its lines, debits equal to credits.", min_length=POSTINGS_MIN, max_length=POSTINGS_MAX),
+    ]
     effective_at: Annotated[
         Moment | None, Field(description="When it happened in the world; by default when it is posted.")
     ] = None
-    metadata: Metadata | None = None
+    metadata: GivenMetadata = None
 
     def order(self, idempotency_key: str) -> EntryOrder:
         return EntryOrder(
@@ -81,37 +87,43 @@ class PostingOfEntry(Response):
     """One line of the entry, with what it left in its account."""
 
     account_id: AccountId
-    account_code: str
-    side: SideName
+    account_code: AnsweredCode
+    side: Annotated[SideName, Field(description="The side of the account it stands on.", examples=["debit"])]
     amount: Amount
     currency: CurrencyCode
-    layer: Literal["posted", "pending"]
-    account_version: Version
-    balance_after: BalanceAmount
+    layer: Annotated[Literal["posted", "pending"], Field(description="Holds lie in the pending layer.")]
+    account_version: Annotated[Version, Field(description="Its number in the account, from 1 and without a gap.")]
+    balance_after: Annotated[BalanceAmount, Field(description="What was posted in the account after it.")]
 
 
 class JournalEntryResponse(Response):
     """An immutable record. What was wrong is corrected by another entry."""
 
     id: JournalEntryId
-    reason: str
-    postings: list[PostingOfEntry]
+    reason: Annotated[str, Field(description="What happened.", examples=["Monthly fee"])]
+    postings: Annotated[list[PostingOfEntry], Field(description="Its lines, in the order given.")]
     effective_at: Annotated[Time, Field(description="When it happened in the world.")]
     posted_at: Annotated[Time, Field(description="When it was written.")]
-    reverses: Annotated[str | None, Field(description="The entry this one takes back, or null.")]
-    reversed_by: Annotated[str | None, Field(description="The entry that takes this one back, or null.")]
-    actor: Annotated[str, Field(description="Who asked for it.")]
-    metadata: dict[str, str]
+    reverses: Annotated[str | None, Field(description="The entry this one takes back, or null.", examples=[None])]
+    reversed_by: Annotated[
+        str | None, Field(description="The entry that takes this one back, or null.", examples=[None])
+    ]
+    actor: Annotated[str, Field(description="Who asked for it.", examples=[f"key_{EXAMPLE_UUID}"])]
+    metadata: AnsweredMetadata
     account_versions: Annotated[
-        dict[str, int], Field(description="The version each account has reached by it: for `min_version`.")
+        dict[str, int],
+        Field(
+            description="The version each account has reached by it: for `min_version`.",
+            examples=[{f"acc_{EXAMPLE_UUID}": 1}],
+        ),
     ]
 
 
 class JournalEntryRehearsal(JournalEntryResponse):
     """An entry as it would be, and the balances after it."""
 
-    dry_run: Literal[True]
-    balances: list[RehearsedBalance]
+    dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
+    balances: Annotated[list[RehearsedBalance], Field(description="How the touched accounts would stand.")]
 
 
 def entry_body(entry: RecordedEntry) -> dict[str, Any]:

@@ -8,7 +8,18 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, TypeName
-from zerosum.api.schemas.fields import BalanceAmount, CurrencyCode, Moment, Name, Request, Response, Time, id_field
+from zerosum.api.schemas.fields import (
+    EXAMPLE_UUID,
+    AnsweredCode,
+    BalanceAmount,
+    CurrencyCode,
+    Moment,
+    Name,
+    Request,
+    Response,
+    Time,
+    id_field,
+)
 from zerosum.api.schemas.problems import Problem
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT, EXPONENT_MAX, Currency, render_amount
@@ -38,9 +49,11 @@ class LedgerRequest(Request):
 
 
 class LedgerResponse(Response):
+    """A ledger."""
+
     id: LedgerId
-    name: str
-    created_at: Time
+    name: Annotated[str, Field(description="For people.", examples=["Acme Payments"])]
+    created_at: Annotated[Time, Field(description="When it was made.")]
 
 
 class CurrencyRequest(Request):
@@ -54,14 +67,18 @@ class CurrencyRequest(Request):
             json_schema_extra={"pattern": CURRENCY_CODE_PATTERN_TEXT},
         ),
     ]
-    exponent: Annotated[int, Field(description="Its decimal places, fixed for ever.", ge=0, le=EXPONENT_MAX)]
+    exponent: Annotated[
+        int, Field(description="Its decimal places, fixed for ever.", ge=0, le=EXPONENT_MAX, examples=[0])
+    ]
     name: Annotated[Name | None, Field(description="For people.", examples=["Loyalty points"])] = None
 
 
 class CurrencyResponse(Response):
+    """A currency the ledger can count in."""
+
     code: CurrencyCode
-    exponent: Annotated[int, Field(description="Its decimal places.")]
-    name: str
+    exponent: Annotated[int, Field(description="Its decimal places.", examples=[2])]
+    name: Annotated[str, Field(description="For people.", examples=["US Dollar"])]
     is_custom: Annotated[bool, Field(description="Whether this ledger has defined it; otherwise it is ISO 4217's.")]
 
 
@@ -75,64 +92,79 @@ class ApiKeyRequest(Request):
 
 
 class ApiKeyResponse(Response):
+    """A credential, without its secret."""
+
     id: Annotated[str, id_field(Prefix.API_KEY, "The key; also the `client_id` at the token endpoint.")]
     ledger: LedgerId
-    name: str
-    scopes: list[ScopeName]
-    expires_at: Time | None
-    revoked_at: Time | None
-    created_at: Time
+    name: Annotated[str, Field(description="For people.", examples=["Checkout"])]
+    scopes: Annotated[list[ScopeName], Field(description="What it may do.", examples=[["payments:write"]])]
+    expires_at: Annotated[Time | None, Field(description="Until when it is good; null means until it is revoked.")]
+    revoked_at: Annotated[Time | None, Field(description="Since when it is revoked, or null.", examples=[None])]
+    created_at: Annotated[Time, Field(description="When it was made.")]
 
 
 class NewApiKeyResponse(ApiKeyResponse):
-    key: Annotated[str, Field(description="The secret, shown only now. It is also the `client_secret`.")]
+    """A new credential. This answer alone shows its secret."""
+
+    key: Annotated[
+        str,
+        Field(
+            description="The secret, shown only now. It is also the `client_secret`.", examples=["zsk_AaH8b5TEdmCL…"]
+        ),
+    ]
 
 
 class ResourceReference(Response):
-    type: Annotated[str, Field(examples=["payment"])]
-    id: str
+    """What something is, and its id."""
+
+    type: Annotated[str, Field(description="What it is.", examples=["payment"])]
+    id: Annotated[str, Field(description="Its id.", examples=[f"pay_{EXAMPLE_UUID}"])]
 
 
 class KeyOutcomeResponse(Response):
     """What became of an idempotency key."""
 
-    key: str
-    outcome: Literal["posted", "refused"]
+    key: Annotated[str, Field(description="The key.", examples=["order-1001"])]
+    outcome: Annotated[Literal["posted", "refused"], Field(description="What became of it.")]
     resource: Annotated[ResourceReference | None, Field(description="What was posted under it.")] = None
     problem: Annotated[Problem | None, Field(description="Why it was refused.")] = None
-    created_at: Time
+    created_at: Annotated[Time, Field(description="When it was judged.")]
 
 
 class CurrencyTotalResponse(Response):
+    """The whole ledger in one currency."""
+
     currency: CurrencyCode
-    debits: BalanceAmount
-    credits: BalanceAmount
+    debits: Annotated[BalanceAmount, Field(description="All debits together.")]
+    credits: Annotated[BalanceAmount, Field(description="All credits together.")]
     difference: Annotated[BalanceAmount, Field(description="Always zero.", examples=["0.00"])]
 
 
 class TrialBalanceAccount(Response):
+    """One account's share."""
+
     account_id: AccountId
-    code: str
-    type: TypeName
+    code: AnsweredCode
+    type: Annotated[TypeName, Field(description="From our own point of view.", examples=["liability"])]
     currency: CurrencyCode
-    debits: BalanceAmount
-    credits: BalanceAmount
+    debits: Annotated[BalanceAmount, Field(description="Its debits together.")]
+    credits: Annotated[BalanceAmount, Field(description="Its credits together.")]
 
 
 class TrialBalanceResponse(Response):
     """All accounts with their debit and credit totals at one instant. It proves arithmetic, not truth."""
 
-    as_of: Time
-    currencies: list[CurrencyTotalResponse]
+    as_of: Annotated[Time, Field(description="The instant looked at.")]
+    currencies: Annotated[list[CurrencyTotalResponse], Field(description="The whole ledger, on every page.")]
     accounts: Annotated[list[TrialBalanceAccount], Field(description="By code, in pages.")]
-    has_more: bool
-    next_cursor: str | None
+    has_more: Annotated[bool, Field(description="Whether there are more accounts after these.")]
+    next_cursor: Annotated[str | None, Field(description="For the next page of accounts, or null.")]
 
 
 class BreakResponse(Response):
     """A place where the books contradict themselves."""
 
-    account_id: AccountId | None
+    account_id: Annotated[AccountId | None, Field(description="The account, where it lies in one.")]
     account_version: Annotated[int | None, Field(description="The posting, by its number in the account.")]
     what: Annotated[str, Field(description="In words.")]
 
@@ -143,8 +175,8 @@ class IntegrityResponse(Response):
     is_intact: Annotated[bool, Field(description="True where there is no break.")]
     accounts: Annotated[int, Field(description="How many were looked at.")]
     postings: Annotated[int, Field(description="How many were added up.")]
-    breaks: Annotated[list[BreakResponse], Field(description="At most 100.")]
-    as_of: Time
+    breaks: Annotated[list[BreakResponse], Field(description="At most 100.", examples=[[]])]
+    as_of: Annotated[Time, Field(description="When it was looked at.")]
 
 
 def ledger_body(ledger: LedgerRecord) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
 from zerosum.api.schemas.bulk import RehearsedBalance
 from zerosum.api.schemas.fields import (
+    EXAMPLE_UUID,
     AccountReference,
     Amount,
+    AnsweredCode,
+    AnsweredMetadata,
     BalanceAmount,
     CurrencyCode,
+    GivenMetadata,
     ItemKey,
-    Metadata,
     Moment,
     Request,
     Response,
@@ -49,7 +52,7 @@ class PaymentRequest(Request):
     effective_at: Annotated[
         Moment | None, Field(description="When it happened in the world; by default when it is posted.")
     ] = None
-    metadata: Metadata | None = None
+    metadata: GivenMetadata = None
 
     def order(self, idempotency_key: str) -> PaymentOrder:
         return PaymentOrder(
@@ -76,33 +79,42 @@ class PaymentResponse(Response):
     """A payment, with the accounts it went between; one of them may be the processor's clearing account."""
 
     id: Annotated[str, id_field(Prefix.PAYMENT, "The payment.")]
-    type: PaymentTypeName
-    status: PaymentStatusName
+    type: Annotated[PaymentTypeName, Field(description="As it was asked for.")]
+    status: Annotated[PaymentStatusName, Field(description="What has become of it.")]
     amount: Amount
     currency: CurrencyCode
-    from_: Annotated[AccountId, Field(alias="from")]
-    from_code: str
-    to: AccountId
-    to_code: str
-    reference: str | None
-    description: str | None
-    processor: Annotated[str, Field(description="Who carries it out; `internal` settles at once.")]
-    refunded: Annotated[BalanceAmount, Field(description="How much of it was given back.")]
-    disputed: Annotated[BalanceAmount, Field(description="How much of it is in dispute.")]
-    journal_entry_ids: list[str]
-    account_versions: Annotated[
-        dict[str, int], Field(description="The version each account has reached by it: for `min_version`.")
+    from_: Annotated[AccountId, Field(alias="from", description="The account that was debited.")]
+    from_code: AnsweredCode
+    to: Annotated[AccountId, Field(description="The account that was credited.")]
+    to_code: Annotated[AnsweredCode, Field(examples=["customers:bob"])]
+    reference: Annotated[str | None, Field(description="Your own reference, or null.", examples=["invoice 1001"])]
+    description: Annotated[str | None, Field(description="For people, or null.", examples=["Lunch"])]
+    processor: Annotated[
+        str, Field(description="Who carries it out; `internal` settles at once.", examples=["internal"])
     ]
-    effective_at: Time
-    created_at: Time
-    metadata: dict[str, str]
+    refunded: Annotated[BalanceAmount, Field(description="How much of it was given back.", examples=["0.00"])]
+    disputed: Annotated[BalanceAmount, Field(description="How much of it is in dispute.", examples=["0.00"])]
+    journal_entry_ids: Annotated[
+        list[str],
+        Field(description="What it posted: the entry that began it first.", examples=[[f"je_{EXAMPLE_UUID}"]]),
+    ]
+    account_versions: Annotated[
+        dict[str, int],
+        Field(
+            description="The version each account has reached by it: for `min_version`.",
+            examples=[{f"acc_{EXAMPLE_UUID}": 1}],
+        ),
+    ]
+    effective_at: Annotated[Time, Field(description="When it happened in the world.")]
+    created_at: Annotated[Time, Field(description="When it was written.")]
+    metadata: AnsweredMetadata
 
 
 class PaymentRehearsal(PaymentResponse):
     """A payment as it would be, and the balances after it."""
 
-    dry_run: Literal[True]
-    balances: list[RehearsedBalance]
+    dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
+    balances: Annotated[list[RehearsedBalance], Field(description="How the touched accounts would stand.")]
 
 
 def payment_body(payment: RecordedPayment) -> dict[str, Any]:

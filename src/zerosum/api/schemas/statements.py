@@ -10,7 +10,7 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, PostingResponse, posting_body
-from zerosum.api.schemas.fields import BalanceAmount, CurrencyCode, Response, Time
+from zerosum.api.schemas.fields import AnsweredCode, BalanceAmount, CurrencyCode, Response, Time
 from zerosum.domain.money import render_amount
 from zerosum.services.statements import Statement
 
@@ -43,7 +43,7 @@ class StatementResponse(Response):
     """One account over a span of time: opening and lines add up to closing."""
 
     account_id: AccountId
-    code: str
+    code: AnsweredCode
     currency: CurrencyCode
     from_: Annotated[Time, Field(alias="from", description="Belongs to the span.")]
     to: Annotated[Time, Field(description="Does not belong to it.")]
