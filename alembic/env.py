@@ -13,9 +13,11 @@ LOCK_TIMEOUT = "2s"
 
 
 def migrate(connection: Connection) -> None:
+    # For the session: each migration has a transaction of its own.
+    connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.commit()
     context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
     with context.begin_transaction():
-        connection.execute(text(f"set local lock_timeout = '{LOCK_TIMEOUT}'"))
         context.run_migrations()
 
 

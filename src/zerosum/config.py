@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
+from zerosum.domain.payments.clients import CLIENT_CURRENCY
 from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
@@ -74,6 +76,8 @@ class Settings(BaseSettings):
     token_audience: str = "zerosum"  # noqa: S105 - a name, not a secret
     token_seconds: Annotated[int, Field(ge=30, le=3600)] = 900
     trusted_issuers: Annotated[list[IssuerSettings], NoDecode] = []
+
+    client_currency: Annotated[str, Field(pattern=CURRENCY_CODE_PATTERN_TEXT)] = CLIENT_CURRENCY.code
 
     rate_limit_per_principal: str = "1000/s"
     rate_limit_per_address: str = "2000/s"

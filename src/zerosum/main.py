@@ -40,6 +40,7 @@ from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.balances import Balances
+from zerosum.services.clients import Clients, client_currency
 from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
 from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
@@ -96,6 +97,16 @@ class Service:
             accounts=accounts,
             api_keys=api_keys,
             balances=Balances(self.database, directory, currencies, self.cache, cursors, now),
+            clients=Clients(
+                self.database,
+                self.committer,
+                accounts,
+                directory,
+                currencies,
+                cursors,
+                now,
+                client_currency(settings.client_currency),
+            ),
             currencies=currencies,
             inspector=Inspector(self.database, now),
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),

@@ -19,6 +19,8 @@ SOMETHING = {
     "payment": f"pay_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
     "api_key": f"key_{UNKNOWN_UUID}",
+    "tx": "4294967295",
+    "client": "65535",
     "key": "nobody",
     "name": "redoc.standalone.js",
 }
@@ -49,7 +51,7 @@ class Documented:
 
     @property
     def moves_money(self) -> bool:
-        return self.method == "POST" and bool({"Payments", "Journal"} & set(self.operation["tags"]))
+        return self.method == "POST" and bool({"Payments", "Journal", "Clients"} & set(self.operation["tags"]))
 
     @property
     def acts_upon(self) -> bool:

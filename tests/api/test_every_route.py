@@ -133,16 +133,30 @@ ENTRY = {
     ],
 }
 PAYMENT = {"type": "transfer", "amount": "1", "currency": "USD", "from": "a", "to": "b"}
+TRANSACTION = {"type": "deposit", "client": 1, "tx": 1, "amount": "1"}
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/payments": PAYMENT,
     "/v1/payments/bulk": PAYMENT,
     "/v1/journal-entries": ENTRY,
     "/v1/journal-entries/bulk": ENTRY,
+    "/v1/transactions": TRANSACTION,
+    "/v1/transactions/bulk": {**TRANSACTION, "tx": 2},
 }
 """A good body, or item, for each route that moves money. A new one must be added here."""
 
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "payments": {"description": "x"},
+    "journal-entries": {"reason": "y"},
+    "transactions": {"amount": "2"},
+}
+"""What makes another request of the same kind."""
+
 UPON: dict[str, dict[str, Any]] = {"/v1/journal-entries/{entry}/reverse": {"reason": "x"}}
 """The same for those that act upon what their path names. How they replay is tested with what they act upon."""
+
+
+def kind_of(route: Documented) -> str:
+    return route.path.split("/")[2]
 
 
 async def money_routes(client: Client) -> list[Documented]:
@@ -192,12 +206,12 @@ async def test_every_money_post_replays_its_key_and_refuses_it_for_another_body(
         assert first.status_code in (200, 201), first.text
         again = await send(client, route, key)
         assert again.headers.get("idempotency-replayed") == "true" or again.json()["results"][0]["replayed"] is True
-        other = {"description": "x"} if "type" in BODIES[route.path] else {"reason": "y"}
-        refused(await send(client, route, key, **other), 422, "idempotency_key_reused")
+        refused(await send(client, route, key, **OTHERWISE[kind_of(route)]), 422, "idempotency_key_reused")
         for elsewhere in routes:
-            if ("type" in BODIES[elsewhere.path]) is not ("type" in BODIES[route.path]):
+            if kind_of(elsewhere) != kind_of(route):
                 refused(await send(client, elsewhere, key), 422, "idempotency_key_reused")
-    assert (await client.balance("b"))["version"] == len(routes)
+    versions = (await client.balance("b"))["version"], (await client.balance("clients:1"))["version"]
+    assert versions == (4, 2)
 
 
 # --- Another ledger --------------------------------------------------------------------------------------------------
@@ -253,10 +267,12 @@ async def test_what_another_ledger_has_cannot_be_named_in_a_body(client: Client,
     await client.open_account("b")
     theirs = await things_of(stranger)
     for route in await money_routes(client):
+        if kind_of(route) == "transactions":
+            continue  # It names no account.
         for thing in ("account", "code"):
             pair = []
             for named in (theirs[thing], unknown_like(thing, theirs[thing])):
-                if "type" in BODIES[route.path]:
+                if kind_of(route) == "payments":
                     change: dict[str, Any] = {"to": named}
                 else:
                     change = {"postings": [ENTRY["postings"][0], {**ENTRY["postings"][1], "account": named}]}  # type: ignore[dict-item]

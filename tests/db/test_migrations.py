@@ -115,7 +115,7 @@ async def test_a_migration_gives_up_when_it_cannot_have_its_lock_at_once(servers
     """It would make every payment queue behind it."""
     async with migrated_database(servers, f"zerosum_locked_{worker_id}") as dsn, connected(dsn) as reader:
         async with reader.transaction():
-            await reader.execute("lock table accounts in access share mode")
+            await reader.execute("lock table accounts, journal_entries in access share mode")
             with pytest.raises(Exception, match="lock timeout"):
                 await migrate(dsn, role=OWNER_ROLE, revision="base")
         assert await current_revision(dsn) == HEAD

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from zerosum.services.accounts import Accounts
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.balances import Balances
+from zerosum.services.clients import Clients
 from zerosum.services.currencies import Currencies
 from zerosum.services.inspection import Inspector
 from zerosum.services.journal import Journal
@@ -20,6 +21,7 @@ class Services:
     accounts: Accounts
     api_keys: ApiKeys
     balances: Balances
+    clients: Clients
     currencies: Currencies
     inspector: Inspector
     journal: Journal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -29,55 +29,61 @@ class AccountFilter:
 
 async def insert_account(connection: AsyncConnection, account: Account) -> bool:
     """Whether it was inserted: False when the ledger has an account of that code already."""
-    state = account.state
-    statement = (
-        insert(accounts)
-        .values(
-            ledger_id=state.ledger_id,
-            id=state.id,
-            version=state.version,
-            code=account.code,
-            name=account.name,
-            currency=state.currency,
-            type=account.type.value,
-            status=state.status.value,
-            posted_debits=state.posted_debits,
-            posted_credits=state.posted_credits,
-            held=state.held,
-            min_available=state.min_available,
-            max_available=state.max_available,
-            head=state.head,
-            created_at=account.created_at,
-            metadata=dict(account.metadata) or None,
-        )
-        .on_conflict_do_nothing(constraint="accounts_code_unique")
-        .returning(accounts.c.id)
-    )
-    return (await connection.execute(statement)).first() is not None
+    return bool(await insert_accounts(connection, [account]))
+
+
+async def insert_accounts(connection: AsyncConnection, new: Sequence[Account]) -> set[UUID]:
+    """The ids of those that were inserted: all but those whose code an account of the ledger has already.
+
+    In the order of their codes, so that two callers with the same codes do not wait for each other crosswise.
+    """
+    rows = [
+        {
+            "ledger_id": account.state.ledger_id,
+            "id": account.state.id,
+            "version": account.state.version,
+            "code": account.code,
+            "name": account.name,
+            "currency": account.state.currency,
+            "type": account.type.value,
+            "status": account.state.status.value,
+            "posted_debits": account.state.posted_debits,
+            "posted_credits": account.state.posted_credits,
+            "held": account.state.held,
+            "min_available": account.state.min_available,
+            "max_available": account.state.max_available,
+            "head": account.state.head,
+            "created_at": account.created_at,
+            "metadata": dict(account.metadata) or None,
+        }
+        for account in sorted(new, key=lambda account: account.code)
+    ]
+    statement = insert(accounts).on_conflict_do_nothing(constraint="accounts_code_unique").returning(accounts.c.id)
+    return set((await connection.execute(statement, rows)).scalars())
 
 
 async def find_account(
     connection: AsyncConnection, ledger_id: UUID, *, id_: UUID | None, code: str | None
 ) -> Account | None:
     """By id or by code, as it is now."""
-    row = (await connection.execute(_select(ledger_id).where(_is_named(id_, code)))).first()
-    return None if row is None else _account(row)
+    row = (await connection.execute(select_accounts(ledger_id).where(_is_named(id_, code)))).first()
+    return None if row is None else account_of(row)
 
 
 async def lock_account(
     connection: AsyncConnection, ledger_id: UUID, *, id_: UUID | None, code: str | None
 ) -> Account | None:
     """The same, with the row locked as the committer locks it: no posting can come in between."""
-    statement = _select(ledger_id).where(_is_named(id_, code)).with_for_update(key_share=True)
+    statement = select_accounts(ledger_id).where(_is_named(id_, code)).with_for_update(key_share=True)
     row = (await connection.execute(statement)).first()
-    return None if row is None else _account(row)
+    return None if row is None else account_of(row)
 
 
 async def find_account_states(
     connection: AsyncConnection, ledger_id: UUID, account_ids: list[AccountId]
 ) -> list[AccountState]:
     """The states as they are now, not locked: for looking, not for deciding."""
-    rows = await connection.execute(_select(ledger_id).where(accounts.c.id.in_(account_ids)))
+    rows = await connection.execute(select_accounts(ledger_id).where(accounts.c.id.in_(account_ids)))
     return [account_state(row) for row in rows]
 
 
@@ -86,7 +92,7 @@ async def find_accounts(
 ) -> list[Account]:
     """All accounts named by one of these."""
     is_named = accounts.c.id.in_(ids) | accounts.c.code.in_(codes)
-    return [_account(row) for row in await connection.execute(_select(ledger_id).where(is_named))]
+    return [account_of(row) for row in await connection.execute(select_accounts(ledger_id).where(is_named))]
 
 
 async def list_accounts(
@@ -99,7 +105,7 @@ async def list_accounts(
     is_ascending: bool,
 ) -> list[Account]:
     """A page by id, which is by creation."""
-    statement = _select(ledger_id)
+    statement = select_accounts(ledger_id)
     if wanted.type is not None:
         statement = statement.where(accounts.c.type == wanted.type)
     if wanted.currency is not None:
@@ -111,7 +117,7 @@ async def list_accounts(
     for key, value in wanted.metadata.items():
         statement = statement.where(accounts.c.metadata[key].astext == value)
     rows = await connection.execute(paged(statement, accounts.c.id, after, limit, is_ascending=is_ascending))
-    return [_account(row) for row in rows]
+    return [account_of(row) for row in rows]
 
 
 async def update_account(
@@ -136,7 +142,7 @@ def _is_named(id_: UUID | None, code: str | None) -> ColumnElement[bool]:
     return accounts.c.id == id_ if id_ is not None else accounts.c.code == code
 
 
-def _select(ledger_id: UUID) -> Select[Any]:
+def select_accounts(ledger_id: UUID) -> Select[Any]:
     return select(accounts).where(accounts.c.ledger_id == ledger_id)
 
 
@@ -158,7 +164,7 @@ def account_state(row: Row[Any]) -> AccountState:
     )
 
 
-def _account(row: Row[Any]) -> Account:
+def account_of(row: Row[Any]) -> Account:
     return Account(
         code=row.code,
         name=row.name,

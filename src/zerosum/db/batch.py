@@ -250,28 +250,28 @@ class BatchConnection:
         Unknown accounts are left out, and with `skip_locked` those that another transaction holds.
         """
         statement = LOCK_FREE_ACCOUNTS if skip_locked else LOCK_ACCOUNTS
-        rows = await self._fetch(statement, [ledger for ledger, _ in wanted], [account for _, account in wanted])
+        rows = await self.fetch(statement, [ledger for ledger, _ in wanted], [account for _, account in wanted])
         return [_account_state(row) for row in rows]
 
     async def find_used_keys(self, wanted: Sequence[Key]) -> dict[Key, UsedKey]:
         """Which of the keys were used before, and for what. Called with the locks held, so the answer stays true."""
         arguments = [ledger for ledger, _ in wanted], [key for _, key in wanted]
-        if not await self._fetch(FIND_USED_KEYS, *arguments):
+        if not await self.fetch(FIND_USED_KEYS, *arguments):
             return {}
-        rows = await self._fetch(DESCRIBE_USED_KEYS, *arguments)
+        rows = await self.fetch(DESCRIBE_USED_KEYS, *arguments)
         return {wanted[row[0] - 1]: used_key(row) for row in rows}
 
     async def find_reversed(self, wanted: Sequence[tuple[UUID, UUID]]) -> dict[UUID, UUID]:
         """Which of these entries of these ledgers were reversed, and by which. Called with the locks held."""
-        rows = await self._fetch(FIND_REVERSED, [ledger for ledger, _ in wanted], [entry for _, entry in wanted])
+        rows = await self.fetch(FIND_REVERSED, [ledger for ledger, _ in wanted], [entry for _, entry in wanted])
         return {row[0]: row[1] for row in rows}
 
     async def write(self, outcomes: Sequence[Posted], accounts: Sequence[AccountState], posted_at: datetime) -> None:
         """Entries, postings, payments, events and balances in one statement. `outcomes` are sorted by key."""
-        await self._fetch(WRITE, posted_at, *_columns(outcomes, accounts))
+        await self.fetch(WRITE, posted_at, *_columns(outcomes, accounts))
 
     async def write_refusals(self, refusals: Sequence[RefusalRow], posted_at: datetime) -> None:
-        await self._fetch(
+        await self.fetch(
             WRITE_REFUSALS,
             posted_at,
             [refusal.ledger_id for refusal in refusals],
@@ -308,7 +308,7 @@ class BatchConnection:
     async def close(self) -> None:
         await self._connection.close()
 
-    async def _fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+    async def fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         prepared = self._prepared.get(statement)
         if prepared is None:
             prepared = self._prepared[statement] = await self._connection.prepare(statement)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -12,23 +14,29 @@ from zerosum.db.tables import events
 from zerosum.domain.events import EventType, ResourceType
 
 
-async def insert_event(
-    connection: AsyncConnection,
-    ledger_id: UUID,
-    *,
-    id_: UUID,
-    type_: EventType,
-    resource_type: ResourceType,
-    resource_id: UUID,
-    created_at: datetime,
-) -> None:
-    await connection.execute(
-        insert(events).values(
-            ledger_id=ledger_id,
-            id=id_,
-            created_at=created_at,
-            type=type_.value,
-            resource_type=resource_type.value,
-            resource_id=resource_id,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    ledger_id: UUID
+    id: UUID
+    type: EventType
+    resource_type: ResourceType
+    resource_id: UUID
+    created_at: datetime
+
+
+async def insert_events(connection: AsyncConnection, new: Sequence[NewEvent]) -> None:
+    if new:
+        await connection.execute(
+            insert(events),
+            [
+                {
+                    "ledger_id": event.ledger_id,
+                    "id": event.id,
+                    "created_at": event.created_at,
+                    "type": event.type.value,
+                    "resource_type": event.resource_type.value,
+                    "resource_id": event.resource_id,
+                }
+                for event in new
+            ],
         )
-    )

@@ -17,6 +17,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Numeric,
@@ -198,6 +199,38 @@ payments = Table(
     CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
 )
 
+client_transactions = Table(
+    "client_transactions",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("tx", BigInteger),
+    _required("client", Integer),
+    _required("type", Text),
+    _required("status", Text),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("entry_id", Uuid),  # that carried it out
+    PrimaryKeyConstraint("ledger_id", "tx", name="client_transactions_pkey"),
+    Index("client_transactions_by_client", "ledger_id", "client", "entry_id", unique=True),
+    CheckConstraint("tx between 0 and 4294967295", name="client_transactions_tx_in_range"),
+    CheckConstraint("client between 0 and 65535", name="client_transactions_client_in_range"),
+    CheckConstraint("type in ('deposit', 'withdrawal')", name="client_transactions_type_known"),
+    CheckConstraint(
+        "status in ('carried_out', 'disputed', 'resolved', 'charged_back')", name="client_transactions_status_known"
+    ),
+    CheckConstraint("amount > 0", name="client_transactions_amount_positive"),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("content_sha256", LargeBinary),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "name", name="imports_pkey"),
+)
+
 refusals = Table(
     "refusals",
     metadata,
@@ -276,6 +309,8 @@ GRANTS: dict[Table, str] = {
     journal_entries: "insert",
     postings: "insert",
     payments: "insert, update (status)",
+    client_transactions: "insert, update (status)",
+    imports: "insert",
     refusals: "insert",
     events: "insert",
     api_keys: "insert, update (revoked_at)",

@@ -245,6 +245,21 @@ class PaymentNotFound(DomainError):
     title = "No such payment"
 
 
+class ClientNotFound(DomainError):
+    code = "client_not_found"
+    title = "No such client"
+
+
+class TransactionNotFound(DomainError):
+    code = "transaction_not_found"
+    title = "No such transaction of a client"
+
+
+class ImportDiffers(DomainError):
+    code = "import_differs"
+    title = "The name was used before, for other content"
+
+
 class ApiKeyNotFound(DomainError):
     code = "api_key_not_found"
     title = "No such API key"

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from zerosum.db.accounts import AccountFilter, find_account, insert_account, list_accounts, lock_account, update_account
+from zerosum.db.accounts import (
+    AccountFilter,
+    find_account,
+    find_accounts,
+    insert_account,
+    insert_accounts,
+    list_accounts,
+    lock_account,
+    update_account,
+)
 from zerosum.db.engine import Connection, Database
-from zerosum.db.events import insert_event
+from zerosum.db.events import NewEvent, insert_events
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import AccountExists, AccountNotFound, InvalidState
 from zerosum.domain.events import EventType, ResourceType
@@ -96,27 +105,40 @@ class Accounts:
         self._directory.remember(caller.ledger_id, account)
         return account
 
-    def unlimited(self, caller: Caller, code: str, currency: Currency, type_: AccountType, name: str) -> Account:
-        """An account without floor, as it would be opened now."""
+    def draft(
+        self,
+        caller: Caller,
+        code: str,
+        currency: Currency,
+        type_: AccountType,
+        name: str | None,
+        floor: Decimal | None = None,
+    ) -> Account:
+        """An account as it would be opened now."""
         return Account(
             code=code,
             name=name,
             type=type_,
             metadata={},
             created_at=self._now(),
-            state=new_account_state(caller, currency, type_, None, None),
+            state=new_account_state(caller, currency, type_, floor, None),
         )
 
-    async def ensure(self, caller: Caller, account: Account) -> Account:
-        """The account of this code, which is opened where there is none yet: for clearing accounts."""
+    async def ensure(self, caller: Caller, drafts: Sequence[Account]) -> list[Account]:
+        """The accounts of these codes, which are opened where there are none yet: clearing accounts and clients."""
+        if not drafts:
+            return []
         async with self._database.work(caller.ledger_id) as connection:
-            if await insert_account(connection, account):
-                await self._announce(connection, account, EventType.ACCOUNT_OPENED)
-                return account
-            found = await find_account(connection, caller.ledger_id, id_=None, code=account.code)
-        if found is None:
-            raise AccountNotFound("This ledger has no such account.")
-        return found
+            opened = await insert_accounts(connection, drafts)
+            made = [account for account in drafts if account.state.id in opened]
+            await insert_events(
+                connection,
+                [self._opening(account) for account in made],
+            )
+            there = {account.code for account in drafts} - {account.code for account in made}
+            if not there:
+                return made
+            return made + await find_accounts(connection, caller.ledger_id, ids=(), codes=there)
 
     async def get(self, caller: Caller, reference: str) -> Account:
         """Raises InvalidId, AccountNotFound."""
@@ -213,11 +235,13 @@ class Accounts:
         return await self._currencies.get(caller.ledger_id, name.currency)
 
     async def _announce(self, connection: Connection, account: Account, event: EventType) -> None:
-        await insert_event(
-            connection,
-            account.state.ledger_id,
-            id_=new_uuid(),
-            type_=event,
+        await insert_events(connection, [replace(self._opening(account), type=event)])
+
+    def _opening(self, account: Account) -> NewEvent:
+        return NewEvent(
+            ledger_id=account.state.ledger_id,
+            id=new_uuid(),
+            type=EventType.ACCOUNT_OPENED,
             resource_type=ResourceType.ACCOUNT,
             resource_id=account.state.id,
             created_at=self._now(),

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from zerosum.db.accounts import find_account_states
 from zerosum.db.batch import Key, UsedKey
+from zerosum.db.clients import find_records
 from zerosum.db.engine import Connection, Database
 from zerosum.db.journal import UsedKeyRow, find_reversed, find_used_keys
 from zerosum.domain.errors import DomainError, IdempotencyKeyReused
@@ -117,11 +118,18 @@ class Desk(Generic[AnyOrder, View]):
             return Done(self._kind.view(answer, prepared.names))
         return _raised((await self._done(caller, [prepared], [answer]))[0])
 
-    async def each(self, caller: Caller, orders: Sequence[AnyOrder | DomainError]) -> list[Done[View] | DomainError]:
-        """One result for each, in order. An order that was refused before it came here is passed through."""
+    async def each(
+        self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, order_key: int | None = None
+    ) -> list[Done[View] | DomainError]:
+        """One result for each, in order. An order that was refused before it came here is passed through.
+
+        Calls with one order key keep their order among each other.
+        """
         prepared, _ = await self._prepare_each(caller, orders)
         fit = [item for item in prepared if isinstance(item, Prepared)]
-        answers = await self._committer.carry_out_each([item.command for item in fit]) if fit else []
+        answers = (
+            await self._committer.carry_out_each([item.command for item in fit], order_key=order_key) if fit else []
+        )
         done = iter(await self._done(caller, fit, answers))
         return [next(done) if isinstance(item, Prepared) else item for item in prepared]
 
@@ -153,8 +161,10 @@ class Desk(Generic[AnyOrder, View]):
             states = await find_account_states(connection, caller.ledger_id, list(ids))
             originals = [one.original_id for one in commands if isinstance(one, Reverse)]
             reversed_ = await find_reversed(connection, caller.ledger_id, originals) if originals else None
+            txs = {tx for command in commands for _, tx in command.record_keys()}
+            records = await find_records(connection, caller.ledger_id, txs) if txs else None
         states += [account.state for account in imagined.values() if account.state.id in ids]
-        rehearsal = Rehearsal(states, _by_ledger(caller, used), self._now(), reversed_)
+        rehearsal = Rehearsal(states, _by_ledger(caller, used), self._now(), reversed_, records)
         answers = rehearsal.together(commands) if is_atomic else rehearsal.each(commands)
         if isinstance(answers, tuple):
             return answers[0], _refusal(answers[1])

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from zerosum.db.batch import AccountKey, BatchConnection
+from zerosum.db.client_batch import find_client_transactions, freeze_accounts, write_client_transactions
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
 from zerosum.domain.errors import InternalError, OutcomeUnknown, Unavailable
 from zerosum.domain.ledger.account import AccountState
@@ -150,8 +151,10 @@ class LaneCarrier:
         used = await connection.find_used_keys(keys)
         originals = [(c.ledger_id, c.original_id) for work in works for c in work.commands if isinstance(c, Reverse)]
         reversed_ = await connection.find_reversed(originals) if originals else None
-        versions = {account.id: account.version for account in locked}
-        book = Book(locked, reversed_=reversed_)
+        wanted = {key for work in works for c in work.commands for key in c.record_keys()}
+        records = await find_client_transactions(connection, wanted) if wanted else {}
+        before = {account.id: (account.version, account.status) for account in locked}
+        book = Book(locked, dict(records), reversed_)
         posted_at = self._now()
         judge = Judge(book, used, posted_at)
         answers: list[Answers] = [
@@ -160,12 +163,17 @@ class LaneCarrier:
             else [judge.answer(command) for command in work.commands]
             for work in works
         ]
-        changed = [account for account in book.accounts.values() if account.version != versions[account.id]]
+        changed = [account for account in book.accounts.values() if account.version != before[account.id][0]]
         verdict = judge.verdict
         if verdict.posted:
             # One order for everybody: two batches that share keys must not wait for each other on the unique index.
             verdict.posted.sort(key=lambda outcome: outcome.entry.idempotency_key)
             await connection.write(verdict.posted, changed, posted_at)
+            if wanted:
+                await write_client_transactions(connection, records, book.records, verdict.posted)
+                locked_clients = [account for account in changed if account.status is not before[account.id][1]]
+                if locked_clients:
+                    await freeze_accounts(connection, locked_clients, posted_at)
         if verdict.refusals:
             verdict.refusals.sort(key=lambda row: row.idempotency_key)
             await connection.write_refusals(verdict.refusals, posted_at)

@@ -147,11 +147,12 @@ class _PaymentKind:
             currency = self._currencies.find_known(ledger_id, currency_code)
             if currency is None or self._directory.find_known(ledger_id, code) is not None:
                 continue
-            account = self._accounts.unlimited(
+            account = self._accounts.draft(
                 caller, code, currency, AccountType.ASSET, f"Clearing of the processor {INTERNAL_PROCESSOR}"
             )
             if may_write:
-                self._directory.remember(ledger_id, await self._accounts.ensure(caller, account))
+                for found in await self._accounts.ensure(caller, [account]):
+                    self._directory.remember(ledger_id, found)
             else:
                 imagined[code] = account
         return imagined

@@ -18,6 +18,14 @@ CLIENT_CURRENCY = Currency("XTS", 4, "Client money")
 """What clients are counted in where nothing else is configured: the code ISO 4217 keeps for tests, with four places."""
 
 
+CLIENT_CODE_PATTERN = "^clients:[0-9]+$"
+
+
+def client_code(client: int) -> str:
+    """The code of a client's account."""
+    return f"clients:{client}"
+
+
 class ClientCommandType(StrEnum):
     """What a client can be told to do: the first column of a client file."""
 

@@ -1,0 +1,171 @@
+"""Reading clients and their transactions. What is written goes through the lane (`client_batch.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Row, Select, and_, cast, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.accounts import account_of, paged, select_accounts
+from zerosum.db.tables import accounts, client_transactions, journal_entries, postings
+from zerosum.domain.events import ResourceType
+from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.account import Account
+from zerosum.domain.money import Currency, Money
+from zerosum.domain.payments.clients import (
+    CLIENT_CODE_PATTERN,
+    ClientCommandType,
+    ClientTransaction,
+    ClientTransactionStatus,
+    ClientTransactionType,
+)
+
+_STATUSES = {
+    ClientCommandType.DEPOSIT: ClientTransactionStatus.CARRIED_OUT,
+    ClientCommandType.WITHDRAWAL: ClientTransactionStatus.CARRIED_OUT,
+    ClientCommandType.DISPUTE: ClientTransactionStatus.DISPUTED,
+    ClientCommandType.RESOLVE: ClientTransactionStatus.RESOLVED,
+    ClientCommandType.CHARGEBACK: ClientTransactionStatus.CHARGED_BACK,
+}
+"""What an entry, known by its reason, made of its transaction."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordedTransaction:
+    """A client's transaction: as it is now, with the entry that carried it out; or as one command left it.
+
+    `account_versions` are those the entry gave, known only for the answer to a command.
+    """
+
+    tx: int
+    client: int
+    type: ClientTransactionType
+    amount: Decimal
+    currency: str
+    status: ClientTransactionStatus
+    entry_id: UUID
+    posted_at: datetime
+    account_versions: Mapping[UUID, int] | None = None
+
+
+async def find_transaction(connection: AsyncConnection, ledger_id: UUID, tx: int) -> RecordedTransaction | None:
+    row = (await connection.execute(_select_now(ledger_id).where(client_transactions.c.tx == tx))).first()
+    return None if row is None else _transaction(row)
+
+
+async def list_transactions(
+    connection: AsyncConnection, ledger_id: UUID, client: int, *, after: UUID | None, limit: int, is_ascending: bool
+) -> list[RecordedTransaction]:
+    """A page by the entry's id, which is by time."""
+    statement = _select_now(ledger_id).where(client_transactions.c.client == client)
+    key = client_transactions.c.entry_id
+    rows = await connection.execute(paged(statement, key, after, limit, is_ascending=is_ascending))
+    return [_transaction(row) for row in rows]
+
+
+async def find_answered(
+    connection: AsyncConnection, ledger_id: UUID, entry_ids: Collection[UUID]
+) -> dict[UUID, RecordedTransaction]:
+    """Transactions as these entries left them: what their commands were answered."""
+    line = postings.alias("line")
+    versions = (
+        select(
+            func.jsonb_agg(
+                aggregate_order_by(func.jsonb_build_array(line.c.account_id, line.c.account_version), line.c.place)
+            )
+        )
+        .where(line.c.ledger_id == ledger_id, line.c.entry_id == journal_entries.c.id)
+        .scalar_subquery()
+    )
+    statement = (
+        select(
+            client_transactions,
+            journal_entries.c.id.label("answered_id"),
+            journal_entries.c.reason,
+            journal_entries.c.posted_at,
+            versions.label("account_versions"),
+        )
+        .join(
+            journal_entries,
+            and_(
+                journal_entries.c.ledger_id == client_transactions.c.ledger_id,
+                cast(journal_entries.c.resource_id, BigInteger) == client_transactions.c.tx,
+            ),
+        )
+        .where(
+            client_transactions.c.ledger_id == ledger_id,
+            journal_entries.c.id.in_(entry_ids),
+            journal_entries.c.resource_type == ResourceType.CLIENT_TRANSACTION.value,
+        )
+    )
+    found: dict[UUID, RecordedTransaction] = {}
+    for row in await connection.execute(statement):
+        transaction = _transaction(row)
+        transaction.entry_id = row.answered_id
+        transaction.status = _STATUSES[ClientCommandType(row.reason)]
+        transaction.account_versions = {UUID(account_id): version for account_id, version in row.account_versions}
+        found[row.answered_id] = transaction
+    return found
+
+
+async def find_records(
+    connection: AsyncConnection, ledger_id: LedgerId, txs: Collection[int]
+) -> dict[tuple[LedgerId, int], ClientTransaction]:
+    """As a Book wants them, not locked: for looking, not for deciding."""
+    rows = await connection.execute(_select_now(ledger_id).where(client_transactions.c.tx.in_(txs)))
+    return {(ledger_id, row.tx): _record(ledger_id, row) for row in rows}
+
+
+async def list_clients(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID | None, limit: int, is_ascending: bool
+) -> list[Account]:
+    """A page of the accounts of clients, by id, which is by creation."""
+    statement = select_accounts(ledger_id).where(accounts.c.code.regexp_match(CLIENT_CODE_PATTERN))
+    rows = await connection.execute(paged(statement, accounts.c.id, after, limit, is_ascending=is_ascending))
+    return [account_of(row) for row in rows]
+
+
+def _select_now(ledger_id: UUID) -> Select[Any]:
+    return (
+        select(client_transactions, journal_entries.c.posted_at)
+        .join(
+            journal_entries,
+            and_(
+                journal_entries.c.ledger_id == client_transactions.c.ledger_id,
+                journal_entries.c.id == client_transactions.c.entry_id,
+            ),
+        )
+        .where(client_transactions.c.ledger_id == ledger_id)
+    )
+
+
+def _transaction(row: Row[Any]) -> RecordedTransaction:
+    return RecordedTransaction(
+        tx=row.tx,
+        client=row.client,
+        type=ClientTransactionType(row.type),
+        amount=row.amount,
+        currency=row.currency,
+        status=ClientTransactionStatus(row.status),
+        entry_id=row.entry_id,
+        posted_at=row.posted_at,
+    )
+
+
+def _record(ledger_id: LedgerId, row: Row[Any]) -> ClientTransaction:
+    places = -int(row.amount.as_tuple().exponent)
+    return ClientTransaction(
+        ledger_id=ledger_id,
+        tx=row.tx,
+        client=row.client,
+        type=ClientTransactionType(row.type),
+        status=ClientTransactionStatus(row.status),
+        money=Money(row.amount, Currency(row.currency, places)),
+    )
