@@ -8,18 +8,33 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 from redis import Redis
 
-from tests.campaigns.installation import Installation, installed
+from tests.campaigns.installation import BACK_SECONDS_MAX, Installation, installed
 
 LOAD = ("--rate", "400", "--seconds", "20", "--connections", "64")
 """An open loop, so that a stall shows in the latencies of all that should have come meanwhile."""
 
 Hurt = Callable[[Installation, threading.Event], None]
+
+
+def _signal(installation: Installation, number: signal.Signals) -> int:
+    """Which process got it. Redis may be on its way back from the last one."""
+    deadline = time.monotonic() + BACK_SECONDS_MAX
+    while True:
+        try:
+            pid = installation.valkey_pid()
+            os.kill(pid, number)
+        except (ProcessLookupError, FileNotFoundError, ValueError):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        else:
+            return pid
 
 
 def _leave_alone(_: Installation, is_over: threading.Event) -> None:
@@ -29,12 +44,11 @@ def _leave_alone(_: Installation, is_over: threading.Event) -> None:
 def _kill(installation: Installation, is_over: threading.Event) -> None:
     """Every two seconds; the supervisor starts it again each time."""
     while not is_over.wait(2.0):
-        os.kill(installation.valkey_pid(), signal.SIGKILL)
+        _signal(installation, signal.SIGKILL)
 
 
 def _hang(installation: Installation, is_over: threading.Event) -> None:
-    pid = installation.valkey_pid()
-    os.kill(pid, signal.SIGSTOP)
+    pid = _signal(installation, signal.SIGSTOP)
     try:
         is_over.wait()
     finally:
