@@ -219,7 +219,7 @@ async def test_a_custom_currency_is_paid_in_once_it_is_defined(client: Client) -
         ("pay_01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90", 404, "payment_not_found"),
         ("je_01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90", 422, "invalid_id"),
         ("pay_x", 422, "invalid_id"),
-        ("bulk", 405, "method_not_allowed"),
+        ("bulk", 422, "invalid_id"),
     ],
 )
 async def test_what_is_not_there_is_not_found(client: Client, payment_id: str, status: int, code: str) -> None:
