@@ -50,9 +50,7 @@ LEDGER_IS_SET = (
 def upgrade() -> None:
     for name, columns in TABLES.items():
         op.execute(f"create table {name} ({columns})")
-    op.execute(
-        "create unique index client_transactions_by_client on client_transactions (ledger_id, client, entry_id)"
-    )
+    op.execute("create unique index client_transactions_by_client on client_transactions (ledger_id, client, entry_id)")
     for name in TABLES:
         op.execute(f"alter table {name} enable row level security")
         op.execute(f"alter table {name} force row level security")

@@ -44,6 +44,7 @@ from zerosum.services.clients import Clients, client_currency
 from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
 from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
+from zerosum.services.imports import Imports
 from zerosum.services.inspection import Inspector
 from zerosum.services.journal import Journal
 from zerosum.services.lane import LaneCarrier
@@ -108,6 +109,7 @@ class Service:
                 client_currency(settings.client_currency),
             ),
             currencies=currencies,
+            imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),

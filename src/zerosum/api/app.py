@@ -15,6 +15,7 @@ from zerosum.api.endpoints import as_response
 from zerosum.api.manual import add_manual, manual_policies
 from zerosum.api.routes.accounts import account_routes
 from zerosum.api.routes.clients import client_routes
+from zerosum.api.routes.imports import import_routes
 from zerosum.api.routes.journal import journal_routes
 from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.payments import payment_routes
@@ -41,6 +42,7 @@ def make_app(services: Services, system: System, lifespan: Lifespan) -> tuple[Fa
     groups = [
         payment_routes(services),
         client_routes(services),
+        import_routes(services),
         account_routes(services),
         journal_routes(services),
         report_routes(services),

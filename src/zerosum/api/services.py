@@ -9,6 +9,7 @@ from zerosum.services.api_keys import ApiKeys
 from zerosum.services.balances import Balances
 from zerosum.services.clients import Clients
 from zerosum.services.currencies import Currencies
+from zerosum.services.imports import Imports
 from zerosum.services.inspection import Inspector
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
@@ -23,6 +24,7 @@ class Services:
     balances: Balances
     clients: Clients
     currencies: Currencies
+    imports: Imports
     inspector: Inspector
     journal: Journal
     ledgers: Ledgers

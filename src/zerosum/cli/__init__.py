@@ -154,6 +154,38 @@ def client_files(
     raise typer.Exit(run_process(inputs, options))
 
 
+@app.command("import")
+def import_files(
+    inputs: Annotated[list[str], typer.Argument(metavar="IN.csv…", help="Client files; `-` is stdin.")],
+    name: Annotated[str | None, typer.Option(help="What the import is called; by default its SHA-256.")] = None,
+    data_dir: DataDirOption = None,
+    url: Annotated[str | None, typer.Option(envvar="ZEROSUM_URL", help="A service elsewhere.")] = None,
+    token: Annotated[str | None, typer.Option(envvar="ZEROSUM_TOKEN", help="Its access token or API key.")] = None,
+    ledger: Annotated[str | None, typer.Option(help="Which ledger (led_…), where a database holds several.")] = None,
+    lanes: Annotated[int, typer.Option(min=1, max=16, help="Batches at once; a client keeps to one.")] = 2,
+    rejects: Annotated[Path | None, typer.Option(help="Write rows that were not carried out here, with why.")] = None,
+    refuse_negative_total: Annotated[
+        bool, typer.Option("--refuse-negative-total", help="Refuse chargebacks that leave a client owing.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Put client transactions from CSV into a ledger. Run it again to go on: nothing is done twice."""
+    from zerosum.cli.import_files import ImportOptions, run_import  # noqa: PLC0415
+
+    options = ImportOptions(
+        name=name,
+        data_dir=data_dir,
+        url=url,
+        token=token,
+        ledger=ledger,
+        lanes=lanes,
+        rejects=rejects,
+        refuse_negative_total=refuse_negative_total,
+        is_json=json,
+    )
+    raise typer.Exit(run_import(inputs, options))
+
+
 ShareOption = Annotated[float, typer.Option(min=0, max=1, help="Their share of all rows.")]
 
 

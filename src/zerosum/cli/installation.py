@@ -72,6 +72,11 @@ def installation_settings(data_dir: Path, **overrides: Any) -> Settings:
     )
 
 
+def is_embedded(data_dir: Path | None, settings: Settings) -> bool:
+    """Whether a command is about an installation of `up`, and not about the database that the settings name."""
+    return data_dir is not None or not settings.database_url
+
+
 def reachable_settings(data_dir: Path | None) -> Settings:
     """For commands beside a running service: the settings' database, or the one that `up` runs in the data folder.
 
@@ -80,9 +85,9 @@ def reachable_settings(data_dir: Path | None) -> Settings:
     from zerosum.db.checks import Unfit, check_reachable  # noqa: PLC0415 - not every command needs the database
 
     settings = load_settings()
-    if data_dir is None and settings.database_url:
+    if not is_embedded(data_dir, settings):
         try:
-            asyncio.run(check_reachable(settings.database_url))
+            asyncio.run(check_reachable(settings.required_database_url()))
         except Unfit as error:
             raise CommandFailed(f"ZEROSUM_DATABASE_URL: {error}", USAGE) from None
         return settings

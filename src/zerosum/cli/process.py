@@ -49,8 +49,8 @@ def run_process(names: Sequence[str], options: ProcessOptions) -> int:
     try:
         sources = find_sources(names)
         engine = choose_engine(sources, options.engine, refuse_negative_total=options.refuse_negative_total)
-        with _rejects(options.rejects, names) as rejects:
-            report = _Report(rejects)
+        with open_rejects(options.rejects, names) as rejects:
+            report = Report(rejects)
             begun = time.perf_counter()
             tally = _take(sources, engine, options, report)
             seconds = time.perf_counter() - begun
@@ -60,7 +60,7 @@ def run_process(names: Sequence[str], options: ProcessOptions) -> int:
     return _print(engine, tally, seconds, is_json=options.is_json)
 
 
-def _take(sources: Sequence[Source], engine: Engine, options: ProcessOptions, report: _Report) -> Tally:
+def _take(sources: Sequence[Source], engine: Engine, options: ProcessOptions, report: Report) -> Tally:
     sizes = [source.size for source in sources]
     total = None if None in sizes else sum(size for size in sizes if size is not None)
     columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -77,7 +77,7 @@ def _take(sources: Sequence[Source], engine: Engine, options: ProcessOptions, re
         return run.take(sources, engine)
 
 
-class _Report:
+class Report:
     """Malformed rows go to stderr, the first of them; all that was not carried out goes to the rejects."""
 
     def __init__(self, rejects: TextIO | None) -> None:
@@ -115,7 +115,7 @@ class _Report:
 
 
 @contextmanager
-def _rejects(path: Path | None, names: Sequence[str]) -> Iterator[TextIO | None]:
+def open_rejects(path: Path | None, names: Sequence[str]) -> Iterator[TextIO | None]:
     if path is None:
         yield None
         return

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Row, Select, and_, cast, func, select
+from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -84,34 +84,37 @@ async def find_answered(
         .where(line.c.ledger_id == ledger_id, line.c.entry_id == journal_entries.c.id)
         .scalar_subquery()
     )
-    statement = (
-        select(
-            client_transactions,
-            journal_entries.c.id.label("answered_id"),
-            journal_entries.c.reason,
-            journal_entries.c.posted_at,
-            versions.label("account_versions"),
+    entries = (
+        await connection.execute(
+            select(
+                journal_entries.c.id,
+                journal_entries.c.resource_id,
+                journal_entries.c.reason,
+                journal_entries.c.posted_at,
+                versions.label("account_versions"),
+            ).where(
+                journal_entries.c.ledger_id == ledger_id,
+                journal_entries.c.id.in_(entry_ids),
+                journal_entries.c.resource_type == ResourceType.CLIENT_TRANSACTION.value,
+            )
         )
-        .join(
-            journal_entries,
-            and_(
-                journal_entries.c.ledger_id == client_transactions.c.ledger_id,
-                cast(journal_entries.c.resource_id, BigInteger) == client_transactions.c.tx,
-            ),
-        )
-        .where(
-            client_transactions.c.ledger_id == ledger_id,
-            journal_entries.c.id.in_(entry_ids),
-            journal_entries.c.resource_type == ResourceType.CLIENT_TRANSACTION.value,
-        )
-    )
+    ).all()
+    # In two steps, each by key: joined, the planner would read all transactions of the ledger.
+    by_tx = await find_records(connection, LedgerId(ledger_id), {int(entry.resource_id) for entry in entries})
     found: dict[UUID, RecordedTransaction] = {}
-    for row in await connection.execute(statement):
-        transaction = _transaction(row)
-        transaction.entry_id = row.answered_id
-        transaction.status = _STATUSES[ClientCommandType(row.reason)]
-        transaction.account_versions = {UUID(account_id): version for account_id, version in row.account_versions}
-        found[row.answered_id] = transaction
+    for entry in entries:
+        record = by_tx[LedgerId(ledger_id), int(entry.resource_id)]
+        found[entry.id] = RecordedTransaction(
+            tx=record.tx,
+            client=record.client,
+            type=record.type,
+            amount=record.money.amount,
+            currency=record.money.currency.code,
+            status=_STATUSES[ClientCommandType(entry.reason)],
+            entry_id=entry.id,
+            posted_at=entry.posted_at,
+            account_versions={UUID(account_id): version for account_id, version in entry.account_versions},
+        )
     return found
 
 
@@ -119,7 +122,8 @@ async def find_records(
     connection: AsyncConnection, ledger_id: LedgerId, txs: Collection[int]
 ) -> dict[tuple[LedgerId, int], ClientTransaction]:
     """As a Book wants them, not locked: for looking, not for deciding."""
-    rows = await connection.execute(_select_now(ledger_id).where(client_transactions.c.tx.in_(txs)))
+    table = client_transactions
+    rows = await connection.execute(select(table).where(table.c.ledger_id == ledger_id, table.c.tx.in_(txs)))
     return {(ledger_id, row.tx): _record(ledger_id, row) for row in rows}
 
 
