@@ -4,8 +4,8 @@ The key is made of the import's name and the row's line. So the same file again,
 short, changes nothing that was done and does what was not.
 
 A client's rows always go down one lane, in order. Rows of different clients meet in a tx id, which one of them may have
-used, and in the clearing account, which huge amounts may fill up: such rows never go out in one round, and a round begins
-when the one before it has been answered. So the result is that of the rows one after the other.
+used, and in the clearing account, which huge amounts may fill up: such rows never go out in one round, and a round
+begins when the one before it has been answered. So the result is that of the rows one after the other.
 """
 
 from __future__ import annotations
