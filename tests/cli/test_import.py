@@ -1,0 +1,130 @@
+"""`zerosum import` as a whole command, into a running installation."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.campaigns.installation import Installation, installed
+from tests.cli.command import assert_one_clear_line, zerosum
+
+HEADER = "type,client,tx,amount\n"
+LEDGER_SECONDS_MAX = 30.0
+
+pytestmark = pytest.mark.xdist_group("import")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Installation]:
+    with installed() as installation:
+        yield installation
+
+
+def deposits(path: Path, rows: int, *, first_tx: int, seed: int) -> Path:
+    """Deposits and, now and then, a withdrawal that may be too much."""
+    chance = random.Random(seed)
+    lines = []
+    for tx in range(first_tx, first_tx + rows):
+        type_ = "withdrawal" if chance.random() < 0.2 else "deposit"
+        lines.append(f"{type_},{chance.randrange(300)},{tx},{chance.randrange(1, 99)}.5")
+    path.write_text(HEADER + "\n".join(lines) + "\n")
+    return path
+
+
+def accounts(running: Installation) -> dict[int, tuple[str, str, str]]:
+    found = {}
+    cursor = None
+    with httpx.Client(base_url=running.base_url, headers=running.headers, trust_env=False) as http:
+        while True:
+            page = http.get("/v1/clients", params={"limit": 200} | ({"cursor": cursor} if cursor else {})).json()
+            for one in page["data"]:
+                found[one["client"]] = (one["available"], one["held"], one["total"])
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return found
+
+
+def processed(*paths: Path) -> dict[int, tuple[str, str, str]]:
+    said = zerosum("process", *map(str, paths))
+    assert said.code == 0
+    rows = [line.split(",") for line in said.out.splitlines()[1:]]
+    return {int(row[0]): (row[1], row[2], row[3]) for row in rows}
+
+
+def test_killed_in_the_middle_and_run_again_it_is_as_if_it_had_not_been_killed(
+    running: Installation, tmp_path: Path
+) -> None:
+    path = deposits(tmp_path / "first.csv", 30_000, first_tx=0, seed=1)
+    command = [sys.executable, "-m", "zerosum", "import", str(path), "--data-dir", str(running.folder)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + LEDGER_SECONDS_MAX
+    while not accounts(running):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    said = zerosum("import", str(path), "--data-dir", str(running.folder), "--json")
+    assert said.code == 0, said.err
+    assert accounts(running) == processed(path)
+
+
+def test_over_http_it_goes_on_with_what_the_database_was_given(running: Installation, tmp_path: Path) -> None:
+    path = deposits(tmp_path / "second.csv", 1500, first_tx=1_000_000, seed=2)
+    where = ["--url", running.base_url, "--token", running.credentials["api_key"]]
+    straight = zerosum("import", str(path), "--data-dir", str(running.folder))
+    before = accounts(running)
+    said = zerosum("import", str(path), *where)
+    assert (straight.code, said.code) == (0, 0), said.err
+    assert "1,500 of them were there before" in said.err
+    assert accounts(running) == before
+
+
+def test_stdin_is_named_by_its_content_too(running: Installation, tmp_path: Path) -> None:
+    path = deposits(tmp_path / "third.csv", 20, first_tx=2_000_000, seed=3)
+    command = [sys.executable, "-m", "zerosum", "import", "-", "--data-dir", str(running.folder)]
+    for there_before in (0, 20):
+        with path.open("rb") as stream:
+            done = subprocess.run(command, stdin=stream, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert f"{there_before} of them were there before" in done.stderr
+
+
+def test_another_file_under_a_known_name_is_one_clear_line(running: Installation, tmp_path: Path) -> None:
+    where = ["--name", "known", "--data-dir", str(running.folder)]
+    assert zerosum("import", str(deposits(tmp_path / "a.csv", 2, first_tx=3_000_000, seed=4)), *where).code == 0
+    other = zerosum("import", str(deposits(tmp_path / "b.csv", 2, first_tx=3_000_002, seed=5)), *where)
+    assert (other.code, other.out) == (1, "")
+    assert other.err == "zerosum: The name was used before, for other content.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nosuch.csv"], "nosuch.csv"),
+        (["/"], "directory"),
+        (["a.csv", "--url", "http://127.0.0.1:1"], "--token"),
+        (["a.csv", "--name", "a b"], "--name"),
+        (["a.csv", "a.csv", "--name", "x"], "--name"),
+        (["a.csv", "--data-dir", "/nosuch"], "nothing runs"),
+        (["bad.csv"], "column"),
+    ],
+)
+def test_what_cannot_begin_is_one_clear_line(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "a.csv").write_text(HEADER)
+    (tmp_path / "bad.csv").write_text("type,client\n")
+    named = [str(tmp_path / each) if each.endswith(".csv") else each for each in arguments]
+    assert_one_clear_line(zerosum("import", *named), words)
+
+
+def test_a_service_that_does_not_answer_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(HEADER)
+    said = zerosum("import", str(tmp_path / "a.csv"), "--url", "http://127.0.0.1:1", "--token", "x")
+    assert (said.code, said.out, said.err.count("\n")) == (1, "", 1)
