@@ -65,7 +65,8 @@ async def test_the_manual_tells_what_the_policy_asks(service: Service, client: C
             continue
         route = told[policy.method, manual_path(policy.template)]
         security = route.operation["security"]
-        assert security == ([] if policy.scope is None else [{"bearer": []}, {"oauth2": [policy.scope.value]}])
+        scopes = [{"oauth2": [scope.value]} for scope in policy.scopes]
+        assert security == ([{"bearer": []}, *scopes] if scopes else [])
         assert route.needs_key is policy.needs_key
         body = route.operation.get("requestBody", {"content": {}})
         media = {
@@ -94,13 +95,20 @@ async def test_every_other_route_needs_its_scope_and_no_other(
 ) -> None:
     for policy in private(service):
         assert policy.scope is not None
-        lacking = await make_client(service, ledger_id, [scope for scope in Scope if scope is not policy.scope])
+        lacking = await make_client(service, ledger_id, [scope for scope in Scope if scope not in policy.scopes])
         answer = await ask(lacking, policy)
         refused(answer, 403, "forbidden", facts={"scope": policy.scope.value})
-        having = await make_client(service, ledger_id, [policy.scope])
-        assert (await ask(having, policy)).status_code not in (401, 403, 500)
-        for made in (lacking, having):
+        assert answer.json()["detail"].endswith(f"{' or '.join(policy.scopes)}.")
+        having = [await make_client(service, ledger_id, [scope]) for scope in policy.scopes]
+        for made in having:
+            assert (await ask(made, policy)).status_code not in (401, 403, 500)
+        for made in (lacking, *having):
             await made.http.aclose()
+
+
+async def test_what_became_of_a_key_is_told_to_whoever_may_read_what_it_made(service: Service) -> None:
+    others = {policy.template: policy.scopes for policy in private(service) if policy.other_scope is not None}
+    assert others == {"/v1/idempotency-keys/{key:path}": (Scope.PAYMENTS_READ, Scope.JOURNAL_READ)}
 
 
 # --- Query parameters ------------------------------------------------------------------------------------------------

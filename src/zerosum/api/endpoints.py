@@ -50,6 +50,7 @@ class Routes:
         endpoint: Callable[..., Any],
         *,
         scope: Scope | None,
+        other_scope: Scope | None = None,
         summary: str,
         answer: Any,
         answer_class: type[Response] | None = None,
@@ -76,6 +77,7 @@ class Routes:
         judged and normalised it. `refusals` are those the route adds to what every call can meet, `named_in_body`
         those for what a member of the body names and is not there. `also_answers` are further statuses with their
         description and model, `headers` further headers of the answer, `also_as` further media types of text.
+        `other_scope` opens the route as well as `scope` does.
         """
         if reads is not None:
             self.documented.append(reads)
@@ -88,6 +90,7 @@ class Routes:
                 body_bytes_max=body_bytes_max,
                 needs_key=needs_key,
                 lean=lean,
+                other_scope=other_scope,
             )
         )
         answered = {"headers": route_manual.success_headers(scope, headers or {}, needs_key=needs_key)}
@@ -111,7 +114,7 @@ class Routes:
             dependencies=[Depends(parameter_check(frozenset(query), tuple(families)))],
             responses={**responses, status: {**answered, **also}},
             openapi_extra=route_manual.openapi_extra(
-                scope,
+                [one for one in (scope, other_scope) if one is not None],
                 reads,
                 examples,
                 form,

@@ -138,7 +138,7 @@ def success_headers(scope: Scope | None, extra: Mapping[str, Any], *, needs_key:
 
 
 def openapi_extra(
-    scope: Scope | None,
+    scopes: Collection[Scope],
     reads: type[BaseModel] | None,
     examples: Mapping[str, Any] | None,
     form: Mapping[str, Any] | None,
@@ -148,7 +148,8 @@ def openapi_extra(
     has_metadata_filter: bool,
 ) -> dict[str, Any]:
     """What the signature of an endpoint does not show: who may call it, its key, its body."""
-    content: dict[str, Any] = {"security": [] if scope is None else [{BEARER: []}, {OAUTH: [scope.value]}]}
+    ways_in = [{BEARER: []}, *({OAUTH: [scope.value]} for scope in scopes)]
+    content: dict[str, Any] = {"security": ways_in if scopes else []}
     parameters = [*([KEY_HEADER] if needs_key else ()), *([METADATA_PARAMETER] if has_metadata_filter else ())]
     if parameters:
         content["parameters"] = parameters

@@ -156,8 +156,9 @@ class Gateway:
             call.authorization = headers.authorization[0] if headers.authorization else None
             return
         call.principal = principal = await self._authenticate(exchange, headers)
-        if policy.scope not in principal.scopes:
-            raise Forbidden(f"The token lacks the scope {policy.scope.value}.", scope=policy.scope.value)
+        if policy.scope not in principal.scopes and policy.other_scope not in principal.scopes:
+            wanted = " or ".join(policy.scopes)
+            raise Forbidden(f"The token lacks the scope {wanted}.", scope=policy.scope.value)
         await self._limit(exchange, headers, principal)
         if policy.needs_key:
             call.idempotency_key = guard.idempotency_key(headers)

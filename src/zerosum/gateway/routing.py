@@ -62,7 +62,10 @@ Lean = Callable[[Call], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """`scope` None means open to everybody: health, documentation, the token endpoint, the public keys."""
+    """`scope` None means open to everybody: health, documentation, the token endpoint, the public keys.
+
+    Whoever has `other_scope` instead may call too.
+    """
 
     method: str
     template: str
@@ -71,6 +74,12 @@ class Policy:
     body_bytes_max: int = BODY_BYTES_MAX
     needs_key: bool = False
     lean: Lean | None = None
+    other_scope: Scope | None = None
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """Any one of them is enough."""
+        return tuple(scope for scope in (self.scope, self.other_scope) if scope is not None)
 
     @property
     def is_read(self) -> bool:

@@ -244,6 +244,7 @@ def report_routes(services: Services) -> Routes:
         "/v1/idempotency-keys/{key:path}",
         key_outcome,
         scope=Scope.PAYMENTS_READ,
+        other_scope=Scope.JOURNAL_READ,
         refusals=(errors.IdempotencyKeyInvalid, errors.IdempotencyKeyNotFound),
         summary="See what became of an idempotency key",
         answer=KeyOutcomeResponse,
