@@ -89,6 +89,20 @@ async def test_a_link_starts_without_redis_and_finds_it_later(valkey: OwnValkey)
         assert await echo(link) == "hello"
 
 
+async def test_a_connection_that_is_lost_with_the_last_word_of_the_greeting_is_tried_again(proxy: Proxy) -> None:
+    """Its loss comes before anybody holds the connection; whoever took it for good then would hold it for ever."""
+
+    def say_more(reply: bytes) -> bytes:
+        return reply + b"+PONG\r\n" if b"PONG" in reply else reply
+
+    proxy.forge = say_more
+    async with started_link(proxy.url) as link:
+        assert link.is_away
+        proxy.forge = lambda reply: reply
+        await until(lambda: not link.is_away, "back")
+        assert await echo(link) == "hello"
+
+
 async def test_a_wrong_password_is_a_redis_that_is_away(valkey: OwnValkey) -> None:
     async with started_link(valkey.url.replace("redis://:", "redis://:wrong")) as link:
         assert link.is_away

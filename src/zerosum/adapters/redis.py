@@ -127,6 +127,10 @@ class RedisLink:
         self._wire = wire
         self._is_lost.clear()
         self._connected_at = asyncio.get_running_loop().time()
+        if wire.is_lost:
+            # Between the last word of the greeting and now, when nobody held it yet and so nobody could be told.
+            self._break(wire, ConnectionError("lost at once"))
+            return
         try:
             for act in self._on_return:
                 await act()
