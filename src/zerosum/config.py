@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from zerosum.domain.payments.clients import CLIENT_CURRENCY
 from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
+METRICS_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]{16,}")
 POSTGRESQL_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 
@@ -97,6 +99,9 @@ class Settings(BaseSettings):
     metrics: bool = True
     metrics_dir: Path | None = None
     """Where the processes of one service count together; by default a folder made for the run."""
+    metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    """Where /metrics is instead of on the service port."""
+    metrics_token: SecretStr | None = None
     otlp_endpoint: str | None = None
 
     data_dir: Path = Path(".zerosum")
@@ -153,7 +158,17 @@ class Settings(BaseSettings):
             raise ValueError("ZEROSUM_SHUTDOWN_SECONDS must be more than ZEROSUM_DEADLINE_SECONDS")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY go together")
+        if self.metrics_port == self.port:
+            raise ValueError("ZEROSUM_METRICS_PORT must be another than ZEROSUM_PORT")
         return self
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_bearer(cls, value: SecretStr | None) -> SecretStr | None:
+        # An empty one is refused too: the secret that was meant to be there has not come.
+        if value is not None and not METRICS_TOKEN_PATTERN.fullmatch(value.get_secret_value()):
+            raise ValueError("must be 16 characters or more of ASCII without spaces (openssl rand -base64 32)")
+        return value
 
     @property
     def is_tls(self) -> bool:

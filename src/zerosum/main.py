@@ -22,6 +22,7 @@ from zerosum.adapters.rate_store import RateStore
 from zerosum.adapters.redis import RedisLink
 from zerosum.api.app import make_app
 from zerosum.api.problems import render
+from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
 from zerosum.api.services import Services
 from zerosum.config import IssuerSettings, Settings, load_settings
@@ -30,10 +31,12 @@ from zerosum.db.engine import Database, make_engine
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.authentication import Authenticator
+from zerosum.gateway.http_server import tls_options
 from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
 from zerosum.gateway.oauth import TokenEndpoint
 from zerosum.gateway.rate_limit import RateLimiter
 from zerosum.gateway.routing import RouteTable
+from zerosum.gateway.side_server import SideServer
 from zerosum.gateway.tokens import TokenSigner, TokenVerifier
 from zerosum.gateway.trusted_issuers import TrustedIssuer
 from zerosum.services.account_directory import AccountDirectory
@@ -124,45 +127,38 @@ class Service:
         self._downloads: list[JwksDownload] = []
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
         self.authenticator = Authenticator(api_keys, TokenVerifier(issuers, now), self.database, now)
+        metrics_page = self._metrics_page()
         signer = TokenSigner(self.signing_keys, issuer=settings.url, audience=settings.token_audience, now=now)
         system = System(
             token_endpoint=TokenEndpoint(api_keys, signer, now, settings.token_seconds),
             public_keys=self._public_keys,
             is_ready=self._is_ready,
-            metrics=self.metrics.expose if settings.metrics else None,
+            metrics=metrics_page if settings.metrics_port is None else None,
         )
 
         # The web framework, and the gateway layer in front of it.
         self.admission = Admission(settings.in_flight_max)
         self.framework, policies = make_app(self.services, system, self._lifespan)
-        self.app: App = Gateway(
-            app=self.framework,  # type: ignore[arg-type]
-            routes=RouteTable.of(policies, is_lean=settings.lean_routes),
-            authentication=self.authenticator,
-            principal_limiter=self._limiter("principal", settings.rate_limit_per_principal),
-            address_limiter=self._limiter("address", settings.rate_limit_per_address),
-            failure_limiter=RateLimiter(
-                "failures", Limit.parse(settings.auth_failures_per_address), None, settings.workers, time.monotonic
-            ),
-            admission=self.admission,
-            render=render,
-            new_request_id=lambda: secrets.token_hex(12),
-            observe=self.metrics.observe_request,
-            options=GatewayOptions(
-                allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
-                trusted_proxies=tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies),
-            ),
-        )
+        self.app: App = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
+        self._side_server: SideServer | None = None
+        if metrics_page is not None and settings.metrics_port is not None:
+            side = self._gateway(RouteTable.of(metrics_routes(metrics_page).policies))
+            tls = tls_options(settings.tls_certificate, settings.tls_key)
+            self._side_server = SideServer(side, settings.host, settings.metrics_port, **tls)
 
     async def start(self) -> None:
         if self.redis is not None:
             await self.redis.start()
         await self.signing_keys.ensure(now())
         self.committer.start()
+        if self._side_server is not None:
+            await self._side_server.start()
 
     async def stop(self) -> None:
         """After the last answer: nothing accepted is left undone."""
         await self.committer.stop()
+        if self._side_server is not None:
+            await self._side_server.stop()
         await self.authenticator.close()
         for download in self._downloads:
             await download.close()
@@ -191,6 +187,32 @@ class Service:
 
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))
+
+    def _gateway(self, routes: RouteTable) -> Gateway:
+        settings = self.settings
+        return Gateway(
+            app=self.framework,  # type: ignore[arg-type]
+            routes=routes,
+            authentication=self.authenticator,
+            principal_limiter=self._limiter("principal", settings.rate_limit_per_principal),
+            address_limiter=self._limiter("address", settings.rate_limit_per_address),
+            failure_limiter=RateLimiter(
+                "failures", Limit.parse(settings.auth_failures_per_address), None, settings.workers, time.monotonic
+            ),
+            admission=self.admission,
+            render=render,
+            new_request_id=lambda: secrets.token_hex(12),
+            observe=self.metrics.observe_request,
+            options=GatewayOptions(
+                allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
+                trusted_proxies=tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies),
+            ),
+        )
+
+    def _metrics_page(self) -> MetricsPage | None:
+        token = self.settings.metrics_token
+        secret = None if token is None else token.get_secret_value()
+        return MetricsPage(expose=self.metrics.expose, token=secret) if self.settings.metrics else None
 
     def _limiter(self, name: str, limit: str) -> RateLimiter:
         budgets = None if self.redis is None else RateStore(self.redis)

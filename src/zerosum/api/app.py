@@ -18,6 +18,7 @@ from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.imports import import_routes
 from zerosum.api.routes.journal import journal_routes
 from zerosum.api.routes.ledgers import ledger_routes, report_routes
+from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.services import Services
@@ -48,6 +49,7 @@ def make_app(services: Services, system: System, lifespan: Lifespan) -> tuple[Fa
         report_routes(services),
         ledger_routes(services),
         system_routes(system),
+        *([] if system.metrics is None else [metrics_routes(system.metrics)]),
     ]
     for group in groups:
         app.include_router(group.router)

@@ -51,6 +51,7 @@ class Routes:
         *,
         scope: Scope | None,
         other_scope: Scope | None = None,
+        security: list[dict[str, list[str]]] | None = None,
         summary: str,
         answer: Any,
         answer_class: type[Response] | None = None,
@@ -77,7 +78,8 @@ class Routes:
         judged and normalised it. `refusals` are those the route adds to what every call can meet, `named_in_body`
         those for what a member of the body names and is not there. `also_answers` are further statuses with their
         description and model, `headers` further headers of the answer, `also_as` further media types of text.
-        `other_scope` opens the route as well as `scope` does.
+        `other_scope` opens the route as well as `scope` does. `security` is what the manual says where the endpoint
+        itself asks for something.
         """
         if reads is not None:
             self.documented.append(reads)
@@ -114,7 +116,7 @@ class Routes:
             dependencies=[Depends(parameter_check(frozenset(query), tuple(families)))],
             responses={**responses, status: {**answered, **also}},
             openapi_extra=route_manual.openapi_extra(
-                [one for one in (scope, other_scope) if one is not None],
+                security or route_manual.security_of(scope, other_scope),
                 reads,
                 examples,
                 form,

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from zerosum.api.endpoints import Routes
-from zerosum.api.route_manual import BEARER, OAUTH, component_name
+from zerosum.api.route_manual import BEARER, METRICS_TOKEN, OAUTH, component_name
 from zerosum.api.schemas.problems import Problem
 from zerosum.domain.errors import NotFound
 from zerosum.gateway.principal import Scope
@@ -79,7 +79,19 @@ def schema(app: FastAPI, documented: Sequence[type[BaseModel]]) -> dict[str, Any
         schemas.setdefault(component_name(model), schemas[named])
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    components["securitySchemes"] = {
+    asked = {
+        name
+        for operations in content["paths"].values()
+        for operation in operations.values()
+        for way_in in operation["security"]
+        for name in way_in
+    }
+    components["securitySchemes"] = {name: scheme for name, scheme in _security_schemes().items() if name in asked}
+    return content
+
+
+def _security_schemes() -> dict[str, dict[str, Any]]:
+    return {
         OAUTH: {
             "type": "oauth2",
             "description": "Client credentials: the id and text of an API key give a short-lived token.",
@@ -95,8 +107,12 @@ def schema(app: FastAPI, documented: Sequence[type[BaseModel]]) -> dict[str, Any
             "scheme": "bearer",
             "description": "An access token, or an API key itself.",
         },
+        METRICS_TOKEN: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "What whoever runs the service has set as ZEROSUM_METRICS_TOKEN.",
+        },
     }
-    return content
 
 
 def manual_policies() -> list[Policy]:

@@ -19,6 +19,7 @@ Refusal = type[DomainError]
 
 BEARER = "bearer"
 OAUTH = "oauth2"
+METRICS_TOKEN = "metrics"  # noqa: S105 - a name, not a secret
 
 # What any call can meet, and what more a kind of call can meet. `Routes.add` names the rest.
 _ANY_CALL: tuple[Refusal, ...] = (
@@ -137,8 +138,14 @@ def success_headers(scope: Scope | None, extra: Mapping[str, Any], *, needs_key:
     }
 
 
+def security_of(scope: Scope | None, other_scope: Scope | None) -> list[dict[str, list[str]]]:
+    """The ways in, each enough by itself. None means that everybody may call."""
+    scopes = [one.value for one in (scope, other_scope) if one is not None]
+    return [{BEARER: []}, *({OAUTH: [one]} for one in scopes)] if scopes else []
+
+
 def openapi_extra(
-    scopes: Collection[Scope],
+    security: list[dict[str, list[str]]],
     reads: type[BaseModel] | None,
     examples: Mapping[str, Any] | None,
     form: Mapping[str, Any] | None,
@@ -148,8 +155,7 @@ def openapi_extra(
     has_metadata_filter: bool,
 ) -> dict[str, Any]:
     """What the signature of an endpoint does not show: who may call it, its key, its body."""
-    ways_in = [{BEARER: []}, *({OAUTH: [scope.value]} for scope in scopes)]
-    content: dict[str, Any] = {"security": ways_in if scopes else []}
+    content: dict[str, Any] = {"security": security}
     parameters = [*([KEY_HEADER] if needs_key else ()), *([METADATA_PARAMETER] if has_metadata_filter else ())]
     if parameters:
         content["parameters"] = parameters

@@ -22,7 +22,7 @@ def api_process(settings: Settings, listening: socket.socket, others: list[socke
     """Serve until SIGTERM, then finish what was accepted."""
     import uvicorn  # noqa: PLC0415
 
-    from zerosum.gateway.http_server import server_options  # noqa: PLC0415
+    from zerosum.gateway.http_server import server_options, tls_options  # noqa: PLC0415
     from zerosum.gateway.lingering_server import LingeringServer  # noqa: PLC0415
     from zerosum.main import Service  # noqa: PLC0415
 
@@ -33,7 +33,7 @@ def api_process(settings: Settings, listening: socket.socket, others: list[socke
     gc.set_threshold(*GC_THRESHOLDS)
     servers: list[uvicorn.Server] = []
     service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers))
-    tls = {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key} if settings.is_tls else {}
+    tls = tls_options(settings.tls_certificate, settings.tls_key)
     server = LingeringServer(
         uvicorn.Config(
             service.app,

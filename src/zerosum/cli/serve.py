@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from zerosum.cli.listening import close_all, listen
+from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
@@ -25,6 +25,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
     check_settings(settings)
     check_database(settings)
     sockets = listen(settings.host, settings.port, settings.workers)
+    check_side_port(settings.host, settings.metrics_port)
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
     with TemporaryDirectory(prefix="zerosum-metrics-") as made, Supervisor(say) as supervisor:
         share_metrics(settings.metrics_dir or Path(made))

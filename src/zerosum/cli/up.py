@@ -22,7 +22,7 @@ from zerosum.cli.installation import (
     chosen_data_dir,
     installation_settings,
 )
-from zerosum.cli.listening import close_all, listen
+from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.serve import check_certificate
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
@@ -70,6 +70,7 @@ def run_up(
         settings = _with_generous_limits(installation_settings(locked.path, **chosen))
         check_certificate(settings)
         sockets = listen(settings.host, settings.port, settings.workers)
+        check_side_port(settings.host, settings.metrics_port)
         settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
         installation.start_servers()
         credentials = _prepared(installation, settings, is_demo=is_demo)

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import secrets
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
@@ -153,6 +154,11 @@ def _write_whole(cycle: RequestResponseCycle, status: int, head: bytes, body: by
     cycle.message_event.set()
     cycle.on_response()
     return True
+
+
+def tls_options(certificate: Path | None, key: Path | None) -> dict[str, Any]:
+    """Both or neither."""
+    return {} if certificate is None else {"ssl_certfile": certificate, "ssl_keyfile": key}
 
 
 def server_options(**options: Any) -> dict[str, Any]:

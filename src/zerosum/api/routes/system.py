@@ -1,4 +1,4 @@
-"""What is open to everybody: health, metrics, the token endpoint and the keys that verify its tokens."""
+"""What is open to everybody: health, the token endpoint and the keys that verify its tokens."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from urllib.parse import parse_qs
 
 import orjson
 from fastapi import Response
-from fastapi.responses import PlainTextResponse
 from pydantic import Field
 
 from zerosum.api.endpoints import JSON_TYPE, Routes, TheCall, as_response, check_parameters, json_answer
 from zerosum.api.manual import TOKEN_PATH
+from zerosum.api.routes.metrics import MetricsPage
 from zerosum.api.schemas.fields import Response as ResponseModel
 from zerosum.domain.errors import Unavailable
 from zerosum.gateway.oauth import OAuthError, OAuthErrorCode, TokenEndpoint
@@ -70,12 +70,12 @@ class KeySetResponse(ResponseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """`is_ready` is False while the service drains or cannot write. `metrics` gives the Prometheus text."""
+    """`is_ready` is False while the service drains or cannot write. Without `metrics` there is no such page."""
 
     token_endpoint: TokenEndpoint
     public_keys: Callable[[], Awaitable[dict[str, Any]]]
     is_ready: Callable[[], Awaitable[bool]]
-    metrics: Callable[[], tuple[bytes, str]] | None
+    metrics: MetricsPage | None
 
 
 def system_routes(system: System) -> Routes:
@@ -129,8 +129,6 @@ def system_routes(system: System) -> Routes:
         answer=HealthResponse,
         description="PostgreSQL answers and takes writes, and the service is not shutting down.",
     )
-    if system.metrics is not None:
-        _add_metrics(routes, system.metrics)
     routes.add(
         "POST",
         TOKEN_PATH,
@@ -153,20 +151,3 @@ def system_routes(system: System) -> Routes:
         description="Keys retired lately are among them, so that tokens signed with them can still be verified.",
     )
     return routes
-
-
-def _add_metrics(routes: Routes, expose: Callable[[], tuple[bytes, str]]) -> None:
-    async def metrics() -> Response:
-        text, media_type = expose()
-        return Response(text, headers={"content-type": media_type})
-
-    routes.add(
-        "GET",
-        "/metrics",
-        metrics,
-        scope=None,
-        summary="Metrics for Prometheus",
-        answer=None,
-        answer_class=PlainTextResponse,
-        description="In the Prometheus text format, summed over all processes of this service.",
-    )

@@ -1,0 +1,65 @@
+"""The page that Prometheus reads: open, behind a token, or on a port of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+
+from fastapi import Response
+from fastapi.responses import PlainTextResponse
+
+from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
+from zerosum.api.route_manual import METRICS_TOKEN
+from zerosum.domain import errors
+from zerosum.gateway.routing import Answer, Call
+
+_SCHEME = b"bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsPage:
+    """`expose` gives the Prometheus text and its media type. Without a `token` everybody may read it."""
+
+    expose: Callable[[], tuple[bytes, str]]
+    token: str | None = None
+
+    def check(self, authorization: bytes | None) -> None:
+        """Raises Unauthenticated."""
+        if self.token is None:
+            return
+        given = authorization or b""
+        # Digests are of one length, so that the comparison takes the same time whatever was given.
+        is_right = compare_digest(sha256(given[len(_SCHEME) :]).digest(), sha256(self.token.encode()).digest())
+        if given[: len(_SCHEME)].lower() != _SCHEME or not is_right:
+            raise errors.Unauthenticated("The metrics are behind a token of their own.")
+
+
+def metrics_routes(page: MetricsPage) -> Routes:
+    routes = Routes("Service")
+
+    async def lean(call: Call) -> Answer:
+        page.check(call.authorization)
+        check_parameters(call.query_string, frozenset())
+        text, media_type = page.expose()
+        return Answer(200, text, ((b"content-type", media_type.encode("ascii")),))
+
+    async def metrics(call: TheCall) -> Response:
+        return as_response(await lean(call))
+
+    is_open = page.token is None
+    routes.add(
+        "GET",
+        "/metrics",
+        metrics,
+        scope=None,
+        security=None if is_open else [{METRICS_TOKEN: []}],
+        refusals=() if is_open else (errors.Unauthenticated,),
+        lean=lean,
+        summary="Metrics for Prometheus",
+        answer=None,
+        answer_class=PlainTextResponse,
+        description="In the Prometheus text format, summed over all processes of this service.",
+    )
+    return routes

@@ -1,0 +1,40 @@
+"""A second port of a process that serves already: for what is not everybody's business."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import uvicorn
+
+from zerosum.gateway.http_server import server_options
+from zerosum.gateway.shared_port import shared_listener
+
+BACKLOG = 100
+GOODBYE_SECONDS_MAX = 1
+
+
+class SideServer:
+    """Runs in the loop of the first server and leaves signals to it.
+
+    Every process of the service listens on the same port; who asks is answered by any one of them.
+    """
+
+    def __init__(self, app: Any, host: str, port: int, **tls: Any) -> None:
+        self._address = host, port
+        options = server_options(lifespan="off", timeout_graceful_shutdown=GOODBYE_SECONDS_MAX, **tls)
+        self._server = uvicorn.Server(uvicorn.Config(app, **options))
+        self._sockets: list[socket.socket] = []
+
+    async def start(self) -> None:
+        """Raises OSError where the port belongs to somebody else."""
+        config = self._server.config
+        config.load()
+        self._server.lifespan = config.lifespan_class(config)
+        self._sockets = [shared_listener(*self._address, BACKLOG)]
+        # Not `serve`: it would take the signals.
+        await self._server.startup(sockets=self._sockets)
+
+    async def stop(self) -> None:
+        if self._server.started:
+            await self._server.shutdown(sockets=self._sockets)
