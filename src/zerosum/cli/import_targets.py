@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zerosum.adapters.transactions_client import TransactionsClient
 from zerosum.cli.installation import Credentials, chosen_data_dir
+from zerosum.cli.processes import collect_seldom
 from zerosum.cli.talk import USAGE, CommandFailed
 from zerosum.config import Settings
 from zerosum.db.ledgers import list_ledgers
@@ -49,6 +50,7 @@ async def open_target(where: Where) -> AsyncIterator[Target]:
         return
     if where.settings is None:
         raise LookupError("a ledger in a database is found by settings")
+    collect_seldom()
     service = Service(where.settings.model_copy(update={"lanes": where.lanes, "metrics": False}))
     await service.start()
     try:

@@ -18,6 +18,12 @@ def load_service() -> None:
     import zerosum.worker  # noqa: F401, PLC0415
 
 
+def collect_seldom() -> None:
+    """Called once all is loaded, by whatever carries out batches."""
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
 def api_process(settings: Settings, listening: socket.socket, others: list[socket.socket]) -> int:
     """Serve until SIGTERM, then finish what was accepted."""
     import uvicorn  # noqa: PLC0415
@@ -29,8 +35,7 @@ def api_process(settings: Settings, listening: socket.socket, others: list[socke
     for other in others:
         other.close()
     set_up_logging(settings.log_level, settings.log_format)
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    collect_seldom()
     servers: list[uvicorn.Server] = []
     service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers))
     tls = tls_options(settings.tls_certificate, settings.tls_key)
