@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     """Where /metrics is instead of on the service port."""
     metrics_token: SecretStr | None = None
     otlp_endpoint: str | None = None
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     data_dir: Path = Path(".zerosum")
     postgres_bin: Path | None = None
@@ -161,6 +162,13 @@ class Settings(BaseSettings):
         if self.metrics_port == self.port:
             raise ValueError("ZEROSUM_METRICS_PORT must be another than ZEROSUM_PORT")
         return self
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_collector(cls, value: str | None) -> str | None:
+        if value and not (_is_url(value, ("http", "https")) and urlsplit(value).hostname):
+            raise ValueError("must be written like http://localhost:4318")
+        return value
 
     @field_validator("metrics_token")
     @classmethod

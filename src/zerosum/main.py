@@ -11,7 +11,7 @@ import ipaddress
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
@@ -44,7 +44,7 @@ from zerosum.services.accounts import Accounts
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.balances import Balances
 from zerosum.services.clients import Clients, client_currency
-from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
+from zerosum.services.committer import Carrier, Committer, CommitterOptions, CommitterStats
 from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
 from zerosum.services.imports import Imports
@@ -59,6 +59,9 @@ from zerosum.services.sealing import Sealer
 from zerosum.services.signing_keys import SigningKeys
 from zerosum.services.statements import Statements
 from zerosum.telemetry import Metrics, carry_over_forever
+
+if TYPE_CHECKING:
+    from zerosum.tracing.spans import Tracing
 
 CONNECT_SECONDS_MAX = 2.0
 
@@ -77,18 +80,18 @@ class Service:
         expiry = Expiry.outlasting(settings.deadline_seconds)
         self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis, expiry)
 
-        # The one writer of money.
+        # The one writer of money, and what follows requests into it.
+        self.tracing = self._tracing()
         self.stats = CommitterStats()
         self.committer = Committer(
-            lambda: LaneCarrier(
-                lambda: BatchConnection.open(database_url, CONNECT_SECONDS_MAX), now, self.cache, self.stats
-            ),
+            self._carrier,
             CommitterOptions(
                 lanes=settings.lanes,
                 queue_commands_max=settings.queue_commands_max,
                 deadline_seconds=settings.deadline_seconds,
             ),
             self.stats,
+            None if self.tracing is None else self.tracing.find_origin,
         )
 
         # Use cases.
@@ -147,6 +150,8 @@ class Service:
             self._side_server = SideServer(side, settings.host, settings.metrics_port, **tls)
 
     async def start(self) -> None:
+        if self.tracing is not None:
+            self.tracing.start()
         if self.redis is not None:
             await self.redis.start()
         await self.signing_keys.ensure(now())
@@ -165,6 +170,8 @@ class Service:
         if self.redis is not None:
             await self.redis.close()
         await self.database.close()
+        if self.tracing is not None:
+            await self.tracing.stop()
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -188,6 +195,20 @@ class Service:
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))
 
+    def _tracing(self) -> Tracing | None:
+        if not self.settings.otlp_endpoint:
+            return None
+        from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
+
+        return Tracing(self.settings.otlp_endpoint, self.settings.trace_ratio)
+
+    def _carrier(self) -> Carrier:
+        database_url = self.settings.required_database_url()
+        carrier = LaneCarrier(
+            lambda: BatchConnection.open(database_url, CONNECT_SECONDS_MAX), now, self.cache, self.stats
+        )
+        return carrier if self.tracing is None else self.tracing.traced(carrier)
+
     def _gateway(self, routes: RouteTable) -> Gateway:
         settings = self.settings
         return Gateway(
@@ -207,6 +228,7 @@ class Service:
                 allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
                 trusted_proxies=tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies),
             ),
+            begin_trace=None if self.tracing is None else self.tracing.begin_request,
         )
 
     def _metrics_page(self) -> MetricsPage | None:
@@ -255,6 +277,8 @@ class Service:
             "cache_misses": self.cache.misses,
             "requests_shed": self.admission.shed,
         }
+        if self.tracing is not None:
+            counters |= {"spans_exported": self.tracing.exporter.exported, "spans_lost": self.tracing.exporter.lost}
         gauges = {
             "queued_commands": self.committer.queued_commands,
             "requests_in_flight": self.admission.in_flight,

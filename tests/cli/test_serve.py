@@ -20,6 +20,7 @@ import pytest
 
 from tests.cli.command import assert_one_clear_line, zerosum
 from tests.conftest import Servers, TestDatabase, clone_database
+from tests.tracing.collector import attributes, collecting
 from zerosum.config import SettingsError, load_settings
 from zerosum.db.provisioning import SERVICE_ROLE
 
@@ -72,6 +73,23 @@ def test_it_serves_and_ends_well_on_sigterm(environment: dict[str, str]) -> None
             assert time.monotonic() < deadline
             time.sleep(0.05)
     assert process.returncode == 0
+
+
+def test_its_last_traces_are_sent_before_it_ends(environment: dict[str, str]) -> None:
+    with collecting() as collector:
+        with serving({**environment, "ZEROSUM_OTLP_ENDPOINT": collector.url}) as (url, process):
+            httpx.get(f"{url}/v1/accounts", headers={"X-Request-Id": "the-last"}, trust_env=False)
+        assert process.returncode == 0
+    assert "the-last" in {attributes(span)["zerosum.request_id"] for span in collector.requests}
+
+
+def test_it_ends_well_without_the_collector_it_was_promised(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with serving({**environment, "ZEROSUM_OTLP_ENDPOINT": url}) as (_, process):
+            begun = time.monotonic()
+        assert process.returncode == 0
+        assert time.monotonic() - begun < 8.0
 
 
 def test_the_first_ledger_is_made_by_a_command(environment: dict[str, str]) -> None:

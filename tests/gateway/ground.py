@@ -14,7 +14,7 @@ from zerosum.api.problems import render
 from zerosum.domain.errors import Unauthenticated
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.admission import Admission
-from zerosum.gateway.app import Gateway, GatewayOptions
+from zerosum.gateway.app import BeginTrace, Gateway, GatewayOptions
 from zerosum.gateway.principal import Principal, Scope
 from zerosum.gateway.rate_limit import RateLimiter
 from zerosum.gateway.routing import Answer, BodyKind, Call, Policy, RouteTable
@@ -55,6 +55,7 @@ class Ground:
     observed: list[tuple[str, str, int]] = field(default_factory=list)
     is_broken: bool = False
     takes_forever: bool = False
+    begin_trace: BeginTrace | None = None
 
     def __post_init__(self) -> None:
         self.keys = Keys()
@@ -82,6 +83,7 @@ class Ground:
             new_request_id=lambda: "made-here",
             observe=lambda template, method, status, _: self.observed.append((template, method, status)),
             options=self.options,
+            begin_trace=self.begin_trace,
         )
 
     def limiter(self, name: str, text: str) -> RateLimiter:

@@ -25,6 +25,7 @@ from zerosum.api.services import Services
 from zerosum.api.validation import schema_refusal
 from zerosum.domain.errors import DomainError, InternalError, MethodNotAllowed, NotFound
 from zerosum.gateway.routing import Call, Policy
+from zerosum.gateway.trace_context import log_failure
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -38,7 +39,14 @@ def make_app(services: Services, system: System, lifespan: Lifespan) -> tuple[Fa
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        telemetry={"logs": False, "operation_spans": False, "metrics": False},
+        # The gateway layer sees every request; the framework, which sees some of them, stays silent.
+        telemetry={
+            "auto_configure": False,
+            "tracing": False,
+            "logs": False,
+            "operation_spans": False,
+            "metrics": False,
+        },
     )
     groups = [
         payment_routes(services),
@@ -62,6 +70,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Every refusal leaves as a problem, none of them echoes a value."""
 
     async def refused(request: Request, error: Exception) -> Response:
+        if isinstance(error, InternalError):
+            log_failure(error, request.state.call.request_id, request.scope["headers"])
         return _problem(request, error if isinstance(error, DomainError) else _unexpected())
 
     async def misfit(request: Request, error: Exception) -> Response:

@@ -15,6 +15,12 @@ from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
 from zerosum.telemetry import share_metrics
 
+PATIENCE_SECONDS = 1.0
+"""For what a process does when its last request is done."""
+
+TRACES_SECONDS = 1.0
+"""So long it waits for a collector that does not take its last spans."""
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -36,7 +42,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
             supervisor.add_worker(
                 f"API process {index + 1}",
                 functools.partial(api_process, settings, own, others),
-                settings.shutdown_seconds + 1.0,
+                settings.shutdown_seconds + PATIENCE_SECONDS + (TRACES_SECONDS if settings.otlp_endpoint else 0.0),
             )
         say(f"Zerosum serves {settings.url}")
         return supervisor.run()

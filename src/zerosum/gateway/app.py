@@ -33,10 +33,14 @@ from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.rate_limit import Allowance, Bucket, RateLimiter
 from zerosum.gateway.routing import Answer, BodyKind, Call, Policy, RouteTable
+from zerosum.gateway.trace_context import log_failure, request_names
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
 Render = Callable[[DomainError, str, str], Answer]
 """A refusal, the request's id and its path -> the problem to send."""
+
+BeginTrace = Callable[[Exchange], Callable[[], None]]
+"""Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
 
 REQUEST_SECONDS_MAX = 10.0
 """No call through the web framework lives longer; the committer's own deadline is shorter."""
@@ -54,7 +58,7 @@ class Authentication(Protocol):
 
 
 class Observer(Protocol):
-    """Told of every answer: for metrics and traces."""
+    """Told of every answer: for metrics."""
 
     def __call__(self, template: str, method: str, status: int, seconds: float) -> None: ...
 
@@ -82,6 +86,7 @@ class Gateway:
         new_request_id: Callable[[], str],
         observe: Observer,
         options: GatewayOptions,
+        begin_trace: BeginTrace | None = None,
     ) -> None:
         self._app = app
         self._routes = routes
@@ -94,6 +99,7 @@ class Gateway:
         self._new_request_id = new_request_id
         self._observe = observe
         self._options = options
+        self._begin_trace = begin_trace
         policies = [limiter.policy_header for limiter in (principal_limiter, address_limiter) if limiter.limit]
         self._rate_policy_header = (b"ratelimit-policy", b", ".join(policies))
 
@@ -103,13 +109,19 @@ class Gateway:
             return
         started = time.perf_counter()
         exchange = Exchange(scope, receive, send)
+        end_trace = None if self._begin_trace is None else self._begin_trace(exchange)
         try:
             await self._serve(exchange)
         except DomainError as error:
+            if isinstance(error, InternalError):
+                log_failure(error, exchange.request_id, scope["headers"])
             await self._refuse(exchange, error)
         except Exception:
-            _log.exception("a request failed", extra={"request_id": exchange.request_id})
+            _log.exception("a request failed", extra=request_names(exchange.request_id, scope["headers"]))
             await self._refuse(exchange, InternalError("The request failed on our side."))
+        finally:
+            if end_trace is not None:
+                end_trace()
         self._observe(exchange.template, scope["method"], exchange.status, time.perf_counter() - started)
 
     async def _serve(self, exchange: Exchange) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from zerosum.gateway.request_guard import Receive
@@ -16,6 +17,9 @@ WHOLE_ANSWER = "zerosum.whole_answer"
 """Our server's extension of ASGI: a call that sends status, headers and body at once, if it can.
 
 (status, lines of headers, body) -> whether it was sent."""
+
+current_exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+"""Set where requests are traced, for what is done and logged meanwhile."""
 
 _NONE: dict[str, Any] = {}
 _STANDARD_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
@@ -33,8 +37,10 @@ class Exchange:
         "request_id",
         "scope",
         "send",
+        "span",
         "status",
         "template",
+        "trace_id",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,6 +49,9 @@ class Exchange:
         self.send = send
         self.request_id = ""
         self.template = ""
+        self.trace_id = ""
+        self.span: object = None
+        """Where requests are traced: what the work done for this one refers to."""
         self.status = 0
         self.rate_headers: Headers = ()
         self.body_is_read = False

@@ -45,6 +45,8 @@ class Work:
     answer: asyncio.Future[Answers]
     deadline: float
     """On the event loop's clock."""
+    origin: object = None
+    """Where batches are traced: the request that handed it over."""
     may_have_committed: bool = False
     """COMMIT was sent and its reply never came: only the keys can tell."""
 
@@ -96,7 +98,15 @@ class Carrier(Protocol):
 class Committer:
     """Bounded queue, lanes, deadlines. `start` before use; `stop` answers everything that was accepted."""
 
-    def __init__(self, make_carrier: Callable[[], Carrier], options: CommitterOptions, stats: CommitterStats) -> None:
+    def __init__(
+        self,
+        make_carrier: Callable[[], Carrier],
+        options: CommitterOptions,
+        stats: CommitterStats,
+        find_origin: Callable[[], object] | None = None,
+    ) -> None:
+        """`find_origin` is asked for whom each work is handed over."""
+        self._find_origin = find_origin
         self._options = options
         self._stats = stats
         self._shared: deque[Work] = deque()
@@ -149,6 +159,8 @@ class Committer:
             raise Overloaded("The queue is full; nothing was done.", retry_after=1)
         loop = asyncio.get_running_loop()
         work = Work(commands, is_atomic, loop.create_future(), loop.time() + self._options.deadline_seconds)
+        if self._find_origin is not None:
+            work.origin = self._find_origin()
         self._queued_commands += len(commands)
         if order_key is None:
             self._shared.append(work)

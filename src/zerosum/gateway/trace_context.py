@@ -1,0 +1,76 @@
+"""Of which trace a request is a part, by its own word (W3C Trace Context), and by which names logs find it again.
+
+Whatever is not well-formed is ignored: a request is never refused for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zerosum.domain.errors import InternalError
+from zerosum.services.api_key_text import API_KEY_PREFIX
+
+STATE_BYTES_MAX = 512
+"""So much of `tracestate` is carried at least by everybody; more is not taken."""
+
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_NO_VERSION = b"ff"
+_FIRST_VERSION = b"00"
+_CREDENTIAL = re.compile(rf"{re.escape(API_KEY_PREFIX)}[\w=-]+|(?<![\w-])eyJ[\w-]+\.[\w.-]+")
+"""An API key, or a JSON Web Token: its header begins with `{"`."""
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TraceParent:
+    """The caller's span. Ids are lower-case hexadecimal; `state` belongs to the tracing systems on the way."""
+
+    trace_id: str
+    span_id: str
+    flags: int
+    state: str = ""
+
+
+def read_trace_parent(headers: Headers) -> TraceParent | None:
+    """None where there is none, more than one, or one that is not well-formed."""
+    found = [value for name, value in headers if name == b"traceparent"]
+    if len(found) != 1:
+        return None
+    match = _TRACEPARENT.fullmatch(found[0].strip(b" \t"))
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, more = match.groups()
+    if version == _NO_VERSION or (version == _FIRST_VERSION and more is not None):
+        return None
+    if not trace_id.strip(b"0") or not span_id.strip(b"0"):
+        return None
+    return TraceParent(trace_id.decode(), span_id.decode(), int(flags, 16), _state(headers))
+
+
+def _state(headers: Headers) -> str:
+    """All fields as one, in their order (RFC 9110 section 5.3)."""
+    joined = b",".join(value for name, value in headers if name == b"tracestate")
+    return joined.decode("ascii") if len(joined) <= STATE_BYTES_MAX and joined.isascii() else ""
+
+
+def request_names(request_id: str, headers: Headers) -> dict[str, str]:
+    """For a log record about a request."""
+    parent = read_trace_parent(headers)
+    names = {"request_id": without_credentials(request_id)}
+    return names if parent is None else {**names, "trace_id": parent.trace_id}
+
+
+def log_failure(error: InternalError, request_id: str, headers: Headers) -> None:
+    """What went wrong has been logged where it did, by what does not know for whom it worked."""
+    _log.error("a request failed: %s", error.detail, extra=request_names(request_id, headers))
+
+
+def without_credentials(text: str) -> str:
+    """What callers name themselves, an id or an address, may be a key or token by mistake."""
+    return _CREDENTIAL.sub("***", text)

@@ -1,0 +1,1 @@
+"""Traces, sent to a collector. Imported only where one is named."""
