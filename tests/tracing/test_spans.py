@@ -83,12 +83,15 @@ async def test_a_collector_that_is_not_there_slows_nothing(caplog: pytest.LogCap
         tracing.start()
         for _ in range(QUEUE_SPANS_MAX + SEND_SPANS_MAX):
             request(tracing)
+        while not tracing.exporter._reason.text:
+            await asyncio.sleep(0.005)
         begun = time.monotonic()
         await tracing.stop()
         assert time.monotonic() - begun < 2.0
         assert tracing._sender is not None
         tracing._sender._batch_processor._worker_thread.join(10)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "Connection refused" in caplog.text
     assert tracing.exporter.lost <= QUEUE_SPANS_MAX + SEND_SPANS_MAX
     assert tracing.exporter.exported == 0
 

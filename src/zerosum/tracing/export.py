@@ -40,6 +40,7 @@ class TraceExporter(SpanExporter):
         if self._is_closed:
             self.lost += len(spans)
             return SpanExportResult.FAILURE
+        self._reason.text = ""
         result = self._exporter.export(spans)
         if result is SpanExportResult.SUCCESS:
             self.exported += len(spans)
@@ -61,10 +62,10 @@ class TraceExporter(SpanExporter):
 
 
 class _Reason(logging.Filter):
-    """Keeps from the log what the library says, and remembers it."""
+    """Keeps from the log what the library says, and remembers the first of it: that it gave up tells less than why."""
 
-    text = "no reason given"
+    text = ""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        self.text = record.getMessage()
+        self.text = self.text or record.getMessage()
         return False
