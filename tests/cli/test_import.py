@@ -105,6 +105,24 @@ def test_another_file_under_a_known_name_is_one_clear_line(running: Installation
     assert other.err == "zerosum: The name was used before, for other content.\n"
 
 
+def test_a_ledger_that_does_not_exist_is_one_clear_line(running: Installation, tmp_path: Path) -> None:
+    path = deposits(tmp_path / "a.csv", 2, first_tx=4_000_000, seed=6)
+    nobodys = "led_01a1fca1-93d4-711a-a4b7-cb1d8ee7f0f4"
+    said = zerosum("import", str(path), "--data-dir", str(running.folder), "--ledger", nobodys)
+    assert_one_clear_line(said, f"there is no ledger {nobodys}")
+    mine = zerosum("import", str(path), "--data-dir", str(running.folder), "--ledger", running.credentials["ledger"])
+    assert mine.code == 0, mine.err
+
+
+def test_a_database_that_is_named_wins_over_the_service_of_the_environment(
+    running: Installation, tmp_path: Path
+) -> None:
+    path = deposits(tmp_path / "a.csv", 2, first_tx=4_000_010, seed=6)
+    elsewhere = {"ZEROSUM_URL": "http://127.0.0.1:1", "ZEROSUM_TOKEN": "x"}
+    said = zerosum("import", str(path), "--data-dir", str(running.folder), environment=elsewhere)
+    assert said.code == 0, said.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -115,6 +133,8 @@ def test_another_file_under_a_known_name_is_one_clear_line(running: Installation
         (["a.csv", "a.csv", "--name", "x"], "--name"),
         (["a.csv", "--data-dir", "/nosuch"], "nothing runs"),
         (["bad.csv"], "column"),
+        (["a.csv", "--url", "http://127.0.0.1:1", "--token", "x", "--data-dir", "/nosuch"], "--data-dir"),
+        (["a.csv", "--url", "http://127.0.0.1:1", "--token", "x", "--ledger", "led_x"], "--ledger"),
     ],
 )
 def test_what_cannot_begin_is_one_clear_line(tmp_path: Path, arguments: list[str], words: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import sys
@@ -28,13 +29,14 @@ from zerosum.ingest.client_files.inputs import STDIN, STDIN_NAME, Source, find_s
 from zerosum.ingest.client_files.window import InputFault
 from zerosum.ingest.importing import Import, ImportFailed, ImportTally, survey
 
+URL_VARIABLE = "ZEROSUM_URL"
 NAME_MAX = 128
 _NAME = re.compile(rf"[\x21-\x7e]{{1,{NAME_MAX}}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """`token` goes with `url`, `data_dir` and `ledger` with a database."""
+    """`token` goes with `url`, `data_dir` and `ledger` with a database: they win over a `url` of the environment."""
 
     name: str | None
     data_dir: Path | None
@@ -48,9 +50,12 @@ class ImportOptions:
 
     def where(self) -> Where:
         """Raises CommandFailed. Called outside the event loop: it looks whether the database is there."""
-        is_service = self.url is not None
+        is_database = self.data_dir is not None or self.ledger is not None
+        if is_database and self.url not in (None, os.environ.get(URL_VARIABLE)):
+            raise CommandFailed("--data-dir and --ledger go with a database, --url with a service", USAGE)
+        is_service = self.url is not None and not is_database
         return Where(
-            url=self.url,
+            url=self.url if is_service else None,
             token=self.token,
             settings=None if is_service else reachable_settings(self.data_dir),
             is_embedded=not is_service and is_embedded(self.data_dir, load_settings()),

@@ -13,7 +13,7 @@ from zerosum.cli.processes import collect_seldom
 from zerosum.cli.talk import USAGE, CommandFailed
 from zerosum.config import Settings
 from zerosum.db.ledgers import list_ledgers
-from zerosum.domain.errors import DomainError, InvalidId
+from zerosum.domain.errors import DomainError, InvalidId, LedgerNotFound
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.payments.clients import ClientCommandType
 from zerosum.ingest.importing import Item, Result, Target
@@ -108,9 +108,11 @@ async def _ledger(service: Service, where: Where) -> LedgerId:
     """The one that was named, or the data folder's, or the only one there is."""
     if where.ledger is not None:
         try:
-            return LedgerId(parse_id(Prefix.LEDGER, where.ledger))
+            return LedgerId((await service.services.ledgers.get(parse_id(Prefix.LEDGER, where.ledger))).id)
         except InvalidId as error:
             raise CommandFailed(error.detail, USAGE) from None
+        except LedgerNotFound:
+            raise CommandFailed(f"there is no ledger {where.ledger}", USAGE) from None
     if where.is_embedded:
         credentials = Credentials.read(chosen_data_dir(where.data_dir))
         if credentials is not None:
