@@ -172,6 +172,30 @@ async def test_a_row_under_a_key_of_another_row_stops_the_import(service: Servic
         await imported(straight(service, client), "type,client,tx,amount\ndeposit,1,1,8\n", "one")
 
 
+class Odd(Cut):
+    """One row gets an answer that is no refusal."""
+
+    def __init__(self, target: Target, line: int, code: str) -> None:
+        super().__init__(target, 0)
+        self._key_end, self._code = f":{line}", code
+
+    async def send(self, lane: int, items: Sequence[Item]) -> Sequence[Result]:
+        taken = [item for item in items if not item.key.endswith(self._key_end)]
+        answers = iter(await self._target.send(lane, taken) if taken else [])
+        return [next(answers) if item in taken else Result(self._code, is_replay=False) for item in items]
+
+
+@pytest.mark.parametrize("code", ["account_not_found", "currency_mismatch", "amount_too_precise", "unavailable", "new"])
+async def test_an_answer_that_is_no_refusal_stops_the_import_and_another_run_goes_on(
+    service: Service, client: Client, code: str
+) -> None:
+    content = HEADER + "".join(f"deposit,{tx},{tx},1\n" for tx in range(8))
+    with pytest.raises(ImportFailed, match=f"^input line 6: .*{code}"):
+        await imported(Odd(straight(service, client), 6, code), content)
+    tally, told = await imported(straight(service, client), content)
+    assert (tally.carried_out, tally.replayed, told) == (8, 7, [])
+
+
 async def test_two_files_at_once_end_as_some_order_in_which_each_kept_its_own(service: Service, client: Client) -> None:
     contents = {"a": a_file(1500, seed=11), "b": a_file(1500, seed=12)}
     await asyncio.gather(*(imported(straight(service, client), text, name) for name, text in contents.items()))

@@ -16,7 +16,22 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-from zerosum.domain.errors import DomainError, IdempotencyKeyReused
+from zerosum.domain.errors import (
+    AccountClosed,
+    AlreadyDisputed,
+    BalanceOverflow,
+    ClientLocked,
+    DomainError,
+    IdempotencyKeyReused,
+    InsufficientFunds,
+    LimitExceeded,
+    NegativeTotal,
+    NotDisputable,
+    NotDisputed,
+    TxExists,
+    TxNotFound,
+    WrongClient,
+)
 from zerosum.ingest.client_files.columns import read_columns
 from zerosum.ingest.client_files.inputs import Source
 from zerosum.ingest.client_files.rows import DEPOSIT, KINDS, WITHDRAWAL, Row, rows_of
@@ -35,6 +50,25 @@ UNITS = 10_000
 
 HUGE_UNITS = 10**9 * UNITS
 """Of smaller amounts it takes 10^11 to fill the clearing account up to its twenty digits."""
+
+REFUSALS = frozenset(
+    error.code
+    for error in (
+        ClientLocked,
+        TxExists,
+        TxNotFound,
+        WrongClient,
+        NotDisputable,
+        AlreadyDisputed,
+        NotDisputed,
+        NegativeTotal,
+        InsufficientFunds,
+        LimitExceeded,
+        BalanceOverflow,
+        AccountClosed,
+    )
+)
+"""What the rules say no with. Any other answer is about the ledger and not about the row, and stops the import."""
 
 
 class Item(NamedTuple):
@@ -169,17 +203,17 @@ class Import:
         lanes = [(lane, rows) for lane, rows in enumerate(made.lanes) if rows]
         answers = await asyncio.gather(*(self._send_patiently(lane, rows) for lane, rows in lanes))
         told = [(row, row.fault or "", False) for row in made.malformed]
-        for (_, rows), results in zip(lanes, answers, strict=True):
-            for row, result in zip(rows, results, strict=True):
-                if result.code == IdempotencyKeyReused.code:
-                    raise ImportFailed(
-                        f"{self.source.name} line {row.line}: this import had another row here, or other options"
-                    )
-                tally.replayed += result.is_replay
-                if result.code is None:
-                    tally.carried_out += 1
-                else:
-                    told.append((row, result.code, True))
+        answered = [
+            pair for (_, rows), results in zip(lanes, answers, strict=True) for pair in zip(rows, results, strict=True)
+        ]
+        for row, result in sorted(answered):
+            tally.replayed += result.is_replay
+            if result.code is None:
+                tally.carried_out += 1
+            elif result.code in REFUSALS:
+                told.append((row, result.code, True))
+            else:
+                raise ImportFailed(f"{self.source.name} line {row.line}: {_obstacle(result.code)}")
         for row, reason, is_refusal in sorted(told):
             if is_refusal:
                 tally.refused += 1
@@ -205,3 +239,9 @@ class Import:
         if row.kind in (DEPOSIT, WITHDRAWAL):
             amount = f"{row.units // UNITS}.{row.units % UNITS:04}"
         return Item(f"import:{self.name}:{row.line}", KINDS[row.kind].value, row.client, row.tx, amount)
+
+
+def _obstacle(code: str) -> str:
+    if code == IdempotencyKeyReused.code:
+        return "this import had another row here, or other options"
+    return f"the ledger answers {code}. Run it again to go on."
