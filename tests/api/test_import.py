@@ -102,6 +102,17 @@ async def test_a_random_file_gives_the_accounts_of_process_and_the_model(
     assert (await client.get("/v1/integrity")).json()["is_intact"] is True
 
 
+@pytest.mark.parametrize("way", ["straight", "over HTTP"])
+async def test_where_clearing_is_nearly_full_the_first_row_of_the_file_gets_the_room_that_is_left(
+    service: Service, client: Client, way: str
+) -> None:
+    content = HEADER + "deposit,0,1,99999999999999999999\ndeposit,1,50,0.6\ndeposit,2,51,0.6\ndeposit,4,52,0.6\n"
+    _, told = await imported(straight(service, client) if way == "straight" else over_http(client), content)
+    in_memory = processed([content], "book")
+    assert told == in_memory.reasons == [(4, "balance_overflow"), (5, "balance_overflow")]
+    assert await accounts_file(client) == in_memory.accounts
+
+
 async def test_the_same_file_again_changes_nothing(service: Service, client: Client) -> None:
     content = a_file(600, seed=7)
     first, told = await imported(straight(service, client), content)

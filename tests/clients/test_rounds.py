@@ -59,8 +59,9 @@ def test_a_file_of_nothing_but_faults_is_told_of_bit_by_bit() -> None:
     assert [len(made.malformed) for made in found] == [LANE_ROWS_MAX, 1]
 
 
-def test_a_huge_amount_goes_alone() -> None:
+def test_from_a_huge_amount_on_there_is_one_lane() -> None:
+    """The clearing account may be nearly full since: whatever comes first must have been first in the file."""
     huge = row(3, 1, 3)._replace(units=HUGE_UNITS)
-    found = dealt([row(2, 0, 2), huge, row(4, 0, 4), row(5, 1, 5)], 2)
+    found = dealt([row(2, 0, 2), huge, row(4, 0, 4), row(5, 1, 5), huge._replace(line=6, tx=6), row(7, 1, 7)], 2)
     lines = [[[each.line for each in lane] for lane in made.lanes] for made in found]
-    assert lines == [[[2], []], [[], [3]], [[4], [5]]]
+    assert lines == [[[2], []], [[3, 4, 5, 6, 7], []]]

@@ -4,8 +4,9 @@ The key is made of the import's name and the row's line. So the same file again,
 short, changes nothing that was done and does what was not.
 
 A client's rows always go down one lane, in order. Rows of different clients meet in a tx id, which one of them may have
-used, and in the clearing account, which huge amounts may fill up: such rows never go out in one round, and a round
-begins when the one before it has been answered. So the result is that of the rows one after the other.
+used, and in the clearing account, which huge amounts may fill up. Rows with the same tx id never go out in two lanes of
+one round, and a round begins when the one before it has been answered; from the first huge amount on there is only one
+lane. So the result is that of the rows one after the other.
 """
 
 from __future__ import annotations
@@ -135,9 +136,12 @@ class Round:
 
 
 class Rounds:
+    """From the first huge amount on every row goes down lane 0: the clearing account may be nearly full since."""
+
     def __init__(self, rows: Iterator[Row], lanes: int) -> None:
         self._rows = rows
         self._lanes = lanes
+        self._was_huge = False
         self._held_back: Row | None = None
 
     def next(self) -> Round | None:
@@ -150,13 +154,14 @@ class Rounds:
                 if len(made.malformed) >= LANE_ROWS_MAX:
                     break
                 continue
-            lane = row.client % self._lanes
-            is_huge = row.units >= HUGE_UNITS
-            if lane_of_tx.setdefault(row.tx, lane) != lane or (is_huge and any(made.lanes)):
+            is_first_huge = row.units >= HUGE_UNITS and not self._was_huge
+            lane = 0 if self._was_huge or is_first_huge else row.client % self._lanes
+            if lane_of_tx.setdefault(row.tx, lane) != lane or (is_first_huge and any(made.lanes)):
                 self._held_back = row
                 break
+            self._was_huge |= is_first_huge
             made.lanes[lane].append(row)
-            if is_huge or len(made.lanes[lane]) >= LANE_ROWS_MAX:
+            if len(made.lanes[lane]) >= LANE_ROWS_MAX:
                 break
         return made if made.malformed or any(made.lanes) else None
 
