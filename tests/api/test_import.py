@@ -113,6 +113,22 @@ async def test_where_clearing_is_nearly_full_the_first_row_of_the_file_gets_the_
     assert await accounts_file(client) == in_memory.accounts
 
 
+async def test_amounts_go_out_without_zeros_that_mean_nothing() -> None:
+    """A client currency with fewer than four places would refuse them."""
+    sent: list[str | None] = []
+
+    class Listening:
+        async def begin(self, name: str, content_sha256: str) -> None: ...
+
+        async def send(self, _: int, items: Sequence[Item]) -> Sequence[Result]:
+            sent.extend(item.amount for item in items)
+            return [Result(None, is_replay=False) for _ in items]
+
+    rows = enumerate(("1.5000", "100", "0.0010", "10.05", "20.0"))
+    await imported(Listening(), HEADER + "".join(f"deposit,1,{tx},{amount}\n" for tx, amount in rows))
+    assert sent == ["1.5", "100", "0.001", "10.05", "20"]
+
+
 async def test_the_same_file_again_changes_nothing(service: Service, client: Client) -> None:
     content = a_file(600, seed=7)
     first, told = await imported(straight(service, client), content)

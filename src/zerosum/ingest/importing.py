@@ -242,7 +242,7 @@ class Import:
     def _item(self, row: Row) -> Item:
         amount = None
         if row.kind in (DEPOSIT, WITHDRAWAL):
-            amount = f"{row.units // UNITS}.{row.units % UNITS:04}"
+            amount = f"{row.units // UNITS}.{row.units % UNITS:04}".rstrip("0").removesuffix(".")
         return Item(f"import:{self.name}:{row.line}", KINDS[row.kind].value, row.client, row.tx, amount)
 
 
