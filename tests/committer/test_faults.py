@@ -162,6 +162,47 @@ async def test_a_stuck_account_stops_nobody_else(
     assert all(isinstance(answer, Posted) for answer in answers[1:])
 
 
+@pytest.mark.parametrize("breaks", ["the connection", "a neighbour"])
+async def test_who_was_told_that_nothing_was_done_is_not_carried_out_by_a_later_try(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser, breaks: str
+) -> None:
+    """The account is busy when its payment is refused, and free at the next try, which something else causes."""
+    stuck, target, other = await ground.open(3, floor=None)
+    blocker = superuser.transaction()
+    await blocker.start()
+    await superuser.execute("select from accounts where id = $1 for update", stuck)
+
+    is_freed = False
+
+    async def connect() -> BatchConnection:
+        connection = await BatchConnection.open(test_database.service_dsn, CONNECT_SECONDS_MAX)
+        write = connection.write
+
+        async def freeing(*args: Any) -> None:
+            nonlocal is_freed
+            if not is_freed:
+                is_freed = True
+                await blocker.rollback()
+                if breaks == "the connection":
+                    raise ConnectionResetError("planted")
+            await write(*args)
+
+        connection.write = freeing  # type: ignore[method-assign]
+        return connection
+
+    busy = ground.transfer(stuck, target, "1.00")
+    neighbour = ground.transfer(other, target, "1.00", description="a\0b" if breaks == "a neighbour" else None)
+    async with running_committer(connect) as committer:
+        answers = await asyncio.gather(
+            committer.carry_out(busy), committer.carry_out(neighbour), return_exceptions=True
+        )
+    assert isinstance(answers[0], Unavailable)
+    assert isinstance(answers[1], Posted if breaks == "the connection" else InternalError)
+    assert await ground.posted(stuck) == 0
+    count = "select count(*) from journal_entries where ledger_id = $1 and idempotency_key = $2"
+    assert await superuser.fetchval(count, ground.ledger_id, busy.idempotency_key) == 0
+
+
 async def test_the_queue_is_bounded(ground: Ground, test_database: TestDatabase) -> None:
     source, target = await ground.open(2, floor=None)
     async with running_committer(connecting(test_database.service_dsn), queue_commands_max=10) as committer:

@@ -13,6 +13,7 @@ neighbours; a connection that dies in COMMIT leads to the same batch again, for 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from typing import Protocol
 from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
+
+_log = logging.getLogger(__name__)
 
 BATCH_COMMANDS_MAX = 1000
 """Beyond this a batch gains nothing and its neighbours wait longer."""
@@ -109,7 +112,7 @@ class Committer:
         self._find_origin = find_origin
         self._options = options
         self._stats = stats
-        self._shared: deque[Work] = deque()
+        self._shared = _WorkQueue()
         self._lanes = [_Lane(self._shared, make_carrier()) for _ in range(options.lanes)]
         self._queued_commands = 0
         self._is_stopping = False
@@ -188,7 +191,7 @@ class Committer:
             await asyncio.sleep(SWEEP_SECONDS)
             now = loop.time()
             for queue in (self._shared, *(lane.ordered for lane in self._lanes)):
-                for work in queue:
+                for work in queue.works:
                     if work.deadline > now:
                         break
                     if not work.is_answered:
@@ -208,12 +211,29 @@ def _each(answers: Answers) -> list[Answer]:
 
 
 @dataclass(slots=True, eq=False)
+class _WorkQueue:
+    """Works in the order of their coming, and how many commands they hold: asked for at each hand-over."""
+
+    works: deque[Work] = field(default_factory=deque)
+    commands: int = 0
+
+    def append(self, work: Work) -> None:
+        self.works.append(work)
+        self.commands += len(work.commands)
+
+    def take(self) -> Work:
+        work = self.works.popleft()
+        self.commands -= len(work.commands)
+        return work
+
+
+@dataclass(slots=True, eq=False)
 class _Lane:
     """One connection's worth of batches, one after the other."""
 
-    shared: deque[Work]
+    shared: _WorkQueue
     carrier: Carrier
-    ordered: deque[Work] = field(default_factory=deque)
+    ordered: _WorkQueue = field(default_factory=_WorkQueue)
     running: Sequence[Work] = ()
     _expected: int = 1
     """So many commands came together the last time, in the batch and behind it."""
@@ -248,7 +268,7 @@ class _Lane:
     async def _run(self, on_taken: Callable[[Sequence[Work]], None]) -> None:
         await self.carrier.warm_up()
         while True:
-            if not self.ordered and not self.shared:
+            if not self.ordered.works and not self.shared.works:
                 if self._is_stopping:
                     return
                 self._wakeup.clear()
@@ -261,6 +281,11 @@ class _Lane:
             try:
                 if self.running:
                     await self.carrier.carry_out(self.running)
+            except Exception:
+                # The carrier answers whatever happens. Should it not, the lane must live on for the others.
+                _log.exception("a lane's batch has failed in a way that nobody foresaw")
+                for work in self.running:
+                    work.refuse(OutcomeUnknown("The outcome is not known; retry with the same key."))
             finally:
                 self.running = ()
             self._expected = sum(len(work.commands) for work in works) + self._waiting()
@@ -284,15 +309,15 @@ class _Lane:
         return self._waiting() >= min(self._expected, BATCH_COMMANDS_MAX)
 
     def _waiting(self) -> int:
-        return sum(len(work.commands) for queue in (self.ordered, self.shared) for work in queue)
+        return self.ordered.commands + self.shared.commands
 
     def _gather(self) -> list[Work]:
         """Everything that waits, up to the bound; at least one work however large."""
         works: list[Work] = []
         count = 0
         for queue in (self.ordered, self.shared):
-            while queue and (not works or count + len(queue[0].commands) <= BATCH_COMMANDS_MAX):
-                work = queue.popleft()
+            while queue.works and (not works or count + len(queue.works[0].commands) <= BATCH_COMMANDS_MAX):
+                work = queue.take()
                 works.append(work)
                 count += len(work.commands)
         return works

@@ -75,6 +75,9 @@ class LaneCarrier:
         kind = FailureKind.TRANSIENT
         error: Exception | None = None
         for _ in range(ATTEMPTS_MAX):
+            works = _unanswered(works)
+            if not works:
+                return
             try:
                 await self._attempt(works, skip_locked=kind is FailureKind.BUSY)
             except Exception as failure:
@@ -88,10 +91,11 @@ class LaneCarrier:
                 return
             if kind is FailureKind.DEFECT:
                 break
+        works = _unanswered(works)
         if len(works) > 1:
             for work in works:
                 await self.carry_out([work])
-        else:
+        elif works:
             _refuse(works[0], kind, error)
 
     async def _outlast(self, works: Sequence[Work]) -> None:
@@ -99,7 +103,7 @@ class LaneCarrier:
         loop = asyncio.get_running_loop()
         patience_ends = loop.time() + (UNREACHABLE_SECONDS_MAX if self._is_reachable else 0.0)
         self._is_reachable = False
-        while not all(work.is_answered for work in works):
+        while works := _unanswered(works):
             try:
                 await self._attempt(works)
             except Exception as failure:
@@ -222,8 +226,13 @@ def _without_busy(works: Sequence[Work], locked: Sequence[AccountState]) -> list
         if all(account_id in free for command in work.commands for account_id in command.account_ids()):
             kept.append(work)
         else:
-            work.refuse(Unavailable("An account is busy; nothing was done.", retry_after=1))
+            _refuse(work, FailureKind.BUSY, None)
     return kept
+
+
+def _unanswered(works: Sequence[Work]) -> list[Work]:
+    """Who was told that nothing was done must not be carried out by a later try."""
+    return [work for work in works if not work.is_answered]
 
 
 def _refuse(work: Work, kind: FailureKind, error: Exception | None) -> None:
