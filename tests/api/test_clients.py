@@ -116,6 +116,22 @@ async def test_each_command_is_replayed_as_it_was_answered(client: Client) -> No
         assert again.headers["idempotency-replayed"] == "true"
 
 
+async def test_the_look_up_of_its_key_names_the_transaction(client: Client) -> None:
+    for type_, amount in (("deposit", "1"), ("dispute", None)):
+        key = fresh_key()
+        await client.post("/v1/transactions", {"type": type_, "client": 3, "tx": 33, "amount": amount}, key=key)
+        outcome = (await client.get(f"/v1/idempotency-keys/{key}")).json()
+        assert (outcome["outcome"], outcome["resource"]) == ("posted", {"type": "client_transaction", "id": "33"})
+
+
+@pytest.mark.parametrize("code", ["clients:1", "clients:007", "clients:70000", "clients:1a"])
+async def test_accounts_of_clients_are_opened_by_their_transactions_alone(client: Client, code: str) -> None:
+    body = {"code": code, "currency": "USD", "type": "asset"}
+    refused(await client.post("/v1/accounts", body), 422, "validation_error", "/code")
+    await client.open_account("clients:all")
+    assert [one async for one in clients_of(client)] == []
+
+
 async def test_a_refusal_is_replayed_though_it_would_be_carried_out_now(client: Client) -> None:
     key, body = fresh_key(), {"type": "withdrawal", "client": 4, "tx": 40, "amount": "1"}
     refused(await client.post("/v1/transactions", body, key=key), 422, "insufficient_funds", "/client")

@@ -30,6 +30,8 @@ class KeyOutcome:
     key: str
     resource_type: ResourceType | None
     resource_id: UUID | None
+    own_id: str | None
+    """What the resource is called, where that is not the entry's id: the tx of a client."""
     refusal: DomainError | None
     created_at: datetime
 
@@ -106,6 +108,7 @@ def _outcome(key: str, used: UsedKeyRow) -> KeyOutcome:
         key=key,
         resource_type=used.resource_type,
         resource_id=used.entry_id,
+        own_id=used.resource_id,
         refusal=None if used.problem is None else recalled_refusal(used.problem),
         created_at=used.created_at,
     )

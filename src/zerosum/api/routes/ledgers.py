@@ -214,7 +214,8 @@ def report_routes(services: Services) -> Routes:
             return {**content, "outcome": "refused", "problem": problem(outcome.refusal, call.request_id, call.path)}
         if outcome.resource_type is None or outcome.resource_id is None:
             raise LookupError("a key was used neither for something posted nor for a refusal")
-        reference_id = render_id(_PREFIXES[outcome.resource_type], outcome.resource_id)
+        prefix = _PREFIXES.get(outcome.resource_type)
+        reference_id = outcome.own_id if prefix is None else render_id(prefix, outcome.resource_id)
         reference = {"type": outcome.resource_type.value, "id": reference_id}
         return {**content, "outcome": "posted", "resource": reference}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,8 +13,11 @@ from pydantic_core import PydanticCustomError
 from zerosum.domain.errors import IdempotencyKeyInvalid
 from zerosum.domain.identifiers import CODE_PATTERN_TEXT, ID_PATTERN_TEXT, Prefix, is_account_code
 from zerosum.domain.money import AMOUNT_PATTERN_TEXT, CURRENCY_CODE_PATTERN_TEXT
+from zerosum.domain.payments.clients import CLIENT_CODES_PATTERN_TEXT
 from zerosum.gateway.request_guard import KEY_PATTERN_TEXT, parse_key
 from zerosum.services.times import TIME_PATTERN_TEXT, parse_time
+
+_CLIENT_CODE = re.compile(CLIENT_CODES_PATTERN_TEXT)
 
 TEXT_MAX = 500
 TEXT_BYTES_MAX = 2000
@@ -59,6 +63,8 @@ def _moment(value: Any) -> Any:
 def _account_code(text: str) -> str:
     if not is_account_code(text):
         raise PydanticCustomError("account_code", "A code is up to 128 letters, digits and _.:@/- but no acc_…")
+    if _CLIENT_CODE.match(text):
+        raise PydanticCustomError("account_code", "Accounts of clients are opened by clients' transactions alone.")
     return text
 
 
@@ -113,9 +119,10 @@ CurrencyCode = Annotated[
 AccountCode = Annotated[
     str,
     Field(
-        description="Your own name for the account, unique in the ledger and fixed. It must not begin with `acc_`.",
+        description="Your own name for the account, unique in the ledger and fixed. It must not begin with `acc_`, nor "
+        "like the accounts of clients (`clients:1`).",
         examples=["customers:alice"],
-        json_schema_extra={"pattern": f"^(?!acc_){CODE_PATTERN_TEXT}$"},
+        json_schema_extra={"pattern": f"^(?!acc_|{CLIENT_CODES_PATTERN_TEXT}){CODE_PATTERN_TEXT}$"},
     ),
     AfterValidator(_account_code),
 ]
