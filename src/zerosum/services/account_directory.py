@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from zerosum.domain.identifiers import AccountId, Prefix, is_account_code, parse
 from zerosum.domain.ledger.account import Account
 
 REMEMBERED_MAX = 200_000
-"""Names kept in memory; about 60 MB when full, then it starts afresh."""
+"""Names kept in memory; about 60 MB when full, then the oldest are forgotten."""
 
 
 class AccountName:
@@ -41,9 +42,11 @@ class NotPrepared(Exception):
 
 
 class AccountDirectory:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, remembered_max: int = REMEMBERED_MAX) -> None:
         self._database = database
-        self._names: dict[tuple[UUID, str], AccountName] = {}
+        self._remembered_max = remembered_max
+        self._names: OrderedDict[tuple[UUID, str], AccountName] = OrderedDict()
+        """The least lately loaded first: they are forgotten first."""
 
     def find_known(self, ledger_id: UUID, reference: str) -> AccountName | None:
         """Without asking the database."""
@@ -84,6 +87,8 @@ class AccountDirectory:
         codes: set[str] = set()
         for reference in references:
             if (ledger_id, reference) in self._names:
+                # About to be asked for: what makes room for the others must be something else.
+                self._names.move_to_end((ledger_id, reference))
                 continue
             try:
                 id_, code = parse_account_reference(reference)
@@ -99,10 +104,11 @@ class AccountDirectory:
                     self.remember(ledger_id, account)
 
     def remember(self, ledger_id: UUID, account: Account, reference: str | None = None) -> AccountName:
-        if len(self._names) >= REMEMBERED_MAX:
-            self._names.clear()
         name = AccountName(account)
         for text in (name.wire_id, name.code, reference):
             if text is not None:
                 self._names[ledger_id, text] = name
+                self._names.move_to_end((ledger_id, text))
+        while len(self._names) > self._remembered_max:
+            self._names.popitem(last=False)
         return name

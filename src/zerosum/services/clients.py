@@ -164,7 +164,7 @@ class _ClientKind:
         """Load the clients, and make those that are new; and their currency and clearing account on first use."""
         clients = sorted({order.client for order in orders if self._is_well_formed(order)})
         ledger_id = caller.ledger_id
-        codes = [code for code in map(client_code, clients) if self._directory.find_known(ledger_id, code) is None]
+        codes = [client_code(client) for client in clients]
         if not clients:
             return NOTHING_IMAGINED
         await self._directory.load(ledger_id, [*codes, self._clearing])

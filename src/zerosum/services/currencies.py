@@ -82,7 +82,7 @@ class Currencies:
 
     def _remember(self, ledger_id: UUID, currency: Currency) -> None:
         if len(self._custom) >= REMEMBERED_MAX:
-            self._custom.clear()
+            del self._custom[next(iter(self._custom))]
         self._custom[ledger_id, currency.code] = currency
 
 
