@@ -363,6 +363,14 @@ async def test_a_hundred_pipelined_requests_are_answered_in_order(server: Runnin
     assert [call.content["n"] for call in server.ground.calls] == list(range(100))
 
 
+@pytest.mark.parametrize("follows", ["GARBAGE\0", f"GET /{'a' * 100_000}", "POST /pay HTTP/1.1\r\nHost: a\r\n\0:"])
+async def test_a_good_request_is_never_given_the_refusal_of_what_follows_it(server: Running, follows: str) -> None:
+    good = f"POST /pay HTTP/1.1\r\n{MONEY}Content-Length: 2\r\n\r\n{{}}"
+    for before in (good, good * 5):
+        replies = await server.send(before + follows)
+        assert [reply.status for reply in replies[: before.count("POST")]] == [200] * before.count("POST")
+
+
 async def test_a_client_that_goes_away_leaves_nothing_behind(server: Running) -> None:
     one = f"POST /pay HTTP/1.1\r\n{MONEY}Content-Length: 2\r\n\r\n{{}}"
     async with await server.connect() as connection:

@@ -18,8 +18,8 @@ class FailureKind(Enum):
     """A guard or constraint said no: a fault of ours, or data it cannot store. Trying again cannot help."""
 
 
-_CONNECTION_CLASSES = ("08", "57P", "58")
-_CONNECTION_STATES = ("25006", "53300")  # read-only (a demoted primary); too many connections
+_CONNECTION_CLASSES = ("08", "28", "57P", "58")  # 28: a password that is just being changed
+_CONNECTION_STATES = ("25006", "53300", "3D000")  # read-only (a demoted primary); too many connections; no database
 _BUSY_STATES = ("55P03",)  # lock_not_available
 _TRANSIENT_STATES = (
     "40001",  # serialization_failure

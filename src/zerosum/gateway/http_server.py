@@ -71,16 +71,16 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words, not ours
-        self._refuse(400, InvalidRequest("The request is not well-formed HTTP/1.1."))
+        self._refuse_in_turn(400, InvalidRequest("The request is not well-formed HTTP/1.1."))
 
     def _check_size(self) -> None:
         if not self._has_head and self._bytes_so_far > HEAD_BYTES_MAX:
             if len(self.url) > TARGET_BYTES_MAX:
-                self._refuse(414, UriTooLong(f"The address has at most {TARGET_BYTES_MAX} bytes."))
+                self._refuse_in_turn(414, UriTooLong(f"The address has at most {TARGET_BYTES_MAX} bytes."))
             else:
-                self._refuse(431, HeadersTooLarge(f"The header has at most {HEADER_BYTES_MAX} bytes."))
+                self._refuse_in_turn(431, HeadersTooLarge(f"The header has at most {HEADER_BYTES_MAX} bytes."))
         elif self._bytes_so_far > MESSAGE_BYTES_MAX:
-            self._refuse(400, InvalidRequest("The body is wrapped in too much framing."))
+            self._refuse_in_turn(400, InvalidRequest("The body is wrapped in too much framing."))
 
     def _on_late(self) -> None:
         self._arrival_timer = None
@@ -93,6 +93,17 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(408, RequestTimeout("The request did not arrive in time; send it again, whole."))
         else:
             self._start_timer()  # The answer to the request before comes first.
+
+    def _refuse_in_turn(self, status: int, error: DomainError) -> None:
+        """A request before it, whose answer is still to come, must not be given this one."""
+        is_latest_its_own = self._has_head and self._is_incomplete
+        if self.cycle is None or self.cycle.response_complete or (is_latest_its_own and not self.pipeline):
+            self._refuse(status, error)
+            return
+        self.flow.pause_reading()
+        if not is_latest_its_own:
+            self.cycle.keep_alive = False  # The connection ends with the last answer that is due.
+        # Else the request waits for its turn, and then for the rest of itself, until its time is up.
 
     def _refuse(self, status: int, error: DomainError) -> None:
         """The last words on this connection, outside of any application, in the form of all problems."""
