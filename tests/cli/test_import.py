@@ -97,6 +97,22 @@ def test_stdin_is_named_by_its_content_too(running: Installation, tmp_path: Path
         assert f"{there_before} of them were there before" in done.stderr
 
 
+def test_pipes_are_files_like_others(running: Installation, tmp_path: Path) -> None:
+    paths = [deposits(tmp_path / f"{seed}.csv", 20, first_tx=2_000_100 * seed, seed=seed) for seed in (8, 9)]
+    options = ["--data-dir", str(running.folder)]
+    for there_before in (0, 40):
+        fed = [subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) for path in paths]
+        ends = [feeder.stdout.fileno() for feeder in fed if feeder.stdout]
+        names = [f"/dev/fd/{end}" for end in ends]
+        command = [sys.executable, "-m", "zerosum", "import", *names, *options]
+        done = subprocess.run(command, pass_fds=ends, capture_output=True, text=True, timeout=60, check=False)
+        for feeder in fed:
+            with feeder:
+                pass
+        assert done.returncode == 0, done.stderr
+        assert f"{there_before} of them were there before" in done.stderr
+
+
 def test_another_file_under_a_known_name_is_one_clear_line(running: Installation, tmp_path: Path) -> None:
     where = ["--name", "known", "--data-dir", str(running.folder)]
     assert zerosum("import", str(deposits(tmp_path / "a.csv", 2, first_tx=3_000_000, seed=4)), *where).code == 0

@@ -6,12 +6,11 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +24,8 @@ from zerosum.cli.process import Report, open_rejects
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import load_settings
 from zerosum.domain.errors import DomainError
-from zerosum.ingest.client_files.inputs import STDIN, STDIN_NAME, Source, find_sources
-from zerosum.ingest.client_files.window import InputFault
+from zerosum.ingest.client_files.inputs import Source, find_sources
+from zerosum.ingest.client_files.window import BLOCK_BYTES, InputFault
 from zerosum.ingest.importing import Import, ImportFailed, ImportTally, survey
 
 URL_VARIABLE = "ZEROSUM_URL"
@@ -68,7 +67,7 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """`path` is where its bytes are; of stdin a copy."""
+    """`path` is where its bytes are; of stdin or a pipe a copy."""
 
     shown: str
     path: str
@@ -156,13 +155,28 @@ class _Command:
 
 @contextmanager
 def _at_hand(names: Sequence[str]) -> Iterator[list[_File]]:
-    """The files; stdin is read into one first, since its name is made of its whole content."""
-    find_sources(names)
+    """The files; what can be read only once is copied into one first, since its name is made of its whole content."""
+    with ExitStack() as stack:
+        yield [_file(name, source, stack) for name, source in zip(names, find_sources(names), strict=True)]
+
+
+def _file(name: str, source: Source, stack: ExitStack) -> _File:
+    if source.size is not None:
+        return _File(name, name)
+    return _File(source.name, stack.enter_context(_copied(source)))
+
+
+@contextmanager
+def _copied(source: Source) -> Iterator[str]:
+    """Where the copy is."""
     with tempfile.NamedTemporaryFile() as copy:
-        if STDIN in names:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
+        try:
+            while block := source.read(BLOCK_BYTES):
+                copy.write(block)
             copy.flush()
-        yield [_File(STDIN_NAME, copy.name) if name == STDIN else _File(name, name) for name in names]
+        except OSError as error:
+            raise CommandFailed(f"{source.name} cannot be copied into a file: {error.strerror}") from None
+        yield copy.name
 
 
 def _sum_up(tally: ImportTally, seconds: float, *, is_json: bool) -> None:
