@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import itertools
 import random
@@ -25,7 +24,7 @@ from zerosum.domain.errors import ImportDiffers, Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.ingest.client_files.inputs import Source
 from zerosum.ingest.client_files.rows import Row
-from zerosum.ingest.importing import Import, ImportFailed, ImportTally, Item, Result, Target
+from zerosum.ingest.importing import Content, Import, ImportFailed, ImportTally, Item, Result, Target, survey
 from zerosum.main import Service
 from zerosum.services.caller import Caller
 
@@ -46,7 +45,14 @@ async def imported(
     target: Target, content: str | bytes, name: str | None = None, lanes: int = 2
 ) -> tuple[ImportTally, list[tuple[int, str]]]:
     raw = content.encode() if isinstance(content, str) else content
-    digest = hashlib.sha256(raw).hexdigest()
+    surveyed = survey(Source("input", lambda: io.BytesIO(raw)))
+    return await imported_as(surveyed, target, raw, name, lanes)
+
+
+async def imported_as(
+    surveyed: Content, target: Target, raw: bytes, name: str | None = None, lanes: int = 2
+) -> tuple[ImportTally, list[tuple[int, str]]]:
+    digest = surveyed.sha256
     told: list[tuple[int, str]] = []
 
     def tell(_: str, row: Row, reason: str) -> None:
@@ -55,7 +61,10 @@ async def imported(
     await target.begin(name or digest, digest)
     tally = ImportTally()
     source = Source("input", lambda: io.BytesIO(raw), len(raw))
-    taking = Import(name=name or digest, source=source, target=target, lanes=lanes, tell=tell, advance=lambda _: None)
+    taking = Import(
+        name=name or digest, source=source, content=surveyed, target=target, lanes=lanes, tell=tell,
+        advance=lambda _: None,
+    )  # fmt: skip
     await taking.run(tally)
     return tally, told
 
@@ -199,6 +208,27 @@ async def test_a_row_under_a_key_of_another_row_stops_the_import(service: Servic
         await imported(straight(service, client), "type,client,tx,amount\ndeposit,1,1,8\n", "one")
 
 
+SURVEYED = HEADER + "deposit,1,1,1\n"
+
+
+def surveyed_before() -> Content:
+    return survey(Source("input", lambda: io.BytesIO(SURVEYED.encode())))
+
+
+@pytest.mark.parametrize("now", [HEADER + "deposit,1,1,2\n", SURVEYED[:-2], HEADER])
+async def test_a_file_that_changes_while_it_is_imported_stops_the_import(
+    service: Service, client: Client, now: str
+) -> None:
+    with pytest.raises(ImportFailed, match=r"^input changed while it was imported"):
+        await imported_as(surveyed_before(), straight(service, client), now.encode())
+
+
+async def test_what_is_written_behind_a_file_meanwhile_is_not_read(service: Service, client: Client) -> None:
+    now = SURVEYED + "deposit,1,2,1\n"
+    tally, _ = await imported_as(surveyed_before(), straight(service, client), now.encode())
+    assert tally.carried_out == 1
+
+
 class Odd(Cut):
     """One row gets an answer that is no refusal."""
 
@@ -217,7 +247,7 @@ async def test_an_answer_that_is_no_refusal_stops_the_import_and_another_run_goe
     service: Service, client: Client, code: str
 ) -> None:
     content = HEADER + "".join(f"deposit,{tx},{tx},1\n" for tx in range(8))
-    with pytest.raises(ImportFailed, match=f"^input line 6: .*{code}"):
+    with pytest.raises(ImportFailed, match=rf"^input line 6: .*{code}"):
         await imported(Odd(straight(service, client), 6, code), content)
     tally, told = await imported(straight(service, client), content)
     assert (tally.carried_out, tally.replayed, told) == (8, 7, [])

@@ -26,7 +26,7 @@ from zerosum.config import load_settings
 from zerosum.domain.errors import DomainError
 from zerosum.ingest.client_files.inputs import Source, find_sources
 from zerosum.ingest.client_files.window import BLOCK_BYTES, InputFault
-from zerosum.ingest.importing import Import, ImportFailed, ImportTally, survey
+from zerosum.ingest.importing import Content, Import, ImportFailed, ImportTally, survey
 
 URL_VARIABLE = "ZEROSUM_URL"
 NAME_MAX = 128
@@ -116,7 +116,7 @@ class _Command:
         self._tally = ImportTally()
 
     def run(self) -> ImportTally:
-        digests = [survey(file.source()) for file in self._files]
+        contents = [survey(file.source()) for file in self._files]
         where = self._options.where()
         columns = (
             TextColumn("importing"),
@@ -134,17 +134,18 @@ class _Command:
             def advance(count: int) -> None:
                 progress.update(task, advance=count, rate=self._tally.rows / (time.perf_counter() - begun))
 
-            asyncio.run(self._import(where, digests, advance))
+            asyncio.run(self._import(where, contents, advance))
         return self._tally
 
-    async def _import(self, where: Where, digests: Sequence[str], advance: Callable[[int], None]) -> None:
+    async def _import(self, where: Where, contents: Sequence[Content], advance: Callable[[int], None]) -> None:
         async with open_target(where) as target:
-            for file, digest in zip(self._files, digests, strict=True):
-                name = self._options.name or digest
-                await target.begin(name, digest)
+            for file, content in zip(self._files, contents, strict=True):
+                name = self._options.name or content.sha256
+                await target.begin(name, content.sha256)
                 taking = Import(
                     name=name,
                     source=file.source(),
+                    content=content,
                     target=target,
                     lanes=where.lanes,
                     tell=self._report.tell,

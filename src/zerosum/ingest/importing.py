@@ -109,13 +109,22 @@ class ImportTally(Tally):
     """Of the rows, those that an earlier try had brought in or seen refused."""
 
 
-def survey(source: Source) -> str:
-    """The content's SHA-256. Raises InputFault: nothing is sent of a file that cannot be read to its end."""
-    digest = sha256()
+class Content(NamedTuple):
+    """What a file held when it was surveyed."""
+
+    sha256: str
+    size: int
+
+
+def survey(source: Source) -> Content:
+    """Raises InputFault: nothing is sent of a file that cannot be read to its end."""
+    digest, read_bytes = sha256(), 0
 
     def read(size: int) -> bytes:
+        nonlocal read_bytes
         block = source.read(size)
         digest.update(block)
+        read_bytes += len(block)
         return block
 
     window = Window(read, source.name)
@@ -124,7 +133,7 @@ def survey(source: Source) -> str:
     while has_more:
         window.at = len(window.content)
         has_more = window.fill()
-    return digest.hexdigest()
+    return Content(digest.hexdigest(), read_bytes)
 
 
 @dataclass(slots=True)
@@ -176,6 +185,8 @@ class Import:
 
     name: str
     source: Source
+    content: Content
+    """What `survey` has found in it. Whatever else it holds when it is read again stops the import."""
     target: Target
     lanes: int
     tell: Tell
@@ -196,8 +207,15 @@ class Import:
                 raise
 
     def _rows(self) -> Iterator[Row]:
+        digest, left = sha256(), self.content.size
+
         def read(size: int) -> bytes:
-            block = self.source.read(size)
+            nonlocal left
+            block = self.source.read(min(size, left))
+            left -= len(block)
+            digest.update(block)
+            if not block and digest.hexdigest() != self.content.sha256:
+                raise ImportFailed(f"{self.source.name} changed while it was imported")
             self.advance(len(block))
             return block
 
