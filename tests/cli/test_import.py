@@ -113,6 +113,17 @@ def test_pipes_are_files_like_others(running: Installation, tmp_path: Path) -> N
         assert f"{there_before} of them were there before" in done.stderr
 
 
+def test_only_the_first_malformed_rows_of_all_files_are_told(running: Installation, tmp_path: Path) -> None:
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for number, path in enumerate(paths):
+        path.write_text(HEADER + f"nonsense{number}\n" * 15)
+    said = zerosum("import", *map(str, paths), "--data-dir", str(running.folder))
+    lines = said.err.splitlines()
+    assert lines[19] == f"zerosum: {paths[1]} line 6: unknown_type"
+    assert lines[20] == "zerosum: and 10 more malformed rows"
+    assert (said.code, len(lines)) == (0, 22)
+
+
 def test_another_file_under_a_known_name_is_one_clear_line(running: Installation, tmp_path: Path) -> None:
     where = ["--name", "known", "--data-dir", str(running.folder)]
     assert zerosum("import", str(deposits(tmp_path / "a.csv", 2, first_tx=3_000_000, seed=4)), *where).code == 0

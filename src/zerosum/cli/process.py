@@ -23,7 +23,7 @@ from zerosum.ingest.client_files.engines import EngineMissing, choose_engine
 from zerosum.ingest.client_files.inputs import Source, find_sources
 from zerosum.ingest.client_files.rows import Row
 from zerosum.ingest.client_files.run import Engine, Run
-from zerosum.ingest.client_files.tally import Tally, Tell
+from zerosum.ingest.client_files.tally import Tally
 from zerosum.ingest.client_files.window import InputFault
 
 MALFORMED_TOLD_MAX = 20
@@ -81,6 +81,7 @@ class Report:
     """Malformed rows go to stderr, the first of them; all that was not carried out goes to the rejects."""
 
     def __init__(self, rejects: TextIO | None) -> None:
+        self._told = 0
         self._writer = None if rejects is None else csv.writer(rejects, lineterminator="\n")
         if self._writer is not None:
             self._writer.writerow(REJECTS_HEADER)
@@ -89,23 +90,16 @@ class Report:
     def wants_refusals(self) -> bool:
         return self._writer is not None
 
-    @property
-    def tell(self) -> Tell:
-        told = 0
-
-        def tell(name: str, row: Row, reason: str) -> None:
-            nonlocal told
-            if row.fault is not None and told < MALFORMED_TOLD_MAX:
-                told += 1
-                say(f"zerosum: {name} line {row.line}: {reason}")
-            if self._writer is not None:
-                wire = [field.decode("utf-8", "replace") for field in row.wire]
-                try:
-                    self._writer.writerow([row.line, *wire, reason])
-                except OSError as error:
-                    raise CommandFailed(f"the rejects cannot be written: {error.strerror}", FAILED) from None
-
-        return tell
+    def tell(self, name: str, row: Row, reason: str) -> None:
+        if row.fault is not None and self._told < MALFORMED_TOLD_MAX:
+            self._told += 1
+            say(f"zerosum: {name} line {row.line}: {reason}")
+        if self._writer is not None:
+            wire = [field.decode("utf-8", "replace") for field in row.wire]
+            try:
+                self._writer.writerow([row.line, *wire, reason])
+            except OSError as error:
+                raise CommandFailed(f"the rejects cannot be written: {error.strerror}", FAILED) from None
 
     def close(self, tally: Tally) -> None:
         if tally.malformed > MALFORMED_TOLD_MAX:
