@@ -39,6 +39,10 @@ class IssuerSettings(BaseModel):
     hs256_secret: SecretStr | None = None
     ledger_claim: str = "ledger"
     scope_claim: str = "scope"
+    scopes: tuple[str, ...] | None = None
+    """What its tokens can allow at most; by default all but `admin`."""
+    ledgers: tuple[str, ...] | None = None
+    """The ledgers (led_…) it may speak for; by default all."""
 
     @model_validator(mode="after")
     def _one_source(self) -> IssuerSettings:

@@ -25,15 +25,18 @@ from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
 from zerosum.api.services import Services
-from zerosum.config import IssuerSettings, Settings, load_settings
+from zerosum.config import IssuerSettings, Settings, SettingsError, load_settings
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
+from zerosum.domain.errors import InvalidId
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.authentication import Authenticator
 from zerosum.gateway.http_server import tls_options
 from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
 from zerosum.gateway.oauth import TokenEndpoint
+from zerosum.gateway.principal import ALL_SCOPES, Scope
 from zerosum.gateway.rate_limit import RateLimiter
 from zerosum.gateway.routing import RouteTable
 from zerosum.gateway.side_server import SideServer
@@ -249,21 +252,10 @@ class Service:
         )
 
     def _issuer(self, settings: IssuerSettings) -> TrustedIssuer:
-        if settings.hs256_secret is not None:
-            keys = secret_key(settings.hs256_secret.get_secret_value().encode())
-        elif settings.jwks is not None:
-            keys = configured_keys(settings.jwks)
-        else:
-            download = JwksDownload(settings.jwks_url or "")
+        issuer, download = make_issuer(settings)
+        if download is not None:
             self._downloads.append(download)
-            keys = downloaded_keys(download)
-        return TrustedIssuer(
-            issuer=settings.issuer,
-            audience=settings.audience,
-            keys=keys,
-            ledger_claim=settings.ledger_claim,
-            scope_claim=settings.scope_claim,
-        )
+        return issuer
 
     def _numbers(self) -> tuple[dict[str, float], dict[str, float]]:
         counters: dict[str, float] = {
@@ -285,6 +277,39 @@ class Service:
             "redis_away": float(self.redis is None or self.redis.is_away),
         }
         return counters, gauges
+
+
+def make_issuer(settings: IssuerSettings) -> tuple[TrustedIssuer, JwksDownload | None]:
+    """An issuer as it is configured. Raises ValueError for keys, names, scopes or ledgers that cannot be."""
+    download = None
+    if settings.hs256_secret is not None:
+        keys = secret_key(settings.hs256_secret.get_secret_value().encode())
+    elif settings.jwks is not None:
+        keys = configured_keys(settings.jwks)
+    else:
+        download = JwksDownload(settings.jwks_url or "")
+        keys = downloaded_keys(download)
+    issuer = TrustedIssuer(
+        issuer=settings.issuer,
+        audience=settings.audience,
+        keys=keys,
+        ledger_claim=settings.ledger_claim,
+        scope_claim=settings.scope_claim,
+        scopes=ALL_SCOPES - {Scope.ADMIN} if settings.scopes is None else frozenset(map(Scope, settings.scopes)),
+        ledgers=None
+        if settings.ledgers is None
+        else frozenset(LedgerId(parse_id(Prefix.LEDGER, text)) for text in settings.ledgers),
+    )
+    return issuer, download
+
+
+def check_issuers(settings: Settings) -> None:
+    """Before anything starts: what is wrong with an issuer is told by the name of the setting. Raises SettingsError."""
+    for issuer in settings.trusted_issuers:
+        try:
+            make_issuer(issuer)
+        except (ValueError, InvalidId) as error:
+            raise SettingsError(f"ZEROSUM_TRUSTED_ISSUERS: {issuer.issuer!r}: {error}") from None
 
 
 def __getattr__(name: str) -> Any:

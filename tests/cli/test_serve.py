@@ -128,6 +128,18 @@ def test_a_missing_setting_is_named(environment: dict[str, str], name: str) -> N
         ("ZEROSUM_RATE_LIMIT_PER_ADDRESS", "10 per second"),
         ("ZEROSUM_TRUSTED_PROXIES", "everybody"),
         ("ZEROSUM_TRUSTED_ISSUERS", "not json"),
+        ("ZEROSUM_TRUSTED_ISSUERS", '[{"issuer": "a", "audience": "b", "hs256_secret": "short"}]'),
+        ("ZEROSUM_TRUSTED_ISSUERS", '[{"issuer": "a|b", "audience": "b", "jwks_url": "https://a.test/jwks"}]'),
+        ("ZEROSUM_TRUSTED_ISSUERS", '[{"issuer": "a", "audience": "b", "jwks_url": "http://a.test/jwks"}]'),
+        ("ZEROSUM_TRUSTED_ISSUERS", '[{"issuer": "a", "audience": "b", "jwks": {"keys": []}}]'),
+        (
+            "ZEROSUM_TRUSTED_ISSUERS",
+            '[{"issuer": "a", "audience": "b", "jwks_url": "https://a.test/jwks", "scopes": ["everything"]}]',
+        ),
+        (
+            "ZEROSUM_TRUSTED_ISSUERS",
+            '[{"issuer": "a", "audience": "b", "jwks_url": "https://a.test/jwks", "ledgers": ["mine"]}]',
+        ),
         ("ZEROSUM_SHUTDOWN_SECONDS", "1"),
         ("ZEROSUM_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none"),
         ("ZEROSUM_REDIS_URL", "localhost:6379"),

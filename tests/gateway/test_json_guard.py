@@ -140,6 +140,8 @@ def test_as_many_items_as_a_bulk_call_has_are_fine() -> None:
         ("a\x00b", "/note"),
         ("\x01", "/note"),
         ("\x1b[31m", "/note"),
+        ("a\bb", "/note"),
+        ("\f", "/note"),
         ("\x7f", "/note"),
         ("\x85", "/note"),
         ("\ud800", "/note"),

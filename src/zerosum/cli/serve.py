@@ -62,12 +62,21 @@ def check_settings(settings: Settings) -> None:
     settings.cursor_key()
     settings.master_key_pairs()
     check_certificate(settings)
+    check_issuers(settings)
     if not settings.is_tls and not settings.insecure_http and settings.host not in LOOPBACK:
         raise CommandFailed(
             "serving beyond this machine needs ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY, "
             "or ZEROSUM_INSECURE_HTTP=true behind a proxy that ends TLS",
             USAGE,
         )
+
+
+def check_issuers(settings: Settings) -> None:
+    """What is wrong with an issuer of tokens. Raises SettingsError."""
+    if settings.trusted_issuers:
+        from zerosum.main import check_issuers  # noqa: PLC0415 - loads everything, for those who have any
+
+        check_issuers(settings)
 
 
 def check_certificate(settings: Settings) -> None:

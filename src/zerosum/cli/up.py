@@ -24,7 +24,7 @@ from zerosum.cli.installation import (
 )
 from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.processes import api_process, load_service, worker_process
-from zerosum.cli.serve import check_certificate
+from zerosum.cli.serve import check_certificate, check_issuers
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.domain.errors import DomainError
@@ -69,6 +69,7 @@ def run_up(
             chosen |= development_certificate(locked.path, host)
         settings = _with_generous_limits(installation_settings(locked.path, **chosen))
         check_certificate(settings)
+        check_issuers(settings)
         sockets = listen(settings.host, settings.port, settings.workers)
         check_side_port(settings.host, settings.metrics_port)
         settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
