@@ -53,3 +53,10 @@ def test_nothing_is_taken_out_again() -> None:
     packed = PackedRecords(LEDGER)
     with pytest.raises(TypeError, match="never taken back"):
         del packed[LEDGER, 1]
+
+
+def test_nobody_can_choose_tx_ids_that_share_their_homes() -> None:
+    """Multiples of a Fibonacci number all come close to each other where the golden ratio alone spreads them."""
+    packed = PackedRecords(LEDGER, bits=13)
+    homes = {packed._place_of(832_040 * number) for number in range(4000)}
+    assert len(homes) > 2500, "at random they have some 3,160 of 8,192"

@@ -2,11 +2,13 @@
 
 An open table of whole numbers, two for each slot: status, type, client and tx in the first, ten-thousandths in the
 second. It is at most seven tenths full and grows by doubling, so a transaction costs 23 to 46 bytes, and while it grows
-half as much again. Amounts that do not fit into 64 bits stand in a list beside it. Nothing is ever taken out.
+half as much again. A random factor keeps others from choosing ids that collide. Amounts that do not fit into 64 bits
+stand in a list beside it. Nothing is ever taken out.
 """
 
 from __future__ import annotations
 
+import secrets
 from array import array
 from collections.abc import Iterator, MutableMapping
 from decimal import Decimal
@@ -28,7 +30,7 @@ _TX_MASK, _CLIENT_SHIFT, _CLIENT_MASK = 0xFFFF_FFFF, 32, 0xFFFF
 _TYPE_SHIFT, _STATUS_SHIFT = 48, 50
 _TAKEN = 1 << 56
 _SPREAD = 0x9E37_79B9_7F4A_7C15
-"""2^64 divided by the golden ratio: neighbouring ids get homes far from each other."""
+"""2^64 divided by the golden ratio: ids that come in order get homes far from each other, whatever the factor is."""
 _WORD_MASK = (1 << 64) - 1
 _PLAIN_UNITS_MAX = 1 << 62
 
@@ -42,6 +44,7 @@ class PackedRecords(MutableMapping[RecordKey, ClientTransaction]):
         self._bits = bits
         self._slots = array("q", bytes(16 << bits))
         self._count = 0
+        self._factor = secrets.randbits(64) | 1
         self._huge: list[int] = []
 
     def __len__(self) -> int:
@@ -93,7 +96,8 @@ class PackedRecords(MutableMapping[RecordKey, ClientTransaction]):
     def _place_of(self, tx: int) -> int:
         """Where it is, or the empty slot where it belongs."""
         slots, mask = self._slots, (1 << self._bits) - 1
-        slot = (tx * _SPREAD & _WORD_MASK) >> (64 - self._bits)
+        mixed = tx * self._factor & _WORD_MASK
+        slot = ((mixed ^ mixed >> 32) * _SPREAD & _WORD_MASK) >> (64 - self._bits)
         while (word := slots[2 * slot]) and word & _TX_MASK != tx:
             slot = (slot + 1) & mask
         return 2 * slot
