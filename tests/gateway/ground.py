@@ -64,6 +64,9 @@ class Ground:
         write, admin = Scope.PAYMENTS_WRITE, Scope.ADMIN
         policies = [
             Policy(method="POST", template="/pay", scope=write, body=body, needs_key=True, lean=self.endpoint),
+            Policy(
+                method="POST", template="/bulk", scope=write, body=body, body_bytes_max=4_000_000, lean=self.endpoint
+            ),
             Policy(method="POST", template="/slow/pay", scope=write, body=body, needs_key=True),
             Policy(method="GET", template="/read", scope=write),
             Policy(method="POST", template="/admin", scope=admin, body=body),

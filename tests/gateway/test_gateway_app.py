@@ -204,6 +204,32 @@ async def test_the_token_endpoint_is_limited_by_address_and_health_is_not() -> N
     assert (await ground.ask("GET", "/health")).status == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body"),
+    [
+        ("POST", "/pay", MONEY, b"{"),
+        ("POST", "/pay", MONEY[1:], b"{}"),
+        ("GET", "/nowhere", [KEY], b""),
+        ("DELETE", "/pay", [KEY], b""),
+        ("POST", "/pay", [KEY], b"{}"),
+    ],
+)
+async def test_what_is_refused_is_held_against_its_address_too(
+    method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    ground = Ground(address_limit="1/s")
+    assert (await ground.ask(method, path, headers, body)).code != "rate_limited"
+    assert (await ground.ask(method, path, headers, body)).code == "rate_limited"
+    assert (await ground.ask("GET", "/health")).status == 200
+
+
+async def test_strangers_have_no_megabytes_read_for_them() -> None:
+    ground = Ground()
+    reply = await ground.ask("POST", "/bulk", MONEY[1:], b"{" * 1_000_000)
+    assert (reply.status, reply.headers[b"connection"]) == (401, b"close")
+    assert (await ground.ask("POST", "/bulk", MONEY, b"{" * 1_000_000)).code in ("malformed_json", "too_deep")
+
+
 async def test_when_there_is_too_much_to_do_reads_go_first_and_health_stays() -> None:
     ground = Ground(in_flight_max=4)
     for _ in range(3):

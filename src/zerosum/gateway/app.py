@@ -32,7 +32,7 @@ from zerosum.gateway.exchange import Exchange, Headers, Scope, Send
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.rate_limit import Allowance, Bucket, RateLimiter
-from zerosum.gateway.routing import Answer, BodyKind, Call, Policy, RouteTable
+from zerosum.gateway.routing import BODY_BYTES_MAX, Answer, BodyKind, Call, Policy, RouteTable
 from zerosum.gateway.trace_context import log_failure, request_names
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
@@ -115,7 +115,7 @@ class Gateway:
         except DomainError as error:
             if isinstance(error, InternalError):
                 log_failure(error, exchange.request_id, scope["headers"])
-            await self._refuse(exchange, error)
+            await self._refuse(exchange, await self._charged(exchange, error))
         except Exception:
             _log.exception("a request failed", extra=request_names(exchange.request_id, scope["headers"]))
             await self._refuse(exchange, InternalError("The request failed on our side."))
@@ -153,6 +153,8 @@ class Gateway:
     async def _receive(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
         """The whole body, if it is of the right size and kind. A body on its way takes no place from anybody."""
         guard.check_length(policy, headers)
+        if policy.body_bytes_max > BODY_BYTES_MAX and policy.scope is not None:
+            await self._authenticate(exchange, headers)  # Strangers have no megabytes read for them.
         if policy.body is not BodyKind.OPTIONAL_JSON or headers.has_body:
             guard.check_media_type(policy, headers)
         call.body = await guard.read_body(exchange.receive, policy.body_bytes_max)
@@ -191,6 +193,7 @@ class Gateway:
 
     async def _limit(self, exchange: Exchange, headers: guard.HeaderView, principal: Principal | None) -> None:
         """By principal where there is one, then by address. Without waiting while slices last."""
+        exchange.is_charged = True
         limiter = self._principal_limiter
         if principal is not None and limiter.limit is not None:
             key = principal.rate_key
@@ -201,6 +204,19 @@ class Gateway:
             address = self._address(exchange.scope, headers)
             bucket = limiter.spend_leased(address) or await self._spend(exchange, limiter, address)
             exchange.rate_headers = exchange.rate_headers or self._rate_headers(limiter.name, limiter.allowance(bucket))
+
+    async def _charged(self, exchange: Exchange, error: DomainError) -> DomainError:
+        """The refusal; or that there are too many of them from this address, where it was not charged yet."""
+        limiter = self._address_limiter
+        if exchange.is_charged or limiter.limit is None:
+            return error
+        address = self._address(exchange.scope, guard.HeaderView(exchange.scope["headers"]))
+        try:
+            bucket = limiter.spend_leased(address) or await self._spend(exchange, limiter, address)
+        except RateLimited as refusal:
+            return refusal
+        exchange.rate_headers = exchange.rate_headers or self._rate_headers(limiter.name, limiter.allowance(bucket))
+        return error
 
     async def _spend(self, exchange: Exchange, limiter: RateLimiter, key: str) -> Bucket:
         try:

@@ -26,10 +26,14 @@ _STANDARD_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control",
 
 
 class Exchange:
-    """`is_dispatched` says that the endpoint was called, `is_started` that the answer is on its way."""
+    """`is_dispatched` says that the endpoint was called, `is_started` that the answer is on its way.
+
+    `is_charged` says that it has been held against the rate limits.
+    """
 
     __slots__ = (
         "body_is_read",
+        "is_charged",
         "is_dispatched",
         "is_started",
         "rate_headers",
@@ -55,6 +59,7 @@ class Exchange:
         self.status = 0
         self.rate_headers: Headers = ()
         self.body_is_read = False
+        self.is_charged = False
         self.is_dispatched = False
         self.is_started = False
 
