@@ -162,6 +162,11 @@ def test_a_database_that_is_named_wins_over_the_service_of_the_environment(
         (["bad.csv"], "column"),
         (["a.csv", "--url", "http://127.0.0.1:1", "--token", "x", "--data-dir", "/nosuch"], "--data-dir"),
         (["a.csv", "--url", "http://127.0.0.1:1", "--token", "x", "--ledger", "led_x"], "--ledger"),
+        (["a.csv", "--url", "http://[::1", "--token", "x"], "is not a URL"),
+        (["a.csv", "--url", "http://a..ü", "--token", "x"], "is not a URL"),
+        (["a.csv", "--url", "ftp://x", "--token", "x"], "is not an http or https URL"),
+        (["a.csv", "--url", "http://127.0.0.1:1", "--token", "ü"], "the token"),
+        (["a.csv", "--url", "http://127.0.0.1:1", "--token", "a\nb"], "the token"),
     ],
 )
 def test_what_cannot_begin_is_one_clear_line(tmp_path: Path, arguments: list[str], words: str) -> None:

@@ -103,6 +103,33 @@ def test_results_that_cannot_be_written_are_exit_code_1(file: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def closed(stream: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command with stdin, stdout or stderr closed, as `>&-` does it."""
+    command = ["sh", "-c", f'exec "$@" {stream}>&-', "sh", *COMMAND, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("arguments", [["process", "IN"], ["process", "IN", "--json"], ["generate", "--rows", "3"]])
+def test_a_closed_stdout_is_one_clear_line(file: Path, arguments: list[str]) -> None:
+    done = closed(1, *[str(file) if each == "IN" else each for each in arguments])
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "zerosum: stdout cannot be written: it is closed"
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["process", "import"])
+def test_a_closed_stdin_is_one_clear_line(command: str) -> None:
+    done = closed(0, command, "-")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "zerosum: stdin cannot be read: it is closed\n"
+
+
+def test_with_stderr_closed_the_accounts_come_out(file: Path) -> None:
+    done = closed(2, "process", str(file))
+    assert (done.returncode, done.stdout, done.stderr) == (0, ACCOUNTS, "")
+    assert closed(2, "process", str(file.parent / "none.csv")).returncode == 2
+
+
 @pytest.mark.parametrize("command", ["process -", "generate --rows 200000"])
 def test_a_reader_that_has_enough_ends_it_quietly(command: str) -> None:
     """As `| head -n 1` does. 65,536 accounts and 200,000 rows are more than a pipe holds."""

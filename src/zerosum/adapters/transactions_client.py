@@ -33,8 +33,11 @@ class TransactionsClient:
     """`connect` and `close`, or use it as a context. Every call may be repeated: the service knows the keys."""
 
     def __init__(self, base_url: str, token: str) -> None:
+        """Raises ValueError for an address that is none and a token that cannot be one, in one clear line."""
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError("the token holds characters that no token has")
         self._http = httpx.AsyncClient(
-            base_url=base_url.rstrip("/"),
+            base_url=_address(base_url),
             headers={"Authorization": f"Bearer {token}"},
             timeout=SECONDS_MAX,
             trust_env=False,
@@ -88,3 +91,13 @@ class TransactionsClient:
         if content.get("code") == ImportDiffers.code:
             raise ImportDiffers(detail)
         raise ServiceAway(f"the service answers {answer.status_code}: {detail}")
+
+
+def _address(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text.rstrip("/"))
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{text!r} is not a URL: {error}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"{text!r} is not an http or https URL")
+    return url

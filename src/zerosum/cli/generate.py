@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from zerosum.cli.talk import FAILED, USAGE, CommandFailed, told_plainly
+from zerosum.cli.talk import FAILED, USAGE, CommandFailed, results, told_plainly
 from zerosum.ingest.client_files.sample import SamplePlan, sample_file
 
 
@@ -14,9 +14,10 @@ def run_generate(plan: SamplePlan) -> int:
     if sum(plan.shares) > 1:
         raise CommandFailed("the shares are more than 1 together", USAGE)
     try:
+        out = results()
         for chunk in sample_file(plan):
-            sys.stdout.write(chunk)
-        sys.stdout.flush()
+            out.write(chunk)
+        out.flush()
     except BrokenPipeError:
         # Whoever read has enough. Python would complain again when it closes stdout at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,7 +21,7 @@ from zerosum.adapters.service_client import ServiceAway
 from zerosum.cli.import_targets import Where, open_target
 from zerosum.cli.installation import is_embedded, reachable_settings
 from zerosum.cli.process import Report, open_rejects
-from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
+from zerosum.cli.talk import USAGE, CommandFailed, results, say, told_plainly
 from zerosum.config import load_settings
 from zerosum.domain.errors import DomainError
 from zerosum.ingest.client_files.inputs import Source, find_sources
@@ -192,7 +192,7 @@ def _sum_up(tally: ImportTally, seconds: float, *, is_json: bool) -> None:
             "seconds": round(seconds, 3),
             "rows_per_second": rate,
         }
-        sys.stdout.write(json.dumps(summary) + "\n")
+        results().write(json.dumps(summary) + "\n")
     say(
         f"{tally.rows:,} rows: {tally.carried_out:,} carried out, {tally.refused:,} refused, "
         f"{tally.malformed:,} malformed; {tally.replayed:,} of them were there before; {seconds:.2f} s, {rate:,} rows/s"

@@ -45,7 +45,11 @@ async def open_target(where: Where) -> AsyncIterator[Target]:
     if where.url is not None:
         if not where.token:
             raise CommandFailed("--url needs --token (or ZEROSUM_TOKEN): an access token or API key", USAGE)
-        async with TransactionsClient(where.url, where.token) as client:
+        try:
+            connecting = TransactionsClient(where.url, where.token)
+        except ValueError as error:
+            raise CommandFailed(str(error), USAGE) from None
+        async with connecting as client:
             yield ServiceTarget(client, where.refuse_negative_total)
         return
     if where.settings is None:

@@ -16,7 +16,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from zerosum.cli.talk import FAILED, USAGE, CommandFailed, say, told_plainly
+from zerosum.cli.talk import FAILED, USAGE, CommandFailed, results, say, told_plainly
 from zerosum.ingest.client_files.book_engine import ClientFigures
 from zerosum.ingest.client_files.choices import EngineChoice, Order
 from zerosum.ingest.client_files.engines import EngineMissing, choose_engine
@@ -136,9 +136,10 @@ def _print(engine: Engine, tally: Tally, seconds: float, *, is_json: bool) -> in
         "rows_per_second": round(tally.rows / seconds) if seconds else 0,
     }
     try:
+        out = results()
         for text in _as_json(engine, summary) if is_json else _as_csv(engine):
-            sys.stdout.write(text)
-        sys.stdout.flush()
+            out.write(text)
+        out.flush()
     except BrokenPipeError:
         # Whoever read has enough. Python would complain again when it closes stdout at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

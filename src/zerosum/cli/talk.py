@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec
+from typing import ParamSpec, TextIO
 
 from zerosum.config import SettingsError
 from zerosum.embedded import EmbeddedError
@@ -24,16 +25,25 @@ class CommandFailed(Exception):
         self.exit_code = exit_code
 
 
+def results() -> TextIO:
+    """Stdout. Raises CommandFailed where it is closed."""
+    if sys.stdout is None:
+        raise CommandFailed("stdout cannot be written: it is closed")
+    return sys.stdout
+
+
 def say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
 def told_plainly(command: Callable[Parameters, int]) -> Callable[Parameters, int]:
-    """Expected failures become one line and an exit code, never a traceback."""
+    """Expected failures become one line and an exit code, never a traceback. With stderr closed nobody is told."""
 
     @wraps(command)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> int:
+        if sys.stderr is None:
+            sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
         try:
             return command(*args, **kwargs)
         except (SettingsError, EmbeddedError) as error:

@@ -56,7 +56,13 @@ def find_sources(names: Sequence[str]) -> list[Source]:
     """Raises InputFault for what is missing, a directory, not readable, or stdin twice: before anything is read."""
     if names.count(STDIN) > 1:
         raise InputFault("stdin can be read only once: `-` is named twice")
-    return [Source(STDIN_NAME, lambda: sys.stdin.buffer) if name == STDIN else _file(name) for name in names]
+    return [Source(STDIN_NAME, _stdin) if name == STDIN else _file(name) for name in names]
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise InputFault(f"{STDIN_NAME} cannot be read: it is closed")
+    return sys.stdin.buffer
 
 
 def _file(name: str) -> Source:
