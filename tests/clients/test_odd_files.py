@@ -146,6 +146,23 @@ def test_rows_out_of_order_are_put_right_as_far_as_the_window_goes(engine: str, 
 
 
 @both_engines
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2026-11-21T05:12:26.613703001Z", "2026-11-21T05:12:26.613703002Z"),
+        ("2026-11-21T05:12:26.6137031Z", "2026-11-21T06:12:26.6137032+01:00"),
+        ("2026-11-21T05:12:26.613703Z", "2026-11-21T04:12:26.613703001-01:00"),
+        ("1969-12-31T23:59:59.999999998Z", "1969-12-31T23:59:59.999999999Z"),
+        ("1795237946.000000001", "2026-11-21T05:12:26.000000002Z"),
+    ],
+)
+def test_moments_are_told_apart_to_the_nanosecond(engine: str, first: str, second: str) -> None:
+    header = "type,client,tx,amount,timestamp\n"
+    inputs = [header + f"withdrawal,1,2,1.0,{second}\n", header + f"deposit,1,1,2.0,{first}\n"]
+    assert run(inputs, engine, order=Order.TIME).reasons == []
+
+
+@both_engines
 def test_tx_ids_that_all_share_their_low_bits_are_kept_apart(engine: str) -> None:
     rows = "".join(f"deposit,1,{tx << 20},0.0001\n" for tx in range(4000))
     assert run([HEADER + rows + rows], engine).accounts.splitlines()[1] == "1,0.4000,0.0000,0.4000,false"

@@ -32,6 +32,8 @@ AMOUNT_NOT_POSITIVE = "amount_not_positive"
 _KIND_OF = {type_.value.encode("ascii"): kind for kind, type_ in enumerate(KINDS)}
 _AMOUNT = re.compile(rb"([+-]?)([0-9]*)(?:\.([0-9]*))?")
 _SECONDS = re.compile(rb"([0-9]{1,30})(?:\.([0-9]{1,30}))?")
+_FINER = re.compile(rb"[^.,+]{1,19}[.,][0-9]{6}([0-9]{1,3})")
+"""The digits of a moment behind its microseconds, which a datetime cannot hold."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -122,4 +124,5 @@ def _timestamp(text: bytes) -> int | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND * 1000
+    finer = _FINER.match(text)
+    return (moment - _EPOCH) // _MICROSECOND * 1000 + (int(finer[1].ljust(3, b"0")) if finer else 0)
