@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.clients.running import ENGINES, run
+from tests.clients.running import ENGINES, rendered, run, source
 from zerosum.ingest.client_files.choices import Order
+from zerosum.ingest.client_files.fast_engine import BATCH_ROWS, FastEngine
 from zerosum.ingest.client_files.records import RECORD_BYTES_MAX
+from zerosum.ingest.client_files.run import Run
 from zerosum.ingest.client_files.window import InputFault
 
 HEADER = "type,client,tx,amount\n"
@@ -166,6 +168,20 @@ def test_moments_are_told_apart_to_the_nanosecond(engine: str, first: str, secon
 def test_tx_ids_that_all_share_their_low_bits_are_kept_apart(engine: str) -> None:
     rows = "".join(f"deposit,1,{tx << 20},0.0001\n" for tx in range(4000))
     assert run([HEADER + rows + rows], engine).accounts.splitlines()[1] == "1,0.4000,0.0000,0.4000,false"
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 10, 1 << 20])
+def test_huge_amounts_that_were_refused_are_not_kept(block_bytes: int) -> None:
+    """On the fast engine: 100,000 withdrawals that are too much, in batches, with one huge deposit between them."""
+    bad = [f"withdrawal,2,{tx},99999999999999999999" for tx in range(2, 50_000)]
+    rows = [*bad, "deposit,1,1,99999999999999999999", 'deposit,1,5,"x""', *bad, "dispute,1,1"]
+    engine = FastEngine(slots=16)
+    Run(block_bytes=block_bytes).take([source(HEADER + "\n".join(rows))], engine)
+    assert rendered(engine).splitlines()[1:] == [
+        "1,0.0000,99999999999999999999.0000,99999999999999999999.0000,false",
+        "2,0.0000,0.0000,0.0000,false",
+    ]
+    assert len(engine._huge) <= 2 * BATCH_ROWS
 
 
 @both_engines

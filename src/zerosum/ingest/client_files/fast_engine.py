@@ -58,6 +58,7 @@ class FastEngine:
         self._seed = secrets.randbits(62)
         self._huge: Numbers = np.zeros((16, 2), np.int64)
         self._huge_count = 0
+        self._huge_free: list[int] = []
         self._kinds: Bytes = np.zeros(BATCH_ROWS, np.uint8)
         self._reasons: Bytes = np.zeros(BATCH_ROWS, np.uint8)
         self._clients, self._txs, self._amounts, self._starts, self._lines = np.zeros((5, BATCH_ROWS), np.int64)
@@ -132,6 +133,7 @@ class FastEngine:
     def _put(self, index: int, row: Row) -> None:
         if row.fault is not None:
             self._kinds[index] = MALFORMED
+            self._amounts[index] = 0
             return
         self._kinds[index] = row.kind
         self._clients[index] = row.client
@@ -139,11 +141,20 @@ class FastEngine:
         self._amounts[index] = row.units if row.units <= PLAIN_UNITS_MAX else self._keep_huge(row.units)
 
     def _keep_huge(self, units: int) -> int:
-        if self._huge_count == len(self._huge):
-            self._huge = np.concatenate([self._huge, np.zeros_like(self._huge)])
-        self._huge[self._huge_count] = divmod(units, LIMB)
-        self._huge_count += 1
-        return -self._huge_count
+        if self._huge_free:
+            place = self._huge_free.pop()
+        else:
+            place = self._huge_count
+            self._huge_count += 1
+            if place == len(self._huge):
+                self._huge = np.concatenate([self._huge, np.zeros_like(self._huge)])
+        self._huge[place] = divmod(units, LIMB)
+        return -1 - place
+
+    def _let_go_of_huge(self, count: int) -> None:
+        """What was refused is not stored, and its amount makes room for another."""
+        amounts = self._amounts[:count]
+        self._huge_free += (-1 - amounts[(amounts < 0) & (self._reasons[:count] != 0)]).tolist()
 
     def _take(self, count: int) -> None:
         while (self._stored + count) * 10 > self._table.size // 2 * FULL_AT_TENTHS:
@@ -164,6 +175,7 @@ class FastEngine:
             self._seed,
             self._refuse_negative_total,
         )
+        self._let_go_of_huge(count)
 
     def _count(self, count: int, tally: Tally) -> None:
         by_reason = np.bincount(self._reasons[:count], minlength=MALFORMED + 1)
