@@ -156,6 +156,7 @@ def client_files(
 
 @app.command("import")
 def import_files(
+    context: typer.Context,
     inputs: Annotated[list[str], typer.Argument(metavar="IN.csv…", help="Client files; `-` is stdin.")],
     name: Annotated[str | None, typer.Option(help="What the import is called; by default its SHA-256.")] = None,
     data_dir: DataDirOption = None,
@@ -172,10 +173,12 @@ def import_files(
     """Put client transactions from CSV into a ledger. Run it again to go on: nothing is done twice."""
     from zerosum.cli.import_files import ImportOptions, run_import  # noqa: PLC0415
 
+    url_source = context.get_parameter_source("url")
     options = ImportOptions(
         name=name,
         data_dir=data_dir,
         url=url,
+        is_url_given=url_source is not None and url_source.name == "COMMANDLINE",
         token=token,
         ledger=ledger,
         lanes=lanes,

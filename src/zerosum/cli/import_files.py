@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import sys
 import tempfile
@@ -28,7 +27,6 @@ from zerosum.ingest.client_files.inputs import Source, find_sources
 from zerosum.ingest.client_files.window import BLOCK_BYTES, InputFault
 from zerosum.ingest.importing import Content, Import, ImportFailed, ImportTally, survey
 
-URL_VARIABLE = "ZEROSUM_URL"
 NAME_MAX = 128
 _NAME = re.compile(rf"[\x21-\x7e]{{1,{NAME_MAX}}}")
 
@@ -40,6 +38,8 @@ class ImportOptions:
     name: str | None
     data_dir: Path | None
     url: str | None
+    is_url_given: bool
+    """On the command line, and not by the environment."""
     token: str | None
     ledger: str | None
     lanes: int
@@ -50,7 +50,7 @@ class ImportOptions:
     def where(self) -> Where:
         """Raises CommandFailed. Called outside the event loop: it looks whether the database is there."""
         is_database = self.data_dir is not None or self.ledger is not None
-        if is_database and self.url not in (None, os.environ.get(URL_VARIABLE)):
+        if is_database and self.is_url_given:
             raise CommandFailed("--data-dir and --ledger go with a database, --url with a service", USAGE)
         is_service = self.url is not None and not is_database
         return Where(
