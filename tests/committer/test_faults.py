@@ -187,7 +187,7 @@ async def test_who_was_told_that_nothing_was_done_is_not_carried_out_by_a_later_
                     raise ConnectionResetError("planted")
             await write(*args)
 
-        connection.write = freeing  # type: ignore[method-assign]
+        connection.write = freeing  # type: ignore[assignment,method-assign]
         return connection
 
     busy = ground.transfer(stuck, target, "1.00")
