@@ -224,7 +224,10 @@ class Import:
 
     async def _send(self, made: Round, tally: ImportTally) -> None:
         lanes = [(lane, rows) for lane, rows in enumerate(made.lanes) if rows]
-        answers = await asyncio.gather(*(self._send_patiently(lane, rows) for lane, rows in lanes))
+        sent = [asyncio.create_task(self._send_patiently(lane, rows)) for lane, rows in lanes]
+        if sent:
+            await asyncio.wait(sent)  # All of them, also where one has failed: nothing goes on behind our back.
+        answers = [task.result() for task in sent]
         told = [(row, row.fault or "", False) for row in made.malformed]
         answered = [
             pair for (_, rows), results in zip(lanes, answers, strict=True) for pair in zip(rows, results, strict=True)
