@@ -212,7 +212,10 @@ async def test_the_token_endpoint_is_limited_by_address_and_health_is_not() -> N
         ("GET", "/nowhere", [KEY], b""),
         ("DELETE", "/pay", [KEY], b""),
         ("POST", "/pay", [KEY], b"{}"),
+        ("GET", "/read", [KEY, (b"x-large", b"x" * 100_000)], b""),
+        ("GET", "/" + "x" * 100_000, [KEY], b""),
     ],
+    ids=["JSON", "token", "address", "method", "media type", "headers too large", "address too long"],
 )
 async def test_what_is_refused_is_held_against_its_address_too(
     method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes

@@ -154,7 +154,8 @@ class Gateway:
         """The whole body, if it is of the right size and kind. A body on its way takes no place from anybody."""
         guard.check_length(policy, headers)
         if policy.body_bytes_max > BODY_BYTES_MAX and policy.scope is not None:
-            await self._authenticate(exchange, headers)  # Strangers have no megabytes read for them.
+            # Strangers have no megabytes read for them.
+            call.principal = await self._authenticate(exchange, headers)
         if policy.body is not BodyKind.OPTIONAL_JSON or headers.has_body:
             guard.check_media_type(policy, headers)
         call.body = await guard.read_body(exchange.receive, policy.body_bytes_max)
@@ -169,7 +170,7 @@ class Gateway:
                 await self._limit(exchange, headers, None)
             call.authorization = headers.authorization[0] if headers.authorization else None
             return
-        call.principal = principal = await self._authenticate(exchange, headers)
+        call.principal = principal = call.principal or await self._authenticate(exchange, headers)
         if policy.scope not in principal.scopes and policy.other_scope not in principal.scopes:
             wanted = " or ".join(policy.scopes)
             raise Forbidden(f"The token lacks the scope {wanted}.", scope=policy.scope.value)
@@ -199,6 +200,9 @@ class Gateway:
             key = principal.rate_key
             bucket = limiter.spend_leased(key) or await self._spend(exchange, limiter, key)
             exchange.rate_headers = self._rate_headers(limiter.name, limiter.allowance(bucket))
+        await self._limit_address(exchange, headers)
+
+    async def _limit_address(self, exchange: Exchange, headers: guard.HeaderView) -> None:
         limiter = self._address_limiter
         if limiter.limit is not None:
             address = self._address(exchange.scope, headers)
@@ -207,15 +211,11 @@ class Gateway:
 
     async def _charged(self, exchange: Exchange, error: DomainError) -> DomainError:
         """The refusal; or that there are too many of them from this address, where it was not charged yet."""
-        limiter = self._address_limiter
-        if exchange.is_charged or limiter.limit is None:
-            return error
-        address = self._address(exchange.scope, guard.HeaderView(exchange.scope["headers"]))
-        try:
-            bucket = limiter.spend_leased(address) or await self._spend(exchange, limiter, address)
-        except RateLimited as refusal:
-            return refusal
-        exchange.rate_headers = exchange.rate_headers or self._rate_headers(limiter.name, limiter.allowance(bucket))
+        if not exchange.is_charged:
+            try:
+                await self._limit_address(exchange, guard.HeaderView(exchange.scope["headers"]))
+            except RateLimited as refusal:
+                return refusal
         return error
 
     async def _spend(self, exchange: Exchange, limiter: RateLimiter, key: str) -> Bucket:
