@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from zerosum import __version__
@@ -24,7 +26,7 @@ from zerosum.api.routes.system import System, system_routes
 from zerosum.api.services import Services
 from zerosum.api.validation import schema_refusal
 from zerosum.domain.errors import DomainError, InternalError, MethodNotAllowed, NotFound
-from zerosum.gateway.routing import Call, Policy
+from zerosum.gateway.routing import SLASH_IN_A_SEGMENT, Call, Policy
 from zerosum.gateway.trace_context import log_failure
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -48,6 +50,7 @@ def make_app(services: Services, system: System, lifespan: Lifespan) -> tuple[Fa
             "metrics": False,
         },
     )
+    register_url_convertor("path", _Segments())
     groups = [
         payment_routes(services),
         client_routes(services),
@@ -64,6 +67,18 @@ def make_app(services: Services, system: System, lifespan: Lifespan) -> tuple[Fa
     add_manual(app, groups)
     add_problem_handlers(app)
     return app, [policy for group in groups for policy in group.policies] + manual_policies()
+
+
+class _Segments(Convertor[str]):
+    """`{name:path}`: one segment or more, in which an encoded slash is a slash again."""
+
+    regex = ".+"
+
+    def convert(self, value: str) -> str:
+        return value.replace(SLASH_IN_A_SEGMENT, "/")
+
+    def to_string(self, value: str) -> str:
+        return quote(value, safe="")
 
 
 def add_problem_handlers(app: FastAPI) -> None:

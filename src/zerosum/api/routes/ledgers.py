@@ -226,6 +226,7 @@ def report_routes(services: Services) -> Routes:
         scope=Scope.REPORTS_READ,
         refusals=(errors.InvalidCursor,),
         query=("limit", "cursor", "as_of"),
+        effort=10,
         summary="Read the trial balance",
         answer=TrialBalanceResponse,
         description="`as_of` looks at what was effective then.",
@@ -235,6 +236,7 @@ def report_routes(services: Services) -> Routes:
         "/v1/integrity",
         integrity,
         scope=Scope.REPORTS_READ,
+        effort=100,
         summary="Look for contradictions in the books",
         answer=IntegrityResponse,
         description="Every entry balances, and every account's stored balance, version and head follow from its "
