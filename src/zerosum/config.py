@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     rate_limit_per_ledger: str = "10000/s"
     """Of all keys of a ledger together."""
     costly_reads_per_ledger: str = "500/s"
-    """In units: a list costs 1, a statement or a trial balance 10, an integrity report 100."""
+    """In units: a list costs 1, a statement or a trial balance 10, an integrity report 50."""
     reports_at_once_per_ledger: Annotated[int, Field(ge=1, le=100)] = 1
     """In one process; others wait for their turn."""
     auth_failures_per_address: str = "1000/min"

@@ -86,6 +86,7 @@ class Charging:
         """A bulk call costs what its items would cost by themselves; the first is paid for already."""
         items = call.content.get("items")
         if call.principal is not None and isinstance(items, list) and len(items) > 1:
+            exchange.rate_headers = ()
             await self._charge_principal(exchange, call.principal, len(items) - 1)
             await self._spend(exchange, self._limiters.address, self.address(exchange), len(items) - 1)
 

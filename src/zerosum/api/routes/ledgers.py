@@ -236,7 +236,7 @@ def report_routes(services: Services) -> Routes:
         "/v1/integrity",
         integrity,
         scope=Scope.REPORTS_READ,
-        effort=100,
+        effort=50,
         summary="Look for contradictions in the books",
         answer=IntegrityResponse,
         description="Every entry balances, and every account's stored balance, version and head follow from its "
