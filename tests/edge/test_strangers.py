@@ -192,17 +192,17 @@ async def test_refusals_are_charged_to_the_address(limited: Limited, path: str) 
         assert answers[3:] == [429, 429]
 
 
-async def test_the_page_for_prometheus_is_made_once_a_second(limited: Limited) -> None:
+async def test_the_page_for_prometheus_is_made_once_a_second(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
     async with limited() as service, nobody(service) as http:
         made = 0
-        expose = service.metrics._expose_now
+        expose: Callable[[], tuple[bytes, str]] = service.metrics._expose_now
 
         def count() -> tuple[bytes, str]:
             nonlocal made
             made += 1
             return expose()
 
-        service.metrics._expose_now = count  # type: ignore[method-assign]
+        monkeypatch.setattr(service.metrics, "_expose_now", count)
         pages = {(await http.get("/metrics")).text for _ in range(20)}
         assert made <= 2
         assert len(pages) <= 2
@@ -275,7 +275,7 @@ async def test_reports_of_one_ledger_take_turns_and_do_not_wait_for_ever(
                 running -= 1
             return await inspect(who)
 
-        service.services.inspector.inspect = slow  # type: ignore[method-assign]
+        monkeypatch.setattr(service.services.inspector, "inspect", slow)
         waiting = [asyncio.create_task(caller.get("/v1/integrity")) for _ in range(20)]
         late = await asyncio.gather(*waiting[1:])
         assert {answer.status_code for answer in late} == {503}
