@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -34,7 +33,9 @@ from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.authentication import Authenticator
 from zerosum.gateway.charging import Limiters
+from zerosum.gateway.client_address import parse_network
 from zerosum.gateway.costly_reads import CostlyReads
+from zerosum.gateway.front_door import ConnectionLimits
 from zerosum.gateway.http_server import tls_options
 from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
 from zerosum.gateway.oauth import TokenEndpoint
@@ -145,6 +146,11 @@ class Service:
         )
 
         # The web framework, and the gateway layer in front of it.
+        self.connection_limits = ConnectionLimits(
+            in_all=settings.connections_max,
+            per_address=settings.connections_per_address,
+            trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
+        )
         self.admission = Admission(settings.in_flight_max)
         self.framework, policies = make_app(self.services, system, self._lifespan)
         self.app: App = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
@@ -236,7 +242,7 @@ class Service:
             observe=self.metrics.observe_request,
             options=GatewayOptions(
                 allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
-                trusted_proxies=tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies),
+                trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
         )
