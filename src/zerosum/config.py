@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
-from zerosum.gateway.client_address import parse_network
+from zerosum.services.addresses import parse_network
 from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
@@ -95,6 +95,10 @@ class Settings(BaseSettings):
     """In units: a list costs 1, a statement or a trial balance 10, an integrity report 50."""
     reports_at_once_per_ledger: Annotated[int, Field(ge=1, le=100)] = 1
     """In one process; others wait for their turn."""
+    accounts_per_ledger: Annotated[int, Field(ge=1)] = 1_000_000
+    api_keys_per_ledger: Annotated[int, Field(ge=1)] = 1_000
+    refusals_per_ledger_and_day: Annotated[int, Field(ge=1)] = 1_000_000
+    refusals_kept_days: Annotated[int, Field(ge=30, le=36_500)] = 90
     auth_failures_per_address: str = "1000/min"
 
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 4000

@@ -33,7 +33,6 @@ from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.authentication import Authenticator
 from zerosum.gateway.charging import Limiters
-from zerosum.gateway.client_address import parse_network
 from zerosum.gateway.costly_reads import CostlyReads
 from zerosum.gateway.front_door import ConnectionLimits
 from zerosum.gateway.http_server import tls_options
@@ -47,6 +46,7 @@ from zerosum.gateway.tokens import TokenSigner, TokenVerifier
 from zerosum.gateway.trusted_issuers import TrustedIssuer
 from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
+from zerosum.services.addresses import parse_network
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.balances import Balances
 from zerosum.services.clients import Clients, client_currency
@@ -61,6 +61,7 @@ from zerosum.services.ledgers import Ledgers
 from zerosum.services.limits import Limit
 from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
+from zerosum.services.quotas import AccountQuota, RefusalQuota
 from zerosum.services.sealing import Sealer
 from zerosum.services.signing_keys import SigningKeys
 from zerosum.services.statements import Statements
@@ -89,6 +90,7 @@ class Service:
         # The one writer of money, and what follows requests into it.
         self.tracing = self._tracing()
         self.stats = CommitterStats()
+        self._refusal_quota = RefusalQuota(settings.refusals_per_ledger_and_day, settings.workers)
         self.committer = Committer(
             self._carrier,
             CommitterOptions(
@@ -104,8 +106,10 @@ class Service:
         cursors = Cursors(settings.cursor_key())
         currencies = Currencies(self.database, now)
         directory = AccountDirectory(self.database)
-        accounts = Accounts(self.database, currencies, directory, cursors, now)
-        api_keys = ApiKeys(self.database, settings.pepper(), now)
+        accounts = Accounts(
+            self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
+        )
+        api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger)
         self.services = Services(
             accounts=accounts,
             api_keys=api_keys,
@@ -216,7 +220,11 @@ class Service:
     def _carrier(self) -> Carrier:
         database_url = self.settings.required_database_url()
         carrier = LaneCarrier(
-            lambda: BatchConnection.open(database_url, CONNECT_SECONDS_MAX), now, self.cache, self.stats
+            lambda: BatchConnection.open(database_url, CONNECT_SECONDS_MAX),
+            now,
+            self.cache,
+            self.stats,
+            self._refusal_quota,
         )
         return carrier if self.tracing is None else self.tracing.traced(carrier)
 

@@ -19,12 +19,13 @@ import uvicorn
 from tests.edge.certificates import Authority
 from tests.gateway.ground import Ground
 from zerosum.gateway import front_door
-from zerosum.gateway.client_address import client_address, parse_network
+from zerosum.gateway.client_address import client_address
 from zerosum.gateway.exchange import REST, TLS
 from zerosum.gateway.front_door import ConnectionLimits
 from zerosum.gateway.http_server import GuardedProtocol, server_options, tls_options
 from zerosum.gateway.lingering_server import LingeringServer
 from zerosum.gateway.routing import Answer, Call
+from zerosum.services.addresses import parse_network
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: zerosum.test\r\n\r\n"
 PATIENCE_SECONDS = 8.0

@@ -43,6 +43,7 @@ STATUSES: dict[type[DomainError], int] = {
     errors.ClientLocked: 409,
     errors.TxExists: 409,
     errors.ImportDiffers: 409,
+    errors.QuotaExceeded: 409,
     errors.BodyTooLarge: 413,
     errors.UriTooLong: 414,
     errors.UnsupportedMediaType: 415,

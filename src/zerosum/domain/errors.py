@@ -368,6 +368,13 @@ class Forbidden(DomainError):
     title = "The token lacks the scope this call needs"
 
 
+class QuotaExceeded(DomainError):
+    """The ledger has as many of something as it may have. A retry helps when there are fewer, or more are allowed."""
+
+    code = "quota_exceeded"
+    title = "The ledger has as many of these as it may have"
+
+
 class RateLimited(DomainError):
     code = "rate_limited"
     title = "Too many requests"

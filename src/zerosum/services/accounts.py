@@ -22,6 +22,7 @@ from zerosum.db.accounts import (
 from zerosum.db.engine import Connection, Database
 from zerosum.db.events import NewEvent, insert_events
 from zerosum.db.identifiers import new_uuid
+from zerosum.db.inspection import count_accounts
 from zerosum.domain.errors import AccountExists, AccountNotFound, InvalidState
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId
@@ -41,6 +42,7 @@ from zerosum.services.account_directory import AccountDirectory, parse_account_r
 from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
 from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.quotas import AccountQuota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,9 @@ class Accounts:
         directory: AccountDirectory,
         cursors: Cursors,
         now: Callable[[], datetime],
+        quota: AccountQuota | None = None,
     ) -> None:
+        self._quota = quota
         self._database = database
         self._currencies = currencies
         self._directory = directory
@@ -84,7 +88,7 @@ class Accounts:
         self._now = now
 
     async def open(self, caller: Caller, request: OpenAccount) -> Account:
-        """Raises AccountExists, InvalidCurrency, and what is wrong with the limits."""
+        """Raises AccountExists, InvalidCurrency, QuotaExceeded, and what is wrong with the limits."""
         currency = await self._currencies.get(caller.ledger_id, request.currency)
         floor = _limit(request.min_available, currency, "/min_available")
         ceiling = _limit(request.max_available, currency, "/max_available")
@@ -99,6 +103,7 @@ class Accounts:
             state=state,
         )
         async with self._database.work(caller.ledger_id) as connection:
+            await self._check_quota(connection, caller, 1)
             if not await insert_account(connection, account):
                 raise AccountExists("The ledger has an account of this code.", pointer="/code")
             await self._announce(connection, account, EventType.ACCOUNT_OPENED)
@@ -125,10 +130,14 @@ class Accounts:
         )
 
     async def ensure(self, caller: Caller, drafts: Sequence[Account]) -> list[Account]:
-        """The accounts of these codes, which are opened where there are none yet: clearing accounts and clients."""
+        """The accounts of these codes, which are opened where there are none yet: clearing accounts and clients.
+
+        Raises QuotaExceeded.
+        """
         if not drafts:
             return []
         async with self._database.work(caller.ledger_id) as connection:
+            await self._check_quota(connection, caller, len(drafts))
             opened = await insert_accounts(connection, drafts)
             made = [account for account in drafts if account.state.id in opened]
             await insert_events(
@@ -139,6 +148,10 @@ class Accounts:
             if not there:
                 return made
             return made + await find_accounts(connection, caller.ledger_id, ids=(), codes=there)
+
+    async def _check_quota(self, connection: Connection, caller: Caller, number: int) -> None:
+        if self._quota is not None:
+            await self._quota.take(caller.ledger_id, number, lambda: count_accounts(connection, caller.ledger_id))
 
     async def get(self, caller: Caller, reference: str) -> Account:
         """Raises InvalidId, AccountNotFound."""

@@ -17,6 +17,7 @@ from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.reverse import Reverse
 from zerosum.services.committer import Answers, CommitterStats, Work
 from zerosum.services.judging import Judge
+from zerosum.services.quotas import RefusalQuota
 
 ATTEMPTS_MAX = 3
 """How often a batch is tried as a whole before its works are tried one by one."""
@@ -47,7 +48,9 @@ class LaneCarrier:
         now: Callable[[], datetime],
         cache: BalanceCache,
         stats: CommitterStats,
+        refusal_quota: RefusalQuota | None = None,
     ) -> None:
+        self._refusal_quota = refusal_quota
         self._connect = connect
         self._now = now
         self._cache = cache
@@ -160,7 +163,7 @@ class LaneCarrier:
         before = {account.id: (account.version, account.status) for account in locked}
         book = Book(locked, dict(records), reversed_)
         posted_at = self._now()
-        judge = Judge(book, used, posted_at)
+        judge = Judge(book, used, posted_at, self._refusal_quota)
         answers: list[Answers] = [
             judge.answer_together(work.commands)
             if work.is_atomic

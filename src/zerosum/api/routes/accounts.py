@@ -206,7 +206,7 @@ def account_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         reads=OpenAccountRequest,
         examples=EXAMPLES,
-        refusals=(*OF_LIMITS, errors.InvalidCurrency, errors.AccountExists),
+        refusals=(*OF_LIMITS, errors.InvalidCurrency, errors.AccountExists, errors.QuotaExceeded),
         summary="Open an account",
         answer=AccountResponse,
         description="The code is yours to choose and fixed for ever; the answer gives the account's id beside it.",
