@@ -30,10 +30,10 @@ from zerosum.domain.ledger.account import (
     AccountState,
     AccountStatus,
     AccountType,
-    check_limits,
     status_after_close,
     status_after_freeze,
     status_after_unfreeze,
+    with_limits,
 )
 from zerosum.domain.ledger.chain import genesis
 from zerosum.domain.money import Currency, parse_signed_amount
@@ -84,12 +84,14 @@ class Accounts:
         self._now = now
 
     async def open(self, caller: Caller, request: OpenAccount) -> Account:
-        """Raises AccountExists, InvalidCurrency, and what is wrong with the limits."""
+        """Raises AccountExists, InvalidCurrency, and what is wrong with the limits.
+
+        The floor may lie above the nothing that is in the account, as a minimum balance does.
+        """
         currency = await self._currencies.get(caller.ledger_id, request.currency)
         floor = _limit(request.min_available, currency, "/min_available")
         ceiling = _limit(request.max_available, currency, "/max_available")
-        state = new_account_state(caller, currency, request.type, floor, ceiling)
-        check_limits(state, floor, ceiling)
+        state = with_limits(new_account_state(caller, currency, request.type), floor, ceiling)
         account = Account(
             code=request.code,
             name=request.name,
@@ -121,7 +123,7 @@ class Accounts:
             type=type_,
             metadata={},
             created_at=self._now(),
-            state=new_account_state(caller, currency, type_, floor, None),
+            state=with_limits(new_account_state(caller, currency, type_), floor, None),
         )
 
     async def ensure(self, caller: Caller, drafts: Sequence[Account]) -> list[Account]:
@@ -168,7 +170,7 @@ class Accounts:
         return self._cursors.page(caller.ledger_id, request, position, found, lambda account: account.state.id)
 
     async def change(self, caller: Caller, reference: str, change: ChangeAccount) -> Account:
-        """Name, metadata and limits. Raises LimitExceeded where the account already lies outside a new limit."""
+        """Name, metadata and limits. What is there may lie outside a new limit: it only gets no further out."""
 
         def decide(account: Account, currency: Currency) -> dict[str, Any]:
             state = account.state
@@ -181,9 +183,7 @@ class Accounts:
             if change.max_available is not UNCHANGED:
                 ceiling = columns["max_available"] = _limit(change.max_available, currency, "/max_available")
             if columns:
-                check_limits(state, floor, ceiling)
-                is_below = floor is not None and state.available < floor
-                columns["overdrawn"] = state.overdrawn and is_below
+                columns["overdrawn"] = with_limits(state, floor, ceiling).overdrawn
             if change.name is not UNCHANGED:
                 columns["name"] = change.name
             if change.metadata is not UNCHANGED:
@@ -248,10 +248,8 @@ class Accounts:
         )
 
 
-def new_account_state(
-    caller: Caller, currency: Currency, type_: AccountType, floor: Decimal | None, ceiling: Decimal | None
-) -> AccountState:
-    """An account with nothing in it, its amounts scaled to the currency's places."""
+def new_account_state(caller: Caller, currency: Currency, type_: AccountType) -> AccountState:
+    """An account with nothing in it and without limits, its amounts scaled to the currency's places."""
     account_id = AccountId(new_uuid())
     zero = currency.scaled(Decimal(0))
     return AccountState(
@@ -260,8 +258,8 @@ def new_account_state(
         currency=currency.code,
         normal_side=type_.normal_side,
         status=AccountStatus.OPEN,
-        min_available=floor,
-        max_available=ceiling,
+        min_available=None,
+        max_available=None,
         posted_debits=zero,
         posted_credits=zero,
         held=zero,
