@@ -103,7 +103,7 @@ AMOUNTS = [
     *amounts(4, 422, "invalid_amount", '"1e2"', '"1E+1000000"', '"1e-400"', '"1e999999999999999999"'),
     *amounts(5, 422, "invalid_amount", '"0"', '"0.00"', '"-1"', '"-0"'),
     *amounts(6, 422, "amount_too_precise", '"10.005"', '"0.001"'),
-    *amounts(7, 422, "amount_too_precise", '"10.500"'),
+    *amounts(7, 422, "amount_too_precise", '"10.5001"', '"10.000000000000000001"'),
     *amounts(8, 422, "invalid_amount", '"1_000"', '" 1 "', '"+1"', '"01"', '"0x10"', '"1."', '".5"', '"1,00"', '""'),
     *amounts(9, 422, "invalid_amount", '"١٢"', '"１２"', '"\\u0661\\u0662"'),
     *amounts(10, 422, "amount_too_large", '"' + "1" * 21 + '"'),
