@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def lines(amount: str) -> list[dict[str, str]]:
     ]
 
 
-ORDERS = {
+ORDERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "/v1/payments": lambda amount: {"type": "deposit", "amount": amount, "to": "a", **USD},
     "/v1/journal-entries": lambda amount: {"reason": "x", "postings": lines(amount)},
     "/v1/transactions": lambda amount: {"type": "deposit", "client": 1, "tx": 1, "amount": amount},
@@ -105,8 +106,8 @@ def test_every_amount_means_the_same_with_any_zeros_at_its_end(
     amount = parse_amount(text, currency)
     canonical = parse_amount(render_amount(amount), currency)
     assert (amount, amount.as_tuple().exponent) == (canonical, -currency.exponent)
-    assert int(amount.scaleb(currency.exponent)) == max(units, 1)
-    assert parse_signed_amount(f"-{text}", currency, pointer="/x") == -amount
+    assert int(render_amount(amount).replace(".", "")) == max(units, 1)
+    assert parse_signed_amount(f"-{text}", currency, pointer="/x") == amount.copy_negate()
     if len(fraction) < 18:
         finer = f"{whole}.{fraction:0<{currency.exponent}}1"
         with pytest.raises(AmountTooPrecise):
@@ -118,5 +119,5 @@ def test_every_amount_means_the_same_with_any_zeros_at_its_end(
 def test_a_file_reads_an_amount_as_the_api_does(units: int, zeros: int) -> None:
     text = f"{units // 10_000}.{units % 10_000:04}{'0' * zeros}"
     amount = parse_amount(text, Currency("XTS", 4))
-    assert read_amount(text.encode()) == units == int(amount.scaleb(4))
+    assert read_amount(text.encode()) == units == int(render_amount(amount).replace(".", ""))
     assert read_amount(f"{text}1".encode()) == AMOUNT_TOO_PRECISE

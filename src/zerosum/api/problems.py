@@ -50,6 +50,7 @@ STATUSES: dict[type[DomainError], int] = {
     errors.AmountTooPrecise: 422,
     errors.AmountTooLarge: 422,
     errors.InvalidCurrency: 422,
+    errors.EffectiveInFuture: 422,
     errors.InvalidId: 422,
     errors.InvalidString: 422,
     errors.PanNotAllowed: 422,

@@ -48,6 +48,7 @@ OF_KEYS: tuple[Refusal, ...] = (errors.IdempotencyKeyReused, errors.IdempotencyI
 OF_AMOUNTS: tuple[Refusal, ...] = (errors.InvalidAmount, errors.AmountTooPrecise, errors.AmountTooLarge)
 OF_BOOKS: tuple[Refusal, ...] = (
     *OF_AMOUNTS,
+    errors.EffectiveInFuture,
     errors.InvalidCurrency,
     errors.InvalidId,
     errors.CurrencyMismatch,

@@ -119,7 +119,7 @@ def _timestamp(text: bytes) -> int | None:
     if match is not None:
         return int(match[1]) * 10**9 + int((match[2] or b"")[:9].ljust(9, b"0"))
     try:
-        moment = datetime.fromisoformat(text.decode("ascii"))
+        moment = datetime.fromisoformat(text.decode("ascii").upper())
     except ValueError:
         return None
     if moment.tzinfo is None:
