@@ -121,3 +121,28 @@ def test_a_file_reads_an_amount_as_the_api_does(units: int, zeros: int) -> None:
     amount = parse_amount(text, Currency("XTS", 4))
     assert read_amount(text.encode()) == units == int(render_amount(amount).replace(".", ""))
     assert read_amount(f"{text}1".encode()) == AMOUNT_TOO_PRECISE
+
+
+# --- Codes -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "code", ["clearing:internal:EUR", "clearing:", "clients:all", "disputes:1", "holds:2", "zerosum:x"]
+)
+async def test_codes_the_service_gives_to_its_own_accounts_cannot_be_taken(client: Client, code: str) -> None:
+    answer = await client.post("/v1/accounts", {"code": code, "currency": "USD", "type": "expense"})
+    refused(answer, 422, "code_reserved", "/code")
+    assert code not in answer.json()["detail"]
+
+
+async def test_the_service_opens_them_itself_and_callers_read_them(client: Client) -> None:
+    await client.open_account("w", currency="EUR")
+    await client.deposit("w", "1", "EUR")
+    assert (await client.balance("clearing:internal:EUR"))["posted"] == "1.00"
+    named = await client.get("/v1/accounts", params={"code_prefix": "clearing:"})
+    assert [one["code"] for one in named.json()["data"]] == ["clearing:internal:EUR"]
+
+
+async def test_only_the_whole_prefix_is_reserved(client: Client) -> None:
+    for code in ("clearing", "Clearing:internal:EUR", "clearings:1", "my:clearing:x", "holds"):
+        assert (await client.open_account(code))["code"] == code

@@ -52,6 +52,7 @@ STATUSES: dict[type[DomainError], int] = {
     errors.InvalidCurrency: 422,
     errors.EffectiveInFuture: 422,
     errors.InvalidId: 422,
+    errors.CodeReserved: 422,
     errors.InvalidString: 422,
     errors.PanNotAllowed: 422,
     errors.ValidationFailed: 422,

@@ -68,6 +68,11 @@ class InvalidId(DomainError):
     title = "The id is malformed"
 
 
+class CodeReserved(DomainError):
+    code = "code_reserved"
+    title = "Codes that begin so belong to accounts the service opens itself"
+
+
 class InvalidString(DomainError):
     code = "invalid_string"
     title = "The text holds characters that are not allowed"

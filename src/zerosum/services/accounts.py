@@ -22,9 +22,9 @@ from zerosum.db.accounts import (
 from zerosum.db.engine import Connection, Database
 from zerosum.db.events import NewEvent, insert_events
 from zerosum.db.identifiers import new_uuid
-from zerosum.domain.errors import AccountExists, AccountNotFound, InvalidState
+from zerosum.domain.errors import AccountExists, AccountNotFound, CodeReserved, InvalidState
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId
+from zerosum.domain.identifiers import AccountId, is_reserved_code
 from zerosum.domain.ledger.account import (
     Account,
     AccountState,
@@ -84,10 +84,12 @@ class Accounts:
         self._now = now
 
     async def open(self, caller: Caller, request: OpenAccount) -> Account:
-        """Raises AccountExists, InvalidCurrency, and what is wrong with the limits.
+        """Raises AccountExists, CodeReserved, InvalidCurrency, and what is wrong with the limits.
 
         The floor may lie above the nothing that is in the account, as a minimum balance does.
         """
+        if is_reserved_code(request.code):
+            raise CodeReserved("Accounts whose codes begin so are opened by the service alone.", pointer="/code")
         currency = await self._currencies.get(caller.ledger_id, request.currency)
         floor = _limit(request.min_available, currency, "/min_available")
         ceiling = _limit(request.max_available, currency, "/max_available")

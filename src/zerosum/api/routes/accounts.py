@@ -205,7 +205,7 @@ def account_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         reads=OpenAccountRequest,
         examples=EXAMPLES,
-        refusals=(*OF_AMOUNTS, errors.InvalidCurrency, errors.AccountExists),
+        refusals=(*OF_AMOUNTS, errors.CodeReserved, errors.InvalidCurrency, errors.AccountExists),
         summary="Open an account",
         answer=AccountResponse,
         description="The code is yours to choose and fixed for ever; the answer gives the account's id beside it.",
