@@ -46,7 +46,8 @@ from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.balances import Balances
-from zerosum.services.clients import Clients, client_currency
+from zerosum.services.client_currency import client_currency
+from zerosum.services.clients import Clients
 from zerosum.services.committer import Carrier, Committer, CommitterOptions, CommitterStats
 from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys

@@ -133,16 +133,18 @@ class Accounts:
         if not drafts:
             return []
         async with self._database.work(caller.ledger_id) as connection:
-            opened = await insert_accounts(connection, drafts)
-            made = [account for account in drafts if account.state.id in opened]
-            await insert_events(
-                connection,
-                [self._opening(account) for account in made],
-            )
+            made = await self.ensure_within(connection, drafts)
             there = {account.code for account in drafts} - {account.code for account in made}
             if not there:
                 return made
             return made + await find_accounts(connection, caller.ledger_id, ids=(), codes=there)
+
+    async def ensure_within(self, connection: Connection, drafts: Sequence[Account]) -> list[Account]:
+        """Those of them that were opened, in the caller's transaction: all whose code was free."""
+        opened = await insert_accounts(connection, drafts)
+        made = [account for account in drafts if account.state.id in opened]
+        await insert_events(connection, [self._opening(account) for account in made])
+        return made
 
     async def get(self, caller: Caller, reference: str) -> Account:
         """Raises InvalidId, AccountNotFound."""
