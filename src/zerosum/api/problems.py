@@ -38,6 +38,7 @@ STATUSES: dict[type[DomainError], int] = {
     errors.AccountClosed: 409,
     errors.InvalidState: 409,
     errors.AlreadyReversed: 409,
+    errors.RecordUnreadable: 409,
     errors.VersionNotReached: 409,
     errors.IdempotencyInProgress: 409,
     errors.ClientLocked: 409,

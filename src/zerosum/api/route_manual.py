@@ -31,7 +31,12 @@ _ANY_CALL: tuple[Refusal, ...] = (
     errors.Overloaded,
     errors.Unavailable,
 )
-_WITH_SCOPE: tuple[Refusal, ...] = (errors.Unauthenticated, errors.Forbidden, errors.RateLimited)
+_WITH_SCOPE: tuple[Refusal, ...] = (
+    errors.Unauthenticated,
+    errors.Forbidden,
+    errors.RateLimited,
+    errors.RecordUnreadable,
+)
 _WITH_BODY: tuple[Refusal, ...] = (errors.BodyTooLarge, errors.UnsupportedMediaType)
 _WITH_JSON: tuple[Refusal, ...] = (
     errors.MalformedJson,

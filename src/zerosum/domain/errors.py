@@ -190,6 +190,14 @@ class AlreadyReversed(DomainError):
     title = "The journal entry has been reversed before"
 
 
+class RecordUnreadable(DomainError):
+    """Of what is stored, not of what was asked: nothing the service writes looks like this."""
+
+    code = "record_unreadable"
+    title = "A stored record cannot be read; an operator must look at the books"
+    is_kept = False
+
+
 class VersionNotReached(DomainError):
     code = "version_not_reached"
     title = "The account has not reached that version"

@@ -71,8 +71,13 @@ def parse_signed_amount(text: object, currency: Currency, *, pointer: str) -> De
 
 
 def render_amount(amount: Decimal) -> str:
-    """The wire form. The amount carries its currency's places as its own exponent."""
+    """The wire form. The amount carries its currency's places as its own exponent.
+
+    Raises InvalidAmount for what is no number: the database would keep one, and add it to others.
+    """
     text = str(amount)  # Takes half the time of a format, and is the same but for an exponent (whose letter may vary).
+    if text[-1] > "9":  # NaN, Infinity
+        raise InvalidAmount("This is no number.")
     return f"{amount:f}" if "E" in text or "e" in text else text
 
 
