@@ -21,6 +21,7 @@ from zerosum.adapters.jwks import JwksDownload
 from zerosum.adapters.rate_store import RateStore
 from zerosum.adapters.redis import RedisLink
 from zerosum.api.app import make_app
+from zerosum.api.card_numbers import refusing_card_numbers
 from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
@@ -147,6 +148,8 @@ class Service:
         self.admission = Admission(settings.in_flight_max)
         self.framework, policies = make_app(self.services, system, self._lifespan)
         self.app: App = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
+        if settings.refuse_card_numbers:
+            self.app = refusing_card_numbers(self.app)
         self._side_server: SideServer | None = None
         if metrics_page is not None and settings.metrics_port is not None:
             side = self._gateway(RouteTable.of(metrics_routes(metrics_page).policies))

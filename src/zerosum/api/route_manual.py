@@ -46,6 +46,7 @@ _WITH_JSON: tuple[Refusal, ...] = (
     errors.ValidationFailed,
     errors.UnknownField,
     errors.TooManyItems,
+    errors.PanNotAllowed,
 )
 _WITH_KEY: tuple[Refusal, ...] = (errors.IdempotencyKeyMissing, errors.IdempotencyKeyInvalid)
 OF_KEYS: tuple[Refusal, ...] = (errors.IdempotencyKeyReused, errors.IdempotencyInProgress, errors.OutcomeUnknown)

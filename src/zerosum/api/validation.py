@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from zerosum.api.card_numbers import check_no_card_number
 from zerosum.api.schemas.fields import AMOUNT_MEMBERS
 from zerosum.domain.errors import (
     DomainError,
@@ -40,7 +41,8 @@ _DETAILS = {
 
 
 def validated(model: type[Body], content: Any) -> Body:
-    """The content as the model. Raises the refusal that names its faults."""
+    """The content as the model. Raises the refusal that names its faults, or PanNotAllowed before a model looks."""
+    check_no_card_number(content)
     try:
         return model.model_validate(content)
     except ValidationError as error:
