@@ -6,13 +6,12 @@ the answer nor the log repeats what was found.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
 
-from zerosum.domain.errors import PanNotAllowed
 from zerosum.gateway.app import App
 from zerosum.gateway.exchange import Scope, Send
-from zerosum.gateway.json_guard import pointer_step
 from zerosum.gateway.request_guard import Receive
 from zerosum.services.card_numbers import holds_card_number
 
@@ -25,6 +24,9 @@ NO_TEXT = frozenset(
 
 FREE_MEMBERS = "metadata"
 """In here members are called as callers like: all of them are texts, and so are their names."""
+
+
+Place = tuple[int | str, ...]
 
 
 def refusing_card_numbers(app: App) -> App:
@@ -40,23 +42,25 @@ def refusing_card_numbers(app: App) -> App:
     return refusing
 
 
-def check_no_card_number(content: Any) -> None:
-    """Raises PanNotAllowed, pointing at the text, or at the object that has it as the name of a member."""
-    if _is_refusing.get():
-        _check(content, "", are_names_free=False)
+def place_of_card_number(content: Any) -> Place | None:
+    """Where in a body a card number is that must not be there: in a text, or in the name of a member of an object."""
+    return _place(content, (), are_names_free=False) if _is_refusing.get() else None
 
 
-def _check(value: Any, pointer: str, *, are_names_free: bool) -> None:
+def _place(value: Any, here: Place, *, are_names_free: bool) -> Place | None:
     if isinstance(value, str):
-        if holds_card_number(value):
-            raise PanNotAllowed("The text holds what looks like a card number.", pointer=pointer)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _check(item, f"{pointer}/{index}", are_names_free=are_names_free)
+        return here if holds_card_number(value) else None
+    if isinstance(value, list):
+        members: Iterable[tuple[int | str, Any]] = enumerate(value)
     elif isinstance(value, dict):
-        for name, member in value.items():
-            if holds_card_number(name):
-                raise PanNotAllowed("The name of a member looks like a card number.", pointer=pointer)
-            if are_names_free or name not in NO_TEXT:
-                here = f"{pointer}/{pointer_step(name)}"
-                _check(member, here, are_names_free=are_names_free or name == FREE_MEMBERS)
+        if any(map(holds_card_number, value)):
+            return here
+        members = [member for member in value.items() if are_names_free or member[0] not in NO_TEXT]
+    else:
+        return None
+    for step, member in members:
+        is_free = are_names_free or step == FREE_MEMBERS
+        found = _place(member, (*here, step), are_names_free=is_free)
+        if found is not None:
+            return found
+    return None

@@ -37,6 +37,10 @@ RESERVED_CODES = {
 RESERVED_CODES_PATTERN_TEXT = "|".join(RESERVED_CODES)
 
 
+def is_reserved_code(text: str) -> bool:
+    return text.startswith(tuple(RESERVED_CODES))
+
+
 class Prefix(StrEnum):
     """What stands before a UUID on the wire, so that an id says what it names."""
 
@@ -71,7 +75,3 @@ def parse_id(prefix: Prefix, text: str) -> UUID:
 def is_account_code(text: str) -> bool:
     """Whether `text` may be an account's code: it can never be mistaken for an account id."""
     return _CODE.fullmatch(text) is not None and not text.startswith(Prefix.ACCOUNT.value)
-
-
-def is_reserved_code(text: str) -> bool:
-    return text.startswith(tuple(RESERVED_CODES))
