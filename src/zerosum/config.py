@@ -87,6 +87,9 @@ class Settings(BaseSettings):
 
     client_currency: Annotated[str, Field(pattern=CURRENCY_CODE_PATTERN_TEXT)] = CLIENT_CURRENCY.code
 
+    refuse_card_numbers: bool = False
+    """Whether texts that look like card numbers are refused."""
+
     rate_limit_per_principal: str = "1000/s"
     rate_limit_per_address: str = "2000/s"
     rate_limit_per_ledger: str = "10000/s"

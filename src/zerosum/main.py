@@ -20,6 +20,7 @@ from zerosum.adapters.jwks import JwksDownload
 from zerosum.adapters.rate_store import RateStore
 from zerosum.adapters.redis import RedisLink
 from zerosum.api.app import make_app
+from zerosum.api.card_numbers import refusing_card_numbers
 from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
@@ -49,7 +50,8 @@ from zerosum.services.accounts import Accounts
 from zerosum.services.addresses import parse_network
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.balances import Balances
-from zerosum.services.clients import Clients, client_currency
+from zerosum.services.client_currency import client_currency
+from zerosum.services.clients import Clients
 from zerosum.services.committer import Carrier, Committer, CommitterOptions, CommitterStats
 from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
@@ -158,6 +160,8 @@ class Service:
         self.admission = Admission(settings.in_flight_max)
         self.framework, policies = make_app(self.services, system, self._lifespan)
         self.app: App = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
+        if settings.refuse_card_numbers:
+            self.app = refusing_card_numbers(self.app)
         self._side_server: SideServer | None = None
         if metrics_page is not None and settings.metrics_port is not None:
             side = self._gateway(RouteTable.of(metrics_routes(metrics_page).policies))

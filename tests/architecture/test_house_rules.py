@@ -145,7 +145,7 @@ MEANS_A_BUG = {
     "accounts_version_not_negative": "versions only grow",
     "accounts_totals_not_negative": "totals only grow, and releases match placements",
     "accounts_available_above_floor": "the Book has refused before",
-    "accounts_limits_ordered": "check_limits has refused before",
+    "accounts_limits_ordered": "with_limits has refused before",
     "postings_amount_positive": "Money cannot exist otherwise",
     "postings_held_not_negative": "releases match placements",
     "postings_side_known": "Side knows no other",

@@ -42,13 +42,18 @@ class Judge:
         self._answered: dict[Key, tuple[bytes, Answer]] = {}
 
     def answer(self, command: LedgerCommand) -> Answer:
-        """Replay, carry out or refuse. A definite refusal is kept under its key, so that a retry meets it again."""
+        """Replay, carry out or refuse. A definite refusal is kept under its key, so that a retry meets it again.
+
+        One that is not kept leaves the key free, also for the rest of the batch.
+        """
         earlier = self._earlier_answer(command)
         if earlier is not None:
             return earlier
         outcome = self._book.apply(command, self._posted_at)
         if isinstance(outcome, Posted):
             self.verdict.posted.append(outcome)
+        elif not outcome.refusal.is_kept:
+            return outcome
         elif (too_many := self._too_many_refusals(command)) is not None:
             return Refused(too_many)
         else:

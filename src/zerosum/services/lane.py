@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from zerosum.db.batch import AccountKey, BatchConnection
 from zerosum.db.client_batch import find_client_transactions, freeze_accounts, write_client_transactions
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
-from zerosum.domain.errors import InternalError, OutcomeUnknown, Unavailable
+from zerosum.domain.errors import InternalError, OutcomeUnknown, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.reverse import Reverse
@@ -243,6 +243,9 @@ def _refuse(work: Work, kind: FailureKind, error: Exception | None) -> None:
         work.refuse(OutcomeUnknown("The outcome is not known; retry with the same key."))
     elif kind is FailureKind.DEFECT:
         _log.error("a command could not be carried out", exc_info=error)
+        if isinstance(error, ArithmeticError):
+            work.refuse(RecordUnreadable("An account of this command cannot be read; nothing was done."))
+            return
         work.refuse(InternalError("The command could not be carried out; nothing was done."))
     else:
         work.refuse(Unavailable("The accounts are busy; nothing was done.", retry_after=1))
