@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from zerosum import __version__
 from zerosum.adapters.balance_cache import BalanceCache, Expiry, NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.adapters.jwks import JwksDownload
 from zerosum.adapters.rate_store import RateStore
 from zerosum.adapters.redis import RedisLink
 from zerosum.api.app import make_app
+from zerosum.api.first_page import Front
 from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
@@ -144,7 +146,13 @@ class Service:
 
         # The web framework, and the gateway layer in front of it.
         self.admission = Admission(settings.in_flight_max)
-        self.framework, policies = make_app(self.services, system, self._lifespan)
+        front = Front(
+            url=settings.shown_url,
+            version=__version__,
+            has_manual=settings.docs,
+            has_metrics=system.metrics is not None,
+        )
+        self.framework, policies = make_app(self.services, system, self._lifespan, front)
         self.app: App = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
         self._side_server: SideServer | None = None
         if metrics_page is not None and settings.metrics_port is not None:
@@ -230,6 +238,7 @@ class Service:
             options=GatewayOptions(
                 allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
                 trusted_proxies=tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies),
+                hsts_seconds=settings.hsts_seconds_where_it_counts,
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
         )

@@ -28,7 +28,7 @@ from zerosum.domain.errors import (
 from zerosum.gateway import request_guard as guard
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.client_address import Network, client_address
-from zerosum.gateway.exchange import Exchange, Headers, Scope, Send
+from zerosum.gateway.exchange import Exchange, Headers, Scope, Send, standard_headers
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.rate_limit import Allowance, Bucket, RateLimiter
@@ -69,6 +69,8 @@ class GatewayOptions:
 
     allowed_hosts: frozenset[bytes] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()
+    hsts_seconds: int = 0
+    """How long browsers shall speak TLS only; 0 where they need not."""
 
 
 class Gateway:
@@ -102,13 +104,14 @@ class Gateway:
         self._begin_trace = begin_trace
         policies = [limiter.policy_header for limiter in (principal_limiter, address_limiter) if limiter.limit]
         self._rate_policy_header = (b"ratelimit-policy", b", ".join(policies))
+        self.standard_headers = standard_headers(options.hsts_seconds)
 
     async def __call__(self, scope: Scope, receive: guard.Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        exchange = Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send, self.standard_headers)
         end_trace = None if self._begin_trace is None else self._begin_trace(exchange)
         try:
             await self._serve(exchange)
@@ -169,6 +172,7 @@ class Gateway:
             if policy.body is BodyKind.FORM:
                 await self._limit(exchange, headers, None)
             call.authorization = headers.authorization[0] if headers.authorization else None
+            call.headers = exchange.scope["headers"]
             return
         call.principal = principal = call.principal or await self._authenticate(exchange, headers)
         if policy.scope not in principal.scopes and policy.other_scope not in principal.scopes:
