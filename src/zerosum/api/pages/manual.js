@@ -96,13 +96,29 @@ function interceptor(openapi) {
   };
 }
 
+// Each way in wants the focus, and the last one gets it: the dialog would open at its end.
+function openAuthorizeAtItsTop(page) {
+  const look = () => {
+    const dialog = page.querySelector(".modal-ux-content");
+    if (!dialog || dialog.dataset.seen) return;
+    dialog.dataset.seen = "yes";
+    requestAnimationFrame(() => {
+      dialog.scrollTop = 0;
+      dialog.querySelector("input")?.focus({ preventScroll: true });
+    });
+  };
+  new MutationObserver(look).observe(page, { childList: true, subtree: true });
+}
+
 async function show() {
   const answer = await fetch(new URL("openapi.json", here));
   if (!answer.ok) throw new Error(`openapi.json: ${answer.status}`);
   const openapi = adapted(await answer.json());
+  const page = document.getElementById("manual");
+  openAuthorizeAtItsTop(page);
   SwaggerUIBundle({
     spec: openapi,
-    domNode: document.getElementById("manual"),
+    domNode: page,
     deepLinking: true,
     displayRequestDuration: true,
     tryItOutEnabled: true,
