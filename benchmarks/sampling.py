@@ -193,6 +193,7 @@ def _running_sampled(ground: HttpGround, path: Path) -> Iterator[tuple[int, int]
         database_url=service.dsn("zerosum"),
         redis_url=service.redis_url,
         rate_limit_per_principal="50000/s",
+        rate_limit_per_ledger="50000/s",
         rate_limit_per_address="50000/s",
     )
     worker = Worker(functools.partial(_serve_sampled, settings, listening, path), grace_seconds=5.0)

@@ -91,6 +91,12 @@ class Settings(BaseSettings):
 
     rate_limit_per_principal: str = "1000/s"
     rate_limit_per_address: str = "2000/s"
+    rate_limit_per_ledger: str = "10000/s"
+    """Of all keys of a ledger together."""
+    costly_reads_per_ledger: str = "500/s"
+    """In units: a list costs 1, a statement or a trial balance 10, an integrity report 100."""
+    reports_at_once_per_ledger: Annotated[int, Field(ge=1, le=100)] = 1
+    """In one process; others wait for their turn."""
     auth_failures_per_address: str = "1000/min"
 
     in_flight_max: Annotated[int, Field(ge=1, le=100_000)] = 4000
@@ -134,7 +140,13 @@ class Settings(BaseSettings):
             ipaddress.ip_network(text)
         return value
 
-    @field_validator("rate_limit_per_principal", "rate_limit_per_address", "auth_failures_per_address")
+    @field_validator(
+        "rate_limit_per_principal",
+        "rate_limit_per_address",
+        "rate_limit_per_ledger",
+        "costly_reads_per_ledger",
+        "auth_failures_per_address",
+    )
     @classmethod
     def _is_limit(cls, value: str) -> str:
         Limit.parse(value)

@@ -35,6 +35,8 @@ from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.authentication import Authenticator
+from zerosum.gateway.charging import Limiters
+from zerosum.gateway.costly_reads import CostlyReads
 from zerosum.gateway.http_server import tls_options
 from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
 from zerosum.gateway.oauth import TokenEndpoint
@@ -226,12 +228,17 @@ class Service:
             app=self.framework,  # type: ignore[arg-type]
             routes=routes,
             authentication=self.authenticator,
-            principal_limiter=self._limiter("principal", settings.rate_limit_per_principal),
-            address_limiter=self._limiter("address", settings.rate_limit_per_address),
-            failure_limiter=RateLimiter(
-                "failures", Limit.parse(settings.auth_failures_per_address), None, settings.workers, time.monotonic
+            limiters=Limiters(
+                principal=self._limiter("principal", settings.rate_limit_per_principal),
+                ledger=self._limiter("ledger", settings.rate_limit_per_ledger),
+                address=self._limiter("address", settings.rate_limit_per_address),
+                costly=self._limiter("costly", settings.costly_reads_per_ledger),
+                failures=RateLimiter(
+                    "failures", Limit.parse(settings.auth_failures_per_address), None, settings.workers, time.monotonic
+                ),
             ),
             admission=self.admission,
+            costly_reads=CostlyReads(settings.reports_at_once_per_ledger),
             render=render,
             new_request_id=lambda: secrets.token_hex(12),
             observe=self.metrics.observe_request,

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from zerosum.gateway.trace_context import without_credentials
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+EXPOSED_SECONDS = 1.0
+"""For so long the page that Prometheus reads stays as it was made, however many ask for it."""
 
 FLUSH_SECONDS = 1.0
 """How often the plain counters of the hot path are carried over into metrics."""
@@ -122,6 +126,8 @@ class Metrics:
         self._gauges: dict[str, Gauge] = {}
         self._seen: dict[tuple[str, str, int], _Seen] = {}
         self._last: dict[str, float] = {}
+        self._exposed: tuple[bytes, str] | None = None
+        self._exposed_until = 0.0
 
     def observe_request(self, template: str, method: str, status: int, seconds: float) -> None:
         """Counted here in plain numbers, and carried over with the rest."""
@@ -169,7 +175,13 @@ class Metrics:
             gauge.set(level)
 
     def expose(self) -> tuple[bytes, str]:
-        """The Prometheus text and its media type."""
+        """The Prometheus text and its media type, at most `EXPOSED_SECONDS` old."""
+        now = time.monotonic()
+        if self._exposed is None or now >= self._exposed_until:
+            self._exposed, self._exposed_until = self._expose_now(), now + EXPOSED_SECONDS
+        return self._exposed
+
+    def _expose_now(self) -> tuple[bytes, str]:
         self._carry_over_requests()
         from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest  # noqa: PLC0415
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415

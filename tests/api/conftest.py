@@ -31,6 +31,8 @@ def service_settings(test_database: TestDatabase, servers: Servers, **overrides:
             "cursor_secret": secret,
             "master_keys": f"test:{secret}",
             "rate_limit_per_principal": "off",
+            "rate_limit_per_ledger": "off",
+            "costly_reads_per_ledger": "off",
             "rate_limit_per_address": "off",
             "auth_failures_per_address": "off",
             "base_url": "http://zerosum.test",

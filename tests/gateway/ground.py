@@ -15,6 +15,8 @@ from zerosum.domain.errors import Unauthenticated
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import BeginTrace, Gateway, GatewayOptions
+from zerosum.gateway.charging import Limiters
+from zerosum.gateway.costly_reads import CostlyReads
 from zerosum.gateway.principal import Principal, Scope
 from zerosum.gateway.rate_limit import RateLimiter
 from zerosum.gateway.routing import Answer, BodyKind, Call, Policy, RouteTable
@@ -26,20 +28,24 @@ HOST = (b"host", b"zerosum.test")
 MONEY = [KEY, JSON, (b"idempotency-key", b"k1")]
 
 
+PRINCIPAL = Principal(LedgerId(UUID(int=1)), "key_1", frozenset({Scope.PAYMENTS_WRITE}), "principal")
+
+
 @dataclass
 class Keys:
     """Knows one credential with the scope to pay."""
 
     asked: int = 0
+    remembers: bool = False
 
     def find_cached(self, header: bytes, now_monotonic: float) -> Principal | None:
-        return None
+        return PRINCIPAL if self.remembers and header == KEY[1] else None
 
     async def authenticate(self, headers: Sequence[bytes], now_monotonic: float) -> Principal:
         self.asked += 1
         if list(headers) != [KEY[1]]:
             raise Unauthenticated("A valid access token or API key is needed.")
-        return Principal(LedgerId(UUID(int=1)), "key_1", frozenset({Scope.PAYMENTS_WRITE}), "principal")
+        return PRINCIPAL
 
 
 @dataclass
@@ -48,11 +54,14 @@ class Ground:
 
     principal_limit: str = "off"
     address_limit: str = "off"
+    ledger_limit: str = "off"
     failure_limit: str = "off"
+    costly_limit: str = "off"
     in_flight_max: int = 10
     options: GatewayOptions = field(default_factory=GatewayOptions)
     calls: list[Call] = field(default_factory=list)
     observed: list[tuple[str, str, int]] = field(default_factory=list)
+    status: int = 200
     is_broken: bool = False
     takes_forever: bool = False
     begin_trace: BeginTrace | None = None
@@ -78,10 +87,15 @@ class Ground:
             app=self.framework,
             routes=RouteTable.of(policies),
             authentication=self.keys,
-            principal_limiter=self.limiter("principal", self.principal_limit),
-            address_limiter=self.limiter("address", self.address_limit),
-            failure_limiter=self.limiter("failures", self.failure_limit),
+            limiters=Limiters(
+                principal=self.limiter("principal", self.principal_limit),
+                ledger=self.limiter("ledger", self.ledger_limit),
+                address=self.limiter("address", self.address_limit),
+                failures=self.limiter("failures", self.failure_limit),
+                costly=self.limiter("costly", self.costly_limit),
+            ),
             admission=self.admission,
+            costly_reads=CostlyReads(1),
             render=render,
             new_request_id=lambda: "made-here",
             observe=lambda template, method, status, _: self.observed.append((template, method, status)),
@@ -96,7 +110,7 @@ class Ground:
         self.calls.append(call)
         if self.is_broken:
             raise RuntimeError("a secret of ours")
-        return Answer(200, b"{}", ((b"content-type", b"application/json"),))
+        return Answer(self.status, b"{}", ((b"content-type", b"application/json"),))
 
     async def framework(self, scope: Any, receive: Any, send: Any) -> None:
         if self.takes_forever:

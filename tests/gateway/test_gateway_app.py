@@ -23,12 +23,12 @@ LONG = b" " * (64 * 1024 + 1)
     [
         ("/nothing", [], LONG, 404, "not_found"),
         ("/pay", [], LONG, 413, "body_too_large"),
-        ("/pay", [], BAD_JSON, 415, "unsupported_media_type"),
-        ("/pay", [JSON], BAD_JSON, 400, "malformed_json"),
-        ("/pay", [JSON], b"{}", 401, "unauthenticated"),
-        ("/admin", [JSON, KEY], b"{}", 403, "forbidden"),
-        ("/pay", [JSON, KEY], b"{}", 400, "idempotency_key_missing"),
-        ("/pay", [JSON, KEY, (b"idempotency-key", b"a b")], b"{}", 400, "idempotency_key_invalid"),
+        ("/pay", [], BAD_JSON, 401, "unauthenticated"),
+        ("/admin", [KEY], BAD_JSON, 403, "forbidden"),
+        ("/pay", [KEY], BAD_JSON, 415, "unsupported_media_type"),
+        ("/pay", [JSON, KEY], BAD_JSON, 400, "idempotency_key_missing"),
+        ("/pay", [JSON, KEY, (b"idempotency-key", b"a b")], BAD_JSON, 400, "idempotency_key_invalid"),
+        ("/pay", MONEY, BAD_JSON, 400, "malformed_json"),
     ],
 )
 async def test_each_judgement_comes_before_the_next(
@@ -188,20 +188,51 @@ async def test_an_address_has_a_budget_over_all_its_principals_and_another_addre
     assert (await ground.ask("GET", "/read", forged)).code == "rate_limited"
 
 
-async def test_guessing_is_slowed_down_but_does_not_lock_out_who_knows_the_key() -> None:
+async def test_who_guesses_is_turned_away_before_the_next_credential_is_judged() -> None:
     ground = Ground(failure_limit="1/min")
     guess = [(b"authorization", b"Bearer bad")]
     assert (await ground.ask("GET", "/read", guess)).status == 401
-    assert (await ground.ask("GET", "/read", guess)).code == "rate_limited"
+    refused = await ground.ask("GET", "/read", guess)
+    assert (refused.code, refused.headers[b"retry-after"]) == ("rate_limited", b"60")
+    assert (await ground.ask("GET", "/read", [KEY])).code == "rate_limited"
+    assert ground.keys.asked == 1
+    assert (await ground.ask("GET", "/read", [KEY], peer="192.0.2.2")).status == 200
+
+
+async def test_a_credential_that_was_good_a_moment_ago_is_not_locked_out_by_a_guesser_beside_it() -> None:
+    ground = Ground(failure_limit="1/min")
+    ground.keys.remembers = True
+    assert (await ground.ask("GET", "/read", [KEY])).status == 200
+    for _ in range(3):
+        await ground.ask("GET", "/read", [(b"authorization", b"Bearer bad")])
     assert (await ground.ask("GET", "/read", [KEY])).status == 200
 
 
-async def test_the_token_endpoint_is_limited_by_address_and_health_is_not() -> None:
-    ground = Ground(address_limit="1/s")
+async def test_wrong_secrets_at_the_token_endpoint_count_as_guesses() -> None:
+    ground = Ground(failure_limit="2/min", status=401)
     form = [(b"content-type", b"application/x-www-form-urlencoded")]
-    assert (await ground.ask("POST", "/token", form, b"a=b")).status == 200
+    for _ in range(2):
+        assert (await ground.ask("POST", "/token", form, b"a=b")).status == 401
     assert (await ground.ask("POST", "/token", form, b"a=b")).code == "rate_limited"
-    assert (await ground.ask("GET", "/health")).status == 200
+    assert (await ground.ask("GET", "/read", [(b"authorization", b"Bearer bad")])).code == "rate_limited"
+    assert (await ground.ask("GET", "/health")).status == 401  # no credential, nothing to guess
+    assert len(ground.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body"),
+    [
+        ("POST", "/token", [(b"content-type", b"application/x-www-form-urlencoded")], b"a=b"),
+        ("GET", "/health", [], b""),
+    ],
+)
+async def test_what_is_open_to_everybody_is_charged_to_the_address(
+    method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    ground = Ground(address_limit="1/s")
+    assert (await ground.ask(method, path, headers, body)).status == 200
+    assert (await ground.ask(method, path, headers, body)).code == "rate_limited"
+    assert (await ground.ask(method, path, headers, body, peer="192.0.2.2")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -223,7 +254,8 @@ async def test_what_is_refused_is_held_against_its_address_too(
     ground = Ground(address_limit="1/s")
     assert (await ground.ask(method, path, headers, body)).code != "rate_limited"
     assert (await ground.ask(method, path, headers, body)).code == "rate_limited"
-    assert (await ground.ask("GET", "/health")).status == 200
+    assert (await ground.ask("GET", "/health")).code == "rate_limited"
+    assert (await ground.ask("GET", "/health", peer="192.0.2.2")).status == 200
 
 
 async def test_strangers_have_no_megabytes_read_for_them() -> None:

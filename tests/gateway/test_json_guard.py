@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway.json_guard import DEPTH_MAX, ITEMS_MAX, parse_json, pointer_step
+from zerosum.gateway.json_guard import parse_json
+from zerosum.gateway.json_structure import DEPTH_MAX, ITEMS_MAX, pointer_step
 
 CPU_SECONDS_MAX = 0.005
 

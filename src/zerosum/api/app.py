@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 
 from zerosum import __version__
@@ -27,7 +29,7 @@ from zerosum.api.routes.system import System, system_routes
 from zerosum.api.services import Services
 from zerosum.api.validation import schema_refusal
 from zerosum.domain.errors import DomainError, InternalError, MethodNotAllowed, NotFound
-from zerosum.gateway.routing import Answer, BodyKind, Call, Policy
+from zerosum.gateway.routing import SLASH_IN_A_SEGMENT, Answer, BodyKind, Call, Policy
 from zerosum.gateway.trace_context import log_failure
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -56,6 +58,7 @@ def make_app(
             "metrics": False,
         },
     )
+    register_url_convertor("path", _Segments())
     groups = [
         payment_routes(services),
         client_routes(services),
@@ -106,6 +109,18 @@ def add_open_pages(app: FastAPI, endpoints: Mapping[str, Endpoint]) -> list[Poli
         Policy(method="GET", template=path, scope=None, body=BodyKind.NONE, lean=endpoint)
         for path, endpoint in endpoints.items()
     ]
+
+
+class _Segments(Convertor[str]):
+    """`{name:path}`: one segment or more, in which an encoded slash is a slash again."""
+
+    regex = ".+"
+
+    def convert(self, value: str) -> str:
+        return value.replace(SLASH_IN_A_SEGMENT, "/")
+
+    def to_string(self, value: str) -> str:
+        return quote(value, safe="")
 
 
 def add_problem_handlers(app: FastAPI) -> None:

@@ -11,7 +11,7 @@ from zerosum.api.schemas.accounts import state_body
 from zerosum.api.validation import validated
 from zerosum.domain.errors import DomainError, InvalidParameter, TooManyItems, UnknownField, ValidationFailed
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.gateway.json_guard import pointer_step
+from zerosum.gateway.json_structure import pointer_step
 from zerosum.gateway.routing import Answer, Call
 from zerosum.services.desk import BULK_ITEMS_MAX, Desk, Done, Rehearsed
 

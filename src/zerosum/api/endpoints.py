@@ -21,6 +21,8 @@ from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BODY_BYTES_MAX, Answer, BodyKind, Call, Lean, Policy
 
 PARAMETERS_MAX = 60
+LIST_EFFORT = 1
+"""Of the ledger's budget for costly reads."""
 
 JSON_TYPE = (b"content-type", b"application/json")
 
@@ -72,6 +74,9 @@ class Routes:
         also_answers: dict[int, tuple[str, Any]] | None = None,
         headers: dict[str, Any] | None = None,
         also_as: Collection[str] = (),
+        units: int = 1,
+        effort: int | None = None,
+        costly_query: bytes = b"",
     ) -> None:
         """`operation_id` is what generated clients call it: a verb and a noun, like `createPayment`.
 
@@ -81,6 +86,7 @@ class Routes:
         judged and normalised it. `refusals` are those the route adds to what every call can meet, `named_in_body`
         those for what a member of the body names and is not there. `also_answers` are further statuses with their
         description and model, `headers` further headers of the answer, `also_as` further media types of text.
+        `units`, `effort` and `costly_query` are what a call is charged (`Policy`); a list has an effort of its own.
         `other_scope` opens the route as well as `scope` does. `security` is what the manual says where the endpoint
         itself asks for something.
         """
@@ -96,6 +102,9 @@ class Routes:
                 needs_key=needs_key,
                 lean=lean,
                 other_scope=other_scope,
+                units=units,
+                effort=(LIST_EFFORT if "cursor" in query else 0) if effort is None else effort,
+                costly_query=costly_query,
             )
         )
         answered = {"headers": route_manual.success_headers(scope, headers or {}, needs_key=needs_key)}

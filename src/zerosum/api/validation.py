@@ -16,7 +16,7 @@ from zerosum.domain.errors import (
     UnknownParameter,
     ValidationFailed,
 )
-from zerosum.gateway.json_guard import pointer_step
+from zerosum.gateway.json_structure import pointer_step
 
 Body = TypeVar("Body", bound=BaseModel)
 

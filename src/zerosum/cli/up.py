@@ -192,7 +192,7 @@ def _start_together(servers: list[EmbeddedPostgres | EmbeddedValkey]) -> None:
 
 def _with_generous_limits(settings: Settings) -> Settings:
     given = settings.model_fields_set
-    names = ("rate_limit_per_principal", "rate_limit_per_address")
+    names = ("rate_limit_per_principal", "rate_limit_per_ledger", "rate_limit_per_address", "costly_reads_per_ledger")
     return settings.model_copy(update={name: GENEROUS_LIMIT for name in names if name not in given})
 
 

@@ -1,10 +1,11 @@
 """The gateway layer: every request passes here, in one fixed order of judgement.
 
-    address and headers -> route -> size -> media type -> the body's arrival -> admission -> JSON -> authentication
-    -> scope -> rate limit -> idempotency key -> the endpoint
+    size and framing -> route -> length of the body -> admission -> credential -> scope -> rate limit
+    -> media type -> idempotency key -> the body's arrival -> admission again -> JSON -> the endpoint
 
-Pure ASGI: a framework's middleware would cost more than the whole payment. What passes becomes a `Call`; the hottest
-routes are answered by their lean endpoint directly, everything else by the web framework.
+Who is calling is settled before anything that costs work: nothing is read, decoded or parsed for strangers. Pure ASGI:
+a framework's middleware would cost more than the whole payment. What passes becomes a `Call`; the hottest routes are
+answered by their lean endpoint directly, everything else by the web framework.
 """
 
 from __future__ import annotations
@@ -22,17 +23,26 @@ from zerosum.domain.errors import (
     InternalError,
     OutcomeUnknown,
     RateLimited,
-    Unauthenticated,
     Unavailable,
 )
 from zerosum.gateway import request_guard as guard
 from zerosum.gateway.admission import Admission
-from zerosum.gateway.client_address import Network, client_address
-from zerosum.gateway.exchange import Exchange, Headers, Scope, Send, standard_headers
+from zerosum.gateway.charging import Charging, Limiters
+from zerosum.gateway.client_address import Network
+from zerosum.gateway.costly_reads import CostlyReads
+from zerosum.gateway.exchange import Exchange, Scope, Send, standard_headers
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
-from zerosum.gateway.rate_limit import Allowance, Bucket, RateLimiter
-from zerosum.gateway.routing import BODY_BYTES_MAX, Answer, BodyKind, Call, Policy, RouteTable
+from zerosum.gateway.routing import (
+    BODY_BYTES_MAX,
+    REPORT_EFFORT_MIN,
+    Answer,
+    BodyKind,
+    Call,
+    Policy,
+    RouteTable,
+    routed_path,
+)
 from zerosum.gateway.trace_context import log_failure, request_names
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
@@ -80,10 +90,9 @@ class Gateway:
         app: App,
         routes: RouteTable,
         authentication: Authentication,
-        principal_limiter: RateLimiter,
-        address_limiter: RateLimiter,
-        failure_limiter: RateLimiter,
+        limiters: Limiters,
         admission: Admission,
+        costly_reads: CostlyReads,
         render: Render,
         new_request_id: Callable[[], str],
         observe: Observer,
@@ -93,17 +102,14 @@ class Gateway:
         self._app = app
         self._routes = routes
         self._authentication = authentication
-        self._principal_limiter = principal_limiter
-        self._address_limiter = address_limiter
-        self._failure_limiter = failure_limiter
+        self._charging = Charging(limiters, options.trusted_proxies)
         self._admission = admission
+        self._costly_reads = costly_reads
         self._render = render
         self._new_request_id = new_request_id
         self._observe = observe
         self._options = options
         self._begin_trace = begin_trace
-        policies = [limiter.policy_header for limiter in (principal_limiter, address_limiter) if limiter.limit]
-        self._rate_policy_header = (b"ratelimit-policy", b", ".join(policies))
         self.standard_headers = standard_headers(options.hsts_seconds)
 
     async def __call__(self, scope: Scope, receive: guard.Receive, send: Send) -> None:
@@ -125,62 +131,54 @@ class Gateway:
         finally:
             if end_trace is not None:
                 end_trace()
+        if exchange.status == 401:
+            await self._charging.count_failure(exchange)
         self._observe(exchange.template, scope["method"], exchange.status, time.perf_counter() - started)
 
     async def _serve(self, exchange: Exchange) -> None:
         scope = exchange.scope
         exchange.request_id = self._new_request_id()
-        guard.check_target(scope["path"], scope["raw_path"], scope["query_string"])
+        guard.check_target(exchange.path, scope["raw_path"], scope["query_string"])
         headers = guard.HeaderView(scope["headers"])
         exchange.request_id = headers.caller_request_id() or exchange.request_id
         guard.check_host(headers, self._options.allowed_hosts)
         exchange.body_is_read = not headers.has_body
+        scope["path"] = routed_path(exchange.path, scope["raw_path"])
         policy = self._routes.find(scope["method"], scope["path"])
         exchange.template = policy.template
-        call = Call(exchange.request_id, scope["path"], scope["query_string"])
-        if policy.body is BodyKind.NONE:
-            guard.check_no_body(policy, headers)
+        call = Call(exchange.request_id, exchange.path, scope["query_string"])
+        if policy.takes_body:
+            guard.check_length(policy, headers)
+            exchange.body_is_short = not headers.is_chunked and policy.body_bytes_max <= BODY_BYTES_MAX
         else:
+            guard.check_no_body(policy, headers)
+        self._admission.enter(may_wait=policy.may_wait)
+        try:
+            await self._authorize(exchange, policy, headers, call)
+        finally:
+            self._admission.leave()
+        if policy.takes_body:
             await self._receive(exchange, policy, headers, call)
         self._admission.enter(may_wait=policy.may_wait)
         try:
-            await self._judge(exchange, policy, headers, call)
-            if policy.lean is not None:
-                exchange.is_dispatched = True
-                await exchange.answer(await policy.lean(call))
-            else:
-                await self._dispatch(exchange, policy, call)
+            await self._respond(exchange, policy, call)
         finally:
             self._admission.leave()
 
-    async def _receive(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
-        """The whole body, if it is of the right size and kind. A body on its way takes no place from anybody."""
-        guard.check_length(policy, headers)
-        if policy.body_bytes_max > BODY_BYTES_MAX and policy.scope is not None:
-            # Strangers have no megabytes read for them.
-            call.principal = await self._authenticate(exchange, headers)
-        if policy.body is not BodyKind.OPTIONAL_JSON or headers.has_body:
-            guard.check_media_type(policy, headers)
-        call.body = await guard.read_body(exchange.receive, policy.body_bytes_max)
-        exchange.body_is_read = True
-
-    async def _judge(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
-        """Fills the call with what the endpoint may rely on."""
-        if policy.body is BodyKind.JSON or (policy.body is BodyKind.OPTIONAL_JSON and call.body):
-            call.content = parse_json(call.body)
+    async def _authorize(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
+        """Who calls, whether they may, and whether they do not call too often."""
         if policy.scope is None:
-            if policy.body is BodyKind.FORM:
-                await self._limit(exchange, headers, None)
+            if policy.body is BodyKind.FORM or headers.authorization:
+                self._charging.check_guessing(exchange)
+            await self._charging.charge(exchange, None, policy)
             call.authorization = headers.authorization[0] if headers.authorization else None
             call.headers = exchange.scope["headers"]
             return
-        call.principal = principal = call.principal or await self._authenticate(exchange, headers)
+        call.principal = principal = await self._authenticate(exchange, headers)
         if policy.scope not in principal.scopes and policy.other_scope not in principal.scopes:
             wanted = " or ".join(policy.scopes)
             raise Forbidden(f"The token lacks the scope {wanted}.", scope=policy.scope.value)
-        await self._limit(exchange, headers, principal)
-        if policy.needs_key:
-            call.idempotency_key = guard.idempotency_key(headers)
+        await self._charging.charge(exchange, principal, policy)
 
     async def _authenticate(self, exchange: Exchange, headers: guard.HeaderView) -> Principal:
         given = headers.authorization
@@ -188,50 +186,45 @@ class Gateway:
             known = self._authentication.find_cached(given[0], time.monotonic())
             if known is not None:
                 return known
-        try:
-            return await self._authentication.authenticate(given, time.monotonic())
-        except Unauthenticated:
-            # Guessing is slowed down by address; the budget is local and stays in force when Redis is away.
-            if self._failure_limiter.limit is not None:
-                await self._failure_limiter.spend(self._address(exchange.scope, headers))
-            raise
+        self._charging.check_guessing(exchange)
+        return await self._authentication.authenticate(given, time.monotonic())
 
-    async def _limit(self, exchange: Exchange, headers: guard.HeaderView, principal: Principal | None) -> None:
-        """By principal where there is one, then by address. Without waiting while slices last."""
-        exchange.is_charged = True
-        limiter = self._principal_limiter
-        if principal is not None and limiter.limit is not None:
-            key = principal.rate_key
-            bucket = limiter.spend_leased(key) or await self._spend(exchange, limiter, key)
-            exchange.rate_headers = self._rate_headers(limiter.name, limiter.allowance(bucket))
-        await self._limit_address(exchange, headers)
+    async def _receive(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
+        """The whole body, if it is of the right kind. A request that is still uploading takes no place from anybody."""
+        if policy.body is not BodyKind.OPTIONAL_JSON or headers.has_body:
+            guard.check_media_type(policy, headers)
+        if policy.needs_key:
+            call.idempotency_key = guard.idempotency_key(headers)
+        call.body = await guard.read_body(exchange.receive, policy.body_bytes_max)
+        exchange.body_is_read = True
 
-    async def _limit_address(self, exchange: Exchange, headers: guard.HeaderView) -> None:
-        limiter = self._address_limiter
-        if limiter.limit is not None:
-            address = self._address(exchange.scope, headers)
-            bucket = limiter.spend_leased(address) or await self._spend(exchange, limiter, address)
-            exchange.rate_headers = exchange.rate_headers or self._rate_headers(limiter.name, limiter.allowance(bucket))
+    async def _respond(self, exchange: Exchange, policy: Policy, call: Call) -> None:
+        if policy.body is BodyKind.JSON or (policy.body is BodyKind.OPTIONAL_JSON and call.body):
+            call.content = parse_json(call.body, policy.values_max)
+            if policy.body_bytes_max > BODY_BYTES_MAX:
+                await self._charging.charge_items(exchange, call)
+        if policy.effort_of(call.query_string) >= REPORT_EFFORT_MIN and call.principal is not None:
+            async with self._costly_reads.turn(call.principal.ledger_id):
+                await self._call_endpoint(exchange, policy, call)
+        else:
+            await self._call_endpoint(exchange, policy, call)
+
+    async def _call_endpoint(self, exchange: Exchange, policy: Policy, call: Call) -> None:
+        if policy.lean is not None:
+            exchange.is_dispatched = True
+            await exchange.answer(await policy.lean(call))
+        else:
+            await self._dispatch(exchange, policy, call)
 
     async def _charged(self, exchange: Exchange, error: DomainError) -> DomainError:
         """The refusal; or that there are too many of them from this address, where it was not charged yet."""
-        if not exchange.is_charged:
-            try:
-                await self._limit_address(exchange, guard.HeaderView(exchange.scope["headers"]))
-            except RateLimited as refusal:
-                return refusal
-        return error
-
-    async def _spend(self, exchange: Exchange, limiter: RateLimiter, key: str) -> Bucket:
         try:
-            return await limiter.spend(key)
+            await self._charging.charge_refusal(exchange)
         except RateLimited as refusal:
-            exchange.rate_headers = self._rate_headers(limiter.name, Allowance(0, refusal.facts["retry_after"]))
-            raise
-
-    def _rate_headers(self, name: str, allowance: Allowance) -> Headers:
-        standing = b'"%b";r=%d;t=%d' % (name.encode(), allowance.remaining, allowance.reset_seconds)
-        return ((b"ratelimit", standing), self._rate_policy_header)
+            error = refusal
+        if isinstance(error, RateLimited):
+            self._charging.let_rest(exchange)
+        return error
 
     async def _dispatch(self, exchange: Exchange, policy: Policy, call: Call) -> None:
         """Through the web framework, with the body played back and a deadline."""
@@ -265,12 +258,8 @@ class Gateway:
     async def _refuse(self, exchange: Exchange, error: DomainError) -> None:
         if exchange.is_started:
             return  # The answer is on its way already; the connection is closed by the server.
-        answer = self._render(error, exchange.request_id, exchange.scope["path"])
-        if not exchange.is_dispatched and not exchange.body_is_read:
+        answer = self._render(error, exchange.request_id, exchange.path)
+        if not (exchange.is_dispatched or exchange.body_is_read or exchange.body_is_short):
             # A body that nobody will read must not be taken for the next request.
             answer.headers = (*answer.headers, (b"connection", b"close"))
         await exchange.answer(answer)
-
-    def _address(self, scope: Scope, headers: guard.HeaderView) -> str:
-        peer = scope["client"][0] if scope.get("client") else "unknown"
-        return client_address(peer, headers.forwarded_for, self._options.trusted_proxies)

@@ -18,6 +18,9 @@ WHOLE_ANSWER = "zerosum.whole_answer"
 
 (status, lines of headers, body) -> whether it was sent."""
 
+REST = "zerosum.rest"
+"""Our server's extension of ASGI: a call that lets the connection rest for some seconds after this answer."""
+
 current_exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 """Set where requests are traced, for what is done and logged meanwhile."""
 
@@ -40,10 +43,13 @@ class Exchange:
     """
 
     __slots__ = (
+        "address",
         "body_is_read",
+        "body_is_short",
         "is_charged",
         "is_dispatched",
         "is_started",
+        "path",
         "rate_headers",
         "receive",
         "request_id",
@@ -64,6 +70,10 @@ class Exchange:
         self.receive = receive
         self.send = send
         self.request_id = ""
+        self.path: str = scope["path"]
+        """As it was asked for; `scope` holds it as it is routed."""
+        self.address = ""
+        """Where it comes from, once that has been asked."""
         self.template = ""
         self.trace_id = ""
         self.span: object = None
@@ -71,16 +81,22 @@ class Exchange:
         self.status = 0
         self.rate_headers: Headers = ()
         self.body_is_read = False
+        self.body_is_short = False
+        """It has a length, and so small a one that the server may read past it."""
         self.is_charged = False
         self.is_dispatched = False
         self.is_started = False
+
+    def extension(self, name: str) -> Any:
+        """What our server offers besides ASGI; None under another server."""
+        return self.scope.get("extensions", _NONE).get(name)
 
     async def answer(self, answer: Answer) -> None:
         self.status = answer.status
         self.is_started = True
         headers = [*answer.headers, *self.headers(answer.headers)]
         connection_ends = any(name == b"connection" for name, _ in answer.headers)
-        write_whole = self.scope.get("extensions", _NONE).get(WHOLE_ANSWER)
+        write_whole = self.extension(WHOLE_ANSWER)
         has_length = answer.status not in _WITHOUT_LENGTH
         if write_whole is not None and has_length and not connection_ends:
             head = b"".join([b"%b: %b\r\n" % header for header in headers])

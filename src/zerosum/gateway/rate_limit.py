@@ -85,28 +85,43 @@ class RateLimiter:
             return b""
         return f'"{self.name}";q={self.limit.amount};w={self.limit.period_seconds}'.encode()
 
-    def spend_leased(self, key: str) -> Bucket | None:
-        """Spend one request of a slice already held: the usual case, without waiting for anything."""
+    def spend_leased(self, key: str, units: int = 1) -> Bucket | None:
+        """Spend of a slice already held: the usual case, without waiting for anything."""
         bucket = self._buckets.get(key)
-        if bucket is not None and bucket.left > 0 and self._clock() < bucket.leased_at + LEASE_SECONDS:
-            bucket.left -= 1
+        if bucket is not None and bucket.left >= units and self._clock() < bucket.leased_at + LEASE_SECONDS:
+            bucket.left -= units
             return bucket
         return None
 
-    async def spend(self, key: str) -> Bucket:
-        """Spend one request. Raises RateLimited with the seconds to wait."""
+    async def spend(self, key: str, units: int = 1) -> Bucket:
+        """Spend so many units at once, or none. Raises RateLimited with the seconds to wait.
+
+        What costs more than a whole budget costs the whole budget: it could never pass otherwise.
+        """
         bucket = self._bucket(key)
         if self.limit is None:
             return bucket
+        units = min(units, self.limit.amount)
         self._check_not_blocked(bucket)
         async with bucket.leasing:
-            if (leased := self.spend_leased(key)) is not None:
+            if (leased := self.spend_leased(key, units)) is not None:
                 return leased
             self._check_not_blocked(bucket)  # those who waited are refused together
-            await self._lease(key, bucket, self.limit)
+            await self._lease(key, bucket, self.limit, units)
             self._check_not_blocked(bucket)
-            bucket.left -= 1
+            bucket.left = max(0, bucket.left - units)
             return bucket
+
+    def check(self, key: str) -> None:
+        """Raises RateLimited where nothing is left, and spends nothing. Only of budgets that are counted here alone."""
+        bucket = self._buckets.get(key)
+        if bucket is None or self.limit is None or bucket.left > 0:
+            return
+        self._check_not_blocked(bucket)
+        seconds_each = self._seconds_each(self.limit)
+        missing = 1 - (bucket.tokens + (self._clock() - bucket.counted_at) / seconds_each)
+        if missing > 0:
+            raise self._refusal(missing * seconds_each)
 
     def allowance(self, bucket: Bucket) -> Allowance:
         reset_seconds = math.ceil(bucket.reset_at - self._clock() - ROUNDING_SECONDS)
@@ -115,14 +130,21 @@ class RateLimiter:
     def _check_not_blocked(self, bucket: Bucket) -> None:
         wait = bucket.blocked_until - self._clock()
         if wait > 0:
-            raise RateLimited("Too many requests; wait a moment.", limit=self.name, retry_after=max(1, math.ceil(wait)))
+            raise self._refusal(wait)
 
-    async def _lease(self, key: str, bucket: Bucket, limit: Limit) -> None:
-        """At least one request, or the bucket is blocked."""
+    def _refusal(self, wait_seconds: float) -> RateLimited:
+        retry_after = max(1, math.ceil(wait_seconds))
+        return RateLimited("Too many requests; wait a moment.", limit=self.name, retry_after=retry_after)
+
+    async def _lease(self, key: str, bucket: Bucket, limit: Limit, units: int) -> None:
+        """At least so many units. Raises RateLimited where there are fewer; where there are none, blocks the bucket."""
         # What was leased longer ago than a period has filled up again since.
         returned = bucket.left if self._clock() <= bucket.leased_at + limit.period_seconds else 0
         bucket.left = 0
-        grant = await self._lease_shared(key, limit, returned) or self._lease_own(bucket, limit)
+        grant = await self._lease_shared(key, limit, returned, units)
+        if grant is None:
+            units = min(units, self._share(limit))
+            grant = self._lease_own(bucket, limit, returned, units)
         now = self._clock()
         bucket.left = grant.granted
         bucket.remaining = grant.remaining
@@ -130,8 +152,11 @@ class RateLimiter:
         bucket.reset_at = now + grant.reset_milliseconds / 1000
         if grant.granted == 0:
             bucket.blocked_until = now + max(BLOCKED_SECONDS_MIN, grant.retry_milliseconds / 1000)
+        elif grant.granted < units:
+            # What was granted is kept for smaller calls, and given back with the next lease.
+            raise self._refusal((units - grant.granted) * limit.period_seconds / limit.amount)
 
-    async def _lease_shared(self, key: str, limit: Limit, returned: int) -> Grant | None:
+    async def _lease_shared(self, key: str, limit: Limit, returned: int, units: int) -> Grant | None:
         if self._budgets is None:
             return None
         try:
@@ -139,20 +164,26 @@ class RateLimiter:
                 f"{self.name}:{key}",
                 amount=limit.amount,
                 period_seconds=limit.period_seconds,
-                wanted=self._slice,
+                wanted=max(self._slice, units),
                 returned=returned,
             )
         except RedisAway:
             return None
 
-    def _lease_own(self, bucket: Bucket, limit: Limit) -> Grant:
+    def _share(self, limit: Limit) -> int:
+        """What this worker may spend at once by itself."""
+        return max(1, limit.amount // self._workers)
+
+    def _seconds_each(self, limit: Limit) -> float:
+        return limit.period_seconds * self._workers / limit.amount
+
+    def _lease_own(self, bucket: Bucket, limit: Limit, returned: int, units: int) -> Grant:
         """From a token bucket with this worker's share: neither open nor closed while nobody counts for all."""
         now = self._clock()
-        share = limit.amount / self._workers
-        capacity = max(1.0, share)
-        seconds_each = limit.period_seconds / share
-        tokens = min(capacity, bucket.tokens + (now - bucket.counted_at) / seconds_each)
-        granted = int(tokens >= 1)
+        capacity = max(1.0, limit.amount / self._workers)
+        seconds_each = self._seconds_each(limit)
+        tokens = min(capacity, bucket.tokens + returned + (now - bucket.counted_at) / seconds_each)
+        granted = min(units, int(tokens))
         bucket.tokens, bucket.counted_at = tokens - granted, now
         return Grant(
             granted=granted,

@@ -7,13 +7,21 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
+from urllib.parse import unquote
 
 from zerosum.domain.errors import MethodNotAllowed, NotFound
+from zerosum.gateway.json_structure import BULK_VALUES_MAX, VALUES_MAX
 from zerosum.gateway.principal import Principal, Scope
 from zerosum.services.caller import Caller
 
 BODY_BYTES_MAX = 64 * 1024
 BULK_BODY_BYTES_MAX = 4 * 1024 * 1024
+
+REPORT_EFFORT_MIN = 10
+"""Reads of so much effort take turns within their ledger; lists, of less, do not."""
+
+SLASH_IN_A_SEGMENT = "\ue000"
+"""Stands for an encoded slash in a path that is being routed. It is of Unicode's private use: no path may hold it."""
 
 
 class BodyKind(Enum):
@@ -66,7 +74,9 @@ Lean = Callable[[Call], Awaitable[Answer]]
 class Policy:
     """`scope` None means open to everybody: health, documentation, the token endpoint, the public keys.
 
-    Whoever has `other_scope` instead may call too.
+    Whoever has `other_scope` instead may call too. A call spends `units` of the rate limits. `effort` is what a read
+    spends of its ledger's budget for costly reads besides; one of `REPORT_EFFORT_MIN` or more also waits for its turn.
+    Where a query parameter is what makes it costly, `costly_query` names it.
     """
 
     method: str
@@ -77,6 +87,21 @@ class Policy:
     needs_key: bool = False
     lean: Lean | None = None
     other_scope: Scope | None = None
+    units: int = 1
+    effort: int = 0
+    costly_query: bytes = b""
+
+    def effort_of(self, query_string: bytes) -> int:
+        return self.effort if self.costly_query in query_string else 0
+
+    @property
+    def values_max(self) -> int:
+        """Members and elements in the body."""
+        return VALUES_MAX if self.body_bytes_max <= BODY_BYTES_MAX else BULK_VALUES_MAX
+
+    @property
+    def takes_body(self) -> bool:
+        return self.body is not BodyKind.NONE
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
@@ -91,6 +116,20 @@ class Policy:
     def may_wait(self) -> bool:
         """Refused first when there is too much to do: reads of a ledger, which can be asked for again."""
         return self.method == "GET" and self.scope is not None
+
+
+def routed_path(path: str, raw_path: bytes) -> str:
+    """The path by which a call is routed: an encoded slash belongs to its segment and parts nothing (RFC 3986, 2.2).
+
+    Raises NotFound for the segments `.` and `..`, in any writing: what stands between us and the caller may have
+    resolved them, or may not.
+    """
+    if b"%" in raw_path:
+        segments = [unquote(segment) for segment in raw_path.decode("latin-1").split("/")]
+        path = "/".join(segment.replace("/", SLASH_IN_A_SEGMENT) for segment in segments)
+    if "/." in path and not {".", ".."}.isdisjoint(path.split("/")):
+        raise NotFound("A path with the segment `.` or `..` leads nowhere.")
+    return path
 
 
 _NOTHING: Mapping[str, Policy] = {}

@@ -194,7 +194,7 @@ def _describe(span: Span, exchange: Exchange) -> None:
     if route:
         span.update_name(f"{exchange.scope['method']} {route}")
         span.set_attribute("http.route", route)
-    path = route if KEY_PARAMETER in route else exchange.scope["path"]
+    path = route if KEY_PARAMETER in route else exchange.path
     # A lone surrogate would make a whole message to the collector impossible.
     span.set_attribute("url.path", without_credentials(path.encode("utf-8", "replace").decode("utf-8")))
     span.set_attribute("zerosum.request_id", without_credentials(exchange.request_id))

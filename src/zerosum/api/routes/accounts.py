@@ -48,8 +48,8 @@ from zerosum.services.times import parse_day_or_time, parse_filter_time
 Reference = Annotated[
     str,
     Path(
-        description="The account's id (`acc_…`) or its code. A slash in a code may stay as it is; a code that ends "
-        "like a route of its own (`/balance`, `/freeze`…) is named by the id.",
+        description="The account's id (`acc_…`) or its code. A slash in a code may stay as it is; written `%2F` it "
+        "always belongs to the code, as it must where a code ends like a route of its own (`/balance`, `/freeze`…).",
         examples=["customers:alice"],
         json_schema_extra={"pattern": REFERENCE_PATTERN_TEXT},
     ),
@@ -236,6 +236,8 @@ def account_routes(services: Services) -> Routes:
         answer=BalanceResponse,
         headers=CACHE_HEADERS,
         query=("as_of", "recorded_as_of", "min_version"),
+        effort=2,
+        costly_query=b"as_of=",
         description="Now, from the cache where it is fresh; or as it was: `as_of` in the world, `recorded_as_of` as "
         "far as we had written it. `min_version` makes sure that a write you know of is seen.",
     )
@@ -259,6 +261,7 @@ def account_routes(services: Services) -> Routes:
         scope=read,
         refusals=(*OF_REFERENCE, errors.TooManyItems),
         query=("from", "to", "format"),
+        effort=10,
         summary="Read a statement",
         answer=StatementResponse,
         also_as=("text/csv",),

@@ -234,6 +234,7 @@ def report_routes(services: Services) -> Routes:
         scope=Scope.REPORTS_READ,
         refusals=(errors.InvalidCursor,),
         query=("limit", "cursor", "as_of"),
+        effort=10,
         summary="Read the trial balance",
         answer=TrialBalanceResponse,
         description="`as_of` looks at what was effective then.",
@@ -244,6 +245,7 @@ def report_routes(services: Services) -> Routes:
         integrity,
         operation_id="checkIntegrity",
         scope=Scope.REPORTS_READ,
+        effort=100,
         summary="Look for contradictions in the books",
         answer=IntegrityResponse,
         description="Every entry balances, and every account's stored balance, version and head follow from its "

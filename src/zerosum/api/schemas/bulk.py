@@ -21,7 +21,7 @@ class BulkRequest(Request, Generic[Item]):
     items: Annotated[list[Item], Field(description="Judged in this order.", min_length=1, max_length=BULK_ITEMS_MAX)]
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """As generated clients will call it."""
         return f"{noun_of(params[0])}BulkRequest"
 
@@ -36,7 +36,7 @@ class BulkResult(Response, Generic[View]):
     replayed: Annotated[bool | None, Field(description="True where the item's key had been used for it before.")] = None
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """As generated clients will call it."""
         return f"{noun_of(params[0])}BulkResult"
 
@@ -60,6 +60,6 @@ class BulkResponse(Response, Generic[View]):
     ] = None
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """As generated clients will call it."""
         return f"{noun_of(params[0])}BulkResponse"

@@ -21,7 +21,7 @@ class ListOf(Response, Generic[Item]):
     next_cursor: Annotated[str | None, Field(description="Opaque; carries filter and order. Null on the last page.")]
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """As generated clients will call it."""
         return f"{noun_of(params[0])}List"
 
