@@ -50,6 +50,7 @@ function adapted(openapi) {
       key.description = `${key.description}\n\n${KEY_HINT}`;
       key.required = false;
       key.example = FRESH;
+      delete key.schema.pattern; // the service says better what is wrong with a key
     }
   }
   return openapi;
@@ -87,7 +88,7 @@ function interceptor(openapi) {
     const path = new URL(request.url, here).href.split("?")[0].slice(base.length);
     const given = Object.keys(request.headers).find((name) => name.toLowerCase() === KEY.toLowerCase());
     if (keyed.some((one) => one.method === request.method?.toUpperCase() && one.path.test(path))) {
-      if (!given || ["", FRESH].includes(request.headers[given])) request.headers[given || KEY] = freshKey();
+      if (!given || ["", FRESH].includes(request.headers[given].trim())) request.headers[given || KEY] = freshKey();
     }
     if (typeof request.body === "string" && path.endsWith("/bulk")) {
       request.body = withFreshItems(request.body, inExamples);
