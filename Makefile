@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench campaign lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile campaign lock clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -42,6 +42,9 @@ imports: .venv/.installed-dev  ## the rooms and their arrows
 
 bench: .venv/.installed-dev  ## measure against the bare ceilings: a table and a chart in bench-results/
 	@exec .venv/bin/python -m benchmarks $(ARGS)
+
+bench-hostile: .venv/.installed-dev  ## payments of an honest caller while strangers attack: a table in bench-results/
+	@exec .venv/bin/python -m benchmarks.hostile $(ARGS)
 
 campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everything under load, 100,000 transfers
 	@exec .venv/bin/python -m pytest -m campaign -n 0 --timeout 3600 $(ARGS)

@@ -107,10 +107,11 @@ def fresh_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_service(folder: Path) -> Iterator[Service]:
-    """Nothing of it is left at the end."""
+def running_service(folder: Path, **settings: str) -> Iterator[Service]:
+    """Nothing of it is left at the end. `settings` are variables of its environment, without their ZEROSUM_."""
     data_dir = folder / "data"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEROSUM_")}
+    environment |= {f"ZEROSUM_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "zerosum", "up", "--data-dir", str(data_dir), "--port", "0", "--no-demo"]
     with (folder / "up.log").open("wb") as log:
         up = subprocess.Popen(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import re
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
+from zerosum.gateway.client_address import parse_network
 from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     """So long browsers that came by HTTPS come by nothing else. 0: they are not told so."""
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """Who signs the certificates of callers that show one."""
     insecure_http: bool = False
     """Serve plain HTTP on other than loopback addresses: only behind a proxy that ends TLS."""
     allowed_hosts: Annotated[list[str], NoDecode] = []
@@ -94,11 +96,14 @@ class Settings(BaseSettings):
     rate_limit_per_ledger: str = "10000/s"
     """Of all keys of a ledger together."""
     costly_reads_per_ledger: str = "500/s"
-    """In units: a list costs 1, a statement or a trial balance 10, an integrity report 100."""
+    """In units: a list costs 1, a statement or a trial balance 10, an integrity report 50."""
     reports_at_once_per_ledger: Annotated[int, Field(ge=1, le=100)] = 1
     """In one process; others wait for their turn."""
     auth_failures_per_address: str = "1000/min"
 
+    connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 4000
+    """Of one API process."""
+    connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     in_flight_max: Annotated[int, Field(ge=1, le=100_000)] = 4000
     queue_commands_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
@@ -137,7 +142,7 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for text in value:
-            ipaddress.ip_network(text)
+            parse_network(text)
         return value
 
     @field_validator(
@@ -179,6 +184,8 @@ class Settings(BaseSettings):
             raise ValueError("ZEROSUM_SHUTDOWN_SECONDS must be more than ZEROSUM_DEADLINE_SECONDS")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY go together")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("ZEROSUM_TLS_CLIENT_CA needs ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY")
         if self.metrics_port == self.port:
             raise ValueError("ZEROSUM_METRICS_PORT must be another than ZEROSUM_PORT")
         return self

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -36,7 +35,9 @@ from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.authentication import Authenticator
 from zerosum.gateway.charging import Limiters
+from zerosum.gateway.client_address import parse_network
 from zerosum.gateway.costly_reads import CostlyReads
+from zerosum.gateway.front_door import ConnectionLimits
 from zerosum.gateway.http_server import tls_options
 from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
 from zerosum.gateway.oauth import TokenEndpoint
@@ -147,6 +148,11 @@ class Service:
         )
 
         # The web framework, and the gateway layer in front of it.
+        self.connection_limits = ConnectionLimits(
+            in_all=settings.connections_max,
+            per_address=settings.connections_per_address,
+            trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
+        )
         self.admission = Admission(settings.in_flight_max)
         front = Front(
             url=settings.shown_url,
@@ -244,7 +250,7 @@ class Service:
             observe=self.metrics.observe_request,
             options=GatewayOptions(
                 allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
-                trusted_proxies=tuple(ipaddress.ip_network(text) for text in settings.trusted_proxies),
+                trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
                 hsts_seconds=settings.hsts_seconds_where_it_counts,
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,

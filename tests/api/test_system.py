@@ -171,7 +171,7 @@ async def test_what_is_not_there_or_not_allowed_is_a_problem_too(either_client: 
     for method in ("PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND"):
         answer = await client.http.request(method, "/v1/payments")
         refused(answer, 405, "method_not_allowed", facts={})
-        assert answer.headers["allow"] == "GET, POST"
+        assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 async def test_rate_limits_are_told_and_kept(

@@ -1,4 +1,4 @@
-"""The edge is tried out from outside, on the service of the API tests."""
+"""The services and clients of the HTTP tests, for attacks on the edge."""
 
 from tests.api.conftest import client, either_client, framework_service, service, stranger
 

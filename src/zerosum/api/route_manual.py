@@ -28,10 +28,11 @@ _ANY_CALL: tuple[Refusal, ...] = (
     errors.UnknownParameter,
     errors.InvalidParameter,
     errors.InvalidString,
+    errors.RateLimited,
     errors.Overloaded,
     errors.Unavailable,
 )
-_WITH_SCOPE: tuple[Refusal, ...] = (errors.Unauthenticated, errors.Forbidden, errors.RateLimited)
+_WITH_SCOPE: tuple[Refusal, ...] = (errors.Unauthenticated, errors.Forbidden)
 _WITH_BODY: tuple[Refusal, ...] = (errors.BodyTooLarge, errors.UnsupportedMediaType)
 _WITH_JSON: tuple[Refusal, ...] = (
     errors.MalformedJson,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import resource
 import socket
 
 from zerosum.config import Settings
@@ -10,6 +12,10 @@ from zerosum.telemetry import set_up_logging
 
 GC_THRESHOLDS = (50_000, 50, 100)
 """A batch makes tens of thousands of short-lived objects at once, none of them in cycles."""
+
+
+OTHER_DESCRIPTORS = 200
+"""For the database, Redis, files and the listening sockets of one process."""
 
 
 def load_service() -> None:
@@ -22,6 +28,16 @@ def collect_seldom() -> None:
     """Called once all is loaded, by whatever carries out batches."""
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+
+
+def allow_descriptors(connections_max: int) -> None:
+    """As many as there may be connections, where the machine lets us; many start programs with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections_max + OTHER_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def api_process(settings: Settings, listening: socket.socket, others: list[socket.socket]) -> int:
@@ -38,13 +54,10 @@ def api_process(settings: Settings, listening: socket.socket, others: list[socke
     collect_seldom()
     servers: list[uvicorn.Server] = []
     service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers))
-    tls = tls_options(settings.tls_certificate, settings.tls_key)
-    server = LingeringServer(
-        uvicorn.Config(
-            service.app,
-            **server_options(timeout_graceful_shutdown=int(settings.shutdown_seconds), **tls),
-        )
-    )
+    tls = tls_options(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+    options = server_options(timeout_graceful_shutdown=int(settings.shutdown_seconds), **tls)
+    server = LingeringServer(uvicorn.Config(service.app, **options), service.connection_limits)
+    allow_descriptors(settings.connections_max)
     servers.append(server)
     server.run(sockets=[listening])
     return 0

@@ -92,6 +92,11 @@ def check_certificate(settings: Settings) -> None:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_certificate, settings.tls_key)
     except (OSError, ValueError) as error:
         raise CommandFailed(f"ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY are no pair ({error})", USAGE) from None
+    if settings.tls_client_ca is not None:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.tls_client_ca)
+        except (OSError, ValueError) as error:
+            raise CommandFailed(f"ZEROSUM_TLS_CLIENT_CA: no certificates can be read ({error})", USAGE) from None
 
 
 def check_database(settings: Settings) -> None:

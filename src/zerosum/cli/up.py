@@ -46,6 +46,9 @@ LAUNCHED_STEPS = 3
 WORKER_GRACE_SECONDS = 4.0
 """Ctrl-C ends everything within five seconds; what an API process has accepted is done long before."""
 
+MANY = 2000
+"""Connections from one address: a laptop trial comes from one alone."""
+
 GENEROUS_LIMIT = "50000/s"
 """A trial on one's own machine is not throttled, unless the settings say so."""
 
@@ -193,7 +196,8 @@ def _start_together(servers: list[EmbeddedPostgres | EmbeddedValkey]) -> None:
 def _with_generous_limits(settings: Settings) -> Settings:
     given = settings.model_fields_set
     names = ("rate_limit_per_principal", "rate_limit_per_ledger", "rate_limit_per_address", "costly_reads_per_ledger")
-    return settings.model_copy(update={name: GENEROUS_LIMIT for name in names if name not in given})
+    limits: dict[str, object] = dict.fromkeys(names, GENEROUS_LIMIT) | {"connections_per_address": MANY}
+    return settings.model_copy(update={name: limit for name, limit in limits.items() if name not in given})
 
 
 def _greet(settings: Settings, credentials: Credentials, folder: Path) -> None:

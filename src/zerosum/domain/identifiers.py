@@ -58,5 +58,10 @@ def parse_id(prefix: Prefix, text: str) -> UUID:
 
 
 def is_account_code(text: str) -> bool:
-    """Whether `text` may be an account's code: it can never be mistaken for an account id."""
-    return _CODE.fullmatch(text) is not None and not text.startswith(Prefix.ACCOUNT.value)
+    """Whether `text` may be an account's code: it can never be mistaken for an account id.
+
+    Nor has it a segment `.` or `..`: programs on the way take these out of an address, however they are written.
+    """
+    if _CODE.fullmatch(text) is None or text.startswith(Prefix.ACCOUNT.value):
+        return False
+    return "/." not in text or {".", ".."}.isdisjoint(text.split("/"))

@@ -30,7 +30,7 @@ from zerosum.gateway.admission import Admission
 from zerosum.gateway.charging import Charging, Limiters
 from zerosum.gateway.client_address import Network
 from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.exchange import Exchange, Scope, Send, standard_headers
+from zerosum.gateway.exchange import Exchange, Scope, Send, send_body, standard_headers
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.routing import (
@@ -244,12 +244,15 @@ class Gateway:
                 exchange.status = message["status"]
                 exchange.is_started = True
                 message["headers"] = [*message["headers"], *exchange.headers(message["headers"])]
+            elif not message.get("more_body", False):
+                await send_body(exchange.send, message.get("body", b""))
+                return
             await exchange.send(message)
 
         exchange.is_dispatched = True
         try:
             async with asyncio.timeout(REQUEST_SECONDS_MAX):
-                await self._app(scope, play, send)
+                await self._app(_as_get(scope), play, send)
         except TimeoutError:
             if policy.is_read:
                 raise Unavailable("The answer took too long; nothing was done.", retry_after=1) from None
@@ -263,3 +266,8 @@ class Gateway:
             # A body that nobody will read must not be taken for the next request.
             answer.headers = (*answer.headers, (b"connection", b"close"))
         await exchange.answer(answer)
+
+
+def _as_get(scope: Scope) -> Scope:
+    """What a HEAD asks for is what a GET would answer; the server leaves the body out (RFC 9110, 9.3.2)."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope

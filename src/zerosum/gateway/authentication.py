@@ -125,10 +125,10 @@ def _principal(ledger_id: LedgerId, actor: str, scopes: frozenset[Scope]) -> Pri
 
 
 def _bearer_credential(value: bytes) -> str:
-    """What follows `Bearer` and one space, to the last byte: keys and tokens are read strictly, so space is no part."""
+    """What follows `Bearer` and its blanks, to the last byte (RFC 9110, 11.6.2): keys and tokens are read strictly."""
     if len(value) > _HEADER_BYTES_MAX or value[: len(_SCHEME)].lower() != _SCHEME:
         raise unauthenticated()
     try:
-        return value[len(_SCHEME) :].decode("ascii")
+        return value[len(_SCHEME) :].lstrip(b" ").decode("ascii")
     except UnicodeDecodeError:
         raise unauthenticated() from None

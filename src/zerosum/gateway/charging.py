@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from zerosum.domain.errors import RateLimited
-from zerosum.gateway.client_address import Network, client_address
+from zerosum.gateway.client_address import Network, client_address, is_within
 from zerosum.gateway.exchange import REST, Exchange, Headers
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.rate_limit import Allowance, RateLimiter
@@ -86,6 +85,7 @@ class Charging:
         """A bulk call costs what its items would cost by themselves; the first is paid for already."""
         items = call.content.get("items")
         if call.principal is not None and isinstance(items, list) and len(items) > 1:
+            exchange.rate_headers = ()
             await self._charge_principal(exchange, call.principal, len(items) - 1)
             await self._spend(exchange, self._limiters.address, self.address(exchange), len(items) - 1)
 
@@ -103,15 +103,8 @@ class Charging:
     def let_rest(self, exchange: Exchange) -> None:
         """After a refusal for asking too often; but a proxy of ours carries others on the same connection."""
         rest = exchange.extension(REST)
-        if rest is not None and not self._is_proxy(_peer(exchange)):
+        if rest is not None and not is_within(_peer(exchange), self._trusted_proxies):
             rest(REST_SECONDS)
-
-    def _is_proxy(self, peer: str) -> bool:
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._trusted_proxies)
 
     async def _spend(self, exchange: Exchange, limiter: RateLimiter, key: str, units: int) -> None:
         if limiter.limit is None:

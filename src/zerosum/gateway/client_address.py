@@ -6,13 +6,43 @@ import ipaddress
 from collections.abc import Sequence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 def client_address(peer: str, forwarded_for: bytes | None, trusted: Sequence[Network]) -> str:
     """The address requests are counted by; of IPv6 the /64, which is one customer's."""
     if forwarded_for is not None and trusted:
         peer = _vouched_for(peer, forwarded_for, trusted)
-    return _network(peer) if ":" in peer else peer
+    return _counted(peer) if ":" in peer else peer
+
+
+def parse_address(text: str) -> Address:
+    """IPv4 that is mapped into IPv6 (RFC 4291, 2.5.5.2) is IPv4. Raises ValueError."""
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address if mapped is None else mapped
+
+
+def parse_network(text: str) -> Network:
+    """The same for networks. Raises ValueError."""
+    network = ipaddress.ip_network(text)
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        first = parse_address(str(network.network_address))
+        return ipaddress.ip_network(f"{first}/{network.prefixlen - _MAPPED.prefixlen}")
+    return network
+
+
+def is_within(text: str, networks: Sequence[Network]) -> bool:
+    """Whether an address lies in one of the networks; what is no address lies in none."""
+    if not networks:
+        return False
+    try:
+        address = parse_address(text)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
 
 
 def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) -> str:
@@ -20,7 +50,7 @@ def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) ->
     chain = [*(part.strip() for part in forwarded_for.decode("latin-1").split(",")), peer]
     for candidate in reversed(chain):
         try:
-            address = ipaddress.ip_address(candidate)
+            address = parse_address(candidate)
         except ValueError:
             return peer
         if not any(address in network for network in trusted):
@@ -28,8 +58,11 @@ def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) ->
     return chain[0]
 
 
-def _network(address: str) -> str:
+def _counted(text: str) -> str:
     try:
-        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+        address = parse_address(text)
     except ValueError:
-        return address
+        return text
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(ipaddress.IPv6Network((int(address), 64), strict=False))

@@ -156,7 +156,7 @@ def _basic_credentials(authorization: bytes) -> tuple[str, str] | None:
     if len(authorization) > _BASIC_BYTES_MAX or authorization[: len(_BASIC)].lower() != _BASIC:
         return None
     try:
-        text = base64.b64decode(authorization[len(_BASIC) :], validate=True).decode("ascii")
+        text = base64.b64decode(authorization[len(_BASIC) :].lstrip(b" "), validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError):
         return None
     client_id, colon, client_secret = text.partition(":")

@@ -32,7 +32,8 @@ KEY_PATTERN_TEXT = r"^[\x21-\x7e]{1,255}$"
 _KEY = re.compile(KEY_PATTERN_TEXT.encode())
 _JSON_TYPES = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 _FORM_TYPE = b"application/x-www-form-urlencoded"
-_CHARSET = re.compile(rb'\s*charset\s*=\s*"?utf-?8"?\s*', re.IGNORECASE)
+_PARAMETER = re.compile(rb';[ \t]*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^;"\s]*)[ \t]*')
+_UTF8 = (b"utf-8", b"utf8")
 
 
 class HeaderView:
@@ -79,6 +80,8 @@ class HeaderView:
                 self.request_id = value
             elif name == b"x-forwarded-for":
                 self.forwarded_for = value
+            elif name == b"te" and b"chunked" in value.lower():
+                raise InvalidRequest("Chunks are always taken: TE must not list them (RFC 9110 section 10.1.4).")
             elif name == b"transfer-encoding":
                 self.is_chunked = True
         if size > HEADER_BYTES_MAX or len(headers) > HEADERS_MAX:
@@ -131,9 +134,18 @@ def check_media_type(policy: Policy, headers: HeaderView) -> None:
         wanted = _JSON_TYPES[0]
     else:
         wanted = _FORM_TYPE
-    kind, _, parameters = given.partition(b";")
-    if kind.strip().lower() != wanted or (parameters.strip() and not _CHARSET.fullmatch(parameters)):
+    kind, semicolon, parameters = given.partition(b";")
+    if kind.strip().lower() != wanted or not _is_utf8(semicolon + parameters):
         raise UnsupportedMediaType(f"The body must be {wanted.decode()} in UTF-8.")
+
+
+def _is_utf8(parameters: bytes) -> bool:
+    """Parameters that mean nothing for this media type are ignored (RFC 9110, 5.6.6); a charset must be UTF-8."""
+    rest = _PARAMETER.sub(b"", parameters).strip(b"; \t")
+    charsets = {
+        value.strip(b'"').lower() for name, value in _PARAMETER.findall(parameters) if name.lower() == b"charset"
+    }
+    return not rest and charsets <= set(_UTF8)
 
 
 def check_length(policy: Policy, headers: HeaderView) -> None:

@@ -161,7 +161,9 @@ class RouteTable:
         return table
 
     def find(self, method: str, path: str) -> Policy:
-        """Raises NotFound, MethodNotAllowed."""
+        """A HEAD finds what a GET does. Raises NotFound, MethodNotAllowed."""
+        if method == "HEAD":
+            method = "GET"
         exact = self._exact.get(path, _NOTHING)
         policy = exact.get(method)
         if policy is not None:
@@ -173,7 +175,10 @@ class RouteTable:
             return policy
         if not exact and not methods:
             raise NotFound("There is nothing at this address.")
-        raise MethodNotAllowed("The method is not allowed here.", allow=sorted(exact or methods))
+        allowed = set(exact or methods)
+        raise MethodNotAllowed(
+            "The method is not allowed here.", allow=sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))
+        )
 
     def policies(self) -> list[Policy]:
         groups: list[Mapping[str, Policy]] = [*self._exact.values(), *(methods for _, methods in self._patterns)]

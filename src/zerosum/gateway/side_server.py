@@ -8,6 +8,7 @@ from typing import Any
 import uvicorn
 
 from zerosum.gateway.http_server import server_options
+from zerosum.gateway.lingering_server import LingeringServer
 from zerosum.gateway.shared_port import shared_listener
 
 BACKLOG = 100
@@ -23,7 +24,7 @@ class SideServer:
     def __init__(self, app: Any, host: str, port: int, **tls: Any) -> None:
         self._address = host, port
         options = server_options(lifespan="off", timeout_graceful_shutdown=GOODBYE_SECONDS_MAX, **tls)
-        self._server = uvicorn.Server(uvicorn.Config(app, **options))
+        self._server = LingeringServer(uvicorn.Config(app, **options))
         self._sockets: list[socket.socket] = []
 
     async def start(self) -> None:

@@ -245,7 +245,7 @@ def report_routes(services: Services) -> Routes:
         integrity,
         operation_id="checkIntegrity",
         scope=Scope.REPORTS_READ,
-        effort=100,
+        effort=50,
         summary="Look for contradictions in the books",
         answer=IntegrityResponse,
         description="Every entry balances, and every account's stored balance, version and head follow from its "

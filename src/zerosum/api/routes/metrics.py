@@ -31,7 +31,9 @@ class MetricsPage:
             return
         given = authorization or b""
         # Digests are of one length, so that the comparison takes the same time whatever was given.
-        is_right = compare_digest(sha256(given[len(_SCHEME) :]).digest(), sha256(self.token.encode()).digest())
+        is_right = compare_digest(
+            sha256(given[len(_SCHEME) :].lstrip(b" ")).digest(), sha256(self.token.encode()).digest()
+        )
         if given[: len(_SCHEME)].lower() != _SCHEME or not is_right:
             raise errors.Unauthenticated("The metrics are behind a token of their own.")
 
