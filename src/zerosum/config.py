@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     base_url: str | None = None
     """How clients reach the service; the issuer of its tokens. By default made of host and port."""
+    docs: bool = True
+    """Serve the manual: /docs, /redoc and /openapi.json."""
+    hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000)] = 31_536_000
+    """So long browsers that came by HTTPS come by nothing else. 0: they are not told so."""
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
@@ -211,6 +215,16 @@ class Settings(BaseSettings):
     @property
     def is_tls(self) -> bool:
         return self.tls_certificate is not None
+
+    @property
+    def hsts_seconds_where_it_counts(self) -> int:
+        """Browsers believe it over HTTPS only."""
+        return self.hsts_seconds if self.is_tls or self.url.startswith("https:") else 0
+
+    @property
+    def shown_url(self) -> str:
+        """The same for people and programs to follow: nobody can go to the address that means all addresses."""
+        return re.sub(r"//(0\.0\.0\.0|\[::\])(?=:|$)", "//localhost", self.url)
 
     @property
     def url(self) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from zerosum import __version__
 from zerosum.adapters.balance_cache import BalanceCache, Expiry, NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.adapters.jwks import JwksDownload
@@ -21,6 +22,7 @@ from zerosum.adapters.rate_store import RateStore
 from zerosum.adapters.redis import RedisLink
 from zerosum.api.app import make_app
 from zerosum.api.card_numbers import refusing_card_numbers
+from zerosum.api.first_page import Front
 from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
@@ -158,7 +160,13 @@ class Service:
             trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
         )
         self.admission = Admission(settings.in_flight_max)
-        self.framework, policies = make_app(self.services, system, self._lifespan)
+        front = Front(
+            url=settings.shown_url,
+            version=__version__,
+            has_manual=settings.docs,
+            has_metrics=system.metrics is not None,
+        )
+        self.framework, policies = make_app(self.services, system, self._lifespan, front)
         self.app: App = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
         if settings.refuse_card_numbers:
             self.app = refusing_card_numbers(self.app)
@@ -255,6 +263,7 @@ class Service:
             options=GatewayOptions(
                 allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
                 trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
+                hsts_seconds=settings.hsts_seconds_where_it_counts,
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
         )

@@ -29,7 +29,7 @@ from zerosum.gateway import request_guard as guard
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.charging import Charging, Limiters
 from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.exchange import Exchange, Scope, Send, send_body
+from zerosum.gateway.exchange import Exchange, Scope, Send, send_body, standard_headers
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.routing import (
@@ -79,6 +79,8 @@ class GatewayOptions:
 
     allowed_hosts: frozenset[bytes] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()
+    hsts_seconds: int = 0
+    """How long browsers shall speak TLS only; 0 where they need not."""
 
 
 class Gateway:
@@ -108,13 +110,14 @@ class Gateway:
         self._observe = observe
         self._options = options
         self._begin_trace = begin_trace
+        self.standard_headers = standard_headers(options.hsts_seconds)
 
     async def __call__(self, scope: Scope, receive: guard.Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        exchange = Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send, self.standard_headers)
         end_trace = None if self._begin_trace is None else self._begin_trace(exchange)
         try:
             await self._serve(exchange)
@@ -169,6 +172,7 @@ class Gateway:
                 self._charging.check_guessing(exchange)
             await self._charging.charge(exchange, None, policy)
             call.authorization = headers.authorization[0] if headers.authorization else None
+            call.headers = exchange.scope["headers"]
             return
         call.principal = principal = await self._authenticate(exchange, headers)
         if policy.scope not in principal.scopes and policy.other_scope not in principal.scopes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -47,6 +47,8 @@ class Call:
     idempotency_key: str | None = None
     authorization: bytes | None = None
     """The header of a public call, for the token endpoint, where it means the client."""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    """Of a public call: how its caller wants the answer, and what it has of it already."""
 
     @property
     def caller(self) -> Caller:

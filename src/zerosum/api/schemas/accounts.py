@@ -64,7 +64,13 @@ class OpenAccountRequest(Request):
         ),
     ]
     name: Annotated[Name | None, Field(description="For people.", examples=["Alice's wallet"])] = None
-    min_available: Floor = "0"
+    min_available: Annotated[
+        LimitAmount | None,
+        Field(
+            description="The available balance never falls below this: 0 where it is left out; null means that there "
+            "is no floor."
+        ),
+    ] = "0"
     max_available: Ceiling = None
     metadata: GivenMetadata = None
 

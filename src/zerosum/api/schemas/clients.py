@@ -43,7 +43,10 @@ class TransactionRequest(Request):
         ),
     ] = None
     refuse_negative_total: Annotated[
-        bool, Field(description="Refuse a chargeback that would leave the client with less than nothing.")
+        bool,
+        Field(
+            description="Refuse a chargeback that would leave the client with less than nothing; by default it is done."
+        ),
     ] = False
 
     def order(self, idempotency_key: str) -> ClientOrder:
