@@ -206,10 +206,8 @@ class Service:
         return Tracing(self.settings.otlp_endpoint, self.settings.trace_ratio)
 
     def _carrier(self) -> Carrier:
-        database_url = self.settings.required_database_url()
-        carrier = LaneCarrier(
-            lambda: BatchConnection.open(database_url, CONNECT_SECONDS_MAX), now, self.cache, self.stats
-        )
+        lane_url = self.settings.lane_url()
+        carrier = LaneCarrier(lambda: BatchConnection.open(lane_url, CONNECT_SECONDS_MAX), now, self.cache, self.stats)
         return carrier if self.tracing is None else self.tracing.traced(carrier)
 
     def _gateway(self, routes: RouteTable) -> Gateway:

@@ -30,6 +30,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     check_settings(settings)
     check_database(settings)
+    check_lane_database(settings)
     sockets = listen(settings.host, settings.port, settings.workers)
     check_side_port(settings.host, settings.metrics_port)
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
@@ -102,3 +103,14 @@ def check_database(settings: Settings) -> None:
         asyncio.run(check_fitness(settings.required_database_url()))
     except Unfit as error:
         raise CommandFailed(f"ZEROSUM_DATABASE_URL: {error}", USAGE) from None
+
+
+def check_lane_database(settings: Settings) -> None:
+    """Whether lanes can live where they are to: a pooler may not let them."""
+    from zerosum.db.checks import Unfit, check_lanes  # noqa: PLC0415
+
+    name = "ZEROSUM_LANE_DATABASE_URL" if settings.lane_database_url else "ZEROSUM_DATABASE_URL"
+    try:
+        asyncio.run(check_lanes(settings.lane_url(), settings.required_database_url()))
+    except Unfit as error:
+        raise CommandFailed(f"{name}: {error}", USAGE) from None

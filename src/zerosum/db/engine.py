@@ -8,13 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.engine import make_url
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.errors import FailureKind, classify
+from zerosum.db.sessions import LIMITS, open_session, set_locally
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 
 POOL_WAIT_SECONDS_MAX = 1.0
@@ -30,24 +31,29 @@ _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
 
 
 def make_engine(database_url: str, pool_size: int, statement_timeout: str = STATEMENT_TIMEOUT) -> AsyncEngine:
-    """A small pool without overflow: a request that finds it empty waits a bounded time, then is refused."""
-    return create_async_engine(
-        make_url(database_url).set(drivername="postgresql+asyncpg"),
+    """A small pool without overflow: a request that finds it empty waits a bounded time, then is refused.
+
+    Raises DatabaseUrlError.
+    """
+    url = DatabaseUrl.parse(database_url)
+    settings = {"jit": "off", "statement_timeout": statement_timeout, **LIMITS}
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: open_session(url, settings, seconds_max=POOL_WAIT_SECONDS_MAX),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS_MAX,
         pool_pre_ping=False,
-        connect_args={
-            "timeout": POOL_WAIT_SECONDS_MAX,
-            "server_settings": {
-                "application_name": "zerosum",
-                "jit": "off",
-                "statement_timeout": statement_timeout,
-                "lock_timeout": "2s",
-                "idle_in_transaction_session_timeout": "15s",
-            },
-        },
     )
+    event.listen(engine.sync_engine, "connect", _keep_no_statements_of_a_pooler)
+    return engine
+
+
+def _keep_no_statements_of_a_pooler(adapted: Any, _: object) -> None:
+    """The next transaction may have another server process, which knows none of them. Unnamed ones need no keeping."""
+    if adapted.driver_connection.is_pooled:
+        adapted._prepared_statement_cache = None  # noqa: SLF001 - a number for the whole engine is all it takes
+        adapted._prepared_statement_name_func = str  # noqa: SLF001 - the empty name
 
 
 class Database:
@@ -106,12 +112,20 @@ class Database:
                 await connection.execution_options(**execution_options)
             try:
                 await connection.execute(_SET_LEDGERS, {"ledgers": _array(ledger_ids)})
+                await _limit(connection)
             except DBAPIError as error:
                 if is_last or not error.connection_invalidated:
                     raise
             else:
                 return connection
         raise LookupError("the second of two attempts neither failed nor succeeded")
+
+
+async def _limit(connection: AsyncConnection) -> None:
+    """Behind a pooler the limits of a session do not hold; those of a transaction do."""
+    session = (await connection.get_raw_connection()).driver_connection
+    if session is not None and session.is_pooled:
+        await connection.exec_driver_sql(set_locally(session.settings))
 
 
 def _translated(error: BaseException, *, is_committing: bool) -> Exception:
