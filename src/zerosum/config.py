@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
@@ -20,7 +21,6 @@ from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
 METRICS_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]{16,}")
-REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 class SettingsError(Exception):
@@ -148,8 +148,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: str | None) -> str | None:
-        if value and not _is_url(value, REDIS_SCHEMES):
-            raise ValueError("must be written like redis://:password@host:6379/0 (or rediss://, unix://)")
+        if value:
+            RedisAddress.parse(value)
         return value
 
     @field_validator("base_url")

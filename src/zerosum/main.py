@@ -58,6 +58,7 @@ from zerosum.services.ledgers import Ledgers
 from zerosum.services.limits import Limit
 from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
+from zerosum.services.readiness import Readiness
 from zerosum.services.sealing import Sealer
 from zerosum.services.signing_keys import SigningKeys
 from zerosum.services.statements import Statements
@@ -83,7 +84,10 @@ class Service:
         expiry = Expiry.outlasting(settings.deadline_seconds)
         self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis, expiry)
 
+        self._readiness = Readiness(self._can_pay, time.monotonic)
+
         # The one writer of money, and what follows requests into it.
+        self._lanes: list[LaneCarrier] = []
         self.tracing = self._tracing()
         self.stats = CommitterStats()
         self.committer = Committer(
@@ -187,13 +191,15 @@ class Service:
             await self.stop()
 
     async def _is_ready(self) -> bool:
-        if self._is_draining():
+        return not self._is_draining() and await self._readiness.is_ready()
+
+    async def _can_pay(self) -> bool:
+        if not await self.database.is_ready():
             return False
-        try:
-            async with asyncio.timeout(0.5):
-                return await self.database.is_ready()
-        except Exception:
-            return False
+        if not any(lane.is_connected for lane in self._lanes):
+            connection = await BatchConnection.open(self.settings.lane_url(), CONNECT_SECONDS_MAX)
+            connection.terminate()
+        return True
 
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))
@@ -208,6 +214,7 @@ class Service:
     def _carrier(self) -> Carrier:
         lane_url = self.settings.lane_url()
         carrier = LaneCarrier(lambda: BatchConnection.open(lane_url, CONNECT_SECONDS_MAX), now, self.cache, self.stats)
+        self._lanes.append(carrier)
         return carrier if self.tracing is None else self.tracing.traced(carrier)
 
     def _gateway(self, routes: RouteTable) -> Gateway:

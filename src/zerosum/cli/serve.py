@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from zerosum.adapters.redis_address import RedisAddress
 from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
@@ -63,6 +64,7 @@ def check_settings(settings: Settings) -> None:
     settings.cursor_key()
     settings.master_key_pairs()
     check_certificate(settings)
+    check_redis(settings)
     check_issuers(settings)
     if not settings.is_tls and not settings.insecure_http and settings.host not in LOOPBACK:
         raise CommandFailed(
@@ -78,6 +80,15 @@ def check_issuers(settings: Settings) -> None:
         from zerosum.main import check_issuers  # noqa: PLC0415 - loads everything, for those who have any
 
         check_issuers(settings)
+
+
+def check_redis(settings: Settings) -> None:
+    """Whether the certificates that its URL names can be used. Redis itself may be away. Raises CommandFailed."""
+    if settings.redis_url:
+        try:
+            RedisAddress.parse(settings.redis_url).tls()
+        except ValueError as error:
+            raise CommandFailed(f"ZEROSUM_REDIS_URL: {error}", USAGE) from None
 
 
 def check_certificate(settings: Settings) -> None:

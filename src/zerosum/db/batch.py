@@ -309,6 +309,10 @@ class BatchConnection:
     async def rollback(self) -> None:
         await self._connection.execute("rollback")
 
+    @property
+    def is_closed(self) -> bool:
+        return self._connection.is_closed()
+
     def terminate(self) -> None:
         """Drop the connection at once, whatever it is doing."""
         self._connection.terminate()

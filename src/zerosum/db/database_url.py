@@ -156,7 +156,7 @@ def _port(text: str) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= PORT_MAX):
         raise DatabaseUrlError(
-            f"must be written like {LIKE_THIS}, with a port from 1 to {PORT_MAX} and / ? @ in a password percent-encoded"
+            f"must be written like {LIKE_THIS}, its port from 1 to {PORT_MAX}, in a password / and ? percent-encoded"
         )
     return int(text)
 

@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.errors import FailureKind, classify
+from zerosum.db.migrations import HEAD
 from zerosum.db.sessions import LIMITS, open_session, set_locally
+from zerosum.db.tables import metadata
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 
 POOL_WAIT_SECONDS_MAX = 1.0
@@ -27,6 +29,14 @@ Connection = AsyncConnection
 _FAILURES = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _SET_LEDGERS = text("select set_config('zerosum.ledgers', :ledgers, true)")
+_ASK_STATE = text("""
+select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'
+       and bool_and(coalesce(has_table_privilege(place, 'SELECT') and has_table_privilege(place, 'INSERT'), false))
+           as is_writable,
+       coalesce(has_table_privilege(to_regclass('public.alembic_version'), 'SELECT'), false) as tells_revision
+from (select to_regclass('public.' || name) as place from unnest(cast(:tables as text[])) name) wanted
+""")
+_ASK_REVISION = text("select max(version_num) from public.alembic_version")
 _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
 
 
@@ -76,6 +86,8 @@ class Database:
                 is_committing = True
                 await connection.commit()
         except _FAILURES as error:
+            if isinstance(_cause(error), asyncpg.ReadOnlySQLTransactionError):
+                await self._engine.dispose()
             raise _translated(error, is_committing=is_committing) from error
 
     @asynccontextmanager
@@ -95,9 +107,17 @@ class Database:
             yield connection
 
     async def is_ready(self) -> bool:
-        """Whether PostgreSQL answers and takes writes."""
-        async with self._engine.connect() as connection:
-            return not (await connection.execute(text("select pg_is_in_recovery()"))).scalar_one()
+        """Whether PostgreSQL takes writes, from this role, into tables as this version needs them.
+
+        A newer schema will do for a service that runs: it was migrated for the version that is to replace this one.
+        """
+        async with self.work() as connection:
+            state = (await connection.execute(_ASK_STATE, {"tables": list(metadata.tables)})).one()
+            revision = (await connection.execute(_ASK_REVISION)).scalar() if state.tells_revision else HEAD
+        if not state.is_writable:
+            # A primary that was demoted: new connections may find the one that took its place.
+            await self._engine.dispose()
+        return bool(state.is_writable) and revision is not None and revision >= HEAD
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -130,11 +150,7 @@ async def _limit(connection: AsyncConnection) -> None:
 
 def _translated(error: BaseException, *, is_committing: bool) -> Exception:
     """What a failure of the database means to the caller. A defect of ours stays what it is."""
-    original: BaseException = error
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        original = error.orig
-    cause = original.__cause__ or original
-    is_away = isinstance(error, PoolTimeout) or classify(cause) is not FailureKind.DEFECT
+    is_away = isinstance(error, PoolTimeout) or classify(_cause(error)) is not FailureKind.DEFECT
     if isinstance(error, DBAPIError):
         is_away = is_away or error.connection_invalidated
     if not is_away:
@@ -142,6 +158,14 @@ def _translated(error: BaseException, *, is_committing: bool) -> Exception:
     if is_committing:
         return OutcomeUnknown("The database went away before it confirmed; look before you try again.")
     return Unavailable("The database cannot be reached; nothing was done.", retry_after=1)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the driver raised."""
+    original: BaseException = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        original = error.orig
+    return original.__cause__ or original
 
 
 def _array(ledger_ids: Iterable[UUID]) -> str:
