@@ -71,7 +71,7 @@ def _check(name: str, value: str) -> None:
     if name in IMPOSSIBLE:
         raise DatabaseUrlError(f"the parameter {name} cannot be used here")
     if name not in KNOWN:
-        close = difflib.get_close_matches(name, sorted(KNOWN), n=1)
+        close = difflib.get_close_matches(name, sorted(KNOWN), n=1, cutoff=0.85)
         hint = f": is {close[0]} meant?" if close else ": settings of the server go into options=-c%20name%3Dvalue"
         raise DatabaseUrlError(f"the parameter {name[:64]!r} is unknown{hint}")
     if name in CHOICES and value not in CHOICES[name]:
