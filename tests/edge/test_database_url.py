@@ -26,6 +26,7 @@ from zerosum.db.checks import check_fitness, check_lanes, check_reachable
 from zerosum.db.database_url import DatabaseUrl, DatabaseUrlError
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.migrations import HEAD, current_revision, migrate
+from zerosum.domain.errors import Unavailable
 
 SECRET = "A" * 43 + "="
 SECRETS = {
@@ -169,6 +170,14 @@ async def test_the_password_comes_from_a_password_file(test_database: TestDataba
     await works(f"postgresql://{parsed.user}@{host}:{port}/{parsed.database}?passfile={path}")
     missing = f"postgresql://{parsed.user}@{host}:{port}/{parsed.database}?passfile={tmp_path}/none"
     assert f"passfile: {tmp_path}/none cannot be read" in await unfit(check_fitness(missing))
+
+
+async def test_a_file_that_is_gone_while_running_means_unavailable(test_database: TestDatabase, tmp_path: Path) -> None:
+    database = Database(make_engine(f"{test_database.service_dsn}?sslrootcert={tmp_path}/gone.pem", pool_size=1))
+    with pytest.raises(Unavailable):
+        async with database.work():
+            pass
+    await database.close()
 
 
 async def test_a_password_of_any_characters_works_for_both_commands_that_migrate(

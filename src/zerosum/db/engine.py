@@ -143,7 +143,8 @@ class Database:
 
 async def _limit(connection: AsyncConnection) -> None:
     """Behind a pooler the limits of a session do not hold; those of a transaction do."""
-    session = (await connection.get_raw_connection()).driver_connection
+    begun = connection.sync_connection
+    session: Any = None if begun is None else begun.connection.driver_connection
     if session is not None and session.is_pooled:
         await connection.exec_driver_sql(set_locally(session.settings))
 

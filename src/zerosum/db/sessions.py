@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 
-from zerosum.db.database_url import CONNECT_SECONDS_MAX, DatabaseUrl
+from zerosum.db.database_url import CONNECT_SECONDS_MAX, DatabaseUrl, DatabaseUrlError
 
 APPLICATION_NAME = "zerosum"
 
@@ -46,9 +46,12 @@ async def open_session(
 ) -> Session:
     """Behind a pooler the settings hold only if it keeps sessions: see `must_keep_its_server` and `set_locally`.
 
-    Raises OSError (TimeoutError among them), asyncpg's errors, or DatabaseUrlError for a file that cannot be read.
+    Raises OSError (TimeoutError among them) or asyncpg's errors.
     """
-    url.check_files()
+    try:
+        url.check_files()
+    except DatabaseUrlError as error:
+        raise ConnectionError(str(error)) from None
     async with asyncio.timeout(url.connect_seconds(seconds_max)):
         session = await _connect(url, application_name)
         try:
