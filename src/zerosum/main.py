@@ -66,6 +66,7 @@ from zerosum.services.limits import Limit
 from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
 from zerosum.services.quotas import AccountQuota, RefusalQuota
+from zerosum.services.readiness import Readiness
 from zerosum.services.sealing import Sealer
 from zerosum.services.signing_keys import SigningKeys
 from zerosum.services.statements import Statements
@@ -91,7 +92,10 @@ class Service:
         expiry = Expiry.outlasting(settings.deadline_seconds)
         self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis, expiry)
 
+        self._readiness = Readiness(self._can_pay, time.monotonic)
+
         # The one writer of money, and what follows requests into it.
+        self._lanes: list[LaneCarrier] = []
         self.tracing = self._tracing()
         self.stats = CommitterStats()
         self._refusal_quota = RefusalQuota(settings.refusals_per_ledger_and_day, settings.workers)
@@ -211,13 +215,15 @@ class Service:
             await self.stop()
 
     async def _is_ready(self) -> bool:
-        if self._is_draining():
+        return not self._is_draining() and await self._readiness.is_ready()
+
+    async def _can_pay(self) -> bool:
+        if not await self.database.is_ready():
             return False
-        try:
-            async with asyncio.timeout(0.5):
-                return await self.database.is_ready()
-        except Exception:
-            return False
+        if not any(lane.is_connected for lane in self._lanes):
+            connection = await BatchConnection.open(self.settings.lane_url(), CONNECT_SECONDS_MAX)
+            connection.terminate()
+        return True
 
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))
@@ -230,14 +236,15 @@ class Service:
         return Tracing(self.settings.otlp_endpoint, self.settings.trace_ratio)
 
     def _carrier(self) -> Carrier:
-        database_url = self.settings.required_database_url()
+        lane_url = self.settings.lane_url()
         carrier = LaneCarrier(
-            lambda: BatchConnection.open(database_url, CONNECT_SECONDS_MAX),
+            lambda: BatchConnection.open(lane_url, CONNECT_SECONDS_MAX),
             now,
             self.cache,
             self.stats,
             self._refusal_quota,
         )
+        self._lanes.append(carrier)
         return carrier if self.tracing is None else self.tracing.traced(carrier)
 
     def _gateway(self, routes: RouteTable) -> Gateway:

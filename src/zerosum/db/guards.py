@@ -126,7 +126,8 @@ def statements() -> list[str]:
     """Everything beside the tables, in order. The migrations have their own, frozen copies."""
     found = [
         f"do $$ begin if not exists (select from pg_roles where rolname = '{APPLICATION_ROLE}') then "
-        f"create role {APPLICATION_ROLE} nologin; end if; end $$",
+        f"create role {APPLICATION_ROLE} nologin; end if; "
+        "exception when duplicate_object or unique_violation then null; end $$",
         CHECK_POSTINGS,
         REFUSE_CHANGE,
         REFUSE_REFUSAL_CHANGE,

@@ -61,11 +61,15 @@ class LaneCarrier:
         """Of the attempt under way."""
         self._answering: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None and not self._connection.is_closed
+
     async def warm_up(self) -> None:
         try:
             self._connection = await self._connect()
         except Exception as failure:
-            _log.warning("a lane cannot connect yet (%s)", type(failure).__name__)
+            _log.warning("a lane cannot connect yet (%s)", failure or type(failure).__name__)
 
     async def close(self) -> None:
         if self._answering:
