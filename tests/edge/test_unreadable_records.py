@@ -188,3 +188,11 @@ async def test_a_payment_on_an_account_that_cannot_be_read_is_refused_and_stops_
     )
     assert [answer.status_code for answer in answers] == [201, 409, 201, 409, 201, 201]
     refused(answers[1], 409, "record_unreadable")
+    rehearsed = await client.post(
+        "/v1/payments?dry_run=true",
+        {"type": "transfer", "amount": "1", "currency": "USD", "from": "bad", "to": "b"},
+        key=fresh_key(),
+    )
+    refused(rehearsed, 409, "record_unreadable")
+    for verb in ("freeze", "unfreeze", "close"):
+        assert (await client.post(f"/v1/accounts/bad/{verb}")).status_code < 500
