@@ -27,6 +27,7 @@ from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.services import Services
+from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
 from zerosum.api.validation import schema_refusal
 from zerosum.domain.errors import DomainError, InternalError, MethodNotAllowed, NotFound
 from zerosum.gateway.routing import SLASH_IN_A_SEGMENT, Answer, BodyKind, Call, Policy
@@ -129,7 +130,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def refused(request: Request, error: Exception) -> Response:
         if isinstance(error, InternalError):
             log_failure(error, request.state.call.request_id, request.scope["headers"])
-        return _problem(request, error if isinstance(error, DomainError) else _unexpected())
+        return _problem(request, as_unreadable(request, error) if isinstance(error, DomainError) else _unexpected())
 
     async def misfit(request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
@@ -144,6 +145,7 @@ def add_problem_handlers(app: FastAPI) -> None:
             return _problem(request, MethodNotAllowed("The method is not allowed here."))
         return _problem(request, _unexpected())
 
+    add_unreadable_handlers(app)
     app.add_exception_handler(DomainError, refused)
     app.add_exception_handler(RequestValidationError, misfit)
     app.add_exception_handler(HTTPException, http_error)

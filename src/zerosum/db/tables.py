@@ -240,6 +240,7 @@ refusals = Table(
     _required("problem", JSONB),
     _moment("created_at", nullable=False),
     PrimaryKeyConstraint("ledger_id", "idempotency_key", name="refusals_pkey"),
+    Index("refusals_by_age", "ledger_id", "created_at"),
 )
 
 events = Table(
@@ -296,7 +297,10 @@ signing_keys = Table(
 )
 
 JOURNAL = (journal_entries, postings, refusals)
-"""What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner."""
+"""What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
+
+But for refusals older than thirty days, which a function of the owner takes away: no retry can need them any more.
+"""
 
 APPLICATION_ROLE = "zerosum_app"
 

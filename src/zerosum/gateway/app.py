@@ -28,7 +28,6 @@ from zerosum.domain.errors import (
 from zerosum.gateway import request_guard as guard
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.charging import Charging, Limiters
-from zerosum.gateway.client_address import Network
 from zerosum.gateway.costly_reads import CostlyReads
 from zerosum.gateway.exchange import Exchange, Scope, Send, send_body, standard_headers
 from zerosum.gateway.json_guard import parse_json
@@ -44,6 +43,7 @@ from zerosum.gateway.routing import (
     routed_path,
 )
 from zerosum.gateway.trace_context import log_failure, request_names
+from zerosum.services.addresses import Network
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
 Render = Callable[[DomainError, str, str], Answer]

@@ -7,13 +7,21 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from zerosum.db.api_keys import ApiKeyRecord, find_api_key, insert_api_key, list_api_keys, revoke_api_key
+from zerosum.db.api_keys import (
+    ApiKeyRecord,
+    count_api_keys,
+    find_api_key,
+    insert_api_key,
+    list_api_keys,
+    revoke_api_key,
+)
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.ledgers import find_ledger
 from zerosum.domain.errors import ApiKeyNotFound, LedgerNotFound, ValidationFailed
 from zerosum.domain.identifiers import ApiKeyId, LedgerId
 from zerosum.services import api_key_text
+from zerosum.services.quotas import check_quota
 
 PEPPER_BYTES_MIN = 32
 
@@ -25,18 +33,21 @@ REFUSAL_REMEMBERED_FOR = timedelta(seconds=1)
 class ApiKeys:
     """`pepper` is a secret of the installation; without it the stored hashes cannot be tried."""
 
-    def __init__(self, database: Database, pepper: bytes, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, pepper: bytes, now: Callable[[], datetime], keys_per_ledger_max: int | None = None
+    ) -> None:
         if len(pepper) < PEPPER_BYTES_MIN:
             raise ValueError(f"the pepper of API keys needs at least {PEPPER_BYTES_MIN} bytes")
         self._database = database
         self._pepper = pepper
+        self._keys_per_ledger_max = keys_per_ledger_max
         self._now = now
         self._refusals = _Refusals()
 
     async def create(
         self, ledger_id: LedgerId, name: str, scopes: Collection[str], expires_at: datetime | None = None
     ) -> tuple[ApiKeyRecord, str]:
-        """The new key and its text, which is kept nowhere and never shown again. Raises LedgerNotFound."""
+        """The new key and its text, which is kept nowhere and shown once. Raises LedgerNotFound, QuotaExceeded."""
         now = self._now()
         if expires_at is not None and expires_at <= now:
             raise ValidationFailed("The expiry is not in the future.", pointer="/expires_at")
@@ -53,6 +64,8 @@ class ApiKeys:
         async with self._database.operator_work(ledger_id) as connection:
             if await find_ledger(connection, ledger_id) is None:
                 raise LedgerNotFound("There is no such ledger.")
+            if self._keys_per_ledger_max is not None:
+                check_quota("api_keys", 1 + await count_api_keys(connection, ledger_id, now), self._keys_per_ledger_max)
             await insert_api_key(connection, record, api_key_text.hash_secret(self._pepper, text))
         return record, text
 

@@ -67,7 +67,6 @@ Format = Annotated[
 ]
 
 OF_REFERENCE: tuple[Refusal, ...] = (errors.InvalidId, errors.AccountNotFound)
-OF_LIMITS: tuple[Refusal, ...] = (*OF_AMOUNTS, errors.LimitExceeded)
 
 EXAMPLES = {
     "wallet": {
@@ -207,7 +206,13 @@ def account_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         reads=OpenAccountRequest,
         examples=EXAMPLES,
-        refusals=(*OF_LIMITS, errors.InvalidCurrency, errors.AccountExists),
+        refusals=(
+            *OF_AMOUNTS,
+            errors.CodeReserved,
+            errors.InvalidCurrency,
+            errors.AccountExists,
+            errors.QuotaExceeded,
+        ),
         summary="Open an account",
         answer=AccountResponse,
         description="The code is yours to choose and fixed for ever; the answer gives the account's id beside it.",
@@ -306,7 +311,7 @@ def account_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         reads=ChangeAccountRequest,
         examples=CHANGES,
-        refusals=(*OF_REFERENCE, *OF_LIMITS, errors.InvalidState),
+        refusals=(*OF_REFERENCE, *OF_AMOUNTS, errors.InvalidState),
         summary="Change an account's name, limits or metadata",
         answer=AccountResponse,
         description="Members that are not there stay as they are; null takes a name or limit away.",

@@ -35,6 +35,7 @@ REFUSALS = (
     *OF_AMOUNTS,
     errors.ClientLocked,
     errors.TxExists,
+    errors.QuotaExceeded,
     errors.TxNotFound,
     errors.WrongClient,
     errors.NotDisputable,

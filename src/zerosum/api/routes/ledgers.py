@@ -165,7 +165,7 @@ def ledger_routes(services: Services) -> Routes:
         status=201,
         body=BodyKind.JSON,
         reads=ApiKeyRequest,
-        refusals=(errors.InvalidId,),
+        refusals=(errors.InvalidId, errors.QuotaExceeded),
         named_in_body=(errors.LedgerNotFound,),
         summary="Create an API key",
         answer=NewApiKeyResponse,

@@ -42,7 +42,7 @@ Mode = Annotated[
     WithJsonSchema({"type": "string", "enum": ["atomic", "independent"], "default": "independent"}),
 ]
 
-REFUSALS = (*OF_BOOKS, errors.SameAccount)
+REFUSALS = (*OF_BOOKS, errors.SameAccount, errors.QuotaExceeded)
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "deposit": {

@@ -129,7 +129,7 @@ def system_routes(system: System) -> Routes:
         scope=None,
         summary="Ready to serve",
         answer=HealthResponse,
-        description="PostgreSQL answers and takes writes, and the service is not shutting down.",
+        description="A payment could be made: PostgreSQL takes writes, and the service is not shutting down.",
     )
     routes.add(
         "POST",

@@ -38,11 +38,17 @@ SideName = Literal["debit", "credit"]
 AccountId = Annotated[str, id_field(Prefix.ACCOUNT, "The account.")]
 Floor = Annotated[
     LimitAmount | None,
-    Field(description="The available balance never falls below this; null means that there is no floor."),
+    Field(
+        description="Nothing takes the available balance down below this. It may lie above what is in the account, "
+        "as a minimum balance does before it is paid in. Null means that there is no floor."
+    ),
 ]
 Ceiling = Annotated[
     LimitAmount | None,
-    Field(description="The available balance never rises above this; null means that there is no ceiling."),
+    Field(
+        description="Nothing takes the available balance up above this. It may lie below what is in the account. Null "
+        "means that there is no ceiling."
+    ),
 ]
 
 

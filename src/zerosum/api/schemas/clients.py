@@ -73,7 +73,7 @@ class TransactionResponse(Response):
     client: ClientNumber
     tx: TxNumber
     amount: Annotated[Amount, Field(description="With four places.", examples=["12.3400"])]
-    currency: Annotated[str, Field(description="What all clients of the service are counted in.", examples=["XTS"])]
+    currency: Annotated[str, Field(description="What all clients of the ledger are counted in.", examples=["XTS"])]
     status: Annotated[TransactionStatusName, Field(description="What has become of it.")]
     journal_entry_id: Annotated[str, id_field(Prefix.JOURNAL_ENTRY, "The entry that carried it out.")]
     created_at: Time

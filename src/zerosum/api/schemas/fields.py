@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from inspect import cleandoc
 from typing import Annotated, Any
@@ -13,13 +12,16 @@ from pydantic_core import PydanticCustomError
 
 from zerosum.api.generator_rules import without_null
 from zerosum.domain.errors import IdempotencyKeyInvalid
-from zerosum.domain.identifiers import CODE_PATTERN_TEXT, ID_PATTERN_TEXT, Prefix, is_account_code
+from zerosum.domain.identifiers import (
+    CODE_PATTERN_TEXT,
+    ID_PATTERN_TEXT,
+    RESERVED_CODES_PATTERN_TEXT,
+    Prefix,
+    is_account_code,
+)
 from zerosum.domain.money import AMOUNT_PATTERN_TEXT, CURRENCY_CODE_PATTERN_TEXT
-from zerosum.domain.payments.clients import CLIENT_CODES_PATTERN_TEXT
 from zerosum.gateway.request_guard import KEY_PATTERN_TEXT, parse_key
 from zerosum.services.times import TIME_PATTERN_TEXT, parse_time
-
-_CLIENT_CODE = re.compile(CLIENT_CODES_PATTERN_TEXT)
 
 TEXT_MAX = 500
 TEXT_BYTES_MAX = 2000
@@ -95,8 +97,6 @@ def _moment(value: Any) -> Any:
 def _account_code(text: str) -> str:
     if not is_account_code(text):
         raise PydanticCustomError("account_code", "A code is up to 128 letters, digits and _.:@/- but no acc_…")
-    if _CLIENT_CODE.match(text):
-        raise PydanticCustomError("account_code", "Accounts of clients are opened by clients' transactions alone.")
     return text
 
 
@@ -152,9 +152,10 @@ AccountCode = Annotated[
     str,
     Field(
         description="Your own name for the account, unique in the ledger and fixed. It must not begin with `acc_`, nor "
-        "like the accounts of clients (`clients:1`).",
+        "as the codes that the service gives to accounts of its own (`clearing:`, `clients:`, `disputes:`, `holds:`, "
+        "`zerosum:`).",
         examples=["customers:alice"],
-        json_schema_extra={"pattern": f"^(?!acc_|{CLIENT_CODES_PATTERN_TEXT}){CODE_PATTERN_TEXT}$"},
+        json_schema_extra={"pattern": f"^(?!acc_|{RESERVED_CODES_PATTERN_TEXT}){CODE_PATTERN_TEXT}$"},
     ),
     AfterValidator(_account_code),
 ]
