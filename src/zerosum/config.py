@@ -185,6 +185,8 @@ class Settings(BaseSettings):
     def _is_http(cls, value: str | None) -> str | None:
         if value and not (_is_url(value, ("http", "https")) and urlsplit(value).hostname):
             raise ValueError("must be written like https://pay.example.com")
+        if value and (set("?#@ ") & set(value)):
+            raise ValueError("is an address that others begin with: without user, query or fragment")
         return value
 
     @model_validator(mode="after")

@@ -172,6 +172,15 @@ def null_is_said_in_one_way(document: Document) -> list[str]:
     return wrong
 
 
+def every_engine_reads_the_patterns(document: Document) -> list[str]:
+    """Go and Rust have no look-around, and what `\\d` means is another thing in each: a gateway refuses to start."""
+    return [
+        f"{place}: {schema['pattern']}"
+        for place, schema in schemas(document)
+        if re.search(r"\(\?|\\[dDwWsSbB1-9pPkuAZ]", schema.get("pattern", ""))
+    ]
+
+
 def references_lead_somewhere(document: Document) -> list[str]:
     known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     return [
@@ -238,6 +247,7 @@ RULES: tuple[Rule, ...] = (
     nothing_stands_beside_a_choice,
     only_words_of_json_schema_are_used,
     null_is_said_in_one_way,
+    every_engine_reads_the_patterns,
     references_lead_somewhere,
     every_component_is_used_and_well_named,
     members_have_no_title,

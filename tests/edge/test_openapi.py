@@ -23,6 +23,7 @@ from tests.edge.openapi_rules import RULES, Document, Rule
 from zerosum.api.generator_rules import apply_generator_rules
 from zerosum.api.manual import ASSETS, REMOTE_LOGO
 from zerosum.api.static_content import StaticContent, accepts_gzip, has_it
+from zerosum.config import SettingsError
 from zerosum.gateway.routing import Call
 from zerosum.main import Service
 
@@ -94,6 +95,9 @@ FAULTS: dict[Rule, Callable[[Document], object]] = {
     openapi_rules.null_is_said_in_one_way: lambda d: _member(d, "PaymentRequest", "reference").update(
         {"anyOf": [{"type": "string"}, {"type": "null"}]}
     ),
+    openapi_rules.every_engine_reads_the_patterns: lambda d: _member(d, "PaymentRequest", "to").update(
+        pattern=r"^(?!acc_)\w+$"
+    ),
     openapi_rules.references_lead_somewhere: lambda d: d["components"]["schemas"].pop("Fault"),
     openapi_rules.every_component_is_used_and_well_named: lambda d: d["components"]["schemas"].update(
         ListOf_X_={"type": "object"}
@@ -156,6 +160,14 @@ async def test_behind_a_prefix_the_document_says_so(test_database: TestDatabase,
     assert [server["url"] for server in told["servers"]] == [PREFIXED]
     flow = told["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
     assert flow["tokenUrl"] == f"{PREFIXED}/v1/oauth/token"
+
+
+@pytest.mark.parametrize("wrong", ["?x=1", "/a#b", "/a b"])
+def test_an_address_that_others_cannot_begin_with_is_refused(
+    test_database: TestDatabase, servers: Servers, wrong: str
+) -> None:
+    with pytest.raises(SettingsError, match="ZEROSUM_BASE_URL"):
+        service_settings(test_database, servers, base_url=f"https://pay.example.com{wrong}")
 
 
 @pytest.mark.parametrize(

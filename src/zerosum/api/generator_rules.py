@@ -7,12 +7,14 @@ The framework writes for JSON Schema at large; generators know a part of it. Wha
     `anyOf` with null     becomes a list of types, with the null in `enum` too
     words beside `anyOf`  go into the branches they are about
     null in parameters    goes: no query can send one
+    look-ahead            goes out of patterns: Go and Rust have none, and refuse the document; descriptions tell it
     made-up titles        go: generators name types after them, and two `Status` clash
     `ListOf_Payment_`     becomes the name its class has given itself, `PaymentList`
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +35,7 @@ ABOUT: dict[str, frozenset[str]] = {
 """The words of JSON Schema that speak of one type only, `integer` being a number."""
 
 NULL = {"type": "null"}
+_LOOK_AHEAD = re.compile(r"\(\?[!=][^()]*\)")
 
 
 def apply_generator_rules(document: dict[str, Any]) -> None:
@@ -72,6 +75,8 @@ def _tidy(schema: Schema) -> None:
             schema[theirs] = schema.pop(ours)
     if "default" in schema and schema["default"] is None:
         del schema["default"]
+    if "pattern" in schema:
+        schema["pattern"] = _LOOK_AHEAD.sub("", schema["pattern"])
     if "anyOf" in schema:
         _tidy_choice(schema)
 
