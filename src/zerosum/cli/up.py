@@ -15,7 +15,6 @@ from pathlib import Path
 
 from zerosum.cli.certificate import development_certificate
 from zerosum.cli.installation import (
-    CREDENTIALS_NAME,
     DATABASE,
     SERVICE_ROLE,
     Credentials,
@@ -29,6 +28,7 @@ from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.domain.errors import DomainError
 from zerosum.embedded import (
+    CREDENTIALS_NAME,
     DataDir,
     EmbeddedError,
     EmbeddedPostgres,
