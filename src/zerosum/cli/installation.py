@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zerosum.cli.precautions import name_misspelt_settings
 from zerosum.cli.talk import USAGE, CommandFailed
 from zerosum.config import SECRET_BYTES, Settings, load_settings
 from zerosum.embedded import CREDENTIALS_NAME, data_dir_holder, require_own_data_dir
@@ -85,6 +86,7 @@ def reachable_settings(data_dir: Path | None) -> Settings:
     """
     from zerosum.db.checks import Unfit, check_reachable  # noqa: PLC0415 - not every command needs the database
 
+    name_misspelt_settings()
     settings = load_settings()
     if not is_embedded(data_dir, settings):
         try:

@@ -1,7 +1,7 @@
 """A private PostgreSQL and Redis for one machine, and the supervisor that keeps processes running."""
 
 from zerosum.embedded.binaries import PostgresBinaries, ValkeyBinary, find_postgres, find_valkey
-from zerosum.embedded.data_dir import CREDENTIALS_NAME, DataDir, data_dir_holder, require_own_data_dir
+from zerosum.embedded.data_dir import CREDENTIALS_NAME, DataDir, data_dir_holder, own_folder, require_own_data_dir
 from zerosum.embedded.errors import (
     DataDirInUse,
     DataDirNotOurs,
@@ -39,5 +39,6 @@ __all__ = [
     "data_dir_holder",
     "find_postgres",
     "find_valkey",
+    "own_folder",
     "require_own_data_dir",
 ]

@@ -20,6 +20,7 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -271,6 +272,22 @@ def require_own_data_dir(path: Path) -> None:
         make_private(real / name, 0o700)
     if "servers" in present:
         _require_own_servers(real / "servers")
+
+
+def own_folder(path: Path, *, is_expected: Callable[[str], bool]) -> None:
+    """Make the folder, or see to it that an existing one is ours alone and holds nothing but what is expected there.
+
+    Raises EmbeddedError. Afterwards nobody else can look into it.
+    """
+    with told_in_one_line(f"use {path}"):
+        make_way(path)
+        require_own_way(path)
+        make_folder(path, mode=0o700)
+        require_own_folder(path)
+        others = sorted(name for name in _names_in(path) if not is_expected(name))
+        if others:
+            raise DataDirNotOurs(f"{path} holds other things ({others[0]!r}): name a folder of its own.")
+        make_private(path, 0o700)
 
 
 def _names_in(folder: Path) -> set[str]:
