@@ -80,7 +80,7 @@ async def _make_template(servers: Servers) -> None:
     await migrate(servers.dsn(TEMPLATE, superuser=True), role=OWNER_ROLE)
 
 
-_ENVIRONMENT = ("ZEROSUM_TESTS_SUPERUSER_DSN", "ZEROSUM_TESTS_SERVICE_PASSWORD", "ZEROSUM_TESTS_REDIS_URL")
+_ENVIRONMENT = ("TESTS_SUPERUSER_DSN", "TESTS_SERVICE_PASSWORD", "TESTS_REDIS_URL")
 _running_key = pytest.StashKey[_Running]()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import difflib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +23,17 @@ from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
 METRICS_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]{16,}")
+
+NAMES_OF_OPTIONS = frozenset({"ZEROSUM_URL", "ZEROSUM_TOKEN"})
+"""Read by the commands that speak to a service elsewhere, as their options `--url` and `--token`."""
+
+# What Kubernetes tells a pod of a service that is called `zerosum`, or `zerosum-` and something.
+SERVICE_LINK = re.compile(
+    r"ZEROSUM(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)", re.ASCII
+)
+PORT_OF_LINK = re.compile(r"ZEROSUM(_\w+)?_PORT", re.ASCII)
+LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
+NO_LINKS = "`enableServiceLinks: false` in the pod keeps such variables away"
 
 
 class SettingsError(Exception):
@@ -132,6 +145,9 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = None
     otlp_endpoint: str | None = None
     trace_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+    allow_unknown_settings: bool = False
+    """Go on where a ZEROSUM_ variable is no setting, after saying so: for a file that serves two versions."""
 
     data_dir: Path = Path(".zerosum")
     postgres_bin: Path | None = None
@@ -283,6 +299,46 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"{name}{first['msg'].removeprefix('Value error, ')}") from None
     except ValueError as error:
         raise SettingsError(str(error)) from None
+
+
+def check_environment() -> list[str]:
+    """What is to be told of variables that look like settings and are none: a misspelt limit must not be missed.
+
+    Raises SettingsError for those that nobody has allowed; what a cluster puts there by itself is only told.
+    """
+    unknown, links = [], []
+    for name, value in os.environ.items():
+        if SERVICE_LINK.fullmatch(name) or (PORT_OF_LINK.fullmatch(name) and LINK_VALUE.match(value)):
+            links.append(name)
+        elif not _is_setting(name) and (meant := _meant(name)) is not None:
+            unknown.append(f"{name} is no setting{meant}")
+    own = sorted(name for name in links if _is_setting(name))
+    if own:
+        raise SettingsError(f"{own[0]} holds the address of a Kubernetes service, {NO_LINKS}")
+    told = (
+        [f"{', '.join(sorted(links))}: ignored, of a Kubernetes service and no settings; {NO_LINKS}"] if links else []
+    )
+    if unknown and not load_settings().allow_unknown_settings:
+        allow = "ZEROSUM_ALLOW_UNKNOWN_SETTINGS=true goes on all the same"
+        raise SettingsError(f"{'; '.join(sorted(unknown))} ({allow})")
+    return [*told, *sorted(unknown)]
+
+
+def _is_setting(name: str) -> bool:
+    prefix, _, field = name.upper().partition("_")
+    return prefix == "ZEROSUM" and (field.lower() in Settings.model_fields or name in NAMES_OF_OPTIONS)
+
+
+def _meant(name: str) -> str | None:
+    """Which setting was probably meant, as words to add; None for a variable that has nothing to do with us."""
+    names = [f"ZEROSUM_{field.upper()}" for field in Settings.model_fields] + sorted(NAMES_OF_OPTIONS)
+    is_ours = name.upper().startswith("ZEROSUM_")
+    if not is_ours and name[:1].upper() != "Z":
+        return None
+    nearest = difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.6 if is_ours else 0.9)
+    if nearest:
+        return f": did you mean {nearest[0]}?"
+    return "" if is_ours else None
 
 
 def migration_database_url() -> str:

@@ -81,7 +81,7 @@ def share_metrics(folder: Path) -> None:
 
     What an earlier run left there is removed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for leftover in folder.glob("*.db"):
         leftover.unlink()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

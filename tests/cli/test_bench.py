@@ -100,7 +100,37 @@ async def test_in_a_pipe_the_result_is_plain_text_and_the_talk_is_elsewhere(url:
     assert said.out.startswith("mode               single payments, uniform over 20 accounts\n")
     assert "(right)" in said.out
     assert "\x1b" not in said.out + said.err
-    assert said.err == f"Opening 20 accounts in {url} …\n"
+    (line,) = said.err.splitlines()
+    assert line.startswith("Opening 20 accounts in the ledger `bench` (led_")
+    assert line.endswith(f" of {url}; they stay there with their money …")
+
+
+async def test_it_pays_in_a_ledger_of_its_own_with_a_key_that_does_not_stay(url: str, token: str) -> None:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http:
+        before = http.get("/v1/accounts", params={"code_prefix": "bench:"}).json()["data"]
+        for _ in range(2):
+            assert zerosum("bench", "--url", url, "--token", token, *SMALL).code == 0
+        assert http.get("/v1/accounts", params={"code_prefix": "bench:"}).json()["data"] == before == []
+        ledgers = [
+            item for item in http.get("/v1/ledgers", params={"limit": 200}).json()["data"] if item["name"] == "bench"
+        ]
+        assert len(ledgers) == 1
+        keys = http.get("/v1/api-keys", params={"ledger": ledgers[0]["id"]}).json()["data"]
+    assert len(keys) >= 2
+    assert all(key["revoked_at"] and key["expires_at"] for key in keys)
+
+
+async def test_in_a_ledger_that_is_not_for_that_it_pays_only_when_told_so(
+    url: str, database: Database, ledger_id: LedgerId
+) -> None:
+    scopes = ["accounts:read", "accounts:write", "payments:read", "payments:write", "reports:read"]
+    token = (await ApiKeys(database, SECRET, now).create(ledger_id, "no administrator", scopes))[1]
+    said = zerosum("bench", "--url", url, "--token", token, *SMALL)
+    assert_one_clear_line(said, "leaves accounts and money behind", "--yes")
+    said = zerosum("bench", "--url", url, "--token", token, *SMALL, "--yes", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["is_right"]
+    assert "in the ledger of this credential" in said.err
 
 
 def test_a_wrong_token_and_no_service_are_one_clear_line_each(url: str) -> None:

@@ -356,7 +356,7 @@ def test_as_an_ordinary_user(ground: Ground) -> None:
 @ONLY_ROOT
 def test_user_without_a_passwd_entry_is_told_so(ground: Ground) -> None:
     uid = next(uid for uid in (secrets.randbelow(10**6) + 10**8 for _ in range(9)) if not _is_known(uid))
-    ground.folder.chmod(0o777)
+    ground.folder.chmod(0o1777)
     answer = run_as(uid, uid, lambda: DataDir(ground.path))
     assert answer.strip().endswith(f"PostgreSQL needs a passwd entry for the account it runs as; uid {uid} has none.")
 

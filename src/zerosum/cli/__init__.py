@@ -117,13 +117,24 @@ def bench(
     rate: Annotated[float | None, typer.Option(min=0.1, help="Arrivals a second, whatever the answers do.")] = None,
     accounts: Annotated[int, typer.Option(min=2, max=100_000, help="How many accounts to open.")] = 1000,
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Pay in the credential's ledger, whatever it is for.")] = False,
 ) -> None:
-    """Measure a running service from outside; exit 1 if a payment is lost. It opens accounts of its own."""
+    """Measure a running service from outside; exit 1 if a payment is lost.
+
+    It leaves accounts and money behind: in a ledger named `bench`, which it makes where its credential may.
+    """
     from zerosum.cli.bench import run_bench  # noqa: PLC0415
     from zerosum.cli.load.result import BenchOptions  # noqa: PLC0415
 
     options = BenchOptions(
-        connections=connections, seconds=seconds, is_hot=hot, bulk=bulk, rate=rate, accounts=accounts, is_json=json
+        connections=connections,
+        seconds=seconds,
+        is_hot=hot,
+        bulk=bulk,
+        rate=rate,
+        accounts=accounts,
+        is_json=json,
+        is_sure=yes,
     )
     raise typer.Exit(run_bench(data_dir, url, token, options))
 
@@ -233,11 +244,12 @@ def _ledgers() -> None:
 def create_ledger(
     name: Annotated[str, typer.Argument(help="What it is called.")],
     data_dir: DataDirOption = None,
+    out: Annotated[Path | None, typer.Option(help="A new file for them, which only its owner can read.")] = None,
 ) -> None:
     """Make a ledger and a first API key with every scope, printed as JSON: how a production installation begins."""
     from zerosum.cli.first_ledger import run_create_ledger  # noqa: PLC0415
 
-    raise typer.Exit(run_create_ledger(name, data_dir))
+    raise typer.Exit(run_create_ledger(name, data_dir, out))
 
 
 keys = typer.Typer(name="keys", help="Rotate what signs tokens and seals secrets.", no_args_is_help=True)
@@ -270,4 +282,6 @@ def rotate_data(data_dir: DataDirOption = None) -> None:
 
 def main() -> None:
     """The entry point of the command."""
-    app()
+    from zerosum.cli.entry import run  # noqa: PLC0415 - it needs `app`
+
+    run(app)

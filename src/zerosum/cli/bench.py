@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 import httpx
 import uvloop
 
+from zerosum.cli.bench_ledger import bench_place
 from zerosum.cli.installation import Credentials, chosen_data_dir
 from zerosum.cli.load import LoadFailed, Plan, run_load
 from zerosum.cli.load.ledger import BenchLedger
 from zerosum.cli.load.payments import Target, bulk_payments, count_bulk, hot_pairs, single_payments, uniform_pairs
 from zerosum.cli.load.plan import one_if_successful
 from zerosum.cli.load.result import BenchOptions, Result, complaints, mode_of, plain, table_rows
-from zerosum.cli.talk import FAILED, USAGE, CommandFailed, say, told_plainly
+from zerosum.cli.talk import FAILED, USAGE, CommandFailed, put, results, say, told_plainly
 
 SEED = 1
 WARM_UP_SHARE = 0.2
@@ -36,11 +37,11 @@ ADMIN_SECONDS_MAX = 60.0
 def run_bench(data_dir: Path | None, url: str | None, token: str | None, options: BenchOptions) -> int:
     service = _service(data_dir, url, token)
     try:
-        result = uvloop.run(measure(service, options, _progress))
+        result = uvloop.run(_in_its_place(service, options))
     except LoadFailed as error:
         raise CommandFailed(f"{service.url}: {error}") from None
     if options.is_json:
-        sys.stdout.write(json.dumps(plain(result), indent=2) + "\n")
+        put(json.dumps(plain(result), indent=2) + "\n")
     else:
         _show(result)
     for line in complaints(result):
@@ -73,17 +74,29 @@ def _service(data_dir: Path | None, url: str | None, token: str | None) -> Servi
     return Service(credentials.base_url, token or credentials.api_key, tls)
 
 
+async def _in_its_place(service: Service, options: BenchOptions) -> Result:
+    _check_address(service.url)
+    async with _admin_client(service) as client, bench_place(client, service.token, is_sure=options.is_sure) as place:
+        say(f"Opening {options.accounts} accounts in {place.name} of {service.url}; they stay there with their money …")
+        return await measure(replace(service, token=place.token), options, _progress)
+
+
+def _check_address(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or parts.hostname is None:
+        raise LoadFailed("the address of the service begins with http:// or https://")
+
+
 Progress = Callable[[str], AbstractContextManager[Callable[[float], None] | None]]
 
 
 async def measure(service: Service, options: BenchOptions, progress: Progress) -> Result:
     """Open accounts, warm up, measure, and look at the books. Raises LoadFailed."""
+    _check_address(service.url)
     parts = urlsplit(service.url)
-    if parts.scheme not in ("http", "https") or parts.hostname is None:
-        raise LoadFailed("the address of the service begins with http:// or https://")
     connections = options.connections or (BULK_CONNECTIONS if options.bulk else CONNECTIONS)
     plan = Plan(
-        host=parts.hostname,
+        host=parts.hostname or "",
         port=parts.port or (443 if parts.scheme == "https" else 80),
         tls=service.tls,
         connections=connections,
@@ -95,7 +108,6 @@ async def measure(service: Service, options: BenchOptions, progress: Progress) -
     target = Target(host=parts.netloc, token=service.token, key_prefix=secrets.token_hex(5))
     async with _admin_client(service) as client:
         ledger = BenchLedger(replace(plan, rate=None), target, client, options.accounts)
-        say(f"Opening {options.accounts} accounts in {service.url} …")
         await ledger.open()
         pairs = (hot_pairs if options.is_hot else uniform_pairs)(ledger.codes, SEED)
         requests = (
@@ -132,12 +144,10 @@ def _progress(title: str) -> AbstractContextManager[Callable[[float], None] | No
 
 def _show(result: Result) -> None:
     rows = table_rows(result)
-    if sys.stdout.isatty():
+    if results().isatty():
         from zerosum.cli.load.display import show_table  # noqa: PLC0415 - as above
 
         show_table("zerosum bench", mode_of(result.options), rows)
         return
     width = max(len(name) for name, _ in rows)
-    sys.stdout.write(
-        "".join(f"{name:<{width}}  {value}\n" for name, value in [("mode", mode_of(result.options)), *rows])
-    )
+    put("".join(f"{name:<{width}}  {value}\n" for name, value in [("mode", mode_of(result.options)), *rows]))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from zerosum.adapters.clock import now
-from zerosum.embedded.durable_files import write_durably
+from zerosum.embedded.durable_files import make_folder, write_durably
 
 VALID_DAYS = 365
 RENEW_DAYS = 30
@@ -21,7 +21,7 @@ RENEW_DAYS = 30
 def development_certificate(data_dir: Path, host: str | None) -> dict[str, Path]:
     """The settings that name it. Made anew when it is about to expire or does not cover the host."""
     folder = data_dir / "tls"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    make_folder(folder, mode=0o700)
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     if not (certificate.exists() and key.exists() and _is_good(certificate, host)):
         private = ec.generate_private_key(ec.SECP256R1())
@@ -31,8 +31,11 @@ def development_certificate(data_dir: Path, host: str | None) -> dict[str, Path]
 
 
 def _is_good(path: Path, host: str | None) -> bool:
-    certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return False
     covers = host is None or _name(host) in names
     return covers and certificate.not_valid_after_utc - now() > timedelta(days=RENEW_DAYS)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from zerosum.adapters.clock import now
 from zerosum.api.schemas.ledgers import LedgerRequest
 from zerosum.api.validation import validated
 from zerosum.cli.installation import Credentials, reachable_settings
-from zerosum.cli.talk import CommandFailed, say, told_plainly
+from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly, write_private
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.domain.errors import DomainError
@@ -38,14 +37,20 @@ DEMO_ACCOUNTS = (
 
 
 @told_plainly
-def run_create_ledger(name: str, data_dir: Path | None) -> int:
-    """The credentials as JSON on stdout; the key is not to be had again."""
+def run_create_ledger(name: str, data_dir: Path | None, out: Path | None = None) -> int:
+    """The credentials as JSON, on stdout or in a new file of their owner's; the key is not to be had again."""
+    if out is not None and out.is_symlink() | out.exists():
+        raise CommandFailed(f"{out} is there already, and is not overwritten", USAGE)
     try:
         request = validated(LedgerRequest, {"name": name})
         credentials = asyncio.run(make_ledger(reachable_settings(data_dir), request.name, is_demo=False))
     except DomainError as refusal:
         raise CommandFailed(refusal.detail) from None
-    sys.stdout.write(f"{json.dumps(asdict(credentials), indent=2)}\n")
+    text = f"{json.dumps(asdict(credentials), indent=2)}\n"
+    if out is None:
+        put(text)
+    else:
+        write_private(out, text)
     say("zerosum: this key has every scope and is shown only now")
     return 0
 

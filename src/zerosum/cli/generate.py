@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
-from zerosum.cli.talk import FAILED, USAGE, CommandFailed, results, told_plainly
+from zerosum.cli.talk import FAILED, USAGE, CommandFailed, drop_stdout, results, told_plainly
 from zerosum.ingest.client_files.sample import SamplePlan, sample_file
 
 
@@ -19,8 +16,8 @@ def run_generate(plan: SamplePlan) -> int:
             out.write(chunk)
         out.flush()
     except BrokenPipeError:
-        # Whoever read has enough. Python would complain again when it closes stdout at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
     except OSError as error:
+        drop_stdout()
         raise CommandFailed(f"stdout cannot be written: {error.strerror}", FAILED) from None
     return 0

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zerosum.adapters.service_client import ServiceAway
 from zerosum.cli.import_targets import Where, open_target
 from zerosum.cli.installation import is_embedded, reachable_settings
 from zerosum.cli.process import Report, open_rejects
-from zerosum.cli.talk import FAILED, USAGE, CommandFailed, results, say, told_plainly
+from zerosum.cli.talk import FAILED, USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import load_settings
 from zerosum.domain.errors import DomainError
 from zerosum.ingest.client_files.inputs import Source, find_sources
@@ -121,18 +121,17 @@ class _Command:
         columns = (
             TextColumn("importing"),
             BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[rate]:,.0f} rows/s"),
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} rows, {task.fields[rate]:,.0f} rows/s, time left"),
             TimeRemainingColumn(),
         )
         console, is_hidden = Console(stderr=True), not sys.stderr.isatty()
         begun = time.perf_counter()
         with Progress(*columns, console=console, disable=is_hidden, transient=True) as progress:
-            total = sum(Path(file.path).stat().st_size for file in self._files)
-            task = progress.add_task("importing", total=total, rate=0.0)
+            task = progress.add_task("importing", total=sum(content.lines for content in contents), rate=0.0)
 
-            def advance(count: int) -> None:
-                progress.update(task, advance=count, rate=self._tally.rows / (time.perf_counter() - begun))
+            def advance(rows: int) -> None:
+                """Rows that the ledger has answered: what has only been read may still fail."""
+                progress.update(task, advance=rows, rate=self._tally.rows / (time.perf_counter() - begun))
 
             asyncio.run(self._import(where, contents, advance))
         return self._tally
@@ -193,7 +192,7 @@ def _sum_up(tally: ImportTally, seconds: float, *, is_json: bool) -> None:
             "seconds": round(seconds, 3),
             "rows_per_second": rate,
         }
-        results().write(json.dumps(summary) + "\n")
+        put(json.dumps(summary) + "\n")
     if tally.reasons:
         told = ", ".join(f"{count:,} {reason}" for reason, count in tally.reasons.most_common())
         say(f"not carried out: {told}")

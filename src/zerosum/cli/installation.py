@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zerosum.cli.precautions import name_misspelt_settings
 from zerosum.cli.talk import USAGE, CommandFailed
 from zerosum.config import SECRET_BYTES, Settings, load_settings
-from zerosum.embedded import data_dir_holder
+from zerosum.embedded import CREDENTIALS_NAME, data_dir_holder, require_own_data_dir
 
-CREDENTIALS_NAME = "credentials.json"
 DATABASE = "zerosum"
 SERVICE_ROLE = "zerosum_service"
 SECRET_NAMES = ("api-key-pepper", "cursor-secret", "master-key")
@@ -38,6 +38,8 @@ class Credentials:
             return cls(**{name: content[name] for name in cls.__dataclass_fields__})
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
+        except OSError as error:
+            raise CommandFailed(f"{data_dir / CREDENTIALS_NAME} cannot be read: {error.strerror}", USAGE) from None
 
     def write(self, data_dir: Path) -> None:
         from zerosum.embedded.durable_files import write_durably  # noqa: PLC0415 - only `up` writes
@@ -84,6 +86,7 @@ def reachable_settings(data_dir: Path | None, *, is_writing: bool = True) -> Set
     """
     from zerosum.db.checks import Unfit, check_migrated  # noqa: PLC0415 - not every command needs the database
 
+    name_misspelt_settings()
     settings = load_settings()
     if not is_embedded(data_dir, settings):
         try:
@@ -114,4 +117,7 @@ def _addresses(data_dir: Path) -> dict[str, str]:
 
 
 def chosen_data_dir(given: Path | None) -> Path:
-    return (given or load_settings().data_dir).absolute()
+    """Raises EmbeddedError for one that somebody else has made, or could replace."""
+    folder = (given or load_settings().data_dir).absolute()
+    require_own_data_dir(folder)
+    return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from zerosum.cli.talk import FAILED, USAGE, CommandFailed, results, say, told_plainly
+from zerosum.cli.talk import FAILED, USAGE, CommandFailed, drop_stdout, results, say, told_plainly
 from zerosum.ingest.client_files.book_engine import ClientFigures
 from zerosum.ingest.client_files.choices import EngineChoice, Order
 from zerosum.ingest.client_files.engines import EngineMissing, choose_engine
@@ -141,9 +140,9 @@ def _print(engine: Engine, tally: Tally, seconds: float, *, is_json: bool) -> in
             out.write(text)
         out.flush()
     except BrokenPipeError:
-        # Whoever read has enough. Python would complain again when it closes stdout at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
     except OSError as error:
+        drop_stdout()
         raise CommandFailed(f"stdout cannot be written: {error.strerror}", FAILED) from None
     say(
         f"{tally.rows:,} rows: {tally.carried_out:,} carried out, {tally.refused:,} refused, "

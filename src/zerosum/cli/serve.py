@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.cli.listening import check_side_port, close_all, listen
+from zerosum.cli.precautions import check_transport, name_misspelt_settings, private_metrics_dir
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
@@ -22,12 +23,11 @@ PATIENCE_SECONDS = 1.0
 TRACES_SECONDS = 1.0
 """So long it waits for a collector that does not take its last spans."""
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
 
 @told_plainly
 def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int:
     given: dict[str, object] = {"port": port, "host": host, "workers": workers}
+    name_misspelt_settings()
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     check_settings(settings)
     check_database(settings)
@@ -36,7 +36,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
     check_side_port(settings.host, settings.metrics_port)
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
     with TemporaryDirectory(prefix="zerosum-metrics-") as made, Supervisor(say) as supervisor:
-        share_metrics(settings.metrics_dir or Path(made))
+        share_metrics(private_metrics_dir(settings.metrics_dir) if settings.metrics_dir else Path(made))
         load_service()
         supervisor.at_stop(functools.partial(close_all, sockets))
         for index, own in enumerate(sockets):
@@ -52,6 +52,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
 
 @told_plainly
 def run_worker() -> int:
+    name_misspelt_settings()
     settings = load_settings()
     check_database(settings)
     return worker_process(settings)
@@ -66,12 +67,7 @@ def check_settings(settings: Settings) -> None:
     check_certificate(settings)
     check_redis(settings)
     check_issuers(settings)
-    if not settings.is_tls and not settings.insecure_http and settings.host not in LOOPBACK:
-        raise CommandFailed(
-            "serving beyond this machine needs ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY, "
-            "or ZEROSUM_INSECURE_HTTP=true behind a proxy that ends TLS",
-            USAGE,
-        )
+    check_transport(settings)
 
 
 def check_issuers(settings: Settings) -> None:

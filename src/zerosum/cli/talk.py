@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from io import TextIOWrapper
+from pathlib import Path
 from typing import ParamSpec, TextIO
 
 from zerosum.config import SettingsError
@@ -13,6 +16,12 @@ from zerosum.embedded import EmbeddedError
 
 FAILED = 1
 USAGE = 2
+
+PRIVATE_MODE = 0o600
+
+PLAIN_SIGNS = "zerosum-plain-signs"
+PLAIN = {"…": "...", "µ": "u", "·": "*", "–": "-", "—": "-", "→": "->", "\u2018": "'", "\u2019": "'"}
+"""How what we say ourselves is written in ASCII; anything else is shown by its number."""
 
 Parameters = ParamSpec("Parameters")
 
@@ -32,9 +41,68 @@ def results() -> TextIO:
     return sys.stdout
 
 
+def put(text: str) -> None:
+    """Results to stdout, and on their way before the command ends. Raises CommandFailed."""
+    out = results()
+    try:
+        out.write(text)
+        out.flush()
+    except BrokenPipeError:
+        drop_stdout()
+    except OSError as error:
+        drop_stdout()
+        raise CommandFailed(f"stdout cannot be written: {error.strerror}") from None
+
+
+def drop_stdout() -> None:
+    """Whoever read has enough. Python would complain again when it closes stdout at the end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write_private(path: Path, text: str) -> None:
+    """Credentials into a new file that its owner alone can read. Raises CommandFailed."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE_MODE)
+    except FileExistsError:
+        raise CommandFailed(f"{path} is there already, and is not overwritten", USAGE) from None
+    except (OSError, ValueError) as error:
+        raise CommandFailed(f"{path} cannot be written: {_reason(error)}", USAGE) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, PRIVATE_MODE)
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be written: {_reason(error)}") from None
+
+
 def say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    """What comes from elsewhere, a file name or a server's log, must not steer the terminal."""
+    shown = "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in line)
+    sys.stderr.write(f"{shown}\n")
     sys.stderr.flush()
+
+
+def speak_any_encoding() -> None:
+    """Let stdout and stderr take every text, whatever PYTHONIOENCODING and the locale say."""
+    codecs.register_error(PLAIN_SIGNS, _in_plain_signs)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=PLAIN_SIGNS)
+
+
+def _in_plain_signs(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    plain = "".join(PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in signs)
+    return plain, error.end
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def told_plainly(command: Callable[Parameters, int]) -> Callable[Parameters, int]:

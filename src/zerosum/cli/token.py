@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from zerosum.adapters.service_client import ServiceAway, request_token
 from zerosum.cli.installation import Credentials, chosen_data_dir
-from zerosum.cli.talk import USAGE, CommandFailed, told_plainly
+from zerosum.cli.talk import USAGE, CommandFailed, put, told_plainly
 
 
 @told_plainly
@@ -28,5 +27,5 @@ def run_token(data_dir: Path | None, scope: str | None) -> int:
         )
     except ServiceAway as error:
         raise CommandFailed(str(error)) from None
-    sys.stdout.write(f"{token}\n")
+    put(f"{token}\n")
     return 0

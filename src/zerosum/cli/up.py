@@ -15,7 +15,6 @@ from pathlib import Path
 
 from zerosum.cli.certificate import development_certificate
 from zerosum.cli.installation import (
-    CREDENTIALS_NAME,
     DATABASE,
     SERVICE_ROLE,
     Credentials,
@@ -23,12 +22,14 @@ from zerosum.cli.installation import (
     installation_settings,
 )
 from zerosum.cli.listening import check_side_port, close_all, listen
+from zerosum.cli.precautions import check_transport, name_misspelt_settings
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.serve import check_certificate, check_issuers
-from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
+from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.domain.errors import DomainError
 from zerosum.embedded import (
+    CREDENTIALS_NAME,
     DataDir,
     EmbeddedError,
     EmbeddedPostgres,
@@ -63,11 +64,14 @@ def run_up(
     is_demo: bool,
     is_https: bool,
 ) -> int:
+    given: dict[str, object] = {"port": port, "host": host, "workers": workers}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    name_misspelt_settings()
+    if not is_https:
+        check_transport(load_settings(**chosen))
     folder = chosen_data_dir(data_dir)
     with DataDir(folder) as locked, Supervisor(say) as supervisor:
         installation = _Installation(locked, supervisor)
-        given: dict[str, object] = {"port": port, "host": host, "workers": workers}
-        chosen = {name: value for name, value in given.items() if value is not None}
         if is_https:
             chosen |= development_certificate(locked.path, host)
         settings = _with_generous_limits(installation_settings(locked.path, **chosen))
@@ -204,21 +208,33 @@ def _greet(settings: Settings, credentials: Credentials, folder: Path) -> None:
     """Where everything is, and a first call to paste."""
     shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
     option = "" if folder == Path(".zerosum").absolute() else f" --data-dir {shlex.quote(str(shown))}"
-    command = shlex.quote(os.path.relpath(sys.argv[0])) if "/" in sys.argv[0] else "zerosum"
     certificate = f" --cacert {shlex.quote(str(shown / 'tls/certificate.pem'))}" if settings.is_tls else ""
-    sys.stdout.write(f"""
+    put(f"""
 Zerosum serves {credentials.base_url}
 
   the manual    {credentials.base_url}/docs   (Authorize with client_id and client_secret)
-  credentials   {shown / CREDENTIALS_NAME}
+  credentials   {shown / CREDENTIALS_NAME}   (for you alone)
+  health        {credentials.base_url}/readyz
 
 A first payment, in another terminal:
 
-  TOKEN=$({command} token{option})
+  TOKEN=$({_command()} token{option})
   curl -s{certificate} {credentials.base_url}/v1/payments \\
     -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: first-payment" -H "Content-Type: application/json" \\
     -d '{{"type": "deposit", "amount": "100.00", "currency": "USD", "to": "customers:alice"}}'
 
+The token lives {_duration(settings.token_seconds)}. Answered 401, get a new one by the first of these lines again.
 Ctrl-C stops everything.
 """)
-    sys.stdout.flush()
+
+
+def _duration(seconds: int) -> str:
+    return f"{seconds // 60} minutes" if seconds % 60 == 0 and seconds > 60 else f"{seconds} seconds"
+
+
+def _command() -> str:
+    """How whoever started us can run another command, as it is to be pasted."""
+    program = sys.argv[0]
+    if Path(program).name == "__main__.py":
+        return f"{shlex.quote(os.path.relpath(sys.executable))} -m zerosum"
+    return shlex.quote(os.path.relpath(program)) if "/" in program else "zerosum"

@@ -10,7 +10,7 @@ from uuid import UUID
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from zerosum.cli.installation import reachable_settings
-from zerosum.cli.talk import USAGE, CommandFailed, told_plainly
+from zerosum.cli.talk import USAGE, CommandFailed, put, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.ledgers import LedgerRecord, list_ledgers
@@ -35,7 +35,7 @@ def run_verify(data_dir: Path | None, ledger: str | None) -> int:
     except (Unavailable, OutcomeUnknown) as error:
         raise CommandFailed(error.detail) from None
     for report in reports:
-        sys.stdout.write(_line(report))
+        put(_line(report))
     return 0 if all(report.is_right for report in reports) else 1
 
 

@@ -1,12 +1,13 @@
 """A private PostgreSQL and Redis for one machine, and the supervisor that keeps processes running."""
 
 from zerosum.embedded.binaries import PostgresBinaries, ValkeyBinary, find_postgres, find_valkey
-from zerosum.embedded.data_dir import DataDir, data_dir_holder
+from zerosum.embedded.data_dir import CREDENTIALS_NAME, DataDir, data_dir_holder, own_folder, require_own_data_dir
 from zerosum.embedded.errors import (
     DataDirInUse,
     DataDirNotOurs,
     EmbeddedError,
     GaveUp,
+    PathNotOurs,
     PostgresNotFound,
     PostgresTooOld,
     ServerDidNotStart,
@@ -18,6 +19,7 @@ from zerosum.embedded.supervisor import Supervisor
 from zerosum.embedded.valkey import EmbeddedValkey
 
 __all__ = [
+    "CREDENTIALS_NAME",
     "DataDir",
     "DataDirInUse",
     "DataDirNotOurs",
@@ -26,6 +28,7 @@ __all__ = [
     "EmbeddedValkey",
     "GaveUp",
     "Holder",
+    "PathNotOurs",
     "PostgresBinaries",
     "PostgresNotFound",
     "PostgresTooOld",
@@ -36,4 +39,6 @@ __all__ = [
     "data_dir_holder",
     "find_postgres",
     "find_valkey",
+    "own_folder",
+    "require_own_data_dir",
 ]

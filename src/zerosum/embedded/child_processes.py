@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from zerosum.embedded.account_work import done_as
+from zerosum.embedded.ownership import read_untrusted
 from zerosum.embedded.server_account import CHILD_ENVIRONMENT, ServerAccount, acting_as, run_briefly
 
 PROC = Path("/proc")
@@ -86,9 +88,8 @@ def processes_in(folder: Path, program: str, pid_file: Path, account: ServerAcco
 def pid_in(pid_file: Path) -> int | None:
     """The process id in the first line, or None. Never one that `kill` would take for more than one process."""
     try:
-        with pid_file.open("rb") as file:
-            pid = int(file.readline(32))
-    except (OSError, ValueError):
+        pid = int((read_untrusted(pid_file, 32) or b"").partition(b"\n")[0])
+    except ValueError:
         return None
     return pid if pid > 1 else None
 
@@ -110,10 +111,16 @@ def stop_in_steps(
             yield
 
 
-def signal_all(pids: list[int], signal_number: signal.Signals) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal_number)
+def signal_all(pids: list[int], signal_number: signal.Signals, account: ServerAccount | None) -> None:
+    """With the rights of the account whose processes they are said to be: a pid file may name anybody's."""
+
+    def send() -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal_number)
+
+    if pids:
+        done_as(account, send)
 
 
 def exit_text(status: int | None) -> str:

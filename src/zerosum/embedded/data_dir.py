@@ -7,6 +7,9 @@
     logs/             one log per server
     servers/          postgres/, valkey/ and run/ (the socket)
 
+It is ours alone: what another account has made in it, or could replace, is refused before anything is read or written
+(see `ownership`). Only the servers' own folders in `servers/` belong to the account that the servers run as.
+
 Where root's servers cannot get in here, `servers/` is missing and its content lies elsewhere (see `machine_state`):
 that place then has to be backed up or deleted too.
 """
@@ -17,21 +20,38 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from zerosum.embedded.durable_files import make_folder, write_durably
+from zerosum.embedded.durable_files import make_folder, make_way, write_durably
 from zerosum.embedded.errors import DataDirNotOurs, EmbeddedError, told_in_one_line
 from zerosum.embedded.folder_lock import FolderLock, Holder, holder_of
 from zerosum.embedded.machine_state import MachineState
-from zerosum.embedded.server_account import ServerAccount, account_for_servers, can_write
+from zerosum.embedded.ownership import (
+    make_private,
+    require_own_file,
+    require_own_files_in,
+    require_own_folder,
+    require_own_way,
+)
+from zerosum.embedded.server_account import ServerAccount, account_for_servers, can_write, uids_for_servers
 
 FORMAT = 1
 LOCK_NAME = "zerosum.lock"
 MARKER_NAME = "data-dir.json"
+CREDENTIALS_NAME = "credentials.json"
+"""Written by `zerosum up`, for clients."""
+
 HARMLESS_NAMES = frozenset({LOCK_NAME, f"{MARKER_NAME}.new", "lost+found", ".DS_Store"})
 """What a folder may hold and still count as empty: a fresh mount point, or our own first steps, cut off."""
+
+PRIVATE_FOLDERS = ("secrets", "ports", "tls")
+"""Whose every file is read, and decides something."""
+
+SERVER_FOLDERS = frozenset({"postgres", "postgres.new", "valkey", "run"})
+"""What the servers' account owns."""
 
 PASSWORD_BYTES = 32
 SECRET_NAMES = ("postgres-superuser", "postgres-app", "redis")
@@ -80,11 +100,9 @@ class DataDir:
         self.path = Path(path).absolute()
         self.machine_state = MachineState([state_root] if state_root else None)
         with told_in_one_line(f"use {self.path} as data folder"):
+            self._make_ours()
             if not (self.path / LOCK_NAME).exists():
                 self._refuse_foreign_things()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Root's servers run as another account, which must pass through to `servers/`, but need not look around.
-            make_folder(self.path, mode=0o711 if os.geteuid() == 0 else 0o700)
             self._lock = FolderLock(self.path / LOCK_NAME)
             try:
                 # Once more: only the holder of the lock sees a folder that nobody else is just making.
@@ -151,6 +169,18 @@ class DataDir:
     def _secret(self, name: str) -> str:
         return (self.path / "secrets" / name).read_text(encoding="ascii").strip()
 
+    def _make_ours(self) -> None:
+        """Make the folder, or see to it that an existing one was made by nobody else."""
+        make_way(self.path)
+        require_own_way(self.path)
+        # Root's servers run as another account, which must pass through to `servers/`, but need not look around.
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        make_folder(self.path, mode=mode)
+        real = self.path.resolve()
+        if real.stat().st_uid == os.geteuid() and not _names_in(real) - HARMLESS_NAMES:
+            make_private(real, mode)  # A fresh mount point, say. Whatever has been put in meanwhile is looked at next.
+        require_own_data_dir(self.path)
+
     def _refuse_foreign_things(self) -> None:
         if not self.path.exists() or _Marker.read(self.path) is not None:
             return
@@ -169,6 +199,7 @@ class DataDir:
         inside = self.path / "servers"
         if marker.server_data is not None:
             self.servers_path = Path(marker.server_data)
+            _require_own_servers(self.servers_path)
             _require_counterpart(self.servers_path, marker, self.path)
         elif inside.exists() or self._opens_to_servers(inside):
             self.servers_path = inside
@@ -188,7 +219,10 @@ class DataDir:
             is_open = can_write(trial, account)
         except PermissionError:
             is_open = False  # Some file systems know no owners.
-        shutil.rmtree(trial if is_open else inside)
+        if trial.exists():
+            trial.rmdir()
+        if not is_open:
+            inside.rmdir()
         return is_open
 
     def _settle_elsewhere(self, marker: _Marker) -> Path:
@@ -217,6 +251,57 @@ class DataDir:
             if (self.servers_path / "postgres").exists() and name.startswith("postgres"):
                 raise EmbeddedError(f"The database's password is missing: {folder / name}.")
             write_durably(folder / name, secrets.token_urlsafe(PASSWORD_BYTES) + "\n")
+
+
+def require_own_data_dir(path: Path) -> None:
+    """What is in the folder is ours, link by link and file by file. Raises PathNotOurs.
+
+    Before anything in it is used, by `up` and by the commands beside it. A folder that does not exist is nobody's.
+    """
+    require_own_way(path)
+    real = path.resolve()
+    if not real.exists():
+        return
+    require_own_folder(real)
+    present = _names_in(real)
+    for name in present & {LOCK_NAME, MARKER_NAME, CREDENTIALS_NAME}:
+        require_own_file(real / name)
+    for name in present & set(PRIVATE_FOLDERS):
+        require_own_files_in(real / name)
+    for name in present & {"logs", "metrics"}:
+        make_private(real / name, 0o700)
+    if "servers" in present:
+        _require_own_servers(real / "servers")
+
+
+def own_folder(path: Path, *, is_expected: Callable[[str], bool]) -> None:
+    """Make the folder, or see to it that an existing one is ours alone and holds nothing but what is expected there.
+
+    Raises EmbeddedError. Afterwards nobody else can look into it.
+    """
+    with told_in_one_line(f"use {path}"):
+        make_way(path)
+        require_own_way(path)
+        make_folder(path, mode=0o700)
+        require_own_folder(path)
+        others = sorted(name for name in _names_in(path) if not is_expected(name))
+        if others:
+            raise DataDirNotOurs(f"{path} holds other things ({others[0]!r}): name a folder of its own.")
+        make_private(path, 0o700)
+
+
+def _names_in(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+def _require_own_servers(servers_path: Path) -> None:
+    require_own_way(servers_path)
+    if not servers_path.exists():
+        return
+    require_own_folder(servers_path)
+    for entry in servers_path.iterdir():
+        if entry.name in SERVER_FOLDERS:
+            require_own_folder(entry, also=uids_for_servers())
 
 
 def data_dir_holder(path: Path | str) -> Holder | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from zerosum.embedded.server_account import ServerAccount
 
 
 def write_durably(path: Path, text: str, *, mode: int = 0o600, account: ServerAccount | None = None) -> None:
-    """Replace the file in one step. It belongs to `account`, or to us, and never has a wider mode than asked."""
+    """Replace the file in one step. It belongs to `account`, or to us, and never has a wider mode than asked.
+
+    Only for folders of our own: in one that another account can write, do it as that account (see `account_work`).
+    """
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
-    # O_EXCL: where the folder belongs to the servers' account, nothing it may have put there is written through.
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         os.fchmod(descriptor, mode)
@@ -25,16 +28,41 @@ def write_durably(path: Path, text: str, *, mode: int = 0o600, account: ServerAc
     sync_folder(path.parent)
 
 
+def keep_written(path: Path, text: str) -> None:
+    """Write it durably, unless that is what it says already."""
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return
+    except (FileNotFoundError, UnicodeDecodeError):
+        pass
+    write_durably(path, text)
+
+
 def make_folder(path: Path, *, mode: int, account: ServerAccount | None = None) -> None:
-    """Make the folder, with exactly this mode and owner whatever the umask. An existing one is left as it is."""
+    """Make the folder, with exactly this mode and owner whatever the umask. An existing one is left as it is.
+
+    Only in folders of our own, as above.
+    """
     try:
         path.mkdir(mode=mode)
     except FileExistsError:
         return
-    path.chmod(mode)
-    if account is not None:
-        os.chown(path, account.uid, account.gid)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchmod(descriptor, mode)
+        if account is not None:
+            os.fchown(descriptor, account.uid, account.gid)
+    finally:
+        os.close(descriptor)
     sync_folder(path.parent)
+
+
+def make_way(path: Path) -> None:
+    """Make the folders above `path`, never writable by others whatever the umask."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o755)
 
 
 def sync_folder(path: Path) -> None:

@@ -25,6 +25,13 @@ class DataDirNotOurs(EmbeddedError):
     """The folder holds things Zerosum did not put there, or data of another data folder."""
 
 
+class PathNotOurs(EmbeddedError):
+    """What would be used belongs to another account, can be replaced by one, or leads elsewhere."""
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(f"{fact}.")
+
+
 class PostgresNotFound(EmbeddedError):
     """No PostgreSQL that can be used."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zerosum.embedded.errors import DataDirInUse
+from zerosum.embedded.ownership import NOT_FOLLOWED, read_untrusted, require_own_descriptor
 
 HOLDER_BYTES_MAX = 4096
 
@@ -34,8 +35,9 @@ class FolderLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | NOT_FOLLOWED, 0o600)
         try:
+            require_own_descriptor(self._descriptor, path)
             if not _lock(self._descriptor):
                 holder = read_holder(path)
                 raise DataDirInUse(str(path.parent), pid=holder.pid, base_url=holder.base_url)
@@ -62,7 +64,7 @@ class FolderLock:
 def holder_of(path: Path) -> Holder | None:
     """Who holds the lock file at `path` now, or None."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | NOT_FOLLOWED)
     except FileNotFoundError:
         return None
     try:
@@ -77,9 +79,8 @@ def holder_of(path: Path) -> Holder | None:
 def read_holder(path: Path) -> Holder:
     """What the lock file says. It may be half-written at this moment: then nothing is known."""
     try:
-        with path.open("rb") as file:
-            facts = json.loads(file.read(HOLDER_BYTES_MAX))
-    except (OSError, ValueError):
+        facts = json.loads(read_untrusted(path, HOLDER_BYTES_MAX) or b"")
+    except ValueError:
         facts = None
     if not isinstance(facts, dict):
         return Holder(pid=None, base_url=None)

@@ -21,6 +21,7 @@ from pathlib import Path
 from zerosum.embedded.binaries import PostgresBinaries, ValkeyBinary
 from zerosum.embedded.durable_files import make_folder
 from zerosum.embedded.errors import EmbeddedError
+from zerosum.embedded.ownership import require_own_way
 from zerosum.embedded.server_account import ServerAccount, can_run
 
 MACHINE_STATE_ROOT = Path("/var/lib/zerosum")
@@ -86,6 +87,7 @@ class MachineState:
 
 def _usable_root(root: Path) -> Path:
     make_folder(root, mode=0o755)
+    require_own_way(root.absolute())
     # In a temporary folder anybody may have made it first, to have us run their programs as the servers' account.
     facts = root.lstat()
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

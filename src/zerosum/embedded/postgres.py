@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from zerosum.embedded.account_work import done_as
 from zerosum.embedded.binaries import PostgresBinaries, find_postgres
 from zerosum.embedded.child_processes import exit_text, pid_in, spawn
 from zerosum.embedded.data_dir import DataDir
-from zerosum.embedded.durable_files import make_folder, sync_folder, write_durably
+from zerosum.embedded.durable_files import keep_written, make_folder, sync_folder, write_durably
 from zerosum.embedded.errors import EmbeddedError
+from zerosum.embedded.ownership import read_untrusted
 from zerosum.embedded.postgres_probe import ask_postgres
 from zerosum.embedded.postgres_settings import SETTINGS_NAME, postgres_settings, socket_folder_within_limit
 from zerosum.embedded.server import EmbeddedServer, Notify
@@ -27,6 +29,8 @@ CONNECTIONS_MAX = 100
 
 REMOVAL_ATTEMPTS_MAX = 100
 
+PID_FILE_BYTES_MAX = 4096
+VERSION_BYTES_MAX = 16
 PID_FILE_STATUS_LINE = 8
 PID_FILE_READY = "ready"
 """In the last line of postmaster.pid since PostgreSQL 10: written once it listens and takes connections."""
@@ -94,9 +98,9 @@ class EmbeddedPostgres(EmbeddedServer):
         make_folder(self._socket_folder, mode=0o700, account=self.data_dir.account)
         if not self.folder.exists():
             yield from self._initialise()
-        if self._pid_file.exists() and self._pid_file.stat().st_size == 0:
+        if read_untrusted(self._pid_file, 1) == b"":
             # Cut off by a crash before PostgreSQL wrote its first line; it refuses to judge that by itself.
-            self._pid_file.unlink()
+            done_as(self.data_dir.account, self._pid_file.unlink)
 
     def _initialise(self) -> Iterator[None]:
         """Make the database beside its place, then move it there in one step: a killed initdb leaves nothing behind."""
@@ -111,7 +115,9 @@ class EmbeddedPostgres(EmbeddedServer):
             if not new.exists():
                 break
             # A last process of the killed initdb may still be writing there.
-            shutil.rmtree(new, ignore_errors=True)
+            done_as(account, lambda: _empty(new))
+            with contextlib.suppress(OSError):
+                new.rmdir()
             yield
         make_folder(new, mode=0o700, account=account)
         password_file = self.folder.with_name("initdb-password")
@@ -120,8 +126,7 @@ class EmbeddedPostgres(EmbeddedServer):
             yield from self._run_initdb(new, password_file)
         finally:
             password_file.unlink(missing_ok=True)
-        settings = new / "postgresql.conf"
-        write_durably(settings, f"{settings.read_text()}\ninclude '{SETTINGS_NAME}'\n", account=account)
+        done_as(account, lambda: _include_settings(new / "postgresql.conf"))
         new.rename(self.folder)
         sync_folder(self.folder.parent)
 
@@ -144,9 +149,7 @@ class EmbeddedPostgres(EmbeddedServer):
     def _command(self) -> list[str]:
         folder = socket_folder_within_limit(self._socket_folder, self.port)
         text = postgres_settings(port=self.port, max_connections=self._max_connections, socket_folder=folder)
-        settings = self.folder / SETTINGS_NAME
-        if not settings.exists() or settings.read_text() != text:
-            write_durably(settings, text, account=self.data_dir.account)
+        done_as(self.data_dir.account, lambda: keep_written(self.folder / SETTINGS_NAME, text))
         return [str(self.binaries.postgres), "-D", str(self.folder)]
 
     def _environment(self) -> dict[str, str]:
@@ -164,17 +167,28 @@ class EmbeddedPostgres(EmbeddedServer):
         if not answer.is_accepting:
             return answer.words
         # Another PostgreSQL may have taken the port a moment ago: ours is about to end then.
-        with contextlib.suppress(OSError):
-            lines = self._pid_file.read_text().splitlines()
-            is_ready = len(lines) >= PID_FILE_STATUS_LINE and lines[PID_FILE_STATUS_LINE - 1].strip() == PID_FILE_READY
-            if is_ready and lines[0].strip() == str(self.pid):
-                return None
+        lines = (read_untrusted(self._pid_file, PID_FILE_BYTES_MAX) or b"").decode(errors="replace").splitlines()
+        is_ready = len(lines) >= PID_FILE_STATUS_LINE and lines[PID_FILE_STATUS_LINE - 1].strip() == PID_FILE_READY
+        if is_ready and lines[0].strip() == str(self.pid):
+            return None
         return "another server answers on its port"
 
     def _major_of_database(self) -> int | None:
-        try:
-            return int((self.folder / "PG_VERSION").read_text(encoding="ascii"))
-        except FileNotFoundError:
+        if not self.folder.exists():
             return None
+        try:
+            return int(read_untrusted(self.folder / "PG_VERSION", VERSION_BYTES_MAX) or b"")
         except ValueError:
             raise EmbeddedError(f"{self.folder} is no database of a PostgreSQL this version knows.") from None
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def _include_settings(path: Path) -> None:
+    write_durably(path, f"{path.read_text(encoding='utf-8')}\ninclude '{SETTINGS_NAME}'\n")

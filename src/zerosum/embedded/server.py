@@ -205,7 +205,7 @@ class EmbeddedServer(ABC):
                 # The main process ends its children in good order. Orphans notice by themselves; the gentle signal is
                 # not for them (to PostgreSQL's checkpointer SIGINT means "write a checkpoint", not "end").
                 targets = [main] if main in pids else pids if index > 0 else []
-                signal_all([pid for pid in targets if pid not in told], signal_number)
+                signal_all([pid for pid in targets if pid not in told], signal_number, self.data_dir.account)
                 told.update(targets)
                 yield
         raise EmbeddedError(f"An earlier {self.title} still runs in {folder} and cannot be stopped.")

@@ -6,7 +6,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def account_for_servers(existing_data: Path) -> ServerAccount | None:
     if os.geteuid() != 0:
         _require_passwd_entry()
         return None
-    if existing_data.exists() and (owner := existing_data.stat().st_uid) != 0:
+    if existing_data.exists() and (owner := existing_data.lstat().st_uid) != 0:
         return _account(owner)
     for name in PREFERRED_ACCOUNTS:
         try:
@@ -46,6 +46,15 @@ def account_for_servers(existing_data: Path) -> ServerAccount | None:
             continue
         return ServerAccount(name, entry.pw_uid, entry.pw_gid)
     raise EmbeddedError("Started as root, but there is no account `postgres` or `nobody` to run PostgreSQL as.")
+
+
+def uids_for_servers() -> frozenset[int]:
+    """To whom a folder of root's servers may belong. A database of anybody else was put there by him."""
+    found = set()
+    for name in PREFERRED_ACCOUNTS if os.geteuid() == 0 else ():
+        with suppress(KeyError):
+            found.add(pwd.getpwnam(name).pw_uid)
+    return frozenset(found)
 
 
 def run_briefly(command: list[str], account: ServerAccount | None) -> subprocess.CompletedProcess[str]:

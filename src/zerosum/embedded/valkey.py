@@ -9,9 +9,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from zerosum.embedded.account_work import done_as
 from zerosum.embedded.binaries import ValkeyBinary
 from zerosum.embedded.data_dir import DataDir
-from zerosum.embedded.durable_files import make_folder, write_durably
+from zerosum.embedded.durable_files import keep_written, make_folder
 from zerosum.embedded.ports import LOOPBACK
 from zerosum.embedded.server import EmbeddedServer, Notify
 
@@ -87,21 +88,16 @@ class EmbeddedValkey(EmbeddedServer):
         if (self.binary.major, self.binary.minor) >= KEEPS_ITS_COMMAND_LINE:
             settings["set-proc-title"] = "no"
         text = "".join(f"{name} {value}\n" for name, value in settings.items())
-        if not self._settings_path.exists() or self._settings_path.read_text() != text:
-            write_durably(self._settings_path, text, account=self.data_dir.account)
+        done_as(self.data_dir.account, lambda: keep_written(self._settings_path, text))
         return [str(self.binary.program), str(self._settings_path)]
 
     def _put_right(self, log: str) -> bool:
         """A damaged log of commands is put aside (the last one only): it holds copies, so starting is worth more."""
-        damaged = list(self.folder.glob("appendonly*")) if any(words in log for words in DAMAGED_WORDS) else []
-        if not damaged:
+        if not any(words in log for words in DAMAGED_WORDS):
             return False
         aside = self.folder / "damaged"
-        if aside.exists():
-            shutil.rmtree(aside)
-        make_folder(aside, mode=0o700, account=self.data_dir.account)
-        for path in damaged:
-            path.rename(aside / path.name)
+        if not done_as(self.data_dir.account, lambda: _put_aside(self.folder, aside)):
+            return False
         self._notify(f"{self.title} could not read what it had kept and starts empty; the old files are in {aside}.")
         return True
 
@@ -119,6 +115,18 @@ class EmbeddedValkey(EmbeddedServer):
         if answer == READY_ANSWER:
             return None
         return answer.decode(errors="replace").strip() or "no answer yet"
+
+
+def _put_aside(folder: Path, aside: Path) -> bool:
+    """Move what was kept; whether there was any."""
+    damaged = list(folder.glob("appendonly*"))
+    if damaged:
+        if aside.exists():
+            shutil.rmtree(aside)
+        aside.mkdir(mode=0o700)
+    for path in damaged:
+        path.rename(aside / path.name)
+    return bool(damaged)
 
 
 def _request(*words: str) -> bytes:

@@ -29,7 +29,10 @@ from zerosum.gateway.trusted_issuers import TrustedIssuer, VerifiedToken
 from zerosum.services import base64url
 from zerosum.services.signing_keys import TOKEN_LIFETIME_MAX, SigningKeys
 
-UNAUTHENTICATED_DETAIL: Final = "The access token or API key is missing, malformed, expired or not known."
+UNAUTHENTICATED_DETAIL: Final = (
+    "The access token or API key is missing, malformed, expired or not known. "
+    "Get a new token with POST /v1/oauth/token (or the command `zerosum token`)."
+)
 """The same for every reason: an attacker learns nothing from it, and the reason is in the debug log."""
 
 RSA_BITS_MIN = 2048

@@ -122,17 +122,20 @@ class Content(NamedTuple):
 
     sha256: str
     size: int
+    lines: int = 0
+    """About as many rows: what is quoted may hold more of them."""
 
 
 def survey(source: Source) -> Content:
     """Raises InputFault: nothing is sent of a file that cannot be read to its end."""
-    digest, read_bytes = sha256(), 0
+    digest, read_bytes, lines = sha256(), 0, 0
 
     def read(size: int) -> bytes:
-        nonlocal read_bytes
+        nonlocal read_bytes, lines
         block = source.read(size)
         digest.update(block)
         read_bytes += len(block)
+        lines += block.count(b"\n")
         return block
 
     window = Window(read, source.name)
@@ -141,7 +144,7 @@ def survey(source: Source) -> Content:
     while has_more:
         window.at = len(window.content)
         has_more = window.fill()
-    return Content(digest.hexdigest(), read_bytes)
+    return Content(digest.hexdigest(), read_bytes, lines)
 
 
 @dataclass(slots=True)
@@ -199,7 +202,7 @@ class Import:
     lanes: int
     tell: Tell
     advance: Callable[[int], None]
-    """Is told of bytes, from the thread that reads."""
+    """Is told of rows, once they are committed or refused."""
 
     async def run(self, tally: ImportTally) -> None:
         """Raises ImportFailed, InputFault."""
@@ -224,7 +227,6 @@ class Import:
             digest.update(block)
             if not block and digest.hexdigest() != self.content.sha256:
                 raise ImportFailed(f"{self.source.name} changed while it was imported")
-            self.advance(len(block))
             return block
 
         window = Window(read, self.source.name)
@@ -255,6 +257,7 @@ class Import:
             else:
                 tally.malformed += 1
             self.tell(self.source.name, row, reason)
+        self.advance(len(answered) + len(made.malformed))
 
     async def _send_patiently(self, lane: int, rows: Sequence[Row]) -> Sequence[Result]:
         items = [self._item(row) for row in rows]

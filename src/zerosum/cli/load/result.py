@@ -18,6 +18,8 @@ class BenchOptions:
     rate: float | None = None
     accounts: int = 1000
     is_json: bool = False
+    is_sure: bool = False
+    """Pay also in a ledger that is not for that."""
 
 
 @dataclass(frozen=True, slots=True)
