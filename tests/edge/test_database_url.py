@@ -18,8 +18,8 @@ from sqlalchemy import text
 from tests.cli.command import assert_one_clear_line, zerosum
 from tests.conftest import Servers, TestDatabase
 from tests.db.servers import OLDEST_BIN_PATH, connected, empty_database
-from tests.edge.certificates import Authority
 from tests.edge.database_ground import OwnPostgres, administer, deposit_status, paying
+from tests.edge.sealed_certificates import Authority
 from tests.edge.test_databases import alembic, must_have_its_limits, must_have_lane_limits, unfit
 from zerosum.db.batch import BatchConnection
 from zerosum.db.checks import check_fitness, check_lanes, check_reachable
@@ -282,6 +282,7 @@ async def is_encrypted(url: str) -> bool:
     return bool(answers.pop())
 
 
+@pytest.mark.xdist_group("PostgreSQL with TLS")  # one of the test processes starts it, not all
 @pytest.mark.usefixtures("no_files_of_this_account")
 async def test_tls_can_be_demanded_and_is_then_used_by_pool_and_lanes(tls_server: TlsServer) -> None:
     root = f"sslrootcert={tls_server.authority.path}"
@@ -294,6 +295,7 @@ async def test_tls_can_be_demanded_and_is_then_used_by_pool_and_lanes(tls_server
     assert not await is_encrypted(f"{tls_server.own.servers.dsn('zerosum')}?sslmode=disable")
 
 
+@pytest.mark.xdist_group("PostgreSQL with TLS")  # one of the test processes starts it, not all
 @pytest.mark.usefixtures("no_files_of_this_account")
 async def test_a_server_that_does_not_fit_is_refused_in_one_line(tls_server: TlsServer, servers: Servers) -> None:
     root = f"sslrootcert={tls_server.authority.path}"
@@ -318,6 +320,7 @@ async def test_a_server_that_does_not_fit_is_refused_in_one_line(tls_server: Tls
     assert "cannot be reached" in await unfit(check_fitness(f"{tls_server.secured}?sslmode=disable"))
 
 
+@pytest.mark.xdist_group("PostgreSQL with TLS")  # one of the test processes starts it, not all
 @pytest.mark.usefixtures("no_files_of_this_account")
 async def test_a_client_certificate_lets_the_service_in(tls_server: TlsServer) -> None:
     certificate, key = tls_server.authority.sign("certified", password="se cret%")
@@ -329,6 +332,7 @@ async def test_a_client_certificate_lets_the_service_in(tls_server: TlsServer) -
     assert "certificate" in await unfit(check_fitness(without))
 
 
+@pytest.mark.xdist_group("PostgreSQL with TLS")  # one of the test processes starts it, not all
 @pytest.mark.usefixtures("no_files_of_this_account")
 async def test_the_commands_work_over_verified_tls(tls_server: TlsServer) -> None:
     tls = f"?sslmode=verify-full&sslrootcert={tls_server.authority.path}"

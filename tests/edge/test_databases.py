@@ -237,7 +237,7 @@ async def test_a_role_without_connections_left_is_one_line_at_start_and_503_whil
 # --- A standby, and a primary that becomes one ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def own_server() -> Iterator[OwnPostgres]:
     server = OwnPostgres()
     yield server
@@ -333,6 +333,7 @@ async def test_who_stops_waiting_for_readiness_takes_it_from_nobody() -> None:
 
 # --- Poolers ---------------------------------------------------------------------------------------------------------
 
+NAMED_STATEMENTS = "select count(*) from pg_prepared_statements where name <> ''"
 LIMITS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "15s", "jit": "off"}
 
 
@@ -362,6 +363,19 @@ async def must_have_lane_limits(dsn: str) -> None:
         await connection.close()
 
 
+async def test_without_a_pooler_statements_are_prepared_once_and_kept(test_database: TestDatabase) -> None:
+    """By the pool and by lanes: preparing them anew each time is right too, and slow."""
+    database = Database(make_engine(test_database.service_dsn, pool_size=1))
+    lane = await BatchConnection.open(test_database.service_dsn, 5.0)
+    async with database.work() as connection:
+        assert (await connection.execute(text(NAMED_STATEMENTS))).scalar_one() >= 1
+    assert (await lane.fetch(NAMED_STATEMENTS))[0][0] == 1
+    await lane.fetch("select 1")
+    assert (await lane.fetch(NAMED_STATEMENTS))[0][0] == 2
+    await lane.close()
+    await database.close()
+
+
 async def test_no_limit_is_lost_without_a_pooler(test_database: TestDatabase) -> None:
     await must_have_its_limits(test_database.service_dsn)
     await must_have_lane_limits(test_database.service_dsn)
@@ -375,8 +389,7 @@ async def test_a_pooler_is_recognised_by_the_process_it_names(servers: Servers, 
         async with database.work() as connection:
             for number in range(3):
                 assert (await connection.execute(text("select cast(:n as int)"), {"n": number})).scalar_one() == number
-            named = "select count(*) from pg_prepared_statements where name <> ''"
-            assert (await connection.execute(text(named))).scalar_one() == 0
+            assert (await connection.execute(text(NAMED_STATEMENTS))).scalar_one() == 0
         await database.close()
         # It keeps its sessions, so lanes may live behind it.
         await check_fitness(through)

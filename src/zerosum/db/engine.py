@@ -49,7 +49,7 @@ def make_engine(database_url: str, pool_size: int, statement_timeout: str = STAT
     settings = {"jit": "off", "statement_timeout": statement_timeout, **LIMITS}
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: open_session(url, settings, seconds_max=POOL_WAIT_SECONDS_MAX),
+        async_creator=lambda: open_session(url, settings, seconds_max=POOL_WAIT_SECONDS_MAX, may_keep_statements=True),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS_MAX,

@@ -27,6 +27,8 @@ LIMITS = {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "15s"}
 TRIALS = 3
 """So often two sessions are asked for their server processes: more than once, as the pooler has other clients too."""
 
+STATEMENTS_KEPT = 100
+
 CLOSE_SECONDS_MAX = 1.0
 
 
@@ -42,10 +44,16 @@ class Session(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.C
 
 
 async def open_session(
-    url: DatabaseUrl, settings: Mapping[str, str], *, seconds_max: float, application_name: str = APPLICATION_NAME
+    url: DatabaseUrl,
+    settings: Mapping[str, str],
+    *,
+    seconds_max: float,
+    application_name: str = APPLICATION_NAME,
+    may_keep_statements: bool = False,
 ) -> Session:
-    """Behind a pooler the settings hold only if it keeps sessions: see `must_keep_its_server` and `set_locally`.
+    """Behind a pooler it has no settings, as others would find them there: transactions set them, see `set_locally`.
 
+    A session that may keep statements prepares them under names, once. Behind a pooler it must name none.
     Raises OSError (TimeoutError among them) or asyncpg's errors.
     """
     try:
@@ -53,7 +61,7 @@ async def open_session(
     except DatabaseUrlError as error:
         raise ConnectionError(str(error)) from None
     async with asyncio.timeout(url.connect_seconds(seconds_max)):
-        session = await _connect(url, application_name)
+        session = await _connect(url, application_name, may_keep_statements=may_keep_statements)
         try:
             await _set_up(session, {**SEARCH_PATH, **settings})
         except BaseException:
@@ -65,12 +73,15 @@ async def open_session(
 async def open_kept_session(
     url: DatabaseUrl, settings: Mapping[str, str], *, seconds_max: float, application_name: str = APPLICATION_NAME
 ) -> Session:
-    """The same, for what lasts longer than a transaction. Raises also SessionNotKept."""
-    session = await open_session(url, settings, seconds_max=seconds_max, application_name=application_name)
+    """With settings and named statements, behind any pooler too. Raises also SessionNotKept where they do not last."""
+    session = await open_session(
+        url, settings, seconds_max=seconds_max, application_name=application_name, may_keep_statements=True
+    )
     if session.is_pooled:
         try:
             async with asyncio.timeout(url.connect_seconds(seconds_max)):
                 await _must_keep_its_server(session, url)
+                await session.execute(_setting(session.settings, is_local=False))
         except BaseException:
             session.terminate()
             raise
@@ -88,16 +99,15 @@ async def close_session(session: Session) -> None:
         await session.close(timeout=CLOSE_SECONDS_MAX)
 
 
-async def _connect(url: DatabaseUrl, application_name: str) -> Session:
+async def _connect(url: DatabaseUrl, application_name: str, *, may_keep_statements: bool) -> Session:
     startup = {"application_name": url.application_name or application_name}
     if "options" in url.parameters:
         startup["options"] = url.parameters["options"]
-    # SQLAlchemy and the lanes each keep statements of their own.
     session = await asyncpg.connect(
         **url.arguments(),
         connection_class=Session,
         server_settings=startup,
-        statement_cache_size=0,
+        statement_cache_size=STATEMENTS_KEPT if may_keep_statements else 0,  # with 0 it names none by itself
         timeout=CONNECT_SECONDS_MAX,
     )
     _keep_alive(session, url.parameters)
@@ -105,12 +115,11 @@ async def _connect(url: DatabaseUrl, application_name: str) -> Session:
 
 
 async def _set_up(session: Session, settings: Mapping[str, str]) -> None:
-    """In one transaction, which is one server process whatever stands in between."""
+    """Who answers is asked in one transaction, which is one server process whatever stands in between."""
     session.settings = settings
-    await session.execute(f"begin; {_setting(settings, is_local=False)}")
-    pid = await session.fetchval("select pg_backend_pid()")
-    session.is_pooled = pid != session.get_server_pid()
-    await session.execute("commit")
+    await session.execute("begin")
+    session.is_pooled = await _server_process(session) != session.get_server_pid()
+    await session.execute("commit" if session.is_pooled else f"commit; {_setting(settings, is_local=False)}")
 
 
 def _setting(settings: Mapping[str, str], *, is_local: bool) -> str:
@@ -124,13 +133,14 @@ def _setting(settings: Mapping[str, str], *, is_local: bool) -> str:
 
 async def _must_keep_its_server(session: Session, url: DatabaseUrl) -> None:
     """A pooler that keeps sessions never shows one server process to two of them."""
-    other = await _connect(url, APPLICATION_NAME)
+    other = await _connect(url, APPLICATION_NAME, may_keep_statements=False)
     try:
         ours: set[int] = set()
         others: set[int] = set()
         for _ in range(TRIALS):
-            ours.add(await _server_process(session))
-            others.add(await _server_process(other))
+            for one, seen in ((session, ours), (other, others)):
+                async with one.transaction():
+                    seen.add(await _server_process(one))
     finally:
         other.terminate()
     if len(ours) > 1 or len(others) > 1 or ours & others:
@@ -138,8 +148,9 @@ async def _must_keep_its_server(session: Session, url: DatabaseUrl) -> None:
 
 
 async def _server_process(session: Session) -> int:
-    async with session.transaction():
-        return int(await session.fetchval("select pg_backend_pid()"))
+    """Asked in a transaction, by a statement without a name: the server may be another's next."""
+    statement = await session.prepare("select pg_backend_pid()", name="")
+    return int(await statement.fetchval())
 
 
 def _keep_alive(session: Session, parameters: Mapping[str, str]) -> None:
