@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
 from zerosum.gateway.client_address import parse_network
+from zerosum.services.installation_secrets import InstallationSecrets
 from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
@@ -229,6 +230,14 @@ class Settings(BaseSettings):
 
     def cursor_key(self) -> bytes:
         return secret_bytes(_required(self.cursor_secret, "ZEROSUM_CURSOR_SECRET"), "ZEROSUM_CURSOR_SECRET")
+
+    def installation_secrets(self) -> InstallationSecrets:
+        """Those that are given; a process needs not all of them. Raises SettingsError for one that is malformed."""
+        return InstallationSecrets(
+            pepper=self.pepper() if self.api_key_pepper else None,
+            cursor_secret=self.cursor_key() if self.cursor_secret else None,
+            master_keys=self.master_key_pairs()[1] if self.master_keys else {},
+        )
 
     def required_database_url(self) -> str:
         if not self.database_url:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -55,6 +56,7 @@ from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
 from zerosum.services.imports import Imports
 from zerosum.services.inspection import Inspector
+from zerosum.services.installation_secrets import WrongSecret
 from zerosum.services.journal import Journal
 from zerosum.services.lane import LaneCarrier
 from zerosum.services.ledgers import Ledgers
@@ -62,6 +64,7 @@ from zerosum.services.limits import Limit
 from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
 from zerosum.services.sealing import Sealer
+from zerosum.services.secret_checks import SecretChecks
 from zerosum.services.signing_keys import SigningKeys
 from zerosum.services.statements import Statements
 from zerosum.telemetry import Metrics, carry_over_forever
@@ -70,6 +73,8 @@ if TYPE_CHECKING:
     from zerosum.tracing.spans import Tracing
 
 CONNECT_SECONDS_MAX = 2.0
+
+_log = logging.getLogger(__name__)
 
 
 class Service:
@@ -132,6 +137,7 @@ class Service:
         # Keys, tokens, metrics.
         self.metrics = Metrics()
         current_id, keys = settings.master_key_pairs()
+        self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
         self.signing_keys = SigningKeys(self.database, Sealer(self.database, MasterKeys(current_id, keys), now))
         self._downloads: list[JwksDownload] = []
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
@@ -165,6 +171,7 @@ class Service:
             self.tracing.start()
         if self.redis is not None:
             await self.redis.start()
+        await self._confirm_secrets()
         await self.signing_keys.ensure(now())
         self.committer.start()
         if self._side_server is not None:
@@ -199,9 +206,16 @@ class Service:
             return False
         try:
             async with asyncio.timeout(0.5):
-                return await self.database.is_ready()
+                return await self.database.is_ready() and await self.secret_checks.fits()
         except Exception:
             return False
+
+    async def _confirm_secrets(self) -> None:
+        """A process with wrong ones is not ready, whatever it serves; `zerosum serve` would not have started it."""
+        try:
+            await self.secret_checks.confirm()
+        except WrongSecret as error:
+            _log.error("%s", error)
 
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))

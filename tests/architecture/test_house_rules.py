@@ -137,7 +137,7 @@ MEANS_A_BUG = {
     "api_keys_pkey": "two equal random ids",
     "data_keys_pkey": "two equal random ids",
     "signing_keys_pkey": "made under a lock, with a random id",
-    "audit_log_pkey": "two equal random ids",
+    "audit_log_pkey": "inserted with on conflict",
     "audit_log_occurrences_positive": "counted from one",
     "secret_checks_pkey": "inserted with on conflict",
     "postings_pkey": "accounts are locked: no version is given twice",

@@ -30,6 +30,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     check_settings(settings)
     check_database(settings)
+    check_secrets(settings)
     sockets = listen(settings.host, settings.port, settings.workers)
     check_side_port(settings.host, settings.metrics_port)
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
@@ -52,6 +53,8 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
 def run_worker() -> int:
     settings = load_settings()
     check_database(settings)
+    settings.master_key_pairs()
+    check_secrets(settings)
     return worker_process(settings)
 
 
@@ -97,6 +100,13 @@ def check_certificate(settings: Settings) -> None:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.tls_client_ca)
         except (OSError, ValueError) as error:
             raise CommandFailed(f"ZEROSUM_TLS_CLIENT_CA: no certificates can be read ({error})", USAGE) from None
+
+
+def check_secrets(settings: Settings) -> None:
+    """Whether they are those the installation was made with."""
+    from zerosum.cli.administration import check_secrets  # noqa: PLC0415
+
+    check_secrets(settings)
 
 
 def check_database(settings: Settings) -> None:
