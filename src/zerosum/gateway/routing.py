@@ -47,12 +47,15 @@ class Call:
     idempotency_key: str | None = None
     authorization: bytes | None = None
     """The header of a public call, for the token endpoint, where it means the client."""
+    address: str = ""
+    certificate_subject: str | None = None
+    """Of the certificate that the caller's connection has proved to hold."""
 
     @property
     def caller(self) -> Caller:
         if self.principal is None:
             raise LookupError("a public call has no caller")
-        return self.principal.caller
+        return Caller(self.principal.ledger_id, self.principal.actor, self.address, self.request_id)
 
 
 @dataclass(slots=True)
