@@ -3,35 +3,49 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from alembic.util import CommandError
+from sqlalchemy import Connection
 
+from zerosum.db.checks import told_in_one_line
+from zerosum.db.errors import Unfit
+from zerosum.db.migrations import let_the_service_look, migration_engine, one_at_a_time, revision_of_ours
 from zerosum.db.tables import metadata
-
-# A migration that cannot get its lock at once must not make every payment queue behind it.
-LOCK_TIMEOUT = "2s"
 
 
 def migrate(connection: Connection) -> None:
-    # For the session: each migration has a transaction of its own.
-    connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
-    connection.commit()
-    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
-    with context.begin_transaction():
-        context.run_migrations()
+    with one_at_a_time(connection):
+        revision_of_ours(connection)
+        connection.rollback()
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            transaction_per_migration=True,
+            version_table_schema="public",
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+        let_the_service_look(connection)
 
 
 async def connect_and_migrate() -> None:
     from zerosum.config import migration_database_url  # noqa: PLC0415 - only the bare `alembic` command reads settings
 
-    engine = create_async_engine(migration_database_url(), poolclass=pool.NullPool)
-    async with engine.connect() as connection:
-        await connection.run_sync(migrate)
-    await engine.dispose()
+    engine = migration_engine(migration_database_url())
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(migrate)
+    finally:
+        await engine.dispose()
 
 
 given = context.config.attributes.get("connection")
 if given is not None:
     migrate(given)
 else:
-    asyncio.run(connect_and_migrate())
+    from zerosum.config import SettingsError
+
+    try:
+        with told_in_one_line("migrate"):
+            asyncio.run(connect_and_migrate())
+    except (SettingsError, Unfit) as error:
+        raise CommandError(str(error)) from None

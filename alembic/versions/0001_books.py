@@ -243,7 +243,9 @@ OPERATOR_IS_SET = "(select current_setting('zerosum.operator', true)) = 'on'"
 def upgrade() -> None:
     op.execute(
         "do $$ begin if not exists (select from pg_roles where rolname = 'zerosum_app') then "
-        "create role zerosum_app nologin; end if; end $$"
+        "create role zerosum_app nologin; end if; "
+        # Roles are the server's: another of its databases may be migrated at this moment.
+        "exception when duplicate_object or unique_violation then null; end $$"
     )
     for name, columns in TABLES.items():
         op.execute(f"create table {name} ({columns})")

@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from zerosum.adapters.redis_address import RedisAddress
+from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
-from zerosum.gateway.client_address import parse_network
+from zerosum.services.addresses import parse_network
 from zerosum.services.installation_secrets import InstallationSecrets
 from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
 METRICS_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]{16,}")
-POSTGRESQL_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
-REDIS_SCHEMES = ("redis", "rediss", "unix")
 
 
 class SettingsError(Exception):
@@ -59,6 +59,8 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     """Where the service writes, as a member of the role zerosum_app."""
+    lane_database_url: str | None = None
+    """The same database where ZEROSUM_DATABASE_URL names a pooler that does not keep sessions: for the lanes alone."""
     migration_database_url: str | None = None
     """Where `zerosum migrate` works, as the owner of the tables."""
     redis_url: str | None = None
@@ -69,6 +71,10 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     base_url: str | None = None
     """How clients reach the service; the issuer of its tokens. By default made of host and port."""
+    docs: bool = True
+    """Serve the manual: /docs, /redoc and /openapi.json."""
+    hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000)] = 31_536_000
+    """So long browsers that came by HTTPS come by nothing else. 0: they are not told so."""
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
@@ -88,6 +94,9 @@ class Settings(BaseSettings):
 
     client_currency: Annotated[str, Field(pattern=CURRENCY_CODE_PATTERN_TEXT)] = CLIENT_CURRENCY.code
 
+    refuse_card_numbers: bool = False
+    """Whether texts that look like card numbers are refused."""
+
     rate_limit_per_principal: str = "1000/s"
     rate_limit_per_address: str = "2000/s"
     rate_limit_per_ledger: str = "10000/s"
@@ -96,6 +105,10 @@ class Settings(BaseSettings):
     """In units: a list costs 1, a statement or a trial balance 10, an integrity report 50."""
     reports_at_once_per_ledger: Annotated[int, Field(ge=1, le=100)] = 1
     """In one process; others wait for their turn."""
+    accounts_per_ledger: Annotated[int, Field(ge=1)] = 1_000_000
+    api_keys_per_ledger: Annotated[int, Field(ge=1)] = 1_000
+    refusals_per_ledger_and_day: Annotated[int, Field(ge=1)] = 1_000_000
+    refusals_kept_days: Annotated[int, Field(ge=30, le=36_500)] = 90
     auth_failures_per_address: str = "1000/min"
 
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 4000
@@ -154,18 +167,18 @@ class Settings(BaseSettings):
         Limit.parse(value)
         return value
 
-    @field_validator("database_url", "migration_database_url")
+    @field_validator("database_url", "lane_database_url", "migration_database_url")
     @classmethod
     def _is_postgresql(cls, value: str | None) -> str | None:
-        if value and not _is_url(value, POSTGRESQL_SCHEMES):
-            raise ValueError("must be written like postgresql://user:password@host:5432/database")
+        if value:
+            DatabaseUrl.parse(value)
         return value
 
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: str | None) -> str | None:
-        if value and not _is_url(value, REDIS_SCHEMES):
-            raise ValueError("must be written like redis://:password@host:6379/0 (or rediss://, unix://)")
+        if value:
+            RedisAddress.parse(value)
         return value
 
     @field_validator("base_url")
@@ -173,6 +186,8 @@ class Settings(BaseSettings):
     def _is_http(cls, value: str | None) -> str | None:
         if value and not (_is_url(value, ("http", "https")) and urlsplit(value).hostname):
             raise ValueError("must be written like https://pay.example.com")
+        if value and (set("?#@ ") & set(value)):
+            raise ValueError("is an address that others begin with: without user, query or fragment")
         return value
 
     @model_validator(mode="after")
@@ -205,6 +220,16 @@ class Settings(BaseSettings):
     @property
     def is_tls(self) -> bool:
         return self.tls_certificate is not None
+
+    @property
+    def hsts_seconds_where_it_counts(self) -> int:
+        """Browsers believe it over HTTPS only."""
+        return self.hsts_seconds if self.is_tls or self.url.startswith("https:") else 0
+
+    @property
+    def shown_url(self) -> str:
+        """The same for people and programs to follow: nobody can go to the address that means all addresses."""
+        return re.sub(r"//(0\.0\.0\.0|\[::\])(?=:|$)", "//localhost", self.url)
 
     @property
     def url(self) -> str:
@@ -244,6 +269,10 @@ class Settings(BaseSettings):
             raise SettingsError("ZEROSUM_DATABASE_URL is not set: the PostgreSQL database to use")
         return self.database_url
 
+    def lane_url(self) -> str:
+        """Where lanes connect: directly, or through a pooler that keeps sessions."""
+        return self.lane_database_url or self.required_database_url()
+
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
     try:
@@ -271,7 +300,7 @@ def migration_database_url() -> str:
     url = settings.migration_database_url or settings.database_url
     if not url:
         raise SettingsError("ZEROSUM_MIGRATION_DATABASE_URL is not set: the database to migrate, as its owner")
-    return url if "+asyncpg" in url else url.replace("://", "+asyncpg://", 1)
+    return url
 
 
 def secret_bytes(text: str, variable: str) -> bytes:

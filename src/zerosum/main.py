@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from zerosum import __version__
 from zerosum.adapters.balance_cache import BalanceCache, Expiry, NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.adapters.jwks import JwksDownload
 from zerosum.adapters.rate_store import RateStore
 from zerosum.adapters.redis import RedisLink
 from zerosum.api.app import make_app
+from zerosum.api.card_numbers import refusing_card_numbers
+from zerosum.api.first_page import Front
 from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
@@ -34,7 +37,6 @@ from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.authentication import Authenticator
 from zerosum.gateway.charging import Limiters
-from zerosum.gateway.client_address import parse_network
 from zerosum.gateway.costly_reads import CostlyReads
 from zerosum.gateway.front_door import ConnectionLimits
 from zerosum.gateway.http_server import tls_options
@@ -48,9 +50,11 @@ from zerosum.gateway.tokens import TokenSigner, TokenVerifier
 from zerosum.gateway.trusted_issuers import TrustedIssuer
 from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
+from zerosum.services.addresses import parse_network
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.balances import Balances
-from zerosum.services.clients import Clients, client_currency
+from zerosum.services.client_currency import client_currency
+from zerosum.services.clients import Clients
 from zerosum.services.committer import Carrier, Committer, CommitterOptions, CommitterStats
 from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
@@ -63,6 +67,8 @@ from zerosum.services.ledgers import Ledgers
 from zerosum.services.limits import Limit
 from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
+from zerosum.services.quotas import AccountQuota, RefusalQuota
+from zerosum.services.readiness import Readiness
 from zerosum.services.sealing import Sealer
 from zerosum.services.secret_checks import SecretChecks
 from zerosum.services.signing_keys import SigningKeys
@@ -91,9 +97,13 @@ class Service:
         expiry = Expiry.outlasting(settings.deadline_seconds)
         self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis, expiry)
 
+        self._readiness = Readiness(self._can_pay, time.monotonic)
+
         # The one writer of money, and what follows requests into it.
+        self._lanes: list[LaneCarrier] = []
         self.tracing = self._tracing()
         self.stats = CommitterStats()
+        self._refusal_quota = RefusalQuota(settings.refusals_per_ledger_and_day, settings.workers)
         self.committer = Committer(
             self._carrier,
             CommitterOptions(
@@ -109,8 +119,10 @@ class Service:
         cursors = Cursors(settings.cursor_key())
         currencies = Currencies(self.database, now)
         directory = AccountDirectory(self.database)
-        accounts = Accounts(self.database, currencies, directory, cursors, now)
-        api_keys = ApiKeys(self.database, settings.pepper(), now)
+        accounts = Accounts(
+            self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
+        )
+        api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger)
         self.services = Services(
             accounts=accounts,
             api_keys=api_keys,
@@ -158,8 +170,16 @@ class Service:
             trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
         )
         self.admission = Admission(settings.in_flight_max)
-        self.framework, policies = make_app(self.services, system, self._lifespan)
+        front = Front(
+            url=settings.shown_url,
+            version=__version__,
+            has_manual=settings.docs,
+            has_metrics=system.metrics is not None,
+        )
+        self.framework, policies = make_app(self.services, system, self._lifespan, front)
         self.app: App = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
+        if settings.refuse_card_numbers:
+            self.app = refusing_card_numbers(self.app)
         self._side_server: SideServer | None = None
         if metrics_page is not None and settings.metrics_port is not None:
             side = self._gateway(RouteTable.of(metrics_routes(metrics_page).policies))
@@ -202,13 +222,15 @@ class Service:
             await self.stop()
 
     async def _is_ready(self) -> bool:
-        if self._is_draining():
+        return not self._is_draining() and await self._readiness.is_ready()
+
+    async def _can_pay(self) -> bool:
+        if not (await self.database.is_ready() and await self.secret_checks.fits()):
             return False
-        try:
-            async with asyncio.timeout(0.5):
-                return await self.database.is_ready() and await self.secret_checks.fits()
-        except Exception:
-            return False
+        if not any(lane.is_connected for lane in self._lanes):
+            connection = await BatchConnection.open(self.settings.lane_url(), CONNECT_SECONDS_MAX)
+            connection.terminate()
+        return True
 
     async def _confirm_secrets(self) -> None:
         """A process with wrong ones is not ready, whatever it serves; `zerosum serve` would not have started it."""
@@ -228,10 +250,15 @@ class Service:
         return Tracing(self.settings.otlp_endpoint, self.settings.trace_ratio)
 
     def _carrier(self) -> Carrier:
-        database_url = self.settings.required_database_url()
+        lane_url = self.settings.lane_url()
         carrier = LaneCarrier(
-            lambda: BatchConnection.open(database_url, CONNECT_SECONDS_MAX), now, self.cache, self.stats
+            lambda: BatchConnection.open(lane_url, CONNECT_SECONDS_MAX),
+            now,
+            self.cache,
+            self.stats,
+            self._refusal_quota,
         )
+        self._lanes.append(carrier)
         return carrier if self.tracing is None else self.tracing.traced(carrier)
 
     def _gateway(self, routes: RouteTable) -> Gateway:
@@ -257,6 +284,7 @@ class Service:
             options=GatewayOptions(
                 allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
                 trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
+                hsts_seconds=settings.hsts_seconds_where_it_counts,
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
         )

@@ -14,6 +14,7 @@ from zerosum.adapters.clock import now
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.services.envelope import MasterKeys
+from zerosum.services.refusal_purge import RefusalPurge
 from zerosum.services.sealing import Sealer
 from zerosum.services.signing_keys import SigningKeys
 
@@ -38,7 +39,11 @@ async def _work(settings: Settings) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=2))
     current_id, keys = settings.master_key_pairs()
     signing_keys = SigningKeys(database, Sealer(database, MasterKeys(current_id, keys), now))
-    chores = [Chore("signing keys", 60.0, lambda: signing_keys.ensure(now()))]
+    purge = RefusalPurge(database, now, settings.refusals_kept_days)
+    chores = [
+        Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
+        Chore("old refusals", 3600.0, purge.run_once),
+    ]
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

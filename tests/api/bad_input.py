@@ -103,7 +103,7 @@ AMOUNTS = [
     *amounts(4, 422, "invalid_amount", '"1e2"', '"1E+1000000"', '"1e-400"', '"1e999999999999999999"'),
     *amounts(5, 422, "invalid_amount", '"0"', '"0.00"', '"-1"', '"-0"'),
     *amounts(6, 422, "amount_too_precise", '"10.005"', '"0.001"'),
-    *amounts(7, 422, "amount_too_precise", '"10.500"'),
+    *amounts(7, 422, "amount_too_precise", '"10.5001"', '"10.000000000000000001"'),
     *amounts(8, 422, "invalid_amount", '"1_000"', '" 1 "', '"+1"', '"01"', '"0x10"', '"1."', '".5"', '"1,00"', '""'),
     *amounts(9, 422, "invalid_amount", '"١٢"', '"１２"', '"\\u0661\\u0662"'),
     *amounts(10, 422, "amount_too_large", '"' + "1" * 21 + '"'),
@@ -541,6 +541,47 @@ CREDENTIALS = [
     ),
 ]
 
+
+def account(**members: str) -> bytes:
+    return post("/v1/accounts", joined({"code": '"new"', "currency": '"USD"', "type": '"liability"', **members}))
+
+
+CONTRACTS = [
+    *rows(
+        93,
+        201,
+        None,
+        {
+            "zeros at the end": payment(amount='"1.000"', from_='"poor"', to='"rich"'),
+            "more zeros at the end": payment(amount='"1' + "." + "0" * 18 + '"', from_='"poor"', to='"rich"'),
+            "nine digits of a second": payment(effective_at='"2026-01-01T00:00:00.123456789Z"'),
+            "small letters in a time": payment(effective_at='"2026-01-01t00:00:00z"'),
+            "a floor above what is there": account(code='"saver"', min_available='"100"'),
+        },
+    ),
+    *rows(
+        94,
+        422,
+        "effective_in_future",
+        {one: payment(effective_at=f'"{one}"') for one in ("9998-01-01T00:00:00Z", "9999-12-29T23:59:59.999999999z")},
+    ),
+    *rows(
+        94,
+        422,
+        "validation_error",
+        {
+            one: payment(effective_at=f'"{one}"')
+            for one in ("1969-12-31T23:59:59.999999999Z", "0001-01-03T00:00:00Z", "2026-01-01T00:00:00.1234567890Z")
+        },
+    ),
+    *rows(
+        95,
+        422,
+        "code_reserved",
+        {one: account(code=f'"{one}"') for one in ("clearing:internal:EUR", "clients:1", "holds:1", "zerosum:")},
+    ),
+]
+
 CATALOGUE: dict[str, list[Row]] = {
     "amounts": AMOUNTS,
     "currencies and accounts": ACCOUNTS,
@@ -550,4 +591,5 @@ CATALOGUE: dict[str, list[Row]] = {
     "HTTP": HTTP,
     "queries and pages": QUERIES,
     "credentials": CREDENTIALS,
+    "money contracts": CONTRACTS,
 }

@@ -104,11 +104,18 @@ INVALID = [
     *('"-0"', '"-0.00"', '"--1"', '"+1"', '"01"', '"00"', '"0x10"', '"1."', '".5"', '"1,00"', '"1.2.3"', '""', '"-"'),
     *('"1_000"', '" 1 "', '"1 "', '" 1"', '"1 000"', '"1\\t"', '"1\\n"', '"$1"', '"1USD"', '"one"', '"null"'),
     *('"١٢"', '"１２"', '"1٫5"', '"½"', '"Ⅷ"', '"−1"', '"1\u200b"'),
-    *('"0.' + "1" * 19 + '"', '"0.' + "1" * 41 + '"', '"' + "9" * 5000 + '"', '"0.' + "0" * 5000 + '1"'),
+    *(
+        '"0.' + "1" * 19 + '"',
+        '"1.' + "0" * 19 + '"',
+        '"1.' + "0" * 10_000 + '"',
+        '"0.' + "1" * 41 + '"',
+        '"' + "9" * 5000 + '"',
+        '"0.' + "0" * 5000 + '1"',
+    ),
 ]
 INVALID_ABOVE_ZERO = ['"0"', '"0.00"', '"-1"', '"-0.01"']
 """Only where an amount must be above zero: a limit may be zero or less."""
-TOO_PRECISE = ['"10.005"', '"0.001"', '"10.500"', '"1.' + "0" * 18 + '"']
+TOO_PRECISE = ['"10.005"', '"0.001"', '"10.5001"', '"1.' + "0" * 17 + '1"']
 TOO_LARGE = ['"1' + "0" * 20 + '"', '"' + "9" * 21 + '"', '"' + "9" * 50 + '.00"']
 NO_VALUE = ["[]", "{}", '["1"]', '{"amount":"1"}']
 
@@ -177,9 +184,9 @@ async def test_an_amount_is_above_zero_and_there(books: Client, place: Place) ->
     ("currency", "text", "code"),
     [
         ("JPY", '"10.5"', "amount_too_precise"),
-        ("JPY", '"10.0"', "amount_too_precise"),
+        ("JPY", '"10.01"', "amount_too_precise"),
         ("KWD", '"1.2345"', "amount_too_precise"),
-        ("CLF", '"1.00000"', "amount_too_precise"),
+        ("CLF", '"1.00001"', "amount_too_precise"),
     ],
 )
 async def test_each_currency_has_its_places(books: Client, place: Place, currency: str, text: str, code: str) -> None:
@@ -202,8 +209,7 @@ async def test_a_limit_may_be_zero_or_less_or_null(client: Client, text: str) ->
         answer = await client.http.post(
             "/v1/accounts", content=body.replace(f'"{MARK}"', text).encode(), headers=headers
         )
-        is_refused = name == "max_available" and text.startswith('"-')
-        assert answer.status_code == (422 if is_refused else 201), answer.text
+        assert answer.status_code == 201, answer.text
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
@@ -231,7 +237,7 @@ async def test_a_monstrous_amount_costs_no_time(books: Client, place: Place, tex
     assert min(spent) < CPU_SECONDS_MAX
 
 
-@pytest.mark.parametrize("text", ["0.01", "1", "1.0", "1.00", "999.99"])
+@pytest.mark.parametrize("text", ["0.01", "1", "1.0", "1.00", "1.000", "1.500000000000000000", "999.99"])
 async def test_good_amounts_are_taken_everywhere(books: Client, text: str) -> None:
     for place in PLACES[:8]:
         await books.deposit("a", "1000")

@@ -30,13 +30,15 @@ PUBLIC = {
     "/metrics",
     "/v1/oauth/token",
     "/.well-known/jwks.json",
+    "/",
+    "/favicon.ico",
+    "/favicon.svg",
     "/docs",
-    "/docs/oauth2-redirect",
     "/docs/assets/{name}",
     "/redoc",
     "/openapi.json",
 }
-MANUAL = {"/docs", "/docs/oauth2-redirect", "/docs/assets/{name}", "/redoc", "/openapi.json"}
+MANUAL = {"/docs", "/docs/assets/{name}", "/redoc", "/openapi.json", "/favicon.ico", "/favicon.svg"}
 OF_ALL_LEDGERS = {Scope.ADMIN}
 """Administration is of the whole service."""
 

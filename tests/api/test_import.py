@@ -242,7 +242,7 @@ class Odd(Cut):
         return [next(answers) if item in taken else Result(self._code, is_replay=False) for item in items]
 
 
-@pytest.mark.parametrize("code", ["account_not_found", "currency_mismatch", "amount_too_precise", "unavailable", "new"])
+@pytest.mark.parametrize("code", ["account_not_found", "currency_mismatch", "currency_exists", "unavailable", "new"])
 async def test_an_answer_that_is_no_refusal_stops_the_import_and_another_run_goes_on(
     service: Service, client: Client, code: str
 ) -> None:

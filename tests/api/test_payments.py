@@ -182,8 +182,8 @@ async def test_two_names_of_one_account_are_one_account(client: Client) -> None:
     refused(await client.transfer("alice", alice["id"], "1"), 422, "same_account", "/to")
 
 
-@pytest.mark.parametrize("effective_at", ["0001-01-02T00:00:00.000000Z", "9999-12-30T23:59:59.999999Z"])
-async def test_a_payment_may_be_effective_at_nearly_any_time(client: Client, effective_at: str) -> None:
+@pytest.mark.parametrize("effective_at", ["1970-01-01T00:00:00.000000Z", "1999-12-31T23:59:59.999999Z"])
+async def test_a_payment_may_be_effective_at_any_time_that_has_passed(client: Client, effective_at: str) -> None:
     await client.open_account("a")
     made = (await client.pay(payment("deposit", to="a", effective_at=effective_at))).json()
     assert made["effective_at"] == effective_at

@@ -21,7 +21,7 @@ from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
 from zerosum.services.statements import Statements
 
-NOVEMBER = {"from": "2026-11-01", "to": "2026-12-01"}
+NOVEMBER = {"from": "2025-11-01", "to": "2025-12-01"}
 
 
 @pytest.fixture
@@ -53,11 +53,11 @@ async def statement(client: Client, account: str = "a", **parameters: str) -> di
 
 async def a_year(client: Client) -> dict[str, Any]:
     account = await client.open_account("a")
-    await pay(client, "100", "2026-10-31T23:59:59.999999Z")
-    await pay(client, "10", "2026-11-01T00:00:00Z")
-    await pay(client, "-4", "2026-11-30T23:59:59.999999Z")
-    await pay(client, "50", "2026-12-01T00:00:00Z")
-    await pay(client, "-1", "2026-11-15T12:00:00Z")  # written last, though it happened before
+    await pay(client, "100", "2025-10-31T23:59:59.999999Z")
+    await pay(client, "10", "2025-11-01T00:00:00Z")
+    await pay(client, "-4", "2025-11-30T23:59:59.999999Z")
+    await pay(client, "50", "2025-12-01T00:00:00Z")
+    await pay(client, "-1", "2025-11-15T12:00:00Z")  # written last, though it happened before
     return account
 
 
@@ -68,8 +68,8 @@ async def test_it_holds_what_happened_in_the_span_in_the_order_in_which_it_happe
         "account_id": account["id"],
         "code": "a",
         "currency": "USD",
-        "from": "2026-11-01T00:00:00.000000Z",
-        "to": "2026-12-01T00:00:00.000000Z",
+        "from": "2025-11-01T00:00:00.000000Z",
+        "to": "2025-12-01T00:00:00.000000Z",
         "opening": "100.00",
         "closing": "105.00",
     }
@@ -89,9 +89,9 @@ async def test_it_holds_what_happened_in_the_span_in_the_order_in_which_it_happe
 
 async def test_statements_that_follow_each_other_fit_together(client: Client) -> None:
     await a_year(client)
-    october = await statement(client, **{"from": "2026-10-01", "to": "2026-11-01"})
+    october = await statement(client, **{"from": "2025-10-01", "to": "2025-11-01"})
     november = await statement(client)
-    december = await statement(client, **{"from": "2026-12-01", "to": "2027-01-01"})
+    december = await statement(client, **{"from": "2025-12-01", "to": "2026-01-01"})
     assert october["opening"] == "0.00"
     assert (october["closing"], november["closing"]) == (november["opening"], december["opening"])
     assert december["closing"] == (await client.balance("a"))["posted"]
@@ -106,9 +106,9 @@ async def test_an_account_of_ours_grows_by_debits(client: Client) -> None:
 
 async def test_a_span_of_nothing_is_empty_and_times_are_as_good_as_days(client: Client) -> None:
     await a_year(client)
-    same = {"from": "2026-11-01T01:00:00+01:00", "to": "2026-12-01T00:00:00Z"}
+    same = {"from": "2025-11-01T01:00:00+01:00", "to": "2025-12-01T00:00:00Z"}
     assert await statement(client, **same) == await statement(client)
-    instant = await statement(client, **{"from": "2026-11-01", "to": "2026-11-01"})
+    instant = await statement(client, **{"from": "2025-11-01", "to": "2025-11-01"})
     assert (instant["opening"], instant["lines"], instant["closing"]) == ("100.00", [], "100.00")
 
 
@@ -152,13 +152,13 @@ async def test_the_csv_says_the_same(client: Client) -> None:
 @pytest.mark.parametrize(
     ("parameters", "pointer"),
     [
-        ({"from": "2026-11-01"}, "to"),
-        ({"to": "2026-11-01"}, "from"),
-        ({**NOVEMBER, "from": "2026-13-01"}, "from"),
-        ({**NOVEMBER, "from": "2026-11-01T00:00:00"}, "from"),
+        ({"from": "2025-11-01"}, "to"),
+        ({"to": "2025-11-01"}, "from"),
+        ({**NOVEMBER, "from": "2025-13-01"}, "from"),
+        ({**NOVEMBER, "from": "2025-11-01T00:00:00"}, "from"),
         ({**NOVEMBER, "to": "tomorrow"}, "to"),
-        ({**NOVEMBER, "from": "2026-12-02"}, "from"),
-        ({"from": "2025-01-01", "to": "2026-01-03"}, "to"),
+        ({**NOVEMBER, "from": "2025-12-02"}, "from"),
+        ({"from": "2024-01-01", "to": "2025-01-03"}, "to"),
         ({**NOVEMBER, "format": "pdf"}, "format"),
     ],
 )
@@ -179,7 +179,7 @@ async def test_more_lines_than_fit_are_refused_and_not_cut(
     await a_year(client)
     caller, span = (
         Caller(ledger_id, "test"),
-        {"start": datetime(2026, 11, 1, tzinfo=UTC), "end": datetime(2026, 12, 1, tzinfo=UTC)},
+        {"start": datetime(2025, 11, 1, tzinfo=UTC), "end": datetime(2025, 12, 1, tzinfo=UTC)},
     )
     directory, currencies = AccountDirectory(database), Currencies(database, now)
     enough = Statements(database, directory, currencies, lines_max=3)

@@ -148,7 +148,7 @@ MEANS_A_BUG = {
     "accounts_version_not_negative": "versions only grow",
     "accounts_totals_not_negative": "totals only grow, and releases match placements",
     "accounts_available_above_floor": "the Book has refused before",
-    "accounts_limits_ordered": "check_limits has refused before",
+    "accounts_limits_ordered": "with_limits has refused before",
     "postings_amount_positive": "Money cannot exist otherwise",
     "postings_held_not_negative": "releases match placements",
     "postings_side_known": "Side knows no other",
@@ -260,7 +260,12 @@ def test_no_code_changes_the_journal() -> None:
         module.place(node)
         for module in modules()
         for node in ast.walk(module.tree)
-        if (isinstance(node, ast.Constant) and any(word in str(node.value).lower() for word in words))
+        # One thing may go, by one way: refusals after thirty days, which triggers see to.
+        if (
+            isinstance(node, ast.Constant)
+            and node.value != guards.PURGE_REFUSALS
+            and any(word in str(node.value).lower() for word in words)
+        )
         or (isinstance(node, ast.Call) and _is_change_of(names, node))
     ]
     assert not found, f"{found}: the journal is never changed. Post a reversal or an adjustment."

@@ -17,10 +17,12 @@ OPEN_TO_ALL = {
     "GET /metrics": "asked by Prometheus; a setting moves or closes it",
     "GET /.well-known/jwks.json": "public keys",
     "GET /docs": "the manual",
-    "GET /docs/oauth2-redirect": "the manual",
     "GET /docs/assets/{name}": "the manual",
     "GET /redoc": "the manual",
     "GET /openapi.json": "the manual",
+    "GET /": "what runs here",
+    "GET /favicon.ico": "the sign beside the address",
+    "GET /favicon.svg": "the sign beside the address",
     "POST /v1/oauth/token": "where credentials are presented",
 }
 WITHOUT_A_KEY = {

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from zerosum.api import manual
+from zerosum.api import openapi_document
 from zerosum.api.schemas.accounts import SideName, StatusName, TypeName
 from zerosum.api.schemas.ledgers import ScopeName
 from zerosum.api.schemas.payments import PaymentStatusName, PaymentTypeName
@@ -32,4 +32,6 @@ def test_the_words_of_a_schema_are_those_of_the_domain(name: str) -> None:
 
 
 def test_every_scope_is_offered_in_the_manual() -> None:
-    assert set(manual._SCOPES) == set(Scope), "Say in _SCOPES in api/manual.py what the scope allows."
+    assert set(openapi_document._SCOPES) == set(Scope), (
+        "Say in _SCOPES in api/openapi_document.py what the scope allows."
+    )

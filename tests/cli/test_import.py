@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -121,7 +122,26 @@ def test_only_the_first_malformed_rows_of_all_files_are_told(running: Installati
     lines = said.err.splitlines()
     assert lines[19] == f"zerosum: {paths[1]} line 6: unknown_type"
     assert lines[20] == "zerosum: and 10 more malformed rows"
-    assert (said.code, len(lines)) == (0, 22)
+    assert lines[21] == "not carried out: 30 unknown_type"
+    assert (said.code, len(lines)) == (1, 23)
+
+
+def test_a_file_of_which_nothing_was_carried_out_ends_with_1_and_says_why(
+    running: Installation, tmp_path: Path
+) -> None:
+    path, where = tmp_path / "refused.csv", ["--data-dir", str(running.folder)]
+    path.write_text(HEADER + "dispute,1,4000000000\n" * 3 + "withdrawal,60000,4000000001,1\ndeposit,1,1,5,50\n")
+    for _ in range(2):  # The second time it is all there before.
+        said = zerosum("import", str(path), *where, "--json")
+        assert said.code == 1
+        assert "not carried out: 3 tx_not_found, 1 insufficient_funds, 1 surplus_value" in said.err
+        summary = json.loads(said.out)
+        assert summary["reasons"] == {"tx_not_found": 3, "insufficient_funds": 1, "surplus_value": 1}
+        assert (summary["carried_out"], summary["refused"], summary["malformed"]) == (0, 4, 1)
+    path.write_text(path.read_text() + "deposit,1,4000000002,1\n")
+    assert zerosum("import", str(path), *where).code == 0
+    path.write_text(HEADER)
+    assert zerosum("import", str(path), *where).code == 0
 
 
 def test_another_file_under_a_known_name_is_one_clear_line(running: Installation, tmp_path: Path) -> None:
@@ -160,6 +180,7 @@ def test_a_database_that_is_named_wins_over_the_service_of_the_environment(
         (["a.csv", "a.csv", "--name", "x"], "--name"),
         (["a.csv", "--data-dir", "/nosuch"], "nothing runs"),
         (["bad.csv"], "column"),
+        (["european.csv"], "separated by semicolons"),
         (["a.csv", "--url", "http://127.0.0.1:1", "--token", "x", "--data-dir", "/nosuch"], "--data-dir"),
         (["a.csv", "--url", "http://127.0.0.1:1", "--token", "x", "--ledger", "led_x"], "--ledger"),
         (["a.csv", "--url", "http://[::1", "--token", "x"], "is not a URL"),
@@ -172,6 +193,7 @@ def test_a_database_that_is_named_wins_over_the_service_of_the_environment(
 def test_what_cannot_begin_is_one_clear_line(tmp_path: Path, arguments: list[str], words: str) -> None:
     (tmp_path / "a.csv").write_text(HEADER)
     (tmp_path / "bad.csv").write_text("type,client\n")
+    (tmp_path / "european.csv").write_text("type;client;tx;amount\ndeposit;1;1;5,50\n")
     named = [str(tmp_path / each) if each.endswith(".csv") else each for each in arguments]
     assert_one_clear_line(zerosum("import", *named), words)
 

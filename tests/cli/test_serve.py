@@ -192,7 +192,7 @@ async def test_a_migration_without_the_rights_for_it_ends_in_one_line(servers: S
     await connection.execute("create database zerosum_forbidden")
     await connection.close()
     said = zerosum("migrate", environment={"ZEROSUM_MIGRATION_DATABASE_URL": servers.dsn("zerosum_forbidden")})
-    assert (said.code, said.out, len(said.err.splitlines())) == (1, "", 1)
+    assert (said.code, said.out, len(said.err.splitlines())) == (2, "", 1)
     assert "permission denied" in said.err
 
 

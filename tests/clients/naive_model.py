@@ -142,6 +142,7 @@ def read(text: str) -> list[NaiveRow]:
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), skipinitialspace=True)
     rows = []
     columns: dict[str, int] | None = None
+    names: list[str] = []
     line = 1
     for raw in reader:
         fields = [one.strip(" \t") for one in raw]
@@ -151,6 +152,11 @@ def read(text: str) -> list[NaiveRow]:
         if columns is None:
             names = [one.lower() for one in fields]
             columns = {name: names.index(name) for name in ("type", "client", "tx", "amount")}
+            while not names[-1]:
+                names.pop()
+            continue
+        if any(fields[len(names) :]):
+            rows.append(NaiveRow(first_line, is_malformed=True))
             continue
         rows.append(read_row(first_line, {n: fields[at] if at < len(fields) else "" for n, at in columns.items()}))
     return rows

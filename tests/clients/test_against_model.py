@@ -64,6 +64,7 @@ def _row(draw: st.DrawFn, columns: tuple[str, ...]) -> str:
     if columns == COLUMNS[:4] and draw(st.booleans()) and fields["type"] in TYPES[2:]:
         columns = columns[:3]
     line = ",".join(draw(_writings(fields[name])) for name in columns)
+    line += draw(st.sampled_from([""] * 12 + [",", ",,", ', "",', ",50", ", ,x", ',"5"']))
     return line + draw(st.sampled_from(["\n", "\n", "\n", "\r\n", "\n\n", "\n \t\n"]))
 
 

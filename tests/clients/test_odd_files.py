@@ -11,7 +11,7 @@ from zerosum.ingest.client_files.records import RECORD_BYTES_MAX
 from zerosum.ingest.client_files.run import Run
 from zerosum.ingest.client_files.window import InputFault
 
-HEADER = "type,client,tx,amount\n"
+HEADER = "type,client,tx,amount,memo\n"
 both_engines = pytest.mark.parametrize("engine", ENGINES)
 any_blocks = pytest.mark.parametrize("block_bytes", [1, 2, 3, 5, 16, 1 << 16])
 

@@ -96,14 +96,6 @@ class ModelBook:
             account.overdrawn = is_below and (account.overdrawn or any(line.may_overdraw for line in own))
         return None
 
-    def may_have_limits(self, name: str, floor: int | None, ceiling: int | None) -> bool:
-        account = self.accounts[name]
-        if floor is not None and ceiling is not None and floor > ceiling:
-            return False
-        if floor is not None and account.available < floor and not account.overdrawn:
-            return False
-        return ceiling is None or account.available <= ceiling
-
     def may_be_closed(self, name: str) -> bool:
         return self.accounts[name].posted == 0 and self.accounts[name].held == 0
 

@@ -21,10 +21,10 @@ from zerosum.domain.ledger.account import (
     AccountType,
     Layer,
     Side,
-    check_limits,
     status_after_close,
     status_after_freeze,
     status_after_unfreeze,
+    with_limits,
 )
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.chain import genesis
@@ -58,12 +58,14 @@ def unit_counts(places: int) -> st.SearchStrategy[int]:
 @st.composite
 def accounts(draw: st.DrawFn, name: str) -> ModelAccount:
     currency = CURRENCIES[draw(st.sampled_from(["USD", "USD", "USD", "JPY", "ETH"]))]
+    floor = draw(st.none() | st.integers(-15, 5))
     return ModelAccount(
         type=draw(st.sampled_from([type_.value for type_ in AccountType])),
         currency=currency.code,
         places=currency.exponent,
-        floor=draw(st.none() | st.integers(-15, 0)),
-        ceiling=draw(st.none() | st.none() | st.integers(0, 40)),
+        floor=floor,
+        ceiling=draw(st.none() | st.none() | st.integers(-3 if floor is None else max(-3, floor), 40)),
+        overdrawn=floor is not None and floor > 0,
     )
 
 
@@ -201,12 +203,12 @@ class Run:
     def change_limits(self, name: str, floor: int | None, ceiling: int | None) -> None:
         account, state = self.model.accounts[name], self.book.accounts[account_id(name)]
         limits = decimal_of(floor, account.places), decimal_of(ceiling, account.places)
-        assert succeeds(check_limits, state, *limits) == self.model.may_have_limits(name, floor, ceiling)
-        if self.model.may_have_limits(name, floor, ceiling):
+        is_possible = floor is None or ceiling is None or floor <= ceiling
+        assert succeeds(with_limits, state, *limits) == is_possible
+        if is_possible:
             account.floor, account.ceiling = floor, ceiling
-            account.overdrawn = account.overdrawn and floor is not None and account.available < floor
-            state.min_available, state.max_available = limits
-            state.overdrawn = state.overdrawn and state.is_below_floor
+            account.overdrawn = floor is not None and account.available < floor
+            self.book.accounts[account_id(name)] = with_limits(state, *limits)
 
     def change_status(self, verb: str, name: str) -> None:
         account, state = self.model.accounts[name], self.book.accounts[account_id(name)]
@@ -233,20 +235,21 @@ def state_of(name: str, account: ModelAccount) -> AccountState:
     """An account with nothing in it."""
     zero = decimal_of(0, account.places)
     assert zero is not None
-    return AccountState(
+    empty = AccountState(
         ledger_id=LEDGER,
         id=account_id(name),
         currency=account.currency,
         normal_side=AccountType(account.type).normal_side,
         status=AccountStatus(account.status),
-        min_available=decimal_of(account.floor, account.places),
-        max_available=decimal_of(account.ceiling, account.places),
+        min_available=None,
+        max_available=None,
         posted_debits=zero,
         posted_credits=zero,
         held=zero,
         version=0,
         head=genesis(LEDGER, account_id(name)),
     )
+    return with_limits(empty, decimal_of(account.floor, account.places), decimal_of(account.ceiling, account.places))
 
 
 def command_of(lines: Sequence[Line], *, key: str) -> PostEntry:

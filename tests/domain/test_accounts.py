@@ -7,17 +7,16 @@ from decimal import Decimal
 import pytest
 
 from tests.domain.builders import account, wallet
-from zerosum.domain.errors import DomainError, InvalidState, LimitExceeded, ValidationFailed
+from zerosum.domain.errors import InvalidState, ValidationFailed
 from zerosum.domain.ledger.account import (
-    AccountState,
     AccountStatus,
     AccountType,
     Layer,
     Side,
-    check_limits,
     status_after_close,
     status_after_freeze,
     status_after_unfreeze,
+    with_limits,
 )
 
 OPEN, FROZEN, CLOSED = AccountStatus.OPEN, AccountStatus.FROZEN, AccountStatus.CLOSED
@@ -103,48 +102,35 @@ def limit(text: str | None) -> Decimal | None:
         (None, "10.00"),
         ("10.00", "10.00"),
         ("0.00", "99999999999999999999.99"),
+        (None, "9.99"),
+        (None, "-1.00"),
     ],
 )
-def test_an_account_may_get_limits_it_keeps_already(floor: str | None, ceiling: str | None) -> None:
-    check_limits(wallet("alice", "10.00"), limit(floor), limit(ceiling))
+def test_an_account_may_get_limits_and_is_not_below_a_floor_it_has_reached(
+    floor: str | None, ceiling: str | None
+) -> None:
+    limited = with_limits(wallet("alice", "10.00"), limit(floor), limit(ceiling))
+    assert (limited.min_available, limited.max_available, limited.overdrawn) == (limit(floor), limit(ceiling), False)
 
 
-def refusal_of(state: AccountState, floor: str | None, ceiling: str | None) -> DomainError:
-    with pytest.raises(DomainError) as caught:
-        check_limits(state, limit(floor), limit(ceiling))
-    return caught.value
-
-
-def test_a_floor_above_what_is_available_is_refused() -> None:
-    refusal = refusal_of(wallet("alice", "10.00"), "10.01", None)
-    assert isinstance(refusal, LimitExceeded)
-    assert refusal.pointer == "/min_available"
-    assert refusal.facts == {"available": "10.00"}
-
-
-def test_a_ceiling_below_what_is_available_is_refused() -> None:
-    refusal = refusal_of(wallet("alice", "10.00"), None, "9.99")
-    assert isinstance(refusal, LimitExceeded)
-    assert refusal.pointer == "/max_available"
-    assert refusal.facts == {"available": "10.00"}
-
-
-def test_limits_bind_what_is_available_and_not_what_is_posted() -> None:
+def test_a_floor_may_lie_above_what_is_available_and_the_account_says_so() -> None:
     held = account("alice", "10.00", held="4.00")
-    check_limits(held, Decimal("6.00"), Decimal("6.00"))
-    assert isinstance(refusal_of(held, "6.01", None), LimitExceeded)
-    assert isinstance(refusal_of(held, None, "5.99"), LimitExceeded)
+    assert with_limits(held, Decimal("6.01"), None).overdrawn
+    assert not with_limits(held, Decimal("6.00"), None).overdrawn
+    assert not held.overdrawn
 
 
-def test_a_floor_above_the_ceiling_is_refused_before_anything_else() -> None:
-    refusal = refusal_of(wallet("alice", "10.00"), "20.00", "19.99")
-    assert isinstance(refusal, ValidationFailed)
-    assert refusal.pointer == "/min_available"
+def test_a_floor_above_the_ceiling_is_refused() -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        with_limits(wallet("alice", "10.00"), Decimal("20.00"), Decimal("19.99"))
+    assert caught.value.pointer == "/min_available"
 
 
-def test_an_account_a_dispute_has_overdrawn_may_keep_its_floor() -> None:
-    check_limits(account("alice", "-10.00", overdrawn=True), Decimal("0.00"), None)
-    assert isinstance(refusal_of(account("alice", "-10.00"), "0.00", None), LimitExceeded)
+def test_an_account_a_dispute_has_overdrawn_stays_so_until_its_floor_is_lowered() -> None:
+    overdrawn = account("alice", "-10.00", overdrawn=True)
+    assert with_limits(overdrawn, Decimal("0.00"), None).overdrawn
+    assert not with_limits(overdrawn, Decimal("-10.00"), None).overdrawn
+    assert not with_limits(overdrawn, None, None).overdrawn
 
 
 # --- Status ----------------------------------------------------------------------------------------------------------

@@ -121,7 +121,6 @@ class BookMachine(RuleBasedStateMachine):
         for state in self.run.book.accounts.values():
             assert state.held >= 0
             assert state.overdrawn == state.is_below_floor
-            assert state.max_available is None or state.available <= state.max_available
 
     def teardown(self) -> None:
         heads: dict[UUID, bytes] = {state.id: state.head for state in self.run.book.accounts.values()}

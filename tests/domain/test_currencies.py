@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, Inexact
+from decimal import Decimal
 
 import iso4217
 import pytest
 
 from tests.domain.builders import BTC, ETH, JPY, KWD, USD
-from zerosum.domain.errors import CurrencyExists, InvalidCurrency
+from zerosum.domain.errors import AmountTooPrecise, CurrencyExists, InvalidCurrency
 from zerosum.domain.money import EXPONENT_MAX, Currency, CurrencyTable
 
 WITHOUT_MINOR_UNIT = ("XAU", "XAG", "XPD", "XPT", "XDR", "XBA", "XTS", "XXX")
@@ -78,9 +78,9 @@ def test_a_number_is_brought_to_the_currencys_places() -> None:
 
 
 def test_a_number_finer_than_the_currency_raises_and_is_never_rounded() -> None:
-    with pytest.raises(Inexact):
+    with pytest.raises(AmountTooPrecise):
         USD.scaled(Decimal("0.001"))
-    with pytest.raises(Inexact):
+    with pytest.raises(AmountTooPrecise):
         JPY.scaled(Decimal("0.5"))
 
 

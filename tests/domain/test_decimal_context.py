@@ -26,7 +26,7 @@ from decimal import (
 import pytest
 
 from tests.domain.builders import ETH, NOON, USD, account, payment, post_entry, shown, shown_lines, transfer
-from zerosum.domain.ledger.account import AccountType, check_limits
+from zerosum.domain.ledger.account import AccountType, with_limits
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, parse_amount, parse_signed_amount, render_amount
@@ -81,7 +81,7 @@ def everything() -> Iterator[str]:
         yield shown_lines(outcome.entry) if isinstance(outcome, Posted) else f"{number} {outcome.refusal.facts}"
         yield shown(book)
         yield from [f"{state.available:f} {state.head.hex()}" for state in book.accounts.values()]
-    check_limits(book.accounts[account("bob").id], Decimal("-1E+18"), None)
+    with_limits(book.accounts[account("bob").id], Decimal("-1E+18"), None)
 
 
 @pytest.mark.parametrize("context", HOSTILE.values(), ids=HOSTILE)

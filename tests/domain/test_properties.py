@@ -118,14 +118,34 @@ def test_an_entry_can_exist_only_if_it_balances(data: st.DataObject) -> None:
 
 @PROPERTY
 @given(runs())
-def test_nothing_but_a_posting_that_may_overdraw_takes_available_below_the_floor(run: Run) -> None:
-    excused = {line.account for judged in run.judged for line in judged.lines if line.may_overdraw}
+def test_whoever_is_below_the_floor_was_overdrawn_or_never_reached_it(run: Run) -> None:
     for name in run.model.accounts:
         state = run.book.accounts[account_id(name)]
-        if state.min_available is not None and state.available < state.min_available:
-            assert state.overdrawn
-        if state.overdrawn:
-            assert name in excused
+        is_below = state.min_available is not None and state.available < state.min_available
+        assert state.overdrawn == is_below
+
+
+@PROPERTY
+@given(runs())
+def test_nothing_but_a_posting_that_may_overdraw_lowers_what_is_available_to_below_the_floor(run: Run) -> None:
+    for judged in run.judged:
+        excused = {account_id(line.account) for line in judged.lines if line.may_overdraw}
+        for id_, after in judged.after.items():
+            if id_ not in excused and after.available < judged.before[id_].available:
+                assert after.min_available is None or after.available >= after.min_available
+
+
+@PROPERTY
+@given(runs())
+def test_only_what_lowers_available_is_refused_for_a_floor_and_only_what_raises_it_for_a_ceiling(run: Run) -> None:
+    for judged in run.judged:
+        for code, pointer in judged.told:
+            if code not in ("insufficient_funds", "limit_exceeded"):
+                continue
+            line = judged.lines[int((pointer or "").split("/")[2])]
+            own = [one for one in judged.lines if one.account == line.account]
+            growth = replace(run.model.accounts[line.account], lines=own).available
+            assert growth < 0 if code == "insufficient_funds" else growth > 0
 
 
 @PROPERTY

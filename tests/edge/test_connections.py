@@ -19,12 +19,13 @@ import uvicorn
 from tests.edge.certificates import Authority
 from tests.gateway.ground import Ground
 from zerosum.gateway import front_door
-from zerosum.gateway.client_address import client_address, parse_network
+from zerosum.gateway.client_address import client_address
 from zerosum.gateway.exchange import REST, TLS
 from zerosum.gateway.front_door import ConnectionLimits
 from zerosum.gateway.http_server import GuardedProtocol, server_options, tls_options
 from zerosum.gateway.lingering_server import LingeringServer
 from zerosum.gateway.routing import Answer, Call
+from zerosum.services.addresses import parse_network
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: zerosum.test\r\n\r\n"
 PATIENCE_SECONDS = 8.0
@@ -242,7 +243,7 @@ async def test_empty_lines_before_a_request_are_fine_and_a_fast_one_is_served() 
 async def test_silent_handshakes_end_and_lock_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_door, "HANDSHAKE_SECONDS_MAX", 1.0)
     authority = Authority(tmp_path)
-    certificate, key = authority.issue("localhost")
+    certificate, key = authority.sign("localhost", host="localhost")
     original = front_door.FrontDoor.__init__
 
     def impatient(self: Any, *arguments: Any, **options: Any) -> None:
@@ -341,8 +342,8 @@ def test_ipv4_mapped_into_ipv6_is_ipv4_in_limits_and_in_trust() -> None:
 
 
 async def test_a_callers_certificate_is_verified_and_told_and_may_be_left_out(tmp_path: Path) -> None:
-    authority, stranger = Authority(tmp_path / "a"), Authority(tmp_path / "b")
-    certificate, key = authority.issue("localhost")
+    authority, stranger = Authority(tmp_path), Authority(tmp_path, "another authority")
+    certificate, key = authority.sign("localhost", host="localhost")
     seen: list[Any] = []
 
     class Telling(Ground):
@@ -353,10 +354,10 @@ async def test_a_callers_certificate_is_verified_and_told_and_may_be_left_out(tm
 
     read = b"GET /read HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n\r\n"
     async with running(ground=Telling(), **tls_options(certificate, key, authority.path)) as service:
-        for shown in (None, authority.issue("caller-7")):
+        for shown in (None, authority.sign("caller-7")):
             peer = await service.connect(ssl=authority.trust(shown), server_hostname="localhost")
             assert await peer.ask(read) == b"HTTP/1.1 200 OK"
-        forged = authority.trust(stranger.issue("evil"))
+        forged = authority.trust(stranger.sign("evil"))
         with contextlib.suppress(ssl.SSLError, ConnectionError):
             assert await (await service.connect(ssl=forged, server_hostname="localhost")).ask(read) == b""
     assert seen[0] is None

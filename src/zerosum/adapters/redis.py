@@ -12,7 +12,8 @@ from typing import Any
 
 from hiredis import ReplyError
 
-from zerosum.adapters.redis_wire import RedisAddress, RedisWire, open_wire
+from zerosum.adapters.redis_address import RedisAddress
+from zerosum.adapters.redis_wire import RedisWire, open_wire
 
 CONNECT_SECONDS_MAX = 1.0
 """Nobody waits for it but the start of the process."""
@@ -49,6 +50,7 @@ class RedisLink:
     def __init__(self, url: str) -> None:
         self.breaks = 0
         self._address = RedisAddress.parse(url)
+        self._tls = self._address.tls()
         self._wire: RedisWire | None = None
         self._on_break: list[Callable[[], None]] = []
         self._on_return: list[Callable[[], Awaitable[None]]] = []
@@ -119,7 +121,7 @@ class RedisLink:
     async def _connect(self) -> None:
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
-                wire = await open_wire(self._address, self._break)
+                wire = await open_wire(self._address, self._tls, self._break)
         except (ReplyError, OSError) as error:
             self._say_away(error)
             self._is_lost.set()

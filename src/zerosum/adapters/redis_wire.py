@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from ssl import SSLContext
 from typing import Any, cast
 
 from hiredis import HiredisError, Reader, ReplyError, pack_command
-from redis.asyncio.connection import SSLConnection, parse_url
+
+from zerosum.adapters.redis_address import RedisAddress
 
 TICK_SECONDS = 0.01
 REPLY_TICKS_MAX = 5
@@ -27,34 +27,6 @@ WAITING_MAX = 10_000
 """More calls than ever wait for replies at once while Redis keeps pace."""
 
 _INCOMPLETE = object()
-
-
-@dataclass(frozen=True, slots=True)
-class RedisAddress:
-    """Where Redis is, and what to say to it first."""
-
-    host: str
-    port: int
-    path: str | None
-    tls: SSLContext | None
-    greeting: tuple[tuple[str | int, ...], ...]
-
-    @classmethod
-    def parse(cls, url: str) -> RedisAddress:
-        """From a URL as redis-py knows it: redis://, rediss:// (with ssl_… parameters) or unix://."""
-        parts: dict[str, Any] = dict(parse_url(url))
-        tls = None
-        if parts.get("connection_class") is SSLConnection:
-            options = {name: value for name, value in parts.items() if name.startswith("ssl_")}
-            tls = SSLConnection(**options).ssl_context.get()
-        greeting: list[tuple[str | int, ...]] = []
-        if "password" in parts:
-            user = (parts["username"],) if "username" in parts else ()
-            greeting.append(("AUTH", *user, parts["password"]))
-        if parts.get("db"):
-            greeting.append(("SELECT", parts["db"]))
-        greeting.append(("PING",))
-        return cls(parts.get("host", "localhost"), parts.get("port", 6379), parts.get("path"), tls, tuple(greeting))
 
 
 class RedisWire(asyncio.Protocol):
@@ -134,14 +106,16 @@ class RedisWire(asyncio.Protocol):
             self._ticking = self._loop.call_later(TICK_SECONDS, self._tick)
 
 
-async def open_wire(address: RedisAddress, on_lost: Callable[[RedisWire, Exception], None]) -> RedisWire:
+async def open_wire(
+    address: RedisAddress, tls: SSLContext | None, on_lost: Callable[[RedisWire, Exception], None]
+) -> RedisWire:
     """A connection on which Redis has answered. Raises OSError, or ReplyError where Redis refuses the caller."""
     loop = asyncio.get_running_loop()
     wire = RedisWire(on_lost)
     if address.path is not None:
         await loop.create_unix_connection(lambda: wire, address.path)
     else:
-        await loop.create_connection(lambda: wire, address.host, address.port, ssl=address.tls)
+        await loop.create_connection(lambda: wire, address.host, address.port, ssl=tls)
     try:
         for command in address.greeting:
             await wire.call(*command)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
@@ -13,8 +14,10 @@ from starlette.exceptions import HTTPException
 
 from zerosum import __version__
 from zerosum.api import problems
-from zerosum.api.endpoints import as_response
-from zerosum.api.manual import add_manual, manual_policies
+from zerosum.api.endpoints import Routes, TheCall, as_response
+from zerosum.api.first_page import Front, front_routes, icons
+from zerosum.api.manual import Manual
+from zerosum.api.openapi_document import openapi_document
 from zerosum.api.routes.accounts import account_routes
 from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.imports import import_routes
@@ -24,15 +27,21 @@ from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.services import Services
+from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
 from zerosum.api.validation import schema_refusal
 from zerosum.domain.errors import DomainError, InternalError, MethodNotAllowed, NotFound
-from zerosum.gateway.routing import SLASH_IN_A_SEGMENT, Call, Policy
+from zerosum.gateway.routing import SLASH_IN_A_SEGMENT, Answer, BodyKind, Call, Policy
 from zerosum.gateway.trace_context import log_failure
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+Endpoint = Callable[[Call], Awaitable[Answer]]
+
+NOWHERE = Front(url="http://localhost", version=__version__)
 
 
-def make_app(services: Services, system: System, lifespan: Lifespan) -> tuple[FastAPI, list[Policy]]:
+def make_app(
+    services: Services, system: System, lifespan: Lifespan, front: Front = NOWHERE
+) -> tuple[FastAPI, list[Policy]]:
     """The application, and the policy of each of its routes for the gateway layer."""
     app = FastAPI(
         title="Zerosum",
@@ -61,12 +70,46 @@ def make_app(services: Services, system: System, lifespan: Lifespan) -> tuple[Fa
         ledger_routes(services),
         system_routes(system),
         *([] if system.metrics is None else [metrics_routes(system.metrics)]),
+        front_routes(front),
     ]
     for group in groups:
         app.include_router(group.router)
-    add_manual(app, groups)
+    document = document_of(app, groups, front.url)
+    app.openapi = document  # type: ignore[method-assign]
+    endpoints: dict[str, Endpoint] = {path: icon.answer for path, icon in icons().items()}
+    if front.has_manual:
+        endpoints |= Manual(document).endpoints()
     add_problem_handlers(app)
-    return app, [policy for group in groups for policy in group.policies] + manual_policies()
+    return app, [policy for group in groups for policy in group.policies] + add_open_pages(app, endpoints)
+
+
+def document_of(app: FastAPI, groups: Sequence[Routes], url: str) -> Callable[[], dict[str, Any]]:
+    """What makes the OpenAPI document of these routes, once."""
+    documented = [model for group in groups for model in group.documented]
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = openapi_document(app, documented, url)
+        return app.openapi_schema
+
+    return document
+
+
+def add_open_pages(app: FastAPI, endpoints: Mapping[str, Endpoint]) -> list[Policy]:
+    """Pages open to everybody that stand in no manual, by their path. They are the same either way they are asked."""
+
+    def through_the_framework(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
+        async def answered(call: TheCall) -> Response:
+            return as_response(await endpoint(call))
+
+        return answered
+
+    for path, endpoint in endpoints.items():
+        app.add_api_route(path, through_the_framework(endpoint), include_in_schema=False, response_model=None)
+    return [
+        Policy(method="GET", template=path, scope=None, body=BodyKind.NONE, lean=endpoint)
+        for path, endpoint in endpoints.items()
+    ]
 
 
 class _Segments(Convertor[str]):
@@ -87,7 +130,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def refused(request: Request, error: Exception) -> Response:
         if isinstance(error, InternalError):
             log_failure(error, request.state.call.request_id, request.scope["headers"])
-        return _problem(request, error if isinstance(error, DomainError) else _unexpected())
+        return _problem(request, as_unreadable(request, error) if isinstance(error, DomainError) else _unexpected())
 
     async def misfit(request: Request, error: Exception) -> Response:
         if not isinstance(error, RequestValidationError):
@@ -102,6 +145,7 @@ def add_problem_handlers(app: FastAPI) -> None:
             return _problem(request, MethodNotAllowed("The method is not allowed here."))
         return _problem(request, _unexpected())
 
+    add_unreadable_handlers(app)
     app.add_exception_handler(DomainError, refused)
     app.add_exception_handler(RequestValidationError, misfit)
     app.add_exception_handler(HTTPException, http_error)

@@ -52,6 +52,7 @@ class Routes:
         endpoint: Callable[..., Any],
         *,
         scope: Scope | None,
+        operation_id: str | None = None,
         other_scope: Scope | None = None,
         security: list[dict[str, list[str]]] | None = None,
         summary: str,
@@ -77,7 +78,9 @@ class Routes:
         effort: int | None = None,
         costly_query: bytes = b"",
     ) -> None:
-        """`query` names the parameters the call knows; `families` those of the form name[key].
+        """`operation_id` is what generated clients call it: a verb and a noun, like `createPayment`.
+
+        `query` names the parameters the call knows; `families` those of the form name[key].
 
         `reads` or `form` documents the body, which endpoints read by themselves from the call: the gateway layer has
         judged and normalised it. `refusals` are those the route adds to what every call can meet, `named_in_body`
@@ -116,6 +119,7 @@ class Routes:
             path,
             endpoint,
             methods=[method],
+            operation_id=operation_id,
             summary=summary,
             description=description,
             response_model=answer,
@@ -180,5 +184,6 @@ def json_answer(status: int, content: Any, *, is_replay: bool = False) -> Answer
 def as_response(answer: Answer) -> Response:
     """A ready answer for the web framework, which passes it on as it is."""
     response = Response(answer.body, status_code=answer.status)
-    response.raw_headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
+    length = () if answer.status == 304 else ((b"content-length", b"%d" % len(answer.body)),)
+    response.raw_headers = [*length, *answer.headers]
     return response

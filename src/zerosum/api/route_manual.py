@@ -42,13 +42,16 @@ _WITH_JSON: tuple[Refusal, ...] = (
     errors.ValidationFailed,
     errors.UnknownField,
     errors.TooManyItems,
+    errors.PanNotAllowed,
 )
+_OF_RECORDS: tuple[Refusal, ...] = (errors.RecordUnreadable,)
 _WITH_KEY: tuple[Refusal, ...] = (errors.IdempotencyKeyMissing, errors.IdempotencyKeyInvalid)
 OF_KEYS: tuple[Refusal, ...] = (errors.IdempotencyKeyReused, errors.IdempotencyInProgress, errors.OutcomeUnknown)
 """What becomes of a key that cannot be used now: of single calls and of bulk items alike."""
 OF_AMOUNTS: tuple[Refusal, ...] = (errors.InvalidAmount, errors.AmountTooPrecise, errors.AmountTooLarge)
 OF_BOOKS: tuple[Refusal, ...] = (
     *OF_AMOUNTS,
+    errors.EffectiveInFuture,
     errors.InvalidCurrency,
     errors.InvalidId,
     errors.CurrencyMismatch,
@@ -107,7 +110,7 @@ def problem_responses(
     needs_key: bool,
 ) -> dict[int | str, dict[str, Any]]:
     """The refusals of a route by status, each code with its meaning."""
-    met: list[Refusal] = [*_ANY_CALL, *(_WITH_SCOPE if scope is not None else ())]
+    met: list[Refusal] = [*_ANY_CALL, *((*_WITH_SCOPE, *_OF_RECORDS) if scope is not None else ())]
     if body is not BodyKind.NONE:
         met += _WITH_BODY
     if body in (BodyKind.JSON, BodyKind.OPTIONAL_JSON):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from zerosum.api.card_numbers import place_of_card_number
 from zerosum.api.schemas.fields import AMOUNT_MEMBERS
 from zerosum.domain.errors import (
     DomainError,
     InvalidAmount,
     InvalidParameter,
+    PanNotAllowed,
     UnknownField,
     UnknownParameter,
     ValidationFailed,
@@ -40,7 +42,10 @@ _DETAILS = {
 
 
 def validated(model: type[Body], content: Any) -> Body:
-    """The content as the model. Raises the refusal that names its faults."""
+    """The content as the model. Raises the refusal that names its faults, or PanNotAllowed before a model looks."""
+    place = place_of_card_number(content)
+    if place is not None:
+        raise PanNotAllowed("The text holds what looks like a card number.", pointer=_pointer(place))
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -68,8 +73,15 @@ def _fault(error: Any, location: tuple[Any, ...]) -> dict[str, str]:
     if where in ("query", "path", "header"):
         code = "unknown_parameter" if kind == "extra_forbidden" else "invalid_parameter"
         return {"pointer": str(location[-1]), "code": code, "detail": _detail(error)}
-    pointer = "".join(f"/{pointer_step(str(step))}" for step in location[1:])
-    return {"pointer": pointer, "code": _body_code(kind, location, error.get("input")), "detail": _detail(error)}
+    return {
+        "pointer": _pointer(location[1:]),
+        "code": _body_code(kind, location, error.get("input")),
+        "detail": _detail(error),
+    }
+
+
+def _pointer(steps: Iterable[Any]) -> str:
+    return "".join(f"/{pointer_step(str(step))}" for step in steps)
 
 
 def _body_code(kind: str, location: tuple[Any, ...], value: Any) -> str:

@@ -20,7 +20,7 @@ from zerosum.adapters.service_client import ServiceAway
 from zerosum.cli.import_targets import Where, open_target
 from zerosum.cli.installation import is_embedded, reachable_settings
 from zerosum.cli.process import Report, open_rejects
-from zerosum.cli.talk import USAGE, CommandFailed, results, say, told_plainly
+from zerosum.cli.talk import FAILED, USAGE, CommandFailed, results, say, told_plainly
 from zerosum.config import load_settings
 from zerosum.domain.errors import DomainError
 from zerosum.ingest.client_files.inputs import Source, find_sources
@@ -94,7 +94,7 @@ def run_import(names: Sequence[str], options: ImportOptions) -> int:
         raise CommandFailed(error.detail) from None
     report.close(tally)
     _sum_up(tally, time.perf_counter() - begun, is_json=options.is_json)
-    return 0
+    return FAILED if tally.rows and not tally.carried_out else 0
 
 
 def _check_name(name: str | None, files: int) -> None:
@@ -189,10 +189,14 @@ def _sum_up(tally: ImportTally, seconds: float, *, is_json: bool) -> None:
             "refused": tally.refused,
             "malformed": tally.malformed,
             "replayed": tally.replayed,
+            "reasons": dict(tally.reasons.most_common()),
             "seconds": round(seconds, 3),
             "rows_per_second": rate,
         }
         results().write(json.dumps(summary) + "\n")
+    if tally.reasons:
+        told = ", ".join(f"{count:,} {reason}" for reason, count in tally.reasons.most_common())
+        say(f"not carried out: {told}")
     say(
         f"{tally.rows:,} rows: {tally.carried_out:,} carried out, {tally.refused:,} refused, "
         f"{tally.malformed:,} malformed; {tally.replayed:,} of them were there before; {seconds:.2f} s, {rate:,} rows/s"

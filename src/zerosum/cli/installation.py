@@ -77,17 +77,17 @@ def is_embedded(data_dir: Path | None, settings: Settings) -> bool:
     return data_dir is not None or not settings.database_url
 
 
-def reachable_settings(data_dir: Path | None) -> Settings:
+def reachable_settings(data_dir: Path | None, *, is_writing: bool = True) -> Settings:
     """For commands beside a running service: the settings' database, or the one that `up` runs in the data folder.
 
-    A folder that is named wins over the settings. Raises CommandFailed where nothing runs.
+    A folder that is named wins over the settings. Raises CommandFailed where nothing runs, or nothing was migrated.
     """
-    from zerosum.db.checks import Unfit, check_reachable  # noqa: PLC0415 - not every command needs the database
+    from zerosum.db.checks import Unfit, check_migrated  # noqa: PLC0415 - not every command needs the database
 
     settings = load_settings()
     if not is_embedded(data_dir, settings):
         try:
-            asyncio.run(check_reachable(settings.required_database_url()))
+            asyncio.run(check_migrated(settings.required_database_url(), is_writing=is_writing))
         except Unfit as error:
             raise CommandFailed(f"ZEROSUM_DATABASE_URL: {error}", USAGE) from None
         return settings
@@ -104,8 +104,9 @@ def _addresses(data_dir: Path) -> dict[str, str]:
         return data_dir.joinpath(*names).read_text(encoding="ascii").strip()
 
     found = {
+        "lane_database_url": "",
         "database_url": f"postgresql://{SERVICE_ROLE}:{kept('secrets', 'postgres-app')}"
-        f"@127.0.0.1:{kept('ports', 'postgres')}/{DATABASE}"
+        f"@127.0.0.1:{kept('ports', 'postgres')}/{DATABASE}",
     }
     if (data_dir / "ports" / "valkey").exists():
         found["redis_url"] = f"redis://:{kept('secrets', 'redis')}@127.0.0.1:{kept('ports', 'valkey')}/0"

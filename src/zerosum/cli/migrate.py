@@ -7,6 +7,7 @@ import asyncio
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, say, told_plainly
 from zerosum.config import migration_database_url
 from zerosum.db.checks import Unfit, check_reachable, told_in_one_line
+from zerosum.db.errors import Failed
 from zerosum.db.migrations import current_revision, migrate
 
 
@@ -21,7 +22,9 @@ def run_migrate(revision: str) -> int:
         with told_in_one_line("migrate"):
             asyncio.run(migrate(url, revision=revision))
             now_at = asyncio.run(current_revision(url)) or "nothing"
-    except Unfit as error:
+    except Failed as error:
         raise CommandFailed(str(error), FAILED) from None
+    except Unfit as error:
+        raise CommandFailed(f"ZEROSUM_MIGRATION_DATABASE_URL: {error}", USAGE) from None
     say(f"zerosum: the database is at revision {now_at}")
     return 0

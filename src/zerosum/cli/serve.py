@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from zerosum.adapters.redis_address import RedisAddress
 from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
@@ -31,6 +32,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
     check_settings(settings)
     check_database(settings)
     check_secrets(settings)
+    check_lane_database(settings)
     sockets = listen(settings.host, settings.port, settings.workers)
     check_side_port(settings.host, settings.metrics_port)
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
@@ -65,6 +67,7 @@ def check_settings(settings: Settings) -> None:
     settings.cursor_key()
     settings.master_key_pairs()
     check_certificate(settings)
+    check_redis(settings)
     check_issuers(settings)
     if not settings.is_tls and not settings.insecure_http and settings.host not in LOOPBACK:
         raise CommandFailed(
@@ -80,6 +83,15 @@ def check_issuers(settings: Settings) -> None:
         from zerosum.main import check_issuers  # noqa: PLC0415 - loads everything, for those who have any
 
         check_issuers(settings)
+
+
+def check_redis(settings: Settings) -> None:
+    """Whether the certificates that its URL names can be used. Redis itself may be away. Raises CommandFailed."""
+    if settings.redis_url:
+        try:
+            RedisAddress.parse(settings.redis_url).tls()
+        except ValueError as error:
+            raise CommandFailed(f"ZEROSUM_REDIS_URL: {error}", USAGE) from None
 
 
 def check_certificate(settings: Settings) -> None:
@@ -117,3 +129,14 @@ def check_database(settings: Settings) -> None:
         asyncio.run(check_fitness(settings.required_database_url()))
     except Unfit as error:
         raise CommandFailed(f"ZEROSUM_DATABASE_URL: {error}", USAGE) from None
+
+
+def check_lane_database(settings: Settings) -> None:
+    """Whether lanes can live where they are to: a pooler may not let them."""
+    from zerosum.db.checks import Unfit, check_lanes  # noqa: PLC0415
+
+    name = "ZEROSUM_LANE_DATABASE_URL" if settings.lane_database_url else "ZEROSUM_DATABASE_URL"
+    try:
+        asyncio.run(check_lanes(settings.lane_url(), settings.required_database_url()))
+    except Unfit as error:
+        raise CommandFailed(f"{name}: {error}", USAGE) from None

@@ -170,7 +170,7 @@ class _Installation:
         """With the addresses the servers have at this moment."""
         url = self._postgres.dsn(SERVICE_ROLE, self._data_dir.app_password, database=DATABASE)
         redis = None if self._valkey is None else self._valkey.url
-        return settings.model_copy(update={"database_url": url, "redis_url": redis})
+        return settings.model_copy(update={"database_url": url, "lane_database_url": None, "redis_url": redis})
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from zerosum.cli.talk import USAGE, CommandFailed, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.ledgers import LedgerRecord, list_ledgers
-from zerosum.domain.errors import InvalidId
+from zerosum.domain.errors import InvalidId, OutcomeUnknown, Unavailable
 from zerosum.domain.identifiers import Prefix, parse_id, render_id
 from zerosum.services.integrity import Report, verify_ledger
 
@@ -25,12 +25,15 @@ STATEMENT_TIMEOUT = "0"
 
 @told_plainly
 def run_verify(data_dir: Path | None, ledger: str | None) -> int:
-    settings = reachable_settings(data_dir)
+    settings = reachable_settings(data_dir, is_writing=False)
     try:
         wanted = None if ledger is None else parse_id(Prefix.LEDGER, ledger)
     except InvalidId as error:
         raise CommandFailed(error.detail, USAGE) from None
-    reports = asyncio.run(_verify(settings, wanted))
+    try:
+        reports = asyncio.run(_verify(settings, wanted))
+    except (Unavailable, OutcomeUnknown) as error:
+        raise CommandFailed(error.detail) from None
     for report in reports:
         sys.stdout.write(_line(report))
     return 0 if all(report.is_right for report in reports) else 1

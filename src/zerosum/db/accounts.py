@@ -47,6 +47,7 @@ async def insert_accounts(connection: AsyncConnection, new: Sequence[Account]) -
             "currency": account.state.currency,
             "type": account.type.value,
             "status": account.state.status.value,
+            "overdrawn": account.state.overdrawn,
             "posted_debits": account.state.posted_debits,
             "posted_credits": account.state.posted_credits,
             "held": account.state.held,

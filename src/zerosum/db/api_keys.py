@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.accounts import paged
@@ -131,3 +131,10 @@ def _record(row: Row[Any]) -> ApiKeyRecord:
         networks=None if row.networks is None else tuple(row.networks),
         certificate_subject=row.certificate_subject,
     )
+
+
+async def count_api_keys(connection: AsyncConnection, ledger_id: UUID, now: datetime) -> int:
+    """Those of a ledger that are good now."""
+    is_alive = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now)
+    statement = select(func.count()).where(api_keys.c.ledger_id == ledger_id, api_keys.c.revoked_at.is_(None), is_alive)
+    return int((await connection.execute(statement)).scalar_one())

@@ -19,7 +19,9 @@ from uuid import UUID
 
 import asyncpg
 
+from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
+from zerosum.db.sessions import LIMITS, open_kept_session
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer, Side
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
 from zerosum.domain.ledger.outcome import Posted
@@ -29,7 +31,6 @@ from zerosum.domain.payments.payment import Payment
 # A batch always finds its rows by key. The planner is not to think otherwise, whatever the statistics of a young table
 # say; and a generic plan is kept, so that a batch of one does not pay for planning.
 LANE_SETTINGS = {
-    "application_name": "zerosum lane",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -37,9 +38,8 @@ LANE_SETTINGS = {
     "enable_memoize": "off",
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
-    "lock_timeout": "2s",
     "statement_timeout": "10s",
-    "idle_in_transaction_session_timeout": "15s",
+    **LIMITS,
 }
 
 LOCK_ACCOUNTS = """
@@ -232,8 +232,16 @@ class BatchConnection:
             self._has_lost_standby = True
 
     @classmethod
-    async def open(cls, dsn: str, connect_seconds_max: float) -> Self:
-        return cls(await asyncpg.connect(dsn, timeout=connect_seconds_max, server_settings=LANE_SETTINGS))
+    async def open(cls, url: str, connect_seconds_max: float) -> Self:
+        """Raises SessionNotKept behind a pooler that would forget statements, and what connecting raises."""
+        return cls(
+            await open_kept_session(
+                DatabaseUrl.parse(url),
+                LANE_SETTINGS,
+                seconds_max=connect_seconds_max,
+                application_name="zerosum lane",
+            )
+        )
 
     async def begin(self, ledger_ids: Iterable[UUID]) -> None:
         """Open a transaction that sees exactly these ledgers. The setting dies with the transaction."""
@@ -300,6 +308,10 @@ class BatchConnection:
 
     async def rollback(self) -> None:
         await self._connection.execute("rollback")
+
+    @property
+    def is_closed(self) -> bool:
+        return self._connection.is_closed()
 
     def terminate(self) -> None:
         """Drop the connection at once, whatever it is doing."""

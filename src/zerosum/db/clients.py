@@ -127,6 +127,15 @@ async def find_records(
     return {(ledger_id, row.tx): _record(ledger_id, row) for row in rows}
 
 
+async def find_client_currency(connection: AsyncConnection, ledger_id: UUID) -> str | None:
+    """The code of the currency of the first client the ledger has had: ids are by creation."""
+    statement = select(accounts.c.currency).where(
+        accounts.c.ledger_id == ledger_id, accounts.c.code.regexp_match(CLIENT_CODE_PATTERN)
+    )
+    found: str | None = (await connection.execute(statement.order_by(accounts.c.id).limit(1))).scalar()
+    return found
+
+
 async def list_clients(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID | None, limit: int, is_ascending: bool
 ) -> list[Account]:

@@ -8,13 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.engine import make_url
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.errors import FailureKind, classify
+from zerosum.db.migrations import HEAD
+from zerosum.db.sessions import LIMITS, open_session, set_locally
+from zerosum.db.tables import metadata
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 
 POOL_WAIT_SECONDS_MAX = 1.0
@@ -26,28 +29,41 @@ Connection = AsyncConnection
 _FAILURES = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _SET_LEDGERS = text("select set_config('zerosum.ledgers', :ledgers, true)")
+_ASK_STATE = text("""
+select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'
+       and bool_and(coalesce(has_table_privilege(place, 'SELECT') and has_table_privilege(place, 'INSERT'), false))
+           as is_writable,
+       coalesce(has_table_privilege(to_regclass('public.alembic_version'), 'SELECT'), false) as tells_revision
+from (select to_regclass('public.' || name) as place from unnest(cast(:tables as text[])) name) wanted
+""")
+_ASK_REVISION = text("select max(version_num) from public.alembic_version")
 _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
 
 
 def make_engine(database_url: str, pool_size: int, statement_timeout: str = STATEMENT_TIMEOUT) -> AsyncEngine:
-    """A small pool without overflow: a request that finds it empty waits a bounded time, then is refused."""
-    return create_async_engine(
-        make_url(database_url).set(drivername="postgresql+asyncpg"),
+    """A small pool without overflow: a request that finds it empty waits a bounded time, then is refused.
+
+    Raises DatabaseUrlError.
+    """
+    url = DatabaseUrl.parse(database_url)
+    settings = {"jit": "off", "statement_timeout": statement_timeout, **LIMITS}
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: open_session(url, settings, seconds_max=POOL_WAIT_SECONDS_MAX),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS_MAX,
         pool_pre_ping=False,
-        connect_args={
-            "timeout": POOL_WAIT_SECONDS_MAX,
-            "server_settings": {
-                "application_name": "zerosum",
-                "jit": "off",
-                "statement_timeout": statement_timeout,
-                "lock_timeout": "2s",
-                "idle_in_transaction_session_timeout": "15s",
-            },
-        },
     )
+    event.listen(engine.sync_engine, "connect", _keep_no_statements_of_a_pooler)
+    return engine
+
+
+def _keep_no_statements_of_a_pooler(adapted: Any, _: object) -> None:
+    """The next transaction may have another server process, which knows none of them. Unnamed ones need no keeping."""
+    if adapted.driver_connection.is_pooled:
+        adapted._prepared_statement_cache = None  # noqa: SLF001 - a number for the whole engine is all it takes
+        adapted._prepared_statement_name_func = str  # noqa: SLF001 - the empty name
 
 
 class Database:
@@ -70,6 +86,8 @@ class Database:
                 is_committing = True
                 await connection.commit()
         except _FAILURES as error:
+            if isinstance(_cause(error), asyncpg.ReadOnlySQLTransactionError):
+                await self._engine.dispose()
             raise _translated(error, is_committing=is_committing) from error
 
     @asynccontextmanager
@@ -89,9 +107,17 @@ class Database:
             yield connection
 
     async def is_ready(self) -> bool:
-        """Whether PostgreSQL answers and takes writes."""
-        async with self._engine.connect() as connection:
-            return not (await connection.execute(text("select pg_is_in_recovery()"))).scalar_one()
+        """Whether PostgreSQL takes writes, from this role, into tables as this version needs them.
+
+        A newer schema will do for a service that runs: it was migrated for the version that is to replace this one.
+        """
+        async with self.work() as connection:
+            state = (await connection.execute(_ASK_STATE, {"tables": list(metadata.tables)})).one()
+            revision = (await connection.execute(_ASK_REVISION)).scalar() if state.tells_revision else HEAD
+        if not state.is_writable:
+            # A primary that was demoted: new connections may find the one that took its place.
+            await self._engine.dispose()
+        return bool(state.is_writable) and revision is not None and revision >= HEAD
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -106,6 +132,7 @@ class Database:
                 await connection.execution_options(**execution_options)
             try:
                 await connection.execute(_SET_LEDGERS, {"ledgers": _array(ledger_ids)})
+                await _limit(connection)
             except DBAPIError as error:
                 if is_last or not error.connection_invalidated:
                     raise
@@ -114,13 +141,17 @@ class Database:
         raise LookupError("the second of two attempts neither failed nor succeeded")
 
 
+async def _limit(connection: AsyncConnection) -> None:
+    """Behind a pooler the limits of a session do not hold; those of a transaction do."""
+    begun = connection.sync_connection
+    session: Any = None if begun is None else begun.connection.driver_connection
+    if session is not None and session.is_pooled:
+        await connection.exec_driver_sql(set_locally(session.settings))
+
+
 def _translated(error: BaseException, *, is_committing: bool) -> Exception:
     """What a failure of the database means to the caller. A defect of ours stays what it is."""
-    original: BaseException = error
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        original = error.orig
-    cause = original.__cause__ or original
-    is_away = isinstance(error, PoolTimeout) or classify(cause) is not FailureKind.DEFECT
+    is_away = isinstance(error, PoolTimeout) or classify(_cause(error)) is not FailureKind.DEFECT
     if isinstance(error, DBAPIError):
         is_away = is_away or error.connection_invalidated
     if not is_away:
@@ -128,6 +159,14 @@ def _translated(error: BaseException, *, is_committing: bool) -> Exception:
     if is_committing:
         return OutcomeUnknown("The database went away before it confirmed; look before you try again.")
     return Unavailable("The database cannot be reached; nothing was done.", retry_after=1)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What the driver raised."""
+    original: BaseException = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        original = error.orig
+    return original.__cause__ or original
 
 
 def _array(ledger_ids: Iterable[UUID]) -> str:

@@ -49,3 +49,11 @@ def classify(error: BaseException) -> FailureKind:
 
 class CommitOutcomeUnknown(Exception):
     """COMMIT was sent, and what became of it cannot be told on this connection any more."""
+
+
+class Unfit(Exception):
+    """A database cannot be used as it is set up. In one line: what is wrong, and where it can be mended."""
+
+
+class Failed(Unfit):
+    """It may be otherwise next time: a full disk, a lock that was not to be had."""

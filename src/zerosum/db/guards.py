@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Table
 
-from zerosum.db.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata
+from zerosum.db.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata, refusals
 
 CHECK_POSTINGS = """
 create function zerosum_check_postings() returns trigger language plpgsql set search_path = public, pg_temp as $$
@@ -71,6 +71,51 @@ end
 $$
 """
 
+PURGE_REFUSALS = """
+create function zerosum_purge_refusals(of_ledger uuid, before timestamptz, at_most integer) returns integer
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    taken integer;
+begin
+    -- The application role cannot delete; this is the one way, and row-level security holds in it too.
+    perform set_config('zerosum.purging', 'on', true);
+    delete from refusals where (ledger_id, idempotency_key) in (
+        select ledger_id, idempotency_key from refusals
+        where ledger_id = of_ledger and created_at < least(before, now() - interval '30 days')
+        order by created_at limit at_most
+    );
+    get diagnostics taken = row_count;
+    perform set_config('zerosum.purging', '', true);
+    return taken;
+end
+$$
+"""
+
+REFUSE_REFUSAL_CHANGE = """
+create function zerosum_refuse_refusal_change() returns trigger language plpgsql set search_path = public, pg_temp as $$
+begin
+    if tg_op = 'DELETE' and current_setting('zerosum.purging', true) = 'on' then
+        return null;
+    end if;
+    raise exception 'the journal is only ever added to: % on % is refused', tg_op, tg_table_name
+        using errcode = 'insufficient_privilege';
+end
+$$
+"""
+
+CHECK_REFUSALS_GONE = """
+create function zerosum_check_refusals_gone() returns trigger language plpgsql set search_path = public, pg_temp as $$
+begin
+    if exists (select from gone_refusals where created_at > now() - interval '30 days') then
+        raise exception 'a refusal is kept for thirty days' using errcode = 'insufficient_privilege';
+    end if;
+    return null;
+end
+$$
+"""
+
+PURGE_SIGNATURE = "zerosum_purge_refusals(uuid, timestamptz, integer)"
+
 LEDGER_IS_SET = (
     "array_position((select nullif(current_setting('zerosum.ledgers', true), '')::uuid[]), ledger_id) is not null"
 )
@@ -81,17 +126,28 @@ def statements() -> list[str]:
     """Everything beside the tables, in order. The migrations have their own, frozen copies."""
     found = [
         f"do $$ begin if not exists (select from pg_roles where rolname = '{APPLICATION_ROLE}') then "
-        f"create role {APPLICATION_ROLE} nologin; end if; end $$",
+        f"create role {APPLICATION_ROLE} nologin; end if; "
+        "exception when duplicate_object or unique_violation then null; end $$",
         CHECK_POSTINGS,
         REFUSE_CHANGE,
+        REFUSE_REFUSAL_CHANGE,
         "create trigger postings_checked after insert on postings referencing new table as new_postings "
         "for each statement execute function zerosum_check_postings()",
     ]
     for table in JOURNAL:
+        refuse = "zerosum_refuse_refusal_change" if table is refusals else "zerosum_refuse_change"
         found.append(
             f"create trigger {table.name}_unchanged before update or delete or truncate on {table.name} "
-            "for each statement execute function zerosum_refuse_change()"
+            f"for each statement execute function {refuse}()"
         )
+    found += [
+        PURGE_REFUSALS,
+        CHECK_REFUSALS_GONE,
+        "create trigger refusals_gone after delete on refusals referencing old table as gone_refusals "
+        "for each statement execute function zerosum_check_refusals_gone()",
+        f"revoke all on function {PURGE_SIGNATURE} from public",
+        f"grant execute on function {PURGE_SIGNATURE} to {APPLICATION_ROLE}",
+    ]
     for table in metadata.sorted_tables:
         found += _row_level_security(table)
         found.append(f"grant select, {GRANTS[table]} on {table.name} to {APPLICATION_ROLE}")

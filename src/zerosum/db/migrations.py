@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import asyncpg
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-HEAD = "0003"
+from zerosum.db.database_url import DatabaseUrl
+from zerosum.db.errors import Failed, Unfit
+from zerosum.db.sessions import close_session, open_kept_session, open_session
+from zerosum.db.tables import APPLICATION_ROLE, metadata
+
+HEAD = "0006"
 """The newest revision: known here so that a start with nothing to do need not load alembic. A test keeps it true."""
+
+CONNECT_SECONDS_MAX = 5.0
+
+LOCK_TIMEOUT = "2s"
+"""A migration that cannot get its lock at once must not make every payment queue behind it."""
+
+OTHERS_WAIT = "10min"
+"""So long one migration waits until another has ended: several may be started at once, by each replica its own."""
+
+_LOCK = text("select pg_advisory_lock(hashtextextended('zerosum:migrations', 0))")
+_UNLOCK = text("select pg_advisory_unlock(hashtextextended('zerosum:migrations', 0))")
 
 
 def script_folder() -> Path:
@@ -22,19 +39,35 @@ def script_folder() -> Path:
 
 async def current_revision(database_url: str) -> str | None:
     """None where the schema was never made."""
-    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    session = await open_session(DatabaseUrl.parse(database_url), {}, seconds_max=CONNECT_SECONDS_MAX)
     try:
-        if await connection.fetchval("select to_regclass('alembic_version')") is None:
-            return None
-        revision: str | None = await connection.fetchval("select version_num from alembic_version")
-        return revision
+        async with session.transaction():
+            if await session.fetchval("select to_regclass('public.alembic_version')") is None:
+                return None
+            revision: str | None = await session.fetchval("select version_num from public.alembic_version")
+            return revision
     finally:
-        await connection.close()
+        await close_session(session)
+
+
+def migration_engine(database_url: str) -> AsyncEngine:
+    """Connects directly, or through a pooler that keeps sessions: the lock of a migration belongs to its session."""
+    url = DatabaseUrl.parse(database_url)
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: open_kept_session(
+            url, {}, seconds_max=CONNECT_SECONDS_MAX, application_name="zerosum migrate"
+        ),
+        poolclass=NullPool,
+    )
 
 
 async def migrate(database_url: str, *, role: str | None = None, revision: str = "head") -> None:
-    """Upgrade (or, to an older revision, downgrade). With `role` everything made belongs to that role."""
-    engine = create_async_engine(make_url(database_url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    """Upgrade (or, to an older revision, downgrade). With `role` everything made belongs to that role.
+
+    Raises Unfit where the database holds something else, and what the database raises.
+    """
+    engine = migration_engine(database_url)
     try:
         async with engine.connect() as connection:
             if role is not None:
@@ -46,17 +79,76 @@ async def migrate(database_url: str, *, role: str | None = None, revision: str =
         await engine.dispose()
 
 
+@contextmanager
+def one_at_a_time(connection: Connection) -> Iterator[None]:
+    """Hold the lock of migrations. Whoever holds it already may take it again. Raises Unfit after OTHERS_WAIT."""
+    connection.execute(text(f"set lock_timeout = '{OTHERS_WAIT}'"))
+    try:
+        connection.execute(_LOCK)
+    except DBAPIError as error:
+        raise Failed(f"another migration has not ended for {OTHERS_WAIT}") from error
+    # For the session: each migration has a transaction of its own.
+    connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.commit()
+    try:
+        yield
+    finally:
+        with suppress(DBAPIError):  # a session that is lost has lost its locks
+            connection.rollback()
+            connection.execute(_UNLOCK)
+            connection.commit()
+
+
+def revision_of_ours(connection: Connection) -> str | None:
+    """Where the schema stands, None where there is none yet. Raises Unfit for what another application has made."""
+    is_ours = connection.scalar(text("select to_regprocedure('public.zerosum_check_postings()') is not null"))
+    revisions: list[str] = []
+    if connection.scalar(text("select to_regclass('public.alembic_version') is not null")):
+        revisions += connection.scalars(text("select version_num from public.alembic_version"))
+    if not is_ours:
+        _must_be_free(connection, revisions)
+        return None
+    if len(revisions) != 1:
+        raise Unfit(f"alembic_version holds {len(revisions)} revisions instead of one: it was changed by hand")
+    if revisions[0] > HEAD:
+        raise Unfit(f"the schema is at revision {revisions[0]}, of a newer version than this one, which knows {HEAD}")
+    return revisions[0]
+
+
+def let_the_service_look(connection: Connection) -> None:
+    """At the revision: it is not ready while the schema is older than it needs."""
+    if connection.scalar(text("select to_regclass('public.alembic_version') is not null")):
+        connection.execute(text(f"grant select on public.alembic_version to {APPLICATION_ROLE}"))
+        connection.commit()
+
+
+def _must_be_free(connection: Connection, revisions: list[str]) -> None:
+    if revisions:
+        raise Unfit(
+            f"alembic_version belongs to another application (revision {revisions[0]}): "
+            "Zerosum needs a database of its own"
+        )
+    found = connection.scalars(
+        text("select name from unnest(cast(:names as text[])) name where to_regclass('public.' || name) is not null"),
+        {"names": [table.name for table in metadata.sorted_tables]},
+    ).all()
+    if found:
+        raise Unfit(f"there is a table {found[0]} of another application: Zerosum needs a database of its own")
+
+
 def _run(connection: Connection, revision: str) -> None:
     from alembic import command  # noqa: PLC0415 - a third of a second that most starts do not need
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     configuration = Config()
     configuration.set_main_option("script_location", str(script_folder()).replace("%", "%%"))
     configuration.attributes["connection"] = connection
-    current = connection.execute(text("select to_regclass('alembic_version')")).scalar()
-    version = connection.execute(text("select version_num from alembic_version")).scalar() if current else None
-    connection.rollback()
-    if revision == "base" or (revision != "head" and version is not None and revision < version):
-        command.downgrade(configuration, revision)
-    else:
-        command.upgrade(configuration, revision)
+    with one_at_a_time(connection):
+        version = revision_of_ours(connection)
+        connection.rollback()
+        is_back = revision == "base" or (revision != "head" and version is not None and revision < version)
+        try:
+            (command.downgrade if is_back else command.upgrade)(configuration, revision)
+        except CommandError as error:
+            raise Unfit(f"cannot migrate: {error}") from None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import asyncpg
-
+from zerosum.db.database_url import DatabaseUrl
+from zerosum.db.sessions import close_session, open_session
 from zerosum.db.tables import APPLICATION_ROLE
+
+CONNECT_SECONDS_MAX = 10.0
 
 OWNER_ROLE = "zerosum_owner"
 """Owns the tables, cannot log in, and is refused changes of the journal like everybody else."""
@@ -15,7 +17,7 @@ SERVICE_ROLE = "zerosum_service"
 
 async def provision(superuser_dsn: str, *, database: str, service_password: str) -> None:
     """Idempotent: roles, then the database."""
-    connection = await asyncpg.connect(superuser_dsn)
+    connection = await open_session(DatabaseUrl.parse(superuser_dsn), {}, seconds_max=CONNECT_SECONDS_MAX)
     try:
         for role, rights in ((OWNER_ROLE, "nologin"), (APPLICATION_ROLE, "nologin"), (SERVICE_ROLE, "login")):
             if not await connection.fetchval("select true from pg_roles where rolname = $1", role):
@@ -26,4 +28,4 @@ async def provision(superuser_dsn: str, *, database: str, service_password: str)
         if not await connection.fetchval("select true from pg_database where datname = $1", database):
             await connection.execute(f'create database "{database}" owner "{OWNER_ROLE}"')
     finally:
-        await connection.close()
+        await close_session(connection)

@@ -240,6 +240,7 @@ refusals = Table(
     _required("problem", JSONB),
     _moment("created_at", nullable=False),
     PrimaryKeyConstraint("ledger_id", "idempotency_key", name="refusals_pkey"),
+    Index("refusals_by_age", "ledger_id", "created_at"),
 )
 
 events = Table(
@@ -329,7 +330,10 @@ secret_checks = Table(
 )
 
 JOURNAL = (journal_entries, postings, refusals, audit_log)
-"""What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner."""
+"""What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
+
+But for refusals older than thirty days, which a function of the owner takes away: no retry can need them any more.
+"""
 
 APPLICATION_ROLE = "zerosum_app"
 

@@ -15,6 +15,8 @@ class DomainError(Exception):
     code: ClassVar[str]
     title: ClassVar[str]
     retryable: ClassVar[bool] = False
+    is_kept: ClassVar[bool] = True
+    """Whether what the books refuse so is refused for ever under its idempotency key. Not so what time changes."""
 
     def __init__(self, detail: str, /, *, pointer: str | None = None, **facts: Any) -> None:
         super().__init__(detail)
@@ -55,9 +57,20 @@ class InvalidCurrency(DomainError):
     title = "The currency is not known to this ledger"
 
 
+class EffectiveInFuture(DomainError):
+    code = "effective_in_future"
+    title = "The time lies more than five minutes ahead of the service's clock"
+    is_kept = False
+
+
 class InvalidId(DomainError):
     code = "invalid_id"
     title = "The id is malformed"
+
+
+class CodeReserved(DomainError):
+    code = "code_reserved"
+    title = "Codes that begin so belong to accounts the service opens itself"
 
 
 class InvalidString(DomainError):
@@ -75,6 +88,7 @@ class ValidationFailed(DomainError):
 
     code = "validation_error"
     title = "The request does not fit its schema"
+    is_kept = False
 
     def __init__(
         self, detail: str, /, *, errors: list[dict[str, str]] | None = None, pointer: str | None = None
@@ -174,6 +188,14 @@ class InvalidState(DomainError):
 class AlreadyReversed(DomainError):
     code = "already_reversed"
     title = "The journal entry has been reversed before"
+
+
+class RecordUnreadable(DomainError):
+    """Of what is stored, not of what was asked: nothing the service writes looks like this."""
+
+    code = "record_unreadable"
+    title = "A stored record cannot be read; an operator must look at the books"
+    is_kept = False
 
 
 class VersionNotReached(DomainError):
@@ -375,6 +397,13 @@ class OriginNotAllowed(DomainError):
 
     code = "origin_not_allowed"
     title = "The credential may not be used from here"
+
+
+class QuotaExceeded(DomainError):
+    """The ledger has as many of something as it may have. A retry helps when there are fewer, or more are allowed."""
+
+    code = "quota_exceeded"
+    title = "The ledger has as many of these as it may have"
 
 
 class RateLimited(DomainError):

@@ -26,6 +26,21 @@ CODE_PATTERN_TEXT = "[A-Za-z0-9][A-Za-z0-9_.:@/-]{0,127}"
 _CODE = re.compile(CODE_PATTERN_TEXT, re.ASCII)
 
 
+RESERVED_CODES = {
+    "clearing:": "where money to and from a processor waits",
+    "clients:": "the accounts of clients",
+    "disputes:": "kept for disputes of payments",
+    "holds:": "kept for holds",
+    "zerosum:": "kept for whatever else the service will open for itself",
+}
+"""Codes that begin so are opened by the service alone: whoever took one would stop what needs it."""
+RESERVED_CODES_PATTERN_TEXT = "|".join(RESERVED_CODES)
+
+
+def is_reserved_code(text: str) -> bool:
+    return text.startswith(tuple(RESERVED_CODES))
+
+
 class Prefix(StrEnum):
     """What stands before a UUID on the wire, so that an id says what it names."""
 

@@ -28,9 +28,8 @@ from zerosum.domain.errors import (
 from zerosum.gateway import request_guard as guard
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.charging import Charging, Limiters
-from zerosum.gateway.client_address import Network
 from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.exchange import TLS, Exchange, Scope, Send, send_body
+from zerosum.gateway.exchange import TLS, Exchange, Scope, Send, send_body, standard_headers
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.routing import (
@@ -44,6 +43,7 @@ from zerosum.gateway.routing import (
     routed_path,
 )
 from zerosum.gateway.trace_context import log_failure, request_names
+from zerosum.services.addresses import Network
 from zerosum.services.security_log import RefusedRequest
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
@@ -89,6 +89,8 @@ class GatewayOptions:
 
     allowed_hosts: frozenset[bytes] = frozenset()
     trusted_proxies: tuple[Network, ...] = ()
+    hsts_seconds: int = 0
+    """How long browsers shall speak TLS only; 0 where they need not."""
 
 
 class Gateway:
@@ -120,13 +122,14 @@ class Gateway:
         self._options = options
         self._begin_trace = begin_trace
         self._security_log = security_log
+        self.standard_headers = standard_headers(options.hsts_seconds)
 
     async def __call__(self, scope: Scope, receive: guard.Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        exchange = Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send, self.standard_headers)
         end_trace = None if self._begin_trace is None else self._begin_trace(exchange)
         try:
             await self._serve(exchange)
@@ -186,6 +189,7 @@ class Gateway:
                 self._charging.check_guessing(exchange)
             await self._charging.charge(exchange, None, policy)
             call.authorization = headers.authorization[0] if headers.authorization else None
+            call.headers = exchange.scope["headers"]
             return
         call.principal = exchange.principal = principal = await self._authenticate(exchange, headers)
         principal.check_origin(call.address, call.certificate_subject)

@@ -17,11 +17,11 @@ from zerosum.db.api_keys import ApiKeyRecord
 from zerosum.db.engine import Database
 from zerosum.db.ledgers import find_ledger
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, render_id
-from zerosum.gateway.client_address import parse_network
 from zerosum.gateway.principal import Principal, Scope, known_scopes
 from zerosum.gateway.token_text import TOKEN_CHARACTERS_MAX
 from zerosum.gateway.tokens import TokenVerifier, unauthenticated
 from zerosum.services import api_key_text
+from zerosum.services.addresses import parse_network
 from zerosum.services.api_key_text import API_KEY_PREFIX
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.last_uses import LastUses

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zerosum.domain.errors import RateLimited
-from zerosum.gateway.client_address import Network, caller_address, counted_address, is_within
+from zerosum.gateway.client_address import caller_address, counted_address
 from zerosum.gateway.exchange import REST, Exchange, Headers
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.rate_limit import Allowance, RateLimiter
 from zerosum.gateway.routing import Call, Policy
+from zerosum.services.addresses import Network, is_within
 
 REST_SECONDS = 0.5
 """Nothing more is read from a connection for so long after it was told that it asks too often.

@@ -33,7 +33,15 @@ current_exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=N
 """Set where requests are traced, for what is done and logged meanwhile."""
 
 _NONE: dict[str, Any] = {}
-_STANDARD_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_STANDARD_HEADERS: Headers = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_WITHOUT_LENGTH = frozenset({204, 304})
+"""Answers that have no body, and say nothing of its length."""
+
+
+def standard_headers(hsts_seconds: int = 0) -> Headers:
+    """What every answer carries unless it says otherwise itself. With a time, that it comes by TLS so long."""
+    hsts = ((b"strict-transport-security", b"max-age=%d" % hsts_seconds),) if hsts_seconds else ()
+    return (*_STANDARD_HEADERS, *hsts)
 
 
 class Exchange:
@@ -59,13 +67,17 @@ class Exchange:
         "scope",
         "send",
         "span",
+        "standard_headers",
         "status",
         "template",
         "trace_id",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, standard_headers: Headers = _STANDARD_HEADERS
+    ) -> None:
         self.scope = scope
+        self.standard_headers = standard_headers
         self.receive = receive
         self.send = send
         self.request_id = ""
@@ -102,11 +114,13 @@ class Exchange:
         headers = [*answer.headers, *self.headers(answer.headers)]
         connection_ends = any(name == b"connection" for name, _ in answer.headers)
         write_whole = self.extension(WHOLE_ANSWER)
-        if write_whole is not None and not connection_ends and len(answer.body) <= PART_BYTES:
+        has_length = answer.status not in _WITHOUT_LENGTH
+        if write_whole is not None and has_length and not connection_ends and len(answer.body) <= PART_BYTES:
             head = b"".join([b"%b: %b\r\n" % header for header in headers])
             if head.count(b"\n") == len(headers) and write_whole(answer.status, head, answer.body):
                 return
-        headers.append((b"content-length", b"%d" % len(answer.body)))
+        if has_length:
+            headers.append((b"content-length", b"%d" % len(answer.body)))
         await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send_body(self.send, answer.body)
 
@@ -114,7 +128,7 @@ class Exchange:
         """What every answer carries, beside the headers it has already."""
         names = {name for name, _ in present}
         headers = [(b"x-request-id", self.request_id.encode("ascii"))]
-        headers += [header for header in _STANDARD_HEADERS if header[0] not in names]
+        headers += [header for header in self.standard_headers if header[0] not in names]
         headers += self.rate_headers
         return headers
 

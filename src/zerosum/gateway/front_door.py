@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from zerosum.gateway.client_address import Network, client_address, is_within
+from zerosum.gateway.client_address import client_address
+from zerosum.services.addresses import Network, is_within
 
 ACCEPTS_MAX = 64
 """Taken in one go, before the event loop gets its turn again."""

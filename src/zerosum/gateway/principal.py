@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from zerosum.domain.errors import OriginNotAllowed
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.client_address import Network, is_within
+from zerosum.services.addresses import Network, is_within
 from zerosum.services.caller import Caller
 from zerosum.services.key_grants import OPERATOR_SCOPE, Granter
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -50,6 +50,8 @@ class Call:
     address: str = ""
     certificate_subject: str | None = None
     """Of the certificate that the caller's connection has proved to hold."""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    """Of a public call: how its caller wants the answer, and what it has of it already."""
 
     @property
     def caller(self) -> Caller:

@@ -12,6 +12,7 @@ lane. So the result is that of the rows one after the other.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -20,6 +21,7 @@ from typing import NamedTuple, Protocol
 from zerosum.domain.errors import (
     AccountClosed,
     AlreadyDisputed,
+    AmountTooPrecise,
     BalanceOverflow,
     ClientLocked,
     DomainError,
@@ -67,9 +69,13 @@ REFUSALS = frozenset(
         LimitExceeded,
         BalanceOverflow,
         AccountClosed,
+        AmountTooPrecise,
     )
 )
-"""What the rules say no with. Any other answer is about the ledger and not about the row, and stops the import."""
+"""What the rules say no with; and amounts of four places where the ledger counts its clients in a currency of fewer.
+
+Any other answer is about the ledger and not about the row, and stops the import.
+"""
 
 
 class Item(NamedTuple):
@@ -107,6 +113,8 @@ class ImportFailed(Exception):
 class ImportTally(Tally):
     replayed: int = 0
     """Of the rows, those that an earlier try had brought in or seen refused."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """How many rows were not carried out, by why: the codes of refusals and the faults of malformed rows."""
 
 
 class Content(NamedTuple):
@@ -241,6 +249,7 @@ class Import:
             else:
                 raise ImportFailed(f"{self.source.name} line {row.line}: {_obstacle(result.code)}")
         for row, reason, is_refusal in sorted(told):
+            tally.reasons[reason] += 1
             if is_refusal:
                 tally.refused += 1
             else:

@@ -22,18 +22,19 @@ from zerosum.db.accounts import (
 from zerosum.db.engine import Connection, Database
 from zerosum.db.events import NewEvent, insert_events
 from zerosum.db.identifiers import new_uuid
-from zerosum.domain.errors import AccountExists, AccountNotFound, InvalidState
+from zerosum.db.inspection import count_accounts
+from zerosum.domain.errors import AccountExists, AccountNotFound, CodeReserved, InvalidState
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId
+from zerosum.domain.identifiers import AccountId, is_reserved_code
 from zerosum.domain.ledger.account import (
     Account,
     AccountState,
     AccountStatus,
     AccountType,
-    check_limits,
     status_after_close,
     status_after_freeze,
     status_after_unfreeze,
+    with_limits,
 )
 from zerosum.domain.ledger.chain import genesis
 from zerosum.domain.money import Currency, parse_signed_amount
@@ -41,6 +42,7 @@ from zerosum.services.account_directory import AccountDirectory, parse_account_r
 from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
 from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.quotas import AccountQuota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,9 @@ class Accounts:
         directory: AccountDirectory,
         cursors: Cursors,
         now: Callable[[], datetime],
+        quota: AccountQuota | None = None,
     ) -> None:
+        self._quota = quota
         self._database = database
         self._currencies = currencies
         self._directory = directory
@@ -84,12 +88,16 @@ class Accounts:
         self._now = now
 
     async def open(self, caller: Caller, request: OpenAccount) -> Account:
-        """Raises AccountExists, InvalidCurrency, and what is wrong with the limits."""
+        """Raises AccountExists, CodeReserved, InvalidCurrency, QuotaExceeded, and what is wrong with the limits.
+
+        The floor may lie above the nothing that is in the account, as a minimum balance does.
+        """
+        if is_reserved_code(request.code):
+            raise CodeReserved("Accounts whose codes begin so are opened by the service alone.", pointer="/code")
         currency = await self._currencies.get(caller.ledger_id, request.currency)
         floor = _limit(request.min_available, currency, "/min_available")
         ceiling = _limit(request.max_available, currency, "/max_available")
-        state = new_account_state(caller, currency, request.type, floor, ceiling)
-        check_limits(state, floor, ceiling)
+        state = with_limits(new_account_state(caller, currency, request.type), floor, ceiling)
         account = Account(
             code=request.code,
             name=request.name,
@@ -99,6 +107,7 @@ class Accounts:
             state=state,
         )
         async with self._database.work(caller.ledger_id) as connection:
+            await self._check_quota(connection, caller.ledger_id, 1)
             if not await insert_account(connection, account):
                 raise AccountExists("The ledger has an account of this code.", pointer="/code")
             await self._announce(connection, account, EventType.ACCOUNT_OPENED)
@@ -121,24 +130,34 @@ class Accounts:
             type=type_,
             metadata={},
             created_at=self._now(),
-            state=new_account_state(caller, currency, type_, floor, None),
+            state=with_limits(new_account_state(caller, currency, type_), floor, None),
         )
 
     async def ensure(self, caller: Caller, drafts: Sequence[Account]) -> list[Account]:
-        """The accounts of these codes, which are opened where there are none yet: clearing accounts and clients."""
+        """The accounts of these codes, which are opened where there are none yet: clearing accounts and clients.
+
+        Raises QuotaExceeded.
+        """
         if not drafts:
             return []
         async with self._database.work(caller.ledger_id) as connection:
-            opened = await insert_accounts(connection, drafts)
-            made = [account for account in drafts if account.state.id in opened]
-            await insert_events(
-                connection,
-                [self._opening(account) for account in made],
-            )
+            made = await self.ensure_within(connection, drafts)
             there = {account.code for account in drafts} - {account.code for account in made}
             if not there:
                 return made
             return made + await find_accounts(connection, caller.ledger_id, ids=(), codes=there)
+
+    async def ensure_within(self, connection: Connection, drafts: Sequence[Account]) -> list[Account]:
+        """Those that were opened, in the caller's transaction: all whose code was free. Raises QuotaExceeded."""
+        await self._check_quota(connection, drafts[0].state.ledger_id, len(drafts))
+        opened = await insert_accounts(connection, drafts)
+        made = [account for account in drafts if account.state.id in opened]
+        await insert_events(connection, [self._opening(account) for account in made])
+        return made
+
+    async def _check_quota(self, connection: Connection, ledger_id: UUID, number: int) -> None:
+        if self._quota is not None:
+            await self._quota.take(ledger_id, number, lambda: count_accounts(connection, ledger_id))
 
     async def get(self, caller: Caller, reference: str) -> Account:
         """Raises InvalidId, AccountNotFound."""
@@ -168,7 +187,7 @@ class Accounts:
         return self._cursors.page(caller.ledger_id, request, position, found, lambda account: account.state.id)
 
     async def change(self, caller: Caller, reference: str, change: ChangeAccount) -> Account:
-        """Name, metadata and limits. Raises LimitExceeded where the account already lies outside a new limit."""
+        """Name, metadata and limits. What is there may lie outside a new limit: it only gets no further out."""
 
         def decide(account: Account, currency: Currency) -> dict[str, Any]:
             state = account.state
@@ -181,9 +200,7 @@ class Accounts:
             if change.max_available is not UNCHANGED:
                 ceiling = columns["max_available"] = _limit(change.max_available, currency, "/max_available")
             if columns:
-                check_limits(state, floor, ceiling)
-                is_below = floor is not None and state.available < floor
-                columns["overdrawn"] = state.overdrawn and is_below
+                columns["overdrawn"] = with_limits(state, floor, ceiling).overdrawn
             if change.name is not UNCHANGED:
                 columns["name"] = change.name
             if change.metadata is not UNCHANGED:
@@ -248,10 +265,8 @@ class Accounts:
         )
 
 
-def new_account_state(
-    caller: Caller, currency: Currency, type_: AccountType, floor: Decimal | None, ceiling: Decimal | None
-) -> AccountState:
-    """An account with nothing in it, its amounts scaled to the currency's places."""
+def new_account_state(caller: Caller, currency: Currency, type_: AccountType) -> AccountState:
+    """An account with nothing in it and without limits, its amounts scaled to the currency's places."""
     account_id = AccountId(new_uuid())
     zero = currency.scaled(Decimal(0))
     return AccountState(
@@ -260,8 +275,8 @@ def new_account_state(
         currency=currency.code,
         normal_side=type_.normal_side,
         status=AccountStatus.OPEN,
-        min_available=floor,
-        max_available=ceiling,
+        min_available=None,
+        max_available=None,
         posted_debits=zero,
         posted_credits=zero,
         held=zero,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from zerosum.db.api_keys import (
     ApiKeyRecord,
+    count_api_keys,
     find_api_key,
     insert_api_key,
     list_api_keys,
@@ -27,6 +28,7 @@ from zerosum.services import api_key_text
 from zerosum.services.audit import AuditRecord, audit_record, audited
 from zerosum.services.caller import THE_SERVICE, Caller
 from zerosum.services.key_grants import OPERATOR_SCOPE, Granter, KeyLifetimes, NewKey, granted
+from zerosum.services.quotas import check_quota
 
 NO_LIFETIMES = KeyLifetimes()
 
@@ -45,12 +47,14 @@ class ApiKeys:
         database: Database,
         pepper: bytes,
         now: Callable[[], datetime],
+        keys_per_ledger_max: int | None = None,
         lifetimes: KeyLifetimes = NO_LIFETIMES,
     ) -> None:
         if len(pepper) < PEPPER_BYTES_MIN:
             raise ValueError(f"the pepper of API keys needs at least {PEPPER_BYTES_MIN} bytes")
         self._database = database
         self._pepper = pepper
+        self._keys_per_ledger_max = keys_per_ledger_max
         self._now = now
         self._lifetimes = lifetimes
         self._refusals = _Refusals()
@@ -97,6 +101,8 @@ class ApiKeys:
         async with self._database.operator_work(ledger_id) as connection:
             if not is_operators and await find_ledger(connection, ledger_id) is None:
                 raise LedgerNotFound("There is no such ledger.")
+            if self._keys_per_ledger_max is not None:
+                check_quota("api_keys", 1 + await count_api_keys(connection, ledger_id, now), self._keys_per_ledger_max)
             await insert_api_key(connection, record, api_key_text.hash_secret(self._pepper, text))
             await audited(connection, _told(type_, record, caller, now, _facts(record)))
         return record, text

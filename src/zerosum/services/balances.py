@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -14,7 +14,8 @@ from zerosum.db.accounts import find_account
 from zerosum.db.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
 from zerosum.db.balances import currency_totals, totals_as_of, trial_balance_lines
 from zerosum.db.engine import Database
-from zerosum.domain.errors import AccountNotFound, VersionNotReached
+from zerosum.domain.errors import AccountNotFound, AmountTooPrecise, InvalidCurrency, VersionNotReached
+from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState, Side
 from zerosum.domain.money import Currency, render_amount, subtract
 from zerosum.services.account_directory import AccountDirectory, AccountName
@@ -145,7 +146,7 @@ class Balances:
             found = await trial_balance_lines(
                 connection, caller.ledger_id, as_of, after_code=position.after, limit=request.limit + 1
             )
-        lines = [await self._scaled_line(caller, line) for line in found]
+        lines = [await self._scaled_line(caller, line) for line in found]  # First, since they name the account.
         return TrialBalance(
             as_of=looked_at,
             currencies=[await self._currency_total(caller, *total) for total in totals],
@@ -169,17 +170,15 @@ class Balances:
         )
 
     async def _scaled_line(self, caller: Caller, line: TrialBalanceLine) -> TrialBalanceLine:
-        currency = await self._currencies.get(caller.ledger_id, line.currency)
-        return TrialBalanceLine(
-            account_id=line.account_id,
-            code=line.code,
-            type=line.type,
-            currency=line.currency,
-            debits=_scaled(line.debits, currency),
-            credits=_scaled(line.credits, currency),
-        )
+        try:
+            currency = await self._currencies.get(caller.ledger_id, line.currency)
+            debits, credits_ = _scaled(line.debits, currency), _scaled(line.credits, currency)
+        except (AmountTooPrecise, InvalidCurrency) as refusal:
+            refusal.facts["account"] = render_id(Prefix.ACCOUNT, line.account_id)
+            raise
+        return replace(line, debits=debits, credits=credits_)
 
 
 def _scaled(value: Decimal | None, currency: Currency) -> Decimal:
-    """A sum with exactly the currency's places; nothing is lost, for it was summed from such amounts."""
+    """A sum with exactly the currency's places. Raises AmountTooPrecise where it was summed from finer ones."""
     return currency.scaled(Decimal(0) if value is None else value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,18 +18,18 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import ClientNotFound, DomainError, TransactionNotFound, ValidationFailed
 from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.outcome import Posted
-from zerosum.domain.money import Currency, CurrencyTable, Money, render_amount
+from zerosum.domain.money import Currency, Money, render_amount
 from zerosum.domain.payments.client_commands import CLIENT_COMMANDS, ClientChargeback, ClientCommand
 from zerosum.domain.payments.clients import (
-    CLIENT_CURRENCY,
     ClientCommandType,
     ClientTransaction,
     client_code,
 )
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, clearing_code
-from zerosum.services.account_directory import AccountDirectory
+from zerosum.services.account_directory import AccountDirectory, NotPrepared
 from zerosum.services.accounts import Accounts
 from zerosum.services.caller import Caller
+from zerosum.services.client_currency import ClientCurrencies
 from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
 from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
@@ -37,11 +38,6 @@ from zerosum.services.paging import Cursors, Page, PageRequest
 
 MOVES_MONEY = (ClientCommandType.DEPOSIT, ClientCommandType.WITHDRAWAL)
 """These name an amount; the others take it from the deposit they speak of."""
-
-
-def client_currency(code: str) -> Currency:
-    """What clients are counted in: an ISO currency with its places, or a code of the ledger's own with four."""
-    return CurrencyTable().find(code) or Currency(code, CLIENT_CURRENCY.exponent, CLIENT_CURRENCY.name)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +68,7 @@ class Clients:
     ) -> None:
         self._database = database
         self._cursors = cursors
-        kind = _ClientKind(accounts, directory, currencies, currency)
+        kind = _ClientKind(accounts, directory, ClientCurrencies(database, currencies, currency))
         self.desk: Desk[ClientOrder, RecordedTransaction] = Desk(kind, committer, database, now)
 
     async def transaction(self, caller: Caller, tx: int) -> RecordedTransaction:
@@ -121,22 +117,22 @@ class Clients:
 class _ClientKind:
     """How a client's order becomes a command. Every well-formed order makes its client, even if it is refused."""
 
-    def __init__(
-        self, accounts: Accounts, directory: AccountDirectory, currencies: Currencies, currency: Currency
-    ) -> None:
+    def __init__(self, accounts: Accounts, directory: AccountDirectory, currencies: ClientCurrencies) -> None:
         self._accounts = accounts
         self._directory = directory
         self._currencies = currencies
-        self._currency = currency
-        self._clearing = clearing_code(INTERNAL_PROCESSOR, currency.code)
 
     def command(
         self, caller: Caller, order: ClientOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
     ) -> Prepared:
-        money = self._money(order)
         ledger_id, code = caller.ledger_id, client_code(order.client)
+        if not is_prepared and self._currencies.known(ledger_id) is None:
+            raise NotPrepared
+        currency = self._currencies.expected(ledger_id)
+        money = _money(order, currency)
+        clearing = clearing_code(INTERNAL_PROCESSOR, currency.code)
         ids = []
-        for wanted in (code, self._clearing):
+        for wanted in (code, clearing):
             account = imagined.get(wanted)
             if account is not None:
                 ids.append(account.state.id)
@@ -158,33 +154,47 @@ class _ClientKind:
             clearing_id=ids[1],
             **extras,
         )
-        return Prepared(command, {ids[0]: code, ids[1]: self._clearing})
+        return Prepared(command, {ids[0]: code, ids[1]: clearing})
 
     async def prepare(self, caller: Caller, orders: Sequence[ClientOrder], *, may_write: bool) -> Imagined:
         """Load the clients, and make those that are new; and their currency and clearing account on first use."""
-        clients = sorted({order.client for order in orders if self._is_well_formed(order)})
-        ledger_id = caller.ledger_id
-        codes = [client_code(client) for client in clients]
+        currency = await self._currencies.find(caller)
+        clients = _well_formed(orders, currency)
         if not clients:
             return NOTHING_IMAGINED
-        await self._directory.load(ledger_id, [*codes, self._clearing])
+        if may_write:
+            currency = await self._begin(caller, clients[0])
+            clients = _well_formed(orders, currency)
+        ledger_id, clearing = caller.ledger_id, clearing_code(INTERNAL_PROCESSOR, currency.code)
+        codes = [client_code(client) for client in clients]
+        await self._directory.load(ledger_id, [*codes, clearing])
         drafts: list[Account] = []
-        if self._directory.find_known(ledger_id, self._clearing) is None:
+        if self._directory.find_known(ledger_id, clearing) is None:
             name = f"Clearing of the processor {INTERNAL_PROCESSOR}"
-            drafts.append(self._accounts.draft(caller, self._clearing, self._currency, AccountType.ASSET, name))
-            if may_write and self._currencies.find_known(ledger_id, self._currency.code) is None:
-                currency = self._currency
-                await self._currencies.define(caller, currency.code, currency.exponent, currency.name)
+            drafts.append(self._accounts.draft(caller, clearing, currency, AccountType.ASSET, name))
         new = [code for code in codes if self._directory.find_known(ledger_id, code) is None]
-        floor = self._currency.scaled(Decimal(0))
-        drafts += [
-            self._accounts.draft(caller, code, self._currency, AccountType.LIABILITY, None, floor) for code in new
-        ]
+        drafts += [self._draft(caller, code, currency) for code in new]
         if not may_write:
             return {account.code: account for account in drafts}
         for account in await self._accounts.ensure(caller, drafts):
             self._directory.remember(ledger_id, account)
         return NOTHING_IMAGINED
+
+    async def _begin(self, caller: Caller, client: int) -> Currency:
+        """The ledger's currency, which its first client settles."""
+        known = self._currencies.known(caller.ledger_id)
+        if known is not None:
+            return known
+
+        async def open_first(connection: Connection, currency: Currency) -> None:
+            draft = self._draft(caller, client_code(client), currency)
+            await self._accounts.ensure_within(connection, [draft])
+
+        return await self._currencies.begin(caller, open_first)
+
+    def _draft(self, caller: Caller, code: str, currency: Currency) -> Account:
+        floor = currency.scaled(Decimal(0))
+        return self._accounts.draft(caller, code, currency, AccountType.LIABILITY, None, floor)
 
     def view(self, posted: Posted, names: Names) -> RecordedTransaction:  # noqa: ARG002 - no account is shown
         transaction: ClientTransaction = posted.resource
@@ -205,20 +215,24 @@ class _ClientKind:
     ) -> Mapping[UUID, RecordedTransaction]:
         return await find_answered(connection, ledger_id, ids)
 
-    def _money(self, order: ClientOrder) -> Money | None:
-        """Raises what is wrong with the amount, where one is needed."""
-        if order.type not in MOVES_MONEY:
-            return None
-        if order.amount is None:
-            raise ValidationFailed(f"A {order.type.value} names an amount.", pointer="/amount")
-        return Money.parse(order.amount, self._currency)
 
-    def _is_well_formed(self, order: ClientOrder) -> bool:
-        try:
-            self._money(order)
-        except DomainError:
-            return False
-        return True
+def _money(order: ClientOrder, currency: Currency) -> Money | None:
+    """Raises what is wrong with the amount, where one is needed."""
+    if order.type not in MOVES_MONEY:
+        return None
+    if order.amount is None:
+        raise ValidationFailed(f"A {order.type.value} names an amount.", pointer="/amount")
+    return Money.parse(order.amount, currency)
+
+
+def _well_formed(orders: Sequence[ClientOrder], currency: Currency) -> list[int]:
+    """The clients that are to be there, in order."""
+    clients = set()
+    for order in orders:
+        with contextlib.suppress(DomainError):
+            _money(order, currency)
+            clients.add(order.client)
+    return sorted(clients)
 
 
 def _fingerprint(order: ClientOrder, money: Money | None) -> bytes:

@@ -17,7 +17,7 @@ from zerosum.db.batch import Key, UsedKey
 from zerosum.db.clients import find_records
 from zerosum.db.engine import Connection, Database
 from zerosum.db.journal import UsedKeyRow, find_reversed, find_used_keys
-from zerosum.domain.errors import DomainError, IdempotencyKeyReused
+from zerosum.domain.errors import DomainError, IdempotencyKeyReused, RecordUnreadable
 from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
@@ -165,7 +165,10 @@ class Desk(Generic[AnyOrder, View]):
             records = await find_records(connection, caller.ledger_id, txs) if txs else None
         states += [account.state for account in imagined.values() if account.state.id in ids]
         rehearsal = Rehearsal(states, _by_ledger(caller, used), self._now(), reversed_, records)
-        answers = rehearsal.together(commands) if is_atomic else rehearsal.each(commands)
+        try:
+            answers = rehearsal.together(commands) if is_atomic else rehearsal.each(commands)
+        except ArithmeticError as error:  # As the lane answers for a command that is carried out.
+            raise RecordUnreadable("An account of this command cannot be read; nothing was done.") from error
         if isinstance(answers, tuple):
             return answers[0], _refusal(answers[1])
         done = iter(await self._done(caller, prepared, answers))

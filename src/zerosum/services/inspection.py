@@ -9,10 +9,16 @@ from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.inspection import contradictions, count_accounts
-from zerosum.db.integrity import count_postings, entries_without_postings, unbalanced_entries
+from zerosum.db.integrity import (
+    count_postings,
+    currency_places,
+    entries_without_postings,
+    finest_amounts,
+    unbalanced_entries,
+)
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.services.caller import Caller
-from zerosum.services.integrity import BREAKS_MAX, Report
+from zerosum.services.integrity import BREAKS_MAX, ISO_PLACES, Report
 
 _CONTRADICTIONS = {
     "is_orphaned": "postings to an account that does not exist",
@@ -47,6 +53,10 @@ class Inspector:
                 report.note(f"the journal entry {name} does not balance in {row.currency}")
             for row in await entries_without_postings(connection, ledger_id, BREAKS_MAX):
                 report.note(f"the journal entry {render_id(Prefix.JOURNAL_ENTRY, row.id)} has no postings")
+            places = await currency_places(connection, ledger_id) | ISO_PLACES
+            for row in await finest_amounts(connection, ledger_id):
+                if row.is_no_number or (row.places or 0) > places.get(row.currency, -1):
+                    report.note(f"postings are finer than {row.currency}, or no numbers")
             for row in await contradictions(connection, ledger_id, BREAKS_MAX):
                 for column, what in _CONTRADICTIONS.items():
                     if getattr(row, column):

@@ -13,6 +13,7 @@ from zerosum.domain.errors import DomainError, IdempotencyKeyReused, refusal_cla
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
+from zerosum.services.quotas import RefusalQuota
 
 
 @dataclass(slots=True)
@@ -26,21 +27,35 @@ class Verdict:
 class Judge:
     """Answers one batch. It remembers the keys it has answered, so a key given twice in a batch is carried out once."""
 
-    def __init__(self, book: Book, used: Mapping[Key, UsedKey], posted_at: datetime) -> None:
+    def __init__(
+        self,
+        book: Book,
+        used: Mapping[Key, UsedKey],
+        posted_at: datetime,
+        refusal_quota: RefusalQuota | None = None,
+    ) -> None:
         self.verdict = Verdict()
+        self._refusal_quota = refusal_quota
         self._book = book
         self._used = used
         self._posted_at = posted_at
         self._answered: dict[Key, tuple[bytes, Answer]] = {}
 
     def answer(self, command: LedgerCommand) -> Answer:
-        """Replay, carry out or refuse. A definite refusal is kept under its key, so that a retry meets it again."""
+        """Replay, carry out or refuse. A definite refusal is kept under its key, so that a retry meets it again.
+
+        One that is not kept leaves the key free, also for the rest of the batch.
+        """
         earlier = self._earlier_answer(command)
         if earlier is not None:
             return earlier
         outcome = self._book.apply(command, self._posted_at)
         if isinstance(outcome, Posted):
             self.verdict.posted.append(outcome)
+        elif not outcome.refusal.is_kept:
+            return outcome
+        elif (too_many := self._too_many_refusals(command)) is not None:
+            return Refused(too_many)
         else:
             self.verdict.refusals.append(_refusal_row(command, outcome.refusal))
         self._answered[command.ledger_id, command.idempotency_key] = (command.fingerprint, outcome)
@@ -75,6 +90,10 @@ class Judge:
             answer if answer is not None else self._must_have_answered(command)
             for answer, command in zip(answers, commands, strict=True)
         ]
+
+    def _too_many_refusals(self, command: LedgerCommand) -> DomainError | None:
+        quota = self._refusal_quota
+        return None if quota is None else quota.take(command.ledger_id, self._posted_at)
 
     def _earlier_answer(self, command: LedgerCommand) -> Answer | None:
         key = (command.ledger_id, command.idempotency_key)

@@ -19,11 +19,10 @@ from datetime import datetime, timedelta
 
 from zerosum.domain.errors import Forbidden, LedgerNotFound, ValidationFailed
 from zerosum.domain.identifiers import LedgerId
+from zerosum.services.addresses import Network
 from zerosum.services.caller import Caller
 
 OPERATOR_SCOPE = "operator"
-
-OriginNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ class NewKey:
     name: str
     scopes: Sequence[str]
     expires_at: datetime | None = None
-    networks: tuple[OriginNetwork, ...] | None = None
+    networks: tuple[Network, ...] | None = None
     certificate_subject: str | None = None
 
 
@@ -45,7 +44,7 @@ class Granter:
     caller: Caller
     scopes: frozenset[str]
     expires_at: datetime | None = None
-    networks: tuple[OriginNetwork, ...] | None = None
+    networks: tuple[Network, ...] | None = None
     certificate_subject: str | None = None
 
     @property
@@ -108,8 +107,8 @@ def _within_own_life(wanted: datetime | None, settled: datetime | None, own: dat
 
 
 def _within_own_networks(
-    wanted: tuple[OriginNetwork, ...] | None, own: tuple[OriginNetwork, ...] | None
-) -> tuple[OriginNetwork, ...] | None:
+    wanted: tuple[Network, ...] | None, own: tuple[Network, ...] | None
+) -> tuple[Network, ...] | None:
     if own is None or wanted is None:
         return wanted or own
     for index, network in enumerate(wanted):
@@ -120,7 +119,7 @@ def _within_own_networks(
     return wanted
 
 
-def _lies_in(inner: OriginNetwork, outer: OriginNetwork) -> bool:
+def _lies_in(inner: Network, outer: Network) -> bool:
     if isinstance(inner, ipaddress.IPv4Network):
         return isinstance(outer, ipaddress.IPv4Network) and inner.subnet_of(outer)
     return isinstance(outer, ipaddress.IPv6Network) and inner.subnet_of(outer)

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 from zerosum.db.batch import AccountKey, BatchConnection
 from zerosum.db.client_batch import find_client_transactions, freeze_accounts, write_client_transactions
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
-from zerosum.domain.errors import InternalError, OutcomeUnknown, Unavailable
+from zerosum.domain.errors import InternalError, OutcomeUnknown, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.reverse import Reverse
 from zerosum.services.committer import Answers, CommitterStats, Work
 from zerosum.services.judging import Judge
+from zerosum.services.quotas import RefusalQuota
 
 ATTEMPTS_MAX = 3
 """How often a batch is tried as a whole before its works are tried one by one."""
@@ -47,7 +48,9 @@ class LaneCarrier:
         now: Callable[[], datetime],
         cache: BalanceCache,
         stats: CommitterStats,
+        refusal_quota: RefusalQuota | None = None,
     ) -> None:
+        self._refusal_quota = refusal_quota
         self._connect = connect
         self._now = now
         self._cache = cache
@@ -58,11 +61,15 @@ class LaneCarrier:
         """Of the attempt under way."""
         self._answering: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None and not self._connection.is_closed
+
     async def warm_up(self) -> None:
         try:
             self._connection = await self._connect()
         except Exception as failure:
-            _log.warning("a lane cannot connect yet (%s)", type(failure).__name__)
+            _log.warning("a lane cannot connect yet (%s)", failure or type(failure).__name__)
 
     async def close(self) -> None:
         if self._answering:
@@ -160,7 +167,7 @@ class LaneCarrier:
         before = {account.id: (account.version, account.status) for account in locked}
         book = Book(locked, dict(records), reversed_)
         posted_at = self._now()
-        judge = Judge(book, used, posted_at)
+        judge = Judge(book, used, posted_at, self._refusal_quota)
         answers: list[Answers] = [
             judge.answer_together(work.commands)
             if work.is_atomic
@@ -240,6 +247,9 @@ def _refuse(work: Work, kind: FailureKind, error: Exception | None) -> None:
         work.refuse(OutcomeUnknown("The outcome is not known; retry with the same key."))
     elif kind is FailureKind.DEFECT:
         _log.error("a command could not be carried out", exc_info=error)
+        if isinstance(error, ArithmeticError):
+            work.refuse(RecordUnreadable("An account of this command cannot be read; nothing was done."))
+            return
         work.refuse(InternalError("The command could not be carried out; nothing was done."))
     else:
         work.refuse(Unavailable("The accounts are busy; nothing was done.", retry_after=1))

@@ -1,4 +1,4 @@
-"""When API keys were last used: noted in memory by whoever judges a credential, written now and then by nobody's request.
+"""When API keys were last used: noted in memory by whoever judges a credential, written now and then in the background.
 
 A key is judged at most once in some seconds, so a note costs nothing; it is written at most once a minute a key.
 """

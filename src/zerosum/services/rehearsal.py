@@ -53,5 +53,7 @@ class Rehearsal:
     def _explained(self, answer: Answer, command: LedgerCommand) -> Answer:
         """A refusal of the books names every condition that fails, not only the first."""
         if isinstance(answer, Refused) and not answer.is_replay and answer.refusal.code != IdempotencyKeyReused.code:
-            answer.refusal.others = list(command.objections(self._book))[1:]
+            found = list(command.objections(self._book))
+            is_of_books = bool(found) and found[0].code == answer.refusal.code
+            answer.refusal.others = found[1:] if is_of_books else found
         return answer

@@ -35,6 +35,7 @@ def import_routes(services: Services) -> Routes:
         "POST",
         "/v1/imports",
         begin_import,
+        operation_id="beginImport",
         scope=Scope.PAYMENTS_WRITE,
         body=BodyKind.JSON,
         summary="Begin an import of a client file, or go on with it",

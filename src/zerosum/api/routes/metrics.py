@@ -55,6 +55,7 @@ def metrics_routes(page: MetricsPage) -> Routes:
         "GET",
         "/metrics",
         metrics,
+        operation_id="getMetrics",
         scope=None,
         security=None if is_open else [{METRICS_TOKEN: []}],
         refusals=() if is_open else (errors.Unauthenticated,),

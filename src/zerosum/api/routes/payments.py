@@ -42,7 +42,7 @@ Mode = Annotated[
     WithJsonSchema({"type": "string", "enum": ["atomic", "independent"], "default": "independent"}),
 ]
 
-REFUSALS = (*OF_BOOKS, errors.SameAccount)
+REFUSALS = (*OF_BOOKS, errors.SameAccount, errors.QuotaExceeded)
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "deposit": {
@@ -122,6 +122,7 @@ def payment_routes(services: Services) -> Routes:
         "POST",
         "/v1/payments",
         make_payment,
+        operation_id="createPayment",
         scope=write,
         status=201,
         body=BodyKind.JSON,
@@ -142,6 +143,7 @@ def payment_routes(services: Services) -> Routes:
         "POST",
         "/v1/payments/bulk",
         make_payments,
+        operation_id="createPayments",
         scope=write,
         body=BodyKind.JSON,
         body_bytes_max=BULK_BODY_BYTES_MAX,
@@ -160,6 +162,7 @@ def payment_routes(services: Services) -> Routes:
         "GET",
         "/v1/payments",
         list_payments,
+        operation_id="listPayments",
         scope=read,
         refusals=(errors.InvalidCursor,),
         families=("metadata",),
@@ -172,6 +175,7 @@ def payment_routes(services: Services) -> Routes:
         "GET",
         "/v1/payments/{payment}",
         get_payment,
+        operation_id="getPayment",
         scope=read,
         refusals=(errors.InvalidId, errors.PaymentNotFound),
         summary="Read a payment",

@@ -12,7 +12,7 @@ from fastapi import Response
 from pydantic import Field
 
 from zerosum.api.endpoints import JSON_TYPE, Routes, TheCall, as_response, check_parameters, json_answer
-from zerosum.api.manual import TOKEN_PATH
+from zerosum.api.openapi_document import TOKEN_PATH
 from zerosum.api.routes.metrics import MetricsPage
 from zerosum.api.schemas.fields import Response as ResponseModel
 from zerosum.domain.errors import Unavailable
@@ -114,6 +114,7 @@ def system_routes(system: System) -> Routes:
         "GET",
         "/healthz",
         health,
+        operation_id="getHealth",
         scope=None,
         lean=alive,
         summary="Alive",
@@ -124,15 +125,17 @@ def system_routes(system: System) -> Routes:
         "GET",
         "/readyz",
         ready,
+        operation_id="getReadiness",
         scope=None,
         summary="Ready to serve",
         answer=HealthResponse,
-        description="PostgreSQL answers and takes writes, and the service is not shutting down.",
+        description="A payment could be made: PostgreSQL takes writes, and the service is not shutting down.",
     )
     routes.add(
         "POST",
         TOKEN_PATH,
         issue_token,
+        operation_id="issueToken",
         scope=None,
         body=BodyKind.FORM,
         summary="Get an access token",
@@ -145,6 +148,7 @@ def system_routes(system: System) -> Routes:
         "GET",
         "/.well-known/jwks.json",
         public_keys,
+        operation_id="getPublicKeys",
         scope=None,
         summary="The keys that verify access tokens",
         answer=KeySetResponse,

@@ -38,11 +38,17 @@ SideName = Literal["debit", "credit"]
 AccountId = Annotated[str, id_field(Prefix.ACCOUNT, "The account.")]
 Floor = Annotated[
     LimitAmount | None,
-    Field(description="The available balance never falls below this; null means that there is no floor."),
+    Field(
+        description="Nothing takes the available balance down below this. It may lie above what is in the account, "
+        "as a minimum balance does before it is paid in. Null means that there is no floor."
+    ),
 ]
 Ceiling = Annotated[
     LimitAmount | None,
-    Field(description="The available balance never rises above this; null means that there is no ceiling."),
+    Field(
+        description="Nothing takes the available balance up above this. It may lie below what is in the account. Null "
+        "means that there is no ceiling."
+    ),
 ]
 
 
@@ -58,7 +64,13 @@ class OpenAccountRequest(Request):
         ),
     ]
     name: Annotated[Name | None, Field(description="For people.", examples=["Alice's wallet"])] = None
-    min_available: Floor = "0"
+    min_available: Annotated[
+        LimitAmount | None,
+        Field(
+            description="The available balance never falls below this: 0 where it is left out; null means that there "
+            "is no floor."
+        ),
+    ] = "0"
     max_available: Ceiling = None
     metadata: GivenMetadata = None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
 from zerosum.api.schemas.accounts import AccountId, Available, Held, Posted
-from zerosum.api.schemas.fields import Request, Response
+from zerosum.api.schemas.fields import Request, Response, noun_of
 from zerosum.api.schemas.problems import Problem
 from zerosum.services.desk import BULK_ITEMS_MAX
 
@@ -20,6 +20,11 @@ class BulkRequest(Request, Generic[Item]):
 
     items: Annotated[list[Item], Field(description="Judged in this order.", min_length=1, max_length=BULK_ITEMS_MAX)]
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """As generated clients will call it."""
+        return f"{noun_of(params[0])}BulkRequest"
+
 
 class BulkResult(Response, Generic[View]):
     """What became of one item: `data` with status 201, or `problem`."""
@@ -29,6 +34,11 @@ class BulkResult(Response, Generic[View]):
     data: Annotated[View | None, Field(description="What was made; there with 201.")] = None
     problem: Annotated[Problem | None, Field(description="Why it was refused; there with any other status.")] = None
     replayed: Annotated[bool | None, Field(description="True where the item's key had been used for it before.")] = None
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """As generated clients will call it."""
+        return f"{noun_of(params[0])}BulkResult"
 
 
 class RehearsedBalance(Response):
@@ -48,3 +58,8 @@ class BulkResponse(Response, Generic[View]):
     balances: Annotated[
         list[RehearsedBalance] | None, Field(description="There in a rehearsal: the touched accounts after all of it.")
     ] = None
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """As generated clients will call it."""
+        return f"{noun_of(params[0])}BulkResponse"

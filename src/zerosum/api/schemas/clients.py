@@ -43,7 +43,10 @@ class TransactionRequest(Request):
         ),
     ] = None
     refuse_negative_total: Annotated[
-        bool, Field(description="Refuse a chargeback that would leave the client with less than nothing.")
+        bool,
+        Field(
+            description="Refuse a chargeback that would leave the client with less than nothing; by default it is done."
+        ),
     ] = False
 
     def order(self, idempotency_key: str) -> ClientOrder:
@@ -70,7 +73,7 @@ class TransactionResponse(Response):
     client: ClientNumber
     tx: TxNumber
     amount: Annotated[Amount, Field(description="With four places.", examples=["12.3400"])]
-    currency: Annotated[str, Field(description="What all clients of the service are counted in.", examples=["XTS"])]
+    currency: Annotated[str, Field(description="What all clients of the ledger are counted in.", examples=["XTS"])]
     status: Annotated[TransactionStatusName, Field(description="What has become of it.")]
     journal_entry_id: Annotated[str, id_field(Prefix.JOURNAL_ENTRY, "The entry that carried it out.")]
     created_at: Time

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
+from inspect import cleandoc
 from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from zerosum.api.generator_rules import without_null
 from zerosum.domain.errors import IdempotencyKeyInvalid
-from zerosum.domain.identifiers import CODE_PATTERN_TEXT, ID_PATTERN_TEXT, Prefix, is_account_code
+from zerosum.domain.identifiers import (
+    CODE_PATTERN_TEXT,
+    ID_PATTERN_TEXT,
+    RESERVED_CODES_PATTERN_TEXT,
+    Prefix,
+    is_account_code,
+)
 from zerosum.domain.money import AMOUNT_PATTERN_TEXT, CURRENCY_CODE_PATTERN_TEXT
-from zerosum.domain.payments.clients import CLIENT_CODES_PATTERN_TEXT
 from zerosum.gateway.request_guard import KEY_PATTERN_TEXT, parse_key
 from zerosum.services.times import TIME_PATTERN_TEXT, parse_time
-
-_CLIENT_CODE = re.compile(CLIENT_CODES_PATTERN_TEXT)
 
 TEXT_MAX = 500
 TEXT_BYTES_MAX = 2000
@@ -33,16 +37,46 @@ REFERENCE_PATTERN_TEXT = f"^(acc_{ID_PATTERN_TEXT}|(?!acc_){CODE_PATTERN_TEXT})$
 EXAMPLE_UUID = "01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"
 
 
+def _of_request(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """No default is promised: generators would demand the member, or send what was never asked for."""
+    _described(schema, model)
+    for member in schema.get("properties", {}).values():
+        member.pop("default", None)
+
+
+def _of_response(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """A member with a default is absent where there is nothing to say; it is never null."""
+    _described(schema, model)
+    for member in schema.get("properties", {}).values():
+        if "default" in member and member.pop("default") is None:
+            without_null(member)
+
+
+def _described(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """A model made from a generic one says what that says."""
+    origin = model.__pydantic_generic_metadata__["origin"]
+    if origin is not None and origin.__doc__:
+        schema.setdefault("description", cleandoc(origin.__doc__))
+
+
 class Request(BaseModel):
     """A body: exactly these members, exactly these types."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, json_schema_extra=_of_request)
 
 
 class Response(BaseModel):
     """An answer. Clients must ignore members they do not know: more may come."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra=_of_response)
+
+
+def noun_of(model: Any) -> str:
+    """What a model is about: the name of its class without the part it plays."""
+    name: str = getattr(model, "__name__", str(model))
+    for part in ("Request", "Response", "Item"):
+        name = name.removesuffix(part)
+    return name
 
 
 def _within_bytes(text: str) -> str:
@@ -63,8 +97,6 @@ def _moment(value: Any) -> Any:
 def _account_code(text: str) -> str:
     if not is_account_code(text):
         raise PydanticCustomError("account_code", "A code is up to 128 letters, digits and _.:@/- but no acc_…")
-    if _CLIENT_CODE.match(text):
-        raise PydanticCustomError("account_code", "Accounts of clients are opened by clients' transactions alone.")
     return text
 
 
@@ -120,9 +152,10 @@ AccountCode = Annotated[
     str,
     Field(
         description="Your own name for the account, unique in the ledger and fixed. It must not begin with `acc_`, nor "
-        "like the accounts of clients (`clients:1`).",
+        "as the codes that the service gives to accounts of its own (`clearing:`, `clients:`, `disputes:`, `holds:`, "
+        "`zerosum:`).",
         examples=["customers:alice"],
-        json_schema_extra={"pattern": f"^(?!acc_|{CLIENT_CODES_PATTERN_TEXT}){CODE_PATTERN_TEXT}$"},
+        json_schema_extra={"pattern": f"^(?!acc_|{RESERVED_CODES_PATTERN_TEXT}){CODE_PATTERN_TEXT}$"},
     ),
     AfterValidator(_account_code),
 ]

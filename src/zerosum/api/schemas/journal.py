@@ -54,7 +54,11 @@ class JournalEntryRequest(Request):
         Field(description="Its lines, debits equal to credits.", min_length=POSTINGS_MIN, max_length=POSTINGS_MAX),
     ]
     effective_at: Annotated[
-        Moment | None, Field(description="When it happened in the world; by default when it is posted.")
+        Moment | None,
+        Field(
+            description="When it happened in the world; by default when it is posted. Not before 1970, and at most "
+            "five minutes ahead of the service's clock."
+        ),
     ] = None
     metadata: GivenMetadata = None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
-from zerosum.api.schemas.fields import Response
+from zerosum.api.schemas.fields import Response, noun_of
 from zerosum.services.paging import Page
 
 Item = TypeVar("Item")
@@ -19,6 +19,11 @@ class ListOf(Response, Generic[Item]):
     data: Annotated[list[Item], Field(description="The items of this page.")]
     has_more: Annotated[bool, Field(description="Whether there are more after it.")]
     next_cursor: Annotated[str | None, Field(description="Opaque; carries filter and order. Null on the last page.")]
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """As generated clients will call it."""
+        return f"{noun_of(params[0])}List"
 
 
 def list_body(page: Page[Any], render: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

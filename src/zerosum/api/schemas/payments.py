@@ -50,7 +50,11 @@ class PaymentRequest(Request):
     reference: Annotated[Text | None, Field(description="Your own reference.", examples=["invoice 1001"])] = None
     description: Annotated[Text | None, Field(description="For people.", examples=["Lunch"])] = None
     effective_at: Annotated[
-        Moment | None, Field(description="When it happened in the world; by default when it is posted.")
+        Moment | None,
+        Field(
+            description="When it happened in the world; by default when it is posted. Not before 1970, and at most "
+            "five minutes ahead of the service's clock."
+        ),
     ] = None
     metadata: GivenMetadata = None
 

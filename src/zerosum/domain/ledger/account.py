@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from zerosum.domain.errors import InvalidState, LimitExceeded, ValidationFailed
+from zerosum.domain.errors import InvalidState, ValidationFailed
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.money import add, render_amount, subtract
 
@@ -60,8 +60,9 @@ class AccountState:
 
     Amounts carry the currency's places. `posted_debits` and `posted_credits` only grow. `held` is what open holds will
     take out (the pending amount on the side opposite to the normal one). `version` counts the account's postings, and
-    `head` is the hash of the last of them. `overdrawn` says that a dispute, which may do so, took the available balance
-    below the floor; nothing else ever does.
+    `head` is the hash of the last of them. `overdrawn` says that the available balance lies below the floor by right:
+    a dispute, which may do so, took it there, or the floor was set above what was in the account. It ends as soon as
+    the balance has reached the floor.
     """
 
     ledger_id: LedgerId
@@ -121,23 +122,16 @@ class Account:
     state: AccountState
 
 
-def check_limits(state: AccountState, min_available: Decimal | None, max_available: Decimal | None) -> None:
-    """Whether an account may get these limits. Raises LimitExceeded where its available balance lies outside them."""
+def with_limits(state: AccountState, min_available: Decimal | None, max_available: Decimal | None) -> AccountState:
+    """The same account under these limits, whatever is in it. Raises ValidationFailed where they cannot both be kept.
+
+    It may lie outside of them: a minimum balance begins empty. The Book refuses what takes it further out.
+    """
     if min_available is not None and max_available is not None and min_available > max_available:
         raise ValidationFailed("min_available is above max_available.", pointer="/min_available")
-    available = state.available
-    if min_available is not None and available < min_available and not state.overdrawn:
-        raise LimitExceeded(
-            "The account has less available than the new floor.",
-            pointer="/min_available",
-            available=render_amount(available),
-        )
-    if max_available is not None and available > max_available:
-        raise LimitExceeded(
-            "The account has more available than the new ceiling.",
-            pointer="/max_available",
-            available=render_amount(available),
-        )
+    limited = replace(state, min_available=min_available, max_available=max_available)
+    limited.overdrawn = limited.is_below_floor
+    return limited
 
 
 def status_after_freeze(state: AccountState) -> AccountStatus:

@@ -139,6 +139,7 @@ class Book:
         resource_id: str | None = None,
     ) -> PostedEntry:
         """Judge the whole entry, then write it without further questions. Raises the first objection."""
+        entry.check_time(posted_at)
         for objection in self.objections(entry):
             raise command.point(objection)
         posted = PostedEntry(

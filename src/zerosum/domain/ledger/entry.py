@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
 from zerosum.domain.commands import NO_METADATA
-from zerosum.domain.errors import Unbalanced, ValidationFailed
+from zerosum.domain.errors import EffectiveInFuture, Unbalanced, ValidationFailed
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
 from zerosum.domain.ledger.account import Layer, Side
@@ -18,6 +18,10 @@ from zerosum.domain.money import Money, add, render_amount, subtract
 
 POSTINGS_MIN = 2
 POSTINGS_MAX = 100
+
+EFFECTIVE_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+EFFECTIVE_AHEAD_MAX = timedelta(minutes=5)
+"""How far the clocks of callers may go before ours. What lies further ahead has not happened."""
 
 
 class Posting(NamedTuple):
@@ -87,6 +91,17 @@ class JournalEntry:
                     layer=layer.value,
                     difference=render_amount(difference),
                 )
+
+    def check_time(self, posted_at: datetime) -> None:
+        """Whether it can have happened when it is posted. Raises EffectiveInFuture, ValidationFailed."""
+        if self.effective_at is None:
+            return
+        if self.effective_at > posted_at + EFFECTIVE_AHEAD_MAX:
+            raise EffectiveInFuture(
+                "What is posted has happened: its time lies at most five minutes ahead.", pointer="/effective_at"
+            )
+        if self.effective_at < EFFECTIVE_FIRST:
+            raise ValidationFailed("The time lies before 1970-01-01T00:00:00Z.", pointer="/effective_at")
 
 
 def _is_plain_pair(postings: tuple[Posting, ...]) -> bool:

@@ -22,7 +22,7 @@ class Posted:
 
 @dataclass(slots=True)
 class Refused:
-    """The command was judged and changed nothing. The same key gets the same refusal for ever."""
+    """The command was judged and changed nothing. The same key gets the same refusal for ever, where it is kept."""
 
     refusal: DomainError
     is_replay: bool = False

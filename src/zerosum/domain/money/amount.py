@@ -51,7 +51,8 @@ subtract = EXACT.subtract
 def parse_amount(text: object, currency: Currency, *, pointer: str = "/amount") -> Decimal:
     """A positive amount from its wire form, scaled to the currency's places.
 
-    Raises InvalidAmount, AmountTooLarge or AmountTooPrecise; nothing is ever rounded, not even a trailing zero.
+    Raises InvalidAmount, AmountTooLarge or AmountTooPrecise. Nothing is ever rounded; zeros behind the currency's last
+    place say nothing and are left out, so "1.5", "1.50" and "1.500" are one amount.
     """
     amount = _parse_unsigned(text, currency, pointer)
     if not amount:
@@ -70,8 +71,13 @@ def parse_signed_amount(text: object, currency: Currency, *, pointer: str) -> De
 
 
 def render_amount(amount: Decimal) -> str:
-    """The wire form. The amount carries its currency's places as its own exponent."""
+    """The wire form. The amount carries its currency's places as its own exponent.
+
+    Raises InvalidAmount for what is no number: the database would keep one, and add it to others.
+    """
     text = str(amount)  # Takes half the time of a format, and is the same but for an exponent (whose letter may vary).
+    if text[-1] > "9":  # NaN, Infinity
+        raise InvalidAmount("This is no number.")
     return f"{amount:f}" if "E" in text or "e" in text else text
 
 
@@ -85,16 +91,16 @@ def _parse_unsigned(text: object, currency: Currency, pointer: str) -> Decimal:
     if len(integer) > INTEGER_DIGITS_MAX:
         raise _too_large(pointer)
     missing = currency.exponent - len(places)
-    if missing < 0:
+    if missing == 0:
+        return Decimal(text)
+    if missing < 0 and places.count("0", currency.exponent) < -missing:
         raise AmountTooPrecise(
             f"{currency.code} has {currency.exponent} decimal places.",
             pointer=pointer,
             currency=currency.code,
             places=currency.exponent,
         )
-    if missing == 0:
-        return Decimal(text)
-    return Decimal(f"{integer}.{places}{'0' * missing}")
+    return Decimal(f"{integer}.{places[: currency.exponent]}{'0' * missing}")
 
 
 def _too_large(pointer: str | None) -> AmountTooLarge:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 
-from zerosum.domain.errors import CurrencyExists, InvalidCurrency
+from zerosum.domain.errors import AmountTooPrecise, CurrencyExists, InvalidCurrency
 from zerosum.domain.money.iso4217 import ISO_4217
 
 EXPONENT_MAX = 18
@@ -35,8 +35,13 @@ class Currency:
     """The smallest amount: 1 for JPY, 0.01 for USD, 0.001 for KWD."""
 
     def scaled(self, amount: Decimal) -> Decimal:
-        """The same number with exactly the currency's places. Raises decimal.Inexact where it is finer than that."""
-        return amount.quantize(self.minor_unit, context=_EXACT)
+        """The same number with exactly the currency's places. Raises AmountTooPrecise where it is finer than that."""
+        try:
+            return amount.quantize(self.minor_unit, context=_EXACT)
+        except (Inexact, InvalidOperation):
+            raise AmountTooPrecise(
+                f"{self.code} has {self.exponent} decimal places.", currency=self.code, places=self.exponent
+            ) from None
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.code):

@@ -19,8 +19,6 @@ CLIENT_CURRENCY = Currency("XTS", 4, "Client money")
 
 
 CLIENT_CODE_PATTERN = "^clients:(0|[1-9][0-9]{0,4})$"
-CLIENT_CODES_PATTERN_TEXT = "clients:[0-9]"
-"""Codes that begin so are made by clients' transactions alone."""
 
 
 def client_code(client: int) -> str:

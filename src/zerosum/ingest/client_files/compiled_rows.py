@@ -1,7 +1,8 @@
 """The compiled reader: rows of plain digits and simple quotes, straight from the bytes.
 
 It reads exactly what `records.py` and `rows.py` read, and what it is not sure of it leaves to them: a row that is not
-well-formed, or has a huge amount, is marked ODD; at a quote that is doubled, or goes over lines, it stops.
+well-formed (say with a value behind the last column), or has a huge amount, is marked ODD; at a quote that is doubled,
+or goes over lines, it stops.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
 ROLE_TYPE, ROLE_CLIENT, ROLE_TX, ROLE_AMOUNT = 1, 2, 3, 4
-"""What a column holds; 0 is a column nobody asked for."""
+"""What a column holds; 0 is a column nobody asked for. Behind the last one no row may have a value."""
 
 ODD = 254
 """In place of a kind: the row is whole, but to be read with more care."""
@@ -137,6 +138,7 @@ def _unquoted(content: Bytes, place: int) -> tuple[int, int, int]:
 def _row(content: Bytes, place: int, roles: Bytes) -> tuple[int, int, int, int, int, bool]:
     """Kind, client, tx, ten-thousandths, where the line ends (-1 if it is puzzling), and whether it is a blank line."""
     kind, client, tx, units = -1, -1, -1, 0
+    is_surplus = False
     field = 0
     while True:
         first = _behind_blanks(content, place)
@@ -146,7 +148,11 @@ def _row(content: Bytes, place: int, roles: Bytes) -> tuple[int, int, int, int, 
             break
         while first < last and (content[last - 1] == 32 or content[last - 1] == 9):
             last -= 1
-        role = roles[field] if field < roles.size else 0
+        role = 0
+        if field < roles.size:
+            role = roles[field]
+        elif first < last:
+            is_surplus = True
         if role == ROLE_TYPE:
             kind = _type(content, first, last)
         elif role == ROLE_CLIENT:
@@ -159,6 +165,8 @@ def _row(content: Bytes, place: int, roles: Bytes) -> tuple[int, int, int, int, 
             break
         field += 1
         place += 1
+    if is_surplus:
+        kind = -1
     return kind, client, tx, units, place, field == 0 and first >= last and not is_quoted
 
 

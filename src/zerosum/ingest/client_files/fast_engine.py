@@ -185,7 +185,7 @@ class FastEngine:
 
 
 def _roles(columns: Columns) -> Bytes:
-    roles = np.zeros(columns.last + 1, np.uint8)
+    roles = np.zeros(columns.width, np.uint8)
     roles[columns.type], roles[columns.client] = ROLE_TYPE, ROLE_CLIENT
     roles[columns.tx], roles[columns.amount] = ROLE_TX, ROLE_AMOUNT
     return roles

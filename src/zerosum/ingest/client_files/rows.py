@@ -19,6 +19,8 @@ KINDS = tuple(ClientCommandType)
 """A row's `kind` is a place in here: whole numbers are what both engines can count with."""
 DEPOSIT, WITHDRAWAL = KINDS.index(ClientCommandType.DEPOSIT), KINDS.index(ClientCommandType.WITHDRAWAL)
 
+SURPLUS_VALUE = "surplus_value"
+"""A value behind the columns of the header: what is meant by `5,50` under one column cannot be known."""
 UNKNOWN_TYPE = "unknown_type"
 INVALID_CLIENT = "invalid_client"
 INVALID_TX = "invalid_tx"
@@ -71,6 +73,8 @@ def read_row(record: Record, columns: Columns) -> Row:
     fault = record.fault
     if fault is not None:
         pass
+    elif any(fields[columns.width :]):
+        fault = SURPLUS_VALUE
     elif kind < 0:
         fault = UNKNOWN_TYPE
     elif client < 0:
@@ -119,7 +123,7 @@ def _timestamp(text: bytes) -> int | None:
     if match is not None:
         return int(match[1]) * 10**9 + int((match[2] or b"")[:9].ljust(9, b"0"))
     try:
-        moment = datetime.fromisoformat(text.decode("ascii"))
+        moment = datetime.fromisoformat(text.decode("ascii").upper())
     except ValueError:
         return None
     if moment.tzinfo is None:

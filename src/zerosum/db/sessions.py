@@ -1,0 +1,162 @@
+"""Every session with PostgreSQL is opened here: for the pool, for the lanes, for checks and for migrations.
+
+Nothing but what every pooler takes travels in the start-up message. The limits of a session are set by statements as
+soon as it stands, so none is lost where a pooler drops what it does not know. A pooler is recognised by the number of
+the server process: it tells its clients another one than the process that answers has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import asyncpg
+
+from zerosum.db.database_url import CONNECT_SECONDS_MAX, DatabaseUrl, DatabaseUrlError
+
+APPLICATION_NAME = "zerosum"
+
+SEARCH_PATH = {"search_path": "public, pg_temp"}
+"""Zerosum lives in the schema public, whatever the role, the database or the URL would look through first."""
+
+LIMITS = {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "15s"}
+
+TRIALS = 3
+"""So often two sessions are asked for their server processes: more than once, as the pooler has other clients too."""
+
+CLOSE_SECONDS_MAX = 1.0
+
+
+class SessionNotKept(ConnectionError):
+    """A pooler gives each transaction to another server process: prepared statements and settings do not last."""
+
+
+class Session(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.Connection):  # type: ignore[misc]
+    """A connection that knows whether a pooler stands between it and the server, and what was set on it."""
+
+    is_pooled = False
+    settings: Mapping[str, str] = {}
+
+
+async def open_session(
+    url: DatabaseUrl, settings: Mapping[str, str], *, seconds_max: float, application_name: str = APPLICATION_NAME
+) -> Session:
+    """Behind a pooler the settings hold only if it keeps sessions: see `must_keep_its_server` and `set_locally`.
+
+    Raises OSError (TimeoutError among them) or asyncpg's errors.
+    """
+    try:
+        url.check_files()
+    except DatabaseUrlError as error:
+        raise ConnectionError(str(error)) from None
+    async with asyncio.timeout(url.connect_seconds(seconds_max)):
+        session = await _connect(url, application_name)
+        try:
+            await _set_up(session, {**SEARCH_PATH, **settings})
+        except BaseException:
+            session.terminate()
+            raise
+    return session
+
+
+async def open_kept_session(
+    url: DatabaseUrl, settings: Mapping[str, str], *, seconds_max: float, application_name: str = APPLICATION_NAME
+) -> Session:
+    """The same, for what lasts longer than a transaction. Raises also SessionNotKept."""
+    session = await open_session(url, settings, seconds_max=seconds_max, application_name=application_name)
+    if session.is_pooled:
+        try:
+            async with asyncio.timeout(url.connect_seconds(seconds_max)):
+                await _must_keep_its_server(session, url)
+        except BaseException:
+            session.terminate()
+            raise
+    return session
+
+
+def set_locally(settings: Mapping[str, str]) -> str:
+    """A statement that gives the transaction these settings: what holds behind every pooler."""
+    return _setting(settings, is_local=True)
+
+
+async def close_session(session: Session) -> None:
+    """In bounded time, however the server is."""
+    with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await session.close(timeout=CLOSE_SECONDS_MAX)
+
+
+async def _connect(url: DatabaseUrl, application_name: str) -> Session:
+    startup = {"application_name": url.application_name or application_name}
+    if "options" in url.parameters:
+        startup["options"] = url.parameters["options"]
+    # SQLAlchemy and the lanes each keep statements of their own.
+    session = await asyncpg.connect(
+        **url.arguments(),
+        connection_class=Session,
+        server_settings=startup,
+        statement_cache_size=0,
+        timeout=CONNECT_SECONDS_MAX,
+    )
+    _keep_alive(session, url.parameters)
+    return session
+
+
+async def _set_up(session: Session, settings: Mapping[str, str]) -> None:
+    """In one transaction, which is one server process whatever stands in between."""
+    session.settings = settings
+    await session.execute(f"begin; {_setting(settings, is_local=False)}")
+    pid = await session.fetchval("select pg_backend_pid()")
+    session.is_pooled = pid != session.get_server_pid()
+    await session.execute("commit")
+
+
+def _setting(settings: Mapping[str, str], *, is_local: bool) -> str:
+    # Names and values are constants of this room; the quotes are doubled all the same.
+    calls = (
+        f"set_config('{name}', '{value.replace(chr(39), chr(39) * 2)}', {str(is_local).lower()})"
+        for name, value in settings.items()
+    )
+    return f"select {', '.join(calls)}"
+
+
+async def _must_keep_its_server(session: Session, url: DatabaseUrl) -> None:
+    """A pooler that keeps sessions never shows one server process to two of them."""
+    other = await _connect(url, APPLICATION_NAME)
+    try:
+        ours: set[int] = set()
+        others: set[int] = set()
+        for _ in range(TRIALS):
+            ours.add(await _server_process(session))
+            others.add(await _server_process(other))
+    finally:
+        other.terminate()
+    if len(ours) > 1 or len(others) > 1 or ours & others:
+        raise SessionNotKept("a pooler stands before the server and does not keep sessions")
+
+
+async def _server_process(session: Session) -> int:
+    async with session.transaction():
+        return int(await session.fetchval("select pg_backend_pid()"))
+
+
+def _keep_alive(session: Session, parameters: Mapping[str, str]) -> None:
+    """As libpq does unless it is told otherwise: a server that vanished is noticed."""
+    transport = cast(Any, session)._transport  # noqa: SLF001 - the driver has no other way to its socket
+    connected = transport.get_extra_info("socket")
+    if connected is None or connected.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    if parameters.get("keepalives", "1") == "1":
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    names = {
+        "keepalives_idle": "TCP_KEEPIDLE",
+        "keepalives_interval": "TCP_KEEPINTVL",
+        "keepalives_count": "TCP_KEEPCNT",
+        "tcp_user_timeout": "TCP_USER_TIMEOUT",
+    }
+    for name, option in names.items():
+        number = getattr(socket, option, None)
+        if number is not None and int(parameters.get(name, "0")):
+            connected.setsockopt(socket.IPPROTO_TCP, number, int(parameters[name]))
