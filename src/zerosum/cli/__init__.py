@@ -220,6 +220,10 @@ def generate(
     raise typer.Exit(run_generate(plan))
 
 
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="A new file for the credentials, which its owner alone reads, not stdout.")
+]
+
 ledgers = typer.Typer(name="ledgers", help="Make ledgers.", no_args_is_help=True)
 app.add_typer(ledgers)
 
@@ -233,11 +237,33 @@ def _ledgers() -> None:
 def create_ledger(
     name: Annotated[str, typer.Argument(help="What it is called.")],
     data_dir: DataDirOption = None,
+    out: OutOption = None,
 ) -> None:
-    """Make a ledger and a first API key with every scope, printed as JSON: how a production installation begins."""
+    """Make a ledger and a first API key with its every scope, as JSON: how a production installation begins."""
     from zerosum.cli.first_ledger import run_create_ledger  # noqa: PLC0415
 
-    raise typer.Exit(run_create_ledger(name, data_dir))
+    raise typer.Exit(run_create_ledger(name, data_dir, out))
+
+
+operators = typer.Typer(name="operators", help="Make who administers the service.", no_args_is_help=True)
+app.add_typer(operators)
+
+
+@operators.callback()
+def _operators() -> None:
+    """Make who administers the service."""
+
+
+@operators.command("create")
+def create_operator(
+    name: Annotated[str, typer.Argument(help="Who it is for.")],
+    data_dir: DataDirOption = None,
+    out: OutOption = None,
+) -> None:
+    """Make an API key that administers the service: ledgers, and the keys of all of them. It moves no money itself."""
+    from zerosum.cli.first_ledger import run_create_operator  # noqa: PLC0415
+
+    raise typer.Exit(run_create_operator(name, data_dir, out))
 
 
 keys = typer.Typer(name="keys", help="Rotate what signs tokens and seals secrets.", no_args_is_help=True)

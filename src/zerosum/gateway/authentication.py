@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -17,11 +16,10 @@ from zerosum.db.api_keys import ApiKeyRecord
 from zerosum.db.engine import Database
 from zerosum.db.ledgers import find_ledger
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, render_id
-from zerosum.gateway.principal import Principal, Scope, known_scopes
+from zerosum.gateway.principal import Principal, Scope, known_scopes, principal_of_key
 from zerosum.gateway.token_text import TOKEN_CHARACTERS_MAX
 from zerosum.gateway.tokens import TokenVerifier, unauthenticated
 from zerosum.services import api_key_text
-from zerosum.services.addresses import parse_network
 from zerosum.services.api_key_text import API_KEY_PREFIX
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.last_uses import LastUses
@@ -107,18 +105,14 @@ class Authenticator:
             return self._of_key(record, token.scopes), float(token.expires_at)
         if not await self._is_there(token.ledger_id):
             raise unauthenticated("A token was refused: a ledger that is not there.")
-        return _principal(token.ledger_id, f"{token.issuer}|{token.subject}", token.scopes), float(token.expires_at)
+        actor = f"{token.issuer}|{token.subject}"
+        rate_key = f"{token.ledger_id}:{actor}"
+        return Principal(token.ledger_id, actor, token.scopes, rate_key), float(token.expires_at)
 
     def _of_key(self, record: ApiKeyRecord, scopes: frozenset[Scope]) -> Principal:
         if self._last_uses is not None:
             self._last_uses.note(record.ledger_id, record.id, self._now())
-        principal = _principal(record.ledger_id, render_id(Prefix.API_KEY, record.id), scopes)
-        return replace(
-            principal,
-            key_expires_at=record.expires_at,
-            networks=None if record.networks is None else tuple(map(parse_network, record.networks)),
-            certificate_subject=record.certificate_subject,
-        )
+        return principal_of_key(record, scopes)
 
     async def _is_there(self, ledger_id: LedgerId) -> bool:
         if ledger_id == SERVICE_LEDGER:
@@ -142,10 +136,6 @@ class Authenticator:
         del self._running[digest]
         if not task.cancelled():
             task.exception()  # Looked at here: every caller that waited for it may have gone away.
-
-
-def _principal(ledger_id: LedgerId, actor: str, scopes: frozenset[Scope]) -> Principal:
-    return Principal(ledger_id, actor, scopes, rate_key=f"{ledger_id}:{actor}")
 
 
 def _because(text: str) -> str:

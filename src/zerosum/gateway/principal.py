@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from zerosum.db.api_keys import ApiKeyRecord
 from zerosum.domain.errors import OriginNotAllowed
-from zerosum.domain.identifiers import LedgerId
-from zerosum.services.addresses import Network, is_within
+from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.services.addresses import Network, is_within, parse_network
 from zerosum.services.caller import Caller
 from zerosum.services.key_grants import OPERATOR_SCOPE, Granter
 
@@ -83,6 +84,20 @@ class Principal:
             networks=self.networks,
             certificate_subject=self.certificate_subject,
         )
+
+
+def principal_of_key(record: ApiKeyRecord, scopes: frozenset[Scope]) -> Principal:
+    """Who has the key, or a token that was issued to it: bound to whatever the key is bound to."""
+    actor = render_id(Prefix.API_KEY, record.id)
+    return Principal(
+        record.ledger_id,
+        actor,
+        scopes,
+        rate_key=f"{record.ledger_id}:{actor}",
+        key_expires_at=record.expires_at,
+        networks=None if record.networks is None else tuple(map(parse_network, record.networks)),
+        certificate_subject=record.certificate_subject,
+    )
 
 
 def known_scopes(texts: Iterable[str]) -> frozenset[Scope]:

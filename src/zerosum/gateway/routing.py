@@ -13,6 +13,7 @@ from zerosum.domain.errors import MethodNotAllowed, NotFound
 from zerosum.gateway.json_structure import BULK_VALUES_MAX, VALUES_MAX
 from zerosum.gateway.principal import Principal, Scope
 from zerosum.services.caller import Caller
+from zerosum.services.key_grants import Granter
 
 BODY_BYTES_MAX = 64 * 1024
 BULK_BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -58,6 +59,13 @@ class Call:
         if self.principal is None:
             raise LookupError("a public call has no caller")
         return Caller(self.principal.ledger_id, self.principal.actor, self.address, self.request_id)
+
+    @property
+    def granter(self) -> Granter:
+        """The caller as who makes and revokes keys."""
+        if self.principal is None:
+            raise LookupError("a public call has no caller")
+        return self.principal.granter(self.caller)
 
 
 @dataclass(slots=True)

@@ -51,6 +51,11 @@ class Granter:
     def is_operator(self) -> bool:
         return OPERATOR_SCOPE in self.scopes
 
+    @property
+    def own_ledger(self) -> LedgerId | None:
+        """The one that he administers; None stands for all."""
+        return None if self.is_operator else self.caller.ledger_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyLifetimes:

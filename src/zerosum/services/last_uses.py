@@ -5,6 +5,8 @@ A key is judged at most once in some seconds, so a note costs nothing; it is wri
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from datetime import datetime, timedelta
 
 from zerosum.db.api_keys import update_last_uses
@@ -19,6 +21,8 @@ NOTED_MAX = 10_000
 
 PAGE_SIZE = 100
 
+_log = logging.getLogger(__name__)
+
 
 class LastUses:
     def __init__(self, database: Database) -> None:
@@ -30,6 +34,15 @@ class LastUses:
         place = (ledger_id, key_id)
         if place in self._noted or len(self._noted) < NOTED_MAX:
             self._noted[place] = now
+
+    async def write_forever(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(WRITTEN_APART.total_seconds())
+            try:
+                await self.write()
+            except Exception as error:
+                _log.warning("when keys were used cannot be written now (%s)", type(error).__name__)
 
     async def write(self) -> None:
         """What was noted since the last time, in short units of work of their own. Raises Unavailable."""
