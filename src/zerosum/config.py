@@ -19,6 +19,8 @@ from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
 from zerosum.services.addresses import parse_network
+from zerosum.services.installation_secrets import InstallationSecrets
+from zerosum.services.key_grants import KeyLifetimes
 from zerosum.services.limits import Limit
 
 SECRET_BYTES = 32
@@ -53,9 +55,11 @@ class IssuerSettings(BaseModel):
     ledger_claim: str = "ledger"
     scope_claim: str = "scope"
     scopes: tuple[str, ...] | None = None
-    """What its tokens can allow at most; by default all but `admin`."""
+    """What its tokens can allow at most; by default all but `admin` and `operator`."""
     ledgers: tuple[str, ...] | None = None
     """The ledgers (led_…) it may speak for; by default all."""
+    token_seconds_max: Annotated[int | None, Field(ge=60)] = None
+    """How long its tokens may live; by default as `foreign_token_seconds_max` says."""
 
     @model_validator(mode="after")
     def _one_source(self) -> IssuerSettings:
@@ -103,6 +107,11 @@ class Settings(BaseSettings):
     token_audience: str = "zerosum"  # noqa: S105 - a name, not a secret
     token_seconds: Annotated[int, Field(ge=30, le=3600)] = 900
     trusted_issuers: Annotated[list[IssuerSettings], NoDecode] = []
+    foreign_token_seconds_max: Annotated[int, Field(ge=60)] = 86_400
+    """From `iat` to `exp` of a token of one of them."""
+    api_key_days_default: Annotated[int | None, Field(ge=1, le=36_500)] = None
+    api_key_days_max: Annotated[int | None, Field(ge=1, le=36_500)] = None
+    """How long an API key lives that is made without an expiry, and how long any may; None: for ever."""
 
     client_currency: Annotated[str, Field(pattern=CURRENCY_CODE_PATTERN_TEXT)] = CLIENT_CURRENCY.code
 
@@ -213,6 +222,8 @@ class Settings(BaseSettings):
             raise ValueError("ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY go together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("ZEROSUM_TLS_CLIENT_CA needs ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY")
+        if self.api_key_days_default and self.api_key_days_max and self.api_key_days_default > self.api_key_days_max:
+            raise ValueError("ZEROSUM_API_KEY_DAYS_DEFAULT must not be more than ZEROSUM_API_KEY_DAYS_MAX")
         if self.metrics_port == self.port:
             raise ValueError("ZEROSUM_METRICS_PORT must be another than ZEROSUM_PORT")
         return self
@@ -270,6 +281,18 @@ class Settings(BaseSettings):
 
     def cursor_key(self) -> bytes:
         return secret_bytes(_required(self.cursor_secret, "ZEROSUM_CURSOR_SECRET"), "ZEROSUM_CURSOR_SECRET")
+
+    def installation_secrets(self) -> InstallationSecrets:
+        """Those that are given; a process needs not all of them. Raises SettingsError for one that is malformed."""
+        return InstallationSecrets(
+            pepper=self.pepper() if self.api_key_pepper else None,
+            cursor_secret=self.cursor_key() if self.cursor_secret else None,
+            master_keys=self.master_key_pairs()[1] if self.master_keys else {},
+        )
+
+    @property
+    def key_lifetimes(self) -> KeyLifetimes:
+        return KeyLifetimes(default_days=self.api_key_days_default, days_max=self.api_key_days_max)
 
     def required_database_url(self) -> str:
         if not self.database_url:

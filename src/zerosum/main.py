@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -41,7 +42,7 @@ from zerosum.gateway.front_door import ConnectionLimits
 from zerosum.gateway.http_server import tls_options
 from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
 from zerosum.gateway.oauth import TokenEndpoint
-from zerosum.gateway.principal import ALL_SCOPES, Scope
+from zerosum.gateway.principal import TENANT_SCOPES, Scope
 from zerosum.gateway.rate_limit import RateLimiter
 from zerosum.gateway.routing import RouteTable
 from zerosum.gateway.side_server import SideServer
@@ -51,6 +52,7 @@ from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
 from zerosum.services.addresses import parse_network
 from zerosum.services.api_keys import ApiKeys
+from zerosum.services.audit import AuditLog
 from zerosum.services.balances import Balances
 from zerosum.services.client_currency import client_currency
 from zerosum.services.clients import Clients
@@ -59,8 +61,10 @@ from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
 from zerosum.services.imports import Imports
 from zerosum.services.inspection import Inspector
+from zerosum.services.installation_secrets import WrongSecret
 from zerosum.services.journal import Journal
 from zerosum.services.lane import LaneCarrier
+from zerosum.services.last_uses import LastUses
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.limits import Limit
 from zerosum.services.paging import Cursors
@@ -68,6 +72,8 @@ from zerosum.services.payments import Payments
 from zerosum.services.quotas import AccountQuota, RefusalQuota
 from zerosum.services.readiness import Readiness
 from zerosum.services.sealing import Sealer
+from zerosum.services.secret_checks import SecretChecks
+from zerosum.services.security_log import SecurityLog
 from zerosum.services.signing_keys import SigningKeys
 from zerosum.services.statements import Statements
 from zerosum.telemetry import Metrics, carry_over_forever
@@ -76,6 +82,9 @@ if TYPE_CHECKING:
     from zerosum.tracing.spans import Tracing
 
 CONNECT_SECONDS_MAX = 2.0
+LAST_WRITING_SECONDS_MAX = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class Service:
@@ -117,10 +126,11 @@ class Service:
         accounts = Accounts(
             self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
         )
-        api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger)
+        api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
         self.services = Services(
             accounts=accounts,
             api_keys=api_keys,
+            audit_log=AuditLog(self.database, cursors),
             balances=Balances(self.database, directory, currencies, self.cache, cursors, now),
             clients=Clients(
                 self.database,
@@ -144,10 +154,14 @@ class Service:
         # Keys, tokens, metrics.
         self.metrics = Metrics()
         current_id, keys = settings.master_key_pairs()
+        self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
         self.signing_keys = SigningKeys(self.database, Sealer(self.database, MasterKeys(current_id, keys), now))
         self._downloads: list[JwksDownload] = []
+        self._last_uses = LastUses(self.database)
+        self.security_log = SecurityLog(self.database, now, time.monotonic)
+        self._writing: list[asyncio.Task[None]] = []
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
-        self.authenticator = Authenticator(api_keys, TokenVerifier(issuers, now), self.database, now)
+        self.authenticator = Authenticator(api_keys, TokenVerifier(issuers, now), self.database, now, self._last_uses)
         metrics_page = self._metrics_page()
         signer = TokenSigner(self.signing_keys, issuer=settings.url, audience=settings.token_audience, now=now)
         system = System(
@@ -185,7 +199,12 @@ class Service:
             self.tracing.start()
         if self.redis is not None:
             await self.redis.start()
+        await self._confirm_secrets()
         await self.signing_keys.ensure(now())
+        self._writing = [
+            asyncio.create_task(self.security_log.write_forever(), name="security log"),
+            asyncio.create_task(self._last_uses.write_forever(), name="last uses of keys"),
+        ]
         self.committer.start()
         if self._side_server is not None:
             await self._side_server.start()
@@ -198,6 +217,7 @@ class Service:
         await self.authenticator.close()
         for download in self._downloads:
             await download.close()
+        await self._stop_writing()
         if self.redis is not None:
             await self.redis.close()
         await self.database.close()
@@ -218,12 +238,29 @@ class Service:
         return not self._is_draining() and await self._readiness.is_ready()
 
     async def _can_pay(self) -> bool:
-        if not await self.database.is_ready():
+        if not (await self.database.is_ready() and await self.secret_checks.fits()):
             return False
         if not any(lane.is_connected for lane in self._lanes):
             connection = await BatchConnection.open(self.settings.lane_url(), CONNECT_SECONDS_MAX)
             connection.terminate()
         return True
+
+    async def _confirm_secrets(self) -> None:
+        """A process with wrong ones is not ready, whatever it serves; `zerosum serve` would not have started it."""
+        try:
+            await self.secret_checks.confirm()
+        except WrongSecret as error:
+            _log.error("%s", error)
+
+    async def _stop_writing(self) -> None:
+        """What still waits is written, if PostgreSQL takes it at once."""
+        for task in self._writing:
+            task.cancel()
+        await asyncio.gather(*self._writing, return_exceptions=True)
+        for write in (self.security_log.write, self._last_uses.write):
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(LAST_WRITING_SECONDS_MAX):
+                    await write()
 
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))
@@ -273,6 +310,7 @@ class Service:
                 hsts_seconds=settings.hsts_seconds_where_it_counts,
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
+            security_log=self.security_log,
         )
 
     def _metrics_page(self) -> MetricsPage | None:
@@ -293,7 +331,7 @@ class Service:
         )
 
     def _issuer(self, settings: IssuerSettings) -> TrustedIssuer:
-        issuer, download = make_issuer(settings)
+        issuer, download = make_issuer(settings, self.settings.foreign_token_seconds_max)
         if download is not None:
             self._downloads.append(download)
         return issuer
@@ -320,7 +358,7 @@ class Service:
         return counters, gauges
 
 
-def make_issuer(settings: IssuerSettings) -> tuple[TrustedIssuer, JwksDownload | None]:
+def make_issuer(settings: IssuerSettings, token_seconds_max: int) -> tuple[TrustedIssuer, JwksDownload | None]:
     """An issuer as it is configured. Raises ValueError for keys, names, scopes or ledgers that cannot be."""
     download = None
     if settings.hs256_secret is not None:
@@ -336,7 +374,8 @@ def make_issuer(settings: IssuerSettings) -> tuple[TrustedIssuer, JwksDownload |
         keys=keys,
         ledger_claim=settings.ledger_claim,
         scope_claim=settings.scope_claim,
-        scopes=ALL_SCOPES - {Scope.ADMIN} if settings.scopes is None else frozenset(map(Scope, settings.scopes)),
+        token_seconds_max=settings.token_seconds_max or token_seconds_max,
+        scopes=TENANT_SCOPES - {Scope.ADMIN} if settings.scopes is None else frozenset(map(Scope, settings.scopes)),
         ledgers=None
         if settings.ledgers is None
         else frozenset(LedgerId(parse_id(Prefix.LEDGER, text)) for text in settings.ledgers),
@@ -348,7 +387,7 @@ def check_issuers(settings: Settings) -> None:
     """Before anything starts: what is wrong with an issuer is told by the name of the setting. Raises SettingsError."""
     for issuer in settings.trusted_issuers:
         try:
-            make_issuer(issuer)
+            make_issuer(issuer, settings.foreign_token_seconds_max)
         except (ValueError, InvalidId) as error:
             raise SettingsError(f"ZEROSUM_TRUSTED_ISSUERS: {issuer.issuer!r}: {error}") from None
 

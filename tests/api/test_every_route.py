@@ -39,8 +39,8 @@ PUBLIC = {
     "/openapi.json",
 }
 MANUAL = {"/docs", "/docs/assets/{name}", "/redoc", "/openapi.json", "/favicon.ico", "/favicon.svg"}
-OF_ALL_LEDGERS = {Scope.ADMIN}
-"""Administration is of the whole service."""
+OF_ALL_LEDGERS = {Scope.ADMIN, Scope.OPERATOR}
+"""The clients of these tests are operators too. What `admin` alone sees is tested in tests/edge/test_operators.py."""
 
 
 @pytest.fixture
@@ -109,7 +109,11 @@ async def test_every_other_route_needs_its_scope_and_no_other(
 
 
 async def test_what_became_of_a_key_is_told_to_whoever_may_read_what_it_made(service: Service) -> None:
-    others = {policy.template: policy.scopes for policy in private(service) if policy.other_scope is not None}
+    others = {
+        policy.template: policy.scopes
+        for policy in private(service)
+        if policy.other_scope not in (None, Scope.OPERATOR)
+    }
     assert others == {"/v1/idempotency-keys/{key:path}": (Scope.PAYMENTS_READ, Scope.JOURNAL_READ)}
 
 

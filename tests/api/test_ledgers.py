@@ -14,7 +14,7 @@ from tests.api.reading import all_pages, refused
 from zerosum.adapters.clock import now
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.authentication import REMEMBERED_SECONDS_MAX
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.principal import TENANT_SCOPES, Scope
 from zerosum.main import Service
 
 NO_LEDGER = "led_01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"
@@ -85,7 +85,11 @@ async def test_a_key_is_shown_once_and_works(client: Client) -> None:
         "scopes": ["payments:read"],
         "expires_at": "",
         "revoked_at": None,
+        "networks": None,
+        "certificate_subject": None,
         "created_at": "",
+        "created_by": (await all_pages(client, "/v1/api-keys", ledger=client.ledger))[-1]["id"],
+        "last_used_at": None,
     }
     assert (await client.http.get("/v1/payments", headers=bearer(text))).status_code == 200
     (listed, _) = await all_pages(client, "/v1/api-keys", ledger=client.ledger)
@@ -160,10 +164,11 @@ async def test_a_key_that_is_not_there_cannot_be_revoked(client: Client, key_id:
 
 async def test_administration_needs_the_scope_and_gives_no_other(service: Service, ledger_id: LedgerId) -> None:
     admin = await make_client(service, ledger_id, [Scope.ADMIN])
-    for path in ("/v1/ledgers", "/v1/api-keys", "/v1/currencies"):
+    for path in ("/v1/ledgers", "/v1/api-keys", "/v1/currencies", "/v1/audit-log"):
         assert (await admin.get(path)).status_code == 200
+    refused(await admin.post("/v1/ledgers", {"name": "x"}), 403, "forbidden", facts={"scope": "operator"})
     refused(await admin.get("/v1/accounts"), 403, "forbidden", facts={"scope": "accounts:read"})
-    other = await make_client(service, ledger_id, [scope for scope in Scope if scope is not Scope.ADMIN])
+    other = await make_client(service, ledger_id, TENANT_SCOPES - {Scope.ADMIN})
     refused(await other.get("/v1/ledgers"), 403, "forbidden", facts={"scope": "admin"})
     assert (await other.get("/v1/accounts")).status_code == 200
     for made in (admin, other):

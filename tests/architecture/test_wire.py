@@ -9,7 +9,7 @@ import pytest
 
 from zerosum.api import openapi_document
 from zerosum.api.schemas.accounts import SideName, StatusName, TypeName
-from zerosum.api.schemas.ledgers import ScopeName
+from zerosum.api.schemas.api_keys import ScopeName
 from zerosum.api.schemas.payments import PaymentStatusName, PaymentTypeName
 from zerosum.domain.ledger.account import AccountStatus, AccountType, Side
 from zerosum.domain.payments.payment import PaymentStatus, PaymentType

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from tests.edge.certificates import Authority
+from tests.edge.sealed_certificates import Authority
 from tests.gateway.ground import Ground
 from zerosum.gateway import front_door
 from zerosum.gateway.client_address import client_address

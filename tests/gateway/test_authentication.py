@@ -12,6 +12,7 @@ from sqlalchemy import delete
 from tests.conftest import Servers
 from tests.gateway.forge import AUDIENCE, OWN, PARTNER, SECONDS, Forge
 from tests.services.fresh_database import fresh_database, make_ledger
+from zerosum.db.api_keys import ApiKeyRecord
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.tables import signing_keys as signing_keys_table
@@ -71,9 +72,9 @@ class CountingApiKeys(ApiKeys):
         self._service.look_ups += 1
         return await super().authenticate(text)
 
-    async def is_active(self, ledger_id: LedgerId, key_id: ApiKeyId) -> bool:
+    async def find_active(self, ledger_id: LedgerId, key_id: ApiKeyId) -> ApiKeyRecord | None:
         self._service.look_ups += 1
-        return await super().is_active(ledger_id, key_id)
+        return await super().find_active(ledger_id, key_id)
 
 
 @pytest.fixture(scope="module")

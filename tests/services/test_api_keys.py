@@ -89,10 +89,10 @@ async def test_a_key_expires_on_the_moment(api_keys: ApiKeys, ledger_id: LedgerI
     record, text = await api_keys.create(ledger_id, "till", [], clock.now + timedelta(hours=1))
     clock.pass_seconds(3599.999)
     assert await api_keys.authenticate(text) == record
-    assert await api_keys.is_active(ledger_id, record.id)
+    assert await api_keys.find_active(ledger_id, record.id) is not None
     clock.pass_seconds(0.001)
     assert await api_keys.authenticate(text) is None
-    assert not await api_keys.is_active(ledger_id, record.id)
+    assert await api_keys.find_active(ledger_id, record.id) is None
 
 
 async def test_a_revoked_key_is_refused_at_once_and_for_ever(
@@ -102,7 +102,7 @@ async def test_a_revoked_key_is_refused_at_once_and_for_ever(
     revoked = await api_keys.revoke(record.id)
     assert revoked.revoked_at == clock.now
     assert await api_keys.authenticate(text) is None
-    assert not await api_keys.is_active(ledger_id, record.id)
+    assert await api_keys.find_active(ledger_id, record.id) is None
     clock.pass_seconds(86_400)
     assert await api_keys.authenticate(text) is None
 
@@ -140,7 +140,7 @@ async def test_a_key_of_one_ledger_is_none_of_another(
     record, _ = await api_keys.create(ledger_id, "till", [])
     other = await make_ledger(database)
     assert await api_keys.authenticate(api_key_text.make(other, record.id)) is None
-    assert not await api_keys.is_active(other, record.id)
+    assert await api_keys.find_active(other, record.id) is None
 
 
 async def test_a_key_is_worth_nothing_under_another_pepper(

@@ -19,6 +19,8 @@ from zerosum.api.first_page import Front, front_routes, icons
 from zerosum.api.manual import Manual
 from zerosum.api.openapi_document import openapi_document
 from zerosum.api.routes.accounts import account_routes
+from zerosum.api.routes.api_keys import api_key_routes
+from zerosum.api.routes.audit import audit_routes
 from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.imports import import_routes
 from zerosum.api.routes.journal import journal_routes
@@ -68,6 +70,8 @@ def make_app(
         journal_routes(services),
         report_routes(services),
         ledger_routes(services),
+        api_key_routes(services),
+        audit_routes(services),
         system_routes(system),
         *([] if system.metrics is None else [metrics_routes(system.metrics)]),
         front_routes(front),

@@ -53,7 +53,8 @@ _SCOPES = {
     Scope.EVENTS_READ: "Read events",
     Scope.WEBHOOKS_WRITE: "Manage webhook endpoints",
     Scope.REPORTS_READ: "Read reports",
-    Scope.ADMIN: "Administer ledgers and API keys",
+    Scope.ADMIN: "Administer the ledger: its API keys, currencies and security log",
+    Scope.OPERATOR: "Administer the service: ledgers, and the keys of all of them",
 }
 
 

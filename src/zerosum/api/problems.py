@@ -21,6 +21,7 @@ STATUSES: dict[type[DomainError], int] = {
     errors.InvalidCursor: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
+    errors.OriginNotAllowed: 403,
     errors.NotFound: 404,
     errors.AccountNotFound: 404,
     errors.LedgerNotFound: 404,

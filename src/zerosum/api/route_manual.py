@@ -32,7 +32,7 @@ _ANY_CALL: tuple[Refusal, ...] = (
     errors.Overloaded,
     errors.Unavailable,
 )
-_WITH_SCOPE: tuple[Refusal, ...] = (errors.Unauthenticated, errors.Forbidden)
+_WITH_SCOPE: tuple[Refusal, ...] = (errors.Unauthenticated, errors.Forbidden, errors.OriginNotAllowed)
 _WITH_BODY: tuple[Refusal, ...] = (errors.BodyTooLarge, errors.UnsupportedMediaType)
 _WITH_JSON: tuple[Refusal, ...] = (
     errors.MalformedJson,

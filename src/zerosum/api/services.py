@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from zerosum.services.accounts import Accounts
 from zerosum.services.api_keys import ApiKeys
+from zerosum.services.audit import AuditLog
 from zerosum.services.balances import Balances
 from zerosum.services.clients import Clients
 from zerosum.services.currencies import Currencies
@@ -21,6 +22,7 @@ from zerosum.services.statements import Statements
 class Services:
     accounts: Accounts
     api_keys: ApiKeys
+    audit_log: AuditLog
     balances: Balances
     clients: Clients
     currencies: Currencies

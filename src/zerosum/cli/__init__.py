@@ -231,6 +231,10 @@ def generate(
     raise typer.Exit(run_generate(plan))
 
 
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="A new file for the credentials, which its owner alone reads, not stdout.")
+]
+
 ledgers = typer.Typer(name="ledgers", help="Make ledgers.", no_args_is_help=True)
 app.add_typer(ledgers)
 
@@ -244,16 +248,73 @@ def _ledgers() -> None:
 def create_ledger(
     name: Annotated[str, typer.Argument(help="What it is called.")],
     data_dir: DataDirOption = None,
-    out: Annotated[Path | None, typer.Option(help="A new file for them, which only its owner can read.")] = None,
+    out: OutOption = None,
 ) -> None:
-    """Make a ledger and a first API key with every scope, printed as JSON: how a production installation begins."""
+    """Make a ledger and a first API key with its every scope, as JSON: how a production installation begins."""
     from zerosum.cli.first_ledger import run_create_ledger  # noqa: PLC0415
 
     raise typer.Exit(run_create_ledger(name, data_dir, out))
 
 
+operators = typer.Typer(name="operators", help="Make who administers the service.", no_args_is_help=True)
+app.add_typer(operators)
+
+
+@operators.callback()
+def _operators() -> None:
+    """Make who administers the service."""
+
+
+@operators.command("create")
+def create_operator(
+    name: Annotated[str, typer.Argument(help="Who it is for.")],
+    data_dir: DataDirOption = None,
+    out: OutOption = None,
+) -> None:
+    """Make an API key that administers the service: ledgers, and the keys of all of them. It moves no money itself."""
+    from zerosum.cli.first_ledger import run_create_operator  # noqa: PLC0415
+
+    raise typer.Exit(run_create_operator(name, data_dir, out))
+
+
 keys = typer.Typer(name="keys", help="Rotate what signs tokens and seals secrets.", no_args_is_help=True)
 app.add_typer(keys)
+
+
+@keys.command("list")
+def list_keys(data_dir: DataDirOption = None) -> None:
+    """Show the keys that sign tokens, by the `kid` that their tokens name."""
+    from zerosum.cli.keys import list_signing_keys  # noqa: PLC0415
+
+    raise typer.Exit(list_signing_keys(data_dir))
+
+
+@keys.command("withdraw", context_settings={"ignore_unknown_options": True})
+def withdraw(
+    kid: Annotated[str, typer.Argument(help="Which key: `zerosum keys list` shows them.")],
+    data_dir: DataDirOption = None,
+) -> None:
+    """Withdraw a signing key that may be stolen: its tokens are refused within seconds, another key signs at once."""
+    from zerosum.cli.keys import withdraw_signing_key  # noqa: PLC0415
+
+    raise typer.Exit(withdraw_signing_key(kid, data_dir))
+
+
+@keys.command("accept-secrets")
+def accept_changed_secrets(
+    data_dir: DataDirOption = None,
+    invalidate_api_keys: Annotated[
+        bool, typer.Option("--invalidate-api-keys", help="A new pepper makes every API key useless: that is meant.")
+    ] = False,
+    lost_master_keys: Annotated[
+        bool, typer.Option("--lost-master-keys", help="What the old ones sealed is given up, and every token with it.")
+    ] = False,
+) -> None:
+    """Go by the secrets in the settings from now on. A new cursor secret only makes clients begin their lists anew."""
+    from zerosum.cli.keys import accept_secrets  # noqa: PLC0415
+
+    code = accept_secrets(data_dir, invalidates_api_keys=invalidate_api_keys, has_lost_master_keys=lost_master_keys)
+    raise typer.Exit(code)
 
 
 @keys.command("rotate-signing")

@@ -1,23 +1,23 @@
-"""`zerosum ledgers create`, and the first ledger of an embedded installation: with credentials to begin with."""
+"""`zerosum ledgers create` and `operators create`, and the first ledger of `up`: with credentials to begin with."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 from zerosum.adapters.clock import now
 from zerosum.api.schemas.ledgers import LedgerRequest
 from zerosum.api.validation import validated
-from zerosum.cli.installation import Credentials, reachable_settings
-from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly, write_private
+from zerosum.cli.administration import administered, the_machine
+from zerosum.cli.credentials_file import credentials_to
+from zerosum.cli.installation import Credentials
+from zerosum.cli.talk import CommandFailed, say, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.domain.errors import DomainError
-from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import AccountType
-from zerosum.gateway.principal import ALL_SCOPES
+from zerosum.gateway.principal import ALL_SCOPES, TENANT_SCOPES, Scope
 from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts, OpenAccount
 from zerosum.services.api_keys import ApiKeys
@@ -37,42 +37,67 @@ DEMO_ACCOUNTS = (
 
 
 @told_plainly
-def run_create_ledger(name: str, data_dir: Path | None, out: Path | None = None) -> int:
-    """The credentials as JSON, on stdout or in a new file of their owner's; the key is not to be had again."""
-    if out is not None and out.is_symlink() | out.exists():
-        raise CommandFailed(f"{out} is there already, and is not overwritten", USAGE)
-    try:
-        request = validated(LedgerRequest, {"name": name})
-        credentials = asyncio.run(make_ledger(reachable_settings(data_dir), request.name, is_demo=False))
-    except DomainError as refusal:
-        raise CommandFailed(refusal.detail) from None
-    text = f"{json.dumps(asdict(credentials), indent=2)}\n"
-    if out is None:
-        put(text)
-    else:
-        write_private(out, text)
-    say("zerosum: this key has every scope and is shown only now")
+def run_create_ledger(name: str, data_dir: Path | None, out: Path | None) -> int:
+    """The credentials as JSON; the key is not to be had again."""
+    request = _valid_name(name)
+
+    async def create(settings: Settings, database: Database) -> Credentials:
+        return await make_ledger(settings, database, request.name, TENANT_SCOPES)
+
+    with credentials_to(out) as write:
+        write(asdict(administered(data_dir, create)))
+    say("zerosum: this key has every scope of its ledger, and is shown only now")
     return 0
 
 
+@told_plainly
+def run_create_operator(name: str, data_dir: Path | None, out: Path | None) -> int:
+    """The same for who administers the service."""
+    request = _valid_name(name)
+
+    async def create(settings: Settings, database: Database) -> dict[str, str]:
+        api_keys = ApiKeys(database, settings.pepper(), now, lifetimes=settings.key_lifetimes)
+        scopes = [Scope.OPERATOR.value]
+        key, text = await api_keys.create(SERVICE_LEDGER, request.name, scopes, caller=the_machine())
+        key_id = render_id(Prefix.API_KEY, key.id)
+        return {"base_url": settings.url, "client_id": key_id, "client_secret": text, "api_key": text}
+
+    with credentials_to(out) as write:
+        write(administered(data_dir, create))
+    say("zerosum: this key administers the service, all ledgers and their keys, and is shown only now")
+    return 0
+
+
+def _valid_name(name: str) -> LedgerRequest:
+    try:
+        request: LedgerRequest = validated(LedgerRequest, {"name": name})
+    except DomainError as refusal:
+        raise CommandFailed(refusal.detail) from None
+    return request
+
+
 async def make_first_ledger(settings: Settings, *, is_demo: bool) -> Credentials:
-    """What `up` begins with: for the demo three accounts, still empty."""
-    return await make_ledger(settings, "demo" if is_demo else "main", is_demo=is_demo)
-
-
-async def make_ledger(settings: Settings, name: str, *, is_demo: bool) -> Credentials:
-    """A ledger and an API key with every scope."""
+    """What `up` begins with: for the demo three accounts, still empty. Its key may do everything, on this machine."""
     database = Database(make_engine(settings.required_database_url(), pool_size=1))
     try:
-        cursors = Cursors(settings.cursor_key())
-        api_keys = ApiKeys(database, settings.pepper(), now)
-        ledger = await Ledgers(database, api_keys, cursors, now).create(name)
-        ledger_id = LedgerId(ledger.id)
-        key, text = await api_keys.create(ledger_id, KEY_NAME, sorted(scope.value for scope in ALL_SCOPES))
+        credentials = await make_ledger(settings, database, "demo" if is_demo else "main", ALL_SCOPES)
         if is_demo:
-            await _open_demo_accounts(database, cursors, Caller(ledger_id, render_id(Prefix.API_KEY, key.id)))
+            ledger_id = LedgerId(parse_id(Prefix.LEDGER, credentials.ledger))
+            cursors = Cursors(settings.cursor_key())
+            await _open_demo_accounts(database, cursors, Caller(ledger_id, credentials.client_id))
     finally:
         await database.close()
+    return credentials
+
+
+async def make_ledger(settings: Settings, database: Database, name: str, scopes: frozenset[Scope]) -> Credentials:
+    """A ledger and an API key with these scopes."""
+    cursors = Cursors(settings.cursor_key())
+    api_keys = ApiKeys(database, settings.pepper(), now, lifetimes=settings.key_lifetimes)
+    ledger = await Ledgers(database, api_keys, cursors, now).create(name, the_machine())
+    ledger_id = LedgerId(ledger.id)
+    texts = sorted(scope.value for scope in scopes)
+    key, text = await api_keys.create(ledger_id, KEY_NAME, texts, caller=the_machine())
     key_id = render_id(Prefix.API_KEY, key.id)
     return Credentials(
         base_url=settings.url,

@@ -31,6 +31,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     check_settings(settings)
     check_database(settings)
+    check_secrets(settings)
     check_lane_database(settings)
     sockets = listen(settings.host, settings.port, settings.workers)
     check_side_port(settings.host, settings.metrics_port)
@@ -55,6 +56,8 @@ def run_worker() -> int:
     name_misspelt_settings()
     settings = load_settings()
     check_database(settings)
+    settings.master_key_pairs()
+    check_secrets(settings)
     return worker_process(settings)
 
 
@@ -105,6 +108,13 @@ def check_certificate(settings: Settings) -> None:
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.tls_client_ca)
         except (OSError, ValueError) as error:
             raise CommandFailed(f"ZEROSUM_TLS_CLIENT_CA: no certificates can be read ({error})", USAGE) from None
+
+
+def check_secrets(settings: Settings) -> None:
+    """Whether they are those the installation was made with."""
+    from zerosum.cli.administration import check_secrets  # noqa: PLC0415
+
+    check_secrets(settings)
 
 
 def check_database(settings: Settings) -> None:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from io import TextIOWrapper
-from pathlib import Path
 from typing import ParamSpec, TextIO
 
 from zerosum.config import SettingsError
@@ -58,24 +57,6 @@ def drop_stdout() -> None:
     """Whoever read has enough. Python would complain again when it closes stdout at the end."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def write_private(path: Path, text: str) -> None:
-    """Credentials into a new file that its owner alone can read. Raises CommandFailed."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE_MODE)
-    except FileExistsError:
-        raise CommandFailed(f"{path} is there already, and is not overwritten", USAGE) from None
-    except (OSError, ValueError) as error:
-        raise CommandFailed(f"{path} cannot be written: {_reason(error)}", USAGE) from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(descriptor, PRIVATE_MODE)
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {_reason(error)}") from None
 
 
 def say(line: str) -> None:

@@ -24,7 +24,7 @@ from zerosum.cli.installation import (
 from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.precautions import check_transport, name_misspelt_settings
 from zerosum.cli.processes import api_process, load_service, worker_process
-from zerosum.cli.serve import check_certificate, check_issuers
+from zerosum.cli.serve import check_certificate, check_issuers, check_secrets
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.domain.errors import DomainError
@@ -137,6 +137,7 @@ class _Installation:
         asyncio.run(provision(superuser, database=DATABASE, service_password=self._data_dir.app_password))
         if asyncio.run(current_revision(owner_url)) != HEAD:
             asyncio.run(migrate(owner_url, role=OWNER_ROLE))
+        check_secrets(self._located(settings))
         credentials = Credentials.read(self._data_dir.path)
         if credentials is None:
             credentials = asyncio.run(make_first_ledger(self._located(settings), is_demo=is_demo))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,12 @@ class ApiKeyRecord:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    created_by: str | None = None
+    last_used_at: datetime | None = None
+    networks: tuple[str, ...] | None = None
+    """Where it is good, in CIDR notation; None: anywhere."""
+    certificate_subject: str | None = None
+    """Whose client certificate must come with it; None: none needs to."""
 
     def is_active(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -42,6 +49,9 @@ async def insert_api_key(connection: AsyncConnection, record: ApiKeyRecord, secr
             created_at=record.created_at,
             expires_at=record.expires_at,
             revoked_at=record.revoked_at,
+            created_by=record.created_by,
+            networks=None if record.networks is None else list(record.networks),
+            certificate_subject=record.certificate_subject,
         )
     )
 
@@ -71,19 +81,40 @@ async def list_api_keys(
     return [_record(row) for row in rows]
 
 
-async def revoke_api_key(connection: AsyncConnection, key_id: ApiKeyId, revoked_at: datetime) -> ApiKeyRecord | None:
-    """The key as it is afterwards; one revoked before keeps its first time. None when there is no such key.
+async def lock_api_key(connection: AsyncConnection, key_id: ApiKeyId) -> ApiKeyRecord | None:
+    """The key, locked for a change, where this unit of work may see it.
 
     The ledger is not asked for, so this scans the table: administration of a short list, not a hot path.
     """
-    statement = (
-        update(api_keys)
-        .where(api_keys.c.id == key_id)
-        .values(revoked_at=func.coalesce(api_keys.c.revoked_at, revoked_at))
-        .returning(api_keys)
-    )
+    statement = select(api_keys).where(api_keys.c.id == key_id).with_for_update(key_share=True)
     row = (await connection.execute(statement)).first()
     return None if row is None else _record(row)
+
+
+async def update_revoked(connection: AsyncConnection, record: ApiKeyRecord) -> None:
+    """Write the time at which a locked key was revoked."""
+    await connection.execute(
+        update(api_keys)
+        .where(api_keys.c.ledger_id == record.ledger_id, api_keys.c.id == record.id)
+        .values(revoked_at=record.revoked_at)
+    )
+
+
+async def update_last_uses(
+    connection: AsyncConnection, uses: Sequence[tuple[LedgerId, ApiKeyId, datetime]], at_least_apart: timedelta
+) -> None:
+    """When each of these keys was last used, unless that was written a short while before.
+
+    Ordered, so that two processes that write the same ones do not wait for each other crosswise.
+    """
+    for ledger_id, key_id, used_at in sorted(uses, key=lambda use: (use[0], use[1])):
+        last = api_keys.c.last_used_at
+        await connection.execute(
+            update(api_keys)
+            .where(api_keys.c.ledger_id == ledger_id, api_keys.c.id == key_id)
+            .where(last.is_(None) | (last <= used_at - at_least_apart))
+            .values(last_used_at=used_at)
+        )
 
 
 def _record(row: Row[Any]) -> ApiKeyRecord:
@@ -95,6 +126,10 @@ def _record(row: Row[Any]) -> ApiKeyRecord:
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
+        created_by=row.created_by,
+        last_used_at=row.last_used_at,
+        networks=None if row.networks is None else tuple(row.networks),
+        certificate_subject=row.certificate_subject,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -66,6 +67,12 @@ async def bring_expiry_forward(connection: AsyncConnection, expires_at: datetime
 async def delete_expired_signing_keys(connection: AsyncConnection, now: datetime) -> None:
     await connection.execute(
         delete(signing_keys).where(signing_keys.c.ledger_id == SERVICE_LEDGER, signing_keys.c.expires_at <= now)
+    )
+
+
+async def delete_signing_keys(connection: AsyncConnection, kids: Collection[str]) -> None:
+    await connection.execute(
+        delete(signing_keys).where(signing_keys.c.ledger_id == SERVICE_LEDGER, signing_keys.c.id.in_(kids))
     )
 
 

@@ -268,6 +268,10 @@ api_keys = Table(
     _moment("created_at", nullable=False),
     _moment("expires_at"),
     _moment("revoked_at"),
+    Column("created_by", Text),  # None: made before this was written down
+    _moment("last_used_at"),
+    Column("networks", ARRAY(Text)),
+    Column("certificate_subject", Text),
     PrimaryKeyConstraint("ledger_id", "id", name="api_keys_pkey"),
 )
 
@@ -296,7 +300,36 @@ signing_keys = Table(
     PrimaryKeyConstraint("ledger_id", "id", name="signing_keys_pkey"),
 )
 
-JOURNAL = (journal_entries, postings, refusals)
+audit_log = Table(
+    "audit_log",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _moment("recorded_at", nullable=False),
+    _required("type", Text),
+    Column("actor", Text),  # None: nobody knows
+    Column("address", Text),  # None: a command on the machine
+    Column("request_id", Text),
+    Column("resource", Text),
+    Column("reason", Text),
+    _required("occurrences", Integer),
+    Column("facts", JSONB),
+    PrimaryKeyConstraint("ledger_id", "id", name="audit_log_pkey"),
+    Index("audit_log_by_type", "ledger_id", "type", "id"),
+    CheckConstraint("occurrences > 0", name="audit_log_occurrences_positive"),
+)
+
+secret_checks = Table(
+    "secret_checks",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("check_value", LargeBinary),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "name", name="secret_checks_pkey"),
+)
+
+JOURNAL = (journal_entries, postings, refusals, audit_log)
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
 But for refusals older than thirty days, which a function of the owner takes away: no retry can need them any more.
@@ -317,10 +350,12 @@ GRANTS: dict[Table, str] = {
     imports: "insert",
     refusals: "insert",
     events: "insert",
-    api_keys: "insert, update (revoked_at)",
+    api_keys: "insert, update (revoked_at, last_used_at)",
     data_keys: "insert, update (master_key_id, wrapped_key)",
     signing_keys: "insert, update (expires_at, sealed_private_key), delete",
+    audit_log: "insert",
+    secret_checks: "insert, update (check_value, created_at)",
 }
 
-SEEN_BY_OPERATOR = (ledgers, api_keys)
+SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log)
 """Administration looks across ledgers here, and only here, by an explicit setting of its transaction."""

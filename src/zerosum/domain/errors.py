@@ -383,11 +383,20 @@ class MethodNotAllowed(DomainError):
 class Unauthenticated(DomainError):
     code = "unauthenticated"
     title = "A valid access token or API key is needed"
+    because = ""
+    """For the security log alone: the caller is not told what was wrong."""
 
 
 class Forbidden(DomainError):
     code = "forbidden"
     title = "The token lacks the scope this call needs"
+
+
+class OriginNotAllowed(DomainError):
+    """The credential is good, and bound to a network or a certificate that this request does not come with."""
+
+    code = "origin_not_allowed"
+    title = "The credential may not be used from here"
 
 
 class QuotaExceeded(DomainError):

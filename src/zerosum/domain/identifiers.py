@@ -53,6 +53,7 @@ class Prefix(StrEnum):
     EVENT = "evt_"
     WEBHOOK_ENDPOINT = "we_"
     API_KEY = "key_"
+    AUDIT_RECORD = "aud_"
 
 
 def render_id(prefix: Prefix, value: UUID) -> str:

@@ -29,7 +29,7 @@ from zerosum.gateway import request_guard as guard
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.charging import Charging, Limiters
 from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.exchange import Exchange, Scope, Send, send_body, standard_headers
+from zerosum.gateway.exchange import TLS, Exchange, Scope, Send, send_body, standard_headers
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.routing import (
@@ -44,6 +44,7 @@ from zerosum.gateway.routing import (
 )
 from zerosum.gateway.trace_context import log_failure, request_names
 from zerosum.services.addresses import Network
+from zerosum.services.security_log import RefusedRequest
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
 Render = Callable[[DomainError, str, str], Answer]
@@ -51,6 +52,9 @@ Render = Callable[[DomainError, str, str], Answer]
 
 BeginTrace = Callable[[Exchange], Callable[[], None]]
 """Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
+
+CLIENT_CERTIFICATE_NAME = "client_cert_name"
+"""In ASGI's extension for TLS: the subject of the caller's certificate as RFC 4514 writes it."""
 
 REQUEST_SECONDS_MAX = 10.0
 """No call through the web framework lives longer; the committer's own deadline is shorter."""
@@ -65,6 +69,12 @@ class Authentication(Protocol):
 
     async def authenticate(self, headers: Sequence[bytes], now_monotonic: float) -> Principal:
         """Raises Unauthenticated."""
+
+
+class RefusalLog(Protocol):
+    """Told of every request that was refused for what its caller is or may do. Must not wait."""
+
+    def refused(self, request: RefusedRequest) -> None: ...
 
 
 class Observer(Protocol):
@@ -98,6 +108,7 @@ class Gateway:
         observe: Observer,
         options: GatewayOptions,
         begin_trace: BeginTrace | None = None,
+        security_log: RefusalLog | None = None,
     ) -> None:
         self._app = app
         self._routes = routes
@@ -110,6 +121,7 @@ class Gateway:
         self._observe = observe
         self._options = options
         self._begin_trace = begin_trace
+        self._security_log = security_log
         self.standard_headers = standard_headers(options.hsts_seconds)
 
     async def __call__(self, scope: Scope, receive: guard.Receive, send: Send) -> None:
@@ -124,6 +136,7 @@ class Gateway:
         except DomainError as error:
             if isinstance(error, InternalError):
                 log_failure(error, exchange.request_id, scope["headers"])
+            exchange.refusal = error
             await self._refuse(exchange, await self._charged(exchange, error))
         except Exception:
             _log.exception("a request failed", extra=request_names(exchange.request_id, scope["headers"]))
@@ -131,8 +144,8 @@ class Gateway:
         finally:
             if end_trace is not None:
                 end_trace()
-        if exchange.status == 401:
-            await self._charging.count_failure(exchange)
+        if exchange.status in (401, 403):
+            await self._tell_refused(exchange)
         self._observe(exchange.template, scope["method"], exchange.status, time.perf_counter() - started)
 
     async def _serve(self, exchange: Exchange) -> None:
@@ -167,6 +180,10 @@ class Gateway:
 
     async def _authorize(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
         """Who calls, whether they may, and whether they do not call too often."""
+        call.address = self._charging.caller_address(exchange)
+        tls = exchange.extension(TLS)
+        if tls is not None:
+            call.certificate_subject = tls.get(CLIENT_CERTIFICATE_NAME)
         if policy.scope is None:
             if policy.body is BodyKind.FORM or headers.authorization:
                 self._charging.check_guessing(exchange)
@@ -174,7 +191,8 @@ class Gateway:
             call.authorization = headers.authorization[0] if headers.authorization else None
             call.headers = exchange.scope["headers"]
             return
-        call.principal = principal = await self._authenticate(exchange, headers)
+        call.principal = exchange.principal = principal = await self._authenticate(exchange, headers)
+        principal.check_origin(call.address, call.certificate_subject)
         if policy.scope not in principal.scopes and policy.other_scope not in principal.scopes:
             wanted = " or ".join(policy.scopes)
             raise Forbidden(f"The token lacks the scope {wanted}.", scope=policy.scope.value)
@@ -188,6 +206,21 @@ class Gateway:
                 return known
         self._charging.check_guessing(exchange)
         return await self._authentication.authenticate(given, time.monotonic())
+
+    async def _tell_refused(self, exchange: Exchange) -> None:
+        """Count it as a guess where it may be one, and tell the security log of it."""
+        if exchange.status == 401:
+            await self._charging.count_failure(exchange)
+        if self._security_log is not None:
+            request = RefusedRequest(
+                status=exchange.status,
+                refusal=exchange.refusal,
+                caller=None if exchange.principal is None else exchange.principal.caller,
+                address=self._charging.caller_address(exchange),
+                request_id=exchange.request_id,
+                target=f"{exchange.scope['method']} {exchange.template}",
+            )
+            self._security_log.refused(request)
 
     async def _receive(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
         """The whole body, if it is of the right kind. A request that is still uploading takes no place from anybody."""

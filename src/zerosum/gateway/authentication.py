@@ -12,15 +12,17 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
+from zerosum.db.api_keys import ApiKeyRecord
 from zerosum.db.engine import Database
 from zerosum.db.ledgers import find_ledger
-from zerosum.domain.identifiers import LedgerId, Prefix, render_id
-from zerosum.gateway.principal import Principal, Scope, known_scopes
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, render_id
+from zerosum.gateway.principal import Principal, Scope, known_scopes, principal_of_key
 from zerosum.gateway.token_text import TOKEN_CHARACTERS_MAX
 from zerosum.gateway.tokens import TokenVerifier, unauthenticated
-from zerosum.gateway.trusted_issuers import VerifiedToken
+from zerosum.services import api_key_text
 from zerosum.services.api_key_text import API_KEY_PREFIX
 from zerosum.services.api_keys import ApiKeys
+from zerosum.services.last_uses import LastUses
 
 REMEMBERED_SECONDS_MAX: Final = 5.0
 REMEMBERED_MAX: Final = 10_000
@@ -33,12 +35,18 @@ class Authenticator:
     """Times named `now_monotonic` are readings of one monotonic clock, in seconds."""
 
     def __init__(
-        self, api_keys: ApiKeys, tokens: TokenVerifier, database: Database, now: Callable[[], datetime]
+        self,
+        api_keys: ApiKeys,
+        tokens: TokenVerifier,
+        database: Database,
+        now: Callable[[], datetime],
+        last_uses: LastUses | None = None,
     ) -> None:
         self._api_keys = api_keys
         self._tokens = tokens
         self._database = database
         self._now = now
+        self._last_uses = last_uses
         self._remembered: dict[bytes, tuple[float, Principal]] = {}
         self._running: dict[bytes, asyncio.Task[Principal]] = {}
 
@@ -83,24 +91,34 @@ class Authenticator:
     async def _by_api_key(self, text: str) -> tuple[Principal, float | None]:
         record = await self._api_keys.authenticate(text)
         if record is None:
-            raise unauthenticated()
-        actor = render_id(Prefix.API_KEY, record.id)
+            raise unauthenticated(_because(text))
         expires_at = None if record.expires_at is None else record.expires_at.timestamp()
-        return _principal(record.ledger_id, actor, known_scopes(record.scopes)), expires_at
+        return self._of_key(record, known_scopes(record.scopes)), expires_at
 
     async def _by_token(self, text: str, now_monotonic: float) -> tuple[Principal, float | None]:
         token = await self._tokens.verify(text, now_monotonic)
-        if not await self._is_still_welcome(token):
-            raise unauthenticated()
-        actor = token.subject if token.api_key_id is not None else f"{token.issuer}|{token.subject}"
-        return _principal(token.ledger_id, actor, token.scopes), float(token.expires_at)
-
-    async def _is_still_welcome(self, token: VerifiedToken) -> bool:
-        """One of our tokens dies with its API key; another issuer's must name a ledger that exists."""
         if token.api_key_id is not None:
-            return await self._api_keys.is_active(token.ledger_id, token.api_key_id)
-        async with self._database.work(token.ledger_id) as connection:
-            return await find_ledger(connection, token.ledger_id) is not None
+            # One of our tokens dies with its API key, and is bound to whatever that is bound to.
+            record = await self._api_keys.find_active(token.ledger_id, token.api_key_id)
+            if record is None:
+                raise unauthenticated(f"A token was refused: its key {token.subject} has ended.")
+            return self._of_key(record, token.scopes), float(token.expires_at)
+        if not await self._is_there(token.ledger_id):
+            raise unauthenticated("A token was refused: a ledger that is not there.")
+        actor = f"{token.issuer}|{token.subject}"
+        rate_key = f"{token.ledger_id}:{actor}"
+        return Principal(token.ledger_id, actor, token.scopes, rate_key), float(token.expires_at)
+
+    def _of_key(self, record: ApiKeyRecord, scopes: frozenset[Scope]) -> Principal:
+        if self._last_uses is not None:
+            self._last_uses.note(record.ledger_id, record.id, self._now())
+        return principal_of_key(record, scopes)
+
+    async def _is_there(self, ledger_id: LedgerId) -> bool:
+        if ledger_id == SERVICE_LEDGER:
+            return True
+        async with self._database.work(ledger_id) as connection:
+            return await find_ledger(connection, ledger_id) is not None
 
     def _remember(self, digest: bytes, principal: Principal, expires_at: float | None, now_monotonic: float) -> None:
         # Counted from before the look-up, so that a slow database does not stretch the promise about revocation.
@@ -120,8 +138,14 @@ class Authenticator:
             task.exception()  # Looked at here: every caller that waited for it may have gone away.
 
 
-def _principal(ledger_id: LedgerId, actor: str, scopes: frozenset[Scope]) -> Principal:
-    return Principal(ledger_id, actor, scopes, rate_key=f"{ledger_id}:{actor}")
+def _because(text: str) -> str:
+    """What an API key that was refused claims to be. Whether it was once that key, nobody can say."""
+    parsed = api_key_text.parse(text)
+    if parsed is None:
+        return "A text that is no API key."
+    return (
+        f"An API key that is not known, revoked or expired: it claims to be {render_id(Prefix.API_KEY, parsed.key_id)}."
+    )
 
 
 def _bearer_credential(value: bytes) -> str:

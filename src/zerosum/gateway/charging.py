@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zerosum.domain.errors import RateLimited
-from zerosum.gateway.client_address import client_address
+from zerosum.gateway.client_address import caller_address, counted_address
 from zerosum.gateway.exchange import REST, Exchange, Headers
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.rate_limit import Allowance, RateLimiter
@@ -49,12 +49,18 @@ class Charging:
     def address(self, exchange: Exchange) -> str:
         """Where the request comes from, as it is counted."""
         if not exchange.address:
+            exchange.address = counted_address(self.caller_address(exchange))
+        return exchange.address
+
+    def caller_address(self, exchange: Exchange) -> str:
+        """Where the request comes from, to the last bit."""
+        if not exchange.caller_address:
             forwarded_for = None
             if self._trusted_proxies:
                 fields = [value for name, value in exchange.scope["headers"] if name == b"x-forwarded-for"]
                 forwarded_for = b", ".join(fields) or None
-            exchange.address = client_address(_peer(exchange), forwarded_for, self._trusted_proxies)
-        return exchange.address
+            exchange.caller_address = caller_address(_peer(exchange), forwarded_for, self._trusted_proxies)
+        return exchange.caller_address
 
     def check_guessing(self, exchange: Exchange) -> None:
         """Before a credential is judged. Raises RateLimited for an address that has guessed too often.

@@ -10,9 +10,17 @@ from zerosum.services.addresses import Network, parse_address
 
 def client_address(peer: str, forwarded_for: bytes | None, trusted: Sequence[Network]) -> str:
     """The address requests are counted by; of IPv6 the /64, which is one customer's."""
-    if forwarded_for is not None and trusted:
-        peer = _vouched_for(peer, forwarded_for, trusted)
-    return _counted(peer) if ":" in peer else peer
+    return counted_address(caller_address(peer, forwarded_for, trusted))
+
+
+def caller_address(peer: str, forwarded_for: bytes | None, trusted: Sequence[Network]) -> str:
+    """The address itself."""
+    found = _vouched_for(peer, forwarded_for, trusted) if forwarded_for is not None and trusted else peer
+    return _plain(found) if ":" in found else found
+
+
+def counted_address(address: str) -> str:
+    return _counted(address) if ":" in address else address
 
 
 def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) -> str:
@@ -26,6 +34,13 @@ def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) ->
         if not any(address in network for network in trusted):
             return candidate
     return chain[0]
+
+
+def _plain(text: str) -> str:
+    try:
+        return str(parse_address(text))
+    except ValueError:
+        return text
 
 
 def _counted(text: str) -> str:

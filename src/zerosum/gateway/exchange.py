@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
+from zerosum.domain.errors import DomainError
+from zerosum.gateway.principal import Principal
 from zerosum.gateway.request_guard import Receive
 from zerosum.gateway.routing import Answer
 
@@ -52,12 +54,15 @@ class Exchange:
         "address",
         "body_is_read",
         "body_is_short",
+        "caller_address",
         "is_charged",
         "is_dispatched",
         "is_started",
         "path",
+        "principal",
         "rate_headers",
         "receive",
+        "refusal",
         "request_id",
         "scope",
         "send",
@@ -79,12 +84,18 @@ class Exchange:
         self.path: str = scope["path"]
         """As it was asked for; `scope` holds it as it is routed."""
         self.address = ""
-        """Where it comes from, once that has been asked."""
+        """Where it comes from as it is counted, once that has been asked."""
+        self.caller_address = ""
+        """The same to the last bit."""
         self.template = ""
         self.trace_id = ""
         self.span: object = None
         """Where requests are traced: what the work done for this one refers to."""
         self.status = 0
+        self.principal: Principal | None = None
+        """Who calls, once that is known."""
+        self.refusal: DomainError | None = None
+        """Why it was refused, where that was here."""
         self.rate_headers: Headers = ()
         self.body_is_read = False
         self.body_is_short = False

@@ -7,7 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from zerosum.adapters.jwks import JwksDownload
-from zerosum.gateway.key_sets import FRESH_SECONDS_OF_OTHERS, FixedKeySet, RefreshedKeySet, VerifyingKeys
+from zerosum.gateway.key_sets import (
+    COOL_DOWN_SECONDS_OF_OURS,
+    FRESH_SECONDS_OF_OTHERS,
+    FRESH_SECONDS_OF_OURS,
+    FixedKeySet,
+    RefreshedKeySet,
+    VerifyingKeys,
+)
 from zerosum.gateway.tokens import dedicated_secret, read_public_keys
 from zerosum.gateway.trusted_issuers import PUBLIC_KEY_ALGORITHMS, SECRET_ALGORITHMS, IssuerKeys
 from zerosum.services.signing_keys import SigningKeys
@@ -19,7 +26,8 @@ def own_keys(signing_keys: SigningKeys, now: Callable[[], datetime]) -> IssuerKe
     async def read() -> VerifyingKeys:
         return read_public_keys(await signing_keys.public_jwks(now(), is_fresh=True))
 
-    return IssuerKeys(RefreshedKeySet("this service", read), PUBLIC_KEY_ALGORITHMS)
+    keys = RefreshedKeySet("this service", read, FRESH_SECONDS_OF_OURS, COOL_DOWN_SECONDS_OF_OURS, is_near=True)
+    return IssuerKeys(keys, PUBLIC_KEY_ALGORITHMS)
 
 
 def configured_keys(jwks: Mapping[str, Any]) -> IssuerKeys:

@@ -18,7 +18,11 @@ KeyName = tuple[str | None, str]
 """A key id and an algorithm. Only a dedicated secret may go without an id."""
 
 FRESH_SECONDS = 60.0
-"""For our own keys. See `PUBLISHED_BEFORE_USE` of the signing keys, which must be longer."""
+
+FRESH_SECONDS_OF_OURS = 2.0
+"""Our own keys are near. So long a process may go on believing one that was withdrawn."""
+
+COOL_DOWN_SECONDS_OF_OURS = 1.0
 
 FRESH_SECONDS_OF_OTHERS = 300.0
 
@@ -61,14 +65,25 @@ class FixedKeySet:
 
 
 class RefreshedKeySet:
-    """Keys that are read through `read`, which must come back in bounded time. A failure keeps the old set."""
+    """Keys that are read through `read`, which must come back in bounded time. A failure keeps the old set.
+
+    With `is_near` an aged set is never used while a newer one is being read.
+    """
 
     def __init__(
-        self, label: str, read: Callable[[], Awaitable[VerifyingKeys]], fresh_seconds: float = FRESH_SECONDS
+        self,
+        label: str,
+        read: Callable[[], Awaitable[VerifyingKeys]],
+        fresh_seconds: float = FRESH_SECONDS,
+        cool_down_seconds: float = COOL_DOWN_SECONDS,
+        *,
+        is_near: bool = False,
     ) -> None:
         self._label = label
         self._read = read
         self._fresh_seconds = fresh_seconds
+        self._cool_down_seconds = cool_down_seconds
+        self._is_near = is_near
         self._keys: VerifyingKeys = {}
         self._read_at = -math.inf
         self._tried_at = -math.inf
@@ -100,14 +115,14 @@ class RefreshedKeySet:
     async def _refresh_aged(self, now: float) -> None:
         """Read again, and wait for it only after a long silence: an issuer that is slow or away delays nobody."""
         was_tried = now - self._tried_at < 2 * self._fresh_seconds
-        if now - self._tried_at >= COOL_DOWN_SECONDS:
+        if now - self._tried_at >= self._cool_down_seconds:
             self._start(now)
-        if not was_tried and self._reading is not None:
+        if (self._is_near or not was_tried) and self._reading is not None:
             await asyncio.shield(self._reading)
 
     async def _refresh_for_unknown(self, now: float) -> None:
         was_read = self._read_at > -math.inf  # The first reading of all is not charged to the key that caused it.
-        if now - (self._asked_at if was_read else self._tried_at) >= COOL_DOWN_SECONDS:
+        if now - (self._asked_at if was_read else self._tried_at) >= self._cool_down_seconds:
             if was_read:
                 self._asked_at = now
             self._start(now)

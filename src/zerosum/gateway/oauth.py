@@ -15,8 +15,9 @@ from enum import Enum
 from urllib.parse import unquote_plus
 
 from zerosum.db.api_keys import ApiKeyRecord
+from zerosum.domain.errors import OriginNotAllowed
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.gateway.principal import Scope, known_scopes
+from zerosum.gateway.principal import Scope, known_scopes, principal_of_key
 from zerosum.gateway.tokens import TokenSigner, check_lifetime
 from zerosum.services.api_keys import ApiKeys
 
@@ -96,8 +97,16 @@ class TokenEndpoint:
         self._now = now
         self._lifetime_seconds = lifetime_seconds
 
-    async def grant(self, form: Mapping[str, Sequence[str]], authorization: bytes | None) -> TokenGrant | OAuthError:
+    async def grant(
+        self,
+        form: Mapping[str, Sequence[str]],
+        authorization: bytes | None,
+        *,
+        address: str = "",
+        certificate_subject: str | None = None,
+    ) -> TokenGrant | OAuthError:
         """`form` holds every value of each parameter, decoded; `authorization` is that header's value, if there is one.
+        `address` and `certificate_subject` tell where the client is, for one that is bound to a place.
 
         The checks come in the order of the RFC: the request, the grant, the client, the scope.
         """
@@ -115,6 +124,10 @@ class TokenEndpoint:
         record = await self._authenticate(*credentials)
         if record is None:
             return _invalid_client(asks_for_basic=authorization is not None)
+        try:
+            principal_of_key(record, frozenset()).check_origin(address, certificate_subject)
+        except OriginNotAllowed as refusal:
+            return OAuthError(OAuthErrorCode.INVALID_CLIENT, refusal.detail, asks_for_basic=authorization is not None)
         scopes = _granted_scopes(parameters.get("scope"), record)
         if scopes is None:
             return OAuthError(OAuthErrorCode.INVALID_SCOPE, "The scope is malformed or more than the client may have.")

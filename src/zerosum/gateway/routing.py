@@ -13,6 +13,7 @@ from zerosum.domain.errors import MethodNotAllowed, NotFound
 from zerosum.gateway.json_structure import BULK_VALUES_MAX, VALUES_MAX
 from zerosum.gateway.principal import Principal, Scope
 from zerosum.services.caller import Caller
+from zerosum.services.key_grants import Granter
 
 BODY_BYTES_MAX = 64 * 1024
 BULK_BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -47,6 +48,9 @@ class Call:
     idempotency_key: str | None = None
     authorization: bytes | None = None
     """The header of a public call, for the token endpoint, where it means the client."""
+    address: str = ""
+    certificate_subject: str | None = None
+    """Of the certificate that the caller's connection has proved to hold."""
     headers: Sequence[tuple[bytes, bytes]] = ()
     """Of a public call: how its caller wants the answer, and what it has of it already."""
 
@@ -54,7 +58,14 @@ class Call:
     def caller(self) -> Caller:
         if self.principal is None:
             raise LookupError("a public call has no caller")
-        return self.principal.caller
+        return Caller(self.principal.ledger_id, self.principal.actor, self.address, self.request_id)
+
+    @property
+    def granter(self) -> Granter:
+        """The caller as who makes and revokes keys."""
+        if self.principal is None:
+            raise LookupError("a public call has no caller")
+        return self.principal.granter(self.caller)
 
 
 @dataclass(slots=True)

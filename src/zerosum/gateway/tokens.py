@@ -21,7 +21,7 @@ from jose.exceptions import JOSEError
 
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import DomainError, Unauthenticated
-from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, render_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, ApiKeyId, LedgerId, Prefix, render_id
 from zerosum.gateway.dedicated_secret import check_dedicated_secret
 from zerosum.gateway.key_sets import KeyName
 from zerosum.gateway.token_text import HEADER_VALUE, TokenRefused, TokenText, read_token
@@ -54,8 +54,10 @@ _JOSE_OPTIONS = {
 _log = logging.getLogger(__name__)
 
 
-def unauthenticated() -> Unauthenticated:
-    return Unauthenticated(UNAUTHENTICATED_DETAIL)
+def unauthenticated(because: str = "") -> Unauthenticated:
+    refusal = Unauthenticated(UNAUTHENTICATED_DETAIL)
+    refusal.because = because
+    return refusal
 
 
 class TokenVerifier:
@@ -89,14 +91,15 @@ class TokenVerifier:
         except DomainError:
             raise
         except TokenRefused as refusal:
-            _log.debug("a token was refused: %s", refusal)
+            because = str(refusal)
         except Exception as error:
             # ValueError, RecursionError, JOSEError: the library promises no complete list, so none is relied upon.
             # Only the type is written down, since messages may quote the token.
-            _log.debug("a token was refused: %s", type(error).__name__)
+            because = type(error).__name__
         else:
             return verified
-        raise unauthenticated()
+        _log.debug("a token was refused: %s", because)
+        raise unauthenticated(f"A token was refused: {because}.")
 
     async def close(self) -> None:
         for issuer in self._issuers.values():
@@ -138,7 +141,7 @@ class TokenSigner:
             "aud": self._audience,
             "sub": client_id,
             "client_id": client_id,
-            "ledger": render_id(Prefix.LEDGER, ledger_id),
+            **({} if ledger_id == SERVICE_LEDGER else {"ledger": render_id(Prefix.LEDGER, ledger_id)}),
             "scope": " ".join(sorted(scopes)),
             "iat": issued_at,
             "exp": issued_at + lifetime_seconds,

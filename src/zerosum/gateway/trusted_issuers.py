@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from zerosum.domain.errors import InvalidId
-from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, parse_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, ApiKeyId, LedgerId, Prefix, parse_id
 from zerosum.gateway.key_sets import KeySet
 from zerosum.gateway.principal import ACTOR_CHARACTERS_MAX, ALL_SCOPES, Scope, known_scopes
 from zerosum.gateway.token_text import TokenRefused
@@ -20,6 +20,9 @@ ACCESS_TOKEN_TYPES_OF_OTHERS: frozenset[str | None] = frozenset({None, "jwt", "a
 
 LEEWAY_SECONDS = 30
 """How far the clocks of an issuer and ours may differ."""
+
+TOKEN_SECONDS_MAX = 86_400
+"""How long a token of another issuer lives at most, unless the settings say otherwise: it cannot be revoked here."""
 
 NUMERIC_DATE_MIN = 946_684_800
 NUMERIC_DATE_MAX = 4_102_444_800
@@ -60,6 +63,8 @@ class TrustedIssuer:
     ledgers: frozenset[LedgerId] | None = None
     """The ledgers it may speak for; None: any."""
     is_own: bool = False
+    token_seconds_max: int = TOKEN_SECONDS_MAX
+    """From `iat` to `exp`. A token that claims more is refused."""
 
     def __post_init__(self) -> None:
         if not self.issuer or not self.audience:
@@ -82,12 +87,14 @@ class TrustedIssuer:
             raise TokenRefused("another audience, or more than ours")
         self._check_kind(claims)
         subject = self._subject(claims)
+        scopes = known_scopes(_scope_texts(claims.get(self.scope_claim, ""))) & self.scopes
+        ledger_id, scopes = self._ledger(claims, scopes)
         return VerifiedToken(
             issuer=self.issuer,
             subject=subject,
-            ledger_id=self._ledger(claims),
-            scopes=known_scopes(_scope_texts(claims.get(self.scope_claim, ""))) & self.scopes,
-            expires_at=_checked_expiry(claims, now),
+            ledger_id=ledger_id,
+            scopes=scopes,
+            expires_at=_checked_expiry(claims, now, self.token_seconds_max),
             api_key_id=_own_key(claims, subject) if self.is_own else None,
         )
 
@@ -107,8 +114,16 @@ class TrustedIssuer:
             raise TokenRefused("the subject is too long")
         return subject
 
-    def _ledger(self, claims: Mapping[str, Any]) -> LedgerId:
+    def _ledger(self, claims: Mapping[str, Any], scopes: frozenset[Scope]) -> tuple[LedgerId, frozenset[Scope]]:
+        """The ledger, and what the token may do there. Who is an operator names no ledger, and is nothing else."""
         text = claims.get(self.ledger_claim)
+        if text is None and Scope.OPERATOR in scopes:
+            return SERVICE_LEDGER, frozenset({Scope.OPERATOR})
+        ledger_id = self._named_ledger(text)
+        # Of our own keys only the one that `zerosum up` makes has both.
+        return ledger_id, scopes if self.is_own else scopes - {Scope.OPERATOR}
+
+    def _named_ledger(self, text: object) -> LedgerId:
         if not isinstance(text, str):
             raise TokenRefused("no ledger")
         try:
@@ -120,7 +135,7 @@ class TrustedIssuer:
         return ledger_id
 
 
-def _checked_expiry(claims: Mapping[str, Any], now: float) -> int:
+def _checked_expiry(claims: Mapping[str, Any], now: float, seconds_max: int) -> int:
     expires_at = _date(claims, "exp")
     issued_at = _date(claims, "iat")
     if expires_at + LEEWAY_SECONDS <= now:
@@ -129,6 +144,8 @@ def _checked_expiry(claims: Mapping[str, Any], now: float) -> int:
         raise TokenRefused("issued in the future")
     if expires_at < issued_at:
         raise TokenRefused("expired before it was issued")
+    if expires_at - issued_at > seconds_max:
+        raise TokenRefused("a longer life than it may have")
     if "nbf" in claims and _date(claims, "nbf") - LEEWAY_SECONDS > now:
         raise TokenRefused("not valid yet")
     return expires_at

@@ -38,7 +38,9 @@ from zerosum.domain.ledger.account import (
 )
 from zerosum.domain.ledger.chain import genesis
 from zerosum.domain.money import Currency, parse_signed_amount
+from zerosum.services.account_audit import account_records
 from zerosum.services.account_directory import AccountDirectory, parse_account_reference
+from zerosum.services.audit import audited
 from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
 from zerosum.services.paging import Cursors, Page, PageRequest
@@ -209,17 +211,22 @@ class Accounts:
 
         return await self._change(caller, reference, decide, EventType.ACCOUNT_CHANGED)
 
-    async def freeze(self, caller: Caller, reference: str) -> Account:
-        return await self._change_status(caller, reference, status_after_freeze, EventType.ACCOUNT_FROZEN)
+    async def freeze(self, caller: Caller, reference: str, reason: str | None = None) -> Account:
+        return await self._change_status(caller, reference, status_after_freeze, EventType.ACCOUNT_FROZEN, reason)
 
-    async def unfreeze(self, caller: Caller, reference: str) -> Account:
-        return await self._change_status(caller, reference, status_after_unfreeze, EventType.ACCOUNT_UNFROZEN)
+    async def unfreeze(self, caller: Caller, reference: str, reason: str | None = None) -> Account:
+        return await self._change_status(caller, reference, status_after_unfreeze, EventType.ACCOUNT_UNFROZEN, reason)
 
-    async def close(self, caller: Caller, reference: str) -> Account:
-        return await self._change_status(caller, reference, status_after_close, EventType.ACCOUNT_CLOSED)
+    async def close(self, caller: Caller, reference: str, reason: str | None = None) -> Account:
+        return await self._change_status(caller, reference, status_after_close, EventType.ACCOUNT_CLOSED, reason)
 
     async def _change_status(
-        self, caller: Caller, reference: str, rule: Callable[[AccountState], AccountStatus], event: EventType
+        self,
+        caller: Caller,
+        reference: str,
+        rule: Callable[[AccountState], AccountStatus],
+        event: EventType,
+        reason: str | None,
     ) -> Account:
         """Idempotent by state: what is so already stays so, and announces nothing."""
 
@@ -227,7 +234,7 @@ class Accounts:
             status = rule(account.state)
             return {} if status is account.state.status else {"status": status.value}
 
-        return await self._change(caller, reference, decide, event)
+        return await self._change(caller, reference, decide, event, reason)
 
     async def _change(
         self,
@@ -235,6 +242,7 @@ class Accounts:
         reference: str,
         decide: Callable[[Account, Currency], dict[str, Any]],
         event: EventType,
+        reason: str | None = None,
     ) -> Account:
         """Lock the row as the committer does, decide, write."""
         id_, code = parse_account_reference(reference)
@@ -245,6 +253,7 @@ class Accounts:
             if columns:
                 await update_account(connection, caller.ledger_id, account.state.id, columns)
                 await self._announce(connection, account, event)
+                await audited(connection, *account_records(event, caller, account, columns, reason, self._now()))
             return _must_exist(await find_account(connection, caller.ledger_id, id_=account.state.id, code=None))
 
     async def _currency_of(self, caller: Caller, reference: str) -> Currency:

@@ -13,12 +13,14 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.journal import UsedKeyRow, find_used_key
 from zerosum.db.ledgers import LedgerRecord as LedgerRecord  # shown by the routes
 from zerosum.db.ledgers import find_ledger, insert_ledger, list_ledgers
+from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import DomainError, IdempotencyKeyNotFound, LedgerNotFound
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.money import Currency, CurrencyTable
 from zerosum.services.api_keys import ApiKeys
-from zerosum.services.caller import Caller
+from zerosum.services.audit import audit_record, audited
+from zerosum.services.caller import THE_SERVICE, Caller
 from zerosum.services.judging import recalled_refusal
 from zerosum.services.paging import Cursors, Page, PageRequest
 
@@ -43,10 +45,20 @@ class Ledgers:
         self._cursors = cursors
         self._now = now
 
-    async def create(self, name: str) -> LedgerRecord:
+    async def create(self, name: str, caller: Caller = THE_SERVICE) -> LedgerRecord:
         ledger = LedgerRecord(id=new_uuid(), name=name, created_at=self._now())
-        async with self._database.work(ledger.id) as connection:
+        ledger_id = LedgerId(ledger.id)
+        record = audit_record(
+            AuditType.LEDGER_CREATED,
+            caller,
+            ledger.created_at,
+            resource=render_id(Prefix.LEDGER, ledger_id),
+            ledger_id=ledger_id,
+            facts={"name": name},
+        )
+        async with self._database.work(ledger_id) as connection:
             await insert_ledger(connection, ledger)
+            await audited(connection, record)
         return ledger
 
     async def get(self, ledger_id: UUID) -> LedgerRecord:
@@ -56,29 +68,35 @@ class Ledgers:
             raise LedgerNotFound("There is no such ledger.")
         return found
 
-    async def list(self, request: PageRequest) -> Page[LedgerRecord]:
-        """All ledgers: for administration, hence the operator's unit of work."""
-        position = self._cursors.position(SERVICE_LEDGER, request)
-        async with self._database.operator_work() as connection:
+    async def list(self, request: PageRequest, only: LedgerId | None = None) -> Page[LedgerRecord]:
+        """All ledgers, for an operator; or the one that the caller belongs to, as a list."""
+        place = only or SERVICE_LEDGER
+        position = self._cursors.position(place, request)
+        work = self._database.operator_work() if only is None else self._database.work(only)
+        async with work as connection:
             found = await list_ledgers(
                 connection,
                 after=UUID(position.after) if position.after else None,
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
-        return self._cursors.page(SERVICE_LEDGER, request, position, found, lambda ledger: ledger.id)
+        return self._cursors.page(place, request, position, found, lambda ledger: ledger.id)
 
-    async def list_api_keys(self, request: PageRequest) -> Page[ApiKeyRecord]:
-        """Of one ledger, or of all. Raises InvalidId."""
-        position = self._cursors.position(SERVICE_LEDGER, request)
-        ledger = position.filters.get("ledger")
+    async def list_api_keys(self, request: PageRequest, only: LedgerId | None = None) -> Page[ApiKeyRecord]:
+        """Of one ledger, or of all and of operators, for an operator. Raises InvalidId."""
+        place = only or SERVICE_LEDGER
+        position = self._cursors.position(place, request)
+        named = position.filters.get("ledger")
+        wanted = only if named is None else LedgerId(parse_id(Prefix.LEDGER, named))
+        if only is not None and wanted != only:
+            return Page([], None)
         found = await self._api_keys.list(
-            None if ledger is None else LedgerId(parse_id(Prefix.LEDGER, ledger)),
+            wanted,
             after=UUID(position.after) if position.after else None,
             limit=request.limit + 1,
             is_ascending=position.is_ascending,
         )
-        return self._cursors.page(SERVICE_LEDGER, request, position, found, lambda key: key.id)
+        return self._cursors.page(place, request, position, found, lambda key: key.id)
 
     def list_currencies(self, caller: Caller, table: CurrencyTable, request: PageRequest) -> Page[Currency]:
         """What the ledger can count in, by code: first what it has defined for itself, then ISO 4217."""

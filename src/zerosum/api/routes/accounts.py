@@ -138,16 +138,16 @@ def account_routes(services: Services) -> Routes:
         return account_body(await accounts.change(call.caller, account, ChangeAccount(**given)))
 
     async def freeze(call: TheCall, account: Reference) -> dict[str, Any]:
-        validated(ReasonRequest, call.content)
-        return account_body(await accounts.freeze(call.caller, account))
+        body = validated(ReasonRequest, call.content)
+        return account_body(await accounts.freeze(call.caller, account, body.reason))
 
     async def unfreeze(call: TheCall, account: Reference) -> dict[str, Any]:
-        validated(ReasonRequest, call.content)
-        return account_body(await accounts.unfreeze(call.caller, account))
+        body = validated(ReasonRequest, call.content)
+        return account_body(await accounts.unfreeze(call.caller, account, body.reason))
 
     async def close(call: TheCall, account: Reference) -> dict[str, Any]:
-        validated(ReasonRequest, call.content)
-        return account_body(await accounts.close(call.caller, account))
+        body = validated(ReasonRequest, call.content)
+        return account_body(await accounts.close(call.caller, account, body.reason))
 
     async def get_balance(
         call: TheCall,

@@ -1,28 +1,23 @@
-"""Ledgers, their currencies, API keys, idempotency keys and trial balance."""
+"""Ledgers, their currencies, idempotency keys and trial balance."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Path
 
 from zerosum.api.endpoints import Routes, TheCall
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
 from zerosum.api.problems import problem
 from zerosum.api.render import render_time
-from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.ledgers import (
-    ApiKeyRequest,
-    ApiKeyResponse,
     CurrencyRequest,
     CurrencyResponse,
     IntegrityResponse,
     KeyOutcomeResponse,
     LedgerRequest,
     LedgerResponse,
-    NewApiKeyResponse,
     TrialBalanceResponse,
-    api_key_body,
     currency_body,
     integrity_body,
     ledger_body,
@@ -33,7 +28,7 @@ from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, parse_id, render_id
+from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.request_guard import parse_key
 from zerosum.gateway.routing import BodyKind
@@ -53,16 +48,17 @@ _PREFIXES = {ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY, ResourceType.PAYM
 def ledger_routes(services: Services) -> Routes:
     """Administration."""
     routes = Routes("Administration")
-    ledgers, currencies, api_keys = services.ledgers, services.currencies, services.api_keys
+    ledgers, currencies = services.ledgers, services.currencies
 
     async def create_ledger(call: TheCall) -> dict[str, Any]:
         body = validated(LedgerRequest, call.content)
-        return ledger_body(await ledgers.create(body.name))
+        return ledger_body(await ledgers.create(body.name, call.caller))
 
     async def list_ledgers(
         call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: Order = None
     ) -> dict[str, Any]:
-        return list_body(await ledgers.list(page_request(call, "ledgers", limit, cursor, order)), ledger_body)
+        request = page_request(call, "ledgers", limit, cursor, order)
+        return list_body(await ledgers.list(request, call.granter.own_ledger), ledger_body)
 
     async def define_currency(call: TheCall) -> dict[str, Any]:
         body = validated(CurrencyRequest, call.content)
@@ -78,45 +74,19 @@ def ledger_routes(services: Services) -> Routes:
         page = ledgers.list_currencies(call.caller, table, request)
         return list_body(page, lambda item: currency_body(item, is_custom=table.is_custom(item.code)))
 
-    async def create_api_key(call: TheCall) -> dict[str, Any]:
-        body = validated(ApiKeyRequest, call.content)
-        try:
-            ledger_id = LedgerId(parse_id(Prefix.LEDGER, body.ledger))
-            record, text = await api_keys.create(ledger_id, body.name, body.scopes, body.expires_at)
-        except (errors.InvalidId, errors.LedgerNotFound) as refusal:
-            raise refusal.at("/ledger") from None
-        return {**api_key_body(record), "key": text}
-
-    async def list_api_keys(
-        call: TheCall,
-        limit: Limit = DEFAULT_LIMIT,
-        cursor: Cursor = None,
-        order: Order = None,
-        ledger: Annotated[str | None, Query(description="Only the keys of this ledger.")] = None,
-    ) -> dict[str, Any]:
-        if ledger is not None:
-            _check_ledger(ledger)
-        request = page_request(call, "api keys", limit, cursor, order, ("ledger",))
-        return list_body(await ledgers.list_api_keys(request), api_key_body)
-
-    async def revoke_api_key(
-        api_key: Annotated[str, id_path(Prefix.API_KEY, "The key's id.")],
-    ) -> dict[str, Any]:
-        return api_key_body(await api_keys.revoke(ApiKeyId(parse_id(Prefix.API_KEY, api_key))))
-
     admin = Scope.ADMIN
     routes.add(
         "POST",
         "/v1/ledgers",
         create_ledger,
         operation_id="createLedger",
-        scope=admin,
+        scope=Scope.OPERATOR,
         status=201,
         body=BodyKind.JSON,
         reads=LedgerRequest,
         summary="Create a ledger",
         answer=LedgerResponse,
-        description="Then create an API key for it: a ledger is reached only with a credential of its own.",
+        description="For operators. Then create an API key for it: a ledger is reached only with one of its own.",
     )
     routes.add(
         "GET",
@@ -124,11 +94,12 @@ def ledger_routes(services: Services) -> Routes:
         list_ledgers,
         operation_id="listLedgers",
         scope=admin,
+        other_scope=Scope.OPERATOR,
         refusals=(errors.InvalidCursor,),
         query=PAGE_PARAMETERS,
         summary="List ledgers",
         answer=ListOf[LedgerResponse],
-        description="Newest first.",
+        description="Newest first: all for an operator, else the own one alone.",
     )
     routes.add(
         "POST",
@@ -155,44 +126,6 @@ def ledger_routes(services: Services) -> Routes:
         summary="List all currencies the ledger knows",
         answer=ListOf[CurrencyResponse],
         description="By code: first those it has defined for itself, then those of ISO 4217.",
-    )
-    routes.add(
-        "POST",
-        "/v1/api-keys",
-        create_api_key,
-        operation_id="createApiKey",
-        scope=admin,
-        status=201,
-        body=BodyKind.JSON,
-        reads=ApiKeyRequest,
-        refusals=(errors.InvalidId, errors.QuotaExceeded),
-        named_in_body=(errors.LedgerNotFound,),
-        summary="Create an API key",
-        answer=NewApiKeyResponse,
-        description="The answer shows the key once; only a hash of it is kept.",
-    )
-    routes.add(
-        "GET",
-        "/v1/api-keys",
-        list_api_keys,
-        operation_id="listApiKeys",
-        scope=admin,
-        refusals=(errors.InvalidCursor,),
-        query=(*PAGE_PARAMETERS, "ledger"),
-        summary="List API keys",
-        answer=ListOf[ApiKeyResponse],
-        description="Newest first, without their secrets.",
-    )
-    routes.add(
-        "DELETE",
-        "/v1/api-keys/{api_key}",
-        revoke_api_key,
-        operation_id="revokeApiKey",
-        scope=admin,
-        refusals=(errors.InvalidId, errors.ApiKeyNotFound),
-        summary="Revoke an API key",
-        answer=ApiKeyResponse,
-        description="It is refused within 5 seconds, and so are the tokens issued to it.",
     )
     return routes
 
@@ -264,10 +197,3 @@ def report_routes(services: Services) -> Routes:
         description="404 where nothing is recorded under it: then nothing was done under it, or not yet.",
     )
     return routes
-
-
-def _check_ledger(text: str) -> None:
-    try:
-        parse_id(Prefix.LEDGER, text)
-    except errors.InvalidId as refusal:
-        raise errors.InvalidParameter(refusal.detail, pointer="ledger") from None

@@ -101,7 +101,9 @@ def system_routes(system: System) -> Routes:
         except ValueError:
             answer: Any = OAuthError(OAuthErrorCode.INVALID_REQUEST, "The form cannot be read.")
         else:
-            answer = await system.token_endpoint.grant(form, call.authorization)
+            answer = await system.token_endpoint.grant(
+                form, call.authorization, address=call.address, certificate_subject=call.certificate_subject
+            )
         status = answer.status if isinstance(answer, OAuthError) else 200
         return Response(
             orjson.dumps(answer.members()), status_code=status, media_type="application/json", headers=answer.headers()

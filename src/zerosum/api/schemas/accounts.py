@@ -87,7 +87,9 @@ class ChangeAccountRequest(Request):
 class ReasonRequest(Request):
     """Why."""
 
-    reason: Annotated[Text | None, Field(description="It is not kept.", examples=["Asked for by compliance"])] = None
+    reason: Annotated[
+        Text | None, Field(description="It is kept in the security log.", examples=["Asked for by compliance"])
+    ] = None
 
 
 Posted = Annotated[BalanceAmount, Field(description="What was posted; positive on the account's normal side.")]

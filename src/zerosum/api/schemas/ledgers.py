@@ -1,4 +1,4 @@
-"""Ledgers, currencies, API keys, idempotency keys and the trial balance on the wire."""
+"""Ledgers, currencies, idempotency keys and the trial balance on the wire."""
 
 from __future__ import annotations
 
@@ -8,38 +8,23 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, TypeName
+from zerosum.api.schemas.api_keys import LedgerId
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AnsweredCode,
     BalanceAmount,
     CurrencyCode,
-    Moment,
     Name,
     Request,
     Response,
     Time,
-    id_field,
 )
 from zerosum.api.schemas.problems import Problem
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT, EXPONENT_MAX, Currency, render_amount
 from zerosum.services.balances import TrialBalance
 from zerosum.services.inspection import Inspection
-from zerosum.services.ledgers import ApiKeyRecord, LedgerRecord
-
-LedgerId = Annotated[str, id_field(Prefix.LEDGER, "The ledger.")]
-ScopeName = Literal[
-    "accounts:read",
-    "accounts:write",
-    "journal:read",
-    "journal:write",
-    "payments:read",
-    "payments:write",
-    "events:read",
-    "webhooks:write",
-    "reports:read",
-    "admin",
-]
+from zerosum.services.ledgers import LedgerRecord
 
 
 class LedgerRequest(Request):
@@ -80,38 +65,6 @@ class CurrencyResponse(Response):
     exponent: Annotated[int, Field(description="Its decimal places.", examples=[2])]
     name: Annotated[str, Field(description="For people.", examples=["US Dollar"])]
     is_custom: Annotated[bool, Field(description="Whether this ledger has defined it; otherwise it is ISO 4217's.")]
-
-
-class ApiKeyRequest(Request):
-    """A credential for one ledger."""
-
-    ledger: LedgerId
-    name: Annotated[Name, Field(description="For people.", examples=["Checkout"])]
-    scopes: Annotated[list[ScopeName], Field(description="What it may do.", min_length=1, max_length=10)]
-    expires_at: Annotated[Moment | None, Field(description="Until when; null means until it is revoked.")] = None
-
-
-class ApiKeyResponse(Response):
-    """A credential, without its secret."""
-
-    id: Annotated[str, id_field(Prefix.API_KEY, "The key; also the `client_id` at the token endpoint.")]
-    ledger: LedgerId
-    name: Annotated[str, Field(description="For people.", examples=["Checkout"])]
-    scopes: Annotated[list[ScopeName], Field(description="What it may do.", examples=[["payments:write"]])]
-    expires_at: Annotated[Time | None, Field(description="Until when it is good; null means until it is revoked.")]
-    revoked_at: Annotated[Time | None, Field(description="Since when it is revoked, or null.", examples=[None])]
-    created_at: Annotated[Time, Field(description="When it was made.")]
-
-
-class NewApiKeyResponse(ApiKeyResponse):
-    """A new credential. This answer alone shows its secret."""
-
-    key: Annotated[
-        str,
-        Field(
-            description="The secret, shown only now. It is also the `client_secret`.", examples=["zsk_AaH8b5TEdmCL…"]
-        ),
-    ]
 
 
 class ResourceReference(Response):
@@ -189,18 +142,6 @@ def ledger_body(ledger: LedgerRecord) -> dict[str, Any]:
 
 def currency_body(currency: Currency, *, is_custom: bool) -> dict[str, Any]:
     return {"code": currency.code, "exponent": currency.exponent, "name": currency.name, "is_custom": is_custom}
-
-
-def api_key_body(key: ApiKeyRecord) -> dict[str, Any]:
-    return {
-        "id": render_id(Prefix.API_KEY, key.id),
-        "ledger": render_id(Prefix.LEDGER, key.ledger_id),
-        "name": key.name,
-        "scopes": sorted(key.scopes),
-        "expires_at": None if key.expires_at is None else render_time(key.expires_at),
-        "revoked_at": None if key.revoked_at is None else render_time(key.revoked_at),
-        "created_at": render_time(key.created_at),
-    }
 
 
 def trial_balance_body(balance: TrialBalance) -> dict[str, Any]:

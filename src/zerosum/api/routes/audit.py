@@ -1,0 +1,51 @@
+"""The security log: of the own ledger, or for an operator of all."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query
+
+from zerosum.api.endpoints import Routes, TheCall
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.routes.api_keys import LedgerParameter, check_ledger
+from zerosum.api.schemas.audit import AuditRecordResponse, audit_body
+from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.services import Services
+from zerosum.domain import errors
+from zerosum.domain.audit import AuditType
+from zerosum.gateway.principal import Scope
+
+
+def audit_routes(services: Services) -> Routes:
+    routes = Routes("Administration")
+
+    async def list_audit_log(
+        call: TheCall,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        order: Order = None,
+        ledger: LedgerParameter = None,
+        type: Annotated[AuditType | None, Query(description="Only this.")] = None,  # noqa: A002, ARG001 - read with the other filters
+        from_: Annotated[TimeParameter, Query(alias="from")] = None,  # noqa: ARG001
+        to: TimeParameter = None,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        check_ledger(ledger)
+        request = page_request(call, "audit log", limit, cursor, order, ("ledger", "type", "from", "to"))
+        return list_body(await services.audit_log.list(call.granter.own_ledger, request), audit_body)
+
+    routes.add(
+        "GET",
+        "/v1/audit-log",
+        list_audit_log,
+        operation_id="listAuditLog",
+        scope=Scope.ADMIN,
+        other_scope=Scope.OPERATOR,
+        refusals=(errors.InvalidCursor,),
+        query=(*PAGE_PARAMETERS, "ledger", "type", "from", "to"),
+        summary="Read the security log",
+        answer=ListOf[AuditRecordResponse],
+        description="Newest first: what was done to keys, ledgers, limits and accounts, and who was refused. Of the "
+        "own ledger; an operator reads all, and what concerns the service as a whole.",
+    )
+    return routes
