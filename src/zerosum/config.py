@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import re
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
 from zerosum.services.limits import Limit
+from zerosum.services.networks import parse_network
 
 SECRET_BYTES = 32
 METRICS_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]{16,}")
@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     """How clients reach the service; the issuer of its tokens. By default made of host and port."""
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """Whose certificates callers may come with: one or more CAs in PEM."""
+    tls_client_certificates: Literal["off", "optional", "required"] | None = None
+    """By default `required` where there is a CA for them, else `off`."""
     insecure_http: bool = False
     """Serve plain HTTP on other than loopback addresses: only behind a proxy that ends TLS."""
     allowed_hosts: Annotated[list[str], NoDecode] = []
@@ -95,6 +99,10 @@ class Settings(BaseSettings):
     """In one process; others wait for their turn."""
     auth_failures_per_address: str = "1000/min"
 
+    connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 4000
+    """Of one process. Over it whoever has asked nothing yet goes first, then who is idle the longest."""
+    connections_per_address_max: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """Of one process; a trusted proxy may have more."""
     in_flight_max: Annotated[int, Field(ge=1, le=100_000)] = 4000
     queue_commands_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
@@ -133,7 +141,7 @@ class Settings(BaseSettings):
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for text in value:
-            ipaddress.ip_network(text)
+            parse_network(text)
         return value
 
     @field_validator(
@@ -175,6 +183,10 @@ class Settings(BaseSettings):
             raise ValueError("ZEROSUM_SHUTDOWN_SECONDS must be more than ZEROSUM_DEADLINE_SECONDS")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY go together")
+        if self.tls_client_ca is not None and not self.is_tls:
+            raise ValueError("ZEROSUM_TLS_CLIENT_CA goes with ZEROSUM_TLS_CERTIFICATE: without TLS nobody has one")
+        if self.tls_client_ca is None and self.tls_client_certificates not in (None, "off"):
+            raise ValueError("ZEROSUM_TLS_CLIENT_CERTIFICATES needs ZEROSUM_TLS_CLIENT_CA: who signs them")
         if self.metrics_port == self.port:
             raise ValueError("ZEROSUM_METRICS_PORT must be another than ZEROSUM_PORT")
         return self
@@ -197,6 +209,11 @@ class Settings(BaseSettings):
     @property
     def is_tls(self) -> bool:
         return self.tls_certificate is not None
+
+    @property
+    def client_certificates(self) -> Literal["off", "optional", "required"]:
+        """Whether callers come with a certificate of their own."""
+        return self.tls_client_certificates or ("off" if self.tls_client_ca is None else "required")
 
     @property
     def url(self) -> str:

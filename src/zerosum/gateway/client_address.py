@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from zerosum.services.networks import Network, parse_address
+
+__all__ = ["Network", "caller_address", "client_address", "counted_as", "is_trusted"]
+
+_REMEMBERED_MAX = 4096
 
 
 def client_address(peer: str, forwarded_for: bytes | None, trusted: Sequence[Network]) -> str:
     """The address requests are counted by; of IPv6 the /64, which is one customer's."""
+    return counted_as(caller_address(peer, forwarded_for, trusted))
+
+
+def caller_address(peer: str, forwarded_for: bytes | None, trusted: Sequence[Network]) -> str:
+    """Who asks, as one address: of IPv6 the whole."""
     if forwarded_for is not None and trusted:
         peer = _vouched_for(peer, forwarded_for, trusted)
-    return _network(peer) if ":" in peer else peer
+    return _plain(peer) if ":" in peer else peer
+
+
+def counted_as(address: str) -> str:
+    """Those who are counted together: an IPv4 address, or the /64 of an IPv6 address."""
+    return _network(address) if ":" in address else address
+
+
+def is_trusted(peer: str, trusted: Sequence[Network]) -> bool:
+    """Whether the peer itself is a proxy of ours."""
+    if not trusted:
+        return False
+    try:
+        address = parse_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in trusted)
 
 
 def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) -> str:
@@ -20,16 +46,28 @@ def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) ->
     chain = [*(part.strip() for part in forwarded_for.decode("latin-1").split(",")), peer]
     for candidate in reversed(chain):
         try:
-            address = ipaddress.ip_address(candidate)
+            address = parse_address(candidate)
         except ValueError:
             return peer
         if not any(address in network for network in trusted):
-            return candidate
+            return str(address)
     return chain[0]
 
 
-def _network(address: str) -> str:
+@functools.lru_cache(_REMEMBERED_MAX)
+def _plain(address: str) -> str:
     try:
-        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+        return str(parse_address(address))
     except ValueError:
         return address
+
+
+@functools.lru_cache(_REMEMBERED_MAX)
+def _network(address: str) -> str:
+    try:
+        plain = parse_address(address)
+    except ValueError:
+        return address
+    if isinstance(plain, ipaddress.IPv4Address):
+        return str(plain)
+    return str(ipaddress.IPv6Network((int(plain), 64), strict=False))

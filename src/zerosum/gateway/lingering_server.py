@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
-import uvicorn
+from zerosum.gateway.guarded_server import GuardedServer
 
 LINGER_SECONDS = 0.5
 """For callers that are busy, whose next request comes at once. An idle connection is closed after it, unanswered."""
@@ -17,11 +17,12 @@ LINGER_SECONDS = 0.5
 POLL_SECONDS = 0.01
 
 
-class LingeringServer(uvicorn.Server):
+class LingeringServer(GuardedServer):
     """Told to stop, it takes no new connections and ends the others with the answer to their next request."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._stop_listening(sockets or [])
+        for listener in self.servers:
+            listener.close()
         # uvicorn closes a connection after an answer with this header.
         self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
         for connection in self.server_state.connections:
@@ -29,32 +30,7 @@ class LingeringServer(uvicorn.Server):
             if cycle is not None and not cycle.response_complete:
                 cycle.keep_alive = False
         for _ in range(round(LINGER_SECONDS / POLL_SECONDS)):
-            if not self.server_state.connections or self.force_exit:
+            if not len(self.register) or self.force_exit:
                 break
             await asyncio.sleep(POLL_SECONDS)
         await super().shutdown(sockets)
-
-    async def _stop_listening(self, sockets: list[socket.socket]) -> None:
-        """Closing a listening socket resets the connections that wait in its queue; so they are taken out first."""
-        queues = [listening.dup() for listening in sockets]
-        for server in self.servers:
-            server.close()
-        for queue in queues:
-            with queue:
-                await self._take(queue)
-
-    async def _take(self, queue: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        queue.setblocking(False)
-        for _ in range(self.config.backlog):
-            try:
-                accepted, _address = queue.accept()
-            except OSError:
-                return
-            await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
-
-    def _protocol(self) -> asyncio.Protocol:
-        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-        return protocol
