@@ -68,11 +68,11 @@ def test_what_is_not_there_is_not_found(path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("DELETE", "/v1/payments", ["GET", "POST"]),
-        ("get", "/v1/payments", ["GET", "POST"]),
+        ("DELETE", "/v1/payments", ["GET", "HEAD", "POST"]),
+        ("get", "/v1/payments", ["GET", "HEAD", "POST"]),
         ("TRACE", "/v1/payments/bulk", ["POST"]),
-        ("PROPFIND", "/v1/payments/pay_1", ["GET"]),
-        ("PUT", "/v1/accounts/a", ["GET", "PATCH"]),
+        ("PROPFIND", "/v1/payments/pay_1", ["GET", "HEAD"]),
+        ("PUT", "/v1/accounts/a", ["GET", "HEAD", "PATCH"]),
         ("GET", "/v1/accounts/a/freeze", ["POST"]),
     ],
 )

@@ -138,6 +138,8 @@ class Gateway:
         guard.check_target(exchange.path, scope["raw_path"], scope["query_string"])
         headers = guard.HeaderView(scope["headers"])
         exchange.request_id = headers.caller_request_id() or exchange.request_id
+        if headers.is_odd or scope["http_version"] != "1.1":
+            guard.check_framing(headers, scope["http_version"])
         guard.check_host(headers, self._options.allowed_hosts)
         exchange.body_is_read = not headers.has_body
         scope["path"] = routed_path(exchange.path, scope["raw_path"])
@@ -226,6 +228,8 @@ class Gateway:
         """Through the web framework, with the body played back and a deadline."""
         scope = exchange.scope
         scope.setdefault("state", {})["call"] = call
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # The framework knows no other; our server keeps the body to itself.
         is_played = False
 
         async def play() -> dict[str, Any]:

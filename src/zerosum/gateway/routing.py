@@ -130,6 +130,12 @@ def routed_path(path: str, raw_path: bytes) -> str:
     return path
 
 
+def allowed(methods: Iterable[str]) -> list[str]:
+    """As the header Allow lists them."""
+    named = set(methods)
+    return sorted(named | {"HEAD"} if "GET" in named else named)
+
+
 _NOTHING: Mapping[str, Policy] = {}
 
 
@@ -159,7 +165,9 @@ class RouteTable:
         return table
 
     def find(self, method: str, path: str) -> Policy:
-        """Raises NotFound, MethodNotAllowed."""
+        """HEAD is answered as GET is. Raises NotFound, MethodNotAllowed."""
+        if method == "HEAD":
+            method = "GET"
         exact = self._exact.get(path, _NOTHING)
         policy = exact.get(method)
         if policy is not None:
@@ -171,7 +179,7 @@ class RouteTable:
             return policy
         if not exact and not methods:
             raise NotFound("There is nothing at this address.")
-        raise MethodNotAllowed("The method is not allowed here.", allow=sorted(exact or methods))
+        raise MethodNotAllowed("The method is not allowed here.", allow=allowed(exact or methods))
 
     def policies(self) -> list[Policy]:
         groups: list[Mapping[str, Policy]] = [*self._exact.values(), *(methods for _, methods in self._patterns)]
