@@ -140,6 +140,7 @@ class Running:
     pages: Pages
     thread: threading.Thread
     listening: socket.socket
+    connected: list[socket.socket] = field(default_factory=list)
 
     @property
     def register(self) -> ConnectionRegister:
@@ -153,8 +154,12 @@ class Running:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_bytes)
         made.settimeout(PATIENCE_SECONDS)
         made.bind((source, 0))
+        self.connected.append(made)
         made.connect(("127.0.0.1", self.port))
-        return Connection(made if tls is None else tls.wrap_socket(made, server_hostname="localhost"))
+        if tls is not None:
+            made = tls.wrap_socket(made, server_hostname="localhost")
+            self.connected.append(made)
+        return Connection(made)
 
     def ask(self, text: str | bytes) -> list[Reply]:
         """All that comes until the server ends the connection."""
@@ -163,6 +168,8 @@ class Running:
             return connection.replies()
 
     def stop(self) -> None:
+        for connection in self.connected:
+            connection.close()
         self.server.should_exit = True
         self.thread.join(PATIENCE_SECONDS)
         assert not self.thread.is_alive()

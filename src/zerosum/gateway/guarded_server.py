@@ -29,7 +29,7 @@ class GuardedServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, register: ConnectionRegister | None = None) -> None:
         super().__init__(config)
-        self.register = register or ConnectionRegister()
+        self.register = ConnectionRegister() if register is None else register
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()

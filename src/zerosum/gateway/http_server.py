@@ -60,7 +60,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     address: str
     number: int
-    opening: asyncio.Task[None] | None = None
+    opening: asyncio.Task[Any] | None = None
     """From the moment it is accepted until it can be read: over TLS, the handshake."""
 
     _register: ConnectionRegister

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import socket
 import ssl
@@ -117,16 +118,19 @@ class Listener:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         protocol = self._make_protocol()
         protocol.belong_to(self._register, peer)
-        protocol.opening = self._loop.create_task(self._open(protocol, accepted), name="connection")
+        opening = self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._transport_options)
+        protocol.opening = self._loop.create_task(opening, name="connection")
+        protocol.opening.add_done_callback(functools.partial(self._opened, protocol, accepted))
 
-    async def _open(self, protocol: GuardedProtocol, accepted: socket.socket) -> None:
-        try:
-            await self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._transport_options)
-        except (OSError, asyncio.CancelledError):
-            # Its handshake failed or took too long, it went away, or it gave way to another.
+    def _opened(self, protocol: GuardedProtocol, accepted: socket.socket, opening: asyncio.Task[Any]) -> None:
+        protocol.opening = None
+        error = None if opening.cancelled() else opening.exception()
+        if opening.cancelled() or error is not None:
+            # It gave way to another, its handshake failed or took too long, or it went away.
             self._register.leave(protocol)
             accepted.close()
-        protocol.opening = None
+        if error is not None and not isinstance(error, OSError):
+            _log.error("a connection could not be opened", exc_info=error)
 
     def _turn_away(self, accepted: socket.socket) -> None:
         with accepted:
