@@ -18,10 +18,10 @@ from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
-from zerosum.services.addresses import parse_network
 from zerosum.services.installation_secrets import InstallationSecrets
 from zerosum.services.key_grants import KeyLifetimes
 from zerosum.services.limits import Limit
+from zerosum.services.networks import parse_network
 
 SECRET_BYTES = 32
 METRICS_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]{16,}")
@@ -94,7 +94,9 @@ class Settings(BaseSettings):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None
-    """Who signs the certificates of callers that show one."""
+    """Whose certificates callers may come with: one or more CAs in PEM."""
+    tls_client_certificates: Literal["off", "optional", "required"] | None = None
+    """By default `required` where there is a CA for them, else `off`."""
     insecure_http: bool = False
     """Serve plain HTTP on other than loopback addresses: only behind a proxy that ends TLS."""
     allowed_hosts: Annotated[list[str], NoDecode] = []
@@ -133,8 +135,9 @@ class Settings(BaseSettings):
     auth_failures_per_address: str = "1000/min"
 
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 4000
-    """Of one API process."""
-    connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 256
+    """Of one process. Over it whoever has asked nothing yet goes first, then who is idle the longest."""
+    connections_per_address_max: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """Of one process; a trusted proxy may have more."""
     in_flight_max: Annotated[int, Field(ge=1, le=100_000)] = 4000
     queue_commands_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
@@ -220,8 +223,10 @@ class Settings(BaseSettings):
             raise ValueError("ZEROSUM_SHUTDOWN_SECONDS must be more than ZEROSUM_DEADLINE_SECONDS")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY go together")
-        if self.tls_client_ca is not None and self.tls_certificate is None:
-            raise ValueError("ZEROSUM_TLS_CLIENT_CA needs ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY")
+        if self.tls_client_ca is not None and not self.is_tls:
+            raise ValueError("ZEROSUM_TLS_CLIENT_CA goes with ZEROSUM_TLS_CERTIFICATE: without TLS nobody has one")
+        if self.tls_client_ca is None and self.tls_client_certificates not in (None, "off"):
+            raise ValueError("ZEROSUM_TLS_CLIENT_CERTIFICATES needs ZEROSUM_TLS_CLIENT_CA: who signs them")
         if self.api_key_days_default and self.api_key_days_max and self.api_key_days_default > self.api_key_days_max:
             raise ValueError("ZEROSUM_API_KEY_DAYS_DEFAULT must not be more than ZEROSUM_API_KEY_DAYS_MAX")
         if self.metrics_port == self.port:
@@ -256,6 +261,11 @@ class Settings(BaseSettings):
     def shown_url(self) -> str:
         """The same for people and programs to follow: nobody can go to the address that means all addresses."""
         return re.sub(r"//(0\.0\.0\.0|\[::\])(?=:|$)", "//localhost", self.url)
+
+    @property
+    def client_certificates(self) -> Literal["off", "optional", "required"]:
+        """Whether callers come with a certificate of their own."""
+        return self.tls_client_certificates or ("off" if self.tls_client_ca is None else "required")
 
     @property
     def url(self) -> str:

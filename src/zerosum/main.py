@@ -37,20 +37,19 @@ from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.authentication import Authenticator
 from zerosum.gateway.charging import Limiters
+from zerosum.gateway.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.front_door import ConnectionLimits
-from zerosum.gateway.http_server import tls_options
 from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
 from zerosum.gateway.oauth import TokenEndpoint
 from zerosum.gateway.principal import TENANT_SCOPES, Scope
 from zerosum.gateway.rate_limit import RateLimiter
 from zerosum.gateway.routing import RouteTable
+from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
 from zerosum.gateway.tokens import TokenSigner, TokenVerifier
 from zerosum.gateway.trusted_issuers import TrustedIssuer
 from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
-from zerosum.services.addresses import parse_network
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.audit import AuditLog
 from zerosum.services.balances import Balances
@@ -67,6 +66,7 @@ from zerosum.services.lane import LaneCarrier
 from zerosum.services.last_uses import LastUses
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.limits import Limit
+from zerosum.services.networks import parse_network
 from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
 from zerosum.services.quotas import AccountQuota, RefusalQuota
@@ -171,12 +171,23 @@ class Service:
             metrics=metrics_page if settings.metrics_port is None else None,
         )
 
-        # The web framework, and the gateway layer in front of it.
-        self.connection_limits = ConnectionLimits(
-            in_all=settings.connections_max,
-            per_address=settings.connections_per_address,
-            trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
+        # Connections.
+        self.trusted_proxies = tuple(parse_network(text) for text in settings.trusted_proxies)
+        self.connections = ConnectionRegister(
+            ConnectionLimits(
+                connections_max=settings.connections_max,
+                per_address_max=settings.connections_per_address_max,
+                trusted_proxies=self.trusted_proxies,
+            )
         )
+        self.tls = tls_options(
+            settings.tls_certificate,
+            settings.tls_key,
+            client_ca=settings.tls_client_ca,
+            client_certificates=settings.client_certificates,
+        )
+
+        # The web framework, and the gateway layer in front of it.
         self.admission = Admission(settings.in_flight_max)
         front = Front(
             url=settings.shown_url,
@@ -191,8 +202,8 @@ class Service:
         self._side_server: SideServer | None = None
         if metrics_page is not None and settings.metrics_port is not None:
             side = self._gateway(RouteTable.of(metrics_routes(metrics_page).policies))
-            tls = tls_options(settings.tls_certificate, settings.tls_key)
-            self._side_server = SideServer(side, settings.host, settings.metrics_port, **tls)
+            limits = self.connections.limits
+            self._side_server = SideServer(side, settings.host, settings.metrics_port, limits, **self.tls)
 
     async def start(self) -> None:
         if self.tracing is not None:
@@ -306,7 +317,7 @@ class Service:
             observe=self.metrics.observe_request,
             options=GatewayOptions(
                 allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),
-                trusted_proxies=tuple(parse_network(text) for text in settings.trusted_proxies),
+                trusted_proxies=self.trusted_proxies,
                 hsts_seconds=settings.hsts_seconds_where_it_counts,
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
@@ -347,12 +358,15 @@ class Service:
             "cache_hits": self.cache.hits,
             "cache_misses": self.cache.misses,
             "requests_shed": self.admission.shed,
+            "connections_refused": self.connections.refused,
+            "connections_ended": self.connections.ended,
         }
         if self.tracing is not None:
             counters |= {"spans_exported": self.tracing.exporter.exported, "spans_lost": self.tracing.exporter.lost}
         gauges = {
             "queued_commands": self.committer.queued_commands,
             "requests_in_flight": self.admission.in_flight,
+            "connections": len(self.connections),
             "redis_away": float(self.redis is None or self.redis.is_away),
         }
         return counters, gauges

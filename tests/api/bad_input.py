@@ -445,6 +445,63 @@ HTTP = [
     ),
 ]
 
+NO_CREDENTIAL = f"{HOST}Connection: close\r\n{JSON_TYPE}{KEYED}"
+CHUNKS = b"%x\r\n%b\r\n0\r\n" % (len(payment_text()), payment_text().encode())
+
+
+def in_chunks(lines: str, *, headers: str = MONEY, trailers: str = "", version: str = "1.1") -> bytes:
+    body = CHUNKS + trailers.encode() + b"\r\n"
+    return raw("POST", "/v1/payments", headers, body, length=lines).replace(b"HTTP/1.1", f"HTTP/{version}".encode(), 1)
+
+
+FRAMES = [
+    Row(
+        101,
+        "credentials in a trailer",
+        in_chunks(CHUNKED, headers=NO_CREDENTIAL, trailers=f"Authorization: Bearer {TOKEN}\r\n"),
+        401,
+        "unauthenticated",
+    ),
+    Row(
+        101,
+        "a key in a trailer",
+        in_chunks(CHUNKED, headers=AUTHORIZED + JSON_TYPE, trailers=KEYED),
+        400,
+        "idempotency_key_missing",
+    ),
+    Row(101, "trailers nobody asked for", in_chunks(CHUNKED, trailers="X-Forwarded-For: ::1\r\nHost: a\r\n"), 201),
+    Row(102, "101 fields", raw("GET", "/v1/accounts", AUTHORIZED + "X: y\r\n" * 98), 431, "headers_too_large"),
+    *rows(
+        103,
+        400,
+        "invalid_request",
+        {
+            "HTTP/2.0": in_chunks(CHUNKED, version="2.0"),
+            "HTTP/0.9": in_chunks(CHUNKED, version="0.9"),
+            "chunks in HTTP/1.0": in_chunks(CHUNKED, version="1.0"),
+            "gzip, chunked": in_chunks("Transfer-Encoding: gzip, chunked\r\n"),
+            "chunked twice": in_chunks(CHUNKED * 2),
+            "chunked, chunked": in_chunks("Transfer-Encoding: chunked, chunked\r\n"),
+            "TE: gzip, chunked": in_chunks("TE: gzip, chunked\r\n" + CHUNKED),
+        },
+        headers={"connection": "close"},
+    ),
+    *rows(
+        104,
+        201,
+        None,
+        {
+            "a blank behind a key": with_key(KEYED.replace("\r\n", "  \r\n")),
+            "a tab behind a key": with_key(KEYED.replace("\r\n", "\t\r\n")),
+            "tabs around a credential": payment().replace(b"Bearer <token>", b"\tBearer <token>\t "),
+            "blanks behind Bearer": payment().replace(b"Bearer ", b"Bearer    "),
+            "a blank behind a length": framed(f"Content-Length: {len(payment_text())} \r\n", payment_text().encode()),
+            "a version of JSON": payment().replace(b"/json", b"/json;version=1"),
+            "an unknown parameter": payment().replace(b"/json", b"/json; charset=utf-8;foo=bar"),
+        },
+    ),
+]
+
 
 def query(number: int, parameter: str, *values: str, path: str = "/v1/payments") -> list[Row]:
     return rows(
@@ -589,6 +646,7 @@ CATALOGUE: dict[str, list[Row]] = {
     "strings": STRINGS,
     "keys": KEYS,
     "HTTP": HTTP,
+    "frames": FRAMES,
     "queries and pages": QUERIES,
     "credentials": CREDENTIALS,
     "money contracts": CONTRACTS,

@@ -10,11 +10,12 @@ from typing import Any
 
 import uvicorn
 
-from zerosum.gateway.http_server import server_options
+from zerosum.gateway.guarded_server import GuardedServer
+from zerosum.gateway.server_options import server_options
 from zerosum.main import Service
 
 
-class QuietServer(uvicorn.Server):
+class QuietServer(GuardedServer):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to the test run."""
@@ -29,7 +30,7 @@ async def served(service: Service) -> AsyncIterator[int]:
     listening.bind(("127.0.0.1", 0))
     listening.listen(100)
     options: dict[str, Any] = server_options(lifespan="off")
-    server = QuietServer(uvicorn.Config(service.app, **options))
+    server = QuietServer(uvicorn.Config(service.app, **options), service.connections)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     yield listening.getsockname()[1]
     server.should_exit = True

@@ -1,365 +1,441 @@
-"""Connections that bring no request take no place from those that do."""
+"""Whoever only holds connections keeps nobody else out, and pins neither time nor memory."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import errno
+import resource
 import socket
-import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from tests.edge.sealed_certificates import Authority
-from tests.gateway.ground import Ground
-from zerosum.gateway import front_door
-from zerosum.gateway.client_address import client_address
-from zerosum.gateway.exchange import REST, TLS
-from zerosum.gateway.front_door import ConnectionLimits
-from zerosum.gateway.http_server import GuardedProtocol, server_options, tls_options
-from zerosum.gateway.lingering_server import LingeringServer
-from zerosum.gateway.routing import Answer, Call
-from zerosum.services.addresses import parse_network
+from tests.edge.wire import HEALTH, HOST, MONEY, READ, Connection, Impatient, Pages, Running, serving, until
+from zerosum.gateway.connection_register import ARRIVING, IDLE, UNPROVED, ConnectionLimits, ConnectionRegister, Standing
+from zerosum.gateway.guarded_server import FILES_KEPT_FREE, fit_to_files
+from zerosum.gateway.http_server import PIPELINED_MAX, REST_SECONDS_MAX, GuardedProtocol
+from zerosum.gateway.listener import PAUSE_SECONDS
+from zerosum.services.networks import parse_network
 
-HEALTH = b"GET /health HTTP/1.1\r\nHost: zerosum.test\r\n\r\n"
-PATIENCE_SECONDS = 8.0
-SHORT_SECONDS = 0.3
+SLACK_SECONDS = 2.0
+"""For a machine that does something else meanwhile."""
 
 
-class ImpatientProtocol(GuardedProtocol):
-    arrival_seconds_max = SHORT_SECONDS
-    unread_seconds_max = SHORT_SECONDS
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    with serving() as running:
+        yield running
 
 
-class QuietServer(LingeringServer):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the test run."""
-        yield
+@pytest.fixture
+def server(running: Running) -> Running:
+    running.pages.calls.clear()
+    until(lambda: len(running.register) == 0)
+    return running
 
 
-@dataclass
-class Running:
-    server: QuietServer
-    ground: Ground
-    port: int
-    peers: list[Peer] = field(default_factory=list)
+# --- No complete request yet -----------------------------------------------------------------------------------------
 
-    async def connect(self, address: str = "127.0.0.1", **options: Any) -> Peer:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0), **options)
-        self.peers.append(Peer(reader, writer))
-        return self.peers[-1]
-
-    async def leave(self) -> None:
-        for peer in self.peers:
-            peer.writer.transport.abort()
-            with contextlib.suppress(OSError):
-                await peer.writer.wait_closed()
-
-    async def until(self, claim: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not claim():
-                await asyncio.sleep(0.01)
-
-    @property
-    def open_connections(self) -> int:
-        return self.server.doors[0].in_all
-
-
-@dataclass
-class Peer:
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def ask(self, text: bytes = HEALTH) -> bytes:
-        """The answer's first line, or nothing where the connection was closed."""
-        self.writer.write(text)
-        return await self.answer()
-
-    async def answer(self) -> bytes:
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                head = await self.reader.readuntil(b"\r\n\r\n")
-                if b"transfer-encoding: chunked" in head.lower():
-                    await self.reader.readuntil(b"0\r\n\r\n")
-                else:
-                    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
-                    await self.reader.readexactly(int(length.split(b":")[1]))
-        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-            return b""
-        return head.split(b"\r\n")[0]
-
-    async def is_closed(self) -> bool:
-        with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while await self.reader.read(1 << 20):
-                    continue
-        return True
-
-
-@asynccontextmanager
-async def running(
-    limits: ConnectionLimits | None = None, ground: Ground | None = None, **options: Any
-) -> AsyncIterator[Running]:
-    listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    given: dict[str, Any] = server_options(lifespan="off", timeout_graceful_shutdown=2, **options)
-    served = ground or Ground()
-    server = QuietServer(uvicorn.Config(served.gateway, **given), limits)
-    task = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:
-        await asyncio.sleep(0.005)
-    made = Running(server, served, listening.getsockname()[1])
-    try:
-        yield made
-    finally:
-        await made.leave()
-        server.should_exit = server.force_exit = True
-        await task
-
-
-# --- How many --------------------------------------------------------------------------------------------------------
-
-
-async def test_an_address_has_so_many_connections_and_another_its_own() -> None:
-    async with running(ConnectionLimits(per_address=3)) as service:
-        mine = [await service.connect("127.0.0.2") for _ in range(3)]
-        assert all([await peer.ask() for peer in mine])
-        assert await (await service.connect("127.0.0.2")).ask() == b""
-        assert await (await service.connect("127.0.0.3")).ask() == b"HTTP/1.1 200 OK"
-        mine[0].writer.close()
-        await service.until(lambda: service.open_connections == 3)
-        assert await (await service.connect("127.0.0.2")).ask() == b"HTTP/1.1 200 OK"
-
-
-async def test_a_trusted_proxy_is_counted_in_all_only() -> None:
-    limits = ConnectionLimits(per_address=1, trusted_proxies=(ip_network("127.0.0.2/32"),))
-    async with running(limits) as service:
-        carried = [await service.connect("127.0.0.2") for _ in range(5)]
-        assert all([await peer.ask() for peer in carried])
-
-
-async def test_who_is_idle_for_longest_makes_room_and_who_is_busy_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_door, "EVICTIONS_MAX", 1)
-    monkeypatch.setattr(front_door, "EVICTION_SECONDS", 0.0)
-    async with running(ConnectionLimits(in_all=3)) as service:
-        peers = [await service.connect() for _ in range(3)]
-        for peer in peers:
-            assert await peer.ask()
-        peers[0].writer.write(HEALTH[:10])  # busy: a request has begun
-        await asyncio.sleep(0.05)
-        newcomer = await service.connect()
-        if not await newcomer.ask():  # the first newcomer makes room for the next
-            newcomer = await service.connect()
-            assert await newcomer.ask() == b"HTTP/1.1 200 OK"
-        assert await peers[1].is_closed()
-        assert await peers[0].ask(HEALTH[10:]) == b"HTTP/1.1 200 OK"
-        assert await peers[2].ask() == b"HTTP/1.1 200 OK"
-
-
-async def test_without_idle_ones_who_comes_too_late_is_turned_away() -> None:
-    async with running(ConnectionLimits(in_all=2)) as service:
-        for _ in range(2):
-            (await service.connect()).writer.write(HEALTH[:10])
-        await service.until(lambda: service.open_connections == 2)
-        assert await (await service.connect()).ask() == b""
-        assert service.server.doors[0].turned_away == 1
-
-
-async def test_without_descriptors_the_door_pauses_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_door, "PAUSE_SECONDS", 0.05)
-    async with running() as service:
-        door = service.server.doors[0]
-        attempts = 0
-
-        class Exhausted:
-            def accept(self) -> Any:
-                nonlocal attempts
-                attempts += 1
-                raise OSError(24, "Too many open files")
-
-            def fileno(self) -> int:
-                return listening.fileno()
-
-        listening, door._listening = door._listening, Exhausted()  # type: ignore[assignment]
-        waiting = await service.connect()
-        await asyncio.sleep(0.3)
-        assert 1 <= attempts <= 8, "no busy loop"
-        door._listening = listening
-        assert await waiting.ask() == b"HTTP/1.1 200 OK"
-
-
-# --- How long --------------------------------------------------------------------------------------------------------
+PAY = f"POST /pay HTTP/1.1\r\n{MONEY}"
 
 
 @pytest.mark.parametrize(
-    "sent",
+    ("opening", "drip", "statuses"),
     [
-        b"",
-        b"\r\n",
-        b"\r\n" * 50,
-        HEALTH[:20],
-        HEALTH + HEALTH[:20],
-        b"POST /pay HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{",
+        ("", "", []),
+        ("\r\n", "", []),
+        ("\r\n\r\n\r\n", "", []),
+        ("", "\r\n", []),
+        ("G", "", [408]),
+        ("\r\nG", "", [408]),
+        ("\r\nGET /health HTTP/1.1\r\n", "X: y\r\n", [408]),
+        (f"{PAY}Content-Length: 500\r\n\r\n", " ", [408]),
+        (f"{PAY}Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", [408]),
+        (f"{PAY}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n", "X: y\r\n", [408]),
+        (HEALTH.decode() + "\r\n", "", [200]),
+        (HEALTH.decode(), "\r\n", [200]),
+        (HEALTH.decode() + "GE", "", [200, 408]),
+        (HEALTH.decode() + "\r\nGE", "", [200, 408]),
+        (HEALTH.decode() * 2 + f"{PAY}Content-Length: 2\r\n\r\n{{", "", [200, 200, 408]),
+        (f"DELETE /nothing HTTP/1.1\r\n{HOST}Content-Length: 60000\r\n\r\n", " ", [404]),
     ],
-    ids=["nothing", "one empty line", "empty lines", "half a head", "half a second head", "half a body"],
 )
-async def test_what_is_no_whole_request_ends_whatever_bytes_come(sent: bytes) -> None:
-    async with running(http=ImpatientProtocol) as service:
-        peer = await service.connect()
-        peer.writer.write(sent)
-        assert await peer.is_closed()
+def test_time_runs_until_a_request_is_whole_whatever_comes_meanwhile(
+    server: Running, opening: str, drip: str, statuses: list[int]
+) -> None:
+    with server.connect() as connection:
+        began = time.monotonic()
+        connection.send(opening)
+        while server_waits(connection):
+            assert time.monotonic() - began < Impatient.idle_seconds_max + Impatient.arrival_seconds_max + SLACK_SECONDS
+            with contextlib.suppress(ConnectionError):
+                connection.send(drip)
+            time.sleep(0.05)
+        assert [reply.status for reply in connection.replies()] == statuses
+    assert server.pages.calls == [] or statuses[0] == 200
 
 
-async def test_empty_lines_do_not_put_off_the_end_of_an_idle_connection() -> None:
-    async with running(timeout_keep_alive=SHORT_SECONDS) as service:
-        peer = await service.connect()
-        assert await peer.ask()
-
-        async def trickle() -> None:
-            while True:
-                peer.writer.write(b"\r\n")
-                await asyncio.sleep(0.05)
-
-        trickling = asyncio.create_task(trickle())
-        async with asyncio.timeout(5 * SHORT_SECONDS):
-            assert await peer.is_closed()
-        trickling.cancel()
-
-
-async def test_empty_lines_before_a_request_are_fine_and_a_fast_one_is_served() -> None:
-    async with running(http=ImpatientProtocol) as service:
-        peer = await service.connect()
-        assert await peer.ask(b"\r\n\r\n" + HEALTH) == b"HTTP/1.1 200 OK"
-        await asyncio.sleep(2 * SHORT_SECONDS)
-        assert await peer.ask(b"\r\n" + HEALTH) == b"HTTP/1.1 200 OK"
+def server_waits(connection: Connection) -> bool:
+    """Whether the connection still stands; what came meanwhile is kept to be read."""
+    connection.socket.setblocking(False)
+    try:
+        while got := connection.socket.recv(65_536):
+            connection.buffer += got
+    except BlockingIOError:
+        return True
+    except ConnectionError:
+        return False
+    finally:
+        connection.socket.settimeout(8.0)
+    return False
 
 
-async def test_silent_handshakes_end_and_lock_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_door, "HANDSHAKE_SECONDS_MAX", 1.0)
-    authority = Authority(tmp_path)
-    certificate, key = authority.sign("localhost", host="localhost")
-    original = front_door.FrontDoor.__init__
-
-    def impatient(self: Any, *arguments: Any, **options: Any) -> None:
-        original(self, *arguments, handshake_seconds_max=SHORT_SECONDS, **options)
-
-    monkeypatch.setattr(front_door.FrontDoor, "__init__", impatient)
-    async with running(ConnectionLimits(per_address=50), **tls_options(certificate, key)) as service:
-        silent = [await service.connect("127.0.0.2") for _ in range(60)]
-        honest = await service.connect("127.0.0.3", ssl=authority.trust(), server_hostname="localhost")
-        assert await honest.ask() == b"HTTP/1.1 200 OK"
-        assert all([await peer.is_closed() for peer in silent])
-        await service.until(lambda: service.open_connections == 1)
-        again = await service.connect("127.0.0.2", ssl=authority.trust(), server_hostname="localhost")
-        assert await again.ask() == b"HTTP/1.1 200 OK"
+def test_a_pause_between_requests_is_longer_than_a_request_may_take(server: Running) -> None:
+    with server.connect() as connection:
+        assert connection.ask(HEALTH).status == 200
+        time.sleep(Impatient.arrival_seconds_max + 0.1)
+        assert connection.ask(HEALTH).status == 200
 
 
-# --- Who does not read -----------------------------------------------------------------------------------------------
+def test_a_flood_of_empty_lines_is_cut_off(server: Running) -> None:
+    with server.connect() as connection, contextlib.suppress(ConnectionError):
+        for _ in range(10):
+            connection.send(b"\r\n" * 10_000)
+        assert connection.reply() is None
 
 
-class LargeAnswers(Ground):
-    async def endpoint(self, call: Call) -> Answer:
-        self.calls.append(call)
-        return Answer(200, bytes(8_000_000), ((b"content-type", b"application/octet-stream"),))
+# --- Too many --------------------------------------------------------------------------------------------------------
 
 
-async def test_an_answer_nobody_reads_keeps_little_memory_and_ends() -> None:
-    async with running(ground=LargeAnswers(), http=ImpatientProtocol) as service:
-        peer = await service.connect()
-        peer.reader._transport.pause_reading()  # type: ignore[attr-defined]
-        peer.writer.write(HEALTH * 50)
-        await service.until(lambda: bool(service.ground.calls))
-        await asyncio.sleep(SHORT_SECONDS / 3)
-        (guest,) = service.server.server_state.connections
-        assert guest.transport.get_write_buffer_size() < 400_000
-        assert len(service.ground.calls) == 1, "the next request waits until this answer is read"
-        await service.until(lambda: service.open_connections == 0)
+def test_newcomers_take_the_place_of_those_that_asked_nothing() -> None:
+    with serving(protocol=GuardedProtocol, limits=ConnectionLimits(per_address_max=20)) as server:
+        silent = [server.connect() for _ in range(20)]
+        silent[3].send("\r\n")
+        silent[4].send("GET /hea")
+        for _ in range(5):
+            with server.connect() as honest:
+                assert honest.ask(HEALTH).status == 200
+                assert len(server.register) <= 20
+        assert silent[0].is_over()
+        assert not silent[-1].is_over()
+        assert server.register.ended >= 1
+        assert server.register.refused == 0
 
 
-async def test_who_reads_slowly_but_reads_gets_it_all() -> None:
-    async with running(ground=LargeAnswers(), http=ImpatientProtocol) as service:
-        peer = await service.connect()
-        peer.writer.write(HEALTH)
-        size = 0
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while size < 8_000_000:
-                size += len(await peer.reader.read(400_000))
-                await asyncio.sleep(0.01)
+def test_who_has_been_idle_the_longest_goes_before_a_newcomer_is_refused() -> None:
+    with serving(protocol=GuardedProtocol, limits=ConnectionLimits(connections_max=5)) as server:
+        idle = []
+        for _ in range(5):
+            idle.append(server.connect())
+            assert idle[-1].ask(HEALTH).status == 200
+            time.sleep(0.05)
+        assert idle[0].ask(HEALTH).status == 200  # Not the oldest any more.
+        with server.connect() as newcomer:
+            assert newcomer.ask(HEALTH).status == 200
+            assert [connection.is_over() for connection in idle] == [False, True, False, False, False]
 
 
-async def test_requests_without_end_on_one_connection_are_given_up() -> None:
-    ground = Ground(takes_forever=True)
-    async with running(ground=ground) as service:
-        peer = await service.connect()
-        read = b"GET /read HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n\r\n"
-        peer.writer.write(read * 200)
-        assert await peer.is_closed()
+def test_where_all_are_busy_a_newcomer_is_told_so_and_other_addresses_are_served() -> None:
+    pages = Pages(takes_forever=True)
+    with serving(pages=pages, protocol=GuardedProtocol, limits=ConnectionLimits(per_address_max=3)) as server:
+        busy = [server.connect() for _ in range(3)]
+        for connection in busy:
+            connection.send(READ)
+        until(lambda: pages.admission.in_flight == 3)
+        with server.connect() as newcomer:
+            newcomer.send(HEALTH)
+            reply = newcomer.reply()
+            assert reply is not None
+            assert (reply.status, reply.code, reply.headers["retry-after"]) == (503, "overloaded", "1")
+            assert newcomer.reply() is None
+        with server.connect("127.0.0.2") as other:
+            assert other.ask(HEALTH).status == 200
+        assert server.register.refused == 1
+        close_all(busy)
+        until(lambda: len(server.register) == 0)
 
 
-# --- Who asks too often ----------------------------------------------------------------------------------------------
+def test_a_trusted_proxy_may_have_more_than_others_from_one_address() -> None:
+    limits = ConnectionLimits(per_address_max=2, trusted_proxies=(parse_network("::ffff:127.0.0.1/128"),))
+    with serving(limits=limits, protocol=GuardedProtocol) as server:
+        many = [server.connect() for _ in range(6)]
+        assert [connection.ask(HEALTH).status for connection in many] == [200] * 6
+        others = [server.connect("127.0.0.2") for _ in range(6)]
+        until(lambda: len(server.register) == 8)
+        close_all(many + others)
 
 
-async def test_a_connection_that_asks_too_often_rests_after_the_answer() -> None:
-    async with running(ground=Ground(address_limit="1/h")) as service:
-        peer = await service.connect()
-        assert await peer.ask() == b"HTTP/1.1 200 OK"
-        loop = asyncio.get_running_loop()
-        assert await peer.ask() == b"HTTP/1.1 429 Too Many Requests"
-        told_at = loop.time()
-        assert await peer.ask(HEALTH + HEALTH) == b"HTTP/1.1 429 Too Many Requests"
-        assert loop.time() - told_at > 0.4
-        assert await peer.answer() == b"HTTP/1.1 429 Too Many Requests"
-        assert loop.time() - told_at > 0.8
+def close_all(connections: list[Connection]) -> None:
+    for connection in connections:
+        connection.socket.close()
 
 
-async def test_a_rest_holds_what_was_read_already_too() -> None:
-    async with running(ground=Ground(address_limit="1/h")) as service:
-        peer = await service.connect()
-        peer.writer.write(HEALTH * 20)
-        for _ in range(2):
-            await peer.answer()
-        await asyncio.sleep(0.2)
-        assert len(service.ground.observed) == 2
+@dataclass(eq=False)
+class Member:
+    """A connection that is nothing but its standing."""
+
+    register: ConnectionRegister
+    as_it_is: Standing | None
+    address: str = ""
+    number: int = 0
+    is_gone: bool = field(default=False)
+
+    def standing(self) -> Standing | None:
+        return self.as_it_is
+
+    def give_way(self) -> None:
+        self.is_gone = True
+
+    def check_time(self, now: float) -> None:
+        """Has all the time there is."""
 
 
-# --- Addresses and certificates --------------------------------------------------------------------------------------
+def entered(register: ConnectionRegister, peer: str, standing: Standing | None) -> Member:
+    member = Member(register, standing)
+    register.enter(member, peer)
+    return member
 
 
-def test_ipv4_mapped_into_ipv6_is_ipv4_in_limits_and_in_trust() -> None:
-    assert client_address("::ffff:192.0.2.1", None, ()) == "192.0.2.1"
-    trusted = (parse_network("::ffff:10.0.0.0/104"), parse_network("192.168.0.0/16"))
-    assert str(trusted[0]) == "10.0.0.0/8"
-    assert client_address("::ffff:10.1.2.3", b"198.51.100.7", trusted) == "198.51.100.7"
-    assert client_address("::ffff:192.168.1.1", b"::ffff:198.51.100.7", trusted) == "198.51.100.7"
-    assert client_address("10.1.2.3", b"198.51.100.9, ::ffff:192.168.3.4", trusted) == "198.51.100.9"
-    assert client_address("2001:db8::1", None, ()) == "2001:db8::/64"
+@pytest.mark.parametrize(
+    ("first", "others", "is_counted_together"),
+    [
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+    ],
+)
+def test_addresses_are_counted_as_those_who_hold_them(first: str, others: str, is_counted_together: bool) -> None:
+    register = ConnectionRegister(ConnectionLimits(per_address_max=1))
+    entered(register, first, None)
+    assert register.find_room(others) is not is_counted_together
 
 
-async def test_a_callers_certificate_is_verified_and_told_and_may_be_left_out(tmp_path: Path) -> None:
-    authority, stranger = Authority(tmp_path), Authority(tmp_path, "another authority")
-    certificate, key = authority.sign("localhost", host="localhost")
-    seen: list[Any] = []
+def test_those_give_way_first_of_whom_nothing_is_lost() -> None:
+    register = ConnectionRegister(ConnectionLimits(connections_max=6))
+    standings: list[Standing | None] = [
+        None,
+        (ARRIVING, 1.0),
+        (IDLE, 3.0),
+        (IDLE, 2.0),
+        (UNPROVED, 0.0),
+        (UNPROVED, 0.0),
+    ]
+    members = [entered(register, f"192.0.2.{number}", standing) for number, standing in enumerate(standings)]
+    gone = []
+    for number in range(100, 105):
+        assert register.find_room("198.51.100.1")
+        (now,) = [index for index, member in enumerate(members) if member.is_gone and index not in gone]
+        gone.append(now)
+        entered(register, f"198.51.100.{number}", None)
+    assert gone == [4, 5, 3, 2, 1]
+    assert not register.find_room("198.51.100.1")
+    assert (register.refused, register.ended) == (1, 5)
 
-    class Telling(Ground):
-        async def framework(self, scope: Any, receive: Any, send: Any) -> None:
-            seen.append(scope["extensions"].get(TLS))
-            assert REST in scope["extensions"]
-            await super().framework(scope, receive, send)
 
-    read = b"GET /read HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n\r\n"
-    async with running(ground=Telling(), **tls_options(certificate, key, authority.path)) as service:
-        for shown in (None, authority.sign("caller-7")):
-            peer = await service.connect(ssl=authority.trust(shown), server_hostname="localhost")
-            assert await peer.ask(read) == b"HTTP/1.1 200 OK"
-        forged = authority.trust(stranger.sign("evil"))
-        with contextlib.suppress(ssl.SSLError, ConnectionError):
-            assert await (await service.connect(ssl=forged, server_hostname="localhost")).ask(read) == b""
-    assert seen[0] is None
-    assert seen[1]["client_cert_name"] == "CN=caller-7"
-    assert len(seen) == 2
+def test_looking_for_room_in_vain_is_not_repeated_at_once() -> None:
+    class Watched(Member):
+        looks = 0
+
+        def standing(self) -> Standing | None:
+            Watched.looks += 1
+            return None
+
+    register = ConnectionRegister(ConnectionLimits(connections_max=1))
+    register.enter(Watched(register, None), "192.0.2.1")
+    assert not any(register.find_room("192.0.2.2") for _ in range(1000))
+    assert Watched.looks == 1
+
+
+def test_what_has_left_takes_no_room() -> None:
+    register = ConnectionRegister(ConnectionLimits(per_address_max=1))
+    member = entered(register, "192.0.2.1", None)
+    register.is_unread(member, 100)
+    for _ in range(2):
+        register.leave(member)
+    assert register.find_room("192.0.2.1")
+    assert len(register) == 0
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+class Exhausted(socket.socket):
+    """Accepts nobody for want of a file, until it is told that there are some."""
+
+    is_out = True
+    asked = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self.is_out:
+            self.asked += 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_without_a_file_left_the_service_waits_and_goes_on() -> None:
+    listening = Exhausted()
+    with serving(listening=listening, protocol=GuardedProtocol) as server, server.connect() as waiting:
+        waiting.send(HEALTH)
+        until(lambda: listening.asked > 0)
+        time.sleep(4 * PAUSE_SECONDS)
+        assert 2 <= listening.asked <= 8, "neither given up nor asked without a pause"
+        listening.is_out = False
+        reply = waiting.reply()
+        assert reply is not None
+        assert reply.status == 200
+
+
+def test_no_more_connections_are_promised_than_there_are_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 900), hard))
+        assert fit_to_files(ConnectionLimits(connections_max=900)).connections_max == 900
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 900 + FILES_KEPT_FREE
+        if hard != resource.RLIM_INFINITY:
+            assert fit_to_files(ConnectionLimits(connections_max=hard)).connections_max == hard - FILES_KEPT_FREE
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# --- Answers that nobody reads ---------------------------------------------------------------------------------------
+
+PAGE_BYTES = 400_000
+
+
+@pytest.fixture
+def pages() -> Iterator[Running]:
+    with serving(pages=Pages(answer_bytes=PAGE_BYTES), limits=ConnectionLimits(unread_bytes_max=2_000_000)) as server:
+        yield server
+
+
+def test_who_does_not_read_is_cut_off_and_given_no_more(pages: Running) -> None:
+    with pages.connect(read_bytes=4096) as deaf:
+        deaf.send(HEALTH * 50)
+        until(lambda: len(pages.register) == 1)
+        assert until(lambda: len(pages.register) == 0) < Impatient.unread_seconds_max + SLACK_SECONDS
+        assert 1 <= len(pages.pages.calls) <= 2, "the next one is not begun before the last is read"
+
+
+def test_a_last_answer_that_nobody_reads_ends_too(pages: Running) -> None:
+    for last in (HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), HEALTH + b"\0"):
+        with pages.connect(read_bytes=4096) as deaf:
+            deaf.send(last)
+            until(lambda: len(pages.register) == 1)
+            until(lambda: len(pages.register) == 0)
+
+
+def test_all_readers_together_leave_so_much_unread_and_no_more(pages: Running) -> None:
+    deaf = [pages.connect(read_bytes=4096) for _ in range(30)]
+    for connection in deaf:
+        connection.send(HEALTH)
+    until(lambda: len(pages.pages.calls) == 30)
+    assert len(pages.register) * (PAGE_BYTES - 100_000) <= 2_000_000 + PAGE_BYTES
+    assert pages.register.ended >= 20
+    with pages.connect() as honest:
+        assert len(honest.ask(HEALTH).body) == PAGE_BYTES
+
+
+class PatientWithReaders(Impatient):
+    drain_seconds_max = 60.0
+
+
+def test_a_slow_reader_gets_all_its_answers() -> None:
+    """Slower altogether than a deaf one is waited for, but never that long without reading."""
+    pages = Pages(answer_bytes=PAGE_BYTES)
+    with serving(pages=pages, protocol=PatientWithReaders) as server, server.connect(read_bytes=4096) as slow:
+        slow.send(HEALTH * 2)
+        began = time.monotonic()
+        got = 0
+        while got < 2 * PAGE_BYTES:
+            part = slow.socket.recv(16_384)
+            assert part, f"cut off after {got}"
+            got += len(part)
+            time.sleep(0.004)
+        assert time.monotonic() - began > Impatient.unread_seconds_max
+
+
+def test_one_that_reads_a_drop_now_and_then_does_not_hold_its_answer_for_ever() -> None:
+    pages = Pages(answer_bytes=8_000_000)
+    with serving(pages=pages) as server, server.connect(read_bytes=4096) as dripping:
+        dripping.send(HEALTH)
+        until(lambda: len(pages.calls) == 1)
+        began = time.monotonic()
+        while len(server.register):
+            with contextlib.suppress(ConnectionError):
+                dripping.socket.recv(8192)
+            time.sleep(0.02)
+            assert time.monotonic() - began < Impatient.drain_seconds_max + SLACK_SECONDS
+
+
+# --- Rest ------------------------------------------------------------------------------------------------------------
+
+
+def resting(seconds: float, times: list[float]) -> Callable[..., Any]:
+    """An application that lets the connection rest after its first answer."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        times.append(time.monotonic())
+        if len(times) == 1:
+            scope["extensions"]["zerosum.rest"](seconds)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    return app
+
+
+@pytest.mark.parametrize("is_pipelined", [False, True])
+def test_a_connection_that_rests_is_not_read(is_pipelined: bool) -> None:
+    times: list[float] = []
+    with serving(resting(0.5, times)) as server, server.connect() as connection, server.connect() as other:
+        connection.send(HEALTH * (3 if is_pipelined else 1))
+        assert connection.reply() is not None
+        if not is_pipelined:
+            connection.send(HEALTH * 2)
+        assert other.ask(HEALTH).status == 200
+        assert [connection.reply() is not None for _ in range(2)] == [True, True]
+    assert times[1] - times[0] < 0.4, "the other one is answered meanwhile"
+    assert times[2] - times[0] >= 0.45
+
+
+def test_a_rest_is_short_and_takes_no_memory() -> None:
+    times: list[float] = []
+    with serving(resting(1000.0, times), protocol=GuardedProtocol) as server, server.connect() as connection:
+        assert connection.ask(HEALTH).status == 200
+        connection.socket.setblocking(False)
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            while sent < 50_000_000:
+                sent += connection.socket.send(HEALTH * 1000)
+        assert sent < 20_000_000, "all that waits is in the system's own buffers"
+        connection.socket.settimeout(REST_SECONDS_MAX + SLACK_SECONDS)
+        assert connection.reply() is not None
+        assert len(times) <= 2 + 2 * PIPELINED_MAX
+    assert times[1] - times[0] < REST_SECONDS_MAX + SLACK_SECONDS
+
+
+def test_who_asks_too_often_rests() -> None:
+    with serving(pages=Pages(address_limit="1/h")) as server, server.connect() as connection:
+        connection.send(HEALTH * 3)
+        began = time.monotonic()
+        assert [reply.status for reply in (connection.reply(), connection.reply(), connection.reply()) if reply] == [
+            200,
+            429,
+            429,
+        ]
+        assert time.monotonic() - began >= 0.45
+
+
+def test_told_to_stop_a_resting_connection_is_still_answered_what_it_sent() -> None:
+    times: list[float] = []
+    with serving(resting(0.8, times)) as server, server.connect() as connection:
+        connection.send(HEALTH * 2)
+        assert connection.reply() is not None
+        server.server.should_exit = True
+        reply = connection.reply()
+        assert reply is not None
+        assert reply.headers["connection"] == "close"
+        assert connection.reply() is None

@@ -137,6 +137,7 @@ class Ground:
             sent.append((b"content-length", b"%d" % len(body)))
         scope = {
             "type": "http",
+            "http_version": "1.1",
             "method": method,
             "path": path,
             "raw_path": path.encode("utf-8", "surrogatepass"),

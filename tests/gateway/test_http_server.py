@@ -16,7 +16,10 @@ import uvicorn
 from tests.gateway.ground import Ground
 from zerosum.api.problems import problem
 from zerosum.domain.errors import InvalidRequest
-from zerosum.gateway.http_server import GuardedProtocol, server_options
+from zerosum.gateway.connection_register import ConnectionRegister
+from zerosum.gateway.guarded_server import GuardedServer
+from zerosum.gateway.http_server import GuardedProtocol
+from zerosum.gateway.server_options import server_options
 
 ARRIVAL_SECONDS = 0.3
 """Of the impatient server."""
@@ -32,7 +35,7 @@ class ImpatientProtocol(GuardedProtocol):
     arrival_seconds_max = ARRIVAL_SECONDS
 
 
-class QuietServer(uvicorn.Server):
+class QuietServer(GuardedServer):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to the test run."""
@@ -114,7 +117,7 @@ async def serving(protocol: type[GuardedProtocol]) -> AsyncIterator[Running]:
     ground = Ground()
     listening = socket.create_server(("127.0.0.1", 0))
     options: dict[str, Any] = server_options(http=protocol, lifespan="off")
-    server = QuietServer(uvicorn.Config(ground.gateway, **options))
+    server = QuietServer(uvicorn.Config(ground.gateway, **options), ConnectionRegister(tick_seconds=0.02))
     running = asyncio.create_task(server.serve(sockets=[listening]))
     yield Running(listening.getsockname()[1], ground)
     server.should_exit = True

@@ -115,6 +115,10 @@ def test_a_get_with_a_body_is_refused() -> None:
         b'Application/JSON ; charset="utf-8"',
         b"application/json;",
         b"application/json; charset=utf8",
+        b"application/json;version=1",
+        b"application/json; charset=utf-8; foo=bar",
+        b'application/json; profile="a;charset=utf-16"; charset=utf-8',
+        b"application/json; odd",
     ],
 )
 def test_json_in_utf_8_is_taken(value: bytes) -> None:
@@ -134,7 +138,10 @@ def test_json_in_utf_8_is_taken(value: bytes) -> None:
         [(b"content-type", b"application/json; charset=latin-1")],
         [(b"content-type", b"application/json; version=2; charset=utf-16")],
         [(b"content-type", b'application/json; charset="utf-16"; version=2')],
-        [(b"content-type", b"application/json; version")],
+        [(b"content-type", b"application/json; charset=utf-8; charset=latin-1")],
+        [(b"content-type", b"application/json; charset")],
+        [(b"content-type", b'application/json; x="a;b"; charset="utf-16"')],
+        [(b"content-type", b'application/json; x="open; charset=utf-16')],
         [(b"content-type", b"application/json"), (b"content-type", b"application/json")],
         [(b"content-type", b"application/json"), (b"content-encoding", b"gzip")],
         [(b"content-type", b"application/json"), (b"content-encoding", b"gzip, identity")],

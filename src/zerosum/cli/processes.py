@@ -44,8 +44,8 @@ def api_process(settings: Settings, listening: socket.socket, others: list[socke
     """Serve until SIGTERM, then finish what was accepted."""
     import uvicorn  # noqa: PLC0415
 
-    from zerosum.gateway.http_server import server_options, tls_options  # noqa: PLC0415
     from zerosum.gateway.lingering_server import LingeringServer  # noqa: PLC0415
+    from zerosum.gateway.server_options import server_options  # noqa: PLC0415
     from zerosum.main import Service  # noqa: PLC0415
 
     for other in others:
@@ -54,10 +54,13 @@ def api_process(settings: Settings, listening: socket.socket, others: list[socke
     collect_seldom()
     servers: list[uvicorn.Server] = []
     service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers))
-    tls = tls_options(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-    options = server_options(timeout_graceful_shutdown=int(settings.shutdown_seconds), **tls)
-    server = LingeringServer(uvicorn.Config(service.app, **options), service.connection_limits)
-    allow_descriptors(settings.connections_max)
+    server = LingeringServer(
+        uvicorn.Config(
+            service.app,
+            **server_options(timeout_graceful_shutdown=int(settings.shutdown_seconds), **service.tls),
+        ),
+        service.connections,
+    )
     servers.append(server)
     server.run(sockets=[listening])
     return 0

@@ -103,11 +103,20 @@ def check_certificate(settings: Settings) -> None:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_certificate, settings.tls_key)
     except (OSError, ValueError) as error:
         raise CommandFailed(f"ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY are no pair ({error})", USAGE) from None
-    if settings.tls_client_ca is not None:
+    check_callers_ca(settings)
+
+
+def check_callers_ca(settings: Settings) -> None:
+    """Whether callers' certificates can be judged. Raises CommandFailed."""
+    path = settings.tls_client_ca
+    if path is not None:
         try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=settings.tls_client_ca)
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_verify_locations(path)
         except (OSError, ValueError) as error:
-            raise CommandFailed(f"ZEROSUM_TLS_CLIENT_CA: no certificates can be read ({error})", USAGE) from None
+            reason = (
+                error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "no certificates in PEM"
+            )
+            raise CommandFailed(f"ZEROSUM_TLS_CLIENT_CA: {path} cannot be read ({reason})", USAGE) from None
 
 
 def check_secrets(settings: Settings) -> None:

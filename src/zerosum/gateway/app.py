@@ -28,8 +28,9 @@ from zerosum.domain.errors import (
 from zerosum.gateway import request_guard as guard
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.charging import Charging, Limiters
+from zerosum.gateway.client_certificate import TLS
 from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.exchange import TLS, Exchange, Scope, Send, send_body, standard_headers
+from zerosum.gateway.exchange import Exchange, Scope, Send, send_body, standard_headers
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.routing import (
@@ -43,7 +44,7 @@ from zerosum.gateway.routing import (
     routed_path,
 )
 from zerosum.gateway.trace_context import log_failure, request_names
-from zerosum.services.addresses import Network
+from zerosum.services.networks import Network
 from zerosum.services.security_log import RefusedRequest
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
@@ -154,6 +155,8 @@ class Gateway:
         guard.check_target(exchange.path, scope["raw_path"], scope["query_string"])
         headers = guard.HeaderView(scope["headers"])
         exchange.request_id = headers.caller_request_id() or exchange.request_id
+        if headers.is_odd or scope["http_version"] != "1.1":
+            guard.check_framing(headers, scope["http_version"])
         guard.check_host(headers, self._options.allowed_hosts)
         exchange.body_is_read = not headers.has_body
         scope["path"] = routed_path(exchange.path, scope["raw_path"])
@@ -263,6 +266,8 @@ class Gateway:
         """Through the web framework, with the body played back and a deadline."""
         scope = exchange.scope
         scope.setdefault("state", {})["call"] = call
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # The framework knows no other; our server keeps the body to itself.
         is_played = False
 
         async def play() -> dict[str, Any]:

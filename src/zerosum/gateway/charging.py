@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zerosum.domain.errors import RateLimited
-from zerosum.gateway.client_address import caller_address, counted_address
+from zerosum.gateway.client_address import caller_address, counted_as
 from zerosum.gateway.exchange import REST, Exchange, Headers
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.rate_limit import Allowance, RateLimiter
 from zerosum.gateway.routing import Call, Policy
-from zerosum.services.addresses import Network, is_within
+from zerosum.services.networks import Network, is_within
 
 REST_SECONDS = 0.5
 """Nothing more is read from a connection for so long after it was told that it asks too often.
@@ -49,7 +49,7 @@ class Charging:
     def address(self, exchange: Exchange) -> str:
         """Where the request comes from, as it is counted."""
         if not exchange.address:
-            exchange.address = counted_address(self.caller_address(exchange))
+            exchange.address = counted_as(self.caller_address(exchange))
         return exchange.address
 
     def caller_address(self, exchange: Exchange) -> str:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 
-from zerosum.services.addresses import Network, parse_address
+from zerosum.services.networks import Network, parse_address
+
+__all__ = ["Network", "caller_address", "client_address", "counted_as"]
+
+_REMEMBERED_MAX = 4096
 
 
 def client_address(peer: str, forwarded_for: bytes | None, trusted: Sequence[Network]) -> str:
     """The address requests are counted by; of IPv6 the /64, which is one customer's."""
-    return counted_address(caller_address(peer, forwarded_for, trusted))
+    return counted_as(caller_address(peer, forwarded_for, trusted))
 
 
 def caller_address(peer: str, forwarded_for: bytes | None, trusted: Sequence[Network]) -> str:
-    """The address itself."""
-    found = _vouched_for(peer, forwarded_for, trusted) if forwarded_for is not None and trusted else peer
-    return _plain(found) if ":" in found else found
+    """Who asks, as one address: of IPv6 the whole."""
+    if forwarded_for is not None and trusted:
+        peer = _vouched_for(peer, forwarded_for, trusted)
+    return _plain(peer) if ":" in peer else peer
 
 
-def counted_address(address: str) -> str:
-    return _counted(address) if ":" in address else address
+def counted_as(address: str) -> str:
+    """Those who are counted together: an IPv4 address, or the /64 of an IPv6 address."""
+    return _network(address) if ":" in address else address
 
 
 def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) -> str:
@@ -32,22 +39,24 @@ def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) ->
         except ValueError:
             return peer
         if not any(address in network for network in trusted):
-            return candidate
+            return str(address)
     return chain[0]
 
 
-def _plain(text: str) -> str:
+@functools.lru_cache(_REMEMBERED_MAX)
+def _plain(address: str) -> str:
     try:
-        return str(parse_address(text))
+        return str(parse_address(address))
     except ValueError:
-        return text
+        return address
 
 
-def _counted(text: str) -> str:
+@functools.lru_cache(_REMEMBERED_MAX)
+def _network(address: str) -> str:
     try:
-        address = parse_address(text)
+        plain = parse_address(address)
     except ValueError:
-        return text
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    return str(ipaddress.IPv6Network((int(address), 64), strict=False))
+        return address
+    if isinstance(plain, ipaddress.IPv4Address):
+        return str(plain)
+    return str(ipaddress.IPv6Network((int(plain), 64), strict=False))

@@ -23,9 +23,6 @@ WHOLE_ANSWER = "zerosum.whole_answer"
 REST = "zerosum.rest"
 """Our server's extension of ASGI: a call that lets the connection rest for some seconds after this answer."""
 
-TLS = "tls"
-"""ASGI's extension for TLS: what the caller's certificate says."""
-
 PART_BYTES = 64 * 1024
 """A large answer is written in parts, each when the caller has taken enough of those before."""
 

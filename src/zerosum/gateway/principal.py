@@ -10,9 +10,9 @@ from enum import StrEnum
 from zerosum.db.api_keys import ApiKeyRecord
 from zerosum.domain.errors import OriginNotAllowed
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
-from zerosum.services.addresses import Network, is_within, parse_network
 from zerosum.services.caller import Caller
 from zerosum.services.key_grants import OPERATOR_SCOPE, Granter
+from zerosum.services.networks import Network, is_within, parse_network
 
 ACTOR_CHARACTERS_MAX = 200
 

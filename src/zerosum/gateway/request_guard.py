@@ -16,7 +16,7 @@ from zerosum.domain.errors import (
     UnsupportedMediaType,
     UriTooLong,
 )
-from zerosum.gateway.routing import BodyKind, Policy
+from zerosum.gateway.routing import BodyKind, Policy, allowed
 
 TARGET_BYTES_MAX = 8 * 1024
 HEADER_BYTES_MAX = 16 * 1024
@@ -32,8 +32,9 @@ KEY_PATTERN_TEXT = r"^[\x21-\x7e]{1,255}$"
 _KEY = re.compile(KEY_PATTERN_TEXT.encode())
 _JSON_TYPES = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 _FORM_TYPE = b"application/x-www-form-urlencoded"
-_PARAMETER = re.compile(rb';[ \t]*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^;"\s]*)[ \t]*')
-_UTF8 = (b"utf-8", b"utf8")
+_PARAMETER = re.compile(rb';\s*([^\s=;"]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;"]*))?')
+_BLANKS = re.compile(b" +")
+_UTF_8 = (b"utf-8", b"utf8")
 
 
 class HeaderView:
@@ -48,7 +49,10 @@ class HeaderView:
         "host",
         "idempotency_key",
         "is_chunked",
+        "is_odd",
         "request_id",
+        "te",
+        "transfer_coding",
     )
 
     def __init__(self, headers: Headers) -> None:
@@ -60,12 +64,17 @@ class HeaderView:
         self.content_length: bytes | None = None
         self.request_id: bytes | None = None
         self.forwarded_for: bytes | None = None
+        self.transfer_coding: list[bytes] = []
+        self.te = b""
         self.is_chunked = False
+        self.is_odd = False
+        """Framed in a way that `check_framing` has to look at."""
         size = 0
         for name, value in headers:
             size += len(name) + len(value)
             if name == b"authorization":
-                self.authorization.append(value)
+                # One or more blanks part a scheme from its credential (RFC 9110 section 11.4): one from here on.
+                self.authorization.append(value if b"  " not in value else _BLANKS.sub(b" ", value, count=1))
             elif name == b"idempotency-key":
                 self.idempotency_key.append(value)
             elif name == b"host":
@@ -80,10 +89,12 @@ class HeaderView:
                 self.request_id = value
             elif name == b"x-forwarded-for":
                 self.forwarded_for = value
-            elif name == b"te" and b"chunked" in value.lower():
-                raise InvalidRequest("Chunks are always taken: TE must not list them (RFC 9110 section 10.1.4).")
             elif name == b"transfer-encoding":
-                self.is_chunked = True
+                self.transfer_coding.append(value)
+                self.is_chunked = self.is_odd = True
+            elif name == b"te":
+                self.te += value.lower()
+                self.is_odd = True
         if size > HEADER_BYTES_MAX or len(headers) > HEADERS_MAX:
             raise HeadersTooLarge(f"At most {HEADERS_MAX} header fields of {HEADER_BYTES_MAX} bytes in all.")
 
@@ -109,6 +120,20 @@ def check_target(path: str, raw_path: bytes, query_string: bytes) -> None:
         raise InvalidRequest("The path holds a control character.")
 
 
+def check_framing(headers: HeaderView, version: str) -> None:
+    """For a request that is not plain HTTP/1.1 with a length: what two parsers could read differently is refused.
+
+    Its only transfer coding is `chunked`, once, and not in HTTP/1.0, which does not know it (RFC 9112 section 6.1).
+    """
+    if version not in ("1.1", "1.0"):
+        raise InvalidRequest("This service speaks HTTP/1.1.")
+    coding = headers.transfer_coding
+    if coding and (version == "1.0" or len(coding) > 1 or coding[0].lower() != b"chunked"):
+        raise InvalidRequest("The only Transfer-Encoding is chunked, once, in HTTP/1.1.")
+    if b"chunked" in headers.te:
+        raise InvalidRequest("TE does not name chunked, which needs no asking for.")
+
+
 def check_host(headers: HeaderView, allowed: frozenset[bytes]) -> None:
     """Exactly one Host (RFC 9112 section 3.2), and one of ours where that is configured."""
     if len(headers.host) != 1 or (allowed and headers.host[0].split(b":")[0].lower() not in allowed):
@@ -118,7 +143,7 @@ def check_host(headers: HeaderView, allowed: frozenset[bytes]) -> None:
 def check_no_body(policy: Policy, headers: HeaderView) -> None:
     """A GET has no body: what hides in one must not be taken for a request of its own somewhere on the way."""
     if policy.is_read and headers.has_body:
-        raise MethodNotAllowed("A GET takes no body.", allow=[policy.method])
+        raise MethodNotAllowed("A GET takes no body.", allow=allowed([policy.method]))
 
 
 def check_media_type(policy: Policy, headers: HeaderView) -> None:
@@ -134,18 +159,15 @@ def check_media_type(policy: Policy, headers: HeaderView) -> None:
         wanted = _JSON_TYPES[0]
     else:
         wanted = _FORM_TYPE
-    kind, semicolon, parameters = given.partition(b";")
-    if kind.strip().lower() != wanted or not _is_utf8(semicolon + parameters):
+    kind, _, _ = given.partition(b";")
+    if kind.strip().lower() != wanted or not all(value in _UTF_8 for value in _charsets(given[len(kind) :])):
         raise UnsupportedMediaType(f"The body must be {wanted.decode()} in UTF-8.")
 
 
-def _is_utf8(parameters: bytes) -> bool:
-    """Parameters that mean nothing for this media type are ignored (RFC 9110, 5.6.6); a charset must be UTF-8."""
-    rest = _PARAMETER.sub(b"", parameters).strip(b"; \t")
-    charsets = {
-        value.strip(b'"').lower() for name, value in _PARAMETER.findall(parameters) if name.lower() == b"charset"
-    }
-    return not rest and charsets <= set(_UTF8)
+def _charsets(parameters: bytes) -> list[bytes]:
+    """Every one that is named; other parameters of a media type say nothing to us (RFC 9110 section 8.3.1)."""
+    found = (match.groups(b"") for match in _PARAMETER.finditer(parameters))
+    return [value.strip().strip(b'"').lower() for name, value in found if name.lower() == b"charset"]
 
 
 def check_length(policy: Policy, headers: HeaderView) -> None:

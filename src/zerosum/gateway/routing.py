@@ -143,6 +143,12 @@ def routed_path(path: str, raw_path: bytes) -> str:
     return path
 
 
+def allowed(methods: Iterable[str]) -> list[str]:
+    """As the header Allow lists them."""
+    named = set(methods)
+    return sorted(named | {"HEAD"} if "GET" in named else named)
+
+
 _NOTHING: Mapping[str, Policy] = {}
 
 
@@ -172,7 +178,7 @@ class RouteTable:
         return table
 
     def find(self, method: str, path: str) -> Policy:
-        """A HEAD finds what a GET does. Raises NotFound, MethodNotAllowed."""
+        """HEAD is answered as GET is. Raises NotFound, MethodNotAllowed."""
         if method == "HEAD":
             method = "GET"
         exact = self._exact.get(path, _NOTHING)
@@ -186,10 +192,7 @@ class RouteTable:
             return policy
         if not exact and not methods:
             raise NotFound("There is nothing at this address.")
-        allowed = set(exact or methods)
-        raise MethodNotAllowed(
-            "The method is not allowed here.", allow=sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))
-        )
+        raise MethodNotAllowed("The method is not allowed here.", allow=allowed(exact or methods))
 
     def policies(self) -> list[Policy]:
         groups: list[Mapping[str, Policy]] = [*self._exact.values(), *(methods for _, methods in self._patterns)]

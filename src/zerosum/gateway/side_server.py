@@ -7,8 +7,9 @@ from typing import Any
 
 import uvicorn
 
-from zerosum.gateway.http_server import server_options
-from zerosum.gateway.lingering_server import LingeringServer
+from zerosum.gateway.connection_register import ConnectionLimits, ConnectionRegister
+from zerosum.gateway.guarded_server import GuardedServer
+from zerosum.gateway.server_options import server_options
 from zerosum.gateway.shared_port import shared_listener
 
 BACKLOG = 100
@@ -21,10 +22,10 @@ class SideServer:
     Every process of the service listens on the same port; who asks is answered by any one of them.
     """
 
-    def __init__(self, app: Any, host: str, port: int, **tls: Any) -> None:
+    def __init__(self, app: Any, host: str, port: int, limits: ConnectionLimits, **tls: Any) -> None:
         self._address = host, port
         options = server_options(lifespan="off", timeout_graceful_shutdown=GOODBYE_SECONDS_MAX, **tls)
-        self._server = LingeringServer(uvicorn.Config(app, **options))
+        self._server = GuardedServer(uvicorn.Config(app, **options), ConnectionRegister(limits))
         self._sockets: list[socket.socket] = []
 
     async def start(self) -> None:

@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 
 from zerosum.domain.errors import Forbidden, LedgerNotFound, ValidationFailed
 from zerosum.domain.identifiers import LedgerId
-from zerosum.services.addresses import Network
 from zerosum.services.caller import Caller
+from zerosum.services.networks import Network
 
 OPERATOR_SCOPE = "operator"
 

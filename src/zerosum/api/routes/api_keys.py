@@ -17,8 +17,8 @@ from zerosum.domain import errors
 from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, parse_id
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BodyKind
-from zerosum.services.addresses import parse_network
 from zerosum.services.key_grants import NewKey
+from zerosum.services.networks import parse_network
 
 LedgerParameter = Annotated[str | None, Query(description="Only of this ledger.")]
 

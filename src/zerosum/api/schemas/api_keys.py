@@ -10,9 +10,9 @@ from pydantic_core import PydanticCustomError
 from zerosum.api.render import render_time
 from zerosum.api.schemas.fields import Moment, Name, Request, Response, Text, Time, id_field
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
-from zerosum.services.addresses import parse_network
 from zerosum.services.certificate_subject import canonical_subject
 from zerosum.services.ledgers import ApiKeyRecord
+from zerosum.services.networks import parse_network
 
 NETWORKS_MAX = 50
 

@@ -1,4 +1,7 @@
-"""Addresses of the network: IPv4 that is mapped into IPv6 is IPv4, wherever addresses are compared."""
+"""Addresses and networks as settings and callers write them.
+
+IPv4 written as IPv6 (`::ffff:192.0.2.1`, as a socket that takes both shows it) is IPv4.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,22 @@ from collections.abc import Sequence
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-
 
 def parse_address(text: str) -> Address:
-    """IPv4 that is mapped into IPv6 (RFC 4291, 2.5.5.2) is IPv4. Raises ValueError."""
-    address = ipaddress.ip_address(text)
+    """Raises ValueError."""
+    # `fe80::1%eth0`: which of our cables it came by is no part of it.
+    address = ipaddress.ip_address(text.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return address if mapped is None else mapped
 
 
 def parse_network(text: str) -> Network:
-    """The same for networks. Raises ValueError."""
+    """Raises ValueError."""
     network = ipaddress.ip_network(text)
-    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
-        first = parse_address(str(network.network_address))
-        return ipaddress.ip_network(f"{first}/{network.prefixlen - _MAPPED.prefixlen}")
+    mapped = ipaddress.IPv6Network("::ffff:0:0/96")
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(mapped):
+        first = int(network.network_address) - int(mapped.network_address)
+        return ipaddress.IPv4Network((first, network.prefixlen - mapped.prefixlen))
     return network
 
 
