@@ -23,6 +23,9 @@ from zerosum.gateway.routing import BULK_BODY_BYTES_MAX
 from zerosum.main import Service
 
 OPEN_PATHS = (
+    "/",
+    "/favicon.ico",
+    "/favicon.svg",
     "/openapi.json",
     "/docs",
     "/redoc",
@@ -180,7 +183,7 @@ async def test_what_is_open_is_charged_to_the_address(limited: Limited, path: st
 
 async def test_every_open_route_is_on_the_list_above(service: Service) -> None:
     opened = {policy.template for policy in policies(service) if policy.scope is None}
-    listed = {*OPEN_PATHS, "/v1/oauth/token", "/docs/assets/{name}", "/docs/oauth2-redirect"}
+    listed = {*OPEN_PATHS, "/v1/oauth/token", "/docs/assets/{name}"}
     assert opened <= listed, "Say in `test_what_is_open_is_charged_to_the_address` that the new route is charged too."
 
 

@@ -35,6 +35,9 @@ from zerosum.domain.errors import DomainError, InternalError, MethodNotAllowed, 
 from zerosum.gateway.routing import SLASH_IN_A_SEGMENT, Answer, BodyKind, Call, Policy
 from zerosum.gateway.trace_context import log_failure
 
+PAGE_UNITS = 20
+"""What a page of the manual costs its caller: it is a hundred times as large as other answers."""
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Endpoint = Callable[[Call], Awaitable[Answer]]
 
@@ -111,7 +114,7 @@ def add_open_pages(app: FastAPI, endpoints: Mapping[str, Endpoint]) -> list[Poli
     for path, endpoint in endpoints.items():
         app.add_api_route(path, through_the_framework(endpoint), include_in_schema=False, response_model=None)
     return [
-        Policy(method="GET", template=path, scope=None, body=BodyKind.NONE, lean=endpoint)
+        Policy(method="GET", template=path, scope=None, body=BodyKind.NONE, lean=endpoint, units=PAGE_UNITS)
         for path, endpoint in endpoints.items()
     ]
 

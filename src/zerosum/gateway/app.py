@@ -30,7 +30,7 @@ from zerosum.gateway.admission import Admission
 from zerosum.gateway.charging import Charging, Limiters
 from zerosum.gateway.client_certificate import TLS
 from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.exchange import Exchange, Scope, Send, send_body, standard_headers
+from zerosum.gateway.exchange import Exchange, Scope, Send, standard_headers
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.routing import (
@@ -282,9 +282,6 @@ class Gateway:
                 exchange.status = message["status"]
                 exchange.is_started = True
                 message["headers"] = [*message["headers"], *exchange.headers(message["headers"])]
-            elif not message.get("more_body", False):
-                await send_body(exchange.send, message.get("body", b""))
-                return
             await exchange.send(message)
 
         exchange.is_dispatched = True

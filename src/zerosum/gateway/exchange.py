@@ -23,9 +23,6 @@ WHOLE_ANSWER = "zerosum.whole_answer"
 REST = "zerosum.rest"
 """Our server's extension of ASGI: a call that lets the connection rest for some seconds after this answer."""
 
-PART_BYTES = 64 * 1024
-"""A large answer is written in parts, each when the caller has taken enough of those before."""
-
 current_exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 """Set where requests are traced, for what is done and logged meanwhile."""
 
@@ -112,14 +109,14 @@ class Exchange:
         connection_ends = any(name == b"connection" for name, _ in answer.headers)
         write_whole = self.extension(WHOLE_ANSWER)
         has_length = answer.status not in _WITHOUT_LENGTH
-        if write_whole is not None and has_length and not connection_ends and len(answer.body) <= PART_BYTES:
+        if write_whole is not None and has_length and not connection_ends:
             head = b"".join([b"%b: %b\r\n" % header for header in headers])
             if head.count(b"\n") == len(headers) and write_whole(answer.status, head, answer.body):
                 return
         if has_length:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send_body(self.send, answer.body)
+        await self.send({"type": "http.response.body", "body": answer.body})
 
     def headers(self, present: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """What every answer carries, beside the headers it has already."""
@@ -128,14 +125,3 @@ class Exchange:
         headers += [header for header in self.standard_headers if header[0] not in names]
         headers += self.rate_headers
         return headers
-
-
-async def send_body(send: Send, body: bytes) -> None:
-    """The last part of an answer, however large, with no more of it in the buffers of the connection than they hold."""
-    view = memoryview(body)
-    start = 0
-    while len(body) - start > PART_BYTES:
-        part = view[start : start + PART_BYTES]
-        await send({"type": "http.response.body", "body": part, "more_body": True})
-        start += PART_BYTES
-    await send({"type": "http.response.body", "body": view[start:] if start else body})
