@@ -95,8 +95,11 @@ class AuditLog:
         position = self._cursors.position(place, request)
         filters = position.filters
         named = filters.get("ledger")
+        one = ledger_id if named is None else LedgerId(parse_id(Prefix.LEDGER, named))
+        if ledger_id is not None and one != ledger_id:
+            return Page([], None)
         wanted = AuditFilter(
-            ledger_id=LedgerId(parse_id(Prefix.LEDGER, named)) if ledger_id is None and named else ledger_id,
+            ledger_id=one,
             type=filters.get("type"),
             start=parse_filter_time(filters, "from"),
             end=parse_filter_time(filters, "to"),

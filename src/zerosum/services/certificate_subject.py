@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from cryptography import x509
+
+_BLANKS = re.compile(r"(?<!\\),[ ]+")
 
 
 def canonical_subject(text: str) -> str:
-    """As the gateway layer tells it of a connection, whatever blanks and escapes somebody wrote. Raises ValueError."""
-    return x509.Name.from_rfc4514_string(text).rfc4514_string()
+    """As the gateway layer tells it of a connection, whatever escapes somebody wrote, and blanks behind commas.
+
+    Raises ValueError.
+    """
+    return x509.Name.from_rfc4514_string(_BLANKS.sub(",", text)).rfc4514_string()
