@@ -24,6 +24,7 @@ from zerosum.services.limits import Limit
 from zerosum.services.networks import parse_network
 
 SECRET_BYTES = 32
+HEX_KEY_PATTERN = re.compile(rf"[0-9A-Fa-f]{{{2 * SECRET_BYTES}}}")
 METRICS_TOKEN_PATTERN = re.compile(r"[\x21-\x7e]{16,}")
 
 NAMES_OF_OPTIONS = frozenset({"ZEROSUM_URL", "ZEROSUM_TOKEN"})
@@ -105,7 +106,7 @@ class Settings(BaseSettings):
     api_key_pepper: SecretStr | None = None
     cursor_secret: SecretStr | None = None
     master_keys: SecretStr | None = None
-    """`id:base64` pairs of 32 bytes, separated by commas; the first one is current, the others still open."""
+    """`id:key` pairs of 32 bytes in base64 or hex, separated by commas; the first one is current, the others still open."""
     token_audience: str = "zerosum"  # noqa: S105 - a name, not a secret
     token_seconds: Annotated[int, Field(ge=30, le=3600)] = 900
     trusted_issuers: Annotated[list[IssuerSettings], NoDecode] = []
@@ -281,9 +282,9 @@ class Settings(BaseSettings):
         keys: dict[str, bytes] = {}
         for pair in text.split(","):
             name, colon, encoded = pair.strip().partition(":")
-            keys[name] = secret_bytes(encoded, "ZEROSUM_MASTER_KEYS") if colon and name else b""
+            keys[name] = _key_bytes(encoded) if colon and name else b""
             if len(keys[name]) != SECRET_BYTES:
-                raise SettingsError("ZEROSUM_MASTER_KEYS: each part is an id, a colon and 32 bytes in base64")
+                raise SettingsError("ZEROSUM_MASTER_KEYS: each part is an id, a colon and 32 bytes in base64 or hex")
         return next(iter(keys)), keys
 
     def pepper(self) -> bytes:
@@ -381,6 +382,13 @@ def migration_database_url() -> str:
     if not url:
         raise SettingsError("ZEROSUM_MIGRATION_DATABASE_URL is not set: the database to migrate, as its owner")
     return url
+
+
+def _key_bytes(text: str) -> bytes:
+    """A master key. 64 digits of hex cannot be meant as base64, which would make them 48 bytes."""
+    if HEX_KEY_PATTERN.fullmatch(text):
+        return bytes.fromhex(text)
+    return secret_bytes(text, "ZEROSUM_MASTER_KEYS")
 
 
 def secret_bytes(text: str, variable: str) -> bytes:

@@ -76,11 +76,12 @@ def worker() -> None:
 @app.command()
 def migrate(
     revision: Annotated[str, typer.Option(help="A revision to go to, `head` or `base`.")] = "head",
+    wait: Annotated[float, typer.Option(min=0, max=3600, help="So many seconds for a database to come up.")] = 0.0,
 ) -> None:
     """Bring the database to the newest schema."""
     from zerosum.cli.migrate import run_migrate  # noqa: PLC0415
 
-    raise typer.Exit(run_migrate(revision))
+    raise typer.Exit(run_migrate(revision, wait))
 
 
 @app.command()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
+
+import asyncpg
 
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, say, told_plainly
 from zerosum.config import migration_database_url
@@ -10,14 +13,14 @@ from zerosum.db.checks import Unfit, check_reachable, told_in_one_line
 from zerosum.db.errors import Failed
 from zerosum.db.migrations import current_revision, migrate
 
+PAUSE_SECONDS = 1.0
+"""Between two attempts to reach a database that is waited for."""
+
 
 @told_plainly
-def run_migrate(revision: str) -> int:
+def run_migrate(revision: str, wait_seconds: float = 0.0) -> int:
     url = migration_database_url()
-    try:
-        asyncio.run(check_reachable(url))
-    except Unfit as error:
-        raise CommandFailed(f"ZEROSUM_MIGRATION_DATABASE_URL: {error}", USAGE) from None
+    _reach(url, wait_seconds)
     try:
         with told_in_one_line("migrate"):
             asyncio.run(migrate(url, revision=revision))
@@ -28,3 +31,24 @@ def run_migrate(revision: str) -> int:
         raise CommandFailed(f"ZEROSUM_MIGRATION_DATABASE_URL: {error}", USAGE) from None
     say(f"zerosum: the database is at revision {now_at}")
     return 0
+
+
+def _reach(url: str, wait_seconds: float) -> None:
+    """A database that is not there yet is waited for; one that refuses us would do so again. Raises CommandFailed."""
+    give_up_at = time.monotonic() + wait_seconds
+    is_told = False
+    while True:
+        try:
+            return asyncio.run(check_reachable(url))
+        except Unfit as error:
+            if not _is_away(error) or time.monotonic() + PAUSE_SECONDS > give_up_at:
+                raise CommandFailed(f"ZEROSUM_MIGRATION_DATABASE_URL: {error}", USAGE) from None
+            if not is_told:
+                say(f"zerosum: waiting for the database, {wait_seconds:g} seconds at most: {error}")
+                is_told = True
+        time.sleep(PAUSE_SECONDS)
+
+
+def _is_away(error: Unfit) -> bool:
+    """By what it was raised from: nobody listens, its name is not known yet, or it is just starting."""
+    return isinstance(error.__context__, (OSError, asyncpg.CannotConnectNowError))
