@@ -15,7 +15,7 @@ INDEXES = {
     "accounts_by_type": "accounts (ledger_id, type, id)",
     "accounts_by_currency": "accounts (ledger_id, currency, id)",
     "accounts_not_open": "accounts (ledger_id, status, id) where status <> 'open'",
-    "journal_entries_by_time": "journal_entries (ledger_id, effective_at, id)",
+    "journal_entries_dated": "journal_entries (ledger_id, effective_at, id) where effective_at <> posted_at",
     "postings_by_time": "postings (ledger_id, account_id, effective_at, account_version)",
     "payments_by_type": "payments (ledger_id, type, id)",
     "payments_by_currency": "payments (ledger_id, currency, id)",

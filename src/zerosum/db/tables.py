@@ -155,7 +155,14 @@ journal_entries = Table(
         unique=True,
         postgresql_where=text("reverses is not null"),
     ),
-    Index("journal_entries_by_time", "ledger_id", "effective_at", "id"),
+    # Of all others the id, which is by time, tells when they happened.
+    Index(
+        "journal_entries_dated",
+        "ledger_id",
+        "effective_at",
+        "id",
+        postgresql_where=text("effective_at <> posted_at"),
+    ),
 )
 
 postings = Table(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from zerosum.db.accounts import find_account, find_accounts
 from zerosum.db.engine import Database
-from zerosum.domain.errors import AccountNotFound, InvalidId
+from zerosum.domain.errors import AccountNotFound, InvalidId, InvalidParameter
 from zerosum.domain.identifiers import AccountId, Prefix, is_account_code, parse_id, render_id
 from zerosum.domain.ledger.account import Account
 
@@ -80,6 +80,20 @@ class AccountDirectory:
         if account is None:
             raise AccountNotFound("This ledger has no such account.")
         return self.remember(ledger_id, account, reference)
+
+    async def find_filter(
+        self, ledger_id: UUID, filters: Mapping[str, str], name: str = "account"
+    ) -> AccountName | None:
+        """The account a list is narrowed to, where one is. Raises InvalidParameter, AccountNotFound."""
+        reference = filters.get(name)
+        if reference is None:
+            return None
+        try:
+            return await self.get(ledger_id, reference)
+        except InvalidId as refusal:
+            raise InvalidParameter(refusal.detail, pointer=name) from None
+        except AccountNotFound as refusal:
+            raise refusal.at(name) from None
 
     async def load(self, ledger_id: UUID, references: Iterable[str]) -> None:
         """Remember what these name, in one statement. What names nothing is left out."""

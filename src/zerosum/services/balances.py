@@ -21,7 +21,7 @@ from zerosum.services.account_directory import AccountDirectory, AccountName
 from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
 from zerosum.services.paging import Cursors, Page, PageRequest
-from zerosum.services.times import parse_filter_time
+from zerosum.services.times import parse_as_of
 
 
 class BalanceReader(Protocol):
@@ -138,7 +138,7 @@ class Balances:
     async def trial_balance(self, caller: Caller, request: PageRequest) -> TrialBalance:
         """One consistent look at the whole ledger; its accounts come in pages by code."""
         position = self._cursors.position(caller.ledger_id, request)
-        as_of = parse_filter_time(position.filters, "as_of")
+        as_of = parse_as_of(position.filters, "as_of")
         looked_at = as_of or self._now()
         async with self._database.snapshot(caller.ledger_id) as connection:
             totals = await currency_totals(connection, caller.ledger_id, as_of)

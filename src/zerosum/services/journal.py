@@ -28,7 +28,7 @@ from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
 from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
 from zerosum.services.fingerprint import fingerprint
-from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.times import parse_filter_time
 
 
@@ -89,38 +89,55 @@ class Journal:
             return (await find_entries(connection, caller.ledger_id, [entry_id])).get(entry_id)
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedEntry]:
+        """Raises InvalidParameter, AccountNotFound for an account that is named and not there."""
         position = self._cursors.position(caller.ledger_id, request)
+        account = await self._directory.find_filter(caller.ledger_id, position.filters)
         wanted = EntryFilter(
-            effective_from=parse_filter_time(position.filters, "from"),
-            effective_to=parse_filter_time(position.filters, "to"),
+            account_id=None if account is None else account.id,
+            effective_from=parse_filter_time(position.filters, "effective_from"),
+            effective_to=parse_filter_time(position.filters, "effective_to"),
             metadata=metadata_filters(position.filters),
         )
+
+        def key(entry: RecordedEntry) -> object:
+            versions = [line.account_version for line in entry.postings if account and line.account_id == account.id]
+            number = max(versions) if versions else entry.id
+            return timed_key(entry.effective_at, number) if wanted.is_by_time else number
+
         async with self._database.work(caller.ledger_id) as connection:
             found = await list_entries(
                 connection,
                 caller.ledger_id,
                 wanted,
-                after=UUID(position.after) if position.after else None,
+                after=position.key(UUID if account is None else int, is_timed=wanted.is_by_time),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
-        return self._cursors.page(caller.ledger_id, request, position, found, lambda entry: entry.id)
+        return self._cursors.page(caller.ledger_id, request, position, found, key)
 
     async def list_postings(self, caller: Caller, reference: str, request: PageRequest) -> Page[RecordedPosting]:
         """An account's history, newest first. Its cursors are good under the id and the code alike."""
         account = await self._directory.get(caller.ledger_id, reference)
         request = replace(request, list_name=f"{request.list_name} of {account.id}")
         position = self._cursors.position(caller.ledger_id, request)
+        start, end = (parse_filter_time(position.filters, name) for name in ("effective_from", "effective_to"))
+        is_timed = start is not None or end is not None
+
+        def key(line: RecordedPosting) -> object:
+            return timed_key(line.effective_at, line.account_version) if is_timed else line.account_version
+
         async with self._database.work(caller.ledger_id) as connection:
             found = await list_postings(
                 connection,
                 caller.ledger_id,
                 account.id,
-                after_version=int(position.after) if position.after else None,
+                effective_from=start,
+                effective_to=end,
+                after=position.key(int, is_timed=is_timed),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
-        return self._cursors.page(caller.ledger_id, request, position, found, lambda line: line.account_version)
+        return self._cursors.page(caller.ledger_id, request, position, found, key)
 
 
 class _Recorded:

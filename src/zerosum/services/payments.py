@@ -25,7 +25,7 @@ from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
 from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
 from zerosum.services.fingerprint import fingerprint
-from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.times import parse_filter_time
 
 _NO_METADATA: Mapping[str, str] = {}
@@ -61,6 +61,7 @@ class Payments:
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
+        self._directory = directory
         self._cursors = cursors
         self.desk: Desk[PaymentOrder, RecordedPayment] = Desk(
             _PaymentKind(accounts, directory, currencies), committer, database, now
@@ -74,26 +75,35 @@ class Payments:
         return found[payment_id]
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedPayment]:
+        """Raises InvalidParameter, AccountNotFound for an account that is named and not there."""
         position = self._cursors.position(caller.ledger_id, request)
         filters = position.filters
+        account = await self._directory.find_filter(caller.ledger_id, filters)
         wanted = PaymentFilter(
+            account_id=None if account is None else account.id,
+            reference=filters.get("reference"),
             type=filters.get("type"),
             currency=filters.get("currency"),
             status=filters.get("status"),
-            effective_from=parse_filter_time(filters, "from"),
-            effective_to=parse_filter_time(filters, "to"),
+            effective_from=parse_filter_time(filters, "effective_from"),
+            effective_to=parse_filter_time(filters, "effective_to"),
             metadata=metadata_filters(filters),
         )
+
+        def key(payment: RecordedPayment) -> object:
+            number = payment.id if account is None else payment.account_versions[account.id]
+            return timed_key(payment.effective_at, number) if wanted.is_by_time else number
+
         async with self._database.work(caller.ledger_id) as connection:
             found = await list_payments(
                 connection,
                 caller.ledger_id,
                 wanted,
-                after=UUID(position.after) if position.after else None,
+                after=position.key(UUID if account is None else int, is_timed=wanted.is_by_time),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
-        return self._cursors.page(caller.ledger_id, request, position, found, lambda payment: payment.id)
+        return self._cursors.page(caller.ledger_id, request, position, found, key)
 
 
 class _PaymentKind:

@@ -10,10 +10,13 @@ from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import (
     DEFAULT_LIMIT,
     PAGE_PARAMETERS,
+    TIMES,
+    AsOf,
     Cursor,
+    EffectiveFrom,
+    EffectiveTo,
     Limit,
     Order,
-    TimeParameter,
     VersionParameter,
     check_span,
     page_request,
@@ -43,7 +46,7 @@ from zerosum.domain.ledger.account import AccountType
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.accounts import ChangeAccount, OpenAccount
-from zerosum.services.times import parse_day_or_time, parse_filter_time
+from zerosum.services.times import parse_as_of, parse_day_or_time
 
 Reference = Annotated[
     str,
@@ -153,13 +156,13 @@ def account_routes(services: Services) -> Routes:
     async def get_balance(
         call: TheCall,
         account: Reference,
-        as_of: TimeParameter = None,
-        recorded_as_of: TimeParameter = None,
+        as_of: AsOf = None,
+        recorded_as_of: AsOf = None,
         min_version: VersionParameter = 0,
     ) -> Response:
         given = {"as_of": as_of, "recorded_as_of": recorded_as_of}
         times = {name: text for name, text in given.items() if text is not None}
-        effective, recorded = parse_filter_time(times, "as_of"), parse_filter_time(times, "recorded_as_of")
+        effective, recorded = parse_as_of(times, "as_of"), parse_as_of(times, "recorded_as_of")
         if effective is not None or recorded is not None:
             if min_version:
                 raise InvalidParameter("`min_version` goes with the present balance only.", pointer="min_version")
@@ -177,8 +180,10 @@ def account_routes(services: Services) -> Routes:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         order: Order = None,
+        effective_from: EffectiveFrom = None,  # noqa: ARG001 - read with the other filters
+        effective_to: EffectiveTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
-        request = page_request(call, "postings", limit, cursor, order)
+        request = page_request(call, "postings", limit, cursor, order, TIMES)
         return list_body(await journal.list_postings(call.caller, account, request), posting_body)
 
     async def get_statement(
@@ -242,10 +247,10 @@ def account_routes(services: Services) -> Routes:
         list_postings,
         scope=read,
         refusals=(*OF_REFERENCE, errors.InvalidCursor),
-        query=PAGE_PARAMETERS,
+        query=(*PAGE_PARAMETERS, *TIMES),
         summary="Read an account's history",
         answer=ListOf[PostingResponse],
-        description="Every posting with the balance after it, newest first.",
+        description="Every posting with the balance after it, newest first; by `effective_at` where a time bounds it.",
     )
     routes.add(
         "GET",

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Response
 
 from zerosum.api.desk_routes import DeskRoutes, answer_of, is_dry_run, model_item_order, model_order
 from zerosum.api.endpoints import Routes, TheCall, as_response
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.lists import (
+    DEFAULT_LIMIT,
+    OLD_TIMES,
+    PAGE_PARAMETERS,
+    TIMES,
+    AccountFilter,
+    Cursor,
+    EffectiveFrom,
+    EffectiveTo,
+    Limit,
+    OldFrom,
+    OldTo,
+    Order,
+    page_request,
+)
 from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
 from zerosum.api.routes.payments import DryRun, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
@@ -33,6 +47,8 @@ from zerosum.services.journal import EntryOrder, RecordedEntry, ReversalOrder
 EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry's id.")]
 
 REFUSALS = (*OF_BOOKS, errors.Unbalanced)
+
+FILTERS = ("account", *TIMES, *OLD_TIMES)
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "fee": {
@@ -77,10 +93,13 @@ def journal_routes(services: Services) -> Routes:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         order: Order = None,
-        from_: Annotated[TimeParameter, Query(alias="from")] = None,  # noqa: ARG001 - read with the other filters
-        to: TimeParameter = None,  # noqa: ARG001
+        account: AccountFilter = None,  # noqa: ARG001 - read with the other filters
+        effective_from: EffectiveFrom = None,  # noqa: ARG001
+        effective_to: EffectiveTo = None,  # noqa: ARG001
+        from_: OldFrom = None,  # noqa: ARG001
+        to: OldTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
-        request = page_request(call, "journal entries", limit, cursor, order, ("from", "to"), ("metadata",))
+        request = page_request(call, "journal entries", limit, cursor, order, FILTERS, ("metadata",))
         return list_body(await journal.list(call.caller, request), entry_body)
 
     async def get_entry(call: TheCall, entry: EntryReference) -> dict[str, Any]:
@@ -141,10 +160,12 @@ def journal_routes(services: Services) -> Routes:
         scope=read,
         refusals=(errors.InvalidCursor,),
         families=("metadata",),
-        query=(*PAGE_PARAMETERS, "from", "to"),
+        named_in_body=(errors.AccountNotFound,),
+        query=(*PAGE_PARAMETERS, *FILTERS),
         summary="List journal entries",
         answer=ListOf[JournalEntryResponse],
-        description="Newest first. `from` and `to` bound `effective_at`: from inclusive, to exclusive.",
+        description="Newest first; of an `account` within a span of time by `effective_at`. All filters that are given "
+        "must fit. `effective_from` belongs to the span, `effective_to` does not.",
     )
     routes.add(
         "GET",

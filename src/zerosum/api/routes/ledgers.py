@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 
 from zerosum.api.endpoints import Routes, TheCall
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AsOf, Cursor, Limit, Order, page_request
 from zerosum.api.problems import problem
 from zerosum.api.render import render_time
 from zerosum.api.schemas.fields import id_path
@@ -199,7 +199,7 @@ def report_routes(services: Services) -> Routes:
         call: TheCall,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        as_of: TimeParameter = None,  # noqa: ARG001 - read with the other filters
+        as_of: AsOf = None,  # noqa: ARG001 - read with the other filters
     ) -> dict[str, Any]:
         request = page_request(call, "trial balance", limit, cursor, None, ("as_of",))
         return trial_balance_body(await balances.trial_balance(call.caller, request))

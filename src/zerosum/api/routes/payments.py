@@ -9,10 +9,24 @@ from pydantic import WithJsonSchema
 
 from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
 from zerosum.api.endpoints import Routes, TheCall, as_response
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.lists import (
+    DEFAULT_LIMIT,
+    OLD_TIMES,
+    PAGE_PARAMETERS,
+    TIMES,
+    AccountFilter,
+    Cursor,
+    EffectiveFrom,
+    EffectiveTo,
+    Limit,
+    OldFrom,
+    OldTo,
+    Order,
+    page_request,
+)
 from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
-from zerosum.api.schemas.fields import id_path
+from zerosum.api.schemas.fields import TEXT_MAX, id_path
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.payments import (
     PaymentItem,
@@ -43,6 +57,8 @@ Mode = Annotated[
 ]
 
 REFUSALS = (*OF_BOOKS, errors.SameAccount)
+
+FILTERS = ("account", "reference", "type", "currency", "status", *TIMES, *OLD_TIMES)
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "deposit": {
@@ -104,12 +120,16 @@ def payment_routes(services: Services) -> Routes:
         type: Annotated[PaymentTypeName | None, Query(description="Only these.")] = None,  # noqa: A002, ARG001 - read with the other filters
         currency: Annotated[str | None, Query(description="Only in this one.", max_length=12)] = None,  # noqa: ARG001
         status: Annotated[PaymentStatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001
-        from_: Annotated[TimeParameter, Query(alias="from")] = None,  # noqa: ARG001
-        to: TimeParameter = None,  # noqa: ARG001
+        account: AccountFilter = None,  # noqa: ARG001
+        reference: Annotated[  # noqa: ARG001
+            str | None, Query(description="Only what bears exactly this reference.", min_length=1, max_length=TEXT_MAX)
+        ] = None,
+        effective_from: EffectiveFrom = None,  # noqa: ARG001
+        effective_to: EffectiveTo = None,  # noqa: ARG001
+        from_: OldFrom = None,  # noqa: ARG001
+        to: OldTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
-        request = page_request(
-            call, "payments", limit, cursor, order, ("type", "currency", "status", "from", "to"), ("metadata",)
-        )
+        request = page_request(call, "payments", limit, cursor, order, FILTERS, ("metadata",))
         return list_body(await payments.list(call.caller, request), payment_body)
 
     async def get_payment(
@@ -163,10 +183,12 @@ def payment_routes(services: Services) -> Routes:
         scope=read,
         refusals=(errors.InvalidCursor,),
         families=("metadata",),
-        query=(*PAGE_PARAMETERS, "type", "currency", "status", "from", "to"),
+        named_in_body=(errors.AccountNotFound,),
+        query=(*PAGE_PARAMETERS, *FILTERS),
         summary="List payments",
         answer=ListOf[PaymentResponse],
-        description="Newest first. `from` and `to` bound `effective_at`: from inclusive, to exclusive.",
+        description="Newest first; of an `account` within a span of time by `effective_at`. All filters that are given "
+        "must fit. `effective_from` belongs to the span, `effective_to` does not.",
     )
     routes.add(
         "GET",
