@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     shutdown_seconds: Annotated[float, Field(gt=0, le=600)] = 8.0
+    statement_lines_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     pool_size: Annotated[int, Field(ge=1, le=100)] = 8
     lean_routes: bool = True
     """Answer the hottest routes without the web framework in between. Off only to compare."""

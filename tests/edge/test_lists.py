@@ -302,7 +302,10 @@ async def many(client: Client) -> None:
 
 async def rows_read(database: Database, ledger_id: LedgerId, page: Subquery) -> tuple[int, set[str]]:
     """How many rows of the large tables are looked at for a page, and by which indexes; none by reading a table."""
-    sql = select(page).compile(dialect=dialect.dialect(), compile_kwargs={"literal_binds": True})
+    sql = select(page).compile(
+        dialect=dialect.dialect(),  # type: ignore[no-untyped-call]
+        compile_kwargs={"literal_binds": True},
+    )
     async with database.work(ledger_id) as connection:
         await look_up_by_key(connection)
         plan = (
@@ -335,8 +338,11 @@ async def test_no_filter_reads_the_whole_ledger(
     ids = {}
     for code in ("busy:1", "quiet"):
         ids[code] = parse_id(Prefix.ACCOUNT, (await client.get(f"/v1/accounts/{code}")).json()["id"])
-    lately = {"effective_from": now() - timedelta(minutes=1)}
-    span = {"effective_from": datetime(2026, 1, 1, tzinfo=UTC), "effective_to": datetime(2026, 2, 1, tzinfo=UTC)}
+    lately: dict[str, Any] = {"effective_from": now() - timedelta(minutes=1)}
+    span: dict[str, Any] = {
+        "effective_from": datetime(2026, 1, 1, tzinfo=UTC),
+        "effective_to": datetime(2026, 2, 1, tzinfo=UTC),
+    }
     busy, quiet = ids["busy:1"], ids["quiet"]
     pages: Sequence[tuple[str, Callable[..., Subquery]]] = [
         ("payments_pkey", partial(payments_page, ledger_id, PaymentFilter())),

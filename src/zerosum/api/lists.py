@@ -106,7 +106,7 @@ def page_request(
 ) -> PageRequest:
     """The page that is asked for. `filters` and `families` name the narrowing parameters of this list."""
     given = check_parameters(call.query_string, frozenset((*PAGE_PARAMETERS, *filters)), families)
-    narrowing = {name: value for name, value in given.items() if name not in PAGE_PARAMETERS}
+    narrowing = {name: value for name, value in given.items() if name not in (*PAGE_PARAMETERS, "format")}
     _check_bounds(narrowing)
     return PageRequest(
         list_name=list_name,

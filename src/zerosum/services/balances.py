@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -14,7 +14,7 @@ from zerosum.db.accounts import find_account
 from zerosum.db.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
 from zerosum.db.balances import currency_totals, totals_as_of, trial_balance_lines
 from zerosum.db.engine import Database
-from zerosum.domain.errors import AccountNotFound, VersionNotReached
+from zerosum.domain.errors import AccountNotFound, TooManyItems, VersionNotReached
 from zerosum.domain.ledger.account import AccountState, Side
 from zerosum.domain.money import Currency, render_amount, subtract
 from zerosum.services.account_directory import AccountDirectory, AccountName
@@ -22,6 +22,9 @@ from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
 from zerosum.services.paging import Cursors, Page, PageRequest
 from zerosum.services.times import parse_as_of
+
+TRIAL_BALANCE_LINES_MAX = 10_000
+"""Of a trial balance that is asked for as a whole."""
 
 
 class BalanceReader(Protocol):
@@ -151,6 +154,17 @@ class Balances:
             currencies=[await self._currency_total(caller, *total) for total in totals],
             accounts=self._cursors.page(caller.ledger_id, request, position, lines, lambda line: line.code),
         )
+
+    async def whole_trial_balance(
+        self, caller: Caller, request: PageRequest, lines_max: int = TRIAL_BALANCE_LINES_MAX
+    ) -> TrialBalance:
+        """All accounts at once. Raises TooManyItems where they are more than fit."""
+        whole = await self.trial_balance(caller, replace(request, limit=lines_max))
+        if whole.accounts.next_cursor is not None:
+            raise TooManyItems(
+                f"The ledger has more than {lines_max} accounts: ask for pages, with `limit`.", lines_max=lines_max
+            )
+        return whole
 
     async def _state(self, caller: Caller, account: AccountName) -> AccountState:
         async with self._database.work(caller.ledger_id) as connection:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import Header, Path, Query, Response
+from fastapi import Path, Query, Response
 
+from zerosum.api.csv_text import Accept, Format, csv_response, wants_csv
 from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import (
     DEFAULT_LIMIT,
@@ -64,9 +65,6 @@ CodePrefix = Annotated[
 ]
 DayOrTime = Annotated[
     str, Query(description="A day (from midnight UTC) or a time in RFC 3339.", examples=["2026-11-01"])
-]
-Format = Annotated[
-    Literal["json", "csv"] | None, Query(description="`csv` as `Accept: text/csv` does; `json` by default.")
 ]
 
 OF_REFERENCE: tuple[Refusal, ...] = (errors.InvalidId, errors.AccountNotFound)
@@ -192,13 +190,13 @@ def account_routes(services: Services) -> Routes:
         from_: Annotated[DayOrTime, Query(alias="from")],
         to: DayOrTime,
         format: Format = None,  # noqa: A002 - the parameter's name
-        accept: Annotated[str, Header(include_in_schema=False)] = "",
+        accept: Accept = "",
     ) -> Response:
         start, end = parse_day_or_time(from_, "from"), parse_day_or_time(to, "to")
         check_span(start, end)
         statement = await statements.get(call.caller, account, start=start, end=end)
-        if format == "csv" or (format is None and _wants_csv(accept)):
-            return Response(statement_csv(statement), media_type="text/csv; charset=utf-8; header=present")
+        if wants_csv(format, accept):
+            return csv_response(statement_csv(statement))
         return as_response(json_answer(200, statement_body(statement)))
 
     read, write = Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE
@@ -263,7 +261,8 @@ def account_routes(services: Services) -> Routes:
         answer=StatementResponse,
         also_as=("text/csv",),
         description="What happened to the posted balance from `from` to before `to`, by `effective_at`, at most 366 "
-        "days. JSON, or CSV with `format=csv` or `Accept: text/csv`.",
+        "days and as many lines as the service allows. Each line says why and with whom. JSON, or CSV with "
+        "`format=csv` or `Accept: text/csv`.",
     )
     for name, endpoint, does, what in (
         ("freeze", freeze, "Freeze an account", "It takes no postings until it is unfrozen."),
@@ -306,9 +305,3 @@ def account_routes(services: Services) -> Routes:
         description="Members that are not there stay as they are; null takes a name or limit away.",
     )
     return routes
-
-
-def _wants_csv(accept: str) -> bool:
-    """Whether the header names CSV and not JSON before it."""
-    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
-    return next((kind == "text/csv" for kind in kinds if kind in ("text/csv", "application/json")), False)
