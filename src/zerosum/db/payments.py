@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, and_, bindparam, func, not_, select
+from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, bindparam, cast, func, not_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,11 +19,31 @@ from zerosum.db.tables import accounts, journal_entries, payments, postings
 from zerosum.domain.payments.payment import PaymentStatus, PaymentType
 
 
+class Line(Protocol):
+    """A posting as it left its account."""
+
+    @property
+    def account_id(self) -> UUID: ...
+    @property
+    def balance_after(self) -> Decimal: ...
+    @property
+    def held_after(self) -> Decimal: ...
+
+
+class RecordedLine(NamedTuple):
+    """The same out of the journal."""
+
+    account_id: UUID
+    account_version: int
+    balance_after: Decimal
+    held_after: Decimal
+
+
 @dataclass(slots=True, kw_only=True)
 class RecordedPayment:
     """Not frozen only because one is made for every payment.
 
-    `account_versions` are those its first journal entry gave, in the order of its postings.
+    `account_versions` are those its first journal entry gave, in the order of its postings, which are its `lines`.
     """
 
     id: UUID
@@ -42,6 +62,7 @@ class RecordedPayment:
     created_at: datetime
     metadata: Mapping[str, str]
     account_versions: Mapping[UUID, int]
+    lines: Sequence[Line]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +162,12 @@ def _conditions(wanted: PaymentFilter) -> Iterator[ColumnElement[bool]]:
 def _select(ledger_id: UUID) -> Select[Any]:
     payer, payee = accounts.alias("payer"), accounts.alias("payee")
     line = postings.alias("line")
-    versions = (
-        select(
-            func.jsonb_agg(
-                aggregate_order_by(func.jsonb_build_array(line.c.account_id, line.c.account_version), line.c.place)
-            )
-        )
+    # Amounts as text: a JSON number would be read as a float.
+    left = func.jsonb_build_array(
+        line.c.account_id, line.c.account_version, cast(line.c.balance_after, Text), cast(line.c.held_after, Text)
+    )
+    lines = (
+        select(func.jsonb_agg(aggregate_order_by(left, line.c.place)))
         .where(line.c.ledger_id == ledger_id, line.c.entry_id == payments.c.id)
         .scalar_subquery()
     )
@@ -158,7 +179,7 @@ def _select(ledger_id: UUID) -> Select[Any]:
             journal_entries.c.effective_at,
             journal_entries.c.posted_at.label("created_at"),
             journal_entries.c.metadata,
-            versions.label("account_versions"),
+            lines.label("lines"),
         )
         .join(
             journal_entries,
@@ -171,6 +192,10 @@ def _select(ledger_id: UUID) -> Select[Any]:
 
 
 def _payment(row: Row[Any]) -> RecordedPayment:
+    lines = [
+        RecordedLine(UUID(account_id), version, Decimal(posted), Decimal(held))
+        for account_id, version, posted, held in row.lines
+    ]
     return RecordedPayment(
         id=row.id,
         type=PaymentType(row.type),
@@ -187,5 +212,6 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         effective_at=row.effective_at,
         created_at=row.created_at,
         metadata=row.metadata or {},
-        account_versions={UUID(account_id): version for account_id, version in row.account_versions},
+        account_versions={line.account_id: line.account_version for line in lines},
+        lines=lines,
     )

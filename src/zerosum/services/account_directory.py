@@ -67,7 +67,16 @@ class AccountDirectory:
         name = None if id_ is None else self._names.get((ledger_id, render_id(Prefix.ACCOUNT, id_)))
         if name is not None:
             return name
-        raise AccountNotFound("This ledger has no such account.", pointer=pointer)
+        raise AccountNotFound(f"This ledger has no account {reference}.", pointer=pointer, account=reference)
+
+    def all_missing(self, ledger_id: UUID, first: AccountNotFound, rest: Iterable[tuple[str, str]]) -> AccountNotFound:
+        """A request may name several accounts that are not there: all are told at once. `rest` is (name, pointer)."""
+        for reference, pointer in rest:
+            try:
+                self.known(ledger_id, reference, is_prepared=True, pointer=pointer)
+            except (AccountNotFound, InvalidId) as another:
+                first.others.append(another)
+        return first
 
     async def get(self, ledger_id: UUID, reference: str) -> AccountName:
         """Raises InvalidId for what can name no account, AccountNotFound for what names none of this ledger."""

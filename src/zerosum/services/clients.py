@@ -150,6 +150,7 @@ class _ClientKind:
                 ids.append(account.state.id)
             else:
                 ids.append(self._directory.known(ledger_id, wanted, is_prepared=is_prepared, pointer="/client").id)
+        codes: dict[UUID, str] = {ids[0]: code, ids[1]: self._clearing}
         extras: dict[str, Any] = {} if money is None else {"money": money}
         cls = CLIENT_COMMANDS[order.type]
         if cls is ClientChargeback:
@@ -160,13 +161,14 @@ class _ClientKind:
             idempotency_key=order.idempotency_key,
             fingerprint=_fingerprint(order, money),
             actor=caller.actor,
+            codes=codes,
             client=order.client,
             tx=order.tx,
             client_id=ids[0],
             clearing_id=ids[1],
             **extras,
         )
-        return Prepared(command, {ids[0]: code, ids[1]: self._clearing})
+        return Prepared(command, codes)
 
     async def prepare(self, caller: Caller, orders: Sequence[ClientOrder], *, may_write: bool) -> Imagined:
         """Load the clients, and make those that are new; and their currency and clearing account on first use."""

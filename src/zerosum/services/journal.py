@@ -12,7 +12,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.journal import EntryFilter, find_entries, list_entries, list_postings
 from zerosum.db.journal import RecordedEntry as RecordedEntry  # shown by the routes
 from zerosum.db.journal import RecordedPosting as RecordedPosting
-from zerosum.domain.errors import InvalidState, JournalEntryNotFound
+from zerosum.domain.errors import AccountNotFound, InvalidState, JournalEntryNotFound
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId
 from zerosum.domain.ledger.account import Side
@@ -176,7 +176,12 @@ class _EntryKind(_Recorded):
                 ledger_id, line.currency, is_prepared=is_prepared, pointer=f"{here}/currency"
             )
             money = Money.parse(line.amount, currency, pointer=f"{here}/amount")
-            account = self._directory.known(ledger_id, line.account, is_prepared=is_prepared, pointer=f"{here}/account")
+            try:
+                account = self._directory.known(
+                    ledger_id, line.account, is_prepared=is_prepared, pointer=f"{here}/account"
+                )
+            except AccountNotFound as missing:
+                raise self._directory.all_missing(ledger_id, missing, _named_after(order, index)) from None
             names[account.id] = account.code
             postings.append(Posting(account.id, line.side, money))
         command = PostEntry(
@@ -186,6 +191,8 @@ class _EntryKind(_Recorded):
             fingerprint=_fingerprint(order, postings),
             actor=caller.actor,
             metadata=order.metadata,
+            codes=names,
+            called=[line.account for line in order.postings],
             entry=JournalEntry(order.reason, tuple(postings), order.effective_at),
         )
         return Prepared(command, names)
@@ -228,6 +235,7 @@ class _ReversalKind(_Recorded):
             money = Money(line.amount, currency)
             postings.append(Posting(AccountId(line.account_id), line.side, money, line.layer, line.releases))
         original_id = JournalEntryId(original.id)
+        names = {line.account_id: line.account_code for line in original.postings}
         command = Reverse(
             id=new_uuid(),
             ledger_id=caller.ledger_id,
@@ -236,8 +244,9 @@ class _ReversalKind(_Recorded):
             actor=caller.actor,
             entry=reversal(original_id, postings, order.reason),
             original_id=original_id,
+            codes=names,
         )
-        return Prepared(command, {line.account_id: line.account_code for line in original.postings})
+        return Prepared(command, names)
 
     async def prepare(
         self,
@@ -249,6 +258,11 @@ class _ReversalKind(_Recorded):
         lines = [line for order in orders if order.original is not None for line in order.original.postings]
         await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
         return NOTHING_IMAGINED
+
+
+def _named_after(order: EntryOrder, index: int) -> list[tuple[str, str]]:
+    """The accounts of the lines that follow, and where they stand."""
+    return [(line.account, f"/postings/{place}/account") for place, line in enumerate(order.postings) if place > index]
 
 
 def _no_such_entry() -> JournalEntryNotFound:

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
+from zerosum.db.payments import Line as Line  # shown by the routes
 from zerosum.db.payments import PaymentFilter, find_payments, list_payments
 from zerosum.db.payments import RecordedPayment as RecordedPayment  # shown by the routes
-from zerosum.domain.errors import PaymentNotFound, ValidationFailed
+from zerosum.domain.errors import AccountNotFound, PaymentNotFound, ValidationFailed
 from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
@@ -125,8 +126,13 @@ class _PaymentKind:
         known: Callable[..., AccountName] = self._directory.known
         if clearing in imagined:
             known = functools.partial(self._known_or_imagined, imagined)
-        payer = known(ledger_id, order.payer or clearing, is_prepared=is_prepared, pointer="/from")
-        payee = known(ledger_id, order.payee or clearing, is_prepared=is_prepared, pointer="/to")
+        called = order.payer or clearing, order.payee or clearing
+        try:
+            payer = known(ledger_id, called[0], is_prepared=is_prepared, pointer="/from")
+        except AccountNotFound as missing:
+            raise self._directory.all_missing(ledger_id, missing, [(called[1], "/to")]) from None
+        payee = known(ledger_id, called[1], is_prepared=is_prepared, pointer="/to")
+        codes: dict[UUID, str] = {payer.id: payer.code, payee.id: payee.code}
         command = Pay(
             id=new_uuid(),
             ledger_id=ledger_id,
@@ -134,6 +140,8 @@ class _PaymentKind:
             fingerprint=_fingerprint(order, money),
             actor=caller.actor,
             metadata=order.metadata,
+            codes=codes,
+            called=called,
             type=order.type,
             money=money,
             payer_id=payer.id,
@@ -142,7 +150,7 @@ class _PaymentKind:
             description=order.description,
             effective_at=order.effective_at,
         )
-        return Prepared(command, {payer.id: payer.code, payee.id: payee.code})
+        return Prepared(command, codes)
 
     async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined:
         """Load what is named; make the clearing account of a currency on its first use."""
@@ -195,6 +203,7 @@ class _PaymentKind:
             created_at=entry.posted_at,
             metadata=entry.metadata,
             account_versions=entry.account_versions,
+            lines=entry.postings,
         )
 
     async def recorded(

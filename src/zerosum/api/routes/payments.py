@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import Query, Response
 from pydantic import WithJsonSchema
 
-from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
-from zerosum.api.endpoints import Routes, TheCall, as_response
+from zerosum.api.desk_routes import DeskRoutes, body_with, model_item_order, model_order
+from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
 from zerosum.api.lists import (
     DEFAULT_LIMIT,
     OLD_TIMES,
@@ -55,6 +56,13 @@ Mode = Annotated[
     Query(description="`atomic`: all or nothing; `independent`: each by itself."),
     WithJsonSchema({"type": "string", "enum": ["atomic", "independent"], "default": "independent"}),
 ]
+
+Include = Annotated[
+    Any,
+    Query(description="`balances`: how the accounts stood right after it, the same in every replay."),
+    WithJsonSchema({"type": "string", "enum": ["balances"]}),
+]
+SHOWN = frozenset({"include"})
 
 REFUSALS = (*OF_BOOKS, errors.SameAccount)
 
@@ -104,12 +112,18 @@ def payment_routes(services: Services) -> Routes:
         order_of=model_order(PaymentRequest),
         item_order_of=model_item_order(PaymentItem),
         body_of=payment_body,
+        lines_of=attrgetter("lines"),
     )
 
-    async def make_payment(call: TheCall, dry_run: DryRun = None) -> Response:  # noqa: ARG001 - the desk reads it
+    async def make_payment(call: TheCall, dry_run: DryRun = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
         return as_response(await desk.single(call))
 
-    async def make_payments(call: TheCall, mode: Mode = None, dry_run: DryRun = None) -> Response:  # noqa: ARG001
+    async def make_payments(
+        call: TheCall,
+        mode: Mode = None,  # noqa: ARG001 - the desk reads them
+        dry_run: DryRun = None,  # noqa: ARG001
+        include: Include = None,  # noqa: ARG001
+    ) -> Response:
         return as_response(await desk.bulk(call))
 
     async def list_payments(
@@ -133,9 +147,12 @@ def payment_routes(services: Services) -> Routes:
         return list_body(await payments.list(call.caller, request), payment_body)
 
     async def get_payment(
-        call: TheCall, payment: Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")]
+        call: TheCall,
+        payment: Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")],
+        include: Include = None,  # noqa: ARG001 - read with what else may be shown
     ) -> dict[str, Any]:
-        return payment_body(await payments.get(call.caller, parse_id(Prefix.PAYMENT, payment)))
+        shown = body_with(check_parameters(call.query_string, SHOWN), payment_body, attrgetter("lines"))
+        return shown(await payments.get(call.caller, parse_id(Prefix.PAYMENT, payment)))
 
     read, write = Scope.PAYMENTS_READ, Scope.PAYMENTS_WRITE
     routes.add(
@@ -147,7 +164,7 @@ def payment_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         needs_key=True,
         lean=desk.single,
-        query=("dry_run",),
+        query=("dry_run", "include"),
         summary="Make a payment",
         answer=PaymentResponse,
         reads=PaymentRequest,
@@ -166,7 +183,7 @@ def payment_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         body_bytes_max=BULK_BODY_BYTES_MAX,
         lean=desk.bulk,
-        query=("mode", "dry_run"),
+        query=("mode", "dry_run", "include"),
         refusals=(*OF_KEYS, *REFUSALS),
         named_in_body=(errors.AccountNotFound,),
         summary="Make up to 1,000 payments",
@@ -195,6 +212,7 @@ def payment_routes(services: Services) -> Routes:
         "/v1/payments/{payment}",
         get_payment,
         scope=read,
+        query=("include",),
         refusals=(errors.InvalidId, errors.PaymentNotFound),
         summary="Read a payment",
         answer=PaymentResponse,
