@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     api_key_pepper: SecretStr | None = None
     cursor_secret: SecretStr | None = None
     master_keys: SecretStr | None = None
-    """`id:key` pairs of 32 bytes in base64 or hex, separated by commas; the first one is current, the others still open."""
+    """`id:key` pairs of 32 bytes in base64 or hex, separated by commas; the first is current, the others still open."""
     token_audience: str = "zerosum"  # noqa: S105 - a name, not a secret
     token_seconds: Annotated[int, Field(ge=30, le=3600)] = 900
     trusted_issuers: Annotated[list[IssuerSettings], NoDecode] = []
@@ -144,6 +144,7 @@ class Settings(BaseSettings):
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     shutdown_seconds: Annotated[float, Field(gt=0, le=600)] = 8.0
+    statement_lines_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     pool_size: Annotated[int, Field(ge=1, le=100)] = 8
     lean_routes: bool = True
     """Answer the hottest routes without the web framework in between. Off only to compare."""

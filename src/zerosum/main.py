@@ -148,7 +148,7 @@ class Service:
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
-            statements=Statements(self.database, directory, currencies),
+            statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),
         )
 
         # Keys, tokens, metrics.

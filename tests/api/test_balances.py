@@ -127,7 +127,7 @@ async def test_a_balance_as_recorded_counts_what_was_written_by_then(client: Cli
     [
         "",
         "now",
-        "2026-01-01",
+        "2026-1-1",
         "2026-01-01T00:00:00",
         "2026-01-01 00:00:00Z",
         "2026-01-01T24:00:00Z",

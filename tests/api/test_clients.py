@@ -88,7 +88,8 @@ async def test_a_deposit_goes_through_a_dispute_to_its_chargeback(client: Client
         assert (await client.get("/v1/transactions/70")).json()["status"] == statuses[-1]
     assert statuses == ["disputed", "resolved", "disputed", "charged_back"]
     found = (await client.get("/v1/clients/7")).json()
-    assert found == {"client": 7, "available": "0.0000", "held": "0.0000", "total": "0.0000", "locked": True}
+    figures = {"available": "0.0000", "held": "0.0000", "total": "0.0000"}
+    assert found == {"client": 7, **figures, "currency": "XTS", "locked": True}
     assert (await client.get("/v1/accounts/clients:7")).json()["status"] == "frozen"
     refused(await command(client, "deposit", 7, 71, "1"), 409, "client_locked", "/client")
 

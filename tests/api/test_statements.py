@@ -21,6 +21,9 @@ from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
 from zerosum.services.statements import Statements
 
+SAID_BESIDE = ("running_balance", "reason", "reference", "description", "counterparty")
+"""What a line says beyond the posting itself."""
+
 NOVEMBER = {"from": "2025-11-01", "to": "2025-12-01"}
 
 
@@ -84,7 +87,7 @@ async def test_it_holds_what_happened_in_the_span_in_the_order_in_which_it_happe
     ]
     history = (await client.get("/v1/accounts/a/postings")).json()["data"]
     for line in found["lines"]:
-        assert {name: value for name, value in line.items() if name != "running_balance"} in history
+        assert {name: value for name, value in line.items() if name not in SAID_BESIDE} in history
 
 
 async def test_statements_that_follow_each_other_fit_together(client: Client) -> None:
@@ -145,7 +148,7 @@ async def test_the_csv_says_the_same(client: Client) -> None:
     assert (closing["line"], closing["running_balance"]) == ("closing", found["closing"])
     for row, line in zip(lines, found["lines"], strict=True):
         assert row.pop("line") == "posting"
-        assert row == {name: str(line[name]) for name in row}
+        assert row == {name: "" if line[name] is None else str(line[name]) for name in row}
     assert Decimal(opening["running_balance"]) + Decimal("5.00") == Decimal(closing["running_balance"])
 
 
@@ -185,5 +188,6 @@ async def test_more_lines_than_fit_are_refused_and_not_cut(
     enough = Statements(database, directory, currencies, lines_max=3)
     assert len((await enough.get(caller, "a", **span)).lines) == 3
     too_few = Statements(database, directory, currencies, lines_max=2)
-    with pytest.raises(TooManyItems, match="shorter"):
+    with pytest.raises(TooManyItems, match="shorter") as refusal:
         await too_few.get(caller, "a", **span)
+    assert refusal.value.facts == {"lines_max": 2}

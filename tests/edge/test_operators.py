@@ -29,9 +29,9 @@ from zerosum.gateway.principal import ALL_SCOPES, TENANT_SCOPES, Scope, principa
 from zerosum.gateway.trusted_issuers import TOKEN_SECONDS_MAX, TrustedIssuer
 from zerosum.main import Service
 from zerosum.services import api_key_text
-from zerosum.services.addresses import parse_network
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.key_grants import KeyLifetimes, NewKey
+from zerosum.services.networks import parse_network
 
 WHO_MAY = {
     "GET /healthz": "anybody",

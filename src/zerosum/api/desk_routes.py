@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 from zerosum.api.endpoints import check_parameters, json_answer
 from zerosum.api.problems import problem, render, status_of
 from zerosum.api.schemas.accounts import state_body
+from zerosum.api.schemas.bulk import balances_after
 from zerosum.api.validation import validated
 from zerosum.domain.errors import DomainError, InvalidParameter, TooManyItems, UnknownField, ValidationFailed
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.gateway.json_structure import pointer_step
 from zerosum.gateway.routing import Answer, Call
 from zerosum.services.desk import BULK_ITEMS_MAX, Desk, Done, Rehearsed
+from zerosum.services.payments import Line
 
 Order = TypeVar("Order", bound=Any)
 View = TypeVar("View")
@@ -31,24 +33,30 @@ class DeskRoutes(Generic[Order, View]):
         order_of: Callable[[Any, str], Order],
         item_order_of: Callable[[Any], Order],
         body_of: Callable[[View], dict[str, Any]],
+        lines_of: Callable[[View], Iterable[Line]] | None = None,
     ) -> None:
+        """`lines_of` gives the postings of what is shown, where answers may carry the balances after them."""
         self._desk = desk
         self._order_of = order_of
         self._item_order_of = item_order_of
         self._body_of = body_of
+        self._lines_of = lines_of
+        self._parameters = frozenset({"dry_run"} if lines_of is None else {"dry_run", "include"})
 
     async def single(self, call: Call) -> Answer:
-        is_rehearsal = is_dry_run(call)
+        parameters = check_parameters(call.query_string, self._parameters)
+        is_rehearsal, body_of = flag(parameters, "dry_run"), body_with(parameters, self._body_of, self._lines_of)
         order = self._order_of(call.content, call.idempotency_key or "")
-        return await answer_of(call, self._desk, order, self._body_of, is_rehearsal=is_rehearsal)
+        return await answer_of(call, self._desk, order, body_of, is_rehearsal=is_rehearsal)
 
     async def bulk(self, call: Call) -> Answer:
         """Each item judged by itself, or all or nothing; or a rehearsal of either."""
-        parameters = check_parameters(call.query_string, frozenset({"mode", "dry_run"}))
+        parameters = check_parameters(call.query_string, self._parameters | {"mode"})
+        body_of = body_with(parameters, self._body_of, self._lines_of)
         mode = parameters.get("mode", "independent")
         if mode not in ("atomic", "independent"):
             raise InvalidParameter("The mode is `atomic` or `independent`.", pointer="mode")
-        is_rehearsal, is_atomic = _flag(parameters, "dry_run"), mode == "atomic"
+        is_rehearsal, is_atomic = flag(parameters, "dry_run"), mode == "atomic"
         orders = [self._item(item) for item in _items(call.content)]
         if is_rehearsal:
             answered: Any = await self._desk.rehearse(call.caller, orders, is_atomic=is_atomic)
@@ -61,7 +69,7 @@ class DeskRoutes(Generic[Order, View]):
             refusal.facts["index"] = index
             return render(refusal, call.request_id, call.path, _place(index))
         results = answered.results if isinstance(answered, Rehearsed) else answered
-        content = {"results": [self._result(call, index, item) for index, item in enumerate(results)]}
+        content = {"results": [self._result(call, index, item, body_of) for index, item in enumerate(results)]}
         return json_answer(200, content | (_shown(answered) if isinstance(answered, Rehearsed) else {}))
 
     def _item(self, item: Any) -> Order | DomainError:
@@ -70,7 +78,9 @@ class DeskRoutes(Generic[Order, View]):
         except DomainError as refusal:
             return refusal
 
-    def _result(self, call: Call, index: int, result: Done[View] | DomainError) -> dict[str, Any]:
+    def _result(
+        self, call: Call, index: int, result: Done[View] | DomainError, body_of: Callable[[View], dict[str, Any]]
+    ) -> dict[str, Any]:
         if isinstance(result, DomainError):
             content = {
                 "index": index,
@@ -79,7 +89,7 @@ class DeskRoutes(Generic[Order, View]):
             }
             is_replay = result.is_replay
         else:
-            content = {"index": index, "status": CREATED, "data": self._body_of(result.view)}
+            content = {"index": index, "status": CREATED, "data": body_of(result.view)}
             is_replay = result.is_replay
         if is_replay:
             content["replayed"] = True
@@ -102,8 +112,18 @@ async def answer_of(
     return json_answer(200, body_of(result.view) | _shown(rehearsed), is_replay=result.is_replay)
 
 
-def is_dry_run(call: Call) -> bool:
-    return _flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+def body_with(
+    parameters: Mapping[str, str],
+    body_of: Callable[[View], dict[str, Any]],
+    lines_of: Callable[[View], Iterable[Line]] | None,
+) -> Callable[[View], dict[str, Any]]:
+    """What is shown, with what `include` asks for beside it."""
+    wanted = parameters.get("include")
+    if wanted is None or lines_of is None:
+        return body_of
+    if wanted != "balances":
+        raise InvalidParameter("What can be included are `balances`.", pointer="include")
+    return lambda view: body_of(view) | {"balances": balances_after(lines_of(view))}
 
 
 def _shown(rehearsed: Rehearsed[Any]) -> dict[str, Any]:
@@ -152,7 +172,7 @@ def _place(index: int) -> str:
     return f"/items/{index}"
 
 
-def _flag(parameters: dict[str, str], name: str) -> bool:
+def flag(parameters: dict[str, str], name: str) -> bool:
     text = parameters.get(name, "false")
     if text not in ("true", "false"):
         raise InvalidParameter("This is `true` or `false`.", pointer=name)

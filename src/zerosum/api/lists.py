@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from zerosum.api.endpoints import check_parameters
 from zerosum.domain.errors import InvalidParameter
 from zerosum.gateway.routing import Call
-from zerosum.services.paging import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, PageRequest
+from zerosum.services.paging import OLD_NAMES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, PageRequest, with_new_names
 from zerosum.services.times import parse_filter_time
 
 PAGE_PARAMETERS = ("limit", "cursor", "order")
@@ -50,10 +51,45 @@ VersionParameter = Annotated[
     BeforeValidator(_digits),
     Query(ge=0, le=10**15, description="A version a write has returned: the answer is at least as new."),
 ]
-TimeParameter = Annotated[
+AsOf = Annotated[
     str | None,
-    Query(description="RFC 3339, with its zone.", examples=["2026-11-21T09:30:00Z"]),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    Query(
+        description="A time (RFC 3339, with its zone), or a day, which stands for its end in UTC.",
+        examples=["2026-11-21T09:30:00Z"],
+    ),
+    WithJsonSchema({"type": "string"}),
+]
+_BOUND = "A day (from midnight UTC) or a time in RFC 3339, with its zone."
+EffectiveFrom = Annotated[
+    str | None,
+    Query(description=f"Only what happened then or later. {_BOUND}", examples=["2026-11-01"]),
+    WithJsonSchema({"type": "string"}),
+]
+EffectiveTo = Annotated[
+    str | None,
+    Query(description=f"Only what happened before. {_BOUND}", examples=["2026-12-01"]),
+    WithJsonSchema({"type": "string"}),
+]
+OldFrom = Annotated[
+    str | None,
+    Query(alias="from", description="The old name of `effective_from`.", deprecated=True),
+    WithJsonSchema({"type": "string"}),
+]
+OldTo = Annotated[
+    str | None,
+    Query(alias="to", description="The old name of `effective_to`.", deprecated=True),
+    WithJsonSchema({"type": "string"}),
+]
+TIMES = ("effective_from", "effective_to")
+OLD_TIMES = tuple(OLD_NAMES)
+
+AccountFilter = Annotated[
+    str | None,
+    Query(
+        description="Only what concerns this account, by its id or its code.",
+        examples=["customers:alice"],
+        min_length=1,
+    ),
 ]
 
 DEFAULT_LIMIT = PAGE_SIZE_DEFAULT
@@ -70,22 +106,34 @@ def page_request(
 ) -> PageRequest:
     """The page that is asked for. `filters` and `families` name the narrowing parameters of this list."""
     given = check_parameters(call.query_string, frozenset((*PAGE_PARAMETERS, *filters)), families)
-    narrowing = {name: value for name, value in given.items() if name not in PAGE_PARAMETERS}
-    start, end = parse_filter_time(narrowing, "from"), parse_filter_time(narrowing, "to")
-    if start is not None and end is not None:
-        check_span(start, end)
+    narrowing = {name: value for name, value in given.items() if name not in (*PAGE_PARAMETERS, "format")}
+    _check_bounds(narrowing)
     return PageRequest(
         list_name=list_name,
         limit=limit,
         cursor=cursor,
         is_ascending=None if order is None else order == "asc",
-        filters=narrowing,
+        filters=with_new_names(narrowing),
     )
 
 
-def check_span(start: datetime, end: datetime) -> None:
+def _check_bounds(narrowing: Mapping[str, str]) -> None:
+    """The times that bound a list, by the names they were given. Raises InvalidParameter."""
+    called: list[str] = []
+    for old, new in OLD_NAMES.items():
+        if old in narrowing and new in narrowing:
+            raise InvalidParameter(f"`{old}` is the old name of `{new}`: give one of them.", pointer=old)
+        called.append(old if old in narrowing else new)
+    start, end = (parse_filter_time(narrowing, name) for name in called)
+    if start is not None and end is not None:
+        check_span(start, end, *called)
+
+
+def check_span(start: datetime, end: datetime, start_name: str = "from", end_name: str = "to") -> None:
     """Raises InvalidParameter."""
     if start > end:
-        raise InvalidParameter("`from` lies after `to`.", pointer="from")
+        raise InvalidParameter(f"`{start_name}` lies after `{end_name}`.", pointer=start_name)
     if end - start > SPAN_MAX:
-        raise InvalidParameter(f"From `from` to `to` it is at most {SPAN_MAX.days} days.", pointer="to")
+        raise InvalidParameter(
+            f"From `{start_name}` to `{end_name}` it is at most {SPAN_MAX.days} days.", pointer=end_name
+        )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -114,7 +114,7 @@ async def list_accounts(
     if wanted.status is not None:
         statement = statement.where(accounts.c.status == wanted.status)
     if wanted.code_prefix is not None:
-        statement = statement.where(accounts.c.code.startswith(wanted.code_prefix, autoescape=True))
+        statement = statement.where(begins_with(accounts.c.code, wanted.code_prefix))
     for key, value in wanted.metadata.items():
         statement = statement.where(accounts.c.metadata[key].astext == value)
     rows = await connection.execute(paged(statement, accounts.c.id, after, limit, is_ascending=is_ascending))
@@ -137,6 +137,14 @@ def paged(
     if after is not None:
         statement = statement.where(key > after if is_ascending else key < after)
     return statement.order_by(key.asc() if is_ascending else key.desc()).limit(limit)
+
+
+def begins_with(code: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
+    """Taken literally. Not LIKE, which row-level security keeps from using an index: it compares byte by byte.
+
+    Nothing in a code sorts as high as a tilde.
+    """
+    return and_(code.bool_op("~>=~")(prefix), code.bool_op("~<~")(f"{prefix}~"))
 
 
 def _is_named(id_: UUID | None, code: str | None) -> ColumnElement[bool]:

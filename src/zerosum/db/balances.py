@@ -32,10 +32,15 @@ async def totals_as_of(
     account_id: UUID,
     normal_side: Side,
     *,
-    effective: datetime | None,
-    recorded: datetime | None,
+    effective: datetime | None = None,
+    recorded: datetime | None = None,
+    before: datetime | None = None,
+    since: datetime | None = None,
 ) -> Totals:
-    """Over all postings effective at or before `effective` and written at or before `recorded`."""
+    """Over all postings effective at or before `effective` and written at or before `recorded`.
+
+    Or over those effective before an instant, or since then.
+    """
     outgoing = "d" if normal_side is Side.CREDIT else "c"
     statement = select(
         _sum(_is_posted("d")),
@@ -49,6 +54,10 @@ async def totals_as_of(
         statement = statement.where(postings.c.effective_at <= effective)
     if recorded is not None:
         statement = statement.where(postings.c.posted_at <= recorded)
+    if before is not None:
+        statement = statement.where(postings.c.effective_at < before)
+    if since is not None:
+        statement = statement.where(postings.c.effective_at >= since)
     row = (await connection.execute(statement)).one()
     return Totals(debits=row[0], credits=row[1], held=row[2], version=row[3])
 

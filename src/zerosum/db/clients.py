@@ -13,7 +13,8 @@ from sqlalchemy import Row, Select, and_, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.accounts import account_of, paged, select_accounts
+from zerosum.db.accounts import account_of, begins_with, paged, select_accounts
+from zerosum.db.pages import within
 from zerosum.db.tables import accounts, client_transactions, journal_entries, postings
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import LedgerId
@@ -25,6 +26,7 @@ from zerosum.domain.payments.clients import (
     ClientTransaction,
     ClientTransactionStatus,
     ClientTransactionType,
+    client_code,
 )
 
 _STATUSES = {
@@ -35,6 +37,8 @@ _STATUSES = {
     ClientCommandType.CHARGEBACK: ClientTransactionStatus.CHARGED_BACK,
 }
 """What an entry, known by its reason, made of its transaction."""
+
+_CODES_BEGIN = client_code(0).removesuffix("0")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,11 +64,33 @@ async def find_transaction(connection: AsyncConnection, ledger_id: UUID, tx: int
     return None if row is None else _transaction(row)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionFilter:
+    """`effective_from` is inclusive, `effective_to` exclusive."""
+
+    type: str | None = None
+    status: str | None = None
+    effective_from: datetime | None = None
+    effective_to: datetime | None = None
+
+
 async def list_transactions(
-    connection: AsyncConnection, ledger_id: UUID, client: int, *, after: UUID | None, limit: int, is_ascending: bool
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    client: int,
+    wanted: TransactionFilter,
+    *,
+    after: UUID | None,
+    limit: int,
+    is_ascending: bool,
 ) -> list[RecordedTransaction]:
-    """A page by the entry's id, which is by time."""
+    """A page by the entry's id, which is by time, out of one client's transactions."""
     statement = _select_now(ledger_id).where(client_transactions.c.client == client)
+    if wanted.type is not None:
+        statement = statement.where(client_transactions.c.type == wanted.type)
+    if wanted.status is not None:
+        statement = statement.where(client_transactions.c.status == wanted.status)
+    statement = within(statement, journal_entries.c.effective_at, wanted.effective_from, wanted.effective_to)
     key = client_transactions.c.entry_id
     rows = await connection.execute(paged(statement, key, after, limit, is_ascending=is_ascending))
     return [_transaction(row) for row in rows]
@@ -140,7 +166,8 @@ async def list_clients(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID | None, limit: int, is_ascending: bool
 ) -> list[Account]:
     """A page of the accounts of clients, by id, which is by creation."""
-    statement = select_accounts(ledger_id).where(accounts.c.code.regexp_match(CLIENT_CODE_PATTERN))
+    is_client = and_(begins_with(accounts.c.code, _CODES_BEGIN), accounts.c.code.regexp_match(CLIENT_CODE_PATTERN))
+    statement = select_accounts(ledger_id).where(is_client)
     rows = await connection.execute(paged(statement, accounts.c.id, after, limit, is_ascending=is_ascending))
     return [account_of(row) for row in rows]
 

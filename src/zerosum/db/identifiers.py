@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
@@ -14,3 +15,12 @@ def new_uuid() -> UUID:
     It is a `uuid.UUID` of asyncpg's own kind, which costs a third to make and a tenth to write as text.
     """
     return pgproto.UUID(uuid7().bytes)
+
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def first_uuid_of(moment: datetime) -> UUID:
+    """The lowest UUIDv7 that can be made from this moment on: ids are in the order of time, to the millisecond."""
+    return UUID(int=max(0, (moment - _BEGINNING) // _MILLISECOND) << 80)

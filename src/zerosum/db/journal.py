@@ -6,13 +6,26 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, literal_column, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Subquery,
+    and_,
+    exists,
+    literal_column,
+    not_,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.accounts import paged
+from zerosum.db.pages import in_order, look_up_by_key, made_within, page_by, page_of_either, within
 from zerosum.db.tables import accounts, journal_entries, postings, refusals
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account import Layer, Side
@@ -62,11 +75,24 @@ class RecordedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFilter:
-    """`effective_from` is inclusive, `effective_to` exclusive."""
+    """Entries with a posting to `account_id`. `effective_from` is inclusive, `effective_to` exclusive."""
 
+    account_id: UUID | None = None
     effective_from: datetime | None = None
     effective_to: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_bounded(self) -> bool:
+        return self.effective_from is not None or self.effective_to is not None
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether the list is in the order of what happened in the world, and not of what was written.
+
+        So is one account's: its postings have an index for either.
+        """
+        return self.account_id is not None and self.is_bounded
 
 
 async def find_entries(connection: AsyncConnection, ledger_id: UUID, ids: Sequence[UUID]) -> dict[UUID, RecordedEntry]:
@@ -90,21 +116,54 @@ async def list_entries(
     ledger_id: UUID,
     wanted: EntryFilter,
     *,
-    after: UUID | None,
+    after: Sequence[Any] | None,
     limit: int,
     is_ascending: bool,
 ) -> list[RecordedEntry]:
-    statement = _select_entries(ledger_id)
-    if wanted.effective_from is not None:
-        statement = statement.where(journal_entries.c.effective_at >= wanted.effective_from)
-    if wanted.effective_to is not None:
-        statement = statement.where(journal_entries.c.effective_at < wanted.effective_to)
-    for key, value in wanted.metadata.items():
-        statement = statement.where(journal_entries.c.metadata[key].astext == value)
-    page = paged(statement, journal_entries.c.id, after, limit, is_ascending=is_ascending)
-    rows = (await connection.execute(page)).all()
+    await look_up_by_key(connection)
+    page = entries_page(ledger_id, wanted, after=after, limit=limit, is_ascending=is_ascending)
+    statement = _select_entries(ledger_id).join(page, page.c.id == journal_entries.c.id)
+    rows = (await connection.execute(in_order(statement, page, is_ascending=is_ascending))).all()
     lines = await _postings_of(connection, ledger_id, [row.id for row in rows])
     return [_entry(row, lines.get(row.id, [])) for row in rows]
+
+
+def entries_page(
+    ledger_id: UUID, wanted: EntryFilter, *, after: Sequence[Any] | None, limit: int, is_ascending: bool
+) -> Subquery:
+    """The ids of one page, in an order that an index has.
+
+    Those of a time are found by their ids, which are by time, and beside them those that were given one of their own.
+    """
+    entry = journal_entries
+    page = partial(page_by, after=after, limit=limit, is_ascending=is_ascending)
+    statement = select(entry.c.id).where(entry.c.ledger_id == ledger_id)
+    for name, value in wanted.metadata.items():
+        statement = statement.where(entry.c.metadata[name].astext == value)
+    span = wanted.effective_from, wanted.effective_to
+    if wanted.account_id is not None:
+        own = postings.alias("own")
+        key = [own.c.effective_at, own.c.account_version] if wanted.is_by_time else [own.c.account_version]
+        return page(within(_of_account(statement, own, ledger_id, wanted.account_id), own.c.effective_at, *span), key)
+    if not wanted.is_bounded:
+        return page(statement, [entry.c.id])
+    timed = within(statement, entry.c.effective_at, *span)
+    near = timed.where(made_within(entry.c.id, *span))
+    dated = timed.where(entry.c.effective_at != entry.c.posted_at, not_(made_within(entry.c.id, *span)))
+    return page_of_either([page(one, [entry.c.id]) for one in (near, dated)], limit, is_ascending=is_ascending)
+
+
+def _of_account(statement: Select[Any], own: FromClause, ledger_id: UUID, account_id: UUID) -> Select[Any]:
+    """Each entry by the last of the account's postings in it, for it may have several, which follow each other."""
+    next_ = postings.alias("next")
+    has_next = exists().where(
+        next_.c.ledger_id == ledger_id,
+        next_.c.account_id == account_id,
+        next_.c.account_version == own.c.account_version + 1,
+        next_.c.entry_id == own.c.entry_id,
+    )
+    is_own = and_(own.c.ledger_id == ledger_id, own.c.entry_id == journal_entries.c.id)
+    return statement.join(own, is_own).where(own.c.account_id == account_id, not_(has_next))
 
 
 async def list_postings(
@@ -112,17 +171,38 @@ async def list_postings(
     ledger_id: UUID,
     account_id: UUID,
     *,
-    after_version: int | None,
+    effective_from: datetime | None,
+    effective_to: datetime | None,
+    after: Sequence[Any] | None,
     limit: int,
     is_ascending: bool,
 ) -> list[RecordedPosting]:
-    """One account's postings by version: a range scan of the primary key."""
-    statement = _select_postings(ledger_id).where(postings.c.account_id == account_id)
-    key = postings.c.account_version
-    if after_version is not None:
-        statement = statement.where(key > after_version if is_ascending else key < after_version)
-    rows = await connection.execute(statement.order_by(key.asc() if is_ascending else key.desc()).limit(limit))
-    return [_posting(row) for row in rows]
+    await look_up_by_key(connection)
+    page = postings_page(
+        ledger_id, account_id, effective_from, effective_to, after=after, limit=limit, is_ascending=is_ascending
+    )
+    account = and_(accounts.c.ledger_id == ledger_id, accounts.c.id == page.c.account_id)
+    statement = select(page, accounts.c.code.label("account_code")).join(accounts, account)
+    return [_posting(row) for row in await connection.execute(in_order(statement, page, is_ascending=is_ascending))]
+
+
+def postings_page(
+    ledger_id: UUID,
+    account_id: UUID,
+    effective_from: datetime | None,
+    effective_to: datetime | None,
+    *,
+    after: Sequence[Any] | None,
+    limit: int,
+    is_ascending: bool,
+) -> Subquery:
+    """One account's postings by version, a range scan of the primary key; within a span of time by time."""
+    statement = select(postings).where(postings.c.ledger_id == ledger_id, postings.c.account_id == account_id)
+    key: list[ColumnElement[Any]] = [postings.c.account_version]
+    if effective_from is not None or effective_to is not None:
+        key.insert(0, postings.c.effective_at)
+    narrowed = within(statement, postings.c.effective_at, effective_from, effective_to)
+    return page_by(narrowed, key, after, limit, is_ascending=is_ascending)
 
 
 async def list_effective_postings(

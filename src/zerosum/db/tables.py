@@ -122,7 +122,11 @@ accounts = Table(
         f"min_available is null or overdrawn or {POSTED} - held >= min_available", name="accounts_available_above_floor"
     ),
     CheckConstraint("min_available <= max_available", name="accounts_limits_ordered"),
-    # Room for updates on the same page: balances change all the time and no indexed column ever does.
+    Index("accounts_by_code_prefix", "ledger_id", "code", postgresql_ops={"code": "text_pattern_ops"}),
+    Index("accounts_by_type", "ledger_id", "type", "id"),
+    Index("accounts_by_currency", "ledger_id", "currency", "id"),
+    Index("accounts_not_open", "ledger_id", "status", "id", postgresql_where=text("status <> 'open'")),
+    # Room for updates on the same page: balances change all the time, and of what is indexed only the status, rarely.
     postgresql_with={"fillfactor": 70},
 )
 
@@ -151,6 +155,14 @@ journal_entries = Table(
         unique=True,
         postgresql_where=text("reverses is not null"),
     ),
+    # Of all others the id, which is by time, tells when they happened.
+    Index(
+        "journal_entries_dated",
+        "ledger_id",
+        "effective_at",
+        "id",
+        postgresql_where=text("effective_at <> posted_at"),
+    ),
 )
 
 postings = Table(
@@ -174,6 +186,8 @@ postings = Table(
     # Gap-free per account: a statement is a range scan, and a lost update cannot even be stored.
     PrimaryKeyConstraint("ledger_id", "account_id", "account_version", name="postings_pkey"),
     Index("postings_entry", "ledger_id", "entry_id"),
+    # By what happened in the world: statements, and lists that are bounded by time.
+    Index("postings_by_time", "ledger_id", "account_id", "effective_at", "account_version"),
     CheckConstraint("amount > 0", name="postings_amount_positive"),
     CheckConstraint("held_after >= 0", name="postings_held_not_negative"),
     CheckConstraint("side in ('d', 'c')", name="postings_side_known"),  # debit, credit
@@ -195,6 +209,10 @@ payments = Table(
     Column("reference", Text),
     Column("description", Text),
     PrimaryKeyConstraint("ledger_id", "id", name="payments_pkey"),
+    Index("payments_by_type", "ledger_id", "type", "id"),
+    Index("payments_by_currency", "ledger_id", "currency", "id"),
+    Index("payments_by_reference", "ledger_id", "reference", "id", postgresql_where=text("reference is not null")),
+    Index("payments_not_succeeded", "ledger_id", "status", "id", postgresql_where=text("status <> 'succeeded'")),
     CheckConstraint("amount > 0", name="payments_amount_positive"),
     CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from zerosum.db.accounts import find_account, find_accounts
 from zerosum.db.engine import Database
-from zerosum.domain.errors import AccountNotFound, InvalidId
+from zerosum.domain.errors import AccountNotFound, InvalidId, InvalidParameter
 from zerosum.domain.identifiers import AccountId, Prefix, is_account_code, parse_id, render_id
 from zerosum.domain.ledger.account import Account
 
@@ -67,7 +67,16 @@ class AccountDirectory:
         name = None if id_ is None else self._names.get((ledger_id, render_id(Prefix.ACCOUNT, id_)))
         if name is not None:
             return name
-        raise AccountNotFound("This ledger has no such account.", pointer=pointer)
+        raise AccountNotFound(f"This ledger has no account {reference}.", pointer=pointer, account=reference)
+
+    def all_missing(self, ledger_id: UUID, first: AccountNotFound, rest: Iterable[tuple[str, str]]) -> AccountNotFound:
+        """A request may name several accounts that are not there: all are told at once. `rest` is (name, pointer)."""
+        for reference, pointer in rest:
+            try:
+                self.known(ledger_id, reference, is_prepared=True, pointer=pointer)
+            except (AccountNotFound, InvalidId) as another:
+                first.others.append(another)
+        return first
 
     async def get(self, ledger_id: UUID, reference: str) -> AccountName:
         """Raises InvalidId for what can name no account, AccountNotFound for what names none of this ledger."""
@@ -80,6 +89,20 @@ class AccountDirectory:
         if account is None:
             raise AccountNotFound("This ledger has no such account.")
         return self.remember(ledger_id, account, reference)
+
+    async def find_filter(
+        self, ledger_id: UUID, filters: Mapping[str, str], name: str = "account"
+    ) -> AccountName | None:
+        """The account a list is narrowed to, where one is. Raises InvalidParameter, AccountNotFound."""
+        reference = filters.get(name)
+        if reference is None:
+            return None
+        try:
+            return await self.get(ledger_id, reference)
+        except InvalidId as refusal:
+            raise InvalidParameter(refusal.detail, pointer=name) from None
+        except AccountNotFound as refusal:
+            raise refusal.at(name) from None
 
     async def load(self, ledger_id: UUID, references: Iterable[str]) -> None:
         """Remember what these name, in one statement. What names nothing is left out."""

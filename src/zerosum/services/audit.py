@@ -18,7 +18,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
 from zerosum.services.caller import Caller
-from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.paging import OLD_NAMES, Cursors, Page, PageRequest
 from zerosum.services.times import parse_filter_time
 
 _log = logging.getLogger("zerosum.security")
@@ -101,8 +101,8 @@ class AuditLog:
         wanted = AuditFilter(
             ledger_id=one,
             type=filters.get("type"),
-            start=parse_filter_time(filters, "from"),
-            end=parse_filter_time(filters, "to"),
+            start=parse_filter_time(filters, OLD_NAMES["from"]),
+            end=parse_filter_time(filters, OLD_NAMES["to"]),
         )
         work = self._database.operator_work() if ledger_id is None else self._database.work(ledger_id)
         async with work as connection:

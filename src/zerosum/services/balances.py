@@ -14,7 +14,7 @@ from zerosum.db.accounts import find_account
 from zerosum.db.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
 from zerosum.db.balances import currency_totals, totals_as_of, trial_balance_lines
 from zerosum.db.engine import Database
-from zerosum.domain.errors import AccountNotFound, AmountTooPrecise, InvalidCurrency, VersionNotReached
+from zerosum.domain.errors import AccountNotFound, AmountTooPrecise, InvalidCurrency, TooManyItems, VersionNotReached
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState, Side
 from zerosum.domain.money import Currency, render_amount, subtract
@@ -22,7 +22,10 @@ from zerosum.services.account_directory import AccountDirectory, AccountName
 from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
 from zerosum.services.paging import Cursors, Page, PageRequest
-from zerosum.services.times import parse_filter_time
+from zerosum.services.times import parse_as_of
+
+TRIAL_BALANCE_LINES_MAX = 10_000
+"""Of a trial balance that is asked for as a whole."""
 
 
 class BalanceReader(Protocol):
@@ -139,7 +142,7 @@ class Balances:
     async def trial_balance(self, caller: Caller, request: PageRequest) -> TrialBalance:
         """One consistent look at the whole ledger; its accounts come in pages by code."""
         position = self._cursors.position(caller.ledger_id, request)
-        as_of = parse_filter_time(position.filters, "as_of")
+        as_of = parse_as_of(position.filters, "as_of")
         looked_at = as_of or self._now()
         async with self._database.snapshot(caller.ledger_id) as connection:
             totals = await currency_totals(connection, caller.ledger_id, as_of)
@@ -152,6 +155,17 @@ class Balances:
             currencies=[await self._currency_total(caller, *total) for total in totals],
             accounts=self._cursors.page(caller.ledger_id, request, position, lines, lambda line: line.code),
         )
+
+    async def whole_trial_balance(
+        self, caller: Caller, request: PageRequest, lines_max: int = TRIAL_BALANCE_LINES_MAX
+    ) -> TrialBalance:
+        """All accounts at once. Raises TooManyItems where they are more than fit."""
+        whole = await self.trial_balance(caller, replace(request, limit=lines_max))
+        if whole.accounts.next_cursor is not None:
+            raise TooManyItems(
+                f"The ledger has more than {lines_max} accounts: ask for pages, with `limit`.", lines_max=lines_max
+            )
+        return whole
 
     async def _state(self, caller: Caller, account: AccountName) -> AccountState:
         async with self._database.work(caller.ledger_id) as connection:

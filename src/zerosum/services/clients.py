@@ -12,7 +12,7 @@ from uuid import UUID
 
 from zerosum.db.accounts import find_account
 from zerosum.db.clients import RecordedTransaction as RecordedTransaction  # shown by the routes
-from zerosum.db.clients import find_answered, find_transaction, list_clients, list_transactions
+from zerosum.db.clients import TransactionFilter, find_answered, find_transaction, list_clients, list_transactions
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import ClientNotFound, DomainError, TransactionNotFound, ValidationFailed
@@ -35,6 +35,7 @@ from zerosum.services.currencies import Currencies
 from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
 from zerosum.services.fingerprint import fingerprint
 from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.times import parse_filter_time
 
 MOVES_MONEY = (ClientCommandType.DEPOSIT, ClientCommandType.WITHDRAWAL)
 """These name an amount; the others take it from the deposit they speak of."""
@@ -82,11 +83,18 @@ class Clients:
         """Raises ClientNotFound."""
         await self.client(caller, client)
         position = self._cursors.position(caller.ledger_id, request)
+        wanted = TransactionFilter(
+            type=position.filters.get("type"),
+            status=position.filters.get("status"),
+            effective_from=parse_filter_time(position.filters, "effective_from"),
+            effective_to=parse_filter_time(position.filters, "effective_to"),
+        )
         async with self._database.work(caller.ledger_id) as connection:
             found = await list_transactions(
                 connection,
                 caller.ledger_id,
                 client,
+                wanted,
                 after=UUID(position.after) if position.after else None,
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
@@ -138,6 +146,7 @@ class _ClientKind:
                 ids.append(account.state.id)
             else:
                 ids.append(self._directory.known(ledger_id, wanted, is_prepared=is_prepared, pointer="/client").id)
+        codes: dict[UUID, str] = {ids[0]: code, ids[1]: clearing}
         extras: dict[str, Any] = {} if money is None else {"money": money}
         cls = CLIENT_COMMANDS[order.type]
         if cls is ClientChargeback:
@@ -148,13 +157,14 @@ class _ClientKind:
             idempotency_key=order.idempotency_key,
             fingerprint=_fingerprint(order, money),
             actor=caller.actor,
+            codes=codes,
             client=order.client,
             tx=order.tx,
             client_id=ids[0],
             clearing_id=ids[1],
             **extras,
         )
-        return Prepared(command, {ids[0]: code, ids[1]: clearing})
+        return Prepared(command, codes)
 
     async def prepare(self, caller: Caller, orders: Sequence[ClientOrder], *, may_write: bool) -> Imagined:
         """Load the clients, and make those that are new; and their currency and clearing account on first use."""

@@ -12,7 +12,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.journal import EntryFilter, find_entries, list_entries, list_postings
 from zerosum.db.journal import RecordedEntry as RecordedEntry  # shown by the routes
 from zerosum.db.journal import RecordedPosting as RecordedPosting
-from zerosum.domain.errors import InvalidState, JournalEntryNotFound
+from zerosum.domain.errors import AccountNotFound, InvalidState, JournalEntryNotFound
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId
 from zerosum.domain.ledger.account import Side
@@ -28,7 +28,7 @@ from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
 from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
 from zerosum.services.fingerprint import fingerprint
-from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.times import parse_filter_time
 
 
@@ -89,38 +89,55 @@ class Journal:
             return (await find_entries(connection, caller.ledger_id, [entry_id])).get(entry_id)
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedEntry]:
+        """Raises InvalidParameter, AccountNotFound for an account that is named and not there."""
         position = self._cursors.position(caller.ledger_id, request)
+        account = await self._directory.find_filter(caller.ledger_id, position.filters)
         wanted = EntryFilter(
-            effective_from=parse_filter_time(position.filters, "from"),
-            effective_to=parse_filter_time(position.filters, "to"),
+            account_id=None if account is None else account.id,
+            effective_from=parse_filter_time(position.filters, "effective_from"),
+            effective_to=parse_filter_time(position.filters, "effective_to"),
             metadata=metadata_filters(position.filters),
         )
+
+        def key(entry: RecordedEntry) -> object:
+            versions = [line.account_version for line in entry.postings if account and line.account_id == account.id]
+            number = max(versions) if versions else entry.id
+            return timed_key(entry.effective_at, number) if wanted.is_by_time else number
+
         async with self._database.work(caller.ledger_id) as connection:
             found = await list_entries(
                 connection,
                 caller.ledger_id,
                 wanted,
-                after=UUID(position.after) if position.after else None,
+                after=position.key(UUID if account is None else int, is_timed=wanted.is_by_time),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
-        return self._cursors.page(caller.ledger_id, request, position, found, lambda entry: entry.id)
+        return self._cursors.page(caller.ledger_id, request, position, found, key)
 
     async def list_postings(self, caller: Caller, reference: str, request: PageRequest) -> Page[RecordedPosting]:
         """An account's history, newest first. Its cursors are good under the id and the code alike."""
         account = await self._directory.get(caller.ledger_id, reference)
         request = replace(request, list_name=f"{request.list_name} of {account.id}")
         position = self._cursors.position(caller.ledger_id, request)
+        start, end = (parse_filter_time(position.filters, name) for name in ("effective_from", "effective_to"))
+        is_timed = start is not None or end is not None
+
+        def key(line: RecordedPosting) -> object:
+            return timed_key(line.effective_at, line.account_version) if is_timed else line.account_version
+
         async with self._database.work(caller.ledger_id) as connection:
             found = await list_postings(
                 connection,
                 caller.ledger_id,
                 account.id,
-                after_version=int(position.after) if position.after else None,
+                effective_from=start,
+                effective_to=end,
+                after=position.key(int, is_timed=is_timed),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
-        return self._cursors.page(caller.ledger_id, request, position, found, lambda line: line.account_version)
+        return self._cursors.page(caller.ledger_id, request, position, found, key)
 
 
 class _Recorded:
@@ -159,7 +176,12 @@ class _EntryKind(_Recorded):
                 ledger_id, line.currency, is_prepared=is_prepared, pointer=f"{here}/currency"
             )
             money = Money.parse(line.amount, currency, pointer=f"{here}/amount")
-            account = self._directory.known(ledger_id, line.account, is_prepared=is_prepared, pointer=f"{here}/account")
+            try:
+                account = self._directory.known(
+                    ledger_id, line.account, is_prepared=is_prepared, pointer=f"{here}/account"
+                )
+            except AccountNotFound as missing:
+                raise self._directory.all_missing(ledger_id, missing, _named_after(order, index)) from None
             names[account.id] = account.code
             postings.append(Posting(account.id, line.side, money))
         command = PostEntry(
@@ -169,6 +191,8 @@ class _EntryKind(_Recorded):
             fingerprint=_fingerprint(order, postings),
             actor=caller.actor,
             metadata=order.metadata,
+            codes=names,
+            called=[line.account for line in order.postings],
             entry=JournalEntry(order.reason, tuple(postings), order.effective_at),
         )
         return Prepared(command, names)
@@ -211,6 +235,7 @@ class _ReversalKind(_Recorded):
             money = Money(line.amount, currency)
             postings.append(Posting(AccountId(line.account_id), line.side, money, line.layer, line.releases))
         original_id = JournalEntryId(original.id)
+        names = {line.account_id: line.account_code for line in original.postings}
         command = Reverse(
             id=new_uuid(),
             ledger_id=caller.ledger_id,
@@ -219,8 +244,9 @@ class _ReversalKind(_Recorded):
             actor=caller.actor,
             entry=reversal(original_id, postings, order.reason),
             original_id=original_id,
+            codes=names,
         )
-        return Prepared(command, {line.account_id: line.account_code for line in original.postings})
+        return Prepared(command, names)
 
     async def prepare(
         self,
@@ -232,6 +258,11 @@ class _ReversalKind(_Recorded):
         lines = [line for order in orders if order.original is not None for line in order.original.postings]
         await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
         return NOTHING_IMAGINED
+
+
+def _named_after(order: EntryOrder, index: int) -> list[tuple[str, str]]:
+    """The accounts of the lines that follow, and where they stand."""
+    return [(line.account, f"/postings/{place}/account") for place, line in enumerate(order.postings) if place > index]
 
 
 def _no_such_entry() -> JournalEntryNotFound:

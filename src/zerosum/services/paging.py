@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -17,6 +18,9 @@ from zerosum.domain.errors import InvalidCursor
 PAGE_SIZE_MAX = 200
 PAGE_SIZE_DEFAULT = 50
 _MAC_BYTES = 16
+
+OLD_NAMES = {"from": "effective_from", "to": "effective_to"}
+"""What parameters were called before: they still go, and mean the same."""
 
 Item = TypeVar("Item")
 
@@ -48,6 +52,15 @@ class Position:
     is_ascending: bool
     filters: Mapping[str, str]
 
+    def key(self, parse: Callable[[str], object], *, is_timed: bool = False) -> tuple[object, ...] | None:
+        """What the page before ended with: a unique key, with a time before it where that gives the order."""
+        if not self.after:
+            return None
+        if not is_timed:
+            return (parse(self.after),)
+        moment, _, unique = self.after.partition(" ")
+        return (datetime.fromisoformat(moment), parse(unique))
+
 
 class Cursors:
     """Makes and reads cursors. Each carries the filter and order of its list and a MAC over them and the ledger."""
@@ -62,11 +75,12 @@ class Cursors:
         content = self._open(ledger_id, request.cursor)
         if content["list"] != request.list_name:
             raise InvalidCursor("The cursor belongs to another list.", pointer="cursor")
-        if request.filters and dict(request.filters) != content["filters"]:
+        filters = with_new_names(content["filters"])
+        if request.filters and dict(request.filters) != filters:
             raise InvalidCursor("The cursor belongs to other filters.", pointer="cursor")
         if request.is_ascending is not None and request.is_ascending != content["ascending"]:
             raise InvalidCursor("The cursor belongs to another order.", pointer="cursor")
-        return Position(after=content["after"], is_ascending=content["ascending"], filters=content["filters"])
+        return Position(after=content["after"], is_ascending=content["ascending"], filters=filters)
 
     def page(
         self,
@@ -102,3 +116,12 @@ class Cursors:
 
     def _mac(self, ledger_id: UUID, body: bytes) -> bytes:
         return hmac.digest(self._secret, b"zerosum.cursor.v1" + ledger_id.bytes + body, sha256)[:_MAC_BYTES]
+
+
+def with_new_names(filters: Mapping[str, str]) -> dict[str, str]:
+    return {OLD_NAMES.get(name, name): value for name, value in filters.items()}
+
+
+def timed_key(moment: datetime, key: object) -> str:
+    """Where a page ends in a list that is in the order of a time: the time is not unique, so a key stands beside it."""
+    return f"{moment.astimezone(UTC).isoformat()} {key}"

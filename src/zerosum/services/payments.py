@@ -10,9 +10,10 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
+from zerosum.db.payments import Line as Line  # shown by the routes
 from zerosum.db.payments import PaymentFilter, find_payments, list_payments
 from zerosum.db.payments import RecordedPayment as RecordedPayment  # shown by the routes
-from zerosum.domain.errors import PaymentNotFound, ValidationFailed
+from zerosum.domain.errors import AccountNotFound, PaymentNotFound, ValidationFailed
 from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
@@ -25,7 +26,7 @@ from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
 from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
 from zerosum.services.fingerprint import fingerprint
-from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.times import parse_filter_time
 
 _NO_METADATA: Mapping[str, str] = {}
@@ -61,6 +62,7 @@ class Payments:
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
+        self._directory = directory
         self._cursors = cursors
         self.desk: Desk[PaymentOrder, RecordedPayment] = Desk(
             _PaymentKind(accounts, directory, currencies), committer, database, now
@@ -74,26 +76,35 @@ class Payments:
         return found[payment_id]
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedPayment]:
+        """Raises InvalidParameter, AccountNotFound for an account that is named and not there."""
         position = self._cursors.position(caller.ledger_id, request)
         filters = position.filters
+        account = await self._directory.find_filter(caller.ledger_id, filters)
         wanted = PaymentFilter(
+            account_id=None if account is None else account.id,
+            reference=filters.get("reference"),
             type=filters.get("type"),
             currency=filters.get("currency"),
             status=filters.get("status"),
-            effective_from=parse_filter_time(filters, "from"),
-            effective_to=parse_filter_time(filters, "to"),
+            effective_from=parse_filter_time(filters, "effective_from"),
+            effective_to=parse_filter_time(filters, "effective_to"),
             metadata=metadata_filters(filters),
         )
+
+        def key(payment: RecordedPayment) -> object:
+            number = payment.id if account is None else payment.account_versions[account.id]
+            return timed_key(payment.effective_at, number) if wanted.is_by_time else number
+
         async with self._database.work(caller.ledger_id) as connection:
             found = await list_payments(
                 connection,
                 caller.ledger_id,
                 wanted,
-                after=UUID(position.after) if position.after else None,
+                after=position.key(UUID if account is None else int, is_timed=wanted.is_by_time),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
-        return self._cursors.page(caller.ledger_id, request, position, found, lambda payment: payment.id)
+        return self._cursors.page(caller.ledger_id, request, position, found, key)
 
 
 class _PaymentKind:
@@ -115,8 +126,13 @@ class _PaymentKind:
         known: Callable[..., AccountName] = self._directory.known
         if clearing in imagined:
             known = functools.partial(self._known_or_imagined, imagined)
-        payer = known(ledger_id, order.payer or clearing, is_prepared=is_prepared, pointer="/from")
-        payee = known(ledger_id, order.payee or clearing, is_prepared=is_prepared, pointer="/to")
+        called = order.payer or clearing, order.payee or clearing
+        try:
+            payer = known(ledger_id, called[0], is_prepared=is_prepared, pointer="/from")
+        except AccountNotFound as missing:
+            raise self._directory.all_missing(ledger_id, missing, [(called[1], "/to")]) from None
+        payee = known(ledger_id, called[1], is_prepared=is_prepared, pointer="/to")
+        codes: dict[UUID, str] = {payer.id: payer.code, payee.id: payee.code}
         command = Pay(
             id=new_uuid(),
             ledger_id=ledger_id,
@@ -124,6 +140,8 @@ class _PaymentKind:
             fingerprint=_fingerprint(order, money),
             actor=caller.actor,
             metadata=order.metadata,
+            codes=codes,
+            called=called,
             type=order.type,
             money=money,
             payer_id=payer.id,
@@ -132,7 +150,7 @@ class _PaymentKind:
             description=order.description,
             effective_at=order.effective_at,
         )
-        return Prepared(command, {payer.id: payer.code, payee.id: payee.code})
+        return Prepared(command, codes)
 
     async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined:
         """Load what is named; make the clearing account of a currency on its first use."""
@@ -185,6 +203,7 @@ class _PaymentKind:
             created_at=entry.posted_at,
             metadata=entry.metadata,
             account_versions=entry.account_versions,
+            lines=entry.postings,
         )
 
     async def recorded(

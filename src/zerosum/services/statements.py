@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from zerosum.db.accounts import find_account
-from zerosum.db.balances import totals_as_of
 from zerosum.db.engine import Connection, Database
 from zerosum.db.journal import RecordedPosting, list_effective_postings
+from zerosum.db.pages import look_up_by_key
+from zerosum.db.statements import COUNTERPARTIES_MAX as COUNTERPARTIES_MAX  # shown by the routes
+from zerosum.db.statements import Explanation, count_effective_postings, explain, totals_before
 from zerosum.domain.errors import AccountNotFound, TooManyItems
-from zerosum.domain.ledger.account import Side
+from zerosum.domain.ledger.account import AccountState, Side
 from zerosum.domain.money import Currency, add, subtract
 from zerosum.services.account_directory import AccountDirectory, AccountName
 from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
-
-LINES_MAX = 10_000
-"""Of one statement; more are read page by page as postings."""
-
-_INSTANT = timedelta(microseconds=1)
-"""The finest difference of two times in the books."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +31,7 @@ class StatementLine:
 
     posting: RecordedPosting
     running_balance: Decimal
+    explanation: Explanation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +53,7 @@ class Statements:
         directory: AccountDirectory,
         currencies: Currencies,
         *,
-        lines_max: int = LINES_MAX,
+        lines_max: int,
     ) -> None:
         self._database = database
         self._directory = directory
@@ -68,31 +65,45 @@ class Statements:
         account = await self._directory.get(caller.ledger_id, reference)
         currency = await self._currencies.get(caller.ledger_id, account.currency)
         async with self._database.snapshot(caller.ledger_id) as connection:
-            normal_side = await _normal_side(connection, caller.ledger_id, account.id)
-            before = await totals_as_of(
-                connection, caller.ledger_id, account.id, normal_side, effective=start - _INSTANT, recorded=None
+            await look_up_by_key(connection)
+            state = await _state(connection, caller.ledger_id, account.id)
+            count = await count_effective_postings(
+                connection, caller.ledger_id, account.id, start=start, end=end, most=self._lines_max + 1
             )
+            if count > self._lines_max:
+                raise self._too_long()
+            before = await totals_before(connection, caller.ledger_id, state, start)
             postings = await list_effective_postings(
-                connection, caller.ledger_id, account.id, start=start, end=end, limit=self._lines_max + 1
+                connection, caller.ledger_id, account.id, start=start, end=end, limit=self._lines_max
             )
-        if len(postings) > self._lines_max:
-            raise TooManyItems(
-                f"The span has more than {self._lines_max} lines: ask for a shorter one, or page through the postings.",
-                pointer="from",
-            )
-        opening = _signed(normal_side, currency, before.debits, before.credits)
-        lines = _running(opening, postings, normal_side)
+            entry_ids = [posting.entry_id for posting in postings]
+            explanations = await explain(connection, caller.ledger_id, account.id, entry_ids)
+        opening = _signed(state.normal_side, currency, *before)
+        lines = _running(opening, postings, state.normal_side, explanations)
         closing = lines[-1].running_balance if lines else opening
         return Statement(account=account, start=start, end=end, opening=opening, lines=lines, closing=closing)
 
+    def _too_long(self) -> TooManyItems:
+        return TooManyItems(
+            f"The span has more than {self._lines_max} lines: ask for a shorter one, or page through the account's "
+            "postings, which take the same times.",
+            pointer="from",
+            lines_max=self._lines_max,
+        )
 
-def _running(opening: Decimal, postings: Sequence[RecordedPosting], normal_side: Side) -> list[StatementLine]:
+
+def _running(
+    opening: Decimal,
+    postings: Sequence[RecordedPosting],
+    normal_side: Side,
+    explanations: Mapping[UUID, Explanation],
+) -> list[StatementLine]:
     lines: list[StatementLine] = []
     balance = opening
     for posting in postings:
         combine = add if posting.side is normal_side else subtract
         balance = combine(balance, posting.amount)
-        lines.append(StatementLine(posting, balance))
+        lines.append(StatementLine(posting, balance, explanations[posting.entry_id]))
     return lines
 
 
@@ -102,8 +113,8 @@ def _signed(normal_side: Side, currency: Currency, debits: Decimal | None, credi
     return currency.scaled(subtract(increases or zero, decreases or zero))
 
 
-async def _normal_side(connection: Connection, ledger_id: UUID, account_id: UUID) -> Side:
+async def _state(connection: Connection, ledger_id: UUID, account_id: UUID) -> AccountState:
     found = await find_account(connection, ledger_id, id_=account_id, code=None)
     if found is None:
         raise AccountNotFound("This ledger has no such account.")
-    return found.state.normal_side
+    return found.state

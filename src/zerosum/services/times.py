@@ -20,6 +20,11 @@ FIRST = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
 LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
+DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
+"""The finest difference of two times in the books."""
+
+
 def parse_time(text: str) -> datetime | None:
     """The moment in UTC, cut to the microsecond; None for anything that is not exactly one.
 
@@ -36,14 +41,21 @@ def parse_time(text: str) -> datetime | None:
 
 
 def parse_filter_time(filters: Mapping[str, str], name: str) -> datetime | None:
-    """A query parameter, where it is given. Raises InvalidParameter."""
+    """A query parameter that bounds a list, where it is given: a day stands for its midnight. InvalidParameter."""
+    text = filters.get(name)
+    return None if text is None else parse_day_or_time(text, name)
+
+
+def parse_as_of(filters: Mapping[str, str], name: str) -> datetime | None:
+    """A query parameter that looks back, where it is given: a day stands for its end in UTC. InvalidParameter.
+
+    As of a day means with all that happened on it: as the statement whose `to` is the next day closes.
+    """
     text = filters.get(name)
     if text is None:
         return None
-    moment = parse_time(text)
-    if moment is None:
-        raise InvalidParameter("A time is written like 2026-11-21T09:30:00Z (RFC 3339, with its zone).", pointer=name)
-    return moment
+    moment = parse_day_or_time(text, name)
+    return moment + DAY - INSTANT if _DAY.fullmatch(text) else moment
 
 
 def parse_day_or_time(text: str, name: str) -> datetime:

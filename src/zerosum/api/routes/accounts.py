@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import Header, Path, Query, Response
+from fastapi import Path, Query, Response
 
+from zerosum.api.csv_text import Accept, Format, csv_response, wants_csv
 from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import (
     DEFAULT_LIMIT,
     PAGE_PARAMETERS,
+    TIMES,
+    AsOf,
     Cursor,
+    EffectiveFrom,
+    EffectiveTo,
     Limit,
     Order,
-    TimeParameter,
     VersionParameter,
     check_span,
     page_request,
@@ -43,7 +47,7 @@ from zerosum.domain.ledger.account import AccountType
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.accounts import ChangeAccount, OpenAccount
-from zerosum.services.times import parse_day_or_time, parse_filter_time
+from zerosum.services.times import parse_as_of, parse_day_or_time
 
 Reference = Annotated[
     str,
@@ -61,9 +65,6 @@ CodePrefix = Annotated[
 ]
 DayOrTime = Annotated[
     str, Query(description="A day (from midnight UTC) or a time in RFC 3339.", examples=["2026-11-01"])
-]
-Format = Annotated[
-    Literal["json", "csv"] | None, Query(description="`csv` as `Accept: text/csv` does; `json` by default.")
 ]
 
 OF_REFERENCE: tuple[Refusal, ...] = (errors.InvalidId, errors.AccountNotFound)
@@ -152,13 +153,13 @@ def account_routes(services: Services) -> Routes:
     async def get_balance(
         call: TheCall,
         account: Reference,
-        as_of: TimeParameter = None,
-        recorded_as_of: TimeParameter = None,
+        as_of: AsOf = None,
+        recorded_as_of: AsOf = None,
         min_version: VersionParameter = 0,
     ) -> Response:
         given = {"as_of": as_of, "recorded_as_of": recorded_as_of}
         times = {name: text for name, text in given.items() if text is not None}
-        effective, recorded = parse_filter_time(times, "as_of"), parse_filter_time(times, "recorded_as_of")
+        effective, recorded = parse_as_of(times, "as_of"), parse_as_of(times, "recorded_as_of")
         if effective is not None or recorded is not None:
             if min_version:
                 raise InvalidParameter("`min_version` goes with the present balance only.", pointer="min_version")
@@ -176,8 +177,10 @@ def account_routes(services: Services) -> Routes:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         order: Order = None,
+        effective_from: EffectiveFrom = None,  # noqa: ARG001 - read with the other filters
+        effective_to: EffectiveTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
-        request = page_request(call, "postings", limit, cursor, order)
+        request = page_request(call, "postings", limit, cursor, order, TIMES)
         return list_body(await journal.list_postings(call.caller, account, request), posting_body)
 
     async def get_statement(
@@ -186,13 +189,13 @@ def account_routes(services: Services) -> Routes:
         from_: Annotated[DayOrTime, Query(alias="from")],
         to: DayOrTime,
         format: Format = None,  # noqa: A002 - the parameter's name
-        accept: Annotated[str, Header(include_in_schema=False)] = "",
+        accept: Accept = "",
     ) -> Response:
         start, end = parse_day_or_time(from_, "from"), parse_day_or_time(to, "to")
         check_span(start, end)
         statement = await statements.get(call.caller, account, start=start, end=end)
-        if format == "csv" or (format is None and _wants_csv(accept)):
-            return Response(statement_csv(statement), media_type="text/csv; charset=utf-8; header=present")
+        if wants_csv(format, accept):
+            return csv_response(statement_csv(statement))
         return as_response(json_answer(200, statement_body(statement)))
 
     read, write = Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE
@@ -253,10 +256,10 @@ def account_routes(services: Services) -> Routes:
         operation_id="listPostings",
         scope=read,
         refusals=(*OF_REFERENCE, errors.InvalidCursor),
-        query=PAGE_PARAMETERS,
+        query=(*PAGE_PARAMETERS, *TIMES),
         summary="Read an account's history",
         answer=ListOf[PostingResponse],
-        description="Every posting with the balance after it, newest first.",
+        description="Every posting with the balance after it, newest first; by `effective_at` where a time bounds it.",
     )
     routes.add(
         "GET",
@@ -271,7 +274,8 @@ def account_routes(services: Services) -> Routes:
         answer=StatementResponse,
         also_as=("text/csv",),
         description="What happened to the posted balance from `from` to before `to`, by `effective_at`, at most 366 "
-        "days. JSON, or CSV with `format=csv` or `Accept: text/csv`.",
+        "days and as many lines as the service allows. Each line says why and with whom. JSON, or CSV with "
+        "`format=csv` or `Accept: text/csv`.",
     )
     for name, endpoint, does, what in (
         ("freeze", freeze, "Freeze an account", "It takes no postings until it is unfrozen."),
@@ -317,9 +321,3 @@ def account_routes(services: Services) -> Routes:
         description="Members that are not there stay as they are; null takes a name or limit away.",
     )
     return routes
-
-
-def _wants_csv(accept: str) -> bool:
-    """Whether the header names CSV and not JSON before it."""
-    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
-    return next((kind == "text/csv" for kind in kinds if kind in ("text/csv", "application/json")), False)

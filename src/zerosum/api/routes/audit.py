@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Query
+from pydantic import WithJsonSchema
 
 from zerosum.api.endpoints import Routes, TheCall
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, page_request
 from zerosum.api.routes.api_keys import LedgerParameter, check_ledger
 from zerosum.api.schemas.audit import AuditRecordResponse, audit_body
 from zerosum.api.schemas.lists import ListOf, list_body
@@ -27,8 +28,16 @@ def audit_routes(services: Services) -> Routes:
         order: Order = None,
         ledger: LedgerParameter = None,
         type: Annotated[AuditType | None, Query(description="Only this.")] = None,  # noqa: A002, ARG001 - read with the other filters
-        from_: Annotated[TimeParameter, Query(alias="from")] = None,  # noqa: ARG001
-        to: TimeParameter = None,  # noqa: ARG001
+        from_: Annotated[
+            str | None,
+            Query(alias="from", description="Only what was written then or later: a day or a time (RFC 3339)."),
+            WithJsonSchema({"type": "string"}),
+        ] = None,
+        to: Annotated[
+            str | None,
+            Query(description="Only what was written before: a day or a time (RFC 3339)."),
+            WithJsonSchema({"type": "string"}),
+        ] = None,
     ) -> dict[str, Any]:
         check_ledger(ledger)
         request = page_request(call, "audit log", limit, cursor, order, ("ledger", "type", "from", "to"))

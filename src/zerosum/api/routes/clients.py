@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path, Response
+from fastapi import Path, Query, Response
 from pydantic import WithJsonSchema
 
 from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
 from zerosum.api.endpoints import Routes, TheCall, as_response
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, page_request
+from zerosum.api.lists import (
+    DEFAULT_LIMIT,
+    PAGE_PARAMETERS,
+    TIMES,
+    Cursor,
+    EffectiveFrom,
+    EffectiveTo,
+    Limit,
+    Order,
+    page_request,
+)
 from zerosum.api.route_manual import OF_AMOUNTS, OF_KEYS
 from zerosum.api.routes.payments import DryRun, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
@@ -20,6 +30,8 @@ from zerosum.api.schemas.clients import (
     TransactionRehearsal,
     TransactionRequest,
     TransactionResponse,
+    TransactionStatusName,
+    TransactionTypeName,
     client_body,
     transaction_body,
 )
@@ -73,6 +85,8 @@ BULK_EXAMPLES = {
 
 DIGITS_MAX = 10
 
+FILTERS = ("type", "status", *TIMES)
+
 ClientPath = Annotated[
     str,
     Path(description="The client's number."),
@@ -108,10 +122,18 @@ def client_routes(services: Services) -> Routes:
         return client_body(await clients.client(call.caller, _number(client, CLIENT_MAX)))
 
     async def list_transactions(
-        call: TheCall, client: ClientPath, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: Order = None
+        call: TheCall,
+        client: ClientPath,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        order: Order = None,
+        type: Annotated[TransactionTypeName | None, Query(description="Only these.")] = None,  # noqa: A002, ARG001 - read with the other filters
+        status: Annotated[TransactionStatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001
+        effective_from: EffectiveFrom = None,  # noqa: ARG001
+        effective_to: EffectiveTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
         number = _number(client, CLIENT_MAX)
-        request = page_request(call, f"clients/{number}/transactions", limit, cursor, order)
+        request = page_request(call, f"clients/{number}/transactions", limit, cursor, order, FILTERS)
         return list_body(await clients.transactions(call.caller, number, request), transaction_body)
 
     async def list_clients(
@@ -196,9 +218,10 @@ def client_routes(services: Services) -> Routes:
         operation_id="listClientTransactions",
         scope=read,
         refusals=(errors.InvalidId, errors.ClientNotFound, errors.InvalidCursor),
-        query=PAGE_PARAMETERS,
+        query=(*PAGE_PARAMETERS, *FILTERS),
         summary="List a client's transactions",
         answer=ListOf[TransactionResponse],
+        description="Newest first. All filters that are given must fit.",
     )
     return routes
 

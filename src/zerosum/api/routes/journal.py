@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Response
 
-from zerosum.api.desk_routes import DeskRoutes, answer_of, is_dry_run, model_item_order, model_order
-from zerosum.api.endpoints import Routes, TheCall, as_response
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.desk_routes import DeskRoutes, answer_of, body_with, flag, model_item_order, model_order
+from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
+from zerosum.api.lists import (
+    DEFAULT_LIMIT,
+    OLD_TIMES,
+    PAGE_PARAMETERS,
+    TIMES,
+    AccountFilter,
+    Cursor,
+    EffectiveFrom,
+    EffectiveTo,
+    Limit,
+    OldFrom,
+    OldTo,
+    Order,
+    page_request,
+)
 from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
-from zerosum.api.routes.payments import DryRun, Mode
+from zerosum.api.routes.payments import SHOWN, DryRun, Include, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.journal import (
@@ -33,6 +48,8 @@ from zerosum.services.journal import EntryOrder, RecordedEntry, ReversalOrder
 EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry's id.")]
 
 REFUSALS = (*OF_BOOKS, errors.Unbalanced)
+
+FILTERS = ("account", *TIMES, *OLD_TIMES)
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "fee": {
@@ -64,12 +81,18 @@ def journal_routes(services: Services) -> Routes:
         order_of=model_order(JournalEntryRequest),
         item_order_of=model_item_order(JournalEntryItem),
         body_of=entry_body,
+        lines_of=attrgetter("postings"),
     )
 
-    async def post_entry(call: TheCall, dry_run: DryRun = None) -> Response:  # noqa: ARG001 - the desk reads it
+    async def post_entry(call: TheCall, dry_run: DryRun = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
         return as_response(await desk.single(call))
 
-    async def post_entries(call: TheCall, mode: Mode = None, dry_run: DryRun = None) -> Response:  # noqa: ARG001
+    async def post_entries(
+        call: TheCall,
+        mode: Mode = None,  # noqa: ARG001 - the desk reads them
+        dry_run: DryRun = None,  # noqa: ARG001
+        include: Include = None,  # noqa: ARG001
+    ) -> Response:
         return as_response(await desk.bulk(call))
 
     async def list_entries(
@@ -77,24 +100,38 @@ def journal_routes(services: Services) -> Routes:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         order: Order = None,
-        from_: Annotated[TimeParameter, Query(alias="from")] = None,  # noqa: ARG001 - read with the other filters
-        to: TimeParameter = None,  # noqa: ARG001
+        account: AccountFilter = None,  # noqa: ARG001 - read with the other filters
+        effective_from: EffectiveFrom = None,  # noqa: ARG001
+        effective_to: EffectiveTo = None,  # noqa: ARG001
+        from_: OldFrom = None,  # noqa: ARG001
+        to: OldTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
-        request = page_request(call, "journal entries", limit, cursor, order, ("from", "to"), ("metadata",))
+        request = page_request(call, "journal entries", limit, cursor, order, FILTERS, ("metadata",))
         return list_body(await journal.list(call.caller, request), entry_body)
 
-    async def get_entry(call: TheCall, entry: EntryReference) -> dict[str, Any]:
-        return entry_body(await journal.get(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry)))
+    async def get_entry(
+        call: TheCall,
+        entry: EntryReference,
+        include: Include = None,  # noqa: ARG001 - read with what else may be shown
+    ) -> dict[str, Any]:
+        shown = body_with(check_parameters(call.query_string, SHOWN), entry_body, attrgetter("postings"))
+        return shown(await journal.get(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry)))
 
-    async def reverse_entry(call: TheCall, entry: EntryReference, dry_run: DryRun = None) -> Response:  # noqa: ARG001
-        is_rehearsal = is_dry_run(call)
+    async def reverse_entry(
+        call: TheCall,
+        entry: EntryReference,
+        dry_run: DryRun = None,  # noqa: ARG001 - read as the desk reads them
+        include: Include = None,  # noqa: ARG001
+    ) -> Response:
+        parameters = check_parameters(call.query_string, SHOWN | {"dry_run"})
+        is_rehearsal, shown = flag(parameters, "dry_run"), body_with(parameters, entry_body, attrgetter("postings"))
         body = validated(ReversalRequest, call.content)
         order = ReversalOrder(
             idempotency_key=call.idempotency_key or "",
             original=await journal.find(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry)),
             reason=body.reason,
         )
-        return as_response(await answer_of(call, journal.reversals, order, entry_body, is_rehearsal=is_rehearsal))
+        return as_response(await answer_of(call, journal.reversals, order, shown, is_rehearsal=is_rehearsal))
 
     read, write = Scope.JOURNAL_READ, Scope.JOURNAL_WRITE
     routes.add(
@@ -107,7 +144,7 @@ def journal_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         needs_key=True,
         lean=desk.single,
-        query=("dry_run",),
+        query=("dry_run", "include"),
         summary="Post a journal entry",
         answer=JournalEntryResponse,
         reads=JournalEntryRequest,
@@ -126,7 +163,7 @@ def journal_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         body_bytes_max=BULK_BODY_BYTES_MAX,
         lean=desk.bulk,
-        query=("mode", "dry_run"),
+        query=("mode", "dry_run", "include"),
         refusals=(*OF_KEYS, *REFUSALS),
         named_in_body=(errors.AccountNotFound,),
         summary="Post up to 1,000 journal entries",
@@ -144,10 +181,12 @@ def journal_routes(services: Services) -> Routes:
         scope=read,
         refusals=(errors.InvalidCursor,),
         families=("metadata",),
-        query=(*PAGE_PARAMETERS, "from", "to"),
+        named_in_body=(errors.AccountNotFound,),
+        query=(*PAGE_PARAMETERS, *FILTERS),
         summary="List journal entries",
         answer=ListOf[JournalEntryResponse],
-        description="Newest first. `from` and `to` bound `effective_at`: from inclusive, to exclusive.",
+        description="Newest first; of an `account` within a span of time by `effective_at`. All filters that are given "
+        "must fit. `effective_from` belongs to the span, `effective_to` does not.",
     )
     routes.add(
         "GET",
@@ -155,6 +194,7 @@ def journal_routes(services: Services) -> Routes:
         get_entry,
         operation_id="getJournalEntry",
         scope=read,
+        query=("include",),
         refusals=(errors.InvalidId, errors.JournalEntryNotFound),
         summary="Read a journal entry",
         answer=JournalEntryResponse,
@@ -168,7 +208,7 @@ def journal_routes(services: Services) -> Routes:
         status=201,
         body=BodyKind.JSON,
         needs_key=True,
-        query=("dry_run",),
+        query=("dry_run", "include"),
         summary="Reverse a journal entry",
         answer=JournalEntryResponse,
         reads=ReversalRequest,

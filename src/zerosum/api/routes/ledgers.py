@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Path, Response
 
+from zerosum.api.csv_text import Accept, Format, wants_csv
 from zerosum.api.endpoints import Routes, TheCall
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AsOf, Cursor, Limit, Order, page_request
 from zerosum.api.problems import problem
 from zerosum.api.render import render_time
 from zerosum.api.schemas.ledgers import (
@@ -25,6 +26,7 @@ from zerosum.api.schemas.ledgers import (
 )
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.services import Services
+from zerosum.api.trial_balance_csv import trial_balance_csv
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.events import ResourceType
@@ -139,9 +141,13 @@ def report_routes(services: Services) -> Routes:
         call: TheCall,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        as_of: TimeParameter = None,  # noqa: ARG001 - read with the other filters
-    ) -> dict[str, Any]:
-        request = page_request(call, "trial balance", limit, cursor, None, ("as_of",))
+        as_of: AsOf = None,  # noqa: ARG001 - read with the other filters
+        format: Format = None,  # noqa: A002 - the parameter's name
+        accept: Accept = "",
+    ) -> dict[str, Any] | Response:
+        request = page_request(call, "trial balance", limit, cursor, None, ("as_of", "format"))
+        if wants_csv(format, accept):
+            return await trial_balance_csv(balances, call, request)
         return trial_balance_body(await balances.trial_balance(call.caller, request))
 
     async def integrity(call: TheCall) -> dict[str, Any]:
@@ -165,12 +171,14 @@ def report_routes(services: Services) -> Routes:
         trial_balance,
         operation_id="getTrialBalance",
         scope=Scope.REPORTS_READ,
-        refusals=(errors.InvalidCursor,),
-        query=("limit", "cursor", "as_of"),
+        refusals=(errors.InvalidCursor, errors.TooManyItems),
+        query=("limit", "cursor", "as_of", "format"),
         effort=10,
         summary="Read the trial balance",
         answer=TrialBalanceResponse,
-        description="`as_of` looks at what was effective then.",
+        also_as=("text/csv",),
+        description="`as_of` looks at what was effective then. JSON, or CSV with `format=csv` or `Accept: text/csv`: "
+        "the whole of it, up to 10,000 accounts, unless `limit` or `cursor` asks for a page.",
     )
     routes.add(
         "GET",

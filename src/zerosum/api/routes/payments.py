@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import Query, Response
 from pydantic import WithJsonSchema
 
-from zerosum.api.desk_routes import DeskRoutes, model_item_order, model_order
-from zerosum.api.endpoints import Routes, TheCall, as_response
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, TimeParameter, page_request
+from zerosum.api.desk_routes import DeskRoutes, body_with, model_item_order, model_order
+from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
+from zerosum.api.lists import (
+    DEFAULT_LIMIT,
+    OLD_TIMES,
+    PAGE_PARAMETERS,
+    TIMES,
+    AccountFilter,
+    Cursor,
+    EffectiveFrom,
+    EffectiveTo,
+    Limit,
+    OldFrom,
+    OldTo,
+    Order,
+    page_request,
+)
 from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
-from zerosum.api.schemas.fields import id_path
+from zerosum.api.schemas.fields import TEXT_MAX, id_path
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.payments import (
     PaymentItem,
@@ -42,7 +57,16 @@ Mode = Annotated[
     WithJsonSchema({"type": "string", "enum": ["atomic", "independent"], "default": "independent"}),
 ]
 
+Include = Annotated[
+    Any,
+    Query(description="`balances`: how the accounts stood right after it, the same in every replay."),
+    WithJsonSchema({"type": "string", "enum": ["balances"]}),
+]
+SHOWN = frozenset({"include"})
+
 REFUSALS = (*OF_BOOKS, errors.SameAccount, errors.QuotaExceeded)
+
+FILTERS = ("account", "reference", "type", "currency", "status", *TIMES, *OLD_TIMES)
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "deposit": {
@@ -88,12 +112,18 @@ def payment_routes(services: Services) -> Routes:
         order_of=model_order(PaymentRequest),
         item_order_of=model_item_order(PaymentItem),
         body_of=payment_body,
+        lines_of=attrgetter("lines"),
     )
 
-    async def make_payment(call: TheCall, dry_run: DryRun = None) -> Response:  # noqa: ARG001 - the desk reads it
+    async def make_payment(call: TheCall, dry_run: DryRun = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
         return as_response(await desk.single(call))
 
-    async def make_payments(call: TheCall, mode: Mode = None, dry_run: DryRun = None) -> Response:  # noqa: ARG001
+    async def make_payments(
+        call: TheCall,
+        mode: Mode = None,  # noqa: ARG001 - the desk reads them
+        dry_run: DryRun = None,  # noqa: ARG001
+        include: Include = None,  # noqa: ARG001
+    ) -> Response:
         return as_response(await desk.bulk(call))
 
     async def list_payments(
@@ -104,18 +134,25 @@ def payment_routes(services: Services) -> Routes:
         type: Annotated[PaymentTypeName | None, Query(description="Only these.")] = None,  # noqa: A002, ARG001 - read with the other filters
         currency: Annotated[str | None, Query(description="Only in this one.", max_length=12)] = None,  # noqa: ARG001
         status: Annotated[PaymentStatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001
-        from_: Annotated[TimeParameter, Query(alias="from")] = None,  # noqa: ARG001
-        to: TimeParameter = None,  # noqa: ARG001
+        account: AccountFilter = None,  # noqa: ARG001
+        reference: Annotated[  # noqa: ARG001
+            str | None, Query(description="Only what bears exactly this reference.", min_length=1, max_length=TEXT_MAX)
+        ] = None,
+        effective_from: EffectiveFrom = None,  # noqa: ARG001
+        effective_to: EffectiveTo = None,  # noqa: ARG001
+        from_: OldFrom = None,  # noqa: ARG001
+        to: OldTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
-        request = page_request(
-            call, "payments", limit, cursor, order, ("type", "currency", "status", "from", "to"), ("metadata",)
-        )
+        request = page_request(call, "payments", limit, cursor, order, FILTERS, ("metadata",))
         return list_body(await payments.list(call.caller, request), payment_body)
 
     async def get_payment(
-        call: TheCall, payment: Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")]
+        call: TheCall,
+        payment: Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")],
+        include: Include = None,  # noqa: ARG001 - read with what else may be shown
     ) -> dict[str, Any]:
-        return payment_body(await payments.get(call.caller, parse_id(Prefix.PAYMENT, payment)))
+        shown = body_with(check_parameters(call.query_string, SHOWN), payment_body, attrgetter("lines"))
+        return shown(await payments.get(call.caller, parse_id(Prefix.PAYMENT, payment)))
 
     read, write = Scope.PAYMENTS_READ, Scope.PAYMENTS_WRITE
     routes.add(
@@ -128,7 +165,7 @@ def payment_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         needs_key=True,
         lean=desk.single,
-        query=("dry_run",),
+        query=("dry_run", "include"),
         summary="Make a payment",
         answer=PaymentResponse,
         reads=PaymentRequest,
@@ -148,7 +185,7 @@ def payment_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         body_bytes_max=BULK_BODY_BYTES_MAX,
         lean=desk.bulk,
-        query=("mode", "dry_run"),
+        query=("mode", "dry_run", "include"),
         refusals=(*OF_KEYS, *REFUSALS),
         named_in_body=(errors.AccountNotFound,),
         summary="Make up to 1,000 payments",
@@ -166,10 +203,12 @@ def payment_routes(services: Services) -> Routes:
         scope=read,
         refusals=(errors.InvalidCursor,),
         families=("metadata",),
-        query=(*PAGE_PARAMETERS, "type", "currency", "status", "from", "to"),
+        named_in_body=(errors.AccountNotFound,),
+        query=(*PAGE_PARAMETERS, *FILTERS),
         summary="List payments",
         answer=ListOf[PaymentResponse],
-        description="Newest first. `from` and `to` bound `effective_at`: from inclusive, to exclusive.",
+        description="Newest first; of an `account` within a span of time by `effective_at`. All filters that are given "
+        "must fit. `effective_from` belongs to the span, `effective_to` does not.",
     )
     routes.add(
         "GET",
@@ -177,6 +216,7 @@ def payment_routes(services: Services) -> Routes:
         get_payment,
         operation_id="getPayment",
         scope=read,
+        query=("include",),
         refusals=(errors.InvalidId, errors.PaymentNotFound),
         summary="Read a payment",
         answer=PaymentResponse,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
@@ -9,7 +10,10 @@ from pydantic import Field
 from zerosum.api.schemas.accounts import AccountId, Available, Held, Posted
 from zerosum.api.schemas.fields import Request, Response, noun_of
 from zerosum.api.schemas.problems import Problem
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.money import render_amount, subtract
 from zerosum.services.desk import BULK_ITEMS_MAX
+from zerosum.services.payments import Line
 
 Item = TypeVar("Item")
 View = TypeVar("View")
@@ -42,12 +46,32 @@ class BulkResult(Response, Generic[View]):
 
 
 class RehearsedBalance(Response):
-    """How an account would stand."""
+    """How an account stands after something, or would stand."""
 
     account_id: AccountId
     posted: Posted
     held: Held
     available: Available
+
+
+BalancesAfter = Annotated[
+    list[RehearsedBalance] | None,
+    Field(description="How the accounts stood right after it; there with `include=balances`."),
+]
+
+
+def balances_after(lines: Iterable[Line]) -> list[dict[str, str]]:
+    """How an entry left its accounts, from its own postings, which never change: a replay tells the same."""
+    last = {line.account_id: line for line in lines}
+    return [
+        {
+            "account_id": render_id(Prefix.ACCOUNT, account_id),
+            "posted": render_amount(line.balance_after),
+            "held": render_amount(line.held_after),
+            "available": render_amount(subtract(line.balance_after, line.held_after)),
+        }
+        for account_id, line in last.items()
+    ]
 
 
 class BulkResponse(Response, Generic[View]):

@@ -99,6 +99,7 @@ class ClientResponse(Response):
     available: Annotated[BalanceAmount, Field(description="What may be withdrawn. A dispute may take it below zero.")]
     held: Annotated[BalanceAmount, Field(description="What is in dispute.")]
     total: BalanceAmount
+    currency: Annotated[str, Field(description="What the client is counted in.", examples=["XTS"])]
     locked: Annotated[bool, Field(description="After a chargeback: takes nothing more.")]
 
 
@@ -128,6 +129,7 @@ def client_body(account: Account) -> dict[str, Any]:
         "available": _four_places(state.available),
         "held": _four_places(state.held),
         "total": _four_places(state.posted),
+        "currency": state.currency,
         "locked": state.status is AccountStatus.FROZEN,
     }
 

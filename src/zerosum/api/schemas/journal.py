@@ -8,7 +8,7 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, SideName
-from zerosum.api.schemas.bulk import RehearsedBalance
+from zerosum.api.schemas.bulk import BalancesAfter, RehearsedBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -121,6 +121,7 @@ class JournalEntryResponse(Response):
             examples=[{f"acc_{EXAMPLE_UUID}": 1}],
         ),
     ]
+    balances: BalancesAfter = None
 
 
 class JournalEntryRehearsal(JournalEntryResponse):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
-from zerosum.api.schemas.bulk import RehearsedBalance
+from zerosum.api.schemas.bulk import BalancesAfter, RehearsedBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -112,6 +112,7 @@ class PaymentResponse(Response):
     effective_at: Annotated[Time, Field(description="When it happened in the world.")]
     created_at: Annotated[Time, Field(description="When it was written.")]
     metadata: AnsweredMetadata
+    balances: BalancesAfter = None
 
 
 class PaymentRehearsal(PaymentResponse):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from zerosum.api.csv_text import csv_text
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, PostingResponse, posting_body
 from zerosum.api.schemas.fields import AnsweredCode, BalanceAmount, CurrencyCode, Response, Time
 from zerosum.domain.money import render_amount
-from zerosum.services.statements import Statement
+from zerosum.services.statements import COUNTERPARTIES_MAX, Statement
 
 CSV_COLUMNS = (
     "line",
@@ -27,7 +27,13 @@ CSV_COLUMNS = (
     "balance_after",
     "held_after",
     "hash",
+    "reason",
+    "reference",
+    "description",
+    "counterparty",
 )
+_FREE = ("reason", "reference", "description", "counterparty")
+"""What callers wrote."""
 
 
 class StatementLineResponse(PostingResponse):
@@ -36,6 +42,17 @@ class StatementLineResponse(PostingResponse):
     running_balance: Annotated[
         BalanceAmount,
         Field(description="The posted balance after it in this order; `balance_after` is in the order of writing."),
+    ]
+    reason: Annotated[str, Field(description="What the journal entry says it is.", examples=["transfer"])]
+    reference: Annotated[str | None, Field(description="The payment's, or null.", examples=["invoice 1001"])]
+    description: Annotated[str | None, Field(description="The payment's, or null.", examples=["Lunch"])]
+    counterparty: Annotated[
+        str | None,
+        Field(
+            description=f"The code of the entry's other account; several are joined by `, `, and after "
+            f"{COUNTERPARTIES_MAX} an `…` stands for the others. Null where there is no other.",
+            examples=["customers:bob"],
+        ),
     ]
 
 
@@ -48,7 +65,10 @@ class StatementResponse(Response):
     from_: Annotated[Time, Field(alias="from", description="Belongs to the span.")]
     to: Annotated[Time, Field(description="Does not belong to it.")]
     opening: Annotated[BalanceAmount, Field(description="Posted before it.")]
-    lines: Annotated[list[StatementLineResponse], Field(description="By `effective_at`, at most 10,000.")]
+    lines: Annotated[
+        list[StatementLineResponse],
+        Field(description="By `effective_at`; 10,000 at most by default."),
+    ]
     closing: Annotated[BalanceAmount, Field(description="Posted at its end.")]
 
 
@@ -61,7 +81,14 @@ def statement_body(statement: Statement) -> dict[str, Any]:
         "to": render_time(statement.end),
         "opening": render_amount(statement.opening),
         "lines": [
-            {**posting_body(line.posting), "running_balance": render_amount(line.running_balance)}
+            {
+                **posting_body(line.posting),
+                "running_balance": render_amount(line.running_balance),
+                "reason": line.explanation.reason,
+                "reference": line.explanation.reference,
+                "description": line.explanation.description,
+                "counterparty": _joined(line.explanation.counterparties),
+            }
             for line in statement.lines
         ],
         "closing": render_amount(statement.closing),
@@ -69,14 +96,17 @@ def statement_body(statement: Statement) -> dict[str, Any]:
 
 
 def statement_csv(statement: Statement) -> str:
-    """One row for the opening, one for each line, one for the closing. Nothing in it was written by a caller."""
+    """One row for the opening, one for each line, one for the closing."""
     body = statement_body(statement)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\r\n")
-    writer.writeheader()
     bounds = {"currency": body["currency"]}
-    writer.writerow({"line": "opening", "effective_at": body["from"], "running_balance": body["opening"], **bounds})
-    for line in body["lines"]:
-        writer.writerow({"line": "posting", **line})
-    writer.writerow({"line": "closing", "effective_at": body["to"], "running_balance": body["closing"], **bounds})
-    return text.getvalue()
+    rows = [
+        {"line": "opening", "effective_at": body["from"], "running_balance": body["opening"], **bounds},
+        *({"line": "posting", **line} for line in body["lines"]),
+        {"line": "closing", "effective_at": body["to"], "running_balance": body["closing"], **bounds},
+    ]
+    return csv_text(CSV_COLUMNS, rows, free=_FREE)
+
+
+def _joined(codes: Sequence[str]) -> str | None:
+    shown = [*codes[:COUNTERPARTIES_MAX], *(["…"] if len(codes) > COUNTERPARTIES_MAX else [])]
+    return ", ".join(shown) or None

@@ -9,6 +9,7 @@ order, before anything is written.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from zerosum.domain.errors import (
     LimitExceeded,
 )
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId, Prefix, render_id
+from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, PostedPosting, Posting
@@ -39,13 +40,22 @@ from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
 RecordKey = tuple[LedgerId, int]
 """A ledger, and the number by which a record is known in it."""
 
+_POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
+
 ZERO = Decimal(0)
 _LOWEST = BALANCE_LIMIT.copy_negate()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerCommand(Command):
-    """A command a Book can decide. It knows its rule; the Book knows the accounts."""
+    """A command a Book can decide. It knows its rule; the Book knows the accounts.
+
+    `codes` are those of the accounts it touches, and `called` is how its caller has named them, in the order of the
+    postings: refusals tell both beside the id.
+    """
+
+    codes: Mapping[UUID, str] | None = None
+    called: Sequence[str] = ()
 
     @abstractmethod
     def account_ids(self) -> tuple[AccountId, ...]:
@@ -66,6 +76,21 @@ class LedgerCommand(Command):
 
     def point(self, objection: DomainError) -> DomainError:
         """The Book speaks of postings by their place; a command may know what its caller calls them."""
+        return self.named(objection)
+
+    def named(self, objection: DomainError) -> DomainError:
+        """With the account as its caller has named it, and beside that its id and code."""
+        wire_id = objection.facts.get("account")
+        if wire_id is None or not self.codes:
+            return objection
+        code = self.codes.get(parse_id(Prefix.ACCOUNT, wire_id))
+        if code is None:
+            return objection
+        place = _POSTING_POINTER.fullmatch(objection.pointer or "")
+        called = self.called[int(place[1])] if place is not None and self.called else code
+        objection.facts = {"account": called, "account_id": wire_id, "account_code": code} | {
+            name: value for name, value in objection.facts.items() if name != "account"
+        }
         return objection
 
     @abstractmethod

@@ -144,6 +144,10 @@ class PostedPosting:
     held_after: Decimal
     hash: bytes
 
+    @property
+    def account_id(self) -> AccountId:
+        return self.posting.account_id
+
 
 @dataclass(slots=True, kw_only=True)
 class PostedEntry:

@@ -35,7 +35,7 @@ class Reverse(LedgerCommand):
 
     def point(self, objection: DomainError) -> DomainError:
         """The caller has named an entry and no postings: what is wrong lies in the request as a whole."""
-        return objection.at("")
+        return self.named(objection).at("")
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         yield from self._reversed_before(book)

@@ -64,7 +64,7 @@ class ClientCommand(LedgerCommand):
         return ((self.ledger_id, self.tx),)
 
     def point(self, objection: DomainError) -> DomainError:
-        return objection.at("/client")
+        return self.named(objection).at("/client")
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         entry, after = self._ruling(book)

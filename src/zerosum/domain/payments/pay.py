@@ -46,7 +46,7 @@ class Pay(LedgerCommand):
         return _RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
 
     def point(self, objection: DomainError) -> DomainError:
-        return objection.at(_POINTERS.get(objection.pointer or "", objection.pointer or ""))
+        return self.named(objection).at(_POINTERS.get(objection.pointer or "", objection.pointer or ""))
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT)

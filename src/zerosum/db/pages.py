@@ -1,0 +1,87 @@
+"""Pages by key: each list has an order that an index gives, and goes on beyond the last key that was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, select, text, true, tuple_, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.identifiers import first_uuid_of
+
+POSTING_MAX = timedelta(minutes=5)
+"""Between the making of an id and its posting by the same process: a command waits a minute at the most, and a clock
+may be set right meanwhile."""
+
+KEY = "key_"
+"""Begins the names of a page's columns that give its order."""
+
+
+_BY_KEY = text(
+    "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), "
+    "set_config('enable_mergejoin', 'off', true)"
+)
+
+
+async def look_up_by_key(connection: AsyncConnection) -> None:
+    """For what is read in this unit of work: a page is found by keys, however young the planner's statistics are."""
+    await connection.execute(_BY_KEY)
+
+
+def page_by(
+    statement: Select[Any],
+    key: Sequence[ColumnElement[Any]],
+    after: Sequence[Any] | None,
+    limit: int,
+    *,
+    is_ascending: bool,
+) -> Subquery:
+    """One page of what a statement finds, by a unique key of one or more columns: its columns, and the key's.
+
+    `after` holds a value for each of the key's. Being a subquery it keeps the planner from joining everything first.
+    """
+    if after is not None:
+        seen = tuple_(*after, types=[column.type for column in key]) if len(key) > 1 else after[0]
+        here = tuple_(*key) if len(key) > 1 else key[0]
+        statement = statement.where(here > seen if is_ascending else here < seen)
+    ordered = [column.asc() if is_ascending else column.desc() for column in key]
+    keyed = statement.add_columns(*(column.label(f"{KEY}{place}") for place, column in enumerate(key)))
+    return keyed.order_by(*ordered).limit(limit).subquery("page")
+
+
+def in_order(statement: Select[Any], page: Subquery, *, is_ascending: bool) -> Select[Any]:
+    """What is shown of a page, in the page's order."""
+    key = [column for column in page.c if column.name.startswith(KEY)]
+    return statement.order_by(*(column.asc() if is_ascending else column.desc() for column in key))
+
+
+def within(
+    statement: Select[Any], moment: ColumnElement[Any], effective_from: datetime | None, effective_to: datetime | None
+) -> Select[Any]:
+    """Narrowed to a span of time: `effective_from` belongs to it, `effective_to` does not."""
+    if effective_from is not None:
+        statement = statement.where(moment >= effective_from)
+    if effective_to is not None:
+        statement = statement.where(moment < effective_to)
+    return statement
+
+
+def page_of_either(pages: Sequence[Subquery], limit: int, *, is_ascending: bool) -> Subquery:
+    """One page out of pages by the same key that have nothing in common."""
+    both = union_all(*(select(page) for page in pages)).subquery("both")
+    return in_order(select(both), both, is_ascending=is_ascending).limit(limit).subquery("page")
+
+
+def made_within(
+    id_: ColumnElement[UUID], effective_from: datetime | None, effective_to: datetime | None
+) -> ColumnElement[bool]:
+    """Whether an id can belong to what happened in a span of time, where it happened when it was posted."""
+    bounds: list[ColumnElement[bool]] = []
+    if effective_from is not None:
+        bounds.append(id_ >= first_uuid_of(effective_from - POSTING_MAX))
+    if effective_to is not None:
+        bounds.append(id_ <= first_uuid_of(effective_to + POSTING_MAX))
+    return and_(true(), *bounds)
