@@ -28,12 +28,12 @@ def audit_routes(services: Services) -> Routes:
         order: Order = None,
         ledger: LedgerParameter = None,
         type: Annotated[AuditType | None, Query(description="Only this.")] = None,  # noqa: A002, ARG001 - read with the other filters
-        from_: Annotated[
+        from_: Annotated[  # noqa: ARG001
             str | None,
             Query(alias="from", description="Only what was written then or later: a day or a time (RFC 3339)."),
             WithJsonSchema({"type": "string"}),
         ] = None,
-        to: Annotated[
+        to: Annotated[  # noqa: ARG001
             str | None,
             Query(description="Only what was written before: a day or a time (RFC 3339)."),
             WithJsonSchema({"type": "string"}),
