@@ -12,8 +12,8 @@ import pytest
 
 from tests.api.conftest import Client, make_client
 from tests.api.reading import all_pages, refused
-from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
+from zerosum.db.audit_log import AuditFilter, list_audit_records
 from zerosum.db.engine import Database
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import Forbidden, Unauthenticated
@@ -126,19 +126,12 @@ async def test_a_change_that_is_not_carried_out_is_not_told(admin: Client) -> No
     assert [row["type"] for row in await log_of(admin)] == ["api_key.created"]
 
 
-async def test_nobody_changes_the_log(test_database: TestDatabase, superuser: Any, admin: Client) -> None:
+async def test_nobody_changes_the_log(superuser: Any, admin: Client) -> None:
+    """What the role of the service is refused besides: tests/db, for every table of the journal."""
+    assert await log_of(admin)
     for statement in ("update audit_log set reason = 'x'", "delete from audit_log", "truncate audit_log"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only ever added to"):
             await superuser.execute(statement)
-    service_role = await asyncpg.connect(test_database.service_dsn)
-    try:
-        await service_role.execute("begin")
-        await service_role.execute("select set_config('zerosum.ledgers', $1, true)", "{" + admin.ledger[4:] + "}") if (
-            False
-        ) else None
-        assert await service_role.fetchval("select count(*) from audit_log") == 0
-    finally:
-        await service_role.close()
 
 
 # --- Refusals --------------------------------------------------------------------------------------------------------
@@ -198,6 +191,7 @@ def waiting(log: SecurityLog) -> list[AuditRecord]:
 
 
 async def test_guessing_does_not_fill_the_log(database: Database) -> None:
+    before = await _count(database, AuditType.CREDENTIAL_REFUSED)
     clock = Clock()
     log = SecurityLog(database, now, clock)
     for number in range(10_000):
@@ -214,8 +208,8 @@ async def test_guessing_does_not_fill_the_log(database: Database) -> None:
         for number in range(100):
             log.refused(stranger(f"2001:db8::{number:x}"))
         await log.write()
-    superuser_count = await _count(database, AuditType.CREDENTIAL_REFUSED)
-    assert superuser_count <= ROWS_AN_HOUR
+    written = await _count(database, AuditType.CREDENTIAL_REFUSED) - before
+    assert ROWS_AN_HOUR / 2 < written < ROWS_AN_HOUR
     assert await _suppressed(database) > 19_000
 
 
@@ -228,8 +222,6 @@ async def _suppressed(database: Database) -> int:
 
 
 async def _rows(database: Database, type_: AuditType) -> list[AuditRecord]:
-    from zerosum.db.audit_log import AuditFilter, list_audit_records  # noqa: PLC0415
-
     wanted = AuditFilter(ledger_id=SERVICE_LEDGER, type=type_.value)
     async with database.operator_work() as connection:
         return await list_audit_records(connection, wanted, after=None, limit=1_000, is_ascending=False)
