@@ -57,8 +57,9 @@ async def test_no_money_moves_on_either_side_of_it(client: Client, action: str, 
     account = await client.open_account("a")
     await client.open_account("b", min_available=None)
     await turn(client, "a", action)
-    refused(await client.transfer("b", "a", "1"), 409, code, "/to", facts={"account": account["id"]})
-    refused(await client.transfer("a", "b", "1"), 409, code, "/from", facts={"account": account["id"]})
+    facts = {"account": "a", "account_id": account["id"], "account_code": "a"}
+    refused(await client.transfer("b", "a", "1"), 409, code, "/to", facts=facts)
+    refused(await client.transfer("a", "b", "1"), 409, code, "/from", facts=facts)
     assert (await client.balance("b"))["version"] == 0
 
 

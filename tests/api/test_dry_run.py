@@ -86,7 +86,8 @@ async def test_every_failed_condition_is_told(client: Client) -> None:
     a, _ = await open_pair(client, max_available="20")
     problem = refused(await rehearse(client, transfer("30")), 422, "insufficient_funds", "/from", "/to")
     assert [fault["code"] for fault in problem["errors"]] == ["insufficient_funds", "limit_exceeded"]
-    assert (problem["account"], problem["available"], problem["required"]) == (a, "10.00", "30.00")
+    assert (problem["account"], problem["account_id"], problem["account_code"]) == ("a", a, "a")
+    assert (problem["available"], problem["required"]) == ("10.00", "30.00")
     await client.post("/v1/accounts/a/freeze")
     await client.post("/v1/accounts/b/freeze")
     both = refused(await rehearse(client, transfer()), 409, "account_frozen", "/from", "/to")

@@ -136,7 +136,9 @@ async def test_too_little_is_refused_with_what_there_is(client: Client) -> None:
     await post(client, plain("10"))
     back = entry(line("b", "debit", "10.01"), line("a", "credit", "10.01"))
     facts = {
-        "account": b,
+        "account": "b",
+        "account_id": b,
+        "account_code": "b",
         "currency": "USD",
         "available": "10.00",
         "required": "10.01",
@@ -148,7 +150,8 @@ async def test_too_little_is_refused_with_what_there_is(client: Client) -> None:
 async def test_too_much_is_refused_with_the_limit(client: Client) -> None:
     await open_pair(client)
     full = await client.open_account("full", max_available="5")
-    facts = {"account": full["id"], "currency": "USD", "available": "0.00", "incoming": "5.01", "max_available": "5.00"}
+    facts = {"account": "full", "account_id": full["id"], "account_code": "full"}
+    facts |= {"currency": "USD", "available": "0.00", "incoming": "5.01", "max_available": "5.00"}
     over = entry(line("a", "debit", "5.01"), line("full", "credit", "5.01"))
     refused(await post(client, over), 422, "limit_exceeded", "/postings/1/account", facts=facts)
 

@@ -108,7 +108,9 @@ async def test_a_balance_may_be_emptied_but_not_overdrawn(client: Client) -> Non
     await client.open_account("bob")
     await client.deposit("alice", "10")
     facts = {
-        "account": alice["id"],
+        "account": "alice",
+        "account_id": alice["id"],
+        "account_code": "alice",
         "currency": "USD",
         "available": "10.00",
         "required": "10.01",
@@ -128,7 +130,8 @@ async def test_a_floor_below_zero_is_a_credit_line(client: Client) -> None:
 
 async def test_a_ceiling_is_kept(client: Client) -> None:
     bob = await client.open_account("bob", max_available="5")
-    facts = {"account": bob["id"], "currency": "USD", "available": "0.00", "incoming": "5.01", "max_available": "5.00"}
+    facts = {"account": "bob", "account_id": bob["id"], "account_code": "bob"}
+    facts |= {"currency": "USD", "available": "0.00", "incoming": "5.01", "max_available": "5.00"}
     over = await client.pay(payment("deposit", to="bob", amount="5.01"))
     refused(over, 422, "limit_exceeded", "/to", facts=facts)
     await client.deposit("bob", "5")

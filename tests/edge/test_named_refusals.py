@@ -196,3 +196,9 @@ async def test_what_can_be_included_is_balances_and_nothing_else(client: Client)
     transaction = {"type": "deposit", "client": 1, "tx": 1, "amount": "1"}
     answer = await post(client, "/v1/transactions", transaction, params={"include": "balances"})
     refused(answer, 422, "unknown_parameter", "include")
+
+
+async def test_one_account_on_both_sides_is_named(client: Client) -> None:
+    a = await client.open_account("a")
+    facts = {"account": a["id"], "account_id": a["id"], "account_code": "a"}
+    refused(await post(client, "/v1/payments", transfer("a", a["id"])), 422, "same_account", "/to", facts=facts)

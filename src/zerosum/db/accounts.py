@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.pages import look_up_by_key
 from zerosum.db.tables import accounts
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
@@ -106,13 +107,16 @@ async def list_accounts(
     is_ascending: bool,
 ) -> list[Account]:
     """A page by id, which is by creation."""
+    await look_up_by_key(connection)
     statement = select_accounts(ledger_id)
     if wanted.type is not None:
         statement = statement.where(accounts.c.type == wanted.type)
     if wanted.currency is not None:
         statement = statement.where(accounts.c.currency == wanted.currency)
     if wanted.status is not None:
-        statement = statement.where(accounts.c.status == wanted.status)
+        # Written out, for the index of what is not simply open is not found by a plan for any status.
+        status = AccountStatus(wanted.status).value
+        statement = statement.where(accounts.c.status == bindparam("status", status, literal_execute=True))
     if wanted.code_prefix is not None:
         statement = statement.where(begins_with(accounts.c.code, wanted.code_prefix))
     for key, value in wanted.metadata.items():

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from zerosum.domain.errors import DomainError, SameAccount
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, PaymentId
+from zerosum.domain.identifiers import AccountId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Posted
@@ -37,7 +37,9 @@ class Pay(LedgerCommand):
 
     def __post_init__(self) -> None:
         if self.payer_id == self.payee_id:
-            raise SameAccount("A payment needs two different accounts.", pointer="/to")
+            wire_id = render_id(Prefix.ACCOUNT, self.payee_id)
+            text = "A payment needs two different accounts."
+            raise self.point(SameAccount(text, pointer="/postings/1/account", account=wire_id))
 
     def account_ids(self) -> tuple[AccountId, ...]:
         return (self.payer_id, self.payee_id)
