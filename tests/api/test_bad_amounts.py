@@ -15,7 +15,7 @@ from tests.api.conftest import Client, fresh_key
 from tests.api.reading import check_problem, refused
 
 TIMES_MAX = 10
-"""What a monstrous amount may cost, in times of a short one that is refused alike. Making its digits costs thousands."""
+"""What a monstrous amount may cost, in times of a short one that is refused alike. Making its digits costs more."""
 
 TRIES = 5
 """The quickest counts: what is measured is our work, not a garbage collection in between."""
