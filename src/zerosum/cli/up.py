@@ -61,6 +61,8 @@ def run_up(
     is_https: bool,
 ) -> int:
     folder = chosen_data_dir(data_dir)
+    if load_settings().postgres_bin is None:
+        find_postgres()  # Before a folder is made for one that is not there.
     with DataDir(folder) as locked, Supervisor(say) as supervisor:
         installation = _Installation(locked, supervisor)
         given: dict[str, object] = {"port": port, "host": host, "workers": workers}
