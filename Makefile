@@ -2,14 +2,14 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile campaign lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile campaign container-test lock clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 ARGS ?=
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 install: .venv/.installed  ## make .venv with the package and all it needs to run
 
@@ -52,6 +52,14 @@ campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everythi
 lock:  ## renew the locks (needs uv)
 	uv pip compile pyproject.toml --extra embedded --extra fast --extra build --universal --generate-hashes --python-version 3.11 -o requirements.lock
 	uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 -o requirements-dev.lock
+	uv pip compile pyproject.toml -c requirements.lock --universal --generate-hashes --python-version 3.11 -o requirements-image.lock
+	echo 'hatchling>=1.27' | uv pip compile - -c requirements.lock --universal --generate-hashes --python-version 3.11 -o requirements-build.lock
+
+compose.env:  ## make the secrets for `docker compose up`, once (PUBLISHED_PORT=9000 for another port)
+	@PUBLISHED_PORT="$(PUBLISHED_PORT)" sh deploy/compose/make-env.sh
+
+container-test: .venv/.installed-dev  ## bring docker-compose.yml up by a real container engine and pay (minutes)
+	@exec .venv/bin/python -m pytest -m containers -n 0 --timeout 3600 tests/containers $(ARGS)
 
 clean:  ## remove .venv and caches, not the data in .zerosum
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench-results

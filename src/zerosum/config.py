@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     api_key_pepper: SecretStr | None = None
     cursor_secret: SecretStr | None = None
     master_keys: SecretStr | None = None
-    """`id:key` pairs of 32 bytes in base64 or hex, separated by commas; the first is current, the others still open."""
+    """`id:key` pairs, keys of 32 bytes in base64 or hex, separated by commas; the first is current, the others open."""
     token_audience: str = "zerosum"  # noqa: S105 - a name, not a secret
     token_seconds: Annotated[int, Field(ge=30, le=3600)] = 900
     trusted_issuers: Annotated[list[IssuerSettings], NoDecode] = []

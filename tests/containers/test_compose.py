@@ -1,0 +1,99 @@
+"""`docker compose up`, a first payment, and what becomes of it when containers go and come."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from tests.containers.stack import Stack
+
+pytestmark = pytest.mark.containers
+
+STOP_SECONDS_MAX = 20.0
+SECRETS = {
+    "postgres": {"POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "POSTGRES_SERVICE_PASSWORD"},
+    "valkey": {"VALKEY_PASSWORD"},
+    "api": {
+        *("PGPASSWORD", "ZEROSUM_REDIS_URL"),
+        *("ZEROSUM_API_KEY_PEPPER", "ZEROSUM_CURSOR_SECRET", "ZEROSUM_MASTER_KEYS"),
+    },
+    "worker": {"PGPASSWORD", "ZEROSUM_MASTER_KEYS"},
+}
+ALL_SECRETS = set().union(*SECRETS.values())
+
+
+@pytest.fixture(scope="module")
+def paid(stack: Stack) -> Stack:
+    """With a first payment in it: 100 US dollars for Alice."""
+    opened = stack.call(
+        "POST", "/v1/accounts", {"code": "customers:alice", "currency": "USD", "type": "liability"}, "alice"
+    )
+    assert opened.status_code == httpx.codes.CREATED, opened.text
+    payment = {"type": "deposit", "amount": "100.00", "currency": "USD", "to": "customers:alice"}
+    answer = stack.call("POST", "/v1/payments", payment, "order-1")
+    assert answer.status_code == httpx.codes.CREATED, answer.text
+    return stack
+
+
+def test_the_credentials_are_for_their_owner_only(stack: Stack) -> None:
+    listed = stack.compose(
+        *("run", "--rm", "--no-deps", "--entrypoint", "stat"),
+        *("first-ledger", "--format=%a %u", "/var/lib/zerosum/credentials.json"),
+    )
+    assert listed.stdout.split() == ["600", "10001"]
+    assert stack.credentials["base_url"] == stack.url
+
+
+def test_the_first_payment_is_made_with_the_credentials_that_were_made(paid: Stack) -> None:
+    assert paid.balance_of("customers:alice") == "100.00"
+
+
+@pytest.mark.parametrize("service", SECRETS)
+def test_a_service_knows_its_own_secrets_only(stack: Stack, service: str) -> None:
+    given = {line.partition("=")[0] for line in stack.inspect(service)["Config"]["Env"]}
+    assert given & ALL_SECRETS == SECRETS[service]
+
+
+@pytest.mark.parametrize("service", ["api", "worker"])
+def test_a_service_of_ours_may_do_next_to_nothing(stack: Stack, service: str) -> None:
+    status = stack.engine.run("exec", stack.container(service), "cat", "/proc/1/status").stdout
+    facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert int(facts["CapEff"], 16) == 0
+    assert facts["NoNewPrivs"] == "1"
+    assert facts["Uid"].split() == ["10001"] * 4
+    written = stack.engine.run("exec", stack.container(service), "touch", "/opt/zerosum/x", check=False)
+    assert "Read-only" in written.stderr
+
+
+def test_only_the_api_is_published_and_only_to_this_machine(stack: Stack) -> None:
+    ports = {service: stack.inspect(service)["NetworkSettings"]["Ports"] or {} for service in SECRETS}
+    published = {
+        (service, bound["HostIp"]) for service, all_ in ports.items() for at in all_.values() for bound in at or ()
+    }
+    assert published == {("api", "127.0.0.1")}
+
+
+def test_a_restart_of_the_api_loses_nothing(paid: Stack) -> None:
+    begun = time.monotonic()
+    paid.compose("stop", "api")
+    assert time.monotonic() - begun < STOP_SECONDS_MAX
+    paid.compose("start", "api")
+    paid.wait_until_ready()
+    assert paid.balance_of("customers:alice") == "100.00"
+
+
+def test_a_wrong_password_is_told_in_one_line(stack: Stack) -> None:
+    said = stack.compose("run", "--rm", "--no-deps", "-e", "PGPASSWORD=wrong", "migrate", check=False)
+    assert said.returncode == 2
+    assert 'password authentication failed for user "zerosum_owner"' in said.stdout + said.stderr
+
+
+def test_after_down_and_up_again_the_balance_is_there(paid: Stack) -> None:
+    paid.down()
+    paid.up()
+    known = paid.credentials
+    paid.read_credentials()
+    assert paid.credentials == known
+    assert paid.balance_of("customers:alice") == "100.00"
