@@ -192,6 +192,7 @@ async def test_an_address_that_leads_nowhere_is_one_line(own: TestDatabase, chan
     ("statement", "words"),
     [
         ("revoke insert on postings from zerosum_app", "may not INSERT in postings: grant zerosum_app"),
+        ("revoke all on accounts from zerosum_app; grant select, insert on accounts to zerosum_app", "UPDATE accounts"),
         ("revoke usage on schema public from public", "may not use the schema public"),
         ("alter schema public owner to zerosum_service", "owns the schema public"),
         ("grant update on postings to zerosum_app", "may change postings"),
@@ -275,6 +276,7 @@ async def test_a_standby_is_refused_and_a_primary_that_is_demoted_is_not_ready(
     ("statement", "status"),
     [
         ("revoke insert on postings from zerosum_app", 503),
+        ("revoke all on accounts from zerosum_app; grant select, insert on accounts to zerosum_app", 503),
         ("alter table payments rename to gone", 503),
         ("update alembic_version set version_num = '0001'", 503),
         ("update alembic_version set version_num = '9999'", 200),  # migrated for the version that comes next

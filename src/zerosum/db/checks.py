@@ -175,6 +175,8 @@ async def _check_rights(session: Session) -> None:
     for table in JOURNAL:
         if await session.fetchval("select has_table_privilege($1, 'UPDATE, DELETE, TRUNCATE')", f"public.{table.name}"):
             raise Unfit(f"the role may change {table.name}: revoke UPDATE, DELETE and TRUNCATE")
+    if not await session.fetchval("select has_any_column_privilege('public.accounts', 'UPDATE')"):
+        raise Unfit(f"the role may not UPDATE accounts: grant {APPLICATION_ROLE} to it")
     for table in metadata.sorted_tables:
         for right in ("SELECT", "INSERT"):
             if not await session.fetchval("select has_table_privilege($1, $2)", f"public.{table.name}", right):

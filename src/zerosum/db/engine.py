@@ -32,6 +32,7 @@ _SET_LEDGERS = text("select set_config('zerosum.ledgers', :ledgers, true)")
 _ASK_STATE = text("""
 select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'
        and bool_and(coalesce(has_table_privilege(place, 'SELECT') and has_table_privilege(place, 'INSERT'), false))
+       and coalesce(has_any_column_privilege(to_regclass('public.accounts'), 'UPDATE'), false)
            as is_writable,
        coalesce(has_table_privilege(to_regclass('public.alembic_version'), 'SELECT'), false) as tells_revision
 from (select to_regclass('public.' || name) as place from unnest(cast(:tables as text[])) name) wanted
