@@ -53,12 +53,12 @@ async def started(test_database: TestDatabase, servers: Servers, **settings: Any
 async def test_a_token_protects_them(test_database: TestDatabase, servers: Servers, is_lean: bool) -> None:
     service = Service(service_settings(test_database, servers, metrics_token=TOKEN, lean_routes=is_lean))
     async with http_of(service) as http:
-        for given in (None, "", TOKEN, "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Bearer  {TOKEN}", f"Basic {TOKEN}"):
+        for given in (None, "", TOKEN, "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}"):
             answer = await http.get("/metrics", headers={} if given is None else {"Authorization": given})
             refused(answer, 401, "unauthenticated", facts={})
             assert answer.headers["www-authenticate"] == "Bearer"
             assert COUNTED not in answer.text
-        for given in (f"Bearer {TOKEN}", f"bearer {TOKEN}"):
+        for given in (f"Bearer {TOKEN}", f"bearer {TOKEN}", f"Bearer  {TOKEN}"):
             answer = await http.get("/metrics", headers={"Authorization": given})
             assert answer.status_code == 200
             assert re.search(rf'{COUNTED}{{method="GET",route="/metrics",status="401"}} \d', answer.text)
