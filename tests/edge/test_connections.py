@@ -125,6 +125,18 @@ def test_newcomers_take_the_place_of_those_that_asked_nothing() -> None:
         assert server.register.refused == 0
 
 
+def test_those_that_give_way_before_they_are_open_leave_nothing_behind() -> None:
+    with serving(protocol=GuardedProtocol, limits=ConnectionLimits(per_address_max=3)) as server:
+        for _ in range(5):
+            many = [server.connect() for _ in range(100)]
+            close_all(many)
+        with server.connect() as honest:
+            assert honest.ask(HEALTH).status == 200
+        until(lambda: len(server.register) == 0)
+        until(lambda: len(server.server.server_state.connections) == 0)
+        assert server.register.ended > 100
+
+
 def test_who_has_been_idle_the_longest_goes_before_a_newcomer_is_refused() -> None:
     with serving(protocol=GuardedProtocol, limits=ConnectionLimits(connections_max=5)) as server:
         idle = []

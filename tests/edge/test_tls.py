@@ -66,6 +66,9 @@ def test_silent_handshakes_lock_nobody_out(certificate: dict[str, Path]) -> None
                 assert honest.ask(HEALTH).status == 200
                 assert len(server.register) <= 60
         assert server.register.refused == 0
+        for connection in server.connected:
+            connection.close()
+        until(lambda: len(server.register) == len(server.server.server_state.connections) == 0)
 
 
 def test_a_handshake_has_its_time_and_no_more(certificate: dict[str, Path]) -> None:

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
+import struct
 from typing import Any, ClassVar
 
 import httptools
@@ -43,11 +45,16 @@ UNREAD_BYTES_HIGH = 64 * 1024
 PIPELINED_MAX = 128
 """Requests that wait behind the one in work. Those beyond are not answered: the connection ends before them."""
 
+COPIED_BYTES_MAX = 16 * 1024
+"""Of a body that is put behind its head before both are written."""
+
 HEAD_BYTES_MAX = 2 * (TARGET_BYTES_MAX + HEADER_BYTES_MAX)
 """A head that has not ended by here never will. One that ends is judged, more strictly, by the gateway layer."""
 
 MESSAGE_BYTES_MAX = 2 * BULK_BODY_BYTES_MAX
 """On the wire, with all chunk sizes and extensions: more of it than of body is an attack."""
+
+_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -65,6 +72,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     _register: ConnectionRegister
     _is_open = False
+    _is_unwanted = False
     _tls: dict[str, Any] | None = None
     _since = 0.0
     _has_proved = False
@@ -92,7 +100,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_open = True
         transport.set_write_buffer_limits(high=UNREAD_BYTES_HIGH)
         self._since = self._register.now
-        if self.scheme == "https":
+        if self._is_unwanted:
+            transport.abort()
+        elif self.scheme == "https":
             self._tls = tls_extension(transport.get_extra_info("ssl_object"))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -208,10 +218,12 @@ class GuardedProtocol(HttpToolsProtocol):
         return (ARRIVING if self._is_incomplete else IDLE), self._since
 
     def give_way(self) -> None:
+        self._is_unwanted = True
         if self._is_open:
-            self.transport.abort()
-        elif self.opening is not None:
+            self._abort()
+        elif self.opening is not None and self.config.is_ssl:
             self.opening.cancel()
+        # Without a handshake it opens in a moment, and a loop that is stopped in that moment forgets to close it.
 
     def check_time(self, now: float) -> None:
         if not self._is_open or self._rest_timer is not None:
@@ -240,7 +252,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self._unread_bytes = unread
         is_deaf = now - self._unread_since > self.unread_seconds_max
         if is_deaf or now - self._unread_from > self.drain_seconds_max:
-            self.transport.abort()
+            self._abort()
+
+    def _abort(self) -> None:
+        if self.transport.get_write_buffer_size():
+            # What the system holds of the answer goes too, instead of waiting for the peer without us.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
 
     def _on_late(self) -> None:
         if self._is_incomplete and not (self._has_head and self.cycle.response_started):
@@ -293,7 +311,11 @@ def _write_whole(cycle: RequestResponseCycle, status: int, head: bytes, body: by
         return False
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    cycle.transport.write(b"%bcontent-length: %d\r\n%b\r\n%b" % (STATUS_LINE[status], len(body), head, body))
+    if len(body) <= COPIED_BYTES_MAX:
+        cycle.transport.write(b"%bcontent-length: %d\r\n%b\r\n%b" % (STATUS_LINE[status], len(body), head, body))
+    else:
+        # Of a page that many ask for there is one copy, however many of them do not read it.
+        cycle.transport.writelines([b"%bcontent-length: %d\r\n%b\r\n" % (STATUS_LINE[status], len(body), head), body])
     cycle.message_event.set()
     cycle.on_response()
     return True

@@ -36,6 +36,10 @@ _GIVEN_UP = (errno.ECONNABORTED, errno.EPERM, errno.EPROTO)
 
 _UNREAD_BYTES_MAX = 65_536
 
+NOT_SENT_LOWAT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+UNSENT_BYTES = 64 * 1024
+"""What the system takes of an answer before its peer takes any: else it is megabytes, where nobody counts them."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -116,6 +120,8 @@ class Listener:
     def _take(self, accepted: socket.socket, peer: str) -> None:
         if accepted.family in (socket.AF_INET, socket.AF_INET6):
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if NOT_SENT_LOWAT is not None:
+                accepted.setsockopt(socket.IPPROTO_TCP, NOT_SENT_LOWAT, UNSENT_BYTES)
         protocol = self._make_protocol()
         protocol.belong_to(self._register, peer)
         opening = self._loop.connect_accepted_socket(lambda: protocol, accepted, **self._transport_options)
