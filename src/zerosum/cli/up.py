@@ -222,7 +222,7 @@ Zerosum serves {credentials.base_url}
 A first payment, in another terminal:
 
   TOKEN=$({_command()} token{option})
-  curl -s{certificate} {credentials.base_url}/v1/payments \\
+  curl -gs{certificate} {credentials.base_url}/v1/payments \\
     -H "Authorization: Bearer $TOKEN" -H "Idempotency-Key: first-payment" -H "Content-Type: application/json" \\
     -d '{{"type": "deposit", "amount": "100.00", "currency": "USD", "to": "customers:alice"}}'
 
@@ -237,7 +237,13 @@ def _duration(seconds: int) -> str:
 
 def _command() -> str:
     """How whoever started us can run another command, as it is to be pasted."""
-    program = sys.argv[0]
-    if Path(program).name == "__main__.py":
-        return f"{shlex.quote(os.path.relpath(sys.executable))} -m zerosum"
-    return shlex.quote(os.path.relpath(program)) if "/" in program else "zerosum"
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return f"{_pasted(Path(sys.executable))} -m zerosum"
+    return _pasted(program) if len(program.parts) > 1 else "zerosum"
+
+
+def _pasted(program: Path) -> str:
+    """As seen from here, where it lies below; not by a way up and around."""
+    path = program.absolute()
+    return shlex.quote(str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path))
