@@ -11,7 +11,7 @@ import pytest
 from tests.api.conftest import Client
 from tests.api.every_route import address, policies
 from tests.api.serving import served
-from tests.edge.wire import HOST, MONEY, Pages, Reply, Running, serving
+from tests.edge.wire import HOST, MONEY, Pages, Reply, Running, serving, until
 from tests.gateway.ground import Ground
 from zerosum.gateway.app import GatewayOptions
 from zerosum.gateway.client_address import caller_address, client_address
@@ -91,6 +91,24 @@ def test_too_large_a_head_is_refused_charged_and_counted(fields: str, caplog: py
 
 def ask_head(server: Running, fields: str) -> list[Reply]:
     return server.ask(f"POST /pay HTTP/1.1\r\n{MONEY}{fields}Content-Length: 2\r\nConnection: close\r\n\r\n{{}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("nonsense\r\n\r\n", 400),
+        (f"GET /health HTTP/1.1\r\n{HOST}X: {'a' * 100_000}", 431),
+        (f"GET /{'a' * 100_000}", 414),
+        ("GET /heal", 408),
+    ],
+)
+def test_what_is_no_whole_request_is_charged_and_counted_too(text: str, status: int) -> None:
+    with serving(pages=Pages(address_limit="3/h")) as limited:
+        for _ in range(3):
+            assert [reply.status for reply in limited.ask(text)] == [status]
+        until(lambda: limited.pages.observed == [("", "", status)] * 3)
+        with limited.connect() as connection:
+            assert connection.ask(f"GET /health HTTP/1.1\r\n{HOST}\r\n").status == 429
 
 
 def test_a_hundred_fields_are_not_too_many(server: Running) -> None:

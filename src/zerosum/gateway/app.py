@@ -11,6 +11,7 @@ answered by their lean endpoint directly, everything else by the web framework.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -148,6 +149,13 @@ class Gateway:
         if exchange.status in (401, 403):
             await self._tell_refused(exchange)
         self._observe(exchange.template, scope["method"], exchange.status, time.perf_counter() - started)
+
+    async def count_refused(self, scope: Scope, status: int) -> None:
+        """What our server has refused by itself, for it was no whole request: charged and counted as any other."""
+        exchange = Exchange.over(scope)
+        with contextlib.suppress(RateLimited):
+            await self._charging.charge_refusal(exchange)
+        self._observe(exchange.template, scope["method"], status, 0.0)
 
     async def _serve(self, exchange: Exchange) -> None:
         scope = exchange.scope

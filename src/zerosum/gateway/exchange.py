@@ -98,6 +98,15 @@ class Exchange:
         self.is_dispatched = False
         self.is_started = False
 
+    @classmethod
+    def over(cls, scope: Scope) -> Exchange:
+        """One in which there is nothing more to receive, and nobody to send to."""
+
+        async def nothing(*_: Any) -> None:
+            return None
+
+        return cls(scope, nothing, nothing)
+
     def extension(self, name: str) -> Any:
         """What our server offers besides ASGI; None under another server."""
         return self.scope.get("extensions", _NONE).get(name)

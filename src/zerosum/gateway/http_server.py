@@ -39,6 +39,10 @@ UNREAD_SECONDS_MAX = 10.0
 DRAIN_SECONDS_MAX = 60.0
 REST_SECONDS_MAX = 2.0
 
+LINGER_SECONDS_MAX = 1.0
+LINGER_BYTES_MAX = 1024 * 1024
+"""So long, and so much of what it still sends, a peer is listened to after our last words."""
+
 UNREAD_BYTES_HIGH = 64 * 1024
 """While more of its answers than this wait for the peer to read them, its next request is not begun."""
 
@@ -72,6 +76,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     _register: ConnectionRegister
     _is_open = False
+    _is_lingering = False
+    """All is said; what still comes is not looked at."""
     _is_unwanted = False
     _tls: dict[str, Any] | None = None
     _since = 0.0
@@ -112,6 +118,11 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_lingering:
+            self._bytes_so_far += len(data)
+            if self._bytes_so_far > LINGER_BYTES_MAX:
+                self.transport.close()
+            return
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -211,7 +222,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # --- The register ---
 
     def standing(self) -> Standing | None:
-        if not self._has_proved:
+        if not self._has_proved or self._is_lingering:
             return UNPROVED, 0.0
         if self._is_in_work():
             return None
@@ -230,6 +241,9 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self.flow.write_paused or self.transport.is_closing():
             self._check_reader(now)
+        elif self._is_lingering:
+            if now - self._since > LINGER_SECONDS_MAX:
+                self.transport.close()
         elif not self._is_in_work():
             is_idle = self._has_proved and not self._is_incomplete
             if now - self._since > (self.idle_seconds_max if is_idle else self.arrival_seconds_max):
@@ -289,10 +303,31 @@ class GuardedProtocol(HttpToolsProtocol):
         # Else the request waits for its turn, and then for the rest of itself, until its time is up.
 
     def _refuse(self, status: int, error: DomainError) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_lingering:
             return
-        self.transport.write(last_words(status, error, getattr(self, "url", b"") or b"/", self.headers or ()))
-        self.transport.close()
+        headers = self.headers or []
+        self.transport.write(last_words(status, error, getattr(self, "url", b"") or b"/", headers))
+        self._close_gently()
+        count = getattr(self.app, "count_refused", None)
+        if count is not None:
+            scope = {"type": "http", "method": "", "path": "", "client": self.client, "headers": headers}
+            task = self.loop.create_task(count(scope, status), name="refusal")
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def _close_gently(self) -> None:
+        """Closing while more comes in would take our last words away from the peer (RFC 9112 section 9.6)."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._is_lingering = True
+        self._since = self._register.now
+        self._bytes_so_far = 0
+        self.transport.write_eof()
+        self.flow.resume_reading()
 
 
 def _write_whole(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:
