@@ -22,6 +22,7 @@ from tests.conftest import Servers, TestDatabase
 from tests.gateway.forge import AUDIENCE, OWN, PARTNER, SECONDS, Forge
 from tests.gateway.test_authentication import Service as Parts
 from zerosum.adapters.clock import now
+from zerosum.cli.first_ledger import make_ledger, with_every_scope
 from zerosum.domain.errors import OriginNotAllowed, Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.gateway.issuer_keys import secret_key
@@ -30,6 +31,7 @@ from zerosum.gateway.trusted_issuers import TOKEN_SECONDS_MAX, TrustedIssuer
 from zerosum.main import Service
 from zerosum.services import api_key_text
 from zerosum.services.api_keys import ApiKeys
+from zerosum.services.certificate_subject import canonical_subject
 from zerosum.services.key_grants import KeyLifetimes, NewKey
 from zerosum.services.networks import parse_network
 
@@ -261,6 +263,27 @@ async def test_what_up_writes_may_do_everything(client: Client) -> None:
     assert set(answer.json()["scopes"]) == {scope.value for scope in ALL_SCOPES} - {"operator"}
 
 
+async def test_a_data_folder_from_before_there_were_operators_gets_a_key_that_may_do_everything(
+    test_database: TestDatabase, servers: Servers, service: Service
+) -> None:
+    settings = service_settings(test_database, servers)
+    made = await make_ledger(settings, service.database, "old", TENANT_SCOPES)
+    renewed = await with_every_scope(settings, made)
+    assert (renewed.ledger, renewed.client_id == made.client_id) == (made.ledger, False)
+    assert await with_every_scope(settings, renewed) == renewed
+    for credentials, status in ((made, 403), (renewed, 201)):
+        answer = await _from(
+            service, "192.0.2.1", "POST", "/v1/ledgers", bearer=credentials.api_key, json={"name": "another"}
+        )
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize("text", ["CN=payroll,O=Ümlaut\\, Inc.", "CN=payroll, O=Ümlaut\\, Inc."])
+def test_a_subject_is_compared_in_one_form(text: str) -> None:
+    """As the certificate itself tells it (tests/edge/test_tls.py has one of that name)."""
+    assert canonical_subject(text) == "CN=payroll,O=Ümlaut\\, Inc."
+
+
 async def test_a_command_on_the_machine_makes_an_operator_and_its_file_is_private(
     test_database: TestDatabase, servers: Servers, service: Service, tmp_path: Path
 ) -> None:
@@ -284,7 +307,7 @@ async def test_a_command_on_the_machine_makes_an_operator_and_its_file_is_privat
         made = (await http.get("/v1/audit-log", params={"type": "operator.created", "limit": 1})).json()["data"][0]
     assert (made["ledger"], made["facts"]["name"], made["actor"].partition("|")[0]) == (None, "ann", "command")
     again = await asyncio.to_thread(zerosum, *command, environment=environment)
-    assert (again.code, again.out, "--out" in again.err, "Traceback" in again.err) == (2, "", True, False)
+    assert (again.code, again.out, str(out) in again.err, "Traceback" in again.err) == (2, "", True, False)
 
 
 def _secret(value: Any) -> str:

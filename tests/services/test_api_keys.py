@@ -72,9 +72,13 @@ async def test_the_text_of_a_key_is_kept_nowhere(
 
 
 async def test_a_key_of_a_ledger_that_does_not_exist_is_not_made(api_keys: ApiKeys) -> None:
-    for missing in (LedgerId(new_uuid()), SERVICE_LEDGER):
-        with pytest.raises(LedgerNotFound):
-            await api_keys.create(missing, "till", ["admin"])
+    with pytest.raises(LedgerNotFound):
+        await api_keys.create(LedgerId(new_uuid()), "till", ["admin"])
+
+
+async def test_a_tenants_key_is_not_made_without_a_ledger(api_keys: ApiKeys) -> None:
+    with pytest.raises(ValueError, match="operator"):
+        await api_keys.create(SERVICE_LEDGER, "till", ["admin"])
 
 
 async def test_a_key_that_has_expired_before_it_is_made_is_refused(

@@ -44,15 +44,19 @@ def administered(data_dir: Path | None, act: Act[Result], *, secrets_must_fit: b
         raise CommandFailed(f"ZEROSUM_MASTER_KEYS: {error}", USAGE) from None
 
 
-def check_secrets(settings: Settings) -> None:
-    """Before anything is served: whether the secrets are those of the installation. Raises CommandFailed."""
+def check_secrets(settings: Settings, kept_in: Path | None = None) -> None:
+    """Before anything is served: whether the secrets are those of the installation. Raises CommandFailed.
+
+    `kept_in` is the folder they came from, where that was not the environment.
+    """
 
     async def nothing(_: Settings, __: Database) -> None: ...
 
     try:
         asyncio.run(_acted(settings, nothing, secrets_must_fit=True))
     except WrongSecret as error:
-        raise CommandFailed(str(error), USAGE) from None
+        where = "" if kept_in is None else f" (here it is a file in {kept_in})"
+        raise CommandFailed(f"{error}{where}", USAGE) from None
     except DomainError as refusal:
         raise CommandFailed(f"ZEROSUM_DATABASE_URL: {refusal.detail}", USAGE) from None
 

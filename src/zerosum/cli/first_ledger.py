@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from zerosum.adapters.clock import now
@@ -88,6 +88,21 @@ async def make_first_ledger(settings: Settings, *, is_demo: bool) -> Credentials
     finally:
         await database.close()
     return credentials
+
+
+async def with_every_scope(settings: Settings, credentials: Credentials) -> Credentials:
+    """The same, or those of a new key where this one is of a version that knew no operators."""
+    database = Database(make_engine(settings.required_database_url(), pool_size=1))
+    try:
+        api_keys = ApiKeys(database, settings.pepper(), now, lifetimes=settings.key_lifetimes)
+        record = await api_keys.authenticate(credentials.api_key)
+        if record is None or Scope.OPERATOR in record.scopes:
+            return credentials
+        texts = sorted(scope.value for scope in ALL_SCOPES)
+        key, text = await api_keys.create(record.ledger_id, KEY_NAME, texts, caller=the_machine())
+    finally:
+        await database.close()
+    return replace(credentials, client_id=render_id(Prefix.API_KEY, key.id), client_secret=text, api_key=text)
 
 
 async def make_ledger(settings: Settings, database: Database, name: str, scopes: frozenset[Scope]) -> Credentials:

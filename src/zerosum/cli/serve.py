@@ -119,11 +119,11 @@ def check_callers_ca(settings: Settings) -> None:
             raise CommandFailed(f"ZEROSUM_TLS_CLIENT_CA: {path} cannot be read ({reason})", USAGE) from None
 
 
-def check_secrets(settings: Settings) -> None:
+def check_secrets(settings: Settings, kept_in: Path | None = None) -> None:
     """Whether they are those the installation was made with."""
     from zerosum.cli.administration import check_secrets  # noqa: PLC0415
 
-    check_secrets(settings)
+    check_secrets(settings, kept_in)
 
 
 def check_database(settings: Settings) -> None:

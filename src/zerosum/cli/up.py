@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from zerosum.cli.certificate import development_certificate
@@ -130,7 +131,10 @@ class _Installation:
 
     def prepare(self, settings: Settings, *, is_demo: bool) -> Credentials:
         """The newest schema, and credentials for a first ledger."""
-        from zerosum.cli.first_ledger import make_first_ledger  # noqa: PLC0415 - loaded while the servers come up
+        from zerosum.cli.first_ledger import (  # noqa: PLC0415 - loaded while the servers come up
+            make_first_ledger,
+            with_every_scope,
+        )
         from zerosum.db.migrations import HEAD, current_revision, migrate  # noqa: PLC0415
         from zerosum.db.provisioning import OWNER_ROLE, provision  # noqa: PLC0415
 
@@ -139,19 +143,14 @@ class _Installation:
         asyncio.run(provision(superuser, database=DATABASE, service_password=self._data_dir.app_password))
         if asyncio.run(current_revision(owner_url)) != HEAD:
             asyncio.run(migrate(owner_url, role=OWNER_ROLE))
-        check_secrets(self._located(settings))
-        credentials = Credentials.read(self._data_dir.path)
-        if credentials is None:
-            credentials = asyncio.run(make_first_ledger(self._located(settings), is_demo=is_demo))
-            credentials.write(self._data_dir.path)
-        elif credentials.base_url != settings.url:
-            credentials = Credentials(
-                settings.url,
-                credentials.ledger,
-                credentials.client_id,
-                credentials.client_secret,
-                credentials.api_key,
-            )
+        located = self._located(settings)
+        check_secrets(located, kept_in=self._data_dir.path / "secrets")
+        found = Credentials.read(self._data_dir.path)
+        if found is None:
+            credentials = asyncio.run(make_first_ledger(located, is_demo=is_demo))
+        else:
+            credentials = replace(asyncio.run(with_every_scope(located, found)), base_url=settings.url)
+        if credentials != found:
             credentials.write(self._data_dir.path)
         return credentials
 

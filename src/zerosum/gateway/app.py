@@ -29,7 +29,7 @@ from zerosum.domain.errors import (
 from zerosum.gateway import request_guard as guard
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.charging import Charging, Limiters
-from zerosum.gateway.client_certificate import TLS
+from zerosum.gateway.client_certificate import CLIENT_CERTIFICATE_NAME, TLS
 from zerosum.gateway.costly_reads import CostlyReads
 from zerosum.gateway.exchange import Exchange, Scope, Send, standard_headers
 from zerosum.gateway.json_guard import parse_json
@@ -54,9 +54,6 @@ Render = Callable[[DomainError, str, str], Answer]
 
 BeginTrace = Callable[[Exchange], Callable[[], None]]
 """Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
-
-CLIENT_CERTIFICATE_NAME = "client_cert_name"
-"""In ASGI's extension for TLS: the subject of the caller's certificate as RFC 4514 writes it."""
 
 REQUEST_SECONDS_MAX = 10.0
 """No call through the web framework lives longer; the committer's own deadline is shorter."""
