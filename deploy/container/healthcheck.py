@@ -1,7 +1,7 @@
 """The health check of a container, by the settings of what runs in it: exit 0 if all is well, and one line.
 
-Without an argument it asks the API, on its own port, for /readyz. With `database`, for the worker, which serves nothing,
-it looks whether the database takes connections.
+Without an argument it asks the API, on its own port, for /readyz. With `database`, for the worker, which serves
+nothing, it looks whether the database takes connections.
 """
 
 from __future__ import annotations
