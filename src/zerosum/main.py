@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -52,6 +51,7 @@ from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.audit import AuditLog
+from zerosum.services.background_writing import BackgroundWriting
 from zerosum.services.balances import Balances
 from zerosum.services.client_currency import client_currency
 from zerosum.services.clients import Clients
@@ -60,7 +60,6 @@ from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
 from zerosum.services.imports import Imports
 from zerosum.services.inspection import Inspector
-from zerosum.services.installation_secrets import WrongSecret
 from zerosum.services.journal import Journal
 from zerosum.services.lane import LaneCarrier
 from zerosum.services.last_uses import LastUses
@@ -82,9 +81,6 @@ if TYPE_CHECKING:
     from zerosum.tracing.spans import Tracing
 
 CONNECT_SECONDS_MAX = 2.0
-LAST_WRITING_SECONDS_MAX = 1.0
-
-_log = logging.getLogger(__name__)
 
 
 class Service:
@@ -159,7 +155,7 @@ class Service:
         self._downloads: list[JwksDownload] = []
         self._last_uses = LastUses(self.database)
         self.security_log = SecurityLog(self.database, now, time.monotonic)
-        self._writing: list[asyncio.Task[None]] = []
+        self._writing = BackgroundWriting([self.security_log, self._last_uses])
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
         self.authenticator = Authenticator(api_keys, TokenVerifier(issuers, now), self.database, now, self._last_uses)
         metrics_page = self._metrics_page()
@@ -210,12 +206,9 @@ class Service:
             self.tracing.start()
         if self.redis is not None:
             await self.redis.start()
-        await self._confirm_secrets()
+        await self.secret_checks.confirm_or_tell()
         await self.signing_keys.ensure(now())
-        self._writing = [
-            asyncio.create_task(self.security_log.write_forever(), name="security log"),
-            asyncio.create_task(self._last_uses.write_forever(), name="last uses of keys"),
-        ]
+        self._writing.start()
         self.committer.start()
         if self._side_server is not None:
             await self._side_server.start()
@@ -228,7 +221,7 @@ class Service:
         await self.authenticator.close()
         for download in self._downloads:
             await download.close()
-        await self._stop_writing()
+        await self._writing.stop()
         if self.redis is not None:
             await self.redis.close()
         await self.database.close()
@@ -255,23 +248,6 @@ class Service:
             connection = await BatchConnection.open(self.settings.lane_url(), CONNECT_SECONDS_MAX)
             connection.terminate()
         return True
-
-    async def _confirm_secrets(self) -> None:
-        """A process with wrong ones is not ready, whatever it serves; `zerosum serve` would not have started it."""
-        try:
-            await self.secret_checks.confirm()
-        except WrongSecret as error:
-            _log.error("%s", error)
-
-    async def _stop_writing(self) -> None:
-        """What still waits is written, if PostgreSQL takes it at once."""
-        for task in self._writing:
-            task.cancel()
-        await asyncio.gather(*self._writing, return_exceptions=True)
-        for write in (self.security_log.write, self._last_uses.write):
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(LAST_WRITING_SECONDS_MAX):
-                    await write()
 
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))

@@ -6,6 +6,7 @@ open what they have sealed, which also tells on an installation from before ther
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
@@ -26,6 +27,8 @@ from zerosum.services.installation_secrets import (
 LOOKED_AT_AGAIN_AFTER = timedelta(seconds=5)
 """A process that is asked again and again whether it is ready looks at the database this seldom for it."""
 
+_log = logging.getLogger(__name__)
+
 
 class SecretChecks:
     def __init__(self, database: Database, secrets: InstallationSecrets, now: Callable[[], datetime]) -> None:
@@ -44,6 +47,13 @@ class SecretChecks:
                 await insert_secret_checks(connection, new, self._now())
             # Another process may have been first, with another secret.
             await self._stored_and_fitting()
+
+    async def confirm_or_tell(self) -> None:
+        """At the start of a process that nobody has looked at before: with wrong secrets it is never ready."""
+        try:
+            await self.confirm()
+        except WrongSecret as error:
+            _log.error("%s", error)
 
     async def fits(self) -> bool:
         """Whether every secret is still the installation's: they may have been changed under a running process."""
