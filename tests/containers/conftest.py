@@ -27,6 +27,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With a secret beside the sources, as it lies there on a machine that runs the service."""
     folder = tmp_path_factory.mktemp("checkout")
     fresh_copy(folder)
+    (folder / "src" / ".env").write_text("SECRET=1\n", encoding="utf-8")
     return folder
 
 

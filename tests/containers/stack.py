@@ -75,6 +75,12 @@ class Stack:
             (*self.engine.compose, "--project-name", PROJECT, *arguments), cwd=self.folder, check=check
         )
 
+    def paste(self, commands: str) -> str:
+        """Commands of the page as they are, but for the port and the client of the engine. What they print."""
+        text = commands.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}")
+        text = text.replace("docker compose ", f"{' '.join(self.engine.compose)} --project-name {PROJECT} ")
+        return self.engine.call(("sh", "-euc", text), cwd=self.folder).stdout
+
     def up(self) -> None:
         is_waiting = self.engine.compose == ("docker", "compose")
         self.compose("up", "--detach", *(["--wait"] if is_waiting else []))
@@ -121,4 +127,4 @@ class Stack:
     def balance_of(self, account: str) -> str:
         answer = self.call("GET", f"/v1/accounts/{account}/balance")
         assert answer.status_code == httpx.codes.OK, answer.text
-        return str(answer.json()["balance"])
+        return str(answer.json()["posted"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-import httpx
 import pytest
 
-from tests.containers.stack import Stack
+from tests.containers.images import TOP
+from tests.containers.stack import PROJECT, Stack
 
 pytestmark = pytest.mark.containers
 
@@ -24,16 +24,16 @@ SECRETS = {
 ALL_SECRETS = set().union(*SECRETS.values())
 
 
+PAGE = (TOP / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def paid(stack: Stack) -> Stack:
-    """With a first payment in it: 100 US dollars for Alice."""
-    opened = stack.call(
-        "POST", "/v1/accounts", {"code": "customers:alice", "currency": "USD", "type": "liability"}, "alice"
-    )
-    assert opened.status_code == httpx.codes.CREATED, opened.text
-    payment = {"type": "deposit", "amount": "100.00", "currency": "USD", "to": "customers:alice"}
-    answer = stack.call("POST", "/v1/payments", payment, "order-1")
-    assert answer.status_code == httpx.codes.CREATED, answer.text
+    """With a first payment in it, as the page shows it: 100 US dollars for Alice."""
+    section = PAGE.partition("A first payment with them:\n\n```sh\n")[2].partition("```")[0]
+    answers = stack.paste(section)
+    assert '"type":"deposit","status":"succeeded","amount":"100.00"' in answers, answers
+    assert (stack.folder / "credentials.json").stat().st_mode & 0o777 == 0o600
     return stack
 
 
@@ -84,10 +84,13 @@ def test_a_restart_of_the_api_loses_nothing(paid: Stack) -> None:
     assert paid.balance_of("customers:alice") == "100.00"
 
 
-def test_a_wrong_password_is_told_in_one_line(stack: Stack) -> None:
-    said = stack.compose("run", "--rm", "--no-deps", "-e", "PGPASSWORD=wrong", "migrate", check=False)
-    assert said.returncode == 2
-    assert 'password authentication failed for user "zerosum_owner"' in said.stdout + said.stderr
+def test_a_wrong_password_is_told_and_nothing_starts_on_it(stack: Stack) -> None:
+    wrong = ("env", "POSTGRES_OWNER_PASSWORD=wrong", *stack.engine.compose, "--project-name", PROJECT)
+    said = stack.engine.call((*wrong, "up", "--detach"), cwd=stack.folder, check=False)
+    assert said.returncode != 0
+    assert "migrate" in said.stdout + said.stderr
+    told = stack.compose("logs", "migrate")
+    assert 'password authentication failed for user "zerosum_owner"' in told.stdout + told.stderr
 
 
 def test_after_down_and_up_again_the_balance_is_there(paid: Stack) -> None:

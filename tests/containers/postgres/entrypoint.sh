@@ -8,13 +8,14 @@ if [ "$(id -u)" = 0 ]; then
     mkdir -p "$PGDATA"
     chown -R postgres: "$PGDATA" /var/run/postgresql
     chmod 0700 "$PGDATA"
-    exec setpriv --reuid=postgres --regid=postgres --init-groups "$BASH_SOURCE" "$@"
+    exec setpriv --reuid=postgres --regid=postgres --init-groups "$0" "$@"
 fi
 
 export PGHOST=/var/run/postgresql
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     : "${POSTGRES_PASSWORD:?the password of the administrator}"
-    # shellcheck disable=SC2086 - several words are meant
+    # Several words are meant.
+    # shellcheck disable=SC2086
     initdb --username="$POSTGRES_USER" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") --pgdata="$PGDATA" ${POSTGRES_INITDB_ARGS-}
     printf '\nhost all all all scram-sha-256\n' >> "$PGDATA/pg_hba.conf"
     pg_ctl --pgdata="$PGDATA" -o "-c listen_addresses= -c unix_socket_directories=$PGHOST" --wait start
@@ -24,7 +25,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     fi
     for script in /docker-entrypoint-initdb.d/*; do
         case $script in
-            *.sh) if [ -x "$script" ]; then "$script"; else . "$script"; fi ;;
+            *.sh) if [ -x "$script" ]; then "$script"; else source "$script"; fi ;;
             *.sql) psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --file "$script" ;;
         esac
     done
