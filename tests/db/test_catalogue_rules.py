@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.db.servers import Connection
-from zerosum.db.tables import JOURNAL, metadata
+from zerosum.db.tables import APPLICATION_ROLE, JOURNAL, metadata
 
 TABLES = {table.name for table in metadata.sorted_tables}
 OURS = "relnamespace = 'public'::regnamespace and relname not like 'alembic_version%'"
@@ -100,9 +100,21 @@ async def test_the_journal_has_its_guards_and_they_are_on(admin: Connection) -> 
 
 
 async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Connection) -> None:
-    assert not await names(
-        admin, "select proname from pg_proc where pronamespace = 'public'::regnamespace and prosecdef"
+    """But for one, which takes away old refusals: its search path is fixed, and only the service may call it."""
+    found = list(
+        await names(
+            admin,
+            "select proname || ' ' || array_to_string(proconfig, ',') || ' ' || array_to_string(proacl, ',') from pg_proc "
+            "where pronamespace = 'public'::regnamespace and prosecdef",
+        )
     )
+    assert [one.split()[:4] for one in found] == [
+        ["zerosum_purge_refusals", "search_path=public,", "pg_temp", found[0].split()[3]]
+    ]
+    grantees = {grant.split("=")[0].strip('"') for grant in found[0].split()[3].split(",")}
+    assert APPLICATION_ROLE in grantees
+    assert "" not in grantees, "Everybody may call it."
+    assert len(grantees) == 2, "the owner and the service"
 
 
 async def test_amounts_are_exact_numbers_without_a_bound_of_their_own(admin: Connection) -> None:

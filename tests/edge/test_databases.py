@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import subprocess
 import sys
@@ -428,8 +429,9 @@ async def test_pgbouncer_in_transaction_mode_serves_all_but_lanes(servers: Serve
             answers = await asyncio.gather(*(client.get(f"/v1/accounts?limit={n}") for n in range(1, 20)))
             assert {answer.status_code for answer in answers} == {200}
             assert await ready_status(client) == 200
-        environment = {"ZEROSUM_DATABASE_URL": through, "ZEROSUM_MASTER_KEYS": f"a:{'A' * 43}="}
-        environment |= dict.fromkeys(("ZEROSUM_API_KEY_PEPPER", "ZEROSUM_CURSOR_SECRET"), "A" * 43 + "=")
+        secret = base64.b64encode(bytes(range(32))).decode()  # what `paying` has made the installation with
+        environment = {"ZEROSUM_DATABASE_URL": through, "ZEROSUM_MASTER_KEYS": f"test:{secret}"}
+        environment |= dict.fromkeys(("ZEROSUM_API_KEY_PEPPER", "ZEROSUM_CURSOR_SECRET"), secret)
         said = zerosum("serve", "--port", "0", environment=environment)
         assert_one_clear_line(said, "ZEROSUM_DATABASE_URL", "ZEROSUM_LANE_DATABASE_URL")
 

@@ -171,18 +171,18 @@ async def test_times_are_days_or_moments_forward_and_at_most_a_year_apart(client
 
 async def test_a_day_begins_at_midnight_utc_and_as_of_a_day_is_its_end(client: Client) -> None:
     await client.open_account("a")
-    for amount, moment in (("1", "2026-11-27T23:59:59.999999Z"), ("2", "2026-11-28T00:00:00Z"),
-                           ("4", "2026-11-28T23:59:59.999999Z"), ("8", "2026-11-29T00:00:00Z")):  # fmt: skip
+    for amount, moment in (("1", "2025-11-27T23:59:59.999999Z"), ("2", "2025-11-28T00:00:00Z"),
+                           ("4", "2025-11-28T23:59:59.999999Z"), ("8", "2025-11-29T00:00:00Z")):  # fmt: skip
         await client.pay({"type": "deposit", "amount": amount, "currency": "USD", "to": "a", "effective_at": moment})
-    day = {"effective_from": "2026-11-28", "effective_to": "2026-11-29"}
+    day = {"effective_from": "2025-11-28", "effective_to": "2025-11-29"}
     assert [one["amount"] for one in await all_pages(client, "/v1/payments", **day)] == ["4.00", "2.00"]
     assert [one["amount"] for one in await all_pages(client, "/v1/accounts/a/postings", **day)] == ["4.00", "2.00"]
-    balance = await client.balance("a", as_of="2026-11-28")
-    assert (balance["posted"], balance["as_of"]) == ("7.00", "2026-11-28T23:59:59.999999Z")
-    statement = await client.get("/v1/accounts/a/statement", params={"from": "2026-11-28", "to": "2026-11-29"})
+    balance = await client.balance("a", as_of="2025-11-28")
+    assert (balance["posted"], balance["as_of"]) == ("7.00", "2025-11-28T23:59:59.999999Z")
+    statement = await client.get("/v1/accounts/a/statement", params={"from": "2025-11-28", "to": "2025-11-29"})
     assert statement.json()["closing"] == "7.00"
-    trial = (await client.get("/v1/trial-balance", params={"as_of": "2026-11-28"})).json()
-    assert (trial["currencies"][0]["debits"], trial["as_of"]) == ("7.00", "2026-11-28T23:59:59.999999Z")
+    trial = (await client.get("/v1/trial-balance", params={"as_of": "2025-11-28"})).json()
+    assert (trial["currencies"][0]["debits"], trial["as_of"]) == ("7.00", "2025-11-28T23:59:59.999999Z")
     tomorrow = (now() + timedelta(days=1)).date().isoformat()
     assert (await client.balance("a", recorded_as_of=tomorrow))["posted"] == "15.00"
     yesterday = (now() - timedelta(days=2)).date().isoformat()

@@ -27,7 +27,7 @@ from zerosum.gateway.trace_context import request_names
 
 _log = logging.getLogger(__name__)
 
-_OF_READING = (ArithmeticError, LookupError, ResponseValidationError, ValueError)
+_OF_READING = (ArithmeticError, AttributeError, LookupError, ResponseValidationError, TypeError, ValueError)
 """What turning rows into answers can raise, and nothing that the database or the network raises."""
 
 _OF_MONEY = (AmountTooLarge, AmountTooPrecise, InvalidAmount, InvalidCurrency)

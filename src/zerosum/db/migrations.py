@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,10 +25,12 @@ CONNECT_SECONDS_MAX = 5.0
 LOCK_TIMEOUT = "2s"
 """A migration that cannot get its lock at once must not make every payment queue behind it."""
 
-OTHERS_WAIT = "10min"
+OTHERS_WAIT_SECONDS = 600.0
 """So long one migration waits until another has ended: several may be started at once, by each replica its own."""
 
-_LOCK = text("select pg_advisory_lock(hashtextextended('zerosum:migrations', 0))")
+POLL_SECONDS = 0.1
+
+_TRY_LOCK = text("select pg_try_advisory_lock(hashtextextended('zerosum:migrations', 0))")
 _UNLOCK = text("select pg_advisory_unlock(hashtextextended('zerosum:migrations', 0))")
 
 
@@ -81,12 +84,15 @@ async def migrate(database_url: str, *, role: str | None = None, revision: str =
 
 @contextmanager
 def one_at_a_time(connection: Connection) -> Iterator[None]:
-    """Hold the lock of migrations. Whoever holds it already may take it again. Raises Unfit after OTHERS_WAIT."""
-    connection.execute(text(f"set lock_timeout = '{OTHERS_WAIT}'"))
-    try:
-        connection.execute(_LOCK)
-    except DBAPIError as error:
-        raise Failed(f"another migration has not ended for {OTHERS_WAIT}") from error
+    """Hold the lock of migrations, which its holder may take again. Raises Failed after OTHERS_WAIT_SECONDS."""
+    deadline = time.monotonic() + OTHERS_WAIT_SECONDS
+    # Asked again and again, in transactions of their own: an index that is built beside the traffic waits for every
+    # transaction there is, and would wait for one that waits here.
+    while not connection.scalar(_TRY_LOCK):
+        connection.commit()
+        if time.monotonic() > deadline:
+            raise Failed(f"another migration has not ended for {OTHERS_WAIT_SECONDS / 60:g} minutes")
+        time.sleep(POLL_SECONDS)
     # For the session: each migration has a transaction of its own.
     connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.commit()
