@@ -104,7 +104,8 @@ async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Conn
     found = list(
         await names(
             admin,
-            "select proname || ' ' || array_to_string(proconfig, ',') || ' ' || array_to_string(proacl, ',') from pg_proc "
+            "select proname || ' ' || array_to_string(proconfig, ',') || ' ' || array_to_string(proacl, ',') "
+            "from pg_proc "
             "where pronamespace = 'public'::regnamespace and prosecdef",
         )
     )
