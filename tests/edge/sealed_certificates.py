@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,13 +35,6 @@ class Authority:
         key_path.write_bytes(text)
         key_path.chmod(0o600)
         return certificate_path, key_path
-
-    def trust(self, shown: tuple[Path, Path] | None = None) -> ssl.SSLContext:
-        """For a caller who believes this authority, and shows a certificate if it has one."""
-        context = ssl.create_default_context(cafile=self.path)
-        if shown is not None:
-            context.load_cert_chain(*shown)
-        return context
 
     def _signed(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, is_authority: bool, host: str | None

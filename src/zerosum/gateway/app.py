@@ -292,7 +292,7 @@ class Gateway:
         exchange.is_dispatched = True
         try:
             async with asyncio.timeout(REQUEST_SECONDS_MAX):
-                await self._app(_as_get(scope), play, send)
+                await self._app(scope, play, send)
         except TimeoutError:
             if policy.is_read:
                 raise Unavailable("The answer took too long; nothing was done.", retry_after=1) from None
@@ -306,8 +306,3 @@ class Gateway:
             # A body that nobody will read must not be taken for the next request.
             answer.headers = (*answer.headers, (b"connection", b"close"))
         await exchange.answer(answer)
-
-
-def _as_get(scope: Scope) -> Scope:
-    """What a HEAD asks for is what a GET would answer; the server leaves the body out (RFC 9110, 9.3.2)."""
-    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
