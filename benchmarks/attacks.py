@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -184,7 +186,18 @@ async def _attack(kind: str, port: int, connections: int, seconds: float, given:
     await asyncio.gather(*(KINDS[kind](attack) for _ in range(connections)), return_exceptions=True)
 
 
+def _step_back() -> None:
+    """An attacker brings processors of its own. Here it has none, so it takes what the others leave.
+
+    Linux may share out its time by session first (sched(7), "The autogroup feature"); a nice value counts within one.
+    """
+    os.nice(19)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")
+
+
 def main() -> None:
+    _step_back()
     kind, port, connections, seconds = sys.argv[1:]
     uvloop.run(_attack(kind, int(port), int(connections), float(seconds), json.load(sys.stdin)))
 

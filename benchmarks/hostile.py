@@ -45,6 +45,8 @@ LIMITS = {
     "rate_limit_per_ledger": "50000/s",
     "rate_limit_per_address": "2000/s",
     "costly_reads_per_ledger": "500/s",
+    "connections_per_address_max": "500",
+    "new_connections_per_address": "100",
 }
 RESULTS = Path("bench-results")
 
@@ -168,7 +170,7 @@ def _good(answer: httpx.Response) -> Any:
 def attacking(kind: str, caller: Caller, port: int, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
     connections = READERS if "reports" in kind else CONNECTIONS
     command = [sys.executable, "-m", "benchmarks.attacks", kind, str(port), str(connections), str(seconds)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as attackers:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as attackers:
         assert attackers.stdin is not None
         attackers.stdin.write(json.dumps(caller.attack).encode())
         attackers.stdin.close()

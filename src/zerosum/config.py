@@ -139,6 +139,8 @@ class Settings(BaseSettings):
     """Of one process. Over it whoever has asked nothing yet goes first, then who is idle the longest."""
     connections_per_address_max: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """Of one process; a trusted proxy may have more."""
+    new_connections_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """A second and process, once as many have come at once as one address may have."""
     in_flight_max: Annotated[int, Field(ge=1, le=100_000)] = 4000
     queue_commands_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     lanes: Annotated[int, Field(ge=1, le=16)] = 1

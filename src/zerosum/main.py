@@ -173,6 +173,7 @@ class Service:
             ConnectionLimits(
                 connections_max=settings.connections_max,
                 per_address_max=settings.connections_per_address_max,
+                per_address_and_second_max=settings.new_connections_per_address,
                 trusted_proxies=self.trusted_proxies,
             )
         )
@@ -287,7 +288,7 @@ class Service:
                 ),
             ),
             admission=self.admission,
-            costly_reads=CostlyReads(settings.reports_at_once_per_ledger),
+            costly_reads=CostlyReads(settings.reports_at_once_per_ledger, lambda: self.admission.in_flight),
             render=render,
             new_request_id=lambda: secrets.token_hex(12),
             observe=self.metrics.observe_request,

@@ -35,6 +35,7 @@ def service_settings(test_database: TestDatabase, servers: Servers, **overrides:
             "costly_reads_per_ledger": "off",
             "rate_limit_per_address": "off",
             "auth_failures_per_address": "off",
+            "new_connections_per_address": 1_000_000,
             "base_url": "http://zerosum.test",
             **overrides,
         }

@@ -12,9 +12,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.edge.wire import HEALTH, HOST, MONEY, READ, Connection, Impatient, Pages, Running, serving, until
-from zerosum.gateway.connection_register import ARRIVING, IDLE, UNPROVED, ConnectionLimits, ConnectionRegister, Standing
+from zerosum.gateway.arrivals import Arrivals
+from zerosum.gateway.connection_register import (
+    ARRIVING,
+    IDLE,
+    IN_VAIN_ARRIVALS,
+    UNPROVED,
+    ConnectionLimits,
+    ConnectionRegister,
+    Standing,
+)
 from zerosum.gateway.guarded_server import FILES_KEPT_FREE, fit_to_files
 from zerosum.gateway.http_server import PIPELINED_MAX, REST_SECONDS_MAX, GuardedProtocol
 from zerosum.gateway.listener import PAUSE_SECONDS
@@ -126,7 +137,9 @@ def test_newcomers_take_the_place_of_those_that_asked_nothing() -> None:
 
 
 def test_those_that_give_way_before_they_are_open_leave_nothing_behind() -> None:
-    with serving(protocol=GuardedProtocol, limits=ConnectionLimits(per_address_max=3)) as server:
+    with serving(
+        protocol=GuardedProtocol, limits=ConnectionLimits(per_address_max=3, per_address_and_second_max=10_000)
+    ) as server:
         for _ in range(5):
             many = [server.connect() for _ in range(100)]
             close_all(many)
@@ -168,6 +181,65 @@ def test_where_all_are_busy_a_newcomer_is_told_so_and_other_addresses_are_served
         assert server.register.refused == 1
         close_all(busy)
         until(lambda: len(server.register) == 0)
+
+
+def test_an_address_that_makes_connections_without_end_is_turned_away_and_others_are_not() -> None:
+    proxy = parse_network("::ffff:127.0.0.3/128")
+    limits = ConnectionLimits(per_address_max=20, per_address_and_second_max=1, trusted_proxies=(proxy,))
+    with serving(limits=limits, protocol=GuardedProtocol) as server:
+        for _ in range(20):
+            with server.connect() as connection:
+                assert connection.ask(HEALTH).status == 200
+        with server.connect() as connection:
+            until(connection.is_over)
+        for address in ["127.0.0.2"] + 30 * ["127.0.0.3"]:
+            with server.connect(address) as other:
+                assert other.ask(HEALTH).status == 200
+        assert server.register.refused >= 1
+
+        def answers() -> bool:
+            with server.connect() as connection, contextlib.suppress(ConnectionError):
+                connection.send(HEALTH)
+                return connection.reply() is not None
+            return False
+
+        until(answers)  # A second later it may come again.
+
+
+@given(
+    at_once=st.integers(1, 50),
+    per_second=st.integers(1, 50),
+    pauses=st.lists(st.floats(0, 2, allow_nan=False), max_size=200),
+)
+def test_of_connections_no_more_come_than_at_once_and_by_the_second(
+    at_once: int, per_second: int, pauses: list[float]
+) -> None:
+    arrivals = Arrivals(at_once, per_second)
+    now = came = 0.0
+    for pause in pauses:
+        now += pause
+        came += arrivals.may_come("192.0.2.1", now)
+    assert came <= at_once + now * per_second + 1e-6
+    assert came >= min(len(pauses), at_once)
+
+
+def test_a_connection_that_ends_with_a_refusal_counts_for_several() -> None:
+    limits = ConnectionLimits(per_address_max=2 * (1 + IN_VAIN_ARRIVALS), per_address_and_second_max=1)
+    with serving(limits=limits, protocol=GuardedProtocol) as server:
+        for _ in range(2):
+            assert [reply.status for reply in server.ask("no HTTP\r\n\r\n")] == [400]
+        with server.connect() as connection:
+            until(connection.is_over)
+        assert server.register.refused == 1
+
+
+def test_addresses_that_have_not_come_for_long_are_forgotten() -> None:
+    arrivals = Arrivals(2, 1)
+    assert [arrivals.may_come("192.0.2.1", 0.0) for _ in range(3)] == [True, True, False]
+    arrivals.forget_full(1.5)
+    assert (len(arrivals), arrivals.may_come("192.0.2.1", 1.5), arrivals.may_come("192.0.2.1", 1.5)) == (1, True, False)
+    arrivals.forget_full(10.0)
+    assert len(arrivals) == 0
 
 
 def test_a_trusted_proxy_may_have_more_than_others_from_one_address() -> None:

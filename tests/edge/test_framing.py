@@ -14,6 +14,7 @@ from tests.api.serving import served
 from tests.edge.wire import HOST, MONEY, Pages, Reply, Running, serving, until
 from tests.gateway.ground import Ground
 from zerosum.gateway.app import GatewayOptions
+from zerosum.gateway.charging import REFUSAL_UNITS
 from zerosum.gateway.client_address import caller_address, client_address
 from zerosum.gateway.http_server import PIPELINED_MAX, GuardedProtocol
 from zerosum.main import Service
@@ -74,7 +75,7 @@ def test_a_trailer_changes_nothing_of_a_good_request(server: Running) -> None:
 
 @pytest.mark.parametrize("fields", ["X: y\r\n" * 100, f"X: {'y' * 16_400}\r\n"], ids=["101 fields", "16 kB"])
 def test_too_large_a_head_is_refused_charged_and_counted(fields: str, caplog: pytest.LogCaptureFixture) -> None:
-    with serving(pages=Pages(address_limit="2/h"), protocol=GuardedProtocol) as limited:
+    with serving(pages=Pages(address_limit=f"{2 * REFUSAL_UNITS}/h"), protocol=GuardedProtocol) as limited:
         replies = [reply for _ in range(3) for reply in ask_head(limited, fields)]
         assert [(reply.status, reply.code) for reply in replies] == [
             (431, "headers_too_large"),
@@ -103,7 +104,7 @@ def ask_head(server: Running, fields: str) -> list[Reply]:
     ],
 )
 def test_what_is_no_whole_request_is_charged_and_counted_too(text: str, status: int) -> None:
-    with serving(pages=Pages(address_limit="3/h")) as limited:
+    with serving(pages=Pages(address_limit=f"{3 * REFUSAL_UNITS}/h")) as limited:
         for _ in range(3):
             assert [reply.status for reply in limited.ask(text)] == [status]
         until(lambda: limited.pages.observed == [("", "", status)] * 3)

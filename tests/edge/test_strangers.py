@@ -17,6 +17,7 @@ from tests.api.reading import refused
 from tests.api.serving import served
 from tests.conftest import Servers, TestDatabase
 from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.charging import REFUSAL_UNITS
 from zerosum.gateway.json_structure import VALUES_MAX
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX
@@ -189,7 +190,7 @@ async def test_every_open_route_is_on_the_list_above(service: Service) -> None:
 
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/accounts", "/v1/payments/../x", "/" + "x" * 9000])
 async def test_refusals_are_charged_to_the_address(limited: Limited, path: str) -> None:
-    async with limited(rate_limit_per_address="3/h") as service, nobody(service) as http:
+    async with limited(rate_limit_per_address=f"{3 * REFUSAL_UNITS}/h") as service, nobody(service) as http:
         answers = [(await http.get(path)).status_code for _ in range(5)]
         assert 429 not in answers[:3]
         assert answers[3:] == [429, 429]

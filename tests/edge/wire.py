@@ -24,6 +24,9 @@ from zerosum.gateway.routing import Answer, Call
 from zerosum.gateway.server_options import server_options
 
 PATIENCE_SECONDS = 8.0
+NO_END_OF_THEM = 1_000_000
+"""Connections that the tests make from one address, one after the other."""
+
 HOST = "Host: zerosum.test\r\n"
 MONEY = f"{HOST}Authorization: Bearer good\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\n"
 HEALTH = f"GET /health HTTP/1.1\r\n{HOST}\r\n".encode()
@@ -195,6 +198,7 @@ def serving(
     **options: Any,
 ) -> Iterator[Running]:
     pages = pages or Pages()
+    limits = limits or ConnectionLimits(per_address_and_second_max=NO_END_OF_THEM)
     if listening is None:
         listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)  # so that little hides in the system

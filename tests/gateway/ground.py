@@ -95,7 +95,7 @@ class Ground:
                 costly=self.limiter("costly", self.costly_limit),
             ),
             admission=self.admission,
-            costly_reads=CostlyReads(1),
+            costly_reads=CostlyReads(1, lambda: self.admission.in_flight),
             render=render,
             new_request_id=lambda: "made-here",
             observe=lambda template, method, status, _: self.observed.append((template, method, status)),

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Header, Query, Response
 
+from zerosum.services.paging import gently
+
 Format = Annotated[
     Literal["json", "csv"] | None, Query(description="`csv` as `Accept: text/csv` does; `json` by default.")
 ]
@@ -29,14 +31,17 @@ def wants_csv(format_: str | None, accept: str) -> bool:
     return next((kind == "text/csv" for kind in kinds if kind in ("text/csv", "application/json")), False)
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, free: Collection[str]) -> str:
+async def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, free: Collection[str]) -> str:
     """`free` are the columns that hold what callers wrote. Members that are no column are left out."""
     written = io.StringIO()
     writer = csv.DictWriter(written, columns, extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
-    for row in rows:
+
+    def write(row: Mapping[str, Any]) -> None:
         texts = {name: harmless(row[name]) for name in free if row.get(name)}
         writer.writerow({**row, **texts})
+
+    await gently(write, rows)
     return written.getvalue()
 
 

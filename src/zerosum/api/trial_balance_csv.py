@@ -22,11 +22,12 @@ async def trial_balance_csv(balances: Balances, call: Call, request: PageRequest
     """A row for each account, and at the end one for each currency. Raises TooManyItems where the whole is too long."""
     is_page = bool({"limit", "cursor"} & check_parameters(call.query_string, PARAMETERS).keys())
     found = await (balances.trial_balance if is_page else balances.whole_trial_balance)(call.caller, request)
-    body = trial_balance_body(found)
+    body = await trial_balance_body(found)
     as_of = {"as_of": body["as_of"]}
     rows: list[dict[str, Any]] = [{"line": "account", **line, **as_of} for line in body["accounts"]]
     if body["has_more"]:
         following = urlencode({"format": "csv", "limit": request.limit, "cursor": body["next_cursor"]})
-        return csv_response(csv_text(COLUMNS, rows, free=("code",)), {"link": f'<{call.path}?{following}>; rel="next"'})
+        text = await csv_text(COLUMNS, rows, free=("code",))
+        return csv_response(text, {"link": f'<{call.path}?{following}>; rel="next"'})
     rows += [{"line": "total", **total, **as_of} for total in body["currencies"]]
-    return csv_response(csv_text(COLUMNS, rows, free=("code",)))
+    return csv_response(await csv_text(COLUMNS, rows, free=("code",)))

@@ -202,7 +202,8 @@ def _start_together(servers: list[EmbeddedPostgres | EmbeddedValkey]) -> None:
 def _with_generous_limits(settings: Settings) -> Settings:
     given = settings.model_fields_set
     names = ("rate_limit_per_principal", "rate_limit_per_ledger", "rate_limit_per_address", "costly_reads_per_ledger")
-    limits: dict[str, object] = dict.fromkeys(names, GENEROUS_LIMIT) | {"connections_per_address_max": MANY}
+    counts = ("connections_per_address_max", "new_connections_per_address")
+    limits: dict[str, object] = dict.fromkeys(names, GENEROUS_LIMIT) | dict.fromkeys(counts, MANY)
     return settings.model_copy(update={name: limit for name, limit in limits.items() if name not in given})
 
 

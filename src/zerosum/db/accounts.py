@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select, upda
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.gently import gently
 from zerosum.db.pages import look_up_by_key
 from zerosum.db.tables import accounts
 from zerosum.domain.identifiers import AccountId
@@ -122,7 +123,7 @@ async def list_accounts(
     for key, value in wanted.metadata.items():
         statement = statement.where(accounts.c.metadata[key].astext == value)
     rows = await connection.execute(paged(statement, accounts.c.id, after, limit, is_ascending=is_ascending))
-    return [account_of(row) for row in rows]
+    return await gently(account_of, rows)
 
 
 async def update_account(

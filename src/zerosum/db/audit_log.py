@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.accounts import paged
+from zerosum.db.gently import gently
 from zerosum.db.tables import audit_log, ledgers
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
@@ -72,7 +73,7 @@ async def list_audit_records(
     of_each = page(select(audit_log).where(audit_log.c.ledger_id == every.c.ledger_id)).lateral()
     key = of_each.c.id.asc() if is_ascending else of_each.c.id.desc()
     rows = await connection.execute(select(of_each).select_from(every.join(of_each, true())).order_by(key).limit(limit))
-    return [_record(row) for row in rows]
+    return await gently(_record, rows)
 
 
 def _narrowed(statement: Select[Any], wanted: AuditFilter) -> Select[Any]:

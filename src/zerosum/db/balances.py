@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.gently import gently
 from zerosum.db.tables import accounts, postings
 from zerosum.domain.ledger.account import AccountType, Side
 
@@ -116,17 +117,18 @@ async def trial_balance_lines(
     )
     if after_code is not None:
         statement = statement.where(accounts.c.code > after_code)
-    return [
-        TrialBalanceLine(
-            account_id=row.id,
-            code=row.code,
-            type=AccountType(row.type),
-            currency=row.currency,
-            debits=row.debits,
-            credits=row.credits,
-        )
-        for row in await connection.execute(statement)
-    ]
+    return await gently(_trial_balance_line, await connection.execute(statement))
+
+
+def _trial_balance_line(row: Row[Any, Any, Any, Any, Any, Any]) -> TrialBalanceLine:
+    return TrialBalanceLine(
+        account_id=row.id,
+        code=row.code,
+        type=AccountType(row.type),
+        currency=row.currency,
+        debits=row.debits,
+        credits=row.credits,
+    )
 
 
 def _account_sum(ledger_id: UUID, side: str, as_of: datetime) -> ColumnElement[Any]:

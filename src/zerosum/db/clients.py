@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.accounts import account_of, begins_with, paged, select_accounts
+from zerosum.db.gently import gently
 from zerosum.db.pages import within
 from zerosum.db.tables import accounts, client_transactions, journal_entries, postings
 from zerosum.domain.events import ResourceType
@@ -93,7 +94,7 @@ async def list_transactions(
     statement = within(statement, journal_entries.c.effective_at, wanted.effective_from, wanted.effective_to)
     key = client_transactions.c.entry_id
     rows = await connection.execute(paged(statement, key, after, limit, is_ascending=is_ascending))
-    return [_transaction(row) for row in rows]
+    return await gently(_transaction, rows)
 
 
 async def find_answered(
@@ -169,7 +170,7 @@ async def list_clients(
     is_client = and_(begins_with(accounts.c.code, _CODES_BEGIN), accounts.c.code.regexp_match(CLIENT_CODE_PATTERN))
     statement = select_accounts(ledger_id).where(is_client)
     rows = await connection.execute(paged(statement, accounts.c.id, after, limit, is_ascending=is_ascending))
-    return [account_of(row) for row in rows]
+    return await gently(account_of, rows)
 
 
 def _select_now(ledger_id: UUID) -> Select[Any]:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.gently import gently
 from zerosum.db.pages import in_order, look_up_by_key, made_within, page_by, page_of_either, within
 from zerosum.db.tables import accounts, journal_entries, postings, refusals
 from zerosum.domain.events import ResourceType
@@ -125,7 +126,7 @@ async def list_entries(
     statement = _select_entries(ledger_id).join(page, page.c.id == journal_entries.c.id)
     rows = (await connection.execute(in_order(statement, page, is_ascending=is_ascending))).all()
     lines = await _postings_of(connection, ledger_id, [row.id for row in rows])
-    return [_entry(row, lines.get(row.id, [])) for row in rows]
+    return await gently(lambda row: _entry(row, lines.get(row.id, [])), rows)
 
 
 def entries_page(
@@ -183,7 +184,7 @@ async def list_postings(
     )
     account = and_(accounts.c.ledger_id == ledger_id, accounts.c.id == page.c.account_id)
     statement = select(page, accounts.c.code.label("account_code")).join(accounts, account)
-    return [_posting(row) for row in await connection.execute(in_order(statement, page, is_ascending=is_ascending))]
+    return await gently(_posting, await connection.execute(in_order(statement, page, is_ascending=is_ascending)))
 
 
 def postings_page(
@@ -218,7 +219,7 @@ async def list_effective_postings(
     rows = await connection.execute(
         statement.order_by(postings.c.effective_at, postings.c.account_version).limit(limit)
     )
-    return [_posting(row) for row in rows]
+    return await gently(_posting, rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

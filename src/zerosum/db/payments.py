@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, bindpar
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.gently import gently
 from zerosum.db.pages import in_order, look_up_by_key, made_within, page_by, page_of_either, within
 from zerosum.db.tables import accounts, journal_entries, payments, postings
 from zerosum.domain.payments.payment import PaymentStatus, PaymentType
@@ -111,7 +112,7 @@ async def list_payments(
     page = payments_page(ledger_id, wanted, after=after, limit=limit, is_ascending=is_ascending)
     statement = _select(ledger_id).join(page, page.c.id == payments.c.id)
     rows = await connection.execute(in_order(statement, page, is_ascending=is_ascending))
-    return [_payment(row) for row in rows]
+    return await gently(_payment, rows)
 
 
 def payments_page(

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.balances import totals_as_of
+from zerosum.db.gently import gently
 from zerosum.db.tables import postings
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.money import subtract
@@ -106,12 +108,13 @@ async def explain(
             "most": COUNTERPARTIES_MAX + 1,
         },
     )
-    return {
-        row.id: Explanation(
-            reason=row.reason,
-            reference=row.reference,
-            description=row.description,
-            counterparties=row.counterparties,
-        )
-        for row in rows
-    }
+    return dict(await gently(_explanation, rows))
+
+
+def _explanation(row: Row[Any]) -> tuple[UUID, Explanation]:
+    return row.id, Explanation(
+        reason=row.reason,
+        reference=row.reference,
+        description=row.description,
+        counterparties=row.counterparties,
+    )

@@ -23,6 +23,7 @@ from zerosum.domain.errors import (
     Forbidden,
     InternalError,
     OutcomeUnknown,
+    Overloaded,
     RateLimited,
     Unavailable,
 )
@@ -244,8 +245,9 @@ class Gateway:
             call.content = parse_json(call.body, policy.values_max)
             if policy.body_bytes_max > BODY_BYTES_MAX:
                 await self._charging.charge_items(exchange, call)
-        if policy.effort_of(call.query_string) >= REPORT_EFFORT_MIN and call.principal is not None:
-            async with self._costly_reads.turn(call.principal.ledger_id):
+        effort = policy.effort_of(call.query_string)
+        if effort and call.principal is not None:
+            async with self._costly_reads.turn(call.principal.ledger_id, is_report=effort >= REPORT_EFFORT_MIN):
                 await self._call_endpoint(exchange, policy, call)
         else:
             await self._call_endpoint(exchange, policy, call)
@@ -263,7 +265,7 @@ class Gateway:
             await self._charging.charge_refusal(exchange)
         except RateLimited as refusal:
             error = refusal
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited | Overloaded):
             self._charging.let_rest(exchange)
         return error
 

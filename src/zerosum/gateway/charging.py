@@ -21,8 +21,11 @@ from zerosum.gateway.rate_limit import Allowance, RateLimiter
 from zerosum.gateway.routing import Call, Policy
 from zerosum.services.networks import Network, is_within
 
+REFUSAL_UNITS = 5
+"""Of its address's budget, for a request that was refused before anybody was charged: no honest caller has many."""
+
 REST_SECONDS = 0.5
-"""Nothing more is read from a connection for so long after it was told that it asks too often.
+"""Nothing more is read from a connection for so long after it was told that it asks too often, or that we are busy.
 
 A caller that waits as it is told does not notice; one that does not would cost almost as much refused as served.
 """
@@ -105,10 +108,10 @@ class Charging:
         """Raises RateLimited for an address that has had too many of them; once a request."""
         if not exchange.is_charged:
             exchange.is_charged = True
-            await self._spend(exchange, self._limiters.address, self.address(exchange), 1)
+            await self._spend(exchange, self._limiters.address, self.address(exchange), REFUSAL_UNITS)
 
     def let_rest(self, exchange: Exchange) -> None:
-        """After a refusal for asking too often; but a proxy of ours carries others on the same connection."""
+        """After a refusal for asking too much; but a proxy of ours carries others on the same connection."""
         rest = exchange.extension(REST)
         if rest is not None and not is_within(_peer(exchange), self._trusted_proxies):
             rest(REST_SECONDS)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from zerosum.gateway.arrivals import Arrivals
 from zerosum.gateway.client_address import counted_as
 from zerosum.services.networks import Network, is_within
 
@@ -20,6 +21,9 @@ TICK_SECONDS = 0.25
 
 UNREAD_BYTES_MAX = 64 * 1024 * 1024
 """Of all answers together that wait for peers to read them."""
+
+IN_VAIN_ARRIVALS = 9
+"""What a connection counts for besides, when it ends with a refusal while more of its request is on its way."""
 
 GIVING_WAY_SHARE = 32
 """Looking for connections that may go takes a look at all of them; so one in so many goes at once."""
@@ -33,10 +37,12 @@ UNPROVED, IDLE, ARRIVING = range(3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimits:
-    """Of one process. `trusted_proxies` bring many callers from one address and are not held to `per_address_max`."""
+    """Of one process. `trusted_proxies` bring many callers from one address and are not held to what holds for one."""
 
     connections_max: int = 4000
     per_address_max: int = 500
+    per_address_and_second_max: int = 100
+    """Of new ones, once `per_address_max` have come at once."""
     unread_bytes_max: int = UNREAD_BYTES_MAX
     trusted_proxies: tuple[Network, ...] = ()
 
@@ -62,6 +68,8 @@ class ConnectionRegister:
 
     def __init__(self, limits: ConnectionLimits | None = None, tick_seconds: float = TICK_SECONDS) -> None:
         self.limits = limits or ConnectionLimits()
+        per_second = self.limits.per_address_and_second_max
+        self._arrivals = Arrivals(max(self.limits.per_address_max, per_second), per_second)
         self.now = 0.0
         self.refused = 0
         self.ended = 0
@@ -92,6 +100,17 @@ class ConnectionRegister:
         for member in tuple(self._members):
             member.give_way()
 
+    def comes_too_fast(self, peer: str) -> bool:
+        """Whether its address has made too many connections of late; if not, this one is counted."""
+        if is_within(peer, self.limits.trusted_proxies) or self._arrivals.may_come(counted_as(peer), self.now):
+            return False
+        self.refused += 1
+        return True
+
+    def was_in_vain(self, member: Member) -> None:
+        """It carried what we refuse to read: its address shall not come with the like as fast as with others."""
+        self._arrivals.count(member.address, IN_VAIN_ARRIVALS, self.now)
+
     def find_room(self, peer: str) -> bool:
         """Whether one more may come from there, if need be in the place of one that does nothing."""
         address = counted_as(peer)
@@ -99,12 +118,14 @@ class ConnectionRegister:
         own = self._by_address.get(address, ())
         is_free = len(own) < limits.per_address_max or is_within(peer, limits.trusted_proxies)
         if not is_free and not self._make_room(address, own):
-            self.refused += 1
-            return False
+            return self._refuse()
         if len(self._members) >= limits.connections_max and not self._make_room("", self._members):
-            self.refused += 1
-            return False
+            return self._refuse()
         return True
+
+    def _refuse(self) -> bool:
+        self.refused += 1
+        return False
 
     def make_room(self) -> bool:
         """Whether one could be ended that does nothing."""
@@ -159,5 +180,6 @@ class ConnectionRegister:
         self._timer = loop.call_later(self._tick_seconds, self._tick, loop)
         self.now = loop.time()
         self._in_vain.clear()
+        self._arrivals.forget_full(self.now)
         for member in tuple(self._members):
             member.check_time(self.now)

@@ -1,10 +1,14 @@
-"""Reads that make the database work take turns, so that one ledger's reports do not slow down another's payments."""
+"""Reads that make the database work take turns, so that one ledger's reports do not slow down another's payments.
+
+Lists and reports of a ledger wait in lines of their own. While others have requests in work, a line also rests after
+each turn: it must not hold more of this process than `1 / (1 + REST_SHARE)`, however fast its readers come again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -16,33 +20,61 @@ WAITING_MAX = 16
 
 WAIT_SECONDS_MAX = 2.0
 
+REST_SHARE = 5.0
+"""Of the time that the turn took."""
+
+REST_SECONDS_MAX = 0.5
+
 
 @dataclass(slots=True)
 class _Line:
     running: int = 0
+    """Those that rest among them."""
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
-class CostlyReads:
-    """At most `running_max` of a ledger at once in this process. Who waits too long is refused, and may come again."""
+Key = tuple[UUID, bool]
 
-    def __init__(self, running_max: int) -> None:
+
+class CostlyReads:
+    """At most `running_max` of a line at once in this process. Who waits too long is refused, and may come again.
+
+    `in_flight` tells how many requests are in work, those that have a turn or wait for one among them.
+    """
+
+    def __init__(self, running_max: int, in_flight: Callable[[], int]) -> None:
         self._running_max = running_max
-        self._lines: dict[UUID, _Line] = {}
+        self._in_flight = in_flight
+        self._lines: dict[Key, _Line] = {}
 
     @asynccontextmanager
-    async def turn(self, ledger_id: UUID) -> AsyncIterator[None]:
+    async def turn(self, ledger_id: UUID, *, is_report: bool) -> AsyncIterator[None]:
         """Raises Overloaded."""
-        line = self._lines.setdefault(ledger_id, _Line())
+        key = ledger_id, is_report
+        line = self._lines.setdefault(key, _Line())
         try:
             await self._wait(line)
-            try:
-                yield
-            finally:
-                self._pass_on(line)
+        except BaseException:
+            self._forget(key, line)
+            raise
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            yield
         finally:
-            if not line.running and not line.waiting:
-                self._lines.pop(ledger_id, None)
+            rest = min(REST_SECONDS_MAX, REST_SHARE * (loop.time() - began))
+            if self._in_flight() > line.running + len(line.waiting):
+                loop.call_later(rest, self._end, key, line)
+            else:
+                self._end(key, line)
+
+    def _end(self, key: Key, line: _Line) -> None:
+        self._pass_on(line)
+        self._forget(key, line)
+
+    def _forget(self, key: Key, line: _Line) -> None:
+        if not line.running and not line.waiting:
+            self._lines.pop(key, None)
 
     async def _wait(self, line: _Line) -> None:
         if line.running < self._running_max:

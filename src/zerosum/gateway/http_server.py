@@ -40,7 +40,7 @@ DRAIN_SECONDS_MAX = 60.0
 REST_SECONDS_MAX = 2.0
 
 LINGER_SECONDS_MAX = 1.0
-LINGER_BYTES_MAX = 1024 * 1024
+LINGER_BYTES_MAX = 256 * 1024
 """So long, and so much of what it still sends, a peer is listened to after our last words."""
 
 UNREAD_BYTES_HIGH = 64 * 1024
@@ -324,6 +324,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self._is_lingering = True
+        self._register.was_in_vain(self)
         self._since = self._register.now
         self._bytes_so_far = 0
         self.transport.write_eof()

@@ -22,7 +22,7 @@ from zerosum.gateway.http_server import ARRIVAL_SECONDS_MAX, UNREAD_SECONDS_MAX,
 from zerosum.gateway.last_words import last_words
 
 HANDSHAKE_SECONDS_MAX = ARRIVAL_SECONDS_MAX
-ACCEPTED_AT_ONCE_MAX = 64
+ACCEPTED_AT_ONCE_MAX = 16
 """Then the connections that are there already have a turn."""
 
 QUEUED_MAX = 4096
@@ -110,6 +110,9 @@ class Listener:
             return False
         # Of a Unix socket there is no address; all who come by it are one.
         peer = address[0] if isinstance(address, tuple) else ""
+        if self._register.comes_too_fast(peer):
+            accepted.close()  # Without a word: this is to cost us as little as can be.
+            return True
         accepted.setblocking(False)
         if self._register.find_room(peer):
             self._take(accepted, peer)

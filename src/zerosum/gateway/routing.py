@@ -19,7 +19,7 @@ BODY_BYTES_MAX = 64 * 1024
 BULK_BODY_BYTES_MAX = 4 * 1024 * 1024
 
 REPORT_EFFORT_MIN = 10
-"""Reads of so much effort take turns within their ledger; lists, of less, do not."""
+"""Reads of so much effort wait for their turns in another line than lists do."""
 
 SLASH_IN_A_SEGMENT = "\ue000"
 """Stands for an encoded slash in a path that is being routed. It is of Unicode's private use: no path may hold it."""
@@ -86,7 +86,7 @@ class Policy:
     """`scope` None means open to everybody: health, documentation, the token endpoint, the public keys.
 
     Whoever has `other_scope` instead may call too. A call spends `units` of the rate limits. `effort` is what a read
-    spends of its ledger's budget for costly reads besides; one of `REPORT_EFFORT_MIN` or more also waits for its turn.
+    spends of its ledger's budget for costly reads besides; such a read also waits for its turn.
     Where a query parameter is what makes it costly, `costly_query` names it.
     """
 

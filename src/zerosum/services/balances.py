@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,6 +15,7 @@ from zerosum.db.accounts import find_account
 from zerosum.db.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
 from zerosum.db.balances import currency_totals, totals_as_of, trial_balance_lines
 from zerosum.db.engine import Database
+from zerosum.db.gently import pieces
 from zerosum.domain.errors import AccountNotFound, AmountTooPrecise, InvalidCurrency, TooManyItems, VersionNotReached
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState, Side
@@ -149,7 +151,10 @@ class Balances:
             found = await trial_balance_lines(
                 connection, caller.ledger_id, as_of, after_code=position.after, limit=request.limit + 1
             )
-        lines = [await self._scaled_line(caller, line) for line in found]  # First, since they name the account.
+        lines: list[TrialBalanceLine] = []  # First, since they name the account.
+        for piece in pieces(found):
+            lines += [await self._scaled_line(caller, line) for line in piece]
+            await asyncio.sleep(0)
         return TrialBalance(
             as_of=looked_at,
             currencies=[await self._currency_total(caller, *total) for total in totals],

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from zerosum.db.gently import gently as gently  # for those who write pages out
 from zerosum.domain.errors import InvalidCursor
 
 PAGE_SIZE_MAX = 200

@@ -126,7 +126,7 @@ def account_routes(services: Services) -> Routes:
         request = page_request(
             call, "accounts", limit, cursor, order, ("type", "currency", "status", "code_prefix"), ("metadata",)
         )
-        return list_body(await accounts.list(call.caller, request), account_body)
+        return await list_body(await accounts.list(call.caller, request), account_body)
 
     async def get_account(call: TheCall, account: Reference) -> dict[str, Any]:
         return account_body(await accounts.get(call.caller, account))
@@ -181,7 +181,7 @@ def account_routes(services: Services) -> Routes:
         effective_to: EffectiveTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
         request = page_request(call, "postings", limit, cursor, order, TIMES)
-        return list_body(await journal.list_postings(call.caller, account, request), posting_body)
+        return await list_body(await journal.list_postings(call.caller, account, request), posting_body)
 
     async def get_statement(
         call: TheCall,
@@ -195,8 +195,8 @@ def account_routes(services: Services) -> Routes:
         check_span(start, end)
         statement = await statements.get(call.caller, account, start=start, end=end)
         if wants_csv(format, accept):
-            return csv_response(statement_csv(statement))
-        return as_response(json_answer(200, statement_body(statement)))
+            return csv_response(await statement_csv(statement))
+        return as_response(json_answer(200, await statement_body(statement)))
 
     read, write = Scope.ACCOUNTS_READ, Scope.ACCOUNTS_WRITE
     routes.add(

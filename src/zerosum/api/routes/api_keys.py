@@ -52,7 +52,7 @@ def api_key_routes(services: Services) -> Routes:
     ) -> dict[str, Any]:
         check_ledger(ledger)
         request = page_request(call, "api keys", limit, cursor, order, ("ledger",))
-        return list_body(await services.ledgers.list_api_keys(request, call.granter.own_ledger), api_key_body)
+        return await list_body(await services.ledgers.list_api_keys(request, call.granter.own_ledger), api_key_body)
 
     async def revoke_api_key(
         call: TheCall, api_key: Annotated[str, id_path(Prefix.API_KEY, "The key's id.")]

@@ -41,7 +41,7 @@ def audit_routes(services: Services) -> Routes:
     ) -> dict[str, Any]:
         check_ledger(ledger)
         request = page_request(call, "audit log", limit, cursor, order, ("ledger", "type", "from", "to"))
-        return list_body(await services.audit_log.list(call.granter.own_ledger, request), audit_body)
+        return await list_body(await services.audit_log.list(call.granter.own_ledger, request), audit_body)
 
     routes.add(
         "GET",

@@ -134,13 +134,13 @@ def client_routes(services: Services) -> Routes:
     ) -> dict[str, Any]:
         number = _number(client, CLIENT_MAX)
         request = page_request(call, f"clients/{number}/transactions", limit, cursor, order, FILTERS)
-        return list_body(await clients.transactions(call.caller, number, request), transaction_body)
+        return await list_body(await clients.transactions(call.caller, number, request), transaction_body)
 
     async def list_clients(
         call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: Order = None
     ) -> dict[str, Any]:
         request = page_request(call, "clients", limit, cursor, order)
-        return list_body(await clients.list(call.caller, request), client_body)
+        return await list_body(await clients.list(call.caller, request), client_body)
 
     read, write = Scope.PAYMENTS_READ, Scope.PAYMENTS_WRITE
     routes.add(

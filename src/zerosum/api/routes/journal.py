@@ -107,7 +107,7 @@ def journal_routes(services: Services) -> Routes:
         to: OldTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
         request = page_request(call, "journal entries", limit, cursor, order, FILTERS, ("metadata",))
-        return list_body(await journal.list(call.caller, request), entry_body)
+        return await list_body(await journal.list(call.caller, request), entry_body)
 
     async def get_entry(
         call: TheCall,

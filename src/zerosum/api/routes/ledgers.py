@@ -60,7 +60,7 @@ def ledger_routes(services: Services) -> Routes:
         call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: Order = None
     ) -> dict[str, Any]:
         request = page_request(call, "ledgers", limit, cursor, order)
-        return list_body(await ledgers.list(request, call.granter.own_ledger), ledger_body)
+        return await list_body(await ledgers.list(request, call.granter.own_ledger), ledger_body)
 
     async def define_currency(call: TheCall) -> dict[str, Any]:
         body = validated(CurrencyRequest, call.content)
@@ -74,7 +74,7 @@ def ledger_routes(services: Services) -> Routes:
         request = page_request(call, "currencies", limit, cursor, None)
         table = await currencies.table(call.caller)
         page = ledgers.list_currencies(call.caller, table, request)
-        return list_body(page, lambda item: currency_body(item, is_custom=table.is_custom(item.code)))
+        return await list_body(page, lambda item: currency_body(item, is_custom=table.is_custom(item.code)))
 
     admin = Scope.ADMIN
     routes.add(
@@ -148,7 +148,7 @@ def report_routes(services: Services) -> Routes:
         request = page_request(call, "trial balance", limit, cursor, None, ("as_of", "format"))
         if wants_csv(format, accept):
             return await trial_balance_csv(balances, call, request)
-        return trial_balance_body(await balances.trial_balance(call.caller, request))
+        return await trial_balance_body(await balances.trial_balance(call.caller, request))
 
     async def integrity(call: TheCall) -> dict[str, Any]:
         return integrity_body(await services.inspector.inspect(call.caller))

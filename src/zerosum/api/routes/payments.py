@@ -144,7 +144,7 @@ def payment_routes(services: Services) -> Routes:
         to: OldTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
         request = page_request(call, "payments", limit, cursor, order, FILTERS, ("metadata",))
-        return list_body(await payments.list(call.caller, request), payment_body)
+        return await list_body(await payments.list(call.caller, request), payment_body)
 
     async def get_payment(
         call: TheCall,

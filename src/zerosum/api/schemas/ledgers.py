@@ -22,9 +22,10 @@ from zerosum.api.schemas.fields import (
 from zerosum.api.schemas.problems import Problem
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT, EXPONENT_MAX, Currency, render_amount
-from zerosum.services.balances import TrialBalance
+from zerosum.services.balances import TrialBalance, TrialBalanceLine
 from zerosum.services.inspection import Inspection
 from zerosum.services.ledgers import LedgerRecord
+from zerosum.services.paging import gently
 
 
 class LedgerRequest(Request):
@@ -144,7 +145,7 @@ def currency_body(currency: Currency, *, is_custom: bool) -> dict[str, Any]:
     return {"code": currency.code, "exponent": currency.exponent, "name": currency.name, "is_custom": is_custom}
 
 
-def trial_balance_body(balance: TrialBalance) -> dict[str, Any]:
+async def trial_balance_body(balance: TrialBalance) -> dict[str, Any]:
     return {
         "as_of": render_time(balance.as_of),
         "currencies": [
@@ -156,19 +157,20 @@ def trial_balance_body(balance: TrialBalance) -> dict[str, Any]:
             }
             for total in balance.currencies
         ],
-        "accounts": [
-            {
-                "account_id": render_id(Prefix.ACCOUNT, line.account_id),
-                "code": line.code,
-                "type": line.type.value,
-                "currency": line.currency,
-                "debits": render_amount(line.debits),
-                "credits": render_amount(line.credits),
-            }
-            for line in balance.accounts.items
-        ],
+        "accounts": await gently(_trial_balance_line_body, balance.accounts.items),
         "has_more": balance.accounts.next_cursor is not None,
         "next_cursor": balance.accounts.next_cursor,
+    }
+
+
+def _trial_balance_line_body(line: TrialBalanceLine) -> dict[str, Any]:
+    return {
+        "account_id": render_id(Prefix.ACCOUNT, line.account_id),
+        "code": line.code,
+        "type": line.type.value,
+        "currency": line.currency,
+        "debits": render_amount(line.debits),
+        "credits": render_amount(line.credits),
     }
 
 

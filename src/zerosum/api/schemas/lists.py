@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import Field
 
 from zerosum.api.schemas.fields import Response, noun_of
-from zerosum.services.paging import Page
+from zerosum.services.paging import Page, gently
 
 Item = TypeVar("Item")
 
@@ -26,8 +26,8 @@ class ListOf(Response, Generic[Item]):
         return f"{noun_of(params[0])}List"
 
 
-def list_body(page: Page[Any], render: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    return page_body(page, [render(item) for item in page.items])
+async def list_body(page: Page[Any], render: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    return page_body(page, await gently(render, page.items))
 
 
 def page_body(page: Page[Any], data: Iterable[dict[str, Any]]) -> dict[str, Any]:

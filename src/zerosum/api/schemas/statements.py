@@ -12,7 +12,8 @@ from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, PostingResponse, posting_body
 from zerosum.api.schemas.fields import AnsweredCode, BalanceAmount, CurrencyCode, Response, Time
 from zerosum.domain.money import render_amount
-from zerosum.services.statements import COUNTERPARTIES_MAX, Statement
+from zerosum.services.paging import gently
+from zerosum.services.statements import COUNTERPARTIES_MAX, Statement, StatementLine
 
 CSV_COLUMNS = (
     "line",
@@ -72,7 +73,7 @@ class StatementResponse(Response):
     closing: Annotated[BalanceAmount, Field(description="Posted at its end.")]
 
 
-def statement_body(statement: Statement) -> dict[str, Any]:
+async def statement_body(statement: Statement) -> dict[str, Any]:
     return {
         "account_id": statement.account.wire_id,
         "code": statement.account.code,
@@ -80,31 +81,32 @@ def statement_body(statement: Statement) -> dict[str, Any]:
         "from": render_time(statement.start),
         "to": render_time(statement.end),
         "opening": render_amount(statement.opening),
-        "lines": [
-            {
-                **posting_body(line.posting),
-                "running_balance": render_amount(line.running_balance),
-                "reason": line.explanation.reason,
-                "reference": line.explanation.reference,
-                "description": line.explanation.description,
-                "counterparty": _joined(line.explanation.counterparties),
-            }
-            for line in statement.lines
-        ],
+        "lines": await gently(_line_body, statement.lines),
         "closing": render_amount(statement.closing),
     }
 
 
-def statement_csv(statement: Statement) -> str:
+def _line_body(line: StatementLine) -> dict[str, Any]:
+    return {
+        **posting_body(line.posting),
+        "running_balance": render_amount(line.running_balance),
+        "reason": line.explanation.reason,
+        "reference": line.explanation.reference,
+        "description": line.explanation.description,
+        "counterparty": _joined(line.explanation.counterparties),
+    }
+
+
+async def statement_csv(statement: Statement) -> str:
     """One row for the opening, one for each line, one for the closing."""
-    body = statement_body(statement)
+    body = await statement_body(statement)
     bounds = {"currency": body["currency"]}
     rows = [
         {"line": "opening", "effective_at": body["from"], "running_balance": body["opening"], **bounds},
         *({"line": "posting", **line} for line in body["lines"]),
         {"line": "closing", "effective_at": body["to"], "running_balance": body["closing"], **bounds},
     ]
-    return csv_text(CSV_COLUMNS, rows, free=_FREE)
+    return await csv_text(CSV_COLUMNS, rows, free=_FREE)
 
 
 def _joined(codes: Sequence[str]) -> str | None:
