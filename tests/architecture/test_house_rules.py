@@ -162,13 +162,16 @@ MEANS_A_BUG = {
     "payments_two_accounts": "Pay cannot exist otherwise",
     "postings_balance": "JournalEntry cannot exist otherwise",
     "postings_fit_account": "the Book has numbered them under a lock",
+    "accounts_begin_empty": "Account is opened with nothing in it",
 }
 """By constraint: why its violation is a fault of ours, which is answered with internal_error and an alarm."""
 
 
 def _constraint_names() -> set[str]:
     names = {"postings_balance", "postings_fit_account"}
-    assert all(name in guards.CHECK_POSTINGS for name in names)
+    assert all(name in guards.CARRY_POSTINGS for name in names)
+    assert "accounts_begin_empty" in guards.CHECK_NEW_ACCOUNTS
+    names.add("accounts_begin_empty")
     for table in metadata.sorted_tables:
         names |= {str(constraint.name) for constraint in table.constraints if constraint.name is not None}
         names |= {str(index.name) for index in table.indexes if index.unique}

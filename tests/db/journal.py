@@ -41,18 +41,11 @@ async def open_account(
 
 @dataclass
 class Batch:
-    """What one statement inserts into `postings`, and what the rows of the accounts say beside it."""
+    """What one statement inserts into `postings`."""
 
     postings: list[dict[str, Any]] = field(default_factory=list)
-    accounts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
     async def write(self, connection: Connection) -> None:
-        for account_id, columns in self.accounts.items():
-            settings = ", ".join(f"{name} = ${place}" for place, name in enumerate(columns, start=2))
-            await connection.execute(f"update accounts set {settings} where id = $1", account_id, *columns.values())
-        await self.insert_postings(connection)
-
-    async def insert_postings(self, connection: Connection) -> None:
         columns = list(self.postings[0])
         values: list[Any] = []
         rows = []
@@ -89,17 +82,9 @@ def line(ledger_id: UUID, account_id: UUID, entry_id: UUID, side: str, amount: s
 def transfer(ledger_id: UUID, payer: UUID, payee: UUID, amount: str = "10.00") -> Batch:
     """A transfer as it should be written, between liabilities with nothing in them."""
     entry_id = new_uuid()
-    batch = Batch(
+    return Batch(
         [
             line(ledger_id, payer, entry_id, "debit", amount),
             line(ledger_id, payee, entry_id, "credit", amount, place=1),
         ]
     )
-    for posting, column in zip(batch.postings, ("posted_debits", "posted_credits"), strict=True):
-        batch.accounts[posting["account_id"]] = {
-            "version": posting["account_version"],
-            "head": posting["hash"],
-            "held": posting["held_after"],
-            column: posting["amount"],
-        }
-    return batch

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.db.servers import Connection
+from zerosum.db.guards import MONEY_COLUMNS
+from zerosum.db.provisioning import OWNER_ROLE
 from zerosum.db.tables import APPLICATION_ROLE, JOURNAL, metadata
 
 TABLES = {table.name for table in metadata.sorted_tables}
@@ -94,28 +96,30 @@ async def test_the_journal_has_its_guards_and_they_are_on(admin: Connection) -> 
         "where not tgisinternal"
     )
     found = {(row["name"], row["tgname"]): row["enabled"] for row in rows}
-    wanted = {(table.name, f"{table.name}_unchanged") for table in JOURNAL} | {("postings", "postings_checked")}
+    wanted = {(table.name, f"{table.name}_unchanged") for table in JOURNAL} | {
+        ("postings", "postings_carried"),
+        ("accounts", "accounts_begin_empty"),
+        *((name, f"{name}_money_unchanged") for name in MONEY_COLUMNS),
+    }
     assert wanted <= set(found)
     assert set(found.values()) == {"O"}
 
 
 async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Connection) -> None:
-    """But for one, which takes away old refusals: its search path is fixed, and only the service may call it."""
-    found = list(
-        await names(
-            admin,
-            "select proname || ' ' || array_to_string(proconfig, ',') || ' ' || array_to_string(proacl, ',') "
-            "from pg_proc "
-            "where pronamespace = 'public'::regnamespace and prosecdef",
-        )
+    """But for two: one takes away old refusals, one carries postings into balances. Their search path is fixed."""
+    rows = await admin.fetch(
+        "select proname, proconfig, prorettype::regtype::text as kind, "
+        "array(select grantee::regrole::text from aclexplode(proacl) where privilege_type = 'EXECUTE') as callers "
+        "from pg_proc where pronamespace = 'public'::regnamespace and prosecdef"
     )
-    assert [one.split()[:4] for one in found] == [
-        ["zerosum_purge_refusals", "search_path=public,", "pg_temp", found[0].split()[3]]
-    ]
-    grantees = {grant.split("=")[0].strip('"') for grant in found[0].split()[3].split(",")}
-    assert APPLICATION_ROLE in grantees
-    assert "" not in grantees, "Everybody may call it."
-    assert len(grantees) == 2, "the owner and the service"
+    assert {row["proname"]: row["kind"] for row in rows} == {
+        "zerosum_purge_refusals": "integer",
+        "zerosum_carry_postings": "trigger",
+    }
+    assert all(row["proconfig"][0] == "search_path=public, pg_temp" for row in rows)
+    callers = {row["proname"]: set(row["callers"]) for row in rows}
+    assert callers["zerosum_purge_refusals"] == {OWNER_ROLE, APPLICATION_ROLE}
+    assert callers["zerosum_carry_postings"] == {OWNER_ROLE}, "A trigger needs nobody's right to be called."
 
 
 async def test_amounts_are_exact_numbers_without_a_bound_of_their_own(admin: Connection) -> None:

@@ -123,20 +123,10 @@ PAYMENT_COLUMNS = {
     "reference": "text",
     "description": "text",
 }
-STATE_COLUMNS = {
-    "ledger_id": "uuid",
-    "id": "uuid",
-    "posted_debits": "text",
-    "posted_credits": "text",
-    "held": "text",
-    "version": "bigint",
-    "head": "bytea",
-    "overdrawn": "bool",
-}
 
 
 def _write_statement() -> str:
-    """Everything a batch changes, in one statement. `$1` is the moment of posting."""
+    """Everything a batch writes, in one statement; balances follow (`guards.py`). `$1` is the moment of posting."""
     numbers = count(2)
 
     def rows(name: str, columns: Mapping[str, str]) -> str:
@@ -162,22 +152,22 @@ def _write_statement() -> str:
                    case when is_debit then 'd' else 'c' end::"char", case when is_pending then 'h' else 'p' end::"char",
                    releases, currency, amount::numeric, balance_after::numeric, held_after::numeric, hash
             from {rows("posting", POSTING_COLUMNS)}
-        ), new_payments as (
-            insert into payments (ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor,
-                                  reference, description)
-            select ledger_id, id, type, status, currency, amount::numeric, payer_id, payee_id, processor,
-                   reference, description
-            from {rows("payment", PAYMENT_COLUMNS)}
         )
-        update accounts account
-        set posted_debits = state.posted_debits::numeric, posted_credits = state.posted_credits::numeric,
-            held = state.held::numeric, version = state.version, head = state.head, overdrawn = state.overdrawn
-        from {rows("state", STATE_COLUMNS)}
-        where account.ledger_id = state.ledger_id and account.id = state.id
+        insert into payments (ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor,
+                              reference, description)
+        select ledger_id, id, type, status, currency, amount::numeric, payer_id, payee_id, processor,
+               reference, description
+        from {rows("payment", PAYMENT_COLUMNS)}
     """  # noqa: S608 - made of constants only
 
 
 WRITE = _write_statement()
+
+LET_OVERDRAW = """
+update accounts account set overdrawn = true
+from unnest($1::uuid[], $2::uuid[]) as taken(ledger_id, id)
+where account.ledger_id = taken.ledger_id and account.id = taken.id
+"""
 
 WRITE_REFUSALS = """
 insert into refusals (ledger_id, idempotency_key, fingerprint, problem, created_at)
@@ -274,9 +264,15 @@ class BatchConnection:
         rows = await self.fetch(FIND_REVERSED, [ledger for ledger, _ in wanted], [entry for _, entry in wanted])
         return {row[0]: row[1] for row in rows}
 
-    async def write(self, outcomes: Sequence[Posted], accounts: Sequence[AccountState], posted_at: datetime) -> None:
-        """Entries, postings, payments, events and balances in one statement. `outcomes` are sorted by key."""
-        await self.fetch(WRITE, posted_at, *_columns(outcomes, accounts))
+    async def write(self, outcomes: Sequence[Posted], overdrawn: Sequence[AccountState], posted_at: datetime) -> None:
+        """Entries, postings, payments and events in one statement. `outcomes` are sorted by key.
+
+        `overdrawn` are the accounts that one of them takes below their floor by right.
+        """
+        if overdrawn:
+            arguments = [account.ledger_id for account in overdrawn], [account.id for account in overdrawn]
+            await self.fetch(LET_OVERDRAW, *arguments)
+        await self.fetch(WRITE, posted_at, *_columns(outcomes))
 
     async def write_refusals(self, refusals: Sequence[RefusalRow], posted_at: datetime) -> None:
         await self.fetch(
@@ -366,7 +362,7 @@ def _account_state(row: asyncpg.Record) -> AccountState:
     )
 
 
-def _columns(outcomes: Sequence[Posted], accounts: Sequence[AccountState]) -> list[Sequence[Any]]:
+def _columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
     """The arguments of WRITE after the first, column by column."""
     payments = [outcome.resource for outcome in outcomes if isinstance(outcome.resource, Payment)]
     return [
@@ -376,7 +372,6 @@ def _columns(outcomes: Sequence[Posted], accounts: Sequence[AccountState]) -> li
             POSTING_COLUMNS,
         ),
         *_transposed([_payment_row(payment) for payment in payments], PAYMENT_COLUMNS),
-        *_transposed([_state_row(account) for account in accounts], STATE_COLUMNS),
     ]
 
 
@@ -435,17 +430,4 @@ def _payment_row(payment: Payment) -> tuple[Any, ...]:
         payment.processor,
         payment.reference,
         payment.description,
-    )
-
-
-def _state_row(account: AccountState) -> tuple[Any, ...]:
-    return (
-        account.ledger_id,
-        account.id,
-        render_amount(account.posted_debits),
-        render_amount(account.posted_credits),
-        render_amount(account.held),
-        account.version,
-        account.head,
-        account.overdrawn,
     )

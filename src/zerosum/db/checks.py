@@ -160,7 +160,7 @@ async def _check_role(session: Session) -> None:
 async def _check_schema(session: Session) -> None:
     if await session.fetchval("select to_regclass('public.journal_entries')") is None:
         raise Unfit("the schema is missing: run `zerosum migrate`")
-    if not await session.fetchval("select to_regprocedure('public.zerosum_check_postings()')"):
+    if not await session.fetchval("select to_regprocedure('public.zerosum_refuse_change()')"):
         raise Unfit("the tables belong to another application: Zerosum needs a database of its own")
     if not await session.fetchval("select has_table_privilege('public.alembic_version', 'SELECT')"):
         return  # As it was before migrations told: its tables and rights are checked all the same.

@@ -17,7 +17,7 @@ from zerosum.db.errors import Failed, Unfit
 from zerosum.db.sessions import close_session, open_kept_session, open_session
 from zerosum.db.tables import APPLICATION_ROLE, metadata
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision: known here so that a start with nothing to do need not load alembic. A test keeps it true."""
 
 CONNECT_SECONDS_MAX = 5.0
@@ -107,7 +107,7 @@ def one_at_a_time(connection: Connection) -> Iterator[None]:
 
 def revision_of_ours(connection: Connection) -> str | None:
     """Where the schema stands, None where there is none yet. Raises Unfit for what another application has made."""
-    is_ours = connection.scalar(text("select to_regprocedure('public.zerosum_check_postings()') is not null"))
+    is_ours = connection.scalar(text("select to_regprocedure('public.zerosum_refuse_change()') is not null"))
     revisions: list[str] = []
     if connection.scalar(text("select to_regclass('public.alembic_version') is not null")):
         revisions += connection.scalars(text("select version_num from public.alembic_version"))

@@ -359,8 +359,7 @@ APPLICATION_ROLE = "zerosum_app"
 GRANTS: dict[Table, str] = {
     ledgers: "insert",
     currencies: "insert",
-    accounts: "insert, update (version, name, status, overdrawn, posted_debits, posted_credits, held, "
-    "min_available, max_available, head, metadata)",
+    accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata)",
     journal_entries: "insert",
     postings: "insert",
     payments: "insert, update (status)",

@@ -164,7 +164,7 @@ class LaneCarrier:
         reversed_ = await connection.find_reversed(originals) if originals else None
         wanted = {key for work in works for c in work.commands for key in c.record_keys()}
         records = await find_client_transactions(connection, wanted) if wanted else {}
-        before = {account.id: (account.version, account.status) for account in locked}
+        before = {account.id: (account.version, account.status, account.overdrawn) for account in locked}
         book = Book(locked, dict(records), reversed_)
         posted_at = self._now()
         judge = Judge(book, used, posted_at, self._refusal_quota)
@@ -179,7 +179,8 @@ class LaneCarrier:
         if verdict.posted:
             # One order for everybody: two batches that share keys must not wait for each other on the unique index.
             verdict.posted.sort(key=lambda outcome: outcome.entry.idempotency_key)
-            await connection.write(verdict.posted, changed, posted_at)
+            overdrawn = [account for account in changed if account.overdrawn and not before[account.id][2]]
+            await connection.write(verdict.posted, overdrawn, posted_at)
             if wanted:
                 await write_client_transactions(connection, records, book.records, verdict.posted)
                 locked_clients = [account for account in changed if account.status is not before[account.id][1]]
