@@ -15,7 +15,7 @@ from uuid import UUID
 
 from zerosum.domain.errors import Overloaded
 
-WAITING_MAX = 16
+WAITING_MAX = 64
 """Reads of one ledger that wait for their turn in this process; those beyond are refused at once."""
 
 WAIT_SECONDS_MAX = 2.0
