@@ -17,6 +17,7 @@ from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.errors import InternalError, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
+from zerosum.services import held_up
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -146,27 +147,12 @@ async def test_one_bad_command_does_not_fail_its_neighbours(ground: Ground, test
     assert await ground.posted(target) == 20
 
 
-async def test_a_stuck_account_stops_nobody_else(
-    ground: Ground, test_database: TestDatabase, superuser: Superuser
-) -> None:
-    stuck, target, other = await ground.open(3, floor=None)
-    async with superuser.transaction():
-        await superuser.execute("select from accounts where id = $1 for update", stuck)
-        async with running_committer(connecting(test_database.service_dsn)) as committer:
-            answers = await asyncio.gather(
-                committer.carry_out(ground.transfer(stuck, target, "1.00")),
-                *(committer.carry_out(ground.transfer(other, target, "1.00")) for _ in range(10)),
-                return_exceptions=True,
-            )
-    assert isinstance(answers[0], Unavailable)
-    assert all(isinstance(answer, Posted) for answer in answers[1:])
-
-
 @pytest.mark.parametrize("breaks", ["the connection", "a neighbour"])
 async def test_who_was_told_that_nothing_was_done_is_not_carried_out_by_a_later_try(
-    ground: Ground, test_database: TestDatabase, superuser: Superuser, breaks: str
+    ground: Ground, test_database: TestDatabase, superuser: Superuser, monkeypatch: pytest.MonkeyPatch, breaks: str
 ) -> None:
     """The account is busy when its payment is refused, and free at the next try, which something else causes."""
+    monkeypatch.setattr(held_up, "PATIENCE_SECONDS", 0.0)
     stuck, target, other = await ground.open(3, floor=None)
     blocker = superuser.transaction()
     await blocker.start()

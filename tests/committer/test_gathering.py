@@ -13,7 +13,9 @@ from zerosum.db.engine import Database
 from zerosum.domain.errors import InsufficientFunds
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Refused
-from zerosum.services.committer import Committer, CommitterOptions, CommitterStats, Work
+from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
+from zerosum.services.held_up import HeldUp
+from zerosum.services.work import Work
 
 ROUNDS = 6
 CALLERS = 8
@@ -33,11 +35,12 @@ class Notebook:
     async def warm_up(self) -> None:
         return
 
-    async def carry_out(self, works: Sequence[Work]) -> None:
+    async def carry_out(self, works: Sequence[Work]) -> HeldUp:
         self.batches.append(sum(len(work.commands) for work in works))
         await asyncio.sleep(0)
         for work in works:
             work.resolve([Refused(InsufficientFunds("Noted.")) for _ in work.commands])
+        return HeldUp()
 
     async def close(self) -> None:
         return

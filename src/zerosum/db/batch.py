@@ -20,7 +20,7 @@ from uuid import UUID
 import asyncpg
 
 from zerosum.db.database_url import DatabaseUrl
-from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
+from zerosum.db.errors import CommitOutcomeUnknown, CommitRefused, FailureKind, classify
 from zerosum.db.sessions import LIMITS, open_kept_session
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer, Side
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
@@ -40,7 +40,11 @@ LANE_SETTINGS = {
     "jit": "off",
     "statement_timeout": "10s",
     **LIMITS,
+    # Longer than any batch of another process takes. Whose accounts or keys cannot be had by then is tried apart.
+    "lock_timeout": "250ms",
 }
+
+LOCK_TIMEOUT_APART = "20ms"
 
 LOCK_ACCOUNTS = """
 select account.ledger_id, account.id, currency, type, status, min_available::text, max_available::text,
@@ -51,6 +55,12 @@ order by account.id
 for no key update of account
 """
 LOCK_FREE_ACCOUNTS = LOCK_ACCOUNTS + "skip locked"
+
+FIND_ACCOUNTS = """
+select account.ledger_id, account.id
+from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
+join accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
+"""
 
 FIND_USED_KEYS = """
 select wanted.place
@@ -233,14 +243,15 @@ class BatchConnection:
             )
         )
 
-    async def begin(self, ledger_ids: Iterable[UUID]) -> None:
-        """Open a transaction that sees exactly these ledgers. The setting dies with the transaction."""
+    async def begin(self, ledger_ids: Iterable[UUID], *, is_impatient: bool = False) -> None:
+        """Open a transaction that sees exactly these ledgers. The settings die with the transaction."""
         self._batches += 1
         if self._batches.bit_count() == 1:
             # Plans made while the tables were still empty are thrown away as they grow: after batch 1, 2, 4, 8…
             await self._connection.execute("discard plans")
         ledgers = ",".join(map(str, ledger_ids))  # UUIDs only: nothing to escape
-        await self._connection.execute(f"begin; select set_config('zerosum.ledgers', '{{{ledgers}}}', true)")
+        limit = f", set_config('lock_timeout', '{LOCK_TIMEOUT_APART}', true)" if is_impatient else ""
+        await self._connection.execute(f"begin; select set_config('zerosum.ledgers', '{{{ledgers}}}', true){limit}")
 
     async def lock_accounts(self, wanted: Collection[AccountKey], *, skip_locked: bool = False) -> list[AccountState]:
         """Lock the rows, in the order of their ids so that no two batches can deadlock.
@@ -250,6 +261,11 @@ class BatchConnection:
         statement = LOCK_FREE_ACCOUNTS if skip_locked else LOCK_ACCOUNTS
         rows = await self.fetch(statement, [ledger for ledger, _ in wanted], [account for _, account in wanted])
         return [_account_state(row) for row in rows]
+
+    async def find_accounts(self, wanted: Collection[AccountKey]) -> set[AccountKey]:
+        """Which of them there are, locked or not."""
+        rows = await self.fetch(FIND_ACCOUNTS, [ledger for ledger, _ in wanted], [account for _, account in wanted])
+        return {(row[0], row[1]) for row in rows}
 
     async def find_used_keys(self, wanted: Sequence[Key]) -> dict[Key, UsedKey]:
         """Which of the keys were used before, and for what. Called with the locks held, so the answer stays true."""
@@ -287,18 +303,21 @@ class BatchConnection:
     async def commit(self, seconds_max: float) -> None:
         """Commit, and never cancel it: a cancelled COMMIT may still happen.
 
-        Raises CommitOutcomeUnknown when the reply does not come. Other errors mean that it was refused.
+        Raises CommitOutcomeUnknown when the reply does not come. Other errors mean that it was refused. So does
+        CommitRefused: PostgreSQL answers the COMMIT of a transaction that has failed with ROLLBACK, without an error.
         """
         sent = asyncio.ensure_future(self._connection.execute("commit"))
         await asyncio.wait({sent}, timeout=seconds_max)
         if not sent.done():
             self.terminate()
         try:
-            await sent
+            tag = await sent
         except Exception as error:
             if classify(error) is FailureKind.CONNECTION:
                 raise CommitOutcomeUnknown from error
             raise
+        if tag != "COMMIT":
+            raise CommitRefused(f"the COMMIT was answered with {tag}")
         if self._has_lost_standby:
             raise CommitOutcomeUnknown("the wait for the synchronous standby was cancelled")
 

@@ -51,6 +51,10 @@ class CommitOutcomeUnknown(Exception):
     """COMMIT was sent, and what became of it cannot be told on this connection any more."""
 
 
+class CommitRefused(Exception):
+    """The transaction had failed before, which nobody had noticed: nothing of it is there."""
+
+
 class Unfit(Exception):
     """A database cannot be used as it is set up. In one line: what is wrong, and where it can be mended."""
 

@@ -22,7 +22,7 @@ APPLICATION_NAME = "zerosum"
 SEARCH_PATH = {"search_path": "public, pg_temp"}
 """Zerosum lives in the schema public, whatever the role, the database or the URL would look through first."""
 
-LIMITS = {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "15s"}
+LIMITS = {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "2s"}
 
 TRIALS = 3
 """So often two sessions are asked for their server processes: more than once, as the pooler has other clients too."""

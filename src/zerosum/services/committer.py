@@ -19,9 +19,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.ledger.book import LedgerCommand
-from zerosum.domain.ledger.outcome import Answer, Refused
+from zerosum.domain.ledger.outcome import Answer
+from zerosum.services.held_up import HeldUp, refuse_as_busy
+from zerosum.services.work import Answers as Answers  # shown by those who ask for them
+from zerosum.services.work import Work
 
 _log = logging.getLogger(__name__)
 
@@ -33,37 +36,6 @@ GATHER_SECONDS_MAX = 0.002
 
 SWEEP_SECONDS = 0.1
 """How often deadlines are looked at; a caller may wait this much longer than its deadline."""
-
-
-Answers = list[Answer] | tuple[int, Refused]
-"""An answer for each command in order; of an atomic work that was refused, the index and refusal of one command."""
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """Commands of one caller, answered together. Never split over two batches."""
-
-    commands: Sequence[LedgerCommand]
-    is_atomic: bool
-    answer: asyncio.Future[Answers]
-    deadline: float
-    """On the event loop's clock."""
-    origin: object = None
-    """Where batches are traced: the request that handed it over."""
-    may_have_committed: bool = False
-    """COMMIT was sent and its reply never came: only the keys can tell."""
-
-    @property
-    def is_answered(self) -> bool:
-        return self.answer.done()
-
-    def resolve(self, answers: Answers) -> None:
-        if not self.answer.done():  # the caller may have gone away
-            self.answer.set_result(answers)
-
-    def refuse(self, error: DomainError) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
 
 
 @dataclass(slots=True)
@@ -88,12 +60,13 @@ class CommitterOptions:
 
 
 class Carrier(Protocol):
-    """What a lane does with a batch (`lane.py`): every work it is given is answered in the end."""
+    """What a lane does with a batch (`lane.py`): every work it is given is answered, or given back, in the end."""
 
     async def warm_up(self) -> None:
         """Be ready before the first work comes, as far as that is possible now. Does not raise."""
 
-    async def carry_out(self, works: Sequence[Work]) -> None: ...
+    async def carry_out(self, works: Sequence[Work]) -> HeldUp:
+        """What it gives back, unanswered, is given again when its time has come."""
 
     async def close(self) -> None: ...
 
@@ -162,6 +135,7 @@ class Committer:
             raise Overloaded("The queue is full; nothing was done.", retry_after=1)
         loop = asyncio.get_running_loop()
         work = Work(commands, is_atomic, loop.create_future(), loop.time() + self._options.deadline_seconds)
+        work.order_key = order_key
         if self._find_origin is not None:
             work.origin = self._find_origin()
         self._queued_commands += len(commands)
@@ -235,6 +209,7 @@ class _Lane:
     carrier: Carrier
     ordered: _WorkQueue = field(default_factory=_WorkQueue)
     running: Sequence[Work] = ()
+    held_up: list[Work] = field(default_factory=list)
     _expected: int = 1
     """So many commands came together the last time, in the batch and behind it."""
     _is_gathering: bool = False
@@ -268,19 +243,20 @@ class _Lane:
     async def _run(self, on_taken: Callable[[Sequence[Work]], None]) -> None:
         await self.carrier.warm_up()
         while True:
-            if not self.ordered.works and not self.shared.works:
-                if self._is_stopping:
+            if not self._waiting() and not self._has_one_due():
+                if self._is_stopping and not self.held_up:
                     return
-                self._wakeup.clear()
-                await self._wakeup.wait()
+                await self._wait()
                 continue
-            await self._let_them_gather()
+            if self._waiting():
+                await self._let_them_gather()
             works = self._gather()
-            on_taken(works)
-            self.running = [work for work in works if not work.is_answered]
+            if works:
+                on_taken(works)
+            self.running = self._with_those_held_up(works)
             try:
                 if self.running:
-                    await self.carrier.carry_out(self.running)
+                    self._hold_up(await self.carrier.carry_out(self.running))
             except Exception:
                 # The carrier answers whatever happens. Should it not, the lane must live on for the others.
                 _log.exception("a lane's batch has failed in a way that nobody foresaw")
@@ -289,6 +265,49 @@ class _Lane:
             finally:
                 self.running = ()
             self._expected = sum(len(work.commands) for work in works) + self._waiting()
+
+    async def _wait(self) -> None:
+        """For the next work, or for the time of one that is held up."""
+        self._wakeup.clear()
+        timer = None
+        if self.held_up:
+            again_at = min(work.again_at for work in self.held_up)
+            timer = asyncio.get_running_loop().call_at(again_at, self._wakeup.set)
+        await self._wakeup.wait()
+        if timer is not None:
+            timer.cancel()
+
+    def _has_one_due(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return any(work.again_at <= now for work in self.held_up)
+
+    def _with_those_held_up(self, works: Sequence[Work]) -> list[Work]:
+        """Those whose time has come, then the new ones; but none before another of its order that is held up still."""
+        if not self.held_up:
+            return [work for work in works if not work.is_answered]
+        now = asyncio.get_running_loop().time()
+        candidates, self.held_up = [*self.held_up, *works], []
+        chosen: list[Work] = []
+        orders: set[int] = set()
+        for work in candidates:
+            if work.is_answered:
+                continue
+            if work.again_at > now or work.order_key in orders:
+                self.held_up.append(work)
+                if work.order_key is not None:
+                    orders.add(work.order_key)
+            else:
+                chosen.append(work)
+        return chosen
+
+    def _hold_up(self, given_back: HeldUp) -> None:
+        """Works behind one that was refused are refused with it: they must not overtake its retry."""
+        self.held_up = [*given_back.works, *self.held_up]
+        if given_back.refused_orders:
+            for work in (*self.held_up, *self.ordered.works):
+                if work.order_key in given_back.refused_orders:
+                    refuse_as_busy(work)
+            self.held_up = [work for work in self.held_up if not work.is_answered]
 
     async def _let_them_gather(self) -> None:
         """A batch costs nearly the same for one command as for ten, so it is worth a moment's wait for those who come.

@@ -15,9 +15,11 @@ from zerosum.domain.errors import InternalError, OutcomeUnknown, RecordUnreadabl
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.reverse import Reverse
-from zerosum.services.committer import Answers, CommitterStats, Work
+from zerosum.services.committer import CommitterStats
+from zerosum.services.held_up import HeldUp, apart
 from zerosum.services.judging import Judge
 from zerosum.services.quotas import RefusalQuota
+from zerosum.services.work import Answers, Work
 
 ATTEMPTS_MAX = 3
 """How often a batch is tried as a whole before its works are tried one by one."""
@@ -59,6 +61,8 @@ class LaneCarrier:
         self._is_reachable = True
         self._mark: object = None
         """Of the attempt under way."""
+        self._stuck: set[AccountKey] = set()
+        """Accounts that somebody else holds for longer than a batch takes, and held when they were last asked for."""
         self._answering: set[asyncio.Task[None]] = set()
 
     @property
@@ -77,16 +81,33 @@ class LaneCarrier:
         if self._connection is not None:
             await self._connection.close()
 
-    async def carry_out(self, works: Sequence[Work]) -> None:
-        """Try the batch; then again with the same keys; then, if it still fails as a whole, each work by itself."""
+    async def carry_out(self, works: Sequence[Work]) -> HeldUp:
+        """All together, but for those whose keys were held before: they are tried alone, and do not wait for long."""
+        held_up = HeldUp()
+        alone = apart(works)
+        await self._carry_out([work for place, work in enumerate(works) if place not in alone], held_up)
+        for place in alone:
+            await self._carry_out([works[place]], held_up, is_impatient=True)
+        held_up.settle(asyncio.get_running_loop().time())
+        return held_up
+
+    async def _carry_out(
+        self,
+        works: Sequence[Work],
+        held_up: HeldUp,
+        *,
+        is_impatient: bool = False,
+        is_searching: bool = False,
+    ) -> None:
+        """Try the batch; then again with the same keys; then, if it still fails as a whole, in two halves."""
         kind = FailureKind.TRANSIENT
         error: Exception | None = None
         for _ in range(ATTEMPTS_MAX):
-            works = _unanswered(works)
+            works = _undecided(works, held_up)
             if not works:
                 return
             try:
-                await self._attempt(works, skip_locked=kind is FailureKind.BUSY)
+                await self._attempt(works, held_up, is_impatient=is_impatient, is_searching=is_searching)
             except Exception as failure:
                 error, kind = failure, classify(failure)
                 self._stats.retries += 1
@@ -94,30 +115,35 @@ class LaneCarrier:
             else:
                 return
             if kind is FailureKind.CONNECTION:
-                await self._outlast(works)
+                await self._outlast(works, held_up)
                 return
-            if kind is FailureKind.DEFECT:
-                break
-        works = _unanswered(works)
+            if kind is FailureKind.DEFECT or (kind is FailureKind.BUSY and is_searching):
+                break  # What is busy although no account is, is a key.
+            is_searching = is_searching or kind is FailureKind.BUSY
+        works = _undecided(works, held_up)
         if len(works) > 1:
-            for work in works:
-                await self.carry_out([work])
+            middle = len(works) // 2
+            for half in (works[:middle], works[middle:]):
+                is_busy = kind is FailureKind.BUSY
+                await self._carry_out(half, held_up, is_impatient=is_impatient or is_busy, is_searching=is_busy)
+        elif works and kind is FailureKind.BUSY:
+            held_up.add(works[0], is_key_held=True)
         elif works:
             _refuse(works[0], kind, error)
 
-    async def _outlast(self, works: Sequence[Work]) -> None:
+    async def _outlast(self, works: Sequence[Work], held_up: HeldUp) -> None:
         """PostgreSQL is away. Run the batch again as soon as it is back: the unique keys tell what had happened."""
         loop = asyncio.get_running_loop()
         patience_ends = loop.time() + (UNREACHABLE_SECONDS_MAX if self._is_reachable else 0.0)
         self._is_reachable = False
-        while works := _unanswered(works):
+        while works := _undecided(works, held_up):
             try:
-                await self._attempt(works)
+                await self._attempt(works, held_up)
             except Exception as failure:
                 kind = classify(failure)
                 await self._give_up(kind)
                 if kind is not FailureKind.CONNECTION:
-                    await self.carry_out(works)
+                    await self._carry_out(works, held_up)
                     return
             else:
                 return
@@ -127,20 +153,32 @@ class LaneCarrier:
                     work.refuse(Unavailable("The database cannot be reached; nothing was done.", retry_after=1))
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _attempt(self, works: Sequence[Work], *, skip_locked: bool = False) -> None:
-        """One try at the whole batch. Returns when it is committed and its answers are on their way."""
+    async def _attempt(
+        self, works: Sequence[Work], held_up: HeldUp, *, is_impatient: bool = False, is_searching: bool = False
+    ) -> None:
+        """One try at the whole batch. Returns when it is committed and its answers are on their way.
+
+        It waits for rows, but not for those that are stuck; where it `is_searching` for those, for none.
+        """
         loop = asyncio.get_running_loop()
         deadline = max(work.deadline for work in works)
         async with asyncio.timeout_at(deadline):
             if self._connection is None:
                 self._connection = await self._connect()
-            accounts = list({(c.ledger_id, id_) for work in works for c in work.commands for id_ in c.account_ids()})
+            accounts = list(_accounts_of(works))
             self._mark = await self._cache.mark(accounts)
             connection = self._connection
-            await connection.begin({ledger_id for ledger_id, _ in accounts})
-            locked = await connection.lock_accounts(accounts, skip_locked=skip_locked)
-            if skip_locked:
-                works = _without_busy(works, locked)
+            await connection.begin({ledger_id for ledger_id, _ in accounts}, is_impatient=is_impatient)
+            asked = set(accounts) if is_searching else self._stuck.intersection(accounts)
+            waited_for = [account for account in accounts if account not in asked] if asked else accounts
+            locked = await connection.lock_accounts(waited_for) if waited_for else []
+            if asked:
+                # Last, and without waiting: so that no order of locks is broken, and nobody waits for us meanwhile.
+                locked += await connection.lock_accounts(asked, skip_locked=True)
+                works = await self._free(connection, works, locked, held_up)
+                if not works:
+                    await self._give_up(FailureKind.BUSY)
+                    return
             answers, states = await self._judge_and_write(connection, works, locked)
         try:
             await connection.commit(deadline - loop.time())
@@ -153,6 +191,22 @@ class LaneCarrier:
         task = asyncio.create_task(self._answer(works, answers, mark, states))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
+
+    async def _free(
+        self, connection: BatchConnection, works: Sequence[Work], locked: Sequence[AccountState], held_up: HeldUp
+    ) -> list[Work]:
+        """Those whose accounts are all to be had, and behind nobody who is held up. The others are held up."""
+        had = {(account.ledger_id, account.id) for account in locked}
+        missing = _accounts_of(works) - had
+        stuck = await connection.find_accounts(missing) if missing else set()
+        self._stuck = (self._stuck - had) | stuck
+        free: list[Work] = []
+        for work in works:
+            if held_up.is_behind_one(work) or not stuck.isdisjoint(_accounts_of([work])):
+                held_up.add(work)
+            else:
+                free.append(work)
+        return free
 
     async def _judge_and_write(
         self, connection: BatchConnection, works: Sequence[Work], locked: Sequence[AccountState]
@@ -226,21 +280,25 @@ class LaneCarrier:
         self._connection = None
 
 
-def _without_busy(works: Sequence[Work], locked: Sequence[AccountState]) -> list[Work]:
-    """The works whose accounts are all free. The others are refused, so that one stuck account stops nobody else."""
-    free = {account.id for account in locked}
-    kept: list[Work] = []
+def _accounts_of(works: Sequence[Work]) -> set[AccountKey]:
+    return {(c.ledger_id, id_) for work in works for c in work.commands for id_ in c.account_ids()}
+
+
+def _undecided(works: Sequence[Work], held_up: HeldUp) -> list[Work]:
+    """Neither answered nor held up: who was told that nothing was done must not be carried out by a later try.
+
+    Who comes behind one that is held up is held up here.
+    """
+    held = {id(work) for work in held_up.works}
+    undecided: list[Work] = []
     for work in works:
-        if all(account_id in free for command in work.commands for account_id in command.account_ids()):
-            kept.append(work)
+        if work.is_answered or id(work) in held:
+            continue
+        if held_up.is_behind_one(work):
+            held_up.add(work)
         else:
-            _refuse(work, FailureKind.BUSY, None)
-    return kept
-
-
-def _unanswered(works: Sequence[Work]) -> list[Work]:
-    """Who was told that nothing was done must not be carried out by a later try."""
-    return [work for work in works if not work.is_answered]
+            undecided.append(work)
+    return undecided
 
 
 def _refuse(work: Work, kind: FailureKind, error: Exception | None) -> None:

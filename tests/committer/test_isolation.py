@@ -1,0 +1,165 @@
+"""Whoever holds a row or a key for long holds up those who need it, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from tests.committer.ground import Ground, connecting, running_committer
+from tests.conftest import TestDatabase
+from zerosum.adapters.clock import now
+from zerosum.db.batch import LANE_SETTINGS
+from zerosum.db.engine import Database
+from zerosum.domain.errors import Unavailable
+from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.outcome import Posted, Refused
+from zerosum.services import held_up
+from zerosum.services.committer import Committer
+
+Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@pytest.fixture
+def ground(database: Database, ledger_id: LedgerId) -> Ground:
+    return Ground(database, ledger_id)
+
+
+@asynccontextmanager
+async def holding(connection: Superuser, statement: str, *arguments: object) -> AsyncIterator[None]:
+    """Another session's transaction that has done this and hangs."""
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(statement, *arguments)
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+
+
+LOCK = "select from accounts where id = $1 for update"
+
+
+async def paid(committer: Committer, ground: Ground, payer: UUID, payee: UUID, times: int) -> float:
+    """Seconds that so many payments take, one after the other."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for _ in range(times):
+        assert isinstance(await committer.carry_out(ground.transfer(payer, payee, "0.01")), Posted)
+    return loop.time() - began
+
+
+async def test_a_stuck_account_holds_up_its_own_payments_alone(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    """However many of them come: the lane waits for the row once."""
+    stuck, target, other = await ground.open(3, floor=None)
+    async with (
+        holding(superuser, LOCK, stuck),
+        running_committer(connecting(test_database.service_dsn)) as committer,
+    ):
+        asked = [asyncio.create_task(committer.carry_out(ground.transfer(stuck, target, "1.00"))) for _ in range(4)]
+        await asyncio.sleep(0.5)  # longer than the lane waits for a row
+        seconds = await paid(committer, ground, other, target, 20)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(answer, Unavailable) for answer in answers)
+    assert seconds < 20 * 0.25, "not one of them waited for the row"
+    assert await ground.posted(stuck) == 0
+
+
+async def test_what_was_held_up_is_carried_out_as_soon_as_it_can_be(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    stuck, target = await ground.open(2, floor=None)
+    async with running_committer(connecting(test_database.service_dsn)) as committer:
+        async with holding(superuser, LOCK, stuck):
+            asked = asyncio.create_task(committer.carry_out(ground.transfer(stuck, target, "1.00")))
+            await asyncio.sleep(0.6)
+            assert not asked.done()
+        assert isinstance(await asyncio.wait_for(asked, 1.5), Posted)
+        assert isinstance(await committer.carry_out(ground.transfer(stuck, target, "1.00")), Posted)
+    assert await ground.posted(target) == 2
+
+
+async def test_beside_a_stuck_account_an_unknown_one_is_unknown(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    stuck, target = await ground.open(2, floor=None)
+    async with (
+        holding(superuser, LOCK, stuck),
+        running_committer(connecting(test_database.service_dsn)) as committer,
+    ):
+        held = asyncio.create_task(committer.carry_out(ground.transfer(stuck, target, "1.00")))
+        answer = await committer.carry_out(ground.transfer(UUID(int=7), target, "1.00"))
+        assert isinstance(answer, Refused)
+        assert answer.refusal.code == "account_not_found"
+        with pytest.raises(Unavailable):
+            await held
+
+
+async def test_an_uncommitted_key_holds_up_its_own_callers_alone(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    source, target, other = await ground.open(3, floor=None)
+    insert = (
+        "insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint, "
+        "resource_type, reason, actor) values ($1, $2, $3, $3, $4, '', 'journal_entry', 'x', 'x')"
+    )
+    async with (
+        holding(superuser, insert, ground.ledger_id, UUID(int=1), now(), "the-key"),
+        running_committer(connecting(test_database.service_dsn)) as committer,
+    ):
+        held = asyncio.create_task(committer.carry_out(ground.transfer(source, target, "1.00", "the-key")))
+        neighbours = [
+            asyncio.create_task(committer.carry_out(ground.transfer(other, target, "1.00"))) for _ in range(30)
+        ]
+        assert all(isinstance(answer, Posted) for answer in await asyncio.gather(*neighbours))
+        seconds = await paid(committer, ground, other, target, 20)
+        with pytest.raises(Unavailable):
+            await held
+    assert seconds < 20 * 0.25
+    assert await ground.posted(source) == 0
+
+
+async def test_the_order_of_a_sequence_holds_through_a_stuck_account(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    stuck, target, other = await ground.open(3, floor=None)
+    async with running_committer(connecting(test_database.service_dsn)) as committer:
+        async with holding(superuser, LOCK, stuck):
+            first = asyncio.create_task(committer.carry_out(ground.transfer(stuck, target, "1.00"), order_key=7))
+            await asyncio.sleep(0.4)
+            second = asyncio.create_task(committer.carry_out(ground.transfer(other, target, "1.00"), order_key=7))
+            others = committer.carry_out(ground.transfer(other, target, "1.00"), order_key=8)
+            assert isinstance(await asyncio.wait_for(others, 1.0), Posted)
+            assert not second.done(), "it waits for the one before it"
+        answers = [await first, await second]
+    assert all(isinstance(answer, Posted) for answer in answers)
+    ids = [answer.entry.postings[1].account_version for answer in answers if isinstance(answer, Posted)]
+    assert ids == sorted(ids)
+
+
+async def test_behind_a_refusal_that_a_retry_may_undo_nobody_overtakes(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_up, "PATIENCE_SECONDS", 0.3)
+    stuck, target, other = await ground.open(3, floor=None)
+    async with (
+        holding(superuser, LOCK, stuck),
+        running_committer(connecting(test_database.service_dsn)) as committer,
+    ):
+        works = [
+            committer.carry_out(ground.transfer(payer, target, "1.00"), order_key=7)
+            for payer in (other, stuck, other, other)
+        ]
+        answers = await asyncio.gather(*works, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Posted, Unavailable, Unavailable, Unavailable]
+
+
+def test_a_session_that_hangs_in_its_transaction_is_ended_soon() -> None:
+    assert LANE_SETTINGS["idle_in_transaction_session_timeout"] == "2s"
