@@ -11,8 +11,7 @@ import gc
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -21,7 +20,7 @@ import asyncpg
 import uvloop
 
 from benchmarks.books import check_books
-from benchmarks.ceiling_rows import SENT_AS, STREAMS, Account, CeilingIsWrong, Columns, Payment, Rows, cut
+from benchmarks.ceiling_rows import SENT_AS, STREAMS, CeilingIsWrong, Columns, Payment, Rows, cut
 from benchmarks.committer_cases import own_as_api
 from benchmarks.cpu import Meter
 from benchmarks.databases import fresh_database
@@ -57,7 +56,6 @@ select wanted.key from unnest($2::text[]) as wanted(key)
 where (select true from journal_entries where ledger_id = $1 and idempotency_key = wanted.key)
    or (select true from refusals where ledger_id = $1 and idempotency_key = wanted.key)
 """
-STATE_TYPES = {"id": "uuid", "debits": "text", "credits": "text", "held": "text", "version": "bigint", "head": "bytea"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +160,7 @@ class _Writer:
 
 
 def write_statement(columns: Mapping[str, Columns]) -> str:
-    """Everything a batch changes, in one statement. `$1` is the moment, `$2` the ledger, then arrays."""
+    """Everything a batch writes, in one statement. `$1` is the moment, `$2` the ledger, then arrays."""
     numbers = count(3)
     parts = []
     for table, own in columns.items():
@@ -174,24 +172,15 @@ def write_statement(columns: Mapping[str, Columns]) -> str:
         parts.append(
             f"new_{table} as (insert into {table} ({names}) select {chosen} from unnest({arrays}) as sent({row}))"
         )
-    states = ", ".join(f"${next(numbers)}::{kind}[]" for kind in STATE_TYPES.values())
-    return f"""
-        with {", ".join(parts)}
-        update accounts account
-        set posted_debits = debits::numeric, posted_credits = credits::numeric, held = state.held::numeric,
-            version = state.version, head = state.head
-        from unnest({states}) as state({", ".join(STATE_TYPES)})
-        where account.ledger_id = $2 and account.id = state.id
-    """
+    return f"with {', '.join(parts)} select"
 
 
 def prepare(rows: Rows, stream: int, size: int) -> list[Batch]:
-    """The batches of a stream, with the states of the accounts after each."""
-    states = dict(rows.accounts)
-    return [_batch(rows, payments, states) for payments in cut(rows.streams[stream], size)]
+    """The batches of a stream."""
+    return [_batch(rows, payments) for payments in cut(rows.streams[stream], size)]
 
 
-def _batch(rows: Rows, payments: Sequence[Payment], states: dict[UUID, Account]) -> Batch:
+def _batch(rows: Rows, payments: Sequence[Payment]) -> Batch:
     in_order = sorted(payments, key=lambda payment: payment.key)
     entries, entry_columns = payments[0].rows["journal_entries"], rows.columns["journal_entries"]
     arguments: list[Any] = [entries[0][entry_columns.names.index("posted_at")], rows.ledger_id]
@@ -200,40 +189,9 @@ def _batch(rows: Rows, payments: Sequence[Payment], states: dict[UUID, Account])
         for place, (name, kind) in enumerate(zip(own.names, own.types, strict=True)):
             if _is_sent(name, kind):
                 arguments.append([row[place] for row in table_rows])
-    touched: dict[UUID, Account] = {}
-    for payment in payments:
-        _post(payment, rows.columns["postings"], states, touched)
-    arguments += _state_columns(touched)
+    account = rows.columns["postings"].names.index("account_id")
+    touched = dict.fromkeys(row[account] for payment in payments for row in payment.rows["postings"])
     return Batch(len(payments), list(touched), [payment.key for payment in in_order], arguments)
-
-
-def _post(payment: Payment, columns: Columns, states: dict[UUID, Account], touched: dict[UUID, Account]) -> None:
-    """The accounts as the postings of one payment leave them."""
-    for row in payment.rows["postings"]:
-        posting = dict(zip(columns.names, row, strict=True))
-        account_id = posting["account_id"]
-        before, amount = states[account_id], Decimal(posting["amount"])
-        is_debit = posting["side"] == "d"
-        states[account_id] = touched[account_id] = replace(
-            before,
-            posted_debits=before.posted_debits + (amount if is_debit else 0),
-            posted_credits=before.posted_credits + (0 if is_debit else amount),
-            held=posting["held_after"],
-            version=posting["account_version"],
-            head=posting["hash"],
-        )
-
-
-def _state_columns(touched: Mapping[UUID, Account]) -> list[list[Any]]:
-    accounts = touched.values()
-    return [
-        list(touched),
-        [str(account.posted_debits) for account in accounts],
-        [str(account.posted_credits) for account in accounts],
-        [account.held for account in accounts],
-        [account.version for account in accounts],
-        [account.head for account in accounts],
-    ]
 
 
 def _is_sent(name: str, kind: str) -> bool:
