@@ -70,6 +70,9 @@ def test_published_numbers_are_found_in_every_writing(number: str) -> None:
         f"{fours} 12 29 123",
         f"order 12 {number}",
         f"x{number}y",
+        number.translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)}),
+        "\u200b".join(number),
+        f"{number[:6]}\u00ad{number[6:]}",
         f"+{number}.",
         fours.replace(" ", "\u00a0"),
     ):

@@ -271,6 +271,7 @@ def test_credentials_go_into_a_new_file_that_only_its_owner_can_read(running: In
     assert (said.code, said.out) == (0, "")
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     assert json.loads(out.read_text())["api_key"].startswith("zsk_")
+    assert json.loads(out.read_text())["base_url"] == running.base_url
     kept = out.read_text()
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "elsewhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -230,11 +231,43 @@ def test_what_a_caller_would_take_is_none_of_our_business(server: Running, lines
     assert pay(server, f"{MONEY}{lines}Content-Length: 2\r\n").status == 200
 
 
-def test_an_upgrade_that_is_not_taken_up_does_not_mute_the_connection(server: Running) -> None:
-    """As Java's HttpClient offers it by default."""
-    offer = f"GET /health HTTP/1.1\r\n{HOST}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
-    (reply,) = server.ask(offer)
-    assert (reply.status, reply.headers["connection"]) == (200, "close")
+OFFER = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
+
+
+@pytest.mark.parametrize(
+    "offer", [OFFER, "Connection: upgrade\r\nUpgrade: TLS/1.0\r\n", "upgrade: websocket\r\n" + OFFER]
+)
+@pytest.mark.parametrize("cut", [None, 20, 300, -1])
+def test_a_request_that_offers_another_protocol_is_a_request(server: Running, offer: str, cut: int | None) -> None:
+    """As Java's HttpClient and curl offer it by default. Nothing of its body is lost, and the connection goes on."""
+    for framing, body in (("Content-Length: 12\r\n", '{"a": "b  "}'), (CHUNKED, 'c\r\n{"a": "b  "}\r\n0\r\n\r\n')):
+        server.pages.calls.clear()
+        text = f"POST /pay HTTP/1.1\r\n{MONEY}{offer}{framing}\r\n{body}"
+        with server.connect() as connection:
+            for part in [text] if cut is None else [text[:cut], text[cut:]]:
+                connection.send(part)
+                time.sleep(0.01)
+            reply = connection.reply()
+            assert reply is not None
+            assert (reply.status, reply.headers.get("connection")) == (200, None)
+            assert connection.ask(f"GET /health HTTP/1.1\r\n{HOST}\r\n").status == 200
+        assert server.pages.calls[0].body == b'{"a": "b  "}'
+
+
+def test_requests_that_offer_another_protocol_can_be_pipelined(server: Running) -> None:
+    text = f"POST /pay HTTP/1.1\r\n{MONEY}{OFFER}Content-Length: 2\r\n\r\n{{}}"
+    with server.connect() as connection:
+        connection.send(text * 5 + f"GET /health HTTP/1.1\r\n{HOST}\r\n")
+        replies = [connection.reply() for _ in range(6)]
+        assert [reply.status for reply in replies if reply] == [200] * 6
+
+
+def test_an_offer_of_another_protocol_does_not_hide_what_is_refused(server: Running) -> None:
+    for fields, status in (("Content-Length: 2\r\nContent-Length: 3\r\n", 400), ("X: y\r\n" * 101, 431)):
+        replies = server.ask(f"POST /pay HTTP/1.1\r\n{MONEY}{OFFER}{fields}\r\n{{}}")
+        assert [reply.status for reply in replies] == [status]
+    (reply,) = server.ask(f"CONNECT zerosum.test:80 HTTP/1.1\r\n{HOST}\r\n")
+    assert reply.status in (400, 405)
 
 
 # --- HEAD ------------------------------------------------------------------------------------------------------------
@@ -294,10 +327,16 @@ def test_where_get_is_allowed_head_is_listed(server: Running) -> None:
         ("10.0.0.1", b"192.0.2.7, ::ffff:10.9.9.9", "192.0.2.7", "192.0.2.7"),
         ("10.0.0.1", b"2001:db8::0:5", "2001:db8::/64", "2001:db8::5"),
         ("192.0.2.1", b"198.51.100.1", "192.0.2.1", "192.0.2.1"),
+        # As proxies write them that tell ports as well.
+        ("10.0.0.1", b"192.0.2.7:4711", "192.0.2.7", "192.0.2.7"),
+        ("10.0.0.1", b"[2001:db8::5]:443", "2001:db8::/64", "2001:db8::5"),
+        ("10.0.0.1", b"[2001:db8::5]", "2001:db8::/64", "2001:db8::5"),
+        ("10.0.0.1", b'"192.0.2.7"', "192.0.2.7", "192.0.2.7"),
+        ("10.0.0.1", b'"[2001:db8::5]:443", 10.9.9.9:80', "2001:db8::/64", "2001:db8::5"),
     ],
 )
 @pytest.mark.parametrize("proxies", ["10.0.0.0/8", "::ffff:10.0.0.0/104", "::ffff:a00:0/104"])
-def test_ipv4_written_as_ipv6_is_ipv4(
+def test_addresses_are_read_however_they_are_written(
     peer: str, forwarded: bytes | None, counted: str, caller: str, proxies: str
 ) -> None:
     trusted = [parse_network(proxies)]

@@ -253,6 +253,7 @@ async def test_costly_reads_have_a_budget_beside_all_others(limited: Limited, le
         assert [(await caller.get("/v1/accounts")).status_code for _ in range(6)] == [200] * 5 + [429]
         past = {"as_of": "2026-01-01T00:00:00Z"}
         assert (await caller.get("/v1/accounts/a/balance", params=past)).status_code == 429
+        assert (await caller.get("/v1/accounts/a/balance?as%5Fof=2026-01-01")).status_code == 429
         assert (await caller.get("/v1/accounts/a/balance")).status_code == 200
         await caller.deposit("a", "1")
         await caller.http.aclose()

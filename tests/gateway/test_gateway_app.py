@@ -143,6 +143,14 @@ async def test_a_request_names_one_host_which_is_ours() -> None:
     assert (await ground.ask("GET", "/health", [HOST])).code == "invalid_request"
 
 
+async def test_a_host_can_be_an_address_of_either_kind() -> None:
+    ground = Ground(options=GatewayOptions(allowed_hosts=frozenset({b"[::1]", b"127.0.0.1"})))
+    for host in (b"[::1]", b"[::1]:9322", b"127.0.0.1:9322"):
+        assert (await ground.ask("GET", "/health", host=(b"host", host))).status == 200
+    for host in (b"[::2]:9322", b"::1", b"[::1"):
+        assert (await ground.ask("GET", "/health", host=(b"host", host))).code == "invalid_request"
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded_for", "address"),
     [

@@ -95,9 +95,11 @@ def reachable_settings(data_dir: Path | None, *, is_writing: bool = True) -> Set
             raise CommandFailed(f"ZEROSUM_DATABASE_URL: {error}", USAGE) from None
         return settings
     folder = chosen_data_dir(data_dir)
-    if data_dir_holder(folder) is None:
+    holder = data_dir_holder(folder)
+    if holder is None:
         raise CommandFailed(f"nothing runs in {folder}: start `zerosum up`, or set ZEROSUM_DATABASE_URL", USAGE)
-    return installation_settings(folder, **_addresses(folder))
+    served_at = {} if holder.base_url is None else {"base_url": holder.base_url}
+    return installation_settings(folder, **_addresses(folder), **served_at)
 
 
 def _addresses(data_dir: Path) -> dict[str, str]:

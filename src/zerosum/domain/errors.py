@@ -346,7 +346,7 @@ class InvalidEncoding(DomainError):
 
 class UnsupportedMediaType(DomainError):
     code = "unsupported_media_type"
-    title = "The body must be application/json in UTF-8"
+    title = "The body is not of the media type that this call takes"
 
 
 class BodyTooLarge(DomainError):

@@ -35,12 +35,21 @@ def _vouched_for(peer: str, forwarded_for: bytes, trusted: Sequence[Network]) ->
     chain = [*(part.strip() for part in forwarded_for.decode("latin-1").split(",")), peer]
     for candidate in reversed(chain):
         try:
-            address = parse_address(candidate)
+            address = parse_address(_without_port(candidate))
         except ValueError:
             return peer
         if not any(address in network for network in trusted):
             return str(address)
     return chain[0]
+
+
+def _without_port(written: str) -> str:
+    """Proxies differ: `203.0.113.8:4711`, `[2001:db8::5]:443`, and either in quotes, as RFC 7239 section 6 has it."""
+    written = written.strip('"')
+    if written.startswith("["):
+        return written[1:].partition("]")[0]
+    host, colon, port = written.rpartition(":")
+    return host if colon and port.isdecimal() and ":" not in host else written
 
 
 @functools.lru_cache(_REMEMBERED_MAX)

@@ -49,6 +49,9 @@ UNREAD_BYTES_HIGH = 64 * 1024
 PIPELINED_MAX = 128
 """Requests that wait behind the one in work. Those beyond are not answered: the connection ends before them."""
 
+OFFERS = (b"upgrade", b"http2-settings")
+"""What belongs to an offer of another protocol, as fields and as tokens of Connection."""
+
 COPIED_BYTES_MAX = 16 * 1024
 """Of a body that is put behind its head before both are written."""
 
@@ -85,6 +88,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """A whole request has come."""
     _is_incomplete = False
     _has_head = False
+    _is_offered_another_protocol = False
     _bytes_so_far = 0
     _rest_seconds = 0.0
     _rest_timer: asyncio.TimerHandle | None = None
@@ -124,10 +128,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.transport.close()
             return
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Not taken up; but the parser reads no further, so that the connection ends with this answer.
-            self.cycle.keep_alive = False
+            self._feed(data)
         except httptools.HttpParserError:
             self._refuse_in_turn(400, InvalidRequest("The request is not well-formed HTTP/1.1."))
             return
@@ -138,6 +139,35 @@ class GuardedProtocol(HttpToolsProtocol):
             self._bytes_so_far += len(data)  # Of empty lines, which belong to no request.
             if self._bytes_so_far > HEAD_BYTES_MAX:
                 self.transport.close()
+
+    def _feed(self, data: bytes) -> None:
+        """An offer of another protocol is not taken up, and what carries it is a request like any other.
+
+        The parser would leave its body unread, which RFC 9110 section 7.8 lets nobody do. It is given the same head
+        again, without the offer, and then the rest.
+        """
+        for _ in range(PIPELINED_MAX):
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as paused:
+                if not self._is_offered_another_protocol:
+                    raise httptools.HttpParserError("CONNECT") from None
+                data = self._head_without_offer() + data[paused.args[0] :]
+                self._is_offered_another_protocol = False
+                self.parser = httptools.HttpRequestParser(self)
+            else:
+                return
+        raise httptools.HttpParserError("too many offers at once")
+
+    def _head_without_offer(self) -> bytes:
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                value = b", ".join(token for token in tokens if token.lower() not in OFFERS)  # noqa: PLW2901
+            if name not in OFFERS:
+                lines.append(b"%b: %b" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -172,6 +202,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._has_head = True
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._is_offered_another_protocol = True
+            return
         super().on_headers_complete()
         extensions: dict[str, Any] = {WHOLE_ANSWER: functools.partial(_write_whole, self.cycle), REST: self._rest}
         if self._tls is not None:
@@ -179,6 +212,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
+        if self._is_offered_another_protocol:
+            return  # The request begins anew in a moment.
         self._is_incomplete = False
         self._has_proved = True
         self._bytes_so_far = 0

@@ -136,8 +136,14 @@ def check_framing(headers: HeaderView, version: str) -> None:
 
 def check_host(headers: HeaderView, allowed: frozenset[bytes]) -> None:
     """Exactly one Host (RFC 9112 section 3.2), and one of ours where that is configured."""
-    if len(headers.host) != 1 or (allowed and headers.host[0].split(b":")[0].lower() not in allowed):
+    if len(headers.host) != 1 or (allowed and _host_name(headers.host[0]) not in allowed):
         raise InvalidRequest("The Host header must be there once and name this service.")
+
+
+def _host_name(host: bytes) -> bytes:
+    """Without its port; an IPv6 address keeps its brackets (RFC 3986 section 3.2.2)."""
+    name, bracket, _ = host.partition(b"]")
+    return (name + bracket if bracket else host.partition(b":")[0]).lower()
 
 
 def check_no_body(policy: Policy, headers: HeaderView) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from zerosum.domain.errors import MethodNotAllowed, NotFound
 from zerosum.gateway.json_structure import BULK_VALUES_MAX, VALUES_MAX
@@ -103,6 +103,8 @@ class Policy:
     costly_query: bytes = b""
 
     def effort_of(self, query_string: bytes) -> int:
+        if b"%" in query_string:  # The names of parameters can be written so too.
+            query_string = unquote_to_bytes(query_string)
         return self.effort if self.costly_query in query_string else 0
 
     @property

@@ -6,6 +6,7 @@ Whoever keeps one falls under the rules of the card industry (PCI DSS), and so w
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 DIGITS_MIN, DIGITS_MAX = 13, 19
@@ -39,6 +40,7 @@ ISSUERS = (
 _SEPARATORS = " \\-\u00a0\u2009\u202f\u2010\u2011\u2012\u2013"
 _CANDIDATE = re.compile(rf"[0-9](?:[{_SEPARATORS}]?[0-9]){{{DIGITS_MIN - 1},}}", re.ASCII)
 """At least so many digits, with at most one blank or hyphen between two of them."""
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _GROUP = re.compile("[0-9]+", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 """Most likely an id of somebody's, and now and then all digits."""
@@ -49,6 +51,9 @@ _ZERO = ord("0")
 
 def holds_card_number(text: str) -> bool:
     """Whether part of it, from the beginning of one group of digits to the end of another, is a card number."""
+    if not text.isascii():
+        # Digits of other widths and scripts are digits to whoever reads them, and what has no width is not there.
+        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     if len(text) < DIGITS_MIN or _CANDIDATE.search(text) is None:
         return False
     return any(_begins_with_card_number(groups) for groups in _runs(_UUID.sub(" . ", text)))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from zerosum.domain.errors import InvalidParameter
 
 TIME_PATTERN_TEXT = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-5][0-9])$"
 )
 _TIME = re.compile(TIME_PATTERN_TEXT, re.ASCII)
 _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -33,10 +33,15 @@ def parse_time(text: str) -> datetime | None:
     """
     if not _TIME.fullmatch(text):
         return None
+    leap = timedelta(0)
+    if text[17:19] == "60":  # A leap second (RFC 3339 section 5.7), which our clocks do not know: it is the next one.
+        text, leap = f"{text[:17]}59{text[19:]}", timedelta(seconds=1)
     try:
-        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC) + leap
     except (ValueError, OverflowError):
         return None
+    if leap and (moment.hour, moment.minute) != (0, 0):
+        return None  # Leap seconds end a day in UTC.
     return moment if FIRST <= moment <= LAST else None
 
 
