@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,8 @@ from tests.clients.naive_model import naive
 from tests.clients.running import ENGINES, run
 from zerosum.ingest.client_files.choices import Order
 
-EXAMPLES = 2_000
+EXAMPLES = 500
+CAMPAIGN_EXAMPLES = 5_000
 TYPES = ("deposit", "withdrawal", "dispute", "resolve", "chargeback")
 ODD_FIELDS = ("", "-1", "1e3", "1_000", "x", "٣", "65536", "4294967296", "0.00001", "0", "00", "Deposit", "1 2", '5"')
 HUGE = (
@@ -92,6 +94,17 @@ _settings = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check
 @_settings
 @given(file=files(), block_bytes=st.sampled_from([1, 7, 64, 1 << 16]), refuse_negative_total=st.booleans())
 def test_both_engines_come_to_what_the_rules_say(file: File, block_bytes: int, refuse_negative_total: bool) -> None:
+    agree(file, block_bytes, refuse_negative_total)
+
+
+@pytest.mark.campaign
+@settings(_settings, max_examples=CAMPAIGN_EXAMPLES)
+@given(file=files(), block_bytes=st.sampled_from([1, 7, 64, 1 << 16]), refuse_negative_total=st.booleans())
+def test_both_engines_come_to_it_for_many_files(file: File, block_bytes: int, refuse_negative_total: bool) -> None:
+    agree(file, block_bytes, refuse_negative_total)
+
+
+def agree(file: File, block_bytes: int, refuse_negative_total: bool) -> None:
     model = naive([file.text], refuse_negative_total=refuse_negative_total)
     results = [
         run([file.text], engine, block_bytes=block_bytes, refuse_negative_total=refuse_negative_total)

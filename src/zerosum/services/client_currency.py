@@ -63,8 +63,9 @@ class ClientCurrencies:
         Raises CurrencyExists where the ledger has defined the currency with other places than clients have.
         """
         wanted = await self.find(caller)
-        if self.known(caller.ledger_id) is not None:
-            return wanted
+        known = self.known(caller.ledger_id)
+        if known is not None:
+            return known  # Another request may have learned it while this one looked and found nothing.
         await self._currencies.define(caller, wanted.code, wanted.exponent, wanted.name)
         async with self._database.work(caller.ledger_id) as connection:
             await lock_until_commit(connection, f"clients of {caller.ledger_id}")
