@@ -227,8 +227,6 @@ class Settings(BaseSettings):
             raise ValueError("ZEROSUM_SHUTDOWN_SECONDS must be more than ZEROSUM_DEADLINE_SECONDS")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("ZEROSUM_TLS_CERTIFICATE and ZEROSUM_TLS_KEY go together")
-        if self.tls_client_ca is not None and not self.is_tls:
-            raise ValueError("ZEROSUM_TLS_CLIENT_CA goes with ZEROSUM_TLS_CERTIFICATE: without TLS nobody has one")
         if self.tls_client_ca is None and self.tls_client_certificates not in (None, "off"):
             raise ValueError("ZEROSUM_TLS_CLIENT_CERTIFICATES needs ZEROSUM_TLS_CLIENT_CA: who signs them")
         if self.api_key_days_default and self.api_key_days_max and self.api_key_days_default > self.api_key_days_max:

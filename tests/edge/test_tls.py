@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.edge.certificates import Pair, certify
 from tests.edge.wire import HEALTH, QuickServer, Reply, Running, serving, until
 from zerosum.cli.certificate import development_certificate
+from zerosum.cli.precautions import check_transport
 from zerosum.cli.serve import check_certificate
 from zerosum.cli.talk import CommandFailed
 from zerosum.config import Settings, SettingsError, load_settings
@@ -216,8 +217,10 @@ def test_a_certification_authority_demands_certificates_unless_told_otherwise(
 def test_certificates_that_nobody_could_judge_are_not_demanded(certificate: dict[str, Path], authority: Pair) -> None:
     with pytest.raises(SettingsError, match="ZEROSUM_TLS_CLIENT_CA: who signs them"):
         settings(certificate, tls_client_certificates="required")
-    with pytest.raises(SettingsError, match="ZEROSUM_TLS_CLIENT_CA goes with ZEROSUM_TLS_CERTIFICATE"):
-        load_settings(tls_client_ca=authority.certificate)
+    with pytest.raises(CommandFailed, match="ZEROSUM_TLS_CLIENT_CA goes with ZEROSUM_TLS_CERTIFICATE"):
+        check_transport(load_settings(tls_client_ca=authority.certificate))
+    # `up --https` has a certificate of its own.
+    check_transport(settings(certificate, tls_client_ca=authority.certificate))
 
 
 def test_a_file_without_certificates_is_named_before_anything_starts(

@@ -27,6 +27,10 @@ def check_transport(settings: Settings) -> None:
             "or ZEROSUM_INSECURE_HTTP=true behind a proxy that ends TLS",
             USAGE,
         )
+    if settings.tls_client_ca is not None and not settings.is_tls:
+        raise CommandFailed(
+            "ZEROSUM_TLS_CLIENT_CA goes with ZEROSUM_TLS_CERTIFICATE: without TLS nobody has one", USAGE
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -69,7 +69,7 @@ def run_up(
     chosen = {name: value for name, value in given.items() if value is not None}
     name_misspelt_settings()
     if not is_https:
-        check_transport(load_settings(**chosen))
+        check_transport(load_settings(**chosen))  # Before anything is made.
     folder = chosen_data_dir(data_dir)
     if load_settings().postgres_bin is None:
         find_postgres()  # Before a folder is made for one that is not there.
@@ -78,6 +78,7 @@ def run_up(
         if is_https:
             chosen |= development_certificate(locked.path, host)
         settings = _with_generous_limits(installation_settings(locked.path, **chosen))
+        check_transport(settings)
         check_certificate(settings)
         check_issuers(settings)
         sockets = listen(settings.host, settings.port, settings.workers)
