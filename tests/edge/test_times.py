@@ -95,16 +95,13 @@ async def test_questions_take_the_same_times(books: Client, where: str, text: st
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
-        ("2016-12-31T23:59:60Z", datetime(2017, 1, 1, tzinfo=UTC)),
-        ("2016-12-31T18:59:60.5-05:00", datetime(2017, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)),
-        ("2016-12-31T23:58:60Z", None),
-        ("2016-12-31T23:59:60+01:00", None),
-        ("2016-12-31T23:59:61Z", None),
+        ("2026-01-01T00:00:00+00:59", datetime(2025, 12, 31, 23, 1, tzinfo=UTC)),
+        ("2016-12-31T23:59:60Z", None),  # Books have no second for it, and would count it as another.
         ("2026-01-01T00:00:00+00:60", None),
         ("2026-01-01T00:00:00+24:00", None),
     ],
 )
-def test_leap_seconds_end_a_day_and_zones_have_sixty_minutes(text: str, moment: datetime | None) -> None:
+def test_a_minute_has_sixty_seconds_and_a_zones_hour_sixty_minutes(text: str, moment: datetime | None) -> None:
     assert parse_time(text) == moment
 
 

@@ -33,15 +33,10 @@ def parse_time(text: str) -> datetime | None:
     """
     if not _TIME.fullmatch(text):
         return None
-    leap = timedelta(0)
-    if text[17:19] == "60":  # A leap second (RFC 3339 section 5.7), which our clocks do not know: it is the next one.
-        text, leap = f"{text[:17]}59{text[19:]}", timedelta(seconds=1)
     try:
-        moment = datetime.fromisoformat(text.upper()).astimezone(UTC) + leap
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    if leap and (moment.hour, moment.minute) != (0, 0):
-        return None  # Leap seconds end a day in UTC.
     return moment if FIRST <= moment <= LAST else None
 
 
