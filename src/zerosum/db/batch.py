@@ -40,8 +40,8 @@ LANE_SETTINGS = {
     "jit": "off",
     "statement_timeout": "10s",
     **LIMITS,
-    # Longer than any batch of another process takes. Whose accounts or keys cannot be had by then is tried apart.
-    "lock_timeout": "250ms",
+    # Longer than a batch of another process takes. Whose accounts or keys cannot be had by then is tried apart.
+    "lock_timeout": "1s",
 }
 
 LOCK_TIMEOUT_APART = "20ms"
@@ -57,7 +57,7 @@ for no key update of account
 LOCK_FREE_ACCOUNTS = LOCK_ACCOUNTS + "skip locked"
 
 FIND_ACCOUNTS = """
-select account.ledger_id, account.id
+select account.ledger_id, account.id, account.version
 from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
 join accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
 """
@@ -262,10 +262,10 @@ class BatchConnection:
         rows = await self.fetch(statement, [ledger for ledger, _ in wanted], [account for _, account in wanted])
         return [_account_state(row) for row in rows]
 
-    async def find_accounts(self, wanted: Collection[AccountKey]) -> set[AccountKey]:
-        """Which of them there are, locked or not."""
+    async def find_versions(self, wanted: Collection[AccountKey]) -> dict[AccountKey, int]:
+        """Of those that there are, locked or not."""
         rows = await self.fetch(FIND_ACCOUNTS, [ledger for ledger, _ in wanted], [account for _, account in wanted])
-        return {(row[0], row[1]) for row in rows}
+        return {(row[0], row[1]): row[2] for row in rows}
 
     async def find_used_keys(self, wanted: Sequence[Key]) -> dict[Key, UsedKey]:
         """Which of the keys were used before, and for what. Called with the locks held, so the answer stays true."""

@@ -61,8 +61,8 @@ class LaneCarrier:
         self._is_reachable = True
         self._mark: object = None
         """Of the attempt under way."""
-        self._stuck: set[AccountKey] = set()
-        """Accounts that somebody else holds for longer than a batch takes, and held when they were last asked for."""
+        self._stuck: dict[AccountKey, int] = {}
+        """Accounts that somebody else holds and does nothing with, and their version when that was first seen."""
         self._answering: set[asyncio.Task[None]] = set()
 
     @property
@@ -169,7 +169,7 @@ class LaneCarrier:
             self._mark = await self._cache.mark(accounts)
             connection = self._connection
             await connection.begin({ledger_id for ledger_id, _ in accounts}, is_impatient=is_impatient)
-            asked = set(accounts) if is_searching else self._stuck.intersection(accounts)
+            asked = set(accounts) if is_searching else self._stuck.keys() & set(accounts)
             waited_for = [account for account in accounts if account not in asked] if asked else accounts
             locked = await connection.lock_accounts(waited_for) if waited_for else []
             if asked:
@@ -198,11 +198,15 @@ class LaneCarrier:
         """Those whose accounts are all to be had, and behind nobody who is held up. The others are held up."""
         had = {(account.ledger_id, account.id) for account in locked}
         missing = _accounts_of(works) - had
-        stuck = await connection.find_accounts(missing) if missing else set()
-        self._stuck = (self._stuck - had) | stuck
+        held = await connection.find_versions(missing) if missing else {}
+        for free_now in had:
+            self._stuck.pop(free_now, None)
+        for key, version in held.items():
+            if self._stuck.setdefault(key, version) != version:
+                del self._stuck[key]  # It moves: many want it, and we wait in line for it as usual.
         free: list[Work] = []
         for work in works:
-            if held_up.is_behind_one(work) or not stuck.isdisjoint(_accounts_of([work])):
+            if held_up.is_behind_one(work) or not held.keys().isdisjoint(_accounts_of([work])):
                 held_up.add(work)
             else:
                 free.append(work)
