@@ -68,11 +68,12 @@ def run_up(
     given: dict[str, object] = {"port": port, "host": host, "workers": workers}
     chosen = {name: value for name, value in given.items() if value is not None}
     name_misspelt_settings()
-    if not is_https:
-        check_transport(load_settings(**chosen))  # Before anything is made.
-    folder = chosen_data_dir(data_dir)
+    # Before a folder is made for what cannot be.
     if load_settings().postgres_bin is None:
-        find_postgres()  # Before a folder is made for one that is not there.
+        find_postgres()
+    if not is_https:
+        check_transport(load_settings(**chosen))
+    folder = chosen_data_dir(data_dir)
     with DataDir(folder) as locked, Supervisor(say) as supervisor:
         installation = _Installation(locked, supervisor)
         if is_https:
