@@ -11,7 +11,7 @@ import socket
 
 from zerosum.gateway.guarded_server import GuardedServer
 
-LINGER_SECONDS = 0.5
+LINGER_SECONDS = 1.0
 """For callers that are busy, whose next request comes at once. An idle connection is closed after it, unanswered."""
 
 POLL_SECONDS = 0.01
