@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -58,17 +57,6 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """An account as it stands, in the order of the columns the product updates."""
-
-    posted_debits: Decimal
-    posted_credits: Decimal
-    held: str
-    version: int
-    head: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Payment:
     """The rows of one payment, by table."""
 
@@ -80,8 +68,6 @@ class Payment:
 class Rows:
     ledger_id: UUID
     columns: Mapping[str, Columns]
-    accounts: Mapping[UUID, Account]
-    """Before the first payment."""
     streams: Sequence[Sequence[Sequence[Payment]]]
     """Two that share no account, each in batches with one moment of posting."""
 
@@ -105,7 +91,6 @@ async def _write_and_read(whole: Whole, dsn: str, ground: Ground, payments: int)
     connection = await asyncpg.connect(dsn)
     try:
         await whole.start()
-        accounts = await _accounts(connection)
         counts = await _counts(connection)
         batches = [_batches(ground.half(stream).commands(payments, seed=100 + stream)) for stream in range(STREAMS)]
         for batch in (batch for stream in batches for batch in stream):
@@ -126,16 +111,11 @@ async def _write_and_read(whole: Whole, dsn: str, ground: Ground, payments: int)
         ]
         for stream in batches
     ]
-    return Rows(ground.ledger_id, columns, accounts, streams)
+    return Rows(ground.ledger_id, columns, streams)
 
 
 def _batches(commands: list[Pay]) -> list[list[Pay]]:
     return [commands[first : first + BATCH] for first in range(0, len(commands), BATCH)]
-
-
-async def _accounts(connection: asyncpg.Connection[asyncpg.Record]) -> dict[UUID, Account]:
-    rows = await connection.fetch("select id, posted_debits, posted_credits, held::text, version, head from accounts")
-    return {row[0]: Account(*row[1:]) for row in rows}
 
 
 async def _counts(connection: asyncpg.Connection[asyncpg.Record]) -> dict[str, int]:

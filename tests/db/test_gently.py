@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from zerosum.db.gently import PIECE, gently, pieces
+from zerosum.db.gently import PIECE, gently
 
 
 @pytest.mark.parametrize("length", [0, 1, PIECE - 1, PIECE, PIECE + 1, 10 * PIECE + 3])
@@ -32,10 +32,3 @@ async def test_everything_is_made_in_order_and_others_run_in_between(length: int
     steps = [after - before for before, after in pairwise(made_so_far)]
     assert max(steps, default=0) <= PIECE
     assert len(made_so_far) >= length // PIECE
-
-
-@pytest.mark.parametrize("length", [0, 1, PIECE, 3 * PIECE + 1])
-def test_pieces_are_the_whole(length: int) -> None:
-    items = list(range(length))
-    assert [item for piece in pieces(items) for item in piece] == items
-    assert all(0 < len(piece) <= PIECE for piece in pieces(items))

@@ -1,4 +1,4 @@
-"""A certification authority for tests, and certificates of callers that it signs."""
+"""Certification authorities for tests, and certificates that they sign."""
 
 from __future__ import annotations
 
@@ -25,14 +25,20 @@ class Pair:
 
 
 def certify(
-    folder: Path, name: str, signer: Pair | None = None, *, days: int = 1, organization: str = "Ümlaut, Inc."
+    folder: Path,
+    name: str,
+    signer: Pair | None = None,
+    *,
+    days: int = 1,
+    organization: str | None = "Ümlaut, Inc.",
+    host: str | None = None,
+    password: str | None = None,
 ) -> Pair:
-    """Without a signer it is an authority of its own."""
+    """Without a signer it is an authority of its own. `password` seals the key."""
     private = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization), x509.NameAttribute(NameOID.COMMON_NAME, name)]
-    )
-    built = (
+    of_organization = [] if organization is None else [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)]
+    subject = x509.Name([*of_organization, x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject if signer is None else signer.of.subject)
@@ -41,13 +47,28 @@ def certify(
         .not_valid_before(now() - timedelta(days=2))
         .not_valid_after(now() + timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=signer is None, path_length=None), critical=True)
-        .sign(private if signer is None else signer.private, hashes.SHA256())
     )
-    pair = Pair(folder / f"{name}.pem", folder / f"{name}.key", built, private)
+    if host is not None:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+    built = builder.sign(private if signer is None else signer.private, hashes.SHA256())
+    stem = name.replace(" ", "-")
+    pair = Pair(folder / f"{stem}.pem", folder / f"{stem}.key", built, private)
     pair.certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
-    pair.key.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
+    sealing = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
+    pair.key.write_bytes(private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing))
+    pair.key.chmod(0o600)
     return pair
+
+
+class Authority:
+    """Signs certificates of servers and callers. Everything it makes lies in `folder`."""
+
+    def __init__(self, folder: Path, name: str = "test authority") -> None:
+        self._folder = folder
+        self._pair = certify(folder, name, organization=None)
+        self.path = self._pair.certificate
+
+    def sign(self, name: str, *, host: str | None = None, password: str | None = None) -> tuple[Path, Path]:
+        """A certificate for this subject and its key, which may be sealed with a password."""
+        made = certify(self._folder, name, self._pair, organization=None, host=host, password=password)
+        return made.certificate, made.key

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.edge.wire import HEALTH, HOST, MONEY, READ, Connection, Impatient, Pages, Running, serving, until
+from tests.edge.wire import HEALTH, READ, Connection, Impatient, Pages, Running, serving, until
+from tests.gateway.raw_http import HOST, MONEY
 from zerosum.gateway.arrivals import Arrivals
 from zerosum.gateway.connection_register import (
     ARRIVING,

@@ -18,8 +18,8 @@ from sqlalchemy import text
 from tests.cli.command import assert_one_clear_line, zerosum
 from tests.conftest import Servers, TestDatabase
 from tests.db.servers import OLDEST_BIN_PATH, connected, empty_database
+from tests.edge.certificates import Authority
 from tests.edge.database_ground import OwnPostgres, administer, deposit_status, paying
-from tests.edge.sealed_certificates import Authority
 from tests.edge.test_databases import alembic, must_have_its_limits, must_have_lane_limits, unfit
 from zerosum.db.batch import BatchConnection
 from zerosum.db.checks import check_fitness, check_lanes, check_reachable

@@ -12,8 +12,9 @@ import pytest
 from tests.api.conftest import Client
 from tests.api.every_route import address, policies
 from tests.api.serving import served
-from tests.edge.wire import HOST, MONEY, Pages, Reply, Running, serving, until
+from tests.edge.wire import Pages, Running, serving, until
 from tests.gateway.ground import Ground
+from tests.gateway.raw_http import HOST, MONEY, Reply
 from zerosum.gateway.app import GatewayOptions
 from zerosum.gateway.charging import REFUSAL_UNITS
 from zerosum.gateway.client_address import caller_address, client_address

@@ -92,20 +92,6 @@ TENANTS = sorted(scope.value for scope in TENANT_SCOPES)
 
 
 @pytest.fixture
-async def admin(service: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
-    made = await make_client(service, ledger_id, TENANT_SCOPES)
-    yield made
-    await made.http.aclose()
-
-
-@pytest.fixture
-async def operator(service: Service) -> AsyncIterator[Client]:
-    made = await make_client(service, SERVICE_LEDGER, [Scope.OPERATOR])
-    yield made
-    await made.http.aclose()
-
-
-@pytest.fixture
 async def neighbour(service: Service) -> AsyncIterator[Client]:
     """Every scope of another ledger."""
     other = await service.services.ledgers.create("neighbour")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.adapters.redis_ground import OwnValkey, started_link, started_proxy
 from tests.cli.command import assert_one_clear_line, zerosum
-from tests.edge.sealed_certificates import Authority
+from tests.edge.certificates import Authority
 from tests.edge.test_database_url import SECRETS
 from zerosum.adapters.redis import Script
 from zerosum.adapters.redis_address import RedisAddress, RedisUrlError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -18,7 +17,7 @@ from zerosum.db.engine import Database
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import Forbidden, Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
-from zerosum.gateway.principal import TENANT_SCOPES, Scope
+from zerosum.gateway.principal import Scope
 from zerosum.main import Service
 from zerosum.services.audit import AuditRecord
 from zerosum.services.caller import Caller
@@ -29,20 +28,6 @@ from zerosum.services.security_log import (
     RefusedRequest,
     SecurityLog,
 )
-
-
-@pytest.fixture
-async def admin(service: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
-    made = await make_client(service, ledger_id, TENANT_SCOPES)
-    yield made
-    await made.http.aclose()
-
-
-@pytest.fixture
-async def operator(service: Service) -> AsyncIterator[Client]:
-    made = await make_client(service, SERVICE_LEDGER, [Scope.OPERATOR])
-    yield made
-    await made.http.aclose()
 
 
 async def log_of(client: Client, **filters: Any) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from tests.edge.certificates import Pair, certify
-from tests.edge.wire import HEALTH, QuickServer, Reply, Running, serving, until
+from tests.edge.wire import HEALTH, QuickServer, Running, serving, until
+from tests.gateway.raw_http import Reply
 from zerosum.cli.certificate import development_certificate
 from zerosum.cli.precautions import check_transport
 from zerosum.cli.serve import check_certificate

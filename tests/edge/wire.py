@@ -12,23 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
 import uvicorn
 import uvloop
 
 from tests.gateway.ground import Ground
+from tests.gateway.raw_http import HOST, MONEY, PATIENCE_SECONDS, Reply
 from zerosum.gateway.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.http_server import GuardedProtocol
 from zerosum.gateway.lingering_server import LingeringServer
 from zerosum.gateway.routing import Answer, Call
 from zerosum.gateway.server_options import server_options
 
-PATIENCE_SECONDS = 8.0
 NO_END_OF_THEM = 1_000_000
 """Connections that the tests make from one address, one after the other."""
 
-HOST = "Host: zerosum.test\r\n"
-MONEY = f"{HOST}Authorization: Bearer good\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\n"
 HEALTH = f"GET /health HTTP/1.1\r\n{HOST}\r\n".encode()
 READ = f"GET /read HTTP/1.1\r\n{MONEY}\r\n".encode()
 
@@ -53,19 +50,6 @@ class Pages(Ground):
     async def endpoint(self, call: Call) -> Answer:
         self.calls.append(call)
         return Answer(200, b"x" * self.answer_bytes, ((b"content-type", b"text/plain"),))
-
-
-@dataclass
-class Reply:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def code(self) -> str:
-        assert self.headers["content-type"] == "application/problem+json"
-        code: str = orjson.loads(self.body)["code"]
-        return code
 
 
 @dataclass

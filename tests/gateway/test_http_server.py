@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 
 from tests.gateway.ground import Ground
+from tests.gateway.raw_http import HOST, MONEY, PATIENCE_SECONDS, Reply
 from zerosum.api.problems import problem
 from zerosum.domain.errors import InvalidRequest
 from zerosum.gateway.connection_register import ConnectionRegister
@@ -23,12 +24,6 @@ from zerosum.gateway.server_options import server_options
 
 ARRIVAL_SECONDS = 0.3
 """Of the impatient server."""
-
-PATIENCE_SECONDS = 8.0
-"""Of the tests, with any server."""
-
-HOST = "Host: zerosum.test\r\n"
-MONEY = f"{HOST}Authorization: Bearer good\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\n"
 
 
 class ImpatientProtocol(GuardedProtocol):
@@ -40,19 +35,6 @@ class QuietServer(GuardedServer):
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to the test run."""
         yield
-
-
-@dataclass
-class Reply:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def code(self) -> str:
-        assert self.headers["content-type"] == "application/problem+json"
-        code: str = orjson.loads(self.body)["code"]
-        return code
 
 
 @dataclass

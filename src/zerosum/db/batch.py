@@ -56,7 +56,7 @@ for no key update of account
 """
 LOCK_FREE_ACCOUNTS = LOCK_ACCOUNTS + "skip locked"
 
-FIND_ACCOUNTS = """
+FIND_VERSIONS = """
 select account.ledger_id, account.id, account.version
 from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
 join accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
@@ -264,7 +264,7 @@ class BatchConnection:
 
     async def find_versions(self, wanted: Collection[AccountKey]) -> dict[AccountKey, int]:
         """Of those that there are, locked or not."""
-        rows = await self.fetch(FIND_ACCOUNTS, [ledger for ledger, _ in wanted], [account for _, account in wanted])
+        rows = await self.fetch(FIND_VERSIONS, [ledger for ledger, _ in wanted], [account for _, account in wanted])
         return {(row[0], row[1]): row[2] for row in rows}
 
     async def find_used_keys(self, wanted: Sequence[Key]) -> dict[Key, UsedKey]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -11,11 +11,6 @@ Made = TypeVar("Made")
 
 PIECE = 25
 """Rows or lines, of 20 to 60 microseconds each: together about what a payment takes."""
-
-
-def pieces(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """For who has to wait between them and makes the items by himself."""
-    return (items[start : start + PIECE] for start in range(0, len(items), PIECE))
 
 
 async def gently(make: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:

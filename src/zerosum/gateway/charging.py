@@ -88,7 +88,7 @@ class Charging:
         if principal is not None:
             await self._charge_principal(exchange, principal, policy.units)
         await self._spend(exchange, self._limiters.address, self.address(exchange), policy.units)
-        if principal is not None and policy.effort and (effort := policy.effort_of(exchange.scope["query_string"])):
+        if principal is not None and (effort := policy.effort_of(exchange.scope["query_string"])):
             await self._spend(exchange, self._limiters.costly, str(principal.ledger_id), effort)
 
     async def charge_items(self, exchange: Exchange, call: Call) -> None:

@@ -155,6 +155,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 data = self._head_without_offer() + data[paused.args[0] :]
                 self._is_offered_another_protocol = False
                 self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
             else:
                 return
         raise httptools.HttpParserError("too many offers at once")

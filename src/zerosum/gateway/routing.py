@@ -103,6 +103,8 @@ class Policy:
     costly_query: bytes = b""
 
     def effort_of(self, query_string: bytes) -> int:
+        if not self.effort:
+            return 0
         if b"%" in query_string:  # The names of parameters can be written so too.
             query_string = unquote_to_bytes(query_string)
         return self.effort if self.costly_query in query_string else 0

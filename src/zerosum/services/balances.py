@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +14,7 @@ from zerosum.db.accounts import find_account
 from zerosum.db.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
 from zerosum.db.balances import currency_totals, totals_as_of, trial_balance_lines
 from zerosum.db.engine import Database
-from zerosum.db.gently import pieces
+from zerosum.db.gently import gently
 from zerosum.domain.errors import AccountNotFound, AmountTooPrecise, InvalidCurrency, TooManyItems, VersionNotReached
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState, Side
@@ -151,10 +150,8 @@ class Balances:
             found = await trial_balance_lines(
                 connection, caller.ledger_id, as_of, after_code=position.after, limit=request.limit + 1
             )
-        lines: list[TrialBalanceLine] = []  # First, since they name the account.
-        for piece in pieces(found):
-            lines += [await self._scaled_line(caller, line) for line in piece]
-            await asyncio.sleep(0)
+        await self._currencies.load(caller.ledger_id, {line.currency for line in found})
+        lines = await gently(lambda line: self._scaled_line(caller, line), found)  # First, since they name the account.
         return TrialBalance(
             as_of=looked_at,
             currencies=[await self._currency_total(caller, *total) for total in totals],
@@ -188,9 +185,9 @@ class Balances:
             difference=_scaled(subtract(debits, credits_), currency),
         )
 
-    async def _scaled_line(self, caller: Caller, line: TrialBalanceLine) -> TrialBalanceLine:
+    def _scaled_line(self, caller: Caller, line: TrialBalanceLine) -> TrialBalanceLine:
         try:
-            currency = await self._currencies.get(caller.ledger_id, line.currency)
+            currency = self._currencies.known(caller.ledger_id, line.currency, is_prepared=True)
             debits, credits_ = _scaled(line.debits, currency), _scaled(line.credits, currency)
         except (AmountTooPrecise, InvalidCurrency) as refusal:
             refusal.facts["account"] = render_id(Prefix.ACCOUNT, line.account_id)

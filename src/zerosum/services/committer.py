@@ -23,8 +23,7 @@ from zerosum.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer
 from zerosum.services.held_up import HeldUp, refuse_as_busy
-from zerosum.services.work import Answers as Answers  # shown by those who ask for them
-from zerosum.services.work import Work
+from zerosum.services.work import Answers, Work
 
 _log = logging.getLogger(__name__)
 

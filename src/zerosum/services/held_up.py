@@ -7,7 +7,7 @@ order stay in it: what comes behind a work that is held up is held up with it, a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
@@ -58,13 +58,16 @@ def refuse_as_busy(work: Work) -> None:
         work.refuse(Unavailable("The accounts are busy; nothing was done.", retry_after=1))
 
 
-def apart(works: Sequence[Work]) -> Collection[int]:
-    """The places of those to be tried alone: their key is held, or that of one before them in their order."""
+def apart(works: Sequence[Work]) -> tuple[list[Work], list[Work]]:
+    """Those to be tried together, and those alone: their key is held, or that of one before them in their order."""
+    together: list[Work] = []
+    alone: list[Work] = []
     orders: set[int] = set()
-    places: list[int] = []
-    for place, work in enumerate(works):
-        if work.is_key_held or work.order_key in orders:
-            places.append(place)
-            if work.order_key is not None:
-                orders.add(work.order_key)
-    return places
+    for work in works:
+        if not work.is_key_held and work.order_key not in orders:
+            together.append(work)
+            continue
+        alone.append(work)
+        if work.order_key is not None:
+            orders.add(work.order_key)
+    return together, alone

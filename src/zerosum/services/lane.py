@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from zerosum.db.batch import AccountKey, BatchConnection
 from zerosum.db.client_batch import find_client_transactions, freeze_accounts, write_client_transactions
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
-from zerosum.domain.errors import InternalError, OutcomeUnknown, RecordUnreadable, Unavailable
+from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.reverse import Reverse
 from zerosum.services.committer import CommitterStats
-from zerosum.services.held_up import HeldUp, apart
+from zerosum.services.held_up import HeldUp, apart, refuse_as_busy
 from zerosum.services.judging import Judge
 from zerosum.services.quotas import RefusalQuota
 from zerosum.services.work import Answers, Work
@@ -84,10 +84,10 @@ class LaneCarrier:
     async def carry_out(self, works: Sequence[Work]) -> HeldUp:
         """All together, but for those whose keys were held before: they are tried alone, and do not wait for long."""
         held_up = HeldUp()
-        alone = apart(works)
-        await self._carry_out([work for place, work in enumerate(works) if place not in alone], held_up)
-        for place in alone:
-            await self._carry_out([works[place]], held_up, is_impatient=True)
+        together, alone = apart(works)
+        await self._carry_out(together, held_up)
+        for work in alone:
+            await self._carry_out([work], held_up, is_impatient=True)
         held_up.settle(asyncio.get_running_loop().time())
         return held_up
 
@@ -121,12 +121,12 @@ class LaneCarrier:
                 break  # What is busy although no account is, is a key.
             is_searching = is_searching or kind is FailureKind.BUSY
         works = _undecided(works, held_up)
+        is_busy = kind is FailureKind.BUSY
         if len(works) > 1:
             middle = len(works) // 2
             for half in (works[:middle], works[middle:]):
-                is_busy = kind is FailureKind.BUSY
                 await self._carry_out(half, held_up, is_impatient=is_impatient or is_busy, is_searching=is_busy)
-        elif works and kind is FailureKind.BUSY:
+        elif works and is_busy:
             held_up.add(works[0], is_key_held=True)
         elif works:
             _refuse(works[0], kind, error)
@@ -165,12 +165,12 @@ class LaneCarrier:
         async with asyncio.timeout_at(deadline):
             if self._connection is None:
                 self._connection = await self._connect()
-            accounts = list(_accounts_of(works))
-            self._mark = await self._cache.mark(accounts)
+            accounts = _accounts_of(works)
+            self._mark = await self._cache.mark(list(accounts))
             connection = self._connection
             await connection.begin({ledger_id for ledger_id, _ in accounts}, is_impatient=is_impatient)
-            asked = set(accounts) if is_searching else self._stuck.keys() & set(accounts)
-            waited_for = [account for account in accounts if account not in asked] if asked else accounts
+            asked = accounts if is_searching else accounts & self._stuck.keys()
+            waited_for = accounts - asked
             locked = await connection.lock_accounts(waited_for) if waited_for else []
             if asked:
                 # Last, and without waiting: so that no order of locks is broken, and nobody waits for us meanwhile.
@@ -306,13 +306,11 @@ def _undecided(works: Sequence[Work], held_up: HeldUp) -> list[Work]:
 
 
 def _refuse(work: Work, kind: FailureKind, error: Exception | None) -> None:
-    if work.may_have_committed:
-        work.refuse(OutcomeUnknown("The outcome is not known; retry with the same key."))
-    elif kind is FailureKind.DEFECT:
-        _log.error("a command could not be carried out", exc_info=error)
-        if isinstance(error, ArithmeticError):
-            work.refuse(RecordUnreadable("An account of this command cannot be read; nothing was done."))
-            return
-        work.refuse(InternalError("The command could not be carried out; nothing was done."))
-    else:
-        work.refuse(Unavailable("The accounts are busy; nothing was done.", retry_after=1))
+    if work.may_have_committed or kind is not FailureKind.DEFECT:
+        refuse_as_busy(work)
+        return
+    _log.error("a command could not be carried out", exc_info=error)
+    if isinstance(error, ArithmeticError):
+        work.refuse(RecordUnreadable("An account of this command cannot be read; nothing was done."))
+        return
+    work.refuse(InternalError("The command could not be carried out; nothing was done."))
