@@ -63,6 +63,21 @@ def test_a_trailer_brings_no_credential_no_key_and_no_address(server: Running) -
     assert server.pages.calls == []
 
 
+def test_a_refusal_reaches_who_is_still_sending(server: Running) -> None:
+    """The server ends the connection; but not so that what it said is thrown away on the way (RFC 9112 section 9.6)."""
+    head = f"POST /pay HTTP/1.1\r\n{HOST}Content-Type: application/json\r\n{CHUNKED}\r\n"
+    for _ in range(10):
+        with server.connect() as connection:
+            connection.send(head)
+            time.sleep(0.02)
+            for _ in range(20):
+                connection.send("1000\r\n" + "x" * 4096 + "\r\n")
+            reply = connection.reply()
+            assert reply is not None
+            assert (reply.status, reply.code, reply.headers["connection"]) == (401, "unauthenticated", "close")
+            assert connection.reply() is None
+
+
 def test_a_trailer_changes_nothing_of_a_good_request(server: Running) -> None:
     trailers = f"{TRAILERS}Host: other\r\nContent-Type: text/plain\r\nX: {'y' * 9000}\r\n"
     with server.connect() as connection:

@@ -108,6 +108,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._is_open = True
+        self._outlet = _Outlet(self)
         transport.set_write_buffer_limits(high=UNREAD_BYTES_HIGH)
         self._since = self._register.now
         if self._is_unwanted:
@@ -207,6 +208,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._is_offered_another_protocol = True
             return
         super().on_headers_complete()
+        self.cycle.transport = self._outlet  # type: ignore[assignment]
         extensions: dict[str, Any] = {WHOLE_ANSWER: functools.partial(_write_whole, self.cycle), REST: self._rest}
         if self._tls is not None:
             extensions[TLS] = self._tls
@@ -224,7 +226,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_lingering:
             return
         self._since = self._register.now
         if self.pipeline or self._rest_seconds or self.flow.read_paused or self.flow.write_paused:
@@ -351,6 +353,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
+    def end(self) -> None:
+        """With the answer that was written last; gently where more of its request is on its way."""
+        if self._is_incomplete:
+            self._close_gently()
+        else:
+            self.transport.close()
+
     def _close_gently(self) -> None:
         """Closing while more comes in would take our last words away from the peer (RFC 9112 section 9.6)."""
         if self.cycle is not None and not self.cycle.response_complete:
@@ -365,6 +374,16 @@ class GuardedProtocol(HttpToolsProtocol):
         self._bytes_so_far = 0
         self.transport.write_eof()
         self.flow.resume_reading()
+
+
+class _Outlet:
+    """The transport as an answer knows it: to write to, and to close in the way of the connection."""
+
+    def __init__(self, protocol: GuardedProtocol) -> None:
+        self.write = protocol.transport.write
+        self.writelines = protocol.transport.writelines
+        self.is_closing = protocol.transport.is_closing
+        self.close = protocol.end
 
 
 def _write_whole(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:
