@@ -21,13 +21,14 @@ import struct
 from typing import Any, ClassVar
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from zerosum.domain.errors import DomainError, HeadersTooLarge, InvalidRequest, RequestTimeout, UriTooLong
 from zerosum.gateway.client_certificate import TLS, tls_extension
 from zerosum.gateway.connection_register import ARRIVING, IDLE, UNPROVED, ConnectionRegister, Standing
 from zerosum.gateway.exchange import REST, WHOLE_ANSWER
 from zerosum.gateway.last_words import last_words
+from zerosum.gateway.outlet import Outlet, write_whole
 from zerosum.gateway.request_guard import HEADER_BYTES_MAX, TARGET_BYTES_MAX
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX
 
@@ -51,9 +52,6 @@ PIPELINED_MAX = 128
 
 OFFERS = (b"upgrade", b"http2-settings")
 """What belongs to an offer of another protocol, as fields and as tokens of Connection."""
-
-COPIED_BYTES_MAX = 16 * 1024
-"""Of a body that is put behind its head before both are written."""
 
 HEAD_BYTES_MAX = 2 * (TARGET_BYTES_MAX + HEADER_BYTES_MAX)
 """A head that has not ended by here never will. One that ends is judged, more strictly, by the gateway layer."""
@@ -108,7 +106,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._is_open = True
-        self._outlet = _Outlet(self)
+        self._outlet = Outlet(self.transport, self.end)
         transport.set_write_buffer_limits(high=UNREAD_BYTES_HIGH)
         self._since = self._register.now
         if self._is_unwanted:
@@ -209,7 +207,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self.cycle.transport = self._outlet  # type: ignore[assignment]
-        extensions: dict[str, Any] = {WHOLE_ANSWER: functools.partial(_write_whole, self.cycle), REST: self._rest}
+        extensions: dict[str, Any] = {WHOLE_ANSWER: functools.partial(write_whole, self.cycle), REST: self._rest}
         if self._tls is not None:
             extensions[TLS] = self._tls
         self.scope["extensions"] = extensions
@@ -374,39 +372,3 @@ class GuardedProtocol(HttpToolsProtocol):
         self._bytes_so_far = 0
         self.transport.write_eof()
         self.flow.resume_reading()
-
-
-class _Outlet:
-    """The transport as an answer knows it: to write to, and to close in the way of the connection."""
-
-    def __init__(self, protocol: GuardedProtocol) -> None:
-        self.write = protocol.transport.write
-        self.writelines = protocol.transport.writelines
-        self.is_closing = protocol.transport.is_closing
-        self.close = protocol.end
-
-
-def _write_whole(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:
-    """Send a whole answer in one write, as `send` would in two. False where that needs more thought: use `send`.
-
-    `head` is lines that end in CRLF, free of what a header must not hold.
-    """
-    if (
-        cycle.response_started
-        or cycle.disconnected
-        or not cycle.keep_alive
-        or cycle.flow.write_paused
-        or cycle.default_headers
-        or cycle.scope["method"] == "HEAD"
-    ):
-        return False
-    cycle.response_started = cycle.response_complete = True
-    cycle.waiting_for_100_continue = False
-    if len(body) <= COPIED_BYTES_MAX:
-        cycle.transport.write(b"%bcontent-length: %d\r\n%b\r\n%b" % (STATUS_LINE[status], len(body), head, body))
-    else:
-        # Of a page that many ask for there is one copy, however many of them do not read it.
-        cycle.transport.writelines([b"%bcontent-length: %d\r\n%b\r\n" % (STATUS_LINE[status], len(body), head), body])
-    cycle.message_event.set()
-    cycle.on_response()
-    return True
