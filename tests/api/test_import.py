@@ -294,4 +294,5 @@ async def key_of(service: Service, client: Client, entry: str) -> str:
     ledger_id = LedgerId(parse_id(Prefix.LEDGER, client.ledger))
     found = await service.services.journal.find(Caller(ledger_id, "test"), parse_id(Prefix.JOURNAL_ENTRY, entry))
     assert found is not None
+    assert found.idempotency_key is not None
     return found.idempotency_key

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import Layer
-from zerosum.domain.ledger.entry import JournalEntry, Posting
+from zerosum.domain.ledger.entry import JournalEntry, Nature, Posting
 from zerosum.domain.money import Currency, Money
 from zerosum.domain.payments import posting_rules
 
@@ -24,9 +24,18 @@ Rendered from `src/zerosum/domain/payments/posting_rules.py` by `python -m tests
 the two together. All amounts of an entry are the amount of the fact. Wallets and clients are liabilities (we owe them),
 clearing accounts are assets (the processor owes us): a debit lowers the one and raises the other.
 
-The posted layer is what has happened, the pending layer what is held. `placed` begins a hold, `released` ends it;
-`may overdraw` lets the account fall below its floor. Of every account: available = posted less held.
+The posted layer is what has happened, the pending layer what is held. `placed` begins a hold, `released` ends it; both
+name it. Of every account: available = posted less held.
+
+What may stand in the way of an entry depends on its nature. An *intention* is refused where an account is frozen or
+closed, or would leave its limits. A *release* was decided when its hold was placed, and a *fact from outside* has
+happened elsewhere: both are recorded, and an account that ends below its floor is flagged `overdrawn`.
 """
+NATURES = {
+    Nature.INTENTION: "An intention.",
+    Nature.RELEASE: "A release.",
+    Nature.OUTSIDE: "A fact from outside.",
+}
 MONEY = Money(Decimal("1.00"), Currency("USD", 2))
 
 
@@ -46,22 +55,22 @@ def rendered() -> str:
 
 def _section(rule: Callable[..., JournalEntry]) -> str:
     names: dict[UUID, str] = {}
-    arguments: dict[str, object] = {"money": MONEY, "effective_at": None}
+    known: dict[str, object] = {"money": MONEY, "hold": UUID(int=0), "effective_at": None}
+    arguments = {name: known[name] for name in inspect.signature(rule).parameters if name in known}
     for number, name in enumerate(inspect.signature(rule).parameters, start=1):
         if name not in arguments:
             arguments[name] = AccountId(UUID(int=number))
             names[UUID(int=number)] = name
     entry = rule(**arguments)
     lines = "".join(f"| {_line(posting, names)} |\n" for posting in entry.postings)
-    return f"\n## {entry.reason}\n\n{rule.__doc__}\n\n| side | account | layer |\n| --- | --- | --- |\n{lines}"
+    nature = f"{NATURES[entry.nature]}\n\n"
+    return f"\n## {entry.reason}\n\n{rule.__doc__}\n\n{nature}| side | account | layer |\n| --- | --- | --- |\n{lines}"
 
 
 def _line(posting: Posting, names: dict[UUID, str]) -> str:
     words = [posting.layer.value]
     if posting.layer is Layer.PENDING:
         words.append("released" if posting.releases else "placed")
-    if posting.may_overdraw:
-        words.append("may overdraw")
     return f"{posting.side.value} | {names[posting.account_id]} | {', '.join(words)}"
 
 

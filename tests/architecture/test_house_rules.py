@@ -121,6 +121,7 @@ ANSWERED = {
     "accounts_code_unique": ("db/accounts.py", 'constraint="accounts_code_unique"', "account_exists"),
     "currencies_pkey": ("db/ledgers.py", 'constraint="currencies_pkey"', "currency_exists, or the same again"),
     "journal_entries_idempotency_key_unique": ("db/errors.py", '"23505"', "the batch runs again, and replays"),
+    "answers_pkey": ("db/errors.py", '"23505"', "the batch runs again, and replays"),
     "refusals_pkey": ("db/errors.py", '"23505"', "the batch runs again, and replays"),
 }
 """By constraint: the file and the text in it that answers its violation, and what the caller gets."""

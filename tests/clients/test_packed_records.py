@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerosum.domain.identifiers import LedgerId
-from zerosum.domain.ledger.book import RecordKey
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Money
 from zerosum.domain.payments.clients import (
     CLIENT_CURRENCY,
+    CLIENT_TRANSACTION,
     ClientTransaction,
     ClientTransactionStatus,
     ClientTransactionType,
 )
-from zerosum.ingest.client_files.packed_records import PackedRecords
+from zerosum.ingest.client_files.packed_records import NO_ENTRY, PackedRecords
 
 LEDGER = LedgerId(UUID(int=1))
 
@@ -32,6 +33,7 @@ records = st.builds(
     money=st.integers(1, 10**24 - 1).map(
         lambda units: Money(CLIENT_CURRENCY.scaled(Decimal(units) * CLIENT_CURRENCY.minor_unit), CLIENT_CURRENCY)
     ),
+    entry_id=st.just(NO_ENTRY),
     status=st.sampled_from(ClientTransactionStatus),
 )
 
@@ -40,7 +42,7 @@ records = st.builds(
 def test_they_are_a_dict_in_fewer_bytes(made: list[ClientTransaction], statuses: st.DataObject) -> None:
     packed, plain = PackedRecords(LEDGER, bits=2), dict[RecordKey, ClientTransaction]()
     for new in made:
-        key = (LEDGER, new.tx)
+        key = RecordKey(LEDGER, CLIENT_TRANSACTION, str(new.tx))
         assert (key in packed) == (key in plain)
         assert packed.get(key) == plain.get(key)
         status = statuses.draw(st.sampled_from(ClientTransactionStatus))
@@ -52,7 +54,7 @@ def test_they_are_a_dict_in_fewer_bytes(made: list[ClientTransaction], statuses:
 def test_nothing_is_taken_out_again() -> None:
     packed = PackedRecords(LEDGER)
     with pytest.raises(TypeError, match="never taken back"):
-        del packed[LEDGER, 1]
+        del packed[RecordKey(LEDGER, CLIENT_TRANSACTION, "1")]
 
 
 def test_nobody_can_choose_tx_ids_that_share_their_homes() -> None:

@@ -39,7 +39,9 @@ class Breaking:
 
     async def __call__(self) -> BatchConnection:
         connection = await BatchConnection.open(self.dsn, CONNECT_SECONDS_MAX)
-        sound = getattr(connection, self.step)
+        *path, name = self.step.split(".")
+        owner = connection.loader if path else connection
+        sound = getattr(owner, name)
 
         async def broken(*args: Any, **kwargs: Any) -> Any:
             if self.left <= 0:
@@ -49,7 +51,7 @@ class Breaking:
                 await sound(*args, **kwargs)
             raise self.error("planted")
 
-        setattr(connection, self.step, broken)
+        setattr(owner, name, broken)
         return connection
 
 
@@ -74,7 +76,7 @@ async def test_a_commit_that_was_lost_is_done_again(ground: Ground, test_databas
     assert await ground.posted(target) == 3
 
 
-@pytest.mark.parametrize("step", ["begin", "lock_accounts", "find_used_keys", "write"])
+@pytest.mark.parametrize("step", ["begin", "loader.accounts", "loader.used_keys", "loader.records", "fetch"])
 async def test_a_connection_lost_before_commit_is_replaced_and_the_batch_done(
     ground: Ground, test_database: TestDatabase, step: str
 ) -> None:
@@ -162,18 +164,18 @@ async def test_who_was_told_that_nothing_was_done_is_not_carried_out_by_a_later_
 
     async def connect() -> BatchConnection:
         connection = await BatchConnection.open(test_database.service_dsn, CONNECT_SECONDS_MAX)
-        write = connection.write
+        used_keys = connection.loader.used_keys
 
-        async def freeing(*args: Any) -> None:
+        async def freeing(*args: Any) -> Any:
             nonlocal is_freed
             if not is_freed:
                 is_freed = True
                 await blocker.rollback()
                 if breaks == "the connection":
                     raise ConnectionResetError("planted")
-            await write(*args)
+            return await used_keys(*args)
 
-        connection.write = freeing  # type: ignore[assignment,method-assign]
+        connection.loader.used_keys = freeing  # type: ignore[assignment,method-assign]
         return connection
 
     busy = ground.transfer(stuck, target, "1.00")

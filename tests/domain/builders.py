@@ -10,7 +10,7 @@
         bob    posted 30.00  held 0.00  version 1
     ''')
 
-A line may end in `pending`, `releases` and `may_overdraw`.
+A line may end in `pending`, `releases` and `outside`; the last makes its whole entry a fact from outside.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
 from zerosum.domain.ledger.account import AccountState, AccountStatus, AccountType, Layer, Side
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.chain import genesis
-from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, Posting
+from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, Posting
 from zerosum.domain.ledger.outcome import Outcome, Posted, Refused
 from zerosum.domain.ledger.post_entry import PostEntry
 from zerosum.domain.money import Currency, CurrencyTable, Money
@@ -109,7 +109,7 @@ def postings(lines: str) -> tuple[Posting, ...]:
 
 def _posting(line: str) -> Posting:
     side, name, amount, currency, *words = line.split()
-    unknown = set(words) - {"pending", "releases", "may_overdraw"}
+    unknown = set(words) - {"pending", "releases", "outside"}
     assert not unknown, f"a test wrote {unknown} behind a posting"
     return Posting(
         account_id(name),
@@ -117,7 +117,6 @@ def _posting(line: str) -> Posting:
         Money.parse(amount, CURRENCIES[currency]),
         Layer.PENDING if "pending" in words else Layer.POSTED,
         "releases" in words,
-        "may_overdraw" in words,
     )
 
 
@@ -128,7 +127,8 @@ def entry(
     effective_at: datetime | None = None,
     reverses: JournalEntryId | None = None,
 ) -> JournalEntry:
-    return JournalEntry(reason, postings(lines), effective_at, reverses)
+    nature = Nature.OUTSIDE if "outside" in lines.split() else Nature.INTENTION
+    return JournalEntry(reason, postings(lines), effective_at, reverses, nature)
 
 
 def post_entry(
@@ -217,7 +217,6 @@ def _shown_posting(posting: Posting) -> str:
     words = [posting.side.value, name_of(posting.account_id), str(posting.money)]
     words += ["pending"] * (posting.layer is Layer.PENDING)
     words += ["releases"] * posting.releases
-    words += ["may_overdraw"] * posting.may_overdraw
     return " ".join(words)
 
 

@@ -41,7 +41,7 @@ def digest_of(entry: PostedEntry) -> bytes:
     ):
         hashed.update(field.encode("ascii") + b"|")
     texts = ["" if entry.resource_id is None else entry.resource_id]
-    texts += [entry.idempotency_key, entry.actor, entry.entry.reason]
+    texts += [entry.idempotency_key or "", entry.actor, entry.entry.reason]
     for key, value in sorted(entry.metadata.items(), key=lambda member: member[0]):
         texts += [key, value]
     for text in texts:
@@ -64,9 +64,11 @@ def hash_of(previous: bytes, entry: PostedEntry, line: PostedPosting) -> bytes:
         format(line.balance_after, "f"),
         format(line.held_after, "f"),
     ]
-    return hashlib.sha256(
-        b"".join([b"zerosum.posting.v1", previous, digest_of(entry), "|".join(fields).encode("ascii")])
-    ).digest()
+    tag = b"zerosum.posting.v1"
+    if posting.hold is not None:
+        tag = b"zerosum.posting.v2"
+        fields.append(str(posting.hold))
+    return hashlib.sha256(b"".join([tag, previous, digest_of(entry), "|".join(fields).encode("ascii")])).digest()
 
 
 def microseconds(moment: datetime) -> int:

@@ -29,7 +29,8 @@ class Line:
     currency: str
     pending: bool = False
     releases: bool = False
-    may_overdraw: bool = False
+    outside: bool = False
+    """Its whole entry tells what has happened elsewhere."""
 
 
 @dataclass
@@ -77,7 +78,12 @@ class ModelBook:
 
     def objections(self, lines: Sequence[Line]) -> list[tuple[str, int]]:
         """Code and place of all that stands against these lines, in the order in which it is told."""
-        found = [(code, place) for place, line in enumerate(lines) if (code := self._objection_to_account(line))]
+        is_outside = any(line.outside for line in lines)
+        found = [
+            (code, place)
+            for place, line in enumerate(lines)
+            if (code := self._objection_to_account(line, is_outside=is_outside))
+        ]
         if found:
             return found
         for name, place in first_places(lines).items():
@@ -93,17 +99,17 @@ class ModelBook:
             own = [line for line in lines if line.account == name]
             account.lines += own
             is_below = account.floor is not None and account.available < account.floor
-            account.overdrawn = is_below and (account.overdrawn or any(line.may_overdraw for line in own))
+            account.overdrawn = is_below and (account.overdrawn or any(line.outside for line in lines))
         return None
 
     def may_be_closed(self, name: str) -> bool:
         return self.accounts[name].posted == 0 and self.accounts[name].held == 0
 
-    def _objection_to_account(self, line: Line) -> str | None:
+    def _objection_to_account(self, line: Line, *, is_outside: bool) -> str | None:
         account = self.accounts.get(line.account)
         if account is None:
             return "account_not_found"
-        if account.status != "open":
+        if account.status != "open" and not is_outside:
             return f"account_{account.status}"
         return "currency_mismatch" if account.currency != line.currency else None
 
@@ -112,14 +118,16 @@ class ModelBook:
         own = [line for line in lines if line.account == name]
         after = before.with_lines(own)
         found = []
+        is_outside = any(line.outside for line in lines)
         if (
             after.available < before.available
             and after.floor is not None
             and after.available < after.floor
-            and not any(line.may_overdraw for line in own)
+            and not is_outside
         ):
             found.append("insufficient_funds")
-        if after.available > before.available and after.ceiling is not None and after.available > after.ceiling:
+        is_more = after.available > before.available
+        if is_more and after.ceiling is not None and after.available > after.ceiling and not is_outside:
             found.append("limit_exceeded")
         limit = 10 ** (INTEGER_DIGITS + before.places)
         if abs(after.posted) >= limit or abs(after.available) >= limit or after.held >= limit:

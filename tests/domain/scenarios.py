@@ -28,7 +28,7 @@ from zerosum.domain.ledger.account import (
 )
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.chain import genesis
-from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, Posting
+from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, Posting
 from zerosum.domain.ledger.outcome import Outcome, Posted, Refused
 from zerosum.domain.ledger.post_entry import PostEntry
 from zerosum.domain.money import Money
@@ -101,7 +101,7 @@ def balanced_lines(draw: st.DrawFn, model: dict[str, ModelAccount]) -> list[Line
                         units=units,
                         currency=first.currency,
                         pending=pending,
-                        may_overdraw=draw(st.sampled_from([False] * 7 + [True])),
+                        outside=draw(st.sampled_from([False] * 7 + [True])),
                     )
                 )
     return draw(st.permutations(lines))
@@ -260,8 +260,13 @@ def command_of(lines: Sequence[Line], *, key: str) -> PostEntry:
         idempotency_key=key,
         fingerprint=sha256(key.encode()).digest(),
         actor="tests",
-        entry=JournalEntry("test", tuple(posting_of(line) for line in lines)),
+        entry=entry_of(lines),
     )
+
+
+def entry_of(lines: Sequence[Line]) -> JournalEntry:
+    nature = Nature.OUTSIDE if any(line.outside for line in lines) else Nature.INTENTION
+    return JournalEntry("test", tuple(posting_of(line) for line in lines), nature=nature)
 
 
 def posting_of(line: Line) -> Posting:
@@ -272,7 +277,6 @@ def posting_of(line: Line) -> Posting:
         Money.parse(written(line.units, currency.exponent), currency),
         Layer.PENDING if line.pending else Layer.POSTED,
         line.releases,
-        line.may_overdraw,
     )
 
 

@@ -106,7 +106,7 @@ def test_what_was_overdrawn_is_undone_too() -> None:
     book = Book([account("alice", "10.00"), clearing()])
     assert not_carried_out(
         book,
-        post_entry("debit alice 25.00 USD pending may_overdraw \n credit clearing 25.00 USD pending", key="1"),
+        post_entry("debit alice 25.00 USD pending outside \n credit clearing 25.00 USD pending", key="1"),
         transfer("0.01", "alice", "clearing", key="2"),
     ) == (1, "insufficient_funds")
     assert not book.accounts[account_id("alice")].overdrawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -33,7 +34,8 @@ from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState, AccountStatus, AccountType
 from zerosum.domain.ledger.book import Book
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.entry import Nature
+from zerosum.domain.ledger.outcome import Posted, Refused
 
 CLOSED, FROZEN = AccountStatus.CLOSED, AccountStatus.FROZEN
 LARGEST = "99999999999999999999.99"
@@ -91,7 +93,7 @@ def test_an_entry_is_posted_with_all_that_its_command_says() -> None:
     command = post_entry(wanted, metadata={"flat": "7"})
     outcome = book.apply(command, NOON)
     assert isinstance(outcome, Posted)
-    assert outcome.event is EventType.JOURNAL_ENTRY_POSTED
+    assert outcome.events[0].type is EventType.JOURNAL_ENTRY_POSTED
     written = outcome.entry
     assert (written.id, written.ledger_id, written.entry) == (command.id, LEDGER, wanted)
     assert (written.effective_at, written.posted_at) == (last_week, NOON)
@@ -533,7 +535,7 @@ def test_totals_of_debits_and_credits_may_grow_beyond_what_a_balance_can_hold() 
 # --- Overdrawing -----------------------------------------------------------------------------------------------------
 
 DISPUTE = """
-    debit   alice     {0} USD  pending may_overdraw
+    debit   alice     {0} USD  pending outside
     credit  clearing  {0} USD  pending
     """
 
@@ -561,15 +563,22 @@ def test_an_account_without_a_floor_cannot_be_overdrawn() -> None:
     assert not book.accounts[account_id("alice")].overdrawn
 
 
-def test_the_payer_of_a_dispute_is_still_bound_by_his_own_floor() -> None:
-    book = Book([wallet("alice", "10.00"), wallet("bank")])
-    lines = """
-        debit   alice  25.00 USD  pending may_overdraw
-        credit  alice  25.00 USD  pending
-        debit   bank    0.01 USD
-        credit  alice   0.01 USD
-        """
-    assert objections(book, lines) == [("insufficient_funds", "/postings/2/account")]
+@pytest.mark.parametrize("status", ["frozen", "closed"])
+def test_a_fact_from_outside_is_recorded_on_an_account_that_takes_nothing_else(status: str) -> None:
+    book = Book([account("alice", "10.00", status=AccountStatus(status)), clearing()])
+    assert refusal(book, "debit alice 0.01 USD \n credit clearing 0.01 USD").code == f"account_{status}"
+    apply(book, DISPUTE.format("25.00"))
+    assert book.accounts[account_id("alice")].overdrawn
+    assert book.accounts[account_id("alice")].status.value == status
+
+
+def test_what_is_released_may_pass_the_ceiling_and_reach_a_frozen_account() -> None:
+    alice = account("alice", "10.00", held="5.00", ceiling="5.00", status=AccountStatus.FROZEN)
+    book = Book([alice, account("clearing", type_=AccountType.ASSET, held="5.00", floor=None)])
+    lines = entry("debit alice 5.00 USD pending releases \n credit clearing 5.00 USD pending releases")
+    assert isinstance(book.apply(post_entry(lines), NOON), Refused)
+    posted(book.apply(post_entry(replace(lines, nature=Nature.RELEASE)), NOON))
+    assert book.accounts[account_id("alice")].available == Decimal("10.00")
 
 
 def test_an_overdrawn_account_may_receive_but_not_pay() -> None:
@@ -613,7 +622,7 @@ def test_an_account_stays_overdrawn_when_only_the_middle_of_an_entry_lifts_it_ab
 
 def test_an_account_is_overdrawn_wherever_in_the_entry_the_dispute_stands() -> None:
     for dispute_first in (True, False):
-        dispute = ["debit alice 25.00 USD pending may_overdraw", "credit clearing 25.00 USD pending"]
+        dispute = ["debit alice 25.00 USD pending outside", "credit clearing 25.00 USD pending"]
         others = ["credit alice 30.00 USD", "debit alice 30.00 USD"]
         book = Book([wallet("alice", "10.00"), clearing()])
         apply(book, "\n".join(dispute + others if dispute_first else others + dispute))
@@ -622,14 +631,18 @@ def test_an_account_is_overdrawn_wherever_in_the_entry_the_dispute_stands() -> N
     assert book.accounts[account_id("alice")].overdrawn
 
 
-def test_what_may_overdraw_excuses_the_whole_entry_on_that_account_only() -> None:
+def test_a_fact_from_outside_is_judged_by_no_limit_on_any_of_its_accounts() -> None:
     book = Book([wallet("alice", "10.00"), wallet("bob", "10.00")])
     lines = """
-        debit   alice  25.00 USD  pending may_overdraw
+        debit   alice  25.00 USD  pending outside
         debit   bob    25.00 USD  pending
         credit  alice  50.00 USD  pending
         """
-    assert objections(book, lines) == [("insufficient_funds", "/postings/1/account")]
+    assert objections(book, lines) == []
+    assert objections(book, lines.replace("outside", "")) == [
+        ("insufficient_funds", "/postings/0/account"),
+        ("insufficient_funds", "/postings/1/account"),
+    ]
 
 
 # --- The same again --------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class BookMachine(RuleBasedStateMachine):
     @rule(receiver=names, other=names, units=AMOUNTS)
     def dispute(self, receiver: str, other: str, units: int) -> None:
         first, second = self._pair(receiver, other, units, pending=True)
-        self.run.post([Line(**{**vars(first), "may_overdraw": True}), second])
+        self.run.post([Line(**{**vars(first), "outside": True}), second])
 
     @rule(number=st.integers(0, 20))
     def release(self, number: int) -> None:

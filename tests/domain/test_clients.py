@@ -24,9 +24,10 @@ from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.ledger.account import AccountStatus
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Money
 from zerosum.domain.payments.client_commands import CLIENT_COMMANDS, ClientCommand
-from zerosum.domain.payments.clients import CLIENT_CURRENCY, ClientCommandType, ClientTransaction
+from zerosum.domain.payments.clients import CLIENT_CURRENCY, CLIENT_TRANSACTION, ClientCommandType, ClientTransaction
 
 OWNERS = {1: "alice", 2: "bob"}
 
@@ -70,7 +71,7 @@ def after(*lines: str) -> Book:
 
 
 def transaction(book: Book, tx: int) -> ClientTransaction:
-    found = book.records[LEDGER, tx]
+    found = book.records[RecordKey(LEDGER, CLIENT_TRANSACTION, str(tx))]
     assert isinstance(found, ClientTransaction)
     return found
 
@@ -95,10 +96,11 @@ def test_a_dispute_holds_what_the_client_got() -> None:
     assert shown_entry(entry.entry) == ledger(
         """
         dispute
-        debit   alice     5.0000 XTS pending may_overdraw
+        debit   alice     5.0000 XTS pending
         credit  clearing  5.0000 XTS pending
         """
     )
+    assert {line.posting.hold for line in entry.postings} == {transaction(book, 7).entry_id}
     assert shown(book) == ledger(
         """
         alice     posted 5.0000 held 5.0000 version 2
@@ -124,7 +126,7 @@ def test_a_chargeback_takes_the_money_and_locks_the_client() -> None:
         chargeback
         debit   alice     5.0000 XTS pending releases
         credit  clearing  5.0000 XTS pending releases
-        debit   alice     5.0000 XTS may_overdraw
+        debit   alice     5.0000 XTS
         credit  clearing  5.0000 XTS
         """
     )
@@ -195,7 +197,7 @@ def test_a_command_names_its_resource_and_announces_what_became_of_it() -> None:
     outcome = book.apply(command("deposit 1 7 5.0"), NOON)
     assert isinstance(outcome, Posted)
     assert (outcome.entry.resource_type, outcome.entry.resource_id) == (ResourceType.CLIENT_TRANSACTION, "7")
-    assert outcome.event is EventType.CLIENT_TRANSACTION_CARRIED_OUT
+    assert outcome.events[0].type is EventType.CLIENT_TRANSACTION_CARRIED_OUT
     assert outcome.resource == transaction(book, 7)
 
 

@@ -96,7 +96,7 @@ def test_a_payment_that_was_carried_out_has_succeeded_and_stands_on_its_entry() 
     command = transfer("30.00", "alice", "bob")
     outcome = book.apply(command, NOON)
     assert isinstance(outcome, Posted)
-    assert outcome.event is EventType.PAYMENT_SUCCEEDED
+    assert outcome.events[0].type is EventType.PAYMENT_SUCCEEDED
     assert outcome.resource == Payment(
         id=outcome.resource.id,
         ledger_id=LEDGER,

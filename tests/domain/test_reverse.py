@@ -81,9 +81,8 @@ def test_an_entry_is_reversed_once(book: Book, original: PostedEntry) -> None:
 
 
 def test_an_entry_that_was_reversed_before_this_book_is_not_reversed_again(original: PostedEntry) -> None:
-    earlier = uuid_of("earlier")
-    book = Book([wallet("alice"), wallet("bob")], reversed_={original.id: earlier})
-    command = reverse(original)
+    earlier, command = uuid_of("earlier"), reverse(original)
+    book = Book([wallet("alice"), wallet("bob")], {command.needs()[0]: earlier})
     found = refused(book.apply(command, NOON))
     assert found.facts == {"reversed_by": f"je_{earlier}"}
     # A rehearsal tells what else stands in the way: bob has nothing.
@@ -112,7 +111,7 @@ def test_a_reversal_can_be_reversed(book: Book, original: PostedEntry) -> None:
 def test_a_work_that_is_undone_leaves_nothing_reversed(book: Book, original: PostedEntry) -> None:
     index, found = _apart(book.apply_together([reverse(original), reverse(original, "again")], NOON))
     assert (index, found.code) == (1, "already_reversed")
-    assert book.reversed == {}
+    assert book.records == {}
     posted(book.apply(reverse(original), NOON))
 
 

@@ -160,7 +160,7 @@ def test_what_was_posted_under_a_key_is_replayed_however_far_ahead_it_lies() -> 
     """A ledger may hold such entries from the time before they were refused."""
     command = pay(PaymentType.TRANSFER, "1", "a", "b", key="old", effective_at=NOON + LATER)
     key = (command.ledger_id, "old")
-    used: dict[Key, UsedKey] = {key: UsedKey(command.fingerprint, command.id, "payment", None, NOON)}
+    used: dict[Key, UsedKey] = {key: UsedKey(command.fingerprint, command.id, "payment", None, None, NOON)}
     judge = Judge(Book([wallet("a", "9"), clearing("b")]), used, NOON)
     assert isinstance(judge.answer(command), Replayed)
     assert isinstance(judge.answer_together([command]), list)
@@ -174,6 +174,6 @@ def test_the_books_take_what_has_happened_and_keep_no_refusal_of_what_has_not(di
     answer = judge.answer(pay(PaymentType.TRANSFER, "1", "a", "b", effective_at=effective_at))
     is_possible = distance <= EFFECTIVE_AHEAD_MAX and effective_at >= datetime(1970, 1, 1, tzinfo=UTC)
     assert isinstance(answer, Posted) == is_possible
-    assert judge.verdict.refusals == []
+    assert judge.rows.refusals == []
     if not is_possible:
         assert isinstance(judge.answer(pay(PaymentType.TRANSFER, "1", "a", "b")), Posted)

@@ -14,17 +14,18 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.accounts import account_of, begins_with, paged, select_accounts
+from zerosum.db.batch import unlocked_loader
 from zerosum.db.gently import gently
 from zerosum.db.pages import within
 from zerosum.db.tables import accounts, client_transactions, journal_entries, postings
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account import Account
-from zerosum.domain.money import Currency, Money
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.payments.clients import (
     CLIENT_CODE_PATTERN,
+    CLIENT_TRANSACTION,
     ClientCommandType,
-    ClientTransaction,
     ClientTransactionStatus,
     ClientTransactionType,
     client_code,
@@ -127,10 +128,11 @@ async def find_answered(
         )
     ).all()
     # In two steps, each by key: joined, the planner would read all transactions of the ledger.
-    by_tx = await find_records(connection, LedgerId(ledger_id), {int(entry.resource_id) for entry in entries})
+    keys = {entry.id: RecordKey(LedgerId(ledger_id), CLIENT_TRANSACTION, entry.resource_id) for entry in entries}
+    records = await unlocked_loader(connection).records(set(keys.values()))
     found: dict[UUID, RecordedTransaction] = {}
     for entry in entries:
-        record = by_tx[LedgerId(ledger_id), int(entry.resource_id)]
+        record = records[keys[entry.id]]
         found[entry.id] = RecordedTransaction(
             tx=record.tx,
             client=record.client,
@@ -143,15 +145,6 @@ async def find_answered(
             account_versions={UUID(account_id): version for account_id, version in entry.account_versions},
         )
     return found
-
-
-async def find_records(
-    connection: AsyncConnection, ledger_id: LedgerId, txs: Collection[int]
-) -> dict[tuple[LedgerId, int], ClientTransaction]:
-    """As a Book wants them, not locked: for looking, not for deciding."""
-    table = client_transactions
-    rows = await connection.execute(select(table).where(table.c.ledger_id == ledger_id, table.c.tx.in_(txs)))
-    return {(ledger_id, row.tx): _record(ledger_id, row) for row in rows}
 
 
 async def find_client_currency(connection: AsyncConnection, ledger_id: UUID) -> str | None:
@@ -197,16 +190,4 @@ def _transaction(row: Row[Any]) -> RecordedTransaction:
         status=ClientTransactionStatus(row.status),
         entry_id=row.entry_id,
         posted_at=row.posted_at,
-    )
-
-
-def _record(ledger_id: LedgerId, row: Row[Any]) -> ClientTransaction:
-    places = -int(row.amount.as_tuple().exponent)
-    return ClientTransaction(
-        ledger_id=ledger_id,
-        tx=row.tx,
-        client=row.client,
-        type=ClientTransactionType(row.type),
-        status=ClientTransactionStatus(row.status),
-        money=Money(row.amount, Currency(row.currency, places)),
     )

@@ -31,7 +31,7 @@ begin
     -- posting must follow the one before it: its version, and what it says of balance and held. What a posting says,
     -- less what has changed so far, is then the same for all postings of an account, and is what the row says.
     with line as (
-        select ledger_id, account_id, account_version, currency, hash, balance_after, held_after,
+        select ledger_id, account_id, account_version, currency, posted_at, hash, balance_after, held_after,
                case when layer = 'p' and side = 'd' then amount else 0 end as debit,
                case when layer = 'p' and side = 'c' then amount else 0 end as credit,
                -- What is pending holds only where it will take out: on the side opposite to the normal one.
@@ -48,6 +48,7 @@ begin
     ), change as (
         select ledger_id, account_id, min(account_version) as first_version, max(account_version) as last_version,
                count(*) as number, min(currency) as lowest_currency, max(currency) as highest_currency,
+               min(posted_at) as first_posted_at, max(posted_at) as final_posted_at,
                sum(debit) as debits, sum(credit) as credits,
                sum(held_by_debit) as held_by_debits, sum(held_by_credit) as held_by_credits,
                min(balance_after - risen) as lowest_by_credit, max(balance_after - risen) as highest_by_credit,
@@ -59,7 +60,7 @@ begin
         group by ledger_id, account_id
     ), changed as (
         update accounts account
-        set version = last_version, head = last_hash,
+        set version = last_version, head = last_hash, last_posted_at = final_posted_at,
             posted_debits = posted_debits + debits, posted_credits = posted_credits + credits,
             held = held + case when type in ('asset', 'expense') then held_by_credits else held_by_debits end,
             overdrawn = overdrawn and case when type in ('asset', 'expense')
@@ -69,6 +70,9 @@ begin
         where account.ledger_id = change.ledger_id and account.id = change.account_id
           and version = first_version - 1 and last_version - first_version = number - 1
           and currency = lowest_currency and currency = highest_currency
+          -- Time never goes back on an account, and what is written at once has one time.
+          and first_posted_at = final_posted_at
+          and (last_posted_at is null or first_posted_at >= last_posted_at)
           and case when type in ('asset', 'expense')
               then lowest_by_debit = posted_debits - posted_credits and lowest_by_debit = highest_by_debit
                and lowest_held_credits = held and lowest_held_credits = highest_held_credits
@@ -161,7 +165,7 @@ $$
 """
 
 MONEY_COLUMNS = {
-    "accounts": "ledger_id, id, currency, type, version, posted_debits, posted_credits, held, head",
+    "accounts": "ledger_id, id, currency, type, version, posted_debits, posted_credits, held, head, last_posted_at",
     "payments": "ledger_id, id, type, currency, amount, payer_id, payee_id",
     "client_transactions": "ledger_id, tx, client, type, currency, amount, entry_id",
 }

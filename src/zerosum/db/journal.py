@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -18,16 +18,14 @@ from sqlalchemy import (
     Subquery,
     and_,
     exists,
-    literal_column,
     not_,
     select,
-    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.pages import in_order, look_up_by_key, made_within, page_by, page_of_either, within
-from zerosum.db.tables import accounts, journal_entries, postings, refusals
+from zerosum.db.tables import accounts, journal_entries, postings
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account import Layer, Side
 
@@ -64,7 +62,7 @@ class RecordedEntry:
     effective_at: datetime
     posted_at: datetime
     actor: str
-    idempotency_key: str
+    idempotency_key: str | None
     fingerprint: bytes
     resource_type: ResourceType
     resource_id: str | None
@@ -102,14 +100,6 @@ async def find_entries(connection: AsyncConnection, ledger_id: UUID, ids: Sequen
     rows = (await connection.execute(statement)).all()
     lines = await _postings_of(connection, ledger_id, [row.id for row in rows])
     return {row.id: _entry(row, lines.get(row.id, [])) for row in rows}
-
-
-async def find_reversed(connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, UUID]:
-    """Which of these entries were reversed, and by which."""
-    statement = select(journal_entries.c.reverses, journal_entries.c.id).where(
-        journal_entries.c.ledger_id == ledger_id, journal_entries.c.reverses.in_(ids)
-    )
-    return {row.reverses: row.id for row in await connection.execute(statement)}
 
 
 async def list_entries(
@@ -220,57 +210,6 @@ async def list_effective_postings(
         statement.order_by(postings.c.effective_at, postings.c.account_version).limit(limit)
     )
     return await gently(_posting, rows)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsedKeyRow:
-    """What the ledger remembers of an idempotency key."""
-
-    entry_id: UUID | None
-    resource_type: ResourceType | None
-    resource_id: str | None
-    problem: dict[str, Any] | None
-    fingerprint: bytes
-    created_at: datetime
-
-
-async def find_used_key(connection: AsyncConnection, ledger_id: UUID, key: str) -> UsedKeyRow | None:
-    return (await find_used_keys(connection, ledger_id, [key])).get(key)
-
-
-async def find_used_keys(connection: AsyncConnection, ledger_id: UUID, keys: Collection[str]) -> dict[str, UsedKeyRow]:
-    """Those of the keys that were used. A posted entry wins over a refusal that raced it under the same key."""
-    posted = select(
-        journal_entries.c.idempotency_key,
-        journal_entries.c.id,
-        journal_entries.c.resource_type,
-        journal_entries.c.resource_id,
-        literal_column("null::jsonb").label("problem"),
-        journal_entries.c.fingerprint,
-        journal_entries.c.posted_at.label("created_at"),
-    ).where(journal_entries.c.ledger_id == ledger_id, journal_entries.c.idempotency_key.in_(keys))
-    refused = select(
-        refusals.c.idempotency_key,
-        literal_column("null::uuid"),
-        literal_column("null::text"),
-        literal_column("null::text"),
-        refusals.c.problem,
-        refusals.c.fingerprint,
-        refusals.c.created_at,
-    ).where(refusals.c.ledger_id == ledger_id, refusals.c.idempotency_key.in_(keys))
-    rows = (await connection.execute(union_all(posted, refused))).all()
-    return {row.idempotency_key: _used_key(row) for row in sorted(rows, key=lambda row: row.id is not None)}
-
-
-def _used_key(row: Row[Any]) -> UsedKeyRow:
-    return UsedKeyRow(
-        entry_id=row.id,
-        resource_type=None if row.resource_type is None else ResourceType(row.resource_type),
-        resource_id=row.resource_id,
-        problem=row.problem,
-        fingerprint=row.fingerprint,
-        created_at=row.created_at,
-    )
 
 
 def _select_entries(ledger_id: UUID) -> Select[Any]:

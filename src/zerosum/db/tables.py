@@ -112,6 +112,7 @@ accounts = Table(
     _required("head", LargeBinary),
     _moment("created_at", nullable=False),
     Column("metadata", JSONB),
+    _moment("last_posted_at"),  # of its newest posting
     PrimaryKeyConstraint("ledger_id", "id", name="accounts_pkey"),
     UniqueConstraint("ledger_id", "code", name="accounts_code_unique"),
     CheckConstraint("type in ('asset', 'liability', 'equity', 'revenue', 'expense')", name="accounts_type_known"),
@@ -137,7 +138,7 @@ journal_entries = Table(
     _required("id", Uuid),
     _moment("effective_at", nullable=False),
     _moment("posted_at", nullable=False),
-    _required("idempotency_key", Text),
+    Column("idempotency_key", Text),  # None: a further entry of a command, whose first bears the key
     _required("fingerprint", LargeBinary),
     _required("resource_type", Text),
     Column("resource_id", Text),
@@ -183,6 +184,7 @@ postings = Table(
     _required("balance_after", Numeric),
     _required("held_after", Numeric),
     _required("hash", LargeBinary),
+    Column("hold_id", Uuid),  # that a pending posting places or releases
     # Gap-free per account: a statement is a range scan, and a lost update cannot even be stored.
     PrimaryKeyConstraint("ledger_id", "account_id", "account_version", name="postings_pkey"),
     Index("postings_entry", "ledger_id", "entry_id"),
@@ -260,6 +262,20 @@ refusals = Table(
     PrimaryKeyConstraint("ledger_id", "idempotency_key", name="refusals_pkey"),
     Index("refusals_by_age", "ledger_id", "created_at"),
 )
+
+answers = Table(
+    "answers",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("idempotency_key", Text),
+    _required("fingerprint", LargeBinary),
+    _required("resource_type", Text),
+    _required("resource_id", Uuid),
+    _required("content", JSONB),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "idempotency_key", name="answers_pkey"),
+)
+"""What was answered to commands that post nothing: an entry bears its key itself."""
 
 events = Table(
     "events",
@@ -347,7 +363,7 @@ secret_checks = Table(
     PrimaryKeyConstraint("ledger_id", "name", name="secret_checks_pkey"),
 )
 
-JOURNAL = (journal_entries, postings, refusals, audit_log)
+JOURNAL = (journal_entries, postings, refusals, answers, audit_log)
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
 But for refusals older than thirty days, which a function of the owner takes away: no retry can need them any more.
@@ -366,6 +382,7 @@ GRANTS: dict[Table, str] = {
     client_transactions: "insert, update (status)",
     imports: "insert",
     refusals: "insert",
+    answers: "insert",
     events: "insert",
     api_keys: "insert, update (revoked_at, last_used_at)",
     data_keys: "insert, update (master_key_id, wrapped_key)",

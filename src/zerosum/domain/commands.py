@@ -29,3 +29,10 @@ class Command:
     fingerprint: bytes
     actor: str
     metadata: Mapping[str, str] = field(default_factory=lambda: NO_METADATA)
+
+    def further_id(self, number: int) -> UUID:
+        """Of what else this command makes: an id of its own, the same one however often the command is tried.
+
+        A UUIDv7 (RFC 9562) ends in random bits, so a few ids behind one are as unique as it is itself.
+        """
+        return UUID(int=self.id.int + number)

@@ -12,16 +12,12 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from zerosum.db.accounts import find_account_states
-from zerosum.db.batch import Key, UsedKey
-from zerosum.db.clients import find_records
+from zerosum.db.batch import unlocked_loader
 from zerosum.db.engine import Connection, Database
-from zerosum.db.journal import UsedKeyRow, find_reversed, find_used_keys
 from zerosum.domain.errors import DomainError, IdempotencyKeyReused, RecordUnreadable
 from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
-from zerosum.domain.ledger.reverse import Reverse
 from zerosum.services.account_directory import NotPrepared
 from zerosum.services.caller import Caller
 from zerosum.services.committer import Committer
@@ -157,14 +153,12 @@ class Desk(Generic[AnyOrder, View]):
         commands = [item.command for item in prepared]
         ids = {account_id for command in commands for account_id in command.account_ids()}
         async with self._database.work(caller.ledger_id) as connection:
-            used = await find_used_keys(connection, caller.ledger_id, [one.idempotency_key for one in commands])
-            states = await find_account_states(connection, caller.ledger_id, list(ids))
-            originals = [one.original_id for one in commands if isinstance(one, Reverse)]
-            reversed_ = await find_reversed(connection, caller.ledger_id, originals) if originals else None
-            txs = {tx for command in commands for _, tx in command.record_keys()}
-            records = await find_records(connection, caller.ledger_id, txs) if txs else None
+            loader = unlocked_loader(connection)
+            used = await loader.used_keys([(one.ledger_id, one.idempotency_key) for one in commands])
+            states = await loader.accounts([(caller.ledger_id, account_id) for account_id in ids])
+            records = await loader.records({key for one in commands for key in one.needs()})
         states += [account.state for account in imagined.values() if account.state.id in ids]
-        rehearsal = Rehearsal(states, _by_ledger(caller, used), self._now(), reversed_, records)
+        rehearsal = Rehearsal(states, used, self._now(), records)
         try:
             answers = rehearsal.together(commands) if is_atomic else rehearsal.each(commands)
         except ArithmeticError as error:  # As the lane answers for a command that is carried out.
@@ -208,7 +202,8 @@ class Desk(Generic[AnyOrder, View]):
         if not keys:
             return ()
         async with self._database.work(caller.ledger_id) as connection:
-            return await find_used_keys(connection, caller.ledger_id, keys)
+            used = await unlocked_loader(connection).used_keys([(caller.ledger_id, key) for key in keys])
+        return {key for _, key in used}
 
     async def _done(
         self, caller: Caller, prepared: Sequence[Prepared], answers: Sequence[Answer]
@@ -252,13 +247,6 @@ def _all_fit(prepared: Sequence[Prepared | DomainError]) -> list[Prepared] | tup
             return index, item
         fit.append(item)
     return fit
-
-
-def _by_ledger(caller: Caller, used: Mapping[str, UsedKeyRow]) -> dict[Key, UsedKey]:
-    return {
-        (caller.ledger_id, key): UsedKey(row.fingerprint, row.entry_id, row.resource_type, row.problem, row.created_at)
-        for key, row in used.items()
-    }
 
 
 def _reused() -> DomainError:

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from zerosum.db.batch import Key, RefusalRow, UsedKey
+from zerosum.db.batch import Key, UsedKey
+from zerosum.db.batch.writing import AnswerRow, NewRows, RefusalRow
 from zerosum.domain.errors import DomainError, IdempotencyKeyReused, refusal_class
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
 from zerosum.services.quotas import RefusalQuota
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What a batch does to the database, besides the account states in its Book."""
-
-    posted: list[Posted] = field(default_factory=list)
-    refusals: list[RefusalRow] = field(default_factory=list)
 
 
 class Judge:
@@ -34,7 +26,7 @@ class Judge:
         posted_at: datetime,
         refusal_quota: RefusalQuota | None = None,
     ) -> None:
-        self.verdict = Verdict()
+        self.rows = NewRows()
         self._refusal_quota = refusal_quota
         self._book = book
         self._used = used
@@ -51,13 +43,13 @@ class Judge:
             return earlier
         outcome = self._book.apply(command, self._posted_at)
         if isinstance(outcome, Posted):
-            self.verdict.posted.append(outcome)
+            self._take(command, outcome)
         elif not outcome.refusal.is_kept:
             return outcome
         elif (too_many := self._too_many_refusals(command)) is not None:
             return Refused(too_many)
         else:
-            self.verdict.refusals.append(_refusal_row(command, outcome.refusal))
+            self.rows.refusals.append(_refusal_row(command, outcome.refusal))
         self._answered[command.ledger_id, command.idempotency_key] = (command.fingerprint, outcome)
         return outcome
 
@@ -83,13 +75,22 @@ class Judge:
             return fresh[result[0]], result[1]
         for index, outcome in zip(fresh, result, strict=True):
             answers[index] = outcome
-            self.verdict.posted.append(outcome)
             command = commands[index]
+            self._take(command, outcome)
             self._answered[command.ledger_id, command.idempotency_key] = (command.fingerprint, outcome)
         return [
             answer if answer is not None else self._must_have_answered(command)
             for answer, command in zip(answers, commands, strict=True)
         ]
+
+    def _take(self, command: LedgerCommand, outcome: Posted) -> None:
+        self.rows.posted.append(outcome)
+        if not outcome.entries:
+            if outcome.remembered is None:
+                raise LookupError("a command has posted nothing and does not say what its key is to remember")
+            self.rows.answers.append(
+                AnswerRow(command.ledger_id, command.idempotency_key, command.fingerprint, *outcome.remembered)
+            )
 
     def _too_many_refusals(self, command: LedgerCommand) -> DomainError | None:
         quota = self._refusal_quota
@@ -115,8 +116,8 @@ class Judge:
 
 def replay(used: UsedKey) -> Answer:
     """The first answer again, from what was stored with the key."""
-    if used.entry_id is not None and used.resource_type is not None:
-        return Replayed(used.entry_id, ResourceType(used.resource_type))
+    if used.resource_id is not None and used.resource_type is not None:
+        return Replayed(used.resource_id, ResourceType(used.resource_type), used.content)
     if used.problem is None:
         raise LookupError("a used key has neither an entry nor a problem")
     return Refused(recalled_refusal(used.problem), is_replay=True)
@@ -124,6 +125,8 @@ def replay(used: UsedKey) -> Answer:
 
 def as_replay(answer: Answer) -> Answer:
     if isinstance(answer, Posted):
+        if answer.remembered is not None:
+            return Replayed(answer.remembered.resource_id, answer.remembered.resource_type, answer.remembered.content)
         return Replayed(answer.entry.id, answer.entry.resource_type)
     return Refused(copy(answer.refusal), is_replay=True) if isinstance(answer, Refused) else answer
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from zerosum.db.batch import AccountKey, BatchConnection
-from zerosum.db.client_batch import find_client_transactions, freeze_accounts, write_client_transactions
+from zerosum.db.batch.writing import write_batch
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
-from zerosum.domain.ledger.reverse import Reverse
+from zerosum.domain.ledger.records import ChangedRecords
 from zerosum.services.committer import CommitterStats
 from zerosum.services.held_up import HeldUp, apart, refuse_as_busy
 from zerosum.services.judging import Judge
@@ -171,10 +172,10 @@ class LaneCarrier:
             await connection.begin({ledger_id for ledger_id, _ in accounts}, is_impatient=is_impatient)
             asked = accounts if is_searching else accounts & self._stuck.keys()
             waited_for = accounts - asked
-            locked = await connection.lock_accounts(waited_for) if waited_for else []
+            locked = await connection.loader.accounts(waited_for) if waited_for else []
             if asked:
                 # Last, and without waiting: so that no order of locks is broken, and nobody waits for us meanwhile.
-                locked += await connection.lock_accounts(asked, skip_locked=True)
+                locked += await connection.loader.accounts(asked, skip_locked=True)
                 works = await self._free(connection, works, locked, held_up)
                 if not works:
                     await self._give_up(FailureKind.BUSY)
@@ -198,7 +199,7 @@ class LaneCarrier:
         """Those whose accounts are all to be had, and behind nobody who is held up. The others are held up."""
         had = {(account.ledger_id, account.id) for account in locked}
         missing = _accounts_of(works) - had
-        held = await connection.find_versions(missing) if missing else {}
+        held = await connection.loader.versions(missing) if missing else {}
         for free_now in had:
             self._stuck.pop(free_now, None)
         for key, version in held.items():
@@ -217,14 +218,13 @@ class LaneCarrier:
     ) -> tuple[list[Answers], list[AccountState]]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
         keys = list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})
-        used = await connection.find_used_keys(keys)
-        originals = [(c.ledger_id, c.original_id) for work in works for c in work.commands if isinstance(c, Reverse)]
-        reversed_ = await connection.find_reversed(originals) if originals else None
-        wanted = {key for work in works for c in work.commands for key in c.record_keys()}
-        records = await find_client_transactions(connection, wanted) if wanted else {}
-        before = {account.id: (account.version, account.status, account.overdrawn) for account in locked}
-        book = Book(locked, dict(records), reversed_)
-        posted_at = self._now()
+        used = await connection.loader.used_keys(keys)
+        records = ChangedRecords(
+            await connection.loader.records({key for work in works for c in work.commands for key in c.needs()})
+        )
+        before = {account.id: replace(account) for account in locked}
+        book = Book(locked, records)
+        posted_at = _not_before(self._now(), locked)
         judge = Judge(book, used, posted_at, self._refusal_quota)
         answers: list[Answers] = [
             judge.answer_together(work.commands)
@@ -232,21 +232,8 @@ class LaneCarrier:
             else [judge.answer(command) for command in work.commands]
             for work in works
         ]
-        changed = [account for account in book.accounts.values() if account.version != before[account.id][0]]
-        verdict = judge.verdict
-        if verdict.posted:
-            # One order for everybody: two batches that share keys must not wait for each other on the unique index.
-            verdict.posted.sort(key=lambda outcome: outcome.entry.idempotency_key)
-            overdrawn = [account for account in changed if account.overdrawn and not before[account.id][2]]
-            await connection.write(verdict.posted, overdrawn, posted_at)
-            if wanted:
-                await write_client_transactions(connection, records, book.records, verdict.posted)
-                locked_clients = [account for account in changed if account.status is not before[account.id][1]]
-                if locked_clients:
-                    await freeze_accounts(connection, locked_clients, posted_at)
-        if verdict.refusals:
-            verdict.refusals.sort(key=lambda row: row.idempotency_key)
-            await connection.write_refusals(verdict.refusals, posted_at)
+        changed = [account for account in book.accounts.values() if _is_set(before[account.id], account)]
+        await write_batch(connection.fetch, judge.rows, changed, records, posted_at)
         return answers, list(book.accounts.values())
 
     async def _answer(
@@ -282,6 +269,21 @@ class LaneCarrier:
                 return
         connection.terminate()
         self._connection = None
+
+
+def _is_set(before: AccountState, after: AccountState) -> bool:
+    """Whether something has changed that postings do not say. That it may be overdrawn is said before it is."""
+    return (
+        after.status is not before.status
+        or after.min_available != before.min_available
+        or after.max_available != before.max_available
+        or (after.overdrawn and not before.overdrawn)
+    )
+
+
+def _not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:
+    """Time never goes back on an account, whatever the clocks of this and other machines say."""
+    return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))
 
 
 def _accounts_of(works: Sequence[Work]) -> set[AccountKey]:

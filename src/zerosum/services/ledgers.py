@@ -8,9 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from zerosum.db.api_keys import ApiKeyRecord as ApiKeyRecord  # shown by the routes
+from zerosum.db.batch import UsedKey, unlocked_loader
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.journal import UsedKeyRow, find_used_key
 from zerosum.db.ledgers import LedgerRecord as LedgerRecord  # shown by the routes
 from zerosum.db.ledgers import find_ledger, insert_ledger, list_ledgers
 from zerosum.domain.audit import AuditType
@@ -111,7 +111,8 @@ class Ledgers:
     async def key_outcome(self, caller: Caller, key: str) -> KeyOutcome:
         """Raises IdempotencyKeyNotFound: nothing was done under it, or not yet."""
         async with self._database.work(caller.ledger_id) as connection:
-            used = await find_used_key(connection, caller.ledger_id, key)
+            found = await unlocked_loader(connection).used_keys([(caller.ledger_id, key)])
+        used = found.get((caller.ledger_id, key))
         if used is None:
             raise IdempotencyKeyNotFound("Nothing is recorded under this key.")
         return _outcome(key, used)
@@ -121,12 +122,12 @@ def _currency_key(table: CurrencyTable, currency: Currency) -> str:
     return f"{'own' if table.is_custom(currency.code) else 'standard'} {currency.code}"
 
 
-def _outcome(key: str, used: UsedKeyRow) -> KeyOutcome:
+def _outcome(key: str, used: UsedKey) -> KeyOutcome:
     return KeyOutcome(
         key=key,
-        resource_type=used.resource_type,
-        resource_id=used.entry_id,
-        own_id=used.resource_id,
+        resource_type=None if used.resource_type is None else ResourceType(used.resource_type),
+        resource_id=used.resource_id,
+        own_id=used.own_id,
         refusal=None if used.problem is None else recalled_refusal(used.problem),
         created_at=used.created_at,
     )

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from zerosum.db.batch import Key, UsedKey
 from zerosum.domain.errors import IdempotencyKeyReused
 from zerosum.domain.ledger.account import AccountState
-from zerosum.domain.ledger.book import Book, LedgerCommand, RecordKey
+from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
+from zerosum.domain.ledger.records import ChangedRecords, RecordKey
 from zerosum.services.judging import Judge
 
 
 class Rehearsal:
-    """`accounts` as they are now, not locked: for looking, not for deciding.
-
-    `reversed_` and `records` are as the Book wants them.
-    """
+    """`accounts` and `records` as they are now, not locked: for looking, not for deciding."""
 
     def __init__(
         self,
         accounts: Iterable[AccountState],
         used: Mapping[Key, UsedKey],
         posted_at: datetime,
-        reversed_: Mapping[UUID, UUID] | None = None,
-        records: MutableMapping[RecordKey, Any] | None = None,
+        records: Mapping[RecordKey, Any],
     ) -> None:
-        self._book = Book(accounts, records, reversed_)
+        self._book = Book(accounts, ChangedRecords(records))
         self._judge = Judge(self._book, used, posted_at)
 
     @property

@@ -78,6 +78,10 @@ class AccountState:
     version: int
     head: bytes
     overdrawn: bool = False
+    last_posted_at: datetime | None = None
+    """Of its newest posting: time never goes back on an account."""
+    row_version: int = 0
+    """By which the stored row is known to be the one that was read (`db/batch/loading.py`)."""
 
     @property
     def posted(self) -> Decimal:

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from zerosum.domain.commands import Command
@@ -30,15 +29,13 @@ from zerosum.domain.errors import (
     LimitExceeded,
 )
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId, Prefix, parse_id, render_id
+from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
-from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, PostedPosting, Posting
+from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
 from zerosum.domain.ledger.outcome import Outcome, Posted, Refused
+from zerosum.domain.ledger.records import ChangedRecords, RecordKey, Records
 from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
-
-RecordKey = tuple[LedgerId, int]
-"""A ledger, and the number by which a record is known in it."""
 
 _POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
 
@@ -61,8 +58,8 @@ class LedgerCommand(Command):
     def account_ids(self) -> tuple[AccountId, ...]:
         """The accounts whose rows must be locked before this is decided."""
 
-    def record_keys(self) -> tuple[RecordKey, ...]:
-        """The records that must be locked with them: most commands stand on accounts alone."""
+    def needs(self) -> tuple[RecordKey, ...]:
+        """The records that must be in the Book too, those that there are: most commands stand on accounts alone."""
         return ()
 
     @abstractmethod
@@ -101,22 +98,15 @@ class LedgerCommand(Command):
 class Book:
     """Account states by id. Deterministic: the same states and commands give the same outcomes and hashes.
 
-    `records` hold what commands must remember besides balances: a client's transactions, by ledger and tx id. They are
-    immutable; the command that changes one puts another in its place. The Book itself only undoes that.
-    `reversed` tells which of the entries that commands would reverse have been, and by which entry.
+    `records` hold what commands must remember besides balances (`records.py`): the command that changes one puts
+    another in its place. The Book itself only undoes that.
     """
 
-    __slots__ = ("accounts", "records", "reversed")
+    __slots__ = ("accounts", "records")
 
-    def __init__(
-        self,
-        accounts: Iterable[AccountState] = (),
-        records: MutableMapping[RecordKey, Any] | None = None,
-        reversed_: Mapping[UUID, UUID] | None = None,
-    ) -> None:
+    def __init__(self, accounts: Iterable[AccountState] = (), records: Records | None = None) -> None:
         self.accounts: dict[UUID, AccountState] = {account.id: account for account in accounts}
-        self.records: MutableMapping[RecordKey, Any] = {} if records is None else records
-        self.reversed: dict[UUID, UUID] = dict(reversed_ or {})
+        self.records: Records = {} if records is None else records
 
     def apply(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         """Carry out the command, or refuse it and leave the book as it was."""
@@ -135,25 +125,18 @@ class Book:
             for account_id in command.account_ids()
             if account_id in self.accounts
         }
-        records_before = {key: self.records.get(key) for command in commands for key in command.record_keys()}
-        reversed_before = dict(self.reversed)
+        records, self.records = self.records, ChangedRecords(self.records)
         outcomes: list[Posted] = []
         for index, command in enumerate(commands):
             outcome = self.apply(command, posted_at)
             if isinstance(outcome, Refused):
                 self.accounts.update(before)
-                self._restore(records_before)
-                self.reversed = reversed_before
+                self.records = records
                 return index, outcome
             outcomes.append(outcome)
+        records.update(self.records.changed)
+        self.records = records
         return outcomes
-
-    def _restore(self, records: Mapping[RecordKey, Any]) -> None:
-        for key, record in records.items():
-            if record is None:
-                self.records.pop(key, None)
-            else:
-                self.records[key] = record
 
     def post(
         self,
@@ -162,19 +145,24 @@ class Book:
         posted_at: datetime,
         resource_type: ResourceType,
         resource_id: str | None = None,
+        *,
+        number: int = 0,
     ) -> PostedEntry:
-        """Judge the whole entry, then write it without further questions. Raises the first objection."""
+        """Judge the whole entry, then write it without further questions. Raises the first objection.
+
+        `number` counts the entries of one command: the first bears its id and its key, further ones have no key.
+        """
         entry.check_time(posted_at)
         for objection in self.objections(entry):
             raise command.point(objection)
         posted = PostedEntry(
-            id=JournalEntryId(command.id),
+            id=JournalEntryId(command.id if number == 0 else command.further_id(number)),
             ledger_id=command.ledger_id,
             entry=entry,
             effective_at=entry.effective_at or posted_at,
             posted_at=posted_at,
             actor=command.actor,
-            idempotency_key=command.idempotency_key,
+            idempotency_key=command.idempotency_key if number == 0 else None,
             fingerprint=command.fingerprint,
             resource_type=resource_type,
             resource_id=resource_id,
@@ -203,9 +191,10 @@ class Book:
         """
         changes: dict[UUID, _Change] = {}
         is_postable = True
+        is_intention = entry.nature is Nature.INTENTION
         for index, posting in enumerate(entry.postings):
             account = self.accounts.get(posting.account_id)
-            objection = _objection_to_account(account, posting)
+            objection = _objection_to_account(account, posting, is_intention=is_intention)
             if objection is not None:
                 is_postable = False
                 yield objection.at(f"/postings/{index}/account")
@@ -216,7 +205,7 @@ class Book:
                 change.include(posting)
         if is_postable:
             for change in changes.values():
-                yield from change.objections()
+                yield from change.objections(is_intention=is_intention)
 
     def _write(self, posting: Posting, place: int, digest: bytes) -> PostedPosting:
         account = self._take(posting)
@@ -235,23 +224,22 @@ class Book:
     def _take(self, posting: Posting) -> AccountState:
         account = self.accounts[posting.account_id]
         account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
-        if posting.may_overdraw:
-            account.overdrawn = True  # until the entry is written: it is judged as a whole
         return account
 
     def _settle_overdrawn(self, entry: JournalEntry) -> None:
+        """An entry is judged as a whole, so an account is looked at after its last posting."""
         for posting in entry.postings:
             account = self.accounts[posting.account_id]
-            if account.overdrawn:
+            if account.overdrawn or entry.nature is not Nature.INTENTION:
                 account.overdrawn = account.is_below_floor
 
 
-def _objection_to_account(account: AccountState | None, posting: Posting) -> DomainError | None:
+def _objection_to_account(account: AccountState | None, posting: Posting, *, is_intention: bool) -> DomainError | None:
     if account is None:
         return AccountNotFound("There is no such account.", account=_wire_id(posting.account_id))
-    if account.status is AccountStatus.CLOSED:
-        return AccountClosed("The account is closed.", account=_wire_id(account.id))
-    if account.status is AccountStatus.FROZEN:
+    if is_intention and account.status is not AccountStatus.OPEN:
+        if account.status is AccountStatus.CLOSED:
+            return AccountClosed("The account is closed.", account=_wire_id(account.id))
         return AccountFrozen("The account is frozen.", account=_wire_id(account.id))
     if account.currency != posting.money.currency.code:
         return CurrencyMismatch(
@@ -263,14 +251,13 @@ def _objection_to_account(account: AccountState | None, posting: Posting) -> Dom
 class _Change:
     """What one entry does to one account, summed over its postings."""
 
-    __slots__ = ("account", "held", "may_overdraw", "pointer", "posted")
+    __slots__ = ("account", "held", "pointer", "posted")
 
     def __init__(self, account: AccountState, index: int) -> None:
         self.account = account
         self.pointer = f"/postings/{index}/account"
         self.posted = ZERO
         self.held = ZERO
-        self.may_overdraw = False
 
     def include(self, posting: Posting) -> None:
         is_normal = posting.side is self.account.normal_side
@@ -279,16 +266,15 @@ class _Change:
             self.posted = add(self.posted, amount) if is_normal else subtract(self.posted, amount)
         elif not is_normal:
             self.held = subtract(self.held, amount) if posting.releases else add(self.held, amount)
-        self.may_overdraw = self.may_overdraw or posting.may_overdraw
 
-    def objections(self) -> Iterator[DomainError]:
-        """Too little available, too much, or more than a balance can hold."""
+    def objections(self, *, is_intention: bool) -> Iterator[DomainError]:
+        """Too little available, too much, or more than a balance can hold. Limits judge intentions only."""
         account = self.account
         posted_after, held_after = add(account.posted, self.posted), add(account.held, self.held)
         available_after = subtract(posted_after, held_after)
         growth = subtract(self.posted, self.held)
-        floor, ceiling = account.min_available, account.max_available
-        if growth < 0 and floor is not None and available_after < floor and not self.may_overdraw:
+        floor, ceiling = (account.min_available, account.max_available) if is_intention else (None, None)
+        if growth < 0 and floor is not None and available_after < floor:
             yield InsufficientFunds(
                 "The account has too little available.",
                 account=_wire_id(account.id),

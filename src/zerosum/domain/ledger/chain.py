@@ -3,6 +3,7 @@
     entry digest = SHA-256("zerosum.entry.v1"   fixed fields, then free text as netstrings)
     genesis      = SHA-256("zerosum.genesis.v1" ledger id | account id)
     hash         = SHA-256("zerosum.posting.v1" hash of the account's previous posting, entry digest, own fields)
+                   SHA-256("zerosum.posting.v2" the same, and the hold) where a posting names its hold
 
 Whoever changes, drops, swaps or inserts a posting, or edits the reason or metadata of its entry, breaks every later
 link of that account. Free text goes in as netstrings (length, colon, bytes, comma), so no two different entries have
@@ -35,7 +36,7 @@ def entry_digest(entry: PostedEntry) -> bytes:
         f"{entry.ledger_id}|{entry.id}|{effective_at}|{posted_at}|{entry.entry.reverses or ''}"
         f"|{entry.fingerprint.hex()}|{entry.resource_type}|"
     )
-    texts = [entry.resource_id or "", entry.idempotency_key, entry.actor, entry.entry.reason]
+    texts = [entry.resource_id or "", entry.idempotency_key or "", entry.actor, entry.entry.reason]
     for key in sorted(entry.metadata):
         texts += (key, entry.metadata[key])
     free = b"".join([b"%d:%b," % (len(raw), raw) for raw in [text.encode() for text in texts]])
@@ -57,6 +58,8 @@ def posting_hash(
         f"{posting.account_id}|{account_version}|{place}|{posting.side}|{posting.layer}|{int(posting.releases)}"
         f"|{posting.money.amount:f}|{posting.money.currency.code}|{balance_after}|{held_after}"
     )
+    if posting.hold is not None:
+        return sha256(b"zerosum.posting.v2" + previous + digest + f"{own}|{posting.hold}".encode("ascii")).digest()
     return sha256(b"zerosum.posting.v1" + previous + digest + own.encode("ascii")).digest()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,11 +25,22 @@ EFFECTIVE_AHEAD_MAX = timedelta(minutes=5)
 """How far the clocks of callers may go before ours. What lies further ahead has not happened."""
 
 
+class Nature(StrEnum):
+    """What kind of fact an entry records, and so what may stand in its way."""
+
+    INTENTION = "intention"
+    """Somebody wants it: refused where an account is frozen or closed, or would leave its limits."""
+    RELEASE = "release"
+    """A hold ends and money is somebody's again. It was decided when the hold was placed, and nothing refuses it."""
+    OUTSIDE = "outside"
+    """It has happened elsewhere (a dispute, a chargeback): it is recorded, whatever the account is meant to hold."""
+
+
 class Posting(NamedTuple):
     """One line of a journal entry. A tuple: every payment makes two, and a frozen dataclass costs four times as much.
 
-    `releases` marks a pending posting that takes back an earlier one (the end of a hold). `may_overdraw` lets the
-    account fall below its floor: only a dispute's hold on the receiver of the money says so.
+    `releases` marks a pending posting that takes back an earlier one (the end of a hold). `hold` is the id of the hold
+    that a pending posting places or releases.
     """
 
     account_id: AccountId
@@ -36,7 +48,7 @@ class Posting(NamedTuple):
     money: Money
     layer: Layer = Layer.POSTED
     releases: bool = False
-    may_overdraw: bool = False
+    hold: UUID | None = None
 
 
 def debit(account_id: AccountId, money: Money) -> Posting:
@@ -47,19 +59,14 @@ def credit(account_id: AccountId, money: Money) -> Posting:
     return Posting(account_id, Side.CREDIT, money)
 
 
-def placed(posting: Posting, *, may_overdraw: bool = False) -> Posting:
+def placed(posting: Posting, hold: UUID) -> Posting:
     """The same line in the pending layer: the beginning of a hold."""
-    return posting._replace(layer=Layer.PENDING, may_overdraw=may_overdraw)
+    return posting._replace(layer=Layer.PENDING, hold=hold)
 
 
-def released(posting: Posting) -> Posting:
+def released(posting: Posting, hold: UUID) -> Posting:
     """The end of the hold that `placed` the same line. It has the same side, so that the two can be matched."""
-    return posting._replace(layer=Layer.PENDING, releases=True)
-
-
-def overdrawing(posting: Posting) -> Posting:
-    """The same line, though the account may not have so much."""
-    return posting._replace(may_overdraw=True)
+    return posting._replace(layer=Layer.PENDING, releases=True, hold=hold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class JournalEntry:
     effective_at: datetime | None = None
     """When it happened in the world; None means when it is posted."""
     reverses: JournalEntryId | None = None
+    nature: Nature = Nature.INTENTION
 
     def __post_init__(self) -> None:
         if not POSTINGS_MIN <= len(self.postings) <= POSTINGS_MAX:
@@ -159,7 +167,8 @@ class PostedEntry:
     effective_at: datetime
     posted_at: datetime
     actor: str
-    idempotency_key: str
+    idempotency_key: str | None
+    """None: a further entry of a command, whose first entry bears the key."""
     fingerprint: bytes
     resource_type: ResourceType
     resource_id: str | None = None

@@ -2,22 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.entry import PostedEntry
+
+
+class Event(NamedTuple):
+    """A fact, told in the transaction that makes it one.
+
+    `resource_id` is None where the resource bears the event's own id. `data` is the resource as it was at that moment;
+    None where nothing of it can change that the event's type and the entry of the same id do not tell.
+    """
+
+    id: UUID
+    type: EventType
+    resource_type: ResourceType
+    resource_id: UUID | None = None
+    data: Mapping[str, Any] | None = None
+
+
+def entry_posted(entry: PostedEntry) -> Event:
+    return Event(entry.id, EventType.JOURNAL_ENTRY_POSTED, ResourceType.JOURNAL_ENTRY)
+
+
+class Remembered(NamedTuple):
+    """What is answered again to the key of a command that has posted nothing: as it was given, not as it is now."""
+
+    resource_type: ResourceType
+    resource_id: UUID
+    content: Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class Posted:
-    """Carried out: `entry` is in the books, `resource` (a payment…) stands on it, `event` announces it."""
+    """Carried out. `entries` are in the books, `events` announce it, `resource` is what the caller is shown.
 
-    entry: PostedEntry
-    event: EventType
+    The first entry bears the command's key, and replays it; a command without entries says what is to be remembered.
+    Records that were put into the Book are written with it.
+    """
+
+    ledger_id: LedgerId
+    entries: tuple[PostedEntry, ...]
+    events: tuple[Event, ...]
     resource: Any = None
+    remembered: Remembered | None = None
+
+    @property
+    def entry(self) -> PostedEntry:
+        """The first, which bears the key. Raises LookupError for a command that posts nothing."""
+        if not self.entries:
+            raise LookupError("this command posts no entry")
+        return self.entries[0]
 
 
 @dataclass(slots=True)
@@ -30,10 +71,14 @@ class Refused:
 
 @dataclass(slots=True)
 class Replayed:
-    """The key was used before for the same request, which was posted then under this id."""
+    """The key was used before for the same request, which was posted then under this id.
+
+    `content` is the answer as it was given, of a command that has posted nothing.
+    """
 
     entry_id: UUID
     resource_type: ResourceType
+    content: Mapping[str, Any] | None = None
 
 
 Outcome = Posted | Refused

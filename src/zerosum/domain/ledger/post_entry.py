@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.outcome import Posted, entry_posted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,4 +24,4 @@ class PostEntry(LedgerCommand):
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY)
-        return Posted(posted, EventType.JOURNAL_ENTRY_POSTED)
+        return Posted(self.ledger_id, (posted,), (entry_posted(posted),))

@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from zerosum.domain.errors import AlreadyReversed, DomainError, InvalidState
-from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, render_id
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, Posting
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.outcome import Posted, entry_posted
+from zerosum.domain.ledger.records import RecordKey
+
+REVERSAL = "reversal"
+"""The kind of record that tells by which entry one was reversed. It is written as a part of that entry."""
 
 _OTHER_SIDE = {Side.DEBIT: Side.CREDIT, Side.CREDIT: Side.DEBIT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reverse(LedgerCommand):
-    """`entry` is the entry to post, as `reversal` makes it. The Book must know whether its original was reversed.
+    """`entry` is the entry to post, as `reversal` makes it. A record tells whether its original was reversed, by which.
 
     All accounts of the original are locked while it is decided, so two reversals of one entry cannot pass each other.
     """
@@ -29,6 +33,9 @@ class Reverse(LedgerCommand):
 
     def account_ids(self) -> tuple[AccountId, ...]:
         return tuple({posting.account_id for posting in self.entry.postings})
+
+    def needs(self) -> tuple[RecordKey, ...]:
+        return (RecordKey(self.ledger_id, REVERSAL, self.original_id),)
 
     def journal_entry(self) -> JournalEntry:
         return self.entry
@@ -46,11 +53,11 @@ class Reverse(LedgerCommand):
         for objection in self._reversed_before(book):
             raise objection
         posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY)
-        book.reversed[self.original_id] = posted.id
-        return Posted(posted, EventType.JOURNAL_ENTRY_POSTED)
+        book.records[self.needs()[0]] = posted.id
+        return Posted(self.ledger_id, (posted,), (entry_posted(posted),))
 
     def _reversed_before(self, book: Book) -> Iterator[DomainError]:
-        reversal_id = book.reversed.get(self.original_id)
+        reversal_id = book.records.get(self.needs()[0])
         if reversal_id is not None:
             yield AlreadyReversed(
                 "The journal entry has been reversed before.",

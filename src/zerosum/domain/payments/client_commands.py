@@ -8,7 +8,7 @@ to a book that nobody keeps. A client's account must be in the book before; maki
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
@@ -27,12 +27,14 @@ from zerosum.domain.errors import (
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import AccountStatus
-from zerosum.domain.ledger.book import Book, LedgerCommand, RecordKey
+from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.outcome import Event, Posted
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Money, render_amount, subtract
 from zerosum.domain.payments import posting_rules
 from zerosum.domain.payments.clients import (
+    CLIENT_TRANSACTION,
     ClientCommandType,
     ClientTransaction,
     ClientTransactionStatus,
@@ -60,8 +62,12 @@ class ClientCommand(LedgerCommand):
     def account_ids(self) -> tuple[AccountId, ...]:
         return (self.client_id, self.clearing_id)
 
-    def record_keys(self) -> tuple[RecordKey, ...]:
-        return ((self.ledger_id, self.tx),)
+    @property
+    def record_key(self) -> RecordKey:
+        return RecordKey(self.ledger_id, CLIENT_TRANSACTION, str(self.tx))
+
+    def needs(self) -> tuple[RecordKey, ...]:
+        return (self.record_key,)
 
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at("/client")
@@ -70,7 +76,11 @@ class ClientCommand(LedgerCommand):
         entry, after = self._ruling(book)
         posted = book.post(entry, self, posted_at, ResourceType.CLIENT_TRANSACTION, str(self.tx))
         self._write(book, after)
-        return Posted(posted, _EVENTS[after.status], after)
+        events = [Event(self.id, _EVENTS[after.status], ResourceType.CLIENT_TRANSACTION)]
+        if after.status is ClientTransactionStatus.CHARGED_BACK:
+            frozen = EventType.ACCOUNT_FROZEN
+            events.append(Event(self.further_id(1), frozen, ResourceType.ACCOUNT, self.client_id))
+        return Posted(self.ledger_id, (posted,), tuple(events), after)
 
     def carry_out(self, book: Book) -> None:
         """`decide` for a book that nobody keeps: no id, no time, no hash. Raises the first objection."""
@@ -97,7 +107,7 @@ class ClientCommand(LedgerCommand):
             raise ClientLocked("The client takes nothing more.", pointer="/client", client=self.client)
 
     def _write(self, book: Book, after: ClientTransaction) -> None:
-        book.records[self.ledger_id, self.tx] = after
+        book.records[self.record_key] = after
         if after.status is ClientTransactionStatus.CHARGED_BACK:
             book.accounts[self.client_id].status = AccountStatus.FROZEN
 
@@ -112,10 +122,15 @@ class _NewTransaction(ClientCommand):
 
     def _ruling(self, book: Book) -> tuple[JournalEntry, ClientTransaction]:
         self._check_lock(book)
-        if (self.ledger_id, self.tx) in book.records:
+        if self.record_key in book.records:
             raise TxExists("The tx id was used before.", pointer="/tx", tx=self.tx)
         after = ClientTransaction(
-            ledger_id=self.ledger_id, tx=self.tx, client=self.client, type=self.type, money=self.money
+            ledger_id=self.ledger_id,
+            tx=self.tx,
+            client=self.client,
+            type=self.type,
+            money=self.money,
+            entry_id=self.id,
         )
         return self.journal_entry(), after
 
@@ -143,9 +158,12 @@ class _AboutDeposit(ClientCommand):
     def journal_entry(self) -> JournalEntry:
         raise LookupError("what this posts depends on the deposit: ask `objections` with a book")
 
+    def _entry(self, rule: Callable[..., JournalEntry], deposit: ClientTransaction) -> JournalEntry:
+        return rule(self.client_id, self.clearing_id, deposit.money, deposit.entry_id, self.effective_at)
+
     def _deposit(self, book: Book) -> ClientTransaction:
         self._check_lock(book)
-        found: ClientTransaction | None = book.records.get((self.ledger_id, self.tx))
+        found: ClientTransaction | None = book.records.get(self.record_key)
         if found is None:
             raise TxNotFound("Nothing was carried out under this tx id.", pointer="/tx", tx=self.tx)
         if found.client != self.client:
@@ -169,7 +187,7 @@ class ClientDispute(_AboutDeposit):
             raise AlreadyDisputed("The deposit is disputed already.", pointer="/tx", tx=self.tx)
         if deposit.status is ClientTransactionStatus.CHARGED_BACK:
             raise NotDisputable("The deposit was charged back.", pointer="/tx", tx=self.tx, status=deposit.status.value)
-        entry = posting_rules.dispute(self.client_id, self.clearing_id, deposit.money, self.effective_at)
+        entry = self._entry(posting_rules.dispute, deposit)
         return entry, replace(deposit, status=ClientTransactionStatus.DISPUTED)
 
 
@@ -177,7 +195,7 @@ class ClientDispute(_AboutDeposit):
 class ClientResolve(_AboutDeposit):
     def _ruling(self, book: Book) -> tuple[JournalEntry, ClientTransaction]:
         deposit = self._disputed_deposit(book)
-        entry = posting_rules.resolve(self.client_id, self.clearing_id, deposit.money, self.effective_at)
+        entry = self._entry(posting_rules.resolve, deposit)
         return entry, replace(deposit, status=ClientTransactionStatus.RESOLVED)
 
 
@@ -197,7 +215,7 @@ class ClientChargeback(_AboutDeposit):
                 total=render_amount(account.posted),
                 total_after=render_amount(subtract(account.posted, deposit.money.amount)),
             )
-        entry = posting_rules.chargeback(self.client_id, self.clearing_id, deposit.money, self.effective_at)
+        entry = self._entry(posting_rules.chargeback, deposit)
         return entry, replace(deposit, status=ClientTransactionStatus.CHARGED_BACK)
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.money import Currency, Money
+
+CLIENT_TRANSACTION = "client_transaction"
+"""Of which kind they are among the records; each is known by its tx id, as text."""
 
 CLIENT_MAX = 65_535
 TX_MAX = 4_294_967_295
@@ -54,11 +58,16 @@ class ClientTransactionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientTransaction:
-    """A deposit or withdrawal that was carried out. Whoever changes its status puts another in its place."""
+    """A deposit or withdrawal that was carried out. Whoever changes its status puts another in its place.
+
+    `entry_id` is the journal entry that carried it out. What a dispute holds is named after it: of one deposit there
+    is one open dispute at most.
+    """
 
     ledger_id: LedgerId
     tx: int
     client: int
     type: ClientTransactionType
     money: Money
+    entry_id: UUID
     status: ClientTransactionStatus = ClientTransactionStatus.CARRIED_OUT

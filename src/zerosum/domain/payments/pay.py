@@ -10,10 +10,11 @@ from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.outcome import Event, Posted
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Money
 from zerosum.domain.payments import posting_rules
-from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentStatus, PaymentType
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PAYMENT, Payment, PaymentStatus, PaymentType
 
 _POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
 _RULES = {
@@ -64,4 +65,7 @@ class Pay(LedgerCommand):
             reference=self.reference,
             description=self.description,
         )
-        return Posted(posted, EventType.PAYMENT_SUCCEEDED, payment)
+        book.records[RecordKey(self.ledger_id, PAYMENT, self.id)] = payment
+        return Posted(
+            self.ledger_id, (posted,), (Event(self.id, EventType.PAYMENT_SUCCEEDED, ResourceType.PAYMENT),), payment
+        )

@@ -28,6 +28,9 @@ class PaymentStatus(StrEnum):
     CHARGED_BACK = "charged_back"
 
 
+PAYMENT = "payment"
+"""Of which kind payments are among the records."""
+
 INTERNAL_PROCESSOR = "internal"
 """Settles at once, in the books themselves."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from zerosum.domain.identifiers import AccountId
-from zerosum.domain.ledger.entry import JournalEntry, credit, debit, overdrawing, placed, released
+from zerosum.domain.ledger.entry import JournalEntry, Nature, credit, debit, placed, released
 from zerosum.domain.money import Money
 
 
@@ -24,18 +25,26 @@ def withdrawal(payer: AccountId, clearing: AccountId, money: Money, effective_at
     return JournalEntry("withdrawal", (debit(payer, money), credit(clearing, money)), effective_at)
 
 
-def dispute(payee: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
+def dispute(
+    payee: AccountId, clearing: AccountId, money: Money, hold: UUID, effective_at: datetime | None
+) -> JournalEntry:
     """The payer's bank questions a deposit: what the payee got is held, even where he has spent it."""
-    held = (placed(debit(payee, money), may_overdraw=True), placed(credit(clearing, money)))
-    return JournalEntry("dispute", held, effective_at)
+    held = (placed(debit(payee, money), hold), placed(credit(clearing, money), hold))
+    return JournalEntry("dispute", held, effective_at, nature=Nature.OUTSIDE)
 
 
-def resolve(payee: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
+def resolve(
+    payee: AccountId, clearing: AccountId, money: Money, hold: UUID, effective_at: datetime | None
+) -> JournalEntry:
     """The dispute ends for the payee: what was held is his again."""
-    return JournalEntry("resolve", (released(debit(payee, money)), released(credit(clearing, money))), effective_at)
+    freed = (released(debit(payee, money), hold), released(credit(clearing, money), hold))
+    return JournalEntry("resolve", freed, effective_at, nature=Nature.RELEASE)
 
 
-def chargeback(payee: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
+def chargeback(
+    payee: AccountId, clearing: AccountId, money: Money, hold: UUID, effective_at: datetime | None
+) -> JournalEntry:
     """The dispute ends against the payee: the hold is released and the money goes back, though he may owe it then."""
-    hold = (released(debit(payee, money)), released(credit(clearing, money)))
-    return JournalEntry("chargeback", (*hold, overdrawing(debit(payee, money)), credit(clearing, money)), effective_at)
+    freed = (released(debit(payee, money), hold), released(credit(clearing, money), hold))
+    taken = (debit(payee, money), credit(clearing, money))
+    return JournalEntry("chargeback", (*freed, *taken), effective_at, nature=Nature.OUTSIDE)

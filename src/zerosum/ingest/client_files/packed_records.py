@@ -12,12 +12,14 @@ import secrets
 from array import array
 from collections.abc import Iterator, MutableMapping
 from decimal import Decimal
+from uuid import UUID
 
 from zerosum.domain.identifiers import LedgerId
-from zerosum.domain.ledger.book import RecordKey
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import EXACT, Money
 from zerosum.domain.payments.clients import (
     CLIENT_CURRENCY,
+    CLIENT_TRANSACTION,
     ClientTransaction,
     ClientTransactionStatus,
     ClientTransactionType,
@@ -33,6 +35,14 @@ _SPREAD = 0x9E37_79B9_7F4A_7C15
 """2^64 divided by the golden ratio: ids that come in order get homes far from each other, whatever the factor is."""
 _WORD_MASK = (1 << 64) - 1
 _PLAIN_UNITS_MAX = 1 << 62
+
+
+NO_ENTRY = UUID(int=0)
+"""Nobody keeps the journal of a client file's book."""
+
+
+def _tx(key: RecordKey) -> int:
+    return int(str(key.id))
 
 
 class PackedRecords(MutableMapping[RecordKey, ClientTransaction]):
@@ -53,13 +63,14 @@ class PackedRecords(MutableMapping[RecordKey, ClientTransaction]):
     def __iter__(self) -> Iterator[RecordKey]:
         for place in range(0, len(self._slots), 2):
             if self._slots[place]:
-                yield self._ledger_id, self._slots[place] & _TX_MASK
+                yield RecordKey(self._ledger_id, CLIENT_TRANSACTION, str(self._slots[place] & _TX_MASK))
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, tuple) and self._slots[self._place_of(key[1])] != 0
+        return isinstance(key, RecordKey) and self._slots[self._place_of(_tx(key))] != 0
 
     def __getitem__(self, key: RecordKey) -> ClientTransaction:
-        place = self._place_of(key[1])
+        tx = _tx(key)
+        place = self._place_of(tx)
         word, units = self._slots[place], self._slots[place + 1]
         if not word:
             raise KeyError(key)
@@ -67,19 +78,21 @@ class PackedRecords(MutableMapping[RecordKey, ClientTransaction]):
             units = self._huge[-1 - units]
         return ClientTransaction(
             ledger_id=self._ledger_id,
-            tx=key[1],
+            tx=tx,
             client=(word >> _CLIENT_SHIFT) & _CLIENT_MASK,
             type=_TYPES[(word >> _TYPE_SHIFT) & 3],
             money=Money(Decimal(units).scaleb(-PLACES, EXACT), CLIENT_CURRENCY),
             status=_STATUSES[(word >> _STATUS_SHIFT) & 3],
+            entry_id=NO_ENTRY,
         )
 
     def __setitem__(self, key: RecordKey, record: ClientTransaction) -> None:
-        place = self._place_of(key[1])
+        tx = _tx(key)
+        place = self._place_of(tx)
         if not self._slots[place]:
             if self._count * 10 >= 7 << self._bits:
                 self._grow()
-                place = self._place_of(key[1])
+                place = self._place_of(tx)
             self._count += 1
             self._slots[place + 1] = self._packed_units(record.money.amount)
         self._slots[place] = (
@@ -87,7 +100,7 @@ class PackedRecords(MutableMapping[RecordKey, ClientTransaction]):
             | _STATUSES.index(record.status) << _STATUS_SHIFT
             | _TYPES.index(record.type) << _TYPE_SHIFT
             | record.client << _CLIENT_SHIFT
-            | key[1]
+            | tx
         )
 
     def __delitem__(self, key: RecordKey) -> None:

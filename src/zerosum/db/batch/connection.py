@@ -1,0 +1,119 @@
+"""One lane's connection: a session of its own, its settings, its transaction.
+
+It speaks asyncpg directly: this is the one hot path, and an ORM or a query builder would cost more here than the
+database does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+
+from zerosum.db.batch.loading import Loader
+from zerosum.db.batch.registered import RECORD_SETS
+from zerosum.db.database_url import DatabaseUrl
+from zerosum.db.errors import CommitOutcomeUnknown, CommitRefused, FailureKind, classify
+from zerosum.db.sessions import LIMITS, open_kept_session
+
+# A batch always finds its rows by key. The planner is not to think otherwise, whatever the statistics of a young table
+# say; and a generic plan is kept, so that a batch of one does not pay for planning.
+LANE_SETTINGS = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
+    "enable_memoize": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "statement_timeout": "10s",
+    **LIMITS,
+    # Longer than a batch of another process takes. Whose accounts or keys cannot be had by then is tried apart.
+    "lock_timeout": "1s",
+}
+
+LOCK_TIMEOUT_APART = "20ms"
+
+
+class BatchConnection:
+    """One lane's own connection. Not shared, never pooled; thrown away after any error."""
+
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self._connection = connection
+        self._prepared: dict[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]] = {}
+        self._batches = 0
+        self.loader = Loader(self.fetch, RECORD_SETS, is_locking=True)
+        self._has_lost_standby = False
+        connection.add_log_listener(self._listen)
+
+    def _listen(self, _: object, message: asyncpg.PostgresLogMessage) -> None:
+        # PostgreSQL reports a COMMIT whose wait for its standby was cancelled as a success with this warning. The
+        # payment may vanish at a fail-over, so it must not be acknowledged.
+        if message.sqlstate == "01000" and "synchronous replication" in (message.message or ""):
+            self._has_lost_standby = True
+
+    @classmethod
+    async def open(cls, url: str, connect_seconds_max: float) -> Self:
+        """Raises SessionNotKept behind a pooler that would forget statements, and what connecting raises."""
+        return cls(
+            await open_kept_session(
+                DatabaseUrl.parse(url),
+                LANE_SETTINGS,
+                seconds_max=connect_seconds_max,
+                application_name="zerosum lane",
+            )
+        )
+
+    async def begin(self, ledger_ids: Iterable[UUID], *, is_impatient: bool = False) -> None:
+        """Open a transaction that sees exactly these ledgers. The settings die with the transaction."""
+        self._batches += 1
+        if self._batches.bit_count() == 1:
+            # Plans made while the tables were still empty are thrown away as they grow: after batch 1, 2, 4, 8…
+            await self._connection.execute("discard plans")
+        ledgers = ",".join(map(str, ledger_ids))  # UUIDs only: nothing to escape
+        limit = f", set_config('lock_timeout', '{LOCK_TIMEOUT_APART}', true)" if is_impatient else ""
+        await self._connection.execute(f"begin; select set_config('zerosum.ledgers', '{{{ledgers}}}', true){limit}")
+
+    async def commit(self, seconds_max: float) -> None:
+        """Commit, and never cancel it: a cancelled COMMIT may still happen.
+
+        Raises CommitOutcomeUnknown when the reply does not come. Other errors mean that it was refused. So does
+        CommitRefused: PostgreSQL answers the COMMIT of a transaction that has failed with ROLLBACK, without an error.
+        """
+        sent = asyncio.ensure_future(self._connection.execute("commit"))
+        await asyncio.wait({sent}, timeout=seconds_max)
+        if not sent.done():
+            self.terminate()
+        try:
+            tag = await sent
+        except Exception as error:
+            if classify(error) is FailureKind.CONNECTION:
+                raise CommitOutcomeUnknown from error
+            raise
+        if tag != "COMMIT":
+            raise CommitRefused(f"the COMMIT was answered with {tag}")
+        if self._has_lost_standby:
+            raise CommitOutcomeUnknown("the wait for the synchronous standby was cancelled")
+
+    async def rollback(self) -> None:
+        await self._connection.execute("rollback")
+
+    @property
+    def is_closed(self) -> bool:
+        return self._connection.is_closed()
+
+    def terminate(self) -> None:
+        """Drop the connection at once, whatever it is doing."""
+        self._connection.terminate()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        prepared = self._prepared.get(statement)
+        if prepared is None:
+            prepared = self._prepared[statement] = await self._connection.prepare(statement)
+        return await prepared.fetch(*arguments)

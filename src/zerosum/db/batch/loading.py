@@ -1,0 +1,188 @@
+"""What a batch knows before it decides: accounts, used keys, records. Locked for real runs, looked at for dry ones.
+
+Each statement looks up what it wants by ledger and key: row-level security lets a batch see all ledgers in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.batch.record_sets import RecordSet
+from zerosum.db.batch.registered import RECORD_SETS
+from zerosum.domain.identifiers import AccountId, LedgerId
+from zerosum.domain.ledger.account import AccountState, AccountStatus, Side
+from zerosum.domain.ledger.records import RecordKey
+
+Fetch = Callable[..., Awaitable[Sequence[Any]]]
+
+Key = tuple[UUID, str]
+"""A ledger and an idempotency key of its own."""
+
+AccountKey = tuple[UUID, UUID]
+"""A ledger and an account of its own."""
+
+FIND_ACCOUNTS = """
+select account.ledger_id, account.id, currency, type, status, min_available::text, max_available::text,
+       posted_debits::text, posted_credits::text, held::text, version, head, overdrawn, last_posted_at, account.xmin
+from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
+join accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
+order by account.id
+"""
+LOCK_ACCOUNTS = FIND_ACCOUNTS + "for no key update of account"
+LOCK_FREE_ACCOUNTS = LOCK_ACCOUNTS + " skip locked"
+
+FIND_VERSIONS = """
+select account.ledger_id, account.id, account.version
+from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
+join accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
+"""
+
+FIND_USED_KEYS = """
+select wanted.place
+from unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
+where (select true from journal_entries entry
+       where entry.ledger_id = wanted.ledger_id and entry.idempotency_key = wanted.idempotency_key)
+   or (select true from refusals refusal
+       where refusal.ledger_id = wanted.ledger_id and refusal.idempotency_key = wanted.idempotency_key)
+   or (select true from answers answer
+       where answer.ledger_id = wanted.ledger_id and answer.idempotency_key = wanted.idempotency_key)
+"""
+
+# Run only for keys that were found, which is rare. What was carried out wins over a refusal that raced it.
+DESCRIBE_USED_KEYS = """
+select wanted.place, entry.fingerprint, entry.id, entry.resource_type, entry.resource_id, null as problem,
+       entry.posted_at, null as content
+from unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
+join journal_entries entry using (ledger_id, idempotency_key)
+union all
+select wanted.place, answer.fingerprint, answer.resource_id, answer.resource_type, null, null,
+       answer.created_at, answer.content::text
+from unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
+join answers answer using (ledger_id, idempotency_key)
+union all
+select wanted.place, refusal.fingerprint, null, null, null, refusal.problem::text, refusal.created_at, null
+from unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
+join refusals refusal using (ledger_id, idempotency_key)
+order by problem nulls last
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedKey:
+    """What became of a key: what was carried out under it, or the problem with which it was refused.
+
+    `resource_id` is the entry's id where an entry bears the key; else `content` is the answer as it was given.
+    `own_id` is that of the resource, where it is another than the entry's.
+    """
+
+    fingerprint: bytes
+    resource_id: UUID | None
+    resource_type: str | None
+    own_id: str | None
+    problem: dict[str, Any] | None
+    created_at: datetime
+    content: dict[str, Any] | None = None
+
+
+class Loader:
+    """`is_locking` as for deciding; otherwise as for a dry run, which writes nothing and keeps nobody waiting."""
+
+    def __init__(self, fetch: Fetch, record_sets: Mapping[str, RecordSet], *, is_locking: bool) -> None:
+        self._fetch = fetch
+        self._record_sets = record_sets
+        self._is_locking = is_locking
+
+    async def accounts(self, wanted: Collection[AccountKey], *, skip_locked: bool = False) -> list[AccountState]:
+        """In the order of their ids, so that no two batches can deadlock.
+
+        Unknown accounts are left out, and with `skip_locked` those that another transaction holds.
+        """
+        statement = FIND_ACCOUNTS if not self._is_locking else LOCK_FREE_ACCOUNTS if skip_locked else LOCK_ACCOUNTS
+        rows = await self._fetch(statement, [ledger for ledger, _ in wanted], [account for _, account in wanted])
+        return [account_state(row) for row in rows]
+
+    async def versions(self, wanted: Collection[AccountKey]) -> dict[AccountKey, int]:
+        """Of those that there are, locked or not."""
+        rows = await self._fetch(FIND_VERSIONS, [ledger for ledger, _ in wanted], [account for _, account in wanted])
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    async def used_keys(self, wanted: Sequence[Key]) -> dict[Key, UsedKey]:
+        """Which keys were used before, and for what. Asked with the locks held, so that the answer stays true."""
+        arguments = [ledger for ledger, _ in wanted], [key for _, key in wanted]
+        if not await self._fetch(FIND_USED_KEYS, *arguments):
+            return {}
+        rows = await self._fetch(DESCRIBE_USED_KEYS, *arguments)
+        return {wanted[row[0] - 1]: _used_key(row) for row in reversed(rows)}
+
+    async def records(self, wanted: Iterable[RecordKey]) -> dict[RecordKey, Any]:
+        """Those that there are. Kind by kind, and in each by key: one order for everybody."""
+        by_kind: dict[str, list[RecordKey]] = {}
+        for key in wanted:
+            by_kind.setdefault(key.kind, []).append(key)
+        found: dict[RecordKey, Any] = {}
+        for kind in sorted(by_kind):
+            keys, record_set = by_kind[kind], self._record_sets[kind]
+            statement = record_set.find_statement(locked=self._is_locking)
+            rows = await self._fetch(statement, [key.ledger_id for key in keys], [key.id for key in keys])
+            found |= {keys[row[0] - 1]: record_set.read(row[1:]) for row in rows}
+        return found
+
+
+def unlocked_loader(connection: AsyncConnection) -> Loader:
+    """For looking: what it finds may have changed a moment later."""
+
+    async def fetch(statement: str, *arguments: Any) -> Sequence[Any]:
+        return (await connection.exec_driver_sql(statement, arguments)).all()
+
+    return Loader(fetch, RECORD_SETS, is_locking=False)
+
+
+def _used_key(row: Sequence[Any]) -> UsedKey:
+    return UsedKey(
+        fingerprint=row[1],
+        resource_id=row[2],
+        resource_type=row[3],
+        own_id=row[4],
+        problem=None if row[5] is None else json.loads(row[5]),
+        created_at=row[6],
+        content=None if row[7] is None else json.loads(row[7]),
+    )
+
+
+_NORMAL_SIDES = {
+    "asset": Side.DEBIT,
+    "expense": Side.DEBIT,
+    "liability": Side.CREDIT,
+    "equity": Side.CREDIT,
+    "revenue": Side.CREDIT,
+}
+_STATUSES = {status.value: status for status in AccountStatus}
+
+
+def account_state(row: Sequence[Any]) -> AccountState:
+    floor, ceiling = row[5], row[6]
+    return AccountState(
+        ledger_id=LedgerId(row[0]),
+        id=AccountId(row[1]),
+        currency=row[2],
+        normal_side=_NORMAL_SIDES[row[3]],
+        status=_STATUSES[row[4]],
+        min_available=None if floor is None else Decimal(floor),
+        max_available=None if ceiling is None else Decimal(ceiling),
+        posted_debits=Decimal(row[7]),
+        posted_credits=Decimal(row[8]),
+        held=Decimal(row[9]),
+        version=row[10],
+        head=row[11],
+        overdrawn=row[12],
+        last_posted_at=row[13],
+        row_version=row[14],
+    )

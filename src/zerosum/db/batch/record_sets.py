@@ -1,0 +1,107 @@
+"""Record sets: how records of one kind lie in a table, and the statements that follow from it.
+
+A noun registers its set in `registered.py`, and what finds, locks, inserts and updates its records is generated here:
+neither the lane nor the loader nor the write statement knows which kinds there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zerosum.domain.ledger.records import RecordKey
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """`type` is that of the array it travels in. Amounts travel as text, which beats the Decimal codec."""
+
+    name: str
+    type: str
+    value: Callable[[Any], Any] = lambda record: record
+    cast: str = ""
+
+    @property
+    def given(self) -> str:
+        return f"{self.name}::{self.cast}" if self.cast else self.name
+
+    @property
+    def read(self) -> str:
+        return f"found.{self.name}::text" if self.cast else f"found.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSet:
+    """`columns` begin with that by which a record is known in its ledger. `changing` may be updated, nothing else.
+
+    `read` makes the record of a row of the ledger's id and all columns. Each ledger's records are its own: its id is
+    part of every condition, since row-level security lets a batch see all the ledgers that are in it.
+    """
+
+    kind: str
+    table: str
+    columns: tuple[Column, ...]
+    changing: tuple[str, ...]
+    read: Callable[[Sequence[Any]], Any]
+    is_stored: bool = True
+    """Whether it has rows of its own: the others are written as a part of something else, whose lock is theirs."""
+
+    def find_statement(self, *, locked: bool) -> str:
+        """In the order of their keys, so that no two batches wait for each other crosswise."""
+        key = self.columns[0]
+        lock = " for no key update of found" if locked and self.is_stored else ""
+        return f"""
+            select wanted.place, found.ledger_id, {", ".join(column.read for column in self.columns)}
+            from unnest($1::uuid[], $2::{key.type}[]) with ordinality as wanted(ledger_id, id, place)
+            join {self.table} found
+              on found.ledger_id = wanted.ledger_id and found.{key.name} = wanted.id{_cast(key)}
+            order by found.ledger_id, found.{key.name}{lock}
+        """  # noqa: S608 - made of constants only
+
+    def insert_clause(self, numbers: Iterator[int]) -> str:
+        names = ["ledger_id", *(column.name for column in self.columns)]
+        types = ["uuid", *(column.type for column in self.columns)]
+        arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in types)
+        return f"""
+            insert into {self.table} ({", ".join(names)})
+            select ledger_id, {", ".join(column.given for column in self.columns)}
+            from unnest({arrays}) as made({", ".join(names)})
+        """  # noqa: S608 - made of constants only
+
+    def update_statement(self) -> str:
+        key = self.columns[0]
+        changing = self._changing_columns()
+        names = ", ".join(["ledger_id", "id", *(column.name for column in changing)])
+        arrays = ", ".join(
+            f"${number}::{kind}[]"
+            for number, kind in enumerate(["uuid", key.type, *(column.type for column in changing)], start=1)
+        )
+        settings = ", ".join(f"{column.name} = changed.{column.given}" for column in changing)
+        return f"""
+            update {self.table} found set {settings}
+            from unnest({arrays}) as changed({names})
+            where found.ledger_id = changed.ledger_id and found.{key.name} = changed.id{_cast(key)}
+        """  # noqa: S608 - made of constants only
+
+    def inserted(self, keys: Sequence[RecordKey], records: Sequence[Any]) -> list[list[Any]]:
+        """The arguments of `insert_clause`, column by column."""
+        return [
+            [key.ledger_id for key in keys],
+            *([column.value(record) for record in records] for column in self.columns),
+        ]
+
+    def updated(self, keys: Sequence[RecordKey], records: Sequence[Any]) -> list[list[Any]]:
+        """The arguments of `update_statement`."""
+        return [
+            [key.ledger_id for key in keys],
+            [self.columns[0].value(record) for record in records],
+            *([column.value(record) for record in records] for column in self._changing_columns()),
+        ]
+
+    def _changing_columns(self) -> list[Column]:
+        return [column for column in self.columns if column.name in self.changing]
+
+
+def _cast(column: Column) -> str:
+    return f"::{column.cast}" if column.cast else ""

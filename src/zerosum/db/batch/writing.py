@@ -1,0 +1,304 @@
+"""What a batch writes: journal entries with their postings, events, refusals, answers, records, settings of accounts.
+
+Everything is set-wise (`unnest` of arrays; COPY is refused under row-level security). Amounts travel as text, which
+beats the Decimal codec. Balances follow from the postings: the guard derives them (`guards.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from zerosum.db.batch.loading import Fetch
+from zerosum.db.batch.registered import RECORD_SETS
+from zerosum.domain.events import ResourceType
+from zerosum.domain.ledger.account import AccountState, Layer, Side
+from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
+from zerosum.domain.ledger.outcome import Event, Posted
+from zerosum.domain.ledger.records import ChangedRecords, RecordKey
+from zerosum.domain.money import render_amount
+
+# What the columns are called and which type they have, in the order in which they are sent.
+ENTRY_COLUMNS = {
+    "ledger_id": "uuid",
+    "id": "uuid",
+    "effective_at": "timestamptz",
+    "idempotency_key": "text",
+    "fingerprint": "bytea",
+    "resource_type": "text",
+    "resource_id": "text",
+    "reason": "text",
+    "actor": "text",
+    "reverses": "uuid",
+    "metadata": "jsonb",
+}
+POSTING_COLUMNS = {
+    "ledger_id": "uuid",
+    "account_id": "uuid",
+    "account_version": "bigint",
+    "entry_id": "uuid",
+    "effective_at": "timestamptz",
+    "place": "smallint",
+    "is_debit": "bool",
+    "is_pending": "bool",
+    "releases": "bool",
+    "hold_id": "uuid",
+    "currency": "text",
+    "amount": "text",
+    "balance_after": "text",
+    "held_after": "text",
+    "hash": "bytea",
+}
+EVENT_COLUMNS = {
+    "ledger_id": "uuid",
+    "id": "uuid",
+    "type": "text",
+    "resource_type": "text",
+    "resource_id": "uuid",
+    "data": "jsonb",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """A definite refusal, to be kept under its key."""
+
+    ledger_id: UUID
+    idempotency_key: str
+    fingerprint: bytes
+    problem: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """What was answered to a command that has posted nothing: there is no entry to remember its key."""
+
+    ledger_id: UUID
+    idempotency_key: str
+    fingerprint: bytes
+    resource_type: ResourceType
+    resource_id: UUID
+    content: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class NewRows:
+    """What a batch does to the database, besides the account states and records in its Book."""
+
+    posted: list[Posted] = field(default_factory=list)
+    answers: list[AnswerRow] = field(default_factory=list)
+    refusals: list[RefusalRow] = field(default_factory=list)
+
+
+def _rows(name: str, columns: Mapping[str, str], numbers: count[int]) -> str:
+    arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in columns.values())
+    return f"unnest({arrays}) as {name}({', '.join(columns)})"
+
+
+@cache
+def write_statement(kinds: tuple[str, ...]) -> str:
+    """All that a batch inserts, in one statement. `$1` is the moment of posting, `kinds` are those of new records.
+
+    It gives the transaction's number, by which the rows it has changed are known again.
+    """
+    numbers = count(2)
+    clauses = [
+        f"""new_entries as (
+            insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
+                                         resource_type, resource_id, reason, actor, reverses, metadata)
+            select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint,
+                   resource_type, resource_id, reason, actor, reverses, metadata
+            from {_rows("entry", ENTRY_COLUMNS, numbers)}
+        )""",  # noqa: S608 - made of constants only
+        f"""new_postings as (
+            insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place,
+                                  side, layer, releases, hold_id, currency, amount, balance_after, held_after, hash)
+            select ledger_id, account_id, account_version, entry_id, coalesce(effective_at, $1), $1, place,
+                   case when is_debit then 'd' else 'c' end::"char",
+                   case when is_pending then 'h' else 'p' end::"char",
+                   releases, hold_id, currency, amount::numeric, balance_after::numeric, held_after::numeric, hash
+            from {_rows("posting", POSTING_COLUMNS, numbers)}
+        )""",  # noqa: S608 - made of constants only
+        f"""new_events as (
+            insert into events (ledger_id, id, created_at, type, resource_type, resource_id, data)
+            select ledger_id, id, $1, type, resource_type, resource_id, data
+            from {_rows("event", EVENT_COLUMNS, numbers)}
+        )""",  # noqa: S608 - made of constants only
+    ]
+    clauses += [f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers)})" for kind in kinds]
+    return f"with {', '.join(clauses)} select pg_current_xact_id()::xid"
+
+
+WRITE_REFUSALS = """
+insert into refusals (ledger_id, idempotency_key, fingerprint, problem, created_at)
+select ledger_id, idempotency_key, fingerprint, problem, $1
+from unnest($2::uuid[], $3::text[], $4::bytea[], $5::jsonb[])
+    as refusal(ledger_id, idempotency_key, fingerprint, problem)
+"""
+
+WRITE_ANSWERS = """
+insert into answers (ledger_id, idempotency_key, fingerprint, resource_type, resource_id, content, created_at)
+select ledger_id, idempotency_key, fingerprint, resource_type, resource_id, content, $1
+from unnest($2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::uuid[], $7::jsonb[])
+    as answer(ledger_id, idempotency_key, fingerprint, resource_type, resource_id, content)
+"""
+
+# Before the postings: they may take an account below its floor by right only when its row says so already. Whether it
+# is so afterwards the guard settles.
+SET_ACCOUNTS = """
+update accounts account
+set status = changed.status,
+    overdrawn = changed.overdrawn or (account.overdrawn and account.version <> changed.version),
+    min_available = changed.min_available::numeric, max_available = changed.max_available::numeric
+from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::bool[], $6::text[], $7::text[])
+    as changed(ledger_id, id, version, status, overdrawn, min_available, max_available)
+where account.ledger_id = changed.ledger_id and account.id = changed.id
+"""
+
+
+async def write_batch(
+    fetch: Fetch, rows: NewRows, changed: Sequence[AccountState], records: ChangedRecords, posted_at: datetime
+) -> int | None:
+    """Write it all. `changed` are the accounts whose settings have changed, status and limits and what follows.
+
+    Gives the number of the transaction where entries were written. One order for everybody (by key, by id): two
+    batches that share keys must not wait for each other crosswise on a unique index.
+    """
+    if changed:
+        await fetch(SET_ACCOUNTS, *_settings(sorted(changed, key=lambda account: account.id)))
+    made, updated = _stored(records)
+    number: int | None = None
+    if rows.posted or made:
+        rows.posted.sort(key=_order)
+        arguments = _columns(rows.posted)
+        for kind in sorted(made):
+            arguments += RECORD_SETS[kind].inserted(*_sorted(made[kind]))
+        number = (await fetch(write_statement(tuple(sorted(made))), posted_at, *arguments))[0][0]
+    for kind in sorted(updated):
+        await fetch(RECORD_SETS[kind].update_statement(), *RECORD_SETS[kind].updated(*_sorted(updated[kind])))
+    if rows.answers:
+        rows.answers.sort(key=lambda row: row.idempotency_key)
+        await fetch(WRITE_ANSWERS, posted_at, *_answer_columns(rows.answers))
+    if rows.refusals:
+        rows.refusals.sort(key=lambda row: row.idempotency_key)
+        await fetch(WRITE_REFUSALS, posted_at, *_refusal_columns(rows.refusals))
+    return number
+
+
+def _order(outcome: Posted) -> str:
+    return (outcome.entries[0].idempotency_key or "") if outcome.entries else ""
+
+
+ByKind = dict[str, dict[RecordKey, Any]]
+
+
+def _stored(records: ChangedRecords) -> tuple[ByKind, ByKind]:
+    """The records to insert and those to update, by kind."""
+    made: ByKind = {}
+    updated: ByKind = {}
+    for key, record in records.changed.items():
+        if RECORD_SETS[key.kind].is_stored:
+            (updated if key in records.found else made).setdefault(key.kind, {})[key] = record
+    return made, updated
+
+
+def _sorted(records: Mapping[RecordKey, Any]) -> tuple[list[RecordKey], list[Any]]:
+    keys = sorted(records, key=lambda key: str(key.id))
+    return keys, [records[key] for key in keys]
+
+
+def _columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
+    """The arguments of the write statement after the first, column by column, but for those of records."""
+    entries = [entry for outcome in outcomes for entry in outcome.entries]
+    return [
+        *_transposed([_entry_row(entry) for entry in entries], ENTRY_COLUMNS),
+        *_transposed([_posting_row(entry, line) for entry in entries for line in entry.postings], POSTING_COLUMNS),
+        *_transposed([_event_row(outcome, event) for outcome in outcomes for event in outcome.events], EVENT_COLUMNS),
+    ]
+
+
+def _transposed(rows: Sequence[tuple[Any, ...]], columns: Mapping[str, str]) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * len(columns)
+
+
+def _entry_row(entry: PostedEntry) -> tuple[Any, ...]:
+    return (
+        entry.ledger_id,
+        entry.id,
+        entry.entry.effective_at,
+        entry.idempotency_key,
+        entry.fingerprint,
+        entry.resource_type,
+        entry.resource_id,
+        entry.entry.reason,
+        entry.actor,
+        entry.entry.reverses,
+        json.dumps(dict(entry.metadata)) if entry.metadata else None,
+    )
+
+
+def _posting_row(entry: PostedEntry, line: PostedPosting) -> tuple[Any, ...]:
+    posting = line.posting
+    return (
+        entry.ledger_id,
+        posting.account_id,
+        line.account_version,
+        entry.id,
+        entry.entry.effective_at,
+        line.place,
+        posting.side is Side.DEBIT,
+        posting.layer is Layer.PENDING,
+        posting.releases,
+        posting.hold,
+        posting.money.currency.code,
+        render_amount(posting.money.amount),
+        render_amount(line.balance_after),
+        render_amount(line.held_after),
+        line.hash,
+    )
+
+
+def _event_row(outcome: Posted, event: Event) -> tuple[Any, ...]:
+    data = None if event.data is None else json.dumps(dict(event.data))
+    return outcome.ledger_id, event.id, event.type, event.resource_type, event.resource_id, data
+
+
+def _settings(accounts: Sequence[AccountState]) -> list[list[Any]]:
+    def limit(value: Any) -> str | None:
+        return None if value is None else render_amount(value)
+
+    return [
+        [account.ledger_id for account in accounts],
+        [account.id for account in accounts],
+        [account.version for account in accounts],
+        [account.status.value for account in accounts],
+        [account.overdrawn for account in accounts],
+        [limit(account.min_available) for account in accounts],
+        [limit(account.max_available) for account in accounts],
+    ]
+
+
+def _answer_columns(answers: Sequence[AnswerRow]) -> list[list[Any]]:
+    return [
+        [row.ledger_id for row in answers],
+        [row.idempotency_key for row in answers],
+        [row.fingerprint for row in answers],
+        [row.resource_type.value for row in answers],
+        [row.resource_id for row in answers],
+        [json.dumps(dict(row.content)) for row in answers],
+    ]
+
+
+def _refusal_columns(refusals: Sequence[RefusalRow]) -> list[list[Any]]:
+    return [
+        [row.ledger_id for row in refusals],
+        [row.idempotency_key for row in refusals],
+        [row.fingerprint for row in refusals],
+        [json.dumps(row.problem) for row in refusals],
+    ]

@@ -1,0 +1,50 @@
+"""Records: what commands must remember besides balances, such as payments and the transactions of clients.
+
+The Book knows nothing of what is in them. A kind is a word that is registered once, with its columns, where records are
+stored; a record is immutable, and whoever changes one puts another in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from zerosum.domain.identifiers import LedgerId
+
+
+class RecordKey(NamedTuple):
+    """A record of one ledger: of which kind it is, and the id or text by which it is known there."""
+
+    ledger_id: LedgerId
+    kind: str
+    id: UUID | str
+
+
+Records = MutableMapping[RecordKey, Any]
+
+
+class ChangedRecords(MutableMapping[RecordKey, Any]):
+    """Records as they were found, and over them what has been put in their place since."""
+
+    __slots__ = ("changed", "found")
+
+    def __init__(self, found: Mapping[RecordKey, Any]) -> None:
+        self.found = found
+        self.changed: dict[RecordKey, Any] = {}
+
+    def __getitem__(self, key: RecordKey) -> Any:
+        return self.changed[key] if key in self.changed else self.found[key]
+
+    def __setitem__(self, key: RecordKey, record: Any) -> None:
+        self.changed[key] = record
+
+    def __delitem__(self, key: RecordKey) -> None:
+        del self.changed[key]
+
+    def __iter__(self) -> Iterator[RecordKey]:
+        yield from self.found
+        yield from (key for key in self.changed if key not in self.found)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
