@@ -53,9 +53,12 @@ async def test_64_callers_in_two_processes_drain_an_account_to_exactly_zero(
 async def test_50_callers_with_one_key_make_one_payment(
     ground: Ground, test_database: TestDatabase, superuser: Superuser
 ) -> None:
-    source, target = await ground.open(2, floor=None)
+    """The payer has just enough for one: whoever is judged without knowing of the first would be refused."""
+    [mint] = await ground.open(1, floor=None)
+    source, target = await ground.open(2)
     connect = connecting(test_database.service_dsn)
     async with running_committer(connect, lanes=2) as one, running_committer(connect) as other:
+        await one.carry_out(ground.transfer(mint, source, "5.00"))
         answers = await asyncio.gather(
             *(
                 (one, other)[index % 2].carry_out(ground.transfer(source, target, "5.00", "the-one-key"))
