@@ -52,7 +52,5 @@ def plant(name: str, kind: str, file: str, old: str, new: str, *tests: str) -> P
 
 def _pattern(old: str) -> re.Pattern[str]:
     """The same words and signs, with any white space between them, and a comma before what closes a bracket."""
-    pieces = [
-        (r",?\s*" if sign in CLOSING else "") + re.escape(sign) for sign in re.findall(r"\w+|[^\w\s]", old)
-    ]
+    pieces = [(r",?\s*" if sign in CLOSING else "") + re.escape(sign) for sign in re.findall(r"\w+|[^\w\s]", old)]
     return re.compile(r"\s*".join(pieces))

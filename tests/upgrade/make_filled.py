@@ -61,7 +61,13 @@ async def _keys(database: TestDatabase, ledger_id: UUID) -> list[str]:
 
 def _dumped(database: TestDatabase) -> str:
     program = find_postgres().bin_path / "pg_dump"
-    command = [str(program), "--data-only", "--column-inserts", "--rows-per-insert=100", "--exclude-table=alembic_version"]
+    command = [
+        str(program),
+        "--data-only",
+        "--column-inserts",
+        "--rows-per-insert=100",
+        "--exclude-table=alembic_version",
+    ]
     dump = subprocess.run([*command, database.superuser_dsn], capture_output=True, text=True, check=True).stdout
     return "\n".join(line for line in dump.split("\n") if line and not line.startswith(("--", "\\")))
 
