@@ -165,7 +165,7 @@ async def test_another_reversal_is_not_replayed(service: Service, ground: Client
         [done] = await journal.desk.each(caller, [replace(ENTRY, idempotency_key=fresh_key())])
         originals.append(await journal.find(caller, done.view.id))  # type: ignore[union-attr]
     order = ReversalOrder(idempotency_key="", original=originals[0], reason="r")
-    other = replace(order, **{"original": {"original": originals[1]}, "reason": {"reason": "s"}}[change])
+    other = replace(order, original=originals[1]) if change == "original" else replace(order, reason="s")
     await must_be_another(ground, journal.reversals, order, other)
 
 

@@ -38,7 +38,7 @@ class Two:
 
     one: Ground
     other: Ground
-    accounts: dict[UUID, list[AccountId]]
+    accounts: dict[LedgerId, list[AccountId]]
     committer: Committer
     stats: CommitterStats
 

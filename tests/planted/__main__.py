@@ -39,7 +39,8 @@ def main(wanted: Sequence[str]) -> int:
         for one in chosen:
             started = time.monotonic()
             fault = _run_planted(one)
-            print(f"{'MISSED' if fault else 'caught'}  {time.monotonic() - started:5.1f} s  {one.kind}: {one.name}")
+            seen = "MISSED" if fault else "caught"
+            print(f"{seen}  {time.monotonic() - started:5.1f} s  {one.kind}: {one.name}", flush=True)
             faults += [f"{one.name}: {fault}"] if fault else []
     print(*faults, f"{len(chosen)} planted, {len(faults)} faults", sep="\n")
     return 1 if faults else 0
