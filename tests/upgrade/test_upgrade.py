@@ -18,7 +18,7 @@ from tests.cli.command import zerosum
 from tests.committer.ground import assert_books_are_right
 from tests.conftest import Servers, TestDatabase
 from tests.db.catalogue import describe
-from tests.db.servers import connected, empty_database
+from tests.db.servers import connected, drop_database, empty_database
 from tests.upgrade.readings import differences, read_everything
 from zerosum.db.migrations import HEAD
 from zerosum.domain.identifiers import Prefix, parse_id
@@ -35,7 +35,7 @@ TOLD: dict[str, Any] = json.loads(gzip.decompress((HERE / "filled_646632a.json.g
 
 
 @pytest.fixture(scope="module")
-async def upgraded(servers: Servers, worker_id: str) -> AsyncIterator[TestDatabase]:
+async def upgraded_once(servers: Servers, worker_id: str) -> AsyncIterator[str]:
     """Filled by the old revision, found right, and brought up by the command."""
     name = f"zerosum_upgraded_{worker_id}"
     async with empty_database(servers, name) as dsn:
@@ -44,7 +44,17 @@ async def upgraded(servers: Servers, worker_id: str) -> AsyncIterator[TestDataba
         await _must_be_what_was_left(dsn)
         said = await _command("migrate", ZEROSUM_MIGRATION_DATABASE_URL=dsn)
         assert f"at revision {HEAD}" in said
-        yield TestDatabase(name, servers.dsn(name), dsn)
+        yield name
+
+
+@pytest.fixture
+async def upgraded(servers: Servers, upgraded_once: str) -> AsyncIterator[TestDatabase]:
+    """A copy of it, for a test to write into."""
+    name = f"{upgraded_once}_copy"
+    async with connected(servers.superuser_dsn) as connection:
+        await connection.execute(f'create database "{name}" template "{upgraded_once}"')
+    yield TestDatabase(name, servers.dsn(name), servers.dsn(name, superuser=True))
+    await drop_database(servers, name)
 
 
 async def _command(*words: str, **environment: str) -> str:
