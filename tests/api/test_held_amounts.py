@@ -105,10 +105,15 @@ async def test_a_trial_balance_counts_what_is_posted_and_no_hold(client: Client,
         assert sums["clients:2"] == ("0.0000", "7.0000")
 
 
-async def test_integrity_finds_books_with_holds_right(client: Client, lines: list[dict[str, Any]]) -> None:
+async def test_integrity_finds_books_with_holds_right(
+    service: Service, client: Client, lines: list[dict[str, Any]]
+) -> None:
+    """The quick look over HTTP and the whole walk."""
     answer = await client.get("/v1/integrity")
     assert answer.status_code == 200
     assert answer.json()["is_intact"] is True, answer.text
+    report = await verify_ledger(service.database, parse_id(Prefix.LEDGER, client.ledger), lambda done, total: None)
+    assert report.is_right, report.breaks
 
 
 TAMPERINGS = {
