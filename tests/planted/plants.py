@@ -142,7 +142,10 @@ CONCURRENT_PLANTS = (
             ),
             Edit(LANE, "used = await connection.find_used_keys(keys)", "used = self._early"),
         ),
-        ("tests/committer/test_concurrency.py::test_50_callers_with_one_key_make_one_payment",),
+        (
+            "tests/committer/test_concurrency.py::"
+            "test_who_waited_for_the_accounts_knows_what_became_of_the_key_meanwhile",
+        ),
     ),
 )
 
