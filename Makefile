@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile campaign container-test lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile campaign planted container-test lock clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -48,6 +48,9 @@ bench-hostile: .venv/.installed-dev  ## payments of an honest caller while stran
 
 campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everything under load, 100,000 transfers
 	@exec .venv/bin/python -m pytest -m campaign -n 0 --timeout 3600 $(ARGS)
+
+planted: .venv/.installed-dev  ## plant known bugs one by one in a copy, and see the tests fail (ARGS="held" narrows it)
+	@exec .venv/bin/python -m tests.planted $(ARGS)
 
 lock:  ## renew the locks (needs uv)
 	uv pip compile pyproject.toml --extra embedded --extra fast --extra build --universal --generate-hashes --python-version 3.11 -o requirements.lock

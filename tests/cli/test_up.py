@@ -12,7 +12,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -23,6 +23,8 @@ from tests.cli.command import assert_one_clear_line, zerosum
 
 STOP_SECONDS_MAX = 8.0
 BACK_SECONDS_MAX = 10.0
+HELD = 30
+"""Connections that do nothing."""
 
 
 @pytest.fixture
@@ -149,6 +151,31 @@ def test_metrics_sum_over_the_processes(running: Installation) -> None:
     while (counted := count() - before) < 40 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert counted == 40
+
+
+def test_the_levels_of_a_killed_process_no_longer_count(running: Installation) -> None:
+    """Its totals stay; but what it had in flight when it died would be in flight for ever."""
+
+    def connections() -> float:
+        text = httpx.get(f"{running.base_url}/metrics", trust_env=False).text
+        return sum(map(float, re.findall(r"^zerosum_connections ([0-9.]+)", text, re.MULTILINE)))
+
+    def wait_until(is_right: Callable[[float], bool]) -> None:
+        deadline = time.monotonic() + BACK_SECONDS_MAX
+        while not is_right(found := connections()):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
+
+    address = running.base_url.removeprefix("http://").split(":")
+    held = [socket.create_connection((address[0], int(address[1]))) for _ in range(HELD)]
+    wait_until(lambda found: found >= HELD)
+    for pid in running.api_pids():
+        os.kill(pid, signal.SIGKILL)
+    for one in held:
+        one.close()
+    time.sleep(0.3)
+    running.wait_until_ready(BACK_SECONDS_MAX)
+    wait_until(lambda found: found < HELD)
 
 
 def test_it_starts_again_with_its_data_and_stops_at_once() -> None:

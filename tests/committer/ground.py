@@ -75,7 +75,7 @@ class Ground:
         key = key or f"key-{next(_keys)}"
         content = f"{payer}{payee}{amount}{members.get('reference')}"
         return Pay(
-            id=new_uuid(),
+            id=members.pop("id", None) or new_uuid(),
             ledger_id=self.ledger_id,
             idempotency_key=key,
             fingerprint=hashlib.sha256(content.encode()).digest(),
@@ -107,8 +107,9 @@ async def running_committer(
     deadline_seconds: float = 20.0,
     queue_commands_max: int = 20_000,
     cache: BalanceCache | None = None,
+    stats: CommitterStats | None = None,
 ) -> AsyncIterator[Committer]:
-    stats = CommitterStats()
+    stats = stats or CommitterStats()
     options = CommitterOptions(lanes=lanes, deadline_seconds=deadline_seconds, queue_commands_max=queue_commands_max)
     committer = Committer(lambda: LaneCarrier(connect, now, cache or NoBalanceCache(), stats), options, stats)
     committer.start()

@@ -53,9 +53,12 @@ async def test_64_callers_in_two_processes_drain_an_account_to_exactly_zero(
 async def test_50_callers_with_one_key_make_one_payment(
     ground: Ground, test_database: TestDatabase, superuser: Superuser
 ) -> None:
-    source, target = await ground.open(2, floor=None)
+    """The payer has just enough for one: whoever is judged without knowing of the first would be refused."""
+    [mint] = await ground.open(1, floor=None)
+    source, target = await ground.open(2)
     connect = connecting(test_database.service_dsn)
     async with running_committer(connect, lanes=2) as one, running_committer(connect) as other:
+        await one.carry_out(ground.transfer(mint, source, "5.00"))
         answers = await asyncio.gather(
             *(
                 (one, other)[index % 2].carry_out(ground.transfer(source, target, "5.00", "the-one-key"))
@@ -70,6 +73,34 @@ async def test_50_callers_with_one_key_make_one_payment(
         if answer is not posted[0]
     )
     assert await ground.posted(target) == 5
+    await assert_books_are_right(superuser, ground.ledger_id)
+
+
+async def test_who_waited_for_the_accounts_knows_what_became_of_the_key_meanwhile(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    """Two processes have the same request, and both wait for its payer, who has enough for one."""
+    [mint] = await ground.open(1, floor=None)
+    source, target = await ground.open(2)
+    command = ground.transfer(source, target, "5.00")
+    waiting = (
+        "select count(*) from pg_stat_activity where datname = current_database() "
+        "and application_name = 'zerosum lane' and wait_event_type = 'Lock'"
+    )
+    connect = connecting(test_database.service_dsn)
+    async with running_committer(connect) as one, running_committer(connect) as other:
+        for committer in (one, other):
+            await committer.carry_out(ground.transfer(mint, target, "1.00"))
+        await one.carry_out(ground.transfer(mint, source, "5.00"))
+        async with superuser.transaction():
+            await superuser.execute("select from accounts where id = $1 for update", source)
+            asked = [asyncio.ensure_future(committer.carry_out(command)) for committer in (one, other)]
+            async with asyncio.timeout(5):
+                while await superuser.fetchval(waiting) < 2:
+                    await asyncio.sleep(0.005)
+                    await superuser.execute("select pg_stat_clear_snapshot()")  # it stays the same in a transaction
+        answers = await asyncio.gather(*asked)
+    assert Counter(type(answer) for answer in answers) == {Posted: 1, Replayed: 1}
     await assert_books_are_right(superuser, ground.ledger_id)
 
 

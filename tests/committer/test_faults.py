@@ -18,6 +18,7 @@ from zerosum.domain.errors import InternalError, OutcomeUnknown, Overloaded, Una
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.services import held_up
+from zerosum.services.lane import UNREACHABLE_SECONDS_MAX
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -93,6 +94,7 @@ async def test_a_connection_lost_before_commit_is_replaced_and_the_batch_done(
 async def test_an_outcome_that_stays_unknown_is_told_and_the_key_settles_it(
     ground: Ground, test_database: TestDatabase
 ) -> None:
+    """Also when the patience for a database that is away is over, long before the deadline."""
     source, target = await ground.open(2, floor=None)
     breaking = Breaking(test_database.service_dsn, "commit", 1000, after=True, error=CommitOutcomeUnknown)
     # The first COMMIT happens and is not confirmed; every later connection is refused.
@@ -106,7 +108,7 @@ async def test_an_outcome_that_stays_unknown_is_told_and_the_key_settles_it(
         return await breaking()
 
     command = ground.transfer(source, target, "3.00")
-    async with running_committer(connect, deadline_seconds=0.5) as committer:
+    async with running_committer(connect, deadline_seconds=UNREACHABLE_SECONDS_MAX + 1.0) as committer:
         with pytest.raises(OutcomeUnknown):
             await committer.carry_out(command)
     async with running_committer(connecting(test_database.service_dsn)) as committer:

@@ -36,7 +36,7 @@ PUBLISHED = [
     "6200000000000005",
 ]
 PAN = PUBLISHED[0]
-SECONDS_MAX = 0.005
+SECONDS_MAX = 0.05
 
 
 @pytest.fixture(scope="module")

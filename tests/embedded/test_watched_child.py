@@ -28,6 +28,7 @@ class PretendProcess:
         if self.fault is not None:
             raise self.fault
         self.starts += 1
+        self.pid = 100 + self.starts
         self._is_alive = True
 
     def stopping(self) -> Iterator[None]:
@@ -48,12 +49,14 @@ class Scene:
         self.process = PretendProcess()
         self.said: list[str] = []
         self.restarts = 0
+        self.ended: list[int] = []
         self.now = 1000.0
         self.child = WatchedChild(
             "worker",
             self.process,
             notify=self.said.append,
             on_restart=lambda: setattr(self, "restarts", self.restarts + 1),
+            on_end=self.ended.append,
             is_proven_by_start=is_proven_by_start,
         )
 
@@ -229,3 +232,16 @@ def test_recycling_is_no_failure(scene: Scene) -> None:
     assert scene.process.starts == 2
     assert scene.said == ["worker runs again."]
     assert scene.end(1) == 0.0
+
+
+def test_each_process_that_has_ended_is_told_once() -> None:
+    scene = Scene()
+    scene.advance()
+    assert scene.ended == []
+    scene.end(-signal.SIGKILL)
+    assert scene.ended == [101]
+    scene.child.recycle()
+    for _ in range(4):
+        scene.advance()
+    assert scene.ended == [101, 102]
+    assert scene.process.pid == 103

@@ -15,7 +15,7 @@ from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
-from zerosum.telemetry import share_metrics
+from zerosum.telemetry import forget_process, share_metrics
 
 PATIENCE_SECONDS = 1.0
 """For what a process does when its last request is done."""
@@ -46,6 +46,7 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
                 f"API process {index + 1}",
                 functools.partial(api_process, settings, own, others),
                 settings.shutdown_seconds + PATIENCE_SECONDS + (TRACES_SECONDS if settings.otlp_endpoint else 0.0),
+                on_end=forget_process,
             )
         say(f"Zerosum serves {settings.url}")
         return supervisor.run()

@@ -39,7 +39,7 @@ from zerosum.embedded import (
     find_postgres,
     find_valkey,
 )
-from zerosum.telemetry import share_metrics
+from zerosum.telemetry import forget_process, share_metrics
 
 POLL_SECONDS = 0.02
 LAUNCHED_STEPS = 3
@@ -162,7 +162,10 @@ class _Installation:
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             self._supervisor.add_worker(
-                f"API process {index + 1}", functools.partial(self._serve, settings, own, others), WORKER_GRACE_SECONDS
+                f"API process {index + 1}",
+                functools.partial(self._serve, settings, own, others),
+                WORKER_GRACE_SECONDS,
+                on_end=forget_process,
             )
         self._supervisor.add_worker("worker", functools.partial(self._work, settings, sockets), WORKER_GRACE_SECONDS)
 

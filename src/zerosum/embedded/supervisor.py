@@ -82,14 +82,15 @@ class Supervisor:
         grace_seconds: float = GRACE_SECONDS,
         *,
         on_restart: Callable[[], None] | None = None,
+        on_end: Callable[[int], None] | None = None,
     ) -> None:
-        """`target` runs in a fork. Told to stop it has `grace_seconds`.
+        """`target` runs in a fork. Told to stop it has `grace_seconds`. `on_end` is told each process that has ended.
 
         When a server comes back under another address, workers are started anew, so `target` should ask for addresses
         when it runs, not before.
         """
         worker = Worker(target, grace_seconds=grace_seconds)
-        child = WatchedChild(name, worker, notify=self._notify, on_restart=on_restart)
+        child = WatchedChild(name, worker, notify=self._notify, on_restart=on_restart, on_end=on_end)
         self._workers.append(child)
         self._children.append(child)
 

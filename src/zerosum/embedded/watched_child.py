@@ -51,8 +51,10 @@ class WatchedChild:
         *,
         notify: Notify,
         on_restart: Callable[[], None] | None = None,
+        on_end: Callable[[int], None] | None = None,
         is_proven_by_start: bool = False,
     ) -> None:
+        """`on_end` is told the number of each process that has ended and is to be followed by another."""
         self.name = name
         self.process = process
         self.due_at = 0.0
@@ -61,6 +63,7 @@ class WatchedChild:
         self.has_been_up = False
         self._notify = notify
         self._on_restart = on_restart
+        self._on_end = on_end
         self._is_proven_by_start = is_proven_by_start
         self._steps: Iterator[None] | None = None
         self._is_recycling = False
@@ -116,6 +119,7 @@ class WatchedChild:
         except StopIteration:
             self._steps = None
             if self._is_recycling:
+                self._has_ended()
                 self._is_recycling, self.is_up, self.due_at = False, False, now
             else:
                 self._has_started(now)
@@ -134,7 +138,13 @@ class WatchedChild:
             if self._on_restart is not None:
                 self._on_restart()
 
+    def _has_ended(self) -> None:
+        if self._on_end is not None and self.process.pid is not None:
+            self._on_end(self.process.pid)
+
     def _fail(self, now: float, words: str, counts_crashes: bool) -> None:
+        if self.is_up:
+            self._has_ended()
         if self.is_up and now - self._up_since >= STEADY_SECONDS:
             self._failures = 0
         was_told_to_stop = self.is_up and self.process.exit_status == -signal.SIGTERM

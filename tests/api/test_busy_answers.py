@@ -1,0 +1,102 @@
+"""What a caller is told when nothing was done, when nobody knows, and what of it is counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import fields
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.conftest import Client, fresh_key, make_client, service_settings
+from tests.api.reading import refused
+from tests.conftest import Servers, TestDatabase
+from zerosum.db.batch import BatchConnection
+from zerosum.db.errors import CommitOutcomeUnknown
+from zerosum.domain.identifiers import LedgerId
+from zerosum.main import Service
+from zerosum.services.committer import CommitterStats
+
+COUNTED_AS = {
+    "batches": "batches",
+    "commands": "commands",
+    "retries": "batch_retries",
+    "unknown": "outcomes_unknown",
+    "shed": "commands_shed",
+    "expired": "commands_expired",
+}
+"""What a counter is called on /metrics."""
+
+
+@pytest.fixture(params=["lean", "framework"])
+async def hasty(
+    request: pytest.FixtureRequest, test_database: TestDatabase, servers: Servers, ledger_id: LedgerId
+) -> AsyncIterator[tuple[Service, Client]]:
+    """A service that waits a little longer for the rows that others hold than those may be held."""
+    service = Service(
+        service_settings(
+            test_database, servers, deadline_seconds=3.5, lean_routes=request.param == "lean", redis_url=None
+        )
+    )
+    await service.start()
+    client = await make_client(service, ledger_id)
+    await client.open_account("a")
+    yield service, client
+    await client.http.aclose()
+    await service.stop()
+
+
+def deposit(client: Client, key: str) -> Any:
+    return client.pay({"type": "deposit", "amount": "1", "currency": "USD", "to": "a"}, key)
+
+
+async def test_a_commit_whose_fate_is_not_known_is_504_and_the_key_settles_it(
+    hasty: tuple[Service, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, client = hasty
+    await deposit(client, fresh_key())
+    key, sound = fresh_key(), BatchConnection.commit
+
+    async def unconfirmed(self: BatchConnection, seconds_max: float) -> None:
+        await sound(self, seconds_max)
+        raise CommitOutcomeUnknown
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BatchConnection, "commit", unconfirmed)
+        problem = refused(await deposit(client, key), 504, "outcome_unknown")
+    assert problem["retryable"] is True
+    settled = await deposit(client, key)
+    assert (settled.status_code, settled.headers["idempotency-replayed"]) == (201, "true")
+
+
+async def test_accounts_that_somebody_holds_are_busy_for_a_second(
+    hasty: tuple[Service, Client], superuser: Any, ledger_id: LedgerId
+) -> None:
+    _, client = hasty
+    await deposit(client, fresh_key())
+    key = fresh_key()
+    async with superuser.transaction():
+        await superuser.execute("select from accounts where ledger_id = $1 and code = 'a' for update", ledger_id)
+        busy = await deposit(client, key)
+    refused(busy, 503, "unavailable")
+    assert busy.headers["retry-after"] == "1"
+    assert (await deposit(client, key)).status_code == 201
+
+
+async def test_every_counter_of_the_committer_is_told_under_its_name(hasty: tuple[Service, Client]) -> None:
+    service, client = hasty
+    assert {field.name for field in fields(CommitterStats)} == COUNTED_AS.keys()
+    for place, name in enumerate(COUNTED_AS):
+        setattr(service.stats, name, 1000 + place)
+    service.metrics.carry_over(*service._numbers())  # which it does itself once a second when it serves
+    told = await _counters(client.http)
+    assert {name: told(called) for name, called in COUNTED_AS.items()} == {
+        name: 1000 + place for place, name in enumerate(COUNTED_AS)
+    }
+
+
+async def _counters(http: httpx.AsyncClient) -> Callable[[str], int]:
+    text = (await http.get("/metrics")).text
+    return lambda name: sum(int(float(one)) for one in re.findall(rf"^zerosum_{name}_total (\S+)", text, re.MULTILINE))

@@ -1,0 +1,186 @@
+"""A key stands for one request: another that differs in a single field is refused, whatever the field.
+
+The fields come from the orders themselves, so that one added later cannot be forgotten in the fingerprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client, fresh_key
+from tests.api.reading import refused
+from zerosum.api.schemas.imports import ImportRequest
+from zerosum.domain.errors import IdempotencyKeyReused
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
+from zerosum.domain.ledger.account import Side
+from zerosum.domain.payments.clients import ClientCommandType
+from zerosum.domain.payments.payment import PaymentType
+from zerosum.main import Service
+from zerosum.services.caller import Caller
+from zerosum.services.clients import ClientOrder
+from zerosum.services.desk import Desk
+from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
+from zerosum.services.payments import PaymentOrder
+
+KEY = "idempotency_key"
+EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+
+PAYMENT = PaymentOrder(
+    idempotency_key="",
+    type=PaymentType.TRANSFER,
+    amount="1.00",
+    currency="USD",
+    payer="a",
+    payee="b",
+    reference="r",
+    description="d",
+    effective_at=EARLY,
+    metadata={"m": "1"},
+)
+PAYMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    # A payment of another type has other parties: that is what tells them apart.
+    "type": {"type": PaymentType.WITHDRAWAL, "payee": None},
+    "amount": {"amount": "1.01"},
+    "currency": {"currency": "EUR", "payer": "e", "payee": "f"},
+    "payer": {"payer": "c"},
+    "payee": {"payee": "c"},
+    "reference": {"reference": "s"},
+    "description": {"description": None},
+    "effective_at": {"effective_at": LATE},
+    "metadata": {"metadata": {"m": "2"}},
+}
+
+LINES = (
+    PostingOrder(account="a", side=Side.DEBIT, amount="1.00", currency="USD"),
+    PostingOrder(account="b", side=Side.CREDIT, amount="1.00", currency="USD"),
+)
+ENTRY = EntryOrder(idempotency_key="", reason="r", postings=LINES, effective_at=EARLY, metadata={"m": "1"})
+ENTRY_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "reason": {"reason": "s"},
+    "postings": {"postings": LINES[::-1]},
+    "effective_at": {"effective_at": None},
+    "metadata": {"metadata": {"n": "1"}},
+}
+LINE_CHANGES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "account": ({"account": "c"}, {}),
+    "side": ({"side": Side.CREDIT}, {"side": Side.DEBIT}),
+    "amount": ({"amount": "2.00"}, {"amount": "2.00"}),
+    "currency": ({"account": "e", "currency": "EUR"}, {"account": "f", "currency": "EUR"}),
+}
+"""What becomes of both lines: an entry has to balance."""
+
+DEPOSIT = ClientOrder(idempotency_key="", type=ClientCommandType.DEPOSIT, client=1, tx=1, amount="5")
+CHARGEBACK = ClientOrder(idempotency_key="", type=ClientCommandType.CHARGEBACK, client=1, tx=1)
+CLIENT_CHANGES: Mapping[str, tuple[ClientOrder, Mapping[str, Any]]] = {
+    "type": (DEPOSIT, {"type": ClientCommandType.WITHDRAWAL}),
+    "client": (DEPOSIT, {"client": 2}),
+    "tx": (DEPOSIT, {"tx": 2}),
+    "amount": (DEPOSIT, {"amount": "5.0001"}),
+    "refuse_negative_total": (CHARGEBACK, {"refuse_negative_total": True}),
+}
+
+
+def caller_of(client: Client) -> Caller:
+    return Caller(LedgerId(parse_id(Prefix.LEDGER, client.ledger)), "key_test")
+
+
+@pytest.fixture
+async def ground(client: Client) -> Client:
+    for code in ("a", "b", "c"):
+        await client.open_account(code, min_available=None)
+    for code in ("e", "f"):
+        await client.open_account(code, currency="EUR", min_available=None)
+    return client
+
+
+async def must_be_another(client: Client, desk: Desk[Any, Any], order: Any, other: Any) -> None:
+    """The same twice is a replay; the other under its key is refused."""
+    caller, key = caller_of(client), fresh_key()
+    order, other = replace(order, idempotency_key=key), replace(other, idempotency_key=key)
+    first, again = await desk.each(caller, [order]), await desk.each(caller, [order])
+    assert (_is_replay(first[0]), _is_replay(again[0])) == (False, True)
+    for _ in range(2):
+        [answer] = await desk.each(caller, [other])
+        assert isinstance(answer, IdempotencyKeyReused), answer
+
+
+def _is_replay(answer: Any) -> bool:
+    return bool(answer.is_replay)
+
+
+def names_of(order: type) -> set[str]:
+    return {field.name for field in fields(order)} - {KEY}
+
+
+def test_every_field_of_every_order_has_a_change_here() -> None:
+    told = "is there a change of every field here, and is every field in the fingerprint?"
+    assert names_of(PaymentOrder) == PAYMENT_CHANGES.keys(), told
+    assert names_of(EntryOrder) == ENTRY_CHANGES.keys(), told
+    assert names_of(PostingOrder) == LINE_CHANGES.keys(), told
+    assert names_of(ClientOrder) == CLIENT_CHANGES.keys(), told
+    assert names_of(ReversalOrder) == {"original", "reason"}, told
+    assert ImportRequest.model_fields.keys() == {"name", "sha256"}, told
+
+
+@pytest.mark.parametrize("name", PAYMENT_CHANGES)
+async def test_another_payment_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    desk = service.services.payments.desk
+    await must_be_another(ground, desk, PAYMENT, replace(PAYMENT, **PAYMENT_CHANGES[name]))
+
+
+@pytest.mark.parametrize("name", ENTRY_CHANGES)
+async def test_another_entry_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    desk = service.services.journal.desk
+    await must_be_another(ground, desk, ENTRY, replace(ENTRY, **ENTRY_CHANGES[name]))
+
+
+@pytest.mark.parametrize("name", LINE_CHANGES)
+async def test_an_entry_with_another_line_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    lines = [replace(line, **change) for line, change in zip(LINES, LINE_CHANGES[name], strict=True)]
+    await must_be_another(ground, service.services.journal.desk, ENTRY, replace(ENTRY, postings=lines))
+
+
+@pytest.mark.parametrize("name", CLIENT_CHANGES)
+async def test_another_client_transaction_is_not_replayed(service: Service, client: Client, name: str) -> None:
+    """Of those that were carried out, and of one that was refused."""
+    desk = service.services.clients.desk
+    order, change = CLIENT_CHANGES[name]
+    if order is CHARGEBACK:
+        for type_ in (ClientCommandType.DEPOSIT, ClientCommandType.DISPUTE):
+            made = replace(DEPOSIT, idempotency_key=fresh_key(), type=type_)
+            await desk.each(caller_of(client), [made])
+    await must_be_another(client, desk, order, replace(order, **change))
+
+
+@pytest.mark.parametrize("change", ["original", "reason"])
+async def test_another_reversal_is_not_replayed(service: Service, ground: Client, change: str) -> None:
+    caller, journal = caller_of(ground), service.services.journal
+    originals = []
+    for _ in range(2):
+        [done] = await journal.desk.each(caller, [replace(ENTRY, idempotency_key=fresh_key())])
+        originals.append(await journal.find(caller, done.view.id))  # type: ignore[union-attr]
+    order = ReversalOrder(idempotency_key="", original=originals[0], reason="r")
+    other = replace(order, original=originals[1]) if change == "original" else replace(order, reason="s")
+    await must_be_another(ground, journal.reversals, order, other)
+
+
+async def test_a_key_of_one_kind_of_request_is_not_that_of_another(service: Service, ground: Client) -> None:
+    """A journal entry with the lines of the payment; a payment with the parties of the entry."""
+    caller, key = caller_of(ground), fresh_key()
+    await service.services.payments.desk.each(caller, [replace(PAYMENT, idempotency_key=key)])
+    [answer] = await service.services.journal.desk.each(caller, [replace(ENTRY, idempotency_key=key)])
+    assert isinstance(answer, IdempotencyKeyReused)
+
+
+async def test_an_import_s_name_stands_for_one_content(client: Client, stranger: Client) -> None:
+    body = {"name": "file.csv", "sha256": "ab" * 32}
+    for _ in range(2):
+        assert (await client.post("/v1/imports", body)).status_code == 200
+    refused(await client.post("/v1/imports", {**body, "sha256": "ab" * 31 + "ac"}), 409, "import_differs", "/name")
+    assert (await client.post("/v1/imports", {**body, "name": "file-2.csv"})).status_code == 200
+    assert (await stranger.post("/v1/imports", {**body, "sha256": "cd" * 32})).status_code == 200

@@ -1,0 +1,50 @@
+"""Which indexes there are, and for whom: one that is lost makes nothing wrong, only slow, where a ledger is large."""
+
+from __future__ import annotations
+
+from tests.db.conftest import Dsns
+from tests.db.servers import Connection
+
+INDEXES = {
+    "accounts_by_code_prefix": "GET /v1/accounts?code_prefix",
+    "accounts_by_currency": "GET /v1/accounts?currency",
+    "accounts_by_type": "GET /v1/accounts?type",
+    "accounts_code_unique": "an account by its code; never two of one code",
+    "accounts_not_open": "GET /v1/accounts?status",
+    "accounts_pkey": "the lock of a payment",
+    "alembic_version_pkc": "migrations",
+    "api_keys_pkey": "authentication",
+    "audit_log_by_type": "GET /v1/audit-log?type",
+    "audit_log_pkey": "GET /v1/audit-log",
+    "client_transactions_by_client": "GET /v1/clients/{client}/transactions; one entry carries out one",
+    "client_transactions_pkey": "a tx is used once",
+    "currencies_pkey": "a currency by its code",
+    "data_keys_pkey": "sealing",
+    "events_pkey": "readers of events, in the order of their transactions",
+    "imports_pkey": "a name stands for one content",
+    "journal_entries_dated": "GET /v1/payments and /v1/journal-entries by time, where it is not that of posting",
+    "journal_entries_idempotency_key_unique": "a key posts once, for ever",
+    "journal_entries_pkey": "an entry by its id",
+    "journal_entries_reverses_unique": "an entry is reversed once",
+    "ledgers_pkey": "a ledger by its id",
+    "payments_by_currency": "GET /v1/payments?currency",
+    "payments_by_reference": "GET /v1/payments?reference",
+    "payments_by_type": "GET /v1/payments?type",
+    "payments_not_succeeded": "GET /v1/payments?status",
+    "payments_pkey": "a payment by its id",
+    "postings_by_time": "statements, and balances at an instant",
+    "postings_entry": "the lines of an entry",
+    "postings_pkey": "an account's history; a lost update cannot even be stored",
+    "refusals_by_age": "old refusals go",
+    "refusals_pkey": "a refused key",
+    "secret_checks_pkey": "wrong secrets at start",
+    "signing_keys_pkey": "tokens",
+}
+"""Written by hand: whoever adds or drops one says here for whom."""
+
+
+async def test_each_index_is_there_for_somebody_and_nobody_s_is_missing(any_database: Dsns, admin: Connection) -> None:
+    rows = await admin.fetch("select indexname from pg_indexes where schemaname = 'public'")
+    found = {row[0] for row in rows}
+    assert found - INDEXES.keys() == set(), "say in INDEXES for whom these are"
+    assert INDEXES.keys() - found == set(), "these are gone, and who needed them reads whole tables"

@@ -1,0 +1,324 @@
+"""The bugs. Each is one that somebody could make on a Friday, and that once went through the whole suite unseen.
+
+A plant whose text is gone is lost: find where the rule lives now, and plant it there.
+"""
+
+from __future__ import annotations
+
+from tests.planted.plant import Edit, Plant, plant
+
+BATCH = "src/zerosum/db/batch.py"
+LANE = "src/zerosum/services/lane.py"
+LEDGERS = "tests/committer/test_several_ledgers.py::"
+HELD = "tests/api/test_held_amounts.py::"
+INSTANT = "tests/api/test_one_instant.py::"
+PRINTS = "tests/api/test_fingerprints.py::"
+UPGRADE = "tests/upgrade/test_upgrade.py::"
+
+SEVERAL_LEDGERS = "several ledgers in one batch"
+SEVERAL_LEDGERS_PLANTS = (
+    plant(
+        "what a key stood for is told of whatever ledger",
+        SEVERAL_LEDGERS,
+        BATCH,
+        "join journal_entries entry using (ledger_id, idempotency_key)",
+        "join journal_entries entry using (idempotency_key)",
+        f"{LEDGERS}test_a_key_used_before_in_one_ledger_is_free_in_the_other",
+    ),
+    plant(
+        "a refusal is that of whatever ledger",
+        SEVERAL_LEDGERS,
+        BATCH,
+        "join refusals refusal using (ledger_id, idempotency_key)",
+        "join refusals refusal using (idempotency_key)",
+        f"{LEDGERS}test_a_key_refused_before_in_one_ledger_is_free_in_the_other",
+    ),
+    plant(
+        "a batch remembers a key without its ledger",
+        SEVERAL_LEDGERS,
+        "src/zerosum/services/judging.py",
+        "key = (command.ledger_id, command.idempotency_key)\n        answered = self._answered.get(key)",
+        "key = (command.ledger_id, command.idempotency_key)\n        answered = next((one for (_, known), one in "
+        "self._answered.items() if known == command.idempotency_key), None)",
+        f"{LEDGERS}test_one_key_in_two_ledgers_is_two_keys",
+    ),
+    plant(
+        "a tx is that of whatever ledger",
+        SEVERAL_LEDGERS,
+        "src/zerosum/db/client_batch.py",
+        "update client_transactions found set status = changed.status\n"
+        "from unnest($1::uuid[], $2::bigint[], $3::text[]) as changed(ledger_id, tx, status)\n"
+        "where found.ledger_id = changed.ledger_id and found.tx = changed.tx",
+        "update client_transactions found set status = changed.status\n"
+        "from unnest($1::uuid[], $2::bigint[], $3::text[]) as changed(ledger_id, tx, status)\n"
+        "where found.tx = changed.tx",
+        f"{LEDGERS}test_one_tx_in_two_ledgers_is_two_transactions",
+    ),
+    plant(
+        "an entry was reversed in whatever ledger",
+        SEVERAL_LEDGERS,
+        BATCH,
+        "on entry.ledger_id = wanted.ledger_id and entry.reverses = wanted.id",
+        "on entry.reverses = wanted.id",
+        f"{LEDGERS}test_an_entry_reversed_in_one_ledger_is_not_reversed_in_the_other",
+    ),
+)
+
+HELD_AMOUNTS = "held amounts outside the Book"
+HELD_PLANTS = (
+    plant(
+        "a release holds once more, at an instant",
+        HELD_AMOUNTS,
+        "src/zerosum/db/balances.py",
+        "func.sum(case((postings.c.releases, -postings.c.amount), else_=postings.c.amount))",
+        "func.sum(postings.c.amount)",
+        f"{HELD}test_a_balance_of_then_knows_what_was_held_then",
+    ),
+    plant(
+        "a hold is posted, at an instant",
+        HELD_AMOUNTS,
+        "src/zerosum/db/balances.py",
+        'return and_(postings.c.layer == "p", postings.c.side == side)',
+        "return postings.c.side == side",
+        f"{HELD}test_a_balance_of_then_knows_what_was_held_then",
+        f"{HELD}test_a_trial_balance_counts_what_is_posted_and_no_hold",
+    ),
+    plant(
+        "verify takes a release for a hold",
+        HELD_AMOUNTS,
+        "src/zerosum/services/integrity.py",
+        "amount.copy_negate() if row.releases else amount",
+        "amount",
+        f"{HELD}test_integrity_finds_books_with_holds_right",
+    ),
+    plant(
+        "verify does not look at what an account holds",
+        HELD_AMOUNTS,
+        "src/zerosum/services/integrity.py",
+        "if stored != (walk.debits, walk.credits, walk.held):",
+        "if stored[:2] != (walk.debits, walk.credits):",
+        f"{HELD}test_a_hold_that_somebody_has_touched_is_found",
+    ),
+)
+
+CONCURRENT = "concurrent readers and creators"
+CONCURRENT_PLANTS = (
+    plant(
+        "a snapshot is none",
+        CONCURRENT,
+        "src/zerosum/db/engine.py",
+        'isolation_level="REPEATABLE READ", postgresql_readonly=True',
+        'isolation_level="READ COMMITTED", postgresql_readonly=True',
+        f"{INSTANT}test_a_report_holds_nothing_that_came_while_it_was_made",
+        f"{INSTANT}test_books_that_are_written_meanwhile_are_found_right",
+    ),
+    plant(
+        "the trial balance takes no snapshot",
+        CONCURRENT,
+        "src/zerosum/services/balances.py",
+        "async with self._database.snapshot(caller.ledger_id) as connection:",
+        "async with self._database.work(caller.ledger_id) as connection:",
+        f"{INSTANT}test_a_report_holds_nothing_that_came_while_it_was_made",
+    ),
+    plant(
+        "accounts are made in any order",
+        CONCURRENT,
+        "src/zerosum/db/accounts.py",
+        "for account in sorted(new, key=lambda account: account.code)",
+        "for account in new",
+        "tests/db/test_creators.py::test_accounts_are_made_in_the_order_of_their_codes",
+    ),
+    Plant(
+        "keys are looked up before the locks",
+        CONCURRENT,
+        (
+            Edit(
+                LANE,
+                "locked = await connection.lock_accounts(waited_for) if waited_for else []",
+                "self._early = await connection.find_used_keys(  # type: ignore[attr-defined]\n"
+                "                list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})\n"
+                "            )\n"
+                "            locked = await connection.lock_accounts(waited_for) if waited_for else []",
+            ),
+            Edit(LANE, "used = await connection.find_used_keys(keys)", "used = self._early"),
+        ),
+        (
+            "tests/committer/test_concurrency.py::"
+            "test_who_waited_for_the_accounts_knows_what_became_of_the_key_meanwhile",
+        ),
+    ),
+)
+
+FINGERPRINTS = "fingerprints beyond payments"
+FINGERPRINT_PLANTS = (
+    plant(
+        "the time of an entry is no part of it",
+        FINGERPRINTS,
+        "src/zerosum/services/journal.py",
+        '"reason": order.reason,\n            "effective_at": order.effective_at,',
+        '"reason": order.reason,',
+        f"{PRINTS}test_another_entry_is_not_replayed",
+    ),
+    plant(
+        "the side of a line is no part of it",
+        FINGERPRINTS,
+        "src/zerosum/services/journal.py",
+        "[line.account, line.side, render_amount(posting.money.amount), line.currency]",
+        "[line.account, render_amount(posting.money.amount), line.currency]",
+        f"{PRINTS}test_an_entry_with_another_line_is_not_replayed",
+    ),
+    plant(
+        "the reason of a reversal is no part of it",
+        FINGERPRINTS,
+        "src/zerosum/services/journal.py",
+        '{"entry": str(original.id), "reason": order.reason}',
+        '{"entry": str(original.id)}',
+        f"{PRINTS}test_another_reversal_is_not_replayed",
+    ),
+    plant(
+        "a chargeback that may refuse is the one that may not",
+        FINGERPRINTS,
+        "src/zerosum/services/clients.py",
+        'content["refuse_negative_total"] = "true"',
+        "pass",
+        f"{PRINTS}test_another_client_transaction_is_not_replayed",
+    ),
+    plant(
+        "an import's content is not compared",
+        FINGERPRINTS,
+        "src/zerosum/services/imports.py",
+        "if found.content_sha256 != content_sha256:",
+        "if not found.content_sha256:",
+        f"{PRINTS}test_an_import_s_name_stands_for_one_content",
+    ),
+    plant(
+        "a field that somebody adds is in no fingerprint",
+        FINGERPRINTS,
+        "src/zerosum/services/clients.py",
+        "refuse_negative_total: bool = False",
+        "refuse_negative_total: bool = False\n    comment: str | None = None",
+        f"{PRINTS}test_every_field_of_every_order_has_a_change_here",
+    ),
+)
+
+DUTIES = "duties that no test named"
+DUTY_PLANTS = (
+    plant(
+        "the warning of a lost standby is not heard",
+        DUTIES,
+        BATCH,
+        "if self._has_lost_standby:",
+        "if self._has_lost_standby and self.is_closed:",
+        "tests/committer/test_lost_standby.py::test_a_payment_that_only_the_primary_has_is_not_acknowledged",
+    ),
+    plant(
+        "who is busy does not say for how long",
+        DUTIES,
+        "src/zerosum/services/held_up.py",
+        'Unavailable("The accounts are busy; nothing was done.", retry_after=1)',
+        'Unavailable("The accounts are busy; nothing was done.")',
+        "tests/api/test_busy_answers.py::test_accounts_that_somebody_holds_are_busy_for_a_second",
+    ),
+    plant(
+        "what expires is not counted",
+        DUTIES,
+        "src/zerosum/services/committer.py",
+        "self._stats.expired += 1",
+        "pass",
+        "tests/committer/test_neighbours.py::test_everything_that_befalls_a_command_is_counted",
+    ),
+    plant(
+        "two counters are told under each other's name",
+        DUTIES,
+        "src/zerosum/main.py",
+        '"commands_shed": self.stats.shed, "commands_expired": self.stats.expired,',
+        '"commands_shed": self.stats.expired, "commands_expired": self.stats.shed,',
+        "tests/api/test_busy_answers.py::test_every_counter_of_the_committer_is_told_under_its_name",
+    ),
+    Plant(
+        "an index is lost, in the tables and in its migration",
+        DUTIES,
+        (
+            Edit("src/zerosum/db/tables.py", 'Index("payments_by_type", "ledger_id", "type", "id"),', ""),
+            Edit("alembic/versions/0007_lists.py", '"payments_by_type": "payments (ledger_id, type, id)",', ""),
+        ),
+        ("tests/db/test_indexes.py::test_each_index_is_there_for_somebody_and_nobody_s_is_missing",),
+    ),
+    plant(
+        "a killed process is remembered for ever",
+        DUTIES,
+        "src/zerosum/embedded/watched_child.py",
+        "if self.is_up:\n            self._has_ended()",
+        "pass",
+        "tests/embedded/test_watched_child.py::test_each_process_that_has_ended_is_told_once",
+        "tests/cli/test_up.py::test_the_levels_of_a_killed_process_no_longer_count",
+    ),
+    plant(
+        "each process has a budget of its own",
+        DUTIES,
+        "src/zerosum/gateway/rate_limit.py",
+        'f"{self.name}:{key}",',
+        "f\"{self.name}:{key}:{__import__('os').getpid()}\",",
+        "tests/cli/test_two_processes.py::test_a_caller_has_one_budget_however_many_processes_answer_him",
+    ),
+)
+
+ANSWERS = "an unknown outcome, and those who leave"
+ANSWER_PLANTS = (
+    plant(
+        "nobody knows is told as nothing was done",
+        ANSWERS,
+        "src/zerosum/api/problems.py",
+        "errors.OutcomeUnknown: 504",
+        "errors.OutcomeUnknown: 503",
+        "tests/api/test_busy_answers.py::test_a_commit_whose_fate_is_not_known_is_504_and_the_key_settles_it",
+    ),
+    plant(
+        "when patience is over nothing was done, whatever was sent",
+        ANSWERS,
+        LANE,
+        "if not work.may_have_committed and now >= patience_ends:",
+        "if now >= patience_ends:",
+        "tests/committer/test_faults.py::test_an_outcome_that_stays_unknown_is_told_and_the_key_settles_it",
+    ),
+    plant(
+        "an answer is lost with the caller who left",
+        ANSWERS,
+        LANE,
+        "for work, answer in zip(works, answers, strict=True):",
+        "for work, answer in zip([one for one in works if not one.is_answered], answers):",
+        "tests/committer/test_neighbours.py::test_those_who_stay_get_their_own_answers_when_every_second_one_leaves",
+    ),
+)
+
+WAY = "the way there"
+WAY_PLANTS = (
+    plant(
+        "a migration forgets floors that were set",
+        WAY,
+        "alembic/versions/0007_lists.py",
+        "def upgrade() -> None:",
+        "def upgrade() -> None:\n    op.execute('alter table accounts no force row level security')\n"
+        "    op.execute('update accounts set min_available = null')\n"
+        "    op.execute('alter table accounts force row level security')",
+        f"{UPGRADE}test_the_upgraded_books_are_right_and_tell_what_they_told",
+    ),
+    plant(
+        "the form of a fingerprint changes, and old keys with it",
+        WAY,
+        "src/zerosum/services/fingerprint.py",
+        '_TAG = b"zerosum.request.v1 "',
+        '_TAG = b"zerosum.request.v2 "',
+        f"{UPGRADE}test_money_moves_on_from_where_it_was",
+    ),
+)
+
+PLANTS: tuple[Plant, ...] = (
+    *SEVERAL_LEDGERS_PLANTS,
+    *HELD_PLANTS,
+    *CONCURRENT_PLANTS,
+    *FINGERPRINT_PLANTS,
+    *DUTY_PLANTS,
+    *ANSWER_PLANTS,
+    *WAY_PLANTS,
+)

@@ -1,0 +1,3 @@
+"""The service, in any revision, from its own tests."""
+
+from tests.api.conftest import service as service
