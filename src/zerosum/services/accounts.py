@@ -278,6 +278,11 @@ class Accounts:
         )
 
 
+def bare_accounts(database: Database, now: Callable[[], datetime]) -> Accounts:
+    """For a process that serves nobody: it has no quota, and gives out no lists whose cursors would need a secret."""
+    return Accounts(database, Currencies(database, now), AccountDirectory(database), Cursors(bytes(32)), now)
+
+
 def new_account_state(caller: Caller, currency: Currency, type_: AccountType) -> AccountState:
     """An account with nothing in it and without limits, its amounts scaled to the currency's places."""
     account_id = AccountId(new_uuid())

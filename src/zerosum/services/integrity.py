@@ -13,7 +13,7 @@ moment, the worker's self-audit each at a moment of its own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 from uuid import UUID
 
@@ -69,22 +69,12 @@ class LedgerProof:
         ]
 
 
-async def verify_ledger(
-    database: Database,
-    ledger_id: UUID,
-    on_progress: Callable[[int, int], None],
-    at_the_end: Callable[[Connection, Report], Awaitable[None]] | None = None,
-) -> Report:
-    """Everything, in one consistent look, which `at_the_end` shares.
-
-    `on_progress` is told how many postings of how many were walked.
-    """
+async def verify_ledger(database: Database, ledger_id: UUID, on_progress: Callable[[int, int], None]) -> Report:
+    """Everything, in one consistent look. `on_progress` is told how many postings of how many were walked."""
     proof = LedgerProof(ledger_id)
     async with database.snapshot(ledger_id) as connection:
         total = await count_postings(connection, ledger_id)
         while not await proof.take_slice(connection):
             on_progress(proof.report.postings, total)
-        if at_the_end is not None:
-            await at_the_end(connection, proof.report)
     on_progress(total, total)
     return proof.report

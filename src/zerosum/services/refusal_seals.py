@@ -51,12 +51,13 @@ class RefusalSeals:
             async with self._database.operator_work() as connection:
                 page = await list_ledgers(connection, after=after, limit=PAGE_LEDGERS, is_ascending=True)
             for ledger in page:
-                made += await self._seal(ledger.id)
+                made += await self.seal(ledger.id)
             if len(page) < PAGE_LEDGERS:
                 return made
             after = page[-1].id
 
-    async def _seal(self, ledger_id: UUID) -> int:
+    async def seal(self, ledger_id: UUID) -> int:
+        """How many seals were made, of what has been refused in this ledger since the last one."""
         for number in range(SEALS_AT_ONCE):
             async with self._database.work(ledger_id) as connection:
                 seal = await self._next(connection, ledger_id)
