@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
+from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,8 +34,8 @@ def is_client_command_of(row: Any) -> bool:
 
 def _payment_contents(row: Any) -> Iterator[Mapping[str, Any]]:
     """All that the order may have said: it names accounts by code or by id, and a time only where it has one."""
-    payers = () if row.payment_type == "deposit" else (row.debited_code, f"acc_{row.payer_id}")
-    payees = () if row.payment_type == "withdrawal" else (row.credited_code, f"acc_{row.payee_id}")
+    payers = () if row.payment_type == "deposit" else _names(row.debited_code, row.payer_id)
+    payees = () if row.payment_type == "withdrawal" else _names(row.credited_code, row.payee_id)
     moment = _moment(row.effective_at)
     times = (None, moment) if row.effective_at == row.posted_at else (moment,)
     for time, payer, payee in product(times, payers or (None,), payees or (None,)):
@@ -49,6 +50,11 @@ def _payment_contents(row: Any) -> Iterator[Mapping[str, Any]]:
             "effective_at": time,
             "metadata": row.metadata,
         }
+
+
+def _names(code: str, account_id: UUID) -> tuple[str, ...]:
+    """As the order spelt it; ids are also taken in capitals."""
+    return code, f"acc_{account_id}", f"acc_{str(account_id).upper()}"
 
 
 def _moment(microseconds: str) -> str:
