@@ -46,7 +46,7 @@ class Books:
     async def pay(self, times: int) -> None:
         async with running_committer(connecting(self.service_dsn)) as committer:
             for _ in range(times):
-                await committer.carry_out(self.ground.transfer(*self.accounts, "1.00"))
+                await committer.carry_out(self.ground.transfer(self.accounts[0], self.accounts[1], "1.00"))
 
     async def tamper(self, *statements: str) -> None:
         connection = await asyncpg.connect(self.superuser_dsn)

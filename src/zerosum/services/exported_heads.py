@@ -7,6 +7,7 @@ A chain shows every change within; that its end was cut off only an earlier head
     account acc_… VERSION HEAD REVISION HASH      of the last posting and the newest revision of its history, in hex
     refusals NUMBER HASH                          of the newest seal of refusals, where there is one
     end led_… NUMBER-OF-LINES                     those between `ledger` and this one
+    end heads NUMBER-OF-LEDGERS
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from zerosum.domain.identifiers import Prefix, parse_id, render_id
 from zerosum.services.proof_report import Report
 
 FIRST_LINE = "zerosum heads v1"
+LAST_LINE = "end heads {}"
 HEADS_AT_ONCE = 1_000
 
 
@@ -63,11 +65,16 @@ async def compare_heads(database: Database, lines: Iterable[str]) -> dict[UUID, 
     """By ledger: which heads are not in their chains any more. Raises HeadsUnreadable."""
     reports: dict[UUID, Report] = {}
     section: _Section | None = None
+    is_whole = False
     for number, line in enumerate(lines, 1):
         words = line.split()
         try:
+            _check(not is_whole)
             if number == 1:
                 _check(line.strip() == FIRST_LINE)
+            elif section is None and words[:2] == ["end", "heads"]:
+                _check(int(words[2]) == len(reports))
+                is_whole = True
             elif section is None:
                 _check(words[0] == "ledger")
                 ledger_id = parse_id(Prefix.LEDGER, words[1])
@@ -82,7 +89,7 @@ async def compare_heads(database: Database, lines: Iterable[str]) -> dict[UUID, 
             raise HeadsUnreadable(f"line {number} is none of a file of heads") from None
         if section is not None and len(section.accounts) == HEADS_AT_ONCE:
             await _compare(database, section)
-    if section is not None or not reports:
+    if not is_whole:
         raise HeadsUnreadable("the file of heads is cut off")
     return reports
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.ledgers import list_ledgers
-from zerosum.services.exported_heads import FIRST_LINE, ledger_heads
+from zerosum.services.exported_heads import FIRST_LINE, LAST_LINE, ledger_heads
 
 PAGE_LEDGERS = 200
 MODE = 0o600
@@ -40,10 +40,12 @@ async def write_heads(
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{FIRST_LINE}\n")
-        for ledger_id in await _all_ledgers(database) if ledger_ids is None else ledger_ids:
+        chosen = await _all_ledgers(database) if ledger_ids is None else ledger_ids
+        for ledger_id in chosen:
             async with database.snapshot(ledger_id) as connection:
                 lines = [line async for line in ledger_heads(connection, ledger_id, now())]
             file.writelines(lines)
+        file.write(f"{LAST_LINE.format(len(chosen))}\n")
         file.flush()
         os.fsync(descriptor)
     new.replace(path)

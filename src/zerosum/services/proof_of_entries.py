@@ -6,7 +6,8 @@ What a payment or a client transaction says, its entry says too; here it is deri
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,8 @@ from zerosum.db.proofs import (
     FIRST_ID,
     LAST_ID,
     client_transactions_after,
+    client_transactions_named,
+    codes_of,
     entries_after,
     payments_without_entry,
 )
@@ -27,6 +30,7 @@ ENTRIES_AT_ONCE = 2_000
 TRANSACTIONS_AT_ONCE = 5_000
 
 _NEW_TRANSACTIONS = ("deposit", "withdrawal")
+_TX = re.compile("[0-9]{1,10}", re.ASCII)
 _ABOUT_DEPOSITS = ("dispute", "resolve", "chargeback")
 
 
@@ -37,11 +41,17 @@ class EntriesProof:
         self._report = report
         self._on_entry = on_entry
         self._after = FIRST_ID
+        self._codes: Mapping[UUID, str] = {}
+        self._transactions: Mapping[str, Any] = {}
 
     async def take_slice(self, connection: Connection) -> bool:
         """Whether that was the last one."""
         report = self._report
         rows = await entries_after(connection, report.ledger_id, after=self._after, limit=ENTRIES_AT_ONCE)
+        ids = {id_ for row in rows for id_ in (row.debited_id, row.credited_id) if id_ is not None}
+        self._codes = await codes_of(connection, report.ledger_id, ids)
+        txs = {int(row.resource_id) for row in rows if _names_transaction(row)}
+        self._transactions = await client_transactions_named(connection, report.ledger_id, txs)
         for row in rows:
             with report.noting(f"the journal entry {_entry(row.id)} or what stands on it cannot be read"):
                 self._look_at(row)
@@ -63,14 +73,20 @@ class EntriesProof:
         if row.is_unbalanced:
             report.note(f"the journal entry {_entry(row.id)} does not balance")
         if row.resource_type == "payment":
-            _look_at_payment(report, row)
+            _look_at_payment(report, row, self._codes.get(row.debited_id), self._codes.get(row.credited_id))
         elif row.payment_id is not None:
             report.note(f"the payment {render_id(Prefix.PAYMENT, row.id)} has the journal entry of something else")
         if row.resource_type == "client_transaction":
-            _look_at_client_transaction(report, row)
+            account_id = row.credited_id if row.reason == "deposit" else row.debited_id
+            made = self._transactions.get(row.resource_id)
+            _look_at_client_transaction(report, row, made, account_id, self._codes.get(account_id))
 
 
-def _look_at_payment(report: Report, row: Any) -> None:
+def _names_transaction(row: Any) -> bool:
+    return row.resource_type == "client_transaction" and _TX.fullmatch(row.resource_id or "") is not None
+
+
+def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_code: str | None) -> None:
     name = render_id(Prefix.PAYMENT, row.id)
     if row.payment_id is None:
         report.note(f"the payment {name} is missing, its journal entry is there")
@@ -87,29 +103,27 @@ def _look_at_payment(report: Report, row: Any) -> None:
         if not is_so:
             report.note(f"the {what} of the payment {name} is not what its journal entry says")
             return
-    if not is_payment_of(row):
+    if not is_payment_of(row, payer_code, payee_code):
         report.note(f"the payment {name} is not what was ordered: its journal entry has another fingerprint")
 
 
-def _look_at_client_transaction(report: Report, row: Any) -> None:
+def _look_at_client_transaction(report: Report, row: Any, made: Any, account_id: UUID, code: str | None) -> None:
     name = f"the client transaction {row.resource_id}"
     is_new = row.reason in _NEW_TRANSACTIONS
-    is_to_client = row.reason == "deposit"
-    account_id, code = (row.credited_id, row.credited_code) if is_to_client else (row.debited_id, row.debited_code)
-    if row.tx is None:
+    if made is None:
         report.note(f"{name} is missing, its journal entry {_entry(row.id)} is there", account_id)
         return
     for what, is_so in {
-        "type": row.tx_type == (row.reason if is_new else "deposit") and (is_new or row.reason in _ABOUT_DEPOSITS),
-        "entry": not is_new or row.tx_entry_id == row.id,
-        "client": code == f"clients:{row.client}",
-        "amount": Decimal(row.tx_amount) == Decimal(row.amount),
-        "currency": row.tx_currency == row.currency,
+        "type": made.type == (row.reason if is_new else "deposit") and (is_new or row.reason in _ABOUT_DEPOSITS),
+        "entry": not is_new or made.entry_id == row.id,
+        "client": code == f"clients:{made.client}",
+        "amount": Decimal(made.amount) == Decimal(row.amount),
+        "currency": made.currency == row.currency,
     }.items():
         if not is_so:
             report.note(f"the {what} of {name} is not what its journal entry says", account_id)
             return
-    if not is_client_command_of(row):
+    if not is_client_command_of(row, made):
         report.note(f"{name} is not what was ordered: its journal entry has another fingerprint", account_id)
 
 
