@@ -87,6 +87,16 @@ def share_metrics(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
+def join_metrics(folder: Path | None) -> bool:
+    """Whether this process, which serves nothing, counts into the folder of those that do. `folder` is where others are.
+
+    Called before it makes a metric, as above.
+    """
+    if folder is not None and folder.is_dir():
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ
+
+
 @dataclass(slots=True)
 class _Seen:
     """Requests since the last time they were carried over: how many in each bucket, and their seconds in all."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import resource
 import socket
 from collections.abc import Callable, Mapping
 
 from zerosum.config import Settings
-from zerosum.telemetry import Metrics, set_up_logging
+from zerosum.telemetry import Metrics, join_metrics, set_up_logging
 
 GC_THRESHOLDS = (50_000, 50, 100)
 """A batch makes tens of thousands of short-lived objects at once, none of them in cycles."""
@@ -78,9 +77,7 @@ def worker_process(settings: Settings) -> int:
 
 def _publisher(settings: Settings) -> Callable[[Mapping[str, float], Mapping[str, float]], None]:
     """Into the folder in which the API processes count; where there is none nobody could read it."""
-    if settings.metrics_dir is not None and settings.metrics_dir.is_dir():
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(settings.metrics_dir))
-    if not settings.metrics or "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    if not settings.metrics or not join_metrics(settings.metrics_dir):
         return lambda _totals, _newest: None
     metrics = Metrics()
     return lambda totals, newest: metrics.carry_over(totals, {}, newest)
