@@ -1,4 +1,4 @@
-"""`zerosum verify` as an operator runs it: it reports, keeps heads, compares with them, and freezes when it is told to."""
+"""`zerosum verify` as an operator runs it: it reports, keeps heads, compares with them, and freezes if told to."""
 
 from __future__ import annotations
 
