@@ -88,7 +88,7 @@ def share_metrics(folder: Path) -> None:
 
 
 def join_metrics(folder: Path | None) -> bool:
-    """Whether this process, which serves nothing, counts into the folder of those that do: `folder`, or an inherited one.
+    """Whether this process, which serves nothing, counts where those count that do: in `folder`, or an inherited one.
 
     Called before it makes a metric, as above.
     """

@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import TestDatabase
 from zerosum import worker
 from zerosum.config import load_settings
+from zerosum.domain.identifiers import LedgerId
 from zerosum.worker import Chore, _repeat
 
 
@@ -60,7 +61,7 @@ async def test_the_stop_does_not_wait_for_the_next_turn() -> None:
 
 
 async def test_the_worker_audits_the_books_and_tells_how_far_it_is(
-    test_database: TestDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    test_database: TestDatabase, ledger_id: LedgerId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "METRICS_SECONDS", 0.02)
     settings = load_settings(
