@@ -144,6 +144,10 @@ class Settings(BaseSettings):
     in_flight_max: Annotated[int, Field(ge=1, le=100_000)] = 4000
     queue_commands_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
+    self_audit_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    """Between two slices of the worker's self-audit; 0: there is none."""
+    heads_dir: Path | None = None
+    """Where the worker leaves the heads of all chains, a file a day."""
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     shutdown_seconds: Annotated[float, Field(gt=0, le=600)] = 8.0
     statement_lines_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000

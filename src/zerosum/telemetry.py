@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
@@ -87,6 +87,16 @@ def share_metrics(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
+def join_metrics(folder: Path | None) -> bool:
+    """Whether this process, which serves nothing, counts where those count that do: in `folder`, or an inherited one.
+
+    Called before it makes a metric, as above.
+    """
+    if folder is not None and folder.is_dir():
+        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ
+
+
 @dataclass(slots=True)
 class _Seen:
     """Requests since the last time they were carried over: how many in each bucket, and their seconds in all."""
@@ -150,8 +160,13 @@ class Metrics:
                 if number:
                     bucket.inc(number)
 
-    def carry_over(self, counters: Mapping[str, float], gauges: Mapping[str, float]) -> None:
-        """Totals and levels of this process, as plain numbers, into metrics."""
+    def carry_over(
+        self, counters: Mapping[str, float], gauges: Mapping[str, float], newest: Mapping[str, float] | None = None
+    ) -> None:
+        """Totals and levels of this process, as plain numbers, into metrics.
+
+        Levels are added up over the processes that live; of `newest` what was told last counts, whoever did.
+        """
         from prometheus_client import Counter, Gauge  # noqa: PLC0415 - as above
 
         self._carry_over_requests()
@@ -163,16 +178,16 @@ class Metrics:
                 )
             counter.inc(max(0.0, total - self._last.get(name, 0.0)))
             self._last[name] = total
-        for name, level in gauges.items():
-            gauge = self._gauges.get(name)
-            if gauge is None:
-                gauge = self._gauges[name] = Gauge(
-                    f"zerosum_{name}",
-                    name.replace("_", " "),
-                    multiprocess_mode="livesum",
-                    registry=self._registry,
-                )
-            gauge.set(level)
+        levels: list[tuple[Literal["livesum", "mostrecent"], Mapping[str, float]]]
+        levels = [("livesum", gauges), ("mostrecent", newest or {})]
+        for mode, named in levels:
+            for name, level in named.items():
+                gauge = self._gauges.get(name)
+                if gauge is None:
+                    gauge = self._gauges[name] = Gauge(
+                        f"zerosum_{name}", name.replace("_", " "), multiprocess_mode=mode, registry=self._registry
+                    )
+                gauge.set(level)
 
     def expose(self) -> tuple[bytes, str]:
         """The Prometheus text and its media type, at most `EXPOSED_SECONDS` old."""

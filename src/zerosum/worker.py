@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import uvloop
@@ -13,12 +13,19 @@ import uvloop
 from zerosum.adapters.clock import now
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
+from zerosum.services.accounts import bare_accounts
 from zerosum.services.envelope import MasterKeys
+from zerosum.services.heads_keeper import HeadsKeeper
 from zerosum.services.refusal_purge import RefusalPurge
+from zerosum.services.refusal_seals import RefusalSeals
 from zerosum.services.sealing import Sealer
+from zerosum.services.self_audit import AuditProgress, SelfAudit
 from zerosum.services.signing_keys import SigningKeys
 
 _log = logging.getLogger(__name__)
+
+METRICS_SECONDS = 5.0
+HEADS_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +37,16 @@ class Chore:
     run_once: Callable[[], Awaitable[object]]
 
 
-def run_worker(settings: Settings) -> int:
+Publish = Callable[[Mapping[str, float], Mapping[str, float]], None]
+"""Takes totals, and what was told last."""
+
+
+def run_worker(settings: Settings, publish: Publish) -> int:
     """Until SIGTERM or SIGINT."""
-    return uvloop.run(_work(settings))
+    return uvloop.run(_work(settings, publish))
 
 
-async def _work(settings: Settings) -> int:
+async def _work(settings: Settings, publish: Publish) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=2))
     current_id, keys = settings.master_key_pairs()
     signing_keys = SigningKeys(database, Sealer(database, MasterKeys(current_id, keys), now))
@@ -43,7 +54,14 @@ async def _work(settings: Settings) -> int:
     chores = [
         Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
         Chore("old refusals", 3600.0, purge.run_once),
+        Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
     ]
+    if settings.self_audit_seconds:
+        audit = SelfAudit(database, bare_accounts(database, now), now)
+        chores.append(Chore("self-audit", settings.self_audit_seconds, audit.run_once))
+        chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(audit.progress, publish)))
+    if settings.heads_dir:
+        chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -52,6 +70,17 @@ async def _work(settings: Settings) -> int:
     await asyncio.gather(*tasks)
     await database.close()
     return 0
+
+
+async def _publish(progress: AuditProgress, publish: Publish) -> None:
+    totals = {"self_audit_slices": progress.slices, "self_audit_postings": progress.postings}
+    newest = {
+        "self_audit_ledgers_done": progress.ledgers_done,
+        "self_audit_differences": progress.differences,
+        "self_audit_slice_timestamp_seconds": progress.slice_at,
+        "self_audit_completed_timestamp_seconds": progress.completed_at,
+    }
+    publish(totals, newest)
 
 
 async def _repeat(chore: Chore, stop: asyncio.Event) -> None:

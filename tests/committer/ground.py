@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from zerosum.adapters.clock import now
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.domain.identifiers import AccountId, LedgerId
+from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.money import CurrencyTable, Money
 from zerosum.domain.payments.pay import Pay
@@ -28,6 +27,7 @@ from zerosum.services.accounts import Accounts, OpenAccount
 from zerosum.services.caller import Caller
 from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
 from zerosum.services.currencies import Currencies
+from zerosum.services.fingerprint import fingerprint
 from zerosum.services.lane import BalanceCache, LaneCarrier
 from zerosum.services.paging import Cursors
 
@@ -73,12 +73,14 @@ class Ground:
 
     def transfer(self, payer: UUID, payee: UUID, amount: str, key: str | None = None, **members: Any) -> Pay:
         key = key or f"key-{next(_keys)}"
-        content = f"{payer}{payee}{amount}{members.get('reference')}"
+        content: dict[str, Any] = {"type": "transfer", "amount": amount, "currency": "USD"}
+        content |= {name: members.get(name) for name in ("reference", "description", "effective_at", "metadata")}
+        content |= {"from": render_id(Prefix.ACCOUNT, payer), "to": render_id(Prefix.ACCOUNT, payee)}
         return Pay(
             id=members.pop("id", None) or new_uuid(),
             ledger_id=self.ledger_id,
             idempotency_key=key,
-            fingerprint=hashlib.sha256(content.encode()).digest(),
+            fingerprint=fingerprint("payment", content),
             actor="key_test",
             type=PaymentType.TRANSFER,
             money=Money.parse(amount, USD),

@@ -44,7 +44,7 @@ async def test_those_who_stay_get_their_own_answers_when_every_second_one_leaves
             answer = await committer.carry_out(ground.transfer(payer, payee, amount, key))
             assert isinstance(answer, Posted)
             money = answer.entry.entry.postings[0].money
-            answered[key] = (answer.entry.idempotency_key, str(money.amount))
+            answered[key] = (str(answer.entry.idempotency_key), str(money.amount))
 
         async def leave(task: asyncio.Task[None]) -> None:
             await asyncio.sleep(generator.uniform(0, 0.01))

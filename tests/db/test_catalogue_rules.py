@@ -115,11 +115,13 @@ async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Conn
     assert {row["proname"]: row["kind"] for row in rows} == {
         "zerosum_purge_refusals": "integer",
         "zerosum_carry_postings": "trigger",
+        "zerosum_record_account_change": "trigger",
     }
     assert all(row["proconfig"][0] == "search_path=public, pg_temp" for row in rows)
     callers = {row["proname"]: set(row["callers"]) for row in rows}
     assert callers["zerosum_purge_refusals"] == {OWNER_ROLE, APPLICATION_ROLE}
-    assert callers["zerosum_carry_postings"] == {OWNER_ROLE}, "A trigger needs nobody's right to be called."
+    for name in ("zerosum_carry_postings", "zerosum_record_account_change"):
+        assert callers[name] == {OWNER_ROLE}, "A trigger needs nobody's right to be called."
 
 
 async def test_amounts_are_exact_numbers_without_a_bound_of_their_own(admin: Connection) -> None:

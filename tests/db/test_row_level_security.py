@@ -72,18 +72,22 @@ async def test_a_batch_may_span_ledgers(work: Connection, name: str) -> None:
     assert await ledgers_in(work, TABLES[name]) == {MINE, THEIRS}
 
 
+def _refusal(name: str) -> str:
+    return "row-level security" if "insert" in GRANTS[TABLES[name]] else "permission denied"
+
+
 @EVERY_TABLE
 async def test_a_row_of_another_ledger_cannot_be_inserted(work: Connection, name: str) -> None:
     await set_ledgers(work, MINE)
     row = plain_row(TABLES[name], ledger_id=THEIRS)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match=_refusal(name)):
         await work.execute(insert_statement(TABLES[name], row), *row.values())
 
 
 @EVERY_TABLE
 async def test_without_a_ledger_no_row_can_be_inserted(work: Connection, name: str) -> None:
     row = plain_row(TABLES[name], ledger_id=MINE)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match=_refusal(name)):
         await work.execute(insert_statement(TABLES[name], row), *row.values())
 
 

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from tests.conftest import TestDatabase
+from zerosum import worker
+from zerosum.config import load_settings
+from zerosum.domain.identifiers import LedgerId
 from zerosum.worker import Chore, _repeat
 
 
@@ -49,3 +58,26 @@ async def test_the_stop_does_not_wait_for_the_next_turn() -> None:
     await is_done.wait()
     stop.set()
     await asyncio.wait_for(task, 5)
+
+
+async def test_the_worker_audits_the_books_and_tells_how_far_it_is(
+    test_database: TestDatabase, ledger_id: LedgerId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "METRICS_SECONDS", 0.02)
+    settings = load_settings(
+        database_url=test_database.service_dsn,
+        master_keys=f"test:{base64.b64encode(bytes(32)).decode()}",
+        self_audit_seconds=0.02,
+        heads_dir=tmp_path,
+    )
+    told: dict[str, float] = {}
+
+    def publish(totals: Mapping[str, float], newest: Mapping[str, float]) -> None:
+        told.update(totals)
+        told.update(newest)
+        if totals["self_audit_slices"] and list(tmp_path.glob("heads-*.txt")):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert await asyncio.wait_for(worker._work(settings, publish), 60) == 0
+    assert told["self_audit_slice_timestamp_seconds"] > 0
+    assert told["self_audit_differences"] >= 0

@@ -99,11 +99,17 @@ def token(
 def verify(
     data_dir: DataDirOption = None,
     ledger: Annotated[str | None, typer.Option(help="Only this ledger (led_…).")] = None,
+    export_heads: Annotated[
+        Path | None, typer.Option(help="Write the heads of all chains here, if everything is right.")
+    ] = None,
+    against: Annotated[Path | None, typer.Option(help="Compare with heads that were written before.")] = None,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Freeze accounts that contradict themselves.")] = False,
 ) -> None:
-    """Walk every hash chain and add up every balance; exit 1 if anything is wrong."""
-    from zerosum.cli.verify import run_verify  # noqa: PLC0415
+    """Prove the books: every chain, sum, record and event; exit 1 if anything is wrong."""
+    from zerosum.cli.verify import VerifyOptions, run_verify  # noqa: PLC0415
 
-    raise typer.Exit(run_verify(data_dir, ledger))
+    options = VerifyOptions(ledger=ledger, export_heads=export_heads, against=against, is_freezing=freeze)
+    raise typer.Exit(run_verify(data_dir, options))
 
 
 @app.command()

@@ -6,9 +6,10 @@ import contextlib
 import gc
 import resource
 import socket
+from collections.abc import Callable, Mapping
 
 from zerosum.config import Settings
-from zerosum.telemetry import set_up_logging
+from zerosum.telemetry import Metrics, join_metrics, set_up_logging
 
 GC_THRESHOLDS = (50_000, 50, 100)
 """A batch makes tens of thousands of short-lived objects at once, none of them in cycles."""
@@ -71,4 +72,12 @@ def worker_process(settings: Settings) -> int:
     from zerosum.worker import run_worker  # noqa: PLC0415
 
     set_up_logging(settings.log_level, settings.log_format)
-    return run_worker(settings)
+    return run_worker(settings, _publisher(settings))
+
+
+def _publisher(settings: Settings) -> Callable[[Mapping[str, float], Mapping[str, float]], None]:
+    """Into the folder in which the API processes count; where there is none nobody could read it."""
+    if not settings.metrics or not join_metrics(settings.metrics_dir):
+        return lambda _totals, _newest: None
+    metrics = Metrics()
+    return lambda totals, newest: metrics.carry_over(totals, {}, newest)

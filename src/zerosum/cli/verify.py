@@ -4,58 +4,122 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from zerosum.adapters.clock import now
 from zerosum.cli.installation import reachable_settings
-from zerosum.cli.talk import USAGE, CommandFailed, put, told_plainly
+from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.ledgers import LedgerRecord, list_ledgers
 from zerosum.domain.errors import InvalidId, OutcomeUnknown, Unavailable
-from zerosum.domain.identifiers import Prefix, parse_id, render_id
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
+from zerosum.services.accounts import bare_accounts
+from zerosum.services.caller import Caller
+from zerosum.services.exported_heads import HeadsUnreadable, compare_heads
+from zerosum.services.heads_keeper import write_heads
 from zerosum.services.integrity import Report, verify_ledger
+from zerosum.services.self_audit import freeze_for
 
 PAGE_SIZE = 200
 STATEMENT_TIMEOUT = "0"
 """A walk over everything may take long."""
 
 
+ACTOR = "system:verify"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    ledger: str | None = None
+    export_heads: Path | None = None
+    against: Path | None = None
+    is_freezing: bool = False
+
+
 @told_plainly
-def run_verify(data_dir: Path | None, ledger: str | None) -> int:
-    settings = reachable_settings(data_dir, is_writing=False)
+def run_verify(data_dir: Path | None, options: VerifyOptions) -> int:
+    settings = reachable_settings(data_dir, is_writing=options.is_freezing)
     try:
-        wanted = None if ledger is None else parse_id(Prefix.LEDGER, ledger)
+        wanted = None if options.ledger is None else parse_id(Prefix.LEDGER, options.ledger)
     except InvalidId as error:
         raise CommandFailed(error.detail, USAGE) from None
     try:
-        reports = asyncio.run(_verify(settings, wanted))
+        reports = asyncio.run(_run(settings, wanted, options))
     except (Unavailable, OutcomeUnknown) as error:
         raise CommandFailed(error.detail) from None
+    except HeadsUnreadable as error:
+        raise CommandFailed(f"{options.against}: {error}", USAGE) from None
+    except OSError as error:
+        raise CommandFailed(f"{error.filename}: {error.strerror}", USAGE) from None
     for report in reports:
         put(_line(report))
     return 0 if all(report.is_right for report in reports) else 1
 
 
-async def _verify(settings: Settings, wanted: UUID | None) -> list[Report]:
+async def _run(settings: Settings, wanted: UUID | None, options: VerifyOptions) -> list[Report]:
     engine = make_engine(settings.required_database_url(), pool_size=1, statement_timeout=STATEMENT_TIMEOUT)
     database = Database(engine)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        with Progress(*columns, disable=not sys.stderr.isatty(), transient=True) as progress:
-            reports = []
-            for record in await _ledgers(database, wanted):
-                task = progress.add_task(record.name, total=None)
-
-                def tell(done: int, total: int, task: object = task) -> None:
-                    progress.update(task, completed=done, total=total)  # type: ignore[arg-type]
-
-                reports.append(await verify_ledger(database, record.id, tell))
-            return reports
+        reports = await _verify(database, wanted)
+        if options.against is not None:
+            with options.against.open(encoding="ascii", errors="replace") as kept:
+                _merge(reports, await compare_heads(database, kept), wanted)
+        if options.is_freezing:
+            await _freeze(database, reports)
+        if options.export_heads is not None:
+            await _export(database, reports, options.export_heads)
+        return reports
     finally:
         await database.close()
+
+
+def _merge(reports: list[Report], compared: dict[UUID, Report], wanted: UUID | None) -> None:
+    """What heads of before have shown goes with the rest; a ledger that is gone has nothing but them."""
+    known = {report.ledger_id: report for report in reports}
+    for ledger_id, found in compared.items():
+        if ledger_id in known:
+            for difference in found.breaks:
+                known[ledger_id].note(difference.what, difference.account_id, difference.account_version)
+        elif wanted is None:
+            found.note("the ledger was there when heads were exported")
+            reports.append(found)
+
+
+async def _freeze(database: Database, reports: list[Report]) -> None:
+    accounts = bare_accounts(database, now)
+    for report in reports:
+        caller = Caller(LedgerId(report.ledger_id), ACTOR)
+        for difference in report.breaks:
+            if difference.account_id is not None:
+                action = await freeze_for(accounts, caller, difference)
+                say(f"{render_id(Prefix.ACCOUNT, difference.account_id)}: {action.replace('_', ' ')}")
+
+
+async def _export(database: Database, reports: list[Report], path: Path) -> None:
+    """Heads of books that are wrong would prove what is wrong."""
+    if all(report.is_right for report in reports):
+        await write_heads(database, path, [report.ledger_id for report in reports], now)
+    else:
+        say("zerosum: no heads are exported, as something is wrong")
+
+
+async def _verify(database: Database, wanted: UUID | None) -> list[Report]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not sys.stderr.isatty(), transient=True) as progress:
+        reports = []
+        for record in await _ledgers(database, wanted):
+            task = progress.add_task(record.name, total=None)
+
+            def tell(done: int, total: int, task: object = task) -> None:
+                progress.update(task, completed=done, total=total)  # type: ignore[arg-type]
+
+            reports.append(await verify_ledger(database, record.id, tell))
+        return reports
 
 
 async def _ledgers(database: Database, wanted: UUID | None) -> list[LedgerRecord]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,8 @@ from zerosum.db.pages import look_up_by_key
 from zerosum.db.tables import accounts
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
+
+_NAME_ACTOR = text("select set_config('zerosum.actor', :actor, true)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,11 @@ async def insert_accounts(connection: AsyncConnection, new: Sequence[Account]) -
     ]
     statement = insert(accounts).on_conflict_do_nothing(constraint="accounts_code_unique").returning(accounts.c.id)
     return set((await connection.execute(statement, rows)).scalars())
+
+
+async def name_actor(connection: AsyncConnection, actor: str) -> None:
+    """Who makes the changes of accounts that follow in this unit of work: the database writes it into their history."""
+    await connection.execute(_NAME_ACTOR, {"actor": actor})
 
 
 async def find_account(

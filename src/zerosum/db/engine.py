@@ -17,11 +17,13 @@ from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.errors import FailureKind, classify
 from zerosum.db.migrations import HEAD
 from zerosum.db.sessions import LIMITS, open_session, set_locally
-from zerosum.db.tables import metadata
+from zerosum.db.tables import GRANTS
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 
 POOL_WAIT_SECONDS_MAX = 1.0
 STATEMENT_TIMEOUT = "5s"
+
+_WRITTEN = [table.name for table, rights in GRANTS.items() if rights]
 
 Connection = AsyncConnection
 """One open unit of work, for the functions of this room."""
@@ -113,7 +115,7 @@ class Database:
         A newer schema will do for a service that runs: it was migrated for the version that is to replace this one.
         """
         async with self.work() as connection:
-            state = (await connection.execute(_ASK_STATE, {"tables": list(metadata.tables)})).one()
+            state = (await connection.execute(_ASK_STATE, {"tables": _WRITTEN})).one()
             revision = (await connection.execute(_ASK_REVISION)).scalar() if state.tells_revision else HEAD
         if not state.is_writable:
             # A primary that was demoted: new connections may find the one that took its place.

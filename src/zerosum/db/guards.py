@@ -171,6 +171,73 @@ MONEY_COLUMNS = {
 }
 """What nobody sets once a row is there, by table: an account's change only as its postings say."""
 
+NETSTRING = """
+create function zerosum_netstring(content text) returns text language sql immutable as $$
+    select coalesce(octet_length(convert_to(content, 'UTF8')) || ':' || content || ',', '-,')
+$$
+"""
+
+APPEND_ACCOUNT_CHANGE = """
+create function zerosum_append_account_change(account accounts, origin text) returns void
+language plpgsql set search_path = public, pg_temp as $$
+declare
+    actor text := nullif(current_setting('zerosum.actor', true), '');
+    moment timestamptz := now();
+    transaction xid8 := pg_current_xact_id();
+    revision bigint;
+    previous bytea;
+begin
+    select last.revision, last.hash into revision, previous from account_changes last
+    where last.ledger_id = account.ledger_id and last.account_id = account.id order by last.revision desc limit 1;
+    revision := coalesce(revision, 0) + 1;
+    previous := coalesce(previous, sha256(
+        convert_to('zerosum.account-genesis.v1', 'UTF8') || uuid_send(account.ledger_id) || uuid_send(account.id)));
+    insert into account_changes (ledger_id, account_id, revision, origin, xid, changed_at, actor, code, name, type,
+                                 currency, status, min_available, max_available, metadata, hash)
+    values (account.ledger_id, account.id, revision, origin, transaction, moment, actor, account.code, account.name,
+            account.type, account.currency, account.status, account.min_available, account.max_available,
+            account.metadata,
+            sha256(convert_to('zerosum.account.v1', 'UTF8') || previous || convert_to(
+                zerosum_netstring(revision::text) || zerosum_netstring(origin) || zerosum_netstring(transaction::text)
+                || zerosum_netstring(trunc(extract(epoch from moment) * 1000000)::text) || zerosum_netstring(actor)
+                || zerosum_netstring(account.code) || zerosum_netstring(account.name)
+                || zerosum_netstring(account.type) || zerosum_netstring(account.currency)
+                || zerosum_netstring(account.status) || zerosum_netstring(account.min_available::text)
+                || zerosum_netstring(account.max_available::text) || zerosum_netstring(account.metadata::text),
+                'UTF8')));
+end
+$$
+"""
+
+RECORD_ACCOUNT_CHANGE = """
+create function zerosum_record_account_change() returns trigger language plpgsql security definer
+set search_path = public, pg_temp as $$
+declare
+    last account_changes;
+begin
+    if tg_op = 'UPDATE' then
+        select * into last from account_changes change
+        where change.ledger_id = old.ledger_id and change.account_id = old.id order by change.revision desc limit 1;
+        -- What the row said before must be what the history says. Where it is not, that is written down first: a later
+        -- change does not make good what somebody did past the history.
+        if last.revision is null then
+            perform zerosum_append_account_change(old, 'adopted');
+        elsif (last.code, last.name, last.type, last.currency, last.status, last.min_available, last.max_available,
+               last.metadata)
+            is distinct from (old.code, old.name, old.type, old.currency, old.status, old.min_available,
+                              old.max_available, old.metadata) then
+            perform zerosum_append_account_change(old, 'found');
+        end if;
+    end if;
+    perform zerosum_append_account_change(new, 'set');
+    return null;
+end
+$$
+"""
+
+RECORDED_COLUMNS = "code, name, type, currency, status, min_available, max_available, metadata"
+"""What is said about an account, and is not money: each change of it is a revision of its history."""
+
 PURGE_SIGNATURE = "zerosum_purge_refusals(uuid, timestamptz, integer)"
 
 LEDGER_IS_SET = (
@@ -190,6 +257,11 @@ def statements() -> list[str]:
         REFUSE_MONEY_CHANGE,
         REFUSE_CHANGE,
         REFUSE_REFUSAL_CHANGE,
+        NETSTRING,
+        APPEND_ACCOUNT_CHANGE,
+        RECORD_ACCOUNT_CHANGE,
+        f"create trigger accounts_recorded after insert or update of {RECORDED_COLUMNS} on accounts "
+        "for each row execute function zerosum_record_account_change()",
         "create trigger postings_carried after insert on postings referencing new table as new_postings "
         "for each statement execute function zerosum_carry_postings()",
         "create trigger accounts_begin_empty after insert on accounts referencing new table as new_accounts "
@@ -213,12 +285,15 @@ def statements() -> list[str]:
         "create trigger refusals_gone after delete on refusals referencing old table as gone_refusals "
         "for each statement execute function zerosum_check_refusals_gone()",
         "revoke all on function zerosum_carry_postings() from public",
+        "revoke all on function zerosum_record_account_change() from public",
+        "revoke all on function zerosum_append_account_change(accounts, text) from public",
         f"revoke all on function {PURGE_SIGNATURE} from public",
         f"grant execute on function {PURGE_SIGNATURE} to {APPLICATION_ROLE}",
     ]
     for table in metadata.sorted_tables:
         found += _row_level_security(table)
-        found.append(f"grant select, {GRANTS[table]} on {table.name} to {APPLICATION_ROLE}")
+        rights = ", ".join(filter(None, ("select", GRANTS[table])))
+        found.append(f"grant {rights} on {table.name} to {APPLICATION_ROLE}")
     return found
 
 

@@ -1,39 +1,13 @@
-"""Reading a whole ledger for verification: every posting with its entry, account by account."""
+"""Sums over a whole ledger, each in one statement. `proofs.py` reads it slice by slice."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-ROWS_AT_ONCE = 5_000
-
-# Amounts and times come as text: the database can hold more of them than Python, and all of it is looked at.
-_CHAIN = text("""
-select posting.account_id, posting.account_version, posting.place, posting.side::text as side,
-       posting.layer::text as layer, posting.releases,
-       posting.amount::text as amount, posting.currency, posting.balance_after::text as balance_after,
-       posting.held_after::text as held_after, posting.hash, posting.entry_id,
-       trunc(extract(epoch from posting.effective_at) * 1000000)::text as posting_effective_at,
-       trunc(extract(epoch from posting.posted_at) * 1000000)::text as posting_posted_at,
-       trunc(extract(epoch from entry.effective_at) * 1000000)::text as effective_at,
-       trunc(extract(epoch from entry.posted_at) * 1000000)::text as posted_at,
-       entry.reverses, entry.fingerprint, entry.resource_type, entry.resource_id,
-       entry.idempotency_key, entry.actor, entry.reason, entry.metadata
-from postings posting
-left join journal_entries entry on entry.ledger_id = posting.ledger_id and entry.id = posting.entry_id
-where posting.ledger_id = :ledger_id
-order by posting.account_id, posting.account_version
-""")
-
-_ACCOUNTS = text("""
-select id, code, type, currency, version, head, held::text as held, min_available::text as min_available, overdrawn,
-       posted_debits::text as posted_debits, posted_credits::text as posted_credits
-from accounts where ledger_id = :ledger_id order by id
-""")
 
 _UNBALANCED = text("""
 select entry_id, currency, layer from postings where ledger_id = :ledger_id
@@ -66,18 +40,6 @@ async def currency_places(connection: AsyncConnection, ledger_id: UUID) -> dict[
 async def finest_amounts(connection: AsyncConnection, ledger_id: UUID) -> Sequence[Row[Any]]:
     """By currency: the most places an amount has, and whether one is no number at all."""
     return (await connection.execute(_FINEST, {"ledger_id": ledger_id})).all()
-
-
-async def stream_chain(connection: AsyncConnection, ledger_id: UUID) -> AsyncIterator[Row[Any]]:
-    """Every posting, in the order of accounts and versions, with the entry it belongs to."""
-    options = {"yield_per": ROWS_AT_ONCE}
-    async with connection.stream(_CHAIN, {"ledger_id": ledger_id}, execution_options=options) as rows:
-        async for row in rows:
-            yield row
-
-
-async def all_accounts(connection: AsyncConnection, ledger_id: UUID) -> Sequence[Row[Any]]:
-    return (await connection.execute(_ACCOUNTS, {"ledger_id": ledger_id})).all()
 
 
 async def unbalanced_entries(connection: AsyncConnection, ledger_id: UUID, limit: int) -> Sequence[Row[Any]]:

@@ -363,7 +363,47 @@ secret_checks = Table(
     PrimaryKeyConstraint("ledger_id", "name", name="secret_checks_pkey"),
 )
 
-JOURNAL = (journal_entries, postings, refusals, answers, audit_log)
+account_changes = Table(
+    "account_changes",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("account_id", Uuid),
+    _required("revision", BigInteger),  # gap-free from 1
+    _required("origin", Text),
+    _required("xid", Xid8),
+    _moment("changed_at", nullable=False),
+    Column("actor", Text),  # None: a batch, or somebody who has not said who he is
+    _required("code", Text),
+    Column("name", Text),
+    _required("type", Text),
+    _required("currency", Text),
+    _required("status", Text),
+    Column("min_available", Numeric),
+    Column("max_available", Numeric),
+    Column("metadata", JSONB),
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "account_id", "revision", name="account_changes_pkey"),
+    # Set by a statement; found there before the first revision; found to be other than the revision before says.
+    CheckConstraint("origin in ('set', 'adopted', 'found')", name="account_changes_origin_known"),
+    CheckConstraint("min_available <= max_available", name="account_changes_limits_ordered"),
+)
+
+refusal_seals = Table(
+    "refusal_seals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("number", BigInteger),  # gap-free from 1
+    _moment("from_at", nullable=False),
+    _moment("until_at", nullable=False),
+    _required("refusals", BigInteger),
+    _required("digest", LargeBinary),
+    _moment("sealed_at", nullable=False),
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "number", name="refusal_seals_pkey"),
+    CheckConstraint("from_at <= until_at", name="refusal_seals_span_ordered"),
+)
+
+JOURNAL = (journal_entries, postings, refusals, answers, audit_log, account_changes, refusal_seals)
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
 But for refusals older than thirty days, which a function of the owner takes away: no retry can need them any more.
@@ -389,6 +429,8 @@ GRANTS: dict[Table, str] = {
     signing_keys: "insert, update (expires_at, sealed_private_key), delete",
     audit_log: "insert",
     secret_checks: "insert, update (check_value, created_at)",
+    account_changes: "",  # written by the trigger on accounts alone
+    refusal_seals: "insert",
 }
 
 SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log)

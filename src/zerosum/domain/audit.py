@@ -25,3 +25,4 @@ class AuditType(StrEnum):
     DATA_KEYS_REWRAPPED = "data_keys.rewrapped"
     DATA_KEY_ROTATED = "data_key.rotated"
     SECRETS_ACCEPTED = "secrets.accepted"
+    DIFFERENCE_FOUND = "difference.found"

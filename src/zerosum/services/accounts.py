@@ -17,6 +17,7 @@ from zerosum.db.accounts import (
     insert_accounts,
     list_accounts,
     lock_account,
+    name_actor,
     update_account,
 )
 from zerosum.db.engine import Connection, Database
@@ -110,6 +111,7 @@ class Accounts:
         )
         async with self._database.work(caller.ledger_id) as connection:
             await self._check_quota(connection, caller.ledger_id, 1)
+            await name_actor(connection, caller.actor)
             if not await insert_account(connection, account):
                 raise AccountExists("The ledger has an account of this code.", pointer="/code")
             await self._announce(connection, account, EventType.ACCOUNT_OPENED)
@@ -143,6 +145,7 @@ class Accounts:
         if not drafts:
             return []
         async with self._database.work(caller.ledger_id) as connection:
+            await name_actor(connection, caller.actor)
             made = await self.ensure_within(connection, drafts)
             there = {account.code for account in drafts} - {account.code for account in made}
             if not there:
@@ -251,6 +254,7 @@ class Accounts:
             account = _must_exist(await lock_account(connection, caller.ledger_id, id_=id_, code=code))
             columns = decide(account, currency)
             if columns:
+                await name_actor(connection, caller.actor)
                 await update_account(connection, caller.ledger_id, account.state.id, columns)
                 await self._announce(connection, account, event)
                 await audited(connection, *account_records(event, caller, account, columns, reason, self._now()))
@@ -272,6 +276,11 @@ class Accounts:
             resource_id=account.state.id,
             created_at=self._now(),
         )
+
+
+def bare_accounts(database: Database, now: Callable[[], datetime]) -> Accounts:
+    """For a process that serves nobody: it has no quota, and gives out no lists whose cursors would need a secret."""
+    return Accounts(database, Currencies(database, now), AccountDirectory(database), Cursors(bytes(32)), now)
 
 
 def new_account_state(caller: Caller, currency: Currency, type_: AccountType) -> AccountState:

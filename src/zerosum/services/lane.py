@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from zerosum.db.batch import AccountKey, BatchConnection
-from zerosum.db.batch.writing import write_batch
+from zerosum.db.batch.writing import AccountChanges, write_batch
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
@@ -232,8 +232,8 @@ class LaneCarrier:
             else [judge.answer(command) for command in work.commands]
             for work in works
         ]
-        changed = [account for account in book.accounts.values() if _is_set(before[account.id], account)]
-        await write_batch(connection.fetch, judge.rows, changed, records, posted_at)
+        changes = AccountChanges.between(before, book.accounts.values())
+        await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
         return answers, list(book.accounts.values())
 
     async def _answer(
@@ -269,16 +269,6 @@ class LaneCarrier:
                 return
         connection.terminate()
         self._connection = None
-
-
-def _is_set(before: AccountState, after: AccountState) -> bool:
-    """Whether something has changed that postings do not say. That it may be overdrawn is said before it is."""
-    return (
-        after.status is not before.status
-        or after.min_available != before.min_available
-        or after.max_available != before.max_available
-        or (after.overdrawn and not before.overdrawn)
-    )
 
 
 def _not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:

@@ -7,7 +7,7 @@ beats the Decimal codec. Balances follow from the postings: the guard derives th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -96,6 +96,31 @@ class NewRows:
     refusals: list[RefusalRow] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class AccountChanges:
+    """What changes of accounts besides what follows from postings."""
+
+    settings: list[AccountState]
+    """Whose status or limits have changed."""
+    overdrawn: list[AccountState]
+    """Which fall below their floor by right."""
+
+    @classmethod
+    def between(cls, before: Mapping[UUID, AccountState], after: Iterable[AccountState]) -> AccountChanges:
+        changes = cls([], [])
+        for account in after:
+            old = before[account.id]
+            if (account.status, account.min_available, account.max_available) != (
+                old.status,
+                old.min_available,
+                old.max_available,
+            ):
+                changes.settings.append(account)
+            if account.overdrawn and not old.overdrawn:
+                changes.overdrawn.append(account)
+        return changes
+
+
 def _rows(name: str, columns: Mapping[str, str], numbers: count[int]) -> str:
     arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in columns.values())
     return f"unnest({arrays}) as {name}({', '.join(columns)})"
@@ -151,6 +176,12 @@ from unnest($2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::uuid[], $7::jso
 
 # Before the postings: they may take an account below its floor by right only when its row says so already. Whether it
 # is so afterwards the guard settles.
+LET_OVERDRAW = """
+update accounts account set overdrawn = true
+from unnest($1::uuid[], $2::uuid[]) as taken(ledger_id, id)
+where account.ledger_id = taken.ledger_id and account.id = taken.id
+"""
+
 SET_ACCOUNTS = """
 update accounts account
 set status = changed.status,
@@ -163,15 +194,18 @@ where account.ledger_id = changed.ledger_id and account.id = changed.id
 
 
 async def write_batch(
-    fetch: Fetch, rows: NewRows, changed: Sequence[AccountState], records: ChangedRecords, posted_at: datetime
+    fetch: Fetch, rows: NewRows, changes: AccountChanges, records: ChangedRecords, posted_at: datetime
 ) -> int | None:
-    """Write it all. `changed` are the accounts whose settings have changed, status and limits and what follows.
+    """Write it all.
 
     Gives the number of the transaction where entries were written. One order for everybody (by key, by id): two
     batches that share keys must not wait for each other crosswise on a unique index.
     """
-    if changed:
-        await fetch(SET_ACCOUNTS, *_settings(sorted(changed, key=lambda account: account.id)))
+    if changes.overdrawn:
+        ids = [account.ledger_id for account in changes.overdrawn], [account.id for account in changes.overdrawn]
+        await fetch(LET_OVERDRAW, *ids)
+    if changes.settings:
+        await fetch(SET_ACCOUNTS, *_settings(changes.settings))
     made, updated = _stored(records)
     number: int | None = None
     if rows.posted or made:

@@ -1,0 +1,79 @@
+"""`zerosum verify` as an operator runs it: it reports, keeps heads, compares with them, and freezes if told to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.cli.command import Said, zerosum
+from tests.committer.ground import Ground, connecting, running_committer
+from tests.conftest import Servers
+from tests.services.fresh_database import fresh_database, make_ledger
+from zerosum.domain.identifiers import Prefix, render_id
+
+
+class Books:
+    def __init__(self, servers: Servers, name: str) -> None:
+        self.environment = {"ZEROSUM_DATABASE_URL": servers.dsn(name)}
+        self.superuser_dsn = servers.dsn(name, superuser=True)
+        self.account = ""
+
+    def verify(self, *arguments: str) -> Said:
+        return zerosum("verify", *arguments, environment=self.environment)
+
+    async def tamper(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.superuser_dsn)
+        await connection.execute("set session_replication_role = replica")
+        await connection.execute(statement)
+        await connection.close()
+
+    async def statuses(self) -> list[str]:
+        connection = await asyncpg.connect(self.superuser_dsn)
+        found = await connection.fetch("select distinct status from accounts order by status")
+        await connection.close()
+        return [row[0] for row in found]
+
+
+@pytest.fixture
+async def books(servers: Servers) -> AsyncIterator[Books]:
+    async with fresh_database(servers) as database:
+        async with database.work() as connection:
+            name = (await connection.exec_driver_sql("select current_database()")).scalar_one()
+        made = Books(servers, name)
+        ground = Ground(database, await make_ledger(database))
+        payer, payee = await ground.open(2, floor=None)
+        made.account = render_id(Prefix.ACCOUNT, payer)
+        async with running_committer(connecting(servers.dsn(name))) as committer:
+            for _ in range(3):
+                await committer.carry_out(ground.transfer(payer, payee, "1.00"))
+        yield made
+
+
+async def test_heads_that_were_exported_are_found_again(books: Books, tmp_path: Path) -> None:
+    heads = str(tmp_path / "heads.txt")
+    said = books.verify("--export-heads", heads)
+    assert (said.code, said.out.strip().endswith("right (2 accounts, 6 postings)")) == (0, True), said
+    assert Path(heads).read_text().startswith("zerosum heads v1\nledger led_")
+    assert books.verify("--against", heads).code == 0
+
+
+async def test_what_is_wrong_is_only_told_unless_freezing_is_asked_for(books: Books, tmp_path: Path) -> None:
+    await books.tamper("update accounts set name = 'Mallory' where posted_debits > 0")
+    heads = tmp_path / "heads.txt"
+    said = books.verify("--export-heads", str(heads))
+    assert (said.code, "the account's name is not what its history says" in said.out) == (1, True), said
+    assert not heads.exists()
+    assert await books.statuses() == ["open"]
+    said = books.verify("--freeze")
+    assert (said.code, f"{books.account}: frozen" in said.err) == (1, True), said
+    assert await books.statuses() == ["frozen", "open"]
+
+
+async def test_a_file_that_holds_no_heads_is_named_in_one_line(books: Books, tmp_path: Path) -> None:
+    (tmp_path / "none.txt").write_text("heads\n")
+    for name, words in (("none.txt", "line 1 is none of a file of heads"), ("nowhere.txt", "No such file")):
+        said = books.verify("--against", str(tmp_path / name))
+        assert (said.code, words in said.err) == (2, True), said

@@ -1,0 +1,203 @@
+"""The self-audit goes through all ledgers slice by slice, freezes what contradicts itself, and tells of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.committer.ground import Ground, connecting, running_committer
+from tests.conftest import Servers
+from tests.services.fresh_database import fresh_database, make_ledger
+from zerosum.adapters.clock import now
+from zerosum.db.audit_log import AuditFilter, AuditRecord, list_audit_records
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.ledger.account import AccountStatus
+from zerosum.services import proof_of_accounts
+from zerosum.services.accounts import bare_accounts
+from zerosum.services.caller import Caller
+from zerosum.services.exported_heads import HeadsUnreadable, compare_heads
+from zerosum.services.heads_keeper import HeadsKeeper
+from zerosum.services.integrity import verify_ledger
+from zerosum.services.self_audit import ACTOR, SelfAudit
+
+SLICES_MAX = 500
+
+
+class Books:
+    """Two ledgers in a database of their own, the second with two accounts and ten payments."""
+
+    def __init__(self, database: Database, servers: Servers, name: str) -> None:
+        self.database = database
+        self.service_dsn = servers.dsn(name)
+        self.superuser_dsn = servers.dsn(name, superuser=True)
+        self.ground: Ground
+        self.accounts: list[Any] = []
+
+    @property
+    def ledger_id(self) -> LedgerId:
+        return self.ground.ledger_id
+
+    async def pay(self, times: int) -> None:
+        async with running_committer(connecting(self.service_dsn)) as committer:
+            for _ in range(times):
+                await committer.carry_out(self.ground.transfer(self.accounts[0], self.accounts[1], "1.00"))
+
+    async def tamper(self, *statements: str) -> None:
+        connection = await asyncpg.connect(self.superuser_dsn)
+        async with connection.transaction():
+            await connection.execute("set local session_replication_role = replica")
+            for statement in statements:
+                tag = await connection.execute(statement, self.accounts[0])
+                assert int(tag.split()[-1]) >= 1, "nothing was changed"
+        await connection.close()
+
+    async def status(self) -> AccountStatus:
+        name = render_id(Prefix.ACCOUNT, self.accounts[0])
+        return (await bare_accounts(self.database, now).get(Caller(self.ledger_id, "test"), name)).state.status
+
+    async def told(self) -> list[AuditRecord]:
+        async with self.database.work(self.ledger_id) as connection:
+            return await list_audit_records(
+                connection, AuditFilter(ledger_id=self.ledger_id), after=None, limit=50, is_ascending=True
+            )
+
+
+@pytest.fixture
+async def books(servers: Servers) -> AsyncIterator[Books]:
+    async with fresh_database(servers) as database:
+        async with database.work() as connection:
+            name = (await connection.exec_driver_sql("select current_database()")).scalar_one()
+        made = Books(database, servers, name)
+        await make_ledger(database)
+        made.ground = Ground(database, await make_ledger(database))
+        made.accounts = await made.ground.open(2, floor="-100")
+        await made.pay(10)
+        yield made
+
+
+async def passed(audit: SelfAudit) -> int:
+    """One pass through all ledgers; how many slices it took."""
+    completed, before = audit.progress.completed_at, audit.progress.slices
+    for _ in range(SLICES_MAX):
+        await audit.run_once()
+        if audit.progress.completed_at > completed:
+            return audit.progress.slices - before
+    raise AssertionError("the pass does not end")
+
+
+def audit_of(books: Books) -> SelfAudit:
+    return SelfAudit(books.database, bare_accounts(books.database, now), now)
+
+
+async def test_books_that_are_right_are_left_alone(books: Books) -> None:
+    audit = audit_of(books)
+    assert await passed(audit) == 10, "five parts of each ledger"
+    assert (audit.progress.postings, audit.progress.differences) == (20, 0)
+    assert await books.status() is AccountStatus.OPEN
+    assert await books.told() == []
+
+
+async def test_payments_between_slices_are_no_differences(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof_of_accounts, "POSTINGS_AT_ONCE", 3)
+    monkeypatch.setattr(proof_of_accounts, "ACCOUNTS_AT_ONCE", 1)
+    audit = audit_of(books)
+    while audit.progress.ledgers_done < 2:
+        await audit.run_once()
+        if audit.progress.slices < 20:
+            await books.pay(1)
+    assert audit.progress.postings > 20
+    assert await passed(audit) == 0
+    assert audit.progress.differences == 0
+    assert await books.status() is AccountStatus.OPEN
+
+
+async def test_an_account_that_contradicts_itself_is_frozen_and_told_of_once(
+    books: Books, caplog: pytest.LogCaptureFixture
+) -> None:
+    await books.tamper("update accounts set min_available = -1000 where id = $1")
+    audit = audit_of(books)
+    with caplog.at_level(logging.ERROR):
+        await passed(audit)
+        await passed(audit)
+    assert audit.progress.differences >= 1, "what contradicts itself does so in each pass"
+    assert await books.status() is AccountStatus.FROZEN
+    mine = [record for record in await books.told() if record.actor == ACTOR]
+    what = "the account's min_available is not what its history says"
+    assert [(record.type.value, record.reason) for record in mine][:2] == [
+        ("account.frozen", what),
+        ("difference.found", what),
+    ]
+    assert mine[1].facts["action"] == "frozen"
+    lines = [record for record in caplog.records if what in record.getMessage()]
+    assert [vars(line)["action"] for line in lines] == ["frozen"]
+
+
+async def test_freezing_does_not_cover_up_what_was_changed(books: Books) -> None:
+    await books.tamper("update accounts set min_available = -1000 where id = $1")
+    await passed(audit_of(books))
+    report = await verify_ledger(books.database, books.ledger_id, lambda _done, _total: None)
+    assert "the account was changed past its history before revision 2" in [one.what for one in report.breaks]
+
+
+async def test_a_payment_that_contradicts_its_entry_is_told_of_and_freezes_nobody(books: Books) -> None:
+    await books.tamper("update payments set amount = amount + 1 where payer_id = $1")
+    audit = audit_of(books)
+    await passed(audit)
+    assert audit.progress.differences == 10
+    assert await books.status() is AccountStatus.OPEN
+    assert {record.facts["action"] for record in await books.told()} == {"none"}
+
+
+CUT = (
+    "delete from events where id in (select entry_id from postings where account_id = $1 and account_version > 7)",
+    "delete from payments where id in (select entry_id from postings where account_id = $1 and account_version > 7)",
+    "delete from journal_entries where id in "
+    "(select entry_id from postings where account_id = $1 and account_version > 7)",
+    "delete from postings where account_version > 7 and ledger_id = (select ledger_id from accounts where id = $1)",
+    "update accounts account set version = 7, head = last.hash, "
+    "posted_debits = case when id = $1 then 7.00 else 0 end, posted_credits = case when id = $1 then 0 else 7.00 end "
+    "from postings last where last.account_id = account.id and last.account_version = 7 and last.ledger_id = "
+    "account.ledger_id and account.ledger_id = (select ledger_id from accounts where id = $1)",
+)
+
+
+async def test_a_tail_that_was_cut_off_is_found_by_heads_of_before(books: Books, tmp_path: Path) -> None:
+    keeper = HeadsKeeper(books.database, tmp_path, now)
+    await keeper.run_once()
+    (kept,) = tmp_path.iterdir()
+    lines = kept.read_text().splitlines()
+    assert not any(report.breaks for report in (await compare_heads(books.database, lines)).values())
+    await books.pay(1)
+    assert not any(report.breaks for report in (await compare_heads(books.database, lines)).values()), "it has grown"
+    await books.tamper(*CUT)
+    report = await verify_ledger(books.database, books.ledger_id, lambda _done, _total: None)
+    assert report.breaks == [], "within itself what is left is right"
+    found = (await compare_heads(books.database, lines))[books.ledger_id]
+    what = "the exported head is not in the account's chain"
+    assert {(one.account_id, one.account_version, one.what) for one in found.breaks} == {
+        (account, 10, what) for account in books.accounts
+    }
+
+
+async def test_a_history_that_was_written_anew_is_found_by_heads_of_before(books: Books, tmp_path: Path) -> None:
+    await HeadsKeeper(books.database, tmp_path, now).run_once()
+    (kept,) = tmp_path.iterdir()
+    await books.tamper("delete from account_changes where account_id = $1")
+    found = await compare_heads(books.database, kept.read_text().splitlines())
+    assert [one.what for one in found[books.ledger_id].breaks] == [
+        "the exported revision 1 is not in the account's history"
+    ]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, -1])
+async def test_a_file_of_heads_that_is_cut_off_is_refused(books: Books, tmp_path: Path, cut: int) -> None:
+    await HeadsKeeper(books.database, tmp_path, now).run_once()
+    (kept,) = tmp_path.iterdir()
+    with pytest.raises(HeadsUnreadable):
+        await compare_heads(books.database, kept.read_text().splitlines()[:cut])
