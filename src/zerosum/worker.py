@@ -13,6 +13,7 @@ import uvloop
 from zerosum.adapters.clock import now
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
+from zerosum.services.checkpointing import Checkpointing
 from zerosum.services.envelope import MasterKeys
 from zerosum.services.refusal_purge import RefusalPurge
 from zerosum.services.sealing import Sealer
@@ -43,6 +44,7 @@ async def _work(settings: Settings) -> int:
     chores = [
         Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
         Chore("old refusals", 3600.0, purge.run_once),
+        Chore("checkpoints", 15.0, Checkpointing(database).run_once),
     ]
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

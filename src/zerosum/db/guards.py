@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Table
 
+from zerosum.db import checkpoint_functions
 from zerosum.db.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata, refusals
 
 CARRY_POSTINGS = """
@@ -214,8 +215,9 @@ def statements() -> list[str]:
     ]
     for table in metadata.sorted_tables:
         found += _row_level_security(table)
-        found.append(f"grant select, {GRANTS[table]} on {table.name} to {APPLICATION_ROLE}")
-    return found
+        rights = ", ".join(filter(None, ("select", GRANTS[table])))
+        found.append(f"grant {rights} on {table.name} to {APPLICATION_ROLE}")
+    return found + checkpoint_functions.statements(APPLICATION_ROLE)
 
 
 def _row_level_security(table: Table) -> list[str]:
