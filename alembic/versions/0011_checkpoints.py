@@ -184,7 +184,7 @@ begin
     where ledger_id = of_ledger and account_id = of_account order by account_version desc limit 1;
     first_block := coalesce(mark.account_version, 0) / 256;
     end_block := least(own.version / 256, first_block + at_most);
-    if end_block is null or end_block <= first_block then
+    if own.version is null or end_block <= first_block then  -- an account of another ledger is none at all
         return 0;
     end if;
     outgoing := case when own.type in ('asset', 'expense') then 'c' else 'd' end;
@@ -250,7 +250,6 @@ create table account_checkpoints (
     dated_held numeric not null,
     undated_version bigint not null,
     constraint account_checkpoints_pkey primary key (ledger_id, account_id, account_version),
-    constraint account_checkpoints_whole_blocks check (account_version % 256 = 0),
     constraint account_checkpoints_totals_not_negative
         check (debits >= 0 and dated_debits >= 0 and dated_credits >= 0)
 )

@@ -191,7 +191,7 @@ begin
     where ledger_id = of_ledger and account_id = of_account order by account_version desc limit 1;
     first_block := coalesce(mark.account_version, 0) / 256;
     end_block := least(own.version / 256, first_block + at_most);
-    if end_block is null or end_block <= first_block then
+    if own.version is null or end_block <= first_block then  -- an account of another ledger is none at all
         return 0;
     end if;
     outgoing := case when own.type in ('asset', 'expense') then 'c' else 'd' end;

@@ -216,7 +216,6 @@ account_checkpoints = Table(
     _required("dated_held", Numeric),
     _required("undated_version", BigInteger),  # the last that was not dated, or 0
     PrimaryKeyConstraint("ledger_id", "account_id", "account_version", name="account_checkpoints_pkey"),
-    CheckConstraint("account_version % 256 = 0", name="account_checkpoints_whole_blocks"),
     CheckConstraint(
         "debits >= 0 and dated_debits >= 0 and dated_credits >= 0", name="account_checkpoints_totals_not_negative"
     ),

@@ -179,8 +179,8 @@ def report_routes(services: Services) -> Routes:
         answer=TrialBalanceResponse,
         also_as=("text/csv",),
         description="`as_of` looks at what was effective then, `recorded_as_of` at what was written then. All pages "
-        "look at the instant of the first. JSON, or CSV with `format=csv` or `Accept: text/csv`: the whole of it, up to "
-        "10,000 accounts, unless `limit` or `cursor` asks for a page.",
+        "look at the instant of the first. JSON, or CSV with `format=csv` or `Accept: text/csv`: the whole of it, up "
+        "to 10,000 accounts, unless `limit` or `cursor` asks for a page.",
     )
     routes.add(
         "GET",
