@@ -25,7 +25,7 @@ with line as (
     select number, number % 3 = 0 as is_out, posted_at,
            (lpad(to_hex((extract(epoch from posted_at) * 1000)::bigint), 12, '0') || '70008'
             || lpad(to_hex(number), 15, '0'))::uuid as id,
-           case when $6 > 0 and number % greatest($6, 1) = 0
+           case when $6::bigint > 0 and number % greatest($6::bigint, 1) = 0
                 then posted_at - (hashint8(number) & 2147483647) % 2592000 * interval '1 second'
                 else posted_at end as effective_at
     from (select number, $7::timestamptz + number * interval '10 milliseconds' as posted_at
@@ -37,15 +37,16 @@ _ENTRIES = (
     + """, entry as (
     insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint, resource_type,
                                  reason, actor)
-    select $1, id, effective_at, posted_at, 'long-' || number, '', 'payment', 'payment', 'key_bench' from line
+    select $1::uuid, id, effective_at, posted_at, 'long-' || number, '', 'payment', 'payment', 'key_bench' from line
 ), payment as (
     insert into payments (ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor)
-    select $1, id, case when is_out then 'withdrawal' else 'deposit' end, 'succeeded', 'USD', 1.00,
-           case when is_out then $2 else $3 end, case when is_out then $3 else $2 end, 'internal' from line
+    select $1::uuid, id, case when is_out then 'withdrawal' else 'deposit' end, 'succeeded', 'USD', 1.00,
+           case when is_out then $2::uuid else $3::uuid end, case when is_out then $3::uuid else $2::uuid end, 'internal'
+    from line
 )
 insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place, side, layer,
                       releases, currency, amount, balance_after, held_after, hash)
-select $1, own.id, number, line.id, effective_at, posted_at, case when is_out = own.is_busy then 0 else 1 end,
+select $1::uuid, own.id, number, line.id, effective_at, posted_at, case when is_out = own.is_busy then 0 else 1 end,
        (case when is_out = own.is_busy then 'd' else 'c' end)::"char", 'p', false, 'USD', 1.00,
        (number - 2 * (number / 3))::numeric * 1.00, 0, ''
 from line, (values ($2::uuid, true), ($3::uuid, false)) as own(id, is_busy)
@@ -90,6 +91,7 @@ class LongHistory:
 
     async def seal(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         """All that the worker would seal in its turns, at once."""
+        await connection.execute(f"set zerosum.ledgers = '{{{self.ledger_id}}}'")
         for account_id in (self.busy_id, self.counter_id):
             statement = "select zerosum_make_checkpoints($1, $2, 256)"
             while await connection.fetchval(statement, self.ledger_id, account_id, timeout=600):

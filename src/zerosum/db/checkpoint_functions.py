@@ -19,8 +19,9 @@ MAKE_CHECKPOINTS_SIGNATURE = "zerosum_make_checkpoints(uuid, uuid, integer)"
 
 VERSION_AT = """
 create function zerosum_version_at(of_ledger uuid, of_account uuid, moment timestamptz) returns bigint
-language plpgsql stable set search_path = public, pg_temp set enable_seqscan = off as $$
+language plpgsql stable as $$
 declare
+    -- Called by others, which set the path to search and what the planner may think of.
     low bigint := 0;
     high bigint;
     middle bigint;
@@ -54,7 +55,7 @@ DATED_TOTALS = """
 create function zerosum_dated_totals(
     of_ledger uuid, of_account uuid, known bigint, effective timestamptz,
     out debits numeric, out credits numeric, out held numeric, out version bigint
-) language plpgsql stable set search_path = public, pg_temp set enable_seqscan = off as $$
+) language plpgsql stable as $$
 declare
     sealed bigint;
     outgoing "char";
@@ -114,15 +115,26 @@ begin
     reached := case when effective is null then known
                     else least(known, zerosum_version_at(of_ledger, of_account, effective)) end;
     version := reached;
-    select balance_after, held_after into posted, held from postings
-    where ledger_id = of_ledger and account_id = of_account and account_version = reached;
-    posted := coalesce(posted, 0);
-    held := coalesce(held, 0);
+    if reached = own.version then
+        -- Nothing was written since: the account's row says it.
+        held := own.held;
+        debits := own.posted_debits;
+        credits := own.posted_credits;
+        posted := case when own.type in ('asset', 'expense') then debits - credits else credits - debits end;
+    else
+        select balance_after, held_after into posted, held from postings
+        where ledger_id = of_ledger and account_id = of_account and account_version = reached;
+        posted := coalesce(posted, 0);
+        held := coalesce(held, 0);
+    end if;
+    if effective is null and (reached = own.version or not with_sides) then
+        return;
+    end if;
     select * into mark from account_checkpoints
     where ledger_id = of_ledger and account_id = of_account and account_version <= reached
     order by account_version desc limit 1;
     mark.account_version := coalesce(mark.account_version, 0);
-    if with_sides then
+    if with_sides and reached <> own.version then
         -- From the checkpoint on, or back from now, whichever is shorter.
         if own.version - reached < reached - mark.account_version then
             select own.posted_debits - coalesce(sum(amount), 0) into debits from postings
