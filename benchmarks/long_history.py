@@ -41,7 +41,8 @@ _ENTRIES = (
 ), payment as (
     insert into payments (ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor)
     select $1::uuid, id, case when is_out then 'withdrawal' else 'deposit' end, 'succeeded', 'USD', 1.00,
-           case when is_out then $2::uuid else $3::uuid end, case when is_out then $3::uuid else $2::uuid end, 'internal'
+           case when is_out then $2::uuid else $3::uuid end, case when is_out then $3::uuid else $2::uuid end,
+           'internal'
     from line
 )
 insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place, side, layer,

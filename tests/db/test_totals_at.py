@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -91,6 +92,34 @@ async def test_a_long_history_that_is_sealed_in_blocks_of_blocks(
         await must_be_the_naive_sum(database, history, line.effective_at, None)
         await must_be_the_naive_sum(database, history, history.lines[number // 2].effective_at, line.posted_at)
         await must_be_the_naive_sum(database, history, line.effective_at - MICROSECOND, line.posted_at)
+
+
+PAGES_MAX = 500
+"""Of 8 kB, for one balance: two binary searches, at most 45 sealed parts, and what lies between two checkpoints."""
+
+
+@pytest.mark.parametrize("dated", [0.0, 0.001, 1.0])
+async def test_a_balance_touches_no_more_of_a_longer_history(
+    database: Database, superuser: Connection, dated: float
+) -> None:
+    touched = {}
+    for number in (8 * BLOCK + 77, 16 * 16 * BLOCK + 15 * BLOCK + 77):
+        history = History(new_uuid(), Shape(number=number, dated=dated), random.Random(5))
+        await write(superuser, history, history.grow(number))
+        while await seal(database, history, 200):
+            pass
+        await superuser.execute("vacuum analyze postings")
+        effective, recorded = history.instants(1)[0], history.lines[number * 3 // 4].posted_at
+        touched[number] = await pages_touched(superuser, history, effective, recorded)
+    assert max(touched.values()) < PAGES_MAX, touched
+
+
+async def pages_touched(connection: Connection, history: History, effective: datetime, recorded: datetime) -> int:
+    statement = "explain (analyze, buffers, format json) select * from zerosum_totals_at($1, $2, $3, $4, true)"
+    arguments = history.ledger_id, history.account_id, effective, recorded
+    await connection.fetchval(statement, *arguments)
+    [found] = json.loads(await connection.fetchval(statement, *arguments))
+    return int(found["Plan"]["Shared Hit Blocks"] + found["Plan"]["Shared Read Blocks"])
 
 
 async def test_all_accounts_of_a_ledger_at_an_instant_balance_by_currency_and_no_other_ledger_counts(
