@@ -94,6 +94,18 @@ async def test_a_long_history_that_is_sealed_in_blocks_of_blocks(
         await must_be_the_naive_sum(database, history, line.effective_at - MICROSECOND, line.posted_at)
 
 
+async def test_thousands_of_postings_at_one_time_are_sealed_and_counted_together(
+    database: Database, superuser: Connection
+) -> None:
+    number = 17 * BLOCK + 9
+    history = History(new_uuid(), Shape(number=number, dated=1.0, grain=timedelta(0)), random.Random(4))
+    await write(superuser, history, history.grow(number))
+    assert await seal(database, history, 100) == 17
+    [moment] = {line.effective_at for line in history.lines}
+    for effective in (moment - MICROSECOND, moment, moment + MICROSECOND):
+        await must_be_the_naive_sum(database, history, effective, None)
+
+
 PAGES_MAX = 500
 """Of 8 kB, for one balance: two binary searches, at most 45 sealed parts, and what lies between two checkpoints."""
 
