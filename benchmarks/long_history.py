@@ -6,6 +6,7 @@ of these accounts cannot be verified.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -59,6 +60,12 @@ update accounts set version = $3, posted_debits = $4::bigint * 1.00, posted_cred
 where ledger_id = $1 and id = $2
 """
 
+_UNSEALED = """
+select version - 256 >= coalesce((select max(account_version) from account_checkpoints mark
+                                  where mark.ledger_id = $1 and mark.account_id = $2), 0)
+from accounts where ledger_id = $1 and id = $2
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LongHistory:
@@ -94,7 +101,8 @@ class LongHistory:
         """All that the worker would seal in its turns, at once."""
         await connection.execute(f"set zerosum.ledgers = '{{{self.ledger_id}}}'")
         for account_id in (self.busy_id, self.counter_id):
-            statement = "select zerosum_make_checkpoints($1, $2, 256)"
-            while await connection.fetchval(statement, self.ledger_id, account_id, timeout=600):
-                pass
+            while await connection.fetchval(_UNSEALED, self.ledger_id, account_id):
+                statement = "select zerosum_make_checkpoints($1, $2, 256)"
+                if not await connection.fetchval(statement, self.ledger_id, account_id, timeout=600):
+                    await asyncio.sleep(0.1)  # The worker is at it.
         await connection.execute("vacuum analyze account_checkpoints, dated_checkpoints", timeout=600)
