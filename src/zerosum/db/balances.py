@@ -92,26 +92,27 @@ async def currency_totals(
 
 
 def _of_short_accounts(ledger_id: UUID, instant: Instant) -> Select[Any]:
-    """Added up as they are: there may be millions of them, and asking for each by itself takes longer."""
-    statement = (
-        select(
-            accounts.c.currency,
-            *(
-                func.sum(
-                    case((and_(postings.c.layer == "p", postings.c.side == side), postings.c.amount), else_=0)
-                ).label(name)
-                for name, side in (("debits", "d"), ("credits", "c"))
-            ),
-        )
-        .join(postings, and_(postings.c.ledger_id == ledger_id, postings.c.account_id == accounts.c.id))
-        .where(accounts.c.ledger_id == ledger_id, accounts.c.version <= BLOCK)
-        .group_by(accounts.c.currency)
+    """Added up as they are: there may be millions of them, and asking for each by itself takes longer.
+
+    Account by account all the same, for beside them lie the postings of long ones.
+    """
+    sides = (
+        func.sum(case((and_(postings.c.layer == "p", postings.c.side == side), postings.c.amount), else_=0)).label(name)
+        for name, side in (("debits", "d"), ("credits", "c"))
+    )
+    own = select(func.count().label("number"), *sides).where(
+        postings.c.ledger_id == ledger_id, postings.c.account_id == accounts.c.id
     )
     if instant.effective is not None:
-        statement = statement.where(postings.c.effective_at <= instant.effective)
+        own = own.where(postings.c.effective_at <= instant.effective)
     if instant.recorded is not None:
-        statement = statement.where(postings.c.posted_at <= instant.recorded)
-    return statement
+        own = own.where(postings.c.posted_at <= instant.recorded)
+    sums = own.correlate(accounts).lateral("sums")
+    return (
+        select(accounts.c.currency, sums.c.debits, sums.c.credits)
+        .join(sums, true())
+        .where(accounts.c.ledger_id == ledger_id, accounts.c.version <= BLOCK, sums.c.number > 0)
+    )
 
 
 def _of_long_accounts(ledger_id: UUID, instant: Instant) -> Select[Any]:
