@@ -73,6 +73,7 @@ from zerosum.services.readiness import Readiness
 from zerosum.services.sealing import Sealer
 from zerosum.services.secret_checks import SecretChecks
 from zerosum.services.security_log import SecurityLog
+from zerosum.services.settled_time import SettledTime
 from zerosum.services.signing_keys import SigningKeys
 from zerosum.services.statements import Statements
 from zerosum.telemetry import Metrics, carry_over_forever
@@ -127,7 +128,9 @@ class Service:
             accounts=accounts,
             api_keys=api_keys,
             audit_log=AuditLog(self.database, cursors),
-            balances=Balances(self.database, directory, currencies, self.cache, cursors, now),
+            balances=Balances(
+                self.database, directory, currencies, self.cache, cursors, SettledTime(self.database, now), now
+            ),
             clients=Clients(
                 self.database,
                 self.committer,

@@ -14,6 +14,7 @@ from zerosum.adapters.clock import now
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.services.accounts import bare_accounts
+from zerosum.services.checkpointing import Checkpointing
 from zerosum.services.envelope import MasterKeys
 from zerosum.services.heads_keeper import HeadsKeeper
 from zerosum.services.refusal_purge import RefusalPurge
@@ -55,6 +56,7 @@ async def _work(settings: Settings, publish: Publish) -> int:
         Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
         Chore("old refusals", 3600.0, purge.run_once),
         Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
+        Chore("checkpoints", 15.0, Checkpointing(database).run_once),
     ]
     if settings.self_audit_seconds:
         audit = SelfAudit(database, bare_accounts(database, now), now)

@@ -75,7 +75,7 @@ def _value(table: Table, column: Column[Any]) -> Any:
     if isinstance(kind, JSONB):
         return "{}"
     if isinstance(kind, ARRAY):
-        return ["x"]
+        return [_value(table, Column(column.name, kind.item_type))]
     if isinstance(kind, Xid8):
         return 1
     raise NotImplementedError(f"tests/db/rows.py knows no value for {table.name}.{column.name}: add one for {kind!r}")

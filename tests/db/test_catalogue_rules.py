@@ -106,7 +106,10 @@ async def test_the_journal_has_its_guards_and_they_are_on(admin: Connection) -> 
 
 
 async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Connection) -> None:
-    """But for two: one takes away old refusals, one carries postings into balances. Their search path is fixed."""
+    """But for three: they take away old refusals, carry postings into balances, and seal checkpoints.
+
+    Their search path is fixed.
+    """
     rows = await admin.fetch(
         "select proname, proconfig, prorettype::regtype::text as kind, "
         "array(select grantee::regrole::text from aclexplode(proacl) where privilege_type = 'EXECUTE') as callers "
@@ -116,10 +119,12 @@ async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Conn
         "zerosum_purge_refusals": "integer",
         "zerosum_carry_postings": "trigger",
         "zerosum_record_account_change": "trigger",
+        "zerosum_make_checkpoints": "integer",
     }
     assert all(row["proconfig"][0] == "search_path=public, pg_temp" for row in rows)
     callers = {row["proname"]: set(row["callers"]) for row in rows}
     assert callers["zerosum_purge_refusals"] == {OWNER_ROLE, APPLICATION_ROLE}
+    assert callers["zerosum_make_checkpoints"] == {OWNER_ROLE, APPLICATION_ROLE}
     for name in ("zerosum_carry_postings", "zerosum_record_account_change"):
         assert callers[name] == {OWNER_ROLE}, "A trigger needs nobody's right to be called."
 

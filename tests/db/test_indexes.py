@@ -6,6 +6,8 @@ from tests.db.conftest import Dsns
 from tests.db.servers import Connection
 
 INDEXES = {
+    "account_changes_pkey": "what was said about an account, in order",
+    "account_checkpoints_pkey": "balances at an instant",
     "accounts_by_code_prefix": "GET /v1/accounts?code_prefix",
     "accounts_by_currency": "GET /v1/accounts?currency",
     "accounts_by_type": "GET /v1/accounts?type",
@@ -13,6 +15,7 @@ INDEXES = {
     "accounts_not_open": "GET /v1/accounts?status",
     "accounts_pkey": "the lock of a payment",
     "alembic_version_pkc": "migrations",
+    "answers_pkey": "the key of a command that posts nothing",
     "api_keys_pkey": "authentication",
     "audit_log_by_type": "GET /v1/audit-log?type",
     "audit_log_pkey": "GET /v1/audit-log",
@@ -20,6 +23,7 @@ INDEXES = {
     "client_transactions_pkey": "a tx is used once",
     "currencies_pkey": "a currency by its code",
     "data_keys_pkey": "sealing",
+    "dated_checkpoints_pkey": "balances at an instant, where entries are dated",
     "events_pkey": "readers of events, in the order of their transactions",
     "imports_pkey": "a name stands for one content",
     "journal_entries_dated": "GET /v1/payments and /v1/journal-entries by time, where it is not that of posting",
@@ -33,8 +37,10 @@ INDEXES = {
     "payments_not_succeeded": "GET /v1/payments?status",
     "payments_pkey": "a payment by its id",
     "postings_by_time": "statements, and balances at an instant",
+    "postings_dated": "balances at an instant: what did not happen when it was posted",
     "postings_entry": "the lines of an entry",
     "postings_pkey": "an account's history; a lost update cannot even be stored",
+    "refusal_seals_pkey": "a refusal that is gone is missed",
     "refusals_by_age": "old refusals go",
     "refusals_pkey": "a refused key",
     "secret_checks_pkey": "wrong secrets at start",

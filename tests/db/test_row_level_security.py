@@ -19,6 +19,8 @@ from zerosum.db.tables import GRANTS, SEEN_BY_OPERATOR, metadata
 
 TABLES = {table.name: table for table in metadata.sorted_tables}
 EVERY_TABLE = pytest.mark.parametrize("name", TABLES)
+WRITTEN_TABLES = pytest.mark.parametrize("name", [table.name for table, rights in GRANTS.items() if "insert" in rights])
+"""All but those whose rows a function of the owner derives."""
 
 MINE, THEIRS = new_uuid(), new_uuid()
 
@@ -72,22 +74,18 @@ async def test_a_batch_may_span_ledgers(work: Connection, name: str) -> None:
     assert await ledgers_in(work, TABLES[name]) == {MINE, THEIRS}
 
 
-def _refusal(name: str) -> str:
-    return "row-level security" if "insert" in GRANTS[TABLES[name]] else "permission denied"
-
-
-@EVERY_TABLE
+@WRITTEN_TABLES
 async def test_a_row_of_another_ledger_cannot_be_inserted(work: Connection, name: str) -> None:
     await set_ledgers(work, MINE)
     row = plain_row(TABLES[name], ledger_id=THEIRS)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match=_refusal(name)):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
         await work.execute(insert_statement(TABLES[name], row), *row.values())
 
 
-@EVERY_TABLE
+@WRITTEN_TABLES
 async def test_without_a_ledger_no_row_can_be_inserted(work: Connection, name: str) -> None:
     row = plain_row(TABLES[name], ledger_id=MINE)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match=_refusal(name)):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
         await work.execute(insert_statement(TABLES[name], row), *row.values())
 
 

@@ -14,7 +14,7 @@ from zerosum.gateway.routing import Call
 from zerosum.services.balances import Balances
 from zerosum.services.paging import PageRequest
 
-PARAMETERS = frozenset({"limit", "cursor", "as_of", "format"})
+PARAMETERS = frozenset({"limit", "cursor", "as_of", "recorded_as_of", "format"})
 COLUMNS = ("line", "account_id", "code", "type", "currency", "debits", "credits", "difference", "as_of")
 
 

@@ -178,7 +178,7 @@ async def _check_rights(session: Session) -> None:
     if not await session.fetchval("select has_any_column_privilege('public.accounts', 'UPDATE')"):
         raise Unfit(f"the role may not UPDATE accounts: grant {APPLICATION_ROLE} to it")
     for table in metadata.sorted_tables:
-        for right in ("SELECT", "INSERT") if GRANTS[table] else ("SELECT",):
+        for right in ("SELECT", "INSERT") if "insert" in GRANTS[table] else ("SELECT",):
             if not await session.fetchval("select has_table_privilege($1, $2)", f"public.{table.name}", right):
                 raise Unfit(f"the role may not {right} in {table.name}: grant {APPLICATION_ROLE} to it")
 

@@ -17,13 +17,11 @@ from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.errors import FailureKind, classify
 from zerosum.db.migrations import HEAD
 from zerosum.db.sessions import LIMITS, open_session, set_locally
-from zerosum.db.tables import GRANTS
+from zerosum.db.tables import GRANTS, metadata
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 
 POOL_WAIT_SECONDS_MAX = 1.0
 STATEMENT_TIMEOUT = "5s"
-
-_WRITTEN = [table.name for table, rights in GRANTS.items() if rights]
 
 Connection = AsyncConnection
 """One open unit of work, for the functions of this room."""
@@ -33,11 +31,12 @@ _FAILURES = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.In
 _SET_LEDGERS = text("select set_config('zerosum.ledgers', :ledgers, true)")
 _ASK_STATE = text("""
 select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'
-       and bool_and(coalesce(has_table_privilege(place, 'SELECT') and has_table_privilege(place, 'INSERT'), false))
+       and bool_and(coalesce(has_table_privilege(place, 'SELECT') and (name <> all(cast(:written as text[]))
+           or has_table_privilege(place, 'INSERT')), false))
        and coalesce(has_any_column_privilege(to_regclass('public.accounts'), 'UPDATE'), false)
            as is_writable,
        coalesce(has_table_privilege(to_regclass('public.alembic_version'), 'SELECT'), false) as tells_revision
-from (select to_regclass('public.' || name) as place from unnest(cast(:tables as text[])) name) wanted
+from (select name, to_regclass('public.' || name) as place from unnest(cast(:tables as text[])) name) wanted
 """)
 _ASK_REVISION = text("select max(version_num) from public.alembic_version")
 _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
@@ -115,7 +114,8 @@ class Database:
         A newer schema will do for a service that runs: it was migrated for the version that is to replace this one.
         """
         async with self.work() as connection:
-            state = (await connection.execute(_ASK_STATE, {"tables": _WRITTEN})).one()
+            written = [table.name for table, rights in GRANTS.items() if "insert" in rights]
+            state = (await connection.execute(_ASK_STATE, {"tables": list(metadata.tables), "written": written})).one()
             revision = (await connection.execute(_ASK_REVISION)).scalar() if state.tells_revision else HEAD
         if not state.is_writable:
             # A primary that was demoted: new connections may find the one that took its place.

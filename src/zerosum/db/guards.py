@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Table
 
+from zerosum.db import checkpoint_functions
 from zerosum.db.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata, refusals
 
 CARRY_POSTINGS = """
@@ -294,7 +295,7 @@ def statements() -> list[str]:
         found += _row_level_security(table)
         rights = ", ".join(filter(None, ("select", GRANTS[table])))
         found.append(f"grant {rights} on {table.name} to {APPLICATION_ROLE}")
-    return found
+    return found + checkpoint_functions.statements(APPLICATION_ROLE)
 
 
 def _row_level_security(table: Table) -> list[str]:

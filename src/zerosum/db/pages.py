@@ -69,6 +69,14 @@ def within(
     return statement
 
 
+def found_first(statement: Select[Any]) -> Subquery:
+    """All that a statement finds, before any of it is put in order.
+
+    The planner would rather walk along the order and look at everything there is, where it thinks that much is found.
+    """
+    return statement.offset(0).subquery("found")
+
+
 def page_of_either(pages: Sequence[Subquery], limit: int, *, is_ascending: bool) -> Subquery:
     """One page out of pages by the same key that have nothing in common."""
     both = union_all(*(select(page) for page in pages)).subquery("both")

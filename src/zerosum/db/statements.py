@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.balances import totals_as_of
 from zerosum.db.gently import gently
 from zerosum.db.tables import postings
-from zerosum.domain.ledger.account import AccountState
-from zerosum.domain.money import subtract
 
 COUNTERPARTIES_MAX = 10
 """So many other accounts of an entry are named; one that pays a hundred wages is not a line for people any more."""
@@ -69,28 +65,6 @@ async def count_effective_postings(
     )
     counted: int = (await connection.execute(select(func.count()).select_from(lines))).scalar_one()
     return counted
-
-
-async def totals_before(
-    connection: AsyncConnection, ledger_id: UUID, account: AccountState, start: datetime
-) -> tuple[Decimal | None, Decimal | None]:
-    """Debits and credits posted before an instant of the world: added up, or taken back from now if that is shorter."""
-    own = select(postings.c.account_version).where(
-        postings.c.ledger_id == ledger_id, postings.c.account_id == account.id
-    )
-    last = own.where(postings.c.effective_at < start).order_by(postings.c.effective_at.desc()).limit(1)
-    before = (await connection.execute(last)).scalar() or 0
-    if not before:
-        return None, None
-    if before * 2 <= account.version:
-        found = await totals_as_of(connection, ledger_id, account.id, account.normal_side, before=start)
-        return found.debits, found.credits
-    since = await totals_as_of(connection, ledger_id, account.id, account.normal_side, since=start)
-    zero = Decimal(0)
-    return (
-        subtract(account.posted_debits, since.debits or zero),
-        subtract(account.posted_credits, since.credits or zero),
-    )
 
 
 async def explain(

@@ -190,10 +190,58 @@ postings = Table(
     Index("postings_entry", "ledger_id", "entry_id"),
     # By what happened in the world: statements, and lists that are bounded by time.
     Index("postings_by_time", "ledger_id", "account_id", "effective_at", "account_version"),
+    # What must be added up for a balance at an instant: all others happened when they were written.
+    Index(
+        "postings_dated",
+        "ledger_id",
+        "account_id",
+        "account_version",
+        postgresql_where=text("effective_at <> posted_at"),
+    ),
     CheckConstraint("amount > 0", name="postings_amount_positive"),
     CheckConstraint("held_after >= 0", name="postings_held_not_negative"),
     CheckConstraint("side in ('d', 'c')", name="postings_side_known"),  # debit, credit
     CheckConstraint("layer in ('p', 'h')", name="postings_layer_known"),  # posted, pending (held)
+)
+
+account_checkpoints = Table(
+    "account_checkpoints",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("account_id", Uuid),
+    _required("account_version", BigInteger),  # a multiple of 256
+    _required("currency", Text),
+    # Of all postings up to that version, and of the dated ones among them. The rest the posting of that version says.
+    _required("debits", Numeric),
+    _required("dated_debits", Numeric),
+    _required("dated_credits", Numeric),
+    _required("dated_held", Numeric),
+    _required("undated_version", BigInteger),  # the last that was not dated, or 0
+    PrimaryKeyConstraint("ledger_id", "account_id", "account_version", name="account_checkpoints_pkey"),
+    CheckConstraint(
+        "debits >= 0 and dated_debits >= 0 and dated_credits >= 0", name="account_checkpoints_totals_not_negative"
+    ),
+)
+
+dated_checkpoints = Table(
+    "dated_checkpoints",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("account_id", Uuid),
+    _required("level", SmallInteger),  # of 0 to 3: a block has 256 * 16 ** level postings
+    _required("block", BigInteger),  # from 0
+    _moment("first_effective_at", nullable=False),
+    _required("place", BigInteger),  # of these up to 256 among the block's, from 0
+    # Of a block's dated postings, in the order in which they happened: what they come to with each of them.
+    _required("effective_ats", ARRAY(TIMESTAMP(timezone=True))),
+    _required("versions", ARRAY(BigInteger)),  # the highest so far
+    _required("debits", ARRAY(Numeric)),
+    _required("credits", ARRAY(Numeric)),
+    _required("held", ARRAY(Numeric)),
+    PrimaryKeyConstraint(
+        "ledger_id", "account_id", "level", "block", "first_effective_at", "place", name="dated_checkpoints_pkey"
+    ),
+    CheckConstraint("level between 0 and 3", name="dated_checkpoints_level_known"),
 )
 
 payments = Table(
@@ -418,6 +466,8 @@ GRANTS: dict[Table, str] = {
     accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata)",
     journal_entries: "insert",
     postings: "insert",
+    account_checkpoints: "",  # a function derives them
+    dated_checkpoints: "",
     payments: "insert, update (status)",
     client_transactions: "insert, update (status)",
     imports: "insert",

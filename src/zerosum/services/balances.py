@@ -11,18 +11,19 @@ from uuid import UUID
 
 from zerosum.adapters.balance_cache import CachedBalance, Lease
 from zerosum.db.accounts import find_account
+from zerosum.db.balances import Instant, currency_totals, totals_at, trial_balance_lines
 from zerosum.db.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
-from zerosum.db.balances import currency_totals, totals_as_of, trial_balance_lines
 from zerosum.db.engine import Database
 from zerosum.db.gently import gently
 from zerosum.domain.errors import AccountNotFound, AmountTooPrecise, InvalidCurrency, TooManyItems, VersionNotReached
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.domain.ledger.account import AccountState, Side
-from zerosum.domain.money import Currency, render_amount, subtract
+from zerosum.domain.ledger.account import AccountState
+from zerosum.domain.money import render_amount, subtract
 from zerosum.services.account_directory import AccountDirectory, AccountName
 from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
-from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.paging import Cursors, Page, PageRequest, Position
+from zerosum.services.settled_time import SettledTime
 from zerosum.services.times import parse_as_of
 
 TRIAL_BALANCE_LINES_MAX = 10_000
@@ -75,6 +76,7 @@ class Balances:
         currencies: Currencies,
         cache: BalanceReader,
         cursors: Cursors,
+        settled: SettledTime,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
@@ -82,6 +84,7 @@ class Balances:
         self._currencies = currencies
         self._cache = cache
         self._cursors = cursors
+        self._settled = settled
         self._now = now
 
     async def now(self, caller: Caller, reference: str, *, min_version: int) -> Balance:
@@ -123,13 +126,14 @@ class Balances:
         """What lay in the account at an instant of the world, as far as it was written at an instant of ours."""
         account = await self._directory.get(caller.ledger_id, reference)
         currency = await self._currencies.get(caller.ledger_id, account.currency)
-        normal_side = (await self._state(caller, account)).normal_side
+        if recorded is not None:
+            recorded = await self._settled.reach(caller.ledger_id, recorded)
+        instant = Instant(effective=effective, recorded=recorded)
         async with self._database.work(caller.ledger_id) as connection:
-            totals = await totals_as_of(
-                connection, caller.ledger_id, account.id, normal_side, effective=effective, recorded=recorded
-            )
-        debits, credits_, held = (_scaled(value, currency) for value in (totals.debits, totals.credits, totals.held))
-        posted = subtract(credits_, debits) if normal_side is Side.CREDIT else subtract(debits, credits_)
+            totals = await totals_at(connection, caller.ledger_id, account.id, instant)
+        if totals is None:
+            raise _no_such_account()
+        posted, held = currency.scaled(totals.posted), currency.scaled(totals.held)
         return Balance(
             account=account,
             posted=render_amount(posted),
@@ -141,22 +145,19 @@ class Balances:
         )
 
     async def trial_balance(self, caller: Caller, request: PageRequest) -> TrialBalance:
-        """One consistent look at the whole ledger; its accounts come in pages by code."""
+        """One consistent look at the whole ledger; its accounts come in pages by code.
+
+        All pages look at the instant of the first: what is written meanwhile is on none of them.
+        """
         position = self._cursors.position(caller.ledger_id, request)
-        as_of = parse_as_of(position.filters, "as_of")
-        looked_at = as_of or self._now()
-        async with self._database.snapshot(caller.ledger_id) as connection:
-            totals = await currency_totals(connection, caller.ledger_id, as_of)
-            found = await trial_balance_lines(
-                connection, caller.ledger_id, as_of, after_code=position.after, limit=request.limit + 1
-            )
-        await self._currencies.load(caller.ledger_id, {line.currency for line in found})
-        lines = await gently(lambda line: self._scaled_line(caller, line), found)  # First, since they name the account.
-        return TrialBalance(
-            as_of=looked_at,
-            currencies=[await self._currency_total(caller, *total) for total in totals],
-            accounts=self._cursors.page(caller.ledger_id, request, position, lines, lambda line: line.code),
-        )
+        recorded = position.pinned or parse_as_of(position.filters, "recorded_as_of")
+        if recorded is not None and position.pinned is None:
+            recorded = await self._settled.reach(caller.ledger_id, recorded)
+        looked_at = await self._look(caller, request, replace(position, pinned=recorded))
+        if recorded is None and looked_at.accounts.next_cursor is not None:
+            pinned = await self._settled.reach(caller.ledger_id)
+            looked_at = await self._look(caller, request, replace(position, pinned=pinned))
+        return looked_at
 
     async def whole_trial_balance(
         self, caller: Caller, request: PageRequest, lines_max: int = TRIAL_BALANCE_LINES_MAX
@@ -169,32 +170,49 @@ class Balances:
             )
         return whole
 
+    async def _look(self, caller: Caller, request: PageRequest, position: Position) -> TrialBalance:
+        """One page, in one snapshot with the totals: as far as it was written by the pinned instant, if any."""
+        instant = Instant(effective=parse_as_of(position.filters, "as_of"), recorded=position.pinned)
+        is_of_now = not {"as_of", "recorded_as_of"} & position.filters.keys()
+        looked_at = instant.effective or instant.recorded or self._now()
+        async with self._database.snapshot(caller.ledger_id) as connection:
+            totals = await currency_totals(connection, caller.ledger_id, instant, is_of_all=is_of_now)
+            found = await trial_balance_lines(
+                connection, caller.ledger_id, instant, after_code=position.after, limit=request.limit + 1
+            )
+        await self._currencies.load(caller.ledger_id, {line.currency for line in found})
+        lines = await gently(lambda line: self._scaled_line(caller, line), found)  # First, since they name the account.
+        return TrialBalance(
+            as_of=looked_at,
+            currencies=[await self._currency_total(caller, *total) for total in totals],
+            accounts=self._cursors.page(caller.ledger_id, request, position, lines, lambda line: line.code),
+        )
+
     async def _state(self, caller: Caller, account: AccountName) -> AccountState:
         async with self._database.work(caller.ledger_id) as connection:
             found = await find_account(connection, caller.ledger_id, id_=account.id, code=None)
         if found is None:
-            raise AccountNotFound("This ledger has no such account.")
+            raise _no_such_account()
         return found.state
 
     async def _currency_total(self, caller: Caller, code: str, debits: Decimal, credits_: Decimal) -> CurrencyTotal:
         currency = await self._currencies.get(caller.ledger_id, code)
         return CurrencyTotal(
             currency=code,
-            debits=_scaled(debits, currency),
-            credits=_scaled(credits_, currency),
-            difference=_scaled(subtract(debits, credits_), currency),
+            debits=currency.scaled(debits),
+            credits=currency.scaled(credits_),
+            difference=currency.scaled(subtract(debits, credits_)),
         )
 
     def _scaled_line(self, caller: Caller, line: TrialBalanceLine) -> TrialBalanceLine:
         try:
             currency = self._currencies.known(caller.ledger_id, line.currency, is_prepared=True)
-            debits, credits_ = _scaled(line.debits, currency), _scaled(line.credits, currency)
+            debits, credits_ = currency.scaled(line.debits), currency.scaled(line.credits)
         except (AmountTooPrecise, InvalidCurrency) as refusal:
             refusal.facts["account"] = render_id(Prefix.ACCOUNT, line.account_id)
             raise
         return replace(line, debits=debits, credits=credits_)
 
 
-def _scaled(value: Decimal | None, currency: Currency) -> Decimal:
-    """A sum with exactly the currency's places. Raises AmountTooPrecise where it was summed from finer ones."""
-    return currency.scaled(Decimal(0) if value is None else value)
+def _no_such_account() -> AccountNotFound:
+    return AccountNotFound("This ledger has no such account.")

@@ -47,11 +47,15 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where a page starts: after this key, with the filters and order that the first page had."""
+    """Where a page starts: after this key, with the filters and order that the first page had.
+
+    `pinned` is the instant of the first page, in a list that looks at one instant on all its pages.
+    """
 
     after: str | None
     is_ascending: bool
     filters: Mapping[str, str]
+    pinned: datetime | None = None
 
     def key(self, parse: Callable[[str], object], *, is_timed: bool = False) -> tuple[object, ...] | None:
         """What the page before ended with: a unique key, with a time before it where that gives the order."""
@@ -81,7 +85,13 @@ class Cursors:
             raise InvalidCursor("The cursor belongs to other filters.", pointer="cursor")
         if request.is_ascending is not None and request.is_ascending != content["ascending"]:
             raise InvalidCursor("The cursor belongs to another order.", pointer="cursor")
-        return Position(after=content["after"], is_ascending=content["ascending"], filters=filters)
+        pinned = content.get("pinned")
+        return Position(
+            after=content["after"],
+            is_ascending=content["ascending"],
+            filters=filters,
+            pinned=None if pinned is None else datetime.fromisoformat(pinned),
+        )
 
     def page(
         self,
@@ -101,6 +111,8 @@ class Cursors:
             "ascending": position.is_ascending,
             "filters": dict(position.filters),
         }
+        if position.pinned is not None:
+            content["pinned"] = position.pinned.astimezone(UTC).isoformat()
         body = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
         return Page(items, base64.urlsafe_b64encode(self._mac(ledger_id, body) + body).decode().rstrip("="))
 

@@ -9,17 +9,19 @@ from decimal import Decimal
 from uuid import UUID
 
 from zerosum.db.accounts import find_account
+from zerosum.db.balances import Instant, totals_at
 from zerosum.db.engine import Connection, Database
 from zerosum.db.journal import RecordedPosting, list_effective_postings
 from zerosum.db.pages import look_up_by_key
 from zerosum.db.statements import COUNTERPARTIES_MAX as COUNTERPARTIES_MAX  # shown by the routes
-from zerosum.db.statements import Explanation, count_effective_postings, explain, totals_before
+from zerosum.db.statements import Explanation, count_effective_postings, explain
 from zerosum.domain.errors import AccountNotFound, TooManyItems
 from zerosum.domain.ledger.account import AccountState, Side
-from zerosum.domain.money import Currency, add, subtract
+from zerosum.domain.money import add, subtract
 from zerosum.services.account_directory import AccountDirectory, AccountName
 from zerosum.services.caller import Caller
 from zerosum.services.currencies import Currencies
+from zerosum.services.times import INSTANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +68,20 @@ class Statements:
         currency = await self._currencies.get(caller.ledger_id, account.currency)
         async with self._database.snapshot(caller.ledger_id) as connection:
             await look_up_by_key(connection)
-            state = await _state(connection, caller.ledger_id, account.id)
+            normal_side = (await _state(connection, caller.ledger_id, account.id)).normal_side
             count = await count_effective_postings(
                 connection, caller.ledger_id, account.id, start=start, end=end, most=self._lines_max + 1
             )
             if count > self._lines_max:
                 raise self._too_long()
-            before = await totals_before(connection, caller.ledger_id, state, start)
+            before = await totals_at(connection, caller.ledger_id, account.id, Instant(effective=start - INSTANT))
             postings = await list_effective_postings(
                 connection, caller.ledger_id, account.id, start=start, end=end, limit=self._lines_max
             )
             entry_ids = [posting.entry_id for posting in postings]
             explanations = await explain(connection, caller.ledger_id, account.id, entry_ids)
-        opening = _signed(state.normal_side, currency, *before)
-        lines = _running(opening, postings, state.normal_side, explanations)
+        opening = currency.scaled(Decimal(0) if before is None else before.posted)
+        lines = _running(opening, postings, normal_side, explanations)
         closing = lines[-1].running_balance if lines else opening
         return Statement(account=account, start=start, end=end, opening=opening, lines=lines, closing=closing)
 
@@ -105,12 +107,6 @@ def _running(
         balance = combine(balance, posting.amount)
         lines.append(StatementLine(posting, balance, explanations[posting.entry_id]))
     return lines
-
-
-def _signed(normal_side: Side, currency: Currency, debits: Decimal | None, credits_: Decimal | None) -> Decimal:
-    zero = Decimal(0)
-    increases, decreases = (debits, credits_) if normal_side is Side.DEBIT else (credits_, debits)
-    return currency.scaled(subtract(increases or zero, decreases or zero))
 
 
 async def _state(connection: Connection, ledger_id: UUID, account_id: UUID) -> AccountState:

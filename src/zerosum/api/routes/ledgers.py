@@ -142,10 +142,11 @@ def report_routes(services: Services) -> Routes:
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
         as_of: AsOf = None,  # noqa: ARG001 - read with the other filters
+        recorded_as_of: AsOf = None,  # noqa: ARG001
         format: Format = None,  # noqa: A002 - the parameter's name
         accept: Accept = "",
     ) -> dict[str, Any] | Response:
-        request = page_request(call, "trial balance", limit, cursor, None, ("as_of", "format"))
+        request = page_request(call, "trial balance", limit, cursor, None, ("as_of", "recorded_as_of", "format"))
         if wants_csv(format, accept):
             return await trial_balance_csv(balances, call, request)
         return await trial_balance_body(await balances.trial_balance(call.caller, request))
@@ -172,13 +173,14 @@ def report_routes(services: Services) -> Routes:
         operation_id="getTrialBalance",
         scope=Scope.REPORTS_READ,
         refusals=(errors.InvalidCursor, errors.TooManyItems),
-        query=("limit", "cursor", "as_of", "format"),
+        query=("limit", "cursor", "as_of", "recorded_as_of", "format"),
         effort=10,
         summary="Read the trial balance",
         answer=TrialBalanceResponse,
         also_as=("text/csv",),
-        description="`as_of` looks at what was effective then. JSON, or CSV with `format=csv` or `Accept: text/csv`: "
-        "the whole of it, up to 10,000 accounts, unless `limit` or `cursor` asks for a page.",
+        description="`as_of` looks at what was effective then, `recorded_as_of` at what was written then. All pages "
+        "look at the instant of the first. JSON, or CSV with `format=csv` or `Accept: text/csv`: the whole of it, up "
+        "to 10,000 accounts, unless `limit` or `cursor` asks for a page.",
     )
     routes.add(
         "GET",

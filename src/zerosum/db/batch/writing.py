@@ -18,6 +18,7 @@ from uuid import UUID
 from zerosum.db.batch.loading import Fetch
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
+from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import AccountState, Layer, Side
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
 from zerosum.domain.ledger.outcome import Event, Posted
@@ -106,7 +107,7 @@ class AccountChanges:
     """Which fall below their floor by right."""
 
     @classmethod
-    def between(cls, before: Mapping[UUID, AccountState], after: Iterable[AccountState]) -> AccountChanges:
+    def between(cls, before: Mapping[AccountId, AccountState], after: Iterable[AccountState]) -> AccountChanges:
         changes = cls([], [])
         for account in after:
             old = before[account.id]
