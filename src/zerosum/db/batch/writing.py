@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.batch.loading import Fetch
+from zerosum.db.batch.pairs import are_pairs, pair_clauses, pair_row
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId
@@ -128,13 +129,19 @@ def _rows(name: str, columns: Mapping[str, str], numbers: count[int]) -> str:
 
 
 @cache
-def write_statement(kinds: tuple[str, ...]) -> str:
+def write_statement(kinds: tuple[str, ...], *, of_pairs: bool) -> str:
     """All that a batch inserts, in one statement. `$1` is the moment of posting, `kinds` are those of new records.
 
     It gives the transaction's number, by which the rows it has changed are known again.
     """
     numbers = count(2)
-    clauses = [
+    clauses = pair_clauses(ENTRY_COLUMNS, numbers) if of_pairs else _general_clauses(numbers)
+    clauses += [f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers)})" for kind in kinds]
+    return f"with {', '.join(clauses)} select pg_current_xact_id()::xid"
+
+
+def _general_clauses(numbers: count[int]) -> list[str]:
+    return [
         f"""new_entries as (
             insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
                                          resource_type, resource_id, reason, actor, reverses, metadata)
@@ -157,8 +164,6 @@ def write_statement(kinds: tuple[str, ...]) -> str:
             from {_rows("event", EVENT_COLUMNS, numbers)}
         )""",  # noqa: S608 - made of constants only
     ]
-    clauses += [f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers)})" for kind in kinds]
-    return f"with {', '.join(clauses)} select pg_current_xact_id()::xid"
 
 
 WRITE_REFUSALS = """
@@ -211,10 +216,12 @@ async def write_batch(
     number: int | None = None
     if rows.posted or made:
         rows.posted.sort(key=_order)
-        arguments = _columns(rows.posted)
+        of_pairs = bool(rows.posted) and are_pairs(rows.posted)
+        arguments = _pair_columns(rows.posted) if of_pairs else _columns(rows.posted)
         for kind in sorted(made):
             arguments += RECORD_SETS[kind].inserted(*_sorted(made[kind]))
-        number = (await fetch(write_statement(tuple(sorted(made))), posted_at, *arguments))[0][0]
+        statement = write_statement(tuple(sorted(made)), of_pairs=of_pairs)
+        number = (await fetch(statement, posted_at, *arguments))[0][0]
     for kind in sorted(updated):
         await fetch(RECORD_SETS[kind].update_statement(), *RECORD_SETS[kind].updated(*_sorted(updated[kind])))
     if rows.answers:
@@ -246,6 +253,11 @@ def _stored(records: ChangedRecords) -> tuple[ByKind, ByKind]:
 def _sorted(records: Mapping[RecordKey, Any]) -> tuple[list[RecordKey], list[Any]]:
     keys = sorted(records, key=lambda key: str(key.id))
     return keys, [records[key] for key in keys]
+
+
+def _pair_columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
+    rows = [_entry_row(outcome.entries[0]) + pair_row(outcome) for outcome in outcomes]
+    return [*zip(*rows, strict=True)]
 
 
 def _columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
