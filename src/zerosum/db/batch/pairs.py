@@ -44,12 +44,12 @@ def are_pairs(outcomes: Sequence[Posted]) -> bool:
     return True
 
 
-def pair_clauses(entry_columns: dict[str, str], numbers: count[int]) -> list[str]:
+def pair_clauses(entry_columns: dict[str, str], numbers: count[int], condition: str = "") -> list[str]:
     """`$1` is the moment of posting."""
     columns = entry_columns | PAIR_COLUMNS
     arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in columns.values())
     return [
-        f"pair as materialized (select * from unnest({arrays}) as pair({', '.join(columns)}))",  # noqa: S608
+        f"pair as materialized (select * from unnest({arrays}) as pair({', '.join(columns)}){condition})",  # noqa: S608
         """new_entries as (
             insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
                                          resource_type, resource_id, reason, actor, reverses, metadata)

@@ -15,11 +15,11 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from zerosum.db.batch.loading import Fetch
+from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS
+from zerosum.db.batch.loading import Fetch, Key
 from zerosum.db.batch.pairs import are_pairs, pair_clauses, pair_row
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import AccountState, Layer, Side
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
 from zerosum.domain.ledger.outcome import Event, Posted
@@ -108,7 +108,7 @@ class AccountChanges:
     """Which fall below their floor by right."""
 
     @classmethod
-    def between(cls, before: Mapping[AccountId, AccountState], after: Iterable[AccountState]) -> AccountChanges:
+    def between(cls, before: Mapping[UUID, AccountState], after: Iterable[AccountState]) -> AccountChanges:
         changes = cls([], [])
         for account in after:
             old = before[account.id]
@@ -138,6 +138,23 @@ def write_statement(kinds: tuple[str, ...], *, of_pairs: bool) -> str:
     clauses = pair_clauses(ENTRY_COLUMNS, numbers) if of_pairs else _general_clauses(numbers)
     clauses += [f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers)})" for kind in kinds]
     return f"with {', '.join(clauses)} select pg_current_xact_id()::xid"
+
+
+@cache
+def post_statement(kinds: tuple[str, ...]) -> str:
+    """The same for plain pairs whose accounts are remembered: a transaction of its own, in one round trip.
+
+    It tells what `zerosum_hold_accounts` says; unless the accounts are held nothing is written.
+    """
+    numbers = count(2)
+    hold = ", ".join(f"${next(numbers)}::{kind}" for kind in HOLD_ARGUMENTS)
+    is_held = f" where (select told from held) = '{HELD}'"  # noqa: S608 - made of constants only
+    clauses = [
+        f"held as materialized (select zerosum_hold_accounts({hold}) as told)",
+        *pair_clauses(ENTRY_COLUMNS, numbers, is_held),
+        *(f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers, is_held)})" for kind in kinds),
+    ]
+    return f"with {', '.join(clauses)} select told, pg_current_xact_id_if_assigned()::xid from held"  # noqa: S608
 
 
 def _general_clauses(numbers: count[int]) -> list[str]:
@@ -231,6 +248,38 @@ async def write_batch(
         rows.refusals.sort(key=lambda row: row.idempotency_key)
         await fetch(WRITE_REFUSALS, posted_at, *_refusal_columns(rows.refusals))
     return number
+
+
+def can_post_in_one(rows: NewRows, changes: AccountChanges, records: ChangedRecords) -> bool:
+    """Whether this is all that `post_pairs` writes: plain pairs and new records."""
+    return (
+        not (rows.refusals or rows.answers or changes.settings or changes.overdrawn)
+        and bool(rows.posted)
+        and are_pairs(rows.posted)
+        and not _stored(records)[1]
+    )
+
+
+def post_pairs(
+    rows: NewRows, accounts: Sequence[AccountState], keys: Sequence[Key], records: ChangedRecords, posted_at: datetime
+) -> tuple[str, list[Any]]:
+    """The statement and its arguments. `accounts` with the row versions at which they must be; `keys` must be free."""
+    rows.posted.sort(key=_order)
+    made, _ = _stored(records)
+    ledgers = ",".join({str(account.ledger_id) for account in accounts})
+    arguments: list[Any] = [
+        posted_at,
+        f"{{{ledgers}}}",
+        [account.ledger_id for account in accounts],
+        [account.id for account in accounts],
+        [account.row_version for account in accounts],
+        [ledger for ledger, _ in keys],
+        [key for _, key in keys],
+        *_pair_columns(rows.posted),
+    ]
+    for kind in sorted(made):
+        arguments += RECORD_SETS[kind].inserted(*_sorted(made[kind]))
+    return post_statement(tuple(sorted(made))), arguments
 
 
 def _order(outcome: Posted) -> str:

@@ -184,6 +184,8 @@ class Book:
         )
         digest = entry_digest(posted)
         posted.postings = tuple([self._write(posting, place, digest) for place, posting in enumerate(entry.postings)])
+        for posting in entry.postings:
+            self.accounts[posting.account_id].last_posted_at = posted_at
         self._settle_overdrawn(entry)
         return posted
 
