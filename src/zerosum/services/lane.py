@@ -54,7 +54,11 @@ class LaneCarrier:
         cache: BalanceCache,
         stats: CommitterStats,
         refusal_quota: RefusalQuota | None = None,
+        *,
+        remembers: bool = True,
     ) -> None:
+        """`remembers` accounts between batches: worth it where nobody else writes to the same ones all the time."""
+        self._remembers = remembers
         self._refusal_quota = refusal_quota
         self._connect = connect
         self._now = now
@@ -173,8 +177,8 @@ class LaneCarrier:
             accounts = _accounts_of(works)
             self._mark = await self._cache.mark(list(accounts))
             connection = self._connection
-            is_usual = not (is_impatient or is_searching or accounts & self._stuck.keys())
-            known = self._remembered.take(accounts) if is_usual and not _need_records(works) else None
+            is_usual = not (is_impatient or is_searching or accounts & self._stuck.keys() or _need_records(works))
+            known = self._remembered.take(accounts) if self._remembers and is_usual else None
         if known is not None and await self._attempt_from_memory(connection, works, known, deadline):
             return
         async with asyncio.timeout_at(deadline):
@@ -234,6 +238,8 @@ class LaneCarrier:
 
     def _remember(self, before: Mapping[UUID, AccountState], after: Sequence[AccountState], number: int | None) -> None:
         """`number` is that of the transaction that has changed them. What it is not known of is read again."""
+        if not self._remembers:
+            return
         for account in after:
             if account != before[account.id]:
                 if number is None:

@@ -15,8 +15,9 @@ from zerosum.domain.ledger.account import AccountState
 REMEMBERED_MAX = 50_000
 """Accounts; about 40 MB when full. Then those that were needed longest ago are forgotten."""
 
-PAUSE_BATCHES_MAX = 64
-"""Where others keep changing the same accounts, memory is tried again after so many batches at the latest."""
+PAUSE_BATCHES_FIRST, PAUSE_BATCHES_MAX = 4, 256
+"""Where others keep changing the same accounts, memory is tried again after so many batches: a try in vain costs a
+round trip, and one that succeeds saves four."""
 
 
 class RememberedAccounts:
@@ -46,9 +47,9 @@ class RememberedAccounts:
         self._states.clear()
 
     def was_right(self) -> None:
-        self._pause = 0
+        self._pause //= 2
 
     def was_wrong(self) -> None:
-        """Others write to the same accounts: a try in vain costs a round trip, so there are fewer and fewer."""
-        self._pause = min(PAUSE_BATCHES_MAX, self._pause * 2 or 1)
+        """Others write to the same accounts."""
+        self._pause = min(PAUSE_BATCHES_MAX, max(PAUSE_BATCHES_FIRST, self._pause * 4))
         self._wait = self._pause
