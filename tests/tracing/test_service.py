@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from tests.api.conftest import Client, make_client, service_settings
+from tests.api.conftest import Client, make_client, over_socket, service_settings
 from tests.conftest import Servers, TestDatabase
 from tests.tracing.collector import Collector, attributes, collecting
 from zerosum.config import SettingsError, load_settings
 from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.app import Gateway
 from zerosum.gateway.exchange import current_exchange
 from zerosum.main import Service
 
@@ -171,3 +173,28 @@ def test_a_collector_that_has_no_address_is_named(url: str) -> None:
 def test_a_ratio_that_is_none_is_named(ratio: str) -> None:
     with pytest.raises(SettingsError, match=r"^ZEROSUM_TRACE_RATIO: "):
         load_settings(trace_ratio=ratio)
+
+
+async def test_a_payment_on_the_express_way_is_traced_as_any_other(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId
+) -> None:
+    with collecting() as collector:
+        service = Service(service_settings(test_database, servers, otlp_endpoint=collector.url))
+        await service.start()
+        async with AsyncExitStack() as stack:
+            client = await over_socket(stack, service, ledger_id)
+            await client.open_account("a")
+            await client.deposit("a", "1")
+            for amount, status in (("1", 201), ("1" + "0" * 19, 422)):
+                body = {"type": "withdrawal", "amount": amount, "currency": "USD", "from": "a"}
+                answer = await client.post("/v1/payments", body, key=f"k-{status}", headers=PARENT)
+                assert answer.status_code == status
+        assert isinstance(service.app, Gateway)
+        assert service.app.express.taken == 2
+        await service.stop()
+    *_, paid, refused = collector.requests
+    for span, status in ((paid, 201), (refused, 422)):
+        assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, SPAN)
+        assert (span.name, attributes(span)["http.response.status_code"]) == ("POST /v1/payments", status)
+    linked = [[(link.trace_id, link.span_id) for link in batch.links] for batch in collector.batches]
+    assert linked[-2:] == [[(span.trace_id, span.span_id)] for span in (paid, refused)]
