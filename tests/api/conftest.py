@@ -155,6 +155,16 @@ async def either_client(
         yield await over_socket(stack, service if request.param == "express" else framework_service, ledger_id)
 
 
+@pytest.fixture(params=["express", "framework"])
+async def either_client_in_process(
+    request: pytest.FixtureRequest, service: Service, framework_service: Service, ledger_id: LedgerId
+) -> AsyncIterator[Client]:
+    """The same without a connection, for headers that no client would send: the gateway asks the express endpoints."""
+    made = await make_client(service if request.param == "express" else framework_service, ledger_id)
+    yield made
+    await made.http.aclose()
+
+
 @pytest.fixture
 async def stranger(service: Service) -> AsyncIterator[Client]:
     """Every scope, in another ledger."""
