@@ -49,6 +49,7 @@ LEFT_ALONE = {
     "parameters": request(path="/express?dry_run=true"),
     "an escaped path": request(path="/expr%65ss"),
     "another method": request().replace("POST", "PUT"),
+    "HTTP/2.0": request().replace("HTTP/1.1", "HTTP/2.0"),
     "HTTP/1.0": request().replace("HTTP/1.1", "HTTP/1.0"),
     "the last of its connection": request(head=f"{HEAD}Connection: close\r\n"),
     "transfer codings": request(head=f"{HEAD}TE: trailers\r\n"),

@@ -117,4 +117,5 @@ class ExpressWay:
 
 def _is_plain(cycle: RequestResponseCycle) -> bool:
     """HTTP/1.1 on a connection that stays open, and nobody is asked to go on."""
-    return cycle.keep_alive and not cycle.waiting_for_100_continue and not cycle.default_headers
+    is_usual = cycle.scope["http_version"] == "1.1" and cycle.keep_alive
+    return is_usual and not cycle.waiting_for_100_continue and not cycle.default_headers
