@@ -19,6 +19,9 @@ from zerosum.gateway.http_server import GuardedProtocol
 from zerosum.gateway.lingering_server import LingeringServer
 from zerosum.gateway.server_options import server_options
 
+BUFFER_BYTES = 16_384
+"""So that little hides in the system."""
+
 HOST = "Host: zerosum.test\r\n"
 KEY = "Authorization: Bearer good\r\n"
 JSON = "Content-Type: application/json\r\n"
@@ -81,7 +84,11 @@ class Served:
 
     @contextlib.asynccontextmanager
     async def connected(self) -> AsyncIterator[Wire]:
-        wire = Wire(*await asyncio.open_connection("127.0.0.1", self.port))
+        made = socket.socket()
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", self.port))
+        wire = Wire(*await asyncio.open_connection(sock=made))
         try:
             yield wire
         finally:
@@ -97,6 +104,7 @@ async def serving(protocol: type[GuardedProtocol] = ExpressProtocol, **of_ground
     ground = Ground(**of_ground)
     ground.keys.remembers = True
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
     options: dict[str, Any] = server_options(http=protocol, lifespan="off")
     server = QuietServer(uvicorn.Config(ground.gateway, **options), ConnectionRegister(tick_seconds=0.02))
     running = asyncio.create_task(server.serve(sockets=[listening]))

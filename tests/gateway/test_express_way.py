@@ -299,11 +299,8 @@ async def test_no_further_request_is_begun_while_answers_are_not_read() -> None:
                 await wire.writer.drain()
 
         sending = asyncio.create_task(send())
-        for _ in range(200):
-            before = express.taken
-            await asyncio.sleep(0.05)
-            if before == express.taken > 0:
-                break
+        connections: Any = express.server.server_state.connections
+        await until(lambda: any(each.flow.write_paused for each in connections))
         stopped_at = express.taken
         assert 0 < stopped_at < 200
         await asyncio.sleep(0.1)
