@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from zerosum.domain.audit import AuditRecord
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import LedgerId
@@ -52,6 +53,8 @@ class Posted:
     events: tuple[Event, ...]
     resource: Any = None
     remembered: Remembered | None = None
+    told: tuple[AuditRecord, ...] = ()
+    """What the security log tells of it, which is among those records."""
 
     @property
     def entry(self) -> PostedEntry:
