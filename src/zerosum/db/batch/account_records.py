@@ -32,7 +32,7 @@ def _account(row: Sequence[Any]) -> Account:
         code=row[2],
         name=row[3],
         type=type_,
-        metadata=json.loads(row[16]) if row[16] else {},
+        metadata=json.loads(row[16] or "null") or {},  # stored as either null
         created_at=row[15],
         state=AccountState(
             ledger_id=LedgerId(row[0]),
