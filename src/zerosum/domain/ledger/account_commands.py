@@ -22,7 +22,7 @@ from zerosum.domain.ledger.account import (
     status_after_unfreeze,
     with_limits,
 )
-from zerosum.domain.ledger.account_content import account_content, account_data
+from zerosum.domain.ledger.account_content import account_content, account_facts
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered
@@ -73,7 +73,7 @@ class AccountCommand(LedgerCommand):
         remembered = Remembered(ResourceType.ACCOUNT, self.account_id, account_content(shown))
         events: tuple[Event, ...] = ()
         if event is not None:
-            events = (Event(self.id, event, ResourceType.ACCOUNT, self.account_id, account_data(shown)),)
+            events = (Event(self.id, event, ResourceType.ACCOUNT, self.account_id, account_facts(shown)),)
         return Posted(self.ledger_id, (), events, shown, remembered)
 
 

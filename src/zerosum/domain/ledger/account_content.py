@@ -12,7 +12,7 @@ from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, 
 from zerosum.domain.money import render_amount
 
 
-def account_data(account: Account) -> dict[str, Any]:
+def account_facts(account: Account) -> dict[str, Any]:
     """What an event tells of it: what is said about the account, and not what is in it."""
     state = account.state
     return {
@@ -32,7 +32,7 @@ def account_content(account: Account) -> dict[str, Any]:
     """All that an answer shows of it."""
     state = account.state
     return {
-        **account_data(account),
+        **account_facts(account),
         "id": render_id(Prefix.ACCOUNT, state.id),
         "posted_debits": render_amount(state.posted_debits),
         "posted_credits": render_amount(state.posted_credits),
