@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from tests.planted.plant import Edit, Plant, plant
 
-BATCH = "src/zerosum/db/batch.py"
+LOADING = "src/zerosum/db/batch/loading.py"
+RECORD_SETS = "src/zerosum/db/batch/record_sets.py"
 LANE = "src/zerosum/services/lane.py"
 LEDGERS = "tests/committer/test_several_ledgers.py::"
 HELD = "tests/api/test_held_amounts.py::"
@@ -20,7 +21,7 @@ SEVERAL_LEDGERS_PLANTS = (
     plant(
         "what a key stood for is told of whatever ledger",
         SEVERAL_LEDGERS,
-        BATCH,
+        LOADING,
         "join journal_entries entry using (ledger_id, idempotency_key)",
         "join journal_entries entry using (idempotency_key)",
         f"{LEDGERS}test_a_key_used_before_in_one_ledger_is_free_in_the_other",
@@ -28,7 +29,7 @@ SEVERAL_LEDGERS_PLANTS = (
     plant(
         "a refusal is that of whatever ledger",
         SEVERAL_LEDGERS,
-        BATCH,
+        LOADING,
         "join refusals refusal using (ledger_id, idempotency_key)",
         "join refusals refusal using (idempotency_key)",
         f"{LEDGERS}test_a_key_refused_before_in_one_ledger_is_free_in_the_other",
@@ -45,21 +46,17 @@ SEVERAL_LEDGERS_PLANTS = (
     plant(
         "a tx is that of whatever ledger",
         SEVERAL_LEDGERS,
-        "src/zerosum/db/client_batch.py",
-        "update client_transactions found set status = changed.status\n"
-        "from unnest($1::uuid[], $2::bigint[], $3::text[]) as changed(ledger_id, tx, status)\n"
-        "where found.ledger_id = changed.ledger_id and found.tx = changed.tx",
-        "update client_transactions found set status = changed.status\n"
-        "from unnest($1::uuid[], $2::bigint[], $3::text[]) as changed(ledger_id, tx, status)\n"
-        "where found.tx = changed.tx",
+        RECORD_SETS,
+        "where found.ledger_id = changed.ledger_id and found.{key.name} = changed.id",
+        "where found.{key.name} = changed.id",
         f"{LEDGERS}test_one_tx_in_two_ledgers_is_two_transactions",
     ),
     plant(
         "an entry was reversed in whatever ledger",
         SEVERAL_LEDGERS,
-        BATCH,
-        "on entry.ledger_id = wanted.ledger_id and entry.reverses = wanted.id",
-        "on entry.reverses = wanted.id",
+        RECORD_SETS,
+        "on found.ledger_id = wanted.ledger_id and found.{key.name} = wanted.id",
+        "on found.{key.name} = wanted.id",
         f"{LEDGERS}test_an_entry_reversed_in_one_ledger_is_not_reversed_in_the_other",
     ),
 )
@@ -67,26 +64,25 @@ SEVERAL_LEDGERS_PLANTS = (
 HELD_AMOUNTS = "held amounts outside the Book"
 HELD_PLANTS = (
     plant(
-        "a release holds once more, at an instant",
+        "what is held now is told for then",
         HELD_AMOUNTS,
-        "src/zerosum/db/balances.py",
-        "func.sum(case((postings.c.releases, -postings.c.amount), else_=postings.c.amount))",
-        "func.sum(postings.c.amount)",
+        "alembic/versions/0011_checkpoints.py",
+        "held := coalesce(held, 0);",
+        "held := abs(coalesce(held, 0) - own.held);",
         f"{HELD}test_a_balance_of_then_knows_what_was_held_then",
     ),
     plant(
         "a hold is posted, at an instant",
         HELD_AMOUNTS,
-        "src/zerosum/db/balances.py",
-        'return and_(postings.c.layer == "p", postings.c.side == side)',
-        "return postings.c.side == side",
+        "alembic/versions/0011_checkpoints.py",
+        "select balance_after, held_after into posted, held from postings",
+        "select balance_after + held_after, held_after into posted, held from postings",
         f"{HELD}test_a_balance_of_then_knows_what_was_held_then",
-        f"{HELD}test_a_trial_balance_counts_what_is_posted_and_no_hold",
     ),
     plant(
         "verify takes a release for a hold",
         HELD_AMOUNTS,
-        "src/zerosum/services/integrity.py",
+        "src/zerosum/services/proof_of_chains.py",
         "amount.copy_negate() if row.releases else amount",
         "amount",
         f"{HELD}test_integrity_finds_books_with_holds_right",
@@ -94,9 +90,9 @@ HELD_PLANTS = (
     plant(
         "verify does not look at what an account holds",
         HELD_AMOUNTS,
-        "src/zerosum/services/integrity.py",
-        "if stored != (walk.debits, walk.credits, walk.held):",
-        "if stored[:2] != (walk.debits, walk.credits):",
+        "src/zerosum/services/proof_of_chains.py",
+        "if stored != (self.debits, self.credits, self.held):",
+        "if stored[:2] != (self.debits, self.credits):",
         f"{HELD}test_a_hold_that_somebody_has_touched_is_found",
     ),
 )
@@ -134,13 +130,13 @@ CONCURRENT_PLANTS = (
         (
             Edit(
                 LANE,
-                "locked = await connection.lock_accounts(waited_for) if waited_for else []",
-                "self._early = await connection.find_used_keys(  # type: ignore[attr-defined]\n"
+                "locked = await connection.loader.accounts(waited_for) if waited_for else []",
+                "self._early = await connection.loader.used_keys(  # type: ignore[attr-defined]\n"
                 "                list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})\n"
                 "            )\n"
-                "            locked = await connection.lock_accounts(waited_for) if waited_for else []",
+                "            locked = await connection.loader.accounts(waited_for) if waited_for else []",
             ),
-            Edit(LANE, "used = await connection.find_used_keys(keys)", "used = self._early"),
+            Edit(LANE, "used = await connection.loader.used_keys(keys)", "used = self._early"),
         ),
         (
             "tests/committer/test_concurrency.py::"
@@ -201,12 +197,65 @@ FINGERPRINT_PLANTS = (
     ),
 )
 
+MEMORY = "what is remembered of accounts"
+MEMORY_TESTS = "tests/committer/test_remembered.py::"
+MEMORY_PLANTS = (
+    plant(
+        "rows are not compared with what is remembered",
+        MEMORY,
+        "alembic/versions/0012_one_round_trip.py",
+        "where account.xmin = wanted.row_version",
+        "where account.xmin = wanted.row_version or true",
+        f"{MEMORY_TESTS}test_what_was_changed_by_others_is_not_decided_by_memory",
+    ),
+    plant(
+        "keys are not looked up where accounts are remembered",
+        MEMORY,
+        "alembic/versions/0012_one_round_trip.py",
+        "return 'used';",
+        "return 'held';",
+        f"{MEMORY_TESTS}test_a_key_that_was_used_is_found_though_its_accounts_are_remembered",
+    ),
+    plant(
+        "time goes back on an account with the clock",
+        MEMORY,
+        LANE,
+        "return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))",
+        "return now",
+        f"{MEMORY_TESTS}test_time_never_goes_back_on_an_account",
+    ),
+    plant(
+        "a limit judges a fact from outside",
+        "the nature of facts",
+        "src/zerosum/domain/ledger/book.py",
+        "floor, ceiling = (account.min_available, account.max_available) if is_intention else (None, None)",
+        "floor, ceiling = account.min_available, account.max_available",
+        "tests/domain/test_book.py::test_a_fact_from_outside_is_judged_by_no_limit_on_any_of_its_accounts",
+    ),
+    plant(
+        "the hash does not cover the hold",
+        "the nature of facts",
+        "src/zerosum/domain/ledger/chain.py",
+        "if posting.hold is not None:",
+        "if False:",
+        "tests/domain/test_chain.py::test_every_member_of_a_posting_enters_the_hash",
+    ),
+    plant(
+        "what was posted before a refusal stays",
+        "several entries",
+        "src/zerosum/domain/ledger/book.py",
+        "if command.posts_several:\n            outcomes",
+        "if False:\n            outcomes",
+        "tests/domain/test_compound.py::test_what_was_posted_before_a_refusal_is_undone",
+    ),
+)
+
 DUTIES = "duties that no test named"
 DUTY_PLANTS = (
     plant(
         "the warning of a lost standby is not heard",
         DUTIES,
-        BATCH,
+        "src/zerosum/db/batch/connection.py",
         "if self._has_lost_standby:",
         "if self._has_lost_standby and self.is_closed:",
         "tests/committer/test_lost_standby.py::test_a_payment_that_only_the_primary_has_is_not_acknowledged",
@@ -318,6 +367,7 @@ PLANTS: tuple[Plant, ...] = (
     *HELD_PLANTS,
     *CONCURRENT_PLANTS,
     *FINGERPRINT_PLANTS,
+    *MEMORY_PLANTS,
     *DUTY_PLANTS,
     *ANSWER_PLANTS,
     *WAY_PLANTS,
