@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from tests.planted.plant import Edit, Plant, plant
 
-BATCH = "src/zerosum/db/batch.py"
+LOADING = "src/zerosum/db/batch/loading.py"
+RECORD_SETS = "src/zerosum/db/batch/record_sets.py"
+BALANCES = "src/zerosum/db/balances.py"
+CHAINS = "src/zerosum/services/proof_of_chains.py"
 LANE = "src/zerosum/services/lane.py"
 LEDGERS = "tests/committer/test_several_ledgers.py::"
 HELD = "tests/api/test_held_amounts.py::"
@@ -15,12 +18,22 @@ INSTANT = "tests/api/test_one_instant.py::"
 PRINTS = "tests/api/test_fingerprints.py::"
 UPGRADE = "tests/upgrade/test_upgrade.py::"
 
+CHECKPOINTS = ("src/zerosum/db/checkpoint_functions.py", "alembic/versions/0011_checkpoints.py")
+GUARD = ("src/zerosum/db/guards.py", "alembic/versions/0009_commands.py")
+TOTALS = "tests/db/test_totals_at.py::"
+
+
+def _in_database(name: str, kind: str, files: tuple[str, ...], old: str, new: str, *tests: str) -> Plant:
+    """In a function of the database: as it is now, and as the migrations make it."""
+    return Plant(name, kind, tuple(Edit(file, old, new) for file in files), tests)
+
+
 SEVERAL_LEDGERS = "several ledgers in one batch"
 SEVERAL_LEDGERS_PLANTS = (
     plant(
         "what a key stood for is told of whatever ledger",
         SEVERAL_LEDGERS,
-        BATCH,
+        LOADING,
         "join journal_entries entry using (ledger_id, idempotency_key)",
         "join journal_entries entry using (idempotency_key)",
         f"{LEDGERS}test_a_key_used_before_in_one_ledger_is_free_in_the_other",
@@ -28,7 +41,7 @@ SEVERAL_LEDGERS_PLANTS = (
     plant(
         "a refusal is that of whatever ledger",
         SEVERAL_LEDGERS,
-        BATCH,
+        LOADING,
         "join refusals refusal using (ledger_id, idempotency_key)",
         "join refusals refusal using (idempotency_key)",
         f"{LEDGERS}test_a_key_refused_before_in_one_ledger_is_free_in_the_other",
@@ -45,48 +58,54 @@ SEVERAL_LEDGERS_PLANTS = (
     plant(
         "a tx is that of whatever ledger",
         SEVERAL_LEDGERS,
-        "src/zerosum/db/client_batch.py",
-        "update client_transactions found set status = changed.status\n"
-        "from unnest($1::uuid[], $2::bigint[], $3::text[]) as changed(ledger_id, tx, status)\n"
-        "where found.ledger_id = changed.ledger_id and found.tx = changed.tx",
-        "update client_transactions found set status = changed.status\n"
-        "from unnest($1::uuid[], $2::bigint[], $3::text[]) as changed(ledger_id, tx, status)\n"
-        "where found.tx = changed.tx",
+        RECORD_SETS,
+        "where found.ledger_id = changed.ledger_id and found.{key.name} = changed.id{_cast(key)}",
+        "where found.{key.name} = changed.id{_cast(key)}",
         f"{LEDGERS}test_one_tx_in_two_ledgers_is_two_transactions",
     ),
     plant(
         "an entry was reversed in whatever ledger",
         SEVERAL_LEDGERS,
-        BATCH,
-        "on entry.ledger_id = wanted.ledger_id and entry.reverses = wanted.id",
-        "on entry.reverses = wanted.id",
+        RECORD_SETS,
+        "on found.ledger_id = wanted.ledger_id and found.{key.name} = wanted.id{_cast(key)}",
+        "on found.{key.name} = wanted.id{_cast(key)}",
         f"{LEDGERS}test_an_entry_reversed_in_one_ledger_is_not_reversed_in_the_other",
     ),
 )
 
 HELD_AMOUNTS = "held amounts outside the Book"
 HELD_PLANTS = (
-    plant(
-        "a release holds once more, at an instant",
+    _in_database(
+        "a dated release holds once more, at an instant",
         HELD_AMOUNTS,
-        "src/zerosum/db/balances.py",
-        "func.sum(case((postings.c.releases, -postings.c.amount), else_=postings.c.amount))",
-        "func.sum(postings.c.amount)",
-        f"{HELD}test_a_balance_of_then_knows_what_was_held_then",
+        CHECKPOINTS,
+        "case when layer = 'p' or side <> outgoing then 0 when releases then -amount else amount end, account_version",
+        "case when layer = 'p' or side <> outgoing then 0 else amount end, account_version",
+        f"{TOTALS}test_any_history_at_any_instant",
+    ),
+    _in_database(
+        "a dated hold is posted, at an instant",
+        HELD_AMOUNTS,
+        CHECKPOINTS,
+        "select case when layer = 'p' and side = 'd' then amount else 0 end, "
+        "case when layer = 'p' and side = 'c' then amount else 0 end, "
+        "case when layer = 'p' or side <> outgoing then 0",
+        "select case when side = 'd' then amount else 0 end, case when side = 'c' then amount else 0 end, "
+        "case when layer = 'p' or side <> outgoing then 0",
+        f"{TOTALS}test_any_history_at_any_instant",
     ),
     plant(
-        "a hold is posted, at an instant",
+        "a hold is posted, in a trial balance of then",
         HELD_AMOUNTS,
-        "src/zerosum/db/balances.py",
-        'return and_(postings.c.layer == "p", postings.c.side == side)',
-        "return postings.c.side == side",
-        f"{HELD}test_a_balance_of_then_knows_what_was_held_then",
+        BALANCES,
+        'func.sum(case((and_(postings.c.layer == "p", postings.c.side == side), postings.c.amount), else_=0))',
+        "func.sum(case((postings.c.side == side, postings.c.amount), else_=0))",
         f"{HELD}test_a_trial_balance_counts_what_is_posted_and_no_hold",
     ),
     plant(
         "verify takes a release for a hold",
         HELD_AMOUNTS,
-        "src/zerosum/services/integrity.py",
+        CHAINS,
         "amount.copy_negate() if row.releases else amount",
         "amount",
         f"{HELD}test_integrity_finds_books_with_holds_right",
@@ -94,9 +113,9 @@ HELD_PLANTS = (
     plant(
         "verify does not look at what an account holds",
         HELD_AMOUNTS,
-        "src/zerosum/services/integrity.py",
-        "if stored != (walk.debits, walk.credits, walk.held):",
-        "if stored[:2] != (walk.debits, walk.credits):",
+        CHAINS,
+        "if stored != (self.debits, self.credits, self.held):",
+        "if stored[:2] != (self.debits, self.credits):",
         f"{HELD}test_a_hold_that_somebody_has_touched_is_found",
     ),
 )
@@ -134,13 +153,13 @@ CONCURRENT_PLANTS = (
         (
             Edit(
                 LANE,
-                "locked = await connection.lock_accounts(waited_for) if waited_for else []",
-                "self._early = await connection.find_used_keys(  # type: ignore[attr-defined]\n"
+                "locked = await connection.loader.accounts(waited_for) if waited_for else []",
+                "self._early = await connection.loader.used_keys(  # type: ignore[attr-defined]\n"
                 "                list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})\n"
                 "            )\n"
-                "            locked = await connection.lock_accounts(waited_for) if waited_for else []",
+                "            locked = await connection.loader.accounts(waited_for) if waited_for else []",
             ),
-            Edit(LANE, "used = await connection.find_used_keys(keys)", "used = self._early"),
+            Edit(LANE, "used = await connection.loader.used_keys(keys)", "used = self._early"),
         ),
         (
             "tests/committer/test_concurrency.py::"
@@ -206,7 +225,7 @@ DUTY_PLANTS = (
     plant(
         "the warning of a lost standby is not heard",
         DUTIES,
-        BATCH,
+        "src/zerosum/db/batch/connection.py",
         "if self._has_lost_standby:",
         "if self._has_lost_standby and self.is_closed:",
         "tests/committer/test_lost_standby.py::test_a_payment_that_only_the_primary_has_is_not_acknowledged",
