@@ -5,28 +5,17 @@ A plant whose text is gone is lost: find where the rule lives now, and plant it 
 
 from __future__ import annotations
 
-from tests.planted.plant import Edit, Plant, plant
+from tests.planted.plant import Edit, Plant, in_database, plant
+from tests.planted.proof_plants import CHAINS, CHECKPOINTS, INSTANT_PLANTS, JUDGED_PLANTS, LANE, TOTALS, VERIFY_PLANTS
 
 LOADING = "src/zerosum/db/batch/loading.py"
 RECORD_SETS = "src/zerosum/db/batch/record_sets.py"
 BALANCES = "src/zerosum/db/balances.py"
-CHAINS = "src/zerosum/services/proof_of_chains.py"
-LANE = "src/zerosum/services/lane.py"
 LEDGERS = "tests/committer/test_several_ledgers.py::"
 HELD = "tests/api/test_held_amounts.py::"
 INSTANT = "tests/api/test_one_instant.py::"
 PRINTS = "tests/api/test_fingerprints.py::"
 UPGRADE = "tests/upgrade/test_upgrade.py::"
-
-CHECKPOINTS = ("src/zerosum/db/checkpoint_functions.py", "alembic/versions/0011_checkpoints.py")
-GUARD = ("src/zerosum/db/guards.py", "alembic/versions/0009_commands.py")
-TOTALS = "tests/db/test_totals_at.py::"
-
-
-def _in_database(name: str, kind: str, files: tuple[str, ...], old: str, new: str, *tests: str) -> Plant:
-    """In a function of the database: as it is now, and as the migrations make it."""
-    return Plant(name, kind, tuple(Edit(file, old, new) for file in files), tests)
-
 
 SEVERAL_LEDGERS = "several ledgers in one batch"
 SEVERAL_LEDGERS_PLANTS = (
@@ -75,7 +64,7 @@ SEVERAL_LEDGERS_PLANTS = (
 
 HELD_AMOUNTS = "held amounts outside the Book"
 HELD_PLANTS = (
-    _in_database(
+    in_database(
         "a dated release holds once more, at an instant",
         HELD_AMOUNTS,
         CHECKPOINTS,
@@ -83,7 +72,7 @@ HELD_PLANTS = (
         "case when layer = 'p' or side <> outgoing then 0 else amount end, account_version",
         f"{TOTALS}test_any_history_at_any_instant",
     ),
-    _in_database(
+    in_database(
         "a dated hold is posted, at an instant",
         HELD_AMOUNTS,
         CHECKPOINTS,
@@ -340,4 +329,7 @@ PLANTS: tuple[Plant, ...] = (
     *DUTY_PLANTS,
     *ANSWER_PLANTS,
     *WAY_PLANTS,
+    *VERIFY_PLANTS,
+    *JUDGED_PLANTS,
+    *INSTANT_PLANTS,
 )
