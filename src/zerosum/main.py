@@ -271,6 +271,8 @@ class Service:
             self.cache,
             self.stats,
             self._refusal_quota,
+            # With a second writer on this machine each would find the other's changes in nearly every batch.
+            remembers=self.settings.workers == 1 and self.settings.lanes == 1,
         )
         self._lanes.append(carrier)
         return carrier if self.tracing is None else self.tracing.traced(carrier)

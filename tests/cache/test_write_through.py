@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.committer.ground import CONNECT_SECONDS_MAX, Ground, running_committer
+from tests.committer.ground import CONNECT_SECONDS_MAX, Ground, connecting, running_committer
 from tests.conftest import TestDatabase
 from zerosum.db.batch import AccountKey, BatchConnection
 from zerosum.db.engine import Database
@@ -46,14 +46,18 @@ class Record:
 
     async def connect(self) -> BatchConnection:
         connection = await BatchConnection.open(self.dsn, CONNECT_SECONDS_MAX)
-        for name in ("begin", "lock_accounts", "write", "commit", "rollback"):
-            self._watch(connection, name)
+        for name in ("begin", "post", "commit", "rollback"):
+            self._watch(connection, name, name)
+        self._watch(connection.loader, "accounts", "lock")
+        self._watch(connection, "fetch", "write")
         return connection
 
-    def _watch(self, connection: BatchConnection, name: str) -> None:
-        act = getattr(connection, name)
+    def _watch(self, owner: Any, method: str, name: str) -> None:
+        act = getattr(owner, method)
 
         async def watched(*args: Any, **kwargs: Any) -> Any:
+            if method == "fetch" and not args[0].startswith("with pair"):
+                return await act(*args, **kwargs)
             self.steps.append(name)
             result = await act(*args, **kwargs)
             if name == self.breaks_at:
@@ -61,7 +65,7 @@ class Record:
                 raise self.error
             return result
 
-        setattr(connection, name, watched)
+        setattr(owner, method, watched)
 
 
 async def test_a_payment_is_marked_before_its_transaction_and_stored_between_commit_and_answer(
@@ -72,8 +76,37 @@ async def test_a_payment_is_marked_before_its_transaction_and_stored_between_com
     async with running_committer(record.connect, cache=record) as committer:
         assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Posted)
         record.steps.append("answer")
-    assert record.steps == ["mark 1", "begin", "lock_accounts", "write", "commit", "store 1", "answer"]
+    assert record.steps == ["mark 1", "begin", "lock", "write", "commit", "store 1", "answer"]
     assert record.stored == [{source: 1, target: 1}]
+
+
+async def test_what_is_written_from_memory_is_marked_and_stored_as_well(
+    ground: Ground, test_database: TestDatabase
+) -> None:
+    source, target = await ground.open(2, floor=None)
+    record = Record(test_database.service_dsn)
+    async with running_committer(record.connect, cache=record) as committer:
+        await committer.carry_out(ground.transfer(source, target, "1.00"))
+        record.steps.clear()
+        assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Posted)
+        record.steps.append("answer")
+    assert record.steps == ["mark 2", "post", "store 2", "answer"]
+    assert record.stored[-1] == {source: 2, target: 2}
+
+
+async def test_what_was_remembered_wrongly_is_read_under_the_same_mark(
+    ground: Ground, test_database: TestDatabase
+) -> None:
+    source, target = await ground.open(2, floor=None)
+    record = Record(test_database.service_dsn)
+    async with running_committer(record.connect, cache=record) as committer:
+        await committer.carry_out(ground.transfer(source, target, "1.00"))
+        async with running_committer(connecting(test_database.service_dsn)) as other:
+            await other.carry_out(ground.transfer(source, target, "1.00"))
+        record.steps.clear()
+        assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Posted)
+    assert record.steps == ["mark 2", "post", "begin", "lock", "write", "commit", "store 2"]
+    assert record.stored[-1] == {source: 3, target: 3}
 
 
 async def test_a_refusal_stores_what_it_left_unchanged(ground: Ground, test_database: TestDatabase) -> None:
@@ -103,8 +136,8 @@ async def test_a_failed_attempt_lifts_its_marks_once_it_has_left_its_transaction
     async with running_committer(record.connect, cache=record) as committer:
         await committer.carry_out(ground.transfer(source, target, "1.00"))
     assert record.steps == [
-        *("mark 1", "begin", "lock_accounts", "write", "rollback", "lift 1"),
-        *("mark 2", "begin", "lock_accounts", "write", "commit", "store 2"),
+        *("mark 1", "begin", "lock", "write", "rollback", "lift 1"),
+        *("mark 2", "begin", "lock", "write", "commit", "store 2"),
     ]
 
 
@@ -116,7 +149,7 @@ async def test_an_unknown_commit_is_resolved_under_a_mark_of_its_own(
     async with running_committer(record.connect, cache=record) as committer:
         assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Replayed)
     assert record.steps == [
-        *("mark 1", "begin", "lock_accounts", "write", "commit", "lift 1"),
-        *("mark 2", "begin", "lock_accounts", "commit", "store 2"),
+        *("mark 1", "begin", "lock", "write", "commit", "lift 1"),
+        *("mark 2", "begin", "lock", "commit", "store 2"),
     ]
     assert record.stored == [{}, {source: 1, target: 1}]

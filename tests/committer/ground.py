@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -31,6 +31,8 @@ from zerosum.services.currencies import Currencies
 from zerosum.services.fingerprint import fingerprint
 from zerosum.services.lane import BalanceCache, LaneCarrier
 from zerosum.services.paging import Cursors
+
+Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 USD = CurrencyTable()["USD"]
 CONNECT_SECONDS_MAX = 5.0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from decimal import Decimal
 
 import pytest
 
-from tests.domain.builders import account, wallet
+from tests.domain.builders import NOON, account, wallet
 from zerosum.domain.errors import InvalidState, ValidationFailed
 from zerosum.domain.ledger.account import (
+    AccountState,
     AccountStatus,
     AccountType,
     Layer,
@@ -170,3 +172,10 @@ def test_an_account_that_was_emptied_can_be_closed_although_money_went_through_i
     state = wallet("alice", "10.00")
     state.take(Side.DEBIT, Decimal("10.00"), Layer.POSTED, releases=False)
     assert status_after_close(state) is CLOSED
+
+
+def test_a_copy_says_the_same_in_every_member() -> None:
+    state = account("alice", "1.00", held="0.50", floor="0", ceiling="9.00", overdrawn=True)
+    state = replace(state, version=7, head=b"h", last_posted_at=NOON, row_version=3)
+    assert state.copy() == state
+    assert all(getattr(state.copy(), field.name) == getattr(state, field.name) for field in fields(AccountState))

@@ -209,6 +209,59 @@ FINGERPRINT_PLANTS = (
     ),
 )
 
+MEMORY = "what is remembered of accounts"
+MEMORY_TESTS = "tests/committer/test_remembered.py::"
+MEMORY_PLANTS = (
+    plant(
+        "rows are not compared with what is remembered",
+        MEMORY,
+        "alembic/versions/0012_one_round_trip.py",
+        "where account.xmin = wanted.row_version",
+        "where account.xmin = wanted.row_version or true",
+        f"{MEMORY_TESTS}test_what_was_changed_by_others_is_not_decided_by_memory",
+    ),
+    plant(
+        "keys are not looked up where accounts are remembered",
+        MEMORY,
+        "alembic/versions/0012_one_round_trip.py",
+        "return 'used';",
+        "return 'held';",
+        f"{MEMORY_TESTS}test_a_key_that_was_used_is_found_though_its_accounts_are_remembered",
+    ),
+    plant(
+        "time goes back on an account with the clock",
+        MEMORY,
+        LANE,
+        "return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))",
+        "return now",
+        f"{MEMORY_TESTS}test_time_never_goes_back_on_an_account",
+    ),
+    plant(
+        "a limit judges a fact from outside",
+        "the nature of facts",
+        "src/zerosum/domain/ledger/book.py",
+        "floor, ceiling = (account.min_available, account.max_available) if is_intention else (None, None)",
+        "floor, ceiling = account.min_available, account.max_available",
+        "tests/domain/test_book.py::test_a_fact_from_outside_is_judged_by_no_limit_on_any_of_its_accounts",
+    ),
+    plant(
+        "the hash does not cover the hold",
+        "the nature of facts",
+        "src/zerosum/domain/ledger/chain.py",
+        "if posting.hold is not None:",
+        "if False:",
+        "tests/domain/test_chain.py::test_every_member_of_a_posting_enters_the_hash",
+    ),
+    plant(
+        "what was posted before a refusal stays",
+        "several entries",
+        "src/zerosum/domain/ledger/book.py",
+        "if command.posts_several:\n            outcomes",
+        "if False:\n            outcomes",
+        "tests/domain/test_compound.py::test_what_was_posted_before_a_refusal_is_undone",
+    ),
+)
+
 DUTIES = "duties that no test named"
 DUTY_PLANTS = (
     plant(
@@ -326,6 +379,7 @@ PLANTS: tuple[Plant, ...] = (
     *HELD_PLANTS,
     *CONCURRENT_PLANTS,
     *FINGERPRINT_PLANTS,
+    *MEMORY_PLANTS,
     *DUTY_PLANTS,
     *ANSWER_PLANTS,
     *WAY_PLANTS,

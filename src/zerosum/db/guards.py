@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Table
 
 from zerosum.db import checkpoint_functions
+from zerosum.db.batch.holding import HOLD_ACCOUNTS, HOLD_SIGNATURE
 from zerosum.db.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata, refusals
 
 CARRY_POSTINGS = """
@@ -295,7 +296,13 @@ def statements() -> list[str]:
         found += _row_level_security(table)
         rights = ", ".join(filter(None, ("select", GRANTS[table])))
         found.append(f"grant {rights} on {table.name} to {APPLICATION_ROLE}")
-    return found + checkpoint_functions.statements(APPLICATION_ROLE)
+    found += checkpoint_functions.statements(APPLICATION_ROLE)
+    found += [
+        HOLD_ACCOUNTS,
+        f"revoke all on function {HOLD_SIGNATURE} from public",
+        f"grant execute on function {HOLD_SIGNATURE} to {APPLICATION_ROLE}",
+    ]
+    return found
 
 
 def _row_level_security(table: Table) -> list[str]:

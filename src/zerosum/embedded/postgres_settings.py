@@ -32,8 +32,9 @@ def postgres_settings(*, port: int, max_connections: int, socket_folder: Path | 
         "fsync": "on",
         "synchronous_commit": "on",
         "full_page_writes": "on",
-        "max_wal_size": "1GB",
-        "checkpoint_timeout": "5min",
+        # After a checkpoint each page is written whole once more, which doubles the WAL of a payment: seldom, then.
+        "max_wal_size": "8GB",
+        "checkpoint_timeout": "15min",
         # Short statements only: compiling them costs more than it saves.
         "jit": "off",
         # Parallel workers want shared memory by the file; a container's 64 MB of it are soon used up.

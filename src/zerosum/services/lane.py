@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection
-from zerosum.db.batch.writing import AccountChanges, write_batch
+from zerosum.db.batch.holding import CHANGED, HELD
+from zerosum.db.batch.writing import AccountChanges, can_post_in_one, post_pairs, write_batch
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
@@ -20,6 +21,7 @@ from zerosum.services.committer import CommitterStats
 from zerosum.services.held_up import HeldUp, apart, refuse_as_busy
 from zerosum.services.judging import Judge
 from zerosum.services.quotas import RefusalQuota
+from zerosum.services.remembered import RememberedAccounts
 from zerosum.services.work import Answers, Work
 
 ATTEMPTS_MAX = 3
@@ -52,7 +54,11 @@ class LaneCarrier:
         cache: BalanceCache,
         stats: CommitterStats,
         refusal_quota: RefusalQuota | None = None,
+        *,
+        remembers: bool = True,
     ) -> None:
+        """`remembers` accounts between batches: worth it where nobody else writes to the same ones all the time."""
+        self._remembers = remembers
         self._refusal_quota = refusal_quota
         self._connect = connect
         self._now = now
@@ -64,6 +70,7 @@ class LaneCarrier:
         """Of the attempt under way."""
         self._stuck: dict[AccountKey, int] = {}
         """Accounts that somebody else holds and does nothing with, and their version when that was first seen."""
+        self._remembered = RememberedAccounts()
         self._answering: set[asyncio.Task[None]] = set()
 
     @property
@@ -165,10 +172,16 @@ class LaneCarrier:
         deadline = max(work.deadline for work in works)
         async with asyncio.timeout_at(deadline):
             if self._connection is None:
+                self._remembered.forget_all()
                 self._connection = await self._connect()
             accounts = _accounts_of(works)
             self._mark = await self._cache.mark(list(accounts))
             connection = self._connection
+            is_usual = not (is_impatient or is_searching or accounts & self._stuck.keys() or _need_records(works))
+            known = self._remembered.take(accounts) if self._remembers and is_usual else None
+        if known is not None and await self._attempt_from_memory(connection, works, known, deadline):
+            return
+        async with asyncio.timeout_at(deadline):
             await connection.begin({ledger_id for ledger_id, _ in accounts}, is_impatient=is_impatient)
             asked = accounts if is_searching else accounts & self._stuck.keys()
             waited_for = accounts - asked
@@ -180,13 +193,62 @@ class LaneCarrier:
                 if not works:
                     await self._give_up(FailureKind.BUSY)
                     return
-            answers, states = await self._judge_and_write(connection, works, locked)
+            answers, before, states, number = await self._judge_and_write(connection, works, locked)
         try:
             await connection.commit(deadline - loop.time())
         except CommitOutcomeUnknown:
-            for work in works:
-                work.may_have_committed = True
+            _may_have_committed(works)
             raise
+        self._remember(before, states, number)
+        self._conclude(works, answers, states)
+
+    async def _attempt_from_memory(
+        self, connection: BatchConnection, works: Sequence[Work], known: Sequence[AccountState], deadline: float
+    ) -> bool:
+        """Decide by what is remembered, then lock, compare, look up the keys, write and commit in one round trip.
+
+        False if nothing was done: it was remembered wrongly, a key was used, or there is more to write than pairs.
+        """
+        before: dict[UUID, AccountState] = {account.id: account for account in known}
+        records = ChangedRecords({})
+        book = Book([account.copy() for account in known], records)
+        posted_at = _not_before(self._now(), known)
+        judge = Judge(book, {}, posted_at, self._refusal_quota)
+        answers = _answers(judge, works)
+        changes = AccountChanges.between(before, book.accounts.values())
+        if not can_post_in_one(judge.rows, changes, records):
+            self._remembered.remember(known)
+            return False
+        keys = list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})
+        statement, arguments = post_pairs(judge.rows, known, keys, records, posted_at)
+        try:
+            told, number = await connection.post(statement, arguments, deadline - asyncio.get_running_loop().time())
+        except CommitOutcomeUnknown:
+            _may_have_committed(works)
+            raise
+        if told != HELD or number is None:
+            if told == CHANGED:
+                self._remembered.was_wrong()
+            return False
+        self._remembered.was_right()
+        states = list(book.accounts.values())
+        self._remember(before, states, number)
+        self._conclude(works, answers, states)
+        return True
+
+    def _remember(self, before: Mapping[UUID, AccountState], after: Sequence[AccountState], number: int | None) -> None:
+        """`number` is that of the transaction that has changed them. What it is not known of is read again."""
+        if not self._remembers:
+            return
+        for account in after:
+            if account != before[account.id]:
+                if number is None:
+                    continue
+                account.row_version = number
+            self._remembered.remember([account])
+
+    def _conclude(self, works: Sequence[Work], answers: Sequence[Answers], states: Sequence[AccountState]) -> None:
+        """It is committed: the answers may go, but not before the cached balances are true."""
         self._is_reachable = True
         mark, self._mark = self._mark, None
         task = asyncio.create_task(self._answer(works, answers, mark, states))
@@ -215,26 +277,21 @@ class LaneCarrier:
 
     async def _judge_and_write(
         self, connection: BatchConnection, works: Sequence[Work], locked: Sequence[AccountState]
-    ) -> tuple[list[Answers], list[AccountState]]:
+    ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
         keys = list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})
         used = await connection.loader.used_keys(keys)
         records = ChangedRecords(
             await connection.loader.records({key for work in works for c in work.commands for key in c.needs()})
         )
-        before = {account.id: replace(account) for account in locked}
+        before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records)
         posted_at = _not_before(self._now(), locked)
         judge = Judge(book, used, posted_at, self._refusal_quota)
-        answers: list[Answers] = [
-            judge.answer_together(work.commands)
-            if work.is_atomic
-            else [judge.answer(command) for command in work.commands]
-            for work in works
-        ]
+        answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
-        await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
-        return answers, list(book.accounts.values())
+        number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
+        return answers, before, list(book.accounts.values()), number
 
     async def _answer(
         self, works: Sequence[Work], answers: Sequence[Answers], mark: object, states: Sequence[AccountState]
@@ -274,6 +331,22 @@ class LaneCarrier:
 def _not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:
     """Time never goes back on an account, whatever the clocks of this and other machines say."""
     return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))
+
+
+def _answers(judge: Judge, works: Sequence[Work]) -> list[Answers]:
+    return [
+        judge.answer_together(work.commands) if work.is_atomic else [judge.answer(command) for command in work.commands]
+        for work in works
+    ]
+
+
+def _need_records(works: Sequence[Work]) -> bool:
+    return any(command.needs() for work in works for command in work.commands)
+
+
+def _may_have_committed(works: Sequence[Work]) -> None:
+    for work in works:
+        work.may_have_committed = True
 
 
 def _accounts_of(works: Sequence[Work]) -> set[AccountKey]:

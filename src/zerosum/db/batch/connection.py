@@ -7,8 +7,8 @@ database does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, Self
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -36,6 +36,8 @@ LANE_SETTINGS = {
 }
 
 LOCK_TIMEOUT_APART = "20ms"
+
+Answer = TypeVar("Answer")
 
 
 class BatchConnection:
@@ -69,13 +71,25 @@ class BatchConnection:
 
     async def begin(self, ledger_ids: Iterable[UUID], *, is_impatient: bool = False) -> None:
         """Open a transaction that sees exactly these ledgers. The settings die with the transaction."""
-        self._batches += 1
-        if self._batches.bit_count() == 1:
-            # Plans made while the tables were still empty are thrown away as they grow: after batch 1, 2, 4, 8…
-            await self._connection.execute("discard plans")
+        await self._renew_plans()
         ledgers = ",".join(map(str, ledger_ids))  # UUIDs only: nothing to escape
         limit = f", set_config('lock_timeout', '{LOCK_TIMEOUT_APART}', true)" if is_impatient else ""
         await self._connection.execute(f"begin; select set_config('zerosum.ledgers', '{{{ledgers}}}', true){limit}")
+
+    async def _renew_plans(self) -> None:
+        """Plans made while the tables were still empty are thrown away as they grow: after batch 1, 2, 4, 8…"""
+        self._batches += 1
+        if self._batches.bit_count() == 1:
+            await self._connection.execute("discard plans")
+
+    async def post(self, statement: str, arguments: Sequence[Any], seconds_max: float) -> tuple[str, int | None]:
+        """A whole transaction in one statement, never cancelled, for its end is the COMMIT.
+
+        What it tells, and the number of the transaction where it has written. Raises as `commit` does.
+        """
+        await self._renew_plans()
+        rows = await self._unhurried(self.fetch(statement, *arguments), seconds_max)
+        return rows[0][0], rows[0][1]
 
     async def commit(self, seconds_max: float) -> None:
         """Commit, and never cancel it: a cancelled COMMIT may still happen.
@@ -83,20 +97,25 @@ class BatchConnection:
         Raises CommitOutcomeUnknown when the reply does not come. Other errors mean that it was refused. So does
         CommitRefused: PostgreSQL answers the COMMIT of a transaction that has failed with ROLLBACK, without an error.
         """
-        sent = asyncio.ensure_future(self._connection.execute("commit"))
+        tag = await self._unhurried(self._connection.execute("commit"), seconds_max)
+        if tag != "COMMIT":
+            raise CommitRefused(f"the COMMIT was answered with {tag}")
+
+    async def _unhurried(self, sending: Coroutine[Any, Any, Answer], seconds_max: float) -> Answer:
+        """The reply to what commits; if it does not come in time, the connection is given up."""
+        sent = asyncio.ensure_future(sending)
         await asyncio.wait({sent}, timeout=seconds_max)
         if not sent.done():
             self.terminate()
         try:
-            tag = await sent
+            reply = await sent
         except Exception as error:
             if classify(error) is FailureKind.CONNECTION:
                 raise CommitOutcomeUnknown from error
             raise
-        if tag != "COMMIT":
-            raise CommitRefused(f"the COMMIT was answered with {tag}")
         if self._has_lost_standby:
             raise CommitOutcomeUnknown("the wait for the synchronous standby was cancelled")
+        return reply
 
     async def rollback(self) -> None:
         await self._connection.execute("rollback")

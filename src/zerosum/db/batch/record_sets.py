@@ -59,14 +59,14 @@ class RecordSet:
             order by found.ledger_id, found.{key.name}{lock}
         """  # noqa: S608 - made of constants only
 
-    def insert_clause(self, numbers: Iterator[int]) -> str:
+    def insert_clause(self, numbers: Iterator[int], condition: str = "") -> str:
         names = ["ledger_id", *(column.name for column in self.columns)]
         types = ["uuid", *(column.type for column in self.columns)]
         arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in types)
         return f"""
             insert into {self.table} ({", ".join(names)})
             select ledger_id, {", ".join(column.given for column in self.columns)}
-            from unnest({arrays}) as made({", ".join(names)})
+            from unnest({arrays}) as made({", ".join(names)}){condition}
         """  # noqa: S608 - made of constants only
 
     def update_statement(self) -> str:

@@ -15,10 +15,11 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from zerosum.db.batch.loading import Fetch
+from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS
+from zerosum.db.batch.loading import Fetch, Key
+from zerosum.db.batch.pairs import are_pairs, pair_clauses, pair_row
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import AccountState, Layer, Side
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
 from zerosum.domain.ledger.outcome import Event, Posted
@@ -107,7 +108,7 @@ class AccountChanges:
     """Which fall below their floor by right."""
 
     @classmethod
-    def between(cls, before: Mapping[AccountId, AccountState], after: Iterable[AccountState]) -> AccountChanges:
+    def between(cls, before: Mapping[UUID, AccountState], after: Iterable[AccountState]) -> AccountChanges:
         changes = cls([], [])
         for account in after:
             old = before[account.id]
@@ -128,13 +129,36 @@ def _rows(name: str, columns: Mapping[str, str], numbers: count[int]) -> str:
 
 
 @cache
-def write_statement(kinds: tuple[str, ...]) -> str:
+def write_statement(kinds: tuple[str, ...], *, of_pairs: bool) -> str:
     """All that a batch inserts, in one statement. `$1` is the moment of posting, `kinds` are those of new records.
 
     It gives the transaction's number, by which the rows it has changed are known again.
     """
     numbers = count(2)
+    clauses = pair_clauses(ENTRY_COLUMNS, numbers) if of_pairs else _general_clauses(numbers)
+    clauses += [f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers)})" for kind in kinds]
+    return f"with {', '.join(clauses)} select pg_current_xact_id()::xid"
+
+
+@cache
+def post_statement(kinds: tuple[str, ...]) -> str:
+    """The same for plain pairs whose accounts are remembered: a transaction of its own, in one round trip.
+
+    It tells what `zerosum_hold_accounts` says; unless the accounts are held nothing is written.
+    """
+    numbers = count(2)
+    hold = ", ".join(f"${next(numbers)}::{kind}" for kind in HOLD_ARGUMENTS)
+    is_held = f" where (select told from held) = '{HELD}'"  # noqa: S608 - made of constants only
     clauses = [
+        f"held as materialized (select zerosum_hold_accounts({hold}) as told)",
+        *pair_clauses(ENTRY_COLUMNS, numbers, is_held),
+        *(f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers, is_held)})" for kind in kinds),
+    ]
+    return f"with {', '.join(clauses)} select told, pg_current_xact_id_if_assigned()::xid from held"  # noqa: S608
+
+
+def _general_clauses(numbers: count[int]) -> list[str]:
+    return [
         f"""new_entries as (
             insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
                                          resource_type, resource_id, reason, actor, reverses, metadata)
@@ -157,8 +181,6 @@ def write_statement(kinds: tuple[str, ...]) -> str:
             from {_rows("event", EVENT_COLUMNS, numbers)}
         )""",  # noqa: S608 - made of constants only
     ]
-    clauses += [f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers)})" for kind in kinds]
-    return f"with {', '.join(clauses)} select pg_current_xact_id()::xid"
 
 
 WRITE_REFUSALS = """
@@ -211,10 +233,12 @@ async def write_batch(
     number: int | None = None
     if rows.posted or made:
         rows.posted.sort(key=_order)
-        arguments = _columns(rows.posted)
+        of_pairs = bool(rows.posted) and are_pairs(rows.posted)
+        arguments = _pair_columns(rows.posted) if of_pairs else _columns(rows.posted)
         for kind in sorted(made):
             arguments += RECORD_SETS[kind].inserted(*_sorted(made[kind]))
-        number = (await fetch(write_statement(tuple(sorted(made))), posted_at, *arguments))[0][0]
+        statement = write_statement(tuple(sorted(made)), of_pairs=of_pairs)
+        number = (await fetch(statement, posted_at, *arguments))[0][0]
     for kind in sorted(updated):
         await fetch(RECORD_SETS[kind].update_statement(), *RECORD_SETS[kind].updated(*_sorted(updated[kind])))
     if rows.answers:
@@ -224,6 +248,38 @@ async def write_batch(
         rows.refusals.sort(key=lambda row: row.idempotency_key)
         await fetch(WRITE_REFUSALS, posted_at, *_refusal_columns(rows.refusals))
     return number
+
+
+def can_post_in_one(rows: NewRows, changes: AccountChanges, records: ChangedRecords) -> bool:
+    """Whether this is all that `post_pairs` writes: plain pairs and new records."""
+    return (
+        not (rows.refusals or rows.answers or changes.settings or changes.overdrawn)
+        and bool(rows.posted)
+        and are_pairs(rows.posted)
+        and not _stored(records)[1]
+    )
+
+
+def post_pairs(
+    rows: NewRows, accounts: Sequence[AccountState], keys: Sequence[Key], records: ChangedRecords, posted_at: datetime
+) -> tuple[str, list[Any]]:
+    """The statement and its arguments. `accounts` with the row versions at which they must be; `keys` must be free."""
+    rows.posted.sort(key=_order)
+    made, _ = _stored(records)
+    ledgers = ",".join({str(account.ledger_id) for account in accounts})
+    arguments: list[Any] = [
+        posted_at,
+        f"{{{ledgers}}}",
+        [account.ledger_id for account in accounts],
+        [account.id for account in accounts],
+        [account.row_version for account in accounts],
+        [ledger for ledger, _ in keys],
+        [key for _, key in keys],
+        *_pair_columns(rows.posted),
+    ]
+    for kind in sorted(made):
+        arguments += RECORD_SETS[kind].inserted(*_sorted(made[kind]))
+    return post_statement(tuple(sorted(made))), arguments
 
 
 def _order(outcome: Posted) -> str:
@@ -246,6 +302,11 @@ def _stored(records: ChangedRecords) -> tuple[ByKind, ByKind]:
 def _sorted(records: Mapping[RecordKey, Any]) -> tuple[list[RecordKey], list[Any]]:
     keys = sorted(records, key=lambda key: str(key.id))
     return keys, [records[key] for key in keys]
+
+
+def _pair_columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
+    rows = [_entry_row(outcome.entries[0]) + pair_row(outcome) for outcome in outcomes]
+    return [*zip(*rows, strict=True)]
 
 
 def _columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import ClassVar
 from uuid import UUID
 
 from zerosum.domain.commands import Command
@@ -53,6 +54,9 @@ class LedgerCommand(Command):
 
     codes: Mapping[UUID, str] | None = None
     called: Sequence[str] = ()
+
+    posts_several: ClassVar[bool] = False
+    """Whether it may post more than one entry, so that what was posted before a refusal has to be undone."""
 
     @abstractmethod
     def account_ids(self) -> tuple[AccountId, ...]:
@@ -110,6 +114,12 @@ class Book:
 
     def apply(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         """Carry out the command, or refuse it and leave the book as it was."""
+        if command.posts_several:
+            outcomes = self.apply_together((command,), posted_at)
+            return outcomes[1] if isinstance(outcomes, tuple) else outcomes[0]
+        return self._decide(command, posted_at)
+
+    def _decide(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         try:
             return command.decide(self, posted_at)
         except DomainError as refusal:
@@ -128,7 +138,7 @@ class Book:
         records, self.records = self.records, ChangedRecords(self.records)
         outcomes: list[Posted] = []
         for index, command in enumerate(commands):
-            outcome = self.apply(command, posted_at)
+            outcome = self._decide(command, posted_at)
             if isinstance(outcome, Refused):
                 self.accounts.update(before)
                 self.records = records
@@ -152,9 +162,13 @@ class Book:
 
         `number` counts the entries of one command: the first bears its id and its key, further ones have no key.
         """
+        if number and not command.posts_several:
+            raise TypeError("a command that posts several entries says so: what is refused late is undone")
         entry.check_time(posted_at)
-        for objection in self.objections(entry):
-            raise command.point(objection)
+        is_easy = entry.is_plain_pair and self._lets_pass(entry)
+        if not is_easy:
+            for objection in self.objections(entry):
+                raise command.point(objection)
         posted = PostedEntry(
             id=JournalEntryId(command.id if number == 0 else command.further_id(number)),
             ledger_id=command.ledger_id,
@@ -170,6 +184,8 @@ class Book:
         )
         digest = entry_digest(posted)
         posted.postings = tuple([self._write(posting, place, digest) for place, posting in enumerate(entry.postings)])
+        for posting in entry.postings:
+            self.accounts[posting.account_id].last_posted_at = posted_at
         self._settle_overdrawn(entry)
         return posted
 
@@ -206,6 +222,28 @@ class Book:
         if is_postable:
             for change in changes.values():
                 yield from change.objections(is_intention=is_intention)
+
+    def _lets_pass(self, entry: JournalEntry) -> bool:
+        """Whether nothing at all stands against a plain pair: nearly always, and told in a sixth of the time.
+
+        What it does not let pass is asked for its `objections`, which are the rule; a property test holds the two
+        together.
+        """
+        for posting in entry.postings:
+            account = self.accounts.get(posting.account_id)
+            if account is None or account.status is not AccountStatus.OPEN:
+                return False
+            money = posting.money
+            if account.currency != money.currency.code or account.max_available is not None:
+                return False
+            is_rising = posting.side is account.normal_side
+            posted_after = add(account.posted, money.amount) if is_rising else subtract(account.posted, money.amount)
+            available_after = subtract(posted_after, account.held) if account.held else posted_after
+            if not is_rising and account.min_available is not None and available_after < account.min_available:
+                return False
+            if not (_LOWEST < posted_after < BALANCE_LIMIT and _LOWEST < available_after < BALANCE_LIMIT):
+                return False
+        return True
 
     def _write(self, posting: Posting, place: int, digest: bytes) -> PostedPosting:
         account = self._take(posting)

@@ -100,6 +100,19 @@ class JournalEntry:
                     difference=render_amount(difference),
                 )
 
+    @property
+    def is_plain_pair(self) -> bool:
+        """Whether it moves one amount from one account to another and nothing else, as nearly every entry does."""
+        if len(self.postings) != POSTINGS_MIN or self.nature is not Nature.INTENTION:
+            return False
+        first, second = self.postings
+        return (
+            first.side is Side.DEBIT
+            and first.layer is Layer.POSTED
+            and second.layer is Layer.POSTED
+            and first.account_id != second.account_id
+        )
+
     def check_time(self, posted_at: datetime) -> None:
         """Whether it can have happened when it is posted. Raises EffectiveInFuture, ValidationFailed."""
         if self.effective_at is None:

@@ -1,0 +1,46 @@
+"""Lock, compare and look up in one call, which begins the statement that writes: one round trip a batch.
+
+The function's own statements see what was committed up to each of them, so keys are looked up with the locks held; and
+it opens the ledgers of its transaction, for nothing else of that transaction comes before it.
+"""
+
+from __future__ import annotations
+
+HELD, CHANGED, USED = "held", "changed", "used"
+
+HOLD_ACCOUNTS = """
+create function zerosum_hold_accounts(ledgers text, account_ledgers uuid[], account_ids uuid[], row_versions xid[],
+                                      key_ledgers uuid[], keys text[]) returns text language plpgsql as $$
+declare
+    unchanged integer;
+begin
+    perform set_config('zerosum.ledgers', ledgers, true);
+    -- A row that somebody changes while it is waited for is compared as it is then.
+    select count(*) into unchanged from (
+        select from unnest(account_ledgers, account_ids, row_versions) as wanted(ledger_id, id, row_version)
+        join public.accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
+        where account.xmin = wanted.row_version
+        order by account.id
+        for no key update of account
+    ) held;
+    if unchanged <> cardinality(account_ids) then
+        return 'changed';
+    end if;
+    if exists (
+        select from unnest(key_ledgers, keys) as wanted(ledger_id, idempotency_key)
+        where (select true from public.journal_entries entry
+               where entry.ledger_id = wanted.ledger_id and entry.idempotency_key = wanted.idempotency_key)
+           or (select true from public.refusals refusal
+               where refusal.ledger_id = wanted.ledger_id and refusal.idempotency_key = wanted.idempotency_key)
+           or (select true from public.answers answer
+               where answer.ledger_id = wanted.ledger_id and answer.idempotency_key = wanted.idempotency_key)
+    ) then
+        return 'used';
+    end if;
+    return 'held';
+end
+$$
+"""
+
+HOLD_ARGUMENTS = ("text", "uuid[]", "uuid[]", "xid[]", "uuid[]", "text[]")
+HOLD_SIGNATURE = f"zerosum_hold_accounts({', '.join(HOLD_ARGUMENTS)})"

@@ -1,0 +1,98 @@
+"""Plain pairs on the wire: one row an entry, and PostgreSQL makes both postings of it.
+
+Nearly every entry moves one amount from one account to another and is announced by one event of its own id. A batch of
+such entries sends half of what the general form sends (`writing.py`), and must write the very same rows: a test holds
+the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.money import render_amount
+
+PAIR_COLUMNS = {
+    "debit_id": "uuid",
+    "debit_version": "bigint",
+    "debit_balance": "text",
+    "debit_held": "text",
+    "debit_hash": "bytea",
+    "credit_id": "uuid",
+    "credit_version": "bigint",
+    "credit_balance": "text",
+    "credit_held": "text",
+    "credit_hash": "bytea",
+    "currency": "text",
+    "amount": "text",
+    "event_type": "text",
+    "event_resource": "text",
+}
+"""Beside those of the entry."""
+
+
+def are_pairs(outcomes: Sequence[Posted]) -> bool:
+    """Whether each has one plain pair, and one event that bears its id and says no more."""
+    for outcome in outcomes:
+        if len(outcome.entries) != 1 or len(outcome.events) != 1 or not outcome.entries[0].entry.is_plain_pair:
+            return False
+        event = outcome.events[0]
+        if event.id != outcome.entries[0].id or event.resource_id is not None or event.data is not None:
+            return False
+    return True
+
+
+def pair_clauses(entry_columns: dict[str, str], numbers: count[int], condition: str = "") -> list[str]:
+    """`$1` is the moment of posting."""
+    columns = entry_columns | PAIR_COLUMNS
+    arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in columns.values())
+    return [
+        f"pair as materialized (select * from unnest({arrays}) as pair({', '.join(columns)}){condition})",  # noqa: S608
+        """new_entries as (
+            insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
+                                         resource_type, resource_id, reason, actor, reverses, metadata)
+            select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint,
+                   resource_type, resource_id, reason, actor, reverses, metadata
+            from pair
+        )""",
+        """new_postings as (
+            insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place,
+                                  side, layer, releases, currency, amount, balance_after, held_after, hash)
+            select ledger_id, line.account_id, line.version, id, coalesce(effective_at, $1), $1, line.place,
+                   line.side::"char", 'p'::"char", false, currency, amount::numeric, line.balance::numeric,
+                   line.held::numeric, line.hash
+            from pair cross join lateral (values
+                (0::smallint, 'd', debit_id, debit_version, debit_balance, debit_held, debit_hash),
+                (1::smallint, 'c', credit_id, credit_version, credit_balance, credit_held, credit_hash)
+            ) as line(place, side, account_id, version, balance, held, hash)
+        )""",
+        """new_events as (
+            insert into events (ledger_id, id, created_at, type, resource_type)
+            select ledger_id, id, $1, event_type, event_resource from pair
+        )""",
+    ]
+
+
+def pair_row(outcome: Posted) -> tuple[Any, ...]:
+    """What stands beside the row of the entry."""
+    debit, credit = outcome.entries[0].postings
+    event = outcome.events[0]
+    money = debit.posting.money
+    return (
+        debit.posting.account_id,
+        debit.account_version,
+        render_amount(debit.balance_after),
+        render_amount(debit.held_after),
+        debit.hash,
+        credit.posting.account_id,
+        credit.account_version,
+        render_amount(credit.balance_after),
+        render_amount(credit.held_after),
+        credit.hash,
+        money.currency.code,
+        render_amount(money.amount),
+        event.type,
+        event.resource_type,
+    )

@@ -1,0 +1,55 @@
+"""Accounts as the last batch left them, so that the next need not read them.
+
+Nothing is decided by memory alone: the rows are locked and compared with what is remembered in the same statement that
+writes (`db/batch/holding.py`). Whatever has changed since, by whomever, makes the batch read under its locks as usual.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+
+from zerosum.db.batch import AccountKey
+from zerosum.domain.ledger.account import AccountState
+
+REMEMBERED_MAX = 50_000
+"""Accounts; about 40 MB when full. Then those that were needed longest ago are forgotten."""
+
+PAUSE_BATCHES_FIRST, PAUSE_BATCHES_MAX = 4, 256
+"""Where others keep changing the same accounts, memory is tried again after so many batches: a try in vain costs a
+round trip, and one that succeeds saves four."""
+
+
+class RememberedAccounts:
+    """Of one lane and one connection: a new connection may speak to another server, which numbers rows anew."""
+
+    def __init__(self) -> None:
+        self._states: OrderedDict[AccountKey, AccountState] = OrderedDict()
+        self._pause = 0
+        self._wait = 0
+
+    def take(self, wanted: Collection[AccountKey]) -> list[AccountState] | None:
+        """All of them, or None. What is taken is forgotten, until it is known what has become of it."""
+        if self._wait:
+            self._wait -= 1
+            return None
+        if any(key not in self._states for key in wanted):
+            return None
+        return [self._states.pop(key) for key in wanted]
+
+    def remember(self, states: Iterable[AccountState]) -> None:
+        for state in states:
+            self._states[state.ledger_id, state.id] = state
+        while len(self._states) > REMEMBERED_MAX:
+            self._states.popitem(last=False)
+
+    def forget_all(self) -> None:
+        self._states.clear()
+
+    def was_right(self) -> None:
+        self._pause //= 2
+
+    def was_wrong(self) -> None:
+        """Others write to the same accounts."""
+        self._pause = min(PAUSE_BATCHES_MAX, max(PAUSE_BATCHES_FIRST, self._pause * 4))
+        self._wait = self._pause

@@ -1,0 +1,78 @@
+"""A plain pair goes to PostgreSQL in a form of its own, and must become the same rows as in the general one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from tests.committer.ground import Ground, assert_books_are_right, connecting, running_committer
+from tests.conftest import TestDatabase
+from zerosum.db.batch import writing
+from zerosum.db.batch.pairs import are_pairs
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.outcome import Posted
+
+Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+OWN = {
+    "id",
+    "entry_id",
+    "idempotency_key",
+    "posted_at",
+    "created_at",
+    "hash",
+    "account_version",
+    "balance_after",
+    "xid",
+}
+"""What two payments of the same content have each for itself. That these fit is the guard's to say."""
+
+
+@pytest.fixture
+def ground(database: Database, ledger_id: LedgerId) -> Ground:
+    return Ground(database, ledger_id)
+
+
+async def rows_of(superuser: Superuser, entry_id: UUID) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for table, column in (("journal_entries", "id"), ("postings", "entry_id"), ("events", "id"), ("payments", "id")):
+        order = "place" if table == "postings" else "id"
+        rows = await superuser.fetch(f"select * from {table} where {column} = $1 order by {order}", entry_id)
+        found += [{name: value for name, value in row.items() if name not in OWN} for row in rows]
+    return found
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{}, {"reference": "r", "metadata": {"b": "1", "a": "ü"}, "effective_at": datetime(2020, 1, 1, tzinfo=UTC)}],
+    ids=["bare", "with everything"],
+)
+async def test_both_forms_write_the_same_rows(
+    ground: Ground,
+    test_database: TestDatabase,
+    superuser: Superuser,
+    monkeypatch: pytest.MonkeyPatch,
+    members: dict[str, Any],
+) -> None:
+    payer, payee = await ground.open(2, floor=None)
+    found = []
+    async with running_committer(connecting(test_database.service_dsn)) as committer:
+        for of_pairs in (True, False):
+            if not of_pairs:
+                monkeypatch.setattr(writing, "are_pairs", lambda _: False)
+            answer = await committer.carry_out(ground.transfer(payer, payee, "12.34", **members))
+            assert isinstance(answer, Posted)
+            assert are_pairs([answer])
+            found.append(await rows_of(superuser, answer.entry.id))
+    assert len(found[0]) == 5
+    if "effective_at" not in members:
+        for rows in found:
+            for row in rows:
+                row.pop("effective_at", None)
+    assert found[0] == found[1]
+    await assert_books_are_right(superuser, ground.ledger_id)
