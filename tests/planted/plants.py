@@ -55,8 +55,8 @@ SEVERAL_LEDGERS_PLANTS = (
         "an entry was reversed in whatever ledger",
         SEVERAL_LEDGERS,
         RECORD_SETS,
-        "on found.ledger_id = wanted.ledger_id and found.{key.name} = wanted.id",
-        "on found.{key.name} = wanted.id",
+        "where ledger_id = wanted.ledger_id and {key.name} = wanted.id",
+        "where {key.name} = wanted.id",
         f"{LEDGERS}test_an_entry_reversed_in_one_ledger_is_not_reversed_in_the_other",
     ),
 )

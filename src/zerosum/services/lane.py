@@ -213,7 +213,7 @@ class LaneCarrier:
         records = ChangedRecords({})
         book = Book([account.copy() for account in known], records)
         posted_at = _not_before(self._now(), known)
-        judge = Judge(book, {}, posted_at, self._refusal_quota)
+        judge = Judge(book, {}, posted_at)  # A refusal is counted where it is written, which is not here.
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         if not can_post_in_one(judge.rows, changes, records):
