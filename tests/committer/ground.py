@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any, TypeAlias
@@ -112,10 +113,11 @@ async def running_committer(
     queue_commands_max: int = 20_000,
     cache: BalanceCache | None = None,
     stats: CommitterStats | None = None,
+    clock: Callable[[], datetime] = now,
 ) -> AsyncIterator[Committer]:
     stats = stats or CommitterStats()
     options = CommitterOptions(lanes=lanes, deadline_seconds=deadline_seconds, queue_commands_max=queue_commands_max)
-    committer = Committer(lambda: LaneCarrier(connect, now, cache or NoBalanceCache(), stats), options, stats)
+    committer = Committer(lambda: LaneCarrier(connect, clock, cache or NoBalanceCache(), stats), options, stats)
     committer.start()
     try:
         yield committer
