@@ -56,8 +56,8 @@ SEVERAL_LEDGERS_PLANTS = (
         "an entry was reversed in whatever ledger",
         SEVERAL_LEDGERS,
         RECORD_SETS,
-        "on found.ledger_id = wanted.ledger_id and found.{key.name} = wanted.id{_cast(key)}",
-        "on found.{key.name} = wanted.id{_cast(key)}",
+        "where ledger_id = wanted.ledger_id and {key.name} = wanted.id",
+        "where {key.name} = wanted.id",
         f"{LEDGERS}test_an_entry_reversed_in_one_ledger_is_not_reversed_in_the_other",
     ),
 )
@@ -148,7 +148,7 @@ CONCURRENT_PLANTS = (
                 "            )\n"
                 "            locked = await connection.loader.accounts(waited_for) if waited_for else []",
             ),
-            Edit(LANE, "used = await connection.loader.used_keys(keys)", "used = self._early"),
+            Edit(LANE, "used = await connection.loader.used_keys(_keys_of(works))", "used = self._early"),
         ),
         (
             "tests/committer/test_concurrency.py::"
