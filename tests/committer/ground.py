@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -165,3 +166,14 @@ async def assert_books_are_right(superuser: asyncpg.Connection[asyncpg.Record], 
         "wrong_accounts": 0,
         "below_floor": 0,
     }
+
+
+async def transactions_left_open(superuser: asyncpg.Connection[Any]) -> list[str]:
+    """Those of this database that nobody goes on with. One look would see what is just between two statements."""
+    idle = """
+        select pid || ' ' || application_name || ' ' || state_change from pg_stat_activity
+        where datname = current_database() and state like 'idle in transaction%'"""
+    seen = {row[0] for row in await superuser.fetch(idle)}
+    if seen:
+        await asyncio.sleep(1.5)  # less than `idle_in_transaction_session_timeout`, which would hide them
+    return sorted(seen.intersection(row[0] for row in await superuser.fetch(idle)))
