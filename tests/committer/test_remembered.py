@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.account_commands import ChangeAccount, ExistingAccountCommand, FreezeAccount
 from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
 
 
@@ -69,18 +71,19 @@ async def test_accounts_are_read_once_and_written_from_memory_from_then_on(
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
-    [("status = 'frozen'", "account_frozen"), ("min_available = -1", "insufficient_funds")],
+    ("kind", "members", "code"),
+    [(FreezeAccount, {}, "account_frozen"), (ChangeAccount, {"min_available": Decimal("-1")}, "insufficient_funds")],
     ids=["frozen", "limited"],
 )
 async def test_what_was_changed_by_others_is_not_decided_by_memory(
-    ground: Ground, test_database: TestDatabase, superuser: Superuser, change: str, code: str
+    ground: Ground, test_database: TestDatabase, kind: type[ExistingAccountCommand], members: dict[str, Any], code: str
 ) -> None:
     payer, payee = await ground.open(2, floor=None)
     counting = Counting(test_database.service_dsn)
     async with running_committer(counting) as committer:
         assert isinstance(await committer.carry_out(ground.transfer(payer, payee, "1.00")), Posted)
-        await superuser.execute(f"update accounts set {change} where id = $1", payer)
+        async with running_committer(connecting(test_database.service_dsn)) as other:
+            assert isinstance(await other.carry_out(ground.change(kind, payer, **members)), Posted)
         answer = await committer.carry_out(ground.transfer(payer, payee, "1.00"))
     assert isinstance(answer, Refused)
     assert answer.refusal.code == code

@@ -85,6 +85,8 @@ class Judge:
 
     def _take(self, command: LedgerCommand, outcome: Posted) -> None:
         self.rows.posted.append(outcome)
+        if outcome.changed_account is not None:
+            self.rows.actors.setdefault(outcome.changed_account, set()).add(command.actor)
         if not outcome.entries and command.is_remembered:
             if outcome.remembered is None:
                 raise LookupError("a command has posted nothing and does not say what its key is to remember")

@@ -1,4 +1,4 @@
-"""The record sets of account administration: accounts as they are opened and described, who does it, the log of it."""
+"""The record sets of account administration: accounts as they are opened and described, and the log of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from zerosum.db.batch.record_sets import Column, RecordSet
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
-from zerosum.domain.ledger.account_commands import ACCOUNT, ACTOR, AUDIT_RECORD
+from zerosum.domain.ledger.account_commands import ACCOUNT, AUDIT_RECORD
 from zerosum.domain.money import render_amount
 
 
@@ -97,25 +97,3 @@ AUDIT_RECORDS = RecordSet(
     read=lambda row: row,
 )
 """Only ever added to."""
-
-
-class _Actors(RecordSet):
-    """Looking an actor up names it: the trigger on accounts writes `zerosum.actor` into their histories."""
-
-    def find_statement(self, *, locked: bool) -> str:  # noqa: ARG002 - there is nothing to lock
-        return """
-            select 1, ($1::uuid[])[1],
-                   set_config('zerosum.actor', (select string_agg(distinct name, ', ' order by name)
-                                                from unnest($2::text[]) as actor(name)), true)
-        """
-
-
-ACTORS = _Actors(
-    kind=ACTOR,
-    table="accounts",
-    columns=(Column("actor", "text"),),
-    changing=(),
-    read=lambda row: row[1],
-    is_stored=False,
-)
-"""Of a batch in which several change accounts, the histories name them all; the security log tells who did what."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from zerosum.db.batch.account_records import ACCOUNTS, ACTORS, AUDIT_RECORDS
+from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
 from zerosum.db.batch.record_sets import Column, RecordSet
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
@@ -129,7 +129,6 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         CLIENT_CHARGEBACKS,
         ACCOUNTS,
         ACCOUNT_CODES,
-        ACTORS,
         AUDIT_RECORDS,
         REVERSALS,
     )

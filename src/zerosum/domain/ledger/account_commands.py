@@ -35,9 +35,6 @@ ACCOUNT = "account"
 ACCOUNT_CODE = "account_code"
 """Which account bears a code. It is written as a part of the account."""
 
-ACTOR = "actor"
-"""Who changes accounts: looked up, it is named to the database, which writes it into their histories."""
-
 AUDIT_RECORD = "audit_record"
 """A line of the security log."""
 
@@ -65,16 +62,16 @@ class AccountCommand(LedgerCommand):
         return RecordKey(self.ledger_id, ACCOUNT, self.account_id)
 
     def needs(self) -> tuple[RecordKey, ...]:
-        return (self.record_key, RecordKey(self.ledger_id, ACTOR, self.actor))
+        return (self.record_key,)
 
     def _done(self, account: Account, event: EventType | None) -> Posted:
         """With the account as it is at this moment: what follows in the batch must not change what is answered."""
         shown = replace(account, state=account.state.copy())
         remembered = Remembered(ResourceType.ACCOUNT, self.account_id, account_content(shown))
-        events: tuple[Event, ...] = ()
-        if event is not None:
-            events = (Event(self.id, event, ResourceType.ACCOUNT, self.account_id, account_facts(shown)),)
-        return Posted(self.ledger_id, (), events, shown, remembered)
+        if event is None:
+            return Posted(self.ledger_id, (), (), shown, remembered)
+        told = Event(self.id, event, ResourceType.ACCOUNT, self.account_id, account_facts(shown))
+        return Posted(self.ledger_id, (), (told,), shown, remembered, self.account_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +81,7 @@ class OpenAccount(AccountCommand):
     account: Account
 
     def needs(self) -> tuple[RecordKey, ...]:
-        return (self._code_key, RecordKey(self.ledger_id, ACTOR, self.actor))
+        return (self._code_key,)
 
     @property
     def _code_key(self) -> RecordKey:
@@ -228,8 +225,7 @@ class UnfreezeAccount(_ChangeStatus):
     reopens: bool = False
 
     def needs(self) -> tuple[RecordKey, ...]:
-        needed = (self.record_key, RecordKey(self.ledger_id, ACTOR, self.actor))
-        return needed if self.chargeback is None else (*needed, self.chargeback)
+        return (self.record_key,) if self.chargeback is None else (self.record_key, self.chargeback)
 
     def _status(self, state: AccountState, book: Book) -> AccountStatus:
         after = status_after_unfreeze(state)
