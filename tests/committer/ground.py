@@ -21,6 +21,7 @@ from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.ledger.account_commands import ExistingAccountCommand
 from zerosum.domain.money import CurrencyTable, Money
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentType
@@ -92,6 +93,18 @@ class Ground:
             payee_id=AccountId(payee),
             **members,
         )
+
+    def change(self, kind: type[ExistingAccountCommand], account_id: UUID, **members: Any) -> ExistingAccountCommand:
+        """Without a key: one is made for the call."""
+        id_ = new_uuid()
+        carried: dict[str, Any] = {
+            "ledger_id": self.ledger_id,
+            "actor": "key_test",
+            "fingerprint": b"",
+            "is_remembered": False,
+        }
+        carried |= members
+        return kind(id=id_, idempotency_key=f"none-{id_}", account_id=AccountId(account_id), **carried)
 
     async def posted(self, account_id: UUID) -> Decimal:
         account = await self.accounts().get(self.caller, f"acc_{account_id}")

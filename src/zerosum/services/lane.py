@@ -298,8 +298,12 @@ class LaneCarrier:
         """Only after the write-through: every read that starts after an acknowledgement sees the write.
 
         Also of accounts that stayed as they were: a replay acknowledges what an earlier try may not have written.
+        What is committed is answered whatever becomes of the cache: while its marks stand, PostgreSQL is read.
         """
-        await self._cache.store(mark, states)
+        try:
+            await self._cache.store(mark, states)
+        except Exception:
+            _log.exception("balances could not be written through to the cache")
         for work, answer in zip(works, answers, strict=True):
             work.resolve(answer)
 

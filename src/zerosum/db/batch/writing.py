@@ -82,6 +82,8 @@ class NewRows:
     posted: list[Posted] = field(default_factory=list)
     answers: list[AnswerRow] = field(default_factory=list)
     refusals: list[RefusalRow] = field(default_factory=list)
+    actors: dict[UUID, set[str]] = field(default_factory=dict)
+    """Who has made or changed the settings of an account, by account."""
 
 
 @dataclass(slots=True)
@@ -196,6 +198,10 @@ where account.ledger_id = changed.ledger_id and account.id = changed.id
 """
 
 
+NAME_ACTORS = "select set_config('zerosum.actors', $1, true)"
+"""For the trigger that keeps the histories of accounts (`guards.py`)."""
+
+
 async def write_batch(
     fetch: Fetch, rows: NewRows, changes: AccountChanges, records: ChangedRecords, posted_at: datetime
 ) -> int | None:
@@ -204,6 +210,8 @@ async def write_batch(
     Gives the number of the transaction where entries were written. One order for everybody (by key, by id): two
     batches that share keys must not wait for each other crosswise on a unique index.
     """
+    if rows.actors:
+        await fetch(NAME_ACTORS, json.dumps({str(id_): ", ".join(sorted(names)) for id_, names in rows.actors.items()}))
     if changes.overdrawn:
         ids = [account.ledger_id for account in changes.overdrawn], [account.id for account in changes.overdrawn]
         await fetch(LET_OVERDRAW, *ids)
@@ -241,7 +249,7 @@ def post_pairs(
     `accounts` with the row versions at which they must be; `keys` must be free.
     """
     made, updated = _stored(records)
-    if rows.refusals or rows.answers or changes.settings or changes.overdrawn or updated:
+    if rows.refusals or rows.answers or rows.actors or changes.settings or changes.overdrawn or updated:
         return None
     if not rows.posted or not are_pairs(rows.posted):
         return None
