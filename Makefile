@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads campaign planted container-test lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads walk campaign planted container-test lock clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -48,6 +48,9 @@ bench-hostile: .venv/.installed-dev  ## payments of an honest caller while stran
 
 bench-reads: .venv/.installed-dev  ## whether reading grows with history (ARGS="10000 1000000 --dated-every 1")
 	@exec .venv/bin/python -m benchmarks.reads $(ARGS)
+
+walk: .venv/.installed-dev  ## the way of one payment through files and functions, from the socket to its answer
+	@exec .venv/bin/python -m benchmarks.walk $(ARGS)
 
 campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everything under load, 100,000 transfers
 	@exec .venv/bin/python -m pytest -m campaign -n 0 --timeout 3600 $(ARGS)

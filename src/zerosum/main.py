@@ -47,6 +47,7 @@ from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
 from zerosum.gateway.tokens import TokenSigner, TokenVerifier
 from zerosum.gateway.trusted_issuers import TrustedIssuer
+from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
 from zerosum.services.api_keys import ApiKeys
@@ -125,6 +126,9 @@ class Service:
         )
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
         self.services = Services(
+            account_administration=AccountAdministration(
+                self.database, self.committer, accounts, directory, currencies, now
+            ),
             accounts=accounts,
             api_keys=api_keys,
             audit_log=AuditLog(self.database, cursors),

@@ -17,7 +17,7 @@ import pytest
 from tests.campaigns.installation import Installation, installed
 from tests.campaigns.wire import CutOff, Wire
 from tests.cli.command import zerosum
-from tests.committer.ground import assert_books_are_right
+from tests.committer.ground import assert_books_are_right, transactions_left_open
 
 CLIENTS = 64
 ACCOUNTS = 20
@@ -225,7 +225,6 @@ async def test_600_clients_that_hang_up_leave_nothing_half_done(running: Install
     assert len(kept) == len(rows)
     print(f"\n{len(acknowledged)} acknowledged, {len(kept) - len(acknowledged)} carried out for nobody")
     assert acknowledged.items() <= kept.items()
-    idle = "select count(*) from pg_stat_activity where state like 'idle in transaction%'"
-    assert await superuser.fetchval(idle) == 0
+    assert not await transactions_left_open(superuser)
     await assert_books_are_right(superuser, ledger_id(running))
     wire.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any, TypeAlias
@@ -19,6 +21,7 @@ from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.ledger.account_commands import ExistingAccountCommand
 from zerosum.domain.money import CurrencyTable, Money
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentType
@@ -91,6 +94,18 @@ class Ground:
             **members,
         )
 
+    def change(self, kind: type[ExistingAccountCommand], account_id: UUID, **members: Any) -> ExistingAccountCommand:
+        """Without a key: one is made for the call."""
+        id_ = new_uuid()
+        carried: dict[str, Any] = {
+            "ledger_id": self.ledger_id,
+            "actor": "key_test",
+            "fingerprint": b"",
+            "is_remembered": False,
+        }
+        carried |= members
+        return kind(id=id_, idempotency_key=f"none-{id_}", account_id=AccountId(account_id), **carried)
+
     async def posted(self, account_id: UUID) -> Decimal:
         account = await self.accounts().get(self.caller, f"acc_{account_id}")
         return account.state.posted
@@ -112,10 +127,11 @@ async def running_committer(
     queue_commands_max: int = 20_000,
     cache: BalanceCache | None = None,
     stats: CommitterStats | None = None,
+    clock: Callable[[], datetime] = now,
 ) -> AsyncIterator[Committer]:
     stats = stats or CommitterStats()
     options = CommitterOptions(lanes=lanes, deadline_seconds=deadline_seconds, queue_commands_max=queue_commands_max)
-    committer = Committer(lambda: LaneCarrier(connect, now, cache or NoBalanceCache(), stats), options, stats)
+    committer = Committer(lambda: LaneCarrier(connect, clock, cache or NoBalanceCache(), stats), options, stats)
     committer.start()
     try:
         yield committer
@@ -163,3 +179,14 @@ async def assert_books_are_right(superuser: asyncpg.Connection[asyncpg.Record], 
         "wrong_accounts": 0,
         "below_floor": 0,
     }
+
+
+async def transactions_left_open(superuser: asyncpg.Connection[Any]) -> list[str]:
+    """Those of this database that nobody goes on with. One look would see what is just between two statements."""
+    idle = """
+        select pid || ' ' || application_name || ' ' || state_change from pg_stat_activity
+        where datname = current_database() and state like 'idle in transaction%'"""
+    seen = {row[0] for row in await superuser.fetch(idle)}
+    if seen:
+        await asyncio.sleep(1.5)  # less than `idle_in_transaction_session_timeout`, which would hide them
+    return sorted(seen.intersection(row[0] for row in await superuser.fetch(idle)))

@@ -9,7 +9,14 @@ from typing import Any, TypeAlias
 import asyncpg
 import pytest
 
-from tests.committer.ground import CONNECT_SECONDS_MAX, Ground, assert_books_are_right, connecting, running_committer
+from tests.committer.ground import (
+    CONNECT_SECONDS_MAX,
+    Ground,
+    assert_books_are_right,
+    connecting,
+    running_committer,
+    transactions_left_open,
+)
 from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database
@@ -246,7 +253,7 @@ async def test_600_cancelled_callers_leave_nothing_half_done(
             await asyncio.gather(*(call_and_leave(f"cancelled-{start + index}") for index in range(50)))
     kept = await superuser.fetch("select idempotency_key from journal_entries where ledger_id = $1", ground.ledger_id)
     assert set(acknowledged) <= {row[0] for row in kept}
-    assert await _idle_in_transaction(superuser) == 0
+    assert not await transactions_left_open(superuser)
     await assert_books_are_right(superuser, ground.ledger_id)
 
 
@@ -284,10 +291,3 @@ async def test_sessions_killed_at_random_lose_and_double_nothing(
     count = await superuser.fetchval("select count(*) from journal_entries where ledger_id = $1", ground.ledger_id)
     assert count == len(keys)
     await assert_books_are_right(superuser, ground.ledger_id)
-
-
-async def _idle_in_transaction(superuser: Superuser) -> int:
-    value: int = await superuser.fetchval(
-        "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'"
-    )
-    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -22,8 +22,8 @@ from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.account_commands import ChangeAccount, ExistingAccountCommand, FreezeAccount
 from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
-from zerosum.services.accounts import ChangeAccount
 
 
 @pytest.fixture
@@ -70,28 +70,20 @@ async def test_accounts_are_read_once_and_written_from_memory_from_then_on(
     await assert_books_are_right(superuser, ground.ledger_id)
 
 
-Change = Callable[[Ground, Any], Awaitable[Any]]
-
-
-async def freeze(ground: Ground, payer: Any) -> None:
-    await ground.accounts().freeze(ground.caller, f"acc_{payer}")
-
-
-async def set_a_floor(ground: Ground, payer: Any) -> None:
-    await ground.accounts().change(ground.caller, f"acc_{payer}", ChangeAccount(min_available="0"))
-
-
 @pytest.mark.parametrize(
-    ("change", "code"), [(freeze, "account_frozen"), (set_a_floor, "insufficient_funds")], ids=["frozen", "limited"]
+    ("kind", "members", "code"),
+    [(FreezeAccount, {}, "account_frozen"), (ChangeAccount, {"min_available": Decimal("-1")}, "insufficient_funds")],
+    ids=["frozen", "limited"],
 )
 async def test_what_was_changed_by_others_is_not_decided_by_memory(
-    ground: Ground, test_database: TestDatabase, change: Change, code: str
+    ground: Ground, test_database: TestDatabase, kind: type[ExistingAccountCommand], members: dict[str, Any], code: str
 ) -> None:
     payer, payee = await ground.open(2, floor=None)
     counting = Counting(test_database.service_dsn)
     async with running_committer(counting) as committer:
         assert isinstance(await committer.carry_out(ground.transfer(payer, payee, "1.00")), Posted)
-        await change(ground, payer)
+        async with running_committer(connecting(test_database.service_dsn)) as other:
+            assert isinstance(await other.carry_out(ground.change(kind, payer, **members)), Posted)
         answer = await committer.carry_out(ground.transfer(payer, payee, "1.00"))
     assert isinstance(answer, Refused)
     assert answer.refusal.code == code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -232,6 +233,23 @@ async def test_two_wrong_steps_do_not_make_a_right_one(ground: Ground) -> None:
     batch = ground.transfer("10.00")
     batch.postings += second_transfer(ground)
     batch.postings[0]["balance_after"] = Decimal(4)  # As if the second had been first, the other way round.
+    assert await refused_by(ground, batch) == "postings_fit_account"
+
+
+async def test_time_does_not_go_back_on_an_account(ground: Ground) -> None:
+    await ground.transfer("10.00").write(ground.connection)
+    earlier = second_transfer(ground)
+    for posting in earlier:
+        posting["posted_at"] -= timedelta(microseconds=1)
+    assert await refused_by(ground, Batch(earlier)) == "postings_fit_account"
+
+
+async def test_what_is_written_at_once_has_one_time(ground: Ground) -> None:
+    batch = ground.transfer("10.00")
+    later = second_transfer(ground)
+    for posting in later:
+        posting["posted_at"] += timedelta(microseconds=1)
+    batch.postings += later
     assert await refused_by(ground, batch) == "postings_fit_account"
 
 

@@ -40,11 +40,19 @@ async def paying(servers: Servers, dsn: str, **overrides: Any) -> AsyncIterator[
     try:
         ledger = await service.services.ledgers.create("test")
         client = await make_client(service, LedgerId(ledger.id))
+        await _wait_for_the_database(client)
         await client.open_account("a")
         yield service, client
         await client.http.aclose()
     finally:
         await service.stop()
+
+
+async def _wait_for_the_database(client: Client) -> None:
+    """A connection that is made while the machine is busy may take longer than a request waits for it."""
+    async with asyncio.timeout(START_SECONDS_MAX):
+        while (await client.get("/v1/accounts")).status_code == 503:
+            await asyncio.sleep(0.1)
 
 
 async def deposit_status(client: Client) -> int:

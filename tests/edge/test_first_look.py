@@ -357,13 +357,19 @@ def test_the_commands_of_the_api_page_work_as_they_are_pasted(running: Installat
 
 def _entry(running: Installation) -> str:
     answer = httpx.post(
-        f"{running.base_url}/v1/payments",
-        json={"type": "deposit", "amount": "3", "currency": "USD", "to": "customers:bob"},
+        f"{running.base_url}/v1/journal-entries",
+        json={
+            "reason": "A fee",
+            "postings": [
+                {"account": "customers:bob", "side": "debit", "amount": "0.10", "currency": "USD"},
+                {"account": "customers:alice", "side": "credit", "amount": "0.10", "currency": "USD"},
+            ],
+        },
         headers={**running.headers, "Idempotency-Key": "to-be-reversed"},
         trust_env=False,
     )
-    ids: list[str] = answer.json()["journal_entry_ids"]
-    return ids[0]
+    entry: str = answer.json()["id"]
+    return entry
 
 
 # --- A terminal ------------------------------------------------------------------------------------------------------

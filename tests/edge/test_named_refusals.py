@@ -97,9 +97,12 @@ async def test_a_client_and_a_reversal_are_told_by_code(client: Client) -> None:
     problem = refused(too_much, 422, "insufficient_funds", "/client")
     assert (problem["account"], problem["account_code"]) == ("clients:7", "clients:7")
     await client.open_account("a")
-    payment = await client.deposit("a", "5")
+    await client.open_account("b", min_available=None)
+    sides = (("a", "credit"), ("b", "debit"))
+    lines = [{"account": account, "side": side, "amount": "5", "currency": "USD"} for account, side in sides]
+    made = (await post(client, "/v1/journal-entries", {"reason": "x", "postings": lines})).json()
     await client.pay({"type": "withdrawal", "amount": "5", "currency": "USD", "from": "a"})
-    back = await post(client, f"/v1/journal-entries/{payment['journal_entry_ids'][0]}/reverse", {"reason": "x"})
+    back = await post(client, f"/v1/journal-entries/{made['id']}/reverse", {"reason": "x"})
     problem = refused(back, 422, "insufficient_funds", "")
     assert (problem["account"], problem["account_code"], problem["required"]) == ("a", "a", "5.00")
 

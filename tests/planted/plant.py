@@ -50,6 +50,11 @@ def plant(name: str, kind: str, file: str, old: str, new: str, *tests: str) -> P
     return Plant(name, kind, (Edit(file, old, new),), tests)
 
 
+def in_database(name: str, kind: str, files: tuple[str, ...], old: str, new: str, *tests: str) -> Plant:
+    """In a function of the database: as it is now, and as the migrations make it."""
+    return Plant(name, kind, tuple(Edit(file, old, new) for file in files), tests)
+
+
 def _pattern(old: str) -> re.Pattern[str]:
     """The same words and signs, with any white space between them, and a comma before what closes a bracket."""
     pieces = [(r",?\s*" if sign in CLOSING else "") + re.escape(sign) for sign in re.findall(r"\w+|[^\w\s]", old)]

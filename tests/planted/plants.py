@@ -5,11 +5,12 @@ A plant whose text is gone is lost: find where the rule lives now, and plant it 
 
 from __future__ import annotations
 
-from tests.planted.plant import Edit, Plant, plant
+from tests.planted.plant import Edit, Plant, in_database, plant
+from tests.planted.proof_plants import CHAINS, CHECKPOINTS, INSTANT_PLANTS, JUDGED_PLANTS, LANE, TOTALS, VERIFY_PLANTS
 
 LOADING = "src/zerosum/db/batch/loading.py"
 RECORD_SETS = "src/zerosum/db/batch/record_sets.py"
-LANE = "src/zerosum/services/lane.py"
+BALANCES = "src/zerosum/db/balances.py"
 LEDGERS = "tests/committer/test_several_ledgers.py::"
 HELD = "tests/api/test_held_amounts.py::"
 INSTANT = "tests/api/test_one_instant.py::"
@@ -47,42 +48,53 @@ SEVERAL_LEDGERS_PLANTS = (
         "a tx is that of whatever ledger",
         SEVERAL_LEDGERS,
         RECORD_SETS,
-        "where found.ledger_id = changed.ledger_id and found.{key.name} = changed.id",
-        "where found.{key.name} = changed.id",
+        "where found.ledger_id = changed.ledger_id and found.{key.name} = changed.id{_cast(key)}",
+        "where found.{key.name} = changed.id{_cast(key)}",
         f"{LEDGERS}test_one_tx_in_two_ledgers_is_two_transactions",
     ),
     plant(
         "an entry was reversed in whatever ledger",
         SEVERAL_LEDGERS,
         RECORD_SETS,
-        "on found.ledger_id = wanted.ledger_id and found.{key.name} = wanted.id",
-        "on found.{key.name} = wanted.id",
+        "where ledger_id = wanted.ledger_id and {key.name} = wanted.id",
+        "where {key.name} = wanted.id",
         f"{LEDGERS}test_an_entry_reversed_in_one_ledger_is_not_reversed_in_the_other",
     ),
 )
 
 HELD_AMOUNTS = "held amounts outside the Book"
 HELD_PLANTS = (
-    plant(
-        "what is held now is told for then",
+    in_database(
+        "a dated release holds once more, at an instant",
         HELD_AMOUNTS,
-        "alembic/versions/0011_checkpoints.py",
-        "held := coalesce(held, 0);",
-        "held := abs(coalesce(held, 0) - own.held);",
-        f"{HELD}test_a_balance_of_then_knows_what_was_held_then",
+        CHECKPOINTS,
+        "case when layer = 'p' or side <> outgoing then 0 when releases then -amount else amount end, account_version",
+        "case when layer = 'p' or side <> outgoing then 0 else amount end, account_version",
+        f"{TOTALS}test_any_history_at_any_instant",
+    ),
+    in_database(
+        "a dated hold is posted, at an instant",
+        HELD_AMOUNTS,
+        CHECKPOINTS,
+        "select case when layer = 'p' and side = 'd' then amount else 0 end, "
+        "case when layer = 'p' and side = 'c' then amount else 0 end, "
+        "case when layer = 'p' or side <> outgoing then 0",
+        "select case when side = 'd' then amount else 0 end, case when side = 'c' then amount else 0 end, "
+        "case when layer = 'p' or side <> outgoing then 0",
+        f"{TOTALS}test_any_history_at_any_instant",
     ),
     plant(
-        "a hold is posted, at an instant",
+        "a hold is posted, in a trial balance of then",
         HELD_AMOUNTS,
-        "alembic/versions/0011_checkpoints.py",
-        "select balance_after, held_after into posted, held from postings",
-        "select balance_after + held_after, held_after into posted, held from postings",
-        f"{HELD}test_a_balance_of_then_knows_what_was_held_then",
+        BALANCES,
+        'func.sum(case((and_(postings.c.layer == "p", postings.c.side == side), postings.c.amount), else_=0))',
+        "func.sum(case((postings.c.side == side, postings.c.amount), else_=0))",
+        f"{HELD}test_a_trial_balance_counts_what_is_posted_and_no_hold",
     ),
     plant(
         "verify takes a release for a hold",
         HELD_AMOUNTS,
-        "src/zerosum/services/proof_of_chains.py",
+        CHAINS,
         "amount.copy_negate() if row.releases else amount",
         "amount",
         f"{HELD}test_integrity_finds_books_with_holds_right",
@@ -90,7 +102,7 @@ HELD_PLANTS = (
     plant(
         "verify does not look at what an account holds",
         HELD_AMOUNTS,
-        "src/zerosum/services/proof_of_chains.py",
+        CHAINS,
         "if stored != (self.debits, self.credits, self.held):",
         "if stored[:2] != (self.debits, self.credits):",
         f"{HELD}test_a_hold_that_somebody_has_touched_is_found",
@@ -136,7 +148,7 @@ CONCURRENT_PLANTS = (
                 "            )\n"
                 "            locked = await connection.loader.accounts(waited_for) if waited_for else []",
             ),
-            Edit(LANE, "used = await connection.loader.used_keys(keys)", "used = self._early"),
+            Edit(LANE, "used = await connection.loader.used_keys(_keys_of(works))", "used = self._early"),
         ),
         (
             "tests/committer/test_concurrency.py::"
@@ -371,4 +383,7 @@ PLANTS: tuple[Plant, ...] = (
     *DUTY_PLANTS,
     *ANSWER_PLANTS,
     *WAY_PLANTS,
+    *VERIFY_PLANTS,
+    *JUDGED_PLANTS,
+    *INSTANT_PLANTS,
 )

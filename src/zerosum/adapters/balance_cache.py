@@ -92,14 +92,18 @@ class BalanceCache:
         return Mark(account_ids, token)
 
     async def store(self, mark: Mark, states: Sequence[AccountState]) -> None:
-        """After the commit: these balances in place of the marks. The marks without a state are only lifted."""
+        """After the commit: these balances in place of the marks. The marks without a state are only lifted.
+
+        Somebody may have put a NaN into a row past the service: such a state is none, and readers meet the row itself.
+        """
         if self._link.is_away:
             return
+        readable = [state for state in states if _is_readable(state)]
         lines: list[tuple[str, int | str, str]] = [
-            (state.id.hex, state.version, render_balance(state)) for state in states
+            (state.id.hex, state.version, render_balance(state)) for state in readable
         ]
-        if mark.token is not None and len(states) < len(mark.account_ids):
-            stored = {state.id for state in states}
+        if mark.token is not None and len(readable) < len(mark.account_ids):
+            stored = {state.id for state in readable}
             lines += [(account_id.hex, "", "") for account_id in mark.account_ids if account_id not in stored]
         try:
             for first in range(0, len(lines), ACCOUNTS_PER_CALL_MAX):
@@ -159,3 +163,7 @@ class NoBalanceCache:
 
     async def fill(self, _: Lease, __: AccountState, /) -> None:
         return None
+
+
+def _is_readable(state: AccountState) -> bool:
+    return state.posted_debits.is_finite() and state.posted_credits.is_finite() and state.held.is_finite()

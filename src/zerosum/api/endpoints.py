@@ -15,9 +15,10 @@ from pydantic import BaseModel
 
 from zerosum.api import route_manual
 from zerosum.api.route_manual import Refusal
-from zerosum.domain.errors import InvalidParameter, UnknownParameter
+from zerosum.domain.errors import IdempotencyKeyInvalid, InvalidParameter, UnknownParameter
 from zerosum.gateway.json_guard import checked_text
 from zerosum.gateway.principal import Scope
+from zerosum.gateway.request_guard import parse_key
 from zerosum.gateway.routing import BODY_BYTES_MAX, Answer, BodyKind, Call, Express, Lean, Policy
 
 PARAMETERS_MAX = 60
@@ -35,6 +36,17 @@ async def call_of(request: Request) -> Call:
 
 
 TheCall = Annotated[Call, Depends(call_of)]
+
+
+async def optional_key_of(request: Request) -> str | None:
+    """The key of a call that may go without one. Raises IdempotencyKeyInvalid."""
+    values = request.headers.getlist("idempotency-key")
+    if len(values) > 1:
+        raise IdempotencyKeyInvalid("There is more than one Idempotency-Key header.")
+    return parse_key(values[0].encode("latin-1")) if values else None
+
+
+OptionalKey = Annotated[str | None, Depends(optional_key_of)]
 
 
 class Routes:
@@ -63,6 +75,7 @@ class Routes:
         body: BodyKind = BodyKind.NONE,
         body_bytes_max: int = BODY_BYTES_MAX,
         needs_key: bool = False,
+        takes_key: bool = False,
         lean: Lean | None = None,
         express: Express | None = None,
         query: Collection[str] = (),
@@ -89,6 +102,7 @@ class Routes:
         those for what a member of the body names and is not there. `also_answers` are further statuses with their
         description and model, `headers` further headers of the answer, `also_as` further media types of text.
         `units`, `effort` and `costly_query` are what a call is charged (`Policy`); a list has an effort of its own.
+        `needs_key` refuses a call without an idempotency key; `takes_key` is of a call that may have one.
         `other_scope` opens the route as well as `scope` does. `security` is what the manual says where the endpoint
         itself asks for something.
         """
@@ -110,9 +124,11 @@ class Routes:
                 costly_query=costly_query,
             )
         )
-        answered = {"headers": route_manual.success_headers(scope, headers or {}, needs_key=needs_key)}
+        answered = {"headers": route_manual.success_headers(scope, headers or {}, takes_key=needs_key or takes_key)}
         also = {"content": {media: {"schema": {"type": "string"}} for media in also_as}} if also_as else {}
-        responses = route_manual.problem_responses(scope, body, refusals, named_in_body, needs_key=needs_key)
+        responses = route_manual.problem_responses(
+            scope, body, refusals, named_in_body, needs_key=needs_key, takes_key=takes_key
+        )
         for code, (text, model) in (also_answers or {}).items():
             problem = responses.get(code, {"description": ""})
             joined = f"{text}\n{problem['description']}".rstrip()
@@ -138,6 +154,7 @@ class Routes:
                 form,
                 is_optional=body is BodyKind.OPTIONAL_JSON,
                 needs_key=needs_key,
+                takes_key=takes_key,
                 has_metadata_filter="metadata" in families,
             ),
         )

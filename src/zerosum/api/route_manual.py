@@ -72,6 +72,7 @@ KEY_HEADER = {
     "schema": {"type": "string", "pattern": KEY_PATTERN_TEXT},
     "example": "order-1001",
 }
+OPTIONAL_KEY_HEADER = {**KEY_HEADER, "required": False}
 METADATA_PARAMETER = {
     "name": "metadata",
     "in": "query",
@@ -108,6 +109,7 @@ def problem_responses(
     named_in_body: Iterable[Refusal],
     *,
     needs_key: bool,
+    takes_key: bool,
 ) -> dict[int | str, dict[str, Any]]:
     """The refusals of a route by status, each code with its meaning."""
     met: list[Refusal] = [*_ANY_CALL, *((*_WITH_SCOPE, *_OF_RECORDS) if scope is not None else ())]
@@ -117,6 +119,8 @@ def problem_responses(
         met += _WITH_JSON
     if needs_key:
         met += (*_WITH_KEY, *OF_KEYS)
+    if takes_key:
+        met += (errors.IdempotencyKeyInvalid, *OF_KEYS)
     by_status: dict[int, list[Refusal]] = {}
     for refusal in dict.fromkeys((*met, *refusals)):
         by_status.setdefault(STATUSES[refusal], []).append(refusal)
@@ -132,12 +136,12 @@ def _problem_response(status: int, refusals: Collection[Refusal]) -> dict[str, A
     }
 
 
-def success_headers(scope: Scope | None, extra: Mapping[str, Any], *, needs_key: bool) -> dict[str, Any]:
+def success_headers(scope: Scope | None, extra: Mapping[str, Any], *, takes_key: bool) -> dict[str, Any]:
     """The headers of an answer that is no refusal."""
     return {
         **_REQUEST_ID_HEADER,
         **(_RATE_HEADERS if scope is not None else {}),
-        **(_REPLAY_HEADER if needs_key else {}),
+        **(_REPLAY_HEADER if takes_key else {}),
         **extra,
     }
 
@@ -156,11 +160,13 @@ def openapi_extra(
     *,
     is_optional: bool,
     needs_key: bool,
+    takes_key: bool,
     has_metadata_filter: bool,
 ) -> dict[str, Any]:
     """What the signature of an endpoint does not show: who may call it, its key, its body."""
     content: dict[str, Any] = {"security": security}
-    parameters = [*([KEY_HEADER] if needs_key else ()), *([METADATA_PARAMETER] if has_metadata_filter else ())]
+    keys = [KEY_HEADER] if needs_key else [OPTIONAL_KEY_HEADER] if takes_key else []
+    parameters = [*keys, *([METADATA_PARAMETER] if has_metadata_filter else ())]
     if parameters:
         content["parameters"] = parameters
     if reads is not None:

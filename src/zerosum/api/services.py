@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.accounts import Accounts
 from zerosum.services.api_keys import ApiKeys
 from zerosum.services.audit import AuditLog
@@ -20,6 +21,7 @@ from zerosum.services.statements import Statements
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
+    account_administration: AccountAdministration
     accounts: Accounts
     api_keys: ApiKeys
     audit_log: AuditLog

@@ -15,7 +15,7 @@ from zerosum.cli.installation import reachable_settings
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
-from zerosum.db.ledgers import LedgerRecord, list_ledgers
+from zerosum.db.ledgers import LedgerRecord, every_ledger
 from zerosum.domain.errors import InvalidId, OutcomeUnknown, Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
 from zerosum.services.accounts import bare_accounts
@@ -25,7 +25,6 @@ from zerosum.services.heads_keeper import write_heads
 from zerosum.services.integrity import Report, verify_ledger
 from zerosum.services.self_audit import freeze_for
 
-PAGE_SIZE = 200
 STATEMENT_TIMEOUT = "0"
 """A walk over everything may take long."""
 
@@ -123,14 +122,7 @@ async def _verify(database: Database, wanted: UUID | None) -> list[Report]:
 
 
 async def _ledgers(database: Database, wanted: UUID | None) -> list[LedgerRecord]:
-    found: list[LedgerRecord] = []
-    while True:
-        async with database.operator_work() as connection:
-            after = found[-1].id if found else None
-            page = await list_ledgers(connection, after=after, limit=PAGE_SIZE, is_ascending=True)
-        if not page:
-            break
-        found += page
+    found = [record async for record in every_ledger(database)]
     if wanted is None:
         return found
     chosen = [record for record in found if record.id == wanted]

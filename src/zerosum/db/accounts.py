@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.gently import gently
 from zerosum.db.pages import look_up_by_key
 from zerosum.db.tables import accounts
-from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
 
 _NAME_ACTOR = text("select set_config('zerosum.actor', :actor, true)")
@@ -87,14 +86,6 @@ async def lock_account(
     statement = select_accounts(ledger_id).where(_is_named(id_, code)).with_for_update(key_share=True)
     row = (await connection.execute(statement)).first()
     return None if row is None else account_of(row)
-
-
-async def find_account_states(
-    connection: AsyncConnection, ledger_id: UUID, account_ids: list[AccountId]
-) -> list[AccountState]:
-    """The states as they are now, not locked: for looking, not for deciding."""
-    rows = await connection.execute(select_accounts(ledger_id).where(accounts.c.id.in_(account_ids)))
-    return [account_state(row) for row in rows]
 
 
 async def find_accounts(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,28 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.accounts import paged
 from zerosum.db.gently import gently
 from zerosum.db.tables import audit_log, ledgers
+from zerosum.domain.audit import AuditRecord as AuditRecord  # shown by the use cases
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 
 CLOCK_SLACK = timedelta(minutes=1)
 """An id is made within this time of the moment that its row tells."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRecord:
-    """What is told of one occasion. Rows of SERVICE_LEDGER are about the service as a whole."""
-
-    ledger_id: LedgerId
-    id: UUID
-    recorded_at: datetime
-    type: AuditType
-    actor: str | None
-    address: str | None
-    request_id: str | None
-    resource: str | None
-    reason: str | None = None
-    occurrences: int = 1
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

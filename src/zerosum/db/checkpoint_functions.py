@@ -12,9 +12,6 @@ that makes them derives them; the application role can write none of its own.
 
 from __future__ import annotations
 
-VERSION_AT_SIGNATURE = "zerosum_version_at(uuid, uuid, timestamptz)"
-TOTALS_AT_SIGNATURE = "zerosum_totals_at(uuid, uuid, timestamptz, timestamptz, boolean)"
-DATED_TOTALS_SIGNATURE = "zerosum_dated_totals(uuid, uuid, bigint, timestamptz)"
 MAKE_CHECKPOINTS_SIGNATURE = "zerosum_make_checkpoints(uuid, uuid, integer)"
 
 VERSION_AT = """

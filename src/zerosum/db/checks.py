@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -12,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from zerosum.db.batch import BatchConnection
 from zerosum.db.database_url import DatabaseUrl, DatabaseUrlError
-from zerosum.db.errors import Failed
+from zerosum.db.errors import Failed, words_of
 from zerosum.db.errors import Unfit as Unfit
 from zerosum.db.migrations import HEAD
 from zerosum.db.sessions import Session, SessionNotKept, close_session, open_session
@@ -40,15 +39,6 @@ def told_in_one_line(doing: str) -> Iterator[None]:
         cause = cause.__cause__ or cause
         is_forbidden = isinstance(cause, asyncpg.InsufficientPrivilegeError)
         raise (Unfit if is_forbidden else Failed)(f"cannot {doing}: {words_of(cause)}") from error
-
-
-def words_of(error: BaseException) -> str:
-    """The first line of what it says, or its name."""
-    if isinstance(error, socket.gaierror):
-        return f"its host is unknown: {error.strerror}"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 async def check_reachable(database_url: str) -> None:

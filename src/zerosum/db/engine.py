@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -14,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from zerosum.db.database_url import DatabaseUrl
-from zerosum.db.errors import FailureKind, classify
+from zerosum.db.errors import FailureKind, classify, words_of
 from zerosum.db.migrations import HEAD
 from zerosum.db.sessions import LIMITS, open_session, set_locally
 from zerosum.db.tables import GRANTS, metadata
@@ -23,8 +25,13 @@ from zerosum.domain.errors import OutcomeUnknown, Unavailable
 POOL_WAIT_SECONDS_MAX = 1.0
 STATEMENT_TIMEOUT = "5s"
 
+SILENT_SECONDS = 10.0
+"""While PostgreSQL is away every request finds it away: why is logged this seldom."""
+
 Connection = AsyncConnection
 """One open unit of work, for the functions of this room."""
+
+_log = logging.getLogger(__name__)
 
 _FAILURES = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -73,6 +80,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._told_at: float | None = None
 
     @asynccontextmanager
     async def work(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
@@ -90,7 +98,7 @@ class Database:
         except _FAILURES as error:
             if isinstance(_cause(error), asyncpg.ReadOnlySQLTransactionError):
                 await self._engine.dispose()
-            raise _translated(error, is_committing=is_committing) from error
+            raise self._translated(error, is_committing=is_committing) from error
 
     @asynccontextmanager
     async def snapshot(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
@@ -99,7 +107,7 @@ class Database:
             async with AsyncExitStack() as stack:
                 yield await self._begun(stack, ledger_ids, isolation_level="REPEATABLE READ", postgresql_readonly=True)
         except _FAILURES as error:
-            raise _translated(error, is_committing=False) from error
+            raise self._translated(error, is_committing=False) from error
 
     @asynccontextmanager
     async def operator_work(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
@@ -143,6 +151,20 @@ class Database:
                 return connection
         raise LookupError("the second of two attempts neither failed nor succeeded")
 
+    def _translated(self, error: BaseException, *, is_committing: bool) -> Exception:
+        """What a failure of the database means to the caller. A defect of ours stays what it is."""
+        is_away = isinstance(error, PoolTimeout) or classify(_cause(error)) is not FailureKind.DEFECT
+        if isinstance(error, DBAPIError):
+            is_away = is_away or error.connection_invalidated
+        if not is_away:
+            return error if isinstance(error, Exception) else RuntimeError(str(error))
+        if self._told_at is None or time.monotonic() - self._told_at > SILENT_SECONDS:
+            self._told_at = time.monotonic()
+            _log.warning("PostgreSQL cannot be used: %s", words_of(_cause(error)))
+        if is_committing:
+            return OutcomeUnknown("The database went away before it confirmed; look before you try again.")
+        return Unavailable("The database cannot be reached; nothing was done.", retry_after=1)
+
 
 async def _limit(connection: AsyncConnection) -> None:
     """Behind a pooler the limits of a session do not hold; those of a transaction do."""
@@ -150,18 +172,6 @@ async def _limit(connection: AsyncConnection) -> None:
     session: Any = None if begun is None else begun.connection.driver_connection
     if session is not None and session.is_pooled:
         await connection.exec_driver_sql(set_locally(session.settings))
-
-
-def _translated(error: BaseException, *, is_committing: bool) -> Exception:
-    """What a failure of the database means to the caller. A defect of ours stays what it is."""
-    is_away = isinstance(error, PoolTimeout) or classify(_cause(error)) is not FailureKind.DEFECT
-    if isinstance(error, DBAPIError):
-        is_away = is_away or error.connection_invalidated
-    if not is_away:
-        return error if isinstance(error, Exception) else RuntimeError(str(error))
-    if is_committing:
-        return OutcomeUnknown("The database went away before it confirmed; look before you try again.")
-    return Unavailable("The database cannot be reached; nothing was done.", retry_after=1)
 
 
 def _cause(error: BaseException) -> BaseException:

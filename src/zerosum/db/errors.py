@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from enum import Enum
 
 import asyncpg
@@ -45,6 +46,15 @@ def classify(error: BaseException) -> FailureKind:
     if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError | OSError | CommitOutcomeUnknown):
         return FailureKind.CONNECTION
     return FailureKind.DEFECT
+
+
+def words_of(error: BaseException) -> str:
+    """The first line of what it says, or its name."""
+    if isinstance(error, socket.gaierror):
+        return f"its host is unknown: {error.strerror}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 class CommitOutcomeUnknown(Exception):

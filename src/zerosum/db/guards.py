@@ -183,7 +183,9 @@ APPEND_ACCOUNT_CHANGE = """
 create function zerosum_append_account_change(account accounts, origin text) returns void
 language plpgsql set search_path = public, pg_temp as $$
 declare
-    actor text := nullif(current_setting('zerosum.actor', true), '');
+    -- A batch names those of many accounts, a unit of work its only one.
+    actor text := coalesce(nullif(current_setting('zerosum.actors', true), '')::jsonb ->> account.id::text,
+                           nullif(current_setting('zerosum.actor', true), ''));
     moment timestamptz := now();
     transaction xid8 := pg_current_xact_id();
     revision bigint;

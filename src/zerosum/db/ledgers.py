@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,9 +12,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.accounts import paged
+from zerosum.db.engine import Database
 from zerosum.db.tables import currencies, ledgers
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.money import Currency
+
+LEDGERS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,19 @@ async def list_ledgers(
     statement = select(ledgers).where(ledgers.c.ledger_id != SERVICE_LEDGER)
     rows = await connection.execute(paged(statement, ledgers.c.ledger_id, after, limit, is_ascending=is_ascending))
     return [LedgerRecord(id=row.ledger_id, name=row.name, created_at=row.created_at) for row in rows]
+
+
+async def every_ledger(database: Database) -> AsyncIterator[LedgerRecord]:
+    """All there are, in units of work of their own: none is open while the caller does something with one."""
+    after: UUID | None = None
+    while True:
+        async with database.operator_work() as connection:
+            page = await list_ledgers(connection, after=after, limit=LEDGERS_AT_ONCE, is_ascending=True)
+        for ledger in page:
+            yield ledger
+        if len(page) < LEDGERS_AT_ONCE:
+            return
+        after = page[-1].id
 
 
 async def insert_currency(

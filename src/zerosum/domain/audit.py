@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from zerosum.domain.identifiers import LedgerId
 
 
 class AuditType(StrEnum):
@@ -26,3 +33,20 @@ class AuditType(StrEnum):
     DATA_KEY_ROTATED = "data_key.rotated"
     SECRETS_ACCEPTED = "secrets.accepted"
     DIFFERENCE_FOUND = "difference.found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """What is told of one occasion. Rows of SERVICE_LEDGER are about the service as a whole."""
+
+    ledger_id: LedgerId
+    id: UUID
+    recorded_at: datetime
+    type: AuditType
+    actor: str | None
+    address: str | None
+    request_id: str | None
+    resource: str | None
+    reason: str | None = None
+    occurrences: int = 1
+    facts: Mapping[str, Any] = field(default_factory=dict)

@@ -29,6 +29,8 @@ class Command:
     fingerprint: bytes
     actor: str
     metadata: Mapping[str, str] = field(default_factory=lambda: NO_METADATA)
+    is_remembered: bool = True
+    """False: its key was made for this one call. Nobody can ask for it again, so nothing is kept under it."""
 
     def further_id(self, number: int) -> UUID:
         """Of what else this command makes: an id of its own, the same one however often the command is tried.

@@ -24,7 +24,7 @@ from zerosum.db.engine import Connection, Database
 from zerosum.db.events import NewEvent, insert_events
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.inspection import count_accounts
-from zerosum.domain.errors import AccountExists, AccountNotFound, CodeReserved, InvalidState
+from zerosum.domain.errors import AccountExists, AccountNotFound, CodeReserved
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, is_reserved_code
 from zerosum.domain.ledger.account import (
@@ -32,9 +32,7 @@ from zerosum.domain.ledger.account import (
     AccountState,
     AccountStatus,
     AccountType,
-    status_after_close,
     status_after_freeze,
-    status_after_unfreeze,
     with_limits,
 )
 from zerosum.domain.ledger.chain import genesis
@@ -61,18 +59,6 @@ class OpenAccount:
     metadata: Mapping[str, str]
 
 
-UNCHANGED: Any = object()
-"""Stands for a member that a change leaves alone, since None means "no limit"."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeAccount:
-    name: str | None = UNCHANGED
-    min_available: str | None = UNCHANGED
-    max_available: str | None = UNCHANGED
-    metadata: Mapping[str, str] = UNCHANGED
-
-
 class Accounts:
     def __init__(
         self,
@@ -91,24 +77,13 @@ class Accounts:
         self._now = now
 
     async def open(self, caller: Caller, request: OpenAccount) -> Account:
-        """Raises AccountExists, CodeReserved, InvalidCurrency, QuotaExceeded, and what is wrong with the limits.
+        """For a process without a committer (`account_administration.py` for all others).
+
+        Raises AccountExists, CodeReserved, InvalidCurrency, QuotaExceeded, and what is wrong with the limits.
 
         The floor may lie above the nothing that is in the account, as a minimum balance does.
         """
-        if is_reserved_code(request.code):
-            raise CodeReserved("Accounts whose codes begin so are opened by the service alone.", pointer="/code")
-        currency = await self._currencies.get(caller.ledger_id, request.currency)
-        floor = _limit(request.min_available, currency, "/min_available")
-        ceiling = _limit(request.max_available, currency, "/max_available")
-        state = with_limits(new_account_state(caller, currency, request.type), floor, ceiling)
-        account = Account(
-            code=request.code,
-            name=request.name,
-            type=request.type,
-            metadata=request.metadata,
-            created_at=self._now(),
-            state=state,
-        )
+        account = await self.requested(caller, request)
         async with self._database.work(caller.ledger_id) as connection:
             await self._check_quota(connection, caller.ledger_id, 1)
             await name_actor(connection, caller.actor)
@@ -117,6 +92,23 @@ class Accounts:
             await self._announce(connection, account, EventType.ACCOUNT_OPENED)
         self._directory.remember(caller.ledger_id, account)
         return account
+
+    async def requested(self, caller: Caller, request: OpenAccount) -> Account:
+        """The account as it would be opened now. Raises CodeReserved, InvalidCurrency, what is wrong with limits."""
+        if is_reserved_code(request.code):
+            raise CodeReserved("Accounts whose codes begin so are opened by the service alone.", pointer="/code")
+        currency = await self._currencies.get(caller.ledger_id, request.currency)
+        floor = _limit(request.min_available, currency, "/min_available")
+        ceiling = _limit(request.max_available, currency, "/max_available")
+        state = with_limits(new_account_state(caller, currency, request.type), floor, ceiling)
+        return Account(
+            code=request.code,
+            name=request.name,
+            type=request.type,
+            metadata=request.metadata,
+            created_at=self._now(),
+            state=state,
+        )
 
     def draft(
         self,
@@ -160,6 +152,11 @@ class Accounts:
         await insert_events(connection, [self._opening(account) for account in made])
         return made
 
+    async def check_quota(self, ledger_id: UUID, number: int) -> None:
+        """Raises QuotaExceeded."""
+        async with self._database.work(ledger_id) as connection:
+            await self._check_quota(connection, ledger_id, number)
+
     async def _check_quota(self, connection: Connection, ledger_id: UUID, number: int) -> None:
         if self._quota is not None:
             await self._quota.take(ledger_id, number, lambda: count_accounts(connection, ledger_id))
@@ -191,37 +188,9 @@ class Accounts:
             )
         return self._cursors.page(caller.ledger_id, request, position, found, lambda account: account.state.id)
 
-    async def change(self, caller: Caller, reference: str, change: ChangeAccount) -> Account:
-        """Name, metadata and limits. What is there may lie outside a new limit: it only gets no further out."""
-
-        def decide(account: Account, currency: Currency) -> dict[str, Any]:
-            state = account.state
-            if state.status is AccountStatus.CLOSED:
-                raise InvalidState("A closed account does not change any more.", account_status=state.status.value)
-            columns: dict[str, Any] = {}
-            floor, ceiling = state.min_available, state.max_available
-            if change.min_available is not UNCHANGED:
-                floor = columns["min_available"] = _limit(change.min_available, currency, "/min_available")
-            if change.max_available is not UNCHANGED:
-                ceiling = columns["max_available"] = _limit(change.max_available, currency, "/max_available")
-            if columns:
-                columns["overdrawn"] = with_limits(state, floor, ceiling).overdrawn
-            if change.name is not UNCHANGED:
-                columns["name"] = change.name
-            if change.metadata is not UNCHANGED:
-                columns["metadata"] = dict(change.metadata) or None
-            return columns
-
-        return await self._change(caller, reference, decide, EventType.ACCOUNT_CHANGED)
-
     async def freeze(self, caller: Caller, reference: str, reason: str | None = None) -> Account:
+        """For the self-audit, which runs without a committer."""
         return await self._change_status(caller, reference, status_after_freeze, EventType.ACCOUNT_FROZEN, reason)
-
-    async def unfreeze(self, caller: Caller, reference: str, reason: str | None = None) -> Account:
-        return await self._change_status(caller, reference, status_after_unfreeze, EventType.ACCOUNT_UNFROZEN, reason)
-
-    async def close(self, caller: Caller, reference: str, reason: str | None = None) -> Account:
-        return await self._change_status(caller, reference, status_after_close, EventType.ACCOUNT_CLOSED, reason)
 
     async def _change_status(
         self,

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from zerosum.db.checkpoints import find_unsealed_accounts, make_checkpoints
 from zerosum.db.engine import Database
-from zerosum.db.ledgers import list_ledgers
+from zerosum.db.ledgers import every_ledger
 
-PAGE_LEDGERS = 200
 PAGE_ACCOUNTS = 1_000
 BLOCKS_AT_ONCE = 256
 """In one transaction: 65,536 postings, which is the better part of a second."""
@@ -26,17 +25,11 @@ class Checkpointing:
     async def run_once(self) -> int:
         """How many blocks were sealed, account by account, in transactions of their own."""
         sealed = 0
-        after: UUID | None = None
-        while True:
-            async with self._database.operator_work() as connection:
-                page = await list_ledgers(connection, after=after, limit=PAGE_LEDGERS, is_ascending=True)
-            for ledger in page:
-                sealed += await self._seal_ledger(ledger.id, BLOCKS_MAX - sealed)
-                if sealed >= BLOCKS_MAX:
-                    return sealed
-            if len(page) < PAGE_LEDGERS:
-                return sealed
-            after = page[-1].id
+        async for ledger in every_ledger(self._database):
+            sealed += await self._seal_ledger(ledger.id, BLOCKS_MAX - sealed)
+            if sealed >= BLOCKS_MAX:
+                break
+        return sealed
 
     async def _seal_ledger(self, ledger_id: UUID, blocks_max: int) -> int:
         sealed, after = 0, _FIRST

@@ -9,10 +9,9 @@ from pathlib import Path
 from uuid import UUID
 
 from zerosum.db.engine import Database
-from zerosum.db.ledgers import list_ledgers
+from zerosum.db.ledgers import every_ledger
 from zerosum.services.exported_heads import FIRST_LINE, LAST_LINE, ledger_heads
 
-PAGE_LEDGERS = 200
 MODE = 0o600
 
 
@@ -40,7 +39,7 @@ async def write_heads(
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{FIRST_LINE}\n")
-        chosen = await _all_ledgers(database) if ledger_ids is None else ledger_ids
+        chosen = [ledger.id async for ledger in every_ledger(database)] if ledger_ids is None else ledger_ids
         for ledger_id in chosen:
             async with database.snapshot(ledger_id) as connection:
                 lines = [line async for line in ledger_heads(connection, ledger_id, now())]
@@ -49,14 +48,3 @@ async def write_heads(
         file.flush()
         os.fsync(descriptor)
     new.replace(path)
-
-
-async def _all_ledgers(database: Database) -> list[UUID]:
-    found: list[UUID] = []
-    while True:
-        async with database.operator_work() as connection:
-            after = found[-1] if found else None
-            page = await list_ledgers(connection, after=after, limit=PAGE_LEDGERS, is_ascending=True)
-        found += [ledger.id for ledger in page]
-        if len(page) < PAGE_LEDGERS:
-            return found

@@ -232,6 +232,10 @@ class _ReversalKind(_Recorded):
             raise _no_such_entry()
         if original.resource_type is ResourceType.CLIENT_TRANSACTION:
             raise InvalidState("A client's transaction is disputed and charged back; it is not reversed.")
+        if original.resource_type is ResourceType.PAYMENT:
+            raise InvalidState(
+                "A payment's own entry is refunded, not reversed: pay it back, or correct it by a journal entry."
+            )
         postings: list[Posting] = []
         for line in original.postings:
             currency = self._currencies.known(caller.ledger_id, line.currency, is_prepared=is_prepared)

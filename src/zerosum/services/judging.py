@@ -44,7 +44,7 @@ class Judge:
         outcome = self._book.apply(command, self._posted_at)
         if isinstance(outcome, Posted):
             self._take(command, outcome)
-        elif not outcome.refusal.is_kept:
+        elif not outcome.refusal.is_kept or not command.is_remembered:
             return outcome
         elif (too_many := self._too_many_refusals(command)) is not None:
             return Refused(too_many)
@@ -85,7 +85,9 @@ class Judge:
 
     def _take(self, command: LedgerCommand, outcome: Posted) -> None:
         self.rows.posted.append(outcome)
-        if not outcome.entries:
+        if outcome.changed_account is not None:
+            self.rows.actors.setdefault(outcome.changed_account, set()).add(command.actor)
+        if not outcome.entries and command.is_remembered:
             if outcome.remembered is None:
                 raise LookupError("a command has posted nothing and does not say what its key is to remember")
             self.rows.answers.append(

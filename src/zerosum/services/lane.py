@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from zerosum.db.batch import AccountKey, BatchConnection
+from zerosum.db.batch import AccountKey, BatchConnection, Key
 from zerosum.db.batch.holding import CHANGED, HELD
-from zerosum.db.batch.writing import AccountChanges, can_post_in_one, post_pairs, write_batch
+from zerosum.db.batch.writing import AccountChanges, post_pairs, write_batch
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
@@ -177,8 +177,9 @@ class LaneCarrier:
             accounts = _accounts_of(works)
             self._mark = await self._cache.mark(list(accounts))
             connection = self._connection
-            is_usual = not (is_impatient or is_searching or accounts & self._stuck.keys() or _need_records(works))
-            known = self._remembered.take(accounts) if self._remembers and is_usual else None
+            is_usual = not (is_impatient or is_searching or accounts & self._stuck.keys())
+            may_recall = self._remembers and is_usual and not _need_records(works)
+            known = self._remembered.take(accounts) if may_recall else None
         if known is not None and await self._attempt_from_memory(connection, works, known, deadline):
             return
         async with asyncio.timeout_at(deadline):
@@ -213,16 +214,15 @@ class LaneCarrier:
         records = ChangedRecords({})
         book = Book([account.copy() for account in known], records)
         posted_at = _not_before(self._now(), known)
-        judge = Judge(book, {}, posted_at, self._refusal_quota)
+        judge = Judge(book, {}, posted_at)  # A refusal is counted where it is written, which is not here.
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
-        if not can_post_in_one(judge.rows, changes, records):
+        posting = post_pairs(judge.rows, changes, records, known, _keys_of(works), posted_at)
+        if posting is None:
             self._remembered.remember(known)
             return False
-        keys = list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})
-        statement, arguments = post_pairs(judge.rows, known, keys, records, posted_at)
         try:
-            told, number = await connection.post(statement, arguments, deadline - asyncio.get_running_loop().time())
+            told, number = await connection.post(*posting, deadline - asyncio.get_running_loop().time())
         except CommitOutcomeUnknown:
             _may_have_committed(works)
             raise
@@ -279,8 +279,7 @@ class LaneCarrier:
         self, connection: BatchConnection, works: Sequence[Work], locked: Sequence[AccountState]
     ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
-        keys = list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})
-        used = await connection.loader.used_keys(keys)
+        used = await connection.loader.used_keys(_keys_of(works))
         records = ChangedRecords(
             await connection.loader.records({key for work in works for c in work.commands for key in c.needs()})
         )
@@ -299,8 +298,12 @@ class LaneCarrier:
         """Only after the write-through: every read that starts after an acknowledgement sees the write.
 
         Also of accounts that stayed as they were: a replay acknowledges what an earlier try may not have written.
+        What is committed is answered whatever becomes of the cache: while its marks stand, PostgreSQL is read.
         """
-        await self._cache.store(mark, states)
+        try:
+            await self._cache.store(mark, states)
+        except Exception:
+            _log.exception("balances could not be written through to the cache")
         for work, answer in zip(works, answers, strict=True):
             work.resolve(answer)
 
@@ -347,6 +350,10 @@ def _need_records(works: Sequence[Work]) -> bool:
 def _may_have_committed(works: Sequence[Work]) -> None:
     for work in works:
         work.may_have_committed = True
+
+
+def _keys_of(works: Sequence[Work]) -> list[Key]:
+    return list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})
 
 
 def _accounts_of(works: Sequence[Work]) -> set[AccountKey]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from zerosum.db.engine import Database
-from zerosum.db.ledgers import list_ledgers
+from zerosum.db.ledgers import every_ledger
 from zerosum.db.refusals import purge_refusals
 
 KEPT_DAYS_MIN = 30
@@ -16,8 +16,6 @@ KEPT_DAYS_MIN = 30
 BATCH_ROWS = 2_000
 BATCHES_MAX = 50
 """Of one ledger in one run; what is left over goes at the next."""
-
-PAGE_LEDGERS = 200
 
 
 class RefusalPurge:
@@ -31,15 +29,9 @@ class RefusalPurge:
     async def run_once(self) -> int:
         """How many were taken away, ledger by ledger, in transactions of their own."""
         taken = 0
-        after: UUID | None = None
-        while True:
-            async with self._database.operator_work() as connection:
-                page = await list_ledgers(connection, after=after, limit=PAGE_LEDGERS, is_ascending=True)
-            for ledger in page:
-                taken += await self._purge(ledger.id)
-            if len(page) < PAGE_LEDGERS:
-                return taken
-            after = page[-1].id
+        async for ledger in every_ledger(self._database):
+            taken += await self._purge(ledger.id)
+        return taken
 
     async def _purge(self, ledger_id: UUID) -> int:
         taken = 0

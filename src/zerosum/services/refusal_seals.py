@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
-from zerosum.db.ledgers import list_ledgers
+from zerosum.db.ledgers import every_ledger
 from zerosum.db.refusal_seals import (
     KeptRefusals,
     RefusalSeal,
@@ -33,7 +33,6 @@ REFUSALS_IN_A_SEAL = 20_000
 SEALS_AT_ONCE = 20
 """Of one ledger in one run, and in one slice of a proof."""
 
-PAGE_LEDGERS = 200
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -46,15 +45,9 @@ class RefusalSeals:
     async def run_once(self) -> int:
         """How many seals were made, ledger by ledger, each in a transaction of its own."""
         made = 0
-        after: UUID | None = None
-        while True:
-            async with self._database.operator_work() as connection:
-                page = await list_ledgers(connection, after=after, limit=PAGE_LEDGERS, is_ascending=True)
-            for ledger in page:
-                made += await self.seal(ledger.id)
-            if len(page) < PAGE_LEDGERS:
-                return made
-            after = page[-1].id
+        async for ledger in every_ledger(self._database):
+            made += await self.seal(ledger.id)
+        return made
 
     async def seal(self, ledger_id: UUID) -> int:
         """How many seals were made, of what has been refused in this ledger since the last one."""

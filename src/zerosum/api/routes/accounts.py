@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Response
 
 from zerosum.api.csv_text import Accept, Format, csv_response, wants_csv
-from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
+from zerosum.api.endpoints import OptionalKey, Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import (
     DEFAULT_LIMIT,
     PAGE_PARAMETERS,
@@ -32,6 +32,7 @@ from zerosum.api.schemas.accounts import (
     ReasonRequest,
     StatusName,
     TypeName,
+    UnfreezeRequest,
     account_body,
     balance_body,
     posting_body,
@@ -43,10 +44,17 @@ from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.errors import InvalidParameter
-from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.routing import BodyKind
-from zerosum.services.accounts import ChangeAccount, OpenAccount
+from zerosum.services.account_administration import (
+    ChangeAccount,
+    CloseAccount,
+    FreezeAccount,
+    UnfreezeAccount,
+)
+from zerosum.services.accounts import OpenAccount
+from zerosum.services.desk import Done
 from zerosum.services.times import parse_as_of, parse_day_or_time
 
 Reference = Annotated[
@@ -88,8 +96,13 @@ CHANGES = {
 }
 
 
+def _answered(status: int, done: Done[Account]) -> Response:
+    return as_response(json_answer(status, account_body(done.view), is_replay=done.is_replay))
+
+
 def account_routes(services: Services) -> Routes:
     routes = Routes("Accounts")
+    administration = services.account_administration
     accounts, balances, journal, statements = (
         services.accounts,
         services.balances,
@@ -97,9 +110,9 @@ def account_routes(services: Services) -> Routes:
         services.statements,
     )
 
-    async def open_account(call: TheCall) -> dict[str, Any]:
+    async def open_account(call: TheCall, key: OptionalKey) -> Response:
         body = validated(OpenAccountRequest, call.content)
-        account = await accounts.open(
+        done = await administration.carry_out(
             call.caller,
             OpenAccount(
                 code=body.code,
@@ -110,8 +123,9 @@ def account_routes(services: Services) -> Routes:
                 max_available=body.max_available,
                 metadata=body.metadata or {},
             ),
+            key,
         )
-        return account_body(account)
+        return _answered(201, done)
 
     async def list_accounts(
         call: TheCall,
@@ -131,24 +145,26 @@ def account_routes(services: Services) -> Routes:
     async def get_account(call: TheCall, account: Reference) -> dict[str, Any]:
         return account_body(await accounts.get(call.caller, account))
 
-    async def change_account(call: TheCall, account: Reference) -> dict[str, Any]:
+    async def change_account(call: TheCall, account: Reference, key: OptionalKey) -> Response:
         body = validated(ChangeAccountRequest, call.content)
         given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
         if "metadata" in given:
             given["metadata"] = given["metadata"] or {}
-        return account_body(await accounts.change(call.caller, account, ChangeAccount(**given)))
+        order = ChangeAccount(account=account, **given)
+        return _answered(200, await administration.carry_out(call.caller, order, key))
 
-    async def freeze(call: TheCall, account: Reference) -> dict[str, Any]:
-        body = validated(ReasonRequest, call.content)
-        return account_body(await accounts.freeze(call.caller, account, body.reason))
+    async def freeze(call: TheCall, account: Reference, key: OptionalKey) -> Response:
+        order = FreezeAccount(account=account, reason=validated(ReasonRequest, call.content).reason)
+        return _answered(200, await administration.carry_out(call.caller, order, key))
 
-    async def unfreeze(call: TheCall, account: Reference) -> dict[str, Any]:
-        body = validated(ReasonRequest, call.content)
-        return account_body(await accounts.unfreeze(call.caller, account, body.reason))
+    async def unfreeze(call: TheCall, account: Reference, key: OptionalKey) -> Response:
+        body = validated(UnfreezeRequest, call.content)
+        order = UnfreezeAccount(account=account, reason=body.reason, reopen=body.reopen)
+        return _answered(200, await administration.carry_out(call.caller, order, key))
 
-    async def close(call: TheCall, account: Reference) -> dict[str, Any]:
-        body = validated(ReasonRequest, call.content)
-        return account_body(await accounts.close(call.caller, account, body.reason))
+    async def close(call: TheCall, account: Reference, key: OptionalKey) -> Response:
+        order = CloseAccount(account=account, reason=validated(ReasonRequest, call.content).reason)
+        return _answered(200, await administration.carry_out(call.caller, order, key))
 
     async def get_balance(
         call: TheCall,
@@ -208,6 +224,7 @@ def account_routes(services: Services) -> Routes:
         status=201,
         body=BodyKind.JSON,
         reads=OpenAccountRequest,
+        takes_key=True,
         examples=EXAMPLES,
         refusals=(
             *OF_AMOUNTS,
@@ -277,10 +294,22 @@ def account_routes(services: Services) -> Routes:
         "days and as many lines as the service allows. Each line says why and with whom. JSON, or CSV with "
         "`format=csv` or `Accept: text/csv`.",
     )
-    for name, endpoint, does, what in (
-        ("freeze", freeze, "Freeze an account", "It takes no postings until it is unfrozen."),
-        ("unfreeze", unfreeze, "Unfreeze an account", "It takes postings again."),
-        ("close", close, "Close an account for good", "Only with nothing posted and nothing held in it."),
+    for name, endpoint, reads, does, what in (
+        ("freeze", freeze, ReasonRequest, "Freeze an account", "It takes no postings until it is unfrozen."),
+        (
+            "unfreeze",
+            unfreeze,
+            UnfreezeRequest,
+            "Unfreeze an account",
+            "It takes postings again. A client whom a chargeback has locked is unfrozen with `reopen` only.",
+        ),
+        (
+            "close",
+            close,
+            ReasonRequest,
+            "Close an account for good",
+            "Only with nothing posted and nothing held in it.",
+        ),
     ):
         routes.add(
             "POST",
@@ -289,7 +318,8 @@ def account_routes(services: Services) -> Routes:
             operation_id=f"{name}Account",
             scope=write,
             body=BodyKind.OPTIONAL_JSON,
-            reads=ReasonRequest,
+            reads=reads,
+            takes_key=True,
             refusals=(*OF_REFERENCE, errors.InvalidState),
             summary=does,
             answer=AccountResponse,
@@ -314,6 +344,7 @@ def account_routes(services: Services) -> Routes:
         scope=write,
         body=BodyKind.JSON,
         reads=ChangeAccountRequest,
+        takes_key=True,
         examples=CHANGES,
         refusals=(*OF_REFERENCE, *OF_AMOUNTS, errors.InvalidState),
         summary="Change an account's name, limits or metadata",

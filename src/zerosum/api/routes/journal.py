@@ -213,7 +213,8 @@ def journal_routes(services: Services) -> Routes:
         reads=ReversalRequest,
         refusals=(*OF_BOOKS, errors.JournalEntryNotFound, errors.AlreadyReversed, errors.InvalidState),
         also_answers={200: ("A rehearsal.", JournalEntryRehearsal)},
-        description="Posts a new entry with every side swapped, effective now, at most once for each entry. A payment "
-        "whose entry is reversed keeps its status. What moved a hold or is a client's transaction is not reversed.",
+        description="Posts a new entry with every side swapped, effective now, at most once for each entry. A "
+        "payment's own entry is refunded, not reversed: pay it back, or correct it by an entry of your own. What moved "
+        "a hold or is a client's transaction is not reversed either.",
     )
     return routes

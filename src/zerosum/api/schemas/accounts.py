@@ -92,6 +92,18 @@ class ReasonRequest(Request):
     ] = None
 
 
+class UnfreezeRequest(ReasonRequest):
+    """Why."""
+
+    reopen: Annotated[
+        bool,
+        Field(
+            description="Needed for a client whom a chargeback has locked: `true` says that it is meant to be opened "
+            "for transactions again."
+        ),
+    ] = False
+
+
 Posted = Annotated[BalanceAmount, Field(description="What was posted; positive on the account's normal side.")]
 Held = Annotated[BalanceAmount, Field(description="What of it is on its way out.", examples=["0.00"])]
 Available = Annotated[BalanceAmount, Field(description="Posted less held: what may still be spent.")]

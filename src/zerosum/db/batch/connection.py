@@ -14,7 +14,6 @@ from uuid import UUID
 import asyncpg
 
 from zerosum.db.batch.loading import Loader
-from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.errors import CommitOutcomeUnknown, CommitRefused, FailureKind, classify
 from zerosum.db.sessions import LIMITS, open_kept_session
@@ -47,7 +46,7 @@ class BatchConnection:
         self._connection = connection
         self._prepared: dict[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]] = {}
         self._batches = 0
-        self.loader = Loader(self.fetch, RECORD_SETS, is_locking=True)
+        self.loader = Loader(self.fetch, is_locking=True)
         self._has_lost_standby = False
         connection.add_log_listener(self._listen)
 

@@ -6,9 +6,19 @@ it opens the ledgers of its transaction, for nothing else of that transaction co
 
 from __future__ import annotations
 
+KEY_IS_USED = """
+    (select true from public.journal_entries entry
+     where entry.ledger_id = wanted.ledger_id and entry.idempotency_key = wanted.idempotency_key)
+    or (select true from public.refusals refusal
+        where refusal.ledger_id = wanted.ledger_id and refusal.idempotency_key = wanted.idempotency_key)
+    or (select true from public.answers answer
+        where answer.ledger_id = wanted.ledger_id and answer.idempotency_key = wanted.idempotency_key)
+"""
+"""Of a key `wanted`, with its ledger. All homes that a key can have: an entry, a refusal, an answer."""
+
 HELD, CHANGED, USED = "held", "changed", "used"
 
-HOLD_ACCOUNTS = """
+HOLD_ACCOUNTS = f"""
 create function zerosum_hold_accounts(ledgers text, account_ledgers uuid[], account_ids uuid[], row_versions xid[],
                                       key_ledgers uuid[], keys text[]) returns text language plpgsql as $$
 declare
@@ -28,19 +38,14 @@ begin
     end if;
     if exists (
         select from unnest(key_ledgers, keys) as wanted(ledger_id, idempotency_key)
-        where (select true from public.journal_entries entry
-               where entry.ledger_id = wanted.ledger_id and entry.idempotency_key = wanted.idempotency_key)
-           or (select true from public.refusals refusal
-               where refusal.ledger_id = wanted.ledger_id and refusal.idempotency_key = wanted.idempotency_key)
-           or (select true from public.answers answer
-               where answer.ledger_id = wanted.ledger_id and answer.idempotency_key = wanted.idempotency_key)
+        where {KEY_IS_USED}
     ) then
         return 'used';
     end if;
     return 'held';
 end
 $$
-"""
+"""  # noqa: S608 - made of constants only
 
 HOLD_ARGUMENTS = ("text", "uuid[]", "uuid[]", "xid[]", "uuid[]", "text[]")
 HOLD_SIGNATURE = f"zerosum_hold_accounts({', '.join(HOLD_ARGUMENTS)})"

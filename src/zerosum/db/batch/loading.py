@@ -6,7 +6,7 @@ Each statement looks up what it wants by ledger and key: row-level security lets
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.batch.record_sets import RecordSet
+from zerosum.db.batch.holding import KEY_IS_USED
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Side
@@ -45,16 +45,11 @@ from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
 join accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
 """
 
-FIND_USED_KEYS = """
+FIND_USED_KEYS = f"""
 select wanted.place
 from unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
-where (select true from journal_entries entry
-       where entry.ledger_id = wanted.ledger_id and entry.idempotency_key = wanted.idempotency_key)
-   or (select true from refusals refusal
-       where refusal.ledger_id = wanted.ledger_id and refusal.idempotency_key = wanted.idempotency_key)
-   or (select true from answers answer
-       where answer.ledger_id = wanted.ledger_id and answer.idempotency_key = wanted.idempotency_key)
-"""
+where {KEY_IS_USED}
+"""  # noqa: S608 - made of constants only
 
 # Run only for keys that were found, which is rare. What was carried out wins over a refusal that raced it.
 DESCRIBE_USED_KEYS = """
@@ -95,9 +90,8 @@ class UsedKey:
 class Loader:
     """`is_locking` as for deciding; otherwise as for a dry run, which writes nothing and keeps nobody waiting."""
 
-    def __init__(self, fetch: Fetch, record_sets: Mapping[str, RecordSet], *, is_locking: bool) -> None:
+    def __init__(self, fetch: Fetch, *, is_locking: bool) -> None:
         self._fetch = fetch
-        self._record_sets = record_sets
         self._is_locking = is_locking
 
     async def accounts(self, wanted: Collection[AccountKey], *, skip_locked: bool = False) -> list[AccountState]:
@@ -129,7 +123,7 @@ class Loader:
             by_kind.setdefault(key.kind, []).append(key)
         found: dict[RecordKey, Any] = {}
         for kind in sorted(by_kind):
-            keys, record_set = by_kind[kind], self._record_sets[kind]
+            keys, record_set = by_kind[kind], RECORD_SETS[kind]
             statement = record_set.find_statement(locked=self._is_locking)
             rows = await self._fetch(statement, [key.ledger_id for key in keys], [key.id for key in keys])
             found |= {keys[row[0] - 1]: record_set.read(row[1:]) for row in rows}
@@ -142,7 +136,7 @@ def unlocked_loader(connection: AsyncConnection) -> Loader:
     async def fetch(statement: str, *arguments: Any) -> Sequence[Any]:
         return (await connection.exec_driver_sql(statement, arguments)).all()
 
-    return Loader(fetch, RECORD_SETS, is_locking=False)
+    return Loader(fetch, is_locking=False)
 
 
 def _used_key(row: Sequence[Any]) -> UsedKey:

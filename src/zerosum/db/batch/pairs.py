@@ -14,6 +14,20 @@ from typing import Any
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import render_amount
 
+# What the columns are called and which type they have, in the order in which they are sent.
+ENTRY_COLUMNS = {
+    "ledger_id": "uuid",
+    "id": "uuid",
+    "effective_at": "timestamptz",
+    "idempotency_key": "text",
+    "fingerprint": "bytea",
+    "resource_type": "text",
+    "resource_id": "text",
+    "reason": "text",
+    "actor": "text",
+    "reverses": "uuid",
+    "metadata": "jsonb",
+}
 PAIR_COLUMNS = {
     "debit_id": "uuid",
     "debit_version": "bigint",
@@ -44,19 +58,24 @@ def are_pairs(outcomes: Sequence[Posted]) -> bool:
     return True
 
 
-def pair_clauses(entry_columns: dict[str, str], numbers: count[int], condition: str = "") -> list[str]:
+def entries_clause(source: str) -> str:
     """`$1` is the moment of posting."""
-    columns = entry_columns | PAIR_COLUMNS
+    return f"""new_entries as (
+        insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
+                                     resource_type, resource_id, reason, actor, reverses, metadata)
+        select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint,
+               resource_type, resource_id, reason, actor, reverses, metadata
+        from {source}
+    )"""  # noqa: S608 - made of constants only
+
+
+def pair_clauses(numbers: count[int], condition: str = "") -> list[str]:
+    """`$1` is the moment of posting."""
+    columns = ENTRY_COLUMNS | PAIR_COLUMNS
     arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in columns.values())
     return [
         f"pair as materialized (select * from unnest({arrays}) as pair({', '.join(columns)}){condition})",  # noqa: S608
-        """new_entries as (
-            insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
-                                         resource_type, resource_id, reason, actor, reverses, metadata)
-            select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint,
-                   resource_type, resource_id, reason, actor, reverses, metadata
-            from pair
-        )""",
+        entries_clause("pair"),
         """new_postings as (
             insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place,
                                   side, layer, releases, currency, amount, balance_after, held_after, hash)

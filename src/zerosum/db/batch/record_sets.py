@@ -48,15 +48,24 @@ class RecordSet:
     """Whether it has rows of its own: the others are written as a part of something else, whose lock is theirs."""
 
     def find_statement(self, *, locked: bool) -> str:
-        """In the order of their keys, so that no two batches wait for each other crosswise."""
+        """In the order of their keys, so that no two batches wait for each other crosswise.
+
+        Each by its key, whatever statistics say: the limit keeps the planner from walking the table in key order.
+        """
         key = self.columns[0]
-        lock = " for no key update of found" if locked and self.is_stored else ""
+        lock = " for no key update" if locked and self.is_stored else ""
+        names = ", ".join(column.name for column in self.columns)
         return f"""
             select wanted.place, found.ledger_id, {", ".join(column.read for column in self.columns)}
-            from unnest($1::uuid[], $2::{key.type}[]) with ordinality as wanted(ledger_id, id, place)
-            join {self.table} found
-              on found.ledger_id = wanted.ledger_id and found.{key.name} = wanted.id{_cast(key)}
-            order by found.ledger_id, found.{key.name}{lock}
+            from (
+                select ledger_id, id{_cast(key)} as id, place
+                from unnest($1::uuid[], $2::{key.type}[]) with ordinality as wanted(ledger_id, id, place)
+                order by 1, 2
+            ) as wanted
+            cross join lateral (
+                select ledger_id, {names} from {self.table}
+                where ledger_id = wanted.ledger_id and {key.name} = wanted.id limit 1{lock}
+            ) as found
         """  # noqa: S608 - made of constants only
 
     def insert_clause(self, numbers: Iterator[int], condition: str = "") -> str:

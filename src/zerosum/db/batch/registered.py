@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
 from zerosum.db.batch.record_sets import Column, RecordSet
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
+from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
 from zerosum.domain.ledger.reverse import REVERSAL
 from zerosum.domain.money import Currency, Money, render_amount
 from zerosum.domain.payments.clients import (
+    CLIENT_CHARGEBACK,
     CLIENT_TRANSACTION,
     ClientTransaction,
     ClientTransactionStatus,
@@ -88,6 +91,26 @@ CLIENT_TRANSACTIONS = RecordSet(
     read=_client_transaction,
 )
 
+CLIENT_CHARGEBACKS = RecordSet(
+    kind=CLIENT_CHARGEBACK,
+    table="(select ledger_id, client, tx from client_transactions where status = 'charged_back')",
+    columns=(Column("client", "text", cast="int"), Column("tx", "text", cast="bigint")),
+    changing=(),
+    read=lambda row: int(row[2]),
+    is_stored=False,
+)
+"""Charging a client back locks its account, whose lock is theirs."""
+
+ACCOUNT_CODES = RecordSet(
+    kind=ACCOUNT_CODE,
+    table="accounts",
+    columns=(Column("code", "text"), Column("id", "uuid")),
+    changing=(),
+    read=lambda row: row[2],
+    is_stored=False,
+)
+"""Written as a part of the account. Two that open one code at once meet in its unique index."""
+
 REVERSALS = RecordSet(
     kind=REVERSAL,
     table="journal_entries",
@@ -99,5 +122,14 @@ REVERSALS = RecordSet(
 """Written as a part of the reversing entry, and never changed: its accounts' locks are its lock."""
 
 RECORD_SETS: Mapping[str, RecordSet] = {
-    record_set.kind: record_set for record_set in (PAYMENTS, CLIENT_TRANSACTIONS, REVERSALS)
+    record_set.kind: record_set
+    for record_set in (
+        PAYMENTS,
+        CLIENT_TRANSACTIONS,
+        CLIENT_CHARGEBACKS,
+        ACCOUNTS,
+        ACCOUNT_CODES,
+        AUDIT_RECORDS,
+        REVERSALS,
+    )
 }

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS
 from zerosum.db.batch.loading import Fetch, Key
-from zerosum.db.batch.pairs import are_pairs, pair_clauses, pair_row
+from zerosum.db.batch.pairs import ENTRY_COLUMNS, are_pairs, entries_clause, pair_clauses, pair_row
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account import AccountState, Layer, Side
@@ -26,20 +26,6 @@ from zerosum.domain.ledger.outcome import Event, Posted
 from zerosum.domain.ledger.records import ChangedRecords, RecordKey
 from zerosum.domain.money import render_amount
 
-# What the columns are called and which type they have, in the order in which they are sent.
-ENTRY_COLUMNS = {
-    "ledger_id": "uuid",
-    "id": "uuid",
-    "effective_at": "timestamptz",
-    "idempotency_key": "text",
-    "fingerprint": "bytea",
-    "resource_type": "text",
-    "resource_id": "text",
-    "reason": "text",
-    "actor": "text",
-    "reverses": "uuid",
-    "metadata": "jsonb",
-}
 POSTING_COLUMNS = {
     "ledger_id": "uuid",
     "account_id": "uuid",
@@ -96,6 +82,8 @@ class NewRows:
     posted: list[Posted] = field(default_factory=list)
     answers: list[AnswerRow] = field(default_factory=list)
     refusals: list[RefusalRow] = field(default_factory=list)
+    actors: dict[UUID, set[str]] = field(default_factory=dict)
+    """Who has made or changed the settings of an account, by account."""
 
 
 @dataclass(slots=True)
@@ -135,7 +123,7 @@ def write_statement(kinds: tuple[str, ...], *, of_pairs: bool) -> str:
     It gives the transaction's number, by which the rows it has changed are known again.
     """
     numbers = count(2)
-    clauses = pair_clauses(ENTRY_COLUMNS, numbers) if of_pairs else _general_clauses(numbers)
+    clauses = pair_clauses(numbers) if of_pairs else _general_clauses(numbers)
     clauses += [f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers)})" for kind in kinds]
     return f"with {', '.join(clauses)} select pg_current_xact_id()::xid"
 
@@ -151,7 +139,7 @@ def post_statement(kinds: tuple[str, ...]) -> str:
     is_held = f" where (select told from held) = '{HELD}'"  # noqa: S608 - made of constants only
     clauses = [
         f"held as materialized (select zerosum_hold_accounts({hold}) as told)",
-        *pair_clauses(ENTRY_COLUMNS, numbers, is_held),
+        *pair_clauses(numbers, is_held),
         *(f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers, is_held)})" for kind in kinds),
     ]
     return f"with {', '.join(clauses)} select told, pg_current_xact_id_if_assigned()::xid from held"  # noqa: S608
@@ -159,13 +147,7 @@ def post_statement(kinds: tuple[str, ...]) -> str:
 
 def _general_clauses(numbers: count[int]) -> list[str]:
     return [
-        f"""new_entries as (
-            insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
-                                         resource_type, resource_id, reason, actor, reverses, metadata)
-            select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint,
-                   resource_type, resource_id, reason, actor, reverses, metadata
-            from {_rows("entry", ENTRY_COLUMNS, numbers)}
-        )""",  # noqa: S608 - made of constants only
+        entries_clause(_rows("entry", ENTRY_COLUMNS, numbers)),
         f"""new_postings as (
             insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place,
                                   side, layer, releases, hold_id, currency, amount, balance_after, held_after, hash)
@@ -216,6 +198,10 @@ where account.ledger_id = changed.ledger_id and account.id = changed.id
 """
 
 
+NAME_ACTORS = "select set_config('zerosum.actors', $1, true)"
+"""For the trigger that keeps the histories of accounts (`guards.py`)."""
+
+
 async def write_batch(
     fetch: Fetch, rows: NewRows, changes: AccountChanges, records: ChangedRecords, posted_at: datetime
 ) -> int | None:
@@ -224,6 +210,8 @@ async def write_batch(
     Gives the number of the transaction where entries were written. One order for everybody (by key, by id): two
     batches that share keys must not wait for each other crosswise on a unique index.
     """
+    if rows.actors:
+        await fetch(NAME_ACTORS, json.dumps({str(id_): ", ".join(sorted(names)) for id_, names in rows.actors.items()}))
     if changes.overdrawn:
         ids = [account.ledger_id for account in changes.overdrawn], [account.id for account in changes.overdrawn]
         await fetch(LET_OVERDRAW, *ids)
@@ -235,10 +223,8 @@ async def write_batch(
         rows.posted.sort(key=_order)
         of_pairs = bool(rows.posted) and are_pairs(rows.posted)
         arguments = _pair_columns(rows.posted) if of_pairs else _columns(rows.posted)
-        for kind in sorted(made):
-            arguments += RECORD_SETS[kind].inserted(*_sorted(made[kind]))
         statement = write_statement(tuple(sorted(made)), of_pairs=of_pairs)
-        number = (await fetch(statement, posted_at, *arguments))[0][0]
+        number = (await fetch(statement, posted_at, *arguments, *_record_columns(made)))[0][0]
     for kind in sorted(updated):
         await fetch(RECORD_SETS[kind].update_statement(), *RECORD_SETS[kind].updated(*_sorted(updated[kind])))
     if rows.answers:
@@ -250,22 +236,24 @@ async def write_batch(
     return number
 
 
-def can_post_in_one(rows: NewRows, changes: AccountChanges, records: ChangedRecords) -> bool:
-    """Whether this is all that `post_pairs` writes: plain pairs and new records."""
-    return (
-        not (rows.refusals or rows.answers or changes.settings or changes.overdrawn)
-        and bool(rows.posted)
-        and are_pairs(rows.posted)
-        and not _stored(records)[1]
-    )
-
-
 def post_pairs(
-    rows: NewRows, accounts: Sequence[AccountState], keys: Sequence[Key], records: ChangedRecords, posted_at: datetime
-) -> tuple[str, list[Any]]:
-    """The statement and its arguments. `accounts` with the row versions at which they must be; `keys` must be free."""
+    rows: NewRows,
+    changes: AccountChanges,
+    records: ChangedRecords,
+    accounts: Sequence[AccountState],
+    keys: Sequence[Key],
+    posted_at: datetime,
+) -> tuple[str, list[Any]] | None:
+    """The statement and its arguments; None where there is more to write than plain pairs and new records.
+
+    `accounts` with the row versions at which they must be; `keys` must be free.
+    """
+    made, updated = _stored(records)
+    if rows.refusals or rows.answers or rows.actors or changes.settings or changes.overdrawn or updated:
+        return None
+    if not rows.posted or not are_pairs(rows.posted):
+        return None
     rows.posted.sort(key=_order)
-    made, _ = _stored(records)
     ledgers = ",".join({str(account.ledger_id) for account in accounts})
     arguments: list[Any] = [
         posted_at,
@@ -276,9 +264,8 @@ def post_pairs(
         [ledger for ledger, _ in keys],
         [key for _, key in keys],
         *_pair_columns(rows.posted),
+        *_record_columns(made),
     ]
-    for kind in sorted(made):
-        arguments += RECORD_SETS[kind].inserted(*_sorted(made[kind]))
     return post_statement(tuple(sorted(made))), arguments
 
 
@@ -302,6 +289,11 @@ def _stored(records: ChangedRecords) -> tuple[ByKind, ByKind]:
 def _sorted(records: Mapping[RecordKey, Any]) -> tuple[list[RecordKey], list[Any]]:
     keys = sorted(records, key=lambda key: str(key.id))
     return keys, [records[key] for key in keys]
+
+
+def _record_columns(made: ByKind) -> list[Sequence[Any]]:
+    """Of new records, in the order in which the statement names their kinds."""
+    return [column for kind in sorted(made) for column in RECORD_SETS[kind].inserted(*_sorted(made[kind]))]
 
 
 def _pair_columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:

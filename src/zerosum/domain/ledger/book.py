@@ -183,9 +183,9 @@ class Book:
             metadata=command.metadata,
         )
         digest = entry_digest(posted)
-        posted.postings = tuple([self._write(posting, place, digest) for place, posting in enumerate(entry.postings)])
-        for posting in entry.postings:
-            self.accounts[posting.account_id].last_posted_at = posted_at
+        posted.postings = tuple(
+            [self._write(posting, place, digest, posted_at) for place, posting in enumerate(entry.postings)]
+        )
         self._settle_overdrawn(entry)
         return posted
 
@@ -245,8 +245,9 @@ class Book:
                 return False
         return True
 
-    def _write(self, posting: Posting, place: int, digest: bytes) -> PostedPosting:
+    def _write(self, posting: Posting, place: int, digest: bytes, posted_at: datetime) -> PostedPosting:
         account = self._take(posting)
+        account.last_posted_at = posted_at
         balance, held = account.posted, account.held
         account.head = posting_hash(
             account.head,

@@ -88,7 +88,7 @@ class JournalEntry:
             raise ValidationFailed(
                 f"A journal entry has {POSTINGS_MIN} to {POSTINGS_MAX} postings.", pointer="/postings"
             )
-        if _is_plain_pair(self.postings):
+        if _balances_at_sight(self.postings):
             return
         for (currency, layer, _), difference in differences(self.postings).items():
             if difference:
@@ -125,7 +125,7 @@ class JournalEntry:
             raise ValidationFailed("The time lies before 1970-01-01T00:00:00Z.", pointer="/effective_at")
 
 
-def _is_plain_pair(postings: tuple[Posting, ...]) -> bool:
+def _balances_at_sight(postings: tuple[Posting, ...]) -> bool:
     """Whether it is one debit and one credit of the same money: nearly every entry is, and needs no sums."""
     if len(postings) != POSTINGS_MIN:
         return False

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from zerosum.domain.audit import AuditRecord
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.entry import PostedEntry
 
 
@@ -52,6 +53,10 @@ class Posted:
     events: tuple[Event, ...]
     resource: Any = None
     remembered: Remembered | None = None
+    changed_account: AccountId | None = None
+    """Whose settings were made or changed: its history names the command's actor."""
+    told: tuple[AuditRecord, ...] = ()
+    """What the security log tells of it, which is among those records."""
 
     @property
     def entry(self) -> PostedEntry:

@@ -26,7 +26,9 @@ from zerosum.domain.errors import (
 )
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId
-from zerosum.domain.ledger.account import AccountStatus
+from zerosum.domain.ledger.account import Account, AccountStatus
+from zerosum.domain.ledger.account_commands import ACCOUNT
+from zerosum.domain.ledger.account_content import account_facts
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted
@@ -76,11 +78,16 @@ class ClientCommand(LedgerCommand):
         entry, after = self._ruling(book)
         posted = book.post(entry, self, posted_at, ResourceType.CLIENT_TRANSACTION, str(self.tx))
         self._write(book, after)
-        events = [Event(self.id, _EVENTS[after.status], ResourceType.CLIENT_TRANSACTION)]
-        if after.status is ClientTransactionStatus.CHARGED_BACK:
-            frozen = EventType.ACCOUNT_FROZEN
-            events.append(Event(self.further_id(1), frozen, ResourceType.ACCOUNT, self.client_id))
-        return Posted(self.ledger_id, (posted,), tuple(events), after)
+        event = Event(self.id, _EVENTS[after.status], ResourceType.CLIENT_TRANSACTION)
+        if after.status is not ClientTransactionStatus.CHARGED_BACK:
+            return Posted(self.ledger_id, (posted,), (event,), after)
+        return Posted(self.ledger_id, (posted,), (event, self._locked(book)), after, changed_account=self.client_id)
+
+    def _locked(self, book: Book) -> Event:
+        account: Account | None = book.records.get(RecordKey(self.ledger_id, ACCOUNT, self.client_id))
+        state = book.accounts[self.client_id]
+        facts = None if account is None else account_facts(replace(account, state=state))
+        return Event(self.further_id(1), EventType.ACCOUNT_FROZEN, ResourceType.ACCOUNT, self.client_id, facts)
 
     def carry_out(self, book: Book) -> None:
         """`decide` for a book that nobody keeps: no id, no time, no hash. Raises the first objection."""
@@ -204,6 +211,10 @@ class ClientChargeback(_AboutDeposit):
     """Locks the client. By default it is carried out even where the client ends up owing us."""
 
     refuse_negative_total: bool = False
+
+    def needs(self) -> tuple[RecordKey, ...]:
+        """The account too: the event of its freezing tells what is said about it."""
+        return (self.record_key, RecordKey(self.ledger_id, ACCOUNT, self.client_id))
 
     def _ruling(self, book: Book) -> tuple[JournalEntry, ClientTransaction]:
         deposit = self._disputed_deposit(book)

@@ -16,6 +16,9 @@ from zerosum.domain.money import Currency, Money
 CLIENT_TRANSACTION = "client_transaction"
 """Of which kind they are among the records; each is known by its tx id, as text."""
 
+CLIENT_CHARGEBACK = "client_chargeback"
+"""The kind of record that tells by which tx a client was charged back, known by its number, as text."""
+
 CLIENT_MAX = 65_535
 TX_MAX = 4_294_967_295
 CLIENT_CURRENCY = Currency("XTS", 4, "Client money")

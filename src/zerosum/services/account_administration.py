@@ -1,0 +1,176 @@
+"""Use cases that open and change accounts: commands that go through the committer, like payments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+from zerosum.db.batch import unlocked_loader
+from zerosum.db.engine import Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.domain.errors import DomainError, IdempotencyKeyReused, QuotaExceeded
+from zerosum.domain.identifiers import AccountId
+from zerosum.domain.ledger import account_commands as commands
+from zerosum.domain.ledger.account import Account
+from zerosum.domain.ledger.account_commands import UNCHANGED as UNCHANGED  # what a change leaves alone
+from zerosum.domain.ledger.account_commands import AccountCommand
+from zerosum.domain.ledger.account_content import account_of_content
+from zerosum.domain.ledger.outcome import Posted, Refused
+from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.money import parse_signed_amount
+from zerosum.domain.payments.clients import CLIENT_CHARGEBACK, CLIENT_CODE_PATTERN
+from zerosum.services.account_directory import AccountDirectory, parse_account_reference
+from zerosum.services.accounts import Accounts, OpenAccount
+from zerosum.services.audit import log_record
+from zerosum.services.caller import Caller
+from zerosum.services.committer import Committer
+from zerosum.services.currencies import Currencies
+from zerosum.services.desk import Done
+from zerosum.services.fingerprint import fingerprint
+
+_CLIENT_CODE = re.compile(CLIENT_CODE_PATTERN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAccount:
+    """Limits are in their wire form."""
+
+    account: str
+    name: str | None = field(default=UNCHANGED)
+    min_available: str | None = field(default=UNCHANGED)
+    max_available: str | None = field(default=UNCHANGED)
+    metadata: Mapping[str, str] = field(default=UNCHANGED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeAccount:
+    account: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfreezeAccount:
+    """`reopen` says that a client who was locked by a chargeback is meant to be opened again."""
+
+    account: str
+    reason: str | None = None
+    reopen: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseAccount:
+    account: str
+    reason: str | None = None
+
+
+AccountOrder = OpenAccount | ChangeAccount | FreezeAccount | UnfreezeAccount | CloseAccount
+
+
+class AccountAdministration:
+    """Each order may bear a key, under which its answer is kept as it was given; without one it is kept nowhere."""
+
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        accounts: Accounts,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._committer = committer
+        self._accounts = accounts
+        self._directory = directory
+        self._currencies = currencies
+        self._now = now
+
+    async def carry_out(self, caller: Caller, order: AccountOrder, key: str | None = None) -> Done[Account]:
+        """Raises the refusal, IdempotencyKeyReused, and what the committer raises."""
+        try:
+            command = await self._command(caller, order, key)
+        except DomainError as refusal:
+            raise (await self._refusal(caller, key, refusal)) from None
+        answer = await self._committer.carry_out(command)
+        if isinstance(answer, Refused):
+            answer.refusal.is_replay = answer.is_replay
+            raise answer.refusal
+        if isinstance(answer, Posted):
+            account: Account = answer.resource
+            if isinstance(command, commands.OpenAccount):
+                self._directory.remember(caller.ledger_id, account)
+            for record in answer.told:
+                log_record(record)
+            return Done(account)
+        if answer.content is None:
+            raise IdempotencyKeyReused("The key was used before, for another request.")
+        return Done(account_of_content(caller.ledger_id, answer.content), is_replay=True)
+
+    async def _refusal(self, caller: Caller, key: str | None, refusal: DomainError) -> DomainError:
+        """A key is looked at before what a request asks: one that was used before was used for something else."""
+        if key is None or not await self._is_used(caller, key):
+            return refusal
+        return IdempotencyKeyReused("The key was used before, for another request.")
+
+    async def _is_used(self, caller: Caller, key: str) -> bool:
+        async with self._database.work(caller.ledger_id) as connection:
+            return bool(await unlocked_loader(connection).used_keys([(caller.ledger_id, key)]))
+
+    async def _command(self, caller: Caller, order: AccountOrder, key: str | None) -> AccountCommand:
+        id_ = new_uuid()
+        carried: dict[str, Any] = {
+            "id": id_,
+            "ledger_id": caller.ledger_id,
+            "idempotency_key": key or f"none-{id_}",
+            "is_remembered": key is not None,
+            "fingerprint": order_fingerprint(order),
+            "actor": caller.actor,
+            "address": caller.address,
+            "request_id": caller.request_id,
+        }
+        if isinstance(order, OpenAccount):
+            return await self._opening(caller, order, key, carried)
+        parse_account_reference(order.account)
+        name = await self._directory.get(caller.ledger_id, order.account)
+        carried["account_id"] = name.id
+        if isinstance(order, ChangeAccount):
+            return await self._changing(caller, order, name.currency, carried)
+        carried["reason"] = order.reason
+        if isinstance(order, FreezeAccount):
+            return commands.FreezeAccount(**carried)
+        if isinstance(order, CloseAccount):
+            return commands.CloseAccount(**carried)
+        client = name.code.partition(":")[2] if _CLIENT_CODE.match(name.code) else None
+        chargeback = None if client is None else RecordKey(caller.ledger_id, CLIENT_CHARGEBACK, client)
+        return commands.UnfreezeAccount(**carried, chargeback=chargeback, reopens=order.reopen)
+
+    async def _opening(
+        self, caller: Caller, order: OpenAccount, key: str | None, carried: dict[str, Any]
+    ) -> commands.OpenAccount:
+        account = await self._accounts.requested(caller, order)
+        try:
+            await self._accounts.check_quota(caller.ledger_id, 1)
+        except QuotaExceeded:
+            if key is None or not await self._is_used(caller, key):
+                raise  # What was opened under this key before counts in the quota already.
+        opened = AccountId(account.state.id)
+        return commands.OpenAccount(**{**carried, "id": opened}, account_id=opened, account=account)
+
+    async def _changing(
+        self, caller: Caller, order: ChangeAccount, currency_code: str, carried: dict[str, Any]
+    ) -> commands.ChangeAccount:
+        currency = await self._currencies.get(caller.ledger_id, currency_code)
+        limits: dict[str, Any] = {
+            name: text if text is None or text is UNCHANGED else parse_signed_amount(text, currency, pointer=f"/{name}")
+            for name, text in (("min_available", order.min_available), ("max_available", order.max_available))
+        }
+        return commands.ChangeAccount(**carried, **limits, name=order.name, new_metadata=order.metadata)
+
+
+def order_fingerprint(order: AccountOrder) -> bytes:
+    """Over every member that is given: null is another wish than a member that is not there."""
+    given = {one.name: [getattr(order, one.name)] for one in fields(order) if getattr(order, one.name) is not UNCHANGED}
+    return fingerprint(type(order).__name__, given)

@@ -1,0 +1,180 @@
+"""What somebody with every right may do to the books past the service, and the breaks that must be found by it.
+
+Of each break the whole text is expected, so that a check that is switched off is missed though another one speaks.
+"""
+
+from __future__ import annotations
+
+PAID = "(select id from payments where ledger_id = $1 and reference = 'invoice 7')"
+ALICE = "ledger_id = $1 and code = 'alice'"
+
+TAMPERINGS = {
+    # Payments.
+    "an amount of a payment": f"update payments set amount = amount + 1 where id = {PAID}",
+    "a payer": "update payments set payer_id = (select id from accounts where ledger_id = $1 and code = 'gone') "
+    f"where ledger_id = $1 and id = {PAID}",
+    "payer and payee turned round": f"update payments set payer_id = payee_id, payee_id = payer_id where id = {PAID}",
+    "a type of a payment": f"update payments set type = 'deposit' where id = {PAID}",
+    "a status of a payment": f"update payments set status = 'refunded' where id = {PAID}",
+    "a currency of a payment": f"update payments set currency = 'EUR' where id = {PAID}",
+    "a reference": f"update payments set reference = 'invoice 8' where id = {PAID}",
+    "a reference taken away": f"update payments set reference = null where id = {PAID}",
+    "a description": f"update payments set description = 'a gift' where id = {PAID}",
+    "a processor": f"update payments set processor = 'acquirer' where id = {PAID}",
+    "a payment deleted": f"delete from payments where id = {PAID}",
+    "a payment inserted": f"insert into payments select ledger_id, gen_random_uuid(), type, status, currency, amount, "
+    f"payer_id, payee_id, processor, reference, description from payments where id = {PAID}",
+    "a payment put on another entry": "insert into payments select ledger_id, (select id from journal_entries "
+    "where ledger_id = $1 and reason = 'fees' limit 1), type, status, currency, amount, payer_id, payee_id, processor, "
+    f"null, null from payments where id = {PAID}",
+    # Accounts.
+    "codes swapped": "update accounts set code = 'x' where ledger_id = $1 and code = 'alice';"
+    "update accounts set code = 'alice' where ledger_id = $1 and code = 'bob';"
+    "update accounts set code = 'bob' where ledger_id = $1 and code = 'x'",
+    "a name": f"update accounts set name = 'Mallory' where {ALICE}",
+    "a type": "update accounts set type = 'equity' where ledger_id = $1 and code = 'alice'",
+    "a currency": f"update accounts set currency = 'EUR' where {ALICE}",
+    "a currency of an account with nothing in it": "update accounts set currency = 'EUR' where ledger_id = $1 "
+    "and code = 'never-used'",
+    "a floor": f"update accounts set min_available = -1000 where {ALICE}",
+    "a floor taken away": f"update accounts set min_available = null where {ALICE}",
+    "a ceiling": f"update accounts set max_available = 5000 where {ALICE}",
+    "a status": "update accounts set status = 'open' where ledger_id = $1 and code = 'clients:2'",
+    "a status of a closed account": "update accounts set status = 'open' where ledger_id = $1 and code = 'gone'",
+    "the right to overdraw": f"update accounts set overdrawn = true where {ALICE}",
+    "the metadata of an account": 'update accounts set metadata = \'{"vip": "yes"}\' where ledger_id = $1 '
+    "and code = 'alice'",
+    "an account that was never used deleted": "delete from accounts where ledger_id = $1 and code = 'never-used'",
+    "an account inserted": "insert into accounts (ledger_id, id, version, code, currency, type, status, posted_debits, "
+    "posted_credits, held, head, created_at) select ledger_id, gen_random_uuid(), 0, 'new', currency, type, status, 0, "
+    "0, 0, head, created_at from accounts where ledger_id = $1 and code = 'never-used'",
+    "a held amount": "update accounts set held = 0 where ledger_id = $1 and code = 'clients:1'",
+    # The history of an account.
+    "an actor of the history": "update account_changes set actor = 'key_other' where ledger_id = $1 and revision = 2",
+    "the end of a history": "delete from account_changes where ledger_id = $1 and revision = 2 and status = 'frozen'",
+    "a whole history": "delete from account_changes where ledger_id = $1 and code = 'never-used'",
+    "a floor with its history": "with changed as (update account_changes set min_available = -1000 "
+    f"where ledger_id = $1 and code = 'alice') update accounts set min_available = -1000 where {ALICE}",
+    # Client transactions.
+    "a client": "update client_transactions set client = 2 where ledger_id = $1 and tx = 1",
+    "an amount of a client transaction": "update client_transactions set amount = amount + 1 where ledger_id = $1 "
+    "and tx = 1",
+    "a currency of a client transaction": "update client_transactions set currency = 'EUR' where ledger_id = $1 "
+    "and tx = 1",
+    "a type of a client transaction": "update client_transactions set type = 'withdrawal' where ledger_id = $1 "
+    "and tx = 1",
+    "a dispute forgotten": "update client_transactions set status = 'carried_out' where ledger_id = $1 and tx = 2",
+    "a resolve forgotten": "update client_transactions set status = 'disputed' where ledger_id = $1 and tx = 3",
+    "a dispute imagined": "update client_transactions set status = 'disputed' where ledger_id = $1 and tx = 1",
+    "an entry of a client transaction": "update client_transactions set entry_id = gen_random_uuid() "
+    "where ledger_id = $1 and tx = 1",
+    "a client transaction deleted": "delete from client_transactions where ledger_id = $1 and tx = 1",
+    "a client transaction inserted": "insert into client_transactions select ledger_id, 99, client, type, status, "
+    "currency, amount, gen_random_uuid() from client_transactions where ledger_id = $1 and tx = 1",
+    # Refusals.
+    "a refusal deleted": "delete from refusals where (ledger_id, idempotency_key) = "
+    "(select ledger_id, idempotency_key from refusals where ledger_id = $1 limit 1)",
+    "all refusals deleted": "delete from refusals where ledger_id = $1",
+    "a refusal changed": "update refusals set problem = '{}' where ledger_id = $1",
+    "a seal of refusals changed": "update refusal_seals set refusals = refusals - 1 where ledger_id = $1",
+    # Events.
+    "an event of a payment deleted": f"delete from events where id = {PAID}",
+    "an event of an entry deleted": "delete from events where ledger_id = $1 and type = 'journal_entry.posted'",
+    "an event of a client transaction deleted": "delete from events where ledger_id = $1 "
+    "and type = 'client_transaction.charged_back'",
+    "an event of an account deleted": "delete from events where ledger_id = $1 and type = 'account.closed'",
+    "an event of a locked client deleted": "delete from events where ledger_id = $1 and type = 'account.frozen' "
+    "and resource_id = (select id from accounts where ledger_id = $1 and code = 'clients:2')",
+    "an event changed": f"update events set type = 'payment.refunded' where id = {PAID}",
+    "an event inserted": "insert into events (ledger_id, id, created_at, type, resource_type) "
+    "values ($1, gen_random_uuid(), now(), 'payment.succeeded', 'payment')",
+    "an event of an account inserted": "insert into events (ledger_id, id, created_at, type, resource_type, "
+    "resource_id) select $1, gen_random_uuid(), now(), 'account.unfrozen', 'account', id from accounts "
+    "where ledger_id = $1 and code = 'alice'",
+    # Journal entries.
+    "an entry without postings": "insert into journal_entries select ledger_id, gen_random_uuid(), effective_at, "
+    "posted_at, 'no postings', fingerprint, 'journal_entry', null, reason, actor, null, null from journal_entries "
+    "where ledger_id = $1 limit 1",
+}
+
+FOUND = {
+    "an amount of a payment": {"the amount of the payment … is not what its journal entry says"},
+    "a payer": {"the payer of the payment … is not what its journal entry says"},
+    "payer and payee turned round": {"the payer of the payment … is not what its journal entry says"},
+    "a type of a payment": {"the type of the payment … is not what its journal entry says"},
+    "a status of a payment": {"the status of the payment … is not what its journal entry says"},
+    "a currency of a payment": {"the currency of the payment … is not what its journal entry says"},
+    "a reference": {"the payment … is not what was ordered: its journal entry has another fingerprint"},
+    "a reference taken away": {"the payment … is not what was ordered: its journal entry has another fingerprint"},
+    "a description": {"the payment … is not what was ordered: its journal entry has another fingerprint"},
+    "a processor": {"the processor of the payment … is not what its journal entry says"},
+    "a payment deleted": {"the payment … is missing, its journal entry is there"},
+    "a payment inserted": {"the payment … has no journal entry"},
+    "a payment put on another entry": {"the payment … has the journal entry of something else"},
+    "codes swapped": {
+        "the account's code is not what its history says",
+        "the payment … is not what was ordered: its journal entry has another fingerprint",
+    },
+    "a name": {"the account's name is not what its history says"},
+    "a type": {"the account's type is not what its history says"},
+    "a currency": {
+        "the account's currency is not what its history says",
+        "the posting is in another currency than its account",
+    },
+    "a currency of an account with nothing in it": {"the account's currency is not what its history says"},
+    "a floor": {"the account's min_available is not what its history says"},
+    "a floor taken away": {"the account's min_available is not what its history says"},
+    "a ceiling": {"the account's max_available is not what its history says"},
+    "a status": {"the account's status is not what its history says"},
+    "a status of a closed account": {"the account's status is not what its history says"},
+    "the right to overdraw": {"the account may go below its floor, though it does not lie there"},
+    "the metadata of an account": {"the account's metadata is not what its history says"},
+    "an account that was never used deleted": {"the account has a history and does not exist"},
+    "an account inserted": {"the account has no history", "the account's head is not the hash of its last posting"},
+    "a held amount": {"the account's stored balance is not the sum of its postings"},
+    "an actor of the history": {"revision 2 of the account's history does not follow from the one before"},
+    "the end of a history": {
+        "revision 2 of the account's history is missing",
+        "revision 3 of the account's history was never announced",
+        "the account's status is not what its history says",
+        "the event … tells of a change that is not recorded",
+    },
+    "a whole history": {"the account has no history", "the event … tells of a change that is not recorded"},
+    "a floor with its history": {
+        "revision 1 of the account's history does not follow from the one before",
+        "revision 2 of the account's history does not follow from the one before",
+        "revision 3 of the account's history does not follow from the one before",
+    },
+    "a client": {"the client of the client transaction 1 is not what its journal entry says"},
+    "an amount of a client transaction": {"the amount of the client transaction 1 is not what its journal entry says"},
+    "a currency of a client transaction": {
+        "the currency of the client transaction 1 is not what its journal entry says"
+    },
+    "a type of a client transaction": {"the type of the client transaction 1 is not what its journal entry says"},
+    "a dispute forgotten": {"the status of the client transaction 2 is not what its journal entries say"},
+    "a resolve forgotten": {"the status of the client transaction 3 is not what its journal entries say"},
+    "a dispute imagined": {"the status of the client transaction 1 is not what its journal entries say"},
+    "an entry of a client transaction": {
+        "the client transaction 1 has no journal entry",
+        "the entry of the client transaction 1 is not what its journal entry says",
+    },
+    "a client transaction deleted": {"the client transaction 1 is missing, its journal entry … is there"},
+    "a client transaction inserted": {"the client transaction 99 has no journal entry"},
+    "a refusal deleted": {"refusals were changed or taken away: 3 were sealed between … and …, there are 2"},
+    "all refusals deleted": {"refusals were changed or taken away: 3 were sealed between … and …, there are 0"},
+    "a refusal changed": {"refusals were changed or taken away: 3 were sealed between … and …, there are 3"},
+    "a seal of refusals changed": {
+        "refusals were changed or taken away: 2 were sealed between … and …, there are 3",
+        "the seal 1 of refusals does not follow from the one before",
+    },
+    "an event of a payment deleted": {"the journal entry … has no event"},
+    "an event of an entry deleted": {"the journal entry … has no event"},
+    "an event of a client transaction deleted": {"the journal entry … has no event"},
+    "an event of an account deleted": {"revision 2 of the account's history was never announced"},
+    "an event of a locked client deleted": {"revision 2 of the account's history was never announced"},
+    "an event changed": {"the events are not those that the journal entries make one expect"},
+    "an event inserted": {"the event … has no journal entry"},
+    "an event of an account inserted": {"the event … tells of a change that is not recorded"},
+    "an entry without postings": {"the journal entry … has no event", "the journal entry … has no postings"},
+}
+"""By tampering. Ids and times are written as …"""

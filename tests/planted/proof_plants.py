@@ -1,0 +1,245 @@
+"""The bugs in what proves the books, in what judges an entry, and in what tells of an instant."""
+
+from __future__ import annotations
+
+from tests.planted.plant import in_database, plant
+
+LANE = "src/zerosum/services/lane.py"
+CHAINS = "src/zerosum/services/proof_of_chains.py"
+CHECKPOINTS = ("src/zerosum/db/checkpoint_functions.py", "alembic/versions/0011_checkpoints.py")
+GUARD = ("src/zerosum/db/guards.py", "alembic/versions/0009_commands.py")
+TOTALS = "tests/db/test_totals_at.py::"
+
+VERIFY = "verify looks away"
+PROVED = "tests/api/test_verify.py::test_what_was_changed_past_the_service_is_found"
+ENTRIES_PROOF = "src/zerosum/services/proof_of_entries.py"
+HISTORIES_PROOF = "src/zerosum/services/proof_of_histories.py"
+EVENTS_PROOF = "src/zerosum/services/proof_of_events.py"
+HEADS = "src/zerosum/services/exported_heads.py"
+AUDIT = "tests/services/test_self_audit.py::"
+VERIFY_PLANTS = (
+    plant(
+        "a payment may have another amount than its entry",
+        VERIFY,
+        ENTRIES_PROOF,
+        '"amount": Decimal(row.payment_amount) == Decimal(row.amount) and row.lines == 2,',
+        '"amount": row.lines == 2,',
+        PROVED,
+    ),
+    plant(
+        "a payment may be another than was ordered",
+        VERIFY,
+        ENTRIES_PROOF,
+        "if not is_payment_of(row, payer_code, payee_code):",
+        "if False:",
+        PROVED,
+    ),
+    plant(
+        "a payment may stand on no entry",
+        VERIFY,
+        ENTRIES_PROOF,
+        "for row in orphans:",
+        "for row in orphans[:0]:",
+        PROVED,
+    ),
+    plant(
+        "codes may be swapped",
+        VERIFY,
+        HISTORIES_PROOF,
+        "for name in _CONTENT: if not _is_same",
+        "for name in _CONTENT[1:]:\n            if not _is_same",
+        PROVED,
+    ),
+    plant(
+        "limits may be changed",
+        VERIFY,
+        HISTORIES_PROOF,
+        "return Decimal(one) == Decimal(other)",
+        "return True",
+        PROVED,
+    ),
+    plant(
+        "a history may be written anew",
+        VERIFY,
+        HISTORIES_PROOF,
+        "elif _link(self.head, row) != row.hash:",
+        "elif False:",
+        PROVED,
+    ),
+    plant(
+        "who may be overdrawn is not looked at",
+        VERIFY,
+        CHAINS,
+        "if account.overdrawn and not is_below:",
+        "if False:",
+        PROVED,
+    ),
+    plant(
+        "a client transaction may have another amount than its entry",
+        VERIFY,
+        ENTRIES_PROOF,
+        '"amount": Decimal(made.amount) == Decimal(row.amount),',
+        "",
+        PROVED,
+    ),
+    plant(
+        "a dispute may be forgotten",
+        VERIFY,
+        "src/zerosum/services/proof_of_accounts.py",
+        "for tx in sorted(found[client].items() ^ walk.client_transactions.items()):",
+        "for tx in sorted(found[client].items() - walk.client_transactions.items()):",
+        PROVED,
+    ),
+    plant(
+        "a refusal may be gone",
+        VERIFY,
+        "src/zerosum/services/refusal_seals.py",
+        "if found != (seal.refusals, seal.digest):",
+        "if found[0] > seal.refusals:",
+        PROVED,
+    ),
+    plant(
+        "an event of an entry may be gone",
+        VERIFY,
+        EVENTS_PROOF,
+        "if self._found != self._expected:",
+        "if False:",
+        PROVED,
+    ),
+    plant(
+        "an event of an account may be gone",
+        VERIFY,
+        HISTORIES_PROOF,
+        'if row.origin == "set" and self._event(row) not in row.events:',
+        "if False:",
+        PROVED,
+    ),
+    plant(
+        "a tail may be cut off",
+        VERIFY,
+        HEADS,
+        "elif version > 0 and (row.head is None or row.head.hex() != head):",
+        "elif row.head is not None and row.head.hex() != head:",
+        f"{AUDIT}test_a_tail_that_was_cut_off_is_found_by_heads_of_before",
+    ),
+    plant(
+        "a history may be other than its exported head",
+        VERIFY,
+        HEADS,
+        "if revision > 0 and (row.hash is None or row.hash.hex() != digest):",
+        "if revision > 0 and row.hash is None:",
+        f"{AUDIT}test_a_history_that_was_written_anew_is_found_by_heads_of_before",
+    ),
+)
+
+JUDGED = "what the books hold an entry to"
+CHAIN = "tests/domain/test_chain.py::"
+BOOK = "tests/domain/test_book.py::"
+BOOK_FILE = "src/zerosum/domain/ledger/book.py"
+POSTING_GUARD = "tests/db/test_posting_guard.py::"
+JUDGED_PLANTS = (
+    plant(
+        "the hold of a posting is not hashed",
+        JUDGED,
+        "src/zerosum/domain/ledger/chain.py",
+        'f"{own}|{posting.hold}".encode("ascii")',
+        'own.encode("ascii")',
+        f"{CHAIN}test_the_hash_of_a_posting_that_names_its_hold_is_what_it_always_was",
+        f"{CHAIN}test_every_member_of_a_posting_enters_the_hash",
+    ),
+    plant(
+        "limits judge a fact from outside",
+        JUDGED,
+        BOOK_FILE,
+        "(account.min_available, account.max_available) if is_intention else (None, None)",
+        "(account.min_available, account.max_available)",
+        f"{BOOK}test_a_fact_from_outside_is_judged_by_no_limit_on_any_of_its_accounts",
+        f"{BOOK}test_a_dispute_may_take_what_is_available_below_the_floor",
+    ),
+    plant(
+        "a frozen account takes no fact from outside",
+        JUDGED,
+        BOOK_FILE,
+        "if is_intention and account.status is not AccountStatus.OPEN:",
+        "if account.status is not AccountStatus.OPEN:",
+        f"{BOOK}test_a_fact_from_outside_is_recorded_on_an_account_that_takes_nothing_else",
+    ),
+    plant(
+        "a fact from outside flags nobody",
+        JUDGED,
+        BOOK_FILE,
+        "if account.overdrawn or entry.nature is not Nature.INTENTION:",
+        "if account.overdrawn:",
+        f"{BOOK}test_a_dispute_may_take_what_is_available_below_the_floor",
+    ),
+    plant(
+        "time is what the clock says",
+        JUDGED,
+        LANE,
+        "return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))",
+        "return now",
+        "tests/committer/test_clocks.py::test_a_clock_that_is_set_back_takes_no_account_back_with_it",
+    ),
+    in_database(
+        "the guard lets time go back",
+        JUDGED,
+        GUARD,
+        "and (last_posted_at is null or first_posted_at >= last_posted_at)",
+        "",
+        f"{POSTING_GUARD}test_time_does_not_go_back_on_an_account",
+    ),
+    in_database(
+        "the guard lets one batch have two times",
+        JUDGED,
+        GUARD,
+        "and first_posted_at = final_posted_at",
+        "",
+        f"{POSTING_GUARD}test_what_is_written_at_once_has_one_time",
+    ),
+    in_database(
+        "the guard lets versions be left out",
+        JUDGED,
+        GUARD,
+        "and version = first_version - 1 and last_version - first_version = number - 1 "
+        "and currency = lowest_currency and currency = highest_currency -- Time",
+        "and version <= first_version - 1 and currency = lowest_currency and currency = highest_currency\n-- Time",
+        f"{POSTING_GUARD}test_a_version_that_skips_one_is_refused",
+        f"{POSTING_GUARD}test_a_batch_leaves_no_version_out",
+    ),
+)
+
+AT_AN_INSTANT = "what was at an instant"
+INSTANT_PLANTS = (
+    in_database(
+        "what is written at the instant is not counted",
+        AT_AN_INSTANT,
+        CHECKPOINTS,
+        "select account_version, posted_at <= moment into high, is_written from postings",
+        "select account_version, posted_at < moment into high, is_written from postings",
+        f"{TOTALS}test_any_history_at_any_instant",
+    ),
+    in_database(
+        "dated postings are counted as if they had happened when they were written",
+        AT_AN_INSTANT,
+        CHECKPOINTS,
+        "held := held + happened.held - written.held;",
+        "",
+        f"{TOTALS}test_any_history_at_any_instant",
+    ),
+    plant(
+        "a write that is still open is not waited for",
+        AT_AN_INSTANT,
+        "src/zerosum/services/settled_time.py",
+        "open_then = await self._writers(ledger_id) while",
+        "open_then = set[str]()\n        while",
+        "tests/services/test_settled_time.py::test_a_write_that_was_open_is_waited_for",
+    ),
+    plant(
+        "clocks are taken to agree",
+        AT_AN_INSTANT,
+        "src/zerosum/services/settled_time.py",
+        "still_ahead = instant + CLOCKS_APART_MAX - arrived",
+        "still_ahead = instant - arrived",
+        "tests/services/test_settled_time.py::test_every_clock_has_passed_what_is_answered",
+    ),
+)
