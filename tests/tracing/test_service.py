@@ -50,7 +50,7 @@ async def test_a_payment_is_a_child_of_its_caller_and_its_batch_refers_to_it(
         answer = await client.post("/v1/payments", DEPOSIT, key="k-traced", headers=headers)
         assert answer.status_code == 201
         assert current_exchange.get() is None
-    (opened, paid), (batch,) = collector.requests, collector.batches
+    (opened, paid), (opening, batch) = collector.requests, collector.batches
     assert (paid.trace_id.hex(), paid.parent_span_id.hex()) == (TRACE, SPAN)
     assert paid.trace_state == PARENT["tracestate"]
     assert paid.name == "POST /v1/payments"
@@ -65,6 +65,7 @@ async def test_a_payment_is_a_child_of_its_caller_and_its_batch_refers_to_it(
     }
     assert opened.parent_span_id == b""
     assert opened.trace_id != paid.trace_id
+    assert [(link.trace_id, link.span_id) for link in opening.links] == [(opened.trace_id, opened.span_id)]
     assert batch.name == "committer batch"
     assert [(link.trace_id, link.span_id) for link in batch.links] == [(paid.trace_id, paid.span_id)]
     assert attributes(batch) == {"zerosum.batch.commands": 1, "zerosum.batch.works": 1}
@@ -159,7 +160,7 @@ async def test_a_request_is_traced_where_its_parent_is_else_by_the_ratio(
         assert refused.status_code == 422
         await client.post("/v1/accounts", {"code": "a", "currency": "USD", "type": "liability"}, headers=headers)
         assert (await client.post("/v1/payments", DEPOSIT, key="k2", headers=headers)).status_code == 201
-    assert (len(collector.requests), len(collector.batches)) == ((3, 1) if is_traced else (0, 0))
+    assert (len(collector.requests), len(collector.batches)) == ((3, 2) if is_traced else (0, 0))
     assert all((span.trace_id.hex() == TRACE) is (parent == "01") for span in collector.requests)
 
 
