@@ -153,7 +153,7 @@ class Settings(BaseSettings):
     statement_lines_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000
     pool_size: Annotated[int, Field(ge=1, le=100)] = 8
     lean_routes: bool = True
-    """Answer the hottest routes without the web framework in between. Off only to compare."""
+    """Answer the hottest routes without the web framework, express where they can be. Off only to compare."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"

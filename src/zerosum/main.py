@@ -21,7 +21,7 @@ from zerosum.adapters.jwks import JwksDownload
 from zerosum.adapters.rate_store import RateStore
 from zerosum.adapters.redis import RedisLink
 from zerosum.api.app import make_app
-from zerosum.api.card_numbers import refusing_card_numbers
+from zerosum.api.card_numbers import RefusingCardNumbers
 from zerosum.api.first_page import Front
 from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
@@ -200,9 +200,8 @@ class Service:
             has_metrics=system.metrics is not None,
         )
         self.framework, policies = make_app(self.services, system, self._lifespan, front)
-        self.app: App = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
-        if settings.refuse_card_numbers:
-            self.app = refusing_card_numbers(self.app)
+        gateway = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
+        self.app: App = RefusingCardNumbers(gateway) if settings.refuse_card_numbers else gateway
         self._side_server: SideServer | None = None
         if metrics_page is not None and settings.metrics_port is not None:
             side = self._gateway(RouteTable.of(metrics_routes(metrics_page).policies))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.serving import served
 from tests.conftest import Servers, TestDatabase
 from zerosum.config import Settings, load_settings
 from zerosum.domain.identifiers import LedgerId
@@ -134,12 +136,31 @@ async def client(service: Service, ledger_id: LedgerId) -> AsyncIterator[Client]
     await made.http.aclose()
 
 
-@pytest.fixture(params=["lean", "framework"])
+async def over_socket(stack: AsyncExitStack, service: Service, ledger_id: LedgerId) -> Client:
+    """The same through a connection, where requests may go express."""
+    made = await make_client(service, ledger_id)
+    await made.http.aclose()
+    port = await stack.enter_async_context(served(service))
+    headers = {"Authorization": f"Bearer {made.api_key}"}
+    http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False)
+    return Client(await stack.enter_async_context(http), made.ledger, made.api_key)
+
+
+@pytest.fixture(params=["express", "framework"])
 async def either_client(
     request: pytest.FixtureRequest, service: Service, framework_service: Service, ledger_id: LedgerId
 ) -> AsyncIterator[Client]:
     """The same over both ways to the hot routes, which must give the same answers."""
-    made = await make_client(service if request.param == "lean" else framework_service, ledger_id)
+    async with AsyncExitStack() as stack:
+        yield await over_socket(stack, service if request.param == "express" else framework_service, ledger_id)
+
+
+@pytest.fixture(params=["express", "framework"])
+async def either_client_in_process(
+    request: pytest.FixtureRequest, service: Service, framework_service: Service, ledger_id: LedgerId
+) -> AsyncIterator[Client]:
+    """The same without a connection, for headers that no client would send: the gateway asks the express endpoints."""
+    made = await make_client(service if request.param == "express" else framework_service, ledger_id)
     yield made
     await made.http.aclose()
 

@@ -29,7 +29,7 @@ SOMETHING = {
 
 def policies(service: Service) -> list[Policy]:
     assert isinstance(service.app, Gateway)
-    return service.app._routes.policies()
+    return service.app._judge.routes.policies()
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import fields
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.conftest import Client, fresh_key, make_client, service_settings
+from tests.api.conftest import Client, fresh_key, over_socket, service_settings
 from tests.api.reading import refused
 from tests.conftest import Servers, TestDatabase
 from zerosum.db.batch import BatchConnection
@@ -30,21 +31,21 @@ COUNTED_AS = {
 """What a counter is called on /metrics."""
 
 
-@pytest.fixture(params=["lean", "framework"])
+@pytest.fixture(params=["express", "framework"])
 async def hasty(
     request: pytest.FixtureRequest, test_database: TestDatabase, servers: Servers, ledger_id: LedgerId
 ) -> AsyncIterator[tuple[Service, Client]]:
     """A service that waits a little longer for the rows that others hold than those may be held."""
     service = Service(
         service_settings(
-            test_database, servers, deadline_seconds=3.5, lean_routes=request.param == "lean", redis_url=None
+            test_database, servers, deadline_seconds=3.5, lean_routes=request.param == "express", redis_url=None
         )
     )
     await service.start()
-    client = await make_client(service, ledger_id)
-    await client.open_account("a")
-    yield service, client
-    await client.http.aclose()
+    async with AsyncExitStack() as stack:
+        client = await over_socket(stack, service, ledger_id)
+        await client.open_account("a")
+        yield service, client
     await service.stop()
 
 

@@ -45,8 +45,8 @@ OF_ALL_LEDGERS = {Scope.ADMIN, Scope.OPERATOR}
 
 
 @pytest.fixture
-def client(either_client: Client) -> Client:
-    return either_client
+def client(either_client_in_process: Client) -> Client:
+    return either_client_in_process
 
 
 def private(service: Service) -> list[Policy]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.api.conftest import Client, fresh_key, make_client, service_settings
+from tests.api.conftest import Client, fresh_key, make_client, over_socket, service_settings
 from tests.api.reading import check_problem, refused
 from tests.conftest import Servers, TestDatabase
 from zerosum.domain.identifiers import LedgerId
@@ -203,6 +204,17 @@ async def test_every_text_that_is_kept_is_looked_at(
         assert number not in caplog.text
     usual = await client.http.request(method, path, json=body, headers=headers)
     assert "pan_not_allowed" not in usual.text
+
+
+async def test_none_gets_in_over_a_connection_whose_requests_could_go_express(
+    refusing: Service, ledger_id: LedgerId
+) -> None:
+    async with AsyncExitStack() as stack:
+        client = await over_socket(stack, refusing, ledger_id)
+        await client.open_account("a")
+        await client.deposit("a", "1")
+        body = {"type": "deposit", "amount": "1", "currency": "USD", "to": "a", "description": PAN}
+        refused(await client.pay(body), 422, "pan_not_allowed", "/description")
 
 
 async def test_an_item_of_a_bulk_call_is_refused_by_itself(careful: Client) -> None:

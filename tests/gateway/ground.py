@@ -11,15 +11,15 @@ from uuid import UUID
 import orjson
 
 from zerosum.api.problems import render
-from zerosum.domain.errors import Unauthenticated
+from zerosum.domain.errors import Unauthenticated, ValidationFailed
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import BeginTrace, Gateway, GatewayOptions
 from zerosum.gateway.charging import Limiters
 from zerosum.gateway.costly_reads import CostlyReads
 from zerosum.gateway.principal import Principal, Scope
-from zerosum.gateway.rate_limit import RateLimiter
-from zerosum.gateway.routing import Answer, BodyKind, Call, Policy, RouteTable
+from zerosum.gateway.rate_limit import Budgets, RateLimiter
+from zerosum.gateway.routing import Answer, Begun, BodyKind, Call, Policy, RouteTable
 from zerosum.services.limits import Limit
 
 KEY = (b"authorization", b"Bearer good")
@@ -49,6 +49,30 @@ class Keys:
 
 
 @dataclass
+class Waiting:
+    """A call that was begun. Its outcome is a refusal, or None for a plain answer; an answer that is none."""
+
+    call: Call
+    outcome: asyncio.Future[Any]
+    is_broken: bool = False
+
+    def plain_answer(self) -> Answer | None:
+        if self.is_broken:
+            raise RuntimeError("a secret of ours")
+        return self.told() if self.outcome.result() is None else None
+
+    async def answer(self) -> Answer:
+        await self.outcome
+        if self.is_broken:
+            raise RuntimeError("a secret of ours")
+        return self.told()
+
+    def told(self) -> Answer:
+        headers = ((b"content-type", b"application/json"),)
+        return Answer(201, orjson.dumps({"key": self.call.idempotency_key, **self.call.content}), headers)
+
+
+@dataclass
 class Ground:
     """A gateway before an endpoint that remembers its calls."""
 
@@ -64,7 +88,9 @@ class Ground:
     status: int = 200
     is_broken: bool = False
     takes_forever: bool = False
+    begun: list[Waiting] = field(default_factory=list)
     begin_trace: BeginTrace | None = None
+    budgets: Budgets | None = None
 
     def __post_init__(self) -> None:
         self.keys = Keys()
@@ -82,6 +108,7 @@ class Ground:
             Policy(method="POST", template="/optional", scope=write, body=BodyKind.OPTIONAL_JSON, lean=self.endpoint),
             Policy(method="POST", template="/token", scope=None, body=BodyKind.FORM, lean=self.endpoint),
             Policy(method="GET", template="/health", scope=None, lean=self.endpoint),
+            Policy(method="POST", template="/express", scope=write, body=body, needs_key=True, express=self.express),
         ]
         self.gateway = Gateway(
             app=self.framework,
@@ -104,7 +131,7 @@ class Ground:
         )
 
     def limiter(self, name: str, text: str) -> RateLimiter:
-        return RateLimiter(name, Limit.parse(text), None, 1, lambda: 1000.0)
+        return RateLimiter(name, Limit.parse(text), self.budgets, 1, lambda: 1000.0)
 
     async def endpoint(self, call: Call) -> Answer:
         self.calls.append(call)
@@ -112,10 +139,26 @@ class Ground:
             raise RuntimeError("a secret of ours")
         return Answer(self.status, b"{}", ((b"content-type", b"application/json"),))
 
+    def express(self, call: Call) -> Begun | None:
+        """Plain where the body is; told otherwise by it."""
+        if self.is_broken:
+            raise RuntimeError("a secret of ours")
+        if call.content.get("say") == "nothing":
+            return None
+        if call.content.get("say") == "wrong":
+            raise ValidationFailed("This is wrong.", pointer="/say")
+        self.calls.append(call)
+        self.begun.append(Waiting(call, asyncio.get_running_loop().create_future()))
+        if not self.takes_forever:
+            self.begun[-1].outcome.set_result(None)
+        return self.begun[-1]
+
     async def framework(self, scope: Any, receive: Any, send: Any) -> None:
         if self.takes_forever:
             await asyncio.Event().wait()
         message = await receive()
+        if scope["path"] == "/express" and b"wrong" in message["body"]:
+            raise ValidationFailed("This is wrong.", pointer="/say")
         self.calls.append(scope["state"]["call"])
         await send({"type": "http.response.start", "status": 200, "headers": [(b"cache-control", b"public")]})
         await send({"type": "http.response.body", "body": message["body"]})

@@ -7,8 +7,11 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zerosum.domain.errors import DomainError
+from zerosum.gateway import json_guard
 from zerosum.gateway.json_guard import parse_json
 from zerosum.gateway.json_structure import DEPTH_MAX, ITEMS_MAX, pointer_step
 
@@ -188,3 +191,58 @@ def test_a_surrogate_pair_is_one_character() -> None:
 
 def test_a_refusal_shows_no_more_of_a_name_than_a_pointer_needs() -> None:
     assert pointer_step("a/b~c\n" + "x" * 100) == "a~1b~0c" + "x" * 58
+
+
+# --- The faster parser -----------------------------------------------------------------------------------------------
+
+NAMES = st.sampled_from(["a", "b", "", "a b"])
+TEXTS = st.sampled_from(["", "x", "1.00", "a:b", "{", "}", "[,]", ":", "null"])
+NO_TEXTS = st.sampled_from(["null", "true", "false", "0", "-1", "1.5", "1e400", "NaN", "x"])
+SCALARS = TEXTS.map(json.dumps) | NO_TEXTS
+SPACES = st.sampled_from(["", " ", "\n", "\t", "\f", "\u00a0"])
+
+
+def _written(members: list[tuple[str, str]]) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members) + "}"
+
+
+def _containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Objects whose members may be there twice, and lists."""
+    objects = st.lists(st.tuples(NAMES, inner), max_size=4).map(_written)
+    return st.one_of(objects, st.lists(inner, max_size=3).map(lambda items: "[" + ",".join(items) + "]"))
+
+
+VALUES = st.recursive(SCALARS, _containers, max_leaves=8)
+BODIES = st.tuples(SPACES, st.lists(st.tuples(NAMES, VALUES), max_size=4).map(_written), SPACES).map("".join)
+CUT = BODIES.flatmap(lambda text: st.sampled_from([text[:-1], text + "}", text.replace('"', "", 1)]))
+
+
+@settings(max_examples=3000, deadline=None, derandomize=True, database=None)
+@given(BODIES | CUT)
+def test_the_faster_parser_takes_nothing_that_the_strict_one_refuses_and_reads_the_same(text: str) -> None:
+    body = text.encode()
+    found = json_guard._read_plain(body)
+    if found is not None:
+        assert json_guard._DECODER.decode(text) == found
+
+
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@given(st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.text(max_size=8), st.lists(st.text(), max_size=2))))
+def test_all_that_is_text_is_read_as_the_strict_parser_reads_it(content: dict[str, Any]) -> None:
+    """Whichever of the two it is; what is wrong with a text is told by the same refusal."""
+    for is_ascii in (True, False):
+        body = json.dumps(content, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
+        outcomes: list[Any] = []
+        for faster in (json_guard._read_plain, lambda _: None):
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(json_guard, "_read_plain", faster)
+                try:
+                    outcomes.append((parse_json(body), None))
+                except DomainError as refusal:
+                    outcomes.append((None, (refusal.code, refusal.pointer)))
+        assert outcomes[0] == outcomes[1]
+
+
+def test_the_usual_body_is_read_by_the_faster_parser() -> None:
+    """Or it would be of no use."""
+    assert json_guard._read_plain(b'{"a": "b", "c": null, "d": {"e": "f"}, "g": ["h"]}') is not None

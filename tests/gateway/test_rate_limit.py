@@ -6,7 +6,7 @@ import asyncio
 import math
 import tracemalloc
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.gateway.counted import Counted
 from zerosum.adapters.rate_store import Grant
 from zerosum.adapters.redis import RedisAway
 from zerosum.domain.errors import RateLimited
@@ -28,26 +29,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@dataclass
-class Counted:
-    """Budgets as Redis would count them, without time: what is granted is gone."""
-
-    free: int
-    is_away: bool = False
-    wait_milliseconds: int = 2500
-    calls: list[tuple[str, int, int]] = field(default_factory=list)
-
-    async def lease(self, key: str, *, amount: int, period_seconds: int, wanted: int, returned: int) -> Grant:
-        await asyncio.sleep(0)
-        self.calls.append((key, wanted, returned))
-        if self.is_away:
-            raise RedisAway
-        self.free += returned
-        granted = min(wanted, self.free)
-        self.free -= granted
-        return Grant(granted, self.free, 0 if granted else self.wait_milliseconds, 1000)
 
 
 def limiter(budgets: Counted | None, text: str = "100/s", workers: int = 1, clock: Clock | None = None) -> RateLimiter:

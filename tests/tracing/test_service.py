@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from tests.api.conftest import Client, make_client, service_settings
+from tests.api.conftest import Client, make_client, over_socket, service_settings
 from tests.conftest import Servers, TestDatabase
 from tests.tracing.collector import Collector, attributes, collecting
 from zerosum.config import SettingsError, load_settings
 from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.app import Gateway
 from zerosum.gateway.exchange import current_exchange
 from zerosum.main import Service
 
@@ -48,7 +50,7 @@ async def test_a_payment_is_a_child_of_its_caller_and_its_batch_refers_to_it(
         answer = await client.post("/v1/payments", DEPOSIT, key="k-traced", headers=headers)
         assert answer.status_code == 201
         assert current_exchange.get() is None
-    (opened, paid), (batch,) = collector.requests, collector.batches
+    (opened, paid), (opening, batch) = collector.requests, collector.batches
     assert (paid.trace_id.hex(), paid.parent_span_id.hex()) == (TRACE, SPAN)
     assert paid.trace_state == PARENT["tracestate"]
     assert paid.name == "POST /v1/payments"
@@ -63,6 +65,7 @@ async def test_a_payment_is_a_child_of_its_caller_and_its_batch_refers_to_it(
     }
     assert opened.parent_span_id == b""
     assert opened.trace_id != paid.trace_id
+    assert [(link.trace_id, link.span_id) for link in opening.links] == [(opened.trace_id, opened.span_id)]
     assert batch.name == "committer batch"
     assert [(link.trace_id, link.span_id) for link in batch.links] == [(paid.trace_id, paid.span_id)]
     assert attributes(batch) == {"zerosum.batch.commands": 1, "zerosum.batch.works": 1}
@@ -157,7 +160,7 @@ async def test_a_request_is_traced_where_its_parent_is_else_by_the_ratio(
         assert refused.status_code == 422
         await client.post("/v1/accounts", {"code": "a", "currency": "USD", "type": "liability"}, headers=headers)
         assert (await client.post("/v1/payments", DEPOSIT, key="k2", headers=headers)).status_code == 201
-    assert (len(collector.requests), len(collector.batches)) == ((3, 1) if is_traced else (0, 0))
+    assert (len(collector.requests), len(collector.batches)) == ((3, 2) if is_traced else (0, 0))
     assert all((span.trace_id.hex() == TRACE) is (parent == "01") for span in collector.requests)
 
 
@@ -171,3 +174,28 @@ def test_a_collector_that_has_no_address_is_named(url: str) -> None:
 def test_a_ratio_that_is_none_is_named(ratio: str) -> None:
     with pytest.raises(SettingsError, match=r"^ZEROSUM_TRACE_RATIO: "):
         load_settings(trace_ratio=ratio)
+
+
+async def test_a_payment_on_the_express_way_is_traced_as_any_other(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId
+) -> None:
+    with collecting() as collector:
+        service = Service(service_settings(test_database, servers, otlp_endpoint=collector.url))
+        await service.start()
+        async with AsyncExitStack() as stack:
+            client = await over_socket(stack, service, ledger_id)
+            await client.open_account("a")
+            await client.deposit("a", "1")
+            for amount, status in (("1", 201), ("1" + "0" * 19, 422)):
+                body = {"type": "withdrawal", "amount": amount, "currency": "USD", "from": "a"}
+                answer = await client.post("/v1/payments", body, key=f"k-{status}", headers=PARENT)
+                assert answer.status_code == status
+        assert isinstance(service.app, Gateway)
+        assert service.app.express.taken == 2
+        await service.stop()
+    *_, paid, refused = collector.requests
+    for span, status in ((paid, 201), (refused, 422)):
+        assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, SPAN)
+        assert (span.name, attributes(span)["http.response.status_code"]) == ("POST /v1/payments", status)
+    linked = [[(link.trace_id, link.span_id) for link in batch.links] for batch in collector.batches]
+    assert linked[-2:] == [[(span.trace_id, span.span_id)] for span in (paid, refused)]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any
 
-from zerosum.gateway.app import App
+from zerosum.gateway.app import Gateway
 from zerosum.gateway.exchange import Scope, Send
 from zerosum.gateway.request_guard import Receive
 from zerosum.services.card_numbers import holds_card_number
@@ -29,17 +29,22 @@ FREE_MEMBERS = "metadata"
 Place = tuple[int | str, ...]
 
 
-def refusing_card_numbers(app: App) -> App:
-    """The same service, in which no body may hold a card number."""
+class RefusingCardNumbers:
+    """The same service, in which no body may hold a card number.
 
-    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+    Nothing goes express there: bodies are looked at by what was told to refuse, and that is the ordinary way.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.count_refused = gateway.count_refused
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         before = _is_refusing.set(True)
         try:
-            await app(scope, receive, send)
+            await self._gateway(scope, receive, send)
         finally:
             _is_refusing.reset(before)
-
-    return refusing
 
 
 def place_of_card_number(content: Any) -> Place | None:

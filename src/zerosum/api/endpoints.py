@@ -19,13 +19,14 @@ from zerosum.domain.errors import IdempotencyKeyInvalid, InvalidParameter, Unkno
 from zerosum.gateway.json_guard import checked_text
 from zerosum.gateway.principal import Scope
 from zerosum.gateway.request_guard import parse_key
-from zerosum.gateway.routing import BODY_BYTES_MAX, Answer, BodyKind, Call, Lean, Policy
+from zerosum.gateway.routing import BODY_BYTES_MAX, Answer, BodyKind, Call, Express, Lean, Policy
 
 PARAMETERS_MAX = 60
 LIST_EFFORT = 1
 """Of the ledger's budget for costly reads."""
 
 JSON_TYPE = (b"content-type", b"application/json")
+REPLAYED = (b"idempotency-replayed", b"true")
 
 
 async def call_of(request: Request) -> Call:
@@ -76,6 +77,7 @@ class Routes:
         needs_key: bool = False,
         takes_key: bool = False,
         lean: Lean | None = None,
+        express: Express | None = None,
         query: Collection[str] = (),
         families: Collection[str] = (),
         refusals: Collection[Refusal] = (),
@@ -115,6 +117,7 @@ class Routes:
                 body_bytes_max=body_bytes_max,
                 needs_key=needs_key,
                 lean=lean,
+                express=express,
                 other_scope=other_scope,
                 units=units,
                 effort=(LIST_EFFORT if "cursor" in query else 0) if effort is None else effort,
@@ -194,7 +197,7 @@ def _shown(name: str) -> str:
 
 
 def json_answer(status: int, content: Any, *, is_replay: bool = False) -> Answer:
-    headers = (JSON_TYPE, (b"idempotency-replayed", b"true")) if is_replay else (JSON_TYPE,)
+    headers = (JSON_TYPE, REPLAYED) if is_replay else (JSON_TYPE,)
     return Answer(status, orjson.dumps(content), headers)
 
 

@@ -17,6 +17,11 @@ class Admission:
         self._max = in_flight_max
         self._max_patient = max(1, int(in_flight_max * PATIENT_SHARE))
 
+    @property
+    def has_place(self) -> bool:
+        """For a call that must not wait."""
+        return self.in_flight < self._max
+
     def enter(self, *, may_wait: bool) -> None:
         """Take a place. Raises Overloaded."""
         if self.in_flight >= (self._max_patient if may_wait else self._max):

@@ -20,7 +20,6 @@ from typing import Any, Protocol
 
 from zerosum.domain.errors import (
     DomainError,
-    Forbidden,
     InternalError,
     OutcomeUnknown,
     Overloaded,
@@ -30,10 +29,11 @@ from zerosum.domain.errors import (
 from zerosum.gateway import request_guard as guard
 from zerosum.gateway.admission import Admission
 from zerosum.gateway.charging import Charging, Limiters
-from zerosum.gateway.client_certificate import CLIENT_CERTIFICATE_NAME, TLS
 from zerosum.gateway.costly_reads import CostlyReads
 from zerosum.gateway.exchange import Exchange, Scope, Send, standard_headers
+from zerosum.gateway.express.way import ExpressWay, Surroundings
 from zerosum.gateway.json_guard import parse_json
+from zerosum.gateway.judgement import Judge
 from zerosum.gateway.principal import Principal
 from zerosum.gateway.routing import (
     BODY_BYTES_MAX,
@@ -43,7 +43,7 @@ from zerosum.gateway.routing import (
     Call,
     Policy,
     RouteTable,
-    routed_path,
+    begin_express,
 )
 from zerosum.gateway.trace_context import log_failure, request_names
 from zerosum.services.networks import Network
@@ -111,42 +111,63 @@ class Gateway:
         security_log: RefusalLog | None = None,
     ) -> None:
         self._app = app
-        self._routes = routes
         self._authentication = authentication
         self._charging = Charging(limiters, options.trusted_proxies)
+        self._judge = Judge(routes, self._charging, new_request_id, options.allowed_hosts)
         self._admission = admission
         self._costly_reads = costly_reads
         self._render = render
-        self._new_request_id = new_request_id
         self._observe = observe
-        self._options = options
         self._begin_trace = begin_trace
         self._security_log = security_log
         self.standard_headers = standard_headers(options.hsts_seconds)
+        self.express = ExpressWay(
+            routes,
+            Surroundings(
+                judge=self._judge,
+                authentication=authentication,
+                charging=self._charging,
+                admission=admission,
+                standard_headers=self.standard_headers,
+                conclude=self.conclude,
+                observe=self.observe,
+                begin_trace=begin_trace,
+            ),
+        )
 
     async def __call__(self, scope: Scope, receive: guard.Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
         exchange = Exchange(scope, receive, send, self.standard_headers)
         end_trace = None if self._begin_trace is None else self._begin_trace(exchange)
+        await self.conclude(exchange, self._serve, end_trace)
+
+    async def conclude(
+        self, exchange: Exchange, serve: Callable[[Exchange], Awaitable[None]], end_trace: Callable[[], None] | None
+    ) -> None:
+        """Whatever `serve` comes to, an answer leaves, and is charged, counted and told to whom it concerns."""
         try:
-            await self._serve(exchange)
+            await serve(exchange)
         except DomainError as error:
             if isinstance(error, InternalError):
-                log_failure(error, exchange.request_id, scope["headers"])
+                log_failure(error, exchange.request_id, exchange.scope["headers"])
             exchange.refusal = error
             await self._refuse(exchange, await self._charged(exchange, error))
         except Exception:
-            _log.exception("a request failed", extra=request_names(exchange.request_id, scope["headers"]))
+            _log.exception("a request failed", extra=request_names(exchange.request_id, exchange.scope["headers"]))
             await self._refuse(exchange, InternalError("The request failed on our side."))
         finally:
             if end_trace is not None:
                 end_trace()
         if exchange.status in (401, 403):
             await self._tell_refused(exchange)
-        self._observe(exchange.template, scope["method"], exchange.status, time.perf_counter() - started)
+        self.observe(exchange)
+
+    def observe(self, exchange: Exchange) -> None:
+        """It is over."""
+        seconds = time.perf_counter() - exchange.began_at
+        self._observe(exchange.template, exchange.scope["method"], exchange.status, seconds)
 
     async def count_refused(self, scope: Scope, status: int) -> None:
         """What our server has refused by itself, for it was no whole request: charged and counted as any other."""
@@ -156,31 +177,17 @@ class Gateway:
         self._observe(exchange.template, scope["method"], status, 0.0)
 
     async def _serve(self, exchange: Exchange) -> None:
-        scope = exchange.scope
-        exchange.request_id = self._new_request_id()
-        guard.check_target(exchange.path, scope["raw_path"], scope["query_string"])
-        headers = guard.HeaderView(scope["headers"])
-        exchange.request_id = headers.caller_request_id() or exchange.request_id
-        if headers.is_odd or scope["http_version"] != "1.1":
-            guard.check_framing(headers, scope["http_version"])
-        guard.check_host(headers, self._options.allowed_hosts)
-        exchange.body_is_read = not headers.has_body
-        scope["path"] = routed_path(exchange.path, scope["raw_path"])
-        policy = self._routes.find(scope["method"], scope["path"])
-        exchange.template = policy.template
-        call = Call(exchange.request_id, exchange.path, scope["query_string"])
-        if policy.takes_body:
-            guard.check_length(policy, headers)
-            exchange.body_is_short = not headers.is_chunked and policy.body_bytes_max <= BODY_BYTES_MAX
-        else:
-            guard.check_no_body(policy, headers)
+        policy, headers, call = self._judge.outside(exchange)
         self._admission.enter(may_wait=policy.may_wait)
         try:
             await self._authorize(exchange, policy, headers, call)
         finally:
             self._admission.leave()
         if policy.takes_body:
-            await self._receive(exchange, policy, headers, call)
+            # A request that is still uploading takes no place from anybody.
+            self._judge.inside(policy, headers, call)
+            call.body = await guard.read_body(exchange.receive, policy.body_bytes_max)
+            exchange.body_is_read = True
         self._admission.enter(may_wait=policy.may_wait)
         try:
             await self._respond(exchange, policy, call)
@@ -189,10 +196,7 @@ class Gateway:
 
     async def _authorize(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
         """Who calls, whether they may, and whether they do not call too often."""
-        call.address = self._charging.caller_address(exchange)
-        tls = exchange.extension(TLS)
-        if tls is not None:
-            call.certificate_subject = tls.get(CLIENT_CERTIFICATE_NAME)
+        self._judge.note_origin(exchange, call)
         if policy.scope is None:
             if policy.body is BodyKind.FORM or headers.authorization:
                 self._charging.check_guessing(exchange)
@@ -200,11 +204,8 @@ class Gateway:
             call.authorization = headers.authorization[0] if headers.authorization else None
             call.headers = exchange.scope["headers"]
             return
-        call.principal = exchange.principal = principal = await self._authenticate(exchange, headers)
-        principal.check_origin(call.address, call.certificate_subject)
-        if policy.scope not in principal.scopes and policy.other_scope not in principal.scopes:
-            wanted = " or ".join(policy.scopes)
-            raise Forbidden(f"The token lacks the scope {wanted}.", scope=policy.scope.value)
+        principal = await self._authenticate(exchange, headers)
+        self._judge.may_call(exchange, principal, policy, call)
         await self._charging.charge(exchange, principal, policy)
 
     async def _authenticate(self, exchange: Exchange, headers: guard.HeaderView) -> Principal:
@@ -231,15 +232,6 @@ class Gateway:
             )
             self._security_log.refused(request)
 
-    async def _receive(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
-        """The whole body, if it is of the right kind. A request that is still uploading takes no place from anybody."""
-        if policy.body is not BodyKind.OPTIONAL_JSON or headers.has_body:
-            guard.check_media_type(policy, headers)
-        if policy.needs_key:
-            call.idempotency_key = guard.idempotency_key(headers)
-        call.body = await guard.read_body(exchange.receive, policy.body_bytes_max)
-        exchange.body_is_read = True
-
     async def _respond(self, exchange: Exchange, policy: Policy, call: Call) -> None:
         if policy.body is BodyKind.JSON or (policy.body is BodyKind.OPTIONAL_JSON and call.body):
             call.content = parse_json(call.body, policy.values_max)
@@ -253,7 +245,11 @@ class Gateway:
             await self._call_endpoint(exchange, policy, call)
 
     async def _call_endpoint(self, exchange: Exchange, policy: Policy, call: Call) -> None:
-        if policy.lean is not None:
+        begun = begin_express(policy, call)
+        if begun is not None:
+            exchange.is_dispatched = True
+            await exchange.answer(await begun.answer())
+        elif policy.lean is not None:
             exchange.is_dispatched = True
             await exchange.answer(await policy.lean(call))
         else:

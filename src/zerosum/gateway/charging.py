@@ -11,13 +11,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zerosum.domain.errors import RateLimited
 from zerosum.gateway.client_address import caller_address, counted_as
 from zerosum.gateway.exchange import REST, Exchange, Headers
 from zerosum.gateway.principal import Principal
-from zerosum.gateway.rate_limit import Allowance, RateLimiter
+from zerosum.gateway.rate_limit import Allowance, Bucket, RateLimiter
 from zerosum.gateway.routing import Call, Policy
 from zerosum.services.networks import Network, is_within
 
@@ -38,6 +38,14 @@ class Limiters:
     address: RateLimiter
     failures: RateLimiter
     costly: RateLimiter
+
+
+@dataclass(slots=True)
+class Leased:
+    """Where each budget of a request can be spent of what this process holds."""
+
+    units: int
+    buckets: list[tuple[RateLimiter, Bucket]] = field(default_factory=list)
 
 
 class Charging:
@@ -89,7 +97,32 @@ class Charging:
             await self._charge_principal(exchange, principal, policy.units)
         await self._spend(exchange, self._limiters.address, self.address(exchange), policy.units)
         if principal is not None and (effort := policy.effort_of(exchange.scope["query_string"])):
-            await self._spend(exchange, self._limiters.costly, str(principal.ledger_id), effort)
+            await self._spend(exchange, self._limiters.costly, principal.ledger_text, effort)
+
+    def find_leased(self, exchange: Exchange, principal: Principal, policy: Policy) -> Leased | None:
+        """What `charge` would spend, if slices that are held here are enough for all of it. Nothing is spent yet."""
+        limiters, leased = self._limiters, Leased(policy.units)
+        for limiter, key in (
+            (limiters.principal, principal.rate_key),
+            (limiters.ledger, principal.ledger_text),
+            (limiters.address, self.address(exchange)),
+        ):
+            if limiter.limit is None:
+                continue
+            bucket = limiter.find_leased(key, policy.units)
+            if bucket is None:
+                return None
+            leased.buckets.append((limiter, bucket))
+        return leased
+
+    def charge_leased(self, exchange: Exchange, leased: Leased) -> None:
+        """Spend what was found a moment ago, before anything else was waited for."""
+        exchange.is_charged = True
+        for _, bucket in leased.buckets:
+            bucket.left -= leased.units
+        if leased.buckets:
+            limiter, bucket = leased.buckets[0]
+            exchange.rate_headers = self._headers(limiter.name, limiter.allowance(bucket))
 
     async def charge_items(self, exchange: Exchange, call: Call) -> None:
         """A bulk call costs what its items would cost by themselves; the first is paid for already."""
@@ -102,7 +135,7 @@ class Charging:
     async def _charge_principal(self, exchange: Exchange, principal: Principal, units: int) -> None:
         await self._spend(exchange, self._limiters.principal, principal.rate_key, units)
         if self._limiters.ledger.limit is not None:
-            await self._spend(exchange, self._limiters.ledger, str(principal.ledger_id), units)
+            await self._spend(exchange, self._limiters.ledger, principal.ledger_text, units)
 
     async def charge_refusal(self, exchange: Exchange) -> None:
         """Raises RateLimited for an address that has had too many of them; once a request."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -26,6 +28,8 @@ REST = "zerosum.rest"
 current_exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 """Set where requests are traced, for what is done and logged meanwhile."""
 
+KNOWN_LINES_MAX = 256
+
 _NONE: dict[str, Any] = {}
 _STANDARD_HEADERS: Headers = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 _WITHOUT_LENGTH = frozenset({204, 304})
@@ -46,6 +50,7 @@ class Exchange:
 
     __slots__ = (
         "address",
+        "began_at",
         "body_is_read",
         "body_is_short",
         "caller_address",
@@ -71,6 +76,7 @@ class Exchange:
         self, scope: Scope, receive: Receive, send: Send, standard_headers: Headers = _STANDARD_HEADERS
     ) -> None:
         self.scope = scope
+        self.began_at = time.perf_counter()
         self.standard_headers = standard_headers
         self.receive = receive
         self.send = send
@@ -111,26 +117,51 @@ class Exchange:
         """What our server offers besides ASGI; None under another server."""
         return self.scope.get("extensions", _NONE).get(name)
 
-    async def answer(self, answer: Answer) -> None:
+    def answer_at_once(self, answer: Answer) -> bool:
+        """In one write, if our server can do that now. If not, nothing was sent: `answer` is the way."""
         self.status = answer.status
+        write_whole = self.extension(WHOLE_ANSWER)
+        head = self._head(answer.headers) if write_whole and answer.status not in _WITHOUT_LENGTH else None
+        if head is not None and write_whole(answer.status, head, answer.body):
+            self.is_started = True
+        return self.is_started
+
+    async def answer(self, answer: Answer) -> None:
+        if self.answer_at_once(answer):
+            return
         self.is_started = True
         headers = [*answer.headers, *self.headers(answer.headers)]
-        connection_ends = any(name == b"connection" for name, _ in answer.headers)
-        write_whole = self.extension(WHOLE_ANSWER)
-        has_length = answer.status not in _WITHOUT_LENGTH
-        if write_whole is not None and has_length and not connection_ends:
-            head = b"".join([b"%b: %b\r\n" % header for header in headers])
-            if head.count(b"\n") == len(headers) and write_whole(answer.status, head, answer.body):
-                return
-        if has_length:
+        if answer.status not in _WITHOUT_LENGTH:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": answer.body})
 
     def headers(self, present: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """What every answer carries, beside the headers it has already."""
-        names = {name for name, _ in present}
-        headers = [(b"x-request-id", self.request_id.encode("ascii"))]
-        headers += [header for header in self.standard_headers if header[0] not in names]
-        headers += self.rate_headers
-        return headers
+        request_id = (b"x-request-id", self.request_id.encode("ascii"))
+        return [request_id, *_beside(present, self.standard_headers), *self.rate_headers]
+
+    def _head(self, present: Headers) -> bytes | None:
+        """All of these as lines. None where the connection ends with the answer, or a header is more than a line."""
+        if any(name == b"connection" for name, _ in present):
+            return None
+        before, after, count = _known_lines(present, self.standard_headers)
+        rates = b"".join([b"%b: %b\r\n" % header for header in self.rate_headers])
+        head = b"%bx-request-id: %b\r\n%b%b" % (before, self.request_id.encode("ascii"), after, rates)
+        return head if head.count(b"\n") == count + 1 + len(self.rate_headers) else None
+
+
+def _beside(present: Sequence[tuple[bytes, bytes]], standard: Headers) -> Headers:
+    names = {name for name, _ in present}
+    return tuple(header for header in standard if header[0] not in names)
+
+
+@functools.lru_cache(KNOWN_LINES_MAX)
+def _known_lines(present: Headers, standard: Headers) -> tuple[bytes, bytes, int]:
+    """The lines of an answer's own headers, and of what it carries beside them; and how many that are.
+
+    Most answers have the same few.
+    """
+    rest = _beside(present, standard)
+    before, after = (b"".join([b"%b: %b\r\n" % header for header in headers]) for headers in (present, rest))
+    return before, after, len(present) + len(rest)

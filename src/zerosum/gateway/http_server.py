@@ -205,12 +205,13 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._is_offered_another_protocol = True
             return
-        super().on_headers_complete()
-        self.cycle.transport = self._outlet  # type: ignore[assignment]
-        extensions: dict[str, Any] = {WHOLE_ANSWER: functools.partial(write_whole, self.cycle), REST: self._rest}
+        extensions: dict[str, Any] = {REST: self._rest}
         if self._tls is not None:
             extensions[TLS] = self._tls
         self.scope["extensions"] = extensions
+        super().on_headers_complete()
+        self.cycle.transport = self._outlet  # type: ignore[assignment]
+        extensions[WHOLE_ANSWER] = functools.partial(write_whole, self.cycle)
 
     def on_message_complete(self) -> None:
         if self._is_offered_another_protocol:

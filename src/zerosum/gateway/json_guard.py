@@ -12,6 +12,8 @@ import math
 import unicodedata
 from typing import Any
 
+import orjson
+
 from zerosum.domain.errors import (
     DuplicateKey,
     InvalidEncoding,
@@ -22,6 +24,8 @@ from zerosum.domain.errors import (
 )
 from zerosum.gateway.json_structure import DEPTH_MAX, ITEMS_MAX, VALUES_MAX, check_structure, pointer_step
 
+_TEXT = {str}
+_NOT_PLAIN = -(10**9)
 _ALLOWED_CONTROLS = frozenset("\t\n\r")
 
 
@@ -31,13 +35,16 @@ def parse_json(body: bytes, values_max: int = VALUES_MAX) -> dict[str, Any]:
     Raises MalformedJson, InvalidEncoding, DuplicateKey, TooDeep, TooManyItems, InvalidString; ValidationFailed for
     JSON that is not an object.
     """
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise InvalidEncoding("The body is not valid UTF-8.") from None
     # Most bodies are so small that no bound can be reached.
-    if text.count("{") + text.count("[") > DEPTH_MAX or text.count(",") >= ITEMS_MAX:
+    if body.count(b"{") + body.count(b"[") > DEPTH_MAX or body.count(b",") >= ITEMS_MAX:
+        _check_encoding(body)
         check_structure(body, values_max)
+    # And most are plain ASCII without escapes: in their texts there is nothing to look for.
+    is_plain = body.isascii() and b"\\" not in body and b"\x7f" not in body
+    plain = _read_plain(body) if is_plain else None
+    if plain is not None:
+        return plain
+    text = _check_encoding(body)
     try:
         value = _DECODER.decode(text)
     except RecursionError:
@@ -46,10 +53,45 @@ def parse_json(body: bytes, values_max: int = VALUES_MAX) -> dict[str, Any]:
         raise MalformedJson("The body is not valid JSON.") from None
     if not isinstance(value, dict):
         raise ValidationFailed("The body must be a JSON object.", pointer="")
-    # Most bodies are plain ASCII without escapes: then there is nothing left to look for.
-    is_plain = text.isascii() and "\\" not in text and "\x7f" not in text
     checked: dict[str, Any] = value if is_plain else _checked(value, "")
     return checked
+
+
+def _check_encoding(body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidEncoding("The body is not valid UTF-8.") from None
+
+
+def _read_plain(body: bytes) -> dict[str, Any] | None:
+    """The object in a body without escapes, read by the faster parser: objects, lists, texts and nulls.
+
+    That parser takes the last of two equal members. But each text there has its two quotes, and where a member is lost
+    there are more quotes than texts. None is no judgement: the strict parser has to look.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if type(value) is not dict:
+        return None
+    quotes = body.count(b'"')
+    if quotes == 4 * len(value) and {type(member) for member in value.values()} == _TEXT:
+        return value  # The usual body: nothing but texts.
+    return value if quotes == 2 * _count_texts(value) else None
+
+
+def _count_texts(value: Any) -> int:
+    """Names of members too. Far below the truth where there is a number or a truth value."""
+    kind = type(value)
+    if kind is str:
+        return 1
+    if kind is dict:
+        return len(value) + sum([1 if type(member) is str else _count_texts(member) for member in value.values()])
+    if kind is list:
+        return sum(map(_count_texts, value))
+    return 0 if value is None else _NOT_PLAIN
 
 
 def _checked(value: Any, pointer: str) -> Any:

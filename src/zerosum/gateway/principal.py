@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -59,6 +59,12 @@ class Principal:
     """Where requests must come from; None: from anywhere."""
     certificate_subject: str | None = None
     """Whose certificate the connection must have proved to hold; None: it needs none."""
+
+    ledger_text: str = field(init=False, repr=False, compare=False)
+    """The ledger as budgets are named by it: asked for with every request."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ledger_text", str(self.ledger_id))
 
     @property
     def caller(self) -> Caller:

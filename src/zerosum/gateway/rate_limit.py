@@ -85,13 +85,19 @@ class RateLimiter:
             return b""
         return f'"{self.name}";q={self.limit.amount};w={self.limit.period_seconds}'.encode()
 
-    def spend_leased(self, key: str, units: int = 1) -> Bucket | None:
-        """Spend of a slice already held: the usual case, without waiting for anything."""
+    def find_leased(self, key: str, units: int = 1) -> Bucket | None:
+        """Where so many units can be spent of a slice already held, by `spend_leased` at once or by nobody."""
         bucket = self._buckets.get(key)
         if bucket is not None and bucket.left >= units and self._clock() < bucket.leased_at + LEASE_SECONDS:
-            bucket.left -= units
             return bucket
         return None
+
+    def spend_leased(self, key: str, units: int = 1) -> Bucket | None:
+        """Spend of a slice already held: the usual case, without waiting for anything."""
+        bucket = self.find_leased(key, units)
+        if bucket is not None:
+            bucket.left -= units
+        return bucket
 
     async def spend(self, key: str, units: int = 1) -> Bucket:
         """Spend so many units at once, or none. Raises RateLimited with the seconds to wait.

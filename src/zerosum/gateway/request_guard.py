@@ -177,9 +177,11 @@ def _charsets(parameters: bytes) -> list[bytes]:
 
 
 def check_length(policy: Policy, headers: HeaderView) -> None:
-    length = headers.content_length
-    if length is None:
-        return
+    if headers.content_length is not None:
+        check_content_length(policy, headers.content_length)
+
+
+def check_content_length(policy: Policy, length: bytes) -> None:
     if not length.isdigit():
         raise InvalidRequest("The Content-Length is not a number.")
     if len(length) > CONTENT_LENGTH_DIGITS_MAX or int(length) > policy.body_bytes_max:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, unquote_to_bytes
 
-from zerosum.domain.errors import MethodNotAllowed, NotFound
+from zerosum.domain.errors import DomainError, MethodNotAllowed, NotFound
 from zerosum.gateway.json_structure import BULK_VALUES_MAX, VALUES_MAX
 from zerosum.gateway.principal import Principal, Scope
 from zerosum.services.caller import Caller
@@ -78,7 +79,24 @@ class Answer:
 
 
 Lean = Callable[[Call], Awaitable[Answer]]
-"""An endpoint the gateway calls directly, without the web framework in between: for the hottest routes."""
+"""An endpoint the gateway calls directly, without the web framework in between: for pages and what is asked of them."""
+
+
+class Begun(Protocol):
+    """A call that is being carried out, whoever waits for it."""
+
+    @property
+    def outcome(self) -> asyncio.Future[Any]: ...
+
+    def plain_answer(self) -> Answer | None:
+        """Once the outcome is there: the answer, where nothing has to be waited for and nothing was refused."""
+
+    async def answer(self) -> Answer:
+        """Whatever the answer is. Raises the refusal."""
+
+
+Express = Callable[[Call], Begun | None]
+"""Begins a call between two socket events (`express`). None, or a refusal, if it cannot: then nothing was begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +115,7 @@ class Policy:
     body_bytes_max: int = BODY_BYTES_MAX
     needs_key: bool = False
     lean: Lean | None = None
+    express: Express | None = None
     other_scope: Scope | None = None
     units: int = 1
     effort: int = 0
@@ -156,6 +175,16 @@ def allowed(methods: Iterable[str]) -> list[str]:
 _NOTHING: Mapping[str, Policy] = {}
 
 
+def begin_express(policy: Policy, call: Call) -> Begun | None:
+    """None: the framework is to answer it, or to say what is wrong with it."""
+    if policy.express is None or call.query_string:
+        return None
+    try:
+        return policy.express(call)
+    except DomainError:
+        return None
+
+
 @dataclass(slots=True)
 class RouteTable:
     """Finds the policy of a request: by the whole path where a route has no parameters, else by pattern."""
@@ -172,7 +201,7 @@ class RouteTable:
         table = cls()
         by_template: dict[str, dict[str, Policy]] = {}
         for policy in policies:
-            kept = policy if is_lean else replace(policy, lean=None)
+            kept = policy if is_lean else replace(policy, lean=None, express=None)
             by_template.setdefault(policy.template, {})[policy.method] = kept
         for template, methods in by_template.items():
             if "{" in template:

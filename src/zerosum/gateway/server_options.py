@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 from typing import Any, Literal
 
-from zerosum.gateway.http_server import GuardedProtocol
+from zerosum.gateway.express.protocol import ExpressProtocol
 
 ClientCertificates = Literal["off", "optional", "required"]
 
@@ -36,7 +36,7 @@ def tls_options(
 def server_options(**options: Any) -> dict[str, Any]:
     """The options every server of ours has."""
     return {
-        "http": GuardedProtocol,
+        "http": ExpressProtocol,
         "loop": "uvloop",
         "ws": "none",
         "lifespan": "on",

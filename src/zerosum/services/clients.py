@@ -32,7 +32,8 @@ from zerosum.services.caller import Caller
 from zerosum.services.client_currency import ClientCurrencies
 from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
-from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
+from zerosum.services.desk import NOTHING_IMAGINED, Imagined, Names, Prepared
+from zerosum.services.express_desk import ExpressDesk
 from zerosum.services.fingerprint import fingerprint
 from zerosum.services.paging import Cursors, Page, PageRequest
 from zerosum.services.times import parse_filter_time
@@ -70,7 +71,7 @@ class Clients:
         self._database = database
         self._cursors = cursors
         kind = _ClientKind(accounts, directory, ClientCurrencies(database, currencies, currency))
-        self.desk: Desk[ClientOrder, RecordedTransaction] = Desk(kind, committer, database, now)
+        self.desk: ExpressDesk[ClientOrder, RecordedTransaction] = ExpressDesk(kind, committer, database, now)
 
     async def transaction(self, caller: Caller, tx: int) -> RecordedTransaction:
         async with self._database.work(caller.ledger_id) as connection:

@@ -27,6 +27,7 @@ from zerosum.services.caller import Caller
 from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
 from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
+from zerosum.services.express_desk import ExpressDesk
 from zerosum.services.fingerprint import fingerprint
 from zerosum.services.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.times import parse_filter_time
@@ -75,7 +76,9 @@ class Journal:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        self.desk: Desk[EntryOrder, RecordedEntry] = Desk(_EntryKind(directory, currencies), committer, database, now)
+        self.desk: ExpressDesk[EntryOrder, RecordedEntry] = ExpressDesk(
+            _EntryKind(directory, currencies), committer, database, now
+        )
         self.reversals: Desk[ReversalOrder, RecordedEntry] = Desk(_ReversalKind(currencies), committer, database, now)
 
     async def get(self, caller: Caller, entry_id: UUID) -> RecordedEntry:

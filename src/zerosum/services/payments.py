@@ -24,7 +24,8 @@ from zerosum.services.accounts import Accounts, metadata_filters
 from zerosum.services.caller import Caller
 from zerosum.services.committer import Committer
 from zerosum.services.currencies import Currencies
-from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
+from zerosum.services.desk import NOTHING_IMAGINED, Imagined, Names, Prepared
+from zerosum.services.express_desk import ExpressDesk
 from zerosum.services.fingerprint import fingerprint
 from zerosum.services.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.times import parse_filter_time
@@ -64,7 +65,7 @@ class Payments:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        self.desk: Desk[PaymentOrder, RecordedPayment] = Desk(
+        self.desk: ExpressDesk[PaymentOrder, RecordedPayment] = ExpressDesk(
             _PaymentKind(accounts, directory, currencies), committer, database, now
         )
 

@@ -25,6 +25,7 @@ from zerosum.api.lists import (
     Order,
     page_request,
 )
+from zerosum.api.payment_text import payment_text
 from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.fields import TEXT_MAX, id_path
@@ -112,6 +113,7 @@ def payment_routes(services: Services) -> Routes:
         order_of=model_order(PaymentRequest),
         item_order_of=model_item_order(PaymentItem),
         body_of=payment_body,
+        text_of=payment_text,
         lines_of=attrgetter("lines"),
     )
 
@@ -164,7 +166,7 @@ def payment_routes(services: Services) -> Routes:
         status=201,
         body=BodyKind.JSON,
         needs_key=True,
-        lean=desk.single,
+        express=desk.express,
         query=("dry_run", "include"),
         summary="Make a payment",
         answer=PaymentResponse,
@@ -184,7 +186,6 @@ def payment_routes(services: Services) -> Routes:
         scope=write,
         body=BodyKind.JSON,
         body_bytes_max=BULK_BODY_BYTES_MAX,
-        lean=desk.bulk,
         query=("mode", "dry_run", "include"),
         refusals=(*OF_KEYS, *REFUSALS),
         named_in_body=(errors.AccountNotFound,),

@@ -1,0 +1,39 @@
+"""A payment's body as it is written: `orjson.dumps(payment_body(...))`, byte for byte, for a tenth of its price.
+
+A test holds the two against each other over all that can be in a payment; what a payment is shown with is decided in
+`payment_body`.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from zerosum.api.render import render_time
+from zerosum.domain.money import render_amount
+from zerosum.services.payments import RecordedPayment
+
+_NO_METADATA = "{}"
+
+
+def payment_text(payment: RecordedPayment) -> bytes:
+    id_text = str(payment.id)
+    amount = render_amount(payment.amount)
+    none = render_amount(payment.amount - payment.amount)
+    created_at = render_time(payment.created_at)
+    is_now = payment.effective_at is payment.created_at
+    effective_at = created_at if is_now else render_time(payment.effective_at)
+    versions = ",".join([f'"acc_{account}":{version}' for account, version in payment.account_versions.items()])
+    metadata = _NO_METADATA if not payment.metadata else orjson.dumps(dict(payment.metadata)).decode()
+    return (
+        f'{{"id":"pay_{id_text}","type":"{payment.type}","status":"{payment.status}","amount":"{amount}",'
+        f'"currency":"{payment.currency}","from":"acc_{payment.payer_id}","from_code":"{payment.payer_code}",'
+        f'"to":"acc_{payment.payee_id}","to_code":"{payment.payee_code}","reference":{_free_text(payment.reference)},'
+        f'"description":{_free_text(payment.description)},"processor":"{payment.processor}","refunded":"{none}",'
+        f'"disputed":"{none}","journal_entry_ids":["je_{id_text}"],"account_versions":{{{versions}}},'
+        f'"effective_at":"{effective_at}","created_at":"{created_at}","metadata":{metadata}}}'
+    ).encode()
+
+
+def _free_text(text: str | None) -> str:
+    """As JSON. All that is not free has no character that JSON would escape."""
+    return "null" if text is None else orjson.dumps(text).decode()

@@ -1,0 +1,121 @@
+"""Which requests may go express, told by their heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Protocol
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from zerosum.domain.errors import DomainError
+from zerosum.gateway import request_guard as guard
+from zerosum.gateway.admission import Admission
+from zerosum.gateway.charging import Charging
+from zerosum.gateway.exchange import Exchange, Headers
+from zerosum.gateway.express.heads import KnownHead
+from zerosum.gateway.express.journey import App, Concluding, Journey, Observe
+from zerosum.gateway.judgement import Judge
+from zerosum.gateway.principal import Principal
+from zerosum.gateway.routing import Call, RouteTable
+
+BeginTrace = Callable[[Exchange], Callable[[], None]]
+
+
+class Remembering(Protocol):
+    def find_cached(self, header: bytes, now_monotonic: float) -> Principal | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the gateway shares with the express way."""
+
+    judge: Judge
+    authentication: Remembering
+    charging: Charging
+    admission: Admission
+    standard_headers: Headers
+    conclude: Concluding
+    observe: Observe
+    begin_trace: BeginTrace | None
+
+
+class Connection(Protocol):
+    """`known_head` belongs to the express way alone."""
+
+    known_head: KnownHead | None
+
+    def start_task(self, cycle: RequestResponseCycle, app: App) -> None:
+        """For what has to wait."""
+
+
+class ExpressWay:
+    """`taken` counts the requests that were begun here."""
+
+    def __init__(self, routes: RouteTable, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+        self.taken = 0
+        self._paths = frozenset(
+            policy.template.encode("ascii") for policy in routes.policies() if policy.express is not None
+        )
+
+    def judge(self, cycle: RequestResponseCycle, connection: Connection) -> Journey | None:
+        """Of a request whose head is here. None: it goes the ordinary way."""
+        scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
+        if scope["raw_path"] not in self._paths or scope["query_string"] or not _is_plain(cycle):
+            return None
+        try:
+            return self._known_journey(scope, cycle, connection) or self._journey(scope, cycle, connection)
+        except DomainError:
+            return None  # Told, counted and charged where all refusals are.
+
+    def _journey(self, scope: dict[str, Any], cycle: RequestResponseCycle, connection: Connection) -> Journey | None:
+        around = self.surroundings
+        exchange = Exchange(scope, cycle.receive, cycle.send, around.standard_headers)  # type: ignore[arg-type]
+        policy, headers, call = around.judge.outside(exchange)
+        if (
+            policy.express is None
+            or headers.is_odd
+            or headers.content_length is None
+            or len(headers.authorization) != 1
+        ):
+            return None
+        [authorization] = headers.authorization
+        principal = around.authentication.find_cached(authorization, monotonic())
+        if principal is None:
+            return None
+        around.judge.note_origin(exchange, call)
+        around.judge.may_call(exchange, principal, policy, call)
+        around.judge.inside(policy, headers, call)
+        connection.known_head = KnownHead.of(scope["headers"], policy, call, authorization)
+        return Journey(self, cycle, connection.start_task, exchange, policy, call)
+
+    def _known_journey(
+        self, scope: dict[str, Any], cycle: RequestResponseCycle, connection: Connection
+    ) -> Journey | None:
+        """The same for a head that has been judged but for its key and length."""
+        known = connection.known_head
+        found = None if known is None or scope["method"] != known.policy.method else known.again(scope["headers"])
+        if known is None or found is None or scope["path"] != known.policy.template:
+            return None
+        around, policy = self.surroundings, known.policy
+        principal = around.authentication.find_cached(known.authorization, monotonic())
+        if principal is None:
+            return None
+        guard.check_content_length(policy, found[1])
+        exchange = Exchange(scope, cycle.receive, cycle.send, around.standard_headers)  # type: ignore[arg-type]
+        exchange.request_id = around.judge.new_request_id()
+        exchange.template = policy.template
+        exchange.caller_address = known.address
+        call = Call(exchange.request_id, exchange.path, b"")
+        call.idempotency_key = guard.parse_key(found[0])
+        call.address, call.certificate_subject = known.address, known.subject
+        around.judge.may_call(exchange, principal, policy, call)
+        return Journey(self, cycle, connection.start_task, exchange, policy, call)
+
+
+def _is_plain(cycle: RequestResponseCycle) -> bool:
+    """HTTP/1.1 on a connection that stays open, and nobody is asked to go on."""
+    is_usual = cycle.scope["http_version"] == "1.1" and cycle.keep_alive
+    return is_usual and not cycle.waiting_for_100_continue and not cycle.default_headers
