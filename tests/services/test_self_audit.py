@@ -185,10 +185,20 @@ async def test_a_tail_that_was_cut_off_is_found_by_heads_of_before(books: Books,
     }
 
 
-async def test_a_history_that_was_written_anew_is_found_by_heads_of_before(books: Books, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "delete from account_changes where account_id = $1",
+        "update account_changes set name = 'Somebody', hash = sha256(hash) where account_id = $1",
+    ],
+    ids=["gone", "written anew"],
+)
+async def test_a_history_that_was_written_anew_is_found_by_heads_of_before(
+    books: Books, tmp_path: Path, tampering: str
+) -> None:
     await HeadsKeeper(books.database, tmp_path, now).run_once()
     (kept,) = tmp_path.iterdir()
-    await books.tamper("delete from account_changes where account_id = $1")
+    await books.tamper(tampering)
     found = await compare_heads(books.database, kept.read_text().splitlines())
     assert [one.what for one in found[books.ledger_id].breaks] == [
         "the exported revision 1 is not in the account's history"
