@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ast
-import inspect
+from uuid import UUID
 
 import pytest
 from sqlalchemy import CheckConstraint, Column, Float, Numeric, Table, UniqueConstraint
 
+from tests.architecture import accounting
 from tests.architecture.sources import PACKAGE, Module, modules
 from zerosum.api.problems import STATUSES
 from zerosum.db import guards
 from zerosum.db.tables import GRANTS, JOURNAL, metadata
 from zerosum.domain.errors import DomainError
-from zerosum.domain.payments import pay, posting_rules
+from zerosum.domain.identifiers import AccountId
+from zerosum.domain.payments import posting_rules
 from zerosum.domain.payments.client_commands import CLIENT_COMMANDS
 from zerosum.domain.payments.clients import ClientCommandType
 from zerosum.domain.payments.payment import PaymentType
@@ -216,17 +218,24 @@ def test_every_constraint_has_a_name() -> None:
 
 
 def test_every_type_of_payment_has_a_posting_rule_and_every_rule_a_use() -> None:
-    rules = {
-        name
-        for name, rule in inspect.getmembers(posting_rules, inspect.isfunction)
-        if rule.__module__ == posting_rules.__name__
-    }
-    assert set(pay._RULES) == set(PaymentType), "Write the posting rule of the new type and add it to _RULES in pay.py."
+    rules = {rule.__name__ for rule in accounting.rules()}
+    missing = set(PaymentType) - set(posting_rules.PAYMENT_RULES)
+    assert not missing, f"{missing}: write the posting rule of the new type, under @_rule_of, in posting_rules.py."
     assert set(CLIENT_COMMANDS) == set(ClientCommandType), "Write the command and add it to CLIENT_COMMANDS."
     assert {command.value for command in ClientCommandType} <= rules, "A client's command is named after its rule."
-    used = {rule.__name__ for rule in pay._RULES.values()} | {command.value for command in ClientCommandType}
+    used = {rule.__name__ for rule in posting_rules.PAYMENT_RULES.values()}
+    used |= {command.value for command in ClientCommandType}
     unused = rules - used
-    assert not unused, f"{unused}: this posting rule posts nothing. Call it, or take it out."
+    assert not unused, f"{unused}: this posting rule posts nothing. Put @_rule_of its type on it, or take it out."
+
+
+@pytest.mark.parametrize("type_", PaymentType)
+def test_the_reason_of_a_payment_is_the_word_of_its_type(type_: PaymentType) -> None:
+    rule = posting_rules.PAYMENT_RULES[type_]
+    entry = rule(AccountId(UUID(int=1)), AccountId(UUID(int=2)), accounting.MONEY, None)
+    assert entry.reason == type_, (
+        f"{rule.__name__}: the reason of its entry is another, so verify would call it forged."
+    )
 
 
 # --- 8. Money in tables ----------------------------------------------------------------------------------------------

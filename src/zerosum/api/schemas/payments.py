@@ -20,6 +20,7 @@ from zerosum.api.schemas.fields import (
     GivenMetadata,
     ItemKey,
     Moment,
+    OneOf,
     Request,
     Response,
     Text,
@@ -28,13 +29,11 @@ from zerosum.api.schemas.fields import (
 )
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.payment import PaymentStatus, PaymentType
 from zerosum.services.payments import PaymentOrder, RecordedPayment
 
-PaymentTypeName = Literal["transfer", "deposit", "withdrawal"]
-PaymentStatusName = Literal[
-    "succeeded", "processing", "failed", "refunded", "partially_refunded", "disputed", "charged_back"
-]
+PaymentTypeName = Annotated[str, OneOf(PaymentType)]
+PaymentStatusName = Annotated[str, OneOf(PaymentStatus)]
 
 _TYPES = {type_.value: type_ for type_ in PaymentType}
 
