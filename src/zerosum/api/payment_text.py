@@ -10,9 +10,11 @@ import orjson
 
 from zerosum.api.render import render_time
 from zerosum.domain.money import render_amount
+from zerosum.domain.payments.payment import PaymentTexts
 from zerosum.services.payments import RecordedPayment
 
 _NO_METADATA = "{}"
+_TEXTS = PaymentTexts._fields
 
 
 def payment_text(payment: RecordedPayment) -> bytes:
@@ -23,12 +25,13 @@ def payment_text(payment: RecordedPayment) -> bytes:
     is_now = payment.effective_at is payment.created_at
     effective_at = created_at if is_now else render_time(payment.effective_at)
     versions = ",".join([f'"acc_{account}":{version}' for account, version in payment.account_versions.items()])
+    texts = ",".join([f'"{name}":{_free_text(text)}' for name, text in zip(_TEXTS, payment.texts, strict=True)])
     metadata = _NO_METADATA if not payment.metadata else orjson.dumps(dict(payment.metadata)).decode()
     return (
         f'{{"id":"pay_{id_text}","type":"{payment.type}","status":"{payment.status}","amount":"{amount}",'
         f'"currency":"{payment.currency}","from":"acc_{payment.payer_id}","from_code":"{payment.payer_code}",'
-        f'"to":"acc_{payment.payee_id}","to_code":"{payment.payee_code}","reference":{_free_text(payment.reference)},'
-        f'"description":{_free_text(payment.description)},"processor":"{payment.processor}","refunded":"{none}",'
+        f'"to":"acc_{payment.payee_id}","to_code":"{payment.payee_code}",{texts},'
+        f'"processor":"{payment.processor}","refunded":"{none}",'
         f'"disputed":"{none}","journal_entry_ids":["je_{id_text}"],"account_versions":{{{versions}}},'
         f'"effective_at":"{effective_at}","created_at":"{created_at}","metadata":{metadata}}}'
     ).encode()

@@ -29,7 +29,7 @@ from zerosum.api.schemas.fields import (
 )
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.payment import PaymentStatus, PaymentType
+from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.services.payments import PaymentOrder, RecordedPayment
 
 PaymentTypeName = Annotated[str, OneOf(PaymentType)]
@@ -65,8 +65,7 @@ class PaymentRequest(Request):
             currency=self.currency,
             payer=self.from_,
             payee=self.to,
-            reference=self.reference,
-            description=self.description,
+            texts=PaymentTexts(*[getattr(self, name) for name in PaymentTexts._fields]),
             effective_at=self.effective_at,
             metadata=self.metadata or {},
         )
@@ -136,8 +135,7 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
         "from_code": payment.payer_code,
         "to": render_id(Prefix.ACCOUNT, payment.payee_id),
         "to_code": payment.payee_code,
-        "reference": payment.reference,
-        "description": payment.description,
+        **payment.texts._asdict(),
         "processor": payment.processor,
         "refunded": none,
         "disputed": none,

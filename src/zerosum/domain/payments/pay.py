@@ -13,7 +13,15 @@ from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted
 from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Money
-from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PAYMENT, Payment, PaymentStatus, PaymentType
+from zerosum.domain.payments.payment import (
+    INTERNAL_PROCESSOR,
+    NO_TEXTS,
+    PAYMENT,
+    Payment,
+    PaymentStatus,
+    PaymentTexts,
+    PaymentType,
+)
 from zerosum.domain.payments.posting_rules import PAYMENT_RULES
 
 _POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
@@ -27,8 +35,7 @@ class Pay(LedgerCommand):
     money: Money
     payer_id: AccountId
     payee_id: AccountId
-    reference: str | None = None
-    description: str | None = None
+    texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -57,8 +64,7 @@ class Pay(LedgerCommand):
             payer_id=self.payer_id,
             payee_id=self.payee_id,
             processor=INTERNAL_PROCESSOR,
-            reference=self.reference,
-            description=self.description,
+            texts=self.texts,
         )
         book.records[RecordKey(self.ledger_id, PAYMENT, self.id)] = payment
         return Posted(
