@@ -237,7 +237,12 @@ def test_every_type_of_payment_has_a_posting_rule_and_every_rule_a_use() -> None
     assert set(CLIENT_COMMANDS) == set(ClientCommandType), "Write the command and add it to CLIENT_COMMANDS."
     assert {command.value for command in ClientCommandType} <= rules, "A client's command is named after its rule."
     used = {rule.__name__ for rule in posting_rules.PAYMENT_RULES.values()}
-    used |= {command.value for command in ClientCommandType}
+    used |= {
+        node.attr
+        for module in modules("domain/payments")
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "posting_rules"
+    }
     unused = rules - used
     assert not unused, f"{unused}: this posting rule posts nothing. Put @_rule_of its type on it, or take it out."
 

@@ -72,7 +72,7 @@ class Payments:
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressDesk[PaymentOrder, RecordedPayment] = ExpressDesk(
-            _PaymentKind(accounts, directory, currencies), committer, database, now
+            PaymentKind(accounts, directory, currencies), committer, database, now
         )
 
     async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
@@ -114,7 +114,7 @@ class Payments:
         return self._cursors.page(caller.ledger_id, request, position, found, key)
 
 
-class _PaymentKind:
+class PaymentKind:
     """How a payment order becomes a command: names to accounts, text to money."""
 
     def __init__(self, accounts: Accounts, directory: AccountDirectory, currencies: Currencies) -> None:
