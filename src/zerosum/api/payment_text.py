@@ -10,11 +10,9 @@ import orjson
 
 from zerosum.api.render import render_time
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.payment import PaymentTexts
 from zerosum.services.payments import RecordedPayment
 
 _NO_METADATA = "{}"
-_TEXTS = PaymentTexts._fields
 
 
 def payment_text(payment: RecordedPayment) -> bytes:
@@ -25,7 +23,7 @@ def payment_text(payment: RecordedPayment) -> bytes:
     is_now = payment.effective_at is payment.created_at
     effective_at = created_at if is_now else render_time(payment.effective_at)
     versions = ",".join([f'"acc_{account}":{version}' for account, version in payment.account_versions.items()])
-    texts = ",".join([f'"{name}":{_free_text(text)}' for name, text in zip(_TEXTS, payment.texts, strict=True)])
+    texts = orjson.dumps(payment.texts._asdict()).decode()[1:-1]
     metadata = _NO_METADATA if not payment.metadata else orjson.dumps(dict(payment.metadata)).decode()
     return (
         f'{{"id":"pay_{id_text}","type":"{payment.type}","status":"{payment.status}","amount":"{amount}",'
@@ -35,8 +33,3 @@ def payment_text(payment: RecordedPayment) -> bytes:
         f'"disputed":"{none}","journal_entry_ids":["je_{id_text}"],"account_versions":{{{versions}}},'
         f'"effective_at":"{effective_at}","created_at":"{created_at}","metadata":{metadata}}}'
     ).encode()
-
-
-def _free_text(text: str | None) -> str:
-    """As JSON. All that is not free has no character that JSON would escape."""
-    return "null" if text is None else orjson.dumps(text).decode()

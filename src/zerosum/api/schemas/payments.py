@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -35,6 +36,7 @@ from zerosum.services.payments import PaymentOrder, RecordedPayment
 PaymentTypeName = Annotated[str, OneOf(PaymentType)]
 PaymentStatusName = Annotated[str, OneOf(PaymentStatus)]
 
+_TEXTS_OF = attrgetter(*PaymentTexts._fields)
 _TYPES = {type_.value: type_ for type_ in PaymentType}
 
 
@@ -65,7 +67,7 @@ class PaymentRequest(Request):
             currency=self.currency,
             payer=self.from_,
             payee=self.to,
-            texts=PaymentTexts(*[getattr(self, name) for name in PaymentTexts._fields]),
+            texts=PaymentTexts._make(_TEXTS_OF(self)),
             effective_at=self.effective_at,
             metadata=self.metadata or {},
         )
