@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zerosum.api.payment_text import payment_text
 from zerosum.api.schemas.payments import payment_body
-from zerosum.domain.payments.payment import PaymentStatus, PaymentType
+from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.services.payments import RecordedPayment
 from zerosum.services.times import FIRST, LAST
 
@@ -33,8 +33,7 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "payee_id": st.uuids(),
     "payee_code": CODES,
     "processor": st.just("internal"),
-    "reference": st.none() | TEXTS,
-    "description": st.none() | TEXTS,
+    "texts": st.builds(PaymentTexts, *[st.none() | TEXTS for _ in PaymentTexts._fields]),
     "effective_at": MOMENTS,
     "created_at": MOMENTS,
     "metadata": st.dictionaries(TEXTS, TEXTS, max_size=3),

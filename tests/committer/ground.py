@@ -24,7 +24,7 @@ from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.account_commands import ExistingAccountCommand
 from zerosum.domain.money import CurrencyTable, Money
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts, OpenAccount
 from zerosum.services.caller import Caller
@@ -79,8 +79,9 @@ class Ground:
     def transfer(self, payer: UUID, payee: UUID, amount: str, key: str | None = None, **members: Any) -> Pay:
         key = key or f"key-{next(_keys)}"
         content: dict[str, Any] = {"type": "transfer", "amount": amount, "currency": "USD"}
-        content |= {name: members.get(name) for name in ("reference", "description", "effective_at", "metadata")}
+        content |= {name: members.get(name) for name in (*PaymentTexts._fields, "effective_at", "metadata")}
         content |= {"from": render_id(Prefix.ACCOUNT, payer), "to": render_id(Prefix.ACCOUNT, payee)}
+        texts = PaymentTexts(*[members.pop(name, None) for name in PaymentTexts._fields])
         return Pay(
             id=members.pop("id", None) or new_uuid(),
             ledger_id=self.ledger_id,
@@ -91,6 +92,7 @@ class Ground:
             money=Money.parse(amount, USD),
             payer_id=AccountId(payer),
             payee_id=AccountId(payee),
+            texts=texts,
             **members,
         )
 

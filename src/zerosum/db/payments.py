@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.gently import gently
 from zerosum.db.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
 from zerosum.db.tables import accounts, journal_entries, payments, postings
-from zerosum.domain.payments.payment import PaymentStatus, PaymentType
+from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 
 
 class Line(Protocol):
@@ -57,8 +57,7 @@ class RecordedPayment:
     payee_id: UUID
     payee_code: str
     processor: str
-    reference: str | None
-    description: str | None
+    texts: PaymentTexts
     effective_at: datetime
     created_at: datetime
     metadata: Mapping[str, str]
@@ -210,8 +209,7 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         payee_id=row.payee_id,
         payee_code=row.payee_code,
         processor=row.processor,
-        reference=row.reference,
-        description=row.description,
+        texts=PaymentTexts(*[getattr(row, name) for name in PaymentTexts._fields]),
         effective_at=row.effective_at,
         created_at=row.created_at,
         metadata=row.metadata or {},

@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.domain.payments.payment import PaymentTexts
+
 FIRST_ID = UUID(int=0)
 LAST_ID = UUID(int=2**128 - 1)
 
@@ -19,6 +21,8 @@ LAST_ID = UUID(int=2**128 - 1)
 def _micros(column: str) -> str:
     return f"trunc(extract(epoch from {column}) * 1000000)::text"
 
+
+_TEXTS = ", ".join(f"payment.{name}" for name in PaymentTexts._fields)
 
 _ACCOUNTS = text("""
 select id, code, name, type, currency, status, version, head, held::text as held, overdrawn, metadata::text as metadata,
@@ -82,7 +86,7 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        ) as is_unbalanced,
        payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
        payment.currency as payment_currency, payment.amount::text as payment_amount, payment.payer_id,
-       payment.payee_id, payment.processor, payment.reference, payment.description
+       payment.payee_id, payment.processor, {_TEXTS}
 from page
 left join lateral (
     select nullif(count(*), 0) as lines,

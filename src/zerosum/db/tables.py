@@ -32,6 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import UserDefinedType
 
+from zerosum.domain.payments.payment import PaymentTexts
+
 metadata = MetaData()
 
 
@@ -256,8 +258,7 @@ payments = Table(
     _required("payer_id", Uuid),
     _required("payee_id", Uuid),
     _required("processor", Text),
-    Column("reference", Text),
-    Column("description", Text),
+    *(Column(name, Text) for name in PaymentTexts._fields),
     PrimaryKeyConstraint("ledger_id", "id", name="payments_pkey"),
     Index("payments_by_type", "ledger_id", "type", "id"),
     Index("payments_by_currency", "ledger_id", "currency", "id"),

@@ -18,7 +18,14 @@ from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentType, clearing_code
+from zerosum.domain.payments.payment import (
+    INTERNAL_PROCESSOR,
+    NO_TEXTS,
+    Payment,
+    PaymentTexts,
+    PaymentType,
+    clearing_code,
+)
 from zerosum.services.account_directory import AccountDirectory, AccountName
 from zerosum.services.accounts import Accounts, metadata_filters
 from zerosum.services.caller import Caller
@@ -43,8 +50,7 @@ class PaymentOrder:
     currency: str
     payer: str | None = None
     payee: str | None = None
-    reference: str | None = None
-    description: str | None = None
+    texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA)
 
@@ -66,7 +72,7 @@ class Payments:
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressDesk[PaymentOrder, RecordedPayment] = ExpressDesk(
-            _PaymentKind(accounts, directory, currencies), committer, database, now
+            PaymentKind(accounts, directory, currencies), committer, database, now
         )
 
     async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
@@ -108,7 +114,7 @@ class Payments:
         return self._cursors.page(caller.ledger_id, request, position, found, key)
 
 
-class _PaymentKind:
+class PaymentKind:
     """How a payment order becomes a command: names to accounts, text to money."""
 
     def __init__(self, accounts: Accounts, directory: AccountDirectory, currencies: Currencies) -> None:
@@ -147,8 +153,7 @@ class _PaymentKind:
             money=money,
             payer_id=payer.id,
             payee_id=payee.id,
-            reference=order.reference,
-            description=order.description,
+            texts=order.texts,
             effective_at=order.effective_at,
         )
         return Prepared(command, codes)
@@ -198,8 +203,7 @@ class _PaymentKind:
             payee_id=payment.payee_id,
             payee_code=names[payment.payee_id],
             processor=payment.processor,
-            reference=payment.reference,
-            description=payment.description,
+            texts=payment.texts,
             effective_at=entry.effective_at,
             created_at=entry.posted_at,
             metadata=entry.metadata,
@@ -235,8 +239,7 @@ def _fingerprint(order: PaymentOrder, money: Money) -> bytes:
             "currency": order.currency,
             "from": order.payer,
             "to": order.payee,
-            "reference": order.reference,
-            "description": order.description,
+            **order.texts._asdict(),
             "effective_at": order.effective_at,
             "metadata": order.metadata,
         },

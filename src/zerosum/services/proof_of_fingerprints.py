@@ -16,6 +16,8 @@ from uuid import UUID
 
 import orjson
 
+from zerosum.domain.payments.payment import PaymentTexts
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,6 +43,7 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
     payees = () if row.payment_type == "withdrawal" else _names(payee_code, row.payee_id)
     moment = _moment(row.effective_at)
     times = (None, moment) if row.effective_at == row.posted_at else (moment,)
+    texts = {name: getattr(row, name) for name in PaymentTexts._fields}
     for time, payer, payee in product(times, payers or (None,), payees or (None,)):
         yield {
             "type": row.payment_type,
@@ -48,8 +51,7 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
             "currency": row.payment_currency,
             "from": payer,
             "to": payee,
-            "reference": row.reference,
-            "description": row.description,
+            **texts,
             "effective_at": time,
             "metadata": row.metadata,
         }

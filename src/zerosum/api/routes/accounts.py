@@ -22,7 +22,7 @@ from zerosum.api.lists import (
     check_span,
     page_request,
 )
-from zerosum.api.route_manual import CACHE_HEADERS, OF_AMOUNTS, Refusal
+from zerosum.api.route_manual import CACHE_HEADERS, Refusal
 from zerosum.api.schemas.accounts import (
     AccountResponse,
     BalanceResponse,
@@ -227,7 +227,7 @@ def account_routes(services: Services) -> Routes:
         takes_key=True,
         examples=EXAMPLES,
         refusals=(
-            *OF_AMOUNTS,
+            *errors.OF_AMOUNTS,
             errors.CodeReserved,
             errors.InvalidCurrency,
             errors.AccountExists,
@@ -346,7 +346,7 @@ def account_routes(services: Services) -> Routes:
         reads=ChangeAccountRequest,
         takes_key=True,
         examples=CHANGES,
-        refusals=(*OF_REFERENCE, *OF_AMOUNTS, errors.InvalidState),
+        refusals=(*OF_REFERENCE, *errors.OF_AMOUNTS, errors.InvalidState),
         summary="Change an account's name, limits or metadata",
         answer=AccountResponse,
         description="Members that are not there stay as they are; null takes a name or limit away.",

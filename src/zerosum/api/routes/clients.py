@@ -20,7 +20,7 @@ from zerosum.api.lists import (
     Order,
     page_request,
 )
-from zerosum.api.route_manual import OF_AMOUNTS, OF_KEYS
+from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.routes.payments import DryRun, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.clients import (
@@ -44,7 +44,7 @@ from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.clients import ClientOrder, RecordedTransaction
 
 REFUSALS = (
-    *OF_AMOUNTS,
+    *errors.OF_AMOUNTS,
     errors.ClientLocked,
     errors.TxExists,
     errors.QuotaExceeded,

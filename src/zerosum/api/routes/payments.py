@@ -26,7 +26,7 @@ from zerosum.api.lists import (
     page_request,
 )
 from zerosum.api.payment_text import payment_text
-from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
+from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.fields import TEXT_MAX, id_path
 from zerosum.api.schemas.lists import ListOf, list_body
@@ -65,7 +65,7 @@ Include = Annotated[
 ]
 SHOWN = frozenset({"include"})
 
-REFUSALS = (*OF_BOOKS, errors.SameAccount, errors.QuotaExceeded)
+REFUSALS = (*errors.OF_BOOKS, errors.SameAccount, errors.QuotaExceeded)
 
 FILTERS = ("account", "reference", "type", "currency", "status", *TIMES, *OLD_TIMES)
 
