@@ -22,8 +22,8 @@ from zerosum.db.sessions import close_session, open_session
 from zerosum.domain.errors import OutcomeUnknown
 from zerosum.domain.ledger.outcome import Replayed
 from zerosum.services.caller import Caller
-from zerosum.services.committer import CommitterStats
 from zerosum.services.currencies import Currencies
+from zerosum.services.lane_loop import CommitterStats
 
 WAITS = "select pid from pg_stat_activity where wait_event = 'SyncRep'"
 CANCEL = "select pg_cancel_backend($1)"
