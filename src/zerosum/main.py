@@ -56,13 +56,14 @@ from zerosum.services.background_writing import BackgroundWriting
 from zerosum.services.balances import Balances
 from zerosum.services.client_currency import client_currency
 from zerosum.services.clients import Clients
-from zerosum.services.committer import Carrier, Committer, CommitterOptions, CommitterStats
+from zerosum.services.committer import Committer, CommitterOptions
 from zerosum.services.currencies import Currencies
 from zerosum.services.envelope import MasterKeys
 from zerosum.services.imports import Imports
 from zerosum.services.inspection import Inspector
 from zerosum.services.journal import Journal
 from zerosum.services.lane import LaneCarrier
+from zerosum.services.lane_loop import Carrier, CommitterStats
 from zerosum.services.last_uses import LastUses
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.limits import Limit
@@ -77,6 +78,7 @@ from zerosum.services.security_log import SecurityLog
 from zerosum.services.settled_time import SettledTime
 from zerosum.services.signing_keys import SigningKeys
 from zerosum.services.statements import Statements
+from zerosum.services.unknown_keys import UnknownKeys
 from zerosum.telemetry import Metrics, carry_over_forever
 
 if TYPE_CHECKING:
@@ -88,7 +90,14 @@ CONNECT_SECONDS_MAX = 2.0
 class Service:
     """Everything one API process is made of."""
 
-    def __init__(self, settings: Settings, *, is_draining: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        is_draining: Callable[[], bool] = lambda: False,
+        unknown_keys: UnknownKeys | None = None,
+    ) -> None:
+        """`unknown_keys` where other processes of the same service share them."""
         self.settings = settings
         self._is_draining = is_draining
         database_url = settings.required_database_url()
@@ -115,6 +124,7 @@ class Service:
             ),
             self.stats,
             None if self.tracing is None else self.tracing.find_origin,
+            unknown_keys,
         )
 
         # Use cases.
@@ -246,7 +256,7 @@ class Service:
             await self.stop()
 
     async def _is_ready(self) -> bool:
-        return not self._is_draining() and await self._readiness.is_ready()
+        return not self._is_draining() and self.committer.is_whole and await self._readiness.is_ready()
 
     async def _can_pay(self) -> bool:
         if not (await self.database.is_ready() and await self.secret_checks.fits()):
@@ -340,6 +350,7 @@ class Service:
             "commands_shed": self.stats.shed,
             "commands_expired": self.stats.expired,
             "outcomes_unknown": self.stats.unknown,
+            "lanes_lost": self.stats.lanes_lost,
             "cache_hits": self.cache.hits,
             "cache_misses": self.cache.misses,
             "requests_shed": self.admission.shed,

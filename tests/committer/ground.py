@@ -28,10 +28,11 @@ from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts, OpenAccount
 from zerosum.services.caller import Caller
-from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
+from zerosum.services.committer import Committer, CommitterOptions
 from zerosum.services.currencies import Currencies
 from zerosum.services.fingerprint import fingerprint
 from zerosum.services.lane import BalanceCache, LaneCarrier
+from zerosum.services.lane_loop import CommitterStats
 from zerosum.services.paging import Cursors
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

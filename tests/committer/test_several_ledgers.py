@@ -27,7 +27,8 @@ from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
 from zerosum.domain.ledger.reverse import Reverse, reversal
 from zerosum.domain.money import Money
 from zerosum.domain.payments.client_commands import ClientDeposit, ClientDispute, ClientResolve
-from zerosum.services.committer import Committer, CommitterStats
+from zerosum.services.committer import Committer
+from zerosum.services.lane_loop import CommitterStats
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -267,9 +267,9 @@ DUTY_PLANTS = (
     plant(
         "the warning of a lost standby is not heard",
         DUTIES,
-        "src/zerosum/db/batch/connection.py",
+        "src/zerosum/db/sessions.py",
         "if self._has_lost_standby:",
-        "if self._has_lost_standby and self.is_closed:",
+        "if self._has_lost_standby and self.is_closed():",
         "tests/committer/test_lost_standby.py::test_a_payment_that_only_the_primary_has_is_not_acknowledged",
     ),
     plant(

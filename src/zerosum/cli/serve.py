@@ -15,6 +15,7 @@ from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
+from zerosum.services.unknown_keys import UnknownKeys
 from zerosum.telemetry import forget_process, share_metrics
 
 PATIENCE_SECONDS = 1.0
@@ -40,11 +41,12 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
         share_metrics(private_metrics_dir(settings.metrics_dir) if settings.metrics_dir else Path(made))
         load_service()
         supervisor.at_stop(functools.partial(close_all, sockets))
+        unknown_keys = UnknownKeys()  # before the forks, which share it
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             supervisor.add_worker(
                 f"API process {index + 1}",
-                functools.partial(api_process, settings, own, others),
+                functools.partial(api_process, settings, own, others, unknown_keys),
                 settings.shutdown_seconds + PATIENCE_SECONDS + (TRACES_SECONDS if settings.otlp_endpoint else 0.0),
                 on_end=forget_process,
             )

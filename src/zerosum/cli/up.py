@@ -39,6 +39,7 @@ from zerosum.embedded import (
     find_postgres,
     find_valkey,
 )
+from zerosum.services.unknown_keys import UnknownKeys
 from zerosum.telemetry import forget_process, share_metrics
 
 POLL_SECONDS = 0.02
@@ -159,11 +160,12 @@ class _Installation:
     def add_processes(self, settings: Settings, sockets: list[socket.socket]) -> None:
         """API processes and the worker: forks of this one, which has loaded everything they need."""
         self._supervisor.at_stop(functools.partial(close_all, sockets))
+        unknown_keys = UnknownKeys()  # before the forks, which share it
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             self._supervisor.add_worker(
                 f"API process {index + 1}",
-                functools.partial(self._serve, settings, own, others),
+                functools.partial(self._serve, settings, own, others, unknown_keys),
                 WORKER_GRACE_SECONDS,
                 on_end=forget_process,
             )
@@ -173,8 +175,10 @@ class _Installation:
         close_all(sockets)
         return worker_process(self._located(settings))
 
-    def _serve(self, settings: Settings, own: socket.socket, others: list[socket.socket]) -> int:
-        return api_process(self._located(settings), own, others)
+    def _serve(
+        self, settings: Settings, own: socket.socket, others: list[socket.socket], unknown_keys: UnknownKeys
+    ) -> int:
+        return api_process(self._located(settings), own, others, unknown_keys)
 
     def _located(self, settings: Settings) -> Settings:
         """With the addresses the servers have at this moment."""

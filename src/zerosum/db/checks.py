@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from zerosum.db.batch import BatchConnection
 from zerosum.db.database_url import DatabaseUrl, DatabaseUrlError
-from zerosum.db.errors import Failed, words_of
+from zerosum.db.errors import CommitOutcomeUnknown, Failed, words_of
 from zerosum.db.errors import Unfit as Unfit
 from zerosum.db.migrations import HEAD
 from zerosum.db.sessions import Session, SessionNotKept, close_session, open_session
@@ -34,7 +34,7 @@ def told_in_one_line(doing: str) -> Iterator[None]:
     be otherwise next time."""
     try:
         yield
-    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, CommitOutcomeUnknown) as error:
         cause = getattr(error, "orig", None) or error
         cause = cause.__cause__ or cause
         is_forbidden = isinstance(cause, asyncpg.InsufficientPrivilegeError)

@@ -11,7 +11,7 @@ from typing import Any
 from zerosum.db.batch import unlocked_loader
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.domain.errors import DomainError, IdempotencyKeyReused, QuotaExceeded
+from zerosum.domain.errors import DomainError, IdempotencyKeyReused, QuotaExceeded, Unavailable
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger import account_commands as commands
 from zerosum.domain.ledger.account import Account
@@ -92,6 +92,9 @@ class AccountAdministration:
         """Raises the refusal, IdempotencyKeyReused, and what the committer raises."""
         try:
             command = await self._command(caller, order, key)
+        except Unavailable as refusal:
+            keys = [] if key is None else [(caller.ledger_id, key)]
+            raise self._committer.refusal_of(refusal, keys) from refusal
         except DomainError as refusal:
             raise (await self._refusal(caller, key, refusal)) from None
         answer = await self._committer.carry_out(command)

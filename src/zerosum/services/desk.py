@@ -6,7 +6,8 @@ single calls, bulk calls, replays and rehearsals is the same and stands here onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -14,7 +15,7 @@ from uuid import UUID
 
 from zerosum.db.batch import unlocked_loader
 from zerosum.db.engine import Connection, Database
-from zerosum.domain.errors import DomainError, IdempotencyKeyReused, RecordUnreadable
+from zerosum.domain.errors import DomainError, IdempotencyKeyReused, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
@@ -22,6 +23,7 @@ from zerosum.services.account_directory import NotPrepared
 from zerosum.services.caller import Caller
 from zerosum.services.committer import Committer
 from zerosum.services.rehearsal import Rehearsal
+from zerosum.services.work import outcome_unknown
 
 BULK_ITEMS_MAX = 1000
 
@@ -179,7 +181,8 @@ class Desk(Generic[AnyOrder, View]):
         self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, may_write: bool = True
     ) -> tuple[list[Prepared | DomainError], Imagined]:
         fit = [order for order in orders if not isinstance(order, DomainError)]
-        imagined = await self._kind.prepare(caller, fit, may_write=may_write)
+        with self._true_of(caller, [order.idempotency_key for order in fit]):
+            imagined = await self._kind.prepare(caller, fit, may_write=may_write)
         prepared: list[Prepared | DomainError] = []
         refused: dict[int, str] = {}
         for index, order in enumerate(orders):
@@ -201,9 +204,18 @@ class Desk(Generic[AnyOrder, View]):
         """A key is looked at before what a request asks: one that was used before was used for something else."""
         if not keys:
             return ()
-        async with self._database.work(caller.ledger_id) as connection:
-            used = await unlocked_loader(connection).used_keys([(caller.ledger_id, key) for key in keys])
+        with self._true_of(caller, keys):
+            async with self._database.work(caller.ledger_id) as connection:
+                used = await unlocked_loader(connection).used_keys([(caller.ledger_id, key) for key in keys])
         return {key for _, key in used}
+
+    @contextmanager
+    def _true_of(self, caller: Caller, keys: Collection[str]) -> Iterator[None]:
+        """That nothing was done is not said of a key whose COMMIT was lost."""
+        try:
+            yield
+        except Unavailable as refusal:
+            raise self._committer.refusal_of(refusal, [(caller.ledger_id, key) for key in keys]) from refusal
 
     async def _done(
         self, caller: Caller, prepared: Sequence[Prepared], answers: Sequence[Answer]
@@ -213,8 +225,7 @@ class Desk(Generic[AnyOrder, View]):
         earlier = [answer.entry_id for answer in answers if isinstance(answer, Replayed) and answer.entry_id not in now]
         recorded: Mapping[UUID, View] = {}
         if earlier:
-            async with self._database.work(caller.ledger_id) as connection:
-                recorded = await self._kind.recorded(connection, caller.ledger_id, earlier)
+            recorded = await self._recorded(caller, earlier)
         results: list[Done[View] | DomainError] = []
         for item, answer in zip(prepared, answers, strict=True):
             if isinstance(answer, Posted):
@@ -226,6 +237,14 @@ class Desk(Generic[AnyOrder, View]):
             else:
                 results.append(Done(recorded[answer.entry_id], is_replay=True))
         return results
+
+    async def _recorded(self, caller: Caller, ids: Collection[UUID]) -> Mapping[UUID, View]:
+        """They are there: whoever cannot be shown them now is not told that nothing was done."""
+        try:
+            async with self._database.work(caller.ledger_id) as connection:
+                return await self._kind.recorded(connection, caller.ledger_id, ids)
+        except Unavailable as refusal:
+            raise outcome_unknown() from refusal
 
 
 def _refusal(refused: Refused) -> DomainError:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Generic
 
-from zerosum.domain.errors import DomainError, Overloaded, Unavailable
+from zerosum.domain.errors import DomainError
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.services.account_directory import NotPrepared
 from zerosum.services.caller import Caller
@@ -24,15 +24,8 @@ class ExpressDesk(Desk[AnyOrder, View]):
             prepared = self._kind.command(caller, order, is_prepared=False)
         except NotPrepared:
             return None
-        return Handed(self, caller, prepared, self._hand_over(prepared))
-
-    def _hand_over(self, prepared: Prepared) -> asyncio.Future[Answers]:
-        try:
-            return self._committer._hand_over((prepared.command,), is_atomic=False, order_key=None)  # noqa: SLF001
-        except (Overloaded, Unavailable) as refusal:
-            refused: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-            refused.set_exception(refusal)
-            return refused
+        outcome = self._committer.hand_over((prepared.command,), is_atomic=False, order_key=None)
+        return Handed(self, caller, prepared, outcome)
 
     def view_of(self, prepared: Prepared, posted: Posted) -> View:
         return self._kind.view(posted, prepared.names)

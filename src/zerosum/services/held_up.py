@@ -7,11 +7,11 @@ order stay in it: what comes behind a work that is held up is held up with it, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from zerosum.domain.errors import OutcomeUnknown, Unavailable
-from zerosum.services.work import Work
+from zerosum.domain.errors import Unavailable
+from zerosum.services.work import Work, outcome_unknown
 
 PATIENCE_SECONDS = 2.0
 """So long a work is tried again. A session that hangs in its transaction is ended by PostgreSQL after as long."""
@@ -52,10 +52,22 @@ class HeldUp:
 
 
 def refuse_as_busy(work: Work) -> None:
-    if work.may_have_committed:
-        work.refuse(OutcomeUnknown("The outcome is not known; retry with the same key."))
-    else:
-        work.refuse(Unavailable("The accounts are busy; nothing was done.", retry_after=1))
+    """Whoever holds its key may commit it yet."""
+    if work.is_key_held:
+        work.refuse(outcome_unknown())
+    work.refuse_undone(Unavailable("The accounts are busy; nothing was done.", retry_after=1))
+
+
+def refuse_those_behind(works: Iterable[Work]) -> None:
+    """In the order of their coming: a refusal that a retry may undo is not overtaken by what comes behind it."""
+    orders: set[int] = set()
+    for work in works:
+        if work.order_key is None:
+            continue
+        if work.order_key in orders:
+            refuse_as_busy(work)
+        elif work.may_be_retried:
+            orders.add(work.order_key)
 
 
 def apart(works: Sequence[Work]) -> tuple[list[Work], list[Work]]:

@@ -12,17 +12,17 @@ from uuid import UUID
 from zerosum.db.batch import AccountKey, BatchConnection, Key
 from zerosum.db.batch.holding import CHANGED, HELD
 from zerosum.db.batch.writing import AccountChanges, post_pairs, write_batch
-from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
+from zerosum.db.errors import FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords
-from zerosum.services.committer import CommitterStats
-from zerosum.services.held_up import HeldUp, apart, refuse_as_busy
+from zerosum.services.held_up import HeldUp, apart, refuse_as_busy, refuse_those_behind
 from zerosum.services.judging import Judge
+from zerosum.services.lane_loop import CommitterStats
 from zerosum.services.quotas import RefusalQuota
 from zerosum.services.remembered import RememberedAccounts
-from zerosum.services.work import Answers, Work
+from zerosum.services.work import Answers, Work, committing
 
 ATTEMPTS_MAX = 3
 """How often a batch is tried as a whole before its works are tried one by one."""
@@ -82,6 +82,14 @@ class LaneCarrier:
             self._connection = await self._connect()
         except Exception as failure:
             _log.warning("a lane cannot connect yet (%s)", failure or type(failure).__name__)
+
+    def abandon(self) -> None:
+        """What the mark of a cut off attempt stands for is read from PostgreSQL until it expires."""
+        self._remembered.forget_all()
+        self._mark = None
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
 
     async def close(self) -> None:
         if self._answering:
@@ -195,13 +203,10 @@ class LaneCarrier:
                     await self._give_up(FailureKind.BUSY)
                     return
             answers, before, states, number = await self._judge_and_write(connection, works, locked)
-        try:
+        with committing(works):
             await connection.commit(deadline - loop.time())
-        except CommitOutcomeUnknown:
-            _may_have_committed(works)
-            raise
-        self._remember(before, states, number)
-        self._conclude(works, answers, states)
+            self._remember(before, states, number)
+            self._conclude(works, answers, states)
 
     async def _attempt_from_memory(
         self, connection: BatchConnection, works: Sequence[Work], known: Sequence[AccountState], deadline: float
@@ -221,19 +226,16 @@ class LaneCarrier:
         if posting is None:
             self._remembered.remember(known)
             return False
-        try:
+        with committing(works):
             told, number = await connection.post(*posting, deadline - asyncio.get_running_loop().time())
-        except CommitOutcomeUnknown:
-            _may_have_committed(works)
-            raise
-        if told != HELD or number is None:
-            if told == CHANGED:
-                self._remembered.was_wrong()
-            return False
-        self._remembered.was_right()
-        states = list(book.accounts.values())
-        self._remember(before, states, number)
-        self._conclude(works, answers, states)
+            if told != HELD or number is None:
+                if told == CHANGED:
+                    self._remembered.was_wrong()
+                return False
+            self._remembered.was_right()
+            states = list(book.accounts.values())
+            self._remember(before, states, number)
+            self._conclude(works, answers, states)
         return True
 
     def _remember(self, before: Mapping[UUID, AccountState], after: Sequence[AccountState], number: int | None) -> None:
@@ -250,6 +252,8 @@ class LaneCarrier:
     def _conclude(self, works: Sequence[Work], answers: Sequence[Answers], states: Sequence[AccountState]) -> None:
         """It is committed: the answers may go, but not before the cached balances are true."""
         self._is_reachable = True
+        for work in works:
+            work.unknown_keys.forget(work.keys)
         mark, self._mark = self._mark, None
         task = asyncio.create_task(self._answer(works, answers, mark, states))
         self._answering.add(task)
@@ -304,8 +308,9 @@ class LaneCarrier:
             await self._cache.store(mark, states)
         except Exception:
             _log.exception("balances could not be written through to the cache")
-        for work, answer in zip(works, answers, strict=True):
-            work.resolve(answer)
+        finally:  # also where somebody has cancelled this task
+            for work, answer in zip(works, answers, strict=True):
+                work.resolve(answer)
 
     async def _give_up(self, kind: FailureKind) -> None:
         """End the attempt. Its marks are lifted, or its accounts would be read from PostgreSQL until they expire."""
@@ -347,11 +352,6 @@ def _need_records(works: Sequence[Work]) -> bool:
     return any(command.needs() for work in works for command in work.commands)
 
 
-def _may_have_committed(works: Sequence[Work]) -> None:
-    for work in works:
-        work.may_have_committed = True
-
-
 def _keys_of(works: Sequence[Work]) -> list[Key]:
     return list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})
 
@@ -365,6 +365,7 @@ def _undecided(works: Sequence[Work], held_up: HeldUp) -> list[Work]:
 
     Who comes behind one that is held up is held up here.
     """
+    refuse_those_behind(works)
     held = {id(work) for work in held_up.works}
     undecided: list[Work] = []
     for work in works:
