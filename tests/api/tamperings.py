@@ -91,7 +91,11 @@ TAMPERINGS = {
     "an event of an account inserted": "insert into events (ledger_id, id, created_at, type, resource_type, "
     "resource_id) select $1, gen_random_uuid(), now(), 'account.unfrozen', 'account', id from accounts "
     "where ledger_id = $1 and code = 'alice'",
+    "an event told twice": "insert into events (ledger_id, id, created_at, type, resource_type) select ledger_id, id, "
+    f"created_at, type, resource_type from events where id = {PAID}",
     # Journal entries.
+    "a refusal of what was done": "insert into refusals select ledger_id, idempotency_key, fingerprint, '{}', "
+    f"now() from journal_entries where id = {PAID}",
     "an entry without postings": "insert into journal_entries select ledger_id, gen_random_uuid(), effective_at, "
     "posted_at, 'no postings', fingerprint, 'journal_entry', null, reason, actor, null, null from journal_entries "
     "where ledger_id = $1 limit 1",
@@ -172,9 +176,35 @@ FOUND = {
     "an event of a client transaction deleted": {"the journal entry … has no event"},
     "an event of an account deleted": {"revision 2 of the account's history was never announced"},
     "an event of a locked client deleted": {"revision 2 of the account's history was never announced"},
-    "an event changed": {"the events are not those that the journal entries make one expect"},
+    "an event changed": {"the event … is not what its journal entry makes one expect"},
     "an event inserted": {"the event … has no journal entry"},
     "an event of an account inserted": {"the event … tells of a change that is not recorded"},
+    "an event told twice": {"the event … is there twice"},
+    "a refusal of what was done": {"the key of the journal entry … is refused too"},
     "an entry without postings": {"the journal entry … has no event", "the journal entry … has no postings"},
 }
 """By tampering. Ids and times are written as …"""
+
+CONCERNED = {
+    "an amount of a payment": {"alice", "bob"},
+    "a payer": {"alice", "bob", "gone"},
+    "a reference": {"alice", "bob"},
+    "a payment deleted": {"alice", "bob"},
+    "a payment inserted": {"alice", "bob"},
+    "a payment put on another entry": {"alice", "bob", "fees"},
+    "a client": {"clients:1", "clients:2"},
+    "an amount of a client transaction": {"clients:1"},
+    "a dispute forgotten": {"clients:1"},
+    "a client transaction deleted": {"clients:1"},
+    "a client transaction inserted": {"clients:1"},
+    "an event of a payment deleted": {"alice", "bob"},
+    "an event of an entry deleted": {"alice", "bob", "fees"},
+    "an event changed": {"alice", "bob"},
+    "an event told twice": {"alice", "bob"},
+    "an event of an account inserted": {"alice"},
+    "a refusal of what was done": {"alice", "bob"},
+    # Nobody knows whom it was about.
+    "an event inserted": set[str](),
+    "a refusal deleted": set[str](),
+}
+"""By tampering: the codes of the accounts that are frozen for it."""

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client
-from tests.api.tamperings import FOUND, TAMPERINGS
+from tests.api.tamperings import CONCERNED, FOUND, TAMPERINGS
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
@@ -125,6 +125,15 @@ async def _refusals(client: Client) -> None:
         assert (await client.transfer("bob", "alice", "10000.00")).status_code in (402, 409, 422)
 
 
+async def tamper(superuser: Superuser, ledger_id: LedgerId, name: str) -> None:
+    async with superuser.transaction():
+        # A superuser can switch every guard off.
+        await superuser.execute("set local session_replication_role = replica")
+        for statement in TAMPERINGS[name].split(";"):
+            tag = await superuser.execute(statement, ledger_id)
+            assert int(tag.split()[-1]) >= 1, "nothing was changed"
+
+
 async def verified(database: Database, ledger_id: UUID) -> Report:
     return await verify_ledger(database, ledger_id, lambda _done, _total: None)
 
@@ -158,16 +167,22 @@ async def test_small_slices_find_the_same(
 async def test_what_was_changed_past_the_service_is_found(
     undone: None, stranger: Client, database: Database, ledger_id: LedgerId, superuser: Superuser, name: str
 ) -> None:
-    async with superuser.transaction():
-        # A superuser can switch every guard off.
-        await superuser.execute("set local session_replication_role = replica")
-        for statement in TAMPERINGS[name].split(";"):
-            tag = await superuser.execute(statement, ledger_id)
-            assert int(tag.split()[-1]) >= 1, "nothing was changed"
+    await tamper(superuser, ledger_id, name)
     report = await verified(database, ledger_id)
     assert {_ID_OR_TIME.sub("…", found.what) for found in report.breaks} == FOUND[name]
     other = await verified(database, parse_id(Prefix.LEDGER, stranger.ledger))
     assert other.breaks == [], "the ledger beside is as it was"
+
+
+@pytest.mark.parametrize("name", CONCERNED)
+async def test_whom_it_concerns_is_named(
+    undone: None, database: Database, ledger_id: LedgerId, superuser: Superuser, name: str
+) -> None:
+    await tamper(superuser, ledger_id, name)
+    report = await verified(database, ledger_id)
+    ids = {account for found in report.breaks for account in found.accounts}
+    rows = await superuser.fetch("select code from accounts where id = any($1)", ids)
+    assert (len(rows), {row["code"] for row in rows}) == (len(ids), CONCERNED[name])
 
 
 async def test_an_empty_ledger_is_right(stranger: Client, database: Database) -> None:

@@ -39,12 +39,11 @@ class Part(Protocol):
 
 
 class LedgerProof:
-    """A proof of one ledger, as far as it has come. `horizon` and `is_naming` are those of `EventsProof`."""
+    """A proof of one ledger, as far as it has come. `horizon` is that of `EventsProof`."""
 
-    def __init__(self, ledger_id: UUID, *, horizon: int | None = None, is_naming: bool = True) -> None:
+    def __init__(self, ledger_id: UUID, *, horizon: int | None = None) -> None:
         self.report = Report(ledger_id)
         self._horizon = horizon
-        self._is_naming = is_naming
         self._parts: list[Part] | None = None
 
     async def take_slice(self, connection: Connection) -> bool:
@@ -59,7 +58,7 @@ class LedgerProof:
     async def _begun(self, connection: Connection) -> list[Part]:
         report = self.report
         places = ISO_PLACES | await currency_places(connection, report.ledger_id)
-        events = EventsProof(report, horizon=self._horizon, is_naming=self._is_naming)
+        events = EventsProof(report, horizon=self._horizon)
         return [
             AccountsProof(report, places),
             EntriesProof(report, events.expect),
