@@ -1,7 +1,7 @@
 """The write path, second design: keys belong to commands, pending postings name their hold, time never goes back.
 
 A further entry of one command has no key of its own; a command that posts nothing has its answer kept. Each account
-knows when it was last posted to.
+knows when it was last posted to: those that are there already are told, a thousand at a time, while payments go on.
 
 Revision: 0009.
 """
@@ -12,6 +12,44 @@ revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
+
+FILLED_AT_ONCE = 1_000
+
+# Row-level security binds the owner too, so each ledger is opened in turn.
+LEDGERS = """
+create function zerosum_ledgers_to_fill() returns setof uuid language plpgsql set search_path = public, pg_temp as $$
+begin
+    perform set_config('zerosum.operator', 'on', true);
+    return query select ledger_id from ledgers order by ledger_id;
+end
+$$
+"""
+
+FILL = """
+create function zerosum_fill_last_posted(of_ledger uuid, after uuid, at_most integer) returns uuid
+language plpgsql set search_path = public, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+    last uuid;
+begin
+    perform set_config('zerosum.ledgers', '{' || of_ledger || '}', true);
+    select page.id into last from (
+        select id from accounts where ledger_id = of_ledger and id > after order by id limit at_most
+    ) page order by page.id desc limit 1;
+    -- Locked in the order in which batches lock them. One that is posted to meanwhile knows its time already.
+    with wanted as (
+        select id from accounts
+        where ledger_id = of_ledger and id > after and id <= last and version > 0 and last_posted_at is null
+        order by id for no key update
+    )
+    update accounts account set last_posted_at = (
+        select posted_at from postings posting
+        where posting.ledger_id = of_ledger and posting.account_id = account.id
+          and posting.account_version = account.version)
+    from wanted where account.ledger_id = of_ledger and account.id = wanted.id;
+    return last;
+end
+$$
+"""
 
 CARRY_POSTINGS = """
 create or replace function zerosum_carry_postings() returns trigger language plpgsql security definer
@@ -185,20 +223,15 @@ def _guard_money(columns: str) -> None:
 
 
 def upgrade() -> None:
+    # What an earlier try has made is there: only its filling was cut off.
     op.execute("alter table journal_entries alter column idempotency_key drop not null")
-    op.execute("alter table postings add column hold_id uuid")
-    op.execute("alter table accounts add column last_posted_at timestamptz")
-    # The owner is bound by row-level security too, and would see nothing.
-    for table in ("accounts", "postings"):
-        op.execute(f"alter table {table} no force row level security")
-    op.execute(
-        "update accounts set last_posted_at = (select posted_at from postings last "
-        "where last.ledger_id = accounts.ledger_id and last.account_id = accounts.id "
-        "and last.account_version = accounts.version) where version > 0"
-    )
-    for table in ("accounts", "postings"):
-        op.execute(f"alter table {table} force row level security")
+    op.execute("alter table postings add column if not exists hold_id uuid")
+    op.execute("alter table accounts add column if not exists last_posted_at timestamptz")
     op.execute(CARRY_POSTINGS)
+    # Here the locks on the tables are let go; the filling takes its own, of a thousand rows at a time. From here on
+    # postings tell their account the time. Once all know it, nobody may set it by hand.
+    with op.get_context().autocommit_block():
+        _fill()
     _guard_money(MONEY_COLUMNS)
     op.execute(
         "create table answers (ledger_id uuid not null, idempotency_key text not null, fingerprint bytea not null, "
@@ -213,6 +246,22 @@ def upgrade() -> None:
     op.execute("alter table answers force row level security")
     op.execute(f"create policy answers_by_ledger on answers using ({LEDGER_IS_SET}) with check ({LEDGER_IS_SET})")
     op.execute("grant select, insert on answers to zerosum_app")
+
+
+def _fill() -> None:
+    connection = op.get_bind()
+    op.execute("drop function if exists zerosum_fill_last_posted(uuid, uuid, integer)")
+    op.execute("drop function if exists zerosum_ledgers_to_fill()")
+    op.execute(LEDGERS)
+    op.execute(FILL)
+    for (ledger_id,) in connection.exec_driver_sql("select zerosum_ledgers_to_fill()").all():
+        after: str | None = "00000000-0000-0000-0000-000000000000"
+        while after is not None:
+            after = connection.exec_driver_sql(
+                f"select zerosum_fill_last_posted('{ledger_id}', '{after}', {FILLED_AT_ONCE})"
+            ).scalar()
+    op.execute("drop function zerosum_fill_last_posted(uuid, uuid, integer)")
+    op.execute("drop function zerosum_ledgers_to_fill()")
 
 
 def downgrade() -> None:

@@ -6,6 +6,7 @@ Of each break the whole text is expected, so that a check that is switched off i
 from __future__ import annotations
 
 PAID = "(select id from payments where ledger_id = $1 and reference = 'invoice 7')"
+BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
 ALICE = "ledger_id = $1 and code = 'alice'"
 
 TAMPERINGS = {
@@ -91,7 +92,45 @@ TAMPERINGS = {
     "an event of an account inserted": "insert into events (ledger_id, id, created_at, type, resource_type, "
     "resource_id) select $1, gen_random_uuid(), now(), 'account.unfrozen', 'account', id from accounts "
     "where ledger_id = $1 and code = 'alice'",
+    "an event told twice": "insert into events (ledger_id, id, created_at, type, resource_type) select ledger_id, id, "
+    f"created_at, type, resource_type from events where id = {PAID}",
+    # Checkpoints.
+    "a checkpoint": f"update account_checkpoints set debits = debits + 1 where {BUSY} and account_version = 768",
+    "a checkpoint and those after it": f"update account_checkpoints set debits = debits + 1 where {BUSY}",
+    "the dated sums of a checkpoint": "update account_checkpoints set dated_debits = dated_debits - 1 "
+    f"where {BUSY} and account_version = 768",
+    "the last undated version of a checkpoint": "update account_checkpoints set undated_version = undated_version - 1 "
+    f"where {BUSY} and account_version = 768",
+    "a currency of a checkpoint": f"update account_checkpoints set currency = 'EUR' where {BUSY} "
+    "and account_version = 768",
+    "a checkpoint in the middle deleted": f"delete from account_checkpoints where {BUSY} and account_version = 512",
+    "the first checkpoint deleted": f"delete from account_checkpoints where {BUSY} and account_version = 256",
+    "a checkpoint forged beyond the postings": "insert into account_checkpoints select ledger_id, account_id, 1024, "
+    f"currency, debits, dated_debits, dated_credits, dated_held, undated_version from account_checkpoints where {BUSY} "
+    "and account_version = 768",
+    "a checkpoint forged in between": "insert into account_checkpoints select ledger_id, account_id, 700, "
+    f"currency, debits, dated_debits, dated_credits, dated_held, undated_version from account_checkpoints where {BUSY} "
+    "and account_version = 768",
+    "a checkpoint of an account that is not there": "insert into account_checkpoints select ledger_id, "
+    "gen_random_uuid(), 256, currency, 0, 0, 0, 0, 0 from account_checkpoints "
+    f"where {BUSY} and account_version = 256",
+    "sums of dated postings": f"update dated_checkpoints set debits[2] = debits[2] + 1 where {BUSY} and block = 1",
+    "versions of dated postings": f"update dated_checkpoints set versions[2] = versions[2] - 1 where {BUSY} "
+    "and block = 1",
+    "the time of a dated posting": "update dated_checkpoints set effective_ats[3] = effective_ats[3] - "
+    f"interval '1 second' where {BUSY} and block = 1",
+    "the key of a block of dated postings": "update dated_checkpoints set first_effective_at = first_effective_at - "
+    f"interval '1 day' where {BUSY} and block = 1",
+    "a block of dated postings deleted": f"delete from dated_checkpoints where {BUSY} and block = 1",
+    "a block of dated postings forged": "insert into dated_checkpoints select ledger_id, account_id, 0, 3, "
+    f"first_effective_at, place, effective_ats, versions, debits, credits, held from dated_checkpoints where {BUSY} "
+    "and block = 2",
+    "a block of dated postings of an account without checkpoints": "insert into dated_checkpoints select ledger_id, "
+    "(select id from accounts where ledger_id = $1 and code = 'alice'), 0, 0, first_effective_at, place, "
+    f"effective_ats, versions, debits, credits, held from dated_checkpoints where {BUSY} and block = 0",
     # Journal entries.
+    "a refusal of what was done": "insert into refusals select ledger_id, idempotency_key, fingerprint, '{}', "
+    f"now() from journal_entries where id = {PAID}",
     "an entry without postings": "insert into journal_entries select ledger_id, gen_random_uuid(), effective_at, "
     "posted_at, 'no postings', fingerprint, 'journal_entry', null, reason, actor, null, null from journal_entries "
     "where ledger_id = $1 limit 1",
@@ -172,9 +211,64 @@ FOUND = {
     "an event of a client transaction deleted": {"the journal entry … has no event"},
     "an event of an account deleted": {"revision 2 of the account's history was never announced"},
     "an event of a locked client deleted": {"revision 2 of the account's history was never announced"},
-    "an event changed": {"the events are not those that the journal entries make one expect"},
+    "an event changed": {"the event … is not what its journal entry makes one expect"},
     "an event inserted": {"the event … has no journal entry"},
     "an event of an account inserted": {"the event … tells of a change that is not recorded"},
+    "an event told twice": {"the event … is there twice"},
+    "a refusal of what was done": {"the key of the journal entry … is refused too"},
+    "a checkpoint": {"the checkpoint is not the sum of the postings up to it"},
+    "a checkpoint and those after it": {"the checkpoint is not the sum of the postings up to it"},
+    "the dated sums of a checkpoint": {"the checkpoint is not the sum of the postings up to it"},
+    "the last undated version of a checkpoint": {"the checkpoint is not the sum of the postings up to it"},
+    "a currency of a checkpoint": {"the checkpoint is in another currency than its account"},
+    "a checkpoint in the middle deleted": {"the checkpoint does not follow the one at version 256"},
+    "the first checkpoint deleted": {"the checkpoint does not follow the one at version 0"},
+    "a checkpoint forged beyond the postings": {
+        "the checkpoint covers postings that are not there",
+        "the checkpoint is not the sum of the postings up to it",
+        "the dated postings of block 3 of size 0 are not as they were sealed",
+    },
+    "a checkpoint forged in between": {
+        "the checkpoint does not follow the one at version 512",
+        "the checkpoint does not follow the one at version 700",
+    },
+    "a checkpoint of an account that is not there": {
+        "the checkpoint covers postings that are not there",
+        "the checkpoint is one of an account that does not exist",
+    },
+    "sums of dated postings": {"the dated postings of block 1 of size 0 are not as they were sealed"},
+    "versions of dated postings": {"the dated postings of block 1 of size 0 are not as they were sealed"},
+    "the time of a dated posting": {"the dated postings of block 1 of size 0 are not as they were sealed"},
+    "the key of a block of dated postings": {"the dated postings of block 1 of size 0 are not as they were sealed"},
+    "a block of dated postings deleted": {"the dated postings of block 1 of size 0 are not as they were sealed"},
+    "a block of dated postings forged": {"dated postings are sealed beyond the account's last checkpoint"},
+    "a block of dated postings of an account without checkpoints": {
+        "dated postings are sealed beyond the account's last checkpoint"
+    },
     "an entry without postings": {"the journal entry … has no event", "the journal entry … has no postings"},
 }
 """By tampering. Ids and times are written as …"""
+
+CONCERNED = {
+    "an amount of a payment": {"alice", "bob"},
+    "a payer": {"alice", "bob", "gone"},
+    "a reference": {"alice", "bob"},
+    "a payment deleted": {"alice", "bob"},
+    "a payment inserted": {"alice", "bob"},
+    "a payment put on another entry": {"alice", "bob", "fees"},
+    "a client": {"clients:1", "clients:2"},
+    "an amount of a client transaction": {"clients:1"},
+    "a dispute forgotten": {"clients:1"},
+    "a client transaction deleted": {"clients:1"},
+    "a client transaction inserted": {"clients:1"},
+    "an event of a payment deleted": {"alice", "bob"},
+    "an event of an entry deleted": {"alice", "bob", "fees"},
+    "an event changed": {"alice", "bob"},
+    "an event told twice": {"alice", "bob"},
+    "an event of an account inserted": {"alice"},
+    "a refusal of what was done": {"alice", "bob"},
+    # Nobody knows whom it was about.
+    "an event inserted": set[str](),
+    "a refusal deleted": set[str](),
+}
+"""By tampering: the codes of the accounts that are frozen for it."""

@@ -11,12 +11,14 @@ import asyncpg
 import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client
-from tests.api.tamperings import FOUND, TAMPERINGS
+from tests.api.tamperings import CONCERNED, FOUND, TAMPERINGS
 from zerosum.adapters.clock import now
+from zerosum.db.checkpoints import BLOCK
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.main import Service
-from zerosum.services import proof_of_accounts, proof_of_entries, proof_of_events
+from zerosum.services import proof_of_accounts, proof_of_checkpoints, proof_of_entries, proof_of_events
+from zerosum.services.checkpointing import Checkpointing
 from zerosum.services.integrity import Report, verify_ledger
 from zerosum.services.refusal_seals import SEALED_AFTER, RefusalSeals
 
@@ -24,9 +26,12 @@ Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _ID_OR_TIME = re.compile(r"\b(?:pay|je|evt)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
+MANY = 3 * BLOCK + 20
+AT_ONCE = 100
+
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
-    "refusal_seals", "events",
+    "refusal_seals", "events", "account_checkpoints", "dated_checkpoints",
 )  # fmt: skip
 
 
@@ -40,7 +45,9 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _clients(client)
     await _entries(client)
     await _refusals(client)
+    await _many(client)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
+    await Checkpointing(database).run_once()
     yield ledger_id
     await client.http.aclose()
 
@@ -120,9 +127,32 @@ async def _entries(client: Client) -> None:
     await _sent(client, f"/v1/journal-entries/{made['id']}/reverse", {"reason": "a mistake"})
 
 
+async def _many(client: Client) -> None:
+    """More than three blocks of postings on two accounts, each seventh of them dated."""
+    for code, floor in (("busy", None), ("till", None)):
+        await client.open_account(code, min_available=floor)
+    pay = {"type": "transfer", "currency": "USD", "from": "busy", "to": "till"}
+    items = []
+    for number in range(1, MANY + 1):
+        dated = {} if number % 7 else {"effective_at": f"2026-02-{number % 28 + 1:02}T10:00:00Z"}
+        items.append({"idempotency_key": f"many-{number}", **pay, "amount": f"{number}.00", **dated})
+    for start in range(0, MANY, AT_ONCE):
+        answer = await client.post("/v1/payments/bulk", {"items": items[start : start + AT_ONCE]})
+        assert {result["status"] for result in answer.json()["results"]} == {201}, answer.text
+
+
 async def _refusals(client: Client) -> None:
     for _ in range(3):
         assert (await client.transfer("bob", "alice", "10000.00")).status_code in (402, 409, 422)
+
+
+async def tamper(superuser: Superuser, ledger_id: LedgerId, name: str) -> None:
+    async with superuser.transaction():
+        # A superuser can switch every guard off.
+        await superuser.execute("set local session_replication_role = replica")
+        for statement in TAMPERINGS[name].split(";"):
+            tag = await superuser.execute(statement, ledger_id)
+            assert int(tag.split()[-1]) >= 1, "nothing was changed"
 
 
 async def verified(database: Database, ledger_id: UUID) -> Report:
@@ -134,7 +164,9 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
 ) -> None:
     report = await verified(database, ledger_id)
     assert report.breaks == []
-    for table in ("refusals", "refusal_seals", "client_transactions", "payments"):
+    for table in (
+        "refusals", "refusal_seals", "client_transactions", "payments", "account_checkpoints", "dated_checkpoints"
+    ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
     held = "select count(*) from accounts where ledger_id = $1 and held > 0"
     assert await superuser.fetchval(held, ledger_id), "nothing is held here"
@@ -147,10 +179,11 @@ async def test_small_slices_find_the_same(
 ) -> None:
     whole = await verified(database, ledger_id)
     monkeypatch.setattr(proof_of_accounts, "ACCOUNTS_AT_ONCE", 2)
-    monkeypatch.setattr(proof_of_accounts, "POSTINGS_AT_ONCE", 3)
-    monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 2)
+    monkeypatch.setattr(proof_of_accounts, "POSTINGS_AT_ONCE", 30)
+    monkeypatch.setattr(proof_of_checkpoints, "CHECKPOINTS_AT_ONCE", 2)
+    monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)
-    monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 2)
+    monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 20)
     assert await verified(database, ledger_id) == whole
 
 
@@ -158,16 +191,22 @@ async def test_small_slices_find_the_same(
 async def test_what_was_changed_past_the_service_is_found(
     undone: None, stranger: Client, database: Database, ledger_id: LedgerId, superuser: Superuser, name: str
 ) -> None:
-    async with superuser.transaction():
-        # A superuser can switch every guard off.
-        await superuser.execute("set local session_replication_role = replica")
-        for statement in TAMPERINGS[name].split(";"):
-            tag = await superuser.execute(statement, ledger_id)
-            assert int(tag.split()[-1]) >= 1, "nothing was changed"
+    await tamper(superuser, ledger_id, name)
     report = await verified(database, ledger_id)
     assert {_ID_OR_TIME.sub("…", found.what) for found in report.breaks} == FOUND[name]
     other = await verified(database, parse_id(Prefix.LEDGER, stranger.ledger))
     assert other.breaks == [], "the ledger beside is as it was"
+
+
+@pytest.mark.parametrize("name", CONCERNED)
+async def test_whom_it_concerns_is_named(
+    undone: None, database: Database, ledger_id: LedgerId, superuser: Superuser, name: str
+) -> None:
+    await tamper(superuser, ledger_id, name)
+    report = await verified(database, ledger_id)
+    ids = {account for found in report.breaks for account in found.accounts}
+    rows = await superuser.fetch("select code from accounts where id = any($1)", ids)
+    assert (len(rows), {row["code"] for row in rows}) == (len(ids), CONCERNED[name])
 
 
 async def test_an_empty_ledger_is_right(stranger: Client, database: Database) -> None:

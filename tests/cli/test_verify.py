@@ -72,6 +72,13 @@ async def test_what_is_wrong_is_only_told_unless_freezing_is_asked_for(books: Bo
     assert await books.statuses() == ["frozen", "open"]
 
 
+async def test_both_parties_of_a_payment_that_was_changed_are_frozen(books: Books) -> None:
+    await books.tamper("update payments set description = 'a gift'")
+    said = books.verify("--freeze")
+    assert (said.code, said.err.count(": frozen")) == (1, 2), said
+    assert await books.statuses() == ["frozen"]
+
+
 async def test_a_file_that_holds_no_heads_is_named_in_one_line(books: Books, tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("heads\n")
     for name, words in (("none.txt", "line 1 is none of a file of heads"), ("nowhere.txt", "No such file")):

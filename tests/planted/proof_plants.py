@@ -14,6 +14,7 @@ VERIFY = "verify looks away"
 PROVED = "tests/api/test_verify.py::test_what_was_changed_past_the_service_is_found"
 ENTRIES_PROOF = "src/zerosum/services/proof_of_entries.py"
 HISTORIES_PROOF = "src/zerosum/services/proof_of_histories.py"
+CHECKPOINTS_PROOF = "src/zerosum/services/proof_of_checkpoints.py"
 EVENTS_PROOF = "src/zerosum/services/proof_of_events.py"
 HEADS = "src/zerosum/services/exported_heads.py"
 AUDIT = "tests/services/test_self_audit.py::"
@@ -99,11 +100,36 @@ VERIFY_PLANTS = (
         PROVED,
     ),
     plant(
+        "a checkpoint may say anything",
+        VERIFY,
+        CHECKPOINTS_PROOF,
+        "if [getattr(mark, name) for name in _SUMS] != sums or mark.undated_version != undated:",
+        "if False:",
+        PROVED,
+    ),
+    plant(
+        "a checkpoint in the middle may be gone",
+        VERIFY,
+        CHECKPOINTS_PROOF,
+        'report.note(f"the checkpoint does not follow the one at version {version}", *here)',
+        "",
+        PROVED,
+    ),
+    plant(
+        "dated postings may be sealed otherwise",
+        VERIFY,
+        CHECKPOINTS_PROOF,
+        "for block in wrong:",
+        "for block in wrong[:0]:",
+        PROVED,
+        "tests/services/test_checkpointing.py::test_blocks_of_blocks_are_proved_too",
+    ),
+    plant(
         "an event of an entry may be gone",
         VERIFY,
         EVENTS_PROOF,
-        "if self._found != self._expected:",
-        "if False:",
+        "self._differing = [bucket for bucket, one in enumerate(self._sums) if one]",
+        "self._differing = []",
         PROVED,
     ),
     plant(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import timedelta
 from uuid import UUID
+
+import pytest
 
 from tests.db.histories import History, Shape, write
 from tests.db.servers import Connection
@@ -14,6 +17,8 @@ from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.ledgers import LedgerRecord, insert_ledger
 from zerosum.services.checkpointing import Checkpointing
+from zerosum.services.proof_of_checkpoints import CheckpointsProof
+from zerosum.services.proof_report import Report
 
 _SEALED = "select account_id, max(account_version) from account_checkpoints where ledger_id = $1 group by account_id"
 
@@ -50,3 +55,31 @@ async def test_two_workers_seal_each_block_once(database: Database, superuser: C
         "select account_version from account_checkpoints where account_id = $1 order by 1", history.account_id
     )
     assert [row[0] for row in rows] == [BLOCK * block for block in range(1, 21)]
+
+
+async def proved(database: Database, ledger_id: UUID) -> list[tuple[str, int | None]]:
+    """What the proof of checkpoints finds, by slices."""
+    report = Report(ledger_id)
+    proof = CheckpointsProof(report)
+    async with database.snapshot(ledger_id) as connection:
+        while not await proof.take_slice(connection):
+            pass
+    return [(found.what, found.account_version) for found in report.breaks]
+
+
+@pytest.mark.parametrize("grain", [timedelta(0), timedelta(hours=7)], ids=["at one time", "at many times"])
+async def test_blocks_of_blocks_are_proved_too(
+    database: Database, superuser: Connection, ledger_id: UUID, grain: timedelta
+) -> None:
+    number = 33 * BLOCK + 5
+    history = History(ledger_id, Shape(number=number, dated=1.0, held=0.3, grain=grain), random.Random(5))
+    await write(superuser, history, history.grow(number))
+    await Checkpointing(database).run_once()
+    assert await proved(database, ledger_id) == []
+    await superuser.execute(
+        "update dated_checkpoints set held[5] = held[5] + 1 "
+        "where account_id = $1 and level = 1 and block = 1 and place = 3",
+        history.account_id,
+    )
+    what = "the dated postings of block 1 of size 1 are not as they were sealed"
+    assert await proved(database, ledger_id) == [(what, 32 * BLOCK)]

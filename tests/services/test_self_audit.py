@@ -16,15 +16,16 @@ from tests.services.fresh_database import fresh_database, make_ledger
 from zerosum.adapters.clock import now
 from zerosum.db.audit_log import AuditFilter, AuditRecord, list_audit_records
 from zerosum.db.engine import Database
+from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountStatus
-from zerosum.services import proof_of_accounts
+from zerosum.services import proof_of_accounts, proof_of_events
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.caller import Caller
 from zerosum.services.exported_heads import HeadsUnreadable, compare_heads
 from zerosum.services.heads_keeper import HeadsKeeper
 from zerosum.services.integrity import verify_ledger
-from zerosum.services.self_audit import ACTOR, SelfAudit
+from zerosum.services.self_audit import ACTOR, SETTLED_AFTER, SelfAudit
 
 SLICES_MAX = 500
 
@@ -57,8 +58,8 @@ class Books:
                 assert int(tag.split()[-1]) >= 1, "nothing was changed"
         await connection.close()
 
-    async def status(self) -> AccountStatus:
-        name = render_id(Prefix.ACCOUNT, self.accounts[0])
+    async def status(self, place: int = 0) -> AccountStatus:
+        name = render_id(Prefix.ACCOUNT, self.accounts[place])
         return (await bare_accounts(self.database, now).get(Caller(self.ledger_id, "test"), name)).state.status
 
     async def told(self) -> list[AuditRecord]:
@@ -97,7 +98,7 @@ def audit_of(books: Books) -> SelfAudit:
 
 async def test_books_that_are_right_are_left_alone(books: Books) -> None:
     audit = audit_of(books)
-    assert await passed(audit) == 10, "five parts of each ledger"
+    assert await passed(audit) == 12, "six parts of each ledger"
     assert (audit.progress.postings, audit.progress.differences) == (20, 0)
     assert await books.status() is AccountStatus.OPEN
     assert await books.told() == []
@@ -145,13 +146,41 @@ async def test_freezing_does_not_cover_up_what_was_changed(books: Books) -> None
     assert "the account was changed past its history before revision 2" in [one.what for one in report.breaks]
 
 
-async def test_a_payment_that_contradicts_its_entry_is_told_of_and_freezes_nobody(books: Books) -> None:
-    await books.tamper("update payments set amount = amount + 1 where payer_id = $1")
-    audit = audit_of(books)
+LAST = "(select entry_id from postings where account_id = $1 and account_version = 10)"
+CONTRADICTIONS = {
+    "a payment changed": f"update payments set amount = amount + 1 where id = {LAST}",
+    "a payment deleted": f"delete from payments where id = {LAST}",
+    "a payment without an entry": "insert into payments select ledger_id, gen_random_uuid(), type, status, currency, "
+    f"amount, payer_id, payee_id, processor, reference, description from payments where id = {LAST}",
+    "an event deleted": f"delete from events where id = {LAST}",
+    "an event changed": f"update events set type = 'payment.refunded' where id = {LAST}",
+    "a refusal of what was done": "insert into refusals select ledger_id, idempotency_key, fingerprint, '{}', now() "
+    f"from journal_entries where id = {LAST}",
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+async def test_what_contradicts_its_entry_freezes_payer_and_payee(books: Books, name: str) -> None:
+    bystander, *_ = await books.ground.open(1)
+    books.accounts.append(bystander)
+    await books.tamper(CONTRADICTIONS[name])
+    audit = SelfAudit(books.database, bare_accounts(books.database, now), lambda: now() + SETTLED_AFTER)
     await passed(audit)
-    assert audit.progress.differences == 10
-    assert await books.status() is AccountStatus.OPEN
-    assert {record.facts["action"] for record in await books.told()} == {"none"}
+    assert audit.progress.differences == 1
+    statuses = [await books.status(place) for place in range(3)]
+    assert statuses == [AccountStatus.FROZEN, AccountStatus.FROZEN, AccountStatus.OPEN]
+    [record] = [record for record in await books.told() if record.type is AuditType.DIFFERENCE_FOUND]
+    named = sorted(render_id(Prefix.ACCOUNT, account) for account in books.accounts[:2])
+    assert (sorted(record.facts["accounts"]), record.facts["action"]) == (named, "frozen")
+
+
+async def test_events_of_all_buckets_are_looked_into(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof_of_events, "BUCKETS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 3)
+    await books.tamper("delete from events where id in (select entry_id from postings where account_id = $1)")
+    report = await verify_ledger(books.database, books.ledger_id, lambda _done, _total: None)
+    assert len({one.what for one in report.breaks}) == len(report.breaks) == 10
+    assert {frozenset(one.accounts) for one in report.breaks} == {frozenset(books.accounts)}
 
 
 CUT = (

@@ -23,7 +23,7 @@ from zerosum.services.caller import Caller
 from zerosum.services.exported_heads import HeadsUnreadable, compare_heads
 from zerosum.services.heads_keeper import write_heads
 from zerosum.services.integrity import Report, verify_ledger
-from zerosum.services.self_audit import freeze_for
+from zerosum.services.self_audit import freeze
 
 STATEMENT_TIMEOUT = "0"
 """A walk over everything may take long."""
@@ -93,10 +93,10 @@ async def _freeze(database: Database, reports: list[Report]) -> None:
     accounts = bare_accounts(database, now)
     for report in reports:
         caller = Caller(LedgerId(report.ledger_id), ACTOR)
-        for difference in report.breaks:
-            if difference.account_id is not None:
-                action = await freeze_for(accounts, caller, difference)
-                say(f"{render_id(Prefix.ACCOUNT, difference.account_id)}: {action.replace('_', ' ')}")
+        reasons = {one: difference.what for difference in reversed(report.breaks) for one in difference.accounts}
+        for account_id, reason in reasons.items():
+            is_frozen = await freeze(accounts, caller, account_id, reason)
+            say(f"{render_id(Prefix.ACCOUNT, account_id)}: {'frozen' if is_frozen else 'not frozen'}")
 
 
 async def _export(database: Database, reports: list[Report], path: Path) -> None:

@@ -79,7 +79,11 @@ with page as materialized (
 )
 select page.id, page.reason, page.resource_type, page.resource_id, page.metadata, page.fingerprint,
        {_micros("page.effective_at")} as effective_at, {_micros("page.posted_at")} as posted_at,
-       shape.lines, shape.debited_id, shape.credited_id, shape.amount, shape.currency,
+       shape.lines, shape.debited_id, shape.credited_id, shape.account_ids, shape.amount, shape.currency,
+       exists (
+           select from refusals refusal
+           where refusal.ledger_id = page.ledger_id and refusal.idempotency_key = page.idempotency_key
+       ) as is_refused,
        exists (
            select from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
            group by currency, layer, releases having sum(case side when 'd' then amount else -amount end) <> 0
@@ -92,6 +96,7 @@ left join lateral (
     select nullif(count(*), 0) as lines,
            (array_agg(account_id) filter (where place = 0 and side = 'd'))[1] as debited_id,
            (array_agg(account_id) filter (where place = 1 and side = 'c'))[1] as credited_id,
+           array_agg(distinct account_id) as account_ids,
            max(amount::text) filter (where place = 0) as amount, max(currency) filter (where place = 0) as currency
     from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
 ) shape on true
@@ -103,12 +108,14 @@ order by page.id
 _CODES = text("select id, code from accounts where ledger_id = :ledger_id and id = any(:ids)")
 
 _TRANSACTIONS_NAMED = text("""
-select tx, client, type, currency, amount::text as amount, entry_id from client_transactions
-where ledger_id = :ledger_id and tx = any(:txs)
+select tx, client, type, currency, amount::text as amount, entry_id,
+       (select id from accounts account where account.ledger_id = made.ledger_id
+        and account.code = 'clients:' || made.client) as account_id
+from client_transactions made where ledger_id = :ledger_id and tx = any(:txs)
 """)
 
 _PAYMENTS_WITHOUT_ENTRY = text("""
-select payment.id from payments payment
+select payment.id, payment.payer_id, payment.payee_id from payments payment
 where payment.ledger_id = :ledger_id and payment.id > :after and payment.id <= :last and not exists (
     select from journal_entries entry where entry.ledger_id = payment.ledger_id and entry.id = payment.id)
 limit :limit
@@ -118,7 +125,9 @@ _CLIENT_TRANSACTIONS = text("""
 with page as materialized (
     select * from client_transactions where ledger_id = :ledger_id and tx > :after order by tx limit :limit
 )
-select page.tx, entry.resource_type, entry.resource_id
+select page.tx, entry.resource_type, entry.resource_id,
+       (select id from accounts account where account.ledger_id = page.ledger_id
+        and account.code = 'clients:' || page.client) as account_id
 from page left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = page.entry_id
 order by page.tx
 """)
@@ -138,17 +147,12 @@ select page.id, page.xid, page.type, page.resource_type, page.resource_id,
 from page order by page.xid, page.id
 """)  # noqa: S608 - made of constants only
 
-_ENTRIES_WITHOUT_EVENT = text("""
-select entry.id from journal_entries entry
-left join events event on event.ledger_id = :ledger_id and event.id = entry.id
-where entry.ledger_id = :ledger_id and event.id is null limit :limit
-""")
-
-_EVENTS_WITHOUT_ENTRY = text("""
-select event.id from events event
-left join journal_entries entry on entry.ledger_id = :ledger_id and entry.id = event.id
-where event.ledger_id = :ledger_id and event.resource_type <> 'account' and entry.id is null limit :limit
-""")
+_ENTRY_NAMES = text(f"""
+select id, reason, resource_type, {_micros("posted_at")} as posted_at,
+       array(select distinct account_id from postings posting
+             where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id) as account_ids
+from journal_entries entry where ledger_id = :ledger_id and id > :after order by id limit :limit
+""")  # noqa: S608 - made of constants only
 
 
 async def accounts_after(
@@ -214,14 +218,11 @@ async def events_after(
     return await _rows(connection, _EVENTS, ledger_id, xid=position[0], id=position[1], limit=limit)
 
 
-async def entries_without_event(connection: AsyncConnection, ledger_id: UUID, limit: int) -> Sequence[Row[Any]]:
-    """Looked for in the whole ledger: only when it is known that there are some."""
-    return await _rows(connection, _ENTRIES_WITHOUT_EVENT, ledger_id, limit=limit)
-
-
-async def events_without_entry(connection: AsyncConnection, ledger_id: UUID, limit: int) -> Sequence[Row[Any]]:
-    """The same the other way round."""
-    return await _rows(connection, _EVENTS_WITHOUT_ENTRY, ledger_id, limit=limit)
+async def entry_names_after(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    """What an event says of its entry, and the accounts it moves."""
+    return await _rows(connection, _ENTRY_NAMES, ledger_id, after=after, limit=limit)
 
 
 async def _rows(

@@ -3,6 +3,7 @@
 | part | looks at |
 | --- | --- |
 | `proof_of_accounts` | accounts with their postings (`proof_of_chains`) and histories (`proof_of_histories`) |
+| `proof_of_checkpoints` | what accounts came to, sealed beside their postings |
 | `proof_of_entries` | journal entries with their payments and client transactions (`proof_of_fingerprints`) |
 | `proof_of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
@@ -22,6 +23,7 @@ from zerosum.db.integrity import count_postings, currency_places
 from zerosum.db.pages import look_up_by_key
 from zerosum.domain.money.iso4217 import ISO_4217
 from zerosum.services.proof_of_accounts import AccountsProof
+from zerosum.services.proof_of_checkpoints import CheckpointsProof
 from zerosum.services.proof_of_entries import ClientTransactionsProof, EntriesProof
 from zerosum.services.proof_of_events import EventsProof
 from zerosum.services.proof_report import BREAKS_MAX as BREAKS_MAX
@@ -39,12 +41,11 @@ class Part(Protocol):
 
 
 class LedgerProof:
-    """A proof of one ledger, as far as it has come. `horizon` and `is_naming` are those of `EventsProof`."""
+    """A proof of one ledger, as far as it has come. `horizon` is that of `EventsProof`."""
 
-    def __init__(self, ledger_id: UUID, *, horizon: int | None = None, is_naming: bool = True) -> None:
+    def __init__(self, ledger_id: UUID, *, horizon: int | None = None) -> None:
         self.report = Report(ledger_id)
         self._horizon = horizon
-        self._is_naming = is_naming
         self._parts: list[Part] | None = None
 
     async def take_slice(self, connection: Connection) -> bool:
@@ -59,9 +60,10 @@ class LedgerProof:
     async def _begun(self, connection: Connection) -> list[Part]:
         report = self.report
         places = ISO_PLACES | await currency_places(connection, report.ledger_id)
-        events = EventsProof(report, horizon=self._horizon, is_naming=self._is_naming)
+        events = EventsProof(report, horizon=self._horizon)
         return [
             AccountsProof(report, places),
+            CheckpointsProof(report),
             EntriesProof(report, events.expect),
             ClientTransactionsProof(report),
             events,

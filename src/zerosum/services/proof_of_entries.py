@@ -53,7 +53,8 @@ class EntriesProof:
         txs = {int(row.resource_id) for row in rows if _names_transaction(row)}
         self._transactions = await client_transactions_named(connection, report.ledger_id, txs)
         for row in rows:
-            with report.noting(f"the journal entry {_entry(row.id)} or what stands on it cannot be read"):
+            what = f"the journal entry {_entry(row.id)} or what stands on it cannot be read"
+            with report.noting(what, concerned=_accounts_of(row)):
                 self._look_at(row)
         is_last = len(rows) < ENTRIES_AT_ONCE
         last = LAST_ID if is_last else rows[-1].id
@@ -61,25 +62,34 @@ class EntriesProof:
             connection, report.ledger_id, after=self._after, last=last, limit=BREAKS_MAX
         )
         for row in orphans:
-            report.note(f"the payment {render_id(Prefix.PAYMENT, row.id)} has no journal entry")
+            name = render_id(Prefix.PAYMENT, row.id)
+            report.note(f"the payment {name} has no journal entry", concerned=(row.payer_id, row.payee_id))
         self._after = last
         return is_last
 
     def _look_at(self, row: Any) -> None:
         self._on_entry(row)
-        report = self._report
+        report, concerned = self._report, _accounts_of(row)
         if row.lines is None:
-            report.note(f"the journal entry {_entry(row.id)} has no postings")
+            report.note(f"the journal entry {_entry(row.id)} has no postings", concerned=concerned)
         if row.is_unbalanced:
-            report.note(f"the journal entry {_entry(row.id)} does not balance")
+            report.note(f"the journal entry {_entry(row.id)} does not balance", concerned=concerned)
+        if row.is_refused:
+            report.note(f"the key of the journal entry {_entry(row.id)} is refused too", concerned=concerned)
         if row.resource_type == "payment":
             _look_at_payment(report, row, self._codes.get(row.debited_id), self._codes.get(row.credited_id))
         elif row.payment_id is not None:
-            report.note(f"the payment {render_id(Prefix.PAYMENT, row.id)} has the journal entry of something else")
+            what = f"the payment {render_id(Prefix.PAYMENT, row.id)} has the journal entry of something else"
+            report.note(what, concerned=concerned)
         if row.resource_type == "client_transaction":
             account_id = row.credited_id if row.reason == "deposit" else row.debited_id
             made = self._transactions.get(row.resource_id)
             _look_at_client_transaction(report, row, made, account_id, self._codes.get(account_id))
+
+
+def _accounts_of(row: Any) -> list[UUID | None]:
+    """Those of an entry's postings, and those of the payment that stands on it."""
+    return [*(row.account_ids or ()), row.payer_id, row.payee_id]
 
 
 def _names_transaction(row: Any) -> bool:
@@ -88,8 +98,9 @@ def _names_transaction(row: Any) -> bool:
 
 def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_code: str | None) -> None:
     name = render_id(Prefix.PAYMENT, row.id)
+    concerned = _accounts_of(row)
     if row.payment_id is None:
-        report.note(f"the payment {name} is missing, its journal entry is there")
+        report.note(f"the payment {name} is missing, its journal entry is there", concerned=concerned)
         return
     for what, is_so in {
         "type": row.payment_type == row.reason,
@@ -101,10 +112,11 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
         "processor": row.processor == "internal",
     }.items():
         if not is_so:
-            report.note(f"the {what} of the payment {name} is not what its journal entry says")
+            report.note(f"the {what} of the payment {name} is not what its journal entry says", concerned=concerned)
             return
     if not is_payment_of(row, payer_code, payee_code):
-        report.note(f"the payment {name} is not what was ordered: its journal entry has another fingerprint")
+        what = f"the payment {name} is not what was ordered: its journal entry has another fingerprint"
+        report.note(what, concerned=concerned)
 
 
 def _look_at_client_transaction(report: Report, row: Any, made: Any, account_id: UUID, code: str | None) -> None:
@@ -121,7 +133,8 @@ def _look_at_client_transaction(report: Report, row: Any, made: Any, account_id:
         "currency": made.currency == row.currency,
     }.items():
         if not is_so:
-            report.note(f"the {what} of {name} is not what its journal entry says", account_id)
+            found = f"the {what} of {name} is not what its journal entry says"
+            report.note(found, account_id, concerned=(made.account_id,))
             return
     if not is_client_command_of(row, made):
         report.note(f"{name} is not what was ordered: its journal entry has another fingerprint", account_id)
@@ -142,7 +155,8 @@ class ClientTransactionsProof:
         )
         for row in rows:
             if (row.resource_type, row.resource_id) != ("client_transaction", str(row.tx)):
-                report.note(f"the client transaction {row.tx} has no journal entry")
+                what = f"the client transaction {row.tx} has no journal entry"
+                report.note(what, concerned=(row.account_id,))
         if rows:
             self._after = rows[-1].tx
         return len(rows) < TRANSACTIONS_AT_ONCE

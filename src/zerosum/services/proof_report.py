@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,6 +18,14 @@ class Break:
     account_id: UUID | None
     account_version: int | None
     what: str
+    concerned: tuple[UUID, ...] = ()
+    """Accounts that what is wrong speaks of, though they need not be wrong themselves."""
+
+    @property
+    def accounts(self) -> tuple[UUID, ...]:
+        """All that are to be frozen: each once, the one it was found in first."""
+        found = () if self.account_id is None else (self.account_id,)
+        return tuple(dict.fromkeys((*found, *self.concerned)))
 
 
 @dataclass(slots=True)
@@ -33,14 +41,31 @@ class Report:
     def is_right(self) -> bool:
         return not self.breaks
 
-    def note(self, what: str, account_id: UUID | None = None, account_version: int | None = None) -> None:
-        if len(self.breaks) < BREAKS_MAX:
-            self.breaks.append(Break(account_id, account_version, what))
+    @property
+    def is_full(self) -> bool:
+        return len(self.breaks) >= BREAKS_MAX
+
+    def note(
+        self,
+        what: str,
+        account_id: UUID | None = None,
+        account_version: int | None = None,
+        concerned: Iterable[UUID | None] = (),
+    ) -> None:
+        if not self.is_full:
+            known = tuple(dict.fromkeys(one for one in concerned if one is not None))
+            self.breaks.append(Break(account_id, account_version, what, known))
 
     @contextlib.contextmanager
-    def noting(self, what: str, account_id: UUID | None = None, account_version: int | None = None) -> Iterator[None]:
+    def noting(
+        self,
+        what: str,
+        account_id: UUID | None = None,
+        account_version: int | None = None,
+        concerned: Iterable[UUID | None] = (),
+    ) -> Iterator[None]:
         """The database accepts more than can be counted with: NaN, metadata that is a list. That is a break too."""
         try:
             yield
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-            self.note(what, account_id, account_version)
+            self.note(what, account_id, account_version, concerned)

@@ -95,15 +95,21 @@ class SelfAudit:
             self.progress.completed_at = self._now().timestamp()
             return None
         horizon = int((self._now() - SETTLED_AFTER).timestamp() * 1_000_000)
-        return LedgerProof(page[0].id, horizon=horizon, is_naming=False)
+        return LedgerProof(page[0].id, horizon=horizon)
 
     async def _act(self, ledger_id: LedgerId, difference: Break) -> None:
         if (ledger_id, difference) in self._told:
             return
         caller = Caller(ledger_id, ACTOR)
-        action = await freeze_for(self._accounts, caller, difference)
+        frozen = [await freeze(self._accounts, caller, one, difference.what) for one in difference.accounts]
+        action = "none" if not frozen else "frozen" if all(frozen) else "not_frozen"
         account = None if difference.account_id is None else render_id(Prefix.ACCOUNT, difference.account_id)
-        facts = {"what": difference.what, "account_version": difference.account_version, "action": action}
+        facts = {
+            "what": difference.what,
+            "account_version": difference.account_version,
+            "accounts": [render_id(Prefix.ACCOUNT, one) for one in difference.accounts],
+            "action": action,
+        }
         record = audit_record(
             AuditType.DIFFERENCE_FOUND, caller, self._now(), resource=account, reason=difference.what, facts=facts
         )
@@ -117,13 +123,11 @@ class SelfAudit:
             self._told.add((ledger_id, difference))
 
 
-async def freeze_for(accounts: Accounts, caller: Caller, difference: Break) -> str:
-    """Freeze the account that a difference was found in, if it is about one. What was done, as a word for programs."""
-    if difference.account_id is None:
-        return "none"
+async def freeze(accounts: Accounts, caller: Caller, account_id: UUID, reason: str) -> bool:
+    """Freeze an account that a difference concerns. Whether that could be done."""
     try:
-        await accounts.freeze(caller, render_id(Prefix.ACCOUNT, difference.account_id), difference.what)
+        await accounts.freeze(caller, render_id(Prefix.ACCOUNT, account_id), reason)
     except (DomainError, ArithmeticError, LookupError, ValueError):
         # It is closed, or gone, or its row cannot even be read: no money can move there, or nobody can be sure.
-        return "not_frozen"
-    return "frozen"
+        return False
+    return True
