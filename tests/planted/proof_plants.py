@@ -154,7 +154,7 @@ VERIFY_PLANTS = (
         HEADS,
         "if revision > 0 and (row.hash is None or row.hash.hex() != digest):",
         "if revision > 0 and row.hash is None:",
-        f"{AUDIT}test_a_history_that_was_written_anew_is_found_by_heads_of_before[written anew]",
+        f"{AUDIT}test_a_history_that_was_written_anew_is_found_by_heads_of_before",
     ),
 )
 
