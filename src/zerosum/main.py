@@ -105,7 +105,6 @@ class Service:
 
         self._readiness = Readiness(self._can_pay, time.monotonic)
 
-        # The one writer of money, and what follows requests into it.
         self._lanes: list[LaneCarrier] = []
         self.tracing = self._tracing()
         self.stats = CommitterStats()
@@ -193,7 +192,6 @@ class Service:
             client_certificates=settings.client_certificates,
         )
 
-        # The web framework, and the gateway layer in front of it.
         self.admission = Admission(settings.in_flight_max)
         front = Front(
             url=settings.shown_url,
