@@ -91,18 +91,13 @@ class Service:
     """Everything one API process is made of."""
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        is_draining: Callable[[], bool] = lambda: False,
-        unknown_keys: UnknownKeys | None = None,
+        self, settings: Settings, *, is_draining: Callable[[], bool] = lambda: False, unknown: UnknownKeys | None = None
     ) -> None:
-        """`unknown_keys` where other processes of the same service share them."""
+        """Other processes of the same service share what is `unknown`."""
         self.settings = settings
         self._is_draining = is_draining
         database_url = settings.required_database_url()
 
-        # The database and Redis.
         self.database = Database(make_engine(database_url, settings.pool_size))
         self.redis = RedisLink(settings.redis_url) if settings.redis_url else None
         expiry = Expiry.outlasting(settings.deadline_seconds)
@@ -110,7 +105,6 @@ class Service:
 
         self._readiness = Readiness(self._can_pay, time.monotonic)
 
-        # The one writer of money, and what follows requests into it.
         self._lanes: list[LaneCarrier] = []
         self.tracing = self._tracing()
         self.stats = CommitterStats()
@@ -124,10 +118,9 @@ class Service:
             ),
             self.stats,
             None if self.tracing is None else self.tracing.find_origin,
-            unknown_keys,
+            unknown,
         )
 
-        # Use cases.
         cursors = Cursors(settings.cursor_key())
         currencies = Currencies(self.database, now)
         directory = AccountDirectory(self.database)
@@ -164,7 +157,6 @@ class Service:
             statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),
         )
 
-        # Keys, tokens, metrics.
         self.metrics = Metrics()
         current_id, keys = settings.master_key_pairs()
         self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
@@ -184,7 +176,6 @@ class Service:
             metrics=metrics_page if settings.metrics_port is None else None,
         )
 
-        # Connections.
         self.trusted_proxies = tuple(parse_network(text) for text in settings.trusted_proxies)
         self.connections = ConnectionRegister(
             ConnectionLimits(
@@ -201,7 +192,6 @@ class Service:
             client_certificates=settings.client_certificates,
         )
 
-        # The web framework, and the gateway layer in front of it.
         self.admission = Admission(settings.in_flight_max)
         front = Front(
             url=settings.shown_url,

@@ -57,9 +57,7 @@ def api_process(
     set_up_logging(settings.log_level, settings.log_format)
     collect_seldom()
     servers: list[uvicorn.Server] = []
-    service = Service(
-        settings, is_draining=lambda: any(server.should_exit for server in servers), unknown_keys=unknown_keys
-    )
+    service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers), unknown=unknown_keys)
     server = LingeringServer(
         uvicorn.Config(
             service.app,
