@@ -16,7 +16,7 @@ from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.money import CurrencyTable, Money
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
-from zerosum.services.fingerprint import fingerprint
+from zerosum.services.committing.fingerprint import fingerprint
 
 CURRENCY = CurrencyTable()["USD"]
 

@@ -27,58 +27,56 @@ from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
 from zerosum.api.services import Services
-from zerosum.config import IssuerSettings, Settings, SettingsError, load_settings
+from zerosum.config import IssuerSettings, Settings, load_settings
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
-from zerosum.domain.errors import InvalidId
-from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
-from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
-from zerosum.gateway.authentication import Authenticator
-from zerosum.gateway.charging import Limiters
-from zerosum.gateway.connection_register import ConnectionLimits, ConnectionRegister
-from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
-from zerosum.gateway.oauth import TokenEndpoint
-from zerosum.gateway.principal import TENANT_SCOPES, Scope
-from zerosum.gateway.rate_limit import RateLimiter
+from zerosum.gateway.identity.authentication import Authenticator
+from zerosum.gateway.identity.issuer_keys import own_keys
+from zerosum.gateway.identity.oauth import TokenEndpoint
+from zerosum.gateway.identity.tokens import TokenSigner, TokenVerifier
+from zerosum.gateway.identity.trusted_issuers import TrustedIssuer
+from zerosum.gateway.limits.admission import Admission
+from zerosum.gateway.limits.charging import Limiters
+from zerosum.gateway.limits.costly_reads import CostlyReads
+from zerosum.gateway.limits.rate_limit import RateLimiter
 from zerosum.gateway.routing import RouteTable
+from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
-from zerosum.gateway.tokens import TokenSigner, TokenVerifier
-from zerosum.gateway.trusted_issuers import TrustedIssuer
+from zerosum.issuers import make_issuer
 from zerosum.services.account_administration import AccountAdministration
-from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
-from zerosum.services.api_keys import ApiKeys
 from zerosum.services.audit import AuditLog
-from zerosum.services.background_writing import BackgroundWriting
+from zerosum.services.background.background_writing import BackgroundWriting
+from zerosum.services.background.security_log import SecurityLog
 from zerosum.services.balances import Balances
-from zerosum.services.client_currency import client_currency
 from zerosum.services.clients import Clients
-from zerosum.services.committer import Committer, CommitterOptions
-from zerosum.services.currencies import Currencies
-from zerosum.services.envelope import MasterKeys
+from zerosum.services.committing.batch_runner import BatchRunner
+from zerosum.services.committing.committer import Committer, CommitterOptions
+from zerosum.services.committing.lane_loop import Carrier, CommitterStats
+from zerosum.services.committing.unknown_keys import UnknownKeys
+from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.credentials.envelope import MasterKeys
+from zerosum.services.credentials.last_uses import LastUses
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.credentials.secret_checks import SecretChecks
+from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.imports import Imports
-from zerosum.services.inspection import Inspector
 from zerosum.services.journal import Journal
-from zerosum.services.lane import LaneCarrier
-from zerosum.services.lane_loop import Carrier, CommitterStats
-from zerosum.services.last_uses import LastUses
 from zerosum.services.ledgers import Ledgers
-from zerosum.services.limits import Limit
-from zerosum.services.networks import parse_network
-from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
-from zerosum.services.quotas import AccountQuota, RefusalQuota
+from zerosum.services.proofs.totals import Inspector
 from zerosum.services.readiness import Readiness
-from zerosum.services.sealing import Sealer
-from zerosum.services.secret_checks import SecretChecks
-from zerosum.services.security_log import SecurityLog
-from zerosum.services.settled_time import SettledTime
-from zerosum.services.signing_keys import SigningKeys
+from zerosum.services.requests.account_directory import AccountDirectory
+from zerosum.services.requests.client_currency import client_currency
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.limits import Limit
+from zerosum.services.requests.networks import parse_network
+from zerosum.services.requests.paging import Cursors
+from zerosum.services.requests.quotas import AccountQuota, RefusalQuota
+from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.statements import Statements
-from zerosum.services.unknown_keys import UnknownKeys
 from zerosum.telemetry import Metrics, carry_over_forever
 
 if TYPE_CHECKING:
@@ -105,7 +103,7 @@ class Service:
 
         self._readiness = Readiness(self._can_pay, time.monotonic)
 
-        self._lanes: list[LaneCarrier] = []
+        self._lanes: list[BatchRunner] = []
         self.tracing = self._tracing()
         self.stats = CommitterStats()
         self._refusal_quota = RefusalQuota(settings.refusals_per_ledger_and_day, settings.workers)
@@ -166,7 +164,9 @@ class Service:
         self.security_log = SecurityLog(self.database, now, time.monotonic)
         self._writing = BackgroundWriting([self.security_log, self._last_uses])
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
-        self.authenticator = Authenticator(api_keys, TokenVerifier(issuers, now), self.database, now, self._last_uses)
+        self.authenticator = Authenticator(
+            api_keys, TokenVerifier(issuers, now), self.services.ledgers, now, self._last_uses
+        )
         metrics_page = self._metrics_page()
         signer = TokenSigner(self.signing_keys, issuer=settings.url, audience=settings.token_audience, now=now)
         system = System(
@@ -268,7 +268,7 @@ class Service:
 
     def _carrier(self) -> Carrier:
         lane_url = self.settings.lane_url()
-        carrier = LaneCarrier(
+        carrier = BatchRunner(
             lambda: BatchConnection.open(lane_url, CONNECT_SECONDS_MAX),
             now,
             self.cache,
@@ -356,40 +356,6 @@ class Service:
             "redis_away": float(self.redis is None or self.redis.is_away),
         }
         return counters, gauges
-
-
-def make_issuer(settings: IssuerSettings, token_seconds_max: int) -> tuple[TrustedIssuer, JwksDownload | None]:
-    """An issuer as it is configured. Raises ValueError for keys, names, scopes or ledgers that cannot be."""
-    download = None
-    if settings.hs256_secret is not None:
-        keys = secret_key(settings.hs256_secret.get_secret_value().encode())
-    elif settings.jwks is not None:
-        keys = configured_keys(settings.jwks)
-    else:
-        download = JwksDownload(settings.jwks_url or "")
-        keys = downloaded_keys(download)
-    issuer = TrustedIssuer(
-        issuer=settings.issuer,
-        audience=settings.audience,
-        keys=keys,
-        ledger_claim=settings.ledger_claim,
-        scope_claim=settings.scope_claim,
-        token_seconds_max=settings.token_seconds_max or token_seconds_max,
-        scopes=TENANT_SCOPES - {Scope.ADMIN} if settings.scopes is None else frozenset(map(Scope, settings.scopes)),
-        ledgers=None
-        if settings.ledgers is None
-        else frozenset(LedgerId(parse_id(Prefix.LEDGER, text)) for text in settings.ledgers),
-    )
-    return issuer, download
-
-
-def check_issuers(settings: Settings) -> None:
-    """Before anything starts: what is wrong with an issuer is told by the name of the setting. Raises SettingsError."""
-    for issuer in settings.trusted_issuers:
-        try:
-            make_issuer(issuer, settings.foreign_token_seconds_max)
-        except (ValueError, InvalidId) as error:
-            raise SettingsError(f"ZEROSUM_TRUSTED_ISSUERS: {issuer.issuer!r}: {error}") from None
 
 
 def __getattr__(name: str) -> Any:

@@ -14,14 +14,14 @@ from zerosum.adapters.clock import now
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.services.accounts import bare_accounts
-from zerosum.services.checkpointing import Checkpointing
-from zerosum.services.envelope import MasterKeys
-from zerosum.services.heads_keeper import HeadsKeeper
-from zerosum.services.refusal_purge import RefusalPurge
-from zerosum.services.refusal_seals import RefusalSeals
-from zerosum.services.sealing import Sealer
-from zerosum.services.self_audit import AuditProgress, SelfAudit
-from zerosum.services.signing_keys import SigningKeys
+from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.background.heads_keeper import HeadsKeeper
+from zerosum.services.background.refusal_purge import RefusalPurge
+from zerosum.services.background.self_audit import AuditProgress, SelfAudit
+from zerosum.services.credentials.envelope import MasterKeys
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.credentials.signing_keys import SigningKeys
+from zerosum.services.proofs.refusal_seals import RefusalSeals
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from zerosum.db.batch import BatchConnection
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
-from zerosum.services.lane_loop import CommitterStats
+from zerosum.services.committing.lane_loop import CommitterStats
 
 COUNTED_AS = {
     "batches": "batches",

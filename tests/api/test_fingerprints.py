@@ -21,11 +21,11 @@ from zerosum.domain.ledger.account import Side
 from zerosum.domain.payments.clients import ClientCommandType
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.main import Service
-from zerosum.services.caller import Caller
 from zerosum.services.clients import ClientOrder
-from zerosum.services.desk import Desk
+from zerosum.services.committing.submission import Submission
 from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
 from zerosum.services.payments import PaymentOrder
+from zerosum.services.requests.caller import Caller
 
 KEY = "idempotency_key"
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -96,7 +96,7 @@ async def ground(client: Client) -> Client:
     return client
 
 
-async def must_be_another(client: Client, desk: Desk[Any, Any], order: Any, other: Any) -> None:
+async def must_be_another(client: Client, desk: Submission[Any, Any], order: Any, other: Any) -> None:
     """The same twice is a replay; the other under its key is refused."""
     caller, key = caller_of(client), fresh_key()
     order, other = replace(order, idempotency_key=key), replace(other, idempotency_key=key)

@@ -15,7 +15,7 @@ from zerosum.api.payment_text import payment_text
 from zerosum.api.schemas.payments import payment_body
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.services.payments import RecordedPayment
-from zerosum.services.times import FIRST, LAST
+from zerosum.services.requests.times import FIRST, LAST
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 CODES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:@/-]{0,20}", fullmatch=True)

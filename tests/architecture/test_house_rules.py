@@ -12,8 +12,8 @@ from tests.architecture import accounting
 from tests.architecture.sources import PACKAGE, Module, modules
 from zerosum.api import problems
 from zerosum.api.problems import STATUSES
-from zerosum.db import guards
-from zerosum.db.tables import GRANTS, JOURNAL, metadata
+from zerosum.db.schema import guards
+from zerosum.db.schema.tables import GRANTS, JOURNAL, metadata
 from zerosum.domain.errors import OF_BOOKS, AccountNotFound, DomainError
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.payments import posting_rules
@@ -133,8 +133,8 @@ def test_what_the_book_refuses_is_said_of_every_call_that_moves_money() -> None:
 # --- 4. Constraints --------------------------------------------------------------------------------------------------
 
 ANSWERED = {
-    "accounts_code_unique": ("db/accounts.py", 'constraint="accounts_code_unique"', "account_exists"),
-    "currencies_pkey": ("db/ledgers.py", 'constraint="currencies_pkey"', "currency_exists, or the same again"),
+    "accounts_code_unique": ("db/queries/accounts.py", 'constraint="accounts_code_unique"', "account_exists"),
+    "currencies_pkey": ("db/queries/ledgers.py", 'constraint="currencies_pkey"', "currency_exists, or the same again"),
     "journal_entries_idempotency_key_unique": ("db/errors.py", '"23505"', "the batch runs again, and replays"),
     "answers_pkey": ("db/errors.py", '"23505"', "the batch runs again, and replays"),
     "refusals_pkey": ("db/errors.py", '"23505"', "the batch runs again, and replays"),

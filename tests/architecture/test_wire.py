@@ -13,7 +13,7 @@ from tests.architecture.sources import Module, modules
 from zerosum.api import openapi_document
 from zerosum.api.schemas.payments import PaymentRequest, PaymentResponse
 from zerosum.domain.payments.payment import PaymentTexts
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.services.payments import PaymentOrder
 
 ENUMS = [cls for cls in StrEnum.__subclasses__() if cls.__module__.startswith("zerosum.")]

@@ -22,7 +22,7 @@ from tests.cli.command import assert_one_clear_line, zerosum
 from tests.conftest import Servers, TestDatabase, clone_database
 from tests.tracing.collector import attributes, collecting
 from zerosum.config import SettingsError, load_settings
-from zerosum.db.provisioning import SERVICE_ROLE
+from zerosum.db.schema.provisioning import SERVICE_ROLE
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 READY_SECONDS_MAX = 30.0

@@ -16,9 +16,9 @@ from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
-from zerosum.services import lane_loop
-from zerosum.services.committer import Committer
-from zerosum.services.lane_loop import CommitterStats
+from zerosum.services.committing import lane_loop
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.lane_loop import CommitterStats
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -19,8 +19,8 @@ from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Refused
-from zerosum.services import held_up
-from zerosum.services.committer import Committer
+from zerosum.services.committing import held_up
+from zerosum.services.committing.committer import Committer
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

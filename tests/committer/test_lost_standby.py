@@ -14,16 +14,16 @@ from tests.edge.database_ground import OwnPostgres
 from tests.services.fresh_database import make_ledger
 from zerosum.adapters.clock import now
 from zerosum.db import engine
-from zerosum.db.checks import told_in_one_line
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.errors import Failed
+from zerosum.db.schema.startup_checks import told_in_one_line
 from zerosum.db.sessions import close_session, open_session
 from zerosum.domain.errors import OutcomeUnknown
 from zerosum.domain.ledger.outcome import Replayed
-from zerosum.services.caller import Caller
-from zerosum.services.currencies import Currencies
-from zerosum.services.lane_loop import CommitterStats
+from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
 
 WAITS = "select pid from pg_stat_activity where wait_event = 'SyncRep'"
 CANCEL = "select pg_cancel_backend($1)"

@@ -17,7 +17,7 @@ from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted
-from zerosum.services.lane_loop import CommitterStats
+from zerosum.services.committing.lane_loop import CommitterStats
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CALLERS = 600

@@ -19,10 +19,10 @@ from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
-from zerosum.services.committer import Committer, CommitterOptions
-from zerosum.services.lane import LaneCarrier
-from zerosum.services.lane_loop import CommitterStats
-from zerosum.services.unknown_keys import PLACES, PROBES, UnknownKeys
+from zerosum.services.committing.batch_runner import BatchRunner
+from zerosum.services.committing.committer import Committer, CommitterOptions
+from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.committing.unknown_keys import PLACES, PROBES, UnknownKeys
 
 LEDGER = UUID(int=5)
 
@@ -59,8 +59,8 @@ class Outage:
 async def committing(connect: object, keys: UnknownKeys) -> AsyncIterator[Committer]:
     stats = CommitterStats()
 
-    def carrier() -> LaneCarrier:
-        return LaneCarrier(connect, now, NoBalanceCache(), stats, remembers=False)  # type: ignore[arg-type]
+    def carrier() -> BatchRunner:
+        return BatchRunner(connect, now, NoBalanceCache(), stats, remembers=False)  # type: ignore[arg-type]
 
     committer = Committer(carrier, CommitterOptions(deadline_seconds=2.0), stats, None, keys)
     committer.start()

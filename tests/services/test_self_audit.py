@@ -14,18 +14,19 @@ from tests.committer.ground import Ground, connecting, running_committer
 from tests.conftest import Servers
 from tests.services.fresh_database import fresh_database, make_ledger
 from zerosum.adapters.clock import now
-from zerosum.db.audit_log import AuditFilter, AuditRecord, list_audit_records
 from zerosum.db.engine import Database
+from zerosum.db.queries.audit_log import AuditFilter, AuditRecord, list_audit_records
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountStatus
-from zerosum.services import proof_of_accounts, proof_of_events
 from zerosum.services.accounts import bare_accounts
-from zerosum.services.caller import Caller
-from zerosum.services.exported_heads import HeadsUnreadable, compare_heads
-from zerosum.services.heads_keeper import HeadsKeeper
-from zerosum.services.integrity import verify_ledger
-from zerosum.services.self_audit import ACTOR, SETTLED_AFTER, SelfAudit
+from zerosum.services.background.heads_keeper import HeadsKeeper
+from zerosum.services.background.self_audit import ACTOR, SETTLED_AFTER, SelfAudit
+from zerosum.services.proofs import of_accounts as proof_of_accounts
+from zerosum.services.proofs import of_events as proof_of_events
+from zerosum.services.proofs.exported_heads import HeadsUnreadable, compare_heads
+from zerosum.services.proofs.whole_ledger import verify_ledger
+from zerosum.services.requests.caller import Caller
 
 SLICES_MAX = 500
 

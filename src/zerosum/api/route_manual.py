@@ -11,8 +11,8 @@ from zerosum.api.problems import NAMED_IN_BODY_STATUS, STATUSES
 from zerosum.api.schemas.problems import PROBLEM_CONTENT
 from zerosum.domain import errors
 from zerosum.domain.errors import DomainError
-from zerosum.gateway.principal import Scope
-from zerosum.gateway.request_guard import KEY_PATTERN_TEXT
+from zerosum.gateway.guards.request_guard import KEY_PATTERN_TEXT
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 
 Refusal = type[DomainError]

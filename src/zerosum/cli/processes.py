@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from zerosum.config import Settings
-from zerosum.services.unknown_keys import UnknownKeys
+from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.telemetry import Metrics, join_metrics, set_up_logging
 
 GC_THRESHOLDS = (50_000, 50, 100)
@@ -48,7 +48,7 @@ def api_process(
     """Serve until SIGTERM, then finish what was accepted."""
     import uvicorn  # noqa: PLC0415
 
-    from zerosum.gateway.lingering_server import LingeringServer  # noqa: PLC0415
+    from zerosum.gateway.server.lingering_server import LingeringServer  # noqa: PLC0415
     from zerosum.gateway.server_options import server_options  # noqa: PLC0415
     from zerosum.main import Service  # noqa: PLC0415
 

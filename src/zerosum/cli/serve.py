@@ -15,7 +15,7 @@ from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
-from zerosum.services.unknown_keys import UnknownKeys
+from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.telemetry import forget_process, share_metrics
 
 PATIENCE_SECONDS = 1.0
@@ -131,7 +131,7 @@ def check_secrets(settings: Settings, kept_in: Path | None = None) -> None:
 
 def check_database(settings: Settings) -> None:
     """Whether the database can be trusted with money as it is set up."""
-    from zerosum.db.checks import Unfit, check_fitness  # noqa: PLC0415
+    from zerosum.db.schema.startup_checks import Unfit, check_fitness  # noqa: PLC0415
 
     try:
         asyncio.run(check_fitness(settings.required_database_url()))
@@ -141,7 +141,7 @@ def check_database(settings: Settings) -> None:
 
 def check_lane_database(settings: Settings) -> None:
     """Whether lanes can live where they are to: a pooler may not let them."""
-    from zerosum.db.checks import Unfit, check_lanes  # noqa: PLC0415
+    from zerosum.db.schema.startup_checks import Unfit, check_lanes  # noqa: PLC0415
 
     name = "ZEROSUM_LANE_DATABASE_URL" if settings.lane_database_url else "ZEROSUM_DATABASE_URL"
     try:

@@ -39,7 +39,7 @@ from zerosum.embedded import (
     find_postgres,
     find_valkey,
 )
-from zerosum.services.unknown_keys import UnknownKeys
+from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.telemetry import forget_process, share_metrics
 
 POLL_SECONDS = 0.02
@@ -96,7 +96,7 @@ def run_up(
 
 def _prepared(installation: _Installation, settings: Settings, *, is_demo: bool) -> Credentials:
     """On a full disk, say, anything in it can fail."""
-    from zerosum.db.checks import Unfit, told_in_one_line  # noqa: PLC0415 - loaded while the servers come up
+    from zerosum.db.schema.startup_checks import Unfit, told_in_one_line  # noqa: PLC0415 - loaded while the servers come up
 
     try:
         with told_in_one_line("prepare the data folder"):
@@ -138,8 +138,8 @@ class _Installation:
             make_first_ledger,
             with_every_scope,
         )
-        from zerosum.db.migrations import HEAD, current_revision, migrate  # noqa: PLC0415
-        from zerosum.db.provisioning import OWNER_ROLE, provision  # noqa: PLC0415
+        from zerosum.db.schema.migrations import HEAD, current_revision, migrate  # noqa: PLC0415
+        from zerosum.db.schema.provisioning import OWNER_ROLE, provision  # noqa: PLC0415
 
         owner_url = self._postgres.dsn("postgres", self._data_dir.superuser_password, database=DATABASE)
         superuser = self._postgres.superuser_dsn

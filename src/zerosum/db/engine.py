@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify, words_of
-from zerosum.db.migrations import HEAD
+from zerosum.db.schema.migrations import HEAD
+from zerosum.db.schema.tables import GRANTS, metadata
 from zerosum.db.sessions import LIMITS, Session, open_session, set_locally
-from zerosum.db.tables import GRANTS, metadata
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 
 POOL_WAIT_SECONDS_MAX = 1.0

@@ -22,14 +22,14 @@ from zerosum.domain.ledger.outcome import Posted, Refused
 from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import parse_signed_amount
 from zerosum.domain.payments.clients import CLIENT_CHARGEBACK, CLIENT_CODE_PATTERN
-from zerosum.services.account_directory import AccountDirectory, parse_account_reference
 from zerosum.services.accounts import Accounts, OpenAccount
 from zerosum.services.audit import log_record
-from zerosum.services.caller import Caller
-from zerosum.services.committer import Committer
-from zerosum.services.currencies import Currencies
-from zerosum.services.desk import Done
-from zerosum.services.fingerprint import fingerprint
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.submission import Done
+from zerosum.services.requests.account_directory import AccountDirectory, parse_account_reference
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
 
 _CLIENT_CODE = re.compile(CLIENT_CODE_PATTERN)
 

@@ -13,7 +13,7 @@ from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Account
 from zerosum.domain.money import render_amount
 from zerosum.services.audit import AuditRecord, audit_record
-from zerosum.services.caller import Caller
+from zerosum.services.requests.caller import Caller
 
 LIMITS = ("min_available", "max_available")
 

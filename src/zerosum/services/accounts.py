@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from zerosum.db.accounts import (
+from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.accounts import (
     AccountFilter,
     find_account,
     find_accounts,
@@ -20,10 +22,8 @@ from zerosum.db.accounts import (
     name_actor,
     update_account,
 )
-from zerosum.db.engine import Connection, Database
-from zerosum.db.events import NewEvent, insert_events
-from zerosum.db.identifiers import new_uuid
-from zerosum.db.inspection import count_accounts
+from zerosum.db.queries.events import NewEvent, insert_events
+from zerosum.db.queries.inspection import count_accounts
 from zerosum.domain.errors import AccountExists, AccountNotFound, CodeReserved
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, is_reserved_code
@@ -38,12 +38,12 @@ from zerosum.domain.ledger.account import (
 from zerosum.domain.ledger.chain import genesis
 from zerosum.domain.money import Currency, parse_signed_amount
 from zerosum.services.account_audit import account_records
-from zerosum.services.account_directory import AccountDirectory, parse_account_reference
 from zerosum.services.audit import audited
-from zerosum.services.caller import Caller
-from zerosum.services.currencies import Currencies
-from zerosum.services.paging import Cursors, Page, PageRequest
-from zerosum.services.quotas import AccountQuota
+from zerosum.services.requests.account_directory import AccountDirectory, parse_account_reference
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors, Page, PageRequest
+from zerosum.services.requests.quotas import AccountQuota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.payments import Line as Line  # shown by the routes
-from zerosum.db.payments import PaymentFilter, find_payments, list_payments
-from zerosum.db.payments import RecordedPayment as RecordedPayment  # shown by the routes
+from zerosum.db.queries.payments import Line as Line  # shown by the routes
+from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments
+from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.domain.errors import AccountNotFound, PaymentNotFound, ValidationFailed
 from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.outcome import Posted
@@ -26,16 +26,16 @@ from zerosum.domain.payments.payment import (
     PaymentType,
     clearing_code,
 )
-from zerosum.services.account_directory import AccountDirectory, AccountName
 from zerosum.services.accounts import Accounts, metadata_filters
-from zerosum.services.caller import Caller
-from zerosum.services.committer import Committer
-from zerosum.services.currencies import Currencies
-from zerosum.services.desk import NOTHING_IMAGINED, Imagined, Names, Prepared
-from zerosum.services.express_desk import ExpressDesk
-from zerosum.services.fingerprint import fingerprint
-from zerosum.services.paging import Cursors, Page, PageRequest, timed_key
-from zerosum.services.times import parse_filter_time
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.express_submission import ExpressSubmission
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
+from zerosum.services.requests.account_directory import AccountDirectory, AccountName
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
+from zerosum.services.requests.times import parse_filter_time
 
 _NO_METADATA: Mapping[str, str] = {}
 
@@ -71,7 +71,7 @@ class Payments:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        self.desk: ExpressDesk[PaymentOrder, RecordedPayment] = ExpressDesk(
+        self.desk: ExpressSubmission[PaymentOrder, RecordedPayment] = ExpressSubmission(
             PaymentKind(accounts, directory, currencies), committer, database, now
         )
 

@@ -33,9 +33,9 @@ from opentelemetry.trace import (
 from zerosum import __version__
 from zerosum.gateway.exchange import Exchange, current_exchange
 from zerosum.gateway.trace_context import Headers, read_trace_parent, without_credentials
-from zerosum.services.held_up import HeldUp
-from zerosum.services.lane_loop import Carrier
-from zerosum.services.work import Work
+from zerosum.services.committing.held_up import HeldUp
+from zerosum.services.committing.lane_loop import Carrier
+from zerosum.services.committing.work import Work
 from zerosum.tracing.export import TraceExporter
 
 QUEUE_SPANS_MAX = 2048

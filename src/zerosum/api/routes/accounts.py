@@ -45,7 +45,7 @@ from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.errors import InvalidParameter
 from zerosum.domain.ledger.account import Account, AccountType
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.account_administration import (
     ChangeAccount,
@@ -54,8 +54,8 @@ from zerosum.services.account_administration import (
     UnfreezeAccount,
 )
 from zerosum.services.accounts import OpenAccount
-from zerosum.services.desk import Done
-from zerosum.services.times import parse_as_of, parse_day_or_time
+from zerosum.services.committing.submission import Done
+from zerosum.services.requests.times import parse_as_of, parse_day_or_time
 
 Reference = Annotated[
     str,

@@ -39,7 +39,7 @@ from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.services import Services
 from zerosum.domain import errors
 from zerosum.domain.payments.clients import CLIENT_MAX, TX_MAX
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.clients import ClientOrder, RecordedTransaction
 

@@ -41,7 +41,7 @@ from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.journal import EntryOrder, RecordedEntry, ReversalOrder
 

@@ -10,10 +10,10 @@ from pydantic_core import PydanticCustomError
 from zerosum.api.render import render_time
 from zerosum.api.schemas.fields import Moment, Name, OneOf, Request, Response, Text, Time, id_field
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
-from zerosum.gateway.principal import Scope
-from zerosum.services.certificate_subject import canonical_subject
+from zerosum.gateway.identity.principal import Scope
+from zerosum.services.credentials.certificate_subject import canonical_subject
 from zerosum.services.ledgers import ApiKeyRecord
-from zerosum.services.networks import parse_network
+from zerosum.services.requests.networks import parse_network
 
 NETWORKS_MAX = 50
 

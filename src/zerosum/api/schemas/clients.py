@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from zerosum.api.render import render_time
-from zerosum.api.schemas.bulk import RehearsedBalance
+from zerosum.api.schemas.bulk import DryRunBalance
 from zerosum.api.schemas.fields import Amount, BalanceAmount, ItemKey, OneOf, Request, Response, Time, id_field
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Account, AccountStatus
@@ -95,7 +95,7 @@ class TransactionRehearsal(TransactionMadeResponse):
     """A transaction as it would be, and the balances after it."""
 
     dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
-    balances: Annotated[list[RehearsedBalance], Field(description="Of the accounts it would touch.")]
+    balances: Annotated[list[DryRunBalance], Field(description="Of the accounts it would touch.")]
 
 
 class ClientResponse(Response):

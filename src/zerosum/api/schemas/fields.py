@@ -22,8 +22,8 @@ from zerosum.domain.identifiers import (
     is_account_code,
 )
 from zerosum.domain.money import AMOUNT_PATTERN_TEXT, CURRENCY_CODE_PATTERN_TEXT
-from zerosum.gateway.request_guard import KEY_PATTERN_TEXT, parse_key
-from zerosum.services.times import TIME_PATTERN_TEXT, parse_time
+from zerosum.gateway.guards.request_guard import KEY_PATTERN_TEXT, parse_key
+from zerosum.services.requests.times import TIME_PATTERN_TEXT, parse_time
 
 TEXT_MAX = 500
 TEXT_BYTES_MAX = 2000

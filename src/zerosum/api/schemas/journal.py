@@ -8,7 +8,7 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, LayerName, SideName
-from zerosum.api.schemas.bulk import BalancesAfter, RehearsedBalance
+from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -128,7 +128,7 @@ class JournalEntryRehearsal(JournalEntryResponse):
     """An entry as it would be, and the balances after it."""
 
     dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
-    balances: Annotated[list[RehearsedBalance], Field(description="How the touched accounts would stand.")]
+    balances: Annotated[list[DryRunBalance], Field(description="How the touched accounts would stand.")]
 
 
 def entry_body(entry: RecordedEntry) -> dict[str, Any]:

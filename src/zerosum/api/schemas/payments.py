@@ -9,7 +9,7 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
-from zerosum.api.schemas.bulk import BalancesAfter, RehearsedBalance
+from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -115,11 +115,11 @@ class PaymentResponse(Response):
     balances: BalancesAfter = None
 
 
-class PaymentRehearsal(PaymentResponse):
+class PaymentDryRun(PaymentResponse):
     """A payment as it would be, and the balances after it."""
 
     dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
-    balances: Annotated[list[RehearsedBalance], Field(description="How the touched accounts would stand.")]
+    balances: Annotated[list[DryRunBalance], Field(description="How the touched accounts would stand.")]
 
 
 def payment_body(payment: RecordedPayment) -> dict[str, Any]:
