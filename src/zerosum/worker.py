@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import uvloop
@@ -38,6 +38,9 @@ class Chore:
     run_once: Callable[[], Awaitable[object]]
 
 
+STOP_SECONDS_MAX = 5.0
+"""What is under way when the worker is told to stop may go on for so long."""
+
 Publish = Callable[[Mapping[str, float], Mapping[str, float]], None]
 """Takes totals, and what was told last."""
 
@@ -69,9 +72,17 @@ async def _work(settings: Settings, publish: Publish) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(_repeat(chore, stop), name=chore.name) for chore in chores]
     await stop.wait()
-    await asyncio.gather(*tasks)
+    await end_within(tasks, STOP_SECONDS_MAX)
     await database.close()
     return 0
+
+
+async def end_within(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
+    """A turn over all ledgers may be long. What it has not committed when it is cut off, the next one does again."""
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _publish(progress: AuditProgress, publish: Publish) -> None:

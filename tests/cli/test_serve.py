@@ -245,13 +245,17 @@ def test_migrate_needs_to_know_where() -> None:
 
 def test_the_worker_runs_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
     process = subprocess.Popen([sys.executable, "-m", "zerosum", "worker"], env={**os.environ, **environment})
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while not _handles(process.pid, signal.SIGTERM):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    try:
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not _handles(process.pid, signal.SIGTERM):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=READY_SECONDS_MAX) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _handles(pid: int, number: signal.Signals) -> bool:

@@ -79,7 +79,7 @@ def check_settings(settings: Settings) -> None:
 def check_issuers(settings: Settings) -> None:
     """What is wrong with an issuer of tokens. Raises SettingsError."""
     if settings.trusted_issuers:
-        from zerosum.main import check_issuers  # noqa: PLC0415 - loads everything, for those who have any
+        from zerosum.issuers import check_issuers  # noqa: PLC0415 - loads everything, for those who have any
 
         check_issuers(settings)
 
