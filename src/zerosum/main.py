@@ -128,7 +128,7 @@ class Service:
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
         self.services = Services(
             account_administration=AccountAdministration(
-                self.database, self.committer, accounts, directory, currencies, now
+                self.database, self.committer, accounts, directory, currencies
             ),
             accounts=accounts,
             api_keys=api_keys,

@@ -63,15 +63,17 @@ class Ledgers:
         return ledger
 
     async def get(self, ledger_id: UUID) -> LedgerRecord:
-        async with self._database.work(ledger_id) as connection:
-            found = await find_ledger(connection, ledger_id)
+        found = await self._find(ledger_id)
         if found is None:
             raise LedgerNotFound("There is no such ledger.")
         return found
 
     async def exists(self, ledger_id: UUID) -> bool:
+        return await self._find(ledger_id) is not None
+
+    async def _find(self, ledger_id: UUID) -> LedgerRecord | None:
         async with self._database.work(ledger_id) as connection:
-            return await find_ledger(connection, ledger_id) is not None
+            return await find_ledger(connection, ledger_id)
 
     async def only(self) -> LedgerRecord | None:
         """The one that there is; None where there is none, or more than one."""

@@ -27,7 +27,7 @@ from zerosum.api.schemas.fields import (
     id_field,
 )
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, Layer, Side
+from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, Layer, Side, render_limit
 from zerosum.domain.money import render_amount
 from zerosum.services.balances import Balance
 from zerosum.services.journal import RecordedPosting
@@ -184,8 +184,8 @@ def account_body(account: Account) -> dict[str, Any]:
         "type": account.type.value,
         "normal_side": state.normal_side.value,
         "status": state.status.value,
-        "min_available": None if state.min_available is None else render_amount(state.min_available),
-        "max_available": None if state.max_available is None else render_amount(state.max_available),
+        "min_available": render_limit(state.min_available),
+        "max_available": render_limit(state.max_available),
         "metadata": dict(account.metadata),
         "balance": state_body(state),
         "version": state.version,

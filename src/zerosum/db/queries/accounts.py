@@ -79,11 +79,9 @@ async def find_account(
     return None if row is None else account_of(row)
 
 
-async def lock_account(
-    connection: AsyncConnection, ledger_id: UUID, *, id_: UUID | None, code: str | None
-) -> Account | None:
-    """The same, with the row locked as the committer locks it: no posting can come in between."""
-    statement = select_accounts(ledger_id).where(_is_named(id_, code)).with_for_update(key_share=True)
+async def lock_account(connection: AsyncConnection, ledger_id: UUID, account_id: UUID) -> Account | None:
+    """By id, with the row locked as the committer locks it: no posting can come in between."""
+    statement = select_accounts(ledger_id).where(accounts.c.id == account_id).with_for_update(key_share=True)
     row = (await connection.execute(statement)).first()
     return None if row is None else account_of(row)
 

@@ -12,9 +12,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.queries.checkpoints import SEAL_SECONDS_MAX
-
-_ALLOW_TIME = text(f"set local statement_timeout = '{SEAL_SECONDS_MAX}s'")
+from zerosum.db.queries.checkpoints import ALLOW_TIME, BLOCK
 
 # A posting is held against where it will take out: on the side opposite to the account's normal one.
 _HOLD = """case when line.layer = 'h' and (line.side = 'c') = (type in ('asset', 'expense'))
@@ -109,9 +107,9 @@ async def wrong_dated_blocks(
     connection: AsyncConnection, ledger_id: UUID, account_id: UUID, *, level: int, blocks: range, limit: int
 ) -> Sequence[int]:
     """Of blocks of one size: those whose sealed parts are not what the postings say."""
-    await connection.execute(_ALLOW_TIME)
+    await connection.execute(ALLOW_TIME)
     given = {"ledger_id": ledger_id, "account_id": account_id, "level": level, "limit": limit}
-    given |= {"first_block": blocks.start, "end_block": blocks.stop, "postings": 256 * 16**level}
+    given |= {"first_block": blocks.start, "end_block": blocks.stop, "postings": BLOCK * 16**level}
     return (await connection.execute(_WRONG_BLOCKS, given)).scalars().all()
 
 

@@ -22,7 +22,7 @@ where account.ledger_id = :ledger_id and account.version >= :block and account.i
       where mark.ledger_id = :ledger_id and mark.account_id = account.id), 0)
 order by account.id limit :limit
 """)
-_ALLOW_TIME = text(f"set local statement_timeout = '{SEAL_SECONDS_MAX}s'")
+ALLOW_TIME = text(f"set local statement_timeout = '{SEAL_SECONDS_MAX}s'")
 _MAKE = text("select zerosum_make_checkpoints(:ledger_id, :account_id, :at_most)")
 
 
@@ -30,13 +30,13 @@ async def find_unsealed_accounts(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
 ) -> Sequence[UUID]:
     """The accounts with at least one block of postings beyond their last checkpoint, by id."""
-    await connection.execute(_ALLOW_TIME)
+    await connection.execute(ALLOW_TIME)
     given = {"ledger_id": ledger_id, "block": BLOCK, "after": after, "limit": limit}
     return (await connection.execute(_UNSEALED, given)).scalars().all()
 
 
 async def make_checkpoints(connection: AsyncConnection, ledger_id: UUID, account_id: UUID, *, at_most: int) -> int:
     """How many blocks were sealed: none where another does so at this moment."""
-    await connection.execute(_ALLOW_TIME)
+    await connection.execute(ALLOW_TIME)
     given = {"ledger_id": ledger_id, "account_id": account_id, "at_most": at_most}
     return int((await connection.execute(_MAKE, given)).scalar_one())

@@ -126,7 +126,7 @@ class SelfAudit:
 async def freeze(accounts: Accounts, caller: Caller, account_id: UUID, reason: str) -> bool:
     """Freeze an account that a difference concerns. Whether that could be done."""
     try:
-        await accounts.freeze(caller, render_id(Prefix.ACCOUNT, account_id), reason)
+        await accounts.freeze(caller, account_id, reason)
     except (DomainError, ArithmeticError, LookupError, ValueError):
         # It is closed, or gone, or its row cannot even be read: no money can move there, or nobody can be sure.
         return False

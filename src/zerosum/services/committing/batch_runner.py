@@ -253,7 +253,8 @@ class BatchRunner:
         """It is committed: the answers may go, but not before the cached balances are true."""
         self._is_reachable = True
         for work in works:
-            work.unknown_keys.forget(work.keys)
+            if work.unknown_keys:  # as hardly ever: no keys are gathered for nothing
+                work.unknown_keys.forget(work.keys)
         mark, self._mark = self._mark, None
         task = asyncio.create_task(self._answer(works, answers, mark, states))
         self._answering.add(task)
@@ -353,7 +354,7 @@ def _need_records(works: Sequence[Work]) -> bool:
 
 
 def _keys_of(works: Sequence[Work]) -> list[Key]:
-    return list({(c.ledger_id, c.idempotency_key) for work in works for c in work.commands})
+    return list({key for work in works for key in work.keys})
 
 
 def _accounts_of(works: Sequence[Work]) -> set[AccountKey]:

@@ -88,11 +88,11 @@ class Committer:
         Raises Overloaded or Unavailable (nothing was done) and OutcomeUnknown (ask again with the same key).
         """
         answers = await self.hand_over((command,), is_atomic=False, order_key=order_key)
-        return _each(answers)[0]
+        return each_of(answers)[0]
 
     async def carry_out_each(self, commands: Sequence[LedgerCommand], *, order_key: int | None = None) -> list[Answer]:
         """The answers in order; each command is judged by itself."""
-        return _each(await self.hand_over(commands, is_atomic=False, order_key=order_key))
+        return each_of(await self.hand_over(commands, is_atomic=False, order_key=order_key))
 
     async def carry_out_together(self, commands: Sequence[LedgerCommand]) -> Answers:
         """All or nothing: every answer, or the index and refusal of the command that stood in the way."""
@@ -166,7 +166,8 @@ class Committer:
             work.refuse_undone(Unavailable("The service is too busy; nothing was done.", retry_after=1))
 
 
-def _each(answers: Answers) -> list[Answer]:
+def each_of(answers: Answers) -> list[Answer]:
+    """Of a work that was not atomic."""
     if isinstance(answers, tuple):
         raise TypeError("only an atomic work is answered as a whole")
     return answers

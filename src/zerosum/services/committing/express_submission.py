@@ -1,4 +1,4 @@
-"""A desk that also takes orders between two socket events, where all they name is in memory."""
+"""A submission that also takes orders between two socket events, where all they name is in memory."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Generic
 
-from zerosum.domain.errors import DomainError
 from zerosum.domain.ledger.outcome import Posted
+from zerosum.services.committing.committer import each_of
 from zerosum.services.committing.submission import AnyOrder, Done, Prepared, Submission, View
 from zerosum.services.committing.work import Answers
 from zerosum.services.requests.account_directory import NotPrepared
@@ -32,12 +32,7 @@ class ExpressSubmission(Submission[AnyOrder, View]):
 
     async def done(self, caller: Caller, prepared: Prepared, answers: Answers) -> Done[View]:
         """Whatever has become of one order. Raises the refusal."""
-        if isinstance(answers, tuple):
-            raise TypeError("only an atomic work is answered as a whole")
-        [result] = await self._done(caller, [prepared], answers)
-        if isinstance(result, DomainError):
-            raise result
-        return result
+        return await self._one_done(caller, prepared, each_of(answers)[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from typing import Any
 
 from zerosum.db.batch import Key, UsedKey
 from zerosum.db.batch.writing import AnswerRow, NewRows, RefusalRow
-from zerosum.domain.errors import DomainError, IdempotencyKeyReused, refusal_class
+from zerosum.domain.errors import DomainError, refusal_class
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
+from zerosum.services.committing.work import key_reused
 from zerosum.services.requests.quotas import RefusalQuota
 
 
@@ -148,4 +149,4 @@ def _refusal_row(command: LedgerCommand, refusal: DomainError) -> RefusalRow:
 
 
 def _reused() -> Refused:
-    return Refused(IdempotencyKeyReused("The key was used before, for another request."))
+    return Refused(key_reused())

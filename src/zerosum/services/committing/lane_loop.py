@@ -42,7 +42,7 @@ class CommitterStats:
 
 
 class Carrier(Protocol):
-    """What a lane does with a batch (`lane.py`): every work it is given is answered, or given back, in the end."""
+    """What a lane does with a batch (`batch_runner.py`). Every work is answered or given back in the end."""
 
     async def warm_up(self) -> None:
         """Be ready before the first work comes, as far as that is possible now. Does not raise."""

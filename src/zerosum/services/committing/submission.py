@@ -1,13 +1,12 @@
-"""The desk: takes orders of one kind to the committer and makes views of what comes back.
+"""Takes orders of one kind to the committer and makes views of what comes back.
 
 Payments and journal entries differ in how an order becomes a command and what is shown of it; everything else about
-single calls, bulk calls, replays and rehearsals is the same and stands here once.
+single calls, bulk calls, replays and dry runs is the same and stands here once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -15,13 +14,14 @@ from uuid import UUID
 
 from zerosum.db.batch import unlocked_loader
 from zerosum.db.engine import Connection, Database
-from zerosum.domain.errors import DomainError, IdempotencyKeyReused, RecordUnreadable, Unavailable
+from zerosum.domain.errors import DomainError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.dry_run import DryRun
-from zerosum.services.committing.work import outcome_unknown
+from zerosum.services.committing.key_lookup import KeyLookup
+from zerosum.services.committing.work import key_reused, outcome_unknown
 from zerosum.services.requests.account_directory import NotPrepared
 from zerosum.services.requests.caller import Caller
 
@@ -46,7 +46,7 @@ Names = Mapping[UUID, str]
 
 
 Imagined = Mapping[str, Account]
-"""Accounts that would be made on first use, by code: a rehearsal writes nothing, not even them."""
+"""Accounts that would be made on first use, by code: a dry run writes nothing, not even them."""
 
 NOTHING_IMAGINED: Imagined = {}
 
@@ -101,6 +101,7 @@ class Submission(Generic[AnyOrder, View]):
         self._kind = kind
         self._committer = committer
         self._database = database
+        self._keys = KeyLookup(database, committer)
         self._now = now
 
     async def one(self, caller: Caller, order: AnyOrder) -> Done[View]:
@@ -110,11 +111,12 @@ class Submission(Generic[AnyOrder, View]):
         except NotPrepared:
             prepared = await self._prepare(caller, order)
         except DomainError as refusal:
-            raise (_reused() if await self._used(caller, [order.idempotency_key]) else refusal) from None
+            is_used = await self._keys.used(caller.ledger_id, [order.idempotency_key])
+            raise (key_reused() if is_used else refusal) from None
         answer = await self._committer.carry_out(prepared.command)
         if type(answer) is Posted:
             return Done(self._kind.view(answer, prepared.names))
-        return _raised((await self._done(caller, [prepared], [answer]))[0])
+        return await self._one_done(caller, prepared, answer)
 
     async def each(
         self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, order_key: int | None = None
@@ -141,7 +143,7 @@ class Submission(Generic[AnyOrder, View]):
         answers = await self._committer.carry_out_together([item.command for item in prepared])
         if isinstance(answers, tuple):
             index, refused = answers
-            return index, _refusal(refused)
+            return index, refusal_in(refused)
         return [_raised(result) for result in await self._done(caller, prepared, answers)]
 
     async def rehearse(
@@ -160,16 +162,16 @@ class Submission(Generic[AnyOrder, View]):
             states = await loader.accounts([(caller.ledger_id, account_id) for account_id in ids])
             records = await loader.records({key for one in commands for key in one.needs()})
         states += [account.state for account in imagined.values() if account.state.id in ids]
-        rehearsal = DryRun(states, used, self._now(), records)
+        dry_run = DryRun(states, used, self._now(), records)
         try:
-            answers = rehearsal.together(commands) if is_atomic else rehearsal.each(commands)
-        except ArithmeticError as error:  # As the lane answers for a command that is carried out.
+            answers = dry_run.together(commands) if is_atomic else dry_run.each(commands)
+        except ArithmeticError as error:  # As the batch runner answers for a command that is carried out.
             raise RecordUnreadable("An account of this command cannot be read; nothing was done.") from error
         if isinstance(answers, tuple):
-            return answers[0], _refusal(answers[1])
+            return answers[0], refusal_in(answers[1])
         done = iter(await self._done(caller, prepared, answers))
         results = [next(done) if isinstance(item, Prepared) else item for item in all_prepared]
-        return DryRunResult(results, rehearsal.states)
+        return DryRunResult(results, dry_run.states)
 
     async def _prepare(self, caller: Caller, order: AnyOrder) -> Prepared:
         prepared = (await self._prepare_each(caller, [order]))[0][0]
@@ -181,7 +183,7 @@ class Submission(Generic[AnyOrder, View]):
         self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, may_write: bool = True
     ) -> tuple[list[Prepared | DomainError], Imagined]:
         fit = [order for order in orders if not isinstance(order, DomainError)]
-        with self._true_of(caller, [order.idempotency_key for order in fit]):
+        with self._keys.true_of(caller.ledger_id, [order.idempotency_key for order in fit]):
             imagined = await self._kind.prepare(caller, fit, may_write=may_write)
         prepared: list[Prepared | DomainError] = []
         refused: dict[int, str] = {}
@@ -194,28 +196,15 @@ class Submission(Generic[AnyOrder, View]):
             except DomainError as refusal:
                 prepared.append(refusal)
                 refused[index] = order.idempotency_key
-        used = await self._used(caller, refused.values())
+        used = await self._keys.used(caller.ledger_id, refused.values())
         for index, key in refused.items():
             if key in used:
-                prepared[index] = _reused()
+                prepared[index] = key_reused()
         return prepared, imagined
 
-    async def _used(self, caller: Caller, keys: Collection[str]) -> Collection[str]:
-        """A key is looked at before what a request asks: one that was used before was used for something else."""
-        if not keys:
-            return ()
-        with self._true_of(caller, keys):
-            async with self._database.work(caller.ledger_id) as connection:
-                used = await unlocked_loader(connection).used_keys([(caller.ledger_id, key) for key in keys])
-        return {key for _, key in used}
-
-    @contextmanager
-    def _true_of(self, caller: Caller, keys: Collection[str]) -> Iterator[None]:
-        """That nothing was done is not said of a key whose COMMIT was lost."""
-        try:
-            yield
-        except Unavailable as refusal:
-            raise self._committer.refusal_of(refusal, [(caller.ledger_id, key) for key in keys]) from refusal
+    async def _one_done(self, caller: Caller, prepared: Prepared, answer: Answer) -> Done[View]:
+        """Raises the refusal."""
+        return _raised((await self._done(caller, [prepared], [answer]))[0])
 
     async def _done(
         self, caller: Caller, prepared: Sequence[Prepared], answers: Sequence[Answer]
@@ -231,7 +220,7 @@ class Submission(Generic[AnyOrder, View]):
             if isinstance(answer, Posted):
                 results.append(Done(self._kind.view(answer, item.names)))
             elif isinstance(answer, Refused):
-                results.append(_refusal(answer))
+                results.append(refusal_in(answer))
             elif answer.entry_id in now:
                 results.append(Done(self._kind.view(now[answer.entry_id], item.names), is_replay=True))
             else:
@@ -247,7 +236,8 @@ class Submission(Generic[AnyOrder, View]):
             raise outcome_unknown() from refusal
 
 
-def _refusal(refused: Refused) -> DomainError:
+def refusal_in(refused: Refused) -> DomainError:
+    """What it tells its caller, and whether it was told before."""
     refused.refusal.is_replay = refused.is_replay
     return refused.refusal
 
@@ -266,7 +256,3 @@ def _all_fit(prepared: Sequence[Prepared | DomainError]) -> list[Prepared] | tup
             return index, item
         fit.append(item)
     return fit
-
-
-def _reused() -> DomainError:
-    return IdempotencyKeyReused("The key was used before, for another request.")

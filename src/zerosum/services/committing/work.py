@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from zerosum.db.batch import Key
 from zerosum.db.errors import says_refused
-from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.errors import DomainError, IdempotencyKeyReused, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.services.committing.unknown_keys import UnknownKeys
@@ -67,6 +67,10 @@ class Work:
 
 def outcome_unknown() -> OutcomeUnknown:
     return OutcomeUnknown("The outcome is not known; retry with the same key.")
+
+
+def key_reused() -> IdempotencyKeyReused:
+    return IdempotencyKeyReused("The key was used before, for another request.")
 
 
 @contextmanager
