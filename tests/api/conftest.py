@@ -166,6 +166,15 @@ async def either_client_in_process(
 
 
 @pytest.fixture
+async def neighbours(
+    service: Service, framework_service: Service, ledger_id: LedgerId
+) -> AsyncIterator[tuple[Client, Client]]:
+    """Two services as two processes would run them: each with its own memory, one of them without the express way."""
+    async with AsyncExitStack() as stack:
+        yield await over_socket(stack, service, ledger_id), await over_socket(stack, framework_service, ledger_id)
+
+
+@pytest.fixture
 async def stranger(service: Service) -> AsyncIterator[Client]:
     """Every scope, in another ledger."""
     other = await service.services.ledgers.create("another")

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from zerosum.api.generator_rules import without_null
+from zerosum.api.render import in_one_order
 from zerosum.domain.errors import IdempotencyKeyInvalid
 from zerosum.domain.identifiers import (
     CODE_PATTERN_TEXT,
@@ -113,12 +114,13 @@ def _account_code(text: str) -> str:
 
 
 def _metadata(value: dict[str, str]) -> dict[str, str]:
+    """In the order in which they will be read back."""
     for key in value:
         if not 1 <= len(key) <= METADATA_KEY_MAX:
             raise PydanticCustomError(
                 "metadata_key", "A key has 1 to {characters} characters.", {"characters": METADATA_KEY_MAX}
             )
-    return value
+    return in_one_order(value) if len(value) > 1 else value
 
 
 def _item_key(text: str) -> str:
