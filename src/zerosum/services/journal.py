@@ -154,7 +154,9 @@ class _Recorded:
     async def recorded(
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
     ) -> Mapping[UUID, RecordedEntry]:
-        return await find_entries(connection, ledger_id, list(ids))
+        """As they were when they were made: whatever takes one back came later."""
+        found = await find_entries(connection, ledger_id, list(ids))
+        return {id_: replace(entry, reversed_by=None) for id_, entry in found.items()}
 
 
 class _EntryKind(_Recorded):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
     NO_TEXTS,
+    STATUS_WHEN_MADE,
     Payment,
     PaymentTexts,
     PaymentType,
@@ -214,7 +215,9 @@ class PaymentKind:
     async def recorded(
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
     ) -> Mapping[UUID, RecordedPayment]:
-        return await find_payments(connection, ledger_id, ids)
+        """As they were when they were made, whatever has become of them since."""
+        found = await find_payments(connection, ledger_id, ids)
+        return {id_: replace(payment, status=STATUS_WHEN_MADE) for id_, payment in found.items()}
 
 
 def _check_parties(order: PaymentOrder) -> None:

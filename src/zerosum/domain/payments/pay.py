@@ -17,8 +17,8 @@ from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
     NO_TEXTS,
     PAYMENT,
+    STATUS_WHEN_MADE,
     Payment,
-    PaymentStatus,
     PaymentTexts,
     PaymentType,
 )
@@ -59,7 +59,7 @@ class Pay(LedgerCommand):
             id=PaymentId(self.id),
             ledger_id=self.ledger_id,
             type=self.type,
-            status=PaymentStatus.SUCCEEDED,
+            status=STATUS_WHEN_MADE,
             money=self.money,
             payer_id=self.payer_id,
             payee_id=self.payee_id,

@@ -35,6 +35,9 @@ PAYMENT = "payment"
 INTERNAL_PROCESSOR = "internal"
 """Settles at once, in the books themselves."""
 
+STATUS_WHEN_MADE = PaymentStatus.SUCCEEDED
+"""Of a payment through it: what its key is answered with for ever, whatever becomes of the payment."""
+
 
 def clearing_code(processor: str, currency_code: str) -> str:
     """The code of the account in which money to and from a processor waits."""

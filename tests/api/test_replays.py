@@ -1,0 +1,199 @@
+"""A key gives its first answer again byte for byte, whatever has become of what was made, and from every process.
+
+Each route that takes a key is asked once; then the world moves on, step by step, and after every step the key is tried
+again at the service that answered first and at one that shares nothing but PostgreSQL and Redis with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.api.conftest import Client, fresh_key
+from tests.api.every_route import documented
+from tests.api.test_idempotency import is_replay
+from zerosum.domain.identifiers import Prefix, parse_id
+
+METADATA = {"zebra": "1", "b": "2", "éa": "3", "ab": "4", "a": "5", "\U0001f600": "6", "Z": "7"}
+"""In no order in which anything would sort it."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: `key` goes into the header, or where there is an item into that."""
+
+    method: str
+    route: str
+    body: Mapping[str, Any]
+    path: str | None = None
+    parameters: Mapping[str, str] | None = None
+    status: int = 201
+
+    async def send(self, client: Client, key: str, **of_path: str) -> httpx.Response:
+        is_bulk = self.route.endswith("/bulk")
+        body = {"items": [{**self.body, "idempotency_key": key}]} if is_bulk else dict(self.body)
+        return await client.http.request(
+            self.method,
+            (self.path or self.route).format(**of_path),
+            json=body,
+            params=self.parameters,
+            headers={} if is_bulk else {"Idempotency-Key": key},
+        )
+
+
+def lines(amount: str, payer: str = "alice", payee: str = "bob") -> list[dict[str, str]]:
+    sides = ((payer, "debit"), (payee, "credit"))
+    return [{"account": account, "side": side, "amount": amount, "currency": "USD"} for account, side in sides]
+
+
+PAYMENT = {
+    "type": "transfer",
+    "amount": "1",
+    "currency": "USD",
+    "from": "alice",
+    "to": "bob",
+    "reference": "r",
+    "effective_at": "2026-01-02T03:04:05+01:00",
+    "metadata": METADATA,
+}
+ENTRY = {"reason": "x", "postings": lines("1"), "metadata": METADATA}
+DISPUTED = {"type": "dispute", "client": 1, "tx": 1}
+OPENED = {"code": "carol", "currency": "USD", "type": "liability", "max_available": "10.0", "metadata": METADATA}
+BALANCES = {"include": "balances"}
+TOO_MUCH = "999999"
+
+REQUESTS: dict[str, Asked] = {
+    "payment": Asked("POST", "/v1/payments", PAYMENT),
+    "deposit": Asked("POST", "/v1/payments", {"type": "deposit", "amount": "2.5", "currency": "USD", "to": "alice"}),
+    "payment with balances": Asked("POST", "/v1/payments", PAYMENT, parameters=BALANCES),
+    "payment of a bulk": Asked("POST", "/v1/payments/bulk", PAYMENT, status=200),
+    "entry": Asked("POST", "/v1/journal-entries", ENTRY),
+    "entry with balances": Asked("POST", "/v1/journal-entries", ENTRY, parameters=BALANCES),
+    "entry of a bulk": Asked("POST", "/v1/journal-entries/bulk", ENTRY, status=200),
+    "reversal": Asked(
+        "POST", "/v1/journal-entries/{entry}/reverse", {"reason": "y"}, "/v1/journal-entries/{original}/reverse"
+    ),
+    "client's deposit": Asked("POST", "/v1/transactions", {"type": "deposit", "client": 1, "tx": 2, "amount": "3"}),
+    "client's dispute": Asked("POST", "/v1/transactions", DISPUTED),
+    "client's transaction of a bulk": Asked("POST", "/v1/transactions/bulk", DISPUTED, status=200),
+    "opened account": Asked("POST", "/v1/accounts", OPENED),
+    "changed account": Asked(
+        "PATCH",
+        "/v1/accounts/{account}",
+        {"name": "Bert", "min_available": "-5.5", "max_available": "7000", "metadata": METADATA},
+        "/v1/accounts/bob",
+        status=200,
+    ),
+    "frozen account": Asked("POST", "/v1/accounts/{account}/freeze", {}, "/v1/accounts/bob/freeze", status=200),
+    "unfrozen account": Asked("POST", "/v1/accounts/{account}/unfreeze", {}, "/v1/accounts/bob/unfreeze", status=200),
+    "closed account": Asked("POST", "/v1/accounts/{account}/close", {}, "/v1/accounts/empty/close", status=200),
+}
+
+Step = Callable[["Ground"], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What was there before anything was asked, and who may look past the service."""
+
+    client: Client
+    superuser: asyncpg.Connection[asyncpg.Record]
+    original: str
+    reversed: str
+
+    async def post(self, path: str, body: Any = None) -> httpx.Response:
+        answer = await self.client.post(path, body, key=fresh_key())
+        assert answer.status_code in (200, 201), answer.text
+        return answer
+
+    async def change(self, account: str, **members: Any) -> None:
+        answer = await self.client.http.patch(f"/v1/accounts/{account}", json=members)
+        assert answer.status_code == 200, answer.text
+
+    async def reverse_all(self) -> None:
+        """Every entry that can be, the one that was made among them."""
+        for entry in (await self.client.get("/v1/journal-entries", params={"limit": 100})).json()["data"]:
+            await self.client.post(f"/v1/journal-entries/{entry['id']}/reverse", {"reason": "z"}, key=fresh_key())
+
+    async def refund_all(self) -> None:
+        """As refunds will leave them, of which there are none yet."""
+        ledger = parse_id(Prefix.LEDGER, self.client.ledger)
+        await self.superuser.execute("update payments set status = 'refunded' where ledger_id = $1", ledger)
+
+    async def charge_back(self) -> None:
+        for tx in (1, 2):
+            for type_ in ("dispute", "chargeback"):
+                body = {"type": type_, "client": 1, "tx": tx}
+                await self.client.post("/v1/transactions", body, key=fresh_key())
+
+
+STEPS: dict[str, Step] = {
+    "at once": lambda ground: ground.client.get("/v1/accounts"),
+    "money moved": lambda ground: ground.post("/v1/payments", {**PAYMENT, "amount": "3", "to": "dave"}),
+    "the entry reversed": Ground.reverse_all,
+    "the payment refunded": Ground.refund_all,
+    "the client charged back": Ground.charge_back,
+    "funded": lambda ground: ground.client.deposit("alice", TOO_MUCH),
+    "renamed": lambda ground: ground.change("bob", name="Robert", metadata={"x": "y"}),
+    "limits changed": lambda ground: ground.change("bob", min_available=None, max_available="9"),
+    "frozen": lambda ground: ground.post("/v1/accounts/bob/freeze"),
+    "unfrozen": lambda ground: ground.post("/v1/accounts/bob/unfreeze"),
+}
+"""In this order. After each the key is tried again."""
+
+
+@pytest.fixture
+async def ground(neighbours: tuple[Client, Client], superuser: asyncpg.Connection[asyncpg.Record]) -> Ground:
+    client = neighbours[0]
+    for code in ("alice", "bob", "dave", "empty"):
+        await client.open_account(code, name=code, metadata=METADATA)
+    await client.deposit("alice", "100")
+    entries = []
+    for _ in range(2):
+        answer = await client.post("/v1/journal-entries", ENTRY, key=fresh_key())
+        entries.append(answer.json()["id"])
+    made = Ground(client, superuser, *entries)
+    await made.post("/v1/transactions", {"type": "deposit", "client": 1, "tx": 1, "amount": "5"})
+    await made.post(f"/v1/journal-entries/{entries[1]}/reverse", {"reason": "z"})
+    return made
+
+
+def bytes_of(answer: httpx.Response) -> tuple[int, bytes]:
+    """Status and body; a refusal names its own request, and an item of a bulk tells of being a replay in its body."""
+    body = answer.content.replace(b',"replayed":true', b"")
+    return answer.status_code, re.sub(rb'"request_id":"[^"]*"', b'"request_id":""', body)
+
+
+def is_told_as_replay(answer: httpx.Response) -> bool:
+    return is_replay(answer) or b',"replayed":true' in answer.content
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+async def test_the_first_answer_is_given_again_whatever_has_happened_since(
+    neighbours: tuple[Client, Client], ground: Ground, name: str
+) -> None:
+    asked, key = REQUESTS[name], fresh_key()
+    of_path = {"original": ground.original, "reversed": ground.reversed}
+    first = await asked.send(neighbours[0], key, **of_path)
+    assert (first.status_code, is_told_as_replay(first)) == (asked.status, False), first.text
+    for step, move in STEPS.items():
+        await move(ground)
+        for client in neighbours:
+            again = await asked.send(client, key, **of_path)
+            assert is_told_as_replay(again), (step, again.text)
+            assert bytes_of(again) == bytes_of(first), step
+
+
+async def test_every_route_that_takes_a_key_is_asked_here(neighbours: tuple[Client, Client]) -> None:
+    takes = {
+        (route.method, route.path)
+        for route in await documented(neighbours[0].http)
+        if route.is_bulk or any(one["name"] == "Idempotency-Key" for one in route.operation.get("parameters", []))
+    }
+    assert takes == {(asked.method, asked.route) for asked in REQUESTS.values()}
