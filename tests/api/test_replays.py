@@ -93,6 +93,21 @@ REQUESTS: dict[str, Asked] = {
     "frozen account": Asked("POST", "/v1/accounts/{account}/freeze", {}, "/v1/accounts/bob/freeze", status=200),
     "unfrozen account": Asked("POST", "/v1/accounts/{account}/unfreeze", {}, "/v1/accounts/bob/unfreeze", status=200),
     "closed account": Asked("POST", "/v1/accounts/{account}/close", {}, "/v1/accounts/empty/close", status=200),
+    "refused payment": Asked("POST", "/v1/payments", {**PAYMENT, "amount": TOO_MUCH}, status=422),
+    "refused payment of a bulk": Asked("POST", "/v1/payments/bulk", {**PAYMENT, "amount": TOO_MUCH}, status=200),
+    "refused entry": Asked("POST", "/v1/journal-entries", {**ENTRY, "postings": lines(TOO_MUCH)}, status=422),
+    "refused reversal": Asked(
+        "POST",
+        "/v1/journal-entries/{entry}/reverse",
+        {"reason": "y"},
+        "/v1/journal-entries/{reversed}/reverse",
+        status=409,
+    ),
+    "refused client's withdrawal": Asked(
+        "POST", "/v1/transactions", {"type": "withdrawal", "client": 1, "tx": 3, "amount": TOO_MUCH}, status=422
+    ),
+    "refused opening": Asked("POST", "/v1/accounts", {**OPENED, "code": "bob"}, status=409),
+    "refused closing": Asked("POST", "/v1/accounts/{account}/close", {}, "/v1/accounts/alice/close", status=409),
 }
 
 Step = Callable[["Ground"], Awaitable[object]]

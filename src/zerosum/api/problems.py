@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from zerosum.api.render import in_one_order
 from zerosum.domain import errors
 from zerosum.domain.errors import DomainError, ValidationFailed
 from zerosum.gateway.routing import Answer
@@ -70,7 +71,7 @@ def problem(error: DomainError, request_id: str, instance: str, place: str = "")
         "request_id": request_id,
         "retryable": error.retryable,
     }
-    for name, value in error.facts.items():
+    for name, value in in_one_order(error.facts).items():  # A refusal that is given again comes out of the database.
         if name not in _HEADER_FACTS:
             content.setdefault(name, value)
     faults = _faults(error, place)
