@@ -180,6 +180,23 @@ def test_a_fingerprint_is_over_every_member(order: AccountOrder, member: str) ->
     assert order_fingerprint(replace(order, **{member: other})) != order_fingerprint(order)
 
 
+@pytest.mark.parametrize("limit", ["min_available", "max_available"])
+@pytest.mark.parametrize("texts", [("1", "1.0", "1.00", "1.0000"), ("0", "0.00"), ("-2.5", "-2.50")])
+async def test_one_limit_in_several_writings_is_one_request(client: Client, limit: str, texts: tuple[str, ...]) -> None:
+    """As amounts of payments are. Another limit, and none, are other requests."""
+    opening, changing = fresh_key(), fresh_key()
+    fixed = {"min_available": None} if limit == "max_available" else {}
+    for index, text in enumerate(texts):
+        opened = await client.post("/v1/accounts", {**WALLET, **fixed, limit: text}, key=opening)
+        changed = await change(client, {limit: text}, changing)
+        assert (opened.status_code, is_replay(opened)) == (201, index > 0), opened.text
+        assert (changed.status_code, is_replay(changed)) == (200, index > 0), changed.text
+    for other in ("3.01", None):
+        opened = await client.post("/v1/accounts", {**WALLET, **fixed, limit: other}, key=opening)
+        refused(opened, 422, "idempotency_key_reused")
+        refused(await change(client, {limit: other}, changing), 422, "idempotency_key_reused")
+
+
 def test_a_null_is_another_wish_than_nothing_and_each_kind_is_its_own() -> None:
     assert order_fingerprint(ChangeAccount(account="a", name=None)) != order_fingerprint(ChangeAccount(account="a"))
     verbs = [kind(account="a") for kind in (FreezeAccount, UnfreezeAccount, CloseAccount)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from zerosum.db.engine import Database
@@ -12,7 +12,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import DomainError, OutcomeUnknown, QuotaExceeded, Unavailable
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger import account_commands as commands
-from zerosum.domain.ledger.account import Account
+from zerosum.domain.ledger.account import Account, render_limit
 from zerosum.domain.ledger.account_commands import UNCHANGED as UNCHANGED  # what a change leaves alone
 from zerosum.domain.ledger.account_commands import AccountCommand
 from zerosum.domain.ledger.account_content import account_of_content
@@ -66,6 +66,8 @@ class CloseAccount:
     reason: str | None = None
 
 
+LIMITS = ("min_available", "max_available")
+
 AccountOrder = OpenAccount | ChangeAccount | FreezeAccount | UnfreezeAccount | CloseAccount
 
 
@@ -117,7 +119,6 @@ class AccountAdministration:
             "ledger_id": caller.ledger_id,
             "idempotency_key": key or f"none-{id_}",
             "is_remembered": key is not None,
-            "fingerprint": order_fingerprint(order),
             "actor": caller.actor,
             "address": caller.address,
             "request_id": caller.request_id,
@@ -129,7 +130,7 @@ class AccountAdministration:
         carried["account_id"] = name.id
         if isinstance(order, ChangeAccount):
             return await self._changing(caller, order, name.currency, carried)
-        carried["reason"] = order.reason
+        carried |= {"fingerprint": order_fingerprint(order), "reason": order.reason}
         if isinstance(order, FreezeAccount):
             return commands.FreezeAccount(**carried)
         if isinstance(order, CloseAccount):
@@ -148,20 +149,28 @@ class AccountAdministration:
             if key is None or not await self._keys.used(caller.ledger_id, [key]):
                 raise  # What was opened under this key before counts in the quota already.
         opened = AccountId(account.state.id)
-        return commands.OpenAccount(**{**carried, "id": opened}, account_id=opened, account=account)
+        limits: dict[str, Any] = {name: render_limit(getattr(account.state, name)) for name in LIMITS}
+        carried |= {"id": opened, "fingerprint": order_fingerprint(replace(order, **limits))}
+        return commands.OpenAccount(**carried, account_id=opened, account=account)
 
     async def _changing(
         self, caller: Caller, order: ChangeAccount, currency_code: str, carried: dict[str, Any]
     ) -> commands.ChangeAccount:
         currency = await self._currencies.get(caller.ledger_id, currency_code)
+        given = {name: getattr(order, name) for name in LIMITS if getattr(order, name) is not UNCHANGED}
         limits: dict[str, Any] = {
-            name: text if text is None or text is UNCHANGED else parse_signed_amount(text, currency, pointer=f"/{name}")
-            for name, text in (("min_available", order.min_available), ("max_available", order.max_available))
+            name: text if text is None else parse_signed_amount(text, currency, pointer=f"/{name}")
+            for name, text in given.items()
         }
+        written: dict[str, Any] = {name: render_limit(limit) for name, limit in limits.items()}
+        carried["fingerprint"] = order_fingerprint(replace(order, **written))
         return commands.ChangeAccount(**carried, **limits, name=order.name, new_metadata=order.metadata)
 
 
 def order_fingerprint(order: AccountOrder) -> bytes:
-    """Over every member that is given: null is another wish than a member that is not there."""
+    """Over every member that is given: null is another wish than a member that is not there.
+
+    Its limits are amounts with the places of their currency, however many the caller has written.
+    """
     given = {one.name: [getattr(order, one.name)] for one in fields(order) if getattr(order, one.name) is not UNCHANGED}
     return fingerprint(type(order).__name__, given)
