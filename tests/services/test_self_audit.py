@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from tests.committer.ground import Ground, connecting, running_committer
 from tests.conftest import Servers
@@ -17,17 +20,21 @@ from zerosum.adapters.clock import now
 from zerosum.db.audit_log import AuditFilter, AuditRecord, list_audit_records
 from zerosum.db.engine import Database
 from zerosum.domain.audit import AuditType
+from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountStatus
-from zerosum.services import proof_of_accounts, proof_of_events
+from zerosum.services import proof_of_accounts, proof_of_entries, proof_of_events
 from zerosum.services.accounts import bare_accounts
+from zerosum.services.audit_positions import PASS_AGE_MAX
 from zerosum.services.caller import Caller
 from zerosum.services.exported_heads import HeadsUnreadable, compare_heads
 from zerosum.services.heads_keeper import HeadsKeeper
 from zerosum.services.integrity import verify_ledger
 from zerosum.services.self_audit import ACTOR, SETTLED_AFTER, SelfAudit
+from zerosum.services.slice_sizes import LEAST_SHARE, SliceSizes
 
 SLICES_MAX = 500
+MARGIN = timedelta(minutes=10)
 
 
 class Books:
@@ -181,6 +188,107 @@ async def test_events_of_all_buckets_are_looked_into(books: Books, monkeypatch: 
     report = await verify_ledger(books.database, books.ledger_id, lambda _done, _total: None)
     assert len({one.what for one in report.breaks}) == len(report.breaks) == 10
     assert {frozenset(one.accounts) for one in report.breaks} == {frozenset(books.accounts)}
+
+
+async def gone_on(books: Books, parts: set[str]) -> tuple[SelfAudit, SelfAudit]:
+    """One that has come to one of these parts of the second ledger, and one that comes after it."""
+    first = audit_of(books)
+    for _ in range(SLICES_MAX):
+        await first.run_once()
+        if first.progress.ledgers_done == 1 and first._proof is not None and first._proof.part in parts:
+            return first, audit_of(books)
+    raise AssertionError("there it never comes")
+
+
+PARTS = (
+    "AccountsProof", "CheckpointsProof", "EntriesProof", "ClientTransactionsProof", "EventsProof", "SealsProof",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_a_restart_goes_on_where_it_was(books: Books, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """In the middle of an account too: its sums so far are kept."""
+    monkeypatch.setattr(proof_of_accounts, "POSTINGS_AT_ONCE", 30)
+    monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 30)
+    first, second = await gone_on(books, {part})
+    await passed(second)
+    assert first.progress.postings + second.progress.postings == 20, "each is walked once"
+    assert (second.progress.differences, await books.told()) == (0, [])
+
+
+async def test_what_was_found_before_a_restart_is_still_shown(books: Books) -> None:
+    await books.tamper("update accounts set min_available = -1000 where id = $1")
+    first, second = await gone_on(books, {"EntriesProof"})
+    await second.run_once()
+    assert second.progress.differences == first.progress.differences >= 1
+    assert second.progress.begun_at == first.progress.begun_at > 0
+    assert await passed(second) > 0
+    third = audit_of(books)
+    await third.run_once()
+    assert third.progress.completed_at == second.progress.completed_at > 0
+    assert third.progress.differences >= 1
+
+
+FORGED = {
+    "no JSON that is known": "update proof_positions set position = '[1]' where $1::uuid is not null",
+    "parts that there are not": 'update proof_positions set position = \'{"horizon": 0, "parts": {"x": {}}}\' '
+    "where proof = 'self-audit' and $1::uuid is not null",
+    "too large a number": "update proof_positions set position = jsonb_set(position, '{parts,EventsProof,at,0}', "
+    "'99999999999999999999999') where proof = 'self-audit' and position is not null and $1::uuid is not null",
+    "the last ledger": "update proof_positions set position = jsonb_set(position, '{after}', "
+    "'\"ffffffff-ffff-ffff-ffff-ffffffffffff\"') where proof <> 'self-audit' and $1::uuid is not null",
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+async def test_a_position_that_was_forged_hides_nothing_for_good(books: Books, name: str) -> None:
+    await gone_on(books, {"EntriesProof"})
+    await books.tamper("update accounts set min_available = -1000 where id = $1")
+    await books.tamper(FORGED[name])
+    audit = audit_of(books)
+    for _ in range(3 * len(PARTS) * 2):
+        # A slice that fails is one that the worker logs, and begins anew.
+        with contextlib.suppress(DBAPIError, Unavailable):
+            await audit.run_once()
+    assert audit.progress.differences >= 1
+    assert await books.status() is AccountStatus.FROZEN
+    report = await verify_ledger(books.database, books.ledger_id, lambda _done, _total: None)
+    assert report.breaks, "the command reads no positions"
+
+
+@pytest.mark.parametrize(("age", "is_gone_on"), [(PASS_AGE_MAX - MARGIN, True), (PASS_AGE_MAX + MARGIN, False)])
+async def test_a_pass_that_is_too_old_is_begun_anew(books: Books, age: timedelta, is_gone_on: bool) -> None:
+    first, _ = await gone_on(books, {"EntriesProof"})
+    later = SelfAudit(books.database, bare_accounts(books.database, now), lambda: now() + age)
+    await later.run_once()
+    assert (later.progress.begun_at == first.progress.begun_at) is is_gone_on
+    assert (later.progress.ledgers_done == 1) is is_gone_on
+
+
+async def test_a_pass_that_begins_in_the_future_is_begun_anew(books: Books) -> None:
+    first, second = await gone_on(books, {"EntriesProof"})
+    forged = "update proof_positions set begun_at = now() + interval '9 years' where $1::uuid is not null"
+    await books.tamper(forged)
+    await second.run_once()
+    assert second.progress.ledgers_done == 0
+    assert second.progress.begun_at > first.progress.begun_at
+
+
+def test_slices_grow_and_shrink_to_the_time_they_may_take() -> None:
+    """Each row of one part takes a tenth of what each of the other does."""
+    sizes = SliceSizes()
+    for _ in range(20):
+        sizes.measured("quick", sizes.share("quick") * 0.4)
+        sizes.measured("slow", sizes.share("slow") * 4)
+    assert sizes.share("quick") == pytest.approx(0.5)
+    assert sizes.share("slow") == pytest.approx(0.05)
+    sizes.measured("slow", 3600)
+    assert sizes.share("slow") == pytest.approx(0.0125), "one that was held up says little"
+    sizes.measured("slow", 3600)
+    assert sizes.share("slow") == LEAST_SHARE
+    for _ in range(20):
+        sizes.measured("slow", 0)
+    assert sizes.share("slow") == 1.0
 
 
 CUT = (

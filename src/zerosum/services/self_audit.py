@@ -1,5 +1,7 @@
 """The books are proved again and again while they are used: in slices, each bounded and in a read-only snapshot.
 
+Where it is stands in the database (`audit_positions.py`), so that a restart begins nothing anew.
+
 Where an account contradicts itself it is frozen, told of in the security log and in the log, and counted for
 Prometheus. Nothing is corrected: what is right only people can say.
 """
@@ -7,6 +9,7 @@ Prometheus. Nothing is corrected: what is right only people can say.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,8 +22,10 @@ from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import audit_record, write_audit
+from zerosum.services.audit_positions import AuditPositions, Pass
 from zerosum.services.caller import Caller
 from zerosum.services.integrity import Break, LedgerProof
+from zerosum.services.slice_sizes import SliceSizes
 
 ACTOR = "system:self-audit"
 
@@ -44,58 +49,111 @@ class AuditProgress:
     differences: int = 0
     """Of the last whole pass, or of this one where it has found more already."""
     slice_at: float = 0.0
+    begun_at: float = 0.0
+    """When this pass began, maybe in a process before this one."""
     completed_at: float = 0.0
     """When the last whole pass ended."""
 
 
 class SelfAudit:
-    """Begins with the first ledger; a process that is started again begins anew."""
+    """Begins where the process before it was; `clock` is monotonic, in seconds, and measures slices."""
 
-    def __init__(self, database: Database, accounts: Accounts, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        accounts: Accounts,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._accounts = accounts
         self._now = now
+        self._clock = clock
+        self._positions = AuditPositions(database, now)
+        self._pass: Pass | None = None
         self._proof: LedgerProof | None = None
-        self._after: UUID | None = None
-        self._found = 0
+        self._proof_begun_at = now()
+        self._sizes = SliceSizes()
         self._told: set[tuple[UUID, Break]] = set()
         self.progress = AuditProgress()
 
     async def run_once(self) -> None:
-        """One slice: at most a few thousand rows of one ledger."""
-        proof = self._proof or await self._next_proof()
+        """One slice, of about SLICE_SECONDS of one ledger."""
+        going = self._pass or await self._go_on()
+        proof = self._proof or await self._next_proof(going)
         if proof is None:
             return
         # A slice that fails is not gone on with: its ledger is begun anew.
         self._proof = None
         walked, known = proof.report.postings, len(proof.report.breaks)
-        async with self._database.snapshot(proof.report.ledger_id) as connection:
-            is_last = await proof.take_slice(connection)
+        is_last = await self._take_slice(proof)
         self.progress.slices += 1
         self.progress.postings += proof.report.postings - walked
         self.progress.slice_at = self._now().timestamp()
         for difference in proof.report.breaks[known:]:
-            self._found += 1
-            self.progress.differences = max(self.progress.differences, self._found)
+            going.found += 1
             await self._act(LedgerId(proof.report.ledger_id), difference)
         if is_last:
-            self._after = proof.report.ledger_id
-            self.progress.ledgers_done += 1
+            going.after = proof.report.ledger_id
+            going.ledgers_done += 1
         else:
             self._proof = proof
+        self._show(going)
+        # Last of all: what is not kept is done again.
+        position = None if is_last else proof.position()
+        await self._positions.keep(going, proof.report.ledger_id, self._proof_begun_at, position)
 
-    async def _next_proof(self) -> LedgerProof | None:
-        """Of the ledger after the last one; None where a pass has ended."""
-        async with self._database.operator_work() as connection:
-            page = await list_ledgers(connection, after=self._after, limit=1, is_ascending=True)
-        if not page:
-            self._after = None
-            self.progress.differences, self._found = self._found, 0
-            self.progress.ledgers_done = 0
-            self.progress.completed_at = self._now().timestamp()
+    async def _take_slice(self, proof: LedgerProof) -> bool:
+        """Whether that was the last one."""
+        part = proof.part
+        begun = self._clock()
+        async with self._database.snapshot(proof.report.ledger_id) as connection:
+            is_last = await proof.take_slice(connection, self._sizes.share(part))
+        self._sizes.measured(part, self._clock() - begun)
+        return is_last
+
+    async def _go_on(self) -> Pass:
+        """Asked once: what is kept is believed at the start of a process only, of the pass that was under way."""
+        going = await self._positions.find_pass()
+        if going is not None:
+            self._proof = await self._kept_proof(going)
+        self._pass = going or Pass(begun_at=self._now())
+        self._show(self._pass)
+        return self._pass
+
+    async def _kept_proof(self, going: Pass) -> LedgerProof | None:
+        ledger_id = await self._next_ledger(going)
+        kept = None if ledger_id is None else await self._positions.find(ledger_id)
+        if ledger_id is None or kept is None:
             return None
-        horizon = int((self._now() - SETTLED_AFTER).timestamp() * 1_000_000)
-        return LedgerProof(page[0].id, horizon=horizon)
+        self._proof_begun_at = kept.begun_at
+        return LedgerProof(ledger_id, horizon=self._horizon(), position=kept.position)
+
+    async def _next_proof(self, going: Pass) -> LedgerProof | None:
+        """Of the ledger after the last one; None where a pass has ended."""
+        ledger_id = await self._next_ledger(going)
+        if ledger_id is None:
+            self._pass = Pass(begun_at=self._now(), found_before=going.found, completed_at=self._now())
+            self._show(self._pass)
+            await self._positions.keep_pass(self._pass)
+            return None
+        self._sizes = SliceSizes()
+        self._proof_begun_at = self._now()
+        return LedgerProof(ledger_id, horizon=self._horizon())
+
+    async def _next_ledger(self, going: Pass) -> UUID | None:
+        async with self._database.operator_work() as connection:
+            page = await list_ledgers(connection, after=going.after, limit=1, is_ascending=True)
+        return page[0].id if page else None
+
+    def _horizon(self) -> int:
+        return int((self._now() - SETTLED_AFTER).timestamp() * 1_000_000)
+
+    def _show(self, going: Pass) -> None:
+        self.progress.differences = max(going.found, going.found_before)
+        self.progress.ledgers_done = going.ledgers_done
+        self.progress.begun_at = going.begun_at.timestamp()
+        self.progress.completed_at = 0.0 if going.completed_at is None else going.completed_at.timestamp()
 
     async def _act(self, ledger_id: LedgerId, difference: Break) -> None:
         if (ledger_id, difference) in self._told:
