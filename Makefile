@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads walk campaign planted container-test lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads walk campaign planted container-test pages lock clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -57,6 +57,10 @@ campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everythi
 
 planted: .venv/.installed-dev  ## plant known bugs one by one in a copy, and see the tests fail (ARGS="held" narrows it)
 	@exec .venv/bin/python -m tests.planted $(ARGS)
+
+pages: .venv/.installed-dev  ## render what docs/ says of posting rules and refusals
+	.venv/bin/python -m tests.architecture.accounting
+	.venv/bin/python -m tests.architecture.refusal_table
 
 lock:  ## renew the locks (needs uv)
 	uv pip compile pyproject.toml --extra embedded --extra fast --extra build --universal --generate-hashes --python-version 3.11 -o requirements.lock

@@ -6,10 +6,10 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from zerosum.db.checks import told_in_one_line
 from zerosum.db.errors import Unfit
-from zerosum.db.migrations import let_the_service_look, migration_engine, one_at_a_time, revision_of_ours
-from zerosum.db.tables import metadata
+from zerosum.db.schema.migrations import let_the_service_look, migration_engine, one_at_a_time, revision_of_ours
+from zerosum.db.schema.startup_checks import told_in_one_line
+from zerosum.db.schema.tables import metadata
 
 
 def migrate(connection: Connection) -> None:

@@ -24,7 +24,7 @@ from zerosum.cli.processes import GC_THRESHOLDS
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.payments.pay import Pay
 from zerosum.main import Service as Whole
-from zerosum.services.committer import Committer
+from zerosum.services.committing.committer import Committer
 
 COMMANDS_PER_SECOND = 25_000
 """So many are made beforehand for each second; a reading that uses them up ends early."""

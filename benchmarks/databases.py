@@ -11,8 +11,8 @@ from itertools import count
 import asyncpg
 
 from benchmarks.service import DATABASE, Service
-from zerosum.db.migrations import migrate
-from zerosum.db.provisioning import OWNER_ROLE, provision
+from zerosum.db.schema.migrations import migrate
+from zerosum.db.schema.provisioning import OWNER_ROLE, provision
 
 TEMPLATE = "bench_template"
 

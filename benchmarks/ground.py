@@ -15,8 +15,8 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.money import CurrencyTable, Money
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.payment import PaymentType
-from zerosum.services.fingerprint import fingerprint
+from zerosum.domain.payments.payment import PaymentTexts, PaymentType
+from zerosum.services.committing.fingerprint import fingerprint
 
 CURRENCY = CurrencyTable()["USD"]
 
@@ -56,7 +56,7 @@ class Ground:
             money=_money(cents),
             payer_id=payer,
             payee_id=payee,
-            reference=f"invoice {cents}",
+            texts=PaymentTexts(reference=f"invoice {cents}"),
         )
 
 

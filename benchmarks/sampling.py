@@ -35,6 +35,7 @@ from zerosum.cli.load.payments import single_payments
 from zerosum.cli.processes import api_process
 from zerosum.config import Settings
 from zerosum.embedded.worker import Worker
+from zerosum.services.committing.unknown_keys import UnknownKeys
 
 CONNECTIONS = 64
 SAMPLE_SECONDS = 0.001
@@ -46,16 +47,16 @@ FUNCTIONS_KEPT = 60
 # The innermost frame whose file is named here decides. What is not named (money, ids, JSON, the standard library)
 # works for its caller.
 PARTS = (
-    ("/zerosum/gateway/http_server.py", "HTTP"),
+    ("/zerosum/gateway/server/http_server.py", "HTTP"),
     ("/zerosum/gateway/", "gateway"),
     ("/uvicorn/protocols/", "HTTP"),
     ("/pydantic", "validation"),
     ("/zerosum/api/", "validation"),
     ("/fastapi/", "framework"),
     ("/starlette/", "framework"),
-    ("/zerosum/services/committer.py", "committer"),
-    ("/zerosum/services/lane.py", "committer"),
-    ("/zerosum/services/judging.py", "committer"),
+    ("/zerosum/services/committing/committer.py", "committer"),
+    ("/zerosum/services/committing/batch_runner.py", "committer"),
+    ("/zerosum/services/committing/idempotent_book.py", "committer"),
     ("/zerosum/services/", "desk"),
     ("/zerosum/domain/ledger/", "Book"),
     ("/zerosum/domain/payments/", "Book"),
@@ -213,7 +214,7 @@ def _serve_sampled(settings: Settings, listening: socket.socket, path: Path) -> 
         faulthandler.register(signal.SIGPROF, file=stacks, all_threads=False)
         signal.setitimer(signal.ITIMER_PROF, SAMPLE_SECONDS, SAMPLE_SECONDS)
         try:
-            return api_process(settings, listening, [])
+            return api_process(settings, listening, [], UnknownKeys())
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0.0)
             faulthandler.unregister(signal.SIGPROF)

@@ -29,7 +29,7 @@ from benchmarks.service import DATABASE, fresh_folder, running_service
 from benchmarks.service import Service as Servers
 from zerosum.config import Settings, load_settings
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.guarded_server import GuardedServer
+from zerosum.gateway.server.guarded_server import GuardedServer
 from zerosum.gateway.server_options import server_options
 from zerosum.main import Service
 

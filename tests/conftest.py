@@ -16,9 +16,9 @@ import pytest
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.ledgers import LedgerRecord, insert_ledger
-from zerosum.db.migrations import migrate
-from zerosum.db.provisioning import OWNER_ROLE, SERVICE_ROLE, provision
+from zerosum.db.queries.ledgers import LedgerRecord, insert_ledger
+from zerosum.db.schema.migrations import migrate
+from zerosum.db.schema.provisioning import OWNER_ROLE, SERVICE_ROLE, provision
 from zerosum.domain.identifiers import LedgerId
 from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, find_valkey
 

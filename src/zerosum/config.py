@@ -18,10 +18,10 @@ from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
-from zerosum.services.installation_secrets import InstallationSecrets
-from zerosum.services.key_grants import KeyLifetimes
-from zerosum.services.limits import Limit
-from zerosum.services.networks import parse_network
+from zerosum.services.credentials.installation_secrets import InstallationSecrets
+from zerosum.services.credentials.key_grants import KeyLifetimes
+from zerosum.services.requests.limits import Limit
+from zerosum.services.requests.networks import parse_network
 
 SECRET_BYTES = 32
 HEX_KEY_PATTERN = re.compile(rf"[0-9A-Fa-f]{{{2 * SECRET_BYTES}}}")

@@ -27,55 +27,55 @@ from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
 from zerosum.api.services import Services
-from zerosum.config import IssuerSettings, Settings, SettingsError, load_settings
+from zerosum.config import IssuerSettings, Settings, load_settings
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
-from zerosum.domain.errors import InvalidId
-from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
-from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import App, Gateway, GatewayOptions
-from zerosum.gateway.authentication import Authenticator
-from zerosum.gateway.charging import Limiters
-from zerosum.gateway.connection_register import ConnectionLimits, ConnectionRegister
-from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.issuer_keys import configured_keys, downloaded_keys, own_keys, secret_key
-from zerosum.gateway.oauth import TokenEndpoint
-from zerosum.gateway.principal import TENANT_SCOPES, Scope
-from zerosum.gateway.rate_limit import RateLimiter
+from zerosum.gateway.identity.authentication import Authenticator
+from zerosum.gateway.identity.issuer_keys import own_keys
+from zerosum.gateway.identity.oauth import TokenEndpoint
+from zerosum.gateway.identity.tokens import TokenSigner, TokenVerifier
+from zerosum.gateway.identity.trusted_issuers import TrustedIssuer
+from zerosum.gateway.limits.admission import Admission
+from zerosum.gateway.limits.charging import Limiters
+from zerosum.gateway.limits.costly_reads import CostlyReads
+from zerosum.gateway.limits.rate_limit import RateLimiter
 from zerosum.gateway.routing import RouteTable
+from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
-from zerosum.gateway.tokens import TokenSigner, TokenVerifier
-from zerosum.gateway.trusted_issuers import TrustedIssuer
+from zerosum.issuers import make_issuer
 from zerosum.services.account_administration import AccountAdministration
-from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import Accounts
-from zerosum.services.api_keys import ApiKeys
 from zerosum.services.audit import AuditLog
-from zerosum.services.background_writing import BackgroundWriting
+from zerosum.services.background.background_writing import BackgroundWriting
+from zerosum.services.background.security_log import SecurityLog
 from zerosum.services.balances import Balances
-from zerosum.services.client_currency import client_currency
 from zerosum.services.clients import Clients
-from zerosum.services.committer import Carrier, Committer, CommitterOptions, CommitterStats
-from zerosum.services.currencies import Currencies
-from zerosum.services.envelope import MasterKeys
+from zerosum.services.committing.batch_runner import BatchRunner
+from zerosum.services.committing.committer import Committer, CommitterOptions
+from zerosum.services.committing.lane_loop import Carrier, CommitterStats
+from zerosum.services.committing.unknown_keys import UnknownKeys
+from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.credentials.envelope import MasterKeys
+from zerosum.services.credentials.last_uses import LastUses
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.credentials.secret_checks import SecretChecks
+from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.imports import Imports
-from zerosum.services.inspection import Inspector
 from zerosum.services.journal import Journal
-from zerosum.services.lane import LaneCarrier
-from zerosum.services.last_uses import LastUses
 from zerosum.services.ledgers import Ledgers
-from zerosum.services.limits import Limit
-from zerosum.services.networks import parse_network
-from zerosum.services.paging import Cursors
 from zerosum.services.payments import Payments
-from zerosum.services.quotas import AccountQuota, RefusalQuota
+from zerosum.services.proofs.totals import Inspector
 from zerosum.services.readiness import Readiness
-from zerosum.services.sealing import Sealer
-from zerosum.services.secret_checks import SecretChecks
-from zerosum.services.security_log import SecurityLog
-from zerosum.services.settled_time import SettledTime
-from zerosum.services.signing_keys import SigningKeys
+from zerosum.services.requests.account_directory import AccountDirectory
+from zerosum.services.requests.client_currency import client_currency
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.limits import Limit
+from zerosum.services.requests.networks import parse_network
+from zerosum.services.requests.paging import Cursors
+from zerosum.services.requests.quotas import AccountQuota, RefusalQuota
+from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.statements import Statements
 from zerosum.telemetry import Metrics, carry_over_forever
 
@@ -88,12 +88,14 @@ CONNECT_SECONDS_MAX = 2.0
 class Service:
     """Everything one API process is made of."""
 
-    def __init__(self, settings: Settings, *, is_draining: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, settings: Settings, *, is_draining: Callable[[], bool] = lambda: False, unknown: UnknownKeys | None = None
+    ) -> None:
+        """Other processes of the same service share what is `unknown`."""
         self.settings = settings
         self._is_draining = is_draining
         database_url = settings.required_database_url()
 
-        # The database and Redis.
         self.database = Database(make_engine(database_url, settings.pool_size))
         self.redis = RedisLink(settings.redis_url) if settings.redis_url else None
         expiry = Expiry.outlasting(settings.deadline_seconds)
@@ -101,8 +103,7 @@ class Service:
 
         self._readiness = Readiness(self._can_pay, time.monotonic)
 
-        # The one writer of money, and what follows requests into it.
-        self._lanes: list[LaneCarrier] = []
+        self._lanes: list[BatchRunner] = []
         self.tracing = self._tracing()
         self.stats = CommitterStats()
         self._refusal_quota = RefusalQuota(settings.refusals_per_ledger_and_day, settings.workers)
@@ -115,9 +116,9 @@ class Service:
             ),
             self.stats,
             None if self.tracing is None else self.tracing.find_origin,
+            unknown,
         )
 
-        # Use cases.
         cursors = Cursors(settings.cursor_key())
         currencies = Currencies(self.database, now)
         directory = AccountDirectory(self.database)
@@ -127,7 +128,7 @@ class Service:
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
         self.services = Services(
             account_administration=AccountAdministration(
-                self.database, self.committer, accounts, directory, currencies, now
+                self.database, self.committer, accounts, directory, currencies
             ),
             accounts=accounts,
             api_keys=api_keys,
@@ -154,7 +155,6 @@ class Service:
             statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),
         )
 
-        # Keys, tokens, metrics.
         self.metrics = Metrics()
         current_id, keys = settings.master_key_pairs()
         self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
@@ -164,7 +164,9 @@ class Service:
         self.security_log = SecurityLog(self.database, now, time.monotonic)
         self._writing = BackgroundWriting([self.security_log, self._last_uses])
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
-        self.authenticator = Authenticator(api_keys, TokenVerifier(issuers, now), self.database, now, self._last_uses)
+        self.authenticator = Authenticator(
+            api_keys, TokenVerifier(issuers, now), self.services.ledgers, now, self._last_uses
+        )
         metrics_page = self._metrics_page()
         signer = TokenSigner(self.signing_keys, issuer=settings.url, audience=settings.token_audience, now=now)
         system = System(
@@ -174,7 +176,6 @@ class Service:
             metrics=metrics_page if settings.metrics_port is None else None,
         )
 
-        # Connections.
         self.trusted_proxies = tuple(parse_network(text) for text in settings.trusted_proxies)
         self.connections = ConnectionRegister(
             ConnectionLimits(
@@ -191,7 +192,6 @@ class Service:
             client_certificates=settings.client_certificates,
         )
 
-        # The web framework, and the gateway layer in front of it.
         self.admission = Admission(settings.in_flight_max)
         front = Front(
             url=settings.shown_url,
@@ -246,7 +246,7 @@ class Service:
             await self.stop()
 
     async def _is_ready(self) -> bool:
-        return not self._is_draining() and await self._readiness.is_ready()
+        return not self._is_draining() and self.committer.is_whole and await self._readiness.is_ready()
 
     async def _can_pay(self) -> bool:
         if not (await self.database.is_ready() and await self.secret_checks.fits()):
@@ -268,7 +268,7 @@ class Service:
 
     def _carrier(self) -> Carrier:
         lane_url = self.settings.lane_url()
-        carrier = LaneCarrier(
+        carrier = BatchRunner(
             lambda: BatchConnection.open(lane_url, CONNECT_SECONDS_MAX),
             now,
             self.cache,
@@ -340,6 +340,7 @@ class Service:
             "commands_shed": self.stats.shed,
             "commands_expired": self.stats.expired,
             "outcomes_unknown": self.stats.unknown,
+            "lanes_lost": self.stats.lanes_lost,
             "cache_hits": self.cache.hits,
             "cache_misses": self.cache.misses,
             "requests_shed": self.admission.shed,
@@ -355,40 +356,6 @@ class Service:
             "redis_away": float(self.redis is None or self.redis.is_away),
         }
         return counters, gauges
-
-
-def make_issuer(settings: IssuerSettings, token_seconds_max: int) -> tuple[TrustedIssuer, JwksDownload | None]:
-    """An issuer as it is configured. Raises ValueError for keys, names, scopes or ledgers that cannot be."""
-    download = None
-    if settings.hs256_secret is not None:
-        keys = secret_key(settings.hs256_secret.get_secret_value().encode())
-    elif settings.jwks is not None:
-        keys = configured_keys(settings.jwks)
-    else:
-        download = JwksDownload(settings.jwks_url or "")
-        keys = downloaded_keys(download)
-    issuer = TrustedIssuer(
-        issuer=settings.issuer,
-        audience=settings.audience,
-        keys=keys,
-        ledger_claim=settings.ledger_claim,
-        scope_claim=settings.scope_claim,
-        token_seconds_max=settings.token_seconds_max or token_seconds_max,
-        scopes=TENANT_SCOPES - {Scope.ADMIN} if settings.scopes is None else frozenset(map(Scope, settings.scopes)),
-        ledgers=None
-        if settings.ledgers is None
-        else frozenset(LedgerId(parse_id(Prefix.LEDGER, text)) for text in settings.ledgers),
-    )
-    return issuer, download
-
-
-def check_issuers(settings: Settings) -> None:
-    """Before anything starts: what is wrong with an issuer is told by the name of the setting. Raises SettingsError."""
-    for issuer in settings.trusted_issuers:
-        try:
-            make_issuer(issuer, settings.foreign_token_seconds_max)
-        except (ValueError, InvalidId) as error:
-            raise SettingsError(f"ZEROSUM_TRUSTED_ISSUERS: {issuer.issuer!r}: {error}") from None
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import uvloop
@@ -14,14 +14,14 @@ from zerosum.adapters.clock import now
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.services.accounts import bare_accounts
-from zerosum.services.checkpointing import Checkpointing
-from zerosum.services.envelope import MasterKeys
-from zerosum.services.heads_keeper import HeadsKeeper
-from zerosum.services.refusal_purge import RefusalPurge
-from zerosum.services.refusal_seals import RefusalSeals
-from zerosum.services.sealing import Sealer
-from zerosum.services.self_audit import AuditProgress, SelfAudit
-from zerosum.services.signing_keys import SigningKeys
+from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.background.heads_keeper import HeadsKeeper
+from zerosum.services.background.refusal_purge import RefusalPurge
+from zerosum.services.background.self_audit import AuditProgress, SelfAudit
+from zerosum.services.credentials.envelope import MasterKeys
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.credentials.signing_keys import SigningKeys
+from zerosum.services.proofs.refusal_seals import RefusalSeals
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +37,9 @@ class Chore:
     every_seconds: float
     run_once: Callable[[], Awaitable[object]]
 
+
+STOP_SECONDS_MAX = 5.0
+"""What is under way when the worker is told to stop may go on for so long."""
 
 Publish = Callable[[Mapping[str, float], Mapping[str, float]], None]
 """Takes totals, and what was told last."""
@@ -69,9 +72,17 @@ async def _work(settings: Settings, publish: Publish) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(_repeat(chore, stop), name=chore.name) for chore in chores]
     await stop.wait()
-    await asyncio.gather(*tasks)
+    await end_within(tasks, STOP_SECONDS_MAX)
     await database.close()
     return 0
+
+
+async def end_within(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:
+    """A turn over all ledgers may be long. What it has not committed when it is cut off, the next one does again."""
+    _, late = await asyncio.wait(tasks, timeout=seconds)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _publish(progress: AuditProgress, publish: Publish) -> None:

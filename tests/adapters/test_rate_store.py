@@ -19,8 +19,8 @@ from zerosum.adapters import rate_store
 from zerosum.adapters.rate_store import Grant, RateStore
 from zerosum.adapters.redis import RedisAway, RedisLink, Script
 from zerosum.domain.errors import RateLimited
-from zerosum.gateway.rate_limit import RateLimiter
-from zerosum.services.limits import Limit
+from zerosum.gateway.limits.rate_limit import RateLimiter
+from zerosum.services.requests.limits import Limit
 
 HOUR = 3600
 _keys = count()

@@ -16,7 +16,7 @@ from tests.api.serving import served
 from tests.conftest import Servers, TestDatabase
 from zerosum.config import Settings, load_settings
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.principal import ALL_SCOPES
+from zerosum.gateway.identity.principal import ALL_SCOPES
 from zerosum.main import Service
 
 _keys = count(1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from zerosum.gateway.guarded_server import GuardedServer
+from zerosum.gateway.server.guarded_server import GuardedServer
 from zerosum.gateway.server_options import server_options
 from zerosum.main import Service
 

@@ -26,7 +26,7 @@ from tests.api.serving import served
 from tests.campaigns.wire import Answer, read_answer
 from tests.committer.ground import assert_books_are_right
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.main import Service
 
 WORDS_OF_A_CRASH = (b"Traceback", b'File "', b"zerosum/", b"asyncpg", b"pydantic")

@@ -18,7 +18,7 @@ from zerosum.db.batch import BatchConnection
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
-from zerosum.services.committer import CommitterStats
+from zerosum.services.committing.lane_loop import CommitterStats
 
 COUNTED_AS = {
     "batches": "batches",
@@ -27,6 +27,7 @@ COUNTED_AS = {
     "unknown": "outcomes_unknown",
     "shed": "commands_shed",
     "expired": "commands_expired",
+    "lanes_lost": "lanes_lost",
 }
 """What a counter is called on /metrics."""
 

@@ -21,7 +21,7 @@ from tests.api.every_route import (
 )
 from tests.api.reading import refused, without_ids
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind, Policy
 from zerosum.main import Service
 

@@ -19,13 +19,13 @@ from zerosum.domain.errors import IdempotencyKeyReused
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.payments.clients import ClientCommandType
-from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.main import Service
-from zerosum.services.caller import Caller
 from zerosum.services.clients import ClientOrder
-from zerosum.services.desk import Desk
+from zerosum.services.committing.submission import Submission
 from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
 from zerosum.services.payments import PaymentOrder
+from zerosum.services.requests.caller import Caller
 
 KEY = "idempotency_key"
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -37,8 +37,7 @@ PAYMENT = PaymentOrder(
     currency="USD",
     payer="a",
     payee="b",
-    reference="r",
-    description="d",
+    texts=PaymentTexts(*PaymentTexts._fields),
     effective_at=EARLY,
     metadata={"m": "1"},
 )
@@ -49,8 +48,7 @@ PAYMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "currency": {"currency": "EUR", "payer": "e", "payee": "f"},
     "payer": {"payer": "c"},
     "payee": {"payee": "c"},
-    "reference": {"reference": "s"},
-    "description": {"description": None},
+    **{name: {"texts": PAYMENT.texts._replace(**{name: None})} for name in PaymentTexts._fields},
     "effective_at": {"effective_at": LATE},
     "metadata": {"metadata": {"m": "2"}},
 }
@@ -98,7 +96,7 @@ async def ground(client: Client) -> Client:
     return client
 
 
-async def must_be_another(client: Client, desk: Desk[Any, Any], order: Any, other: Any) -> None:
+async def must_be_another(client: Client, desk: Submission[Any, Any], order: Any, other: Any) -> None:
     """The same twice is a replay; the other under its key is refused."""
     caller, key = caller_of(client), fresh_key()
     order, other = replace(order, idempotency_key=key), replace(other, idempotency_key=key)
@@ -119,7 +117,7 @@ def names_of(order: type) -> set[str]:
 
 def test_every_field_of_every_order_has_a_change_here() -> None:
     told = "is there a change of every field here, and is every field in the fingerprint?"
-    assert names_of(PaymentOrder) == PAYMENT_CHANGES.keys(), told
+    assert names_of(PaymentOrder) - {"texts"} | set(PaymentTexts._fields) == PAYMENT_CHANGES.keys(), told
     assert names_of(EntryOrder) == ENTRY_CHANGES.keys(), told
     assert names_of(PostingOrder) == LINE_CHANGES.keys(), told
     assert names_of(ClientOrder) == CLIENT_CHANGES.keys(), told

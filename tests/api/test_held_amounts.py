@@ -11,7 +11,7 @@ import pytest
 from tests.api.conftest import Client, fresh_key
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.main import Service
-from zerosum.services.integrity import verify_ledger
+from zerosum.services.proofs.whole_ledger import verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

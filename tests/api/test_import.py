@@ -26,7 +26,7 @@ from zerosum.ingest.client_files.inputs import Source
 from zerosum.ingest.client_files.rows import Row
 from zerosum.ingest.importing import Content, Import, ImportFailed, ImportTally, Item, Result, Target, survey
 from zerosum.main import Service
-from zerosum.services.caller import Caller
+from zerosum.services.requests.caller import Caller
 
 
 def straight(service: Service, client: Client, *, refuse_negative_total: bool = False) -> LedgerTarget:

@@ -13,8 +13,8 @@ from tests.api.conftest import Client, make_client
 from tests.api.reading import all_pages, refused
 from zerosum.adapters.clock import now
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.authentication import REMEMBERED_SECONDS_MAX
-from zerosum.gateway.principal import TENANT_SCOPES, Scope
+from zerosum.gateway.identity.authentication import REMEMBERED_SECONDS_MAX
+from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
 from zerosum.main import Service
 
 NO_LEDGER = "led_01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"

@@ -12,7 +12,7 @@ from tests.api.conftest import Client
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.main import Service
-from zerosum.services.integrity import verify_ledger
+from zerosum.services.proofs.whole_ledger import verify_ledger
 
 Meanwhile = Callable[[], Awaitable[None]]
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from zerosum.api.payment_text import payment_text
 from zerosum.api.schemas.payments import payment_body
-from zerosum.domain.payments.payment import PaymentStatus, PaymentType
+from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.services.payments import RecordedPayment
-from zerosum.services.times import FIRST, LAST
+from zerosum.services.requests.times import FIRST, LAST
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 CODES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:@/-]{0,20}", fullmatch=True)
@@ -33,8 +33,7 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "payee_id": st.uuids(),
     "payee_code": CODES,
     "processor": st.just("internal"),
-    "reference": st.none() | TEXTS,
-    "description": st.none() | TEXTS,
+    "texts": st.builds(PaymentTexts, *[st.none() | TEXTS for _ in PaymentTexts._fields]),
     "effective_at": MOMENTS,
     "created_at": MOMENTS,
     "metadata": st.dictionaries(TEXTS, TEXTS, max_size=3),

@@ -16,9 +16,9 @@ from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
 from zerosum.domain.errors import TooManyItems
 from zerosum.domain.identifiers import LedgerId
-from zerosum.services.account_directory import AccountDirectory
-from zerosum.services.caller import Caller
-from zerosum.services.currencies import Currencies
+from zerosum.services.requests.account_directory import AccountDirectory
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
 from zerosum.services.statements import Statements
 
 SAID_BESIDE = ("running_balance", "reason", "reference", "description", "counterparty")

@@ -13,14 +13,17 @@ import pytest
 from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.tamperings import CONCERNED, FOUND, TAMPERINGS
 from zerosum.adapters.clock import now
-from zerosum.db.checkpoints import BLOCK
 from zerosum.db.engine import Database
+from zerosum.db.queries.checkpoints import BLOCK
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.main import Service
-from zerosum.services import proof_of_accounts, proof_of_checkpoints, proof_of_entries, proof_of_events
-from zerosum.services.checkpointing import Checkpointing
-from zerosum.services.integrity import Report, verify_ledger
-from zerosum.services.refusal_seals import SEALED_AFTER, RefusalSeals
+from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.proofs import of_accounts as proof_of_accounts
+from zerosum.services.proofs import of_checkpoints as proof_of_checkpoints
+from zerosum.services.proofs import of_entries as proof_of_entries
+from zerosum.services.proofs import of_events as proof_of_events
+from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
+from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -1,28 +1,29 @@
 """`docs/ACCOUNTING.md`, rendered from the posting rules themselves.
 
-python -m tests.architecture.accounting > docs/ACCOUNTING.md
+`make pages`, or python -m tests.architecture.accounting
 """
 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable
 from decimal import Decimal
 from uuid import UUID
 
+from tests.architecture.sources import TOP
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.account import Layer
 from zerosum.domain.ledger.entry import JournalEntry, Nature, Posting
 from zerosum.domain.money import Currency, Money
 from zerosum.domain.payments import posting_rules
 
+PAGE = TOP / "docs" / "ACCOUNTING.md"
 HEAD = """\
 # Accounting: every business fact and the entry it becomes
 
-Rendered from `src/zerosum/domain/payments/posting_rules.py` by `python -m tests.architecture.accounting`; a test holds
-the two together. All amounts of an entry are the amount of the fact. Wallets and clients are liabilities (we owe them),
-clearing accounts are assets (the processor owes us): a debit lowers the one and raises the other.
+Rendered from `src/zerosum/domain/payments/posting_rules.py` by `make pages`; a test holds the two together. All amounts
+of an entry are the amount of the fact. Wallets and clients are liabilities (we owe them), clearing accounts are assets
+(the processor owes us): a debit lowers the one and raises the other.
 
 The posted layer is what has happened, the pending layer what is held. `placed` begins a hold, `released` ends it; both
 name it. Of every account: available = posted less held.
@@ -44,7 +45,7 @@ def rules() -> list[Callable[..., JournalEntry]]:
     own = [
         rule
         for _, rule in inspect.getmembers(posting_rules, inspect.isfunction)
-        if rule.__module__ == posting_rules.__name__
+        if rule.__module__ == posting_rules.__name__ and not rule.__name__.startswith("_")
     ]
     return sorted(own, key=lambda rule: rule.__code__.co_firstlineno)
 
@@ -75,4 +76,4 @@ def _line(posting: Posting, names: dict[UUID, str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(rendered())
+    PAGE.write_text(rendered(), encoding="utf-8")

@@ -1,6 +1,6 @@
 """The table of all refusals in `docs/API.md`, rendered from the refusals themselves.
 
-python -m tests.architecture.refusal_table      puts it into the page
+`make pages`, or python -m tests.architecture.refusal_table, puts it into the page.
 """
 
 from __future__ import annotations

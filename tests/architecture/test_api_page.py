@@ -11,7 +11,7 @@ from zerosum.api.problems import STATUSES
 from zerosum.domain.errors import DomainError
 
 PAGE = (TOP / "docs" / "API.md").read_text(encoding="utf-8")
-CURE = "Run: python -m tests.architecture.refusal_table"
+CURE = "Run: make pages"
 
 
 @pytest.mark.parametrize("refusal", STATUSES, ids=lambda refusal: refusal.code)

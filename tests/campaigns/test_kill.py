@@ -17,6 +17,10 @@ from tests.committer.ground import transactions_left_open
 
 CALLERS = 16
 WORKERS_BACK_SECONDS_MAX = 10.0
+BACKENDS = """
+select pid from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
+"""
 
 
 async def _under_load(installation: Installation, disturb: Callable[[], Awaitable[None]]) -> None:
@@ -67,6 +71,22 @@ async def _kill_postgres(installation: Installation, cycles: int) -> None:
     await asyncio.sleep(1.0)
 
 
+async def _terminate_backends(installation: Installation, count: int) -> None:
+    """Of the lanes and of everything else alike, also in the middle of a transaction."""
+    generator = random.Random(2)
+    superuser = await installation.superuser()
+    ended = 0
+    try:
+        while ended < count:
+            await asyncio.sleep(generator.uniform(0.05, 0.25))
+            pids = [row[0] for row in await superuser.fetch(BACKENDS)]
+            if pids:
+                ended += await superuser.fetchval("select pg_terminate_backend($1)::int", generator.choice(pids))
+    finally:
+        await superuser.close()
+    await asyncio.sleep(1.0)
+
+
 async def test_killed_api_processes_lose_and_double_nothing() -> None:
     with installed() as installation:
         await _under_load(installation, lambda: _kill_api_workers(installation, cycles=4))
@@ -84,6 +104,17 @@ async def test_20_killed_api_processes() -> None:
 
 
 @pytest.mark.campaign
-async def test_3_killed_postgresqls() -> None:
+async def test_12_killed_postgresqls() -> None:
     with installed() as installation:
-        await _under_load(installation, lambda: _kill_postgres(installation, cycles=3))
+        await _under_load(installation, lambda: _kill_postgres(installation, cycles=12))
+
+
+async def test_terminated_backends_lose_and_double_nothing() -> None:
+    with installed() as installation:
+        await _under_load(installation, lambda: _terminate_backends(installation, count=10))
+
+
+@pytest.mark.campaign
+async def test_200_terminated_backends() -> None:
+    with installed() as installation:
+        await _under_load(installation, lambda: _terminate_backends(installation, count=200))

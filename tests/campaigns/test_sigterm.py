@@ -2,6 +2,10 @@
 
 A caller sends its next request when it has the answer to the last one, on the same connection unless it was told to
 close it. A connection that ends between a request and its answer is the one thing that must not happen.
+
+That is promised to callers who go on at once: a connection that was idle for `LINGER_SECONDS` is closed. Where the
+callers themselves stood still for about as long (a machine that takes the processor from them does that), the run says
+nothing of the service and is taken again.
 """
 
 from __future__ import annotations
@@ -20,10 +24,17 @@ from tests.campaigns.installation import Installation, installed, start
 from tests.campaigns.record import prepared_accounts
 from tests.campaigns.wire import CutOff, NotTaken, Wire
 from tests.committer.ground import assert_books_are_right
+from zerosum.gateway.server.lingering_server import LINGER_SECONDS
 
 CALLERS = 32
 BACK_SECONDS_MAX = 10.0
 END_SECONDS_MAX = 10.0
+PAUSE_SECONDS_MAX = LINGER_SECONDS / 2
+RUNS_MAX = 4
+
+
+class CallersStoodStill(Exception):
+    """For longer than any caller who is called busy."""
 
 
 @dataclass
@@ -38,10 +49,19 @@ class Load:
     refused: dict[str, int] = field(default_factory=dict)
     cut_off: list[str] = field(default_factory=list)
     not_taken: int = 0
+    longest_pause: float = 0.0
+    """Of the callers themselves, in seconds."""
     is_over: bool = False
 
     async def run(self) -> None:
-        await asyncio.gather(*(self._caller(number) for number in range(CALLERS)))
+        await asyncio.gather(self._note_pauses(), *(self._caller(number) for number in range(CALLERS)))
+
+    async def _note_pauses(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self.is_over:
+            before = loop.time()
+            await asyncio.sleep(0.01)
+            self.longest_pause = max(self.longest_pause, loop.time() - before)
 
     async def _caller(self, number: int) -> None:
         chance = random.Random(number)
@@ -83,7 +103,9 @@ async def judge(installation: Installation, load: Load) -> None:
     print(
         f"\n{len(load.paid)} paid, {len(load.refused)} refused, {load.not_taken} not taken, {len(load.cut_off)} cut off"
     )
-    assert load.cut_off == []
+    if load.cut_off and load.longest_pause > PAUSE_SECONDS_MAX:
+        raise CallersStoodStill
+    assert load.cut_off == [], f"the callers paused for {load.longest_pause:.2f} s at most; {installation.log()}"
     assert set(load.refused.values()) <= {503}
     assert len(load.paid) > 100
 
@@ -150,19 +172,29 @@ async def whole_service(cycles: int) -> None:
         again.stop()
 
 
+async def with_busy_callers(run: Callable[[], Awaitable[None]]) -> None:
+    for _ in range(RUNS_MAX):
+        try:
+            await run()
+        except CallersStoodStill:
+            continue
+        return
+    pytest.fail("the callers stood still in every run: this machine cannot tell")
+
+
 async def test_api_processes_that_are_told_to_stop_answer_what_they_accepted() -> None:
-    await single_processes(cycles=3)
+    await with_busy_callers(lambda: single_processes(cycles=3))
 
 
 async def test_a_service_that_is_told_to_stop_answers_what_it_accepted() -> None:
-    await whole_service(cycles=1)
+    await with_busy_callers(lambda: whole_service(cycles=1))
 
 
 @pytest.mark.campaign
 async def test_20_api_processes_that_are_told_to_stop() -> None:
-    await single_processes(cycles=20)
+    await with_busy_callers(lambda: single_processes(cycles=20))
 
 
 @pytest.mark.campaign
 async def test_5_services_that_are_told_to_stop() -> None:
-    await whole_service(cycles=5)
+    await with_busy_callers(lambda: whole_service(cycles=5))

@@ -25,8 +25,8 @@ from zerosum.cli.load.ledger import Books
 from zerosum.cli.load.result import BenchOptions, Result, complaints, plain, table_rows
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.principal import ALL_SCOPES
-from zerosum.services.api_keys import ApiKeys
+from zerosum.gateway.identity.principal import ALL_SCOPES
+from zerosum.services.credentials.api_keys import ApiKeys
 
 SECRET = bytes(range(32))
 READY_SECONDS_MAX = 30.0

@@ -22,7 +22,7 @@ from tests.cli.command import assert_one_clear_line, zerosum
 from tests.conftest import Servers, TestDatabase, clone_database
 from tests.tracing.collector import attributes, collecting
 from zerosum.config import SettingsError, load_settings
-from zerosum.db.provisioning import SERVICE_ROLE
+from zerosum.db.schema.provisioning import SERVICE_ROLE
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 READY_SECONDS_MAX = 30.0
@@ -245,13 +245,17 @@ def test_migrate_needs_to_know_where() -> None:
 
 def test_the_worker_runs_until_it_is_told_to_stop(environment: dict[str, str]) -> None:
     process = subprocess.Popen([sys.executable, "-m", "zerosum", "worker"], env={**os.environ, **environment})
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while not _handles(process.pid, signal.SIGTERM):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    try:
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while not _handles(process.pid, signal.SIGTERM):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=READY_SECONDS_MAX) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _handles(pid: int, number: signal.Signals) -> bool:

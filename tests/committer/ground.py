@@ -24,15 +24,16 @@ from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.account_commands import ExistingAccountCommand
 from zerosum.domain.money import CurrencyTable, Money
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.payment import PaymentType
-from zerosum.services.account_directory import AccountDirectory
+from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.services.accounts import Accounts, OpenAccount
-from zerosum.services.caller import Caller
-from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
-from zerosum.services.currencies import Currencies
-from zerosum.services.fingerprint import fingerprint
-from zerosum.services.lane import BalanceCache, LaneCarrier
-from zerosum.services.paging import Cursors
+from zerosum.services.committing.batch_runner import BalanceCache, BatchRunner
+from zerosum.services.committing.committer import Committer, CommitterOptions
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.requests.account_directory import AccountDirectory
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -79,8 +80,9 @@ class Ground:
     def transfer(self, payer: UUID, payee: UUID, amount: str, key: str | None = None, **members: Any) -> Pay:
         key = key or f"key-{next(_keys)}"
         content: dict[str, Any] = {"type": "transfer", "amount": amount, "currency": "USD"}
-        content |= {name: members.get(name) for name in ("reference", "description", "effective_at", "metadata")}
+        content |= {name: members.get(name) for name in (*PaymentTexts._fields, "effective_at", "metadata")}
         content |= {"from": render_id(Prefix.ACCOUNT, payer), "to": render_id(Prefix.ACCOUNT, payee)}
+        texts = PaymentTexts(*[members.pop(name, None) for name in PaymentTexts._fields])
         return Pay(
             id=members.pop("id", None) or new_uuid(),
             ledger_id=self.ledger_id,
@@ -91,6 +93,7 @@ class Ground:
             money=Money.parse(amount, USD),
             payer_id=AccountId(payer),
             payee_id=AccountId(payee),
+            texts=texts,
             **members,
         )
 
@@ -131,7 +134,7 @@ async def running_committer(
 ) -> AsyncIterator[Committer]:
     stats = stats or CommitterStats()
     options = CommitterOptions(lanes=lanes, deadline_seconds=deadline_seconds, queue_commands_max=queue_commands_max)
-    committer = Committer(lambda: LaneCarrier(connect, clock, cache or NoBalanceCache(), stats), options, stats)
+    committer = Committer(lambda: BatchRunner(connect, clock, cache or NoBalanceCache(), stats), options, stats)
     committer.start()
     try:
         yield committer

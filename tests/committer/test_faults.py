@@ -24,8 +24,8 @@ from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.errors import InternalError, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted, Replayed
-from zerosum.services import held_up
-from zerosum.services.lane import UNREACHABLE_SECONDS_MAX
+from zerosum.services.committing import held_up
+from zerosum.services.committing.batch_runner import UNREACHABLE_SECONDS_MAX
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -13,9 +13,10 @@ from zerosum.db.engine import Database
 from zerosum.domain.errors import InsufficientFunds
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Refused
-from zerosum.services.committer import Committer, CommitterOptions, CommitterStats
-from zerosum.services.held_up import HeldUp
-from zerosum.services.work import Work
+from zerosum.services.committing.committer import Committer, CommitterOptions
+from zerosum.services.committing.held_up import HeldUp
+from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.committing.work import Work
 
 ROUNDS = 6
 CALLERS = 8
@@ -41,6 +42,9 @@ class Notebook:
         for work in works:
             work.resolve([Refused(InsufficientFunds("Noted.")) for _ in work.commands])
         return HeldUp()
+
+    def abandon(self) -> None:
+        return
 
     async def close(self) -> None:
         return

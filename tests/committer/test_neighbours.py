@@ -17,7 +17,7 @@ from zerosum.db.engine import Database
 from zerosum.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.outcome import Posted
-from zerosum.services.committer import CommitterStats
+from zerosum.services.committing.lane_loop import CommitterStats
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CALLERS = 600
@@ -104,6 +104,11 @@ async def test_everything_that_befalls_a_command_is_counted(ground: Ground, test
         # A defect of one command: tried together, then alone.
         broken = ground.transfer(source, target, "1.00", description="a\0b")
         await asyncio.gather(committer.carry_out(broken), return_exceptions=True)
+        # A lane that somebody has cancelled.
+        lane = committer._lanes[0]._task
+        assert lane is not None
+        lane.cancel()
+        assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Posted)
     assert (shed.value.facts["retry_after"], expired.value.facts["retry_after"]) == (1, 1)
     counted = asdict(stats)
     assert (counted["unknown"], counted["expired"], counted["shed"]) == (1, 1, 1)

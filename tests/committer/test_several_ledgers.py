@@ -18,7 +18,7 @@ from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.ledgers import LedgerRecord, insert_ledger
+from zerosum.db.queries.ledgers import LedgerRecord, insert_ledger
 from zerosum.domain.errors import AlreadyReversed, InsufficientFunds, TxExists
 from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
 from zerosum.domain.ledger.account import Side
@@ -27,7 +27,8 @@ from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
 from zerosum.domain.ledger.reverse import Reverse, reversal
 from zerosum.domain.money import Money
 from zerosum.domain.payments.client_commands import ClientDeposit, ClientDispute, ClientResolve
-from zerosum.services.committer import Committer, CommitterStats
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.lane_loop import CommitterStats
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

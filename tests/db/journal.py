@@ -10,7 +10,7 @@ from uuid import UUID
 from tests.db.rows import NOON, insert_statement, plain_row, uuid_array
 from tests.db.servers import Connection
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.tables import accounts, postings
+from zerosum.db.schema.tables import accounts, postings
 
 
 async def set_ledgers(connection: Connection, *ledger_ids: UUID) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from tests.db.servers import Connection
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.tables import SingleChar, Xid8
+from zerosum.db.schema.tables import SingleChar, Xid8
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from tests.conftest import Servers
-from zerosum.db import guards
-from zerosum.db.migrations import migrate
-from zerosum.db.provisioning import OWNER_ROLE, provision
-from zerosum.db.tables import metadata
+from zerosum.db.schema import guards
+from zerosum.db.schema.migrations import migrate
+from zerosum.db.schema.provisioning import OWNER_ROLE, provision
+from zerosum.db.schema.tables import metadata
 from zerosum.embedded import DataDir, EmbeddedPostgres
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

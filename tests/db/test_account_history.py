@@ -13,9 +13,9 @@ from tests.db.journal import open_account, set_ledgers
 from tests.db.rows import insert_plain_row, insert_statement, plain_row
 from tests.db.servers import Connection, connected, empty_database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.migrations import migrate
-from zerosum.db.provisioning import OWNER_ROLE
-from zerosum.db.tables import accounts, metadata
+from zerosum.db.schema.migrations import migrate
+from zerosum.db.schema.provisioning import OWNER_ROLE
+from zerosum.db.schema.tables import accounts, metadata
 
 HISTORY = """
 select revision, origin, actor, code, status, min_available::text as floor from account_changes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.db.servers import Connection
-from zerosum.db.guards import MONEY_COLUMNS
-from zerosum.db.provisioning import OWNER_ROLE
-from zerosum.db.tables import APPLICATION_ROLE, JOURNAL, metadata
+from zerosum.db.schema.guards import MONEY_COLUMNS
+from zerosum.db.schema.provisioning import OWNER_ROLE
+from zerosum.db.schema.tables import APPLICATION_ROLE, JOURNAL, metadata
 
 TABLES = {table.name for table in metadata.sorted_tables}
 OURS = "relnamespace = 'public'::regnamespace and relname not like 'alembic_version%'"

@@ -7,11 +7,11 @@ import asyncio
 from tests.committer.ground import Ground
 from tests.db.servers import Connection
 from zerosum.adapters.clock import now
-from zerosum.db.accounts import insert_accounts
 from zerosum.db.engine import Database
+from zerosum.db.queries.accounts import insert_accounts
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account import Account, AccountType
-from zerosum.services.currencies import Currencies
+from zerosum.services.requests.currencies import Currencies
 
 WAITS = "select count(*) from pg_locks where not granted and locktype = 'transactionid'"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TypeAlias
 
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from tests.conftest import TestDatabase
 from zerosum.db.engine import Database, make_engine
+from zerosum.db.errors import CommitRefused
 from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId
 
@@ -68,4 +71,22 @@ async def test_a_statement_that_takes_too_long_means_unavailable(
     with pytest.raises(Unavailable):
         async with database.work(ledger_id) as connection:
             await connection.execute(text("select pg_sleep(5)"))
+    await database.close()
+
+
+async def test_a_commit_that_was_answered_with_a_rollback_is_no_acknowledgement(
+    test_database: TestDatabase, ledger_id: LedgerId
+) -> None:
+    """Somebody took no notice of a statement that failed: PostgreSQL says so in the tag of the COMMIT alone."""
+    database = Database(make_engine(test_database.service_dsn, pool_size=1))
+
+    async def overlook_a_failure() -> None:
+        async with database.work(ledger_id) as connection:
+            with suppress(DBAPIError):
+                await connection.execute(text("select 1 / 0"))
+
+    with pytest.raises(CommitRefused):
+        await overlook_a_failure()
+    async with database.work(ledger_id) as connection:
+        assert (await connection.execute(text("select count(*) from ledgers"))).scalar_one() == 1
     await database.close()

@@ -10,8 +10,8 @@ import pytest
 from tests.db.conftest import Dsns
 from tests.db.rows import insert_plain_row
 from tests.db.servers import Connection, connected
-from zerosum.db.provisioning import OWNER_ROLE
-from zerosum.db.tables import APPLICATION_ROLE, GRANTS, JOURNAL, metadata
+from zerosum.db.schema.provisioning import OWNER_ROLE
+from zerosum.db.schema.tables import APPLICATION_ROLE, GRANTS, JOURNAL, metadata
 
 JOURNAL_NAMES = [table.name for table in JOURNAL]
 REFUSED_TO_ALL = ["update {} set ledger_id = ledger_id", "delete from {}", "truncate {}"]

@@ -17,9 +17,9 @@ from tests.conftest import Servers
 from tests.db.catalogue import describe
 from tests.db.rows import insert_plain_row
 from tests.db.servers import connected, described_database, empty_database, migrated_database
-from zerosum.db.migrations import HEAD, current_revision, migrate, script_folder
-from zerosum.db.provisioning import OWNER_ROLE
-from zerosum.db.tables import metadata
+from zerosum.db.schema.migrations import HEAD, current_revision, migrate, script_folder
+from zerosum.db.schema.provisioning import OWNER_ROLE
+from zerosum.db.schema.tables import metadata
 
 TOP = Path(__file__).parents[2]
 

@@ -14,8 +14,8 @@ from tests.db.journal import set_ledgers
 from tests.db.rows import insert_plain_row, insert_statement, plain_row
 from tests.db.servers import Connection, connected
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.provisioning import OWNER_ROLE
-from zerosum.db.tables import GRANTS, SEEN_BY_OPERATOR, metadata
+from zerosum.db.schema.provisioning import OWNER_ROLE
+from zerosum.db.schema.tables import GRANTS, SEEN_BY_OPERATOR, metadata
 
 TABLES = {table.name: table for table in metadata.sorted_tables}
 EVERY_TABLE = pytest.mark.parametrize("name", TABLES)

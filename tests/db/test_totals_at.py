@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from tests.db.histories import BEGINNING, MICROSECOND, History, Shape, write
 from tests.db.servers import Connection
-from zerosum.db.balances import Instant, currency_totals, totals_at, trial_balance_lines
-from zerosum.db.checkpoints import BLOCK, find_unsealed_accounts, make_checkpoints
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.balances import Instant, currency_totals, totals_at, trial_balance_lines
+from zerosum.db.queries.checkpoints import BLOCK, find_unsealed_accounts, make_checkpoints
 
 EXAMPLES = 60
 SIZES = (0, 1, 2, 30, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK - 7, 16 * BLOCK, 17 * BLOCK + 9)

@@ -11,7 +11,7 @@ import pytest
 from tests.db.rows import insert_plain_row
 from tests.db.servers import Connection
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.tables import metadata
+from zerosum.db.schema.tables import metadata
 
 ONCE = {
     "journal_entries": {

@@ -28,7 +28,7 @@ from zerosum.domain.ledger.account import AccountState, AccountStatus
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money
-from zerosum.domain.payments.payment import Payment, PaymentStatus, PaymentType, clearing_code
+from zerosum.domain.payments.payment import NO_TEXTS, Payment, PaymentStatus, PaymentType, clearing_code
 
 TRANSFER, DEPOSIT, WITHDRAWAL = PaymentType.TRANSFER, PaymentType.DEPOSIT, PaymentType.WITHDRAWAL
 
@@ -106,8 +106,7 @@ def test_a_payment_that_was_carried_out_has_succeeded_and_stands_on_its_entry() 
         payer_id=account_id("alice"),
         payee_id=account_id("bob"),
         processor="internal",
-        reference=None,
-        description=None,
+        texts=NO_TEXTS,
     )
     assert outcome.resource.id == outcome.entry.id == command.id
     assert outcome.entry.resource_type is ResourceType.PAYMENT

@@ -7,23 +7,13 @@ import re
 
 import pytest
 
-from zerosum.domain.errors import DomainError, InsufficientFunds, ValidationFailed, refusal_class
-
-
-def every_refusal() -> list[type[DomainError]]:
-    found: list[type[DomainError]] = []
-    waiting: list[type[DomainError]] = [DomainError]
-    while waiting:
-        for cls in waiting.pop().__subclasses__():
-            found.append(cls)
-            waiting.append(cls)
-    return found
+from zerosum.domain.errors import DomainError, InsufficientFunds, ValidationFailed, refusal_class, refusals
 
 
 def test_every_code_is_unique_and_leads_back_to_its_class() -> None:
-    codes = [cls.code for cls in every_refusal()]
+    codes = [cls.code for cls in refusals()]
     assert sorted(codes) == sorted(set(codes))
-    for cls in every_refusal():
+    for cls in refusals():
         assert refusal_class(cls.code) is cls
 
 
@@ -32,7 +22,7 @@ def test_an_unknown_code_leads_nowhere() -> None:
         refusal_class("no_such_code")
 
 
-@pytest.mark.parametrize("cls", every_refusal())
+@pytest.mark.parametrize("cls", refusals())
 def test_every_refusal_has_a_title_and_a_code_in_snake_case(cls: type[DomainError]) -> None:
     assert re.fullmatch("[a-z]+(_[a-z]+)*", cls.code)
     assert re.fullmatch(r"[A-Z].*[^.]", cls.title)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.api.conftest import Client, client, either_client, framework_service, make_client, service, stranger
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
-from zerosum.gateway.principal import TENANT_SCOPES, Scope
+from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
 from zerosum.main import Service
 
 __all__ = ["client", "either_client", "framework_service", "service", "stranger"]

@@ -21,8 +21,8 @@ import asyncpg
 from tests.api.conftest import Client, make_client, service_settings
 from tests.conftest import Servers, TestDatabase
 from tests.db.servers import connected
-from zerosum.db.migrations import migrate
-from zerosum.db.provisioning import OWNER_ROLE, provision
+from zerosum.db.schema.migrations import migrate
+from zerosum.db.schema.provisioning import OWNER_ROLE, provision
 from zerosum.domain.identifiers import LedgerId
 from zerosum.embedded import DataDir, EmbeddedPostgres
 from zerosum.main import Service

@@ -16,8 +16,8 @@ import pytest
 from tests.api.conftest import Client
 from tests.db.servers import connected
 from tests.edge.database_ground import OwnPostgres, deposit_status, paying
-from zerosum.db.provisioning import OWNER_ROLE, SERVICE_ROLE
-from zerosum.db.tables import metadata
+from zerosum.db.schema.provisioning import OWNER_ROLE, SERVICE_ROLE
+from zerosum.db.schema.tables import metadata
 
 TOP = Path(__file__).parents[2]
 BACKUP_PASSWORD = "backup-password"

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tests.edge.wire import HEALTH, READ, Connection, Impatient, Pages, Running, serving, until
 from tests.gateway.raw_http import HOST, MONEY
-from zerosum.gateway.arrivals import Arrivals
-from zerosum.gateway.connection_register import (
+from zerosum.gateway.server.arrivals import Arrivals
+from zerosum.gateway.server.connection_register import (
     ARRIVING,
     IDLE,
     IN_VAIN_ARRIVALS,
@@ -27,10 +27,10 @@ from zerosum.gateway.connection_register import (
     ConnectionRegister,
     Standing,
 )
-from zerosum.gateway.guarded_server import FILES_KEPT_FREE, fit_to_files
-from zerosum.gateway.http_server import PIPELINED_MAX, REST_SECONDS_MAX, GuardedProtocol
-from zerosum.gateway.listener import PAUSE_SECONDS
-from zerosum.services.networks import parse_network
+from zerosum.gateway.server.guarded_server import FILES_KEPT_FREE, fit_to_files
+from zerosum.gateway.server.http_server import PIPELINED_MAX, REST_SECONDS_MAX, GuardedProtocol
+from zerosum.gateway.server.listener import PAUSE_SECONDS
+from zerosum.services.requests.networks import parse_network
 
 SLACK_SECONDS = 2.0
 """For a machine that does something else meanwhile."""

@@ -22,10 +22,10 @@ from tests.edge.certificates import Authority
 from tests.edge.database_ground import OwnPostgres, administer, deposit_status, paying
 from tests.edge.test_databases import alembic, must_have_its_limits, must_have_lane_limits, unfit
 from zerosum.db.batch import BatchConnection
-from zerosum.db.checks import check_fitness, check_lanes, check_reachable
 from zerosum.db.database_url import DatabaseUrl, DatabaseUrlError
 from zerosum.db.engine import Database, make_engine
-from zerosum.db.migrations import HEAD, current_revision, migrate
+from zerosum.db.schema.migrations import HEAD, current_revision, migrate
+from zerosum.db.schema.startup_checks import check_fitness, check_lanes, check_reachable
 from zerosum.domain.errors import Unavailable
 
 SECRET = "A" * 43 + "="

@@ -29,10 +29,10 @@ from tests.edge.database_ground import (
     ready_status,
 )
 from zerosum.db.batch import LANE_SETTINGS, BatchConnection
-from zerosum.db.checks import Unfit, check_fitness, check_lanes, check_migrated, check_reachable
 from zerosum.db.engine import Database, make_engine
-from zerosum.db.migrations import HEAD, current_revision, migrate
-from zerosum.db.provisioning import SERVICE_ROLE
+from zerosum.db.schema.migrations import HEAD, current_revision, migrate
+from zerosum.db.schema.provisioning import SERVICE_ROLE
+from zerosum.db.schema.startup_checks import Unfit, check_fitness, check_lanes, check_migrated, check_reachable
 from zerosum.db.sessions import SessionNotKept
 from zerosum.services.readiness import KEPT_SECONDS, Readiness
 

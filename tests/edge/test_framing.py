@@ -16,11 +16,11 @@ from tests.edge.wire import Pages, Running, serving, until
 from tests.gateway.ground import Ground
 from tests.gateway.raw_http import HOST, MONEY, Reply
 from zerosum.gateway.app import GatewayOptions
-from zerosum.gateway.charging import REFUSAL_UNITS
-from zerosum.gateway.client_address import caller_address, client_address
-from zerosum.gateway.http_server import PIPELINED_MAX, GuardedProtocol
+from zerosum.gateway.limits.charging import REFUSAL_UNITS
+from zerosum.gateway.limits.client_address import caller_address, client_address
+from zerosum.gateway.server.http_server import PIPELINED_MAX, GuardedProtocol
 from zerosum.main import Service
-from zerosum.services.networks import is_within, parse_network
+from zerosum.services.requests.networks import is_within, parse_network
 
 CHUNKED = "Transfer-Encoding: chunked\r\n"
 

@@ -18,9 +18,9 @@ from tests.api.conftest import Client, fresh_key
 from tests.api.reading import all_pages, refused
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
-from zerosum.db.journal import EntryFilter, entries_page, postings_page
-from zerosum.db.pages import look_up_by_key
-from zerosum.db.payments import PaymentFilter, payments_page
+from zerosum.db.queries.journal import EntryFilter, entries_page, postings_page
+from zerosum.db.queries.pages import look_up_by_key
+from zerosum.db.queries.payments import PaymentFilter, payments_page
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 
 OLD, NEW = "2026-03-05T12:00:00Z", "2026-09-05T12:00:00Z"

@@ -25,15 +25,15 @@ from zerosum.adapters.clock import now
 from zerosum.cli.first_ledger import make_ledger, with_every_scope
 from zerosum.domain.errors import OriginNotAllowed, Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
-from zerosum.gateway.issuer_keys import secret_key
-from zerosum.gateway.principal import ALL_SCOPES, TENANT_SCOPES, Scope, principal_of_key
-from zerosum.gateway.trusted_issuers import TOKEN_SECONDS_MAX, TrustedIssuer
+from zerosum.gateway.identity.issuer_keys import secret_key
+from zerosum.gateway.identity.principal import ALL_SCOPES, TENANT_SCOPES, Scope, principal_of_key
+from zerosum.gateway.identity.trusted_issuers import TOKEN_SECONDS_MAX, TrustedIssuer
 from zerosum.main import Service
-from zerosum.services import api_key_text
-from zerosum.services.api_keys import ApiKeys
-from zerosum.services.certificate_subject import canonical_subject
-from zerosum.services.key_grants import KeyLifetimes, NewKey
-from zerosum.services.networks import parse_network
+from zerosum.services.credentials import api_key_text
+from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.credentials.certificate_subject import canonical_subject
+from zerosum.services.credentials.key_grants import KeyLifetimes, NewKey
+from zerosum.services.requests.networks import parse_network
 
 WHO_MAY = {
     "GET /healthz": "anybody",

@@ -17,8 +17,8 @@ from zerosum.adapters import clock
 from zerosum.domain.errors import QuotaExceeded
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
-from zerosum.services.quotas import COUNT_SECONDS, NEAR_SECONDS, AccountQuota, RefusalQuota
-from zerosum.services.refusal_purge import RefusalPurge
+from zerosum.services.background.refusal_purge import RefusalPurge
+from zerosum.services.requests.quotas import COUNT_SECONDS, NEAR_SECONDS, AccountQuota, RefusalQuota
 
 Limited = Callable[..., Any]
 

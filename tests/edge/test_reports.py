@@ -17,8 +17,8 @@ from tests.conftest import Servers, TestDatabase
 from zerosum.domain.errors import TooManyItems
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.main import Service
-from zerosum.services.caller import Caller
-from zerosum.services.paging import PageRequest
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.paging import PageRequest
 
 YEAR = {"from": "2026-01-01", "to": "2027-01-01"}
 FORMULAS = ["=HYPERLINK(1)", "+1+1", "-1", "@SUM(A1)", " =1", "a;=1", "one\n=2", "\uff1d1", "\t=1"]

@@ -21,14 +21,14 @@ from zerosum.db.engine import Database, make_engine
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
-from zerosum.gateway.authentication import REMEMBERED_SECONDS_MAX
-from zerosum.gateway.key_sets import FRESH_SECONDS_OF_OURS
+from zerosum.gateway.identity.authentication import REMEMBERED_SECONDS_MAX
+from zerosum.gateway.identity.key_sets import FRESH_SECONDS_OF_OURS
 from zerosum.main import Service
-from zerosum.services.envelope import MasterKeys
-from zerosum.services.installation_secrets import InstallationSecrets, WrongSecret
-from zerosum.services.sealing import Sealer
-from zerosum.services.secret_checks import SecretChecks
-from zerosum.services.signing_keys import READ_AGAIN_AFTER
+from zerosum.services.credentials.envelope import MasterKeys
+from zerosum.services.credentials.installation_secrets import InstallationSecrets, WrongSecret
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.credentials.secret_checks import SecretChecks
+from zerosum.services.credentials.signing_keys import READ_AGAIN_AFTER
 
 ONE, OTHER = bytes(range(32)), bytes(range(1, 33))
 

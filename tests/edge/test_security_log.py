@@ -12,22 +12,22 @@ import pytest
 from tests.api.conftest import Client, make_client
 from tests.api.reading import all_pages, refused
 from zerosum.adapters.clock import now
-from zerosum.db.audit_log import AuditFilter, list_audit_records
 from zerosum.db.engine import Database
+from zerosum.db.queries.audit_log import AuditFilter, list_audit_records
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import Forbidden, Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.main import Service
 from zerosum.services.audit import AuditRecord
-from zerosum.services.caller import Caller
-from zerosum.services.security_log import (
+from zerosum.services.background.security_log import (
     ROWS_A_MINUTE,
     ROWS_A_MINUTE_OF_ONE,
     ROWS_AN_HOUR,
     RefusedRequest,
     SecurityLog,
 )
+from zerosum.services.requests.caller import Caller
 
 
 async def log_of(client: Client, **filters: Any) -> list[dict[str, Any]]:

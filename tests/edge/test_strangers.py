@@ -17,9 +17,9 @@ from tests.api.reading import refused
 from tests.api.serving import served
 from tests.conftest import Servers, TestDatabase
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.charging import REFUSAL_UNITS
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.json_structure import VALUES_MAX
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.limits.charging import REFUSAL_UNITS
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX
 from zerosum.main import Service
 
@@ -120,7 +120,7 @@ async def _answer_of(port: int, sent: bytes) -> bytes:
 async def test_parsing_stops_at_the_bound(
     client: Client, content: Any, code: str, pointer: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zerosum.gateway.json_guard._DECODER", None)  # What is over a bound is never decoded.
+    monkeypatch.setattr("zerosum.gateway.guards.json_guard._DECODER", None)  # What is over a bound is never decoded.
     answer = await client.post("/v1/payments", content, key=fresh_key())
     refused(answer, 400 if code == "too_deep" else 422, code, *([] if pointer is None else [pointer]))
 
@@ -262,7 +262,7 @@ async def test_costly_reads_have_a_budget_beside_all_others(limited: Limited, le
 async def test_reports_of_one_ledger_take_turns_and_do_not_wait_for_ever(
     limited: Limited, ledger_id: LedgerId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zerosum.gateway.costly_reads.WAIT_SECONDS_MAX", 0.05)
+    monkeypatch.setattr("zerosum.gateway.limits.costly_reads.WAIT_SECONDS_MAX", 0.05)
     async with limited() as service:
         caller = await make_client(service, ledger_id)
         other = await service.services.ledgers.create("another")

@@ -20,8 +20,8 @@ from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.entry import EFFECTIVE_AHEAD_MAX
 from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.domain.payments.payment import PaymentType
-from zerosum.services.judging import Judge
-from zerosum.services.times import FIRST, LAST, parse_time
+from zerosum.services.committing.idempotent_book import Judge
+from zerosum.services.requests.times import FIRST, LAST, parse_time
 
 LATER = EFFECTIVE_AHEAD_MAX + timedelta(minutes=1)
 SOONER = EFFECTIVE_AHEAD_MAX - timedelta(minutes=1)

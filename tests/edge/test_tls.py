@@ -23,8 +23,8 @@ from zerosum.cli.precautions import check_transport
 from zerosum.cli.serve import check_certificate
 from zerosum.cli.talk import CommandFailed
 from zerosum.config import Settings, SettingsError, load_settings
-from zerosum.gateway.connection_register import ConnectionLimits
-from zerosum.gateway.http_server import GuardedProtocol
+from zerosum.gateway.server.connection_register import ConnectionLimits
+from zerosum.gateway.server.http_server import GuardedProtocol
 from zerosum.gateway.server_options import tls_options
 
 HANDSHAKE_SECONDS = QuickServer.handshake_seconds_max

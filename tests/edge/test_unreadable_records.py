@@ -12,7 +12,7 @@ from tests.api.conftest import Client, fresh_key
 from tests.api.reading import check_problem, refused
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
-from zerosum.services.integrity import verify_ledger
+from zerosum.services.proofs.whole_ledger import verify_ledger
 
 REPORTS = [
     "/v1/trial-balance",

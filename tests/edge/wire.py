@@ -17,10 +17,10 @@ import uvloop
 
 from tests.gateway.ground import Ground
 from tests.gateway.raw_http import HOST, MONEY, PATIENCE_SECONDS, Reply
-from zerosum.gateway.connection_register import ConnectionLimits, ConnectionRegister
-from zerosum.gateway.http_server import GuardedProtocol
-from zerosum.gateway.lingering_server import LingeringServer
 from zerosum.gateway.routing import Answer, Call
+from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
+from zerosum.gateway.server.http_server import GuardedProtocol
+from zerosum.gateway.server.lingering_server import LingeringServer
 from zerosum.gateway.server_options import server_options
 
 NO_END_OF_THEM = 1_000_000

@@ -13,10 +13,10 @@ import uvicorn
 
 from tests.gateway.ground import Ground
 from tests.gateway.raw_http import PATIENCE_SECONDS
-from zerosum.gateway.connection_register import ConnectionRegister
 from zerosum.gateway.express.protocol import ExpressProtocol
-from zerosum.gateway.http_server import GuardedProtocol
-from zerosum.gateway.lingering_server import LingeringServer
+from zerosum.gateway.server.connection_register import ConnectionRegister
+from zerosum.gateway.server.http_server import GuardedProtocol
+from zerosum.gateway.server.lingering_server import LingeringServer
 from zerosum.gateway.server_options import server_options
 
 BUFFER_BYTES = 16_384

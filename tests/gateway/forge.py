@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from zerosum.gateway.issuer_keys import configured_keys, secret_key
-from zerosum.gateway.tokens import TokenVerifier
-from zerosum.gateway.trusted_issuers import TrustedIssuer
-from zerosum.services.signing_key_pair import key_pair
+from zerosum.gateway.identity.issuer_keys import configured_keys, secret_key
+from zerosum.gateway.identity.tokens import TokenVerifier
+from zerosum.gateway.identity.trusted_issuers import TrustedIssuer
+from zerosum.services.credentials.signing_key_pair import key_pair
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())

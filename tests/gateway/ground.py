@@ -13,14 +13,14 @@ import orjson
 from zerosum.api.problems import render
 from zerosum.domain.errors import Unauthenticated, ValidationFailed
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.admission import Admission
 from zerosum.gateway.app import BeginTrace, Gateway, GatewayOptions
-from zerosum.gateway.charging import Limiters
-from zerosum.gateway.costly_reads import CostlyReads
-from zerosum.gateway.principal import Principal, Scope
-from zerosum.gateway.rate_limit import Budgets, RateLimiter
+from zerosum.gateway.identity.principal import Principal, Scope
+from zerosum.gateway.limits.admission import Admission
+from zerosum.gateway.limits.charging import Limiters
+from zerosum.gateway.limits.costly_reads import CostlyReads
+from zerosum.gateway.limits.rate_limit import Budgets, RateLimiter
 from zerosum.gateway.routing import Answer, Begun, BodyKind, Call, Policy, RouteTable
-from zerosum.services.limits import Limit
+from zerosum.services.requests.limits import Limit
 
 KEY = (b"authorization", b"Bearer good")
 JSON = (b"content-type", b"application/json")

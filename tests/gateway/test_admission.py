@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zerosum.domain.errors import Overloaded
-from zerosum.gateway.admission import Admission
+from zerosum.gateway.limits.admission import Admission
 
 
 def test_reads_are_refused_before_writes() -> None:

@@ -12,22 +12,24 @@ from sqlalchemy import delete
 from tests.conftest import Servers
 from tests.gateway.forge import AUDIENCE, OWN, PARTNER, SECONDS, Forge
 from tests.services.fresh_database import fresh_database, make_ledger
-from zerosum.db.api_keys import ApiKeyRecord
+from zerosum.db.credentials.api_keys import ApiKeyRecord
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.tables import signing_keys as signing_keys_table
+from zerosum.db.schema.tables import signing_keys as signing_keys_table
 from zerosum.domain.errors import Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, ApiKeyId, LedgerId
-from zerosum.gateway.authentication import REMEMBERED_MAX, REMEMBERED_SECONDS_MAX, Authenticator
-from zerosum.gateway.issuer_keys import configured_keys, own_keys, secret_key
-from zerosum.gateway.principal import Principal, Scope
-from zerosum.gateway.tokens import UNAUTHENTICATED_DETAIL, TokenSigner, TokenVerifier
-from zerosum.gateway.trusted_issuers import TrustedIssuer
-from zerosum.services import api_key_text
-from zerosum.services.api_keys import ApiKeys
-from zerosum.services.envelope import MasterKeys
-from zerosum.services.sealing import Sealer
-from zerosum.services.signing_keys import KEPT_AFTER_USE, PUBLISHED_BEFORE_USE, SigningKeys
+from zerosum.gateway.identity.authentication import REMEMBERED_MAX, REMEMBERED_SECONDS_MAX, Authenticator
+from zerosum.gateway.identity.issuer_keys import configured_keys, own_keys, secret_key
+from zerosum.gateway.identity.principal import Principal, Scope
+from zerosum.gateway.identity.tokens import UNAUTHENTICATED_DETAIL, TokenSigner, TokenVerifier
+from zerosum.gateway.identity.trusted_issuers import TrustedIssuer
+from zerosum.services.credentials import api_key_text
+from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.credentials.envelope import MasterKeys
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.credentials.signing_keys import KEPT_AFTER_USE, PUBLISHED_BEFORE_USE, SigningKeys
+from zerosum.services.ledgers import Ledgers
+from zerosum.services.requests.paging import Cursors
 
 PEPPER = bytes(range(32))
 
@@ -42,7 +44,7 @@ class Service:
         self.signing_keys = SigningKeys(database, self.sealer)
         self.api_keys = CountingApiKeys(self, database)
         self.signer = TokenSigner(self.signing_keys, issuer=OWN, audience=AUDIENCE, now=self.now)
-        self.database = database
+        self.ledgers = Ledgers(database, self.api_keys, Cursors(b"c" * 32), self.now)
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.seconds, UTC)
@@ -50,7 +52,7 @@ class Service:
     def authenticator(self, *others: TrustedIssuer) -> Authenticator:
         keys = own_keys(self.signing_keys, self.now)
         own = TrustedIssuer(issuer=OWN, audience=AUDIENCE, keys=keys, is_own=True)
-        return Authenticator(self.api_keys, TokenVerifier([own, *others], self.now), self.database, self.now)
+        return Authenticator(self.api_keys, TokenVerifier([own, *others], self.now), self.ledgers, self.now)
 
     async def key(self, ledger_id: LedgerId, expires_at: datetime | None = None) -> tuple[ApiKeyId, bytes]:
         record, text = await self.api_keys.create(ledger_id, "till", ["payments:write", "reports:read"], expires_at)

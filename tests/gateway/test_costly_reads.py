@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from zerosum.domain.errors import Overloaded
-from zerosum.gateway import costly_reads
-from zerosum.gateway.costly_reads import WAITING_MAX, CostlyReads
+from zerosum.gateway.limits import costly_reads
+from zerosum.gateway.limits.costly_reads import WAITING_MAX, CostlyReads
 
 LEDGER, OTHER = UUID(int=1), UUID(int=2)
 READ_SECONDS = 0.02

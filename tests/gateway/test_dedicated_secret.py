@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerosum.gateway.dedicated_secret import check_dedicated_secret
-from zerosum.services.signing_key_pair import key_pair
+from zerosum.gateway.identity.hmac_secret import check_dedicated_secret
+from zerosum.services.credentials.signing_key_pair import key_pair
 
 EC = ec.generate_private_key(ec.SECP256R1())
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -14,10 +14,10 @@ from tests.gateway.ground import PRINCIPAL, Keys
 from zerosum.domain.errors import DomainError, InternalError, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.gateway.app import GatewayOptions
 from zerosum.gateway.exchange import Exchange, current_exchange
-from zerosum.gateway.http_server import GuardedProtocol
-from zerosum.gateway.principal import Principal
+from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.routing import Begun, Call
-from zerosum.services.networks import parse_network
+from zerosum.gateway.server.http_server import GuardedProtocol
+from zerosum.services.requests.networks import parse_network
 
 HEAD = HOST + KEY + JSON
 

@@ -10,7 +10,7 @@ import pytest
 from tests.gateway.ground import HOST, JSON, KEY, MONEY, Ground
 from zerosum.gateway import app as gateway_app
 from zerosum.gateway.app import GatewayOptions
-from zerosum.gateway.client_address import client_address
+from zerosum.gateway.limits.client_address import client_address
 
 # --- The order of judgement ------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.gateway.forge import AUDIENCE, EC_KID, OWN, PARTNER, RSA_KID, SECONDS, SECRET, Forge, b64, dump
 from zerosum.domain.errors import Unauthenticated
-from zerosum.gateway.tokens import UNAUTHENTICATED_DETAIL
+from zerosum.gateway.identity.tokens import UNAUTHENTICATED_DETAIL
 
 SECONDS_MAX = 0.25
 """Generous: what must not be is a token that keeps a process busy."""

@@ -17,9 +17,9 @@ from tests.gateway.ground import Ground
 from tests.gateway.raw_http import HOST, MONEY, PATIENCE_SECONDS, Reply
 from zerosum.api.problems import problem
 from zerosum.domain.errors import InvalidRequest
-from zerosum.gateway.connection_register import ConnectionRegister
-from zerosum.gateway.guarded_server import GuardedServer
-from zerosum.gateway.http_server import GuardedProtocol
+from zerosum.gateway.server.connection_register import ConnectionRegister
+from zerosum.gateway.server.guarded_server import GuardedServer
+from zerosum.gateway.server.http_server import GuardedProtocol
 from zerosum.gateway.server_options import server_options
 
 ARRIVAL_SECONDS = 0.3

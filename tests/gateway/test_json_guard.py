@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway import json_guard
-from zerosum.gateway.json_guard import parse_json
+from zerosum.gateway.guards import json_guard
+from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.gateway.json_structure import DEPTH_MAX, ITEMS_MAX, pointer_step
 
 CPU_SECONDS_MAX = 0.5

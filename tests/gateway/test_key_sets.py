@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from zerosum.domain.errors import Unavailable
-from zerosum.gateway.key_sets import (
+from zerosum.gateway.identity.key_sets import (
     COOL_DOWN_SECONDS,
     FRESH_SECONDS,
     KEPT_SECONDS_MAX,

@@ -14,7 +14,7 @@ import uvicorn
 
 from tests.campaigns.wire import read_answer
 from tests.gateway.ground import Ground
-from zerosum.gateway.lingering_server import LINGER_SECONDS, LingeringServer
+from zerosum.gateway.server.lingering_server import LINGER_SECONDS, LingeringServer
 from zerosum.gateway.server_options import server_options
 
 REQUEST = b"GET /health HTTP/1.1\r\nHost: zerosum.test\r\n\r\n"

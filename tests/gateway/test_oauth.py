@@ -14,8 +14,8 @@ from tests.services.fresh_database import fresh_database, make_ledger
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.oauth import OAuthError, TokenEndpoint, TokenGrant
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.oauth import OAuthError, TokenEndpoint, TokenGrant
+from zerosum.gateway.identity.principal import Scope
 
 Form = dict[str, list[str]]
 

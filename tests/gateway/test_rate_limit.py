@@ -18,9 +18,9 @@ from tests.gateway.counted import Counted
 from zerosum.adapters.rate_store import Grant
 from zerosum.adapters.redis import RedisAway
 from zerosum.domain.errors import RateLimited
-from zerosum.gateway import rate_limit
-from zerosum.gateway.rate_limit import Bucket, RateLimiter
-from zerosum.services.limits import Limit
+from zerosum.gateway.limits import rate_limit
+from zerosum.gateway.limits.rate_limit import Bucket, RateLimiter
+from zerosum.services.requests.limits import Limit
 
 
 @dataclass

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway import request_guard as guard
-from zerosum.gateway.request_guard import HeaderView
+from zerosum.gateway.guards import request_guard as guard
+from zerosum.gateway.guards.request_guard import HeaderView
 from zerosum.gateway.routing import BodyKind, Policy
 
 JSON = Policy(method="POST", template="/x", scope=None, body=BodyKind.JSON, body_bytes_max=10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zerosum.domain.errors import MethodNotAllowed, NotFound
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import Answer, Call, Policy, RouteTable
 
 

@@ -10,7 +10,7 @@ import jose.backends
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-import zerosum.gateway.tokens as tokens_module
+import zerosum.gateway.identity.tokens as tokens_module
 from tests.gateway.forge import (
     API_KEY,
     AUDIENCE,
@@ -28,11 +28,11 @@ from tests.gateway.forge import (
 )
 from zerosum.domain.errors import Unauthenticated
 from zerosum.domain.identifiers import ApiKeyId, LedgerId
-from zerosum.gateway.issuer_keys import configured_keys, secret_key
-from zerosum.gateway.principal import ALL_SCOPES, Scope
-from zerosum.gateway.token_text import TokenRefused, read_token
-from zerosum.gateway.tokens import TokenVerifier, read_public_keys
-from zerosum.gateway.trusted_issuers import PUBLIC_KEY_ALGORITHMS, IssuerKeys, TrustedIssuer, VerifiedToken
+from zerosum.gateway.identity.issuer_keys import configured_keys, secret_key
+from zerosum.gateway.identity.principal import ALL_SCOPES, Scope
+from zerosum.gateway.identity.token_text import TokenRefused, read_token
+from zerosum.gateway.identity.tokens import TokenVerifier, read_public_keys
+from zerosum.gateway.identity.trusted_issuers import PUBLIC_KEY_ALGORITHMS, IssuerKeys, TrustedIssuer, VerifiedToken
 
 LEDGER_ID = LedgerId(UUID(LEDGER[4:]))
 

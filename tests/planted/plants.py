@@ -10,7 +10,7 @@ from tests.planted.proof_plants import CHAINS, CHECKPOINTS, INSTANT_PLANTS, JUDG
 
 LOADING = "src/zerosum/db/batch/loading.py"
 RECORD_SETS = "src/zerosum/db/batch/record_sets.py"
-BALANCES = "src/zerosum/db/balances.py"
+BALANCES = "src/zerosum/db/queries/balances.py"
 LEDGERS = "tests/committer/test_several_ledgers.py::"
 HELD = "tests/api/test_held_amounts.py::"
 INSTANT = "tests/api/test_one_instant.py::"
@@ -38,7 +38,7 @@ SEVERAL_LEDGERS_PLANTS = (
     plant(
         "a batch remembers a key without its ledger",
         SEVERAL_LEDGERS,
-        "src/zerosum/services/judging.py",
+        "src/zerosum/services/committing/idempotent_book.py",
         "key = (command.ledger_id, command.idempotency_key)\n        answered = self._answered.get(key)",
         "key = (command.ledger_id, command.idempotency_key)\n        answered = next((one for (_, known), one in "
         "self._answered.items() if known == command.idempotency_key), None)",
@@ -131,7 +131,7 @@ CONCURRENT_PLANTS = (
     plant(
         "accounts are made in any order",
         CONCURRENT,
-        "src/zerosum/db/accounts.py",
+        "src/zerosum/db/queries/accounts.py",
         "for account in sorted(new, key=lambda account: account.code)",
         "for account in new",
         "tests/db/test_creators.py::test_accounts_are_made_in_the_order_of_their_codes",
@@ -267,15 +267,15 @@ DUTY_PLANTS = (
     plant(
         "the warning of a lost standby is not heard",
         DUTIES,
-        "src/zerosum/db/batch/connection.py",
+        "src/zerosum/db/sessions.py",
         "if self._has_lost_standby:",
-        "if self._has_lost_standby and self.is_closed:",
+        "if self._has_lost_standby and self.is_closed():",
         "tests/committer/test_lost_standby.py::test_a_payment_that_only_the_primary_has_is_not_acknowledged",
     ),
     plant(
         "who is busy does not say for how long",
         DUTIES,
-        "src/zerosum/services/held_up.py",
+        "src/zerosum/services/committing/held_up.py",
         'Unavailable("The accounts are busy; nothing was done.", retry_after=1)',
         'Unavailable("The accounts are busy; nothing was done.")',
         "tests/api/test_busy_answers.py::test_accounts_that_somebody_holds_are_busy_for_a_second",
@@ -283,7 +283,7 @@ DUTY_PLANTS = (
     plant(
         "what expires is not counted",
         DUTIES,
-        "src/zerosum/services/committer.py",
+        "src/zerosum/services/committing/committer.py",
         "self._stats.expired += 1",
         "pass",
         "tests/committer/test_neighbours.py::test_everything_that_befalls_a_command_is_counted",
@@ -300,7 +300,7 @@ DUTY_PLANTS = (
         "an index is lost, in the tables and in its migration",
         DUTIES,
         (
-            Edit("src/zerosum/db/tables.py", 'Index("payments_by_type", "ledger_id", "type", "id"),', ""),
+            Edit("src/zerosum/db/schema/tables.py", 'Index("payments_by_type", "ledger_id", "type", "id"),', ""),
             Edit("alembic/versions/0007_lists.py", '"payments_by_type": "payments (ledger_id, type, id)",', ""),
         ),
         ("tests/db/test_indexes.py::test_each_index_is_there_for_somebody_and_nobody_s_is_missing",),
@@ -317,7 +317,7 @@ DUTY_PLANTS = (
     plant(
         "each process has a budget of its own",
         DUTIES,
-        "src/zerosum/gateway/rate_limit.py",
+        "src/zerosum/gateway/limits/rate_limit.py",
         'f"{self.name}:{key}",',
         "f\"{self.name}:{key}:{__import__('os').getpid()}\",",
         "tests/cli/test_two_processes.py::test_a_caller_has_one_budget_however_many_processes_answer_him",
@@ -367,7 +367,7 @@ WAY_PLANTS = (
     plant(
         "the form of a fingerprint changes, and old keys with it",
         WAY,
-        "src/zerosum/services/fingerprint.py",
+        "src/zerosum/services/committing/fingerprint.py",
         '_TAG = b"zerosum.request.v1 "',
         '_TAG = b"zerosum.request.v2 "',
         f"{UPGRADE}test_money_moves_on_from_where_it_was",

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from tests.planted.plant import in_database, plant
 
-LANE = "src/zerosum/services/lane.py"
-CHAINS = "src/zerosum/services/proof_of_chains.py"
-CHECKPOINTS = ("src/zerosum/db/checkpoint_functions.py", "alembic/versions/0011_checkpoints.py")
-GUARD = ("src/zerosum/db/guards.py", "alembic/versions/0009_commands.py")
+LANE = "src/zerosum/services/committing/batch_runner.py"
+CHAINS = "src/zerosum/services/proofs/of_chains.py"
+CHECKPOINTS = ("src/zerosum/db/schema/checkpoint_functions.py", "alembic/versions/0011_checkpoints.py")
+GUARD = ("src/zerosum/db/schema/guards.py", "alembic/versions/0009_commands.py")
 TOTALS = "tests/db/test_totals_at.py::"
 
 VERIFY = "verify looks away"
 PROVED = "tests/api/test_verify.py::test_what_was_changed_past_the_service_is_found"
-ENTRIES_PROOF = "src/zerosum/services/proof_of_entries.py"
-HISTORIES_PROOF = "src/zerosum/services/proof_of_histories.py"
-CHECKPOINTS_PROOF = "src/zerosum/services/proof_of_checkpoints.py"
-EVENTS_PROOF = "src/zerosum/services/proof_of_events.py"
-HEADS = "src/zerosum/services/exported_heads.py"
+ENTRIES_PROOF = "src/zerosum/services/proofs/of_entries.py"
+HISTORIES_PROOF = "src/zerosum/services/proofs/of_histories.py"
+CHECKPOINTS_PROOF = "src/zerosum/services/proofs/of_checkpoints.py"
+EVENTS_PROOF = "src/zerosum/services/proofs/of_events.py"
+HEADS = "src/zerosum/services/proofs/exported_heads.py"
 AUDIT = "tests/services/test_self_audit.py::"
 VERIFY_PLANTS = (
     plant(
@@ -86,7 +86,7 @@ VERIFY_PLANTS = (
     plant(
         "a dispute may be forgotten",
         VERIFY,
-        "src/zerosum/services/proof_of_accounts.py",
+        "src/zerosum/services/proofs/of_accounts.py",
         "for tx in sorted(found[client].items() ^ walk.client_transactions.items()):",
         "for tx in sorted(found[client].items() - walk.client_transactions.items()):",
         PROVED,
@@ -94,7 +94,7 @@ VERIFY_PLANTS = (
     plant(
         "a refusal may be gone",
         VERIFY,
-        "src/zerosum/services/refusal_seals.py",
+        "src/zerosum/services/proofs/refusal_seals.py",
         "if found != (seal.refusals, seal.digest):",
         "if found[0] > seal.refusals:",
         PROVED,
@@ -255,7 +255,7 @@ INSTANT_PLANTS = (
     plant(
         "a write that is still open is not waited for",
         AT_AN_INSTANT,
-        "src/zerosum/services/settled_time.py",
+        "src/zerosum/services/requests/settled_time.py",
         "open_then = await self._writers(ledger_id) while",
         "open_then = set[str]()\n        while",
         "tests/services/test_settled_time.py::test_a_write_that_was_open_is_waited_for",
@@ -263,7 +263,7 @@ INSTANT_PLANTS = (
     plant(
         "clocks are taken to agree",
         AT_AN_INSTANT,
-        "src/zerosum/services/settled_time.py",
+        "src/zerosum/services/requests/settled_time.py",
         "still_ahead = instant + CLOCKS_APART_MAX - arrived",
         "still_ahead = instant - arrived",
         "tests/services/test_settled_time.py::test_every_clock_has_passed_what_is_answered",

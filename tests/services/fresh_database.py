@@ -12,7 +12,7 @@ from tests.conftest import Servers, clone_database
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.ledgers import LedgerRecord, insert_ledger
+from zerosum.db.queries.ledgers import LedgerRecord, insert_ledger
 from zerosum.domain.identifiers import LedgerId
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.committer.ground import Ground
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, render_id
-from zerosum.services.account_directory import AccountDirectory
+from zerosum.services.requests.account_directory import AccountDirectory
 
 ROOM = 6
 """For three accounts: each is remembered by its id and by its code."""

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerosum.domain.identifiers import ApiKeyId, LedgerId
-from zerosum.services import base64url
-from zerosum.services.api_key_text import ParsedApiKey, hash_secret, make, parse
+from zerosum.services.credentials import base64url
+from zerosum.services.credentials.api_key_text import ParsedApiKey, hash_secret, make, parse
 
 LEDGER_ID = LedgerId(UUID("01890000-0000-7000-8000-000000000001"))
 KEY_ID = ApiKeyId(UUID("01890000-0000-7000-8000-000000000002"))

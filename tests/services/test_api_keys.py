@@ -13,8 +13,8 @@ from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import ApiKeyNotFound, LedgerNotFound, ValidationFailed
 from zerosum.domain.identifiers import SERVICE_LEDGER, ApiKeyId, LedgerId
-from zerosum.services import api_key_text, base64url
-from zerosum.services.api_keys import ApiKeys
+from zerosum.services.credentials import api_key_text, base64url
+from zerosum.services.credentials.api_keys import ApiKeys
 
 PEPPER = bytes(range(32))
 

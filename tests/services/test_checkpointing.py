@@ -12,13 +12,13 @@ import pytest
 from tests.db.histories import History, Shape, write
 from tests.db.servers import Connection
 from zerosum.adapters.clock import now
-from zerosum.db.checkpoints import BLOCK
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.ledgers import LedgerRecord, insert_ledger
-from zerosum.services.checkpointing import Checkpointing
-from zerosum.services.proof_of_checkpoints import CheckpointsProof
-from zerosum.services.proof_report import Report
+from zerosum.db.queries.checkpoints import BLOCK
+from zerosum.db.queries.ledgers import LedgerRecord, insert_ledger
+from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.proofs.of_checkpoints import CheckpointsProof
+from zerosum.services.proofs.report import Report
 
 _SEALED = "select account_id, max(account_version) from account_checkpoints where ledger_id = $1 group by account_id"
 

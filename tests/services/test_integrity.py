@@ -11,7 +11,7 @@ from tests.committer.ground import Ground, connecting, running_committer
 from tests.conftest import TestDatabase
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
-from zerosum.services.integrity import Report, verify_ledger
+from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -17,15 +17,15 @@ from sqlalchemy import func, select
 from tests.conftest import Servers
 from tests.services.fresh_database import fresh_database, make_ledger
 from zerosum.adapters.clock import now
-from zerosum.db.data_keys import find_newest_data_key
+from zerosum.db.credentials.data_keys import find_newest_data_key
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.tables import data_keys
+from zerosum.db.schema.tables import data_keys
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
-from zerosum.services import envelope
-from zerosum.services.envelope import MasterKeys, SealBroken, SealedPlace
-from zerosum.services.sealing import Sealer
-from zerosum.services.signing_keys import SigningKeys
+from zerosum.services.credentials import envelope
+from zerosum.services.credentials.envelope import MasterKeys, SealBroken, SealedPlace
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.credentials.signing_keys import SigningKeys
 
 FIRST, SECOND = bytes(range(32)), bytes(range(1, 33))
 UNDER_FIRST = MasterKeys("first", {"first": FIRST})
@@ -277,7 +277,7 @@ async def test_another_master_key_takes_over_while_everything_stays_readable(own
 async def test_rewrapping_covers_every_page_of_ledgers_and_keys(
     own_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zerosum.services.sealing.PAGE_SIZE", 2)
+    monkeypatch.setattr("zerosum.services.credentials.sealing.PAGE_SIZE", 2)
     old = Sealer(own_database, UNDER_FIRST, now)
     for ledger_id in [await make_ledger(own_database) for _ in range(5)]:
         await old.seal(ledger_id, SECRET, table="t", column="c", row_id="1")
@@ -332,7 +332,7 @@ async def test_the_new_data_key_is_the_newest_although_this_clock_is_behind(
 async def test_rotating_the_services_data_key_moves_the_signing_keys_and_they_still_open(
     own_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zerosum.services.sealing.PAGE_SIZE", 2)
+    monkeypatch.setattr("zerosum.services.credentials.sealing.PAGE_SIZE", 2)
     sealer = Sealer(own_database, UNDER_FIRST, now)
     signing_keys = SigningKeys(own_database, sealer)
     for _ in range(5):

@@ -17,21 +17,23 @@ from tests.committer.ground import Ground, connecting, running_committer
 from tests.conftest import Servers
 from tests.services.fresh_database import fresh_database, make_ledger
 from zerosum.adapters.clock import now
-from zerosum.db.audit_log import AuditFilter, AuditRecord, list_audit_records
 from zerosum.db.engine import Database
+from zerosum.db.queries.audit_log import AuditFilter, AuditRecord, list_audit_records
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountStatus
-from zerosum.services import proof_of_accounts, proof_of_entries, proof_of_events
 from zerosum.services.accounts import bare_accounts
-from zerosum.services.audit_positions import PASS_AGE_MAX
-from zerosum.services.caller import Caller
-from zerosum.services.exported_heads import HeadsUnreadable, compare_heads
-from zerosum.services.heads_keeper import HeadsKeeper
-from zerosum.services.integrity import verify_ledger
-from zerosum.services.self_audit import ACTOR, SETTLED_AFTER, SelfAudit
-from zerosum.services.slice_sizes import LEAST_SHARE, SliceSizes
+from zerosum.services.background.audit_positions import PASS_AGE_MAX
+from zerosum.services.background.heads_keeper import HeadsKeeper
+from zerosum.services.background.self_audit import ACTOR, SETTLED_AFTER, SelfAudit
+from zerosum.services.background.slice_sizes import LEAST_SHARE, SliceSizes
+from zerosum.services.proofs import of_accounts as proof_of_accounts
+from zerosum.services.proofs import of_entries as proof_of_entries
+from zerosum.services.proofs import of_events as proof_of_events
+from zerosum.services.proofs.exported_heads import HeadsUnreadable, compare_heads
+from zerosum.services.proofs.whole_ledger import verify_ledger
+from zerosum.services.requests.caller import Caller
 
 SLICES_MAX = 500
 MARGIN = timedelta(minutes=10)
@@ -322,10 +324,20 @@ async def test_a_tail_that_was_cut_off_is_found_by_heads_of_before(books: Books,
     }
 
 
-async def test_a_history_that_was_written_anew_is_found_by_heads_of_before(books: Books, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "delete from account_changes where account_id = $1",
+        "update account_changes set name = 'Somebody', hash = sha256(hash) where account_id = $1",
+    ],
+    ids=["gone", "written anew"],
+)
+async def test_a_history_that_was_written_anew_is_found_by_heads_of_before(
+    books: Books, tmp_path: Path, tampering: str
+) -> None:
     await HeadsKeeper(books.database, tmp_path, now).run_once()
     (kept,) = tmp_path.iterdir()
-    await books.tamper("delete from account_changes where account_id = $1")
+    await books.tamper(tampering)
     found = await compare_heads(books.database, kept.read_text().splitlines())
     assert [one.what for one in found[books.ledger_id].breaks] == [
         "the exported revision 1 is not in the account's history"

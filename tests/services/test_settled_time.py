@@ -11,7 +11,7 @@ from tests.db.servers import Connection, connected
 from zerosum.db.engine import Database
 from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId
-from zerosum.services.settled_time import CLOCKS_APART_MAX, LOOK_EVERY_SECONDS, WRITES_LAST_MAX, SettledTime
+from zerosum.services.requests.settled_time import CLOCKS_APART_MAX, LOOK_EVERY_SECONDS, WRITES_LAST_MAX, SettledTime
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -15,15 +15,15 @@ from sqlalchemy import delete
 
 from tests.conftest import Servers
 from tests.services.fresh_database import fresh_database
+from zerosum.db.credentials.signing_keys import SigningKeyRecord, list_signing_keys
 from zerosum.db.engine import Database
-from zerosum.db.signing_keys import SigningKeyRecord, list_signing_keys
-from zerosum.db.tables import signing_keys
+from zerosum.db.schema.tables import signing_keys
 from zerosum.domain.errors import InvalidState
 from zerosum.domain.identifiers import SERVICE_LEDGER
-from zerosum.services import signing_key_pair
-from zerosum.services.envelope import MasterKeys, SealBroken
-from zerosum.services.sealing import Sealer
-from zerosum.services.signing_keys import (
+from zerosum.services.credentials import signing_key_pair
+from zerosum.services.credentials.envelope import MasterKeys, SealBroken
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.credentials.signing_keys import (
     KEPT_AFTER_USE,
     KEYS_MAX,
     PUBLISHED_BEFORE_USE,

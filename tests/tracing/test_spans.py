@@ -19,7 +19,8 @@ from tests.gateway.ground import MONEY, Ground
 from tests.tracing.collector import attributes, collecting
 from zerosum.domain.errors import InternalError, Unavailable
 from zerosum.gateway.exchange import Exchange
-from zerosum.services.work import Work
+from zerosum.services.committing.unknown_keys import UnknownKeys
+from zerosum.services.committing.work import Work
 from zerosum.telemetry import log_formatter
 from zerosum.tracing.spans import LINKS_MAX, QUEUE_SPANS_MAX, SEND_SPANS_MAX, Tracing
 
@@ -45,7 +46,7 @@ def request(tracing: Tracing, path: str = "/x", status: int = 200) -> object:
 
 
 def work(origin: object) -> Work:
-    return Work((), False, asyncio.get_running_loop().create_future(), 0.0, origin)
+    return Work((), False, asyncio.get_running_loop().create_future(), 0.0, UnknownKeys(), origin)
 
 
 # --- Collectors ------------------------------------------------------------------------------------------------------

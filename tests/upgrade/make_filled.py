@@ -24,7 +24,7 @@ from tests.upgrade.readings import read_everything
 from zerosum.domain.identifiers import LedgerId
 from zerosum.embedded.binaries import find_postgres
 from zerosum.main import Service
-from zerosum.services.integrity import verify_ledger
+from zerosum.services.proofs.whole_ledger import verify_ledger
 
 HERE = Path(__file__).parent
 

@@ -9,8 +9,8 @@ import pytest
 from tests.conftest import Servers
 from tests.db.servers import Connection, connected, empty_database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.migrations import migrate
-from zerosum.db.provisioning import OWNER_ROLE
+from zerosum.db.schema.migrations import migrate
+from zerosum.db.schema.provisioning import OWNER_ROLE
 
 BEFORE, AFTER = "0008", "0009"
 ACCOUNTS = 2_500

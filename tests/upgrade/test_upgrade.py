@@ -20,7 +20,7 @@ from tests.conftest import Servers, TestDatabase
 from tests.db.catalogue import describe
 from tests.db.servers import connected, drop_database, empty_database
 from tests.upgrade.readings import differences, read_everything
-from zerosum.db.migrations import HEAD
+from zerosum.db.schema.migrations import HEAD
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.main import Service
 

@@ -22,7 +22,7 @@ class JwksUnreadable(Exception):
 
 
 class JwksDownload:
-    """One issuer's address. When to read it, and for how long to believe it, is decided in `gateway/key_sets.py`."""
+    """One issuer's address. `gateway/identity/key_sets.py` decides when to read it, and for how long to believe it."""
 
     def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         address = httpx.URL(url)

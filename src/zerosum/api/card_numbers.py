@@ -12,7 +12,7 @@ from typing import Any
 
 from zerosum.gateway.app import Gateway
 from zerosum.gateway.exchange import Scope, Send
-from zerosum.gateway.request_guard import Receive
+from zerosum.gateway.guards.request_guard import Receive
 from zerosum.services.card_numbers import holds_card_number
 
 _is_refusing: ContextVar[bool] = ContextVar("refuse_card_numbers", default=False)

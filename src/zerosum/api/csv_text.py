@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Header, Query, Response
 
-from zerosum.services.paging import gently
+from zerosum.services.requests.paging import gently
 
 Format = Annotated[
     Literal["json", "csv"] | None, Query(description="`csv` as `Accept: text/csv` does; `json` by default.")

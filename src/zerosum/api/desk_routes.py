@@ -17,8 +17,8 @@ from zerosum.domain.errors import DomainError, InvalidParameter, TooManyItems, U
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.gateway.json_structure import pointer_step
 from zerosum.gateway.routing import Answer, Begun, Call
-from zerosum.services.desk import BULK_ITEMS_MAX, Desk, Done, Rehearsed
-from zerosum.services.express_desk import ExpressDesk
+from zerosum.services.committing.express_submission import ExpressSubmission
+from zerosum.services.committing.submission import BULK_ITEMS_MAX, Done, DryRunResult, Submission
 from zerosum.services.payments import Line
 
 Order = TypeVar("Order", bound=Any)
@@ -30,7 +30,7 @@ class DeskRoutes(Generic[Order, View]):
 
     def __init__(
         self,
-        desk: ExpressDesk[Order, View],
+        desk: ExpressSubmission[Order, View],
         *,
         order_of: Callable[[Any, str], Order],
         item_order_of: Callable[[Any], Order],
@@ -80,9 +80,9 @@ class DeskRoutes(Generic[Order, View]):
             index, refusal = answered
             refusal.facts["index"] = index
             return render(refusal, call.request_id, call.path, _place(index))
-        results = answered.results if isinstance(answered, Rehearsed) else answered
+        results = answered.results if isinstance(answered, DryRunResult) else answered
         content = {"results": [self._result(call, index, item, body_of) for index, item in enumerate(results)]}
-        return json_answer(200, content | (_shown(answered) if isinstance(answered, Rehearsed) else {}))
+        return json_answer(200, content | (_shown(answered) if isinstance(answered, DryRunResult) else {}))
 
     def _item(self, item: Any) -> Order | DomainError:
         try:
@@ -109,7 +109,12 @@ class DeskRoutes(Generic[Order, View]):
 
 
 async def answer_of(
-    call: Call, desk: Desk[Order, View], order: Order, body_of: Callable[[View], dict[str, Any]], *, is_rehearsal: bool
+    call: Call,
+    desk: Submission[Order, View],
+    order: Order,
+    body_of: Callable[[View], dict[str, Any]],
+    *,
+    is_rehearsal: bool,
 ) -> Answer:
     """201 with what was made; the first answer again for a key used before; 200 for a rehearsal."""
     if not is_rehearsal:
@@ -138,7 +143,7 @@ def body_with(
     return lambda view: body_of(view) | {"balances": balances_after(lines_of(view))}
 
 
-def _shown(rehearsed: Rehearsed[Any]) -> dict[str, Any]:
+def _shown(rehearsed: DryRunResult[Any]) -> dict[str, Any]:
     """What a rehearsal adds to the shape of the real answer."""
     return {
         "dry_run": True,

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 from zerosum.api import route_manual
 from zerosum.api.route_manual import Refusal
 from zerosum.domain.errors import IdempotencyKeyInvalid, InvalidParameter, UnknownParameter
-from zerosum.gateway.json_guard import checked_text
-from zerosum.gateway.principal import Scope
-from zerosum.gateway.request_guard import parse_key
+from zerosum.gateway.guards.json_guard import checked_text
+from zerosum.gateway.guards.request_guard import parse_key
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BODY_BYTES_MAX, Answer, BodyKind, Call, Express, Lean, Policy
 
 PARAMETERS_MAX = 60

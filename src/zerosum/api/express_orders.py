@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from zerosum.api.endpoints import JSON_TYPE, REPLAYED
 from zerosum.gateway.routing import Answer
-from zerosum.services.express_desk import Handed
+from zerosum.services.committing.express_submission import Handed
 
 View = TypeVar("View")
 

@@ -14,8 +14,8 @@ from pydantic_core import PydanticCustomError
 from zerosum.api.endpoints import check_parameters
 from zerosum.domain.errors import InvalidParameter
 from zerosum.gateway.routing import Call
-from zerosum.services.paging import OLD_NAMES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, PageRequest, with_new_names
-from zerosum.services.times import parse_filter_time
+from zerosum.services.requests.paging import OLD_NAMES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, PageRequest, with_new_names
+from zerosum.services.requests.times import parse_filter_time
 
 PAGE_PARAMETERS = ("limit", "cursor", "order")
 

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from zerosum.api.generator_rules import apply_generator_rules
 from zerosum.api.route_manual import BEARER, METRICS_TOKEN, OAUTH, component_name
 from zerosum.api.schemas.problems import Problem
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 
 TOKEN_PATH = "/v1/oauth/token"  # noqa: S105 - an address
 

@@ -23,17 +23,13 @@ def payment_text(payment: RecordedPayment) -> bytes:
     is_now = payment.effective_at is payment.created_at
     effective_at = created_at if is_now else render_time(payment.effective_at)
     versions = ",".join([f'"acc_{account}":{version}' for account, version in payment.account_versions.items()])
+    texts = orjson.dumps(payment.texts._asdict()).decode()[1:-1]
     metadata = _NO_METADATA if not payment.metadata else orjson.dumps(dict(payment.metadata)).decode()
     return (
         f'{{"id":"pay_{id_text}","type":"{payment.type}","status":"{payment.status}","amount":"{amount}",'
         f'"currency":"{payment.currency}","from":"acc_{payment.payer_id}","from_code":"{payment.payer_code}",'
-        f'"to":"acc_{payment.payee_id}","to_code":"{payment.payee_code}","reference":{_free_text(payment.reference)},'
-        f'"description":{_free_text(payment.description)},"processor":"{payment.processor}","refunded":"{none}",'
+        f'"to":"acc_{payment.payee_id}","to_code":"{payment.payee_code}",{texts},'
+        f'"processor":"{payment.processor}","refunded":"{none}",'
         f'"disputed":"{none}","journal_entry_ids":["je_{id_text}"],"account_versions":{{{versions}}},'
         f'"effective_at":"{effective_at}","created_at":"{created_at}","metadata":{metadata}}}'
     ).encode()
-
-
-def _free_text(text: str | None) -> str:
-    """As JSON. All that is not free has no character that JSON would escape."""
-    return "null" if text is None else orjson.dumps(text).decode()

@@ -10,78 +10,35 @@ from zerosum.domain import errors
 from zerosum.domain.errors import DomainError, ValidationFailed
 from zerosum.gateway.routing import Answer
 
-STATUSES: dict[type[DomainError], int] = {
-    errors.MalformedJson: 400,
-    errors.DuplicateKey: 400,
-    errors.TooDeep: 400,
-    errors.InvalidEncoding: 400,
-    errors.InvalidRequest: 400,
-    errors.IdempotencyKeyMissing: 400,
-    errors.IdempotencyKeyInvalid: 400,
-    errors.InvalidCursor: 400,
+_OF_KINDS: dict[type[DomainError], int] = {
+    errors.Malformed: 400,
+    errors.Absent: 404,
+    errors.Conflict: 409,
+    errors.Unprocessable: 422,
+}
+_OF_NO_KIND: dict[type[DomainError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.OriginNotAllowed: 403,
-    errors.NotFound: 404,
-    errors.AccountNotFound: 404,
-    errors.LedgerNotFound: 404,
-    errors.JournalEntryNotFound: 404,
-    errors.PaymentNotFound: 404,
-    errors.ClientNotFound: 404,
-    errors.TransactionNotFound: 404,
-    errors.ApiKeyNotFound: 404,
-    errors.IdempotencyKeyNotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.RequestTimeout: 408,
-    errors.AccountExists: 409,
-    errors.CurrencyExists: 409,
-    errors.AccountFrozen: 409,
-    errors.AccountClosed: 409,
-    errors.InvalidState: 409,
-    errors.AlreadyReversed: 409,
-    errors.RecordUnreadable: 409,
-    errors.VersionNotReached: 409,
-    errors.IdempotencyInProgress: 409,
-    errors.ClientLocked: 409,
-    errors.TxExists: 409,
-    errors.ImportDiffers: 409,
-    errors.QuotaExceeded: 409,
     errors.BodyTooLarge: 413,
     errors.UriTooLong: 414,
     errors.UnsupportedMediaType: 415,
-    errors.InvalidAmount: 422,
-    errors.AmountTooPrecise: 422,
-    errors.AmountTooLarge: 422,
-    errors.InvalidCurrency: 422,
-    errors.EffectiveInFuture: 422,
-    errors.InvalidId: 422,
-    errors.CodeReserved: 422,
-    errors.InvalidString: 422,
-    errors.PanNotAllowed: 422,
-    errors.ValidationFailed: 422,
-    errors.UnknownField: 422,
-    errors.UnknownParameter: 422,
-    errors.InvalidParameter: 422,
-    errors.TooManyItems: 422,
-    errors.Unbalanced: 422,
-    errors.SameAccount: 422,
-    errors.CurrencyMismatch: 422,
-    errors.InsufficientFunds: 422,
-    errors.LimitExceeded: 422,
-    errors.BalanceOverflow: 422,
-    errors.TxNotFound: 422,
-    errors.WrongClient: 422,
-    errors.NotDisputable: 422,
-    errors.AlreadyDisputed: 422,
-    errors.NotDisputed: 422,
-    errors.NegativeTotal: 422,
-    errors.IdempotencyKeyReused: 422,
     errors.RateLimited: 429,
     errors.HeadersTooLarge: 431,
     errors.InternalError: 500,
     errors.Overloaded: 503,
     errors.Unavailable: 503,
     errors.OutcomeUnknown: 504,
+}
+"""Of those for which HTTP has a status of their own."""
+
+STATUSES: dict[type[DomainError], int] = {
+    refusal: status
+    for refusal in errors.refusals()
+    for known, status in (_OF_KINDS | _OF_NO_KIND).items()
+    if issubclass(refusal, known)
 }
 
 NAMED_IN_BODY_STATUS = 422

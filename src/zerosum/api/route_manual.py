@@ -11,8 +11,8 @@ from zerosum.api.problems import NAMED_IN_BODY_STATUS, STATUSES
 from zerosum.api.schemas.problems import PROBLEM_CONTENT
 from zerosum.domain import errors
 from zerosum.domain.errors import DomainError
-from zerosum.gateway.principal import Scope
-from zerosum.gateway.request_guard import KEY_PATTERN_TEXT
+from zerosum.gateway.guards.request_guard import KEY_PATTERN_TEXT
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 
 Refusal = type[DomainError]
@@ -48,20 +48,6 @@ _OF_RECORDS: tuple[Refusal, ...] = (errors.RecordUnreadable,)
 _WITH_KEY: tuple[Refusal, ...] = (errors.IdempotencyKeyMissing, errors.IdempotencyKeyInvalid)
 OF_KEYS: tuple[Refusal, ...] = (errors.IdempotencyKeyReused, errors.IdempotencyInProgress, errors.OutcomeUnknown)
 """What becomes of a key that cannot be used now: of single calls and of bulk items alike."""
-OF_AMOUNTS: tuple[Refusal, ...] = (errors.InvalidAmount, errors.AmountTooPrecise, errors.AmountTooLarge)
-OF_BOOKS: tuple[Refusal, ...] = (
-    *OF_AMOUNTS,
-    errors.EffectiveInFuture,
-    errors.InvalidCurrency,
-    errors.InvalidId,
-    errors.CurrencyMismatch,
-    errors.InsufficientFunds,
-    errors.LimitExceeded,
-    errors.BalanceOverflow,
-    errors.AccountFrozen,
-    errors.AccountClosed,
-)
-"""Why money does not move."""
 
 KEY_HEADER = {
     "name": "Idempotency-Key",

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.accounts import Accounts
-from zerosum.services.api_keys import ApiKeys
 from zerosum.services.audit import AuditLog
 from zerosum.services.balances import Balances
 from zerosum.services.clients import Clients
-from zerosum.services.currencies import Currencies
+from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.imports import Imports
-from zerosum.services.inspection import Inspector
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
+from zerosum.services.proofs.totals import Inspector
+from zerosum.services.requests.currencies import Currencies
 from zerosum.services.statements import Statements
 
 

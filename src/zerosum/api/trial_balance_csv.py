@@ -12,7 +12,7 @@ from zerosum.api.endpoints import check_parameters
 from zerosum.api.schemas.ledgers import trial_balance_body
 from zerosum.gateway.routing import Call
 from zerosum.services.balances import Balances
-from zerosum.services.paging import PageRequest
+from zerosum.services.requests.paging import PageRequest
 
 PARAMETERS = frozenset({"limit", "cursor", "as_of", "recorded_as_of", "format"})
 COLUMNS = ("line", "account_id", "code", "type", "currency", "debits", "credits", "difference", "as_of")

@@ -13,14 +13,14 @@ from zerosum.adapters.clock import now
 from zerosum.cli.installation import reachable_settings
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed
 from zerosum.config import Settings
-from zerosum.db.checks import Unfit, check_fitness, told_in_one_line
 from zerosum.db.engine import Database, make_engine
+from zerosum.db.schema.startup_checks import Unfit, check_fitness, told_in_one_line
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import SERVICE_LEDGER
-from zerosum.services.caller import Caller
-from zerosum.services.envelope import SealBroken
-from zerosum.services.installation_secrets import WrongSecret
-from zerosum.services.secret_checks import SecretChecks
+from zerosum.services.credentials.envelope import SealBroken
+from zerosum.services.credentials.installation_secrets import WrongSecret
+from zerosum.services.credentials.secret_checks import SecretChecks
+from zerosum.services.requests.caller import Caller
 
 Result = TypeVar("Result")
 

@@ -17,14 +17,14 @@ from zerosum.db.engine import Database, make_engine
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import AccountType
-from zerosum.gateway.principal import ALL_SCOPES, TENANT_SCOPES, Scope
-from zerosum.services.account_directory import AccountDirectory
+from zerosum.gateway.identity.principal import ALL_SCOPES, TENANT_SCOPES, Scope
 from zerosum.services.accounts import Accounts, OpenAccount
-from zerosum.services.api_keys import ApiKeys
-from zerosum.services.caller import Caller
-from zerosum.services.currencies import Currencies
+from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.ledgers import Ledgers
-from zerosum.services.paging import Cursors
+from zerosum.services.requests.account_directory import AccountDirectory
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors
 
 KEY_NAME = "made by the command"
 

@@ -12,14 +12,13 @@ from zerosum.cli.installation import Credentials, chosen_data_dir
 from zerosum.cli.processes import collect_seldom
 from zerosum.cli.talk import USAGE, CommandFailed
 from zerosum.config import Settings
-from zerosum.db.ledgers import list_ledgers
 from zerosum.domain.errors import DomainError, InvalidId, LedgerNotFound
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.payments.clients import ClientCommandType
 from zerosum.ingest.importing import Item, Result, Target
 from zerosum.main import Service
-from zerosum.services.caller import Caller
 from zerosum.services.clients import ClientOrder
+from zerosum.services.requests.caller import Caller
 
 ACTOR = "zerosum import"
 _TYPES = {type_.value: type_ for type_ in ClientCommandType}
@@ -121,8 +120,7 @@ async def _ledger(service: Service, where: Where) -> LedgerId:
         credentials = Credentials.read(chosen_data_dir(where.data_dir))
         if credentials is not None:
             return LedgerId(parse_id(Prefix.LEDGER, credentials.ledger))
-    async with service.database.operator_work() as connection:
-        found = await list_ledgers(connection, after=None, limit=2, is_ascending=True)
-    if len(found) != 1:
+    only = await service.services.ledgers.only()
+    if only is None:
         raise CommandFailed("name the ledger with --ledger led_…: there is not exactly one", USAGE)
-    return LedgerId(found[0].id)
+    return LedgerId(only.id)

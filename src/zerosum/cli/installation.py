@@ -84,7 +84,7 @@ def reachable_settings(data_dir: Path | None, *, is_writing: bool = True) -> Set
 
     A folder that is named wins over the settings. Raises CommandFailed where nothing runs, or nothing was migrated.
     """
-    from zerosum.db.checks import Unfit, check_migrated  # noqa: PLC0415 - not every command needs the database
+    from zerosum.db.schema.startup_checks import Unfit, check_migrated  # noqa: PLC0415 - not every command needs the database
 
     name_misspelt_settings()
     settings = load_settings()

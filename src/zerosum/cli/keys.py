@@ -15,17 +15,17 @@ from zerosum.db.engine import Database
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.services.audit import audit_record, audited, write_audit
-from zerosum.services.envelope import MasterKeys
-from zerosum.services.installation_secrets import (
+from zerosum.services.credentials.envelope import MasterKeys
+from zerosum.services.credentials.installation_secrets import (
     MASTER_KEY,
     MASTER_KEYS_VARIABLE,
     PEPPER,
     VARIABLES,
     WrongSecret,
 )
-from zerosum.services.sealing import Sealer
-from zerosum.services.secret_checks import SecretChecks
-from zerosum.services.signing_keys import SigningKeyRecord, SigningKeys
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.credentials.secret_checks import SecretChecks
+from zerosum.services.credentials.signing_keys import SigningKeyRecord, SigningKeys
 
 
 @told_plainly

@@ -6,7 +6,7 @@ import errno
 import socket
 
 from zerosum.cli.talk import USAGE, CommandFailed
-from zerosum.gateway.shared_port import shared_listener
+from zerosum.gateway.server.shared_port import shared_listener
 
 BACKLOG = 2048
 

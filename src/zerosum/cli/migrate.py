@@ -9,9 +9,9 @@ import asyncpg
 
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, say, told_plainly
 from zerosum.config import migration_database_url
-from zerosum.db.checks import Unfit, check_reachable, told_in_one_line
 from zerosum.db.errors import Failed
-from zerosum.db.migrations import current_revision, migrate
+from zerosum.db.schema.migrations import current_revision, migrate
+from zerosum.db.schema.startup_checks import Unfit, check_reachable, told_in_one_line
 
 PAUSE_SECONDS = 1.0
 """Between two attempts to reach a database that is waited for."""

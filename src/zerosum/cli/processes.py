@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from zerosum.config import Settings
+from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.telemetry import Metrics, join_metrics, set_up_logging
 
 GC_THRESHOLDS = (50_000, 50, 100)
@@ -41,11 +42,13 @@ def allow_descriptors(connections_max: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def api_process(settings: Settings, listening: socket.socket, others: list[socket.socket]) -> int:
+def api_process(
+    settings: Settings, listening: socket.socket, others: list[socket.socket], unknown_keys: UnknownKeys
+) -> int:
     """Serve until SIGTERM, then finish what was accepted."""
     import uvicorn  # noqa: PLC0415
 
-    from zerosum.gateway.lingering_server import LingeringServer  # noqa: PLC0415
+    from zerosum.gateway.server.lingering_server import LingeringServer  # noqa: PLC0415
     from zerosum.gateway.server_options import server_options  # noqa: PLC0415
     from zerosum.main import Service  # noqa: PLC0415
 
@@ -54,7 +57,7 @@ def api_process(settings: Settings, listening: socket.socket, others: list[socke
     set_up_logging(settings.log_level, settings.log_format)
     collect_seldom()
     servers: list[uvicorn.Server] = []
-    service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers))
+    service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers), unknown=unknown_keys)
     server = LingeringServer(
         uvicorn.Config(
             service.app,

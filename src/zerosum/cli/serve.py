@@ -15,6 +15,7 @@ from zerosum.cli.processes import api_process, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
+from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.telemetry import forget_process, share_metrics
 
 PATIENCE_SECONDS = 1.0
@@ -40,11 +41,12 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
         share_metrics(private_metrics_dir(settings.metrics_dir) if settings.metrics_dir else Path(made))
         load_service()
         supervisor.at_stop(functools.partial(close_all, sockets))
+        unknown_keys = UnknownKeys()  # before the forks, which share it
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             supervisor.add_worker(
                 f"API process {index + 1}",
-                functools.partial(api_process, settings, own, others),
+                functools.partial(api_process, settings, own, others, unknown_keys),
                 settings.shutdown_seconds + PATIENCE_SECONDS + (TRACES_SECONDS if settings.otlp_endpoint else 0.0),
                 on_end=forget_process,
             )
@@ -77,7 +79,7 @@ def check_settings(settings: Settings) -> None:
 def check_issuers(settings: Settings) -> None:
     """What is wrong with an issuer of tokens. Raises SettingsError."""
     if settings.trusted_issuers:
-        from zerosum.main import check_issuers  # noqa: PLC0415 - loads everything, for those who have any
+        from zerosum.issuers import check_issuers  # noqa: PLC0415 - loads everything, for those who have any
 
         check_issuers(settings)
 
@@ -129,7 +131,7 @@ def check_secrets(settings: Settings, kept_in: Path | None = None) -> None:
 
 def check_database(settings: Settings) -> None:
     """Whether the database can be trusted with money as it is set up."""
-    from zerosum.db.checks import Unfit, check_fitness  # noqa: PLC0415
+    from zerosum.db.schema.startup_checks import Unfit, check_fitness  # noqa: PLC0415
 
     try:
         asyncio.run(check_fitness(settings.required_database_url()))
@@ -139,7 +141,7 @@ def check_database(settings: Settings) -> None:
 
 def check_lane_database(settings: Settings) -> None:
     """Whether lanes can live where they are to: a pooler may not let them."""
-    from zerosum.db.checks import Unfit, check_lanes  # noqa: PLC0415
+    from zerosum.db.schema.startup_checks import Unfit, check_lanes  # noqa: PLC0415
 
     name = "ZEROSUM_LANE_DATABASE_URL" if settings.lane_database_url else "ZEROSUM_DATABASE_URL"
     try:

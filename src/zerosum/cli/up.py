@@ -39,6 +39,7 @@ from zerosum.embedded import (
     find_postgres,
     find_valkey,
 )
+from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.telemetry import forget_process, share_metrics
 
 POLL_SECONDS = 0.02
@@ -95,7 +96,7 @@ def run_up(
 
 def _prepared(installation: _Installation, settings: Settings, *, is_demo: bool) -> Credentials:
     """On a full disk, say, anything in it can fail."""
-    from zerosum.db.checks import Unfit, told_in_one_line  # noqa: PLC0415 - loaded while the servers come up
+    from zerosum.db.schema.startup_checks import Unfit, told_in_one_line  # noqa: PLC0415 - loaded while the servers come up
 
     try:
         with told_in_one_line("prepare the data folder"):
@@ -137,8 +138,8 @@ class _Installation:
             make_first_ledger,
             with_every_scope,
         )
-        from zerosum.db.migrations import HEAD, current_revision, migrate  # noqa: PLC0415
-        from zerosum.db.provisioning import OWNER_ROLE, provision  # noqa: PLC0415
+        from zerosum.db.schema.migrations import HEAD, current_revision, migrate  # noqa: PLC0415
+        from zerosum.db.schema.provisioning import OWNER_ROLE, provision  # noqa: PLC0415
 
         owner_url = self._postgres.dsn("postgres", self._data_dir.superuser_password, database=DATABASE)
         superuser = self._postgres.superuser_dsn
@@ -159,11 +160,12 @@ class _Installation:
     def add_processes(self, settings: Settings, sockets: list[socket.socket]) -> None:
         """API processes and the worker: forks of this one, which has loaded everything they need."""
         self._supervisor.at_stop(functools.partial(close_all, sockets))
+        unknown_keys = UnknownKeys()  # before the forks, which share it
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             self._supervisor.add_worker(
                 f"API process {index + 1}",
-                functools.partial(self._serve, settings, own, others),
+                functools.partial(self._serve, settings, own, others, unknown_keys),
                 WORKER_GRACE_SECONDS,
                 on_end=forget_process,
             )
@@ -173,8 +175,10 @@ class _Installation:
         close_all(sockets)
         return worker_process(self._located(settings))
 
-    def _serve(self, settings: Settings, own: socket.socket, others: list[socket.socket]) -> int:
-        return api_process(self._located(settings), own, others)
+    def _serve(
+        self, settings: Settings, own: socket.socket, others: list[socket.socket], unknown_keys: UnknownKeys
+    ) -> int:
+        return api_process(self._located(settings), own, others, unknown_keys)
 
     def _located(self, settings: Settings) -> Settings:
         """With the addresses the servers have at this moment."""

@@ -15,15 +15,15 @@ from zerosum.cli.installation import reachable_settings
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
-from zerosum.db.ledgers import LedgerRecord, every_ledger
 from zerosum.domain.errors import InvalidId, OutcomeUnknown, Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
 from zerosum.services.accounts import bare_accounts
-from zerosum.services.caller import Caller
-from zerosum.services.exported_heads import HeadsUnreadable, compare_heads
-from zerosum.services.heads_keeper import write_heads
-from zerosum.services.integrity import Report, verify_ledger
-from zerosum.services.self_audit import freeze
+from zerosum.services.background.heads_keeper import write_heads
+from zerosum.services.background.self_audit import freeze
+from zerosum.services.ledgers import LedgerRecord, every_ledger
+from zerosum.services.proofs.exported_heads import HeadsUnreadable, compare_heads
+from zerosum.services.proofs.whole_ledger import Report, verify_ledger
+from zerosum.services.requests.caller import Caller
 
 STATEMENT_TIMEOUT = "0"
 """A walk over everything may take long."""

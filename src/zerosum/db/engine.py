@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -16,14 +17,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from zerosum.db.database_url import DatabaseUrl
-from zerosum.db.errors import FailureKind, classify, words_of
-from zerosum.db.migrations import HEAD
-from zerosum.db.sessions import LIMITS, open_session, set_locally
-from zerosum.db.tables import GRANTS, metadata
+from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify, words_of
+from zerosum.db.schema.migrations import HEAD
+from zerosum.db.schema.tables import GRANTS, metadata
+from zerosum.db.sessions import LIMITS, Session, open_session, set_locally
 from zerosum.domain.errors import OutcomeUnknown, Unavailable
 
 POOL_WAIT_SECONDS_MAX = 1.0
 STATEMENT_TIMEOUT = "5s"
+
+COMMIT_SECONDS_MAX = 5.0
+"""PostgreSQL's time-out of statements does not hold for a COMMIT, which may wait for a standby that never comes."""
 
 SILENT_SECONDS = 10.0
 """While PostgreSQL is away every request finds it away: why is logged this seldom."""
@@ -33,7 +37,7 @@ Connection = AsyncConnection
 
 _log = logging.getLogger(__name__)
 
-_FAILURES = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAILURES = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CommitOutcomeUnknown)
 
 _SET_LEDGERS = text("select set_config('zerosum.ledgers', :ledgers, true)")
 _ASK_STATE = text("""
@@ -86,7 +90,8 @@ class Database:
     async def work(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
         """Commits at the end, rolls back on an error. The ledgers are set by the explicit first statement.
 
-        Raises Unavailable when PostgreSQL is away or too slow, and OutcomeUnknown when it went away in the COMMIT.
+        Raises Unavailable when PostgreSQL is away or too slow, OutcomeUnknown when it went away in the COMMIT or cannot
+        promise that what it committed lasts, and CommitRefused when a statement had failed which nobody had noticed.
         """
         is_committing = False
         try:
@@ -94,7 +99,7 @@ class Database:
                 connection = await self._begun(stack, ledger_ids)
                 yield connection
                 is_committing = True
-                await connection.commit()
+                await _commit(connection)
         except _FAILURES as error:
             if isinstance(_cause(error), asyncpg.ReadOnlySQLTransactionError):
                 await self._engine.dispose()
@@ -162,15 +167,32 @@ class Database:
             self._told_at = time.monotonic()
             _log.warning("PostgreSQL cannot be used: %s", words_of(_cause(error)))
         if is_committing:
-            return OutcomeUnknown("The database went away before it confirmed; look before you try again.")
+            return OutcomeUnknown("The database has not confirmed it; look before you try again.")
         return Unavailable("The database cannot be reached; nothing was done.", retry_after=1)
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    """Cancelling it would end the wait for the standby, which is not to end; so the connection is given up instead."""
+    session = _session_of(connection)
+    giving_up = asyncio.get_running_loop().call_later(COMMIT_SECONDS_MAX, session.terminate)
+    try:
+        await connection.commit()
+    finally:
+        giving_up.cancel()
+
+
+def _session_of(connection: AsyncConnection) -> Session:
+    begun = connection.sync_connection
+    session = None if begun is None else begun.connection.driver_connection
+    if not isinstance(session, Session):
+        raise TypeError("a connection of the pool is no session of ours")
+    return session
 
 
 async def _limit(connection: AsyncConnection) -> None:
     """Behind a pooler the limits of a session do not hold; those of a transaction do."""
-    begun = connection.sync_connection
-    session: Any = None if begun is None else begun.connection.driver_connection
-    if session is not None and session.is_pooled:
+    session = _session_of(connection)
+    if session.is_pooled:
         await connection.exec_driver_sql(set_locally(session.settings))
 
 

@@ -71,3 +71,10 @@ class Unfit(Exception):
 
 class Failed(Unfit):
     """It may be otherwise next time: a full disk, a lock that was not to be had."""
+
+
+def says_refused(error: BaseException) -> bool:
+    """Whether what a COMMIT raised tells that nothing of it is there. Whatever else it raises, nobody knows."""
+    if isinstance(error, asyncpg.PostgresError):
+        return classify(error) is not FailureKind.CONNECTION
+    return isinstance(error, CommitRefused)

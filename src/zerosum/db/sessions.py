@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import asyncpg
 
 from zerosum.db.database_url import CONNECT_SECONDS_MAX, DatabaseUrl, DatabaseUrlError
+from zerosum.db.errors import CommitOutcomeUnknown, CommitRefused
 
 APPLICATION_NAME = "zerosum"
 
@@ -37,10 +38,36 @@ class SessionNotKept(ConnectionError):
 
 
 class Session(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.Connection):  # type: ignore[misc]
-    """A connection that knows whether a pooler stands between it and the server, and what was set on it."""
+    """A connection that knows what stands between it and the server, and takes no COMMIT for done that is not."""
 
     is_pooled = False
     settings: Mapping[str, str] = {}
+    _has_lost_standby = False
+
+    async def execute(self, query: str, *arguments: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
+        """As the driver does it, which commits its transactions by this too.
+
+        Raises CommitOutcomeUnknown as `must_have_kept_standby` does. Raises CommitRefused where a transaction that had
+        failed before is committed: PostgreSQL answers that with ROLLBACK, without an error.
+        """
+        tag: str = await super().execute(query, *arguments, timeout=timeout)
+        self.must_have_kept_standby()
+        if query.rstrip("; ").lower() == "commit" and tag != "COMMIT":
+            raise CommitRefused(f"the COMMIT was answered with {tag}")
+        return tag
+
+    def must_have_kept_standby(self) -> None:
+        """PostgreSQL reports a COMMIT whose wait for its standby was cancelled as a success with a warning.
+
+        What it wrote may vanish at a fail-over, so it must not be acknowledged. Raises CommitOutcomeUnknown, once.
+        """
+        if self._has_lost_standby:
+            self._has_lost_standby = False
+            raise CommitOutcomeUnknown("the wait for the synchronous standby was cancelled")
+
+    def listen(self, _: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.sqlstate == "01000" and "synchronous replication" in (message.message or ""):
+            self._has_lost_standby = True
 
 
 async def open_session(
@@ -110,6 +137,7 @@ async def _connect(url: DatabaseUrl, application_name: str, *, may_keep_statemen
         statement_cache_size=STATEMENTS_KEPT if may_keep_statements else 0,  # with 0 it names none by itself
         timeout=CONNECT_SECONDS_MAX,
     )
+    session.add_log_listener(session.listen)
     _keep_alive(session, url.parameters)
     return session
 

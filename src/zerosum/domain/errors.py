@@ -1,7 +1,8 @@
 """Every reason for which Zerosum refuses something, each with a stable code.
 
 A refusal is a fact, not a failure: it carries the values that explain it (`facts`) and, where a request caused it,
-a JSON pointer to the member at fault (RFC 6901). `api/problems.py` maps each class to one HTTP status.
+a JSON pointer to the member at fault (RFC 6901). Most are of a kind, by which `api/problems.py` knows their HTTP
+status; it lists the others.
 """
 
 from __future__ import annotations
@@ -34,56 +35,75 @@ class DomainError(Exception):
         return self
 
 
+# --- Kinds of refusals: what stands in the way, from which their HTTP status follows ---------------------------------
+
+
+class Malformed(DomainError):
+    """The request cannot be read as what it wants to be."""
+
+
+class Absent(DomainError):
+    """There is no such thing here."""
+
+
+class Conflict(DomainError):
+    """The state of something stands in the way."""
+
+
+class Unprocessable(DomainError):
+    """The request is readable, and what it says cannot be done."""
+
+
 # --- What a request can get wrong about its values -------------------------------------------------------------------
 
 
-class InvalidAmount(DomainError):
+class InvalidAmount(Unprocessable):
     code = "invalid_amount"
     title = "The amount is not a positive decimal number written as a string"
 
 
-class AmountTooPrecise(DomainError):
+class AmountTooPrecise(Unprocessable):
     code = "amount_too_precise"
     title = "The amount is finer than its currency"
 
 
-class AmountTooLarge(DomainError):
+class AmountTooLarge(Unprocessable):
     code = "amount_too_large"
     title = "The amount has more than 20 integer digits"
 
 
-class InvalidCurrency(DomainError):
+class InvalidCurrency(Unprocessable):
     code = "invalid_currency"
     title = "The currency is not known to this ledger"
 
 
-class EffectiveInFuture(DomainError):
+class EffectiveInFuture(Unprocessable):
     code = "effective_in_future"
     title = "The time lies more than five minutes ahead of the service's clock"
     is_kept = False
 
 
-class InvalidId(DomainError):
+class InvalidId(Unprocessable):
     code = "invalid_id"
     title = "The id is malformed"
 
 
-class CodeReserved(DomainError):
+class CodeReserved(Unprocessable):
     code = "code_reserved"
     title = "Codes that begin so belong to accounts the service opens itself"
 
 
-class InvalidString(DomainError):
+class InvalidString(Unprocessable):
     code = "invalid_string"
     title = "The text holds characters that are not allowed"
 
 
-class PanNotAllowed(DomainError):
+class PanNotAllowed(Unprocessable):
     code = "pan_not_allowed"
     title = "The text looks like a card number"
 
 
-class ValidationFailed(DomainError):
+class ValidationFailed(Unprocessable):
     """A request that does not fit its schema. `errors` lists each fault as `{pointer, code, detail}`."""
 
     code = "validation_error"
@@ -97,27 +117,27 @@ class ValidationFailed(DomainError):
         self.errors = errors or []
 
 
-class UnknownField(DomainError):
+class UnknownField(Unprocessable):
     code = "unknown_field"
     title = "The body has a member this call does not know"
 
 
-class UnknownParameter(DomainError):
+class UnknownParameter(Unprocessable):
     code = "unknown_parameter"
     title = "The query has a parameter this call does not know"
 
 
-class InvalidParameter(DomainError):
+class InvalidParameter(Unprocessable):
     code = "invalid_parameter"
     title = "A query parameter has a bad value"
 
 
-class InvalidCursor(DomainError):
+class InvalidCursor(Malformed):
     code = "invalid_cursor"
     title = "The cursor is not one this list has given"
 
 
-class TooManyItems(DomainError):
+class TooManyItems(Unprocessable):
     code = "too_many_items"
     title = "The list is longer than allowed"
 
@@ -125,72 +145,72 @@ class TooManyItems(DomainError):
 # --- What the books refuse -------------------------------------------------------------------------------------------
 
 
-class Unbalanced(DomainError):
+class Unbalanced(Unprocessable):
     code = "unbalanced"
     title = "Debits and credits differ"
 
 
-class SameAccount(DomainError):
+class SameAccount(Unprocessable):
     code = "same_account"
     title = "The payer and the payee are one account"
 
 
-class CurrencyMismatch(DomainError):
+class CurrencyMismatch(Unprocessable):
     code = "currency_mismatch"
     title = "The account holds another currency"
 
 
-class InsufficientFunds(DomainError):
+class InsufficientFunds(Unprocessable):
     code = "insufficient_funds"
     title = "The account has too little available"
 
 
-class LimitExceeded(DomainError):
+class LimitExceeded(Unprocessable):
     code = "limit_exceeded"
     title = "The account would leave its limits"
 
 
-class BalanceOverflow(DomainError):
+class BalanceOverflow(Unprocessable):
     code = "balance_overflow"
     title = "The balance would pass 20 integer digits"
 
 
-class AccountFrozen(DomainError):
+class AccountFrozen(Conflict):
     code = "account_frozen"
     title = "The account is frozen"
 
 
-class AccountClosed(DomainError):
+class AccountClosed(Conflict):
     code = "account_closed"
     title = "The account is closed"
 
 
-class AccountNotFound(DomainError):
+class AccountNotFound(Absent):
     code = "account_not_found"
     title = "No such account"
 
 
-class AccountExists(DomainError):
+class AccountExists(Conflict):
     code = "account_exists"
     title = "The code is taken by another account"
 
 
-class CurrencyExists(DomainError):
+class CurrencyExists(Conflict):
     code = "currency_exists"
     title = "The currency is already known with another exponent"
 
 
-class InvalidState(DomainError):
+class InvalidState(Conflict):
     code = "invalid_state"
     title = "This is not possible in the present state"
 
 
-class AlreadyReversed(DomainError):
+class AlreadyReversed(Conflict):
     code = "already_reversed"
     title = "The journal entry has been reversed before"
 
 
-class RecordUnreadable(DomainError):
+class RecordUnreadable(Conflict):
     """Of what is stored, not of what was asked: nothing the service writes looks like this."""
 
     code = "record_unreadable"
@@ -198,53 +218,69 @@ class RecordUnreadable(DomainError):
     is_kept = False
 
 
-class VersionNotReached(DomainError):
+class VersionNotReached(Conflict):
     code = "version_not_reached"
     title = "The account has not reached that version"
     retryable = True
 
 
+OF_AMOUNTS: tuple[type[DomainError], ...] = (InvalidAmount, AmountTooPrecise, AmountTooLarge)
+OF_BOOKS: tuple[type[DomainError], ...] = (
+    *OF_AMOUNTS,
+    EffectiveInFuture,
+    InvalidCurrency,
+    InvalidId,
+    CurrencyMismatch,
+    InsufficientFunds,
+    LimitExceeded,
+    BalanceOverflow,
+    AccountFrozen,
+    AccountClosed,
+)
+"""Why money does not move: what every call that moves some can be refused with."""
+
+
 # --- What is refused to a client -------------------------------------------------------------------------------------
 
 
-class ClientLocked(DomainError):
+class ClientLocked(Conflict):
     code = "client_locked"
     title = "The client is locked since a chargeback and takes nothing more"
 
 
-class TxExists(DomainError):
+class TxExists(Conflict):
     code = "tx_exists"
     title = "The tx id was used before"
 
 
-class TxNotFound(DomainError):
+class TxNotFound(Unprocessable):
     """No deposit or withdrawal was carried out under this tx id."""
 
     code = "tx_not_found"
     title = "No such tx"
 
 
-class WrongClient(DomainError):
+class WrongClient(Unprocessable):
     code = "wrong_client"
     title = "The tx belongs to another client"
 
 
-class NotDisputable(DomainError):
+class NotDisputable(Unprocessable):
     code = "not_disputable"
     title = "Only a deposit that was not charged back can be disputed"
 
 
-class AlreadyDisputed(DomainError):
+class AlreadyDisputed(Unprocessable):
     code = "already_disputed"
     title = "The deposit is disputed already"
 
 
-class NotDisputed(DomainError):
+class NotDisputed(Unprocessable):
     code = "not_disputed"
     title = "The deposit has no open dispute"
 
 
-class NegativeTotal(DomainError):
+class NegativeTotal(Unprocessable):
     code = "negative_total"
     title = "The chargeback would leave the client with less than nothing"
 
@@ -252,47 +288,47 @@ class NegativeTotal(DomainError):
 # --- What cannot be found --------------------------------------------------------------------------------------------
 
 
-class LedgerNotFound(DomainError):
+class LedgerNotFound(Absent):
     code = "ledger_not_found"
     title = "No such ledger"
 
 
-class JournalEntryNotFound(DomainError):
+class JournalEntryNotFound(Absent):
     code = "journal_entry_not_found"
     title = "No such journal entry"
 
 
-class PaymentNotFound(DomainError):
+class PaymentNotFound(Absent):
     code = "payment_not_found"
     title = "No such payment"
 
 
-class ClientNotFound(DomainError):
+class ClientNotFound(Absent):
     code = "client_not_found"
     title = "No such client"
 
 
-class TransactionNotFound(DomainError):
+class TransactionNotFound(Absent):
     code = "transaction_not_found"
     title = "No such transaction of a client"
 
 
-class ImportDiffers(DomainError):
+class ImportDiffers(Conflict):
     code = "import_differs"
     title = "The name was used before, for other content"
 
 
-class ApiKeyNotFound(DomainError):
+class ApiKeyNotFound(Absent):
     code = "api_key_not_found"
     title = "No such API key"
 
 
-class IdempotencyKeyNotFound(DomainError):
+class IdempotencyKeyNotFound(Absent):
     code = "idempotency_key_not_found"
     title = "Nothing is recorded under this key"
 
 
-class NotFound(DomainError):
+class NotFound(Absent):
     code = "not_found"
     title = "No such resource"
 
@@ -300,22 +336,22 @@ class NotFound(DomainError):
 # --- Idempotency -----------------------------------------------------------------------------------------------------
 
 
-class IdempotencyKeyMissing(DomainError):
+class IdempotencyKeyMissing(Malformed):
     code = "idempotency_key_missing"
     title = "This call moves money and needs an Idempotency-Key header"
 
 
-class IdempotencyKeyInvalid(DomainError):
+class IdempotencyKeyInvalid(Malformed):
     code = "idempotency_key_invalid"
     title = "The Idempotency-Key is malformed"
 
 
-class IdempotencyKeyReused(DomainError):
+class IdempotencyKeyReused(Unprocessable):
     code = "idempotency_key_reused"
     title = "The key was used before for another request"
 
 
-class IdempotencyInProgress(DomainError):
+class IdempotencyInProgress(Conflict):
     code = "idempotency_in_progress"
     title = "The first request with this key is still running"
     retryable = True
@@ -324,22 +360,22 @@ class IdempotencyInProgress(DomainError):
 # --- What the gateway layer refuses ----------------------------------------------------------------------------------
 
 
-class MalformedJson(DomainError):
+class MalformedJson(Malformed):
     code = "malformed_json"
     title = "The body is not JSON"
 
 
-class DuplicateKey(DomainError):
+class DuplicateKey(Malformed):
     code = "duplicate_key"
     title = "A JSON object has the same member twice"
 
 
-class TooDeep(DomainError):
+class TooDeep(Malformed):
     code = "too_deep"
     title = "The JSON is nested too deeply"
 
 
-class InvalidEncoding(DomainError):
+class InvalidEncoding(Malformed):
     code = "invalid_encoding"
     title = "The body is not UTF-8"
 
@@ -364,7 +400,7 @@ class HeadersTooLarge(DomainError):
     title = "The header is larger than allowed"
 
 
-class InvalidRequest(DomainError):
+class InvalidRequest(Malformed):
     code = "invalid_request"
     title = "The HTTP request is malformed"
 
@@ -399,7 +435,7 @@ class OriginNotAllowed(DomainError):
     title = "The credential may not be used from here"
 
 
-class QuotaExceeded(DomainError):
+class QuotaExceeded(Conflict):
     """The ledger has as many of something as it may have. A retry helps when there are fewer, or more are allowed."""
 
     code = "quota_exceeded"
@@ -443,9 +479,14 @@ class InternalError(DomainError):
     title = "Something went wrong on our side"
 
 
+def refusals() -> list[type[DomainError]]:
+    """All there are, in their order here. Kinds have no code: nothing is refused with them alone."""
+    return [refusal for refusal in _subclasses(DomainError) if "code" in vars(refusal)]
+
+
 def refusal_class(code: str) -> type[DomainError]:
     """The class with this code: how a refusal kept in the database becomes itself again."""
-    for known in _subclasses(DomainError):
+    for known in refusals():
         if known.code == code:
             return known
     raise LookupError(f"no refusal has the code {code}")

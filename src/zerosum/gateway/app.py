@@ -26,15 +26,15 @@ from zerosum.domain.errors import (
     RateLimited,
     Unavailable,
 )
-from zerosum.gateway import request_guard as guard
-from zerosum.gateway.admission import Admission
-from zerosum.gateway.charging import Charging, Limiters
-from zerosum.gateway.costly_reads import CostlyReads
 from zerosum.gateway.exchange import Exchange, Scope, Send, standard_headers
 from zerosum.gateway.express.way import ExpressWay, Surroundings
-from zerosum.gateway.json_guard import parse_json
+from zerosum.gateway.guards import request_guard as guard
+from zerosum.gateway.guards.json_guard import parse_json
+from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.judgement import Judge
-from zerosum.gateway.principal import Principal
+from zerosum.gateway.limits.admission import Admission
+from zerosum.gateway.limits.charging import Charging, Limiters
+from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.routing import (
     BODY_BYTES_MAX,
     REPORT_EFFORT_MIN,
@@ -46,8 +46,8 @@ from zerosum.gateway.routing import (
     begin_express,
 )
 from zerosum.gateway.trace_context import log_failure, request_names
-from zerosum.services.networks import Network
-from zerosum.services.security_log import RefusedRequest
+from zerosum.services.background.security_log import RefusedRequest
+from zerosum.services.requests.networks import Network
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
 Render = Callable[[DomainError, str, str], Answer]

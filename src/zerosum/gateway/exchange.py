@@ -9,8 +9,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway.principal import Principal
-from zerosum.gateway.request_guard import Receive
+from zerosum.gateway.guards.request_guard import Receive
+from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.routing import Answer
 
 Scope = dict[str, Any]

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zerosum.domain.errors import Forbidden
-from zerosum.gateway import request_guard as guard
-from zerosum.gateway.charging import Charging
-from zerosum.gateway.client_certificate import CLIENT_CERTIFICATE_NAME, TLS
 from zerosum.gateway.exchange import Exchange
-from zerosum.gateway.principal import Principal
+from zerosum.gateway.guards import request_guard as guard
+from zerosum.gateway.identity.principal import Principal
+from zerosum.gateway.limits.charging import Charging
 from zerosum.gateway.routing import BODY_BYTES_MAX, BodyKind, Call, Policy, RouteTable, routed_path
+from zerosum.gateway.server.client_certificate import CLIENT_CERTIFICATE_NAME, TLS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from urllib.parse import unquote, unquote_to_bytes
 
 from zerosum.domain.errors import DomainError, MethodNotAllowed, NotFound
+from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.json_structure import BULK_VALUES_MAX, VALUES_MAX
-from zerosum.gateway.principal import Principal, Scope
-from zerosum.services.caller import Caller
-from zerosum.services.key_grants import Granter
+from zerosum.services.credentials.key_grants import Granter
+from zerosum.services.requests.caller import Caller
 
 BODY_BYTES_MAX = 64 * 1024
 BULK_BODY_BYTES_MAX = 4 * 1024 * 1024

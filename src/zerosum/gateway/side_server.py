@@ -7,10 +7,10 @@ from typing import Any
 
 import uvicorn
 
-from zerosum.gateway.connection_register import ConnectionLimits, ConnectionRegister
-from zerosum.gateway.guarded_server import GuardedServer
+from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
+from zerosum.gateway.server.guarded_server import GuardedServer
+from zerosum.gateway.server.shared_port import shared_listener
 from zerosum.gateway.server_options import server_options
-from zerosum.gateway.shared_port import shared_listener
 
 BACKLOG = 100
 GOODBYE_SECONDS_MAX = 1

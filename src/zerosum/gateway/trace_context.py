@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zerosum.domain.errors import InternalError
-from zerosum.services.api_key_text import API_KEY_PREFIX
+from zerosum.services.credentials.api_key_text import API_KEY_PREFIX
 
 STATE_BYTES_MAX = 512
 """So much of `tracestate` is carried at least by everybody; more is not taken."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime
 from typing import Any
 
-from zerosum.db.batch import unlocked_loader
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.domain.errors import DomainError, IdempotencyKeyReused, QuotaExceeded
+from zerosum.domain.errors import DomainError, OutcomeUnknown, QuotaExceeded, Unavailable
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger import account_commands as commands
 from zerosum.domain.ledger.account import Account
@@ -22,14 +20,16 @@ from zerosum.domain.ledger.outcome import Posted, Refused
 from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import parse_signed_amount
 from zerosum.domain.payments.clients import CLIENT_CHARGEBACK, CLIENT_CODE_PATTERN
-from zerosum.services.account_directory import AccountDirectory, parse_account_reference
 from zerosum.services.accounts import Accounts, OpenAccount
 from zerosum.services.audit import log_record
-from zerosum.services.caller import Caller
-from zerosum.services.committer import Committer
-from zerosum.services.currencies import Currencies
-from zerosum.services.desk import Done
-from zerosum.services.fingerprint import fingerprint
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.key_lookup import KeyLookup
+from zerosum.services.committing.submission import Done, refusal_in
+from zerosum.services.committing.work import key_reused
+from zerosum.services.requests.account_directory import AccountDirectory, parse_account_reference
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
 
 _CLIENT_CODE = re.compile(CLIENT_CODE_PATTERN)
 
@@ -79,25 +79,26 @@ class AccountAdministration:
         accounts: Accounts,
         directory: AccountDirectory,
         currencies: Currencies,
-        now: Callable[[], datetime],
     ) -> None:
-        self._database = database
+        self._keys = KeyLookup(database, committer)
         self._committer = committer
         self._accounts = accounts
         self._directory = directory
         self._currencies = currencies
-        self._now = now
 
     async def carry_out(self, caller: Caller, order: AccountOrder, key: str | None = None) -> Done[Account]:
         """Raises the refusal, IdempotencyKeyReused, and what the committer raises."""
+        keys = [] if key is None else [key]
         try:
-            command = await self._command(caller, order, key)
+            with self._keys.true_of(caller.ledger_id, keys):
+                command = await self._command(caller, order, key)
+        except (Unavailable, OutcomeUnknown):
+            raise
         except DomainError as refusal:
-            raise (await self._refusal(caller, key, refusal)) from None
+            raise (key_reused() if await self._keys.used(caller.ledger_id, keys) else refusal) from None
         answer = await self._committer.carry_out(command)
         if isinstance(answer, Refused):
-            answer.refusal.is_replay = answer.is_replay
-            raise answer.refusal
+            raise refusal_in(answer)
         if isinstance(answer, Posted):
             account: Account = answer.resource
             if isinstance(command, commands.OpenAccount):
@@ -106,18 +107,8 @@ class AccountAdministration:
                 log_record(record)
             return Done(account)
         if answer.content is None:
-            raise IdempotencyKeyReused("The key was used before, for another request.")
+            raise key_reused()
         return Done(account_of_content(caller.ledger_id, answer.content), is_replay=True)
-
-    async def _refusal(self, caller: Caller, key: str | None, refusal: DomainError) -> DomainError:
-        """A key is looked at before what a request asks: one that was used before was used for something else."""
-        if key is None or not await self._is_used(caller, key):
-            return refusal
-        return IdempotencyKeyReused("The key was used before, for another request.")
-
-    async def _is_used(self, caller: Caller, key: str) -> bool:
-        async with self._database.work(caller.ledger_id) as connection:
-            return bool(await unlocked_loader(connection).used_keys([(caller.ledger_id, key)]))
 
     async def _command(self, caller: Caller, order: AccountOrder, key: str | None) -> AccountCommand:
         id_ = new_uuid()
@@ -154,7 +145,7 @@ class AccountAdministration:
         try:
             await self._accounts.check_quota(caller.ledger_id, 1)
         except QuotaExceeded:
-            if key is None or not await self._is_used(caller, key):
+            if key is None or not await self._keys.used(caller.ledger_id, [key]):
                 raise  # What was opened under this key before counts in the quota already.
         opened = AccountId(account.state.id)
         return commands.OpenAccount(**{**carried, "id": opened}, account_id=opened, account=account)

@@ -1,4 +1,4 @@
-"""Use cases about accounts: open, read, change, freeze, close. Their balances change only through the committer."""
+"""Use cases about accounts, but for what callers change of them (`account_administration.py`)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
-from zerosum.db.accounts import (
+from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.accounts import (
     AccountFilter,
     find_account,
     find_accounts,
@@ -20,13 +21,12 @@ from zerosum.db.accounts import (
     name_actor,
     update_account,
 )
-from zerosum.db.engine import Connection, Database
-from zerosum.db.events import NewEvent, insert_events
-from zerosum.db.identifiers import new_uuid
-from zerosum.db.inspection import count_accounts
+from zerosum.db.queries.events import NewEvent, insert_events
+from zerosum.db.queries.inspection import count_accounts
+from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import AccountExists, AccountNotFound, CodeReserved
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, is_reserved_code
+from zerosum.domain.identifiers import AccountId, Prefix, is_reserved_code, render_id
 from zerosum.domain.ledger.account import (
     Account,
     AccountState,
@@ -37,13 +37,12 @@ from zerosum.domain.ledger.account import (
 )
 from zerosum.domain.ledger.chain import genesis
 from zerosum.domain.money import Currency, parse_signed_amount
-from zerosum.services.account_audit import account_records
-from zerosum.services.account_directory import AccountDirectory, parse_account_reference
-from zerosum.services.audit import audited
-from zerosum.services.caller import Caller
-from zerosum.services.currencies import Currencies
-from zerosum.services.paging import Cursors, Page, PageRequest
-from zerosum.services.quotas import AccountQuota
+from zerosum.services.audit import audit_record, audited
+from zerosum.services.requests.account_directory import AccountDirectory, parse_account_reference
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors, Page, PageRequest
+from zerosum.services.requests.quotas import AccountQuota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,15 +99,8 @@ class Accounts:
         currency = await self._currencies.get(caller.ledger_id, request.currency)
         floor = _limit(request.min_available, currency, "/min_available")
         ceiling = _limit(request.max_available, currency, "/max_available")
-        state = with_limits(new_account_state(caller, currency, request.type), floor, ceiling)
-        return Account(
-            code=request.code,
-            name=request.name,
-            type=request.type,
-            metadata=request.metadata,
-            created_at=self._now(),
-            state=state,
-        )
+        drafted = self.draft(caller, request.code, currency, request.type, request.name, floor, ceiling)
+        return replace(drafted, metadata=request.metadata)
 
     def draft(
         self,
@@ -118,6 +110,7 @@ class Accounts:
         type_: AccountType,
         name: str | None,
         floor: Decimal | None = None,
+        ceiling: Decimal | None = None,
     ) -> Account:
         """An account as it would be opened now."""
         return Account(
@@ -126,7 +119,7 @@ class Accounts:
             type=type_,
             metadata={},
             created_at=self._now(),
-            state=with_limits(new_account_state(caller, currency, type_), floor, None),
+            state=with_limits(new_account_state(caller, currency, type_), floor, ceiling),
         )
 
     async def ensure(self, caller: Caller, drafts: Sequence[Account]) -> list[Account]:
@@ -153,9 +146,14 @@ class Accounts:
         return made
 
     async def check_quota(self, ledger_id: UUID, number: int) -> None:
-        """Raises QuotaExceeded."""
-        async with self._database.work(ledger_id) as connection:
-            await self._check_quota(connection, ledger_id, number)
+        """Raises QuotaExceeded. The database is asked only where no count is remembered."""
+
+        async def count() -> int:
+            async with self._database.work(ledger_id) as connection:
+                return await count_accounts(connection, ledger_id)
+
+        if self._quota is not None:
+            await self._quota.take(ledger_id, number, count)
 
     async def _check_quota(self, connection: Connection, ledger_id: UUID, number: int) -> None:
         if self._quota is not None:
@@ -188,50 +186,28 @@ class Accounts:
             )
         return self._cursors.page(caller.ledger_id, request, position, found, lambda account: account.state.id)
 
-    async def freeze(self, caller: Caller, reference: str, reason: str | None = None) -> Account:
-        """For the self-audit, which runs without a committer."""
-        return await self._change_status(caller, reference, status_after_freeze, EventType.ACCOUNT_FROZEN, reason)
+    async def freeze(self, caller: Caller, account_id: UUID, reason: str) -> None:
+        """For proofs, which run without a committer: lock the row as it does. Idempotent by state.
 
-    async def _change_status(
-        self,
-        caller: Caller,
-        reference: str,
-        rule: Callable[[AccountState], AccountStatus],
-        event: EventType,
-        reason: str | None,
-    ) -> Account:
-        """Idempotent by state: what is so already stays so, and announces nothing."""
-
-        def decide(account: Account, _: Currency) -> dict[str, Any]:
-            status = rule(account.state)
-            return {} if status is account.state.status else {"status": status.value}
-
-        return await self._change(caller, reference, decide, event, reason)
-
-    async def _change(
-        self,
-        caller: Caller,
-        reference: str,
-        decide: Callable[[Account, Currency], dict[str, Any]],
-        event: EventType,
-        reason: str | None = None,
-    ) -> Account:
-        """Lock the row as the committer does, decide, write."""
-        id_, code = parse_account_reference(reference)
-        currency = await self._currency_of(caller, reference)
+        Raises AccountNotFound, InvalidState.
+        """
         async with self._database.work(caller.ledger_id) as connection:
-            account = _must_exist(await lock_account(connection, caller.ledger_id, id_=id_, code=code))
-            columns = decide(account, currency)
-            if columns:
-                await name_actor(connection, caller.actor)
-                await update_account(connection, caller.ledger_id, account.state.id, columns)
-                await self._announce(connection, account, event)
-                await audited(connection, *account_records(event, caller, account, columns, reason, self._now()))
-            return _must_exist(await find_account(connection, caller.ledger_id, id_=account.state.id, code=None))
-
-    async def _currency_of(self, caller: Caller, reference: str) -> Currency:
-        name = await self._directory.get(caller.ledger_id, reference)
-        return await self._currencies.get(caller.ledger_id, name.currency)
+            account = _must_exist(await lock_account(connection, caller.ledger_id, account_id))
+            status = status_after_freeze(account.state)
+            if status is account.state.status:
+                return
+            await name_actor(connection, caller.actor)
+            await update_account(connection, caller.ledger_id, account_id, {"status": status.value})
+            await self._announce(connection, account, EventType.ACCOUNT_FROZEN)
+            record = audit_record(
+                AuditType.ACCOUNT_FROZEN,
+                caller,
+                self._now(),
+                resource=render_id(Prefix.ACCOUNT, account_id),
+                reason=reason,
+                facts={"code": account.code},
+            )
+            await audited(connection, record)
 
     async def _announce(self, connection: Connection, account: Account, event: EventType) -> None:
         await insert_events(connection, [replace(self._opening(account), type=event)])

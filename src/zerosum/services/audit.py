@@ -11,15 +11,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from zerosum.db.audit_log import AuditFilter, insert_audit_records, list_audit_records
-from zerosum.db.audit_log import AuditRecord as AuditRecord  # shown by the routes
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.audit_log import AuditFilter, insert_audit_records, list_audit_records
+from zerosum.db.queries.audit_log import AuditRecord as AuditRecord  # shown by the routes
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
-from zerosum.services.caller import Caller
-from zerosum.services.paging import OLD_NAMES, Cursors, Page, PageRequest
-from zerosum.services.times import parse_filter_time
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.paging import OLD_NAMES, Cursors, Page, PageRequest
+from zerosum.services.requests.times import parse_filter_time
 
 _log = logging.getLogger("zerosum.security")
 

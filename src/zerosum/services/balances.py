@@ -10,21 +10,21 @@ from typing import Protocol
 from uuid import UUID
 
 from zerosum.adapters.balance_cache import CachedBalance, Lease
-from zerosum.db.accounts import find_account
-from zerosum.db.balances import Instant, currency_totals, totals_at, trial_balance_lines
-from zerosum.db.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
 from zerosum.db.engine import Database
 from zerosum.db.gently import gently
+from zerosum.db.queries.accounts import find_account
+from zerosum.db.queries.balances import Instant, currency_totals, totals_at, trial_balance_lines
+from zerosum.db.queries.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
 from zerosum.domain.errors import AccountNotFound, AmountTooPrecise, InvalidCurrency, TooManyItems, VersionNotReached
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.money import render_amount, subtract
-from zerosum.services.account_directory import AccountDirectory, AccountName
-from zerosum.services.caller import Caller
-from zerosum.services.currencies import Currencies
-from zerosum.services.paging import Cursors, Page, PageRequest, Position
-from zerosum.services.settled_time import SettledTime
-from zerosum.services.times import parse_as_of
+from zerosum.services.requests.account_directory import AccountDirectory, AccountName
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors, Page, PageRequest, Position
+from zerosum.services.requests.settled_time import SettledTime
+from zerosum.services.requests.times import parse_as_of
 
 TRIAL_BALANCE_LINES_MAX = 10_000
 """Of a trial balance that is asked for as a whole."""

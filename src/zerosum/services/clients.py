@@ -10,11 +10,17 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from zerosum.db.accounts import find_account
-from zerosum.db.clients import RecordedTransaction as RecordedTransaction  # shown by the routes
-from zerosum.db.clients import TransactionFilter, find_answered, find_transaction, list_clients, list_transactions
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.accounts import find_account
+from zerosum.db.queries.clients import RecordedTransaction as RecordedTransaction  # shown by the routes
+from zerosum.db.queries.clients import (
+    TransactionFilter,
+    find_answered,
+    find_transaction,
+    list_clients,
+    list_transactions,
+)
 from zerosum.domain.errors import ClientNotFound, DomainError, TransactionNotFound, ValidationFailed
 from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.outcome import Posted
@@ -26,17 +32,17 @@ from zerosum.domain.payments.clients import (
     client_code,
 )
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, clearing_code
-from zerosum.services.account_directory import AccountDirectory, NotPrepared
 from zerosum.services.accounts import Accounts
-from zerosum.services.caller import Caller
-from zerosum.services.client_currency import ClientCurrencies
-from zerosum.services.committer import Committer
-from zerosum.services.currencies import Currencies
-from zerosum.services.desk import NOTHING_IMAGINED, Imagined, Names, Prepared
-from zerosum.services.express_desk import ExpressDesk
-from zerosum.services.fingerprint import fingerprint
-from zerosum.services.paging import Cursors, Page, PageRequest
-from zerosum.services.times import parse_filter_time
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.express_submission import ExpressSubmission
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
+from zerosum.services.requests.account_directory import AccountDirectory, NotPrepared
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.client_currency import ClientCurrencies
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors, Page, PageRequest
+from zerosum.services.requests.times import parse_filter_time
 
 MOVES_MONEY = (ClientCommandType.DEPOSIT, ClientCommandType.WITHDRAWAL)
 """These name an amount; the others take it from the deposit they speak of."""
@@ -71,7 +77,9 @@ class Clients:
         self._database = database
         self._cursors = cursors
         kind = _ClientKind(accounts, directory, ClientCurrencies(database, currencies, currency))
-        self.desk: ExpressDesk[ClientOrder, RecordedTransaction] = ExpressDesk(kind, committer, database, now)
+        self.desk: ExpressSubmission[ClientOrder, RecordedTransaction] = ExpressSubmission(
+            kind, committer, database, now
+        )
 
     async def transaction(self, caller: Caller, tx: int) -> RecordedTransaction:
         async with self._database.work(caller.ledger_id) as connection:

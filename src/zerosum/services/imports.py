@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from zerosum.db.engine import Database
-from zerosum.db.imports import ImportRecord as ImportRecord  # shown by the routes
-from zerosum.db.imports import remember_import
+from zerosum.db.queries.imports import ImportRecord as ImportRecord  # shown by the routes
+from zerosum.db.queries.imports import remember_import
 from zerosum.domain.errors import ImportDiffers
-from zerosum.services.caller import Caller
+from zerosum.services.requests.caller import Caller
 
 
 class Imports:

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.journal import EntryFilter, find_entries, list_entries, list_postings
-from zerosum.db.journal import RecordedEntry as RecordedEntry  # shown by the routes
-from zerosum.db.journal import RecordedPosting as RecordedPosting
+from zerosum.db.queries.journal import EntryFilter, find_entries, list_entries, list_postings
+from zerosum.db.queries.journal import RecordedEntry as RecordedEntry  # shown by the routes
+from zerosum.db.queries.journal import RecordedPosting as RecordedPosting
 from zerosum.domain.errors import AccountNotFound, InvalidState, JournalEntryNotFound
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId
@@ -21,16 +21,16 @@ from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.post_entry import PostEntry
 from zerosum.domain.ledger.reverse import Reverse, reversal
 from zerosum.domain.money import Money, render_amount
-from zerosum.services.account_directory import AccountDirectory
 from zerosum.services.accounts import metadata_filters
-from zerosum.services.caller import Caller
-from zerosum.services.committer import Committer
-from zerosum.services.currencies import Currencies
-from zerosum.services.desk import NOTHING_IMAGINED, Desk, Imagined, Names, Prepared
-from zerosum.services.express_desk import ExpressDesk
-from zerosum.services.fingerprint import fingerprint
-from zerosum.services.paging import Cursors, Page, PageRequest, timed_key
-from zerosum.services.times import parse_filter_time
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.express_submission import ExpressSubmission
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
+from zerosum.services.requests.account_directory import AccountDirectory
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
+from zerosum.services.requests.times import parse_filter_time
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,10 +76,12 @@ class Journal:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        self.desk: ExpressDesk[EntryOrder, RecordedEntry] = ExpressDesk(
+        self.desk: ExpressSubmission[EntryOrder, RecordedEntry] = ExpressSubmission(
             _EntryKind(directory, currencies), committer, database, now
         )
-        self.reversals: Desk[ReversalOrder, RecordedEntry] = Desk(_ReversalKind(currencies), committer, database, now)
+        self.reversals: Submission[ReversalOrder, RecordedEntry] = Submission(
+            _ReversalKind(currencies), committer, database, now
+        )
 
     async def get(self, caller: Caller, entry_id: UUID) -> RecordedEntry:
         found = await self.find(caller, entry_id)

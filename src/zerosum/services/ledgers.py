@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from zerosum.db.api_keys import ApiKeyRecord as ApiKeyRecord  # shown by the routes
 from zerosum.db.batch import UsedKey, unlocked_loader
+from zerosum.db.credentials.api_keys import ApiKeyRecord as ApiKeyRecord  # shown by the routes
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.ledgers import LedgerRecord as LedgerRecord  # shown by the routes
-from zerosum.db.ledgers import find_ledger, insert_ledger, list_ledgers
+from zerosum.db.queries.ledgers import LedgerRecord as LedgerRecord  # shown by the routes
+from zerosum.db.queries.ledgers import every_ledger as every_ledger  # for `zerosum verify`
+from zerosum.db.queries.ledgers import find_ledger, insert_ledger, list_ledgers
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import DomainError, IdempotencyKeyNotFound, LedgerNotFound
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.money import Currency, CurrencyTable
-from zerosum.services.api_keys import ApiKeys
 from zerosum.services.audit import audit_record, audited
-from zerosum.services.caller import THE_SERVICE, Caller
-from zerosum.services.judging import recalled_refusal
-from zerosum.services.paging import Cursors, Page, PageRequest
+from zerosum.services.committing.idempotent_book import recalled_refusal
+from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.requests.caller import THE_SERVICE, Caller
+from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +63,23 @@ class Ledgers:
         return ledger
 
     async def get(self, ledger_id: UUID) -> LedgerRecord:
-        async with self._database.work(ledger_id) as connection:
-            found = await find_ledger(connection, ledger_id)
+        found = await self._find(ledger_id)
         if found is None:
             raise LedgerNotFound("There is no such ledger.")
         return found
+
+    async def exists(self, ledger_id: UUID) -> bool:
+        return await self._find(ledger_id) is not None
+
+    async def _find(self, ledger_id: UUID) -> LedgerRecord | None:
+        async with self._database.work(ledger_id) as connection:
+            return await find_ledger(connection, ledger_id)
+
+    async def only(self) -> LedgerRecord | None:
+        """The one that there is; None where there is none, or more than one."""
+        async with self._database.operator_work() as connection:
+            found = await list_ledgers(connection, after=None, limit=2, is_ascending=True)
+        return found[0] if len(found) == 1 else None
 
     async def list(self, request: PageRequest, only: LedgerId | None = None) -> Page[LedgerRecord]:
         """All ledgers, for an operator; or the one that the caller belongs to, as a list."""

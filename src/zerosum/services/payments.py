@@ -10,25 +10,32 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.payments import Line as Line  # shown by the routes
-from zerosum.db.payments import PaymentFilter, find_payments, list_payments
-from zerosum.db.payments import RecordedPayment as RecordedPayment  # shown by the routes
+from zerosum.db.queries.payments import Line as Line  # shown by the routes
+from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments
+from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.domain.errors import AccountNotFound, PaymentNotFound, ValidationFailed
 from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentType, clearing_code
-from zerosum.services.account_directory import AccountDirectory, AccountName
+from zerosum.domain.payments.payment import (
+    INTERNAL_PROCESSOR,
+    NO_TEXTS,
+    Payment,
+    PaymentTexts,
+    PaymentType,
+    clearing_code,
+)
 from zerosum.services.accounts import Accounts, metadata_filters
-from zerosum.services.caller import Caller
-from zerosum.services.committer import Committer
-from zerosum.services.currencies import Currencies
-from zerosum.services.desk import NOTHING_IMAGINED, Imagined, Names, Prepared
-from zerosum.services.express_desk import ExpressDesk
-from zerosum.services.fingerprint import fingerprint
-from zerosum.services.paging import Cursors, Page, PageRequest, timed_key
-from zerosum.services.times import parse_filter_time
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.express_submission import ExpressSubmission
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
+from zerosum.services.requests.account_directory import AccountDirectory, AccountName
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
+from zerosum.services.requests.times import parse_filter_time
 
 _NO_METADATA: Mapping[str, str] = {}
 
@@ -43,8 +50,7 @@ class PaymentOrder:
     currency: str
     payer: str | None = None
     payee: str | None = None
-    reference: str | None = None
-    description: str | None = None
+    texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA)
 
@@ -65,8 +71,8 @@ class Payments:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        self.desk: ExpressDesk[PaymentOrder, RecordedPayment] = ExpressDesk(
-            _PaymentKind(accounts, directory, currencies), committer, database, now
+        self.desk: ExpressSubmission[PaymentOrder, RecordedPayment] = ExpressSubmission(
+            PaymentKind(accounts, directory, currencies), committer, database, now
         )
 
     async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
@@ -108,7 +114,7 @@ class Payments:
         return self._cursors.page(caller.ledger_id, request, position, found, key)
 
 
-class _PaymentKind:
+class PaymentKind:
     """How a payment order becomes a command: names to accounts, text to money."""
 
     def __init__(self, accounts: Accounts, directory: AccountDirectory, currencies: Currencies) -> None:
@@ -147,8 +153,7 @@ class _PaymentKind:
             money=money,
             payer_id=payer.id,
             payee_id=payee.id,
-            reference=order.reference,
-            description=order.description,
+            texts=order.texts,
             effective_at=order.effective_at,
         )
         return Prepared(command, codes)
@@ -198,8 +203,7 @@ class _PaymentKind:
             payee_id=payment.payee_id,
             payee_code=names[payment.payee_id],
             processor=payment.processor,
-            reference=payment.reference,
-            description=payment.description,
+            texts=payment.texts,
             effective_at=entry.effective_at,
             created_at=entry.posted_at,
             metadata=entry.metadata,
@@ -235,8 +239,7 @@ def _fingerprint(order: PaymentOrder, money: Money) -> bytes:
             "currency": order.currency,
             "from": order.payer,
             "to": order.payee,
-            "reference": order.reference,
-            "description": order.description,
+            **order.texts._asdict(),
             "effective_at": order.effective_at,
             "metadata": order.metadata,
         },

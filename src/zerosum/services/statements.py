@@ -8,20 +8,20 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from zerosum.db.accounts import find_account
-from zerosum.db.balances import Instant, totals_at
 from zerosum.db.engine import Connection, Database
-from zerosum.db.journal import RecordedPosting, list_effective_postings
-from zerosum.db.pages import look_up_by_key
-from zerosum.db.statements import COUNTERPARTIES_MAX as COUNTERPARTIES_MAX  # shown by the routes
-from zerosum.db.statements import Explanation, count_effective_postings, explain
+from zerosum.db.queries.accounts import find_account
+from zerosum.db.queries.balances import Instant, totals_at
+from zerosum.db.queries.journal import RecordedPosting, list_effective_postings
+from zerosum.db.queries.pages import look_up_by_key
+from zerosum.db.queries.statements import COUNTERPARTIES_MAX as COUNTERPARTIES_MAX  # shown by the routes
+from zerosum.db.queries.statements import Explanation, count_effective_postings, explain
 from zerosum.domain.errors import AccountNotFound, TooManyItems
 from zerosum.domain.ledger.account import AccountState, Side
 from zerosum.domain.money import add, subtract
-from zerosum.services.account_directory import AccountDirectory, AccountName
-from zerosum.services.caller import Caller
-from zerosum.services.currencies import Currencies
-from zerosum.services.times import INSTANT
+from zerosum.services.requests.account_directory import AccountDirectory, AccountName
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.times import INSTANT
 
 
 @dataclass(frozen=True, slots=True)

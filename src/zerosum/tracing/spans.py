@@ -33,9 +33,9 @@ from opentelemetry.trace import (
 from zerosum import __version__
 from zerosum.gateway.exchange import Exchange, current_exchange
 from zerosum.gateway.trace_context import Headers, read_trace_parent, without_credentials
-from zerosum.services.committer import Carrier
-from zerosum.services.held_up import HeldUp
-from zerosum.services.work import Work
+from zerosum.services.committing.held_up import HeldUp
+from zerosum.services.committing.lane_loop import Carrier
+from zerosum.services.committing.work import Work
 from zerosum.tracing.export import TraceExporter
 
 QUEUE_SPANS_MAX = 2048
@@ -176,6 +176,9 @@ class _TracedCarrier:
     async def carry_out(self, works: Sequence[Work]) -> HeldUp:
         with self._tracing.batch(works):
             return await self._carrier.carry_out(works)
+
+    def abandon(self) -> None:
+        self._carrier.abandon()
 
     async def close(self) -> None:
         await self._carrier.close()

@@ -22,7 +22,7 @@ from zerosum.api.lists import (
     check_span,
     page_request,
 )
-from zerosum.api.route_manual import CACHE_HEADERS, OF_AMOUNTS, Refusal
+from zerosum.api.route_manual import CACHE_HEADERS, Refusal
 from zerosum.api.schemas.accounts import (
     AccountResponse,
     BalanceResponse,
@@ -45,7 +45,7 @@ from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.errors import InvalidParameter
 from zerosum.domain.ledger.account import Account, AccountType
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.account_administration import (
     ChangeAccount,
@@ -54,8 +54,8 @@ from zerosum.services.account_administration import (
     UnfreezeAccount,
 )
 from zerosum.services.accounts import OpenAccount
-from zerosum.services.desk import Done
-from zerosum.services.times import parse_as_of, parse_day_or_time
+from zerosum.services.committing.submission import Done
+from zerosum.services.requests.times import parse_as_of, parse_day_or_time
 
 Reference = Annotated[
     str,
@@ -227,7 +227,7 @@ def account_routes(services: Services) -> Routes:
         takes_key=True,
         examples=EXAMPLES,
         refusals=(
-            *OF_AMOUNTS,
+            *errors.OF_AMOUNTS,
             errors.CodeReserved,
             errors.InvalidCurrency,
             errors.AccountExists,
@@ -346,7 +346,7 @@ def account_routes(services: Services) -> Routes:
         reads=ChangeAccountRequest,
         takes_key=True,
         examples=CHANGES,
-        refusals=(*OF_REFERENCE, *OF_AMOUNTS, errors.InvalidState),
+        refusals=(*OF_REFERENCE, *errors.OF_AMOUNTS, errors.InvalidState),
         summary="Change an account's name, limits or metadata",
         answer=AccountResponse,
         description="Members that are not there stay as they are; null takes a name or limit away.",

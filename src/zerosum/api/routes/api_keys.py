@@ -15,10 +15,10 @@ from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, parse_id
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
-from zerosum.services.key_grants import NewKey
-from zerosum.services.networks import parse_network
+from zerosum.services.credentials.key_grants import NewKey
+from zerosum.services.requests.networks import parse_network
 
 LedgerParameter = Annotated[str | None, Query(description="Only of this ledger.")]
 

@@ -15,7 +15,7 @@ from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.services import Services
 from zerosum.domain import errors
 from zerosum.domain.audit import AuditType
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 
 
 def audit_routes(services: Services) -> Routes:

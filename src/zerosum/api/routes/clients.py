@@ -20,7 +20,7 @@ from zerosum.api.lists import (
     Order,
     page_request,
 )
-from zerosum.api.route_manual import OF_AMOUNTS, OF_KEYS
+from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.routes.payments import DryRun, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.clients import (
@@ -39,12 +39,12 @@ from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.services import Services
 from zerosum.domain import errors
 from zerosum.domain.payments.clients import CLIENT_MAX, TX_MAX
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.clients import ClientOrder, RecordedTransaction
 
 REFUSALS = (
-    *OF_AMOUNTS,
+    *errors.OF_AMOUNTS,
     errors.ClientLocked,
     errors.TxExists,
     errors.QuotaExceeded,

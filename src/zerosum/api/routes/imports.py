@@ -9,7 +9,7 @@ from zerosum.api.schemas.imports import ImportRequest, ImportResponse, import_bo
 from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 
 EXAMPLES = {

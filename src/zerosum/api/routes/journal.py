@@ -24,7 +24,7 @@ from zerosum.api.lists import (
     Order,
     page_request,
 )
-from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
+from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.routes.payments import SHOWN, DryRun, Include, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.fields import id_path
@@ -41,13 +41,13 @@ from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.journal import EntryOrder, RecordedEntry, ReversalOrder
 
 EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry's id.")]
 
-REFUSALS = (*OF_BOOKS, errors.Unbalanced)
+REFUSALS = (*errors.OF_BOOKS, errors.Unbalanced)
 
 FILTERS = ("account", *TIMES, *OLD_TIMES)
 
@@ -211,7 +211,7 @@ def journal_routes(services: Services) -> Routes:
         summary="Reverse a journal entry",
         answer=JournalEntryResponse,
         reads=ReversalRequest,
-        refusals=(*OF_BOOKS, errors.JournalEntryNotFound, errors.AlreadyReversed, errors.InvalidState),
+        refusals=(*errors.OF_BOOKS, errors.JournalEntryNotFound, errors.AlreadyReversed, errors.InvalidState),
         also_answers={200: ("A rehearsal.", JournalEntryRehearsal)},
         description="Posts a new entry with every side swapped, effective now, at most once for each entry. A "
         "payment's own entry is refunded, not reversed: pay it back, or correct it by an entry of your own. What moved "

@@ -31,8 +31,8 @@ from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.gateway.principal import Scope
-from zerosum.gateway.request_guard import parse_key
+from zerosum.gateway.guards.request_guard import parse_key
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 
 IdempotencyKeyPath = Annotated[

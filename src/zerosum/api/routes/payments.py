@@ -26,13 +26,13 @@ from zerosum.api.lists import (
     page_request,
 )
 from zerosum.api.payment_text import payment_text
-from zerosum.api.route_manual import OF_BOOKS, OF_KEYS
+from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.fields import TEXT_MAX, id_path
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.payments import (
+    PaymentDryRun,
     PaymentItem,
-    PaymentRehearsal,
     PaymentRequest,
     PaymentResponse,
     PaymentStatusName,
@@ -42,7 +42,7 @@ from zerosum.api.schemas.payments import (
 from zerosum.api.services import Services
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
-from zerosum.gateway.principal import Scope
+from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.payments import PaymentOrder, RecordedPayment
 
@@ -65,7 +65,7 @@ Include = Annotated[
 ]
 SHOWN = frozenset({"include"})
 
-REFUSALS = (*OF_BOOKS, errors.SameAccount, errors.QuotaExceeded)
+REFUSALS = (*errors.OF_BOOKS, errors.SameAccount, errors.QuotaExceeded)
 
 FILTERS = ("account", "reference", "type", "currency", "status", *TIMES, *OLD_TIMES)
 
@@ -174,7 +174,7 @@ def payment_routes(services: Services) -> Routes:
         examples=EXAMPLES,
         refusals=REFUSALS,
         named_in_body=(errors.AccountNotFound,),
-        also_answers={200: ("A rehearsal.", PaymentRehearsal)},
+        also_answers={200: ("A rehearsal.", PaymentDryRun)},
         description="A transfer between two accounts, a deposit into the ledger or a withdrawal out of it. Answered "
         "once it is committed; a refusal is kept under the key, too.",
     )

@@ -16,7 +16,7 @@ from zerosum.api.openapi_document import TOKEN_PATH
 from zerosum.api.routes.metrics import MetricsPage
 from zerosum.api.schemas.fields import Response as ResponseModel
 from zerosum.domain.errors import Unavailable
-from zerosum.gateway.oauth import OAuthError, OAuthErrorCode, TokenEndpoint
+from zerosum.gateway.identity.oauth import OAuthError, OAuthErrorCode, TokenEndpoint
 from zerosum.gateway.routing import Answer, BodyKind, Call
 
 FORM_FIELDS_MAX = 20

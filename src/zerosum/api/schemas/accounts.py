@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from zerosum.api.schemas.fields import (
     LimitAmount,
     Metadata,
     Name,
+    OneOf,
     Request,
     Response,
     Text,
@@ -26,14 +27,15 @@ from zerosum.api.schemas.fields import (
     id_field,
 )
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.domain.ledger.account import Account, AccountState
+from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, Layer, Side, render_limit
 from zerosum.domain.money import render_amount
 from zerosum.services.balances import Balance
 from zerosum.services.journal import RecordedPosting
 
-TypeName = Literal["asset", "liability", "equity", "revenue", "expense"]
-StatusName = Literal["open", "frozen", "closed"]
-SideName = Literal["debit", "credit"]
+TypeName = Annotated[str, OneOf(AccountType)]
+StatusName = Annotated[str, OneOf(AccountStatus)]
+SideName = Annotated[str, OneOf(Side)]
+LayerName = Annotated[str, OneOf(Layer)]
 
 AccountId = Annotated[str, id_field(Prefix.ACCOUNT, "The account.")]
 Floor = Annotated[
@@ -158,7 +160,7 @@ class PostingResponse(Response):
     side: Annotated[SideName, Field(description="The side of the account it stands on.", examples=["credit"])]
     amount: Amount
     currency: CurrencyCode
-    layer: Annotated[Literal["posted", "pending"], Field(description="Holds lie in the pending layer.")]
+    layer: Annotated[LayerName, Field(description="Holds lie in the pending layer.")]
     balance_after: Annotated[BalanceAmount, Field(description="What was posted after it, in the order of writing.")]
     held_after: Annotated[BalanceAmount, Field(description="What was held after it.", examples=["0.00"])]
     effective_at: Annotated[Time, Field(description="When it happened in the world.")]
@@ -182,8 +184,8 @@ def account_body(account: Account) -> dict[str, Any]:
         "type": account.type.value,
         "normal_side": state.normal_side.value,
         "status": state.status.value,
-        "min_available": None if state.min_available is None else render_amount(state.min_available),
-        "max_available": None if state.max_available is None else render_amount(state.max_available),
+        "min_available": render_limit(state.min_available),
+        "max_available": render_limit(state.max_available),
         "metadata": dict(account.metadata),
         "balance": state_body(state),
         "version": state.version,

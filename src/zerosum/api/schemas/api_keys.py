@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from zerosum.api.render import render_time
-from zerosum.api.schemas.fields import Moment, Name, Request, Response, Text, Time, id_field
+from zerosum.api.schemas.fields import Moment, Name, OneOf, Request, Response, Text, Time, id_field
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
-from zerosum.services.certificate_subject import canonical_subject
+from zerosum.gateway.identity.principal import Scope
+from zerosum.services.credentials.certificate_subject import canonical_subject
 from zerosum.services.ledgers import ApiKeyRecord
-from zerosum.services.networks import parse_network
+from zerosum.services.requests.networks import parse_network
 
 NETWORKS_MAX = 50
 
 LedgerId = Annotated[str, id_field(Prefix.LEDGER, "The ledger.")]
-ScopeName = Literal[
-    "accounts:read",
-    "accounts:write",
-    "journal:read",
-    "journal:write",
-    "payments:read",
-    "payments:write",
-    "events:read",
-    "webhooks:write",
-    "reports:read",
-    "admin",
-    "operator",
-]
+ScopeName = Annotated[str, OneOf(Scope)]
 
 
 def _network(text: str) -> str:

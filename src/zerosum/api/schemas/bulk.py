@@ -12,7 +12,7 @@ from zerosum.api.schemas.fields import Request, Response, noun_of
 from zerosum.api.schemas.problems import Problem
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount, subtract
-from zerosum.services.desk import BULK_ITEMS_MAX
+from zerosum.services.committing.submission import BULK_ITEMS_MAX
 from zerosum.services.payments import Line
 
 Item = TypeVar("Item")
@@ -45,7 +45,7 @@ class BulkResult(Response, Generic[View]):
         return f"{noun_of(params[0])}BulkResult"
 
 
-class RehearsedBalance(Response):
+class DryRunBalance(Response):
     """How an account stands after something, or would stand."""
 
     account_id: AccountId
@@ -55,7 +55,7 @@ class RehearsedBalance(Response):
 
 
 BalancesAfter = Annotated[
-    list[RehearsedBalance] | None,
+    list[DryRunBalance] | None,
     Field(description="How the accounts stood right after it; there with `include=balances`."),
 ]
 
@@ -80,7 +80,7 @@ class BulkResponse(Response, Generic[View]):
     results: Annotated[list[BulkResult[View]], Field(description="In the order of the items.")]
     dry_run: Annotated[Literal[True] | None, Field(description="There in a rehearsal: nothing was written.")] = None
     balances: Annotated[
-        list[RehearsedBalance] | None, Field(description="There in a rehearsal: the touched accounts after all of it.")
+        list[DryRunBalance] | None, Field(description="There in a rehearsal: the touched accounts after all of it.")
     ] = None
 
     @classmethod

@@ -8,17 +8,23 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from zerosum.api.render import render_time
-from zerosum.api.schemas.bulk import RehearsedBalance
-from zerosum.api.schemas.fields import Amount, BalanceAmount, ItemKey, Request, Response, Time, id_field
+from zerosum.api.schemas.bulk import DryRunBalance
+from zerosum.api.schemas.fields import Amount, BalanceAmount, ItemKey, OneOf, Request, Response, Time, id_field
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Account, AccountStatus
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.clients import CLIENT_MAX, TX_MAX, ClientCommandType
+from zerosum.domain.payments.clients import (
+    CLIENT_MAX,
+    TX_MAX,
+    ClientCommandType,
+    ClientTransactionStatus,
+    ClientTransactionType,
+)
 from zerosum.services.clients import ClientOrder, RecordedTransaction
 
-CommandName = Literal["deposit", "withdrawal", "dispute", "resolve", "chargeback"]
-TransactionTypeName = Literal["deposit", "withdrawal"]
-TransactionStatusName = Literal["carried_out", "disputed", "resolved", "charged_back"]
+CommandName = Annotated[str, OneOf(ClientCommandType)]
+TransactionTypeName = Annotated[str, OneOf(ClientTransactionType)]
+TransactionStatusName = Annotated[str, OneOf(ClientTransactionStatus)]
 
 ClientNumber = Annotated[int, Field(description="The client.", ge=0, le=CLIENT_MAX, examples=[1])]
 TxNumber = Annotated[
@@ -89,7 +95,7 @@ class TransactionRehearsal(TransactionMadeResponse):
     """A transaction as it would be, and the balances after it."""
 
     dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
-    balances: Annotated[list[RehearsedBalance], Field(description="Of the accounts it would touch.")]
+    balances: Annotated[list[DryRunBalance], Field(description="Of the accounts it would touch.")]
 
 
 class ClientResponse(Response):

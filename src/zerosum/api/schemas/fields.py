@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from inspect import cleandoc
 from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from zerosum.api.generator_rules import without_null
 from zerosum.domain.errors import IdempotencyKeyInvalid
@@ -20,8 +22,8 @@ from zerosum.domain.identifiers import (
     is_account_code,
 )
 from zerosum.domain.money import AMOUNT_PATTERN_TEXT, CURRENCY_CODE_PATTERN_TEXT
-from zerosum.gateway.request_guard import KEY_PATTERN_TEXT, parse_key
-from zerosum.services.times import TIME_PATTERN_TEXT, parse_time
+from zerosum.gateway.guards.request_guard import KEY_PATTERN_TEXT, parse_key
+from zerosum.services.requests.times import TIME_PATTERN_TEXT, parse_time
 
 TEXT_MAX = 500
 TEXT_BYTES_MAX = 2000
@@ -35,6 +37,16 @@ REFERENCE_PATTERN_TEXT = f"^(acc_{ID_PATTERN_TEXT}|(?!acc_){CODE_PATTERN_TEXT})$
 """An account's id, or a code, which cannot be mistaken for one."""
 
 EXAMPLE_UUID = "01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A word that the code knows: `Annotated[str, OneOf(PaymentType)]`. A new member is on the wire by being there."""
+
+    words: type[StrEnum]
+
+    def __get_pydantic_core_schema__(self, _: Any, __: Any) -> CoreSchema:
+        return core_schema.literal_schema([word.value for word in self.words])
 
 
 def _of_request(schema: dict[str, Any], model: type[BaseModel]) -> None:

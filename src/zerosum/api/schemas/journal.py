@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from zerosum.api.render import render_time
-from zerosum.api.schemas.accounts import AccountId, SideName
-from zerosum.api.schemas.bulk import BalancesAfter, RehearsedBalance
+from zerosum.api.schemas.accounts import AccountId, LayerName, SideName
+from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -95,7 +95,7 @@ class PostingOfEntry(Response):
     side: Annotated[SideName, Field(description="The side of the account it stands on.", examples=["debit"])]
     amount: Amount
     currency: CurrencyCode
-    layer: Annotated[Literal["posted", "pending"], Field(description="Holds lie in the pending layer.")]
+    layer: Annotated[LayerName, Field(description="Holds lie in the pending layer.")]
     account_version: Annotated[Version, Field(description="Its number in the account, from 1 and without a gap.")]
     balance_after: Annotated[BalanceAmount, Field(description="What was posted in the account after it.")]
 
@@ -128,7 +128,7 @@ class JournalEntryRehearsal(JournalEntryResponse):
     """An entry as it would be, and the balances after it."""
 
     dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
-    balances: Annotated[list[RehearsedBalance], Field(description="How the touched accounts would stand.")]
+    balances: Annotated[list[DryRunBalance], Field(description="How the touched accounts would stand.")]
 
 
 def entry_body(entry: RecordedEntry) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from zerosum.api.schemas.problems import Problem
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT, EXPONENT_MAX, Currency, render_amount
 from zerosum.services.balances import TrialBalance, TrialBalanceLine
-from zerosum.services.inspection import Inspection
 from zerosum.services.ledgers import LedgerRecord
-from zerosum.services.paging import gently
+from zerosum.services.proofs.totals import Inspection
+from zerosum.services.requests.paging import gently
 
 
 class LedgerRequest(Request):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import Field
 
 from zerosum.api.schemas.fields import Response, noun_of
-from zerosum.services.paging import Page, gently
+from zerosum.services.requests.paging import Page, gently
 
 Item = TypeVar("Item")
 

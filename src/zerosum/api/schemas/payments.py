@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
-from zerosum.api.schemas.bulk import BalancesAfter, RehearsedBalance
+from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -20,6 +21,7 @@ from zerosum.api.schemas.fields import (
     GivenMetadata,
     ItemKey,
     Moment,
+    OneOf,
     Request,
     Response,
     Text,
@@ -28,14 +30,13 @@ from zerosum.api.schemas.fields import (
 )
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.services.payments import PaymentOrder, RecordedPayment
 
-PaymentTypeName = Literal["transfer", "deposit", "withdrawal"]
-PaymentStatusName = Literal[
-    "succeeded", "processing", "failed", "refunded", "partially_refunded", "disputed", "charged_back"
-]
+PaymentTypeName = Annotated[str, OneOf(PaymentType)]
+PaymentStatusName = Annotated[str, OneOf(PaymentStatus)]
 
+_TEXTS_OF = attrgetter(*PaymentTexts._fields)
 _TYPES = {type_.value: type_ for type_ in PaymentType}
 
 
@@ -66,8 +67,7 @@ class PaymentRequest(Request):
             currency=self.currency,
             payer=self.from_,
             payee=self.to,
-            reference=self.reference,
-            description=self.description,
+            texts=PaymentTexts._make(_TEXTS_OF(self)),
             effective_at=self.effective_at,
             metadata=self.metadata or {},
         )
@@ -115,11 +115,11 @@ class PaymentResponse(Response):
     balances: BalancesAfter = None
 
 
-class PaymentRehearsal(PaymentResponse):
+class PaymentDryRun(PaymentResponse):
     """A payment as it would be, and the balances after it."""
 
     dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
-    balances: Annotated[list[RehearsedBalance], Field(description="How the touched accounts would stand.")]
+    balances: Annotated[list[DryRunBalance], Field(description="How the touched accounts would stand.")]
 
 
 def payment_body(payment: RecordedPayment) -> dict[str, Any]:
@@ -137,8 +137,7 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
         "from_code": payment.payer_code,
         "to": render_id(Prefix.ACCOUNT, payment.payee_id),
         "to_code": payment.payee_code,
-        "reference": payment.reference,
-        "description": payment.description,
+        **payment.texts._asdict(),
         "processor": payment.processor,
         "refunded": none,
         "disputed": none,

@@ -12,7 +12,7 @@ from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, PostingResponse, posting_body
 from zerosum.api.schemas.fields import AnsweredCode, BalanceAmount, CurrencyCode, Response, Time
 from zerosum.domain.money import render_amount
-from zerosum.services.paging import gently
+from zerosum.services.requests.paging import gently
 from zerosum.services.statements import COUNTERPARTIES_MAX, Statement, StatementLine
 
 CSV_COLUMNS = (

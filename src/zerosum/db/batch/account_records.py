@@ -9,17 +9,9 @@ from typing import Any
 
 from zerosum.db.batch.record_sets import Column, RecordSet
 from zerosum.domain.identifiers import AccountId, LedgerId
-from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
+from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, read_limit, render_limit
 from zerosum.domain.ledger.account_commands import ACCOUNT, AUDIT_RECORD
 from zerosum.domain.money import render_amount
-
-
-def _amount(value: Decimal | None) -> str | None:
-    return None if value is None else render_amount(value)
-
-
-def _number(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
 
 
 def _metadata(account: Account) -> str | None:
@@ -45,8 +37,8 @@ def _account(row: Sequence[Any]) -> Account:
             posted_debits=Decimal(row[9]),
             posted_credits=Decimal(row[10]),
             held=Decimal(row[11]),
-            min_available=_number(row[12]),
-            max_available=_number(row[13]),
+            min_available=read_limit(row[12]),
+            max_available=read_limit(row[13]),
             head=row[14],
         ),
     )
@@ -67,8 +59,8 @@ ACCOUNTS = RecordSet(
         Column("posted_debits", "text", lambda account: render_amount(account.state.posted_debits), "numeric"),
         Column("posted_credits", "text", lambda account: render_amount(account.state.posted_credits), "numeric"),
         Column("held", "text", lambda account: render_amount(account.state.held), "numeric"),
-        Column("min_available", "text", lambda account: _amount(account.state.min_available), "numeric"),
-        Column("max_available", "text", lambda account: _amount(account.state.max_available), "numeric"),
+        Column("min_available", "text", lambda account: render_limit(account.state.min_available), "numeric"),
+        Column("max_available", "text", lambda account: render_limit(account.state.max_available), "numeric"),
         Column("head", "bytea", lambda account: account.state.head),
         Column("created_at", "timestamptz", lambda account: account.created_at),
         Column("metadata", "text", _metadata, "jsonb"),

@@ -15,8 +15,8 @@ import asyncpg
 
 from zerosum.db.batch.loading import Loader
 from zerosum.db.database_url import DatabaseUrl
-from zerosum.db.errors import CommitOutcomeUnknown, CommitRefused, FailureKind, classify
-from zerosum.db.sessions import LIMITS, open_kept_session
+from zerosum.db.errors import CommitOutcomeUnknown, FailureKind, classify
+from zerosum.db.sessions import LIMITS, Session, open_kept_session
 
 # A batch always finds its rows by key. The planner is not to think otherwise, whatever the statistics of a young table
 # say; and a generic plan is kept, so that a batch of one does not pay for planning.
@@ -42,19 +42,11 @@ Answer = TypeVar("Answer")
 class BatchConnection:
     """One lane's own connection. Not shared, never pooled; thrown away after any error."""
 
-    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    def __init__(self, connection: Session) -> None:
         self._connection = connection
         self._prepared: dict[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]] = {}
         self._batches = 0
         self.loader = Loader(self.fetch, is_locking=True)
-        self._has_lost_standby = False
-        connection.add_log_listener(self._listen)
-
-    def _listen(self, _: object, message: asyncpg.PostgresLogMessage) -> None:
-        # PostgreSQL reports a COMMIT whose wait for its standby was cancelled as a success with this warning. The
-        # payment may vanish at a fail-over, so it must not be acknowledged.
-        if message.sqlstate == "01000" and "synchronous replication" in (message.message or ""):
-            self._has_lost_standby = True
 
     @classmethod
     async def open(cls, url: str, connect_seconds_max: float) -> Self:
@@ -93,12 +85,10 @@ class BatchConnection:
     async def commit(self, seconds_max: float) -> None:
         """Commit, and never cancel it: a cancelled COMMIT may still happen.
 
-        Raises CommitOutcomeUnknown when the reply does not come. Other errors mean that it was refused. So does
-        CommitRefused: PostgreSQL answers the COMMIT of a transaction that has failed with ROLLBACK, without an error.
+        Raises CommitOutcomeUnknown when the reply does not come or means little. Other errors mean that it was refused,
+        CommitRefused among them.
         """
-        tag = await self._unhurried(self._connection.execute("commit"), seconds_max)
-        if tag != "COMMIT":
-            raise CommitRefused(f"the COMMIT was answered with {tag}")
+        await self._unhurried(self._connection.execute("commit"), seconds_max)
 
     async def _unhurried(self, sending: Coroutine[Any, Any, Answer], seconds_max: float) -> Answer:
         """The reply to what commits; if it does not come in time, the connection is given up."""
@@ -112,8 +102,7 @@ class BatchConnection:
             if classify(error) is FailureKind.CONNECTION:
                 raise CommitOutcomeUnknown from error
             raise
-        if self._has_lost_standby:
-            raise CommitOutcomeUnknown("the wait for the synchronous standby was cancelled")
+        self._connection.must_have_kept_standby()
         return reply
 
     async def rollback(self) -> None:
@@ -121,7 +110,7 @@ class BatchConnection:
 
     @property
     def is_closed(self) -> bool:
-        return self._connection.is_closed()
+        return bool(self._connection.is_closed())
 
     def terminate(self) -> None:
         """Drop the connection at once, whatever it is doing."""

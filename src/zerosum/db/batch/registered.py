@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
@@ -19,7 +20,7 @@ from zerosum.domain.payments.clients import (
     ClientTransactionStatus,
     ClientTransactionType,
 )
-from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentType
+from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentTexts, PaymentType
 
 
 def _money(amount: str, currency: str) -> Money:
@@ -38,8 +39,7 @@ def _payment(row: Sequence[Any]) -> Payment:
         payer_id=AccountId(row[6]),
         payee_id=AccountId(row[7]),
         processor=row[8],
-        reference=row[9],
-        description=row[10],
+        texts=PaymentTexts(*row[9:]),
     )
 
 
@@ -55,8 +55,7 @@ PAYMENTS = RecordSet(
         Column("payer_id", "uuid", lambda payment: payment.payer_id),
         Column("payee_id", "uuid", lambda payment: payment.payee_id),
         Column("processor", "text", lambda payment: payment.processor),
-        Column("reference", "text", lambda payment: payment.reference),
-        Column("description", "text", lambda payment: payment.description),
+        *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
     changing=("status",),
     read=_payment,

@@ -20,7 +20,7 @@ from zerosum.db.batch.loading import Fetch, Key
 from zerosum.db.batch.pairs import ENTRY_COLUMNS, are_pairs, entries_clause, pair_clauses, pair_row
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
-from zerosum.domain.ledger.account import AccountState, Layer, Side
+from zerosum.domain.ledger.account import AccountState, Layer, Side, render_limit
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
 from zerosum.domain.ledger.outcome import Event, Posted
 from zerosum.domain.ledger.records import ChangedRecords, RecordKey
@@ -358,17 +358,14 @@ def _event_row(outcome: Posted, event: Event) -> tuple[Any, ...]:
 
 
 def _settings(accounts: Sequence[AccountState]) -> list[list[Any]]:
-    def limit(value: Any) -> str | None:
-        return None if value is None else render_amount(value)
-
     return [
         [account.ledger_id for account in accounts],
         [account.id for account in accounts],
         [account.version for account in accounts],
         [account.status.value for account in accounts],
         [account.overdrawn for account in accounts],
-        [limit(account.min_available) for account in accounts],
-        [limit(account.max_available) for account in accounts],
+        [render_limit(account.min_available) for account in accounts],
+        [render_limit(account.max_available) for account in accounts],
     ]
 
 

@@ -169,3 +169,13 @@ def status_after_close(state: AccountState) -> AccountStatus:
             held=render_amount(state.held),
         )
     return AccountStatus.CLOSED
+
+
+def render_limit(limit: Decimal | None) -> str | None:
+    """As amounts are written; None stays what it is, no limit."""
+    return None if limit is None else render_amount(limit)
+
+
+def read_limit(text: str | None) -> Decimal | None:
+    """What `render_limit` has written."""
+    return None if text is None else Decimal(text)

@@ -17,6 +17,7 @@ from zerosum.domain.ledger.account import (
     Account,
     AccountState,
     AccountStatus,
+    render_limit,
     status_after_close,
     status_after_freeze,
     status_after_unfreeze,
@@ -27,7 +28,6 @@ from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered
 from zerosum.domain.ledger.records import RecordKey
-from zerosum.domain.money import render_amount
 
 ACCOUNT = "account"
 """What is said about an account: known by its id, locked as the account is."""
@@ -185,8 +185,8 @@ class ChangeAccount(ExistingAccountCommand):
         for name in ("min_available", "max_available"):
             if getattr(self, name) is not UNCHANGED:
                 facts[name] = {
-                    "from": _amount(getattr(before.state, name)),
-                    "to": _amount(getattr(after.state, name)),
+                    "from": render_limit(getattr(before.state, name)),
+                    "to": render_limit(getattr(after.state, name)),
                 }
         return AuditType.ACCOUNT_LIMITS_CHANGED, facts
 
@@ -245,7 +245,3 @@ class CloseAccount(_ChangeStatus):
 
     def _status(self, state: AccountState, book: Book) -> AccountStatus:  # noqa: ARG002
         return status_after_close(state)
-
-
-def _amount(value: Decimal | None) -> str | None:
-    return None if value is None else render_amount(value)

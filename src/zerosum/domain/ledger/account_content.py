@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, parse_id, render_id
-from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
+from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, read_limit, render_limit
 from zerosum.domain.money import render_amount
 
 
@@ -21,8 +21,8 @@ def account_facts(account: Account) -> dict[str, Any]:
         "type": account.type.value,
         "currency": state.currency,
         "status": state.status.value,
-        "min_available": _text(state.min_available),
-        "max_available": _text(state.max_available),
+        "min_available": render_limit(state.min_available),
+        "max_available": render_limit(state.max_available),
         "metadata": dict(account.metadata),
         "version": state.version,
     }
@@ -56,8 +56,8 @@ def account_of_content(ledger_id: LedgerId, content: Mapping[str, Any]) -> Accou
             currency=content["currency"],
             normal_side=type_.normal_side,
             status=AccountStatus(content["status"]),
-            min_available=_number(content["min_available"]),
-            max_available=_number(content["max_available"]),
+            min_available=read_limit(content["min_available"]),
+            max_available=read_limit(content["max_available"]),
             posted_debits=Decimal(content["posted_debits"]),
             posted_credits=Decimal(content["posted_credits"]),
             held=Decimal(content["held"]),
@@ -65,11 +65,3 @@ def account_of_content(ledger_id: LedgerId, content: Mapping[str, Any]) -> Accou
             head=b"",
         ),
     )
-
-
-def _text(value: Decimal | None) -> str | None:
-    return None if value is None else render_amount(value)
-
-
-def _number(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)

@@ -13,15 +13,18 @@ from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted
 from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Money
-from zerosum.domain.payments import posting_rules
-from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PAYMENT, Payment, PaymentStatus, PaymentType
+from zerosum.domain.payments.payment import (
+    INTERNAL_PROCESSOR,
+    NO_TEXTS,
+    PAYMENT,
+    Payment,
+    PaymentStatus,
+    PaymentTexts,
+    PaymentType,
+)
+from zerosum.domain.payments.posting_rules import PAYMENT_RULES
 
 _POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
-_RULES = {
-    PaymentType.TRANSFER: posting_rules.transfer,
-    PaymentType.DEPOSIT: posting_rules.deposit,
-    PaymentType.WITHDRAWAL: posting_rules.withdrawal,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +35,7 @@ class Pay(LedgerCommand):
     money: Money
     payer_id: AccountId
     payee_id: AccountId
-    reference: str | None = None
-    description: str | None = None
+    texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -46,7 +48,7 @@ class Pay(LedgerCommand):
         return (self.payer_id, self.payee_id)
 
     def journal_entry(self) -> JournalEntry:
-        return _RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
+        return PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
 
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at(_POINTERS.get(objection.pointer or "", objection.pointer or ""))
@@ -62,8 +64,7 @@ class Pay(LedgerCommand):
             payer_id=self.payer_id,
             payee_id=self.payee_id,
             processor=INTERNAL_PROCESSOR,
-            reference=self.reference,
-            description=self.description,
+            texts=self.texts,
         )
         book.records[RecordKey(self.ledger_id, PAYMENT, self.id)] = payment
         return Posted(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.money import Money
@@ -40,6 +41,20 @@ def clearing_code(processor: str, currency_code: str) -> str:
     return f"clearing:{processor}:{currency_code}"
 
 
+class PaymentTexts(NamedTuple):
+    """What the caller has written on a payment. It decides nothing; it is kept, shown and proved as it was given.
+
+    Each is a column of the same name: the order, the command, the record, the answer and the proof all take them from
+    here.
+    """
+
+    reference: str | None = None
+    description: str | None = None
+
+
+NO_TEXTS = PaymentTexts()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """`payer_id` and `payee_id` are the accounts debited and credited, clearing accounts included.
@@ -55,5 +70,4 @@ class Payment:
     payer_id: AccountId
     payee_id: AccountId
     processor: str
-    reference: str | None
-    description: str | None
+    texts: PaymentTexts

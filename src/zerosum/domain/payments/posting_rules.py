@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.entry import JournalEntry, Nature, credit, debit, placed, released
 from zerosum.domain.money import Money
+from zerosum.domain.payments.payment import PaymentType
+
+PaymentRule = Callable[[AccountId, AccountId, Money, datetime | None], JournalEntry]
+"""From the payer, the payee, what is paid and when it happened."""
+
+PAYMENT_RULES: dict[PaymentType, PaymentRule] = {}
 
 
+def _rule_of(type_: PaymentType) -> Callable[[PaymentRule], PaymentRule]:
+    """Which payments the rule posts."""
+
+    def register(rule: PaymentRule) -> PaymentRule:
+        PAYMENT_RULES[type_] = rule
+        return rule
+
+    return register
+
+
+@_rule_of(PaymentType.TRANSFER)
 def transfer(payer: AccountId, payee: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
     """We owe the payer less and the payee more."""
     return JournalEntry("transfer", (debit(payer, money), credit(payee, money)), effective_at)
 
 
+@_rule_of(PaymentType.DEPOSIT)
 def deposit(clearing: AccountId, payee: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
     """The processor now owes us; we owe the payee."""
     return JournalEntry("deposit", (debit(clearing, money), credit(payee, money)), effective_at)
 
 
+@_rule_of(PaymentType.WITHDRAWAL)
 def withdrawal(payer: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
     """We owe the payer less; the processor pays it out, so it is owed that much more."""
     return JournalEntry("withdrawal", (debit(payer, money), credit(clearing, money)), effective_at)

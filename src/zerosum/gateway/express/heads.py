@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zerosum.gateway.request_guard import HEADER_BYTES_MAX
+from zerosum.gateway.guards.request_guard import HEADER_BYTES_MAX
 from zerosum.gateway.routing import Call, Policy
 
 Headers = list[tuple[bytes, bytes]]

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
 from zerosum.gateway.exchange import Exchange
-from zerosum.gateway.json_guard import parse_json
+from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.gateway.routing import Answer, Begun, Call, Policy, begin_express
 from zerosum.gateway.trace_context import request_names
 

@@ -10,7 +10,7 @@ from zerosum.domain.errors import DomainError
 from zerosum.gateway.express.heads import KnownHead
 from zerosum.gateway.express.journey import Journey
 from zerosum.gateway.express.way import ExpressWay
-from zerosum.gateway.http_server import GuardedProtocol
+from zerosum.gateway.server.http_server import GuardedProtocol
 
 
 class ExpressProtocol(GuardedProtocol):

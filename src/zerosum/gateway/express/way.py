@@ -10,14 +10,14 @@ from typing import Any, Protocol
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway import request_guard as guard
-from zerosum.gateway.admission import Admission
-from zerosum.gateway.charging import Charging
 from zerosum.gateway.exchange import Exchange, Headers
 from zerosum.gateway.express.heads import KnownHead
 from zerosum.gateway.express.journey import App, Concluding, Journey, Observe
+from zerosum.gateway.guards import request_guard as guard
+from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.judgement import Judge
-from zerosum.gateway.principal import Principal
+from zerosum.gateway.limits.admission import Admission
+from zerosum.gateway.limits.charging import Charging
 from zerosum.gateway.routing import Call, RouteTable
 
 BeginTrace = Callable[[Exchange], Callable[[], None]]

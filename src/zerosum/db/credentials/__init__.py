@@ -1,0 +1,1 @@
+"""API keys, signing keys, data keys, and what is sealed with them."""

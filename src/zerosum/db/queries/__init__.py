@@ -1,0 +1,1 @@
+"""Reads and rare writes of one noun each, in a unit of work."""

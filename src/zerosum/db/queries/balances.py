@@ -1,0 +1,191 @@
+"""Balances at an instant, and the trial balance: read beside checkpoints, however long the history before them is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, func, literal, or_, select, true, union_all
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import LateralFromClause
+
+from zerosum.db.gently import gently
+from zerosum.db.queries.checkpoints import BLOCK
+from zerosum.db.queries.pages import look_up_by_key
+from zerosum.db.schema.tables import accounts, postings
+from zerosum.domain.ledger.account import AccountType
+
+_MOMENT = TIMESTAMP(timezone=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What lay in an account at an instant, and the last version that was counted."""
+
+    posted: Decimal
+    held: Decimal
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instant:
+    """What had happened in the world at or before `effective`, as far as it was written at or before `recorded`.
+
+    None is no bound.
+    """
+
+    effective: datetime | None = None
+    recorded: datetime | None = None
+
+    @property
+    def is_now(self) -> bool:
+        return self.effective is None and self.recorded is None
+
+
+async def totals_at(connection: AsyncConnection, ledger_id: UUID, account_id: UUID, instant: Instant) -> Totals | None:
+    """None where there is no such account."""
+    totals = _totals(ledger_id, instant, with_sides=False)
+    statement = (
+        select(totals.c.posted, totals.c.held, totals.c.version)
+        .select_from(accounts.join(totals, true()))
+        .where(accounts.c.ledger_id == ledger_id, accounts.c.id == account_id)
+    )
+    row = (await connection.execute(statement)).first()
+    return None if row is None else Totals(posted=row.posted, held=row.held, version=row.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialBalanceLine:
+    """One account's share of the trial balance."""
+
+    account_id: UUID
+    code: str
+    type: AccountType
+    currency: str
+    debits: Decimal
+    credits: Decimal
+
+
+async def currency_totals(
+    connection: AsyncConnection, ledger_id: UUID, instant: Instant, *, is_of_all: bool
+) -> Sequence[tuple[str, Decimal, Decimal]]:
+    """Currency, debits and credits over the whole ledger: of all accounts, or of those that anything was posted to."""
+    currency = accounts.c.currency
+    own = accounts.c.ledger_id == ledger_id
+    if instant.is_now:
+        stored = select(currency, accounts.c.posted_debits.label("debits"), accounts.c.posted_credits.label("credits"))
+        found = stored.where(own).subquery()
+    else:
+        await look_up_by_key(connection)
+        parts = [_of_short_accounts(ledger_id, instant), _of_long_accounts(ledger_id, instant)]
+        if is_of_all:
+            parts.append(select(currency, literal(0), literal(0)).where(own, _had_begun(instant)))
+        found = union_all(*parts).subquery()
+    statement = select(found.c.currency, func.sum(found.c.debits), func.sum(found.c.credits))
+    grouped = statement.group_by(found.c.currency).order_by(found.c.currency)
+    return [(row[0], row[1], row[2]) for row in await connection.execute(grouped)]
+
+
+def _of_short_accounts(ledger_id: UUID, instant: Instant) -> Select[Any]:
+    """Added up as they are: there may be millions of them, and asking for each by itself takes longer.
+
+    Account by account all the same, for beside them lie the postings of long ones.
+    """
+    sides = (
+        func.sum(case((and_(postings.c.layer == "p", postings.c.side == side), postings.c.amount), else_=0)).label(name)
+        for name, side in (("debits", "d"), ("credits", "c"))
+    )
+    own = select(func.count().label("number"), *sides).where(
+        postings.c.ledger_id == ledger_id, postings.c.account_id == accounts.c.id
+    )
+    if instant.effective is not None:
+        own = own.where(postings.c.effective_at <= instant.effective)
+    if instant.recorded is not None:
+        own = own.where(postings.c.posted_at <= instant.recorded)
+    sums = own.correlate(accounts).lateral("sums")
+    return (
+        select(accounts.c.currency, sums.c.debits, sums.c.credits)
+        .join(sums, true())
+        .where(accounts.c.ledger_id == ledger_id, accounts.c.version <= BLOCK, sums.c.number > 0)
+    )
+
+
+def _of_long_accounts(ledger_id: UUID, instant: Instant) -> Select[Any]:
+    source, debits, credits_, version = _source(ledger_id, instant)
+    return (
+        select(accounts.c.currency, debits, credits_)
+        .select_from(source)
+        .where(accounts.c.ledger_id == ledger_id, accounts.c.version > BLOCK, version > 0)
+    )
+
+
+async def trial_balance_lines(
+    connection: AsyncConnection, ledger_id: UUID, instant: Instant, *, after_code: str | None, limit: int
+) -> list[TrialBalanceLine]:
+    """The accounts in the order of their codes, with their debit and credit totals.
+
+    Of an instant of our own those that there were then.
+    """
+    source, debits, credits_, version = _source(ledger_id, instant)
+    statement = (
+        select(
+            accounts.c.id,
+            accounts.c.code,
+            accounts.c.type,
+            accounts.c.currency,
+            debits.label("debits"),
+            credits_.label("credits"),
+        )
+        .select_from(source)
+        .where(accounts.c.ledger_id == ledger_id, or_(version > 0, _had_begun(instant)))
+    )
+    if after_code is not None:
+        statement = statement.where(accounts.c.code > after_code)
+    statement = statement.order_by(accounts.c.code).limit(limit)
+    return await gently(_trial_balance_line, await connection.execute(statement))
+
+
+def _totals(ledger_id: UUID, instant: Instant, *, with_sides: bool) -> LateralFromClause:
+    """Of the account beside it."""
+    return (
+        func.zerosum_totals_at(
+            literal(ledger_id),
+            accounts.c.id,
+            literal(instant.effective, _MOMENT),
+            literal(instant.recorded, _MOMENT),
+            with_sides,
+        )
+        .table_valued("posted", "held", "version", "debits", "credits", name="totals")
+        .render_derived()
+        .lateral("totals")
+    )
+
+
+def _source(
+    ledger_id: UUID, instant: Instant
+) -> tuple[FromClause, ColumnElement[Any], ColumnElement[Any], ColumnElement[Any]]:
+    """The accounts with their debits, credits and version: of now as they stand in their rows."""
+    if instant.is_now:
+        return accounts, accounts.c.posted_debits, accounts.c.posted_credits, accounts.c.version
+    totals = _totals(ledger_id, instant, with_sides=True)
+    return accounts.join(totals, true()), totals.c.debits, totals.c.credits, totals.c.version
+
+
+def _had_begun(instant: Instant) -> ColumnElement[bool]:
+    return true() if instant.recorded is None else accounts.c.created_at <= instant.recorded
+
+
+def _trial_balance_line(row: Row[Any, Any, Any, Any, Any, Any]) -> TrialBalanceLine:
+    return TrialBalanceLine(
+        account_id=row.id,
+        code=row.code,
+        type=AccountType(row.type),
+        currency=row.currency,
+        debits=row.debits,
+        credits=row.credits,
+    )

@@ -1,0 +1,218 @@
+"""Reading payments. A payment shares its UUID with the journal entry that began it, which holds times and metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, bindparam, cast, func, not_, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.gently import gently
+from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
+from zerosum.db.schema.tables import accounts, journal_entries, payments, postings
+from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
+
+
+class Line(Protocol):
+    """A posting as it left its account."""
+
+    @property
+    def account_id(self) -> UUID: ...
+    @property
+    def balance_after(self) -> Decimal: ...
+    @property
+    def held_after(self) -> Decimal: ...
+
+
+class RecordedLine(NamedTuple):
+    """The same out of the journal."""
+
+    account_id: UUID
+    account_version: int
+    balance_after: Decimal
+    held_after: Decimal
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordedPayment:
+    """Not frozen only because one is made for every payment.
+
+    `account_versions` are those its first journal entry gave, in the order of its postings, which are its `lines`.
+    """
+
+    id: UUID
+    type: PaymentType
+    status: PaymentStatus
+    amount: Decimal
+    currency: str
+    payer_id: UUID
+    payer_code: str
+    payee_id: UUID
+    payee_code: str
+    processor: str
+    texts: PaymentTexts
+    effective_at: datetime
+    created_at: datetime
+    metadata: Mapping[str, str]
+    account_versions: Mapping[UUID, int]
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFilter:
+    """`account_id` is the payer or the payee. `effective_from` is inclusive, `effective_to` exclusive."""
+
+    account_id: UUID | None = None
+    reference: str | None = None
+    type: str | None = None
+    currency: str | None = None
+    status: str | None = None
+    effective_from: datetime | None = None
+    effective_to: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_bounded(self) -> bool:
+        return self.effective_from is not None or self.effective_to is not None
+
+    @property
+    def is_by_time(self) -> bool:
+        """Whether the list is in the order of what happened in the world, and not of what was written.
+
+        So is one account's: its postings have an index for either.
+        """
+        return self.account_id is not None and self.is_bounded
+
+
+async def find_payments(
+    connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, RecordedPayment]:
+    rows = await connection.execute(_select(ledger_id).where(payments.c.id.in_(ids)))
+    return {row.id: _payment(row) for row in rows}
+
+
+async def list_payments(
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    wanted: PaymentFilter,
+    *,
+    after: Sequence[Any] | None,
+    limit: int,
+    is_ascending: bool,
+) -> list[RecordedPayment]:
+    await look_up_by_key(connection)
+    page = payments_page(ledger_id, wanted, after=after, limit=limit, is_ascending=is_ascending)
+    statement = _select(ledger_id).join(page, page.c.id == payments.c.id)
+    rows = await connection.execute(in_order(statement, page, is_ascending=is_ascending))
+    return await gently(_payment, rows)
+
+
+def payments_page(
+    ledger_id: UUID, wanted: PaymentFilter, *, after: Sequence[Any] | None, limit: int, is_ascending: bool
+) -> Subquery:
+    """The ids of one page, in an order that an index has: what is shown of a payment is looked up for these alone.
+
+    An account's payments are found by its postings, which are numbered. Those of a time are found by their ids, which
+    are by time, and beside them those that were given a time of their own.
+    """
+    entry, own = journal_entries, postings.alias("own")
+    page = partial(page_by, after=after, limit=limit, is_ascending=is_ascending)
+    statement = select(payments.c.id).where(payments.c.ledger_id == ledger_id, *_conditions(wanted))
+    if wanted.metadata or (wanted.is_bounded and wanted.account_id is None):
+        statement = statement.join(entry, and_(entry.c.ledger_id == ledger_id, entry.c.id == payments.c.id))
+    if wanted.account_id is not None:
+        is_own = and_(own.c.ledger_id == ledger_id, own.c.entry_id == payments.c.id)
+        statement = statement.join(own, is_own).where(own.c.account_id == wanted.account_id)
+        key = [own.c.effective_at, own.c.account_version] if wanted.is_by_time else [own.c.account_version]
+        return page(within(statement, own.c.effective_at, wanted.effective_from, wanted.effective_to), key)
+    if not wanted.is_bounded:
+        return page(statement, [payments.c.id])
+    span = wanted.effective_from, wanted.effective_to
+    timed = within(statement, entry.c.effective_at, *span)
+    near = timed.where(made_within(payments.c.id, *span))
+    dated = timed.where(entry.c.effective_at != entry.c.posted_at, not_(made_within(entry.c.id, *span)))
+    # Those with a time of their own have an index by time, which is short: nothing else of the ledger is walked along.
+    found = found_first(dated)
+    pages = [page(near, [payments.c.id]), page(select(found.c.id), [found.c.id])]
+    return page_of_either(pages, limit, is_ascending=is_ascending)
+
+
+def _conditions(wanted: PaymentFilter) -> Iterator[ColumnElement[bool]]:
+    """Those that are about the payment itself, and its metadata."""
+    for column, value in (
+        (payments.c.reference, wanted.reference),
+        (payments.c.type, wanted.type),
+        (payments.c.currency, wanted.currency),
+    ):
+        if value is not None:
+            yield column == value
+    if wanted.status is not None:
+        # Written out, for the index of what has not simply succeeded is not found by a plan for any status.
+        status = PaymentStatus(wanted.status).value
+        yield payments.c.status == bindparam("status", status, literal_execute=True)
+    for name, member in wanted.metadata.items():
+        yield journal_entries.c.metadata[name].astext == member
+
+
+def _select(ledger_id: UUID) -> Select[Any]:
+    payer, payee = accounts.alias("payer"), accounts.alias("payee")
+    line = postings.alias("line")
+    # Amounts as text: a JSON number would be read as a float.
+    left = func.jsonb_build_array(
+        line.c.account_id, line.c.account_version, cast(line.c.balance_after, Text), cast(line.c.held_after, Text)
+    )
+    lines = (
+        select(func.jsonb_agg(aggregate_order_by(left, line.c.place)))
+        .where(line.c.ledger_id == ledger_id, line.c.entry_id == payments.c.id)
+        .scalar_subquery()
+    )
+    return (
+        select(
+            payments,
+            payer.c.code.label("payer_code"),
+            payee.c.code.label("payee_code"),
+            journal_entries.c.effective_at,
+            journal_entries.c.posted_at.label("created_at"),
+            journal_entries.c.metadata,
+            lines.label("lines"),
+        )
+        .join(
+            journal_entries,
+            and_(journal_entries.c.ledger_id == payments.c.ledger_id, journal_entries.c.id == payments.c.id),
+        )
+        .join(payer, and_(payer.c.ledger_id == payments.c.ledger_id, payer.c.id == payments.c.payer_id))
+        .join(payee, and_(payee.c.ledger_id == payments.c.ledger_id, payee.c.id == payments.c.payee_id))
+        .where(payments.c.ledger_id == ledger_id, journal_entries.c.ledger_id == ledger_id)
+    )
+
+
+def _payment(row: Row[Any]) -> RecordedPayment:
+    lines = [
+        RecordedLine(UUID(account_id), version, Decimal(posted), Decimal(held))
+        for account_id, version, posted, held in row.lines
+    ]
+    return RecordedPayment(
+        id=row.id,
+        type=PaymentType(row.type),
+        status=PaymentStatus(row.status),
+        amount=row.amount,
+        currency=row.currency,
+        payer_id=row.payer_id,
+        payer_code=row.payer_code,
+        payee_id=row.payee_id,
+        payee_code=row.payee_code,
+        processor=row.processor,
+        texts=PaymentTexts(*[getattr(row, name) for name in PaymentTexts._fields]),
+        effective_at=row.effective_at,
+        created_at=row.created_at,
+        metadata=row.metadata or {},
+        account_versions={line.account_id: line.account_version for line in lines},
+        lines=lines,
+    )

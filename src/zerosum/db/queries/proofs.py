@@ -1,0 +1,231 @@
+"""Reading a ledger for its proof, a slice at a time: each is found by keys, and bounded.
+
+Amounts and times come as text: the database can hold more of them than Python, and all of it is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.domain.payments.payment import PaymentTexts
+
+FIRST_ID = UUID(int=0)
+LAST_ID = UUID(int=2**128 - 1)
+
+
+def _micros(column: str) -> str:
+    return f"trunc(extract(epoch from {column}) * 1000000)::text"
+
+
+_TEXTS = ", ".join(f"payment.{name}" for name in PaymentTexts._fields)
+
+_ACCOUNTS = text("""
+select id, code, name, type, currency, status, version, head, held::text as held, overdrawn, metadata::text as metadata,
+       min_available::text as min_available, max_available::text as max_available,
+       posted_debits::text as posted_debits, posted_credits::text as posted_credits
+from accounts where ledger_id = :ledger_id and id > :after order by id limit :limit
+""")
+
+_CHAIN = text(f"""
+with page as materialized (
+    select * from postings
+    where ledger_id = :ledger_id and (account_id, account_version) > (:account_id, :version) and account_id <= :last
+    order by account_id, account_version limit :limit
+)
+select posting.account_id, posting.account_version, posting.place, posting.side::text as side,
+       posting.layer::text as layer, posting.releases, posting.hold_id,
+       posting.amount::text as amount, posting.currency, posting.balance_after::text as balance_after,
+       posting.held_after::text as held_after, posting.hash, posting.entry_id,
+       {_micros("posting.effective_at")} as posting_effective_at, {_micros("posting.posted_at")} as posting_posted_at,
+       {_micros("entry.effective_at")} as effective_at, {_micros("entry.posted_at")} as posted_at,
+       entry.reverses, entry.fingerprint, entry.resource_type, entry.resource_id,
+       entry.idempotency_key, entry.actor, entry.reason, entry.metadata, entry.id is not null as has_entry
+from page posting
+left join journal_entries entry on entry.ledger_id = posting.ledger_id and entry.id = posting.entry_id
+order by posting.account_id, posting.account_version
+""")  # noqa: S608 - made of constants only
+
+# Beside each revision what was announced of the account in the same transaction.
+_CHANGES = text(f"""
+with page as materialized (
+    select * from account_changes where ledger_id = :ledger_id and account_id > :after and account_id <= :last
+), told as (
+    select event.xid, event.resource_id, array_agg(event.type) as types from events event
+    where event.ledger_id = :ledger_id and event.resource_type = 'account'
+      and event.xid = any (array(select distinct xid from page))
+    group by event.xid, event.resource_id
+)
+select account_id, revision, origin, page.xid::text as xid, {_micros("changed_at")} as changed_at, actor, code, name,
+       type, currency, status, min_available::text as min_available, max_available::text as max_available,
+       metadata::text as metadata, hash, coalesce(told.types, '{{}}') as events
+from page left join told on told.xid = page.xid and told.resource_id = page.account_id
+order by account_id, revision
+""")  # noqa: S608 - made of constants only
+
+_CHANGED_CLIENT_TRANSACTIONS = text("""
+select client, tx, status from client_transactions
+where ledger_id = :ledger_id and client = any(:clients) and status <> 'carried_out'
+""")
+
+# Each entry with its lines, and with the payment that stands on it.
+_ENTRIES = text(f"""
+with page as materialized (
+    select * from journal_entries where ledger_id = :ledger_id and id > :after order by id limit :limit
+)
+select page.id, page.reason, page.resource_type, page.resource_id, page.metadata, page.fingerprint,
+       {_micros("page.effective_at")} as effective_at, {_micros("page.posted_at")} as posted_at,
+       shape.lines, shape.debited_id, shape.credited_id, shape.account_ids, shape.amount, shape.currency,
+       exists (
+           select from refusals refusal
+           where refusal.ledger_id = page.ledger_id and refusal.idempotency_key = page.idempotency_key
+       ) as is_refused,
+       exists (
+           select from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
+           group by currency, layer, releases having sum(case side when 'd' then amount else -amount end) <> 0
+       ) as is_unbalanced,
+       payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
+       payment.currency as payment_currency, payment.amount::text as payment_amount, payment.payer_id,
+       payment.payee_id, payment.processor, {_TEXTS}
+from page
+left join lateral (
+    select nullif(count(*), 0) as lines,
+           (array_agg(account_id) filter (where place = 0 and side = 'd'))[1] as debited_id,
+           (array_agg(account_id) filter (where place = 1 and side = 'c'))[1] as credited_id,
+           array_agg(distinct account_id) as account_ids,
+           max(amount::text) filter (where place = 0) as amount, max(currency) filter (where place = 0) as currency
+    from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
+) shape on true
+left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.id
+order by page.id
+""")  # noqa: S608 - made of constants only
+
+# In statements of their own: joined, a plan for a young table would go through all of the ledger for each entry.
+_CODES = text("select id, code from accounts where ledger_id = :ledger_id and id = any(:ids)")
+
+_TRANSACTIONS_NAMED = text("""
+select tx, client, type, currency, amount::text as amount, entry_id,
+       (select id from accounts account where account.ledger_id = made.ledger_id
+        and account.code = 'clients:' || made.client) as account_id
+from client_transactions made where ledger_id = :ledger_id and tx = any(:txs)
+""")
+
+_PAYMENTS_WITHOUT_ENTRY = text("""
+select payment.id, payment.payer_id, payment.payee_id from payments payment
+where payment.ledger_id = :ledger_id and payment.id > :after and payment.id <= :last and not exists (
+    select from journal_entries entry where entry.ledger_id = payment.ledger_id and entry.id = payment.id)
+limit :limit
+""")
+
+_CLIENT_TRANSACTIONS = text("""
+with page as materialized (
+    select * from client_transactions where ledger_id = :ledger_id and tx > :after order by tx limit :limit
+)
+select page.tx, entry.resource_type, entry.resource_id,
+       (select id from accounts account where account.ledger_id = page.ledger_id
+        and account.code = 'clients:' || page.client) as account_id
+from page left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = page.entry_id
+order by page.tx
+""")
+
+# An account's event stands beside a revision of the same transaction, unless it is older than the account's history.
+_EVENTS = text(f"""
+with page as materialized (
+    select * from events where ledger_id = :ledger_id and (xid, id) > (cast(:xid as xid8), :id) order by xid, id
+    limit :limit
+)
+select page.id, page.xid, page.type, page.resource_type, page.resource_id,
+       {_micros("page.created_at")} as created_at,
+       page.resource_type <> 'account' or exists (
+           select from account_changes change where change.ledger_id = page.ledger_id
+           and change.account_id = page.resource_id
+           and (change.xid = page.xid or change.revision = 1 and change.xid > page.xid)) as is_explained
+from page order by page.xid, page.id
+""")  # noqa: S608 - made of constants only
+
+_ENTRY_NAMES = text(f"""
+select id, reason, resource_type, {_micros("posted_at")} as posted_at,
+       array(select distinct account_id from postings posting
+             where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id) as account_ids
+from journal_entries entry where ledger_id = :ledger_id and id > :after order by id limit :limit
+""")  # noqa: S608 - made of constants only
+
+
+async def accounts_after(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    return await _rows(connection, _ACCOUNTS, ledger_id, after=after, limit=limit)
+
+
+async def postings_after(
+    connection: AsyncConnection, ledger_id: UUID, position: tuple[UUID, int], *, last: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    """In the order of accounts and versions, each with the entry it belongs to; of no account beyond `last`."""
+    return await _rows(
+        connection, _CHAIN, ledger_id, account_id=position[0], version=position[1], last=last, limit=limit
+    )
+
+
+async def account_changes_between(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID
+) -> Sequence[Row[Any]]:
+    """The histories of the accounts beyond `after`, up to and with `last`."""
+    return await _rows(connection, _CHANGES, ledger_id, after=after, last=last)
+
+
+async def changed_client_transactions(
+    connection: AsyncConnection, ledger_id: UUID, clients: Collection[int]
+) -> Sequence[Row[Any]]:
+    """Those of these clients that are not as they were carried out."""
+    return await _rows(connection, _CHANGED_CLIENT_TRANSACTIONS, ledger_id, clients=list(clients))
+
+
+async def entries_after(connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int) -> Sequence[Row[Any]]:
+    return await _rows(connection, _ENTRIES, ledger_id, after=after, limit=limit)
+
+
+async def codes_of(connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, str]:
+    return {row.id: row.code for row in await _rows(connection, _CODES, ledger_id, ids=list(ids))}
+
+
+async def client_transactions_named(
+    connection: AsyncConnection, ledger_id: UUID, txs: Collection[int]
+) -> dict[str, Row[Any]]:
+    """By their number, as text."""
+    rows = await _rows(connection, _TRANSACTIONS_NAMED, ledger_id, txs=list(txs)) if txs else ()
+    return {str(row.tx): row for row in rows}
+
+
+async def payments_without_entry(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    return await _rows(connection, _PAYMENTS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
+
+
+async def client_transactions_after(
+    connection: AsyncConnection, ledger_id: UUID, *, after: int, limit: int
+) -> Sequence[Row[Any]]:
+    return await _rows(connection, _CLIENT_TRANSACTIONS, ledger_id, after=after, limit=limit)
+
+
+async def events_after(
+    connection: AsyncConnection, ledger_id: UUID, position: tuple[int, UUID], *, limit: int
+) -> Sequence[Row[Any]]:
+    return await _rows(connection, _EVENTS, ledger_id, xid=position[0], id=position[1], limit=limit)
+
+
+async def entry_names_after(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    """What an event says of its entry, and the accounts it moves."""
+    return await _rows(connection, _ENTRY_NAMES, ledger_id, after=after, limit=limit)
+
+
+async def _rows(
+    connection: AsyncConnection, statement: Any, ledger_id: UUID, **given: UUID | int | list[int] | list[UUID]
+) -> Sequence[Row[Any]]:
+    return (await connection.execute(statement, {"ledger_id": ledger_id, **given})).all()

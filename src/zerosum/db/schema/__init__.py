@@ -1,0 +1,1 @@
+"""Tables, guards, migrations, and whether a database is fit for them."""

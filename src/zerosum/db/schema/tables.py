@@ -1,0 +1,501 @@
+"""The tables as they are now. `alembic/versions` tells how they came to be; a test holds both against each other.
+
+Every table carries `ledger_id`, first in its primary key and in every unique index, so that the schema can be
+distributed by ledger unchanged. The hot tables have no foreign keys, which would double PostgreSQL's cost a payment;
+`guards.py` checks whole statements instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import UserDefinedType
+
+from zerosum.domain.payments.payment import PaymentTexts
+
+metadata = MetaData()
+
+
+class SingleChar(UserDefinedType[str]):
+    """PostgreSQL's one-byte "char": side and layer lie on every posting, so their width counts."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return '"char"'
+
+    def bind_processor(self, _: Any) -> Callable[[str | None], bytes | None]:
+        """The driver takes and gives single bytes."""
+        return lambda value: None if value is None else value.encode("ascii")
+
+    def result_processor(self, _: Any, __: Any) -> Callable[[bytes | None], str | None]:
+        return lambda value: None if value is None else value.decode("ascii")
+
+
+class Xid8(UserDefinedType[int]):
+    """A transaction id that never wraps around: readers of events stop below the oldest one still running."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+def _moment(name: str, **options: Any) -> Column[Any]:
+    return Column(name, TIMESTAMP(timezone=True), **options)
+
+
+def _required(name: str, kind: Any, **options: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False, **options)
+
+
+ledgers = Table(
+    "ledgers",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", name="ledgers_pkey"),
+)
+
+currencies = Table(
+    "currencies",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("code", Text),
+    _required("exponent", SmallInteger),
+    _required("name", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "code", name="currencies_pkey"),
+    CheckConstraint("exponent between 0 and 18", name="currencies_exponent_in_range"),
+)
+
+POSTED = """(case when type in ('asset', 'expense') then posted_debits - posted_credits
+ else posted_credits - posted_debits end)"""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("version", BigInteger),
+    _required("code", Text),
+    Column("name", Text),
+    _required("currency", Text),
+    _required("type", Text),
+    _required("status", Text),
+    _required("overdrawn", Boolean, server_default=text("false")),
+    _required("posted_debits", Numeric),
+    _required("posted_credits", Numeric),
+    _required("held", Numeric),
+    Column("min_available", Numeric),
+    Column("max_available", Numeric),
+    _required("head", LargeBinary),
+    _moment("created_at", nullable=False),
+    Column("metadata", JSONB),
+    _moment("last_posted_at"),  # of its newest posting
+    PrimaryKeyConstraint("ledger_id", "id", name="accounts_pkey"),
+    UniqueConstraint("ledger_id", "code", name="accounts_code_unique"),
+    CheckConstraint("type in ('asset', 'liability', 'equity', 'revenue', 'expense')", name="accounts_type_known"),
+    CheckConstraint("status in ('open', 'frozen', 'closed')", name="accounts_status_known"),
+    CheckConstraint("version >= 0", name="accounts_version_not_negative"),
+    CheckConstraint("posted_debits >= 0 and posted_credits >= 0 and held >= 0", name="accounts_totals_not_negative"),
+    CheckConstraint(
+        f"min_available is null or overdrawn or {POSTED} - held >= min_available", name="accounts_available_above_floor"
+    ),
+    CheckConstraint("min_available <= max_available", name="accounts_limits_ordered"),
+    Index("accounts_by_code_prefix", "ledger_id", "code", postgresql_ops={"code": "text_pattern_ops"}),
+    Index("accounts_by_type", "ledger_id", "type", "id"),
+    Index("accounts_by_currency", "ledger_id", "currency", "id"),
+    Index("accounts_not_open", "ledger_id", "status", "id", postgresql_where=text("status <> 'open'")),
+    # Room for updates on the same page: balances change all the time, and of what is indexed only the status, rarely.
+    postgresql_with={"fillfactor": 70},
+)
+
+journal_entries = Table(
+    "journal_entries",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _moment("effective_at", nullable=False),
+    _moment("posted_at", nullable=False),
+    Column("idempotency_key", Text),  # None: a further entry of a command, whose first bears the key
+    _required("fingerprint", LargeBinary),
+    _required("resource_type", Text),
+    Column("resource_id", Text),
+    _required("reason", Text),
+    _required("actor", Text),
+    Column("reverses", Uuid),
+    Column("metadata", JSONB),
+    PrimaryKeyConstraint("ledger_id", "id", name="journal_entries_pkey"),
+    # For ever: a key can never post twice, however late its retry.
+    UniqueConstraint("ledger_id", "idempotency_key", name="journal_entries_idempotency_key_unique"),
+    Index(
+        "journal_entries_reverses_unique",
+        "ledger_id",
+        "reverses",
+        unique=True,
+        postgresql_where=text("reverses is not null"),
+    ),
+    # Of all others the id, which is by time, tells when they happened.
+    Index(
+        "journal_entries_dated",
+        "ledger_id",
+        "effective_at",
+        "id",
+        postgresql_where=text("effective_at <> posted_at"),
+    ),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("account_id", Uuid),
+    _required("account_version", BigInteger),
+    _required("entry_id", Uuid),
+    _moment("effective_at", nullable=False),
+    _moment("posted_at", nullable=False),
+    _required("place", SmallInteger),  # in its entry, from 0
+    _required("side", SingleChar),
+    _required("layer", SingleChar),
+    _required("releases", Boolean),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("balance_after", Numeric),
+    _required("held_after", Numeric),
+    _required("hash", LargeBinary),
+    Column("hold_id", Uuid),  # that a pending posting places or releases
+    # Gap-free per account: a statement is a range scan, and a lost update cannot even be stored.
+    PrimaryKeyConstraint("ledger_id", "account_id", "account_version", name="postings_pkey"),
+    Index("postings_entry", "ledger_id", "entry_id"),
+    # By what happened in the world: statements, and lists that are bounded by time.
+    Index("postings_by_time", "ledger_id", "account_id", "effective_at", "account_version"),
+    # What must be added up for a balance at an instant: all others happened when they were written.
+    Index(
+        "postings_dated",
+        "ledger_id",
+        "account_id",
+        "account_version",
+        postgresql_where=text("effective_at <> posted_at"),
+    ),
+    CheckConstraint("amount > 0", name="postings_amount_positive"),
+    CheckConstraint("held_after >= 0", name="postings_held_not_negative"),
+    CheckConstraint("side in ('d', 'c')", name="postings_side_known"),  # debit, credit
+    CheckConstraint("layer in ('p', 'h')", name="postings_layer_known"),  # posted, pending (held)
+)
+
+account_checkpoints = Table(
+    "account_checkpoints",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("account_id", Uuid),
+    _required("account_version", BigInteger),  # a multiple of 256
+    _required("currency", Text),
+    # Of all postings up to that version, and of the dated ones among them. The rest the posting of that version says.
+    _required("debits", Numeric),
+    _required("dated_debits", Numeric),
+    _required("dated_credits", Numeric),
+    _required("dated_held", Numeric),
+    _required("undated_version", BigInteger),  # the last that was not dated, or 0
+    PrimaryKeyConstraint("ledger_id", "account_id", "account_version", name="account_checkpoints_pkey"),
+    CheckConstraint(
+        "debits >= 0 and dated_debits >= 0 and dated_credits >= 0", name="account_checkpoints_totals_not_negative"
+    ),
+)
+
+dated_checkpoints = Table(
+    "dated_checkpoints",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("account_id", Uuid),
+    _required("level", SmallInteger),  # of 0 to 3: a block has 256 * 16 ** level postings
+    _required("block", BigInteger),  # from 0
+    _moment("first_effective_at", nullable=False),
+    _required("place", BigInteger),  # of these up to 256 among the block's, from 0
+    # Of a block's dated postings, in the order in which they happened: what they come to with each of them.
+    _required("effective_ats", ARRAY(TIMESTAMP(timezone=True))),
+    _required("versions", ARRAY(BigInteger)),  # the highest so far
+    _required("debits", ARRAY(Numeric)),
+    _required("credits", ARRAY(Numeric)),
+    _required("held", ARRAY(Numeric)),
+    PrimaryKeyConstraint(
+        "ledger_id", "account_id", "level", "block", "first_effective_at", "place", name="dated_checkpoints_pkey"
+    ),
+    CheckConstraint("level between 0 and 3", name="dated_checkpoints_level_known"),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("type", Text),
+    _required("status", Text),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _required("processor", Text),
+    *(Column(name, Text) for name in PaymentTexts._fields),
+    PrimaryKeyConstraint("ledger_id", "id", name="payments_pkey"),
+    Index("payments_by_type", "ledger_id", "type", "id"),
+    Index("payments_by_currency", "ledger_id", "currency", "id"),
+    Index("payments_by_reference", "ledger_id", "reference", "id", postgresql_where=text("reference is not null")),
+    Index("payments_not_succeeded", "ledger_id", "status", "id", postgresql_where=text("status <> 'succeeded'")),
+    CheckConstraint("amount > 0", name="payments_amount_positive"),
+    CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
+)
+
+client_transactions = Table(
+    "client_transactions",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("tx", BigInteger),
+    _required("client", Integer),
+    _required("type", Text),
+    _required("status", Text),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("entry_id", Uuid),  # that carried it out
+    PrimaryKeyConstraint("ledger_id", "tx", name="client_transactions_pkey"),
+    Index("client_transactions_by_client", "ledger_id", "client", "entry_id", unique=True),
+    CheckConstraint("tx between 0 and 4294967295", name="client_transactions_tx_in_range"),
+    CheckConstraint("client between 0 and 65535", name="client_transactions_client_in_range"),
+    CheckConstraint("type in ('deposit', 'withdrawal')", name="client_transactions_type_known"),
+    CheckConstraint(
+        "status in ('carried_out', 'disputed', 'resolved', 'charged_back')", name="client_transactions_status_known"
+    ),
+    CheckConstraint("amount > 0", name="client_transactions_amount_positive"),
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("content_sha256", LargeBinary),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "name", name="imports_pkey"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("idempotency_key", Text),
+    _required("fingerprint", LargeBinary),
+    _required("problem", JSONB),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "idempotency_key", name="refusals_pkey"),
+    Index("refusals_by_age", "ledger_id", "created_at"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("idempotency_key", Text),
+    _required("fingerprint", LargeBinary),
+    _required("resource_type", Text),
+    _required("resource_id", Uuid),
+    _required("content", JSONB),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "idempotency_key", name="answers_pkey"),
+)
+"""What was answered to commands that post nothing: an entry bears its key itself."""
+
+events = Table(
+    "events",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("xid", Xid8, server_default=text("pg_current_xact_id()")),
+    _required("id", Uuid),
+    _moment("created_at", nullable=False),
+    _required("type", Text),
+    _required("resource_type", Text),
+    Column("resource_id", Uuid),  # None: the resource bears the event's own UUID.
+    Column("data", JSONB),  # None: the resource is immutable and speaks for itself.
+    PrimaryKeyConstraint("ledger_id", "xid", "id", name="events_pkey"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("name", Text),
+    _required("scopes", ARRAY(Text)),
+    _required("secret_hash", LargeBinary),
+    _moment("created_at", nullable=False),
+    _moment("expires_at"),
+    _moment("revoked_at"),
+    Column("created_by", Text),  # None: made before this was written down
+    _moment("last_used_at"),
+    Column("networks", ARRAY(Text)),
+    Column("certificate_subject", Text),
+    PrimaryKeyConstraint("ledger_id", "id", name="api_keys_pkey"),
+)
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("master_key_id", Text),
+    _required("wrapped_key", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "id", name="data_keys_pkey"),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Text),
+    _required("algorithm", Text),
+    _required("public_jwk", JSONB),
+    _required("sealed_private_key", Text),
+    _moment("created_at", nullable=False),
+    _moment("activates_at", nullable=False),
+    _moment("expires_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "id", name="signing_keys_pkey"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _moment("recorded_at", nullable=False),
+    _required("type", Text),
+    Column("actor", Text),  # None: nobody knows
+    Column("address", Text),  # None: a command on the machine
+    Column("request_id", Text),
+    Column("resource", Text),
+    Column("reason", Text),
+    _required("occurrences", Integer),
+    Column("facts", JSONB),
+    PrimaryKeyConstraint("ledger_id", "id", name="audit_log_pkey"),
+    Index("audit_log_by_type", "ledger_id", "type", "id"),
+    CheckConstraint("occurrences > 0", name="audit_log_occurrences_positive"),
+)
+
+secret_checks = Table(
+    "secret_checks",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("check_value", LargeBinary),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "name", name="secret_checks_pkey"),
+)
+
+account_changes = Table(
+    "account_changes",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("account_id", Uuid),
+    _required("revision", BigInteger),  # gap-free from 1
+    _required("origin", Text),
+    _required("xid", Xid8),
+    _moment("changed_at", nullable=False),
+    Column("actor", Text),  # None: a batch, or somebody who has not said who he is
+    _required("code", Text),
+    Column("name", Text),
+    _required("type", Text),
+    _required("currency", Text),
+    _required("status", Text),
+    Column("min_available", Numeric),
+    Column("max_available", Numeric),
+    Column("metadata", JSONB),
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "account_id", "revision", name="account_changes_pkey"),
+    # Set by a statement; found there before the first revision; found to be other than the revision before says.
+    CheckConstraint("origin in ('set', 'adopted', 'found')", name="account_changes_origin_known"),
+    CheckConstraint("min_available <= max_available", name="account_changes_limits_ordered"),
+)
+
+refusal_seals = Table(
+    "refusal_seals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("number", BigInteger),  # gap-free from 1
+    _moment("from_at", nullable=False),
+    _moment("until_at", nullable=False),
+    _required("refusals", BigInteger),
+    _required("digest", LargeBinary),
+    _moment("sealed_at", nullable=False),
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "number", name="refusal_seals_pkey"),
+    CheckConstraint("from_at <= until_at", name="refusal_seals_span_ordered"),
+)
+
+proof_positions = Table(
+    "proof_positions",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("proof", Text),
+    _moment("begun_at", nullable=False),
+    _moment("taken_at", nullable=False),
+    Column("position", JSONB),  # None: it has ended
+    PrimaryKeyConstraint("ledger_id", "proof", name="proof_positions_pkey"),
+)
+"""Where the self-audit goes on after a restart. Nothing but that is believed of it."""
+
+JOURNAL = (journal_entries, postings, refusals, answers, audit_log, account_changes, refusal_seals)
+"""What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
+
+But for refusals older than thirty days, which a function of the owner takes away: no retry can need them any more.
+"""
+
+APPLICATION_ROLE = "zerosum_app"
+
+# What the application role may do besides SELECT: it owns nothing, and has no right to change the journal.
+GRANTS: dict[Table, str] = {
+    ledgers: "insert",
+    currencies: "insert",
+    accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata)",
+    journal_entries: "insert",
+    postings: "insert",
+    account_checkpoints: "",  # a function derives them
+    dated_checkpoints: "",
+    payments: "insert, update (status)",
+    client_transactions: "insert, update (status)",
+    imports: "insert",
+    refusals: "insert",
+    answers: "insert",
+    events: "insert",
+    api_keys: "insert, update (revoked_at, last_used_at)",
+    data_keys: "insert, update (master_key_id, wrapped_key)",
+    signing_keys: "insert, update (expires_at, sealed_private_key), delete",
+    audit_log: "insert",
+    secret_checks: "insert, update (check_value, created_at)",
+    account_changes: "",  # written by the trigger on accounts alone
+    refusal_seals: "insert",
+    proof_positions: "insert, update (begun_at, taken_at, position)",
+}
+
+SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log)
+"""Administration looks across ledgers here, and only here, by an explicit setting of its transaction."""

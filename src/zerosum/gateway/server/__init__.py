@@ -1,0 +1,1 @@
+"""Sockets and HTTP: listeners, connections, deadlines, what leaves."""

@@ -1,0 +1,390 @@
+"""What one lane does with one batch: mark, lock, look up, judge, write, commit, write through, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from zerosum.db.batch import AccountKey, BatchConnection, Key
+from zerosum.db.batch.holding import CHANGED, HELD
+from zerosum.db.batch.writing import AccountChanges, post_pairs, write_batch
+from zerosum.db.errors import FailureKind, classify
+from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
+from zerosum.domain.ledger.account import AccountState
+from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.records import ChangedRecords
+from zerosum.services.committing.held_up import HeldUp, apart, refuse_as_busy, refuse_those_behind
+from zerosum.services.committing.idempotent_book import Judge
+from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.committing.remembered import RememberedAccounts
+from zerosum.services.committing.work import Answers, Work, committing
+from zerosum.services.requests.quotas import RefusalQuota
+
+ATTEMPTS_MAX = 3
+"""How often a batch is tried as a whole before its works are tried one by one."""
+
+UNREACHABLE_SECONDS_MAX = 1.5
+"""How long a batch that has not reached COMMIT waits for PostgreSQL to come back before it is refused."""
+
+RECONNECT_SECONDS = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+class BalanceCache(Protocol):
+    """The write-through copy of balances. It never raises, and never takes longer than its time-out."""
+
+    async def mark(self, accounts: Sequence[AccountKey]) -> object: ...
+
+    async def store(self, mark: Any, states: Sequence[AccountState]) -> None:
+        """These balances in place of the marks; of other accounts the marks are only lifted."""
+
+
+class BatchRunner:
+    """Owns one connection. Answers every work it is given, whatever happens."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[BatchConnection]],
+        now: Callable[[], datetime],
+        cache: BalanceCache,
+        stats: CommitterStats,
+        refusal_quota: RefusalQuota | None = None,
+        *,
+        remembers: bool = True,
+    ) -> None:
+        """`remembers` accounts between batches: worth it where nobody else writes to the same ones all the time."""
+        self._remembers = remembers
+        self._refusal_quota = refusal_quota
+        self._connect = connect
+        self._now = now
+        self._cache = cache
+        self._stats = stats
+        self._connection: BatchConnection | None = None
+        self._is_reachable = True
+        self._mark: object = None
+        """Of the attempt under way."""
+        self._stuck: dict[AccountKey, int] = {}
+        """Accounts that somebody else holds and does nothing with, and their version when that was first seen."""
+        self._remembered = RememberedAccounts()
+        self._answering: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None and not self._connection.is_closed
+
+    async def warm_up(self) -> None:
+        try:
+            self._connection = await self._connect()
+        except Exception as failure:
+            _log.warning("a lane cannot connect yet (%s)", failure or type(failure).__name__)
+
+    def abandon(self) -> None:
+        """What the mark of a cut off attempt stands for is read from PostgreSQL until it expires."""
+        self._remembered.forget_all()
+        self._mark = None
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        if self._answering:
+            await asyncio.wait(self._answering)
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def carry_out(self, works: Sequence[Work]) -> HeldUp:
+        """All together, but for those whose keys were held before: they are tried alone, and do not wait for long."""
+        held_up = HeldUp()
+        together, alone = apart(works)
+        await self._carry_out(together, held_up)
+        for work in alone:
+            await self._carry_out([work], held_up, is_impatient=True)
+        held_up.settle(asyncio.get_running_loop().time())
+        return held_up
+
+    async def _carry_out(
+        self,
+        works: Sequence[Work],
+        held_up: HeldUp,
+        *,
+        is_impatient: bool = False,
+        is_searching: bool = False,
+    ) -> None:
+        """Try the batch; then again with the same keys; then, if it still fails as a whole, in two halves."""
+        kind = FailureKind.TRANSIENT
+        error: Exception | None = None
+        for _ in range(ATTEMPTS_MAX):
+            works = _undecided(works, held_up)
+            if not works:
+                return
+            try:
+                await self._attempt(works, held_up, is_impatient=is_impatient, is_searching=is_searching)
+            except Exception as failure:
+                error, kind = failure, classify(failure)
+                self._stats.retries += 1
+                await self._give_up(kind)
+            else:
+                return
+            if kind is FailureKind.CONNECTION:
+                await self._outlast(works, held_up)
+                return
+            if kind is FailureKind.DEFECT or (kind is FailureKind.BUSY and is_searching):
+                break  # What is busy although no account is, is a key.
+            is_searching = is_searching or kind is FailureKind.BUSY
+        works = _undecided(works, held_up)
+        is_busy = kind is FailureKind.BUSY
+        if len(works) > 1:
+            middle = len(works) // 2
+            for half in (works[:middle], works[middle:]):
+                await self._carry_out(half, held_up, is_impatient=is_impatient or is_busy, is_searching=is_busy)
+        elif works and is_busy:
+            held_up.add(works[0], is_key_held=True)
+        elif works:
+            _refuse(works[0], kind, error)
+
+    async def _outlast(self, works: Sequence[Work], held_up: HeldUp) -> None:
+        """PostgreSQL is away. Run the batch again as soon as it is back: the unique keys tell what had happened."""
+        loop = asyncio.get_running_loop()
+        patience_ends = loop.time() + (UNREACHABLE_SECONDS_MAX if self._is_reachable else 0.0)
+        self._is_reachable = False
+        while works := _undecided(works, held_up):
+            try:
+                await self._attempt(works, held_up)
+            except Exception as failure:
+                kind = classify(failure)
+                await self._give_up(kind)
+                if kind is not FailureKind.CONNECTION:
+                    await self._carry_out(works, held_up)
+                    return
+            else:
+                return
+            now = loop.time()
+            for work in works:
+                if not work.may_have_committed and now >= patience_ends:
+                    work.refuse(Unavailable("The database cannot be reached; nothing was done.", retry_after=1))
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _attempt(
+        self, works: Sequence[Work], held_up: HeldUp, *, is_impatient: bool = False, is_searching: bool = False
+    ) -> None:
+        """One try at the whole batch. Returns when it is committed and its answers are on their way.
+
+        It waits for rows, but not for those that are stuck; where it `is_searching` for those, for none.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = max(work.deadline for work in works)
+        async with asyncio.timeout_at(deadline):
+            if self._connection is None:
+                self._remembered.forget_all()
+                self._connection = await self._connect()
+            accounts = _accounts_of(works)
+            self._mark = await self._cache.mark(list(accounts))
+            connection = self._connection
+            is_usual = not (is_impatient or is_searching or accounts & self._stuck.keys())
+            may_recall = self._remembers and is_usual and not _need_records(works)
+            known = self._remembered.take(accounts) if may_recall else None
+        if known is not None and await self._attempt_from_memory(connection, works, known, deadline):
+            return
+        async with asyncio.timeout_at(deadline):
+            await connection.begin({ledger_id for ledger_id, _ in accounts}, is_impatient=is_impatient)
+            asked = accounts if is_searching else accounts & self._stuck.keys()
+            waited_for = accounts - asked
+            locked = await connection.loader.accounts(waited_for) if waited_for else []
+            if asked:
+                # Last, and without waiting: so that no order of locks is broken, and nobody waits for us meanwhile.
+                locked += await connection.loader.accounts(asked, skip_locked=True)
+                works = await self._free(connection, works, locked, held_up)
+                if not works:
+                    await self._give_up(FailureKind.BUSY)
+                    return
+            answers, before, states, number = await self._judge_and_write(connection, works, locked)
+        with committing(works):
+            await connection.commit(deadline - loop.time())
+            self._remember(before, states, number)
+            self._conclude(works, answers, states)
+
+    async def _attempt_from_memory(
+        self, connection: BatchConnection, works: Sequence[Work], known: Sequence[AccountState], deadline: float
+    ) -> bool:
+        """Decide by what is remembered, then lock, compare, look up the keys, write and commit in one round trip.
+
+        False if nothing was done: it was remembered wrongly, a key was used, or there is more to write than pairs.
+        """
+        before: dict[UUID, AccountState] = {account.id: account for account in known}
+        records = ChangedRecords({})
+        book = Book([account.copy() for account in known], records)
+        posted_at = _not_before(self._now(), known)
+        judge = Judge(book, {}, posted_at)  # A refusal is counted where it is written, which is not here.
+        answers = _answers(judge, works)
+        changes = AccountChanges.between(before, book.accounts.values())
+        posting = post_pairs(judge.rows, changes, records, known, _keys_of(works), posted_at)
+        if posting is None:
+            self._remembered.remember(known)
+            return False
+        with committing(works):
+            told, number = await connection.post(*posting, deadline - asyncio.get_running_loop().time())
+            if told != HELD or number is None:
+                if told == CHANGED:
+                    self._remembered.was_wrong()
+                return False
+            self._remembered.was_right()
+            states = list(book.accounts.values())
+            self._remember(before, states, number)
+            self._conclude(works, answers, states)
+        return True
+
+    def _remember(self, before: Mapping[UUID, AccountState], after: Sequence[AccountState], number: int | None) -> None:
+        """`number` is that of the transaction that has changed them. What it is not known of is read again."""
+        if not self._remembers:
+            return
+        for account in after:
+            if account != before[account.id]:
+                if number is None:
+                    continue
+                account.row_version = number
+            self._remembered.remember([account])
+
+    def _conclude(self, works: Sequence[Work], answers: Sequence[Answers], states: Sequence[AccountState]) -> None:
+        """It is committed: the answers may go, but not before the cached balances are true."""
+        self._is_reachable = True
+        for work in works:
+            if work.unknown_keys:  # as hardly ever: no keys are gathered for nothing
+                work.unknown_keys.forget(work.keys)
+        mark, self._mark = self._mark, None
+        task = asyncio.create_task(self._answer(works, answers, mark, states))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _free(
+        self, connection: BatchConnection, works: Sequence[Work], locked: Sequence[AccountState], held_up: HeldUp
+    ) -> list[Work]:
+        """Those whose accounts are all to be had, and behind nobody who is held up. The others are held up."""
+        had = {(account.ledger_id, account.id) for account in locked}
+        missing = _accounts_of(works) - had
+        held = await connection.loader.versions(missing) if missing else {}
+        for free_now in had:
+            self._stuck.pop(free_now, None)
+        for key, version in held.items():
+            if self._stuck.setdefault(key, version) != version:
+                del self._stuck[key]  # It moves: many want it, and we wait in line for it as usual.
+        free: list[Work] = []
+        for work in works:
+            if held_up.is_behind_one(work) or not held.keys().isdisjoint(_accounts_of([work])):
+                held_up.add(work)
+            else:
+                free.append(work)
+        return free
+
+    async def _judge_and_write(
+        self, connection: BatchConnection, works: Sequence[Work], locked: Sequence[AccountState]
+    ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
+        """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
+        used = await connection.loader.used_keys(_keys_of(works))
+        records = ChangedRecords(
+            await connection.loader.records({key for work in works for c in work.commands for key in c.needs()})
+        )
+        before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
+        book = Book(locked, records)
+        posted_at = _not_before(self._now(), locked)
+        judge = Judge(book, used, posted_at, self._refusal_quota)
+        answers = _answers(judge, works)
+        changes = AccountChanges.between(before, book.accounts.values())
+        number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
+        return answers, before, list(book.accounts.values()), number
+
+    async def _answer(
+        self, works: Sequence[Work], answers: Sequence[Answers], mark: object, states: Sequence[AccountState]
+    ) -> None:
+        """Only after the write-through: every read that starts after an acknowledgement sees the write.
+
+        Also of accounts that stayed as they were: a replay acknowledges what an earlier try may not have written.
+        What is committed is answered whatever becomes of the cache: while its marks stand, PostgreSQL is read.
+        """
+        try:
+            await self._cache.store(mark, states)
+        except Exception:
+            _log.exception("balances could not be written through to the cache")
+        finally:  # also where somebody has cancelled this task
+            for work, answer in zip(works, answers, strict=True):
+                work.resolve(answer)
+
+    async def _give_up(self, kind: FailureKind) -> None:
+        """End the attempt. Its marks are lifted, or its accounts would be read from PostgreSQL until they expire."""
+        await self._leave_transaction(kind)
+        mark, self._mark = self._mark, None
+        if mark is not None:
+            await self._cache.store(mark, ())
+
+    async def _leave_transaction(self, kind: FailureKind) -> None:
+        """Back to a clean connection, or to none."""
+        connection = self._connection
+        if connection is None:
+            return
+        if kind is not FailureKind.CONNECTION:
+            try:
+                async with asyncio.timeout(RECONNECT_SECONDS):
+                    await connection.rollback()
+            except Exception:
+                _log.warning("a lane drops its connection: the rollback failed")
+            else:
+                return
+        connection.terminate()
+        self._connection = None
+
+
+def _not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:
+    """Time never goes back on an account, whatever the clocks of this and other machines say."""
+    return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))
+
+
+def _answers(judge: Judge, works: Sequence[Work]) -> list[Answers]:
+    return [
+        judge.answer_together(work.commands) if work.is_atomic else [judge.answer(command) for command in work.commands]
+        for work in works
+    ]
+
+
+def _need_records(works: Sequence[Work]) -> bool:
+    return any(command.needs() for work in works for command in work.commands)
+
+
+def _keys_of(works: Sequence[Work]) -> list[Key]:
+    return list({key for work in works for key in work.keys})
+
+
+def _accounts_of(works: Sequence[Work]) -> set[AccountKey]:
+    return {(c.ledger_id, id_) for work in works for c in work.commands for id_ in c.account_ids()}
+
+
+def _undecided(works: Sequence[Work], held_up: HeldUp) -> list[Work]:
+    """Neither answered nor held up: who was told that nothing was done must not be carried out by a later try.
+
+    Who comes behind one that is held up is held up here.
+    """
+    refuse_those_behind(works)
+    held = {id(work) for work in held_up.works}
+    undecided: list[Work] = []
+    for work in works:
+        if work.is_answered or id(work) in held:
+            continue
+        if held_up.is_behind_one(work):
+            held_up.add(work)
+        else:
+            undecided.append(work)
+    return undecided
+
+
+def _refuse(work: Work, kind: FailureKind, error: Exception | None) -> None:
+    if work.may_have_committed or kind is not FailureKind.DEFECT:
+        refuse_as_busy(work)
+        return
+    _log.error("a command could not be carried out", exc_info=error)
+    if isinstance(error, ArithmeticError):
+        work.refuse(RecordUnreadable("An account of this command cannot be read; nothing was done."))
+        return
+    work.refuse(InternalError("The command could not be carried out; nothing was done."))

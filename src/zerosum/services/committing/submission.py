@@ -1,0 +1,258 @@
+"""Takes orders of one kind to the committer and makes views of what comes back.
+
+Payments and journal entries differ in how an order becomes a command and what is shown of it; everything else about
+single calls, bulk calls, replays and dry runs is the same and stands here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from zerosum.db.batch import unlocked_loader
+from zerosum.db.engine import Connection, Database
+from zerosum.domain.errors import DomainError, RecordUnreadable, Unavailable
+from zerosum.domain.ledger.account import Account, AccountState
+from zerosum.domain.ledger.book import LedgerCommand
+from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.dry_run import DryRun
+from zerosum.services.committing.key_lookup import KeyLookup
+from zerosum.services.committing.work import key_reused, outcome_unknown
+from zerosum.services.requests.account_directory import NotPrepared
+from zerosum.services.requests.caller import Caller
+
+BULK_ITEMS_MAX = 1000
+
+
+class Order(Protocol):
+    """What every order carries."""
+
+    @property
+    def idempotency_key(self) -> str: ...
+
+
+AnyOrder = TypeVar("AnyOrder", bound=Order)
+View = TypeVar("View")
+AnyOrder_contra = TypeVar("AnyOrder_contra", bound=Order, contravariant=True)
+View_co = TypeVar("View_co", covariant=True)
+
+
+Names = Mapping[UUID, str]
+"""The codes of the accounts a command touches, by id: for showing it."""
+
+
+Imagined = Mapping[str, Account]
+"""Accounts that would be made on first use, by code: a dry run writes nothing, not even them."""
+
+NOTHING_IMAGINED: Imagined = {}
+
+
+@dataclass(slots=True)
+class Prepared:
+    """An order as a command."""
+
+    command: LedgerCommand
+    names: Names
+
+
+class Kind(Protocol[AnyOrder_contra, View_co]):
+    """How orders of one kind become commands, and commands views."""
+
+    def command(
+        self, caller: Caller, order: AnyOrder_contra, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
+    ) -> Prepared:
+        """From what is in memory. Raises a DomainError for an order that cannot be right.
+
+        What is not in memory raises NotPrepared, or once it was prepared the DomainError that says it does not exist.
+        """
+
+    async def prepare(self, caller: Caller, orders: Sequence[AnyOrder_contra], *, may_write: bool) -> Imagined:
+        """Fetch what the orders name, and make the accounts that are made on first use; or only imagine those."""
+
+    def view(self, posted: Posted, names: Names) -> View_co: ...
+
+    async def recorded(
+        self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+    ) -> Mapping[UUID, View_co]: ...
+
+
+@dataclass(slots=True)
+class Done(Generic[View]):
+    view: View
+    is_replay: bool = False
+
+
+@dataclass(slots=True)
+class DryRunResult(Generic[View]):
+    """What each order would be answered, and how the touched accounts would stand."""
+
+    results: list[Done[View] | DomainError]
+    states: Sequence[AccountState]
+
+
+class Submission(Generic[AnyOrder, View]):
+    def __init__(
+        self, kind: Kind[AnyOrder, View], committer: Committer, database: Database, now: Callable[[], datetime]
+    ) -> None:
+        self._kind = kind
+        self._committer = committer
+        self._database = database
+        self._keys = KeyLookup(database, committer)
+        self._now = now
+
+    async def one(self, caller: Caller, order: AnyOrder) -> Done[View]:
+        """Carried out, or replayed. Raises the refusal."""
+        try:
+            prepared = self._kind.command(caller, order, is_prepared=False)
+        except NotPrepared:
+            prepared = await self._prepare(caller, order)
+        except DomainError as refusal:
+            is_used = await self._keys.used(caller.ledger_id, [order.idempotency_key])
+            raise (key_reused() if is_used else refusal) from None
+        answer = await self._committer.carry_out(prepared.command)
+        if type(answer) is Posted:
+            return Done(self._kind.view(answer, prepared.names))
+        return await self._one_done(caller, prepared, answer)
+
+    async def each(
+        self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, order_key: int | None = None
+    ) -> list[Done[View] | DomainError]:
+        """One result for each, in order. An order that was refused before it came here is passed through.
+
+        Calls with one order key keep their order among each other.
+        """
+        prepared, _ = await self._prepare_each(caller, orders)
+        fit = [item for item in prepared if isinstance(item, Prepared)]
+        answers = (
+            await self._committer.carry_out_each([item.command for item in fit], order_key=order_key) if fit else []
+        )
+        done = iter(await self._done(caller, fit, answers))
+        return [next(done) if isinstance(item, Prepared) else item for item in prepared]
+
+    async def together(
+        self, caller: Caller, orders: Sequence[AnyOrder | DomainError]
+    ) -> list[Done[View]] | tuple[int, DomainError]:
+        """All or nothing: every result, or the index and refusal of the first that stood in the way."""
+        prepared = _all_fit((await self._prepare_each(caller, orders))[0])
+        if isinstance(prepared, tuple):
+            return prepared
+        answers = await self._committer.carry_out_together([item.command for item in prepared])
+        if isinstance(answers, tuple):
+            index, refused = answers
+            return index, refusal_in(refused)
+        return [_raised(result) for result in await self._done(caller, prepared, answers)]
+
+    async def rehearse(
+        self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, is_atomic: bool = False
+    ) -> DryRunResult[View] | tuple[int, DomainError]:
+        """All checks and nothing written. A refusal brings every other condition that fails beside it."""
+        all_prepared, imagined = await self._prepare_each(caller, orders, may_write=False)
+        prepared = _all_fit(all_prepared) if is_atomic else [one for one in all_prepared if isinstance(one, Prepared)]
+        if isinstance(prepared, tuple):
+            return prepared
+        commands = [item.command for item in prepared]
+        ids = {account_id for command in commands for account_id in command.account_ids()}
+        async with self._database.work(caller.ledger_id) as connection:
+            loader = unlocked_loader(connection)
+            used = await loader.used_keys([(one.ledger_id, one.idempotency_key) for one in commands])
+            states = await loader.accounts([(caller.ledger_id, account_id) for account_id in ids])
+            records = await loader.records({key for one in commands for key in one.needs()})
+        states += [account.state for account in imagined.values() if account.state.id in ids]
+        dry_run = DryRun(states, used, self._now(), records)
+        try:
+            answers = dry_run.together(commands) if is_atomic else dry_run.each(commands)
+        except ArithmeticError as error:  # As the batch runner answers for a command that is carried out.
+            raise RecordUnreadable("An account of this command cannot be read; nothing was done.") from error
+        if isinstance(answers, tuple):
+            return answers[0], refusal_in(answers[1])
+        done = iter(await self._done(caller, prepared, answers))
+        results = [next(done) if isinstance(item, Prepared) else item for item in all_prepared]
+        return DryRunResult(results, dry_run.states)
+
+    async def _prepare(self, caller: Caller, order: AnyOrder) -> Prepared:
+        prepared = (await self._prepare_each(caller, [order]))[0][0]
+        if isinstance(prepared, DomainError):
+            raise prepared
+        return prepared
+
+    async def _prepare_each(
+        self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, may_write: bool = True
+    ) -> tuple[list[Prepared | DomainError], Imagined]:
+        fit = [order for order in orders if not isinstance(order, DomainError)]
+        with self._keys.true_of(caller.ledger_id, [order.idempotency_key for order in fit]):
+            imagined = await self._kind.prepare(caller, fit, may_write=may_write)
+        prepared: list[Prepared | DomainError] = []
+        refused: dict[int, str] = {}
+        for index, order in enumerate(orders):
+            if isinstance(order, DomainError):
+                prepared.append(order)
+                continue
+            try:
+                prepared.append(self._kind.command(caller, order, is_prepared=True, imagined=imagined))
+            except DomainError as refusal:
+                prepared.append(refusal)
+                refused[index] = order.idempotency_key
+        used = await self._keys.used(caller.ledger_id, refused.values())
+        for index, key in refused.items():
+            if key in used:
+                prepared[index] = key_reused()
+        return prepared, imagined
+
+    async def _one_done(self, caller: Caller, prepared: Prepared, answer: Answer) -> Done[View]:
+        """Raises the refusal."""
+        return _raised((await self._done(caller, [prepared], [answer]))[0])
+
+    async def _done(
+        self, caller: Caller, prepared: Sequence[Prepared], answers: Sequence[Answer]
+    ) -> list[Done[View] | DomainError]:
+        """Views of what was posted now, and of what was posted before as it was recorded then."""
+        now: dict[UUID, Posted] = {answer.entry.id: answer for answer in answers if isinstance(answer, Posted)}
+        earlier = [answer.entry_id for answer in answers if isinstance(answer, Replayed) and answer.entry_id not in now]
+        recorded: Mapping[UUID, View] = {}
+        if earlier:
+            recorded = await self._recorded(caller, earlier)
+        results: list[Done[View] | DomainError] = []
+        for item, answer in zip(prepared, answers, strict=True):
+            if isinstance(answer, Posted):
+                results.append(Done(self._kind.view(answer, item.names)))
+            elif isinstance(answer, Refused):
+                results.append(refusal_in(answer))
+            elif answer.entry_id in now:
+                results.append(Done(self._kind.view(now[answer.entry_id], item.names), is_replay=True))
+            else:
+                results.append(Done(recorded[answer.entry_id], is_replay=True))
+        return results
+
+    async def _recorded(self, caller: Caller, ids: Collection[UUID]) -> Mapping[UUID, View]:
+        """They are there: whoever cannot be shown them now is not told that nothing was done."""
+        try:
+            async with self._database.work(caller.ledger_id) as connection:
+                return await self._kind.recorded(connection, caller.ledger_id, ids)
+        except Unavailable as refusal:
+            raise outcome_unknown() from refusal
+
+
+def refusal_in(refused: Refused) -> DomainError:
+    """What it tells its caller, and whether it was told before."""
+    refused.refusal.is_replay = refused.is_replay
+    return refused.refusal
+
+
+def _raised(result: Done[View] | DomainError) -> Done[View]:
+    if isinstance(result, DomainError):
+        raise result
+    return result
+
+
+def _all_fit(prepared: Sequence[Prepared | DomainError]) -> list[Prepared] | tuple[int, DomainError]:
+    """All of them, or the index and refusal of the first that was refused before it could be judged."""
+    fit: list[Prepared] = []
+    for index, item in enumerate(prepared):
+        if isinstance(item, DomainError):
+            return index, item
+        fit.append(item)
+    return fit

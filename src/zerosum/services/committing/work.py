@@ -1,0 +1,85 @@
+"""What is handed to the committer, and what it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from zerosum.db.batch import Key
+from zerosum.db.errors import says_refused
+from zerosum.domain.errors import DomainError, IdempotencyKeyReused, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.ledger.book import LedgerCommand
+from zerosum.domain.ledger.outcome import Answer, Refused
+from zerosum.services.committing.unknown_keys import UnknownKeys
+
+Answers = list[Answer] | tuple[int, Refused]
+"""An answer for each command in order; of an atomic work that was refused, the index and refusal of one command."""
+
+
+@dataclass(slots=True, eq=False)
+class Work:
+    """Commands of one caller, answered together. Never split over two batches."""
+
+    commands: Sequence[LedgerCommand]
+    is_atomic: bool
+    answer: asyncio.Future[Answers]
+    deadline: float
+    """On the event loop's clock."""
+    unknown_keys: UnknownKeys
+    origin: object = None
+    """Where batches are traced: the request that handed it over."""
+    order_key: int | None = None
+    held_up_since: float | None = None
+    """By somebody else, who holds its accounts or keys (`held_up.py`)."""
+    again_at: float = 0.0
+    is_key_held: bool = False
+    may_be_retried: bool = False
+    """It was refused, and its caller may ask for it again."""
+
+    @property
+    def is_answered(self) -> bool:
+        return self.answer.done()
+
+    @property
+    def keys(self) -> list[Key]:
+        return [(command.ledger_id, command.idempotency_key) for command in self.commands]
+
+    @property
+    def may_have_committed(self) -> bool:
+        """A COMMIT with one of its keys was sent, for it or for whoever asked before, and its reply never came."""
+        return self.unknown_keys.has_any(self.keys)
+
+    def resolve(self, answers: Answers) -> None:
+        if not self.answer.done():  # the caller may have gone away
+            self.answer.set_result(answers)
+
+    def refuse(self, error: DomainError) -> None:
+        if not self.answer.done():
+            self.may_be_retried = isinstance(error, Unavailable | Overloaded | OutcomeUnknown)
+            self.answer.set_exception(error)
+
+    def refuse_undone(self, error: Unavailable | Overloaded) -> None:
+        """Nothing was done, unless an earlier try has left its key unknown: a refusal is true of the key."""
+        self.refuse(outcome_unknown() if self.may_have_committed else error)
+
+
+def outcome_unknown() -> OutcomeUnknown:
+    return OutcomeUnknown("The outcome is not known; retry with the same key.")
+
+
+def key_reused() -> IdempotencyKeyReused:
+    return IdempotencyKeyReused("The key was used before, for another request.")
+
+
+@contextmanager
+def committing(works: Sequence[Work]) -> Iterator[None]:
+    """Around whatever commits: unless it tells that nothing was done, nobody knows what has become of these keys."""
+    try:
+        yield
+    except BaseException as error:
+        if not says_refused(error):
+            for work in works:
+                work.unknown_keys.add(work.keys)
+        raise

@@ -1,0 +1,1 @@
+"""API keys, signing keys, and the secrets that seal them."""

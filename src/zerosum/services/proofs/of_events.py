@@ -1,0 +1,180 @@
+"""The third part of a proof: what happened was announced, once, and nothing else was.
+
+Events are found by the transaction that wrote them and not by what they speak of. So both sides are added up, what
+entries make one expect and what there is, by buckets of ids. Only where the sums of a bucket differ, both sides are
+walked once more for what lies in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from zerosum.db.engine import Connection
+from zerosum.db.queries.proofs import FIRST_ID, entry_names_after, events_after
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.report import Report, part_of
+
+EVENTS_AT_ONCE = 5_000
+
+BUCKETS = 256
+BUCKETS_AT_ONCE = 4
+"""That differ are looked into in one more walk: of ten million entries 160,000 are then in memory."""
+
+_MODULUS = 2**256
+
+_CLIENT_EVENTS = {
+    "deposit": "client_transaction.carried_out",
+    "withdrawal": "client_transaction.carried_out",
+    "dispute": "client_transaction.disputed",
+    "resolve": "client_transaction.resolved",
+    "chargeback": "client_transaction.charged_back",
+}
+
+
+class EventsProof:
+    """`horizon` (microseconds) is for slices that look at different moments: what is younger is left to the next
+    proof."""
+
+    def __init__(self, report: Report, *, horizon: int | None) -> None:
+        self._report = report
+        self._horizon = horizon
+        self._position = (0, FIRST_ID)
+        self._sums = [0] * BUCKETS
+        """What is expected, less what was found."""
+        self._differing: list[int] | None = None
+        self._search: _Search | None = None
+
+    def expect(self, entry: Any) -> None:
+        """What is announced of an entry bears its id and its time."""
+        if self._is_looked_at(entry.posted_at):
+            self._add(entry.id, _expected(entry))
+
+    def position(self) -> dict[str, Any]:
+        xid, id_ = self._position
+        sums = {str(bucket): f"{one:x}" for bucket, one in enumerate(self._sums) if one}
+        return {"at": [xid, str(id_)], "sums": sums, "differing": self._differing}
+
+    def go_on(self, position: Mapping[str, Any]) -> None:
+        """A search for what differs is begun anew, at the buckets that were left."""
+        xid, id_ = position["at"]
+        self._position = (int(xid), UUID(id_))
+        for bucket, one in position["sums"].items():
+            self._sums[int(bucket)] = int(one, 16)
+        self._differing = position["differing"]
+
+    async def take_slice(self, connection: Connection, share: float) -> bool:
+        """Whether that was the last one. The entries must have been told of before the last."""
+        if self._differing is not None:
+            return await self._search_on(connection, self._differing, part_of(EVENTS_AT_ONCE, share))
+        limit = part_of(EVENTS_AT_ONCE, share)
+        rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
+        for row in rows:
+            if row.resource_type == "account":
+                if not row.is_explained:
+                    what = f"the event {_event(row.id)} tells of a change that is not recorded"
+                    self._report.note(what, concerned=(row.resource_id,))
+            elif self._is_looked_at(row.created_at):
+                self._add(row.id, -_found(row))
+        if len(rows) == limit:
+            self._position = (rows[-1].xid, rows[-1].id)
+            return False
+        self._differing = [bucket for bucket, one in enumerate(self._sums) if one]
+        return not self._differing
+
+    async def _search_on(self, connection: Connection, differing: list[int], limit: int) -> bool:
+        if self._search is None:
+            self._search = _Search(self._report, set(differing[:BUCKETS_AT_ONCE]), self._is_looked_at)
+        if await self._search.take_slice(connection, limit):
+            self._search = None
+            del differing[:BUCKETS_AT_ONCE]
+        return not differing or self._report.is_full
+
+    def _add(self, id_: UUID, number: int) -> None:
+        bucket = _bucket(id_)
+        self._sums[bucket] = (self._sums[bucket] + number) % _MODULUS
+
+    def _is_looked_at(self, moment: str) -> bool:
+        return self._horizon is None or int(moment) < self._horizon
+
+
+class _Search:
+    """Which entries and events of some buckets do not belong together."""
+
+    def __init__(self, report: Report, buckets: Collection[int], is_looked_at: Callable[[str], bool]) -> None:
+        self._report = report
+        self._buckets = buckets
+        self._is_looked_at = is_looked_at
+        self._after = FIRST_ID
+        self._position = (0, FIRST_ID)
+        self._are_all_known = False
+        self._expected: dict[UUID, tuple[int, list[UUID]]] = {}
+        """Of an entry: the event it makes one expect, and its accounts."""
+        self._announced: set[UUID] = set()
+
+    async def take_slice(self, connection: Connection, limit: int) -> bool:
+        """Whether that was the last one."""
+        if self._are_all_known:
+            return await self._look_at_events(connection, limit)
+        rows = await entry_names_after(connection, self._report.ledger_id, after=self._after, limit=limit)
+        for row in rows:
+            if _bucket(row.id) in self._buckets and self._is_looked_at(row.posted_at):
+                self._expected[row.id] = (_expected(row), row.account_ids)
+        self._are_all_known = len(rows) < limit
+        if rows:
+            self._after = rows[-1].id
+        return False
+
+    async def _look_at_events(self, connection: Connection, limit: int) -> bool:
+        rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
+        for row in rows:
+            is_meant = row.resource_type != "account" and _bucket(row.id) in self._buckets
+            if is_meant and self._is_looked_at(row.created_at):
+                self._look_at(row)
+        if len(rows) == limit:
+            self._position = (rows[-1].xid, rows[-1].id)
+            return False
+        for id_ in self._expected.keys() - self._announced:
+            name = render_id(Prefix.JOURNAL_ENTRY, id_)
+            self._report.note(f"the journal entry {name} has no event", concerned=self._expected[id_][1])
+        return True
+
+    def _look_at(self, event: Any) -> None:
+        expected, accounts = self._expected.get(event.id, (None, []))
+        if expected is None:
+            self._report.note(f"the event {_event(event.id)} has no journal entry")
+        elif event.id in self._announced:
+            self._report.note(f"the event {_event(event.id)} is there twice", concerned=accounts)
+        elif _found(event) != expected:
+            what = f"the event {_event(event.id)} is not what its journal entry makes one expect"
+            self._report.note(what, concerned=accounts)
+        self._announced.add(event.id)
+
+
+def _expected(entry: Any) -> int:
+    return _number(str(entry.id), _type_of(entry), entry.resource_type, "None", entry.posted_at)
+
+
+def _found(event: Any) -> int:
+    return _number(str(event.id), event.type, event.resource_type, str(event.resource_id), event.created_at)
+
+
+def _type_of(entry: Any) -> str:
+    if entry.resource_type == "client_transaction":
+        return _CLIENT_EVENTS.get(entry.reason, "")
+    return "payment.succeeded" if entry.resource_type == "payment" else "journal_entry.posted"
+
+
+def _number(*texts: str) -> int:
+    """Sums of these are equal only where the same was added up, in whatever order."""
+    return int.from_bytes(hashlib.sha256("|".join(texts).encode()).digest())
+
+
+def _bucket(id_: UUID) -> int:
+    return id_.bytes[-1] % BUCKETS
+
+
+def _event(event_id: Any) -> str:
+    return render_id(Prefix.EVENT, event_id)

@@ -1,0 +1,72 @@
+"""What an order said, out of what became of it: a fingerprint is computed again from the rows that are stored.
+
+The fingerprint of a journal entry is part of the hash chain. So what only the order says, and no posting (a payment's
+reference and description), is proved by it. This is a second program of `services/committing/fingerprint.py` and of the
+contents that `services/payments.py` and `services/clients.py` give it; forms that were in use once stay here for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from zerosum.domain.payments.payment import PaymentTexts
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def is_payment_of(row: Any, payer_code: str | None, payee_code: str | None) -> bool:
+    """Whether the fingerprint of the entry is that of an order for this payment."""
+    return any(
+        _digest("payment", content) == row.fingerprint for content in _payment_contents(row, payer_code, payee_code)
+    )
+
+
+def is_client_command_of(row: Any, made: Any) -> bool:
+    """Whether the fingerprint of the entry is that of a command about this client transaction."""
+    content: dict[str, Any] = {"type": row.reason, "client": str(made.client), "tx": str(made.tx)}
+    if row.reason in ("deposit", "withdrawal"):
+        content["amount"] = row.amount
+    strict = {**content, "refuse_negative_total": "true"}
+    return any(_digest("client transaction", one) == row.fingerprint for one in (content, strict))
+
+
+def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) -> Iterator[Mapping[str, Any]]:
+    """All that the order may have said: it names accounts by code or by id, and a time only where it has one."""
+    payers = () if row.payment_type == "deposit" else _names(payer_code, row.payer_id)
+    payees = () if row.payment_type == "withdrawal" else _names(payee_code, row.payee_id)
+    moment = _moment(row.effective_at)
+    times = (None, moment) if row.effective_at == row.posted_at else (moment,)
+    texts = {name: getattr(row, name) for name in PaymentTexts._fields}
+    for time, payer, payee in product(times, payers or (None,), payees or (None,)):
+        yield {
+            "type": row.payment_type,
+            "amount": row.payment_amount,
+            "currency": row.payment_currency,
+            "from": payer,
+            "to": payee,
+            **texts,
+            "effective_at": time,
+            "metadata": row.metadata,
+        }
+
+
+def _names(code: str | None, account_id: UUID) -> tuple[str | None, ...]:
+    """As the order spelt it; ids are also taken in capitals."""
+    return code, f"acc_{account_id}", f"acc_{str(account_id).upper()}"
+
+
+def _moment(microseconds: str) -> str:
+    return (_EPOCH + timedelta(microseconds=int(microseconds))).isoformat().replace("+00:00", "Z")
+
+
+def _digest(operation: str, content: Mapping[str, Any]) -> bytes:
+    present = {name: value for name, value in content.items() if value is not None and value != {}}
+    body = orjson.dumps(present, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(b"zerosum.request.v1 " + operation.encode() + b" " + body).digest()
