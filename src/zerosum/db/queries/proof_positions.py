@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +23,7 @@ class ProofPosition:
     proof: str
     begun_at: datetime
     taken_at: datetime
-    position: dict[str, Any] | None
+    position: Mapping[str, Any] | None
 
 
 async def find_proof_position(connection: AsyncConnection, ledger_id: UUID, proof: str) -> ProofPosition | None:
@@ -41,7 +42,7 @@ async def put_proof_position(connection: AsyncConnection, kept: ProofPosition) -
         proof=kept.proof,
         begun_at=kept.begun_at,
         taken_at=kept.taken_at,
-        position=null() if kept.position is None else kept.position,
+        position=null() if kept.position is None else dict(kept.position),
     )
     changed = {name: statement.excluded[name] for name in ("begun_at", "taken_at", "position")}
     await connection.execute(

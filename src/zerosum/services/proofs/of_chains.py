@@ -40,7 +40,7 @@ class Walk:
             "version": self.version,
             "sums": [str(self.debits), str(self.credits), str(self.held)],
             "head": self.head.hex(),
-            "client_transactions": self.client_transactions,
+            "client_transactions": dict(self.client_transactions),
         }
 
     def go_on(self, position: Mapping[str, Any]) -> None:

@@ -55,7 +55,11 @@ class EventsProof:
     def position(self) -> dict[str, Any]:
         xid, id_ = self._position
         sums = {str(bucket): f"{one:x}" for bucket, one in enumerate(self._sums) if one}
-        return {"at": [xid, str(id_)], "sums": sums, "differing": self._differing}
+        return {
+            "at": [xid, str(id_)],
+            "sums": sums,
+            "differing": None if self._differing is None else [*self._differing],
+        }
 
     def go_on(self, position: Mapping[str, Any]) -> None:
         """A search for what differs is begun anew, at the buckets that were left."""
@@ -63,7 +67,8 @@ class EventsProof:
         self._position = (int(xid), UUID(id_))
         for bucket, one in position["sums"].items():
             self._sums[int(bucket)] = int(one, 16)
-        self._differing = position["differing"]
+        differing = position["differing"]
+        self._differing = None if differing is None else [*differing]
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one. The entries must have been told of before the last."""
@@ -97,7 +102,11 @@ class EventsProof:
         self._sums[bucket] = (self._sums[bucket] + number) % _MODULUS
 
     def _is_looked_at(self, moment: str) -> bool:
-        return self._horizon is None or int(moment) < self._horizon
+        """What has no time that can be read is as good as old."""
+        try:
+            return self._horizon is None or int(moment) < self._horizon
+        except ValueError:
+            return True
 
 
 class _Search:

@@ -2,10 +2,10 @@
 
 | part | looks at |
 | --- | --- |
-| `proof_of_accounts` | accounts with their postings (`proof_of_chains`) and histories (`proof_of_histories`) |
-| `proof_of_checkpoints` | what accounts came to, sealed beside their postings |
-| `proof_of_entries` | journal entries with their payments and client transactions (`proof_of_fingerprints`) |
-| `proof_of_events` | what was announced |
+| `of_accounts` | accounts with their postings (`of_chains`) and histories (`of_histories`) |
+| `of_checkpoints` | what accounts came to, sealed beside their postings |
+| `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
+| `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
 None shares code with what writes the books. A proof goes slice by slice: `zerosum verify` takes all of them at one
@@ -40,7 +40,7 @@ class Part(Protocol):
         ...
 
     def position(self) -> dict[str, Any]:
-        """How far it has come, as JSON."""
+        """How far it has come, as JSON that does not change with it."""
         ...
 
     def go_on(self, position: Mapping[str, Any]) -> None:
