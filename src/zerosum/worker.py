@@ -91,6 +91,7 @@ async def _publish(progress: AuditProgress, publish: Publish) -> None:
         "self_audit_ledgers_done": progress.ledgers_done,
         "self_audit_differences": progress.differences,
         "self_audit_slice_timestamp_seconds": progress.slice_at,
+        "self_audit_begun_timestamp_seconds": progress.begun_at,
         "self_audit_completed_timestamp_seconds": progress.completed_at,
     }
     publish(totals, newest)

@@ -187,6 +187,7 @@ MEANS_A_BUG = {
     "account_changes_origin_known": "the trigger writes no other",
     "account_changes_limits_ordered": "the account's own row has been checked",
     "refusal_seals_pkey": "inserted with on conflict",
+    "proof_positions_pkey": "inserted with on conflict",
     "refusal_seals_span_ordered": "a seal begins where the one before ended, and refusals lie behind it",
 }
 """By constraint: why its violation is a fault of ours, which is answered with internal_error and an alarm."""

@@ -79,6 +79,18 @@ async def test_both_parties_of_a_payment_that_was_changed_are_frozen(books: Book
     assert await books.statuses() == ["frozen"]
 
 
+async def test_an_account_whose_row_is_held_keeps_no_other_from_being_frozen(books: Books) -> None:
+    await books.tamper("update payments set description = 'a gift'")
+    holder = await asyncpg.connect(books.superuser_dsn)
+    async with holder.transaction():
+        await holder.execute("select from accounts where posted_debits > 0 for update")
+        said = books.verify("--freeze")
+    await holder.close()
+    assert (said.code, said.err.count(": frozen")) == (1, 1), said
+    assert f"{books.account}: not frozen" in said.err
+    assert await books.statuses() == ["frozen", "open"]
+
+
 async def test_a_file_that_holds_no_heads_is_named_in_one_line(books: Books, tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("heads\n")
     for name, words in (("none.txt", "line 1 is none of a file of heads"), ("nowhere.txt", "No such file")):

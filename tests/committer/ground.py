@@ -22,6 +22,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.account_commands import ExistingAccountCommand
+from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import CurrencyTable, Money
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
@@ -169,6 +170,11 @@ select
         and case when type in ('asset', 'expense') then posted_debits - posted_credits
                  else posted_credits - posted_debits end - held < min_available) as below_floor
 """
+
+
+def kind_of(answer: object) -> type:
+    """Whichever way it was posted."""
+    return Posted if isinstance(answer, Posted) else type(answer)
 
 
 async def assert_books_are_right(superuser: asyncpg.Connection[asyncpg.Record], ledger_id: UUID) -> None:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from tests.committer.ground import Ground, assert_books_are_right, connecting, running_committer
+from tests.committer.ground import Ground, assert_books_are_right, connecting, kind_of, running_committer
 from tests.conftest import TestDatabase
 from zerosum.db.engine import Database
 from zerosum.domain.errors import InsufficientFunds
@@ -42,7 +42,7 @@ async def test_64_callers_in_two_processes_drain_an_account_to_exactly_zero(
         answers = await asyncio.gather(
             *((one, other)[index % 2].carry_out(command) for index, command in enumerate(commands))
         )
-    kinds = Counter(type(answer) for answer in answers)
+    kinds = Counter(kind_of(answer) for answer in answers)
     assert kinds == {Posted: units, Refused: attempts - units}
     assert all(isinstance(answer.refusal, InsufficientFunds) for answer in answers if isinstance(answer, Refused))
     assert await ground.posted(drained) == 0
@@ -100,7 +100,7 @@ async def test_who_waited_for_the_accounts_knows_what_became_of_the_key_meanwhil
                     await asyncio.sleep(0.005)
                     await superuser.execute("select pg_stat_clear_snapshot()")  # it stays the same in a transaction
         answers = await asyncio.gather(*asked)
-    assert Counter(type(answer) for answer in answers) == {Posted: 1, Replayed: 1}
+    assert Counter(kind_of(answer) for answer in answers) == {Posted: 1, Replayed: 1}
     await assert_books_are_right(superuser, ground.ledger_id)
 
 
@@ -119,7 +119,7 @@ async def test_one_key_for_different_requests_moves_money_once(
                 for index in range(20)
             )
         )
-    kinds = Counter(type(answer) for answer in answers)
+    kinds = Counter(kind_of(answer) for answer in answers)
     assert kinds[Posted] == 1
     codes = {answer.refusal.code for answer in answers if isinstance(answer, Refused)}
     assert codes == {"idempotency_key_reused"}

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.committer.ground import Ground, connecting, running_committer
+from tests.committer.ground import Ground, connecting, kind_of, running_committer
 from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
 from zerosum.db.batch import LANE_SETTINGS
@@ -183,7 +183,7 @@ async def test_behind_a_refusal_that_a_retry_may_undo_nobody_overtakes(
             for payer in (other, stuck, other, other)
         ]
         answers = await asyncio.gather(*works, return_exceptions=True)
-    assert [type(answer) for answer in answers] == [Posted, Unavailable, Unavailable, Unavailable]
+    assert [kind_of(answer) for answer in answers] == [Posted, Unavailable, Unavailable, Unavailable]
 
 
 def test_a_session_that_hangs_in_its_transaction_is_ended_soon() -> None:

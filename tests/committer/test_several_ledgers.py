@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.committer.ground import USD, Ground, assert_books_are_right, connecting, running_committer
+from tests.committer.ground import USD, Ground, assert_books_are_right, connecting, kind_of, running_committer
 from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
@@ -81,7 +81,7 @@ async def two(
 
 async def test_one_key_in_two_ledgers_is_two_keys(two: Two) -> None:
     answers = await two.at_once(two.pay(two.one, "1.00", "same"), two.pay(two.other, "2.00", "same"))
-    assert [type(answer) for answer in answers] == [Posted, Posted]
+    assert [kind_of(answer) for answer in answers] == [Posted, Posted]
     assert await two.other.posted(two.accounts[two.other.ledger_id][1]) == 2
 
 

@@ -40,6 +40,7 @@ INDEXES = {
     "postings_dated": "balances at an instant: what did not happen when it was posted",
     "postings_entry": "the lines of an entry",
     "postings_pkey": "an account's history; a lost update cannot even be stored",
+    "proof_positions_pkey": "the self-audit goes on after a restart",
     "refusal_seals_pkey": "a refusal that is gone is missed",
     "refusals_by_age": "old refusals go",
     "refusals_pkey": "a refused key",

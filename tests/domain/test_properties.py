@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.domain.builders import CURRENCIES, NOON, account_id, photograph
 from tests.domain.chain_verifier import breaks
 from tests.domain.model import Line, imbalances, written
-from tests.domain.scenarios import NAMES, PROPERTY, Run, chart, command_of, entry_of, posting_of, runs, steps
+from tests.domain.scenarios import NAMES, PROPERTY, Run, chart, command_of, posting_of, runs, steps
 from zerosum.domain.errors import Unbalanced
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.ledger.book import Book
@@ -365,13 +365,3 @@ def test_a_balance_that_is_read_and_written_is_the_same(given_: tuple[int, Curre
     units, currency = given_
     text = written(-units if is_negative else units, currency.exponent)
     assert render_amount(parse_signed_amount(text, currency, pointer="/x")) == text
-
-
-@PROPERTY
-@given(runs())
-def test_what_is_let_pass_at_a_glance_has_nothing_against_it(run: Run) -> None:
-    for judged in run.judged:
-        book = Book([state.copy() for state in judged.before.values()])
-        entry = entry_of(judged.lines)
-        if entry.is_plain_pair and book._lets_pass(entry):
-            assert list(book.objections(entry)) == []

@@ -62,7 +62,7 @@ async def proved(database: Database, ledger_id: UUID) -> list[tuple[str, int | N
     report = Report(ledger_id)
     proof = CheckpointsProof(report)
     async with database.snapshot(ledger_id) as connection:
-        while not await proof.take_slice(connection):
+        while not await proof.take_slice(connection, 1.0):
             pass
     return [(found.what, found.account_version) for found in report.breaks]
 

@@ -2,99 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 
-from tests.committer.ground import Ground, connecting, running_committer
 from tests.conftest import Servers
-from tests.services.fresh_database import fresh_database, make_ledger
+from tests.services.fresh_database import make_ledger
+from tests.services.tampered_books import LAST, Books, audit_of, passed, tampered_books
 from zerosum.adapters.clock import now
-from zerosum.db.engine import Database
-from zerosum.db.queries.audit_log import AuditFilter, AuditRecord, list_audit_records
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountStatus
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.heads_keeper import HeadsKeeper
-from zerosum.services.background.self_audit import ACTOR, SETTLED_AFTER, SelfAudit
+from zerosum.services.background.ledger_audit import SETTLED_AFTER
+from zerosum.services.background.self_audit import ACTOR, SelfAudit
+from zerosum.services.background.slice_sizes import LEAST_SHARE, SliceSizes
 from zerosum.services.proofs import of_accounts as proof_of_accounts
+from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs.exported_heads import HeadsUnreadable, compare_heads
-from zerosum.services.proofs.whole_ledger import verify_ledger
-from zerosum.services.requests.caller import Caller
-
-SLICES_MAX = 500
-
-
-class Books:
-    """Two ledgers in a database of their own, the second with two accounts and ten payments."""
-
-    def __init__(self, database: Database, servers: Servers, name: str) -> None:
-        self.database = database
-        self.service_dsn = servers.dsn(name)
-        self.superuser_dsn = servers.dsn(name, superuser=True)
-        self.ground: Ground
-        self.accounts: list[Any] = []
-
-    @property
-    def ledger_id(self) -> LedgerId:
-        return self.ground.ledger_id
-
-    async def pay(self, times: int) -> None:
-        async with running_committer(connecting(self.service_dsn)) as committer:
-            for _ in range(times):
-                await committer.carry_out(self.ground.transfer(self.accounts[0], self.accounts[1], "1.00"))
-
-    async def tamper(self, *statements: str) -> None:
-        connection = await asyncpg.connect(self.superuser_dsn)
-        async with connection.transaction():
-            await connection.execute("set local session_replication_role = replica")
-            for statement in statements:
-                tag = await connection.execute(statement, self.accounts[0])
-                assert int(tag.split()[-1]) >= 1, "nothing was changed"
-        await connection.close()
-
-    async def status(self, place: int = 0) -> AccountStatus:
-        name = render_id(Prefix.ACCOUNT, self.accounts[place])
-        return (await bare_accounts(self.database, now).get(Caller(self.ledger_id, "test"), name)).state.status
-
-    async def told(self) -> list[AuditRecord]:
-        async with self.database.work(self.ledger_id) as connection:
-            return await list_audit_records(
-                connection, AuditFilter(ledger_id=self.ledger_id), after=None, limit=50, is_ascending=True
-            )
+from zerosum.services.proofs.whole_ledger import LedgerProof, verify_ledger
 
 
 @pytest.fixture
 async def books(servers: Servers) -> AsyncIterator[Books]:
-    async with fresh_database(servers) as database:
-        async with database.work() as connection:
-            name = (await connection.exec_driver_sql("select current_database()")).scalar_one()
-        made = Books(database, servers, name)
-        await make_ledger(database)
-        made.ground = Ground(database, await make_ledger(database))
-        made.accounts = await made.ground.open(2, floor="-100")
-        await made.pay(10)
+    async with tampered_books(servers) as made:
         yield made
-
-
-async def passed(audit: SelfAudit) -> int:
-    """One pass through all ledgers; how many slices it took."""
-    completed, before = audit.progress.completed_at, audit.progress.slices
-    for _ in range(SLICES_MAX):
-        await audit.run_once()
-        if audit.progress.completed_at > completed:
-            return audit.progress.slices - before
-    raise AssertionError("the pass does not end")
-
-
-def audit_of(books: Books) -> SelfAudit:
-    return SelfAudit(books.database, bare_accounts(books.database, now), now)
 
 
 async def test_books_that_are_right_are_left_alone(books: Books) -> None:
@@ -147,7 +89,6 @@ async def test_freezing_does_not_cover_up_what_was_changed(books: Books) -> None
     assert "the account was changed past its history before revision 2" in [one.what for one in report.breaks]
 
 
-LAST = "(select entry_id from postings where account_id = $1 and account_version = 10)"
 CONTRADICTIONS = {
     "a payment changed": f"update payments set amount = amount + 1 where id = {LAST}",
     "a payment deleted": f"delete from payments where id = {LAST}",
@@ -182,6 +123,125 @@ async def test_events_of_all_buckets_are_looked_into(books: Books, monkeypatch: 
     report = await verify_ledger(books.database, books.ledger_id, lambda _done, _total: None)
     assert len({one.what for one in report.breaks}) == len(report.breaks) == 10
     assert {frozenset(one.accounts) for one in report.breaks} == {frozenset(books.accounts)}
+
+
+async def test_an_account_that_is_locked_is_frozen_as_soon_as_it_can_be(books: Books) -> None:
+    """By whoever holds its row. A restart meanwhile finds the difference again."""
+    await books.tamper("update accounts set min_available = -1000 where id = $1")
+    audit = audit_of(books)
+    holder = await asyncpg.connect(books.superuser_dsn)
+    async with holder.transaction():
+        await holder.execute("select from accounts where id = $1 for update", books.accounts[0])
+        while audit.progress.differences == 0:
+            await audit.run_once()
+        assert [record.facts["action"] for record in await books.told()] == ["not_frozen"], "it is told of at once"
+        await audit.run_once()
+        assert len(await books.told()) == 1
+        after = audit_of(books)
+    await holder.close()
+    assert await books.status() is AccountStatus.OPEN
+    await after.run_once()
+    await after.run_once()
+    assert await books.status() is AccountStatus.FROZEN
+    await audit.run_once()
+    told = [record.facts["action"] for record in await books.told() if record.type is AuditType.DIFFERENCE_FOUND]
+    assert told == ["not_frozen", "frozen", "frozen"], "each tells of it for itself"
+
+
+TIMELESS = {
+    "an event": f"update events set created_at = 'infinity' where id = {LAST}",
+    "an entry": f"update journal_entries set posted_at = '-infinity' where id = {LAST}",
+}
+
+
+@pytest.mark.parametrize("name", TIMELESS)
+async def test_what_has_no_time_is_a_difference_and_no_failure(books: Books, name: str) -> None:
+    await books.tamper(TIMELESS[name])
+    audit = SelfAudit(books.database, bare_accounts(books.database, now), lambda: now() + SETTLED_AFTER)
+    await passed(audit)
+    assert audit.progress.differences >= 1
+    assert await books.status() is AccountStatus.FROZEN
+
+
+def fails_in(ledger_id: LedgerId) -> Callable[..., Awaitable[bool]]:
+    real = proof_of_entries.EntriesProof.take_slice
+
+    async def take_slice(proof: proof_of_entries.EntriesProof, connection: Any, share: float) -> bool:
+        if proof._report.ledger_id == ledger_id:
+            raise ZeroDivisionError
+        return await real(proof, connection, share)
+
+    return take_slice
+
+
+async def test_a_slice_that_fails_is_taken_again_from_where_it_was_and_smaller(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, shares = proof_of_entries.EntriesProof.take_slice, []
+
+    async def take_slice(proof: proof_of_entries.EntriesProof, connection: Any, share: float) -> bool:
+        shares.append(share)
+        if len(shares) <= 2:
+            raise ZeroDivisionError
+        return await real(proof, connection, share)
+
+    monkeypatch.setattr(proof_of_entries.EntriesProof, "take_slice", take_slice)
+    seconds = itertools.count(step=3600)
+    audit = SelfAudit(books.database, bare_accounts(books.database, now), now, lambda: next(seconds))
+    while audit.progress.ledgers_done < 2:
+        with contextlib.suppress(ZeroDivisionError):
+            await audit.run_once()
+    assert shares[0] > shares[1] > shares[2]
+    assert audit.progress.postings == 20, "each is walked once"
+
+
+async def test_a_position_stays_as_it_was_taken(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice that fails is taken again from there, whatever it has done to the proof."""
+    monkeypatch.setattr(proof_of_events, "BUCKETS_AT_ONCE", 1)
+    await books.tamper("delete from events where id in (select entry_id from postings where account_id = $1)")
+    proof = LedgerProof(books.ledger_id)
+    taken: list[tuple[dict[str, Any], str]] = []
+    async with books.database.snapshot(books.ledger_id) as connection:
+        while not await proof.take_slice(connection):
+            taken.append((proof.position(), json.dumps(proof.position())))
+    assert len(proof.report.breaks) == 10
+    assert [json.dumps(position) for position, _ in taken] == [text for _, text in taken]
+
+
+async def test_a_ledger_that_cannot_be_read_does_not_keep_the_others_from_being_proved(
+    books: Books, caplog: pytest.LogCaptureFixture
+) -> None:
+    behind = await make_ledger(books.database, UUID(int=2**128 - 1))
+    await books.tamper("update accounts set min_available = -1000 where id = $1")
+    audit = audit_of(books)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(proof_of_entries.EntriesProof, "take_slice", fails_in(books.ledger_id))
+        for _ in range(60):
+            with contextlib.suppress(ZeroDivisionError):
+                await audit.run_once()
+    assert behind
+    assert audit.progress.completed_at == 0, "that was no whole pass"
+    assert audit.progress.differences == 1, "however often it was begun anew"
+    assert "left out" in caplog.text
+    await passed(audit)
+    assert audit.progress.completed_at > 0
+
+
+def test_slices_grow_and_shrink_to_the_time_they_may_take() -> None:
+    """Each row of one part takes a tenth of what each of the other does."""
+    sizes = SliceSizes()
+    for _ in range(20):
+        sizes.measured("quick", sizes.share("quick") * 0.4)
+        sizes.measured("slow", sizes.share("slow") * 4)
+    assert sizes.share("quick") == pytest.approx(0.5)
+    assert sizes.share("slow") == pytest.approx(0.05)
+    sizes.measured("slow", 3600)
+    assert sizes.share("slow") == pytest.approx(0.0125), "one that was held up says little"
+    sizes.measured("slow", 3600)
+    assert sizes.share("slow") == LEAST_SHARE
+    for _ in range(20):
+        sizes.measured("slow", 0)
+    assert sizes.share("slow") == 1.0
 
 
 CUT = (

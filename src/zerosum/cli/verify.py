@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -95,7 +96,10 @@ async def _freeze(database: Database, reports: list[Report]) -> None:
         caller = Caller(LedgerId(report.ledger_id), ACTOR)
         reasons = {one: difference.what for difference in reversed(report.breaks) for one in difference.accounts}
         for account_id, reason in reasons.items():
-            is_frozen = await freeze(accounts, caller, account_id, reason)
+            is_frozen = False
+            # Somebody may hold its row. The others are not to wait for that.
+            with suppress(Unavailable, OutcomeUnknown):
+                is_frozen = await freeze(accounts, caller, account_id, reason)
             say(f"{render_id(Prefix.ACCOUNT, account_id)}: {'frozen' if is_frozen else 'not frozen'}")
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 
+from zerosum.db.arrays import use_own_arrays
 from zerosum.db.database_url import CONNECT_SECONDS_MAX, DatabaseUrl, DatabaseUrlError
 from zerosum.db.errors import CommitOutcomeUnknown, CommitRefused
 
@@ -64,6 +65,10 @@ class Session(asyncpg.Connection[asyncpg.Record] if TYPE_CHECKING else asyncpg.C
         if self._has_lost_standby:
             self._has_lost_standby = False
             raise CommitOutcomeUnknown("the wait for the synchronous standby was cancelled")
+
+    def use_own_arrays(self) -> None:
+        """Encode the arrays that this session sends by ourselves (`arrays.py`). It cannot read any after that."""
+        use_own_arrays(self._protocol.get_settings())
 
     def listen(self, _: object, message: asyncpg.PostgresLogMessage) -> None:
         if message.sqlstate == "01000" and "synchronous replication" in (message.message or ""):

@@ -15,7 +15,7 @@ from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payme
 from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.domain.errors import AccountNotFound, PaymentNotFound, ValidationFailed
 from zerosum.domain.ledger.account import Account, AccountType
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import (
@@ -23,6 +23,7 @@ from zerosum.domain.payments.payment import (
     NO_TEXTS,
     STATUS_WHEN_MADE,
     Payment,
+    PaymentStatus,
     PaymentTexts,
     PaymentType,
     clearing_code,
@@ -191,6 +192,8 @@ class PaymentKind:
         return self._directory.known(ledger_id, reference, is_prepared=is_prepared, pointer=pointer)
 
     def view(self, posted: Posted, names: Names) -> RecordedPayment:
+        if isinstance(posted, PostedPair):
+            return _view_of_pair(posted, names)
         payment: Payment = posted.resource
         entry = posted.entry
         return RecordedPayment(
@@ -218,6 +221,30 @@ class PaymentKind:
         """As they were when they were made, whatever has become of them since."""
         found = await find_payments(connection, ledger_id, ids)
         return {id_: replace(payment, status=STATUS_WHEN_MADE) for id_, payment in found.items()}
+
+
+def _view_of_pair(posted: PostedPair, names: Names) -> RecordedPayment:
+    """The same, without making it out."""
+    debit, credit = posted.debit, posted.credit
+    payment: Pay = posted.command  # type: ignore[assignment]  # it is a payment's desk that asks
+    return RecordedPayment(
+        id=payment.id,
+        type=payment.type,
+        status=PaymentStatus.SUCCEEDED,
+        amount=payment.money.amount,
+        currency=payment.money.currency.code,
+        payer_id=payment.payer_id,
+        payer_code=names[payment.payer_id],
+        payee_id=payment.payee_id,
+        payee_code=names[payment.payee_id],
+        processor=INTERNAL_PROCESSOR,
+        texts=payment.texts,
+        effective_at=payment.effective_at or posted.posted_at,
+        created_at=posted.posted_at,
+        metadata=payment.metadata,
+        account_versions={debit.account_id: debit.account_version, credit.account_id: credit.account_version},
+        lines=(debit, credit),
+    )
 
 
 def _check_parties(order: PaymentOrder) -> None:

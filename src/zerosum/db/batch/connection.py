@@ -51,14 +51,14 @@ class BatchConnection:
     @classmethod
     async def open(cls, url: str, connect_seconds_max: float) -> Self:
         """Raises SessionNotKept behind a pooler that would forget statements, and what connecting raises."""
-        return cls(
-            await open_kept_session(
-                DatabaseUrl.parse(url),
-                LANE_SETTINGS,
-                seconds_max=connect_seconds_max,
-                application_name="zerosum lane",
-            )
+        session = await open_kept_session(
+            DatabaseUrl.parse(url),
+            LANE_SETTINGS,
+            seconds_max=connect_seconds_max,
+            application_name="zerosum lane",
         )
+        session.use_own_arrays()
+        return cls(session)
 
     async def begin(self, ledger_ids: Iterable[UUID], *, is_impatient: bool = False) -> None:
         """Open a transaction that sees exactly these ledgers. The settings die with the transaction."""

@@ -7,11 +7,12 @@ the two together.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.money import render_amount
 
 # What the columns are called and which type they have, in the order in which they are sent.
@@ -50,6 +51,8 @@ PAIR_COLUMNS = {
 def are_pairs(outcomes: Sequence[Posted]) -> bool:
     """Whether each has one plain pair, and one event that bears its id and says no more."""
     for outcome in outcomes:
+        if type(outcome) is PostedPair:
+            continue
         if len(outcome.entries) != 1 or len(outcome.events) != 1 or not outcome.entries[0].entry.is_plain_pair:
             return False
         event = outcome.events[0]
@@ -92,6 +95,30 @@ def pair_clauses(numbers: count[int], condition: str = "") -> list[str]:
             select ledger_id, id, $1, event_type, event_resource from pair
         )""",
     ]
+
+
+def straight_row(outcome: PostedPair) -> tuple[Any, ...]:
+    """The same of what was carried out straight: the row of the entry, and what stands beside it."""
+    command, pair, debit, credit = outcome.command, outcome.pair, outcome.debit, outcome.credit
+    return (
+        command.ledger_id,
+        command.id,
+        pair.effective_at,
+        command.idempotency_key,
+        command.fingerprint,
+        pair.resource_type,
+        None,
+        pair.reason,
+        command.actor,
+        None,
+        json.dumps(dict(command.metadata)) if command.metadata else None,
+        *debit,
+        *credit,
+        pair.money.currency.code,
+        outcome.amount,
+        pair.event_type,
+        pair.resource_type,
+    )
 
 
 def pair_row(outcome: Posted) -> tuple[Any, ...]:

@@ -17,12 +17,12 @@ from uuid import UUID
 
 from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS
 from zerosum.db.batch.loading import Fetch, Key
-from zerosum.db.batch.pairs import ENTRY_COLUMNS, are_pairs, entries_clause, pair_clauses, pair_row
+from zerosum.db.batch.pairs import ENTRY_COLUMNS, are_pairs, entries_clause, pair_clauses, pair_row, straight_row
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account import AccountState, Layer, Side, render_limit
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
-from zerosum.domain.ledger.outcome import Event, Posted
+from zerosum.domain.ledger.outcome import Event, Posted, PostedPair
 from zerosum.domain.ledger.records import ChangedRecords, RecordKey
 from zerosum.domain.money import render_amount
 
@@ -217,7 +217,7 @@ async def write_batch(
         await fetch(LET_OVERDRAW, *ids)
     if changes.settings:
         await fetch(SET_ACCOUNTS, *_settings(changes.settings))
-    made, updated = _stored(records)
+    made, updated = _stored(rows, records)
     number: int | None = None
     if rows.posted or made:
         rows.posted.sort(key=_order)
@@ -248,7 +248,7 @@ def post_pairs(
 
     `accounts` with the row versions at which they must be; `keys` must be free.
     """
-    made, updated = _stored(records)
+    made, updated = _stored(rows, records)
     if rows.refusals or rows.answers or rows.actors or changes.settings or changes.overdrawn or updated:
         return None
     if not rows.posted or not are_pairs(rows.posted):
@@ -270,15 +270,21 @@ def post_pairs(
 
 
 def _order(outcome: Posted) -> str:
+    if isinstance(outcome, PostedPair):
+        return outcome.command.idempotency_key
     return (outcome.entries[0].idempotency_key or "") if outcome.entries else ""
 
 
 ByKind = dict[str, dict[RecordKey, Any]]
 
 
-def _stored(records: ChangedRecords) -> tuple[ByKind, ByKind]:
+def _stored(rows: NewRows, records: ChangedRecords) -> tuple[ByKind, ByKind]:
     """The records to insert and those to update, by kind."""
     made: ByKind = {}
+    for outcome in rows.posted:
+        made_here = outcome.command.record() if isinstance(outcome, PostedPair) else None
+        if made_here is not None:
+            made.setdefault(made_here[0].kind, {})[made_here[0]] = made_here[1]
     updated: ByKind = {}
     for key, record in records.changed.items():
         if RECORD_SETS[key.kind].is_stored:
@@ -297,7 +303,10 @@ def _record_columns(made: ByKind) -> list[Sequence[Any]]:
 
 
 def _pair_columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
-    rows = [_entry_row(outcome.entries[0]) + pair_row(outcome) for outcome in outcomes]
+    rows = [
+        straight_row(outcome) if isinstance(outcome, PostedPair) else _entry_row(outcome.entries[0]) + pair_row(outcome)
+        for outcome in outcomes
+    ]
     return [*zip(*rows, strict=True)]
 
 

@@ -452,6 +452,18 @@ refusal_seals = Table(
     CheckConstraint("from_at <= until_at", name="refusal_seals_span_ordered"),
 )
 
+proof_positions = Table(
+    "proof_positions",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("proof", Text),
+    _moment("begun_at", nullable=False),
+    _moment("taken_at", nullable=False),
+    Column("position", JSONB),  # None: it has ended
+    PrimaryKeyConstraint("ledger_id", "proof", name="proof_positions_pkey"),
+)
+"""Where the self-audit goes on after a restart. Nothing but that is believed of it."""
+
 JOURNAL = (journal_entries, postings, refusals, answers, audit_log, account_changes, refusal_seals)
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -482,6 +494,7 @@ GRANTS: dict[Table, str] = {
     secret_checks: "insert, update (check_value, created_at)",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
+    proof_positions: "insert, update (begun_at, taken_at, position)",
 }
 
 SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log)

@@ -30,8 +30,8 @@ def genesis(ledger_id: UUID, account_id: UUID) -> bytes:
 
 def entry_digest(entry: PostedEntry) -> bytes:
     """What the entry says besides its postings: bound into the hash of each of them."""
-    posted_at = _microseconds(entry.posted_at)
-    effective_at = posted_at if entry.effective_at is entry.posted_at else _microseconds(entry.effective_at)
+    posted_at = microseconds(entry.posted_at)
+    effective_at = posted_at if entry.effective_at is entry.posted_at else microseconds(entry.effective_at)
     fixed = (
         f"{entry.ledger_id}|{entry.id}|{effective_at}|{posted_at}|{entry.entry.reverses or ''}"
         f"|{entry.fingerprint.hex()}|{entry.resource_type}|"
@@ -63,5 +63,6 @@ def posting_hash(
     return sha256(b"zerosum.posting.v1" + previous + digest + own.encode("ascii")).digest()
 
 
-def _microseconds(moment: datetime) -> int:
+def microseconds(moment: datetime) -> int:
+    """Since 1970."""
     return (moment - _EPOCH) // _MICROSECOND

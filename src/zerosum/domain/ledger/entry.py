@@ -125,6 +125,11 @@ class JournalEntry:
             raise ValidationFailed("The time lies before 1970-01-01T00:00:00Z.", pointer="/effective_at")
 
 
+def is_timely(effective_at: datetime, posted_at: datetime) -> bool:
+    """Whether `check_time` lets it pass."""
+    return EFFECTIVE_FIRST <= effective_at <= posted_at + EFFECTIVE_AHEAD_MAX
+
+
 def _balances_at_sight(postings: tuple[Posting, ...]) -> bool:
     """Whether it is one debit and one credit of the same money: nearly every entry is, and needs no sums."""
     if len(postings) != POSTINGS_MIN:

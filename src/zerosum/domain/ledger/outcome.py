@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from zerosum.domain.audit import AuditRecord
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, LedgerId
-from zerosum.domain.ledger.entry import PostedEntry
+from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
+from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
+from zerosum.domain.money import Money
+
+if TYPE_CHECKING:
+    from zerosum.domain.ledger.book import LedgerCommand
 
 
 class Event(NamedTuple):
@@ -64,6 +70,125 @@ class Posted:
         if not self.entries:
             raise LookupError("this command posts no entry")
         return self.entries[0]
+
+    @property
+    def first_id(self) -> UUID:
+        return self.entry.id
+
+
+class PlainPair(NamedTuple):
+    """What a command posts whose entry is one debit and one credit of the same money, as an intention."""
+
+    reason: str
+    debit_id: AccountId
+    credit_id: AccountId
+    money: Money
+    resource_type: ResourceType
+    event_type: EventType
+    effective_at: datetime | None = None
+
+
+class PostedLine(NamedTuple):
+    """One of its postings, with the balance and what is held in their wire form."""
+
+    account_id: UUID
+    account_version: int
+    balance: str
+    held: str
+    hash: bytes
+
+    @property
+    def balance_after(self) -> Decimal:
+        return Decimal(self.balance)
+
+    @property
+    def held_after(self) -> Decimal:
+        return Decimal(self.held)
+
+
+class PostedPair(Posted):
+    """Carried out straight (`pair.py`): it holds what is written and shown, and is made out at length when asked."""
+
+    __slots__ = ("_at_length", "amount", "command", "credit", "debit", "pair", "posted_at")
+
+    def __init__(
+        self,
+        command: LedgerCommand,
+        pair: PlainPair,
+        posted_at: datetime,
+        amount: str,
+        debit: PostedLine,
+        credit: PostedLine,
+    ) -> None:
+        self.command = command
+        self.pair = pair
+        self.posted_at = posted_at
+        self.amount = amount
+        self.debit = debit
+        self.credit = credit
+        self._at_length: Posted | None = None
+
+    @property
+    def first_id(self) -> UUID:
+        return self.command.id
+
+    @property
+    def ledger_id(self) -> LedgerId:  # type: ignore[override]
+        return self.command.ledger_id
+
+    @property
+    def entries(self) -> tuple[PostedEntry, ...]:  # type: ignore[override]
+        return self._made_out().entries
+
+    @property
+    def events(self) -> tuple[Event, ...]:  # type: ignore[override]
+        return self._made_out().events
+
+    @property
+    def resource(self) -> Any:
+        return self._made_out().resource
+
+    @property
+    def remembered(self) -> None:  # type: ignore[override]
+        return None
+
+    @property
+    def changed_account(self) -> None:  # type: ignore[override]
+        return None
+
+    @property
+    def told(self) -> tuple[()]:  # type: ignore[override]
+        return ()
+
+    def _made_out(self) -> Posted:
+        """As the Book would have given it."""
+        if self._at_length is None:
+            self._at_length = self._at_full_length()
+        return self._at_length
+
+    def _at_full_length(self) -> Posted:
+        command, pair = self.command, self.pair
+        entry = command.journal_entry()
+        lines = [
+            PostedPosting(posting, place, line.account_version, line.balance_after, line.held_after, line.hash)
+            for place, (posting, line) in enumerate(zip(entry.postings, (self.debit, self.credit), strict=True))
+        ]
+        posted = PostedEntry(
+            id=JournalEntryId(command.id),
+            ledger_id=command.ledger_id,
+            entry=entry,
+            effective_at=pair.effective_at or self.posted_at,
+            posted_at=self.posted_at,
+            actor=command.actor,
+            idempotency_key=command.idempotency_key,
+            fingerprint=command.fingerprint,
+            resource_type=pair.resource_type,
+            metadata=command.metadata,
+            postings=tuple(lines),
+        )
+        event = Event(command.id, pair.event_type, pair.resource_type)
+        record = command.record()
+        return Posted(command.ledger_id, (posted,), (event,), None if record is None else record[1])
 
 
 @dataclass(slots=True)

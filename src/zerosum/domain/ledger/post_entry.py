@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from zerosum.domain.events import ResourceType
+from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
-from zerosum.domain.ledger.outcome import Posted, entry_posted
+from zerosum.domain.ledger.outcome import PlainPair, Posted, entry_posted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,14 @@ class PostEntry(LedgerCommand):
 
     def journal_entry(self) -> JournalEntry:
         return self.entry
+
+    def pair(self) -> PlainPair | None:
+        entry = self.entry
+        if not entry.is_plain_pair or entry.reverses is not None:
+            return None
+        debit, credit = entry.postings
+        kinds = ResourceType.JOURNAL_ENTRY, EventType.JOURNAL_ENTRY_POSTED
+        return PlainPair(entry.reason, debit.account_id, credit.account_id, debit.money, *kinds, entry.effective_at)
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY)

@@ -10,7 +10,7 @@ from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
-from zerosum.domain.ledger.outcome import Event, Posted
+from zerosum.domain.ledger.outcome import Event, PlainPair, Posted
 from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Money
 from zerosum.domain.payments.payment import (
@@ -22,7 +22,7 @@ from zerosum.domain.payments.payment import (
     PaymentTexts,
     PaymentType,
 )
-from zerosum.domain.payments.posting_rules import PAYMENT_RULES
+from zerosum.domain.payments.posting_rules import PAYMENT_RULES, straight_reason
 
 _POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
 
@@ -53,8 +53,14 @@ class Pay(LedgerCommand):
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at(_POINTERS.get(objection.pointer or "", objection.pointer or ""))
 
-    def decide(self, book: Book, posted_at: datetime) -> Posted:
-        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT)
+    def pair(self) -> PlainPair | None:
+        reason = straight_reason(self.type)
+        if reason is None:
+            return None
+        kinds = ResourceType.PAYMENT, EventType.PAYMENT_SUCCEEDED
+        return PlainPair(reason, self.payer_id, self.payee_id, self.money, *kinds, self.effective_at)
+
+    def record(self) -> tuple[RecordKey, Payment]:
         payment = Payment(
             id=PaymentId(self.id),
             ledger_id=self.ledger_id,
@@ -66,7 +72,12 @@ class Pay(LedgerCommand):
             processor=INTERNAL_PROCESSOR,
             texts=self.texts,
         )
-        book.records[RecordKey(self.ledger_id, PAYMENT, self.id)] = payment
+        return RecordKey(self.ledger_id, PAYMENT, self.id), payment
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT)
+        key, payment = self.record()
+        book.records[key] = payment
         return Posted(
             self.ledger_id, (posted,), (Event(self.id, EventType.PAYMENT_SUCCEEDED, ResourceType.PAYMENT),), payment
         )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
+from functools import cache
 from uuid import UUID
 
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.entry import JournalEntry, Nature, credit, debit, placed, released
-from zerosum.domain.money import Money
+from zerosum.domain.money import Currency, Money
 from zerosum.domain.payments.payment import PaymentType
 
 PaymentRule = Callable[[AccountId, AccountId, Money, datetime | None], JournalEntry]
 """From the payer, the payee, what is paid and when it happened."""
+
+_SOME_PAYER, _SOME_PAYEE = AccountId(UUID(int=1)), AccountId(UUID(int=2))
+_SOME_MONEY = Money(Decimal(1), Currency("XXX", 0))
 
 PAYMENT_RULES: dict[PaymentType, PaymentRule] = {}
 
@@ -43,6 +48,17 @@ def deposit(clearing: AccountId, payee: AccountId, money: Money, effective_at: d
 def withdrawal(payer: AccountId, clearing: AccountId, money: Money, effective_at: datetime | None) -> JournalEntry:
     """We owe the payer less; the processor pays it out, so it is owed that much more."""
     return JournalEntry("withdrawal", (debit(payer, money), credit(clearing, money)), effective_at)
+
+
+@cache
+def straight_reason(type_: PaymentType) -> str | None:
+    """The reason of entries that just take the money from the payer to the payee, as of every payment so far.
+
+    Asked of the rule itself, once. None: its entries are more than that, and go the Book's own way.
+    """
+    entry = PAYMENT_RULES[type_](_SOME_PAYER, _SOME_PAYEE, _SOME_MONEY, None)
+    ends = entry.postings[0].account_id, entry.postings[1].account_id
+    return entry.reason if entry.is_plain_pair and ends == (_SOME_PAYER, _SOME_PAYEE) else None
 
 
 def dispute(

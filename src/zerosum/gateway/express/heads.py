@@ -1,6 +1,12 @@
-"""Heads that were judged before: on a connection, one mostly differs from the last in key and length alone."""
+"""Heads that were judged before: on a connection, one mostly differs from the last in key and length alone.
+
+They are compared as they come, byte for byte, before they are parsed: what was well-formed and judged as a whole is so
+again when nothing but two values is another, and these are looked at anew.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from zerosum.gateway.guards.request_guard import HEADER_BYTES_MAX
 from zerosum.gateway.routing import Call, Policy
@@ -13,43 +19,95 @@ SIZE_KEPT_FREE = 1024
 """Of what a head may have, for a longer key: no head is remembered that the next one could be too large for."""
 
 _OTHERS_OWN = frozenset({b"x-request-id"})
+_END = b"\r\n\r\n"
+_BLANKS = b" \t"
 
 
 class KnownHead:
-    """What a head came to that was judged as a whole; `again` tells whether another one would come to the same.
+    """What a head came to that was judged as a whole; `read` tells whether another one would come to the same.
 
     The principal is not part of it: that a credential is good has to be found anew for each request.
     """
 
-    __slots__ = ("_fixed", "_high", "_key_at", "_length_at", "_low", "address", "authorization", "policy", "subject")
+    __slots__ = (
+        "_headers",
+        "_is_key_first",
+        "_parts",
+        "_scope",
+        "address",
+        "authorization",
+        "policy",
+        "subject",
+    )
 
-    def __init__(self, headers: Headers, policy: Policy, call: Call, authorization: bytes) -> None:
-        names = [name for name, _ in headers]
-        self._key_at, self._length_at = names.index(KEY), names.index(LENGTH)
-        self._low, self._high = sorted((self._key_at, self._length_at))
-        self._fixed = self._rest_of(headers)
+    def __init__(self, scope: dict[str, Any], policy: Policy, call: Call, authorization: bytes) -> None:
+        self._scope = scope
+        self._headers: Headers = scope["headers"]
+        self._is_key_first = False
+        self._parts: tuple[bytes, bytes, bytes] | None = None
         self.policy = policy
         self.authorization = authorization
         self.address, self.subject = call.address, call.certificate_subject
 
     @classmethod
-    def of(cls, headers: Headers, policy: Policy, call: Call, authorization: bytes) -> KnownHead | None:
+    def of(cls, scope: dict[str, Any], policy: Policy, call: Call, authorization: bytes) -> KnownHead | None:
+        headers: Headers = scope["headers"]
         names = [name for name, _ in headers]
         size = sum(len(name) + len(value) for name, value in headers)
         if names.count(KEY) != 1 or names.count(LENGTH) != 1 or not _OTHERS_OWN.isdisjoint(names):
             return None
-        return cls(headers, policy, call, authorization) if size <= HEADER_BYTES_MAX - SIZE_KEPT_FREE else None
+        return cls(scope, policy, call, authorization) if size <= HEADER_BYTES_MAX - SIZE_KEPT_FREE else None
 
-    def again(self, headers: Headers) -> tuple[bytes, bytes] | None:
-        """The key and the length it is given with, if it is the same head otherwise."""
-        if len(headers) != len(self._fixed) + 2:
-            return None
-        (key_name, key), (length_name, length) = headers[self._key_at], headers[self._length_at]
-        if key_name != KEY or length_name != LENGTH or self._rest_of(headers) != self._fixed:
-            return None
-        return key, length
+    @property
+    def is_learnt(self) -> bool:
+        return self._parts is not None
 
-    def _rest_of(self, headers: Headers) -> Headers:
-        rest = headers.copy()
-        del rest[self._high], rest[self._low]
-        return rest
+    def learn(self, data: bytes) -> bool:
+        """Remember how it was written. False where `data` is not this one request, whole and alone."""
+        head, end, body = data.partition(_END)
+        places = [place for name in (KEY, LENGTH) if (place := _value_of(head, name)) is not None]
+        if not end or len(places) != 2:
+            return False
+        key, length = places
+        if head[length[0] : length[1]] != b"%d" % len(body):
+            return False
+        self._is_key_first = key < length
+        first, second = sorted(places)
+        self._parts = data[: first[0]], head[first[1] : second[0]], head[second[1] :] + _END
+        return True
+
+    def read(self, data: bytes) -> tuple[bytes, bytes, bytes] | None:
+        """The key, the length and the body it is given with, if it is the same head otherwise."""
+        if self._parts is None:
+            return None
+        before, between, behind = self._parts
+        if not data.startswith(before):
+            return None
+        first = data.find(b"\r\n", len(before))
+        if first < 0 or not data.startswith(between, first):
+            return None
+        second = data.find(b"\r\n", first + len(between))
+        if second < 0 or not data.startswith(behind, second):
+            return None
+        values = data[len(before) : first], data[first + len(between) : second]
+        key, length = values if self._is_key_first else values[::-1]
+        return key, length, data[second + len(behind) :]
+
+    def scope_with(self, key: bytes, length: bytes, extensions: dict[str, Any]) -> dict[str, Any]:
+        """The scope of a request with this head."""
+        headers = [(name, key if name == KEY else length if name == LENGTH else value) for name, value in self._headers]
+        return {**self._scope, "headers": headers, "extensions": extensions, "state": {}}
+
+
+def _value_of(head: bytes, wanted: bytes) -> tuple[int, int] | None:
+    """Where the value of this field begins and ends; None unless it is there once, and nothing stands behind it."""
+    found = None
+    begin = head.find(b"\r\n") + 2
+    for line in head[begin:].split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == wanted:
+            if found is not None or value != value.rstrip(_BLANKS):
+                return None
+            found = begin + len(line) - len(value.lstrip(_BLANKS)), begin + len(line)
+        begin += len(line) + 2
+    return found

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
+from zerosum.gateway.exchange import WHOLE_ANSWER
 from zerosum.gateway.express.heads import KnownHead
 from zerosum.gateway.express.journey import Journey
 from zerosum.gateway.express.way import ExpressWay
 from zerosum.gateway.server.http_server import GuardedProtocol
+from zerosum.gateway.server.outlet import write_whole
 
 
 class ExpressProtocol(GuardedProtocol):
@@ -27,6 +31,54 @@ class ExpressProtocol(GuardedProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._express: ExpressWay | None = getattr(self.app, "express", None)
+
+    def data_received(self, data: bytes) -> None:
+        is_at_rest = self._is_at_rest()
+        known = self.known_head
+        if known is not None and is_at_rest and self._begin_known(known, data):
+            return
+        super().data_received(data)
+        judged = self.known_head
+        if judged is not None and not judged.is_learnt and not (is_at_rest and judged.learn(data)):
+            self.known_head = None  # More came than this one, or less: the next one is parsed again.
+
+    def _begin_known(self, known: KnownHead, data: bytes) -> bool:
+        """A request whose head is known, without a parser. False: nothing has happened."""
+        found = known.read(data)
+        if found is None or self._express is None:
+            return False
+        key, length, body = found
+        if length != b"%d" % len(body) or len(body) > known.policy.body_bytes_max:
+            return False
+        cycle = self._begin_cycle(known, key, length)
+        journey = self._express.judge_known(known, key, cycle, self)
+        if journey is None:
+            return False
+        cycle.body, cycle.more_body = bytearray(body), False
+        cycle.message_event.set()
+        self.cycle, self.headers, self._has_head = cycle, cycle.scope["headers"], True  # type: ignore[assignment]
+        if not journey.begin():
+            self.start_task(cycle, self.app)
+        return True
+
+    def _begin_cycle(self, known: KnownHead, key: bytes, length: bytes) -> RequestResponseCycle:
+        """As uvicorn's parser begins one when it has read a head."""
+        extensions = self._extensions()
+        cycle = RequestResponseCycle(
+            scope=known.scope_with(key, length, extensions),  # type: ignore[arg-type]
+            transport=self._outlet,  # type: ignore[arg-type]
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=True,
+            on_response=self.on_response_complete,
+        )
+        extensions[WHOLE_ANSWER] = functools.partial(write_whole, cycle)
+        return cycle
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Called when it is the turn of a request whose head is here."""

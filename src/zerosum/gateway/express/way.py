@@ -66,7 +66,7 @@ class ExpressWay:
         if scope["raw_path"] not in self._paths or scope["query_string"] or not _is_plain(cycle):
             return None
         try:
-            return self._known_journey(scope, cycle, connection) or self._journey(scope, cycle, connection)
+            return self._journey(scope, cycle, connection)
         except DomainError:
             return None  # Told, counted and charged where all refusals are.
 
@@ -88,28 +88,32 @@ class ExpressWay:
         around.judge.note_origin(exchange, call)
         around.judge.may_call(exchange, principal, policy, call)
         around.judge.inside(policy, headers, call)
-        connection.known_head = KnownHead.of(scope["headers"], policy, call, authorization)
+        connection.known_head = KnownHead.of(scope, policy, call, authorization)
         return Journey(self, cycle, connection.start_task, exchange, policy, call)
 
-    def _known_journey(
-        self, scope: dict[str, Any], cycle: RequestResponseCycle, connection: Connection
+    def judge_known(
+        self, known: KnownHead, key: bytes, cycle: RequestResponseCycle, connection: Connection
     ) -> Journey | None:
-        """The same for a head that has been judged but for its key and length."""
-        known = connection.known_head
-        found = None if known is None or scope["method"] != known.policy.method else known.again(scope["headers"])
-        if known is None or found is None or scope["path"] != known.policy.template:
+        """The same for a head that has been judged but for its key."""
+        try:
+            return self._known_journey(known, key, cycle, connection)
+        except DomainError:
             return None
+
+    def _known_journey(
+        self, known: KnownHead, key: bytes, cycle: RequestResponseCycle, connection: Connection
+    ) -> Journey | None:
         around, policy = self.surroundings, known.policy
         principal = around.authentication.find_cached(known.authorization, monotonic())
         if principal is None:
             return None
-        guard.check_content_length(policy, found[1])
+        scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
         exchange = Exchange(scope, cycle.receive, cycle.send, around.standard_headers)  # type: ignore[arg-type]
         exchange.request_id = around.judge.new_request_id()
         exchange.template = policy.template
         exchange.caller_address = known.address
         call = Call(exchange.request_id, exchange.path, b"")
-        call.idempotency_key = guard.parse_key(found[0])
+        call.idempotency_key = guard.parse_key(key)
         call.address, call.certificate_subject = known.address, known.subject
         around.judge.may_call(exchange, principal, policy, call)
         return Journey(self, cycle, connection.start_task, exchange, policy, call)

@@ -205,13 +205,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             self._is_offered_another_protocol = True
             return
-        extensions: dict[str, Any] = {REST: self._rest}
-        if self._tls is not None:
-            extensions[TLS] = self._tls
-        self.scope["extensions"] = extensions
+        extensions = self.scope["extensions"] = self._extensions()
         super().on_headers_complete()
         self.cycle.transport = self._outlet  # type: ignore[assignment]
         extensions[WHOLE_ANSWER] = functools.partial(write_whole, self.cycle)
+
+    def _extensions(self) -> dict[str, Any]:
+        """What this connection offers to each of its requests beside ASGI."""
+        return {REST: self._rest} if self._tls is None else {REST: self._rest, TLS: self._tls}
 
     def on_message_complete(self) -> None:
         if self._is_offered_another_protocol:
@@ -285,6 +286,14 @@ class GuardedProtocol(HttpToolsProtocol):
             is_idle = self._has_proved and not self._is_incomplete
             if now - self._since > (self.idle_seconds_max if is_idle else self.arrival_seconds_max):
                 self._on_late()
+
+    def _is_at_rest(self) -> bool:
+        """Nothing is on its way, and nothing stands in the way of the next request."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not (self._is_incomplete or self._is_held or self._is_lingering or self._bytes_so_far)
+            and not self.transport.is_closing()
+        )
 
     def _is_in_work(self) -> bool:
         if self.pipeline:

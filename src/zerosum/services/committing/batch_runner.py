@@ -219,7 +219,8 @@ class BatchRunner:
         records = ChangedRecords({})
         book = Book([account.copy() for account in known], records)
         posted_at = _not_before(self._now(), known)
-        judge = Judge(book, {}, posted_at)  # A refusal is counted where it is written, which is not here.
+        # A refusal is counted where it is written, which is not here.
+        judge = Judge(book, {}, posted_at, goes_straight=True)
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         posting = post_pairs(judge.rows, changes, records, known, _keys_of(works), posted_at)
@@ -291,7 +292,7 @@ class BatchRunner:
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records)
         posted_at = _not_before(self._now(), locked)
-        judge = Judge(book, used, posted_at, self._refusal_quota)
+        judge = Judge(book, used, posted_at, self._refusal_quota, goes_straight=not _need_records(works))
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)

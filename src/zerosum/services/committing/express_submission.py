@@ -48,7 +48,7 @@ class Handed(Generic[View]):
         """What was posted, once the outcome is there. None for whatever else has become of it: ask `done`."""
         answers = self.outcome.result()
         answer = answers[0]
-        return self.desk.view_of(self.prepared, answer) if type(answer) is Posted else None
+        return self.desk.view_of(self.prepared, answer) if isinstance(answer, Posted) else None
 
     async def done(self) -> Done[View]:
         """Raises the refusal."""

@@ -12,7 +12,7 @@ from zerosum.db.batch.writing import AnswerRow, NewRows, RefusalRow
 from zerosum.domain.errors import DomainError, refusal_class
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
+from zerosum.domain.ledger.outcome import Answer, Posted, PostedPair, Refused, Replayed
 from zerosum.services.committing.work import key_reused
 from zerosum.services.requests.quotas import RefusalQuota
 
@@ -26,7 +26,11 @@ class Judge:
         used: Mapping[Key, UsedKey],
         posted_at: datetime,
         refusal_quota: RefusalQuota | None = None,
+        *,
+        goes_straight: bool = False,
     ) -> None:
+        """It `goes_straight` where no command of the batch needs what another one has recorded (`Book`)."""
+        self._goes_straight = goes_straight
         self.rows = NewRows()
         self._refusal_quota = refusal_quota
         self._book = book
@@ -42,6 +46,11 @@ class Judge:
         earlier = self._earlier_answer(command)
         if earlier is not None:
             return earlier
+        straight = self._book.apply_straight(command, self._posted_at) if self._goes_straight else None
+        if straight is not None:
+            self.rows.posted.append(straight)
+            self._answered[command.ledger_id, command.idempotency_key] = (command.fingerprint, straight)
+            return straight
         outcome = self._book.apply(command, self._posted_at)
         if isinstance(outcome, Posted):
             self._take(command, outcome)
@@ -71,7 +80,8 @@ class Judge:
                 fresh.append(index)
             elif seen[key].fingerprint != command.fingerprint:
                 return index, _reused()
-        result = self._book.apply_together([commands[index] for index in fresh], self._posted_at)
+        wanted = [commands[index] for index in fresh]
+        result = self._book.apply_together(wanted, self._posted_at, goes_straight=self._goes_straight)
         if isinstance(result, tuple):
             return fresh[result[0]], result[1]
         for index, outcome in zip(fresh, result, strict=True):
@@ -86,6 +96,8 @@ class Judge:
 
     def _take(self, command: LedgerCommand, outcome: Posted) -> None:
         self.rows.posted.append(outcome)
+        if isinstance(outcome, PostedPair):
+            return
         if outcome.changed_account is not None:
             self.rows.actors.setdefault(outcome.changed_account, set()).add(command.actor)
         if not outcome.entries and command.is_remembered:
@@ -130,7 +142,7 @@ def as_replay(answer: Answer) -> Answer:
     if isinstance(answer, Posted):
         if answer.remembered is not None:
             return Replayed(answer.remembered.resource_id, answer.remembered.resource_type, answer.remembered.content)
-        return Replayed(answer.entry.id, answer.entry.resource_type)
+        return Replayed(answer.first_id, answer.entry.resource_type)
     return Refused(copy(answer.refusal), is_replay=True) if isinstance(answer, Refused) else answer
 
 

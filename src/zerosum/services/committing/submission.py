@@ -114,7 +114,7 @@ class Submission(Generic[AnyOrder, View]):
             is_used = await self._keys.used(caller.ledger_id, [order.idempotency_key])
             raise (key_reused() if is_used else refusal) from None
         answer = await self._committer.carry_out(prepared.command)
-        if type(answer) is Posted:
+        if isinstance(answer, Posted):
             return Done(self._kind.view(answer, prepared.names))
         return await self._one_done(caller, prepared, answer)
 
@@ -210,7 +210,7 @@ class Submission(Generic[AnyOrder, View]):
         self, caller: Caller, prepared: Sequence[Prepared], answers: Sequence[Answer]
     ) -> list[Done[View] | DomainError]:
         """Views of what was posted now, and of what was posted before as it was recorded then."""
-        now: dict[UUID, Posted] = {answer.entry.id: answer for answer in answers if isinstance(answer, Posted)}
+        now: dict[UUID, Posted] = {answer.first_id: answer for answer in answers if isinstance(answer, Posted)}
         earlier = [answer.entry_id for answer in answers if isinstance(answer, Replayed) and answer.entry_id not in now]
         recorded: Mapping[UUID, View] = {}
         if earlier:

@@ -18,7 +18,7 @@ from zerosum.db.queries.proofs import (
 )
 from zerosum.services.proofs.of_chains import Walk
 from zerosum.services.proofs.of_histories import History
-from zerosum.services.proofs.report import Report
+from zerosum.services.proofs.report import Report, part_of
 
 ACCOUNTS_AT_ONCE = 500
 POSTINGS_AT_ONCE = 5_000
@@ -34,16 +34,32 @@ class AccountsProof:
         self._places = places
         self._compared = FIRST_ID
         """All accounts up to here are."""
-        self._page_after = FIRST_ID
         self._position = (FIRST_ID, 0)
         self._walks: dict[UUID, Walk] = {}
 
-    async def take_slice(self, connection: Connection) -> bool:
+    def position(self) -> dict[str, Any]:
+        account_id, version = self._position
+        walk = self._walks.get(account_id)
+        return {
+            "compared": str(self._compared),
+            "at": [str(account_id), version],
+            "walk": None if walk is None else walk.position(),
+        }
+
+    def go_on(self, position: Mapping[str, Any]) -> None:
+        account_id, version = position["at"]
+        self._compared, self._position = UUID(position["compared"]), (UUID(account_id), int(version))
+        if position["walk"] is not None:
+            walk = self._walks[UUID(account_id)] = Walk(self._report.ledger_id, UUID(account_id))
+            walk.go_on(position["walk"])
+
+    async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""
         report = self._report
-        page = await accounts_after(connection, report.ledger_id, after=self._page_after, limit=ACCOUNTS_AT_ONCE)
-        last: UUID = page[-1].id if len(page) == ACCOUNTS_AT_ONCE else LAST_ID
-        rows = await postings_after(connection, report.ledger_id, self._position, last=last, limit=POSTINGS_AT_ONCE)
+        accounts_max, postings_max = part_of(ACCOUNTS_AT_ONCE, share), part_of(POSTINGS_AT_ONCE, share)
+        page = await accounts_after(connection, report.ledger_id, after=self._compared, limit=accounts_max)
+        last: UUID = page[-1].id if len(page) == accounts_max else LAST_ID
+        rows = await postings_after(connection, report.ledger_id, self._position, last=last, limit=postings_max)
         self._know(page)
         for row in rows:
             walk = self._walks.get(row.account_id)
@@ -52,13 +68,14 @@ class AccountsProof:
             else:
                 walk.take(report, report.ledger_id, row)
         report.postings += len(rows)
-        if len(rows) == POSTINGS_AT_ONCE:
+        if len(rows) == postings_max:
             # The account of the last row may go on in the next slice; all before it are complete.
             await self._compare(connection, UUID(int=rows[-1].account_id.int - 1))
             self._position = (rows[-1].account_id, rows[-1].account_version)
+            self._walks = {one: walk for one, walk in self._walks.items() if one > self._compared}
             return False
         await self._compare(connection, last)
-        self._position, self._page_after = (last, 2**63 - 1), last
+        self._position = (last, 2**63 - 1)
         self._walks.clear()
         return last == LAST_ID
 
@@ -67,9 +84,8 @@ class AccountsProof:
         for account in page:
             walk = self._walks.get(account.id)
             if walk is None:
-                places = self._places.get(account.currency)
-                walk = self._walks[account.id] = Walk(self._report.ledger_id, account, places)
-            walk.account = account
+                walk = self._walks[account.id] = Walk(self._report.ledger_id, account.id)
+            walk.account, walk.places = account, self._places.get(account.currency)
 
     async def _compare(self, connection: Connection, last: UUID) -> None:
         """All accounts that are not compared yet, up to this one, as they are at this moment."""

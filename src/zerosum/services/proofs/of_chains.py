@@ -7,6 +7,7 @@ so that a mistake there is found here and not repeated.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from decimal import Context, Decimal, Inexact
 from typing import Any
 from uuid import UUID
@@ -21,18 +22,31 @@ _STATUS_AFTER = {"dispute": "disputed", "resolve": "resolved", "chargeback": "ch
 
 
 class Walk:
-    """One account's history so far. `account` is its row as it was at the newest look."""
+    """One account's history so far. `account` is its row as it was at the newest look, `places` its currency's."""
 
-    def __init__(self, ledger_id: UUID, account: Any, places: int | None) -> None:
-        self.account = account
-        self.places = places
+    def __init__(self, ledger_id: UUID, account_id: UUID) -> None:
+        self.account: Any = None
+        self.places: int | None = None
         self.version = 0
         self.debits = Decimal(0)
         self.credits = Decimal(0)
         self.held = Decimal(0)
-        self.head = hashlib.sha256(b"zerosum.genesis.v1" + ledger_id.bytes + account.id.bytes).digest()
+        self.head = hashlib.sha256(b"zerosum.genesis.v1" + ledger_id.bytes + account_id.bytes).digest()
         self.client_transactions: dict[str, str] = {}
         """By tx: the status of those that were disputed. The others are as they were carried out."""
+
+    def position(self) -> dict[str, Any]:
+        return {
+            "version": self.version,
+            "sums": [str(self.debits), str(self.credits), str(self.held)],
+            "head": self.head.hex(),
+            "client_transactions": dict(self.client_transactions),
+        }
+
+    def go_on(self, position: Mapping[str, Any]) -> None:
+        self.version, self.head = int(position["version"]), bytes.fromhex(position["head"])
+        self.debits, self.credits, self.held = (Decimal(one) for one in position["sums"])
+        self.client_transactions = dict(position["client_transactions"])
 
     @property
     def balance(self) -> Decimal:

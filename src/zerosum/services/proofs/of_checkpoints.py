@@ -6,15 +6,18 @@ worker makes them later. A block of a million dated postings is sorted in one sl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from zerosum.db.engine import Connection
 from zerosum.db.queries.checkpoint_proofs import checkpoints_after, stray_dated_blocks, wrong_dated_blocks
 from zerosum.db.queries.checkpoints import BLOCK
 from zerosum.db.queries.proofs import FIRST_ID, LAST_ID
-from zerosum.services.proofs.report import BREAKS_MAX, Report
+from zerosum.services.proofs.report import BREAKS_MAX, Report, part_of
 
 CHECKPOINTS_AT_ONCE = 20
 """Of 256 postings each."""
@@ -24,25 +27,46 @@ LEVELS = 4
 _SUMS = ("debits", "dated_debits", "dated_credits", "dated_held")
 
 
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """What a checkpoint says."""
+
+    account_version: int
+    undated_version: int
+    sums: Sequence[Decimal]
+
+
 class CheckpointsProof:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._account_id = FIRST_ID
-        self._last: Any = None
+        self._last: _Sealed | None = None
         """The last one looked at of that account; None: there was none yet."""
         self._complete = FIRST_ID
         """Up to this account everything is looked at."""
 
-    async def take_slice(self, connection: Connection) -> bool:
+    def position(self) -> dict[str, Any]:
+        last = self._last
+        sealed = None if last is None else [last.account_version, last.undated_version, *map(str, last.sums)]
+        return {"account": str(self._account_id), "last": sealed, "complete": str(self._complete)}
+
+    def go_on(self, position: Mapping[str, Any]) -> None:
+        self._account_id, self._complete = UUID(position["account"]), UUID(position["complete"])
+        if position["last"] is not None:
+            version, undated, *sums = position["last"]
+            self._last = _Sealed(int(version), int(undated), [Decimal(one) for one in sums])
+
+    async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""
+        limit = part_of(CHECKPOINTS_AT_ONCE, share)
         position = (self._account_id, 0 if self._last is None else self._last.account_version)
-        rows = await checkpoints_after(connection, self._report.ledger_id, position, limit=CHECKPOINTS_AT_ONCE)
+        rows = await checkpoints_after(connection, self._report.ledger_id, position, limit=limit)
         for account_id, marks in groupby(rows, key=lambda row: row.account_id):
             if account_id != self._account_id:
                 await self._end_account(connection)
                 self._account_id, self._last = account_id, None
             await self._look_at(connection, list(marks))
-        if len(rows) == CHECKPOINTS_AT_ONCE:
+        if len(rows) == limit:
             return False
         await self._end_account(connection)
         self._account_id, self._last = LAST_ID, None
@@ -55,7 +79,7 @@ class CheckpointsProof:
         for mark in marks:
             with self._report.noting("a checkpoint cannot be read", mark.account_id, mark.account_version):
                 self._compare(mark)
-            self._last = mark
+            self._last = _Sealed(mark.account_version, mark.undated_version, [getattr(mark, name) for name in _SUMS])
         for level in range(LEVELS):
             size = BLOCK * 16**level
             blocks = range(first // size, marks[-1].account_version // size)
@@ -64,8 +88,8 @@ class CheckpointsProof:
 
     def _compare(self, mark: Any) -> None:
         report, here = self._report, (mark.account_id, mark.account_version)
-        before = self._last
-        version = 0 if before is None else before.account_version
+        before = self._last or _Sealed(0, 0, [Decimal(0)] * len(_SUMS))
+        version = before.account_version
         if mark.account_currency is None:
             report.note("the checkpoint is one of an account that does not exist", *here)
         elif mark.currency != mark.account_currency:
@@ -75,8 +99,8 @@ class CheckpointsProof:
             return
         if mark.lines != BLOCK:
             report.note("the checkpoint covers postings that are not there", *here)
-        sums = [(0 if before is None else getattr(before, name)) + getattr(mark, f"block_{name}") for name in _SUMS]
-        undated = max(0 if before is None else before.undated_version, mark.block_undated_version)
+        sums = [so_far + getattr(mark, f"block_{name}") for name, so_far in zip(_SUMS, before.sums, strict=True)]
+        undated = max(before.undated_version, mark.block_undated_version)
         if [getattr(mark, name) for name in _SUMS] != sums or mark.undated_version != undated:
             report.note("the checkpoint is not the sum of the postings up to it", *here)
 

@@ -24,7 +24,7 @@ from zerosum.db.queries.proofs import (
 )
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.services.proofs.of_fingerprints import is_client_command_of, is_payment_of
-from zerosum.services.proofs.report import BREAKS_MAX, Report
+from zerosum.services.proofs.report import BREAKS_MAX, Report, part_of
 
 ENTRIES_AT_ONCE = 2_000
 TRANSACTIONS_AT_ONCE = 5_000
@@ -44,10 +44,16 @@ class EntriesProof:
         self._codes: Mapping[UUID, str] = {}
         self._transactions: Mapping[str, Any] = {}
 
-    async def take_slice(self, connection: Connection) -> bool:
+    def position(self) -> dict[str, Any]:
+        return {"after": str(self._after)}
+
+    def go_on(self, position: Mapping[str, Any]) -> None:
+        self._after = UUID(position["after"])
+
+    async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""
-        report = self._report
-        rows = await entries_after(connection, report.ledger_id, after=self._after, limit=ENTRIES_AT_ONCE)
+        report, limit = self._report, part_of(ENTRIES_AT_ONCE, share)
+        rows = await entries_after(connection, report.ledger_id, after=self._after, limit=limit)
         ids = {id_ for row in rows for id_ in (row.debited_id, row.credited_id) if id_ is not None}
         self._codes = await codes_of(connection, report.ledger_id, ids)
         txs = {int(row.resource_id) for row in rows if _names_transaction(row)}
@@ -56,7 +62,7 @@ class EntriesProof:
             what = f"the journal entry {_entry(row.id)} or what stands on it cannot be read"
             with report.noting(what, concerned=_accounts_of(row)):
                 self._look_at(row)
-        is_last = len(rows) < ENTRIES_AT_ONCE
+        is_last = len(rows) < limit
         last = LAST_ID if is_last else rows[-1].id
         orphans = await payments_without_entry(
             connection, report.ledger_id, after=self._after, last=last, limit=BREAKS_MAX
@@ -147,19 +153,23 @@ class ClientTransactionsProof:
         self._report = report
         self._after = -1
 
-    async def take_slice(self, connection: Connection) -> bool:
+    def position(self) -> dict[str, Any]:
+        return {"after": self._after}
+
+    def go_on(self, position: Mapping[str, Any]) -> None:
+        self._after = int(position["after"])
+
+    async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""
-        report = self._report
-        rows = await client_transactions_after(
-            connection, report.ledger_id, after=self._after, limit=TRANSACTIONS_AT_ONCE
-        )
+        report, limit = self._report, part_of(TRANSACTIONS_AT_ONCE, share)
+        rows = await client_transactions_after(connection, report.ledger_id, after=self._after, limit=limit)
         for row in rows:
             if (row.resource_type, row.resource_id) != ("client_transaction", str(row.tx)):
                 what = f"the client transaction {row.tx} has no journal entry"
                 report.note(what, concerned=(row.account_id,))
         if rows:
             self._after = rows[-1].tx
-        return len(rows) < TRANSACTIONS_AT_ONCE
+        return len(rows) < limit
 
 
 def _entry(entry_id: UUID) -> str:

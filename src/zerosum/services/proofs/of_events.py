@@ -8,14 +8,14 @@ walked once more for what lies in it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection
 from zerosum.db.queries.proofs import FIRST_ID, entry_names_after, events_after
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.services.proofs.report import Report
+from zerosum.services.proofs.report import Report, part_of
 
 EVENTS_AT_ONCE = 5_000
 
@@ -52,11 +52,30 @@ class EventsProof:
         if self._is_looked_at(entry.posted_at):
             self._add(entry.id, _expected(entry))
 
-    async def take_slice(self, connection: Connection) -> bool:
+    def position(self) -> dict[str, Any]:
+        xid, id_ = self._position
+        sums = {str(bucket): f"{one:x}" for bucket, one in enumerate(self._sums) if one}
+        return {
+            "at": [xid, str(id_)],
+            "sums": sums,
+            "differing": None if self._differing is None else [*self._differing],
+        }
+
+    def go_on(self, position: Mapping[str, Any]) -> None:
+        """A search for what differs is begun anew, at the buckets that were left."""
+        xid, id_ = position["at"]
+        self._position = (int(xid), UUID(id_))
+        for bucket, one in position["sums"].items():
+            self._sums[int(bucket)] = int(one, 16)
+        differing = position["differing"]
+        self._differing = None if differing is None else [*differing]
+
+    async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one. The entries must have been told of before the last."""
         if self._differing is not None:
-            return await self._search_on(connection, self._differing)
-        rows = await events_after(connection, self._report.ledger_id, self._position, limit=EVENTS_AT_ONCE)
+            return await self._search_on(connection, self._differing, part_of(EVENTS_AT_ONCE, share))
+        limit = part_of(EVENTS_AT_ONCE, share)
+        rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
         for row in rows:
             if row.resource_type == "account":
                 if not row.is_explained:
@@ -64,16 +83,16 @@ class EventsProof:
                     self._report.note(what, concerned=(row.resource_id,))
             elif self._is_looked_at(row.created_at):
                 self._add(row.id, -_found(row))
-        if len(rows) == EVENTS_AT_ONCE:
+        if len(rows) == limit:
             self._position = (rows[-1].xid, rows[-1].id)
             return False
         self._differing = [bucket for bucket, one in enumerate(self._sums) if one]
         return not self._differing
 
-    async def _search_on(self, connection: Connection, differing: list[int]) -> bool:
+    async def _search_on(self, connection: Connection, differing: list[int], limit: int) -> bool:
         if self._search is None:
             self._search = _Search(self._report, set(differing[:BUCKETS_AT_ONCE]), self._is_looked_at)
-        if await self._search.take_slice(connection):
+        if await self._search.take_slice(connection, limit):
             self._search = None
             del differing[:BUCKETS_AT_ONCE]
         return not differing or self._report.is_full
@@ -83,7 +102,11 @@ class EventsProof:
         self._sums[bucket] = (self._sums[bucket] + number) % _MODULUS
 
     def _is_looked_at(self, moment: str) -> bool:
-        return self._horizon is None or int(moment) < self._horizon
+        """What has no time that can be read is as good as old."""
+        try:
+            return self._horizon is None or int(moment) < self._horizon
+        except ValueError:
+            return True
 
 
 class _Search:
@@ -100,26 +123,26 @@ class _Search:
         """Of an entry: the event it makes one expect, and its accounts."""
         self._announced: set[UUID] = set()
 
-    async def take_slice(self, connection: Connection) -> bool:
+    async def take_slice(self, connection: Connection, limit: int) -> bool:
         """Whether that was the last one."""
         if self._are_all_known:
-            return await self._look_at_events(connection)
-        rows = await entry_names_after(connection, self._report.ledger_id, after=self._after, limit=EVENTS_AT_ONCE)
+            return await self._look_at_events(connection, limit)
+        rows = await entry_names_after(connection, self._report.ledger_id, after=self._after, limit=limit)
         for row in rows:
             if _bucket(row.id) in self._buckets and self._is_looked_at(row.posted_at):
                 self._expected[row.id] = (_expected(row), row.account_ids)
-        self._are_all_known = len(rows) < EVENTS_AT_ONCE
+        self._are_all_known = len(rows) < limit
         if rows:
             self._after = rows[-1].id
         return False
 
-    async def _look_at_events(self, connection: Connection) -> bool:
-        rows = await events_after(connection, self._report.ledger_id, self._position, limit=EVENTS_AT_ONCE)
+    async def _look_at_events(self, connection: Connection, limit: int) -> bool:
+        rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
         for row in rows:
             is_meant = row.resource_type != "account" and _bucket(row.id) in self._buckets
             if is_meant and self._is_looked_at(row.created_at):
                 self._look_at(row)
-        if len(rows) == EVENTS_AT_ONCE:
+        if len(rows) == limit:
             self._position = (rows[-1].xid, rows[-1].id)
             return False
         for id_ in self._expected.keys() - self._announced:

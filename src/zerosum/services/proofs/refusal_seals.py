@@ -7,9 +7,10 @@ were purged by age leave their seals behind, which then prove nothing any more.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
@@ -24,7 +25,7 @@ from zerosum.db.queries.refusal_seals import (
     insert_seal,
     list_seals,
 )
-from zerosum.services.proofs.report import Report
+from zerosum.services.proofs.report import Report, part_of
 
 SEALED_AFTER = timedelta(minutes=10)
 """A refusal bears the time at which its batch began. No transaction takes so long, and no clock is so wrong."""
@@ -92,10 +93,17 @@ class SealsProof:
         self._head = _genesis(report.ledger_id)
         self._until = _FIRST
 
-    async def take_slice(self, connection: Connection) -> bool:
+    def position(self) -> dict[str, Any]:
+        return {"after": self._after, "head": self._head.hex(), "until": self._until.isoformat()}
+
+    def go_on(self, position: Mapping[str, Any]) -> None:
+        self._after, self._head = int(position["after"]), bytes.fromhex(position["head"])
+        self._until = datetime.fromisoformat(position["until"])
+
+    async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one."""
-        ledger_id = self._report.ledger_id
-        seals = await list_seals(connection, ledger_id, after=self._after, limit=SEALS_AT_ONCE)
+        ledger_id, limit = self._report.ledger_id, part_of(SEALS_AT_ONCE, share)
+        seals = await list_seals(connection, ledger_id, after=self._after, limit=limit)
         kept = await find_kept(connection, ledger_id)
         for seal in seals:
             self._look_at(seal)
@@ -109,7 +117,7 @@ class SealsProof:
                         f"there are {found[0]}"
                     )
             self._after, self._head, self._until = seal.number, seal.hash, seal.until_at
-        return len(seals) < SEALS_AT_ONCE
+        return len(seals) < limit
 
     def _look_at(self, seal: RefusalSeal) -> None:
         if seal.number != self._after + 1:

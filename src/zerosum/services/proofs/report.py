@@ -69,3 +69,8 @@ class Report:
             yield
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             self.note(what, account_id, account_version, concerned)
+
+
+def part_of(number: int, share: float) -> int:
+    """How much a slice takes that is to be smaller than the largest one."""
+    return max(1, round(number * share))

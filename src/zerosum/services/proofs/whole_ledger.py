@@ -2,10 +2,10 @@
 
 | part | looks at |
 | --- | --- |
-| `proof_of_accounts` | accounts with their postings (`proof_of_chains`) and histories (`proof_of_histories`) |
-| `proof_of_checkpoints` | what accounts came to, sealed beside their postings |
-| `proof_of_entries` | journal entries with their payments and client transactions (`proof_of_fingerprints`) |
-| `proof_of_events` | what was announced |
+| `of_accounts` | accounts with their postings (`of_chains`) and histories (`of_histories`) |
+| `of_checkpoints` | what accounts came to, sealed beside their postings |
+| `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
+| `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
 None shares code with what writes the books. A proof goes slice by slice: `zerosum verify` takes all of them at one
@@ -14,8 +14,8 @@ moment, the worker's self-audit each at a moment of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
@@ -35,31 +35,72 @@ ISO_PLACES = {code: places for code, (places, _) in ISO_4217.items()}
 
 
 class Part(Protocol):
-    async def take_slice(self, connection: Connection) -> bool:
-        """Whether that was the last one."""
+    async def take_slice(self, connection: Connection, share: float) -> bool:
+        """At most this share of the largest slice. Whether that was the last one."""
+        ...
+
+    def position(self) -> dict[str, Any]:
+        """How far it has come, as JSON that does not change with it."""
+        ...
+
+    def go_on(self, position: Mapping[str, Any]) -> None:
+        """From such a position on, of which nobody knows where it comes from."""
         ...
 
 
 class LedgerProof:
-    """A proof of one ledger, as far as it has come. `horizon` is that of `EventsProof`."""
+    """A proof of one ledger, as far as it has come. `horizon` is that of `EventsProof`.
 
-    def __init__(self, ledger_id: UUID, *, horizon: int | None = None) -> None:
+    `position` is one that was kept: where it cannot be read, the proof begins at its beginning.
+    """
+
+    def __init__(
+        self, ledger_id: UUID, *, horizon: int | None = None, position: Mapping[str, Any] | None = None
+    ) -> None:
         self.report = Report(ledger_id)
         self._horizon = horizon
+        self._kept = position
         self._parts: list[Part] | None = None
 
-    async def take_slice(self, connection: Connection) -> bool:
+    @property
+    def part(self) -> str:
+        """What the next slice belongs to."""
+        return "" if not self._parts else type(self._parts[0]).__name__
+
+    def position(self) -> dict[str, Any]:
+        """After a slice that was not the last one."""
+        parts = {type(part).__name__: part.position() for part in self._parts or ()}
+        return {"horizon": self._horizon, "parts": parts}
+
+    async def take_slice(self, connection: Connection, share: float = 1.0) -> bool:
         """A bounded piece of it. Whether that was the last one."""
         await look_up_by_key(connection)
         if self._parts is None:
-            self._parts = await self._begun(connection)
-        if await self._parts[0].take_slice(connection):
+            places = ISO_PLACES | await currency_places(connection, self.report.ledger_id)
+            self._parts = self._gone_on(places) or self._begun(places)
+        if await self._parts[0].take_slice(connection, share):
             self._parts.pop(0)
         return not self._parts
 
-    async def _begun(self, connection: Connection) -> list[Part]:
+    def _gone_on(self, places: Mapping[str, int]) -> list[Part] | None:
+        """None where there is no position, or none that can be read."""
+        if self._kept is None:
+            return None
+        horizon = self._horizon
+        try:
+            self._horizon = int(self._kept["horizon"])
+            positions: Mapping[str, Any] = self._kept["parts"]
+            # Parts are gone through in their order, so what is left is the end of it.
+            parts = self._begun(places)[-len(positions) :]
+            for part in parts:
+                part.go_on(positions[type(part).__name__])
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            self._horizon = horizon
+            return None
+        return parts
+
+    def _begun(self, places: Mapping[str, int]) -> list[Part]:
         report = self.report
-        places = ISO_PLACES | await currency_places(connection, report.ledger_id)
         events = EventsProof(report, horizon=self._horizon)
         return [
             AccountsProof(report, places),
