@@ -23,7 +23,6 @@ from zerosum.domain.payments.payment import (
     NO_TEXTS,
     STATUS_WHEN_MADE,
     Payment,
-    PaymentStatus,
     PaymentTexts,
     PaymentType,
     clearing_code,
@@ -230,7 +229,7 @@ def _view_of_pair(posted: PostedPair, names: Names) -> RecordedPayment:
     return RecordedPayment(
         id=payment.id,
         type=payment.type,
-        status=PaymentStatus.SUCCEEDED,
+        status=STATUS_WHEN_MADE,
         amount=payment.money.amount,
         currency=payment.money.currency.code,
         payer_id=payment.payer_id,
