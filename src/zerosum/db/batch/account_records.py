@@ -14,7 +14,8 @@ from zerosum.domain.ledger.account_commands import ACCOUNT, AUDIT_RECORD
 from zerosum.domain.money import render_amount
 
 
-def _metadata(account: Account) -> str | None:
+def metadata_text(account: Account) -> str | None:
+    """As it is stored, which is not at all where there are none."""
     return json.dumps(dict(account.metadata)) if account.metadata else None
 
 
@@ -63,7 +64,7 @@ ACCOUNTS = RecordSet(
         Column("max_available", "text", lambda account: render_limit(account.state.max_available), "numeric"),
         Column("head", "bytea", lambda account: account.state.head),
         Column("created_at", "timestamptz", lambda account: account.created_at),
-        Column("metadata", "text", _metadata, "jsonb"),
+        Column("metadata", "text", metadata_text, "jsonb"),
     ),
     changing=("name", "metadata"),
     read=_account,

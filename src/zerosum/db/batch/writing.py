@@ -7,7 +7,7 @@ beats the Decimal codec. Balances follow from the postings: the guard derives th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -15,12 +15,14 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+from zerosum.db.batch.account_settings import AccountChanges, set_accounts
 from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS
 from zerosum.db.batch.loading import Fetch, Key
 from zerosum.db.batch.pairs import ENTRY_COLUMNS, are_pairs, entries_clause, pair_clauses, pair_row, straight_row
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
-from zerosum.domain.ledger.account import AccountState, Layer, Side, render_limit
+from zerosum.domain.ledger.account import AccountState, Layer, Side
+from zerosum.domain.ledger.account_commands import ACCOUNT
 from zerosum.domain.ledger.entry import PostedEntry, PostedPosting
 from zerosum.domain.ledger.outcome import Event, Posted, PostedPair
 from zerosum.domain.ledger.records import ChangedRecords, RecordKey
@@ -84,31 +86,6 @@ class NewRows:
     refusals: list[RefusalRow] = field(default_factory=list)
     actors: dict[UUID, set[str]] = field(default_factory=dict)
     """Who has made or changed the settings of an account, by account."""
-
-
-@dataclass(slots=True)
-class AccountChanges:
-    """What changes of accounts besides what follows from postings."""
-
-    settings: list[AccountState]
-    """Whose status or limits have changed."""
-    overdrawn: list[AccountState]
-    """Which fall below their floor by right."""
-
-    @classmethod
-    def between(cls, before: Mapping[UUID, AccountState], after: Iterable[AccountState]) -> AccountChanges:
-        changes = cls([], [])
-        for account in after:
-            old = before[account.id]
-            if (account.status, account.min_available, account.max_available) != (
-                old.status,
-                old.min_available,
-                old.max_available,
-            ):
-                changes.settings.append(account)
-            if account.overdrawn and not old.overdrawn:
-                changes.overdrawn.append(account)
-        return changes
 
 
 def _rows(name: str, columns: Mapping[str, str], numbers: count[int]) -> str:
@@ -179,25 +156,6 @@ from unnest($2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::uuid[], $7::jso
     as answer(ledger_id, idempotency_key, fingerprint, resource_type, resource_id, content)
 """
 
-# Before the postings: they may take an account below its floor by right only when its row says so already. Whether it
-# is so afterwards the guard settles.
-LET_OVERDRAW = """
-update accounts account set overdrawn = true
-from unnest($1::uuid[], $2::uuid[]) as taken(ledger_id, id)
-where account.ledger_id = taken.ledger_id and account.id = taken.id
-"""
-
-SET_ACCOUNTS = """
-update accounts account
-set status = changed.status,
-    overdrawn = changed.overdrawn or (account.overdrawn and account.version <> changed.version),
-    min_available = changed.min_available::numeric, max_available = changed.max_available::numeric
-from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::bool[], $6::text[], $7::text[])
-    as changed(ledger_id, id, version, status, overdrawn, min_available, max_available)
-where account.ledger_id = changed.ledger_id and account.id = changed.id
-"""
-
-
 NAME_ACTORS = "select set_config('zerosum.actors', $1, true)"
 """For the trigger that keeps the histories of accounts (`guards.py`)."""
 
@@ -212,12 +170,8 @@ async def write_batch(
     """
     if rows.actors:
         await fetch(NAME_ACTORS, json.dumps({str(id_): ", ".join(sorted(names)) for id_, names in rows.actors.items()}))
-    if changes.overdrawn:
-        ids = [account.ledger_id for account in changes.overdrawn], [account.id for account in changes.overdrawn]
-        await fetch(LET_OVERDRAW, *ids)
-    if changes.settings:
-        await fetch(SET_ACCOUNTS, *_settings(changes.settings))
     made, updated = _stored(rows, records)
+    await set_accounts(fetch, changes, updated.get(ACCOUNT, {}))
     number: int | None = None
     if rows.posted or made:
         rows.posted.sort(key=_order)
@@ -225,7 +179,7 @@ async def write_batch(
         arguments = _pair_columns(rows.posted) if of_pairs else _columns(rows.posted)
         statement = write_statement(tuple(sorted(made)), of_pairs=of_pairs)
         number = (await fetch(statement, posted_at, *arguments, *_record_columns(made)))[0][0]
-    for kind in sorted(updated):
+    for kind in sorted(kind for kind, changed in updated.items() if changed):
         await fetch(RECORD_SETS[kind].update_statement(), *RECORD_SETS[kind].updated(*_sorted(updated[kind])))
     if rows.answers:
         rows.answers.sort(key=lambda row: row.idempotency_key)
@@ -364,18 +318,6 @@ def _posting_row(entry: PostedEntry, line: PostedPosting) -> tuple[Any, ...]:
 def _event_row(outcome: Posted, event: Event) -> tuple[Any, ...]:
     data = None if event.data is None else json.dumps(dict(event.data))
     return outcome.ledger_id, event.id, event.type, event.resource_type, event.resource_id, data
-
-
-def _settings(accounts: Sequence[AccountState]) -> list[list[Any]]:
-    return [
-        [account.ledger_id for account in accounts],
-        [account.id for account in accounts],
-        [account.version for account in accounts],
-        [account.status.value for account in accounts],
-        [account.overdrawn for account in accounts],
-        [render_limit(account.min_available) for account in accounts],
-        [render_limit(account.max_available) for account in accounts],
-    ]
 
 
 def _answer_columns(answers: Sequence[AnswerRow]) -> list[list[Any]]:

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection, Key
+from zerosum.db.batch.account_settings import AccountChanges
 from zerosum.db.batch.holding import CHANGED, HELD
-from zerosum.db.batch.writing import AccountChanges, post_pairs, write_batch
+from zerosum.db.batch.writing import post_pairs, write_batch
 from zerosum.db.errors import FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
