@@ -81,7 +81,7 @@ async def test_only_what_is_said_or_only_a_limit_is_one_revision_too(histories: 
     assert await histories.of(account, (ChangeAccount, {"name": "B"})) == [("B", "0.00", None, "open", None)]
     limit = {"min_available": Decimal("-1.00")}
     assert await histories.of(account, (ChangeAccount, limit)) == [("B", "-1.00", None, "open", None)]
-    taken_away = {"name": None, "min_available": Decimal("0.00"), "new_metadata": {}}
+    taken_away: dict[str, Any] = {"name": None, "min_available": Decimal("0.00"), "new_metadata": {}}
     assert await histories.of(account, (ChangeAccount, taken_away)) == [OPENED]
 
 

@@ -82,7 +82,7 @@ def test_an_entry_is_reversed_once(book: Book, original: PostedEntry) -> None:
 
 def test_an_entry_that_was_reversed_before_this_book_is_not_reversed_again(original: PostedEntry) -> None:
     earlier, command = uuid_of("earlier"), reverse(original)
-    book = Book([wallet("alice"), wallet("bob")], {command.needs()[0]: earlier})
+    book = Book([wallet("alice"), wallet("bob")], {command.reversal_key: earlier})
     found = refused(book.apply(command, NOON))
     assert found.facts == {"reversed_by": f"je_{earlier}"}
     # A rehearsal tells what else stands in the way: bob has nothing.

@@ -6,7 +6,7 @@ Each statement looks up what it wants by ledger and key: row-level security lets
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +19,7 @@ from zerosum.db.batch.holding import KEY_IS_USED
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Side
-from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.ledger.records import Need, RecordKey, only_read
 
 Fetch = Callable[..., Awaitable[Sequence[Any]]]
 
@@ -88,7 +88,10 @@ class UsedKey:
 
 
 class Loader:
-    """`is_locking` as for deciding; otherwise as for a dry run, which writes nothing and keeps nobody waiting."""
+    """`is_locking` as for deciding, what is to be locked; otherwise as for a dry run.
+
+    That writes nothing and keeps nobody waiting.
+    """
 
     def __init__(self, fetch: Fetch, *, is_locking: bool) -> None:
         self._fetch = fetch
@@ -116,15 +119,19 @@ class Loader:
         rows = await self._fetch(DESCRIBE_USED_KEYS, *arguments)
         return {wanted[row[0] - 1]: _used_key(row) for row in reversed(rows)}
 
-    async def records(self, wanted: Iterable[RecordKey]) -> dict[RecordKey, Any]:
-        """Those that there are. Kind by kind, and in each by key: one order for everybody."""
-        by_kind: dict[str, list[RecordKey]] = {}
-        for key in wanted:
-            by_kind.setdefault(key.kind, []).append(key)
+    async def records(self, wanted: Collection[Need]) -> dict[RecordKey, Any]:
+        """Those that there are. Kind by kind, and in each by key: one order for everybody.
+
+        What one command reads and another has to have locked is locked.
+        """
+        read = only_read(wanted)
+        by_kind: dict[tuple[str, bool], list[RecordKey]] = {}
+        for key in {need.key for need in wanted}:
+            by_kind.setdefault((key.kind, key not in read), []).append(key)
         found: dict[RecordKey, Any] = {}
-        for kind in sorted(by_kind):
-            keys, record_set = by_kind[kind], RECORD_SETS[kind]
-            statement = record_set.find_statement(locked=self._is_locking)
+        for kind, is_locked in sorted(by_kind):
+            keys, record_set = by_kind[kind, is_locked], RECORD_SETS[kind]
+            statement = record_set.find_statement(locked=is_locked and self._is_locking)
             rows = await self._fetch(statement, [key.ledger_id for key in keys], [key.id for key in keys])
             found |= {keys[row[0] - 1]: record_set.read(row[1:]) for row in rows}
         return found

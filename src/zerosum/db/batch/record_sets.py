@@ -45,15 +45,17 @@ class RecordSet:
     changing: tuple[str, ...]
     read: Callable[[Sequence[Any]], Any]
     is_stored: bool = True
-    """Whether it has rows of its own: the others are written as a part of something else, whose lock is theirs."""
+    """Whether it has rows of its own: the others are written as a part of something else, and only read here."""
 
     def find_statement(self, *, locked: bool) -> str:
         """In the order of their keys, so that no two batches wait for each other crosswise.
 
         Each by its key, whatever statistics say: the limit keeps the planner from walking the table in key order.
         """
+        if locked and not self.is_stored:
+            raise LookupError(f"a {self.kind} has no row of its own to lock: lock what it is a part of, and read it")
         key = self.columns[0]
-        lock = " for no key update" if locked and self.is_stored else ""
+        lock = " for no key update" if locked else ""
         names = ", ".join(column.name for column in self.columns)
         return f"""
             select wanted.place, found.ledger_id, {", ".join(column.read for column in self.columns)}

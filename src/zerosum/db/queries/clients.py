@@ -21,7 +21,7 @@ from zerosum.db.schema.tables import accounts, client_transactions, journal_entr
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account import Account
-from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.payments.clients import (
     CLIENT_CODE_PATTERN,
     CLIENT_TRANSACTION,
@@ -129,7 +129,7 @@ async def find_answered(
     ).all()
     # In two steps, each by key: joined, the planner would read all transactions of the ledger.
     keys = {entry.id: RecordKey(LedgerId(ledger_id), CLIENT_TRANSACTION, entry.resource_id) for entry in entries}
-    records = await unlocked_loader(connection).records(set(keys.values()))
+    records = await unlocked_loader(connection).records({Need(key, is_locked=False) for key in keys.values()})
     found: dict[UUID, RecordedTransaction] = {}
     for entry in entries:
         record = records[keys[entry.id]]

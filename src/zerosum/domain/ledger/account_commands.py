@@ -27,7 +27,7 @@ from zerosum.domain.ledger.account_content import account_content, account_facts
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered
-from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.ledger.records import Need, RecordKey
 
 ACCOUNT = "account"
 """What is said about an account: known by its id, locked as the account is."""
@@ -61,8 +61,8 @@ class AccountCommand(LedgerCommand):
     def record_key(self) -> RecordKey:
         return RecordKey(self.ledger_id, ACCOUNT, self.account_id)
 
-    def needs(self) -> tuple[RecordKey, ...]:
-        return (self.record_key,)
+    def needs(self) -> tuple[Need, ...]:
+        return (Need(self.record_key),)
 
     def _done(self, account: Account, event: EventType | None) -> Posted:
         """With the account as it is at this moment: what follows in the batch must not change what is answered."""
@@ -80,8 +80,8 @@ class OpenAccount(AccountCommand):
 
     account: Account
 
-    def needs(self) -> tuple[RecordKey, ...]:
-        return (self._code_key,)
+    def needs(self) -> tuple[Need, ...]:
+        return (Need(self._code_key, is_locked=False),)
 
     @property
     def _code_key(self) -> RecordKey:
@@ -224,8 +224,10 @@ class UnfreezeAccount(_ChangeStatus):
     chargeback: RecordKey | None = None
     reopens: bool = False
 
-    def needs(self) -> tuple[RecordKey, ...]:
-        return (self.record_key,) if self.chargeback is None else (self.record_key, self.chargeback)
+    def needs(self) -> tuple[Need, ...]:
+        """Charging a client back locks its account, so whether that was done need only be read."""
+        account = Need(self.record_key)
+        return (account,) if self.chargeback is None else (account, Need(self.chargeback, is_locked=False))
 
     def _status(self, state: AccountState, book: Book) -> AccountStatus:
         after = status_after_unfreeze(state)

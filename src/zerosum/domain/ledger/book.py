@@ -36,7 +36,7 @@ from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
-from zerosum.domain.ledger.records import ChangedRecords, RecordKey, Records
+from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, Records
 from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
 
 _POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
@@ -63,7 +63,7 @@ class LedgerCommand(Command):
     def account_ids(self) -> tuple[AccountId, ...]:
         """The accounts whose rows must be locked before this is decided."""
 
-    def needs(self) -> tuple[RecordKey, ...]:
+    def needs(self) -> tuple[Need, ...]:
         """The records that must be in the Book too, those that there are: most commands stand on accounts alone."""
         return ()
 

@@ -6,7 +6,7 @@ stored; a record is immutable, and whoever changes one puts another in its place
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,22 +21,43 @@ class RecordKey(NamedTuple):
     id: UUID | str
 
 
+class Need(NamedTuple):
+    """A record that a command stands on, if there is one: locked while it is decided, or only read.
+
+    Reading will do for what another lock keeps as it is, and for what the database has the last word about.
+    """
+
+    key: RecordKey
+    is_locked: bool = True
+
+
+def only_read(needs: Collection[Need]) -> frozenset[RecordKey]:
+    """The records that nobody has asked to be locked."""
+    return frozenset({need.key for need in needs} - {need.key for need in needs if need.is_locked})
+
+
 Records = MutableMapping[RecordKey, Any]
 
 
 class ChangedRecords(MutableMapping[RecordKey, Any]):
-    """Records as they were found, and over them what has been put in their place since."""
+    """Records as they were found, and over them what has been put in their place since.
 
-    __slots__ = ("changed", "found")
+    What was only read is not replaced, for somebody else may be doing the same.
+    """
 
-    def __init__(self, found: Mapping[RecordKey, Any]) -> None:
+    __slots__ = ("changed", "found", "only_read")
+
+    def __init__(self, found: Mapping[RecordKey, Any], only_read: frozenset[RecordKey] = frozenset()) -> None:
         self.found = found
+        self.only_read = only_read
         self.changed: dict[RecordKey, Any] = {}
 
     def __getitem__(self, key: RecordKey) -> Any:
         return self.changed[key] if key in self.changed else self.found[key]
 
     def __setitem__(self, key: RecordKey, record: Any) -> None:
+        if key in self.only_read and key in self.found:
+            raise LookupError(f"a command replaces a record that it has only read: it has to lock the {key.kind}")
         self.changed[key] = record
 
     def __delitem__(self, key: RecordKey) -> None:

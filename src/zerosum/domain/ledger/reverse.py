@@ -13,7 +13,7 @@ from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, Posting
 from zerosum.domain.ledger.outcome import Posted, entry_posted
-from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.ledger.records import Need, RecordKey
 
 REVERSAL = "reversal"
 """The kind of record that tells by which entry one was reversed. It is written as a part of that entry."""
@@ -34,8 +34,12 @@ class Reverse(LedgerCommand):
     def account_ids(self) -> tuple[AccountId, ...]:
         return tuple({posting.account_id for posting in self.entry.postings})
 
-    def needs(self) -> tuple[RecordKey, ...]:
-        return (RecordKey(self.ledger_id, REVERSAL, self.original_id),)
+    @property
+    def reversal_key(self) -> RecordKey:
+        return RecordKey(self.ledger_id, REVERSAL, self.original_id)
+
+    def needs(self) -> tuple[Need, ...]:
+        return (Need(self.reversal_key, is_locked=False),)
 
     def journal_entry(self) -> JournalEntry:
         return self.entry
@@ -53,11 +57,11 @@ class Reverse(LedgerCommand):
         for objection in self._reversed_before(book):
             raise objection
         posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY)
-        book.records[self.needs()[0]] = posted.id
+        book.records[self.reversal_key] = posted.id
         return Posted(self.ledger_id, (posted,), (entry_posted(posted),))
 
     def _reversed_before(self, book: Book) -> Iterator[DomainError]:
-        reversal_id = book.records.get(self.needs()[0])
+        reversal_id = book.records.get(self.reversal_key)
         if reversal_id is not None:
             yield AlreadyReversed(
                 "The journal entry has been reversed before.",

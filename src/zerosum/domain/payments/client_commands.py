@@ -32,7 +32,7 @@ from zerosum.domain.ledger.account_content import account_facts
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted
-from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import Money, render_amount, subtract
 from zerosum.domain.payments import posting_rules
 from zerosum.domain.payments.clients import (
@@ -68,8 +68,8 @@ class ClientCommand(LedgerCommand):
     def record_key(self) -> RecordKey:
         return RecordKey(self.ledger_id, CLIENT_TRANSACTION, str(self.tx))
 
-    def needs(self) -> tuple[RecordKey, ...]:
-        return (self.record_key,)
+    def needs(self) -> tuple[Need, ...]:
+        return (Need(self.record_key),)
 
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at("/client")
@@ -212,9 +212,9 @@ class ClientChargeback(_AboutDeposit):
 
     refuse_negative_total: bool = False
 
-    def needs(self) -> tuple[RecordKey, ...]:
-        """The account too: the event of its freezing tells what is said about it."""
-        return (self.record_key, RecordKey(self.ledger_id, ACCOUNT, self.client_id))
+    def needs(self) -> tuple[Need, ...]:
+        """What is said about the account too, as whose row it is locked: the event of its freezing tells it."""
+        return (Need(self.record_key), Need(RecordKey(self.ledger_id, ACCOUNT, self.client_id), is_locked=False))
 
     def _ruling(self, book: Book) -> tuple[JournalEntry, ClientTransaction]:
         deposit = self._disputed_deposit(book)

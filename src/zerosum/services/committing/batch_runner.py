@@ -17,7 +17,7 @@ from zerosum.db.errors import FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
-from zerosum.domain.ledger.records import ChangedRecords
+from zerosum.domain.ledger.records import ChangedRecords, only_read
 from zerosum.services.committing.held_up import HeldUp, apart, refuse_as_busy, refuse_those_behind
 from zerosum.services.committing.idempotent_book import Judge
 from zerosum.services.committing.lane_loop import CommitterStats
@@ -287,13 +287,12 @@ class BatchRunner:
     ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
         used = await connection.loader.used_keys(_keys_of(works))
-        records = ChangedRecords(
-            await connection.loader.records({key for work in works for c in work.commands for key in c.needs()})
-        )
+        needs = {need for work in works for command in work.commands for need in command.needs()}
+        records = ChangedRecords(await connection.loader.records(needs), only_read(needs))
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records)
         posted_at = _not_before(self._now(), locked)
-        judge = Judge(book, used, posted_at, self._refusal_quota, goes_straight=not _need_records(works))
+        judge = Judge(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)

@@ -160,7 +160,7 @@ class Submission(Generic[AnyOrder, View]):
             loader = unlocked_loader(connection)
             used = await loader.used_keys([(one.ledger_id, one.idempotency_key) for one in commands])
             states = await loader.accounts([(caller.ledger_id, account_id) for account_id in ids])
-            records = await loader.records({key for one in commands for key in one.needs()})
+            records = await loader.records({need for one in commands for need in one.needs()})
         states += [account.state for account in imagined.values() if account.state.id in ids]
         dry_run = DryRun(states, used, self._now(), records)
         try:
