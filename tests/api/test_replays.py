@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import orjson
 import pytest
 
 from tests.api.conftest import Client, fresh_key
@@ -212,3 +213,16 @@ async def test_every_route_that_takes_a_key_is_asked_here(neighbours: tuple[Clie
         if route.is_bulk or any(one["name"] == "Idempotency-Key" for one in route.operation.get("parameters", []))
     }
     assert takes == {(asked.method, asked.route) for asked in REQUESTS.values()}
+
+
+@pytest.mark.parametrize("name", ["payment of a bulk", "entry of a bulk"])
+async def test_a_key_that_comes_twice_in_one_call_is_answered_twice_alike(
+    neighbours: tuple[Client, Client], ground: Ground, name: str
+) -> None:
+    """Out of what the batch itself has just done, of which nothing is stored yet."""
+    asked = REQUESTS[name]
+    item = {**asked.body, "idempotency_key": fresh_key()}
+    answer = await ground.client.post(asked.route, {"items": [item, item]})
+    first, again = answer.json()["results"]
+    assert (first.get("replayed"), again.pop("replayed")) == (None, True)
+    assert orjson.dumps({**first, "index": 1}) == orjson.dumps(again)
