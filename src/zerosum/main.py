@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from zerosum import __version__
-from zerosum.adapters.balance_cache import BalanceCache, Expiry, NoBalanceCache
+from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.adapters.jwks import JwksDownload
 from zerosum.adapters.rate_store import RateStore
@@ -98,8 +98,7 @@ class Service:
 
         self.database = Database(make_engine(database_url, settings.pool_size))
         self.redis = RedisLink(settings.redis_url) if settings.redis_url else None
-        expiry = Expiry.outlasting(settings.deadline_seconds)
-        self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis, expiry)
+        self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis)
 
         self._readiness = Readiness(self._can_pay, time.monotonic)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tests.adapters.redis_ground import OwnValkey
 from tests.cache.exploration import ACCOUNT, EPOCH_KEY, LEDGER, state_at
-from zerosum.adapters.balance_cache import BalanceCache, CachedBalance, Expiry, Lease, Mark
+from zerosum.adapters.balance_cache import BalanceCache, CachedBalance, Expiry, Lease
 from zerosum.adapters.redis import RedisLink
 
 
@@ -21,14 +21,14 @@ class Process:
     link: RedisLink
     cache: BalanceCache
 
-    async def mark(self) -> Mark:
-        return await self.cache.mark([(LEDGER, ACCOUNT)])
-
-    async def store(self, mark: Mark, version: int) -> None:
-        await self.cache.store(mark, [state_at(version)])
-
     async def write(self, version: int) -> None:
-        await self.store(await self.mark(), version)
+        """What a writer does after its commit."""
+        await self.cache.refresh([state_at(version)])
+
+    async def put_in(self, version: int) -> None:
+        """The account is read at this version, and lies in Redis from then on."""
+        self.valkey.command("DEL", self.key)
+        await self.fill(version)
 
     async def look(self, account_id: UUID = ACCOUNT) -> CachedBalance | Lease | None:
         return await self.cache.read(LEDGER, account_id)

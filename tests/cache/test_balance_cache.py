@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -13,13 +14,12 @@ from tests.adapters.redis_ground import OwnValkey, Proxy, started_proxy, until
 from tests.cache.exploration import ACCOUNT, EPOCH_KEY, LEDGER, state_at
 from tests.cache.ground import Process, started_process
 from zerosum.adapters.balance_cache import BalanceCache, CachedBalance, Expiry, Lease
-from zerosum.adapters.balance_scripts import MARKS_MAX
 from zerosum.adapters.balance_text import render_balance
 from zerosum.adapters.redis import RedisLink
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import AccountId, LedgerId
 
-SHORT = Expiry(value_milliseconds=150, mark_milliseconds=150, lease_milliseconds=100)
+SHORT = Expiry(value_milliseconds=150, lease_milliseconds=100)
 
 
 @pytest.fixture(autouse=True)
@@ -40,36 +40,33 @@ async def other(valkey: OwnValkey) -> AsyncIterator[Process]:
         yield process
 
 
-async def test_a_write_is_served_with_its_balances(process: Process) -> None:
+async def test_what_somebody_reads_is_served_with_its_balances(process: Process) -> None:
     state = state_at(7)
     state.held = state.posted_credits / 2
-    await process.cache.store(await process.mark(), [state])
+    await process.cache.fill(await process.lease(), state)
     assert await process.look() == CachedBalance(7, "7.00", "3.50", "3.50")
-    assert (process.cache.hits, process.cache.misses) == (1, 0)
+    assert (process.cache.hits, process.cache.misses) == (1, 1)
 
 
-async def test_a_mark_takes_the_place_of_the_value(process: Process, other: Process) -> None:
-    await process.write(1)
-    mark = await process.mark()
-    assert await process.look() is None
-    assert await other.look() is None
-    await process.store(mark, 2)
+async def test_a_write_takes_the_place_of_what_is_there(process: Process, other: Process) -> None:
+    await other.fill(1)
+    await process.write(2)
     assert await other.version() == 2
+    await process.write(3)
+    assert await other.version() == 3
 
 
-async def test_a_reader_never_fills_over_a_mark(process: Process, other: Process) -> None:
-    lease = await other.lease()
-    mark = await process.mark()
-    await other.cache.fill(lease, state_at(1))
-    assert await process.look() is None
-    await process.store(mark, 2)
-    assert await process.version() == 2
+async def test_what_nobody_reads_is_not_put_there(process: Process) -> None:
+    await process.write(1)
+    assert process.content() is None
 
 
 async def test_a_late_reader_never_fills_over_a_newer_version(process: Process, other: Process) -> None:
     lease = await other.lease()
     await process.write(2)
     await other.cache.fill(lease, state_at(1))
+    assert process.content() is None
+    await other.fill(2)
     assert await process.version() == 2
 
 
@@ -89,112 +86,63 @@ async def test_a_lease_is_void_after_a_flush(process: Process, valkey: OwnValkey
     assert await process.version() is None
 
 
-async def test_a_store_after_a_flush_voids_the_lease_of_a_reader_that_came_in_between(
-    process: Process, other: Process, valkey: OwnValkey
-) -> None:
-    mark = await process.mark()
-    valkey.command("FLUSHALL")
-    lease = await other.lease()
-    await process.store(mark, 2)
-    await other.cache.fill(lease, state_at(1))
-    assert await other.version() is None
-
-
-async def test_a_value_is_served_once_the_last_of_its_writers_is_done(process: Process, other: Process) -> None:
-    first, second = await process.mark(), await other.mark()
-    await process.store(first, 1)
-    assert await process.look() is None
-    await other.store(second, 2)
-    assert await process.version() == 2
-
-
 async def test_the_earlier_of_two_commits_is_not_stored_after_the_later_one(process: Process, other: Process) -> None:
-    first, second = await process.mark(), await other.mark()
-    await other.store(second, 2)
-    await process.store(first, 1)
-    await process.fill(2)
+    await process.fill(0)
+    await other.write(2)
+    await process.write(1)
     assert await other.version() == 2
 
 
-async def test_an_older_version_is_never_stored_over_a_newer_one(process: Process, valkey: OwnValkey) -> None:
-    """The writer's mark is gone, and a reader filled in what it has committed since."""
-    mark = await process.mark()
-    valkey.command("FLUSHALL")
-    await process.fill(5)
-    await process.store(mark, 4)
-    assert await process.version() == 5
-    await process.store(mark, 6)
-    assert await process.version() == 6
+async def test_what_is_acknowledged_again_is_refreshed_too(process: Process, other: Process) -> None:
+    """The first try may have died between its commit and its refresh."""
+    await other.fill(1)
+    await process.write(2)
+    await process.write(2)
+    assert await other.version() == 2
 
 
-async def test_what_was_only_marked_is_read_from_postgresql_and_can_be_filled(process: Process) -> None:
-    await process.write(1)
-    mark = await process.mark()
-    await process.cache.store(mark, [])
-    await process.fill(1)
-    assert await process.version() == 1
-
-
-async def test_accounts_of_a_batch_without_a_new_balance_are_only_lifted(process: Process) -> None:
+async def test_of_a_batch_only_what_is_there_is_refreshed(process: Process) -> None:
     second = AccountId(new_uuid())
-    mark = await process.cache.mark([(LEDGER, ACCOUNT), (LEDGER, second)])
-    await process.store(mark, 1)
-    assert await process.version() == 1
+    await process.fill(1)
+    await process.cache.refresh([state_at(2), replace(state_at(2), id=second)])
+    assert await process.version() == 2
     assert isinstance(await process.look(second), Lease)
 
 
-async def test_a_batch_of_any_size_is_marked_and_stored(process: Process) -> None:
+async def test_a_balance_that_is_no_number_is_taken_away(process: Process) -> None:
+    await process.fill(1)
+    await process.cache.refresh([state_at(2, Decimal("NaN"))])
+    assert process.content() is None
+
+
+async def test_a_batch_of_any_size_is_refreshed(process: Process) -> None:
     states = [replace(state_at(number), id=AccountId(new_uuid())) for number in range(2500)]
-    mark = await process.cache.mark([(LEDGER, state.id) for state in states])
-    assert await process.look(states[-1].id) is None
-    await process.cache.store(mark, states)
-    for number in (0, 999, 1000, 2499):
+    wanted = (0, 999, 1000, 2499)
+    for number in wanted:
+        lease = await process.look(states[number].id)
+        assert isinstance(lease, Lease)
+        await process.cache.fill(lease, states[number])
+    await process.cache.refresh([replace(state, version=state.version + 1) for state in states])
+    for number in wanted:
         found = await process.look(states[number].id)
         assert isinstance(found, CachedBalance)
-        assert found.version == number
+        assert (found.version, found.posted) == (number + 1, f"{number}.00")
 
 
-async def test_marks_of_a_crashed_writer_expire(valkey: OwnValkey) -> None:
+async def test_values_expire_however_often_they_are_refreshed(valkey: OwnValkey) -> None:
+    """Counted from the lease: so it is known when the last of what was there before a commit is gone."""
     async with started_process(valkey, expiry=SHORT) as process:
-        await process.write(1)
-        await process.mark()
-        assert await process.look() is None
-        await asyncio.sleep(0.2)
-        await process.fill(2)
-        assert await process.version() == 2
-
-
-async def test_a_crashed_writers_mark_does_not_outlive_its_time_because_others_write(valkey: OwnValkey) -> None:
-    async with started_process(valkey, expiry=SHORT) as crashed, started_process(valkey) as process:
-        await crashed.mark()
-        await process.write(1)
-        assert await process.version() is None
-        await asyncio.sleep(0.2)
-        await process.write(2)
-        assert await process.version() == 2
-
-
-async def test_many_marks_on_one_account_stay_bounded(process: Process) -> None:
-    marks = [await process.mark() for _ in range(3 * MARKS_MAX)]
-    assert (process.content() or b"").count(b"@") == MARKS_MAX
-    await process.store(marks[0], 1)  # long forgotten
-    assert await process.version() is None
-    for mark in marks[-MARKS_MAX:]:
-        await process.store(mark, 2)
-    assert await process.version() == 2
-
-
-async def test_values_expire(valkey: OwnValkey) -> None:
-    async with started_process(valkey, expiry=SHORT) as process:
-        await process.write(1)
+        await process.fill(1)
         assert await process.version() == 1
-        await asyncio.sleep(0.2)
+        for version in range(2, 7):
+            await asyncio.sleep(0.04)
+            await process.write(version)
         assert await process.version() is None
 
 
 async def test_a_filled_value_expires_as_if_it_had_been_there_since_its_lease(valkey: OwnValkey) -> None:
     """It is as old as the look at PostgreSQL, which came after the lease."""
-    expiry = Expiry(value_milliseconds=5_000, mark_milliseconds=20_000, lease_milliseconds=2_000)
+    expiry = Expiry(value_milliseconds=5_000, lease_milliseconds=2_000)
     async with started_process(valkey, expiry=expiry) as process:
         lease = await process.lease()
         valkey.command("PEXPIRE", process.key, 500)  # as if it had been taken 1.5 s ago
@@ -214,7 +162,7 @@ async def test_a_reader_that_never_comes_back_blocks_nobody_for_long(valkey: Own
 
 
 async def test_ledgers_do_not_see_each_others_values(process: Process) -> None:
-    await process.write(1)
+    await process.fill(1)
     assert await process.cache.read(LedgerId(new_uuid()), ACCOUNT) is None
 
 
@@ -242,44 +190,55 @@ ELSEWHERE = render_balance(replace(state_at(1), id=AccountId(UUID(int=99))))
         b"V" * 100_000,
     ],
 )
-async def test_whatever_lies_there_is_a_miss_and_is_written_over(process: Process, text: bytes) -> None:
-    await process.write(1)
+async def test_whatever_lies_there_is_a_miss_and_is_taken_away_by_a_write(process: Process, text: bytes) -> None:
+    await process.fill(1)
     process.put(text)
     assert await process.version() is None
     await process.write(2)
+    await process.put_in(2)
     assert await process.version() == 2
     assert process.link.breaks == 0
 
 
-async def test_a_store_without_its_mark_removes_what_has_no_version(process: Process) -> None:
-    mark = await process.mark()
-    process.put(b"Vnonsense")
-    await process.store(mark, 1)
+@pytest.mark.parametrize("text", [b"V1", b"V999999999999999 and nonsense", b"\xff\x00\r\n"])
+async def test_a_write_removes_what_is_no_balance(process: Process, text: bytes) -> None:
+    await process.fill(1)
+    process.put(text)
+    await process.write(2)
+    assert process.content() is None
+
+
+async def test_a_write_removes_what_would_never_end(process: Process, valkey: OwnValkey) -> None:
+    await process.fill(1)
+    valkey.command("PERSIST", process.key)
+    await process.write(2)
     assert process.content() is None
 
 
 @pytest.mark.parametrize("kind", ["RPUSH", "SADD"])
 @pytest.mark.parametrize("is_epoch", [False, True], ids=["account", "epoch"])
 async def test_a_key_of_another_type_is_nobodys(process: Process, valkey: OwnValkey, kind: str, is_epoch: bool) -> None:
-    mark = await process.mark()
-    for act in (lambda: process.store(mark, 1), process.look, lambda: process.write(2)):
+    await process.fill(1)
+    for act in (lambda: process.write(1), process.look, lambda: process.write(2)):
         key = EPOCH_KEY if is_epoch else process.key
         valkey.command("DEL", key)
         valkey.command(kind, key, "x")
         await act()
+    valkey.command("FLUSHALL")
+    await process.fill(2)
     assert await process.version() == 2
     assert process.link.breaks == 0
 
 
 async def test_after_the_epoch_is_lost_nothing_from_before_is_met(process: Process, valkey: OwnValkey) -> None:
-    await process.write(1)
+    await process.fill(1)
     valkey.command("DEL", EPOCH_KEY)
     assert await process.version() is None
 
 
 async def test_every_process_raises_the_epoch_when_it_starts(process: Process, valkey: OwnValkey) -> None:
     """Its predecessor may have died while its link was broken."""
-    await process.write(1)
+    await process.fill(1)
     async with started_process(valkey) as newcomer:
         assert await newcomer.version() is None
 
@@ -297,47 +256,42 @@ async def remote(valkey: OwnValkey, proxy: Proxy) -> AsyncIterator[Process]:
         yield process
 
 
-async def test_a_mark_that_fails_opens_the_breaker_and_nothing_old_is_served_again(
+async def test_a_refresh_that_fails_opens_the_breaker_and_nothing_old_is_served_again(
     remote: Process, proxy: Proxy
 ) -> None:
-    await remote.write(1)
-    proxy.is_deaf = True
-    mark = await remote.mark()
-    assert mark.token is None
-    assert remote.link.is_away
-    assert await remote.look() is None
-    await remote.store(mark, 2)
-    proxy.is_deaf = False
-    await until(lambda: not remote.link.is_away, "back")
-    await until(lambda: remote.cache._is_readable, "open to readers")
-    assert await remote.version() is None
-    await remote.write(3)
-    assert await remote.version() == 3
-
-
-async def test_a_store_that_fails_opens_the_breaker_and_nothing_old_is_served_again(
-    remote: Process, proxy: Proxy
-) -> None:
-    await remote.write(1)
-    mark = await remote.mark()
-    proxy.is_deaf = True
-    await remote.store(mark, 2)
-    assert await remote.look() is None
-    proxy.is_deaf = False
-    await until(lambda: remote.cache._is_readable, "open to readers")
-    assert await remote.version() is None
-
-
-async def test_a_write_whose_mark_failed_is_stored_where_redis_is_back_before_its_commit(
-    remote: Process, proxy: Proxy
-) -> None:
-    proxy.is_deaf = True
-    mark = await remote.mark()
-    proxy.is_deaf = False
-    await until(lambda: remote.cache._is_readable, "open to readers")
     await remote.fill(1)
-    await remote.store(mark, 2)
-    assert await remote.version() == 2
+    proxy.is_deaf = True
+    telling = asyncio.create_task(remote.write(2))
+    await until(lambda: remote.link.is_away, "away")
+    assert await remote.look() is None
+    assert not telling.done()  # its caller may not be told yet: others could read the old value
+    proxy.is_deaf = False
+    await telling
+    assert remote.cache._is_readable
+    assert await remote.version() is None
+
+
+async def test_a_writer_whose_refresh_is_lost_waits_until_nothing_old_can_be_left(
+    valkey: OwnValkey, proxy: Proxy
+) -> None:
+    async with (
+        started_process(valkey, expiry=SHORT) as other,
+        started_process(valkey, proxy.url, expiry=SHORT) as remote,
+    ):
+        await other.fill(1)
+        proxy.is_deaf = proxy.is_shut = True
+        await remote.write(2)
+        assert remote.link.is_away
+        assert await other.version() is None
+
+
+async def test_what_is_written_while_redis_is_known_to_be_away_waits_for_nothing(proxy: Proxy, remote: Process) -> None:
+    proxy.is_shut = True
+    proxy.cut()
+    await until(lambda: remote.link.is_away, "away")
+    async with asyncio.timeout(1.0):
+        for version in range(100):
+            await remote.write(version)
 
 
 async def test_another_process_serves_the_old_value_only_up_to_its_expiry(valkey: OwnValkey, proxy: Proxy) -> None:
@@ -345,7 +299,7 @@ async def test_another_process_serves_the_old_value_only_up_to_its_expiry(valkey
     async with started_process(valkey, expiry=SHORT) as other, started_process(valkey, proxy.url) as remote:
         proxy.is_deaf = proxy.is_shut = True
         proxy.cut()
-        await other.write(1)
+        await other.fill(1)
         await until(lambda: remote.link.is_away, "away")
         await remote.write(2)
         assert await other.version() in (1, None)
@@ -357,8 +311,7 @@ async def test_nobody_raises_and_nobody_waits_while_redis_is_away() -> None:
     link = RedisLink("redis://127.0.0.1:1")
     cache = BalanceCache(link)
     await link.start()
-    mark = await cache.mark([(LEDGER, ACCOUNT)])
-    await cache.store(mark, [state_at(1)])
+    await cache.refresh([state_at(1)])
     assert await cache.read(LEDGER, ACCOUNT) is None
     await cache.fill(Lease(ACCOUNT, "00"), state_at(1))
     await link.close()
@@ -367,7 +320,7 @@ async def test_nobody_raises_and_nobody_waits_while_redis_is_away() -> None:
 async def test_a_redis_without_memory_is_away_until_it_has_some(process: Process, valkey: OwnValkey) -> None:
     valkey.command("CONFIG", "SET", "maxmemory", "1")
     try:
-        assert (await process.mark()).token is None
+        assert await process.look() is None
         await asyncio.sleep(0.3)
         assert not process.cache._is_readable
     finally:

@@ -1,4 +1,4 @@
-"""When the committer speaks to the cache: before its transaction and after, never inside, and before it answers."""
+"""When the committer speaks to the cache: after its transaction, never inside, and before it answers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 from tests.committer.ground import CONNECT_SECONDS_MAX, Ground, connecting, running_committer
 from tests.conftest import TestDatabase
-from zerosum.db.batch import AccountKey, BatchConnection
+from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.account import AccountState
-from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
+from zerosum.domain.ledger.outcome import Posted, Replayed
 
 
 @pytest.fixture
@@ -33,15 +33,9 @@ class Record:
     error: Exception = field(default_factory=lambda: CommitOutcomeUnknown("planted"))
     steps: list[str] = field(default_factory=list)
     stored: list[dict[AccountId, int]] = field(default_factory=list)
-    _marks: int = 0
 
-    async def mark(self, accounts: Sequence[AccountKey]) -> str:
-        self._marks += 1
-        self.steps.append(f"mark {self._marks}")
-        return str(self._marks)
-
-    async def store(self, mark: Any, states: Sequence[AccountState]) -> None:
-        self.steps.append(f"{'store' if states else 'lift'} {mark}")
+    async def refresh(self, states: Sequence[AccountState]) -> None:
+        self.steps.append("refresh")
         self.stored.append({state.id: state.version for state in states})
 
     async def connect(self) -> BatchConnection:
@@ -68,21 +62,17 @@ class Record:
         setattr(owner, method, watched)
 
 
-async def test_a_payment_is_marked_before_its_transaction_and_stored_between_commit_and_answer(
-    ground: Ground, test_database: TestDatabase
-) -> None:
+async def test_balances_are_refreshed_between_commit_and_answer(ground: Ground, test_database: TestDatabase) -> None:
     source, target = await ground.open(2, floor=None)
     record = Record(test_database.service_dsn)
     async with running_committer(record.connect, cache=record) as committer:
         assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Posted)
         record.steps.append("answer")
-    assert record.steps == ["mark 1", "begin", "lock", "write", "commit", "store 1", "answer"]
+    assert record.steps == ["begin", "lock", "write", "commit", "refresh", "answer"]
     assert record.stored == [{source: 1, target: 1}]
 
 
-async def test_what_is_written_from_memory_is_marked_and_stored_as_well(
-    ground: Ground, test_database: TestDatabase
-) -> None:
+async def test_what_is_written_from_memory_is_refreshed_as_well(ground: Ground, test_database: TestDatabase) -> None:
     source, target = await ground.open(2, floor=None)
     record = Record(test_database.service_dsn)
     async with running_committer(record.connect, cache=record) as committer:
@@ -90,11 +80,11 @@ async def test_what_is_written_from_memory_is_marked_and_stored_as_well(
         record.steps.clear()
         assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Posted)
         record.steps.append("answer")
-    assert record.steps == ["mark 2", "post", "store 2", "answer"]
+    assert record.steps == ["post", "refresh", "answer"]
     assert record.stored[-1] == {source: 2, target: 2}
 
 
-async def test_what_was_remembered_wrongly_is_read_under_the_same_mark(
+async def test_what_was_remembered_wrongly_is_read_and_refreshed_once(
     ground: Ground, test_database: TestDatabase
 ) -> None:
     source, target = await ground.open(2, floor=None)
@@ -105,21 +95,12 @@ async def test_what_was_remembered_wrongly_is_read_under_the_same_mark(
             await other.carry_out(ground.transfer(source, target, "1.00"))
         record.steps.clear()
         assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Posted)
-    assert record.steps == ["mark 2", "post", "begin", "lock", "write", "commit", "store 2"]
+    assert record.steps == ["post", "begin", "lock", "write", "commit", "refresh"]
     assert record.stored[-1] == {source: 3, target: 3}
 
 
-async def test_a_refusal_stores_what_it_left_unchanged(ground: Ground, test_database: TestDatabase) -> None:
-    """Otherwise its marks would keep the accounts out of the cache until they expire."""
-    source, target = await ground.open(2)
-    record = Record(test_database.service_dsn)
-    async with running_committer(record.connect, cache=record) as committer:
-        assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Refused)
-    assert record.stored == [{source: 0, target: 0}]
-
-
-async def test_a_replay_stores_the_balances_it_acknowledges(ground: Ground, test_database: TestDatabase) -> None:
-    """The first try may have died between its commit and its store."""
+async def test_a_replay_refreshes_the_balances_it_acknowledges(ground: Ground, test_database: TestDatabase) -> None:
+    """The first try may have died between its commit and its refresh."""
     source, target = await ground.open(2, floor=None)
     record = Record(test_database.service_dsn)
     async with running_committer(record.connect, cache=record) as committer:
@@ -128,28 +109,24 @@ async def test_a_replay_stores_the_balances_it_acknowledges(ground: Ground, test
     assert record.stored == [{source: 1, target: 1}] * 2
 
 
-async def test_a_failed_attempt_lifts_its_marks_once_it_has_left_its_transaction(
-    ground: Ground, test_database: TestDatabase
-) -> None:
+async def test_a_failed_attempt_refreshes_nothing(ground: Ground, test_database: TestDatabase) -> None:
     source, target = await ground.open(2, floor=None)
     record = Record(test_database.service_dsn, breaks_at="write", error=asyncpg.SerializationError("planted"))
     async with running_committer(record.connect, cache=record) as committer:
         await committer.carry_out(ground.transfer(source, target, "1.00"))
     assert record.steps == [
-        *("mark 1", "begin", "lock", "write", "rollback", "lift 1"),
-        *("mark 2", "begin", "lock", "write", "commit", "store 2"),
+        *("begin", "lock", "write", "rollback"),
+        *("begin", "lock", "write", "commit", "refresh"),
     ]
 
 
-async def test_an_unknown_commit_is_resolved_under_a_mark_of_its_own(
-    ground: Ground, test_database: TestDatabase
-) -> None:
+async def test_an_unknown_commit_is_refreshed_once_it_is_known(ground: Ground, test_database: TestDatabase) -> None:
     source, target = await ground.open(2, floor=None)
     record = Record(test_database.service_dsn, breaks_at="commit")
     async with running_committer(record.connect, cache=record) as committer:
         assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Replayed)
     assert record.steps == [
-        *("mark 1", "begin", "lock", "write", "commit", "lift 1"),
-        *("mark 2", "begin", "lock", "commit", "store 2"),
+        *("begin", "lock", "write", "commit"),
+        *("begin", "lock", "commit", "refresh"),
     ]
-    assert record.stored == [{}, {source: 1, target: 1}]
+    assert record.stored == [{source: 1, target: 1}]

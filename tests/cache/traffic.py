@@ -145,7 +145,7 @@ class Traffic:
 
 def _time_calls(service: Service, traffic: Traffic) -> None:
     """Note how long each call of the cache takes its caller."""
-    for name in ("mark", "store", "read", "fill"):
+    for name in ("find", "store", "read", "fill"):
         _time_call(service.cache, name, traffic)
 
 

@@ -1,27 +1,30 @@
 """The write-through copy of balances in Redis: a copy that cannot lie for long.
 
-A writer marks its accounts before its transaction begins, and after the commit stores the new balances: they take the
-place of the mark, unless other writers' marks remain, and of an older version, never of a newer one. Only then is its
-caller answered. A reader that meets a mark or nothing asks PostgreSQL; where there was nothing it takes a lease first,
-and may fill the key only as long as nobody touched it since.
+After the commit, and before anybody is told of it, a writer asks which of its accounts lie in Redis: those that
+somebody has read lately. There the new balances take the place of older ones, never of newer ones, and a reader's
+lease is taken away. A reader that meets nothing takes a lease, then asks PostgreSQL, and may fill the key only as long
+as nobody touched it since. Accounts that nobody reads cost a writer one question for all of them.
 
 So a read that starts after an acknowledgement finds that version, a newer one, or none, whatever else happens in
-between: other writers, flushes, evictions, late readers, marks that expire, a Redis that wakes up and carries out old
-calls. What rests on nothing but the order of these steps is tried out in tests/cache, step by step.
+between: other writers, flushes, evictions, late readers, a Redis that wakes up and carries out old calls. What rests on
+nothing but the order of these steps is tried out in tests/cache, step by step.
 
-A writer that cannot reach Redis goes on without. Until it is back, and a new epoch has made everything in it
-unreachable, this process reads from PostgreSQL. Other processes may meanwhile meet a value up to its expiry: the one
-exception. (docs/decisions/0005)
+Whatever was there before a commit ends a fixed time after it at the latest. A writer whose question or refresh is lost
+waits that long before it lets its caller be told, or until Redis is back and a new epoch has made everything in it
+unreachable. While it knows Redis to be away it goes on without, and reads from PostgreSQL itself; other processes may
+meanwhile meet a value up to its expiry: the one exception. (docs/decisions/0005, 0025)
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from zerosum.adapters.balance_scripts import FILL, MARK, RAISE_EPOCH, READ, STORE
+from zerosum.adapters.balance_scripts import FILL, FIND, RAISE_EPOCH, READ, STORE
 from zerosum.adapters.balance_text import CachedBalance as CachedBalance  # what readers get
 from zerosum.adapters.balance_text import parse_balance, render_balance
 from zerosum.adapters.redis import RedisAway, RedisLink
@@ -30,31 +33,16 @@ from zerosum.domain.ledger.account import AccountState
 ACCOUNTS_PER_CALL_MAX = 1_000
 """Redis does nothing else meanwhile: this many take it a few milliseconds."""
 
-MARK_SECONDS_MORE = 15
-"""Than a transaction may last."""
-
-_KEYS = ("zerosum:balances",)
+_KEYS = ("zerosum:balances:2",)
+"""The second form of what lies there: processes of the first one must not meet it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """`mark` outlasts every transaction, so that it does not end before what it announces."""
+    """`value` is also how long a writer waits whose refresh was lost: shorter than callers wait."""
 
-    value_milliseconds: int = 5_000
-    mark_milliseconds: int = 20_000
+    value_milliseconds: int = 3_000
     lease_milliseconds: int = 2_000
-
-    @classmethod
-    def outlasting(cls, deadline_seconds: float) -> Expiry:
-        return cls(mark_milliseconds=int((deadline_seconds + MARK_SECONDS_MORE) * 1000))
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One writer's announcement of a write. Without a token it may not have reached Redis."""
-
-    account_ids: Sequence[UUID]
-    token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +54,7 @@ class Lease:
 
 
 class BalanceCache:
-    """Never raises and never waits longer than a reply may take. Made before the link is started."""
+    """Never raises. Made before the link is started."""
 
     def __init__(self, link: RedisLink, expiry: Expiry | None = None) -> None:
         self.hits = 0
@@ -74,43 +62,35 @@ class BalanceCache:
         self._link = link
         self._expiry = expiry or Expiry()
         self._is_readable = False
+        self._is_opened = asyncio.Event()
         link.on_break(self._close_to_readers)
         link.on_return(self._open_to_readers)
 
-    async def mark(self, accounts: Sequence[tuple[UUID, UUID]]) -> Mark:
-        """Announce a write to these accounts. To be given to `store`, whatever becomes of the write."""
-        account_ids = [account_id for _, account_id in accounts]
-        token = secrets.token_hex(8)
-        try:
-            for first in range(0, len(account_ids), ACCOUNTS_PER_CALL_MAX):
-                part = [account_id.hex for account_id in account_ids[first : first + ACCOUNTS_PER_CALL_MAX]]
-                await self._link.run(MARK, _KEYS, token, self._expiry.mark_milliseconds, *part)
-        except RedisAway:
-            # It may still be carried out, much later. So the token is not used again: it would pass for a mark that
-            # stood before the transaction began.
-            return Mark(account_ids, None)
-        return Mark(account_ids, token)
+    async def refresh(self, states: Sequence[AccountState]) -> None:
+        """After the commit, before it is told: from here on nobody reads an older balance than these.
 
-    async def store(self, mark: Mark, states: Sequence[AccountState]) -> None:
-        """After the commit: these balances in place of the marks. The marks without a state are only lifted.
-
-        Somebody may have put a NaN into a row past the service: such a state is none, and readers meet the row itself.
+        Also of accounts that stayed as they were: what is acknowledged by a replay may not have been refreshed.
         """
         if self._link.is_away:
             return
-        readable = [state for state in states if _is_readable(state)]
-        lines: list[tuple[str, int | str, str]] = [
-            (state.id.hex, state.version, render_balance(state)) for state in readable
-        ]
-        if mark.token is not None and len(readable) < len(mark.account_ids):
-            stored = {state.id for state in readable}
-            lines += [(account_id.hex, "", "") for account_id in mark.account_ids if account_id not in stored]
         try:
-            for first in range(0, len(lines), ACCOUNTS_PER_CALL_MAX):
-                part = [word for line in lines[first : first + ACCOUNTS_PER_CALL_MAX] for word in line]
-                await self._link.run(STORE, _KEYS, mark.token or "", self._expiry.value_milliseconds, *part)
+            for first in range(0, len(states), ACCOUNTS_PER_CALL_MAX):
+                found = await self.find(states[first : first + ACCOUNTS_PER_CALL_MAX])
+                if found:
+                    await self.store(found)
         except RedisAway:
-            return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._expiry.value_milliseconds / 1000):
+                    await self._is_opened.wait()
+
+    async def find(self, states: Sequence[AccountState]) -> list[AccountState]:
+        """The first half of `refresh`: those of which anything lies in Redis. Raises RedisAway."""
+        by_name = {state.id.hex: state for state in states}
+        return [by_name[name.decode()] for name in await self._link.run(FIND, _KEYS, *by_name)]
+
+    async def store(self, found: Sequence[AccountState]) -> None:
+        """The second half. Raises RedisAway."""
+        await self._link.run(STORE, _KEYS, *[word for state in found for word in _words(state)])
 
     async def read(self, ledger_id: UUID, account_id: UUID) -> CachedBalance | Lease | None:
         """The balances; or a lease where there are none and the caller may fill them; or None."""
@@ -139,11 +119,13 @@ class BalanceCache:
 
     def _close_to_readers(self) -> None:
         self._is_readable = False
+        self._is_opened.clear()
 
     async def _open_to_readers(self) -> None:
         """Writers write again by now. What was not written in the gap lies under the old epoch, if anywhere."""
         await self._link.run(RAISE_EPOCH, _KEYS)
         self._is_readable = True
+        self._is_opened.set()
 
 
 class NoBalanceCache:
@@ -152,10 +134,7 @@ class NoBalanceCache:
     hits = 0
     misses = 0
 
-    async def mark(self, _: Sequence[tuple[UUID, UUID]], /) -> None:
-        return None
-
-    async def store(self, _: object, __: Sequence[AccountState], /) -> None:
+    async def refresh(self, _: Sequence[AccountState], /) -> None:
         return None
 
     async def read(self, _: UUID, __: UUID, /) -> None:
@@ -165,5 +144,10 @@ class NoBalanceCache:
         return None
 
 
-def _is_readable(state: AccountState) -> bool:
+def _words(state: AccountState) -> tuple[str, int | str, str]:
+    """Somebody may have put a NaN into a row past the service: such a state is none, and readers meet the row."""
+    return (state.id.hex, state.version, render_balance(state)) if _is_finite(state) else (state.id.hex, "", "")
+
+
+def _is_finite(state: AccountState) -> bool:
     return state.posted_debits.is_finite() and state.posted_credits.is_finite() and state.held.is_finite()

@@ -1,4 +1,4 @@
-"""What one lane does with one batch: mark, lock, look up, judge, write, commit, write through, answer."""
+"""What one lane does with one batch: lock, look up, judge, write, commit, write through, answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection, Key
@@ -37,12 +37,10 @@ _log = logging.getLogger(__name__)
 
 
 class BalanceCache(Protocol):
-    """The write-through copy of balances. It never raises, and never takes longer than its time-out."""
+    """The write-through copy of balances."""
 
-    async def mark(self, accounts: Sequence[AccountKey]) -> object: ...
-
-    async def store(self, mark: Any, states: Sequence[AccountState]) -> None:
-        """These balances in place of the marks; of other accounts the marks are only lifted."""
+    async def refresh(self, states: Sequence[AccountState]) -> None:
+        """Returns when nobody reads older balances than these any more. Bounded; must not raise."""
 
 
 class BatchRunner:
@@ -67,8 +65,6 @@ class BatchRunner:
         self._stats = stats
         self._connection: BatchConnection | None = None
         self._is_reachable = True
-        self._mark: object = None
-        """Of the attempt under way."""
         self._stuck: dict[AccountKey, int] = {}
         """Accounts that somebody else holds and does nothing with, and their version when that was first seen."""
         self._remembered = RememberedAccounts()
@@ -85,9 +81,7 @@ class BatchRunner:
             _log.warning("a lane cannot connect yet (%s)", failure or type(failure).__name__)
 
     def abandon(self) -> None:
-        """What the mark of a cut off attempt stands for is read from PostgreSQL until it expires."""
         self._remembered.forget_all()
-        self._mark = None
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
@@ -184,7 +178,6 @@ class BatchRunner:
                 self._remembered.forget_all()
                 self._connection = await self._connect()
             accounts = _accounts_of(works)
-            self._mark = await self._cache.mark(list(accounts))
             connection = self._connection
             is_usual = not (is_impatient or is_searching or accounts & self._stuck.keys())
             may_recall = self._remembers and is_usual and not _need_records(works)
@@ -257,8 +250,7 @@ class BatchRunner:
         for work in works:
             if work.unknown_keys:  # as hardly ever: no keys are gathered for nothing
                 work.unknown_keys.forget(work.keys)
-        mark, self._mark = self._mark, None
-        task = asyncio.create_task(self._answer(works, answers, mark, states))
+        task = asyncio.create_task(self._answer(works, answers, states))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
@@ -298,16 +290,14 @@ class BatchRunner:
         number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
         return answers, before, list(book.accounts.values()), number
 
-    async def _answer(
-        self, works: Sequence[Work], answers: Sequence[Answers], mark: object, states: Sequence[AccountState]
-    ) -> None:
+    async def _answer(self, works: Sequence[Work], answers: Sequence[Answers], states: Sequence[AccountState]) -> None:
         """Only after the write-through: every read that starts after an acknowledgement sees the write.
 
         Also of accounts that stayed as they were: a replay acknowledges what an earlier try may not have written.
-        What is committed is answered whatever becomes of the cache: while its marks stand, PostgreSQL is read.
+        What is committed is answered whatever becomes of the cache.
         """
         try:
-            await self._cache.store(mark, states)
+            await self._cache.refresh(states)
         except Exception:
             _log.exception("balances could not be written through to the cache")
         finally:  # also where somebody has cancelled this task
@@ -315,14 +305,7 @@ class BatchRunner:
                 work.resolve(answer)
 
     async def _give_up(self, kind: FailureKind) -> None:
-        """End the attempt. Its marks are lifted, or its accounts would be read from PostgreSQL until they expire."""
-        await self._leave_transaction(kind)
-        mark, self._mark = self._mark, None
-        if mark is not None:
-            await self._cache.store(mark, ())
-
-    async def _leave_transaction(self, kind: FailureKind) -> None:
-        """Back to a clean connection, or to none."""
+        """End the attempt. Back to a clean connection, or to none."""
         connection = self._connection
         if connection is None:
             return
