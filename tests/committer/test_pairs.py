@@ -49,8 +49,12 @@ async def rows_of(superuser: Superuser, entry_id: UUID) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "members",
-    [{}, {"reference": "r", "metadata": {"b": "1", "a": "ü"}, "effective_at": datetime(2020, 1, 1, tzinfo=UTC)}],
-    ids=["bare", "with everything"],
+    [
+        {},
+        {"reference": ""},
+        {"reference": "r", "metadata": {"b": "1", "a": "ü"}, "effective_at": datetime(2020, 1, 1, tzinfo=UTC)},
+    ],
+    ids=["bare", "with an empty text", "with everything"],
 )
 async def test_both_forms_write_the_same_rows(
     ground: Ground,
@@ -74,5 +78,36 @@ async def test_both_forms_write_the_same_rows(
         for rows in found:
             for row in rows:
                 row.pop("effective_at", None)
+    assert found[0] == found[1]
+    await assert_books_are_right(superuser, ground.ledger_id)
+
+
+async def test_what_only_some_of_a_batch_have_is_written_for_those(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payer, payee = await ground.open(2, floor=None)
+    members: list[dict[str, Any]] = [
+        {},
+        {"reference": "r"},
+        {"metadata": {"a": "1"}},
+        {"effective_at": datetime(2020, 1, 1, tzinfo=UTC)},
+    ]
+    found: list[list[Any]] = []
+    async with running_committer(connecting(test_database.service_dsn)) as committer:
+        for of_pairs in (True, False):
+            if not of_pairs:
+                monkeypatch.setattr(writing, "are_pairs", lambda _: False)
+            commands = [
+                ground.transfer(payer, payee, f"{number}.00", **each) for number, each in enumerate(members, start=1)
+            ]
+            answers = await committer.carry_out_each(commands)
+            found.append([])
+            for answer, each in zip(answers, members, strict=True):
+                assert isinstance(answer, Posted)
+                rows = await rows_of(superuser, answer.entry.id)
+                if "effective_at" not in each:
+                    for row in rows:
+                        row.pop("effective_at", None)
+                found[-1].append(rows)
     assert found[0] == found[1]
     await assert_books_are_right(superuser, ground.ledger_id)

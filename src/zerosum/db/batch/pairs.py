@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
+from zerosum.db.batch.record_sets import RecordSet
+from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.money import render_amount
 
@@ -72,12 +74,36 @@ def entries_clause(source: str) -> str:
     )"""  # noqa: S608 - made of constants only
 
 
-def pair_clauses(numbers: count[int], condition: str = "") -> list[str]:
+class PairForm(NamedTuple):
+    """What travels of a batch: not the columns in which nothing stands, and the records that the pairs have made."""
+
+    absent: frozenset[str] = frozenset()
+    kind: str | None = None
+    """Of the records."""
+
+    @property
+    def records(self) -> RecordSet | None:
+        return None if self.kind is None else RECORD_SETS[self.kind]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        beside = () if self.records is None else self.records.beside_pair
+        return ENTRY_COLUMNS | PAIR_COLUMNS | {f"own_{column.name}": column.type for column in beside}
+
+
+def pair_clauses(form: PairForm, numbers: count[int], condition: str = "") -> list[str]:
     """`$1` is the moment of posting."""
-    columns = ENTRY_COLUMNS | PAIR_COLUMNS
-    arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in columns.values())
+    columns = form.columns
+    sent = {name: kind for name, kind in columns.items() if name not in form.absent}
+    arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in sent.values())
+    absent = [
+        f", {'resource_type' if name == 'event_resource' else f'null::{kind}'} as {name}"
+        for name, kind in columns.items()
+        if name in form.absent
+    ]
     return [
-        f"pair as materialized (select * from unnest({arrays}) as pair({', '.join(columns)}){condition})",  # noqa: S608
+        f"pair as materialized (select pair.*{''.join(absent)} "  # noqa: S608 - made of constants only
+        f"from unnest({arrays}) as pair({', '.join(sent)}){condition})",
         entries_clause("pair"),
         """new_postings as (
             insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place,
@@ -94,7 +120,35 @@ def pair_clauses(numbers: count[int], condition: str = "") -> list[str]:
             insert into events (ledger_id, id, created_at, type, resource_type)
             select ledger_id, id, $1, event_type, event_resource from pair
         )""",
+        *((_records_clause(form.records),) if form.records else ()),
     ]
+
+
+def _records_clause(records: RecordSet) -> str:
+    given = [
+        f"{records.in_pair.get(column.name, f'own_{column.name}')}{f'::{column.cast}' if column.cast else ''}"
+        for column in records.columns
+    ]
+    return f"""new_{records.kind} as (
+        insert into {records.table} (ledger_id, {", ".join(column.name for column in records.columns)})
+        select ledger_id, {", ".join(given)} from pair
+    )"""  # noqa: S608 - made of constants only
+
+
+def pair_arguments(
+    rows: Sequence[tuple[Any, ...]], kind: str | None, made: Sequence[Any]
+) -> tuple[PairForm, list[Sequence[Any]]]:
+    """The rows column by column, and in which form. `made` are the records of that kind, one a row."""
+    whole = PairForm(kind=kind)
+    columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
+    if whole.records is not None:
+        columns += [[column.value(record) for record in made] for column in whole.records.beside_pair]
+    named = dict(zip(whole.columns, columns, strict=True))
+    absent = [name for name, values in named.items() if values[0] is None and values.count(None) == len(values)]
+    if named["event_resource"] == named["resource_type"]:
+        absent.append("event_resource")
+    form = PairForm(frozenset(absent), kind)
+    return form, [values for name, values in named.items() if name not in form.absent]
 
 
 def straight_row(outcome: PostedPair) -> tuple[Any, ...]:

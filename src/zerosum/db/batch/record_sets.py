@@ -6,8 +6,8 @@ neither the lane nor the loader nor the write statement knows which kinds there 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from zerosum.domain.ledger.records import RecordKey
@@ -46,6 +46,16 @@ class RecordSet:
     read: Callable[[Sequence[Any]], Any]
     is_stored: bool = True
     """Whether it has rows of its own: the others are written as a part of something else, and only read here."""
+
+    in_pair: Mapping[str, str] = field(default_factory=dict)
+    """Which of the columns say what the plain pair says that made the record, and what it is called there.
+
+    Then a batch sends one row a pair for both (`pairs.py`). Empty: it never does.
+    """
+
+    @property
+    def beside_pair(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.name not in self.in_pair)
 
     def find_statement(self, *, locked: bool) -> str:
         """In the order of their keys, so that no two batches wait for each other crosswise.

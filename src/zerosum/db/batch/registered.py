@@ -59,6 +59,13 @@ PAYMENTS = RecordSet(
     ),
     changing=("status",),
     read=_payment,
+    in_pair={
+        "id": "id",
+        "currency": "currency",
+        "amount": "amount",
+        "payer_id": "debit_id",
+        "payee_id": "credit_id",
+    },
 )
 
 

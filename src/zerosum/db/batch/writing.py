@@ -18,7 +18,16 @@ from uuid import UUID
 from zerosum.db.batch.account_settings import AccountChanges, set_accounts
 from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS
 from zerosum.db.batch.loading import Fetch, Key
-from zerosum.db.batch.pairs import ENTRY_COLUMNS, are_pairs, entries_clause, pair_clauses, pair_row, straight_row
+from zerosum.db.batch.pairs import (
+    ENTRY_COLUMNS,
+    PairForm,
+    are_pairs,
+    entries_clause,
+    pair_arguments,
+    pair_clauses,
+    pair_row,
+    straight_row,
+)
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account import AccountState, Layer, Side
@@ -94,19 +103,20 @@ def _rows(name: str, columns: Mapping[str, str], numbers: count[int]) -> str:
 
 
 @cache
-def write_statement(kinds: tuple[str, ...], *, of_pairs: bool) -> str:
-    """All that a batch inserts, in one statement. `$1` is the moment of posting, `kinds` are those of new records.
+def write_statement(kinds: tuple[str, ...], form: PairForm | None) -> str:
+    """All that a batch inserts, in one statement. `$1` is the moment of posting, `kinds` are those of
+    new records. Plain pairs go in a `form` of their own.
 
     It gives the transaction's number, by which the rows it has changed are known again.
     """
     numbers = count(2)
-    clauses = pair_clauses(numbers) if of_pairs else _general_clauses(numbers)
+    clauses = _general_clauses(numbers) if form is None else pair_clauses(form, numbers)
     clauses += [f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers)})" for kind in kinds]
     return f"with {', '.join(clauses)} select pg_current_xact_id()::xid"
 
 
 @cache
-def post_statement(kinds: tuple[str, ...]) -> str:
+def post_statement(kinds: tuple[str, ...], form: PairForm) -> str:
     """The same for plain pairs whose accounts are remembered: a transaction of its own, in one round trip.
 
     It tells what `zerosum_hold_accounts` says; unless the accounts are held nothing is written.
@@ -116,7 +126,7 @@ def post_statement(kinds: tuple[str, ...]) -> str:
     is_held = f" where (select told from held) = '{HELD}'"  # noqa: S608 - made of constants only
     clauses = [
         f"held as materialized (select zerosum_hold_accounts({hold}) as told)",
-        *pair_clauses(numbers, is_held),
+        *pair_clauses(form, numbers, is_held),
         *(f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers, is_held)})" for kind in kinds),
     ]
     return f"with {', '.join(clauses)} select told, pg_current_xact_id_if_assigned()::xid from held"  # noqa: S608
@@ -170,14 +180,13 @@ async def write_batch(
     """
     if rows.actors:
         await fetch(NAME_ACTORS, json.dumps({str(id_): ", ".join(sorted(names)) for id_, names in rows.actors.items()}))
+    rows.posted.sort(key=_order)
     made, updated = _stored(rows, records)
     await set_accounts(fetch, changes, updated.get(ACCOUNT, {}))
     number: int | None = None
     if rows.posted or made:
-        rows.posted.sort(key=_order)
-        of_pairs = bool(rows.posted) and are_pairs(rows.posted)
-        arguments = _pair_columns(rows.posted) if of_pairs else _columns(rows.posted)
-        statement = write_statement(tuple(sorted(made)), of_pairs=of_pairs)
+        form, arguments = _arguments(rows.posted, made)
+        statement = write_statement(tuple(sorted(made)), form)
         number = (await fetch(statement, posted_at, *arguments, *_record_columns(made)))[0][0]
     for kind in sorted(kind for kind, changed in updated.items() if changed):
         await fetch(RECORD_SETS[kind].update_statement(), *RECORD_SETS[kind].updated(*_sorted(updated[kind])))
@@ -202,12 +211,15 @@ def post_pairs(
 
     `accounts` with the row versions at which they must be; `keys` must be free.
     """
+    rows.posted.sort(key=_order)
     made, updated = _stored(rows, records)
     if rows.refusals or rows.answers or rows.actors or changes.settings or changes.overdrawn or updated:
         return None
-    if not rows.posted or not are_pairs(rows.posted):
+    if not rows.posted:
         return None
-    rows.posted.sort(key=_order)
+    form, columns = _arguments(rows.posted, made)
+    if form is None:
+        return None
     ledgers = ",".join({str(account.ledger_id) for account in accounts})
     arguments: list[Any] = [
         posted_at,
@@ -217,10 +229,10 @@ def post_pairs(
         [account.row_version for account in accounts],
         [ledger for ledger, _ in keys],
         [key for _, key in keys],
-        *_pair_columns(rows.posted),
+        *columns,
         *_record_columns(made),
     ]
-    return post_statement(tuple(sorted(made))), arguments
+    return post_statement(tuple(sorted(made)), form), arguments
 
 
 def _order(outcome: Posted) -> str:
@@ -256,12 +268,23 @@ def _record_columns(made: ByKind) -> list[Sequence[Any]]:
     return [column for kind in sorted(made) for column in RECORD_SETS[kind].inserted(*_sorted(made[kind]))]
 
 
-def _pair_columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
+def _arguments(outcomes: Sequence[Posted], made: ByKind) -> tuple[PairForm | None, list[Sequence[Any]]]:
+    """Of what was posted. Records that go in the rows of the pairs that have made them are taken out of `made`."""
+    if not outcomes or not are_pairs(outcomes):
+        return None, _columns(outcomes)
     rows = [
         straight_row(outcome) if isinstance(outcome, PostedPair) else _entry_row(outcome.entries[0]) + pair_row(outcome)
         for outcome in outcomes
     ]
-    return [*zip(*rows, strict=True)]
+    kind = next(iter(made)) if len(made) == 1 else None
+    if kind is None or not RECORD_SETS[kind].in_pair or len(made[kind]) != len(outcomes) or not _are_straight(outcomes):
+        return pair_arguments(rows, None, ())
+    return pair_arguments(rows, kind, [*made.pop(kind).values()])
+
+
+def _are_straight(outcomes: Sequence[Posted]) -> bool:
+    """Then their records are in the order of the outcomes (`_stored`)."""
+    return all(isinstance(outcome, PostedPair) for outcome in outcomes)
 
 
 def _columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
