@@ -110,6 +110,7 @@ class Service:
             self._carrier,
             CommitterOptions(
                 lanes=settings.lanes,
+                is_alone=settings.workers == 1,
                 queue_commands_max=settings.queue_commands_max,
                 deadline_seconds=settings.deadline_seconds,
             ),

@@ -32,6 +32,8 @@ class KnownHead:
     __slots__ = (
         "_headers",
         "_is_key_first",
+        "_key_at",
+        "_length_at",
         "_parts",
         "_scope",
         "address",
@@ -43,6 +45,8 @@ class KnownHead:
     def __init__(self, scope: dict[str, Any], policy: Policy, call: Call, authorization: bytes) -> None:
         self._scope = scope
         self._headers: Headers = scope["headers"]
+        names = [name for name, _ in self._headers]
+        self._key_at, self._length_at = names.index(KEY), names.index(LENGTH)
         self._is_key_first = False
         self._parts: tuple[bytes, bytes, bytes] | None = None
         self.policy = policy
@@ -95,7 +99,8 @@ class KnownHead:
 
     def scope_with(self, key: bytes, length: bytes, extensions: dict[str, Any]) -> dict[str, Any]:
         """The scope of a request with this head."""
-        headers = [(name, key if name == KEY else length if name == LENGTH else value) for name, value in self._headers]
+        headers = self._headers.copy()
+        headers[self._key_at], headers[self._length_at] = (KEY, key), (LENGTH, length)
         return {**self._scope, "headers": headers, "extensions": extensions, "state": {}}
 
 

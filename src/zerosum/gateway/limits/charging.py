@@ -11,7 +11,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from zerosum.domain.errors import RateLimited
 from zerosum.gateway.exchange import REST, Exchange, Headers
@@ -40,12 +41,11 @@ class Limiters:
     costly: RateLimiter
 
 
-@dataclass(slots=True)
-class Leased:
+class Leased(NamedTuple):
     """Where each budget of a request can be spent of what this process holds."""
 
     units: int
-    buckets: list[tuple[RateLimiter, Bucket]] = field(default_factory=list)
+    buckets: list[tuple[RateLimiter, Bucket]]
 
 
 class Charging:
@@ -101,11 +101,11 @@ class Charging:
 
     def find_leased(self, exchange: Exchange, principal: Principal, policy: Policy) -> Leased | None:
         """What `charge` would spend, if slices that are held here are enough for all of it. Nothing is spent yet."""
-        limiters, leased = self._limiters, Leased(policy.units)
+        limiters, leased = self._limiters, Leased(policy.units, [])
         for limiter, key in (
             (limiters.principal, principal.rate_key),
             (limiters.ledger, principal.ledger_text),
-            (limiters.address, self.address(exchange)),
+            (limiters.address, exchange.address or self.address(exchange)),
         ):
             if limiter.limit is None:
                 continue

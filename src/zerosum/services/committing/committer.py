@@ -33,6 +33,8 @@ class CommitterOptions:
     """Bounds, all named. `deadline_seconds` runs from the moment a command is handed over."""
 
     lanes: int = 1
+    is_alone: bool = False
+    """No other process writes for this service."""
     queue_commands_max: int = 20_000
     deadline_seconds: float = 5.0
 
@@ -54,7 +56,10 @@ class Committer:
         self._options = options
         self._stats = stats
         self._shared = WorkQueue()
-        self._lanes = [Lane(self._shared, make_carrier(), stats) for _ in range(options.lanes)]
+        self._lanes = [
+            Lane(self._shared, make_carrier(), stats, options.is_alone and options.lanes == 1)
+            for _ in range(options.lanes)
+        ]
         self._queued_commands = 0
         self._is_stopping = False
         self._sweeper: asyncio.Task[None] | None = None

@@ -24,6 +24,11 @@ BATCH_COMMANDS_MAX = 1000
 GATHER_SECONDS_MAX = 0.002
 """How long a lane waits for the callers it has just answered to come back, so that they share one transaction."""
 
+GATHERED_MIN = 8
+GATHERED_SHARE = 4
+"""Of many callers a lane that is alone waits for a quarter, and for so many: while PostgreSQL is at these, the process
+is at the others. Waiting for all of them makes the two take turns; where there are more lanes, these fill the gaps."""
+
 REPLACED_AFTER_SECONDS = 0.1
 """A lane that dies again and again is not to take the whole process with it."""
 
@@ -80,6 +85,8 @@ class Lane:
     shared: WorkQueue
     carrier: Carrier
     stats: CommitterStats
+    is_alone: bool = False
+    """No other lane, of this process or another, works for the same service."""
     ordered: WorkQueue = field(default_factory=WorkQueue)
     running: Sequence[Work] = ()
     held_up: list[Work] = field(default_factory=list)
@@ -227,7 +234,8 @@ class Lane:
         self._is_gathering = False
 
     def _has_enough(self) -> bool:
-        return self._waiting() >= min(self._expected, BATCH_COMMANDS_MAX)
+        enough = max(GATHERED_MIN, self._expected // GATHERED_SHARE) if self.is_alone else self._expected
+        return self._waiting() >= min(enough, self._expected, BATCH_COMMANDS_MAX)
 
     def _waiting(self) -> int:
         return self.ordered.commands + self.shared.commands
