@@ -24,14 +24,14 @@ _TYPES = {type_.value: type_ for type_ in ClientCommandType}
 
 @asynccontextmanager
 async def open_ledger(
-    settings: Settings, ledger: str | None, data_folder: Path | None, *, refuse_negative_total: bool
+    settings: Settings, ledger: str | None, data_dir: Path | None, *, refuse_negative_total: bool
 ) -> AsyncIterator[Target]:
-    """Without `ledger` that of the data folder, where `zerosum up` keeps the database. Raises CommandFailed."""
+    """Without `ledger` that of `data_dir`, where `zerosum up` keeps the database. Raises CommandFailed."""
     collect_seldom()
     service = Service(settings)
     await service.start()
     try:
-        caller = Caller(await _ledger(service, ledger, data_folder), ACTOR)
+        caller = Caller(await _ledger(service, ledger, data_dir), ACTOR)
         yield LedgerTarget(service, caller, refuse_negative_total)
     finally:
         await service.stop()
@@ -66,7 +66,7 @@ class LedgerTarget:
         ]
 
 
-async def _ledger(service: Service, named: str | None, data_folder: Path | None) -> LedgerId:
+async def _ledger(service: Service, named: str | None, data_dir: Path | None) -> LedgerId:
     """The one that was named, or the data folder's, or the only one there is."""
     if named is not None:
         try:
@@ -75,8 +75,8 @@ async def _ledger(service: Service, named: str | None, data_folder: Path | None)
             raise CommandFailed(error.detail, USAGE) from None
         except LedgerNotFound:
             raise CommandFailed(f"there is no ledger {named}", USAGE) from None
-    if data_folder is not None:
-        credentials = Credentials.read(data_folder)
+    if data_dir is not None:
+        credentials = Credentials.read(data_dir)
         if credentials is not None:
             return LedgerId(parse_id(Prefix.LEDGER, credentials.ledger))
     only = await service.services.ledgers.only()
