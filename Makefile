@@ -8,6 +8,9 @@ CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 ARGS ?=
 
+# Some hundred processes are started by the tests, and four by `make run`: what the first has compiled, the others read.
+unexport PYTHONDONTWRITEBYTECODE
+
 help:  ## list the targets
 	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -24,6 +25,9 @@ from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, find_val
 
 TEMPLATE = "zerosum_template"
 CLONE_ATTEMPTS_MAX = 50
+
+GC_THRESHOLDS = (50_000, 50, 100)
+"""As the service's own processes have them."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,18 @@ _running_key = pytest.StashKey[_Running]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """With several workers the controlling process starts the servers before they do."""
+    gc.set_threshold(*GC_THRESHOLDS)
     is_controller = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
     if is_controller and not config.option.collectonly:
         running = config.stash[_running_key] = _Running()
         values = (running.servers.superuser_dsn, running.servers.service_password, running.servers.redis_url)
         os.environ.update(zip(_ENVIRONMENT, values, strict=True))
+
+
+def pytest_collection_finish() -> None:
+    """All tests and all code are there and will stay: nobody need search them for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -61,6 +61,19 @@ async def framework_service(test_database: TestDatabase, servers: Servers) -> As
     await running.stop()
 
 
+@pytest.fixture(scope="session")
+async def service_port(service: Service) -> AsyncIterator[int]:
+    """One listener for all: a server of each test's own takes a tenth of a second to notice that it is to stop."""
+    async with served(service) as port:
+        yield port
+
+
+@pytest.fixture(scope="session")
+async def framework_port(framework_service: Service) -> AsyncIterator[int]:
+    async with served(framework_service) as port:
+        yield port
+
+
 @dataclass
 class Client:
     """An authenticated caller of one ledger. Money calls get a fresh key unless one is given."""
@@ -136,23 +149,32 @@ async def client(service: Service, ledger_id: LedgerId) -> AsyncIterator[Client]
     await made.http.aclose()
 
 
-async def over_socket(stack: AsyncExitStack, service: Service, ledger_id: LedgerId) -> Client:
-    """The same through a connection, where requests may go express."""
+async def over_socket(stack: AsyncExitStack, service: Service, ledger_id: LedgerId, port: int | None = None) -> Client:
+    """The same through a connection, where requests may go express; without a port through a listener of its own."""
     made = await make_client(service, ledger_id)
     await made.http.aclose()
-    port = await stack.enter_async_context(served(service))
+    if port is None:
+        port = await stack.enter_async_context(served(service))
     headers = {"Authorization": f"Bearer {made.api_key}"}
-    http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False)
+    # There is no TLS to verify, and to load the certificates of the world takes longer than most of these tests.
+    http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False, verify=False)
     return Client(await stack.enter_async_context(http), made.ledger, made.api_key)
 
 
 @pytest.fixture(params=["express", "framework"])
 async def either_client(
-    request: pytest.FixtureRequest, service: Service, framework_service: Service, ledger_id: LedgerId
+    request: pytest.FixtureRequest,
+    service: Service,
+    service_port: int,
+    framework_service: Service,
+    framework_port: int,
+    ledger_id: LedgerId,
 ) -> AsyncIterator[Client]:
     """The same over both ways to the hot routes, which must give the same answers."""
+    ways = {"express": (service, service_port), "framework": (framework_service, framework_port)}
+    way, port = ways[request.param]
     async with AsyncExitStack() as stack:
-        yield await over_socket(stack, service if request.param == "express" else framework_service, ledger_id)
+        yield await over_socket(stack, way, ledger_id, port)
 
 
 @pytest.fixture(params=["express", "framework"])

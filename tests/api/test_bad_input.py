@@ -22,7 +22,6 @@ from tests.api.bad_input import (
 )
 from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.reading import check_problem
-from tests.api.serving import served
 from tests.campaigns.wire import Answer, read_answer
 from tests.committer.ground import assert_books_are_right
 from zerosum.domain.identifiers import LedgerId
@@ -33,9 +32,8 @@ WORDS_OF_A_CRASH = (b"Traceback", b'File "', b"zerosum/", b"asyncpg", b"pydantic
 
 
 @pytest.fixture(scope="module", params=["lean", "framework"])
-async def port(request: pytest.FixtureRequest, service: Service, framework_service: Service) -> AsyncIterator[int]:
-    async with served(service if request.param == "lean" else framework_service) as port:
-        yield port
+def port(request: pytest.FixtureRequest, service_port: int, framework_port: int) -> int:
+    return service_port if request.param == "lean" else framework_port
 
 
 @pytest.fixture

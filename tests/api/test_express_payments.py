@@ -38,11 +38,14 @@ class Ways:
 
 
 @pytest.fixture
-async def ways(service: Service, framework_service: Service, ledger_id: LedgerId) -> AsyncIterator[Ways]:
+async def ways(
+    service: Service, framework_service: Service, service_port: int, framework_port: int, ledger_id: LedgerId
+) -> AsyncIterator[Ways]:
     """A caller of one ledger on each of them, where three accounts are: two that may fall as they like, one empty."""
     assert isinstance(service.app, Gateway)
     async with AsyncExitStack() as stack:
-        clients = [await over_socket(stack, each, ledger_id) for each in (service, framework_service)]
+        served = ((service, service_port), (framework_service, framework_port))
+        clients = [await over_socket(stack, each, ledger_id, port) for each, port in served]
         for code in ("a", "b"):
             await clients[0].open_account(code, min_available=None)
         await clients[0].open_account("empty")

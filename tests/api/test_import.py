@@ -19,7 +19,8 @@ from tests.clients.naive_model import naive
 from tests.clients.running import run as processed
 from tests.clients.test_cases import options_of
 from zerosum.adapters.transactions_client import TransactionsClient
-from zerosum.cli.import_targets import LedgerTarget, ServiceTarget
+from zerosum.cli.import_targets import ServiceTarget
+from zerosum.cli.ledger_target import LedgerTarget
 from zerosum.domain.errors import ImportDiffers, Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.ingest.client_files.inputs import Source

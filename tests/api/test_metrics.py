@@ -84,7 +84,7 @@ async def test_a_port_of_their_own_has_them_and_nothing_else(test_database: Test
         async with (
             started(test_database, servers, **settings) as service,
             http_of(service) as http,
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as side,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False) as side,
         ):
             refused(await http.get("/metrics"), 404, "not_found")
             assert "/metrics" not in (await http.get("/openapi.json")).json()["paths"]
@@ -97,7 +97,7 @@ async def test_a_port_of_their_own_has_them_and_nothing_else(test_database: Test
                 refused(await side.get(elsewhere), 404, "not_found")
             refused(await side.post("/metrics"), 405, "method_not_allowed")
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+            httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, verify=False)
 
 
 async def test_two_processes_share_that_port(test_database: TestDatabase, servers: Servers) -> None:
@@ -105,7 +105,7 @@ async def test_two_processes_share_that_port(test_database: TestDatabase, server
         async with (
             started(test_database, servers, metrics_port=port),
             started(test_database, servers, metrics_port=port),
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as side,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False) as side,
         ):
             assert (await side.get("/metrics")).status_code == 200
 
@@ -130,7 +130,7 @@ async def test_metrics_that_are_off_open_no_port(test_database: TestDatabase, se
         ):
             refused(await http.get("/metrics"), 404, "not_found")
             with pytest.raises(httpx.ConnectError):
-                httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
+                httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, verify=False)
 
 
 @pytest.mark.parametrize("token", ["", "short", "fifteen-letters", "has a space in its middle", "sechzehn-zeichen-ä"])

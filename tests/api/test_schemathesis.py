@@ -17,9 +17,7 @@ import pytest
 
 from tests.api.conftest import Client
 from tests.api.every_route import documented
-from tests.api.serving import served
 from tests.committer.ground import assert_books_are_right
-from zerosum.main import Service
 
 EXAMPLES = 15
 CAMPAIGN_EXAMPLES = 300
@@ -44,7 +42,7 @@ checks.negative_data_rejection.expected-statuses = ["200", "400", "401", "403", 
 
 
 async def schemathesis_finds_nothing(
-    client: Client, service: Service, folder: Path, examples: int, superuser: asyncpg.Connection[asyncpg.Record]
+    client: Client, port: int, folder: Path, examples: int, superuser: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     # Accounts of the examples in the manual, so that those reach the books.
     for code in ("customers:alice", "customers:bob", "revenue:fees"):
@@ -56,17 +54,16 @@ async def schemathesis_finds_nothing(
     assert len(bulk) > 1
     settings = folder / "schemathesis.toml"
     settings.write_text(SETTINGS + CURSORS.format(paths=json.dumps(with_cursor)) + BULK.format(paths=json.dumps(bulk)))
-    async with served(service) as port:
-        command = [str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(settings)]
-        command += [
-            "run",
-            f"http://127.0.0.1:{port}/openapi.json",
-            "--header",
-            f"Authorization: Bearer {client.api_key}",
-        ]
-        command += ["--checks", "all", "--max-examples", str(examples), "--generation-deterministic", "--seed", "1"]
-        command += ["--continue-on-failure", "--no-color"]
-        done = await asyncio.to_thread(subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False)
+    command = [str(Path(sys.executable).parent / "schemathesis"), "--config-file", str(settings)]
+    command += [
+        "run",
+        f"http://127.0.0.1:{port}/openapi.json",
+        "--header",
+        f"Authorization: Bearer {client.api_key}",
+    ]
+    command += ["--checks", "all", "--max-examples", str(examples), "--generation-deterministic", "--seed", "1"]
+    command += ["--continue-on-failure", "--no-color"]
+    done = await asyncio.to_thread(subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False)
     print(done.stdout[-1500:])
     assert done.returncode == 0, done.stdout[-20_000:]
     assert (await client.get("/v1/accounts")).status_code == 200, "it has revoked its own key"
@@ -74,14 +71,14 @@ async def schemathesis_finds_nothing(
 
 
 async def test_what_the_manual_says_is_so(
-    client: Client, service: Service, tmp_path: Path, superuser: asyncpg.Connection[asyncpg.Record]
+    client: Client, service_port: int, tmp_path: Path, superuser: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    await schemathesis_finds_nothing(client, service, tmp_path, EXAMPLES, superuser)
+    await schemathesis_finds_nothing(client, service_port, tmp_path, EXAMPLES, superuser)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
 async def test_what_the_manual_says_is_so_at_length(
-    client: Client, service: Service, tmp_path: Path, superuser: asyncpg.Connection[asyncpg.Record]
+    client: Client, service_port: int, tmp_path: Path, superuser: asyncpg.Connection[asyncpg.Record]
 ) -> None:
-    await schemathesis_finds_nothing(client, service, tmp_path, CAMPAIGN_EXAMPLES, superuser)
+    await schemathesis_finds_nothing(client, service_port, tmp_path, CAMPAIGN_EXAMPLES, superuser)

@@ -107,7 +107,7 @@ def browser(*flags: str) -> Iterator[Browser]:
     port = _free_port()
     process = subprocess.Popen([programs[1], f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0, trust_env=False) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0, trust_env=False, verify=False) as http:
             until(lambda: _is_up(http), "chromedriver")
             options = {"binary": programs[0], "args": [*FLAGS, f"--user-data-dir={profile}", *flags]}
             wanted = {

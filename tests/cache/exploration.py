@@ -137,10 +137,36 @@ class Interrupted(Exception):
     """The test's own link to Redis was lost, which is no part of the world."""
 
 
+class KnownRedis:
+    """The real Redis and what lies in it, as long as that is known: so nothing is put there or looked for twice."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+        self._present: tuple[bytes, ...] | None = None
+
+    async def run(self, script: Script, keys: tuple[str, ...], *arguments: str | int | bytes) -> list[Any]:
+        self._present = None
+        return await self._link.run(script, keys, *arguments)
+
+    @property
+    def is_away(self) -> bool:
+        return self._link.is_away
+
+    async def put(self, words: Sequence[bytes]) -> None:
+        if self._present != tuple(words):
+            await self.run(_PUT_BACK, (), *words)
+            self._present = tuple(words)
+
+    async def stock(self) -> tuple[bytes, ...]:
+        if self._present is None:
+            self._present = tuple(await self.run(_TAKE_STOCK, ()))
+        return self._present
+
+
 class BreakableLink(RedisLink):
     """Goes through the real link, as long as it is told to."""
 
-    def __init__(self, real: RedisLink, planted: Mapping[Script, Script]) -> None:
+    def __init__(self, real: KnownRedis, planted: Mapping[Script, Script]) -> None:
         super().__init__("redis://nowhere")
         self.real = real
         self.planted = planted
@@ -179,8 +205,8 @@ class Exploration:
         planted: Mapping[Script, Script] | None = None,
         make_cache: Callable[[RedisLink], BalanceCache] = BalanceCache,
     ) -> None:
-        self._real = real
-        self._links = [BreakableLink(real, planted or {}) for _ in range(PROCESSES)]
+        self._real = KnownRedis(real)
+        self._links = [BreakableLink(self._real, planted or {}) for _ in range(PROCESSES)]
         self._caches = [make_cache(link) for link in self._links]
         self.steps = 0
 
@@ -191,21 +217,20 @@ class Exploration:
         await self._restore(begin)
         for cache in self._caches:
             await cache._open_to_readers()
-        begin = replace(begin, redis=await self._stock())
-        paths: dict[str, tuple[str, ...]] = {_likeness(begin): ()}
-        todo = deque([begin])
+        begin = replace(begin, redis=await self._real.stock())
+        seen = {_likeness(begin)}
+        todo: deque[tuple[World, tuple[str, ...]]] = deque([(begin, ())])
         while todo:
-            world = todo.popleft()
-            path = paths[_likeness(world)]
+            world, path = todo.popleft()
             for name, act in self._possible(world):
                 after = await self._after(world, act)
                 self.steps += 1
                 _check(after, (*path, name))
                 likeness = _likeness(after)
-                if likeness not in paths:
-                    paths[likeness] = (*path, name)
-                    todo.append(after)
-            assert len(paths) < STATES_MAX, "too large to search"
+                if likeness not in seen:
+                    seen.add(likeness)
+                    todo.append((after, (*path, name)))
+            assert len(seen) < STATES_MAX, "too large to search"
 
     async def _after(self, world: World, act: Act) -> World:
         """Taken again where the real link was lost meanwhile, as on a machine that is too busy to reply in time."""
@@ -213,7 +238,7 @@ class Exploration:
             try:
                 await self._restore(world)
                 after = await act(world)
-                return replace(after, redis=await self._stock())
+                return replace(after, redis=await self._real.stock())
             except (Interrupted, RedisAway):
                 while self._real.is_away:
                     await asyncio.sleep(0.01)
@@ -279,7 +304,9 @@ class Exploration:
 
     async def _outlive(self, world: World, index: int) -> World:
         """Time passes, until nothing is left of what lay there when the call was lost."""
-        await self._put([word for key in world.redis[::2] if key == EPOCH_KEY.encode() for word in _entry(world, key)])
+        await self._real.put(
+            [word for key in world.redis[::2] if key == EPOCH_KEY.encode() for word in _entry(world, key)]
+        )
         return await self._stop_waiting(world, index)
 
     async def _stop_waiting(self, world: World, index: int) -> World:
@@ -335,11 +362,11 @@ class Exploration:
     async def _suffer(self, world: World, accident: str) -> World:
         keys = world.redis[::2]
         if accident == "flush":
-            await self._put([])
+            await self._real.put([])
         elif accident == "eviction of the epoch":
-            await self._put([word for key in keys if key != EPOCH_KEY.encode() for word in _entry(world, key)])
+            await self._real.put([word for key in keys if key != EPOCH_KEY.encode() for word in _entry(world, key)])
         elif accident == "eviction of the account":
-            await self._put([word for key in keys if key == EPOCH_KEY.encode() for word in _entry(world, key)])
+            await self._real.put([word for key in keys if key == EPOCH_KEY.encode() for word in _entry(world, key)])
         elif accident == "new epoch of somebody else":
             await self._caches[0]._open_to_readers()
         else:
@@ -347,16 +374,10 @@ class Exploration:
         return replace(world, accidents_left=_less(world.accidents_left, accident))
 
     async def _restore(self, world: World) -> None:
-        await self._put(world.redis)
+        await self._real.put(world.redis)
         for process, link, cache in zip(world.processes, self._links, self._caches, strict=True):
             link.is_broken, link.loses_next, link.lost = process.link == "away", False, None
             cache._is_readable = process.link == "up"
-
-    async def _put(self, words: Any) -> None:
-        await self._real.run(_PUT_BACK, (), *words)
-
-    async def _stock(self) -> tuple[bytes, ...]:
-        return tuple(await self._real.run(_TAKE_STOCK, ()))
 
 
 def _acknowledge(world: World, writer: Writer, *, is_known_to_all: bool) -> World:

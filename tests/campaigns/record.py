@@ -91,7 +91,9 @@ class Campaign:
         }
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.base_url, headers=self.headers, timeout=10.0, trust_env=False)
+        return httpx.AsyncClient(
+            base_url=self.base_url, headers=self.headers, timeout=10.0, trust_env=False, verify=False
+        )
 
     async def _caller(self, number: int, generator: random.Random) -> None:
         client = self._client()
@@ -135,7 +137,7 @@ class Campaign:
 
 async def prepared_accounts(base_url: str, headers: dict[str, str], number: int) -> list[str]:
     codes = [f"campaign:{index}" for index in range(number)]
-    async with httpx.AsyncClient(base_url=base_url, headers=headers, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=base_url, headers=headers, trust_env=False, verify=False) as client:
         for code in codes:
             body = {"code": code, "currency": "USD", "type": "liability", "min_available": None}
             answer = await client.post("/v1/accounts", json=body)

@@ -43,7 +43,7 @@ def deposits(path: Path, rows: int, *, first_tx: int, seed: int) -> Path:
 def accounts(running: Installation) -> dict[int, tuple[str, str, str]]:
     found = {}
     cursor = None
-    with httpx.Client(base_url=running.base_url, headers=running.headers, trust_env=False) as http:
+    with httpx.Client(base_url=running.base_url, headers=running.headers, trust_env=False, verify=False) as http:
         while True:
             page = http.get("/v1/clients", params={"limit": 200} | ({"cursor": cursor} if cursor else {})).json()
             for one in page["data"]:

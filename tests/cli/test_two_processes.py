@@ -32,7 +32,7 @@ async def test_a_caller_has_one_budget_however_many_processes_answer_him(
     await client.http.aclose()
     with serving(environment, "--workers", "1") as (one, _), serving(environment, "--workers", "1") as (other, _):
         answers = [
-            (url, httpx.get(f"{url}/v1/accounts", headers=headers, trust_env=False).status_code)
+            (url, httpx.get(f"{url}/v1/accounts", headers=headers, trust_env=False, verify=False).status_code)
             for _ in range(ALLOWED)
             for url in (one, other)
         ]

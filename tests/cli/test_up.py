@@ -56,7 +56,7 @@ def test_the_printed_first_payment_works_when_pasted(running: Installation) -> N
 
 
 def test_the_demo_ledger_has_accounts_to_pay_between(running: Installation) -> None:
-    answer = httpx.get(f"{running.base_url}/v1/accounts", headers=running.headers, trust_env=False)
+    answer = httpx.get(f"{running.base_url}/v1/accounts", headers=running.headers, trust_env=False, verify=False)
     assert {"customers:alice", "customers:bob", "revenue:fees"} <= {item["code"] for item in answer.json()["data"]}
 
 
@@ -133,19 +133,19 @@ def test_what_was_killed_comes_back(running: Installation) -> None:
     while len(running.api_pids()) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert len(running.api_pids()) == 2
-    answer = httpx.get(f"{running.base_url}/v1/trial-balance", headers=running.headers, trust_env=False)
+    answer = httpx.get(f"{running.base_url}/v1/trial-balance", headers=running.headers, trust_env=False, verify=False)
     assert answer.json()["currencies"][0]["difference"] == "0.00"
 
 
 def test_metrics_sum_over_the_processes(running: Installation) -> None:
     def count() -> float:
-        text = httpx.get(f"{running.base_url}/metrics", trust_env=False).text
+        text = httpx.get(f"{running.base_url}/metrics", trust_env=False, verify=False).text
         found = re.findall(r'zerosum_http_requests_total\{.*route="/healthz".*\} ([0-9.]+)', text)
         return sum(float(value) for value in found)
 
     before = count()
     for _ in range(40):  # each on a connection of its own, so that both processes get some
-        httpx.get(f"{running.base_url}/healthz", trust_env=False)
+        httpx.get(f"{running.base_url}/healthz", trust_env=False, verify=False)
     # A process counts when it has answered; the last of them may be about to.
     deadline = time.monotonic() + BACK_SECONDS_MAX
     while (counted := count() - before) < 40 and time.monotonic() < deadline:
@@ -157,7 +157,7 @@ def test_the_levels_of_a_killed_process_no_longer_count(running: Installation) -
     """Its totals stay; but what it had in flight when it died would be in flight for ever."""
 
     def connections() -> float:
-        text = httpx.get(f"{running.base_url}/metrics", trust_env=False).text
+        text = httpx.get(f"{running.base_url}/metrics", trust_env=False, verify=False).text
         return sum(map(float, re.findall(r"^zerosum_connections ([0-9.]+)", text, re.MULTILINE)))
 
     def wait_until(is_right: Callable[[float], bool]) -> None:
@@ -183,19 +183,23 @@ def test_it_starts_again_with_its_data_and_stops_at_once() -> None:
         folder = installation.folder
         body = {"type": "deposit", "amount": "5.00", "currency": "USD", "to": "customers:alice"}
         headers = {**installation.headers, "Idempotency-Key": "kept"}
-        httpx.post(f"{installation.base_url}/v1/payments", json=body, headers=headers, trust_env=False)
+        httpx.post(f"{installation.base_url}/v1/payments", json=body, headers=headers, trust_env=False, verify=False)
         assert installation.stop() < STOP_SECONDS_MAX
         again = start(folder)
-        answer = httpx.post(f"{again.base_url}/v1/payments", json=body, headers=headers, trust_env=False)
+        answer = httpx.post(f"{again.base_url}/v1/payments", json=body, headers=headers, trust_env=False, verify=False)
         assert answer.headers["idempotency-replayed"] == "true"
         assert again.stop() < STOP_SECONDS_MAX
 
 
 def test_no_demo_makes_an_empty_ledger() -> None:
     with installed("--no-demo", "--workers", "1") as installation:
-        answer = httpx.get(f"{installation.base_url}/v1/accounts", headers=installation.headers, trust_env=False)
+        answer = httpx.get(
+            f"{installation.base_url}/v1/accounts", headers=installation.headers, trust_env=False, verify=False
+        )
         assert answer.json()["data"] == []
-        ledgers = httpx.get(f"{installation.base_url}/v1/ledgers", headers=installation.headers, trust_env=False)
+        ledgers = httpx.get(
+            f"{installation.base_url}/v1/ledgers", headers=installation.headers, trust_env=False, verify=False
+        )
         assert [ledger["name"] for ledger in ledgers.json()["data"]] == ["main"]
 
 
@@ -218,7 +222,7 @@ def test_two_folders_run_side_by_side() -> None:
     with installed("--workers", "1") as one, installed("--workers", "1") as other:
         assert one.base_url != other.base_url
         assert one.credentials["ledger"] != other.credentials["ledger"]
-        refused = httpx.get(f"{one.base_url}/v1/accounts", headers=other.headers, trust_env=False)
+        refused = httpx.get(f"{one.base_url}/v1/accounts", headers=other.headers, trust_env=False, verify=False)
         assert refused.status_code == 401
 
 

@@ -93,7 +93,7 @@ class Stack:
         deadline = time.monotonic() + READY_SECONDS_MAX
         while True:
             try:
-                if httpx.get(f"{self.url}/readyz", trust_env=False).status_code == httpx.codes.OK:
+                if httpx.get(f"{self.url}/readyz", trust_env=False, verify=False).status_code == httpx.codes.OK:
                     return
             except httpx.HTTPError:
                 pass

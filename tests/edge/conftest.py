@@ -6,12 +6,22 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.api.conftest import Client, client, either_client, framework_service, make_client, service, stranger
+from tests.api.conftest import (
+    Client,
+    client,
+    either_client,
+    framework_port,
+    framework_service,
+    make_client,
+    service,
+    service_port,
+    stranger,
+)
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
 from zerosum.main import Service
 
-__all__ = ["client", "either_client", "framework_service", "service", "stranger"]
+__all__ = ["client", "either_client", "framework_port", "framework_service", "service", "service_port", "stranger"]
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 from tests.api.conftest import Client, fresh_key, make_client, service_settings
 from tests.api.every_route import address, policies
 from tests.api.reading import refused
-from tests.api.serving import served
 from tests.conftest import Servers, TestDatabase
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.identity.principal import Scope
@@ -86,17 +85,16 @@ async def test_a_stranger_is_told_nothing_about_a_body_on_any_route(service: Ser
 
 
 async def test_the_megabytes_of_a_key_without_the_scope_are_not_even_awaited(
-    service: Service, ledger_id: LedgerId
+    service: Service, service_port: int, ledger_id: LedgerId
 ) -> None:
     reader = await make_client(service, ledger_id, {Scope.PAYMENTS_READ})
-    async with served(service) as port:
-        for bulk in ("/v1/payments/bulk", "/v1/journal-entries/bulk", "/v1/transactions/bulk"):
-            for key, status in ((reader.api_key, b"403"), ("nonsense", b"401")):
-                head = (
-                    f"POST {bulk} HTTP/1.1\r\nHost: zerosum.test\r\nAuthorization: Bearer {key}\r\n"
-                    f"Content-Type: application/json\r\nContent-Length: {BULK_BODY_BYTES_MAX}\r\n\r\n"
-                )
-                assert (await _answer_of(port, head.encode())).startswith(b"HTTP/1.1 " + status)
+    for bulk in ("/v1/payments/bulk", "/v1/journal-entries/bulk", "/v1/transactions/bulk"):
+        for key, status in ((reader.api_key, b"403"), ("nonsense", b"401")):
+            head = (
+                f"POST {bulk} HTTP/1.1\r\nHost: zerosum.test\r\nAuthorization: Bearer {key}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {BULK_BODY_BYTES_MAX}\r\n\r\n"
+            )
+            assert (await _answer_of(service_port, head.encode())).startswith(b"HTTP/1.1 " + status)
 
 
 async def _answer_of(port: int, sent: bytes) -> bytes:

@@ -10,9 +10,6 @@ from functools import wraps
 from io import TextIOWrapper
 from typing import ParamSpec, TextIO
 
-from zerosum.config import SettingsError
-from zerosum.embedded import EmbeddedError
-
 FAILED = 1
 USAGE = 2
 
@@ -86,6 +83,14 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
+def _wrongly_set_up() -> tuple[type[Exception], ...]:
+    """Asked for only when something was raised: commands without settings or servers do not load what reads them."""
+    from zerosum.config import SettingsError  # noqa: PLC0415
+    from zerosum.embedded import EmbeddedError  # noqa: PLC0415
+
+    return SettingsError, EmbeddedError
+
+
 def told_plainly(command: Callable[Parameters, int]) -> Callable[Parameters, int]:
     """Expected failures become one line and an exit code, never a traceback. With stderr closed nobody is told."""
 
@@ -95,14 +100,14 @@ def told_plainly(command: Callable[Parameters, int]) -> Callable[Parameters, int
             sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
         try:
             return command(*args, **kwargs)
-        except (SettingsError, EmbeddedError) as error:
-            say(f"zerosum: {error}")
-            return USAGE
         except CommandFailed as error:
             say(f"zerosum: {error}")
             return error.exit_code
         except KeyboardInterrupt:
             say("zerosum: stopped")
             return 130
+        except _wrongly_set_up() as error:
+            say(f"zerosum: {error}")
+            return USAGE
 
     return run

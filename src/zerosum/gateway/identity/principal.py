@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from zerosum.domain.errors import OriginNotAllowed
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
-from zerosum.services.credentials.api_keys import ApiKeyRecord
 from zerosum.services.credentials.key_grants import OPERATOR_SCOPE, Granter
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.networks import Network, is_within, parse_network
+
+if TYPE_CHECKING:
+    # With it would come the database layer, before a command has looked at its settings.
+    from zerosum.services.credentials.api_keys import ApiKeyRecord
 
 ACTOR_CHARACTERS_MAX = 200
 
