@@ -144,10 +144,7 @@ begin
         end if;
         credits := case when own.type in ('asset', 'expense') then debits - posted else debits + posted end;
     end if;
-    if effective is null or not exists (
-        select from postings
-        where ledger_id = of_ledger and account_id = of_account and effective_at <> posted_at
-    ) then
+    if effective is null then
         return;
     end if;
     -- Everything up to `reached` was counted as if it had happened when it was written. Of the dated ones it is taken
