@@ -285,6 +285,38 @@ async def test_a_writer_whose_refresh_is_lost_waits_until_nothing_old_can_be_lef
         assert await other.version() is None
 
 
+async def test_where_redis_comes_back_and_takes_no_writes_nobody_waits_again(
+    valkey: OwnValkey, remote: Process
+) -> None:
+    """Each return ends before readers are let in: it was away all the time."""
+    valkey.command("CONFIG", "SET", "min-replicas-to-write", "1")
+    try:
+        await remote.look()
+        await until(lambda: remote.link.is_away, "away")
+        async with asyncio.timeout(2.5):
+            for version in range(200):
+                await remote.write(version)
+                await asyncio.sleep(0.005)
+    finally:
+        valkey.command("CONFIG", "SET", "min-replicas-to-write", "0")
+    await until(lambda: remote.cache._is_readable, "open to readers")
+
+
+async def test_a_reply_that_names_another_account_is_a_lost_one(
+    valkey: OwnValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started_process(valkey, expiry=SHORT) as process:
+        begun = asyncio.get_running_loop().time()
+
+        async def lie(*_: object) -> list[bytes]:
+            return [b"another"]
+
+        monkeypatch.setattr(process.link, "run", lie)
+        process.cache._is_opened.clear()
+        await process.write(2)
+        assert asyncio.get_running_loop().time() - begun > 0.14
+
+
 async def test_what_is_written_while_redis_is_known_to_be_away_waits_for_nothing(proxy: Proxy, remote: Process) -> None:
     proxy.is_shut = True
     proxy.cut()

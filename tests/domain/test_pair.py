@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -20,7 +20,10 @@ from zerosum.domain.ledger.entry import EFFECTIVE_AHEAD_MAX, EFFECTIVE_FIRST, Jo
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.ledger.post_entry import PostEntry
 from zerosum.domain.money import Currency, Money
+from zerosum.domain.payments import posting_rules
+from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
+from zerosum.domain.payments.posting_rules import PAYMENT_RULES, straight_reason
 
 NAMES = ("alice", "bob", "carol", "dora")
 AMOUNTS = ("0.01", "1.00", "1.00", "10.00", "99999999999999999999.99", "100.00")
@@ -172,6 +175,58 @@ def test_whatever_is_unusual_is_left_to_the_book(payer: AccountState) -> None:
     if payer.currency == "USD":
         swapped = transfer("5", "bob", "alice")
         compare([payer, wallet("bob", "9")], swapped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundUp(Pay):
+    """A verb that stands on payments and posts more, as docs/changing/verb.md has it."""
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        raise AssertionError("not reached here")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed(Pay):
+    """Decides as payments do."""
+
+
+def test_a_verb_that_decides_otherwise_than_the_one_it_stands_on_never_goes_straight() -> None:
+    plain = transfer("5", "alice", "bob")
+    members = {member.name: getattr(plain, member.name) for member in fields(plain)}
+    book = Book([wallet("alice", "7"), wallet("bob")])
+    assert book.apply_straight(RoundUp(**members), NOON) is None
+    assert book.apply_straight(Renamed(**members), NOON) is not None
+
+
+def test_what_posts_several_entries_never_goes_straight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pay, "posts_several", True)
+    assert Book([wallet("alice", "7"), wallet("bob")]).apply_straight(transfer("5", "alice", "bob"), NOON) is None
+
+
+@PROPERTY
+@given(st.sampled_from(PaymentType), st.integers(1, 10**18), st.sampled_from([USD, JPY, EUR]), MOMENTS)
+def test_a_rule_that_says_so_posts_pairs_whatever_is_paid(
+    type_: PaymentType, units: int, currency: Currency, moment: datetime | None
+) -> None:
+    money = Money(Decimal(units).scaleb(-currency.exponent), currency)
+    payer, payee = account_id("alice"), account_id("bob")
+    entry = PAYMENT_RULES[type_](payer, payee, money, moment)
+    assert straight_reason(type_) == entry.reason
+    assert entry.postings == (debit(payer, money), credit(payee, money))
+    assert entry.is_plain_pair
+    assert entry.effective_at == moment
+
+
+def test_a_rule_that_does_not_say_so_goes_the_books_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting_rules, "_PAIRS", {PaymentType.DEPOSIT})
+    straight_reason.cache_clear()
+    assert straight_reason(PaymentType.TRANSFER) is None
+    straight_reason.cache_clear()
+
+
+def test_more_held_than_can_be_written_is_left_to_the_book() -> None:
+    payer = replace(wallet("alice", "7"), held=Decimal("100000000000000000000.00"), min_available=None)
+    assert compare([payer, wallet("bob")], transfer("5", "alice", "bob")) is None
 
 
 def test_what_makes_a_ledger_overdrawn_by_right_is_left_to_the_book() -> None:

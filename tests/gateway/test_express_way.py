@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from tests.gateway.counted import Counted
 from tests.gateway.express_ground import HOST, JSON, KEY, Impatient, OrdinaryImpatient, request, serving, until
 from tests.gateway.ground import PRINCIPAL, Keys
+from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import DomainError, InternalError, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.app import GatewayOptions
 from zerosum.gateway.exchange import Exchange, current_exchange
 from zerosum.gateway.express.protocol import ExpressProtocol
@@ -213,6 +216,47 @@ async def test_a_known_head_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(ExpressProtocol, "on_message_begin", None)
         assert '{"key":"k2","c":"d"}' in await wire.ask(request("k2", '{"c":"d"}'))
         assert express.taken == 3
+
+
+OTHERS = {
+    "another credential": request("{}", head=f"{HOST}Authorization: Bearer other\r\n{JSON}"),
+    "another path": request("{}", path="/pay"),
+    "a rehearsal": request("{}", path="/express?dry_run=true"),
+}
+
+
+@pytest.mark.parametrize("text", OTHERS.values(), ids=OTHERS)
+async def test_what_was_judged_in_its_turn_is_not_taken_for_what_comes_then(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of two that came at once is judged when the first is answered, outside of any arrival."""
+    other = Principal(LedgerId(new_uuid()), "key_2", PRINCIPAL.scopes, "other")
+
+    async def authenticate(_: Any, headers: Sequence[bytes], __: float) -> Principal:
+        return other if list(headers) == [b"Bearer other"] else PRINCIPAL
+
+    monkeypatch.setattr(Keys, "authenticate", authenticate)
+    told = []
+    for protocol in (ExpressProtocol, GuardedProtocol):
+        async with serving(protocol) as served, served.connected() as wire:
+            wire.write(request("one") + request("two"))
+            answers = [await wire.reply() for _ in range(2)]
+            answers += [await wire.ask(text.replace("{}", f"k{number}")) for number in range(3)]
+            calls = [
+                (call.idempotency_key, call.path, call.query_string, call.principal) for call in served.ground.calls
+            ]
+            told.append((answers, calls, served.ground.observed))
+    assert told[0] == told[1]
+    assert len(told[0][1]) >= 2
+
+
+async def test_a_known_head_does_not_keep_the_request_it_was_learnt_from() -> None:
+    async with serving() as express, express.connected() as wire:
+        assert (await wire.ask(request("k1", f'{{"a":"{"x" * 50_000}"}}'))).startswith("HTTP/1.1 201")
+        [connection] = express.server.server_state.connections
+        known = connection.known_head  # type: ignore[union-attr]
+        assert known is not None
+        assert known._scope.keys().isdisjoint({"extensions", "state"})
 
 
 async def test_what_comes_behind_a_known_head_waits_for_its_turn() -> None:

@@ -73,20 +73,26 @@ class BalanceCache:
         """
         if self._link.is_away:
             return
+        was_readable = self._is_readable
         try:
             for first in range(0, len(states), ACCOUNTS_PER_CALL_MAX):
                 found = await self.find(states[first : first + ACCOUNTS_PER_CALL_MAX])
                 if found:
                     await self.store(found)
         except RedisAway:
+            if not was_readable:
+                return  # It was away for readers of this process, and has not really come back.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._expiry.value_milliseconds / 1000):
                     await self._is_opened.wait()
 
     async def find(self, states: Sequence[AccountState]) -> list[AccountState]:
         """The first half of `refresh`: those of which anything lies in Redis. Raises RedisAway."""
-        by_name = {state.id.hex: state for state in states}
-        return [by_name[name.decode()] for name in await self._link.run(FIND, _KEYS, *by_name)]
+        by_name = {state.id.hex.encode(): state for state in states}
+        names = await self._link.run(FIND, _KEYS, *by_name)
+        if not all(isinstance(name, bytes) and name in by_name for name in names):
+            raise RedisAway  # A reply that was forged or damaged tells nothing.
+        return [by_name[name] for name in names]
 
     async def store(self, found: Sequence[AccountState]) -> None:
         """The second half. Raises RedisAway."""

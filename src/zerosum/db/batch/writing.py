@@ -191,10 +191,10 @@ async def write_batch(
     for kind in sorted(kind for kind, changed in updated.items() if changed):
         await fetch(RECORD_SETS[kind].update_statement(), *RECORD_SETS[kind].updated(*_sorted(updated[kind])))
     if rows.answers:
-        rows.answers.sort(key=lambda row: row.idempotency_key)
+        rows.answers.sort(key=lambda row: (row.ledger_id.bytes, row.idempotency_key))
         await fetch(WRITE_ANSWERS, posted_at, *_answer_columns(rows.answers))
     if rows.refusals:
-        rows.refusals.sort(key=lambda row: row.idempotency_key)
+        rows.refusals.sort(key=lambda row: (row.ledger_id.bytes, row.idempotency_key))
         await fetch(WRITE_REFUSALS, posted_at, *_refusal_columns(rows.refusals))
     return number
 
@@ -235,10 +235,12 @@ def post_pairs(
     return post_statement(tuple(sorted(made)), form), arguments
 
 
-def _order(outcome: Posted) -> str:
+def _order(outcome: Posted) -> tuple[bytes, str]:
+    """As the unique index has them: a batch may hold several ledgers."""
     if isinstance(outcome, PostedPair):
-        return outcome.command.idempotency_key
-    return (outcome.entries[0].idempotency_key or "") if outcome.entries else ""
+        return outcome.command.ledger_id.bytes, outcome.command.idempotency_key
+    key = outcome.entries[0].idempotency_key if outcome.entries else None
+    return outcome.ledger_id.bytes, key or ""
 
 
 ByKind = dict[str, dict[RecordKey, Any]]

@@ -41,6 +41,8 @@ from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
 
 _POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
 
+_DECIDING = frozenset({"decide", "journal_entry", "objections", "posts_several"})
+
 ZERO = Decimal(0)
 _LOWEST = BALANCE_LIMIT.copy_negate()
 
@@ -58,6 +60,12 @@ class LedgerCommand(Command):
 
     posts_several: ClassVar[bool] = False
     """Whether it may post more than one entry, so that what was posted before a refusal has to be undone."""
+
+    def __init_subclass__(cls) -> None:
+        """Who decides otherwise than the class it stands on goes straight only if it says itself how."""
+        own = vars(cls)
+        if "pair" not in own and not own.keys().isdisjoint(_DECIDING):
+            cls.pair = LedgerCommand.pair  # type: ignore[method-assign]
 
     @abstractmethod
     def account_ids(self) -> tuple[AccountId, ...]:
@@ -133,7 +141,7 @@ class Book:
 
         What it records is not put into this book, so no command of the same book may need it.
         """
-        pair = command.pair()
+        pair = None if command.posts_several else command.pair()
         return None if pair is None else post_pair(self.accounts, command, pair, posted_at)
 
     def _decide(self, command: LedgerCommand, posted_at: datetime) -> Outcome:

@@ -79,7 +79,7 @@ def _balance_after(
     if not is_rising and account.min_available is not None and available < account.min_available:
         return None
     is_bounded = _LOWEST < balance < BALANCE_LIMIT and _LOWEST < available < BALANCE_LIMIT
-    return balance if is_bounded else None
+    return balance if is_bounded and account.held < BALANCE_LIMIT else None
 
 
 def _line(account: AccountState, balance: Decimal, digest: bytes, middle: str, posted_at: datetime) -> PostedLine:

@@ -19,6 +19,10 @@ SIZE_KEPT_FREE = 1024
 """Of what a head may have, for a longer key: no head is remembered that the next one could be too large for."""
 
 _OTHERS_OWN = frozenset({b"x-request-id"})
+_OF_THE_HEAD = (
+    "type", "asgi", "http_version", "server", "client", "scheme", "root_path", "headers", "method", "path", "raw_path",
+    "query_string",
+)  # fmt: skip
 _END = b"\r\n\r\n"
 _BLANKS = b" \t"
 
@@ -43,7 +47,8 @@ class KnownHead:
     )
 
     def __init__(self, scope: dict[str, Any], policy: Policy, call: Call, authorization: bytes) -> None:
-        self._scope = scope
+        # Not what belongs to this one request: its extensions hold it, body and all.
+        self._scope = {name: scope[name] for name in _OF_THE_HEAD if name in scope}
         self._headers: Headers = scope["headers"]
         names = [name for name, _ in self._headers]
         self._key_at, self._length_at = names.index(KEY), names.index(LENGTH)
@@ -61,10 +66,6 @@ class KnownHead:
         if names.count(KEY) != 1 or names.count(LENGTH) != 1 or not _OTHERS_OWN.isdisjoint(names):
             return None
         return cls(scope, policy, call, authorization) if size <= HEADER_BYTES_MAX - SIZE_KEPT_FREE else None
-
-    @property
-    def is_learnt(self) -> bool:
-        return self._parts is not None
 
     def learn(self, data: bytes) -> bool:
         """Remember how it was written. False where `data` is not this one request, whole and alone."""

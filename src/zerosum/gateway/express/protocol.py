@@ -26,7 +26,10 @@ class ExpressProtocol(GuardedProtocol):
     _expected: tuple[Journey, RequestResponseCycle, Any] | None = None
     """The request whose turn it is, while its body arrives."""
 
+    judged_head: KnownHead | None = None
+    """Of the request that was judged last."""
     known_head: KnownHead | None = None
+    """The last one that was judged and came as one whole request, alone: so its bytes are known."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -37,10 +40,16 @@ class ExpressProtocol(GuardedProtocol):
         known = self.known_head
         if known is not None and is_at_rest and self._begin_known(known, data):
             return
+        # What was judged before, when its turn had come, is not what comes now.
+        self._take_judged()
         super().data_received(data)
-        judged = self.known_head
-        if judged is not None and not judged.is_learnt and not (is_at_rest and judged.learn(data)):
-            self.known_head = None  # More came than this one, or less: the next one is parsed again.
+        judged = self._take_judged()
+        if judged is not None and is_at_rest and judged.learn(data):
+            self.known_head = judged
+
+    def _take_judged(self) -> KnownHead | None:
+        judged, self.judged_head = self.judged_head, None
+        return judged
 
     def _begin_known(self, known: KnownHead, data: bytes) -> bool:
         """A request whose head is known, without a parser. False: nothing has happened."""

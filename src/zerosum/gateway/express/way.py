@@ -42,9 +42,9 @@ class Surroundings:
 
 
 class Connection(Protocol):
-    """`known_head` belongs to the express way alone."""
+    """`judged_head` belongs to the express way alone."""
 
-    known_head: KnownHead | None
+    judged_head: KnownHead | None
 
     def start_task(self, cycle: RequestResponseCycle, app: App) -> None:
         """For what has to wait."""
@@ -88,7 +88,7 @@ class ExpressWay:
         around.judge.note_origin(exchange, call)
         around.judge.may_call(exchange, principal, policy, call)
         around.judge.inside(policy, headers, call)
-        connection.known_head = KnownHead.of(scope, policy, call, authorization)
+        connection.judged_head = KnownHead.of(scope, policy, call, authorization)
         return Journey(self, cycle, connection.start_task, exchange, policy, call)
 
     def judge_known(

@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Database
+from zerosum.db.errors import FailureKind, classify
+from zerosum.domain.errors import Unavailable
 from zerosum.services.background.slice_sizes import SliceSizes
 from zerosum.services.proofs.whole_ledger import Break, LedgerProof
 
@@ -60,8 +62,10 @@ class LedgerAudit:
         self._proof = None
         try:
             is_last = await self._measured(proof)
-        except Exception:
-            self._count_failure()
+        except Exception as failure:
+            # That PostgreSQL is away says nothing of what stands in the ledger.
+            if not isinstance(failure, Unavailable) and classify(failure) is not FailureKind.CONNECTION:
+                self._count_failure()
             raise
         self._proof, self._failures = proof, 0
         if not is_last:

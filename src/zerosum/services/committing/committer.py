@@ -34,7 +34,7 @@ class CommitterOptions:
 
     lanes: int = 1
     is_alone: bool = False
-    """No other process writes for this service."""
+    """No other process of this machine writes for this service."""
     queue_commands_max: int = 20_000
     deadline_seconds: float = 5.0
 

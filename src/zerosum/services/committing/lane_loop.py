@@ -86,7 +86,7 @@ class Lane:
     carrier: Carrier
     stats: CommitterStats
     is_alone: bool = False
-    """No other lane, of this process or another, works for the same service."""
+    """No other lane works for the same service on this machine."""
     ordered: WorkQueue = field(default_factory=WorkQueue)
     running: Sequence[Work] = ()
     held_up: list[Work] = field(default_factory=list)
