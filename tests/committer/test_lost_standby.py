@@ -28,6 +28,7 @@ from zerosum.services.requests.currencies import Currencies
 WAITS = "select pid from pg_stat_activity where wait_event = 'SyncRep'"
 CANCEL = "select pg_cancel_backend($1)"
 DEADLINE_SECONDS = 3.0
+EFFECTIVE_SECONDS_MAX = 30.0
 
 
 @pytest.fixture
@@ -38,17 +39,30 @@ async def server() -> AsyncIterator[OwnPostgres]:
 
 
 @asynccontextmanager
-async def standby_missing(admin: Connection) -> AsyncIterator[None]:
+async def standby_missing(server: OwnPostgres, admin: Connection) -> AsyncIterator[None]:
     """Each COMMIT waits for a standby that never comes."""
     await admin.execute("alter system set synchronous_standby_names = 'nobody'")
     await admin.execute("select pg_reload_conf()")
-    while not await admin.fetchval("show synchronous_standby_names"):
-        await asyncio.sleep(0.01)
+    async with connected(server.servers.superuser_dsn) as probe, asyncio.timeout(EFFECTIVE_SECONDS_MAX):
+        while not await waits(admin, probe):
+            await asyncio.sleep(0.01)
     try:
         yield
     finally:
         await admin.execute("alter system reset synchronous_standby_names")
         await admin.execute("select pg_reload_conf()")
+
+
+async def waits(admin: Connection, probe: Connection) -> bool:
+    """Whether a COMMIT does already: it is the checkpointer that lets them, once it has read the setting too."""
+    asked = asyncio.ensure_future(probe.execute("select pg_logical_emit_message(true, 'probe', '')"))
+    while not asked.done():
+        if pid := await admin.fetchval(WAITS):
+            await admin.fetchval(CANCEL, pid)
+            await asked
+            return True
+        await asyncio.sleep(0.01)
+    return False
 
 
 async def one_that_waits(admin: Connection) -> int:
@@ -64,7 +78,7 @@ async def test_no_unit_of_work_is_acknowledged_that_only_the_primary_has(server:
     database = Database(make_engine(dsn, pool_size=1))
     caller = Caller(await make_ledger(database), "key_test")
     currencies = Currencies(database, now)
-    async with connected(server.servers.dsn("zerosum", superuser=True)) as admin, standby_missing(admin):
+    async with connected(server.servers.dsn("zerosum", superuser=True)) as admin, standby_missing(server, admin):
         asked = asyncio.ensure_future(currencies.define(caller, "GOLD", 3, "Gold"))
         assert await admin.fetchval(CANCEL, await one_that_waits(admin))
         with pytest.raises(OutcomeUnknown):
@@ -79,7 +93,7 @@ async def test_nobody_waits_for_a_standby_for_ever(server: OwnPostgres, monkeypa
     database = Database(make_engine(await server.migrated("zerosum"), pool_size=1))
     caller = Caller(await make_ledger(database), "key_test")
     currencies = Currencies(database, now)
-    async with connected(server.servers.dsn("zerosum", superuser=True)) as admin, standby_missing(admin):
+    async with connected(server.servers.dsn("zerosum", superuser=True)) as admin, standby_missing(server, admin):
         with pytest.raises(OutcomeUnknown):
             await asyncio.wait_for(currencies.define(caller, "GOLD", 3, "Gold"), DEADLINE_SECONDS)
         assert await one_that_waits(admin), "its wait was not cancelled, which would have been reported as a success"
@@ -92,7 +106,7 @@ async def test_what_a_command_does_is_not_told_as_done_that_only_the_primary_has
 ) -> None:
     """Migrations and provisioning: sessions of their own, also where each statement commits by itself."""
     session = await open_session(DatabaseUrl.parse(server.servers.superuser_dsn), {}, seconds_max=DEADLINE_SECONDS)
-    async with connected(server.servers.superuser_dsn) as admin, standby_missing(admin):
+    async with connected(server.servers.superuser_dsn) as admin, standby_missing(server, admin):
         asked = asyncio.ensure_future(session.execute(statement))
         assert await admin.fetchval(CANCEL, await one_that_waits(admin))
         with pytest.raises(Failed, match="the wait for the"), told_in_one_line("make a role"):
@@ -112,7 +126,7 @@ async def test_a_payment_that_only_the_primary_has_is_not_acknowledged(server: O
         connected(server.servers.dsn("zerosum", superuser=True)) as admin,
         running_committer(connecting(dsn), deadline_seconds=DEADLINE_SECONDS, stats=stats) as committer,
     ):
-        async with standby_missing(admin):
+        async with standby_missing(server, admin):
             asked = asyncio.ensure_future(committer.carry_out(command))
             assert await admin.fetchval(CANCEL, await one_that_waits(admin))
             with pytest.raises(OutcomeUnknown):
