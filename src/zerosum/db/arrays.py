@@ -1,4 +1,4 @@
-"""Arrays on their way to PostgreSQL, in its binary form: a batch sends some forty of them.
+"""Arrays on their way to PostgreSQL, in its binary form: a batch sends dozens of them.
 
 The driver's own encoder asks of each element whether it holds others and what it is; here the type is known, and the
 elements are joined. The form: number of dimensions, whether there are nulls, type of the elements, then of each

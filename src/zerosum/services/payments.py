@@ -15,7 +15,8 @@ from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payme
 from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.domain.errors import AccountNotFound, PaymentNotFound, ValidationFailed
 from zerosum.domain.ledger.account import Account, AccountType
-from zerosum.domain.ledger.outcome import Posted, PostedPair
+from zerosum.domain.ledger.entry import PostedPosting
+from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import (
@@ -191,10 +192,21 @@ class PaymentKind:
         return self._directory.known(ledger_id, reference, is_prepared=is_prepared, pointer=pointer)
 
     def view(self, posted: Posted, names: Names) -> RecordedPayment:
-        if isinstance(posted, PostedPair):
-            return _view_of_pair(posted, names)
-        payment: Payment = posted.resource
-        entry = posted.entry
+        payment: Payment
+        lines: Sequence[PostedLine | PostedPosting]
+        if isinstance(posted, PostedPair) and posted.record is not None:
+            # Nearly every payment is shown so, without being made out.
+            payment, metadata = posted.record[1], posted.command.metadata
+            effective_at, posted_at = posted.pair.effective_at or posted.posted_at, posted.posted_at
+            lines = posted.debit, posted.credit
+        else:
+            payment, entry = posted.resource, posted.entry
+            metadata, effective_at, posted_at, lines = (
+                entry.metadata,
+                entry.effective_at,
+                entry.posted_at,
+                entry.postings,
+            )
         return RecordedPayment(
             id=payment.id,
             type=payment.type,
@@ -207,11 +219,11 @@ class PaymentKind:
             payee_code=names[payment.payee_id],
             processor=payment.processor,
             texts=payment.texts,
-            effective_at=entry.effective_at,
-            created_at=entry.posted_at,
-            metadata=entry.metadata,
-            account_versions=entry.account_versions,
-            lines=entry.postings,
+            effective_at=effective_at,
+            created_at=posted_at,
+            metadata=metadata,
+            account_versions={line.account_id: line.account_version for line in lines},
+            lines=lines,
         )
 
     async def recorded(
@@ -220,30 +232,6 @@ class PaymentKind:
         """As they were when they were made, whatever has become of them since."""
         found = await find_payments(connection, ledger_id, ids)
         return {id_: replace(payment, status=STATUS_WHEN_MADE) for id_, payment in found.items()}
-
-
-def _view_of_pair(posted: PostedPair, names: Names) -> RecordedPayment:
-    """The same, without making it out."""
-    debit, credit = posted.debit, posted.credit
-    payment: Pay = posted.command  # type: ignore[assignment]  # it is a payment's desk that asks
-    return RecordedPayment(
-        id=payment.id,
-        type=payment.type,
-        status=STATUS_WHEN_MADE,
-        amount=payment.money.amount,
-        currency=payment.money.currency.code,
-        payer_id=payment.payer_id,
-        payer_code=names[payment.payer_id],
-        payee_id=payment.payee_id,
-        payee_code=names[payment.payee_id],
-        processor=INTERNAL_PROCESSOR,
-        texts=payment.texts,
-        effective_at=payment.effective_at or posted.posted_at,
-        created_at=posted.posted_at,
-        metadata=payment.metadata,
-        account_versions={debit.account_id: debit.account_version, credit.account_id: credit.account_version},
-        lines=(debit, credit),
-    )
 
 
 def _check_parties(order: PaymentOrder) -> None:

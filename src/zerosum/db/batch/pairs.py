@@ -8,7 +8,8 @@ the two together.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -77,23 +78,21 @@ def entries_clause(source: str) -> str:
 class PairForm(NamedTuple):
     """What travels of a batch: not the columns in which nothing stands, and the records that the pairs have made."""
 
-    absent: frozenset[str] = frozenset()
-    kind: str | None = None
+    absent: frozenset[str]
+    kind: str | None
     """Of the records."""
 
-    @property
-    def records(self) -> RecordSet | None:
-        return None if self.kind is None else RECORD_SETS[self.kind]
 
-    @property
-    def columns(self) -> dict[str, str]:
-        beside = () if self.records is None else self.records.beside_pair
-        return ENTRY_COLUMNS | PAIR_COLUMNS | {f"own_{column.name}": column.type for column in beside}
+@cache
+def _columns_of(kind: str | None) -> Mapping[str, str]:
+    """All that can travel with records of that kind."""
+    beside = () if kind is None else RECORD_SETS[kind].beside_pair
+    return ENTRY_COLUMNS | PAIR_COLUMNS | {f"own_{column.name}": column.type for column in beside}
 
 
 def pair_clauses(form: PairForm, numbers: count[int], condition: str = "") -> list[str]:
     """`$1` is the moment of posting."""
-    columns = form.columns
+    columns = _columns_of(form.kind)
     sent = {name: kind for name, kind in columns.items() if name not in form.absent}
     arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in sent.values())
     absent = [
@@ -120,7 +119,7 @@ def pair_clauses(form: PairForm, numbers: count[int], condition: str = "") -> li
             insert into events (ledger_id, id, created_at, type, resource_type)
             select ledger_id, id, $1, event_type, event_resource from pair
         )""",
-        *((_records_clause(form.records),) if form.records else ()),
+        *(() if form.kind is None else (_records_clause(RECORD_SETS[form.kind]),)),
     ]
 
 
@@ -139,16 +138,19 @@ def pair_arguments(
     rows: Sequence[tuple[Any, ...]], kind: str | None, made: Sequence[Any]
 ) -> tuple[PairForm, list[Sequence[Any]]]:
     """The rows column by column, and in which form. `made` are the records of that kind, one a row."""
-    whole = PairForm(kind=kind)
     columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
-    if whole.records is not None:
-        columns += [[column.value(record) for record in made] for column in whole.records.beside_pair]
-    named = dict(zip(whole.columns, columns, strict=True))
+    if kind is not None:
+        columns += [[column.value(record) for record in made] for column in RECORD_SETS[kind].beside_pair]
+    named = dict(zip(_columns_of(kind), columns, strict=True))
     absent = [name for name, values in named.items() if values[0] is None and values.count(None) == len(values)]
     if named["event_resource"] == named["resource_type"]:
         absent.append("event_resource")
     form = PairForm(frozenset(absent), kind)
     return form, [values for name, values in named.items() if name not in form.absent]
+
+
+def metadata_column(metadata: Mapping[str, str]) -> str | None:
+    return json.dumps(dict(metadata)) if metadata else None
 
 
 def straight_row(outcome: PostedPair) -> tuple[Any, ...]:
@@ -165,7 +167,7 @@ def straight_row(outcome: PostedPair) -> tuple[Any, ...]:
         pair.reason,
         command.actor,
         None,
-        json.dumps(dict(command.metadata)) if command.metadata else None,
+        metadata_column(command.metadata),
         *debit,
         *credit,
         pair.money.currency.code,

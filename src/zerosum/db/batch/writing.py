@@ -23,6 +23,7 @@ from zerosum.db.batch.pairs import (
     PairForm,
     are_pairs,
     entries_clause,
+    metadata_column,
     pair_arguments,
     pair_clauses,
     pair_row,
@@ -250,9 +251,9 @@ def _stored(rows: NewRows, records: ChangedRecords) -> tuple[ByKind, ByKind]:
     """The records to insert and those to update, by kind."""
     made: ByKind = {}
     for outcome in rows.posted:
-        made_here = outcome.command.record() if isinstance(outcome, PostedPair) else None
-        if made_here is not None:
-            made.setdefault(made_here[0].kind, {})[made_here[0]] = made_here[1]
+        if isinstance(outcome, PostedPair) and outcome.record is not None:
+            key, record = outcome.record
+            made.setdefault(key.kind, {})[key] = record
     updated: ByKind = {}
     for key, record in records.changed.items():
         if RECORD_SETS[key.kind].is_stored:
@@ -315,7 +316,7 @@ def _entry_row(entry: PostedEntry) -> tuple[Any, ...]:
         entry.entry.reason,
         entry.actor,
         entry.entry.reverses,
-        json.dumps(dict(entry.metadata)) if entry.metadata else None,
+        metadata_column(entry.metadata),
     )
 
 

@@ -109,7 +109,7 @@ class PostedLine(NamedTuple):
 class PostedPair(Posted):
     """Carried out straight (`pair.py`): it holds what is written and shown, and is made out at length when asked."""
 
-    __slots__ = ("_at_length", "amount", "command", "credit", "debit", "pair", "posted_at")
+    __slots__ = ("_at_length", "amount", "command", "credit", "debit", "pair", "posted_at", "record")
 
     def __init__(
         self,
@@ -126,6 +126,7 @@ class PostedPair(Posted):
         self.amount = amount
         self.debit = debit
         self.credit = credit
+        self.record = command.record()
         self._at_length: Posted | None = None
 
     @property
@@ -187,8 +188,7 @@ class PostedPair(Posted):
             postings=tuple(lines),
         )
         event = Event(command.id, pair.event_type, pair.resource_type)
-        record = command.record()
-        return Posted(command.ledger_id, (posted,), (event,), None if record is None else record[1])
+        return Posted(command.ledger_id, (posted,), (event,), None if self.record is None else self.record[1])
 
 
 @dataclass(slots=True)

@@ -35,7 +35,6 @@ class KnownHead:
 
     __slots__ = (
         "_headers",
-        "_is_key_first",
         "_key_at",
         "_length_at",
         "_parts",
@@ -52,7 +51,6 @@ class KnownHead:
         self._headers: Headers = scope["headers"]
         names = [name for name, _ in self._headers]
         self._key_at, self._length_at = names.index(KEY), names.index(LENGTH)
-        self._is_key_first = False
         self._parts: tuple[bytes, bytes, bytes] | None = None
         self.policy = policy
         self.authorization = authorization
@@ -73,10 +71,9 @@ class KnownHead:
         places = [place for name in (KEY, LENGTH) if (place := _value_of(head, name)) is not None]
         if not end or len(places) != 2:
             return False
-        key, length = places
+        length = places[1]
         if head[length[0] : length[1]] != b"%d" % len(body):
             return False
-        self._is_key_first = key < length
         first, second = sorted(places)
         self._parts = data[: first[0]], head[first[1] : second[0]], head[second[1] :] + _END
         return True
@@ -95,7 +92,7 @@ class KnownHead:
         if second < 0 or not data.startswith(behind, second):
             return None
         values = data[len(before) : first], data[first + len(between) : second]
-        key, length = values if self._is_key_first else values[::-1]
+        key, length = values if self._key_at < self._length_at else values[::-1]
         return key, length, data[second + len(behind) :]
 
     def scope_with(self, key: bytes, length: bytes, extensions: dict[str, Any]) -> dict[str, Any]:
