@@ -126,6 +126,27 @@ async def test_a_balance_touches_no_more_of_a_longer_history(
     assert max(touched.values()) < PAGES_MAX, touched
 
 
+@pytest.mark.parametrize("dated", [0.0, 0.001, 1.0])
+async def test_so_it_is_whatever_the_planner_knows_of_the_postings(
+    database: Database, superuser: Connection, dated: float
+) -> None:
+    """Nothing at all, as of a young table; or that there are ten of them, as it was told long ago."""
+    number = 16 * 16 * BLOCK + 15 * BLOCK + 77
+    history = History(new_uuid(), Shape(number=number, dated=dated), random.Random(5))
+    await write(superuser, history, history.grow(number))
+    while await seal(database, history, 200):
+        pass
+    effective, recorded = history.instants(1)[0], history.lines[number * 3 // 4].posted_at
+    for statistics in (
+        "delete from pg_statistic where starelid = 'postings'::regclass",
+        "update pg_class set reltuples = -1, relpages = 0 where relname like 'postings%'",
+        "update pg_class set reltuples = 10, relpages = 1 where relname like 'postings%'",
+    ):
+        await superuser.execute(statistics)
+        await superuser.execute("discard plans")
+        assert await pages_touched(superuser, history, effective, recorded) < PAGES_MAX, statistics
+
+
 async def pages_touched(connection: Connection, history: History, effective: datetime, recorded: datetime) -> int:
     statement = "explain (analyze, buffers, format json) select * from zerosum_totals_at($1, $2, $3, $4, true)"
     arguments = history.ledger_id, history.account_id, effective, recorded

@@ -24,7 +24,9 @@ declare
     middle bigint;
     is_written boolean;
 begin
-    -- Versions have no gap and posted_at never goes back: the last one written by then is found by halves.
+    -- Versions have no gap and posted_at never goes back: the last one written by then is found by halves. A version is
+    -- asked for as the last up to it: of a table that the planner takes for small, any index of the account looks as
+    -- good to it as the one in this order, and most would be walked through.
     select account_version, posted_at <= moment into high, is_written from postings
     where ledger_id = of_ledger and account_id = of_account order by account_version desc limit 1;
     if high is null then
@@ -36,7 +38,8 @@ begin
     while low < high loop
         middle := (low + high + 1) / 2;
         select posted_at <= moment into is_written from postings
-        where ledger_id = of_ledger and account_id = of_account and account_version = middle;
+        where ledger_id = of_ledger and account_id = of_account and account_version <= middle
+        order by account_version desc limit 1;
         if is_written then
             low := middle;
         else
@@ -84,9 +87,12 @@ begin
                case when layer = 'p' and side = 'c' then amount else 0 end,
                case when layer = 'p' or side <> outgoing then 0 when releases then -amount else amount end,
                account_version
-        from postings
-        where ledger_id = of_ledger and account_id = of_account and effective_at <> posted_at
-          and account_version > sealed * 256 and account_version <= known and effective_at <= effective
+        from (
+            select * from postings
+            where ledger_id = of_ledger and account_id = of_account and effective_at <> posted_at
+              and account_version > sealed * 256 and account_version <= known and effective_at <= effective
+            order by account_version
+        ) as unsealed
     ) as part;
 end
 $$
@@ -120,7 +126,8 @@ begin
         posted := case when own.type in ('asset', 'expense') then debits - credits else credits - debits end;
     else
         select balance_after, held_after into posted, held from postings
-        where ledger_id = of_ledger and account_id = of_account and account_version = reached;
+        where ledger_id = of_ledger and account_id = of_account and account_version <= reached
+        order by account_version desc limit 1;
         posted := coalesce(posted, 0);
         held := coalesce(held, 0);
     end if;
@@ -134,13 +141,19 @@ begin
     if with_sides and reached <> own.version then
         -- From the checkpoint on, or back from now, whichever is shorter.
         if own.version - reached < reached - mark.account_version then
-            select own.posted_debits - coalesce(sum(amount), 0) into debits from postings
-            where ledger_id = of_ledger and account_id = of_account and layer = 'p' and side = 'd'
-              and account_version > reached and account_version <= own.version;
+            select own.posted_debits - coalesce(sum(amount), 0) into debits from (
+                select amount from postings
+                where ledger_id = of_ledger and account_id = of_account and layer = 'p' and side = 'd'
+                  and account_version > reached and account_version <= own.version
+                order by account_version
+            ) as since;
         else
-            select coalesce(mark.debits, 0) + coalesce(sum(amount), 0) into debits from postings
-            where ledger_id = of_ledger and account_id = of_account and layer = 'p' and side = 'd'
-              and account_version > mark.account_version and account_version <= reached;
+            select coalesce(mark.debits, 0) + coalesce(sum(amount), 0) into debits from (
+                select amount from postings
+                where ledger_id = of_ledger and account_id = of_account and layer = 'p' and side = 'd'
+                  and account_version > mark.account_version and account_version <= reached
+                order by account_version
+            ) as since;
         end if;
         credits := case when own.type in ('asset', 'expense') then debits - posted else debits + posted end;
     end if;
@@ -157,9 +170,12 @@ begin
            coalesce(mark.dated_held, 0) + coalesce(sum(case when releases then -amount else amount end) filter (
                where layer = 'h' and side = case when own.type in ('asset', 'expense') then 'c' else 'd' end
            ), 0) as held
-    into written from postings
-    where ledger_id = of_ledger and account_id = of_account and effective_at <> posted_at
-      and account_version > mark.account_version and account_version <= reached;
+    into written from (
+        select * from postings
+        where ledger_id = of_ledger and account_id = of_account and effective_at <> posted_at
+          and account_version > mark.account_version and account_version <= reached
+        order by account_version
+    ) as since;
     debits := debits + happened.debits - written.debits;
     credits := credits + happened.credits - written.credits;
     held := held + happened.held - written.held;
