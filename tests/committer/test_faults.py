@@ -175,16 +175,16 @@ async def test_who_was_told_that_nothing_was_done_is_not_carried_out_by_a_later_
         connection = await BatchConnection.open(test_database.service_dsn, CONNECT_SECONDS_MAX)
         used_keys = connection.loader.used_keys
 
-        async def freeing(*args: Any) -> Any:
+        async def freeing(*args: Any, **options: Any) -> Any:
             nonlocal is_freed
             if not is_freed:
                 is_freed = True
                 await blocker.rollback()
                 if breaks == "the connection":
                     raise ConnectionResetError("planted")
-            return await used_keys(*args)
+            return await used_keys(*args, **options)
 
-        connection.loader.used_keys = freeing  # type: ignore[assignment,method-assign]
+        connection.loader.used_keys = freeing  # type: ignore[method-assign]
         return connection
 
     busy = ground.transfer(stuck, target, "1.00")

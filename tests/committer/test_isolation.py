@@ -151,6 +151,77 @@ async def test_an_uncommitted_key_holds_up_its_own_callers_alone(
     assert await ground.posted(source) == 0
 
 
+INSERT_KEYS = (
+    "insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint, "
+    "resource_type, reason, actor) select $1, gen_random_uuid(), now(), now(), key, '', 'journal_entry', 'x', 'x' "
+    "from unnest($2::text[]) key"
+)
+
+
+async def test_a_key_that_was_found_held_is_waited_for_no_more(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    """Its caller is told after two seconds that nothing is known, and asks again: that costs nobody else a wait."""
+    source, target, other = await ground.open(3, floor=None)
+    async with (
+        holding(superuser, INSERT_KEYS, ground.ledger_id, ["the-key"]),
+        running_committer(connecting(test_database.service_dsn)) as committer,
+    ):
+        with pytest.raises(OutcomeUnknown):
+            await committer.carry_out(ground.transfer(source, target, "1.00", "the-key"))
+        again = asyncio.create_task(committer.carry_out(ground.transfer(source, target, "1.00", "the-key")))
+        neighbour = ground.transfer(other, target, "1.00")
+        seconds = await paid(committer, ground, other, target, 1)
+        assert isinstance(await committer.carry_out(neighbour), Posted)
+        assert seconds < 0.1, "less than a batch waits for a key"
+        with pytest.raises(OutcomeUnknown):
+            await again
+
+
+async def test_many_held_keys_cost_others_no_more_than_one(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    """They are tried in turn; and when they are free none waits for the turn of another."""
+    source, target, other = await ground.open(3, floor=None)
+    keys = [f"held-{number}" for number in range(100)]
+    async with running_committer(connecting(test_database.service_dsn), deadline_seconds=20.0) as committer:
+        async with holding(superuser, INSERT_KEYS, ground.ledger_id, keys):
+            held = [
+                asyncio.create_task(committer.carry_out(ground.transfer(source, target, "1.00", key))) for key in keys
+            ]
+            await asyncio.sleep(0.2)
+            await paid(committer, ground, other, target, 1)  # until they are known to be held
+            before = committer._stats.retries
+            began = asyncio.get_running_loop().time()
+            await paid(committer, ground, other, target, 20)
+            seconds = asyncio.get_running_loop().time() - began
+            tries = committer._stats.retries - before
+            assert tries <= 2 + seconds / held_up.REST_SECONDS
+        answers = await asyncio.gather(*held, return_exceptions=True)
+    carried_out = sum(isinstance(answer, Posted) for answer in answers)
+    assert carried_out + sum(isinstance(answer, OutcomeUnknown) for answer in answers) == len(keys)
+    assert carried_out, "some were still being tried when they were free"
+    assert await ground.posted(source) == -carried_out
+
+
+async def test_an_order_is_kept_behind_a_held_key(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    source, target = await ground.open(2, floor=None)
+    async with running_committer(connecting(test_database.service_dsn)) as committer:
+        async with holding(superuser, INSERT_KEYS, ground.ledger_id, ["second", "fourth"]):
+            calls = [
+                asyncio.create_task(committer.carry_out(ground.transfer(source, target, "1.00", key), order_key=7))
+                for key in ("first", "second", "third", "fourth", "fifth")
+            ]
+            assert isinstance(await calls[0], Posted)
+            await asyncio.sleep(0.6)
+            assert not any(call.done() for call in calls[1:])
+        answers = await asyncio.gather(*calls)
+    posted = [answer.entries[0].postings[0].account_version for answer in answers if isinstance(answer, Posted)]
+    assert posted == [1, 2, 3, 4, 5]
+
+
 async def test_the_order_of_a_sequence_holds_through_a_stuck_account(
     ground: Ground, test_database: TestDatabase, superuser: Superuser
 ) -> None:

@@ -148,7 +148,11 @@ CONCURRENT_PLANTS = (
                 "            )\n"
                 "            locked = await connection.loader.accounts(waited_for) if waited_for else []",
             ),
-            Edit(LANE, "used = await connection.loader.used_keys(_keys_of(works))", "used = self._early"),
+            Edit(
+                LANE,
+                "used = await connection.loader.used_keys(_keys_of(works), is_impatient=is_impatient)",
+                "used = self._early",
+            ),
         ),
         (
             "tests/committer/test_concurrency.py::"

@@ -30,7 +30,7 @@ LANE_SETTINGS = {
     "jit": "off",
     "statement_timeout": "10s",
     **LIMITS,
-    # Longer than a batch of another process takes. Whose accounts or keys cannot be had by then is tried apart.
+    # Longer than a batch of another process takes. Whose accounts cannot be had by then is tried apart.
     "lock_timeout": "1s",
 }
 

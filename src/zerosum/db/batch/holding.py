@@ -16,7 +16,19 @@ KEY_IS_USED = """
 """
 """Of a key `wanted`, with its ledger. All homes that a key can have: an entry, a refusal, an answer."""
 
+KEY_TIMEOUT = "200ms"
+"""Whoever has a key and not the rows of this batch is another process that was given the same request, or one that
+hangs: the first is done soon, and its key can be asked for again."""
+
+KEY_TIMEOUT_APART = "2ms"
+"""Where a key was found held, nobody is kept waiting for the moment in which it is free."""
+
 HELD, CHANGED, USED = "held", "changed", "used"
+
+ONLY_KEYS_ARE_WAITED_FOR = (
+    f"set_config('lock_timeout', case told when '{HELD}' then '{KEY_TIMEOUT}' else '0' end, true)"
+)
+"""It needs what the function has `told`, so it is done after it."""
 
 HOLD_ACCOUNTS = f"""
 create function zerosum_hold_accounts(ledgers text, account_ledgers uuid[], account_ids uuid[], row_versions xid[],

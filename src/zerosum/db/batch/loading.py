@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.batch.holding import KEY_IS_USED
+from zerosum.db.batch.holding import KEY_IS_USED, KEY_TIMEOUT, KEY_TIMEOUT_APART
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Side
@@ -49,6 +49,14 @@ FIND_USED_KEYS = f"""
 select wanted.place
 from unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
 where {KEY_IS_USED}
+"""  # noqa: S608 - made of constants only
+
+# With the rows locked, and before keys are waited for. The outer side of a join is always there, and its function run.
+FIND_USED_KEYS_BEFORE_WRITING = f"""
+select wanted.place
+from set_config('lock_timeout', $3, true) as waiting
+left join unnest($1::uuid[], $2::text[]) with ordinality as wanted(ledger_id, idempotency_key, place)
+on {KEY_IS_USED}
 """  # noqa: S608 - made of constants only
 
 # Run only for keys that were found, which is rare. What was carried out wins over a refusal that raced it.
@@ -111,10 +119,18 @@ class Loader:
         rows = await self._fetch(FIND_VERSIONS, [ledger for ledger, _ in wanted], [account for _, account in wanted])
         return {(row[0], row[1]): row[2] for row in rows}
 
-    async def used_keys(self, wanted: Sequence[Key]) -> dict[Key, UsedKey]:
-        """Which keys were used before, and for what. Asked with the locks held, so that the answer stays true."""
+    async def used_keys(self, wanted: Sequence[Key], *, is_impatient: bool = False) -> dict[Key, UsedKey]:
+        """Which keys were used before, and for what. Asked with the locks held, so that the answer stays true.
+
+        From here on a transaction that decides waits for nothing but keys, and `is_impatient` hardly for them.
+        """
         arguments = [ledger for ledger, _ in wanted], [key for _, key in wanted]
-        if not await self._fetch(FIND_USED_KEYS, *arguments):
+        if self._is_locking:
+            limit = KEY_TIMEOUT_APART if is_impatient else KEY_TIMEOUT
+            found = await self._fetch(FIND_USED_KEYS_BEFORE_WRITING, *arguments, limit)
+        else:
+            found = await self._fetch(FIND_USED_KEYS, *arguments)
+        if all(row[0] is None for row in found):
             return {}
         rows = await self._fetch(DESCRIBE_USED_KEYS, *arguments)
         return {wanted[row[0] - 1]: _used_key(row) for row in reversed(rows)}

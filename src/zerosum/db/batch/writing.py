@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.batch.account_settings import AccountChanges, set_accounts
-from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS
+from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS, ONLY_KEYS_ARE_WAITED_FOR
 from zerosum.db.batch.loading import Fetch, Key
 from zerosum.db.batch.pairs import (
     ENTRY_COLUMNS,
@@ -126,7 +126,9 @@ def post_statement(kinds: tuple[str, ...], form: PairForm) -> str:
     hold = ", ".join(f"${next(numbers)}::{kind}" for kind in HOLD_ARGUMENTS)
     is_held = f" where (select told from held) = '{HELD}'"  # noqa: S608 - made of constants only
     clauses = [
-        f"held as materialized (select zerosum_hold_accounts({hold}) as told)",
+        f"called as materialized (select zerosum_hold_accounts({hold}) as told)",
+        # What is still waited for once the accounts are held are keys.
+        f"held as materialized (select told, {ONLY_KEYS_ARE_WAITED_FOR} from called)",  # noqa: S608
         *pair_clauses(form, numbers, is_held),
         *(f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers, is_held)})" for kind in kinds),
     ]

@@ -18,7 +18,7 @@ from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
-from zerosum.services.committing.held_up import HeldUp, apart, refuse_as_busy, refuse_those_behind
+from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_turn, refuse_as_busy
 from zerosum.services.committing.idempotent_book import Judge
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.remembered import RememberedAccounts
@@ -67,6 +67,9 @@ class BatchRunner:
         self._is_reachable = True
         self._stuck: dict[AccountKey, int] = {}
         """Accounts that somebody else holds and does nothing with, and their version when that was first seen."""
+        self._held_keys = HeldKeys()
+        self._has_locked = False
+        """In the present attempt: what is waited for from then on are keys."""
         self._remembered = RememberedAccounts()
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -95,12 +98,28 @@ class BatchRunner:
     async def carry_out(self, works: Sequence[Work]) -> HeldUp:
         """All together, but for those whose keys were held before: they are tried alone, and do not wait for long."""
         held_up = HeldUp()
-        together, alone = apart(works)
+        together, alone = self._held_keys.apart(works)
         await self._carry_out(together, held_up)
-        for work in alone:
-            await self._carry_out([work], held_up, is_impatient=True)
+        if alone:
+            await self._carry_out_alone(alone, held_up)
+            held_up.put_in_order(works)
+        self._held_keys.found(work for work in held_up.works if work.is_key_held)
         held_up.settle(asyncio.get_running_loop().time())
         return held_up
+
+    async def _carry_out_alone(self, alone: Sequence[Work], held_up: HeldUp) -> None:
+        """As many as are not in vain; the others are given back as they are."""
+        loop = asyncio.get_running_loop()
+        tried: set[int] = set()
+        for work in in_turn(alone):
+            if self._held_keys.is_resting(loop.time()):
+                break
+            tried.add(id(work))
+            await self._carry_out([work], held_up, is_impatient=True)
+            self._held_keys.was_tried(work, loop.time(), in_vain=held_up.has(work))
+        for work in alone:
+            if id(work) not in tried:
+                held_up.add(work, is_key_held=self._held_keys.has(work), is_apart=True)
 
     async def _carry_out(
         self,
@@ -114,7 +133,7 @@ class BatchRunner:
         kind = FailureKind.TRANSIENT
         error: Exception | None = None
         for _ in range(ATTEMPTS_MAX):
-            works = _undecided(works, held_up)
+            works = held_up.undecided(works)
             if not works:
                 return
             try:
@@ -128,10 +147,10 @@ class BatchRunner:
             if kind is FailureKind.CONNECTION:
                 await self._outlast(works, held_up)
                 return
-            if kind is FailureKind.DEFECT or (kind is FailureKind.BUSY and is_searching):
+            if kind is FailureKind.DEFECT or (kind is FailureKind.BUSY and (is_searching or self._has_locked)):
                 break  # What is busy although no account is, is a key.
             is_searching = is_searching or kind is FailureKind.BUSY
-        works = _undecided(works, held_up)
+        works = held_up.undecided(works)
         is_busy = kind is FailureKind.BUSY
         if len(works) > 1:
             middle = len(works) // 2
@@ -147,7 +166,7 @@ class BatchRunner:
         loop = asyncio.get_running_loop()
         patience_ends = loop.time() + (UNREACHABLE_SECONDS_MAX if self._is_reachable else 0.0)
         self._is_reachable = False
-        while works := _undecided(works, held_up):
+        while works := held_up.undecided(works):
             try:
                 await self._attempt(works, held_up)
             except Exception as failure:
@@ -173,6 +192,7 @@ class BatchRunner:
         """
         loop = asyncio.get_running_loop()
         deadline = max(work.deadline for work in works)
+        self._has_locked = False
         async with asyncio.timeout_at(deadline):
             if self._connection is None:
                 self._remembered.forget_all()
@@ -192,11 +212,14 @@ class BatchRunner:
             if asked:
                 # Last, and without waiting: so that no order of locks is broken, and nobody waits for us meanwhile.
                 locked += await connection.loader.accounts(asked, skip_locked=True)
-                works = await self._free(connection, works, locked, held_up)
+                works = await self._free(connection, works, locked, held_up, is_apart=is_impatient)
                 if not works:
                     await self._give_up(FailureKind.BUSY)
                     return
-            answers, before, states, number = await self._judge_and_write(connection, works, locked)
+            self._has_locked = True
+            answers, before, states, number = await self._judge_and_write(
+                connection, works, locked, is_impatient=is_impatient or is_searching
+            )
         with committing(works):
             await connection.commit(deadline - loop.time())
             self._remember(before, states, number)
@@ -255,9 +278,18 @@ class BatchRunner:
         task.add_done_callback(self._answering.discard)
 
     async def _free(
-        self, connection: BatchConnection, works: Sequence[Work], locked: Sequence[AccountState], held_up: HeldUp
+        self,
+        connection: BatchConnection,
+        works: Sequence[Work],
+        locked: Sequence[AccountState],
+        held_up: HeldUp,
+        *,
+        is_apart: bool,
     ) -> list[Work]:
-        """Those whose accounts are all to be had, and behind nobody who is held up. The others are held up."""
+        """Those whose accounts are all to be had, and behind nobody who is held up. The others are held up.
+
+        `is_apart` where a key of theirs may be the one that is looked for.
+        """
         had = {(account.ledger_id, account.id) for account in locked}
         missing = _accounts_of(works) - had
         held = await connection.loader.versions(missing) if missing else {}
@@ -269,16 +301,21 @@ class BatchRunner:
         free: list[Work] = []
         for work in works:
             if held_up.is_behind_one(work) or not held.keys().isdisjoint(_accounts_of([work])):
-                held_up.add(work)
+                held_up.add(work, is_apart=is_apart)
             else:
                 free.append(work)
         return free
 
     async def _judge_and_write(
-        self, connection: BatchConnection, works: Sequence[Work], locked: Sequence[AccountState]
+        self,
+        connection: BatchConnection,
+        works: Sequence[Work],
+        locked: Sequence[AccountState],
+        *,
+        is_impatient: bool,
     ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
-        used = await connection.loader.used_keys(_keys_of(works))
+        used = await connection.loader.used_keys(_keys_of(works), is_impatient=is_impatient)
         needs = {need for work in works for command in work.commands for need in command.needs()}
         records = ChangedRecords(await connection.loader.records(needs), only_read(needs))
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
@@ -343,24 +380,6 @@ def _keys_of(works: Sequence[Work]) -> list[Key]:
 
 def _accounts_of(works: Sequence[Work]) -> set[AccountKey]:
     return {(c.ledger_id, id_) for work in works for c in work.commands for id_ in c.account_ids()}
-
-
-def _undecided(works: Sequence[Work], held_up: HeldUp) -> list[Work]:
-    """Neither answered nor held up: who was told that nothing was done must not be carried out by a later try.
-
-    Who comes behind one that is held up is held up here.
-    """
-    refuse_those_behind(works)
-    held = {id(work) for work in held_up.works}
-    undecided: list[Work] = []
-    for work in works:
-        if work.is_answered or id(work) in held:
-            continue
-        if held_up.is_behind_one(work):
-            held_up.add(work)
-        else:
-            undecided.append(work)
-    return undecided
 
 
 def _refuse(work: Work, kind: FailureKind, error: Exception | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from zerosum.db.batch import Key
 from zerosum.domain.errors import Unavailable
 from zerosum.services.committing.work import Work, outcome_unknown
 
@@ -18,6 +19,11 @@ PATIENCE_SECONDS = 2.0
 
 AGAIN_SECONDS_MIN = 0.02
 AGAIN_SECONDS_MAX = 0.2
+
+REST_SECONDS = 0.2
+"""Each try at a key that is held takes a few ms from everybody else: after one in vain, so long none is made."""
+
+HELD_KEYS_MAX = 10_000
 
 
 @dataclass(slots=True)
@@ -28,14 +34,41 @@ class HeldUp:
     orders: set[int] = field(default_factory=set)
     refused_orders: set[int] = field(default_factory=set)
 
-    def add(self, work: Work, *, is_key_held: bool = False) -> None:
+    def add(self, work: Work, *, is_key_held: bool = False, is_apart: bool = False) -> None:
+        """`is_apart` where nobody knows whether its key is held: it is tried alone until that is known."""
         work.is_key_held = is_key_held
+        work.is_apart = is_key_held or is_apart
         self.works.append(work)
         if work.order_key is not None:
             self.orders.add(work.order_key)
 
     def is_behind_one(self, work: Work) -> bool:
         return work.order_key in self.orders
+
+    def has(self, work: Work) -> bool:
+        return any(one is work for one in self.works)
+
+    def put_in_order(self, works: Sequence[Work]) -> None:
+        """As they came: of one order none is to be before another that it is behind."""
+        places = {id(work): place for place, work in enumerate(works)}
+        self.works.sort(key=lambda work: places[id(work)])
+
+    def undecided(self, works: Sequence[Work]) -> list[Work]:
+        """Neither answered nor held up: who was told that nothing was done must not be carried out by a later try.
+
+        Who comes behind one that is held up is held up here.
+        """
+        refuse_those_behind(works)
+        held = {id(work) for work in self.works}
+        undecided: list[Work] = []
+        for work in works:
+            if work.is_answered or id(work) in held:
+                continue
+            if self.is_behind_one(work):
+                self.add(work)
+            else:
+                undecided.append(work)
+        return undecided
 
     def settle(self, now: float) -> None:
         """Refuse those that have waited long enough, and tell the others when to come again."""
@@ -70,16 +103,61 @@ def refuse_those_behind(works: Iterable[Work]) -> None:
             orders.add(work.order_key)
 
 
-def apart(works: Sequence[Work]) -> tuple[list[Work], list[Work]]:
-    """Those to be tried together, and those alone: their key is held, or that of one before them in their order."""
-    together: list[Work] = []
-    alone: list[Work] = []
-    orders: set[int] = set()
-    for work in works:
-        if not work.is_key_held and work.order_key not in orders:
-            together.append(work)
-            continue
-        alone.append(work)
-        if work.order_key is not None:
-            orders.add(work.order_key)
-    return together, alone
+class HeldKeys:
+    """Keys that were found held, and the works that ask for them.
+
+    They are tried alone, and seldom: where one try is in vain the others wait for the next one's turn. So many held
+    keys cost those who use others no more than one does, and once they are free again no try is in vain.
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[Key, None] = {}
+        self._rests_until = 0.0
+
+    def apart(self, works: Sequence[Work]) -> tuple[list[Work], list[Work]]:
+        """Those to be tried together, and those alone: their key is held, or that of one before them in their order."""
+        if not self._keys and not any(work.is_apart for work in works):
+            return list(works), []
+        together: list[Work] = []
+        alone: list[Work] = []
+        orders: set[int] = set()
+        for work in works:
+            is_held = work.is_apart or self.has(work)
+            if not is_held and work.order_key not in orders:
+                together.append(work)
+                continue
+            alone.append(work)
+            if work.order_key is not None:
+                orders.add(work.order_key)
+        return together, alone
+
+    def has(self, work: Work) -> bool:
+        return not self._keys.keys().isdisjoint(work.keys)
+
+    def is_resting(self, now: float) -> bool:
+        return now < self._rests_until
+
+    def found(self, works: Iterable[Work]) -> None:
+        """These are held. The oldest are forgotten where they are too many: they would be found once more."""
+        for work in works:
+            for key in work.keys:
+                self._keys.pop(key, None)
+                self._keys[key] = None
+        while len(self._keys) > HELD_KEYS_MAX:
+            del self._keys[next(iter(self._keys))]
+
+    def was_tried(self, work: Work, now: float, *, in_vain: bool) -> None:
+        work.tried_at = now
+        if in_vain:
+            self._rests_until = now + REST_SECONDS
+            return
+        for key in work.keys:
+            self._keys.pop(key, None)
+
+
+def in_turn(alone: Sequence[Work]) -> list[Work]:
+    """Of each order the first one, those that were not tried for the longest time before the others."""
+    firsts: dict[object, Work] = {}
+    for work in alone:
+        firsts.setdefault(work if work.order_key is None else work.order_key, work)
+    return sorted(firsts.values(), key=lambda work: work.tried_at)

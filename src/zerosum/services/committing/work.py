@@ -35,6 +35,9 @@ class Work:
     """By somebody else, who holds its accounts or keys (`held_up.py`)."""
     again_at: float = 0.0
     is_key_held: bool = False
+    is_apart: bool = False
+    tried_at: float = 0.0
+    """Alone, the last time."""
     may_be_retried: bool = False
     """It was refused, and its caller may ask for it again."""
 
