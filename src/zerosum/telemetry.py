@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
-from zerosum.gateway.exchange import current_exchange
+from zerosum.gateway.request_state import current_request_state
 from zerosum.gateway.trace_context import without_credentials
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def log_formatter(log_format: str) -> logging.Formatter:
 
 def _add_request_names(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """To what is logged while a traced request is answered."""
-    exchange = current_exchange.get()
+    exchange = current_request_state.get()
     if exchange is not None:
         event.setdefault("request_id", without_credentials(exchange.request_id))
         event.setdefault("trace_id", exchange.trace_id)

@@ -20,7 +20,7 @@ from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.entry import EFFECTIVE_AHEAD_MAX
 from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.domain.payments.payment import PaymentType
-from zerosum.services.committing.idempotent_book import Judge
+from zerosum.services.committing.idempotent_book import IdempotentBook
 from zerosum.services.requests.times import FIRST, LAST, parse_time
 
 LATER = EFFECTIVE_AHEAD_MAX + timedelta(minutes=1)
@@ -161,7 +161,7 @@ def test_what_was_posted_under_a_key_is_replayed_however_far_ahead_it_lies() -> 
     command = pay(PaymentType.TRANSFER, "1", "a", "b", key="old", effective_at=NOON + LATER)
     key = (command.ledger_id, "old")
     used: dict[Key, UsedKey] = {key: UsedKey(command.fingerprint, command.id, "payment", None, None, NOON)}
-    judge = Judge(Book([wallet("a", "9"), clearing("b")]), used, NOON)
+    judge = IdempotentBook(Book([wallet("a", "9"), clearing("b")]), used, NOON)
     assert isinstance(judge.answer(command), Replayed)
     assert isinstance(judge.answer_together([command]), list)
 
@@ -170,7 +170,7 @@ def test_what_was_posted_under_a_key_is_replayed_however_far_ahead_it_lies() -> 
 @given(st.timedeltas(-timedelta(days=30_000), timedelta(days=30_000)))
 def test_the_books_take_what_has_happened_and_keep_no_refusal_of_what_has_not(distance: timedelta) -> None:
     effective_at = NOON + distance
-    judge = Judge(Book([wallet("a", "9"), clearing("b")]), {}, NOON)
+    judge = IdempotentBook(Book([wallet("a", "9"), clearing("b")]), {}, NOON)
     answer = judge.answer(pay(PaymentType.TRANSFER, "1", "a", "b", effective_at=effective_at))
     is_possible = distance <= EFFECTIVE_AHEAD_MAX and effective_at >= datetime(1970, 1, 1, tzinfo=UTC)
     assert isinstance(answer, Posted) == is_possible

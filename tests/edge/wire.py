@@ -17,7 +17,7 @@ import uvloop
 
 from tests.gateway.ground import Ground
 from tests.gateway.raw_http import HOST, MONEY, PATIENCE_SECONDS, Reply
-from zerosum.gateway.routing import Answer, Call
+from zerosum.gateway.routing import Call, HttpAnswer
 from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server.http_server import GuardedProtocol
 from zerosum.gateway.server.lingering_server import LingeringServer
@@ -47,9 +47,9 @@ class Pages(Ground):
 
     answer_bytes: int = 2
 
-    async def endpoint(self, call: Call) -> Answer:
+    async def endpoint(self, call: Call) -> HttpAnswer:
         self.calls.append(call)
-        return Answer(200, b"x" * self.answer_bytes, ((b"content-type", b"text/plain"),))
+        return HttpAnswer(200, b"x" * self.answer_bytes, ((b"content-type", b"text/plain"),))
 
 
 @dataclass

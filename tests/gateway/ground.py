@@ -19,7 +19,7 @@ from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import Budgets, RateLimiter
-from zerosum.gateway.routing import Answer, Begun, BodyKind, Call, Policy, RouteTable
+from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer, Policy, RouteTable
 from zerosum.services.requests.limits import Limit
 
 KEY = (b"authorization", b"Bearer good")
@@ -56,20 +56,20 @@ class Waiting:
     outcome: asyncio.Future[Any]
     is_broken: bool = False
 
-    def plain_answer(self) -> Answer | None:
+    def plain_answer(self) -> HttpAnswer | None:
         if self.is_broken:
             raise RuntimeError("a secret of ours")
         return self.told() if self.outcome.result() is None else None
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> HttpAnswer:
         await self.outcome
         if self.is_broken:
             raise RuntimeError("a secret of ours")
         return self.told()
 
-    def told(self) -> Answer:
+    def told(self) -> HttpAnswer:
         headers = ((b"content-type", b"application/json"),)
-        return Answer(201, orjson.dumps({"key": self.call.idempotency_key, **self.call.content}), headers)
+        return HttpAnswer(201, orjson.dumps({"key": self.call.idempotency_key, **self.call.content}), headers)
 
 
 @dataclass
@@ -133,11 +133,11 @@ class Ground:
     def limiter(self, name: str, text: str) -> RateLimiter:
         return RateLimiter(name, Limit.parse(text), self.budgets, 1, lambda: 1000.0)
 
-    async def endpoint(self, call: Call) -> Answer:
+    async def endpoint(self, call: Call) -> HttpAnswer:
         self.calls.append(call)
         if self.is_broken:
             raise RuntimeError("a secret of ours")
-        return Answer(self.status, b"{}", ((b"content-type", b"application/json"),))
+        return HttpAnswer(self.status, b"{}", ((b"content-type", b"application/json"),))
 
     def express(self, call: Call) -> Begun | None:
         """Plain where the body is; told otherwise by it."""

@@ -17,9 +17,9 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import DomainError, InternalError, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.app import GatewayOptions
-from zerosum.gateway.exchange import Exchange, current_exchange
 from zerosum.gateway.express.protocol import ExpressProtocol
 from zerosum.gateway.identity.principal import Principal
+from zerosum.gateway.request_state import RequestState, current_request_state
 from zerosum.gateway.routing import Begun, Call
 from zerosum.gateway.server.http_server import GuardedProtocol
 from zerosum.services.requests.networks import parse_network
@@ -513,22 +513,22 @@ async def test_an_answer_that_cannot_be_made_is_an_error_and_not_silence() -> No
 async def test_a_request_that_is_traced_has_one_trace_which_its_work_finds(refusal: DomainError | None) -> None:
     told: list[Any] = []
 
-    def begin(exchange: Exchange) -> Any:
+    def begin(exchange: RequestState) -> Any:
         told.append("begun")
-        outer = current_exchange.set(exchange)
+        outer = current_request_state.set(exchange)
 
         def end() -> None:
-            current_exchange.reset(outer)
+            current_request_state.reset(outer)
             told.append((exchange.template, exchange.status, exchange.request_id))
 
         return end
 
     async with serving(takes_forever=True, begin_trace=begin) as express, express.connected() as wire:
-        found: list[Exchange | None] = []
+        found: list[RequestState | None] = []
         sound = express.ground.express
 
         def begin_express(call: Call) -> Begun | None:
-            found.append(current_exchange.get())
+            found.append(current_request_state.get())
             return sound(call)
 
         policy = express.ground.gateway._judge.routes.find("POST", "/express")
@@ -542,7 +542,7 @@ async def test_a_request_that_is_traced_has_one_trace_which_its_work_finds(refus
         await wire.reply()
         assert express.taken == 1
         assert [exchange.request_id for exchange in found if exchange is not None] == ["made-here"]
-        assert current_exchange.get() is None
+        assert current_request_state.get() is None
     assert told == ["begun", ("/express", 201 if refusal is None else 504, "made-here")]
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from zerosum.domain.errors import MethodNotAllowed, NotFound
 from zerosum.gateway.identity.principal import Scope
-from zerosum.gateway.routing import Answer, Call, Policy, RouteTable
+from zerosum.gateway.routing import Call, HttpAnswer, Policy, RouteTable
 
 
-async def lean(_: Call) -> Answer:
-    return Answer(200, b"")
+async def lean(_: Call) -> HttpAnswer:
+    return HttpAnswer(200, b"")
 
 
 def policy(method: str, template: str, *, is_lean: bool = False) -> Policy:

@@ -17,7 +17,7 @@ from tests.tracing.collector import Collector, attributes, collecting
 from zerosum.config import SettingsError, load_settings
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.app import Gateway
-from zerosum.gateway.exchange import current_exchange
+from zerosum.gateway.request_state import current_request_state
 from zerosum.main import Service
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -49,7 +49,7 @@ async def test_a_payment_is_a_child_of_its_caller_and_its_batch_refers_to_it(
         headers = {**PARENT, "X-Request-Id": "mine-1"}
         answer = await client.post("/v1/payments", DEPOSIT, key="k-traced", headers=headers)
         assert answer.status_code == 201
-        assert current_exchange.get() is None
+        assert current_request_state.get() is None
     (opened, paid), (opening, batch) = collector.requests, collector.batches
     assert (paid.trace_id.hex(), paid.parent_span_id.hex()) == (TRACE, SPAN)
     assert paid.trace_state == PARENT["tracestate"]

@@ -18,7 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from tests.gateway.ground import MONEY, Ground
 from tests.tracing.collector import attributes, collecting
 from zerosum.domain.errors import InternalError, Unavailable
-from zerosum.gateway.exchange import Exchange
+from zerosum.gateway.request_state import RequestState
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.committing.work import Work
 from zerosum.telemetry import log_formatter
@@ -32,8 +32,8 @@ async def nothing(*_: Any) -> None:
     """Neither brings nor takes."""
 
 
-def exchange(path: str = "/x", **scope: Any) -> Exchange:
-    return Exchange({"method": "GET", "path": path, "headers": (), **scope}, nothing, nothing)
+def exchange(path: str = "/x", **scope: Any) -> RequestState:
+    return RequestState({"method": "GET", "path": path, "headers": (), **scope}, nothing, nothing)
 
 
 def request(tracing: Tracing, path: str = "/x", status: int = 200) -> object:

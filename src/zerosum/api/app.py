@@ -32,14 +32,14 @@ from zerosum.api.services import Services
 from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
 from zerosum.api.validation import schema_refusal
 from zerosum.domain.errors import DomainError, InternalError, MethodNotAllowed, NotFound
-from zerosum.gateway.routing import SLASH_IN_A_SEGMENT, Answer, BodyKind, Call, Policy
+from zerosum.gateway.routing import SLASH_IN_A_SEGMENT, BodyKind, Call, HttpAnswer, Policy
 from zerosum.gateway.trace_context import log_failure
 
 PAGE_UNITS = 20
 """What a page of the manual costs its caller: it is a hundred times as large as other answers."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-Endpoint = Callable[[Call], Awaitable[Answer]]
+Endpoint = Callable[[Call], Awaitable[HttpAnswer]]
 
 NOWHERE = Front(url="http://localhost", version=__version__)
 

@@ -11,8 +11,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from zerosum.gateway.app import Gateway
-from zerosum.gateway.exchange import Scope, Send
 from zerosum.gateway.guards.request_guard import Receive
+from zerosum.gateway.request_state import Scope, Send
 from zerosum.services.card_numbers import holds_card_number
 
 _is_refusing: ContextVar[bool] = ContextVar("refuse_card_numbers", default=False)

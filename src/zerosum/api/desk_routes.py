@@ -16,24 +16,24 @@ from zerosum.api.validation import validated
 from zerosum.domain.errors import DomainError, InvalidParameter, TooManyItems, UnknownField, ValidationFailed
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.gateway.json_structure import pointer_step
-from zerosum.gateway.routing import Answer, Begun, Call
+from zerosum.gateway.routing import Begun, Call, HttpAnswer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.submission import BULK_ITEMS_MAX, Done, DryRunResult, Submission
 from zerosum.services.payments import Line
 
-Order = TypeVar("Order", bound=Any)
+Input = TypeVar("Input", bound=Any)
 View = TypeVar("View")
 
 
-class DeskRoutes(Generic[Order, View]):
+class DeskRoutes(Generic[Input, View]):
     """`order_of` turns a body and a key into an order, `item_order_of` an item of a bulk call."""
 
     def __init__(
         self,
-        desk: ExpressSubmission[Order, View],
+        desk: ExpressSubmission[Input, View],
         *,
-        order_of: Callable[[Any, str], Order],
-        item_order_of: Callable[[Any], Order],
+        order_of: Callable[[Any, str], Input],
+        item_order_of: Callable[[Any], Input],
         body_of: Callable[[View], dict[str, Any]],
         text_of: Callable[[View], bytes] | None = None,
         lines_of: Callable[[View], Iterable[Line]] | None = None,
@@ -50,7 +50,7 @@ class DeskRoutes(Generic[Order, View]):
         self._lines_of = lines_of
         self._parameters = frozenset({"dry_run"} if lines_of is None else {"dry_run", "include"})
 
-    async def single(self, call: Call) -> Answer:
+    async def single(self, call: Call) -> HttpAnswer:
         parameters = check_parameters(call.query_string, self._parameters)
         is_rehearsal, body_of = flag(parameters, "dry_run"), body_with(parameters, self._body_of, self._lines_of)
         order = self._order_of(call.content, call.idempotency_key or "")
@@ -61,7 +61,7 @@ class DeskRoutes(Generic[Order, View]):
         handed = self._desk.begin(call.caller, self._order_of(call.content, call.idempotency_key or ""))
         return None if handed is None else BegunOrder(handed, self._text_of)
 
-    async def bulk(self, call: Call) -> Answer:
+    async def bulk(self, call: Call) -> HttpAnswer:
         """Each item judged by itself, or all or nothing; or a rehearsal of either."""
         parameters = check_parameters(call.query_string, self._parameters | {"mode"})
         body_of = body_with(parameters, self._body_of, self._lines_of)
@@ -84,7 +84,7 @@ class DeskRoutes(Generic[Order, View]):
         content = {"results": [self._result(call, index, item, body_of) for index, item in enumerate(results)]}
         return json_answer(200, content | (_shown(answered) if isinstance(answered, DryRunResult) else {}))
 
-    def _item(self, item: Any) -> Order | DomainError:
+    def _item(self, item: Any) -> Input | DomainError:
         try:
             return self._item_order_of(item)
         except DomainError as refusal:
@@ -110,12 +110,12 @@ class DeskRoutes(Generic[Order, View]):
 
 async def answer_of(
     call: Call,
-    desk: Submission[Order, View],
-    order: Order,
+    desk: Submission[Input, View],
+    order: Input,
     body_of: Callable[[View], dict[str, Any]],
     *,
     is_rehearsal: bool,
-) -> Answer:
+) -> HttpAnswer:
     """201 with what was made; the first answer again for a key used before; 200 for a rehearsal."""
     if not is_rehearsal:
         done = await desk.one(call.caller, order)

@@ -19,7 +19,7 @@ from zerosum.domain.errors import IdempotencyKeyInvalid, InvalidParameter, Unkno
 from zerosum.gateway.guards.json_guard import checked_text
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.identity.principal import Scope
-from zerosum.gateway.routing import BODY_BYTES_MAX, Answer, BodyKind, Call, Express, Lean, Policy
+from zerosum.gateway.routing import BODY_BYTES_MAX, BodyKind, Call, Express, HttpAnswer, Lean, Policy
 
 PARAMETERS_MAX = 60
 LIST_EFFORT = 1
@@ -196,12 +196,12 @@ def _shown(name: str) -> str:
     return "".join(character for character in name[:64] if character.isprintable())
 
 
-def json_answer(status: int, content: Any, *, is_replay: bool = False) -> Answer:
+def json_answer(status: int, content: Any, *, is_replay: bool = False) -> HttpAnswer:
     headers = (JSON_TYPE, REPLAYED) if is_replay else (JSON_TYPE,)
-    return Answer(status, orjson.dumps(content), headers)
+    return HttpAnswer(status, orjson.dumps(content), headers)
 
 
-def as_response(answer: Answer) -> Response:
+def as_response(answer: HttpAnswer) -> Response:
     """A ready answer for the web framework, which passes it on as it is."""
     response = Response(answer.body, status_code=answer.status)
     length = () if answer.status == 304 else ((b"content-length", b"%d" % len(answer.body)),)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from zerosum.api.endpoints import JSON_TYPE, REPLAYED
-from zerosum.gateway.routing import Answer
+from zerosum.gateway.routing import HttpAnswer
 from zerosum.services.committing.express_submission import Handed
 
 View = TypeVar("View")
@@ -30,10 +30,10 @@ class BegunOrder(Generic[View]):
     def outcome(self) -> asyncio.Future[Any]:
         return self.handed.outcome
 
-    def plain_answer(self) -> Answer | None:
+    def plain_answer(self) -> HttpAnswer | None:
         view = self.handed.view()
-        return None if view is None else Answer(CREATED, self.text_of(view), _HEADERS)
+        return None if view is None else HttpAnswer(CREATED, self.text_of(view), _HEADERS)
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> HttpAnswer:
         done = await self.handed.done()
-        return Answer(CREATED, self.text_of(done.view), _HEADERS_OF_REPLAY if done.is_replay else _HEADERS)
+        return HttpAnswer(CREATED, self.text_of(done.view), _HEADERS_OF_REPLAY if done.is_replay else _HEADERS)

@@ -18,7 +18,7 @@ from zerosum.api.manual import PAGE_TYPE, own_file, page_headers
 from zerosum.api.openapi_document import TOKEN_PATH
 from zerosum.api.schemas.fields import Response as ResponseModel
 from zerosum.api.static_content import StaticContent, header, weights_of
-from zerosum.gateway.routing import Answer, Call
+from zerosum.gateway.routing import Call, HttpAnswer
 
 _BLOCK = re.compile("<!-- if (?P<what>[a-z]+) -->\n(?P<text>.*?)<!-- end -->\n", re.DOTALL)
 _STYLE = re.compile("<style>(.*?)</style>", re.DOTALL)
@@ -67,7 +67,7 @@ def front_routes(front: Front) -> Routes:
     for_people = StaticContent(page.encode, PAGE_TYPE, page_headers(_policy(page)), vary="Accept")
     for_programs = StaticContent(lambda: orjson.dumps(told), "application/json", vary="Accept")
 
-    async def lean(call: Call) -> Answer:
+    async def lean(call: Call) -> HttpAnswer:
         check_parameters(call.query_string, frozenset())
         content = for_people if prefers_html(header(call, b"accept")) else for_programs
         return await content.answer(call)

@@ -43,7 +43,7 @@ Cursor = Annotated[
         json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"},
     ),
 ]
-Order = Annotated[
+SortOrder = Annotated[
     str | None, Query(pattern="^(asc|desc)$", description="`desc` (newest first) by default, `asc` to sync.")
 ]
 VersionParameter = Annotated[

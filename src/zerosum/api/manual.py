@@ -14,7 +14,7 @@ import orjson
 
 from zerosum.api.static_content import Headers, StaticContent
 from zerosum.domain.errors import NotFound
-from zerosum.gateway.routing import Answer, Call
+from zerosum.gateway.routing import Call, HttpAnswer
 
 ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -65,11 +65,11 @@ class Manual:
             "/redoc": self._page("redoc.html", _REDOC_MAY),
         }
 
-    def endpoints(self) -> dict[str, Callable[[Call], Awaitable[Answer]]]:
+    def endpoints(self) -> dict[str, Callable[[Call], Awaitable[HttpAnswer]]]:
         """By the template of their path."""
         return {**{path: page.answer for path, page in self._pages.items()}, "/docs/assets/{name}": self._asset}
 
-    async def _asset(self, call: Call) -> Answer:
+    async def _asset(self, call: Call) -> HttpAnswer:
         asset = self._assets.get(call.path.rpartition("/")[2])
         if asset is None:
             raise NotFound("There is nothing at this address.")

@@ -9,7 +9,7 @@ import orjson
 from zerosum.api.render import in_one_order
 from zerosum.domain import errors
 from zerosum.domain.errors import DomainError, ValidationFailed
-from zerosum.gateway.routing import Answer
+from zerosum.gateway.routing import HttpAnswer
 
 _OF_KINDS: dict[type[DomainError], int] = {
     errors.Malformed: 400,
@@ -80,7 +80,7 @@ def problem(error: DomainError, request_id: str, instance: str, place: str = "")
     return content
 
 
-def render(error: DomainError, request_id: str, instance: str, place: str = "") -> Answer:
+def render(error: DomainError, request_id: str, instance: str, place: str = "") -> HttpAnswer:
     headers = [_MEDIA_TYPE]
     if error.is_replay:
         headers.append(_REPLAYED)
@@ -93,7 +93,7 @@ def render(error: DomainError, request_id: str, instance: str, place: str = "") 
     if "allow" in error.facts:
         headers.append((b"allow", ", ".join(error.facts["allow"]).encode("ascii")))
     body = orjson.dumps(problem(error, request_id, instance, place))
-    return Answer(status_of(error), body, tuple(headers))
+    return HttpAnswer(status_of(error), body, tuple(headers))
 
 
 def _faults(error: DomainError, place: str) -> list[dict[str, str]]:

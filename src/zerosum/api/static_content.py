@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from zerosum.gateway.routing import Answer, Call
+from zerosum.gateway.routing import Call, HttpAnswer
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -43,7 +43,7 @@ class StaticContent:
         self._headers: Headers = ((b"vary", varying.encode()), *headers)
         self._type: Headers = ((b"content-type", media_type.encode()),)
 
-    async def answer(self, call: Call) -> Answer:
+    async def answer(self, call: Call) -> HttpAnswer:
         """In the encoding the caller takes; 304 without a body where it has the content already."""
         made = self._made or await self._first()
         is_compressed = made.compressed is not None and accepts_gzip(header(call, b"accept-encoding"))
@@ -52,10 +52,10 @@ class StaticContent:
         fresh = FOR_EVER if is_named else b"public, max-age=%d" % SECONDS_FRESH
         headers: Headers = (*self._headers, (b"etag", etag), (b"cache-control", fresh))
         if has_it(header(call, b"if-none-match"), etag):
-            return Answer(304, b"", headers)
+            return HttpAnswer(304, b"", headers)
         if is_compressed and made.compressed is not None:
-            return Answer(200, made.compressed, (*self._type, (b"content-encoding", b"gzip"), *headers))
-        return Answer(200, made.body, (*self._type, *headers))
+            return HttpAnswer(200, made.compressed, (*self._type, (b"content-encoding", b"gzip"), *headers))
+        return HttpAnswer(200, made.body, (*self._type, *headers))
 
     def version(self) -> str:
         """Another one for every other content."""

@@ -26,21 +26,21 @@ from zerosum.domain.errors import (
     RateLimited,
     Unavailable,
 )
-from zerosum.gateway.exchange import Exchange, Scope, Send, standard_headers
 from zerosum.gateway.express.way import ExpressWay, Surroundings
 from zerosum.gateway.guards import request_guard as guard
 from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.gateway.identity.principal import Principal
-from zerosum.gateway.judgement import Judge
+from zerosum.gateway.judgement import Authorizer
 from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Charging, Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
+from zerosum.gateway.request_state import RequestState, Scope, Send, standard_headers
 from zerosum.gateway.routing import (
     BODY_BYTES_MAX,
     REPORT_EFFORT_MIN,
-    Answer,
     BodyKind,
     Call,
+    HttpAnswer,
     Policy,
     RouteTable,
     begin_express,
@@ -50,10 +50,10 @@ from zerosum.services.background.security_log import RefusedRequest
 from zerosum.services.requests.networks import Network
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
-Render = Callable[[DomainError, str, str], Answer]
+Render = Callable[[DomainError, str, str], HttpAnswer]
 """A refusal, the request's id and its path -> the problem to send."""
 
-BeginTrace = Callable[[Exchange], Callable[[], None]]
+BeginTrace = Callable[[RequestState], Callable[[], None]]
 """Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
 
 REQUEST_SECONDS_MAX = 10.0
@@ -113,7 +113,7 @@ class Gateway:
         self._app = app
         self._authentication = authentication
         self._charging = Charging(limiters, options.trusted_proxies)
-        self._judge = Judge(routes, self._charging, new_request_id, options.allowed_hosts)
+        self._judge = Authorizer(routes, self._charging, new_request_id, options.allowed_hosts)
         self._admission = admission
         self._costly_reads = costly_reads
         self._render = render
@@ -139,12 +139,15 @@ class Gateway:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(scope, receive, send, self.standard_headers)
+        exchange = RequestState(scope, receive, send, self.standard_headers)
         end_trace = None if self._begin_trace is None else self._begin_trace(exchange)
         await self.conclude(exchange, self._serve, end_trace)
 
     async def conclude(
-        self, exchange: Exchange, serve: Callable[[Exchange], Awaitable[None]], end_trace: Callable[[], None] | None
+        self,
+        exchange: RequestState,
+        serve: Callable[[RequestState], Awaitable[None]],
+        end_trace: Callable[[], None] | None,
     ) -> None:
         """Whatever `serve` comes to, an answer leaves, and is charged, counted and told to whom it concerns."""
         try:
@@ -164,19 +167,19 @@ class Gateway:
             await self._tell_refused(exchange)
         self.observe(exchange)
 
-    def observe(self, exchange: Exchange) -> None:
+    def observe(self, exchange: RequestState) -> None:
         """It is over."""
         seconds = time.perf_counter() - exchange.began_at
         self._observe(exchange.template, exchange.scope["method"], exchange.status, seconds)
 
     async def count_refused(self, scope: Scope, status: int) -> None:
         """What our server has refused by itself, for it was no whole request: charged and counted as any other."""
-        exchange = Exchange.over(scope)
+        exchange = RequestState.over(scope)
         with contextlib.suppress(RateLimited):
             await self._charging.charge_refusal(exchange)
         self._observe(exchange.template, scope["method"], status, 0.0)
 
-    async def _serve(self, exchange: Exchange) -> None:
+    async def _serve(self, exchange: RequestState) -> None:
         policy, headers, call = self._judge.outside(exchange)
         self._admission.enter(may_wait=policy.may_wait)
         try:
@@ -194,7 +197,7 @@ class Gateway:
         finally:
             self._admission.leave()
 
-    async def _authorize(self, exchange: Exchange, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
+    async def _authorize(self, exchange: RequestState, policy: Policy, headers: guard.HeaderView, call: Call) -> None:
         """Who calls, whether they may, and whether they do not call too often."""
         self._judge.note_origin(exchange, call)
         if policy.scope is None:
@@ -208,7 +211,7 @@ class Gateway:
         self._judge.may_call(exchange, principal, policy, call)
         await self._charging.charge(exchange, principal, policy)
 
-    async def _authenticate(self, exchange: Exchange, headers: guard.HeaderView) -> Principal:
+    async def _authenticate(self, exchange: RequestState, headers: guard.HeaderView) -> Principal:
         given = headers.authorization
         if len(given) == 1:
             known = self._authentication.find_cached(given[0], time.monotonic())
@@ -217,7 +220,7 @@ class Gateway:
         self._charging.check_guessing(exchange)
         return await self._authentication.authenticate(given, time.monotonic())
 
-    async def _tell_refused(self, exchange: Exchange) -> None:
+    async def _tell_refused(self, exchange: RequestState) -> None:
         """Count it as a guess where it may be one, and tell the security log of it."""
         if exchange.status == 401:
             await self._charging.count_failure(exchange)
@@ -232,7 +235,7 @@ class Gateway:
             )
             self._security_log.refused(request)
 
-    async def _respond(self, exchange: Exchange, policy: Policy, call: Call) -> None:
+    async def _respond(self, exchange: RequestState, policy: Policy, call: Call) -> None:
         if policy.body is BodyKind.JSON or (policy.body is BodyKind.OPTIONAL_JSON and call.body):
             call.content = parse_json(call.body, policy.values_max)
             if policy.body_bytes_max > BODY_BYTES_MAX:
@@ -244,7 +247,7 @@ class Gateway:
         else:
             await self._call_endpoint(exchange, policy, call)
 
-    async def _call_endpoint(self, exchange: Exchange, policy: Policy, call: Call) -> None:
+    async def _call_endpoint(self, exchange: RequestState, policy: Policy, call: Call) -> None:
         begun = begin_express(policy, call)
         if begun is not None:
             exchange.is_dispatched = True
@@ -255,7 +258,7 @@ class Gateway:
         else:
             await self._dispatch(exchange, policy, call)
 
-    async def _charged(self, exchange: Exchange, error: DomainError) -> DomainError:
+    async def _charged(self, exchange: RequestState, error: DomainError) -> DomainError:
         """The refusal; or that there are too many of them from this address, where it was not charged yet."""
         try:
             await self._charging.charge_refusal(exchange)
@@ -265,7 +268,7 @@ class Gateway:
             self._charging.let_rest(exchange)
         return error
 
-    async def _dispatch(self, exchange: Exchange, policy: Policy, call: Call) -> None:
+    async def _dispatch(self, exchange: RequestState, policy: Policy, call: Call) -> None:
         """Through the web framework, with the body played back and a deadline."""
         scope = exchange.scope
         scope.setdefault("state", {})["call"] = call
@@ -296,7 +299,7 @@ class Gateway:
                 raise Unavailable("The answer took too long; nothing was done.", retry_after=1) from None
             raise OutcomeUnknown("The answer took too long; look before you try again.") from None
 
-    async def _refuse(self, exchange: Exchange, error: DomainError) -> None:
+    async def _refuse(self, exchange: RequestState, error: DomainError) -> None:
         if exchange.is_started:
             return  # The answer is on its way already; the connection is closed by the server.
         answer = self._render(error, exchange.request_id, exchange.path)

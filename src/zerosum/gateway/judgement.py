@@ -13,22 +13,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zerosum.domain.errors import Forbidden
-from zerosum.gateway.exchange import Exchange
 from zerosum.gateway.guards import request_guard as guard
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.limits.charging import Charging
+from zerosum.gateway.request_state import RequestState
 from zerosum.gateway.routing import BODY_BYTES_MAX, BodyKind, Call, Policy, RouteTable, routed_path
 from zerosum.gateway.server.client_certificate import CLIENT_CERTIFICATE_NAME, TLS
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class Authorizer:
     routes: RouteTable
     charging: Charging
     new_request_id: Callable[[], str]
     allowed_hosts: frozenset[bytes]
 
-    def outside(self, exchange: Exchange) -> tuple[Policy, guard.HeaderView, Call]:
+    def outside(self, exchange: RequestState) -> tuple[Policy, guard.HeaderView, Call]:
         """Before it is known who calls."""
         scope = exchange.scope
         exchange.request_id = self.new_request_id()
@@ -49,14 +49,14 @@ class Judge:
             guard.check_no_body(policy, headers)
         return policy, headers, Call(exchange.request_id, exchange.path, scope["query_string"])
 
-    def note_origin(self, exchange: Exchange, call: Call) -> None:
+    def note_origin(self, exchange: RequestState, call: Call) -> None:
         """Where the request comes from."""
         call.address = self.charging.caller_address(exchange)
         tls = exchange.extension(TLS)
         if tls is not None:
             call.certificate_subject = tls.get(CLIENT_CERTIFICATE_NAME)
 
-    def may_call(self, exchange: Exchange, principal: Principal, policy: Policy, call: Call) -> None:
+    def may_call(self, exchange: RequestState, principal: Principal, policy: Policy, call: Call) -> None:
         """Raises OriginNotAllowed, Forbidden."""
         call.principal = exchange.principal = principal
         principal.check_origin(call.address, call.certificate_subject)

@@ -70,7 +70,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Answer:
+class HttpAnswer:
     """A whole response, ready to be sent."""
 
     status: int
@@ -78,7 +78,7 @@ class Answer:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-Lean = Callable[[Call], Awaitable[Answer]]
+Lean = Callable[[Call], Awaitable[HttpAnswer]]
 """An endpoint the gateway calls directly, without the web framework in between: for pages and what is asked of them."""
 
 
@@ -88,10 +88,10 @@ class Begun(Protocol):
     @property
     def outcome(self) -> asyncio.Future[Any]: ...
 
-    def plain_answer(self) -> Answer | None:
+    def plain_answer(self) -> HttpAnswer | None:
         """Once the outcome is there: the answer, where nothing has to be waited for and nothing was refused."""
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> HttpAnswer:
         """Whatever the answer is. Raises the refusal."""
 
 

@@ -31,7 +31,7 @@ from opentelemetry.trace import (
 )
 
 from zerosum import __version__
-from zerosum.gateway.exchange import Exchange, current_exchange
+from zerosum.gateway.request_state import RequestState, current_request_state
 from zerosum.gateway.trace_context import Headers, read_trace_parent, without_credentials
 from zerosum.services.committing.held_up import HeldUp
 from zerosum.services.committing.lane_loop import Carrier
@@ -104,7 +104,7 @@ class Tracing:
                 await is_sent.wait()
         self.exporter.shutdown()
 
-    def begin_request(self, exchange: Exchange) -> Callable[[], None]:
+    def begin_request(self, exchange: RequestState) -> Callable[[], None]:
         """The request's span. What comes back ends it."""
         method = exchange.scope["method"]
         known = method if method in METHODS else OTHER_METHOD
@@ -116,10 +116,10 @@ class Tracing:
         )
         exchange.span = span.get_span_context()
         exchange.trace_id = format_trace_id(span.get_span_context().trace_id)
-        outer = current_exchange.set(exchange)
+        outer = current_request_state.set(exchange)
 
         def end() -> None:
-            current_exchange.reset(outer)
+            current_request_state.reset(outer)
             if span.is_recording():
                 _describe(span, exchange)
                 span.end()
@@ -128,7 +128,7 @@ class Tracing:
 
     def find_origin(self) -> object:
         """Of the request for which something is done now."""
-        exchange = current_exchange.get()
+        exchange = current_request_state.get()
         return None if exchange is None else exchange.span
 
     def traced(self, carrier: Carrier) -> Carrier:
@@ -193,7 +193,7 @@ def _parent(headers: Headers) -> Context:
     return set_span_in_context(NonRecordingSpan(remote), Context())
 
 
-def _describe(span: Span, exchange: Exchange) -> None:
+def _describe(span: Span, exchange: RequestState) -> None:
     """By the semantic conventions for HTTP servers, and the request's id."""
     route = exchange.template.replace(":path}", "}")
     if route:

@@ -17,7 +17,7 @@ from zerosum.api.lists import (
     EffectiveFrom,
     EffectiveTo,
     Limit,
-    Order,
+    SortOrder,
     VersionParameter,
     check_span,
     page_request,
@@ -131,7 +131,7 @@ def account_routes(services: Services) -> Routes:
         call: TheCall,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        order: Order = None,
+        order: SortOrder = None,
         type: Annotated[TypeName | None, Query(description="Only these.")] = None,  # noqa: A002, ARG001 - read with the other filters
         currency: Annotated[str | None, Query(description="Only in this one.", max_length=12)] = None,  # noqa: ARG001
         status: Annotated[StatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001
@@ -192,7 +192,7 @@ def account_routes(services: Services) -> Routes:
         account: Reference,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        order: Order = None,
+        order: SortOrder = None,
         effective_from: EffectiveFrom = None,  # noqa: ARG001 - read with the other filters
         effective_to: EffectiveTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from zerosum.api.endpoints import Routes, TheCall
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, page_request
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.schemas.api_keys import ApiKeyRequest, ApiKeyResponse, NewApiKeyResponse, api_key_body
 from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.lists import ListOf, list_body
@@ -47,7 +47,7 @@ def api_key_routes(services: Services) -> Routes:
         call: TheCall,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        order: Order = None,
+        order: SortOrder = None,
         ledger: LedgerParameter = None,
     ) -> dict[str, Any]:
         check_ledger(ledger)

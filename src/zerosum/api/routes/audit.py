@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import WithJsonSchema
 
 from zerosum.api.endpoints import Routes, TheCall
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, Order, page_request
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.routes.api_keys import LedgerParameter, check_ledger
 from zerosum.api.schemas.audit import AuditRecordResponse, audit_body
 from zerosum.api.schemas.lists import ListOf, list_body
@@ -25,7 +25,7 @@ def audit_routes(services: Services) -> Routes:
         call: TheCall,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        order: Order = None,
+        order: SortOrder = None,
         ledger: LedgerParameter = None,
         type: Annotated[AuditType | None, Query(description="Only this.")] = None,  # noqa: A002, ARG001 - read with the other filters
         from_: Annotated[  # noqa: ARG001

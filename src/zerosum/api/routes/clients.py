@@ -17,11 +17,11 @@ from zerosum.api.lists import (
     EffectiveFrom,
     EffectiveTo,
     Limit,
-    Order,
+    SortOrder,
     page_request,
 )
 from zerosum.api.route_manual import OF_KEYS
-from zerosum.api.routes.payments import DryRun, Mode
+from zerosum.api.routes.payments import DryRunFlag, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.clients import (
     ClientResponse,
@@ -109,10 +109,10 @@ def client_routes(services: Services) -> Routes:
         body_of=transaction_body,
     )
 
-    async def make_transaction(call: TheCall, dry_run: DryRun = None) -> Response:  # noqa: ARG001 - the desk reads it
+    async def make_transaction(call: TheCall, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001 - the desk reads it
         return as_response(await desk.single(call))
 
-    async def make_transactions(call: TheCall, mode: Mode = None, dry_run: DryRun = None) -> Response:  # noqa: ARG001
+    async def make_transactions(call: TheCall, mode: Mode = None, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
         return as_response(await desk.bulk(call))
 
     async def get_transaction(call: TheCall, tx: TxPath) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def client_routes(services: Services) -> Routes:
         client: ClientPath,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        order: Order = None,
+        order: SortOrder = None,
         type: Annotated[TransactionTypeName | None, Query(description="Only these.")] = None,  # noqa: A002, ARG001 - read with the other filters
         status: Annotated[TransactionStatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001
         effective_from: EffectiveFrom = None,  # noqa: ARG001
@@ -137,7 +137,7 @@ def client_routes(services: Services) -> Routes:
         return await list_body(await clients.transactions(call.caller, number, request), transaction_body)
 
     async def list_clients(
-        call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: Order = None
+        call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: SortOrder = None
     ) -> dict[str, Any]:
         request = page_request(call, "clients", limit, cursor, order)
         return await list_body(await clients.list(call.caller, request), client_body)

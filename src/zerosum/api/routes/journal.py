@@ -21,11 +21,11 @@ from zerosum.api.lists import (
     Limit,
     OldFrom,
     OldTo,
-    Order,
+    SortOrder,
     page_request,
 )
 from zerosum.api.route_manual import OF_KEYS
-from zerosum.api.routes.payments import SHOWN, DryRun, Include, Mode
+from zerosum.api.routes.payments import SHOWN, DryRunFlag, Include, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.journal import (
@@ -84,13 +84,13 @@ def journal_routes(services: Services) -> Routes:
         lines_of=attrgetter("postings"),
     )
 
-    async def post_entry(call: TheCall, dry_run: DryRun = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
+    async def post_entry(call: TheCall, dry_run: DryRunFlag = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
         return as_response(await desk.single(call))
 
     async def post_entries(
         call: TheCall,
         mode: Mode = None,  # noqa: ARG001 - the desk reads them
-        dry_run: DryRun = None,  # noqa: ARG001
+        dry_run: DryRunFlag = None,  # noqa: ARG001
         include: Include = None,  # noqa: ARG001
     ) -> Response:
         return as_response(await desk.bulk(call))
@@ -99,7 +99,7 @@ def journal_routes(services: Services) -> Routes:
         call: TheCall,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        order: Order = None,
+        order: SortOrder = None,
         account: AccountFilter = None,  # noqa: ARG001 - read with the other filters
         effective_from: EffectiveFrom = None,  # noqa: ARG001
         effective_to: EffectiveTo = None,  # noqa: ARG001
@@ -120,7 +120,7 @@ def journal_routes(services: Services) -> Routes:
     async def reverse_entry(
         call: TheCall,
         entry: EntryReference,
-        dry_run: DryRun = None,  # noqa: ARG001 - read as the desk reads them
+        dry_run: DryRunFlag = None,  # noqa: ARG001 - read as the desk reads them
         include: Include = None,  # noqa: ARG001
     ) -> Response:
         parameters = check_parameters(call.query_string, SHOWN | {"dry_run"})

@@ -8,7 +8,7 @@ from fastapi import Path, Response
 
 from zerosum.api.csv_text import Accept, Format, wants_csv
 from zerosum.api.endpoints import Routes, TheCall
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AsOf, Cursor, Limit, Order, page_request
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AsOf, Cursor, Limit, SortOrder, page_request
 from zerosum.api.problems import problem
 from zerosum.api.render import render_time
 from zerosum.api.schemas.ledgers import (
@@ -57,7 +57,7 @@ def ledger_routes(services: Services) -> Routes:
         return ledger_body(await ledgers.create(body.name, call.caller))
 
     async def list_ledgers(
-        call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: Order = None
+        call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: SortOrder = None
     ) -> dict[str, Any]:
         request = page_request(call, "ledgers", limit, cursor, order)
         return await list_body(await ledgers.list(request, call.granter.own_ledger), ledger_body)

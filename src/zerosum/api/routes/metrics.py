@@ -13,7 +13,7 @@ from fastapi.responses import PlainTextResponse
 from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
 from zerosum.api.route_manual import METRICS_TOKEN
 from zerosum.domain import errors
-from zerosum.gateway.routing import Answer, Call
+from zerosum.gateway.routing import Call, HttpAnswer
 
 _SCHEME = b"bearer "
 
@@ -41,11 +41,11 @@ class MetricsPage:
 def metrics_routes(page: MetricsPage) -> Routes:
     routes = Routes("Service")
 
-    async def lean(call: Call) -> Answer:
+    async def lean(call: Call) -> HttpAnswer:
         page.check(call.authorization)
         check_parameters(call.query_string, frozenset())
         text, media_type = page.expose()
-        return Answer(200, text, ((b"content-type", media_type.encode("ascii")),))
+        return HttpAnswer(200, text, ((b"content-type", media_type.encode("ascii")),))
 
     async def metrics(call: TheCall) -> Response:
         return as_response(await lean(call))

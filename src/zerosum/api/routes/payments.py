@@ -22,7 +22,7 @@ from zerosum.api.lists import (
     Limit,
     OldFrom,
     OldTo,
-    Order,
+    SortOrder,
     page_request,
 )
 from zerosum.api.payment_text import payment_text
@@ -47,7 +47,7 @@ from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
 from zerosum.services.payments import PaymentOrder, RecordedPayment
 
 # Only for the manual: the desk reads these itself, the same whether or not the web framework stands in between.
-DryRun = Annotated[
+DryRunFlag = Annotated[
     Any,
     Query(description="`true`: all checks, nothing written, and the balances as they would be."),
     WithJsonSchema({"type": "boolean", "default": False}),
@@ -117,13 +117,13 @@ def payment_routes(services: Services) -> Routes:
         lines_of=attrgetter("lines"),
     )
 
-    async def make_payment(call: TheCall, dry_run: DryRun = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
+    async def make_payment(call: TheCall, dry_run: DryRunFlag = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
         return as_response(await desk.single(call))
 
     async def make_payments(
         call: TheCall,
         mode: Mode = None,  # noqa: ARG001 - the desk reads them
-        dry_run: DryRun = None,  # noqa: ARG001
+        dry_run: DryRunFlag = None,  # noqa: ARG001
         include: Include = None,  # noqa: ARG001
     ) -> Response:
         return as_response(await desk.bulk(call))
@@ -132,7 +132,7 @@ def payment_routes(services: Services) -> Routes:
         call: TheCall,
         limit: Limit = DEFAULT_LIMIT,
         cursor: Cursor = None,
-        order: Order = None,
+        order: SortOrder = None,
         type: Annotated[PaymentTypeName | None, Query(description="Only these.")] = None,  # noqa: A002, ARG001 - read with the other filters
         currency: Annotated[str | None, Query(description="Only in this one.", max_length=12)] = None,  # noqa: ARG001
         status: Annotated[PaymentStatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001

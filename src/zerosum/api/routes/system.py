@@ -17,7 +17,7 @@ from zerosum.api.routes.metrics import MetricsPage
 from zerosum.api.schemas.fields import Response as ResponseModel
 from zerosum.domain.errors import Unavailable
 from zerosum.gateway.identity.oauth import OAuthError, OAuthErrorCode, TokenEndpoint
-from zerosum.gateway.routing import Answer, BodyKind, Call
+from zerosum.gateway.routing import BodyKind, Call, HttpAnswer
 
 FORM_FIELDS_MAX = 20
 
@@ -81,9 +81,9 @@ class System:
 def system_routes(system: System) -> Routes:
     routes = Routes("Service")
 
-    async def alive(call: Call) -> Answer:
+    async def alive(call: Call) -> HttpAnswer:
         check_parameters(call.query_string, frozenset())
-        return Answer(200, b'{"status":"ok"}', (JSON_TYPE,))
+        return HttpAnswer(200, b'{"status":"ok"}', (JSON_TYPE,))
 
     async def health() -> dict[str, str]:
         return {"status": "ok"}

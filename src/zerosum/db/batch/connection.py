@@ -36,7 +36,7 @@ LANE_SETTINGS = {
 
 LOCK_TIMEOUT_APART = "20ms"
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 
 class BatchConnection:
@@ -90,7 +90,7 @@ class BatchConnection:
         """
         await self._unhurried(self._connection.execute("commit"), seconds_max)
 
-    async def _unhurried(self, sending: Coroutine[Any, Any, Answer], seconds_max: float) -> Answer:
+    async def _unhurried(self, sending: Coroutine[Any, Any, Reply], seconds_max: float) -> Reply:
         """The reply to what commits; if it does not come in time, the connection is given up."""
         sent = asyncio.ensure_future(sending)
         await asyncio.wait({sent}, timeout=seconds_max)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway.exchange import Exchange
 from zerosum.gateway.guards.json_guard import parse_json
-from zerosum.gateway.routing import Answer, Begun, Call, Policy, begin_express
+from zerosum.gateway.request_state import RequestState
+from zerosum.gateway.routing import Begun, Call, HttpAnswer, Policy, begin_express
 from zerosum.gateway.trace_context import request_names
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 StartTask = Callable[[RequestResponseCycle, App], None]
-Serve = Callable[[Exchange], Awaitable[None]]
+Serve = Callable[[RequestState], Awaitable[None]]
 EndTrace = Callable[[], None]
-Concluding = Callable[[Exchange, Serve, EndTrace | None], Awaitable[None]]
-Observe = Callable[[Exchange], None]
+Concluding = Callable[[RequestState, Serve, EndTrace | None], Awaitable[None]]
+Observe = Callable[[RequestState], None]
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Journey:
         way: ExpressWay,
         cycle: RequestResponseCycle,
         start_task: StartTask,
-        exchange: Exchange,
+        exchange: RequestState,
         policy: Policy,
         call: Call,
     ) -> None:
@@ -104,7 +104,7 @@ class Journey:
         self._end()
         self._way.surroundings.observe(self._exchange)
 
-    def _plain_answer(self) -> Answer | None:
+    def _plain_answer(self) -> HttpAnswer | None:
         try:
             return self._begun.plain_answer()
         except Exception:  # It will fail again where failures are answered and told.
@@ -114,7 +114,7 @@ class Journey:
         """What is refused, replayed, or cannot leave in one write: by the gateway, in a task."""
         await self._way.surroundings.conclude(self._exchange, self._serve, self._end)
 
-    async def _serve(self, exchange: Exchange) -> None:
+    async def _serve(self, exchange: RequestState) -> None:
         try:
             await exchange.answer(await self._begun.answer())
         finally:

@@ -9,10 +9,10 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway.exchange import WHOLE_ANSWER
 from zerosum.gateway.express.heads import KnownHead
 from zerosum.gateway.express.journey import Journey
 from zerosum.gateway.express.way import ExpressWay
+from zerosum.gateway.request_state import WHOLE_ANSWER
 from zerosum.gateway.server.http_server import GuardedProtocol
 from zerosum.gateway.server.outlet import write_whole
 

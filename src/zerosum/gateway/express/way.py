@@ -10,17 +10,17 @@ from typing import Any, Protocol
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway.exchange import Exchange, Headers
 from zerosum.gateway.express.heads import KnownHead
 from zerosum.gateway.express.journey import App, Concluding, Journey, Observe
 from zerosum.gateway.guards import request_guard as guard
 from zerosum.gateway.identity.principal import Principal
-from zerosum.gateway.judgement import Judge
+from zerosum.gateway.judgement import Authorizer
 from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Charging
+from zerosum.gateway.request_state import Headers, RequestState
 from zerosum.gateway.routing import Call, RouteTable
 
-BeginTrace = Callable[[Exchange], Callable[[], None]]
+BeginTrace = Callable[[RequestState], Callable[[], None]]
 
 
 class Remembering(Protocol):
@@ -31,7 +31,7 @@ class Remembering(Protocol):
 class Surroundings:
     """What the gateway shares with the express way."""
 
-    judge: Judge
+    judge: Authorizer
     authentication: Remembering
     charging: Charging
     admission: Admission
@@ -72,7 +72,7 @@ class ExpressWay:
 
     def _journey(self, scope: dict[str, Any], cycle: RequestResponseCycle, connection: Connection) -> Journey | None:
         around = self.surroundings
-        exchange = Exchange(scope, cycle.receive, cycle.send, around.standard_headers)  # type: ignore[arg-type]
+        exchange = RequestState(scope, cycle.receive, cycle.send, around.standard_headers)  # type: ignore[arg-type]
         policy, headers, call = around.judge.outside(exchange)
         if (
             policy.express is None
@@ -108,7 +108,7 @@ class ExpressWay:
         if principal is None:
             return None
         scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
-        exchange = Exchange(scope, cycle.receive, cycle.send, around.standard_headers)  # type: ignore[arg-type]
+        exchange = RequestState(scope, cycle.receive, cycle.send, around.standard_headers)  # type: ignore[arg-type]
         exchange.request_id = around.judge.new_request_id()
         exchange.template = policy.template
         exchange.caller_address = known.address

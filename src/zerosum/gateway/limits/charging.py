@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from zerosum.domain.errors import RateLimited
-from zerosum.gateway.exchange import REST, Exchange, Headers
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.limits.client_address import caller_address, counted_as
 from zerosum.gateway.limits.rate_limit import Allowance, Bucket, RateLimiter
+from zerosum.gateway.request_state import REST, Headers, RequestState
 from zerosum.gateway.routing import Call, Policy
 from zerosum.services.requests.networks import Network, is_within
 
@@ -57,13 +57,13 @@ class Charging:
         told = (limiters.principal, limiters.ledger, limiters.address)
         self._policy_header = (b"ratelimit-policy", b", ".join(each.policy_header for each in told if each.limit))
 
-    def address(self, exchange: Exchange) -> str:
+    def address(self, exchange: RequestState) -> str:
         """Where the request comes from, as it is counted."""
         if not exchange.address:
             exchange.address = counted_as(self.caller_address(exchange))
         return exchange.address
 
-    def caller_address(self, exchange: Exchange) -> str:
+    def caller_address(self, exchange: RequestState) -> str:
         """Where the request comes from, to the last bit."""
         if not exchange.caller_address:
             forwarded_for = None
@@ -73,7 +73,7 @@ class Charging:
             exchange.caller_address = caller_address(_peer(exchange), forwarded_for, self._trusted_proxies)
         return exchange.caller_address
 
-    def check_guessing(self, exchange: Exchange) -> None:
+    def check_guessing(self, exchange: RequestState) -> None:
         """Before a credential is judged. Raises RateLimited for an address that has guessed too often.
 
         Its budget is counted in this process alone, so that it stays in force when Redis is away.
@@ -81,7 +81,7 @@ class Charging:
         if self._limiters.failures.limit is not None:
             self._limiters.failures.check(self.address(exchange))
 
-    async def count_failure(self, exchange: Exchange) -> None:
+    async def count_failure(self, exchange: RequestState) -> None:
         """A credential was no good."""
         limiter = self._limiters.failures
         if limiter.limit is not None:
@@ -90,7 +90,7 @@ class Charging:
             except RateLimited:
                 return  # Those that were judged at the same moment; the next one meets `check_guessing`.
 
-    async def charge(self, exchange: Exchange, principal: Principal | None, policy: Policy) -> None:
+    async def charge(self, exchange: RequestState, principal: Principal | None, policy: Policy) -> None:
         """By principal and ledger where there is one, then by address. Without waiting while slices last."""
         exchange.is_charged = True
         if principal is not None:
@@ -99,7 +99,7 @@ class Charging:
         if principal is not None and (effort := policy.effort_of(exchange.scope["query_string"])):
             await self._spend(exchange, self._limiters.costly, principal.ledger_text, effort)
 
-    def find_leased(self, exchange: Exchange, principal: Principal, policy: Policy) -> Leased | None:
+    def find_leased(self, exchange: RequestState, principal: Principal, policy: Policy) -> Leased | None:
         """What `charge` would spend, if slices that are held here are enough for all of it. Nothing is spent yet."""
         limiters, leased = self._limiters, Leased(policy.units, [])
         for limiter, key in (
@@ -115,7 +115,7 @@ class Charging:
             leased.buckets.append((limiter, bucket))
         return leased
 
-    def charge_leased(self, exchange: Exchange, leased: Leased) -> None:
+    def charge_leased(self, exchange: RequestState, leased: Leased) -> None:
         """Spend what was found a moment ago, before anything else was waited for."""
         exchange.is_charged = True
         for _, bucket in leased.buckets:
@@ -124,7 +124,7 @@ class Charging:
             limiter, bucket = leased.buckets[0]
             exchange.rate_headers = self._headers(limiter.name, limiter.allowance(bucket))
 
-    async def charge_items(self, exchange: Exchange, call: Call) -> None:
+    async def charge_items(self, exchange: RequestState, call: Call) -> None:
         """A bulk call costs what its items would cost by themselves; the first is paid for already."""
         items = call.content.get("items")
         if call.principal is not None and isinstance(items, list) and len(items) > 1:
@@ -132,24 +132,24 @@ class Charging:
             await self._charge_principal(exchange, call.principal, len(items) - 1)
             await self._spend(exchange, self._limiters.address, self.address(exchange), len(items) - 1)
 
-    async def _charge_principal(self, exchange: Exchange, principal: Principal, units: int) -> None:
+    async def _charge_principal(self, exchange: RequestState, principal: Principal, units: int) -> None:
         await self._spend(exchange, self._limiters.principal, principal.rate_key, units)
         if self._limiters.ledger.limit is not None:
             await self._spend(exchange, self._limiters.ledger, principal.ledger_text, units)
 
-    async def charge_refusal(self, exchange: Exchange) -> None:
+    async def charge_refusal(self, exchange: RequestState) -> None:
         """Raises RateLimited for an address that has had too many of them; once a request."""
         if not exchange.is_charged:
             exchange.is_charged = True
             await self._spend(exchange, self._limiters.address, self.address(exchange), REFUSAL_UNITS)
 
-    def let_rest(self, exchange: Exchange) -> None:
+    def let_rest(self, exchange: RequestState) -> None:
         """After a refusal for asking too much; but a proxy of ours carries others on the same connection."""
         rest = exchange.extension(REST)
         if rest is not None and not is_within(_peer(exchange), self._trusted_proxies):
             rest(REST_SECONDS)
 
-    async def _spend(self, exchange: Exchange, limiter: RateLimiter, key: str, units: int) -> None:
+    async def _spend(self, exchange: RequestState, limiter: RateLimiter, key: str, units: int) -> None:
         if limiter.limit is None:
             return
         try:
@@ -164,6 +164,6 @@ class Charging:
         return ((b"ratelimit", standing), self._policy_header)
 
 
-def _peer(exchange: Exchange) -> str:
+def _peer(exchange: RequestState) -> str:
     client = exchange.scope.get("client")
     return client[0] if client else "unknown"

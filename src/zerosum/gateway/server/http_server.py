@@ -24,8 +24,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from zerosum.domain.errors import DomainError, HeadersTooLarge, InvalidRequest, RequestTimeout, UriTooLong
-from zerosum.gateway.exchange import REST, WHOLE_ANSWER
 from zerosum.gateway.guards.request_guard import HEADER_BYTES_MAX, TARGET_BYTES_MAX
+from zerosum.gateway.request_state import REST, WHOLE_ANSWER
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX
 from zerosum.gateway.server.client_certificate import TLS, tls_extension
 from zerosum.gateway.server.connection_register import ARRIVING, IDLE, UNPROVED, ConnectionRegister, Standing

@@ -19,7 +19,7 @@ from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_turn, refuse_as_busy
-from zerosum.services.committing.idempotent_book import Judge
+from zerosum.services.committing.idempotent_book import IdempotentBook
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.remembered import RememberedAccounts
 from zerosum.services.committing.work import Answers, Work, committing
@@ -237,7 +237,7 @@ class BatchRunner:
         book = Book([account.copy() for account in known], records)
         posted_at = _not_before(self._now(), known)
         # A refusal is counted where it is written, which is not here.
-        judge = Judge(book, {}, posted_at, goes_straight=True)
+        judge = IdempotentBook(book, {}, posted_at, goes_straight=True)
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         posting = post_pairs(judge.rows, changes, records, known, _keys_of(works), posted_at)
@@ -321,7 +321,7 @@ class BatchRunner:
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records)
         posted_at = _not_before(self._now(), locked)
-        judge = Judge(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
+        judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
@@ -363,7 +363,7 @@ def _not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:
     return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))
 
 
-def _answers(judge: Judge, works: Sequence[Work]) -> list[Answers]:
+def _answers(judge: IdempotentBook, works: Sequence[Work]) -> list[Answers]:
     return [
         judge.answer_together(work.commands) if work.is_atomic else [judge.answer(command) for command in work.commands]
         for work in works

@@ -1,4 +1,4 @@
-"""Rehearsals: what a call would be answered, decided by the same Judge and Book on a copy, and written nowhere."""
+"""Dry runs: what a call would be answered, decided by the same rules on a copy of the books, and written nowhere."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.domain.ledger.records import ChangedRecords, RecordKey
-from zerosum.services.committing.idempotent_book import Judge
+from zerosum.services.committing.idempotent_book import IdempotentBook
 
 
-class DryRun:
+class DryRunBook:
     """`accounts` and `records` as they are now, not locked: for looking, not for deciding."""
 
     def __init__(
@@ -26,7 +26,7 @@ class DryRun:
         records: Mapping[RecordKey, Any],
     ) -> None:
         self._book = Book(accounts, ChangedRecords(records))
-        self._judge = Judge(self._book, used, posted_at)
+        self._judge = IdempotentBook(self._book, used, posted_at)
 
     @property
     def states(self) -> list[AccountState]:

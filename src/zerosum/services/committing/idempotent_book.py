@@ -17,7 +17,7 @@ from zerosum.services.committing.work import key_reused
 from zerosum.services.requests.quotas import RefusalQuota
 
 
-class Judge:
+class IdempotentBook:
     """Answers one batch. It remembers the keys it has answered, so a key given twice in a batch is carried out once."""
 
     def __init__(

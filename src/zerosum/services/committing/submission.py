@@ -19,7 +19,7 @@ from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
 from zerosum.services.committing.committer import Committer
-from zerosum.services.committing.dry_run import DryRun
+from zerosum.services.committing.dry_run import DryRunBook
 from zerosum.services.committing.key_lookup import KeyLookup
 from zerosum.services.committing.work import key_reused, outcome_unknown
 from zerosum.services.requests.account_directory import NotPrepared
@@ -28,16 +28,16 @@ from zerosum.services.requests.caller import Caller
 BULK_ITEMS_MAX = 1000
 
 
-class Order(Protocol):
+class CommandInput(Protocol):
     """What every order carries."""
 
     @property
     def idempotency_key(self) -> str: ...
 
 
-AnyOrder = TypeVar("AnyOrder", bound=Order)
+AnyOrder = TypeVar("AnyOrder", bound=CommandInput)
 View = TypeVar("View")
-AnyOrder_contra = TypeVar("AnyOrder_contra", bound=Order, contravariant=True)
+AnyOrder_contra = TypeVar("AnyOrder_contra", bound=CommandInput, contravariant=True)
 View_co = TypeVar("View_co", covariant=True)
 
 
@@ -59,7 +59,7 @@ class Prepared:
     names: Names
 
 
-class Kind(Protocol[AnyOrder_contra, View_co]):
+class CommandBuilder(Protocol[AnyOrder_contra, View_co]):
     """How orders of one kind become commands, and commands views."""
 
     def command(
@@ -96,7 +96,11 @@ class DryRunResult(Generic[View]):
 
 class Submission(Generic[AnyOrder, View]):
     def __init__(
-        self, kind: Kind[AnyOrder, View], committer: Committer, database: Database, now: Callable[[], datetime]
+        self,
+        kind: CommandBuilder[AnyOrder, View],
+        committer: Committer,
+        database: Database,
+        now: Callable[[], datetime],
     ) -> None:
         self._kind = kind
         self._committer = committer
@@ -162,7 +166,7 @@ class Submission(Generic[AnyOrder, View]):
             states = await loader.accounts([(caller.ledger_id, account_id) for account_id in ids])
             records = await loader.records({need for one in commands for need in one.needs()})
         states += [account.state for account in imagined.values() if account.state.id in ids]
-        dry_run = DryRun(states, used, self._now(), records)
+        dry_run = DryRunBook(states, used, self._now(), records)
         try:
             answers = dry_run.together(commands) if is_atomic else dry_run.each(commands)
         except ArithmeticError as error:  # As the batch runner answers for a command that is carried out.

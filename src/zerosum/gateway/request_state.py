@@ -11,7 +11,7 @@ from typing import Any
 from zerosum.domain.errors import DomainError
 from zerosum.gateway.guards.request_guard import Receive
 from zerosum.gateway.identity.principal import Principal
-from zerosum.gateway.routing import Answer
+from zerosum.gateway.routing import HttpAnswer
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -25,7 +25,7 @@ WHOLE_ANSWER = "zerosum.whole_answer"
 REST = "zerosum.rest"
 """Our server's extension of ASGI: a call that lets the connection rest for some seconds after this answer."""
 
-current_exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+current_request_state: ContextVar[RequestState | None] = ContextVar("exchange", default=None)
 """Set where requests are traced, for what is done and logged meanwhile."""
 
 KNOWN_LINES_MAX = 256
@@ -42,7 +42,7 @@ def standard_headers(hsts_seconds: int = 0) -> Headers:
     return (*_STANDARD_HEADERS, *hsts)
 
 
-class Exchange:
+class RequestState:
     """`is_dispatched` says that the endpoint was called, `is_started` that the answer is on its way.
 
     `is_charged` says that it has been held against the rate limits.
@@ -105,7 +105,7 @@ class Exchange:
         self.is_started = False
 
     @classmethod
-    def over(cls, scope: Scope) -> Exchange:
+    def over(cls, scope: Scope) -> RequestState:
         """One in which there is nothing more to receive, and nobody to send to."""
 
         async def nothing(*_: Any) -> None:
@@ -117,7 +117,7 @@ class Exchange:
         """What our server offers besides ASGI; None under another server."""
         return self.scope.get("extensions", _NONE).get(name)
 
-    def answer_at_once(self, answer: Answer) -> bool:
+    def answer_at_once(self, answer: HttpAnswer) -> bool:
         """In one write, if our server can do that now. If not, nothing was sent: `answer` is the way."""
         self.status = answer.status
         write_whole = self.extension(WHOLE_ANSWER)
@@ -126,7 +126,7 @@ class Exchange:
             self.is_started = True
         return self.is_started
 
-    async def answer(self, answer: Answer) -> None:
+    async def answer(self, answer: HttpAnswer) -> None:
         if self.answer_at_once(answer):
             return
         self.is_started = True
