@@ -62,6 +62,7 @@ from zerosum.services.credentials.last_uses import LastUses
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.secret_checks import SecretChecks
 from zerosum.services.credentials.signing_keys import SigningKeys
+from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
@@ -147,6 +148,7 @@ class Service:
                 client_currency(settings.client_currency),
             ),
             currencies=currencies,
+            holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),

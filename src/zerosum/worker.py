@@ -10,14 +10,21 @@ from dataclasses import dataclass
 
 import uvloop
 
+from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.clock import now
+from zerosum.adapters.redis import RedisLink
 from zerosum.config import Settings
+from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
 from zerosum.services.background.heads_keeper import HeadsKeeper
+from zerosum.services.background.hold_expiry import HoldExpiry
 from zerosum.services.background.refusal_purge import RefusalPurge
 from zerosum.services.background.self_audit import AuditProgress, SelfAudit
+from zerosum.services.committing.batch_runner import BatchRunner
+from zerosum.services.committing.committer import Committer, CommitterOptions
+from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
@@ -26,6 +33,8 @@ from zerosum.services.proofs.refusal_seals import RefusalSeals
 _log = logging.getLogger(__name__)
 
 METRICS_SECONDS = 5.0
+HOLD_EXPIRY_SECONDS = 1.0
+LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
 
 
@@ -52,6 +61,8 @@ def run_worker(settings: Settings, publish: Publish) -> int:
 
 async def _work(settings: Settings, publish: Publish) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=2))
+    redis = RedisLink(settings.redis_url) if settings.redis_url else None
+    committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis))
     current_id, keys = settings.master_key_pairs()
     signing_keys = SigningKeys(database, Sealer(database, MasterKeys(current_id, keys), now))
     purge = RefusalPurge(database, now, settings.refusals_kept_days)
@@ -60,6 +71,7 @@ async def _work(settings: Settings, publish: Publish) -> int:
         Chore("old refusals", 3600.0, purge.run_once),
         Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
+        Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
     ]
     if settings.self_audit_seconds:
         audit = SelfAudit(database, bare_accounts(database, now), now)
@@ -67,14 +79,32 @@ async def _work(settings: Settings, publish: Publish) -> int:
         chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(audit.progress, publish)))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
+    if redis is not None:
+        await redis.start()
+    committer.start()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(_repeat(chore, stop), name=chore.name) for chore in chores]
     await stop.wait()
     await end_within(tasks, STOP_SECONDS_MAX)
+    await committer.stop()
+    if redis is not None:
+        await redis.close()
     await database.close()
     return 0
+
+
+def _committer(settings: Settings, cache: BalanceCache | NoBalanceCache) -> Committer:
+    """The worker's own lane: what it writes goes the way of everything that moves money."""
+    lane_url, stats = settings.lane_url(), CommitterStats()
+
+    def carrier() -> BatchRunner:
+        return BatchRunner(
+            lambda: BatchConnection.open(lane_url, LANE_CONNECT_SECONDS_MAX), now, cache, stats, remembers=False
+        )
+
+    return Committer(carrier, CommitterOptions(deadline_seconds=settings.deadline_seconds), stats)
 
 
 async def end_within(tasks: Sequence[asyncio.Task[None]], seconds: float) -> None:

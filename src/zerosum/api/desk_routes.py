@@ -37,10 +37,12 @@ class DeskRoutes(Generic[Input, View]):
         body_of: Callable[[View], dict[str, Any]],
         text_of: Callable[[View], bytes] | None = None,
         lines_of: Callable[[View], Iterable[Line]] | None = None,
+        status: int = CREATED,
     ) -> None:
         """`text_of` is what `body_of` comes to when it is written, where there is a faster way to that.
 
-        `lines_of` gives the postings of what is shown, where answers may carry the balances after them.
+        `lines_of` gives the postings of what is shown, where answers may carry the balances after them. `status` is
+        that of an item of a bulk call that was carried out.
         """
         self._desk = desk
         self._order_of = order_of
@@ -48,6 +50,7 @@ class DeskRoutes(Generic[Input, View]):
         self._body_of = body_of
         self._text_of = text_of or (lambda view: orjson.dumps(body_of(view)))
         self._lines_of = lines_of
+        self._status = status
         self._parameters = frozenset({"dry_run"} if lines_of is None else {"dry_run", "include"})
 
     async def single(self, call: Call) -> HttpAnswer:
@@ -61,14 +64,15 @@ class DeskRoutes(Generic[Input, View]):
         handed = self._desk.begin(call.caller, self._order_of(call.content, call.idempotency_key or ""))
         return None if handed is None else BegunOrder(handed, self._text_of)
 
-    async def bulk(self, call: Call) -> HttpAnswer:
+    async def bulk(self, call: Call, *, is_always_atomic: bool = False) -> HttpAnswer:
         """Each item judged by itself, or all or nothing; or a rehearsal of either."""
-        parameters = check_parameters(call.query_string, self._parameters | {"mode"})
+        known = self._parameters if is_always_atomic else self._parameters | {"mode"}
+        parameters = check_parameters(call.query_string, known)
         body_of = body_with(parameters, self._body_of, self._lines_of)
         mode = parameters.get("mode", "independent")
         if mode not in ("atomic", "independent"):
             raise InvalidParameter("The mode is `atomic` or `independent`.", pointer="mode")
-        is_rehearsal, is_atomic = flag(parameters, "dry_run"), mode == "atomic"
+        is_rehearsal, is_atomic = flag(parameters, "dry_run"), is_always_atomic or mode == "atomic"
         orders = [self._item(item) for item in _items(call.content)]
         if is_rehearsal:
             answered: Any = await self._desk.rehearse(call.caller, orders, is_atomic=is_atomic)
@@ -101,7 +105,7 @@ class DeskRoutes(Generic[Input, View]):
             }
             is_replay = result.is_replay
         else:
-            content = {"index": index, "status": CREATED, "data": body_of(result.view)}
+            content = {"index": index, "status": self._status, "data": body_of(result.view)}
             is_replay = result.is_replay
         if is_replay:
             content["replayed"] = True
@@ -115,11 +119,12 @@ async def answer_of(
     body_of: Callable[[View], dict[str, Any]],
     *,
     is_rehearsal: bool,
+    status: int = CREATED,
 ) -> HttpAnswer:
-    """201 with what was made; the first answer again for a key used before; 200 for a rehearsal."""
+    """`status` with what was made; the first answer again for a key used before; 200 for a rehearsal."""
     if not is_rehearsal:
         done = await desk.one(call.caller, order)
-        return json_answer(CREATED, body_of(done.view), is_replay=done.is_replay)
+        return json_answer(status, body_of(done.view), is_replay=done.is_replay)
     rehearsed = await desk.rehearse(call.caller, [order])
     if isinstance(rehearsed, tuple):
         raise rehearsed[1]

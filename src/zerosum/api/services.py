@@ -10,6 +10,7 @@ from zerosum.services.audit import AuditLog
 from zerosum.services.balances import Balances
 from zerosum.services.clients import Clients
 from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
@@ -28,6 +29,7 @@ class Services:
     balances: Balances
     clients: Clients
     currencies: Currencies
+    holds: Holds
     imports: Imports
     inspector: Inspector
     journal: Journal

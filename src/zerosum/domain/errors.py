@@ -165,6 +165,11 @@ class InsufficientFunds(Unprocessable):
     title = "The account has too little available"
 
 
+class AmountExceedsHold(Unprocessable):
+    code = "amount_exceeds_hold"
+    title = "The hold has less left"
+
+
 class LimitExceeded(Unprocessable):
     code = "limit_exceeded"
     title = "The account would leave its limits"
@@ -301,6 +306,11 @@ class JournalEntryNotFound(Absent):
 class PaymentNotFound(Absent):
     code = "payment_not_found"
     title = "No such payment"
+
+
+class HoldNotFound(Absent):
+    code = "hold_not_found"
+    title = "No such hold"
 
 
 class ClientNotFound(Absent):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Path, Response
 
@@ -44,7 +45,12 @@ IdempotencyKeyPath = Annotated[
     ),
 ]
 
-_PREFIXES = {ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY, ResourceType.PAYMENT: Prefix.PAYMENT}
+_PREFIXES = {
+    ResourceType.ACCOUNT: Prefix.ACCOUNT,
+    ResourceType.HOLD: Prefix.HOLD,
+    ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY,
+    ResourceType.PAYMENT: Prefix.PAYMENT,
+}
 
 
 def ledger_routes(services: Services) -> Routes:
@@ -162,7 +168,11 @@ def report_routes(services: Services) -> Routes:
         if outcome.resource_type is None or outcome.resource_id is None:
             raise LookupError("a key was used neither for something posted nor for a refusal")
         prefix = _PREFIXES.get(outcome.resource_type)
-        reference_id = outcome.own_id if prefix is None else render_id(prefix, outcome.resource_id)
+        own_id = outcome.own_id
+        if prefix is None:
+            reference_id = own_id
+        else:
+            reference_id = render_id(prefix, outcome.resource_id if own_id is None else UUID(own_id))
         reference = {"type": outcome.resource_type.value, "id": reference_id}
         return {**content, "outcome": "posted", "resource": reference}
 

@@ -7,13 +7,12 @@ the two together.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 
-from zerosum.db.batch.record_sets import RecordSet
+from zerosum.db.batch.record_sets import RecordSet, metadata_column
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.money import render_amount
@@ -147,10 +146,6 @@ def pair_arguments(
         absent.append("event_resource")
     form = PairForm(frozenset(absent), kind)
     return form, [values for name, values in named.items() if name not in form.absent]
-
-
-def metadata_column(metadata: Mapping[str, str]) -> str | None:
-    return json.dumps(dict(metadata)) if metadata else None
 
 
 def straight_row(outcome: PostedPair) -> tuple[Any, ...]:

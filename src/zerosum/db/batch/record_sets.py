@@ -6,6 +6,7 @@ neither the lane nor the loader nor the write statement knows which kinds there 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,6 +123,10 @@ class RecordSet:
 
     def _changing_columns(self) -> list[Column]:
         return [column for column in self.columns if column.name in self.changing]
+
+
+def metadata_column(metadata: Mapping[str, str]) -> str | None:
+    return json.dumps(dict(metadata)) if metadata else None
 
 
 def _cast(column: Column) -> str:

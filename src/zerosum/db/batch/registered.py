@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
-from zerosum.db.batch.record_sets import Column, RecordSet
-from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
+from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column
+from zerosum.domain.commands import NO_METADATA
+from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
 from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
 from zerosum.domain.ledger.reverse import REVERSAL
 from zerosum.domain.money import Currency, Money, render_amount
@@ -20,6 +23,7 @@ from zerosum.domain.payments.clients import (
     ClientTransactionStatus,
     ClientTransactionType,
 )
+from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldStatus
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentTexts, PaymentType
 
 
@@ -67,6 +71,75 @@ PAYMENTS = RecordSet(
         "payee_id": "credit_id",
     },
 )
+
+
+def _optional(amount: Decimal | None) -> str | None:
+    return None if amount is None else render_amount(amount)
+
+
+def _hold(row: Sequence[Any]) -> Hold:
+    return Hold(
+        ledger_id=LedgerId(row[0]),
+        id=HoldId(row[1]),
+        status=HoldStatus(row[2]),
+        money=_money(row[4], row[3]),
+        captured=Decimal(row[5]),
+        capture_max=None if row[6] is None else Decimal(row[6]),
+        payer_id=AccountId(row[7]),
+        payee_id=AccountId(row[8]),
+        expires_at=row[9],
+        created_at=row[10],
+        metadata=json.loads(row[11]) if row[11] else NO_METADATA,
+        entry_ids=tuple(UUID(text) for text in row[12].strip("{}").split(",")),
+        changes=row[13],
+        texts=PaymentTexts(*row[14:]),
+    )
+
+
+HOLDS = RecordSet(
+    kind=HOLD,
+    table="holds",
+    columns=(
+        Column("id", "uuid", lambda hold: hold.id),
+        Column("status", "text", lambda hold: hold.status),
+        Column("currency", "text", lambda hold: hold.money.currency.code),
+        Column("amount", "text", lambda hold: render_amount(hold.money.amount), "numeric"),
+        Column("captured", "text", lambda hold: render_amount(hold.captured), "numeric"),
+        Column("capture_max", "text", lambda hold: _optional(hold.capture_max), "numeric"),
+        Column("payer_id", "uuid", lambda hold: hold.payer_id),
+        Column("payee_id", "uuid", lambda hold: hold.payee_id),
+        Column("expires_at", "timestamptz", lambda hold: hold.expires_at),
+        Column("created_at", "timestamptz", lambda hold: hold.created_at),
+        Column("metadata", "text", lambda hold: metadata_column(hold.metadata), "jsonb"),
+        # An array of arrays would be one flat array: each travels as text.
+        Column("entry_ids", "text", lambda hold: f"{{{','.join(map(str, hold.entry_ids))}}}", "uuid[]"),
+        Column("changes", "int", lambda hold: hold.changes),
+        *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
+    ),
+    changing=("status", "amount", "captured", "capture_max", "expires_at", "entry_ids", "changes"),
+    read=_hold,
+)
+
+HOLD_CHANGES = RecordSet(
+    kind=HOLD_CHANGE,
+    table="hold_changes",
+    columns=(
+        Column("id", "uuid", lambda change: change.id),
+        Column("hold_id", "uuid", lambda change: change.hold.id),
+        Column("number", "int", lambda change: change.hold.changes),
+        Column("verb", "text", lambda change: change.verb),
+        Column("changed_at", "timestamptz", lambda change: change.changed_at),
+        Column("status", "text", lambda change: change.hold.status),
+        Column("amount", "text", lambda change: render_amount(change.hold.money.amount), "numeric"),
+        Column("captured", "text", lambda change: render_amount(change.hold.captured), "numeric"),
+        Column("capture_max", "text", lambda change: _optional(change.hold.capture_max), "numeric"),
+        Column("expires_at", "timestamptz", lambda change: change.hold.expires_at),
+        Column("entries", "int", lambda change: len(change.hold.entry_ids)),
+    ),
+    changing=(),
+    read=lambda row: row[1],
+)
+"""Written and never changed: what was answered is told by them."""
 
 
 def _client_transaction(row: Sequence[Any]) -> ClientTransaction:
@@ -131,6 +204,8 @@ RECORD_SETS: Mapping[str, RecordSet] = {
     record_set.kind: record_set
     for record_set in (
         PAYMENTS,
+        HOLDS,
+        HOLD_CHANGES,
         CLIENT_TRANSACTIONS,
         CLIENT_CHARGEBACKS,
         ACCOUNTS,

@@ -23,12 +23,12 @@ from zerosum.db.batch.pairs import (
     PairForm,
     are_pairs,
     entries_clause,
-    metadata_column,
     pair_arguments,
     pair_clauses,
     pair_row,
     straight_row,
 )
+from zerosum.db.batch.record_sets import metadata_column
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account import AccountState, Layer, Side

@@ -190,6 +190,7 @@ postings = Table(
     # Gap-free per account: a statement is a range scan, and a lost update cannot even be stored.
     PrimaryKeyConstraint("ledger_id", "account_id", "account_version", name="postings_pkey"),
     Index("postings_entry", "ledger_id", "entry_id"),
+    Index("postings_of_hold", "ledger_id", "hold_id", postgresql_where=text("hold_id is not null")),
     # By what happened in the world: statements, and lists that are bounded by time.
     Index("postings_by_time", "ledger_id", "account_id", "effective_at", "account_version"),
     # What must be added up for a balance at an instant: all others happened when they were written.
@@ -266,6 +267,58 @@ payments = Table(
     Index("payments_not_succeeded", "ledger_id", "status", "id", postgresql_where=text("status <> 'succeeded'")),
     CheckConstraint("amount > 0", name="payments_amount_positive"),
     CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that placed it
+    _required("status", Text),
+    _required("currency", Text),
+    _required("amount", Numeric),  # with its increments
+    _required("captured", Numeric),
+    Column("capture_max", Numeric),  # None: no more than is held
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _moment("expires_at", nullable=False),
+    _moment("created_at", nullable=False),
+    *(Column(name, Text) for name in PaymentTexts._fields),
+    Column("metadata", JSONB),
+    _required("entry_ids", ARRAY(Uuid)),  # the oldest first; only ever added to
+    _required("changes", Integer),
+    PrimaryKeyConstraint("ledger_id", "id", name="holds_pkey"),
+    # Whoever releases what has expired looks over all ledgers.
+    Index("holds_due", "expires_at", "ledger_id", "id", postgresql_where=text("status = 'open'")),
+    Index("holds_by_status", "ledger_id", "status", "id"),
+    Index("holds_by_payer", "ledger_id", "payer_id", "id"),
+    Index("holds_by_payee", "ledger_id", "payee_id", "id"),
+    Index("holds_by_reference", "ledger_id", "reference", "id", postgresql_where=text("reference is not null")),
+    CheckConstraint("status in ('open', 'captured', 'voided', 'expired')", name="holds_status_known"),
+    CheckConstraint("amount > 0", name="holds_amount_positive"),
+    CheckConstraint("captured between 0 and greatest(amount, capture_max)", name="holds_captured_within"),
+    CheckConstraint("payer_id <> payee_id", name="holds_two_accounts"),
+)
+
+hold_changes = Table(
+    "hold_changes",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the command, and so of what it posted
+    _required("hold_id", Uuid),
+    _required("number", Integer),  # of the hold's changes, from 1
+    _required("verb", Text),
+    _moment("changed_at", nullable=False),
+    # The hold as it was left.
+    _required("status", Text),
+    _required("amount", Numeric),
+    _required("captured", Numeric),
+    Column("capture_max", Numeric),
+    _moment("expires_at", nullable=False),
+    _required("entries", Integer),  # so many of the hold's
+    PrimaryKeyConstraint("ledger_id", "id", name="hold_changes_pkey"),
+    Index("hold_changes_of_hold", "ledger_id", "hold_id", "number", unique=True),
+    CheckConstraint("number > 0 and entries > 0", name="hold_changes_counted_from_one"),
 )
 
 client_transactions = Table(
@@ -464,7 +517,7 @@ proof_positions = Table(
 )
 """Where the self-audit goes on after a restart. Nothing but that is believed of it."""
 
-JOURNAL = (journal_entries, postings, refusals, answers, audit_log, account_changes, refusal_seals)
+JOURNAL = (journal_entries, postings, refusals, answers, hold_changes, audit_log, account_changes, refusal_seals)
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
 But for refusals older than thirty days, which a function of the owner takes away: no retry can need them any more.
@@ -482,6 +535,8 @@ GRANTS: dict[Table, str] = {
     account_checkpoints: "",  # a function derives them
     dated_checkpoints: "",
     payments: "insert, update (status)",
+    holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, changes)",
+    hold_changes: "insert",
     client_transactions: "insert, update (status)",
     imports: "insert",
     refusals: "insert",
@@ -497,5 +552,5 @@ GRANTS: dict[Table, str] = {
     proof_positions: "insert, update (begun_at, taken_at, position)",
 }
 
-SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log)
-"""Administration looks across ledgers here, and only here, by an explicit setting of its transaction."""
+SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log, holds)
+"""Administration and the worker look across ledgers here, and only here, by an explicit setting of a transaction."""

@@ -38,6 +38,10 @@ def entry_posted(entry: PostedEntry) -> Event:
     return Event(entry.id, EventType.JOURNAL_ENTRY_POSTED, ResourceType.JOURNAL_ENTRY)
 
 
+RECORDED_ID = "recorded_id"
+"""In what is remembered: the id under which the answer is found again, where it is not remembered itself."""
+
+
 class Remembered(NamedTuple):
     """What is answered again to the key of a command that has posted nothing: as it was given, not as it is now."""
 
@@ -73,6 +77,9 @@ class Posted:
 
     @property
     def first_id(self) -> UUID:
+        """Under which its answer is found again: its entry's, or what is remembered instead."""
+        if not self.entries and self.remembered is not None:
+            return UUID(self.remembered.content[RECORDED_ID])
         return self.entry.id
 
 
@@ -209,6 +216,11 @@ class Replayed:
     entry_id: UUID
     resource_type: ResourceType
     content: Mapping[str, Any] | None = None
+
+    @property
+    def recorded_id(self) -> UUID:
+        """Under which what was answered then is found."""
+        return self.entry_id if self.content is None else UUID(self.content[RECORDED_ID])
 
 
 Outcome = Posted | Refused

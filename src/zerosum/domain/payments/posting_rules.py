@@ -62,6 +62,34 @@ def straight_reason(type_: PaymentType) -> str | None:
     return PAYMENT_RULES[type_](_SOME_PAYER, _SOME_PAYEE, _SOME_MONEY, None).reason if type_ in _PAIRS else None
 
 
+def hold(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
+    """The payer has promised it to the payee: it cannot be spent otherwise, and it is not paid yet."""
+    return JournalEntry("hold", (placed(debit(payer, money), id_), placed(credit(payee, money), id_)))
+
+
+def increment(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
+    """The payer has promised so much more."""
+    return JournalEntry("hold increment", (placed(debit(payer, money), id_), placed(credit(payee, money), id_)))
+
+
+def capture(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_: UUID) -> JournalEntry:
+    """What was promised is set free, and paid as far as it is wanted; within what was agreed also more than that."""
+    promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
+    return JournalEntry("capture", (*promised, debit(payer, taken), credit(payee, taken)))
+
+
+def void(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> JournalEntry:
+    """Nothing more is wanted of what was promised: the payer may spend it again."""
+    promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
+    return JournalEntry("void", promised, nature=Nature.RELEASE)
+
+
+def expiry(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> JournalEntry:
+    """The time of the promise is over: the payer may spend it again."""
+    promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
+    return JournalEntry("hold expiry", promised, nature=Nature.RELEASE)
+
+
 def dispute(
     payee: AccountId, clearing: AccountId, money: Money, hold: UUID, effective_at: datetime | None
 ) -> JournalEntry:

@@ -215,7 +215,8 @@ class Submission(Generic[AnyOrder, View]):
     ) -> list[Done[View] | DomainError]:
         """Views of what was posted now, and of what was posted before as it was recorded then."""
         now: dict[UUID, Posted] = {answer.first_id: answer for answer in answers if isinstance(answer, Posted)}
-        earlier = [answer.entry_id for answer in answers if isinstance(answer, Replayed) and answer.entry_id not in now]
+        replays = [answer.recorded_id for answer in answers if isinstance(answer, Replayed)]
+        earlier = [id_ for id_ in replays if id_ not in now]
         recorded: Mapping[UUID, View] = {}
         if earlier:
             recorded = await self._recorded(caller, earlier)
@@ -225,10 +226,10 @@ class Submission(Generic[AnyOrder, View]):
                 results.append(Done(self._kind.view(answer, item.names)))
             elif isinstance(answer, Refused):
                 results.append(refusal_in(answer))
-            elif answer.entry_id in now:
-                results.append(Done(self._kind.view(now[answer.entry_id], item.names), is_replay=True))
+            elif answer.recorded_id in now:
+                results.append(Done(self._kind.view(now[answer.recorded_id], item.names), is_replay=True))
             else:
-                results.append(Done(recorded[answer.entry_id], is_replay=True))
+                results.append(Done(recorded[answer.recorded_id], is_replay=True))
         return results
 
     async def _recorded(self, caller: Caller, ids: Collection[UUID]) -> Mapping[UUID, View]:

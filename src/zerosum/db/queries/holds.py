@@ -1,0 +1,216 @@
+"""Reading holds: as they are now, and as each step of their lives left them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, tuple_
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.gently import gently
+from zerosum.db.queries.pages import in_order, look_up_by_key, page_by, page_of_either
+from zerosum.db.schema.tables import accounts, hold_changes, holds, postings
+from zerosum.domain.payments.holds import HoldStatus
+from zerosum.domain.payments.payment import PaymentTexts
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordedHold:
+    """A hold as it is now, or as a command left it.
+
+    `account_versions` are those which the command's entry gave, known only for the answer to a command.
+    """
+
+    id: UUID
+    status: HoldStatus
+    amount: Decimal
+    captured: Decimal
+    remaining: Decimal
+    capture_max: Decimal | None
+    currency: str
+    payer_id: UUID
+    payer_code: str
+    payee_id: UUID
+    payee_code: str
+    texts: PaymentTexts
+    expires_at: datetime
+    created_at: datetime
+    metadata: Mapping[str, str]
+    entry_ids: Sequence[UUID]
+    account_versions: Mapping[UUID, int] | None = None
+
+
+class HoldParties(NamedTuple):
+    """What never changes of a hold, by which its accounts are locked and its amounts are read."""
+
+    payer_id: UUID
+    payer_code: str
+    payee_id: UUID
+    payee_code: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldFilter:
+    """`account_id` is the payer or the payee."""
+
+    account_id: UUID | None = None
+    status: str | None = None
+    currency: str | None = None
+    reference: str | None = None
+    metadata: Mapping[str, str]
+
+
+class DueHold(NamedTuple):
+    expires_at: datetime
+    ledger_id: UUID
+    id: UUID
+    payer_id: UUID
+    payee_id: UUID
+
+
+async def find_hold(connection: AsyncConnection, ledger_id: UUID, hold_id: UUID) -> RecordedHold | None:
+    row = (await connection.execute(_select(ledger_id).where(holds.c.id == hold_id))).first()
+    return None if row is None else _hold(row)
+
+
+async def find_parties(
+    connection: AsyncConnection, ledger_id: UUID, hold_ids: Collection[UUID]
+) -> dict[UUID, HoldParties]:
+    rows = await connection.execute(_select(ledger_id).where(holds.c.id.in_(hold_ids)))
+    return {row.id: parties_of(row) for row in rows}
+
+
+def parties_of(hold: Any) -> HoldParties:
+    """Out of a row, or of a hold as it is shown."""
+    return HoldParties(hold.payer_id, hold.payer_code, hold.payee_id, hold.payee_code, hold.currency)
+
+
+async def list_holds(
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    wanted: HoldFilter,
+    *,
+    after: UUID | None,
+    limit: int,
+    is_ascending: bool,
+) -> list[RecordedHold]:
+    """A page by id, which is by time. Those of an account are found by either side of it."""
+    await look_up_by_key(connection)
+
+    def page(*conditions: ColumnElement[bool]) -> Any:
+        statement = select(holds.c.id).where(holds.c.ledger_id == ledger_id, *conditions, *_conditions(wanted))
+        return page_by(statement, [holds.c.id], None if after is None else [after], limit, is_ascending=is_ascending)
+
+    if wanted.account_id is None:
+        found = page()
+    else:
+        sides = [page(column == wanted.account_id) for column in (holds.c.payer_id, holds.c.payee_id)]
+        found = page_of_either(sides, limit, is_ascending=is_ascending)
+    statement = _select(ledger_id).join(found, found.c.id == holds.c.id)
+    return await gently(_hold, await connection.execute(in_order(statement, found, is_ascending=is_ascending)))
+
+
+async def find_answered_holds(
+    connection: AsyncConnection, ledger_id: UUID, change_ids: Collection[UUID]
+) -> dict[UUID, RecordedHold]:
+    """Holds as these steps left them: what their commands were answered."""
+    line = postings.alias("line")
+    versions = (
+        select(
+            func.jsonb_agg(
+                aggregate_order_by(func.jsonb_build_array(line.c.account_id, line.c.account_version), line.c.place)
+            )
+        )
+        .where(line.c.ledger_id == ledger_id, line.c.entry_id == hold_changes.c.id)
+        .scalar_subquery()
+    )
+    left = [hold_changes.c[name].label(f"left_{name}") for name in _LEFT]
+    statement = (
+        _select(ledger_id)
+        .add_columns(hold_changes.c.id.label("change_id"), versions.label("account_versions"), *left)
+        .join(hold_changes, and_(hold_changes.c.ledger_id == ledger_id, hold_changes.c.hold_id == holds.c.id))
+        .where(hold_changes.c.id.in_(change_ids))
+    )
+    await look_up_by_key(connection)
+    return {row.change_id: _as_left(row) for row in await connection.execute(statement)}
+
+
+async def find_due(connection: AsyncConnection, now: datetime, after: DueHold | None, limit: int) -> list[DueHold]:
+    """Open holds of all ledgers whose time is over, the longest over first. For an operator's unit of work."""
+    key = (holds.c.expires_at, holds.c.ledger_id, holds.c.id)
+    statement = (
+        select(holds.c.expires_at, holds.c.ledger_id, holds.c.id, holds.c.payer_id, holds.c.payee_id)
+        .where(holds.c.expires_at <= now, holds.c.status == "open")
+        .order_by(*key)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(tuple_(*key) > tuple_(*after[:3], types=[column.type for column in key]))
+    return [DueHold(*row) for row in await connection.execute(statement)]
+
+
+_LEFT = ("status", "amount", "captured", "capture_max", "expires_at", "entries")
+
+
+def _conditions(wanted: HoldFilter) -> list[ColumnElement[bool]]:
+    found = [
+        column == value
+        for column, value in (
+            (holds.c.status, wanted.status),
+            (holds.c.currency, wanted.currency),
+            (holds.c.reference, wanted.reference),
+        )
+        if value is not None
+    ]
+    return found + [holds.c.metadata[name].astext == member for name, member in wanted.metadata.items()]
+
+
+def _select(ledger_id: UUID) -> Select[Any]:
+    payer, payee = accounts.alias("payer"), accounts.alias("payee")
+    return (
+        select(holds, payer.c.code.label("payer_code"), payee.c.code.label("payee_code"))
+        .join(payer, and_(payer.c.ledger_id == holds.c.ledger_id, payer.c.id == holds.c.payer_id))
+        .join(payee, and_(payee.c.ledger_id == holds.c.ledger_id, payee.c.id == holds.c.payee_id))
+        .where(holds.c.ledger_id == ledger_id)
+    )
+
+
+def _hold(row: Row[Any]) -> RecordedHold:
+    remaining = row.amount - row.captured if row.status == HoldStatus.OPEN else row.amount - row.amount
+    return RecordedHold(
+        id=row.id,
+        status=HoldStatus(row.status),
+        amount=row.amount,
+        captured=row.captured,
+        remaining=remaining,
+        capture_max=row.capture_max,
+        currency=row.currency,
+        payer_id=row.payer_id,
+        payer_code=row.payer_code,
+        payee_id=row.payee_id,
+        payee_code=row.payee_code,
+        texts=PaymentTexts(*[getattr(row, name) for name in PaymentTexts._fields]),
+        expires_at=row.expires_at,
+        created_at=row.created_at,
+        metadata=row.metadata or {},
+        entry_ids=tuple(row.entry_ids),
+    )
+
+
+def _as_left(row: Row[Any]) -> RecordedHold:
+    hold = _hold(row)
+    hold.status = HoldStatus(row.left_status)
+    hold.amount, hold.captured, hold.capture_max = row.left_amount, row.left_captured, row.left_capture_max
+    hold.remaining = hold.amount - hold.captured if hold.status is HoldStatus.OPEN else hold.amount - hold.amount
+    hold.expires_at = row.left_expires_at
+    hold.entry_ids = hold.entry_ids[: row.left_entries]
+    if row.account_versions is not None:
+        hold.account_versions = {UUID(account): version for account, version in row.account_versions}
+    return hold

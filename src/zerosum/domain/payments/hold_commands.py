@@ -1,0 +1,265 @@
+"""The commands of a hold: it is placed, may grow and be captured in parts, and ends exactly once.
+
+Whoever changes a hold locks its record, behind the accounts: of two that would end it one finds it ended.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from zerosum.domain.commands import NO_METADATA
+from zerosum.domain.errors import AmountExceedsHold, DomainError, HoldNotFound, InvalidState, SameAccount
+from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import AccountId, HoldId, Prefix, render_id
+from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
+from zerosum.domain.ledger.records import Need, RecordKey
+from zerosum.domain.money import Money, add, render_amount
+from zerosum.domain.payments import posting_rules
+from zerosum.domain.payments.holds import (
+    CHANGES_MAX,
+    HOLD,
+    HOLD_CHANGE,
+    LASTS_BY_DEFAULT,
+    Hold,
+    HoldChange,
+    HoldStatus,
+    HoldVerb,
+    changed,
+    check_expiry,
+    hold_facts,
+)
+from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
+
+_POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
+
+_EVENTS = {
+    HoldVerb.PLACED: EventType.HOLD_PLACED,
+    HoldVerb.CAPTURED: EventType.HOLD_CAPTURED,
+    HoldVerb.INCREMENTED: EventType.HOLD_INCREMENTED,
+    HoldVerb.EXTENDED: EventType.HOLD_EXTENDED,
+    HoldVerb.VOIDED: EventType.HOLD_VOIDED,
+    HoldVerb.EXPIRED: EventType.HOLD_EXPIRED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldCommand(LedgerCommand):
+    """`payer_id` and `payee_id` are the accounts of the hold, which never change."""
+
+    verb: ClassVar[HoldVerb]
+
+    hold_id: HoldId
+    payer_id: AccountId
+    payee_id: AccountId
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return (self.payer_id, self.payee_id)
+
+    @property
+    def record_key(self) -> RecordKey:
+        return RecordKey(self.ledger_id, HOLD, self.hold_id)
+
+    def _done(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
+        """Write the hold and the step of its life, and tell of it."""
+        change = HoldChange(id=self.id, ledger_id=self.ledger_id, verb=self.verb, changed_at=now, hold=hold)
+        book.records[self.record_key] = hold
+        book.records[RecordKey(self.ledger_id, HOLD_CHANGE, self.id)] = change
+        posted.resource = change
+        told = None if self.hold_id == self.id else self.hold_id
+        posted.events = (Event(self.id, _EVENTS[self.verb], ResourceType.HOLD, told, hold_facts(hold)),)
+        return posted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceHold(HoldCommand):
+    """`expires_at` None: after the usual time."""
+
+    verb = HoldVerb.PLACED
+
+    money: Money
+    expires_at: datetime | None = None
+    capture_max: Decimal | None = None
+    texts: PaymentTexts = NO_TEXTS
+
+    def __post_init__(self) -> None:
+        if self.payer_id == self.payee_id:
+            wire_id = render_id(Prefix.ACCOUNT, self.payee_id)
+            raise self.point(SameAccount("A hold needs two different accounts.", pointer="/to", account=wire_id))
+
+    def journal_entry(self) -> JournalEntry:
+        return posting_rules.hold(self.payer_id, self.payee_id, self.money, self.hold_id)
+
+    def point(self, objection: DomainError) -> DomainError:
+        return self.named(objection).at(_POINTERS.get(objection.pointer or "", objection.pointer or ""))
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        expires_at = self.expires_at or posted_at + LASTS_BY_DEFAULT
+        check_expiry(expires_at, posted_at)
+        entry = book.post(self.journal_entry(), self, posted_at, ResourceType.HOLD)
+        hold = Hold(
+            id=self.hold_id,
+            ledger_id=self.ledger_id,
+            status=HoldStatus.OPEN,
+            money=self.money,
+            captured=self.money.currency.scaled(Decimal(0)),
+            payer_id=self.payer_id,
+            payee_id=self.payee_id,
+            expires_at=expires_at,
+            created_at=posted_at,
+            texts=self.texts,
+            metadata=self.metadata or NO_METADATA,
+            capture_max=self.capture_max,
+            entry_ids=(entry.id,),
+        )
+        return self._done(book, hold, Posted(self.ledger_id, (entry,), ()), posted_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeHold(HoldCommand):
+    """What is done with a hold that was placed before."""
+
+    ends: ClassVar[bool] = False
+    """Whatever it is told: then it is possible however often the hold has changed."""
+
+    def needs(self) -> tuple[Need, ...]:
+        return (Need(self.record_key),)
+
+    def journal_entry(self) -> JournalEntry:
+        raise LookupError("what this posts depends on the hold: ask `objections` with a book")
+
+    def point(self, objection: DomainError) -> DomainError:
+        """The caller has named a hold and no accounts: what is wrong lies in the request as a whole."""
+        return self.named(objection).at("")
+
+    def objections(self, book: Book) -> Iterator[DomainError]:
+        try:
+            entry, _ = self._ruling(self._found(book), None)
+        except DomainError as refusal:
+            yield refusal
+            return
+        if entry is not None:
+            for objection in book.objections(entry):
+                yield self.point(objection)
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        hold = self._found(book)
+        entry, after = self._ruling(hold, posted_at)
+        if not self.ends and after.status is HoldStatus.OPEN and hold.changes >= CHANGES_MAX:
+            raise InvalidState(
+                f"The hold has changed {CHANGES_MAX} times: it can only be ended.", hold_status=hold.status.value
+            )
+        if entry is None:
+            content = {RECORDED_ID: str(self.id)}
+            posted = Posted(self.ledger_id, (), (), None, Remembered(ResourceType.HOLD, self.hold_id, content))
+        else:
+            made = book.post(entry, self, posted_at, ResourceType.HOLD, str(self.hold_id))
+            posted = Posted(self.ledger_id, (made,), ())
+        return self._done(book, after, posted, posted_at)
+
+    def _found(self, book: Book) -> Hold:
+        found: Hold | None = book.records.get(self.record_key)
+        if found is None:
+            raise HoldNotFound("This ledger has no such hold.")
+        return found
+
+    @abstractmethod
+    def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
+        """What to post, and the hold as it is afterwards. Without a time it is not asked whether the hold has expired.
+
+        Raises the first objection to the hold.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureHold(ChangeHold):
+    """`money` None: all that remains. `is_final` sets free what is left."""
+
+    verb = HoldVerb.CAPTURED
+
+    money: Money | None = None
+    is_final: bool = False
+
+    def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
+        hold.check_open(now or hold.created_at)
+        currency = hold.money.currency
+        money = self.money or Money(hold.remaining, currency)
+        if money.amount > hold.capturable:
+            raise AmountExceedsHold(
+                "The hold has less left.",
+                pointer="/amount",
+                remaining=render_amount(hold.remaining),
+                capturable=render_amount(hold.capturable),
+                currency=currency.code,
+            )
+        ends = self.is_final or self.money is None or money.amount >= hold.remaining
+        freed = Money(hold.remaining, currency) if ends else money
+        entry = posting_rules.capture(hold.payer_id, hold.payee_id, freed, money, hold.id)
+        status = HoldStatus.CAPTURED if ends else HoldStatus.OPEN
+        return entry, changed(hold, self.id, captured=add(hold.captured, money.amount), status=status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncrementHold(ChangeHold):
+    """More is held. Judged as if it were placed anew."""
+
+    verb = HoldVerb.INCREMENTED
+
+    money: Money
+
+    def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
+        hold.check_open(now or hold.created_at)
+        entry = posting_rules.increment(hold.payer_id, hold.payee_id, self.money, hold.id)
+        capture_max = None if hold.capture_max is None else add(hold.capture_max, self.money.amount)
+        grown = Money(add(hold.money.amount, self.money.amount), hold.money.currency)
+        return entry, changed(hold, self.id, money=grown, capture_max=capture_max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendHold(ChangeHold):
+    """It may not end earlier than was said before."""
+
+    verb = HoldVerb.EXTENDED
+
+    expires_at: datetime
+
+    def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
+        hold.check_open(now or hold.created_at)
+        if now is not None:
+            check_expiry(self.expires_at, now)
+        if self.expires_at < hold.expires_at:
+            raise InvalidState("The hold lasts longer than that.", pointer="/expires_at", hold_status=hold.status.value)
+        return None, changed(hold, None, expires_at=self.expires_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoidHold(ChangeHold):
+    verb = HoldVerb.VOIDED
+    ends = True
+
+    def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
+        hold.check_open(now or hold.created_at)
+        freed = Money(hold.remaining, hold.money.currency)
+        entry = posting_rules.void(hold.payer_id, hold.payee_id, freed, hold.id)
+        return entry, changed(hold, self.id, status=HoldStatus.VOIDED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireHold(ChangeHold):
+    """Of the worker. Refused where somebody was faster, or has made the hold last longer."""
+
+    verb = HoldVerb.EXPIRED
+    ends = True
+
+    def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
+        if hold.status is not HoldStatus.OPEN or (now is not None and now < hold.expires_at):
+            raise InvalidState("The hold does not end now.", hold_status=hold.status.value)
+        freed = Money(hold.remaining, hold.money.currency)
+        entry = posting_rules.expiry(hold.payer_id, hold.payee_id, freed, hold.id)
+        return entry, changed(hold, self.id, status=HoldStatus.EXPIRED)

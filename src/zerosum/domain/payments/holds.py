@@ -1,0 +1,137 @@
+"""A hold: money that is promised to somebody and not paid yet. What is captured of it is paid, the rest is set free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from zerosum.domain.errors import InvalidState, ValidationFailed
+from zerosum.domain.identifiers import AccountId, HoldId, LedgerId
+from zerosum.domain.money import Money, render_amount, subtract
+from zerosum.domain.payments.payment import PaymentTexts
+
+HOLD = "hold"
+"""Of which kind holds are among the records."""
+
+HOLD_CHANGE = "hold_change"
+"""And the steps of their lives, each known by the command that made it."""
+
+LASTS_MIN = timedelta(seconds=1)
+LASTS_MAX = timedelta(days=400)
+"""How far ahead a hold may expire, from the moment in which that is said."""
+
+LASTS_BY_DEFAULT = timedelta(days=7)
+"""As card networks let an authorization last."""
+
+CHANGES_MAX = 200
+"""So often a hold changes; then it can only be ended. Each answer tells all entries of its hold."""
+
+
+class HoldStatus(StrEnum):
+    OPEN = "open"
+    CAPTURED = "captured"
+    """All that was wanted of it was taken."""
+    VOIDED = "voided"
+    """Its holder has set free what was left."""
+    EXPIRED = "expired"
+    """Its time was over, and what was left was set free."""
+
+
+class HoldVerb(StrEnum):
+    """What a step of a hold's life did."""
+
+    PLACED = "placed"
+    CAPTURED = "captured"
+    INCREMENTED = "incremented"
+    EXTENDED = "extended"
+    VOIDED = "voided"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """It bears the UUID of the journal entry that placed it. `money` is all that was held, with its increments.
+
+    `payer_id` is debited and `payee_id` credited, in the pending layer while it is open. `capture_max` is what may be
+    captured in all, where that is more than was held. `entry_ids` are the entries it stands on, the oldest first, and
+    `changes` the steps of its life so far.
+    """
+
+    id: HoldId
+    ledger_id: LedgerId
+    status: HoldStatus
+    money: Money
+    captured: Decimal
+    payer_id: AccountId
+    payee_id: AccountId
+    expires_at: datetime
+    created_at: datetime
+    texts: PaymentTexts
+    metadata: Mapping[str, str]
+    capture_max: Decimal | None
+    entry_ids: tuple[UUID, ...]
+    changes: int = 1
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is still held. Nothing, once the hold has ended; nor where more was captured than was held."""
+        if self.status is not HoldStatus.OPEN:
+            return self.money.currency.scaled(Decimal(0))
+        return subtract(self.money.amount, self.captured)
+
+    @property
+    def capturable(self) -> Decimal:
+        """What may still be captured of an open hold."""
+        return subtract(max(self.money.amount, self.capture_max or self.money.amount), self.captured)
+
+    def check_open(self, now: datetime) -> None:
+        """Raises InvalidState for one that has ended, or that only waits to be released since its time is over."""
+        if self.status is not HoldStatus.OPEN:
+            raise InvalidState(f"The hold is {self.status.value}.", hold_status=self.status.value)
+        if now >= self.expires_at:
+            raise InvalidState("The hold has expired.", hold_status=HoldStatus.EXPIRED.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldChange:
+    """A step of a hold's life, and the hold as it left it. It bears the id of its command, and so of what it posted."""
+
+    id: UUID
+    ledger_id: LedgerId
+    verb: HoldVerb
+    changed_at: datetime
+    hold: Hold
+
+
+def check_expiry(expires_at: datetime, now: datetime) -> None:
+    """Raises ValidationFailed."""
+    if not now + LASTS_MIN <= expires_at <= now + LASTS_MAX:
+        raise ValidationFailed(
+            f"A hold expires at least a second and at most {LASTS_MAX.days} days from now.", pointer="/expires_at"
+        )
+
+
+def changed(hold: Hold, entry_id: UUID | None, **members: Any) -> Hold:
+    """The hold after one step more."""
+    entries = hold.entry_ids if entry_id is None else (*hold.entry_ids, entry_id)
+    return replace(hold, changes=hold.changes + 1, entry_ids=entries, **members)
+
+
+def hold_facts(hold: Hold) -> dict[str, Any]:
+    """What an event tells of a hold: as it was, amounts and times in their wire form."""
+    return {
+        "status": hold.status.value,
+        "amount": render_amount(hold.money.amount),
+        "captured": render_amount(hold.captured),
+        "remaining": render_amount(hold.remaining),
+        "currency": hold.money.currency.code,
+        "from": f"acc_{hold.payer_id}",
+        "to": f"acc_{hold.payee_id}",
+        "expires_at": hold.expires_at.isoformat().replace("+00:00", "Z"),
+        "journal_entry_ids": [f"je_{entry_id}" for entry_id in hold.entry_ids],
+    }

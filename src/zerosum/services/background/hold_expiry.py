@@ -1,0 +1,77 @@
+"""Background work: what is still held by holds whose time is over is set free."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from zerosum.db.engine import Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.holds import DueHold, find_due
+from zerosum.domain.errors import DomainError
+from zerosum.domain.identifiers import AccountId, HoldId, LedgerId
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.payments.hold_commands import ExpireHold
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.fingerprint import fingerprint
+
+AT_ONCE = 200
+"""So many are released in one batch: who pays at the same moment waits no longer than for that."""
+
+IN_ONE_TURN = 2_000
+"""What is left over is looked for at the next turn, a moment later."""
+
+ACTOR = "zerosum worker"
+
+_log = logging.getLogger(__name__)
+
+
+class HoldExpiry:
+    """Each hold by a command of its own, through the committer, as everything that moves what is held.
+
+    Its key holds a blank, which no caller can send: a hold expires once, however many workers look.
+    """
+
+    def __init__(self, database: Database, committer: Committer, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._committer = committer
+        self._now = now
+
+    async def run_once(self) -> int:
+        """How many were released. What cannot be released now is passed by, and looked at again at the next turn."""
+        released, after = 0, None
+        for _ in range(IN_ONE_TURN // AT_ONCE):
+            async with self._database.operator_work() as connection:
+                due = await find_due(connection, self._now(), after, AT_ONCE)
+            released += await self._release(due)
+            if len(due) < AT_ONCE:
+                break
+            after = due[-1]
+        return released
+
+    async def _release(self, due: Sequence[DueHold]) -> int:
+        """Who was faster, or cannot be had now, keeps nobody else from it."""
+        calls = [self._committer.carry_out(_command(hold)) for hold in due]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        for hold, outcome in zip(due, outcomes, strict=True):
+            if isinstance(outcome, DomainError):
+                _log.warning("hold_%s could not be released yet: %s", hold.id, outcome.code)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        return sum(isinstance(outcome, Posted) for outcome in outcomes)
+
+
+def _command(hold: DueHold) -> ExpireHold:
+    return ExpireHold(
+        id=new_uuid(),
+        ledger_id=LedgerId(hold.ledger_id),
+        idempotency_key=f"hold expiry {hold.id}",
+        fingerprint=fingerprint("hold expiry", {"hold": str(hold.id)}),
+        actor=ACTOR,
+        is_remembered=False,
+        hold_id=HoldId(hold.id),
+        payer_id=AccountId(hold.payer_id),
+        payee_id=AccountId(hold.payee_id),
+    )

@@ -1,0 +1,352 @@
+"""Use cases about holds: placing one, what is done with it later, and reading."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.holds import (
+    HoldFilter,
+    HoldParties,
+    find_answered_holds,
+    find_hold,
+    find_parties,
+    list_holds,
+    parties_of,
+)
+from zerosum.db.queries.holds import RecordedHold as RecordedHold  # shown by the routes
+from zerosum.domain.errors import AccountNotFound, HoldNotFound, ValidationFailed
+from zerosum.domain.identifiers import AccountId, HoldId
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.money import Currency, Money, render_amount
+from zerosum.domain.payments import hold_commands as commands
+from zerosum.domain.payments.holds import Hold, HoldChange, HoldVerb
+from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
+from zerosum.services.accounts import metadata_filters
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.express_submission import ExpressSubmission
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
+from zerosum.services.requests.account_directory import AccountDirectory, NotPrepared
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors, Page, PageRequest
+
+REMEMBERED_MAX = 50_000
+"""Holds of which this process knows the accounts without asking."""
+
+
+@dataclass(slots=True, kw_only=True)
+class HoldOrder:
+    """A request for a hold, in its wire form. `payer` and `payee` are ids or codes."""
+
+    idempotency_key: str
+    amount: str
+    currency: str
+    payer: str
+    payee: str
+    expires_at: datetime | None = None
+    capture_max: str | None = None
+    texts: PaymentTexts = NO_TEXTS
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class HoldChangeOrder:
+    """What is to be done with a hold. `amount` and `is_final` belong to a capture, `expires_at` to an extension."""
+
+    idempotency_key: str
+    hold_id: UUID
+    verb: HoldVerb
+    amount: str | None = None
+    is_final: bool = False
+    expires_at: datetime | None = None
+
+
+class Holds:
+    """`desk` places holds, `changes` does the rest; and they are read here."""
+
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        cursors: Cursors,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._cursors = cursors
+        known = KnownHolds(database)
+        self.desk: ExpressSubmission[HoldOrder, RecordedHold] = ExpressSubmission(
+            PlacingKind(directory, currencies, known), committer, database, now
+        )
+        self.changes: ExpressSubmission[HoldChangeOrder, RecordedHold] = ExpressSubmission(
+            ChangingKind(currencies, known), committer, database, now
+        )
+
+    async def get(self, caller: Caller, hold_id: UUID) -> RecordedHold:
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_hold(connection, caller.ledger_id, hold_id)
+        if found is None:
+            raise _no_such_hold()
+        return found
+
+    async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedHold]:
+        """Raises InvalidParameter, AccountNotFound for an account that is named and not there."""
+        position = self._cursors.position(caller.ledger_id, request)
+        filters = position.filters
+        account = await self._directory.find_filter(caller.ledger_id, filters)
+        wanted = HoldFilter(
+            account_id=None if account is None else account.id,
+            status=filters.get("status"),
+            currency=filters.get("currency"),
+            reference=filters.get("reference"),
+            metadata=metadata_filters(filters),
+        )
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await list_holds(
+                connection,
+                caller.ledger_id,
+                wanted,
+                after=UUID(position.after) if position.after else None,
+                limit=request.limit + 1,
+                is_ascending=position.is_ascending,
+            )
+        return self._cursors.page(caller.ledger_id, request, position, found, lambda hold: hold.id)
+
+
+class KnownHolds:
+    """The accounts of holds. They are fixed for ever, so they are remembered."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._parties: OrderedDict[tuple[UUID, UUID], HoldParties] = OrderedDict()
+
+    def known(self, ledger_id: UUID, hold_id: UUID, *, is_prepared: bool) -> HoldParties:
+        """Raises NotPrepared, and HoldNotFound once it was looked for."""
+        found = self._parties.get((ledger_id, hold_id))
+        if found is None:
+            raise _no_such_hold() if is_prepared else NotPrepared
+        return found
+
+    async def load(self, ledger_id: UUID, hold_ids: Collection[UUID]) -> None:
+        wanted = []
+        for hold_id in hold_ids:
+            if (ledger_id, hold_id) in self._parties:
+                self._parties.move_to_end((ledger_id, hold_id))  # About to be asked for.
+            else:
+                wanted.append(hold_id)
+        if wanted:
+            async with self._database.work(ledger_id) as connection:
+                for hold_id, parties in (await find_parties(connection, ledger_id, wanted)).items():
+                    self.remember(ledger_id, hold_id, parties)
+
+    def remember(self, ledger_id: UUID, hold_id: UUID, parties: HoldParties) -> None:
+        self._parties[ledger_id, hold_id] = parties
+        while len(self._parties) > REMEMBERED_MAX:
+            self._parties.popitem(last=False)
+
+
+class _Recorded:
+    """What is shown of a hold after something was done with it."""
+
+    def __init__(self, currencies: Currencies, known: KnownHolds) -> None:
+        self._currencies = currencies
+        self._known = known
+
+    def view(self, posted: Posted, names: Names) -> RecordedHold:
+        change: HoldChange = posted.resource
+        shown = shown_hold(change.hold, names)
+        self._known.remember(change.ledger_id, shown.id, parties_of(shown))
+        if posted.entries:
+            shown.account_versions = posted.entry.account_versions
+        return shown
+
+    async def recorded(
+        self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+    ) -> Mapping[UUID, RecordedHold]:
+        return await find_answered_holds(connection, ledger_id, ids)
+
+
+class PlacingKind(_Recorded):
+    """How an order for a hold becomes a command."""
+
+    def __init__(self, directory: AccountDirectory, currencies: Currencies, known: KnownHolds) -> None:
+        super().__init__(currencies, known)
+        self._directory = directory
+
+    def command(
+        self,
+        caller: Caller,
+        order: HoldOrder,
+        *,
+        is_prepared: bool,
+        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - a hold opens no account
+    ) -> Prepared:
+        ledger_id = caller.ledger_id
+        currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
+        money = Money.parse(order.amount, currency)
+        capture_max = _capture_max(order, currency, money)
+        try:
+            payer = self._directory.known(ledger_id, order.payer, is_prepared=is_prepared, pointer="/from")
+        except AccountNotFound as missing:
+            raise self._directory.all_missing(ledger_id, missing, [(order.payee, "/to")]) from None
+        payee = self._directory.known(ledger_id, order.payee, is_prepared=is_prepared, pointer="/to")
+        codes: dict[UUID, str] = {payer.id: payer.code, payee.id: payee.code}
+        id_ = new_uuid()
+        command = commands.PlaceHold(
+            id=id_,
+            ledger_id=ledger_id,
+            idempotency_key=order.idempotency_key,
+            fingerprint=fingerprint(
+                "hold",
+                {
+                    "amount": render_amount(money.amount),
+                    "currency": order.currency,
+                    "from": order.payer,
+                    "to": order.payee,
+                    "expires_at": order.expires_at,
+                    "capture_max": None if capture_max is None else render_amount(capture_max),
+                    **order.texts._asdict(),
+                    "metadata": order.metadata,
+                },
+            ),
+            actor=caller.actor,
+            metadata=order.metadata,
+            codes=codes,
+            called=(order.payer, order.payee),
+            hold_id=HoldId(id_),
+            payer_id=payer.id,
+            payee_id=payee.id,
+            money=money,
+            expires_at=order.expires_at,
+            capture_max=capture_max,
+            texts=order.texts,
+        )
+        return Prepared(command, codes)
+
+    async def prepare(
+        self,
+        caller: Caller,
+        orders: Sequence[HoldOrder],
+        *,
+        may_write: bool,  # noqa: ARG002 - it never writes
+    ) -> Imagined:
+        await self._currencies.load(caller.ledger_id, {order.currency for order in orders})
+        await self._directory.load(caller.ledger_id, {name for order in orders for name in (order.payer, order.payee)})
+        return NOTHING_IMAGINED
+
+
+class ChangingKind(_Recorded):
+    """How an order about a hold becomes a command. Whom it is between is known before: it never changes."""
+
+    def command(
+        self,
+        caller: Caller,
+        order: HoldChangeOrder,
+        *,
+        is_prepared: bool,
+        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - a hold opens no account
+    ) -> Prepared:
+        ledger_id = caller.ledger_id
+        parties = self._known.known(ledger_id, order.hold_id, is_prepared=is_prepared)
+        currency = self._currencies.known(ledger_id, parties.currency, is_prepared=is_prepared)
+        money = None if order.amount is None else Money.parse(order.amount, currency)
+        codes: dict[UUID, str] = {parties.payer_id: parties.payer_code, parties.payee_id: parties.payee_code}
+        carried: dict[str, Any] = {
+            "id": new_uuid(),
+            "ledger_id": ledger_id,
+            "idempotency_key": order.idempotency_key,
+            "fingerprint": _change_fingerprint(order, money),
+            "actor": caller.actor,
+            "codes": codes,
+            "hold_id": HoldId(order.hold_id),
+            "payer_id": AccountId(parties.payer_id),
+            "payee_id": AccountId(parties.payee_id),
+        }
+        return Prepared(_change(order, money, carried), codes)
+
+    async def prepare(
+        self,
+        caller: Caller,
+        orders: Sequence[HoldChangeOrder],
+        *,
+        may_write: bool,  # noqa: ARG002 - it never writes
+    ) -> Imagined:
+        ids = {order.hold_id for order in orders}
+        await self._known.load(caller.ledger_id, ids)
+        for hold_id in ids:
+            try:
+                parties = self._known.known(caller.ledger_id, hold_id, is_prepared=True)
+            except HoldNotFound:
+                continue
+            await self._currencies.load(caller.ledger_id, [parties.currency])
+        return NOTHING_IMAGINED
+
+
+def _change(order: HoldChangeOrder, money: Money | None, carried: Mapping[str, Any]) -> commands.ChangeHold:
+    if order.verb is HoldVerb.CAPTURED:
+        return commands.CaptureHold(**carried, money=money, is_final=order.is_final)
+    if order.verb is HoldVerb.VOIDED:
+        return commands.VoidHold(**carried)
+    if order.verb is HoldVerb.INCREMENTED and money is not None:
+        return commands.IncrementHold(**carried, money=money)
+    if order.verb is HoldVerb.EXTENDED and order.expires_at is not None:
+        return commands.ExtendHold(**carried, expires_at=order.expires_at)
+    raise LookupError(f"nobody can ask for this to be done with a hold: {order}")
+
+
+def _change_fingerprint(order: HoldChangeOrder, money: Money | None) -> bytes:
+    return fingerprint(
+        "hold change",
+        {
+            "hold": str(order.hold_id),
+            "verb": order.verb,
+            "amount": None if money is None else render_amount(money.amount),
+            "final": "true" if order.is_final else None,
+            "expires_at": order.expires_at,
+        },
+    )
+
+
+def _capture_max(order: HoldOrder, currency: Currency, money: Money) -> Decimal | None:
+    if order.capture_max is None:
+        return None
+    capture_max = Money.parse(order.capture_max, currency, pointer="/capture_max").amount
+    if capture_max < money.amount:
+        raise ValidationFailed("This is at least what is held.", pointer="/capture_max")
+    return capture_max
+
+
+def shown_hold(hold: Hold, names: Names) -> RecordedHold:
+    return RecordedHold(
+        id=hold.id,
+        status=hold.status,
+        amount=hold.money.amount,
+        captured=hold.captured,
+        remaining=hold.remaining,
+        capture_max=hold.capture_max,
+        currency=hold.money.currency.code,
+        payer_id=hold.payer_id,
+        payer_code=names[hold.payer_id],
+        payee_id=hold.payee_id,
+        payee_code=names[hold.payee_id],
+        texts=hold.texts,
+        expires_at=hold.expires_at,
+        created_at=hold.created_at,
+        metadata=hold.metadata,
+        entry_ids=hold.entry_ids,
+    )
+
+
+def _no_such_hold() -> HoldNotFound:
+    return HoldNotFound("This ledger has no such hold.")
