@@ -1,0 +1,341 @@
+"""Holds over HTTP, both ways: placed, captured, grown, extended, voided, expired; and each key's first answer again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client, fresh_key
+from tests.api.reading import all_pages, refused
+from zerosum.adapters.clock import now
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId
+from zerosum.main import Service
+from zerosum.services.background.hold_expiry import HoldExpiry
+from zerosum.services.proofs.whole_ledger import verify_ledger
+
+
+@pytest.fixture
+def client(either_client: Client) -> Client:
+    return either_client
+
+
+@pytest.fixture
+async def guest(client: Client) -> str:
+    """Has 100.00; the hotel has nothing."""
+    await client.open_account("guest")
+    await client.open_account("hotel")
+    await client.deposit("guest", "100")
+    return "guest"
+
+
+async def placed(client: Client, amount: str = "80", **members: Any) -> dict[str, Any]:
+    body = {"from": "guest", "to": "hotel", "amount": amount, "currency": "USD", **members}
+    answer = await client.post("/v1/holds", body, key=fresh_key())
+    assert answer.status_code == 201, answer.text
+    hold: dict[str, Any] = answer.json()
+    return hold
+
+
+async def done(client: Client, hold: dict[str, Any], verb: str, body: Any = None) -> dict[str, Any]:
+    answer = await client.post(f"/v1/holds/{hold['id']}/{verb}", body, key=fresh_key())
+    assert answer.status_code == 200, answer.text
+    after: dict[str, Any] = answer.json()
+    return after
+
+
+async def standing(client: Client, account: str) -> tuple[str, str, str]:
+    balance = await client.balance(account)
+    return balance["posted"], balance["held"], balance["available"]
+
+
+def in_days(days: float) -> str:
+    return (now() + timedelta(days=days)).isoformat()
+
+
+async def test_a_hold_takes_money_out_of_reach_and_pays_nobody(client: Client, guest: str) -> None:
+    said: dict[str, Any] = {"reference": "booking 1", "description": "Two nights", "metadata": {"room": "12"}}
+    hold = await placed(client, **said)
+    assert await standing(client, guest) == ("100.00", "80.00", "20.00")
+    assert await standing(client, "hotel") == ("0.00", "0.00", "0.00")
+    accounts = [(await client.get(f"/v1/accounts/{code}")).json()["id"] for code in ("guest", "hotel")]
+    assert hold == said | {
+        "id": hold["id"],
+        "status": "open",
+        "amount": "80.00",
+        "captured": "0.00",
+        "remaining": "80.00",
+        "capture_max": None,
+        "currency": "USD",
+        "from": accounts[0],
+        "from_code": "guest",
+        "to": accounts[1],
+        "to_code": "hotel",
+        "expires_at": hold["expires_at"],
+        "created_at": hold["created_at"],
+        "journal_entry_ids": [hold["id"].replace("hold_", "je_")],
+        "account_versions": {accounts[0]: 2, accounts[1]: 1},
+    }
+    lasts = datetime.fromisoformat(hold["expires_at"]) - datetime.fromisoformat(hold["created_at"])
+    assert lasts == timedelta(days=7)
+    read = (await client.get(f"/v1/holds/{hold['id']}")).json()
+    assert read == {name: value for name, value in hold.items() if name != "account_versions"}
+    entry = (await client.get(f"/v1/journal-entries/{hold['journal_entry_ids'][0]}")).json()
+    assert (entry["reason"], [line["layer"] for line in entry["postings"]]) == ("hold", ["pending", "pending"])
+    refused(await client.transfer(guest, "hotel", "20.01"), 422, "insufficient_funds", "/from")
+
+
+async def test_a_capture_of_all_ends_it(client: Client, guest: str) -> None:
+    hold = await done(client, await placed(client), "capture")
+    assert (hold["status"], hold["captured"], hold["remaining"]) == ("captured", "80.00", "0.00")
+    assert len(hold["journal_entry_ids"]) == 2
+    assert await standing(client, guest) == ("20.00", "0.00", "20.00")
+    assert await standing(client, "hotel") == ("80.00", "0.00", "80.00")
+    answer = await client.post(f"/v1/holds/{hold['id']}/void", key=fresh_key())
+    refused(answer, 409, "invalid_state", facts={"hold_status": "captured"})
+
+
+async def test_captures_in_parts_and_a_final_one(client: Client, guest: str) -> None:
+    hold = await placed(client)
+    first = await done(client, hold, "capture", {"amount": "30"})
+    assert (first["status"], first["captured"], first["remaining"]) == ("open", "30.00", "50.00")
+    assert await standing(client, guest) == ("70.00", "50.00", "20.00")
+    last = await done(client, hold, "capture", {"amount": "10", "final": True})
+    assert (last["status"], last["captured"], last["remaining"]) == ("captured", "40.00", "0.00")
+    assert await standing(client, guest) == ("60.00", "0.00", "60.00")
+    assert len(last["journal_entry_ids"]) == 3
+
+
+async def test_a_capture_of_exactly_the_rest_ends_it(client: Client, guest: str) -> None:
+    hold = await placed(client)
+    await done(client, hold, "capture", {"amount": "30"})
+    last = await done(client, hold, "capture", {"amount": "50"})
+    assert (last["status"], last["captured"]) == ("captured", "80.00")
+    assert await standing(client, guest) == ("20.00", "0.00", "20.00")
+
+
+async def test_no_more_is_captured_than_is_held(client: Client, guest: str) -> None:
+    hold = await placed(client)
+    path = f"/v1/holds/{hold['id']}/capture"
+    answer = await client.post(path, {"amount": "80.01"}, key=fresh_key())
+    facts = {"remaining": "80.00", "capturable": "80.00", "currency": "USD"}
+    refused(answer, 422, "amount_exceeds_hold", "/amount", facts=facts)
+    assert await standing(client, guest) == ("100.00", "80.00", "20.00")
+
+
+async def test_a_tip_goes_beyond_the_hold_where_that_was_agreed(client: Client, guest: str) -> None:
+    hold = await placed(client, capture_max="96")
+    path = f"/v1/holds/{hold['id']}/capture"
+    refused(await client.post(path, {"amount": "96.01"}, key=fresh_key()), 422, "amount_exceeds_hold", "/amount")
+    tipped = await done(client, hold, "capture", {"amount": "96"})
+    assert (tipped["status"], tipped["captured"], tipped["remaining"]) == ("captured", "96.00", "0.00")
+    assert await standing(client, guest) == ("4.00", "0.00", "4.00")
+    too_dear = await placed(client, "3", capture_max="9")
+    answer = await client.post(f"/v1/holds/{too_dear['id']}/capture", {"amount": "9"}, key=fresh_key())
+    refused(answer, 422, "insufficient_funds", "")
+    assert await standing(client, guest) == ("4.00", "3.00", "1.00")
+
+
+async def test_it_grows_and_lasts_longer(client: Client, guest: str) -> None:
+    hold = await placed(client, expires_at=in_days(1))
+    grown = await done(client, hold, "increment", {"amount": "15"})
+    assert (grown["amount"], grown["remaining"], len(grown["journal_entry_ids"])) == ("95.00", "95.00", 2)
+    assert await standing(client, guest) == ("100.00", "95.00", "5.00")
+    answer = await client.post(f"/v1/holds/{hold['id']}/increment", {"amount": "5.01"}, key=fresh_key())
+    refused(answer, 422, "insufficient_funds", "")
+    later = in_days(20)
+    extended = await done(client, hold, "extend", {"expires_at": later})
+    assert datetime.fromisoformat(extended["expires_at"]) == datetime.fromisoformat(later)
+    assert extended["journal_entry_ids"] == grown["journal_entry_ids"]
+    assert "account_versions" not in extended
+    answer = await client.post(f"/v1/holds/{hold['id']}/extend", {"expires_at": in_days(2)}, key=fresh_key())
+    refused(answer, 409, "invalid_state", "/expires_at", facts={"hold_status": "open"})
+    answer = await client.post(f"/v1/holds/{hold['id']}/extend", {"expires_at": in_days(401)}, key=fresh_key())
+    refused(answer, 422, "validation_error", "/expires_at")
+
+
+async def test_a_void_sets_free_what_was_not_captured(client: Client, guest: str) -> None:
+    hold = await placed(client)
+    await done(client, hold, "capture", {"amount": "30"})
+    void = await done(client, hold, "void")
+    assert (void["status"], void["captured"], void["remaining"]) == ("voided", "30.00", "0.00")
+    assert await standing(client, guest) == ("70.00", "0.00", "70.00")
+    for verb, body in (("capture", None), ("increment", {"amount": "1"}), ("extend", {"expires_at": in_days(9)})):
+        answer = await client.post(f"/v1/holds/{hold['id']}/{verb}", body, key=fresh_key())
+        refused(answer, 409, "invalid_state", facts={"hold_status": "voided"})
+
+
+async def test_each_key_gives_its_first_answer_whatever_came_later(client: Client, guest: str) -> None:
+    """Also where the hold has moved on, and for what posts nothing."""
+    key, body = fresh_key(), {"from": "guest", "to": "hotel", "amount": "50", "currency": "USD"}
+    first = await client.post("/v1/holds", body, key=key)
+    path = f"/v1/holds/{first.json()['id']}"
+    calls: list[tuple[str, Any]] = [
+        ("capture", {"amount": "10"}),
+        ("increment", {"amount": "5"}),
+        ("extend", {"expires_at": in_days(30)}),
+        ("capture", {"amount": "12"}),
+        ("void", None),
+    ]
+    answers = [("/v1/holds", body, key, first)]
+    for verb, said in calls:
+        own = fresh_key()
+        answer = await client.post(f"{path}/{verb}", said, key=own)
+        assert answer.status_code == 200, answer.text
+        answers.append((f"{path}/{verb}", said, own, answer))
+    for route, said, own, answer in answers:
+        again = await client.post(route, said, key=own)
+        assert (again.status_code, again.content) == (answer.status_code, answer.content)
+        assert again.headers["idempotency-replayed"] == "true"
+        told = (await client.get(f"/v1/idempotency-keys/{own}")).json()
+        assert told["resource"] == {"type": "hold", "id": first.json()["id"]}
+    refused(await client.post(f"{path}/void", key=answers[1][2]), 422, "idempotency_key_reused")
+    assert len((await client.get(path)).json()["journal_entry_ids"]) == 5
+
+
+async def test_a_hold_that_is_not_there(client: Client, guest: str, stranger: Client) -> None:
+    hold = await placed(client)
+    refused(await stranger.get(f"/v1/holds/{hold['id']}"), 404, "hold_not_found")
+    refused(await stranger.post(f"/v1/holds/{hold['id']}/capture", key=fresh_key()), 404, "hold_not_found")
+    refused(await client.get("/v1/holds/hold_1"), 422, "invalid_id")
+    refused(await client.post("/v1/holds/pay_1/void", key=fresh_key()), 422, "invalid_id")
+
+
+@pytest.mark.parametrize(
+    ("members", "code", "pointer"),
+    [
+        ({"to": "guest"}, "same_account", "/to"),
+        ({"to": "nobody"}, "account_not_found", "/to"),
+        ({"amount": "0"}, "invalid_amount", "/amount"),
+        ({"amount": "1.001"}, "amount_too_precise", "/amount"),
+        ({"amount": "100.01"}, "insufficient_funds", "/from"),
+        ({"capture_max": "79.99"}, "validation_error", "/capture_max"),
+        ({"capture_max": 80}, "invalid_amount", "/capture_max"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "validation_error", "/expires_at"),
+        ({"expires_at": "9999-01-01T00:00:00Z"}, "validation_error", "/expires_at"),
+        ({"currency": "EUR"}, "currency_mismatch", "/from"),
+        ({"note": "x"}, "unknown_field", "/note"),
+    ],
+)
+async def test_what_is_refused(client: Client, guest: str, members: dict[str, Any], code: str, pointer: str) -> None:
+    body = {"from": "guest", "to": "hotel", "amount": "80", "currency": "USD", **members}
+    key = fresh_key()
+    first = await client.post("/v1/holds", body, key=key)
+    refused(first, 422, code, pointer)
+    assert await standing(client, guest) == ("100.00", "0.00", "100.00")
+
+
+async def test_a_dry_run_writes_nothing(client: Client, guest: str) -> None:
+    body = {"from": "guest", "to": "hotel", "amount": "80", "currency": "USD"}
+    key = fresh_key()
+    tried = await client.post("/v1/holds", body, key=key, params={"dry_run": "true"})
+    assert tried.status_code == 200
+    assert [one["held"] for one in tried.json()["balances"]] == ["80.00", "0.00"]
+    assert (await client.post("/v1/holds", body, key=key)).status_code == 201
+    hold = (await client.get("/v1/holds")).json()["data"][0]
+    path = f"/v1/holds/{hold['id']}/capture"
+    tried = await client.post(path, {"amount": "30"}, key=fresh_key(), params={"dry_run": "true"})
+    assert (tried.json()["captured"], tried.json()["dry_run"]) == ("30.00", True)
+    assert (await client.get(f"/v1/holds/{hold['id']}")).json()["captured"] == "0.00"
+
+
+async def test_a_group_is_resolved_together_or_not_at_all(client: Client, guest: str) -> None:
+    holds = [await placed(client, amount) for amount in ("10", "20", "30")]
+    items = [
+        {"hold": holds[0]["id"], "action": "capture", "idempotency_key": fresh_key()},
+        {"hold": holds[1]["id"], "action": "void", "idempotency_key": fresh_key()},
+        {"hold": holds[2]["id"], "action": "capture", "amount": "30.01", "idempotency_key": fresh_key()},
+    ]
+    answer = await client.post("/v1/holds/resolve", {"items": items})
+    problem = refused(answer, 422, "amount_exceeds_hold", "/items/2/amount")
+    assert problem["index"] == 2
+    assert await standing(client, guest) == ("100.00", "60.00", "40.00")
+    items[2] |= {"amount": "5", "final": True}
+    answer = await client.post("/v1/holds/resolve", {"items": items})
+    results = answer.json()["results"]
+    assert [(one["status"], one["data"]["status"]) for one in results] == [
+        (200, "captured"),
+        (200, "voided"),
+        (200, "captured"),
+    ]
+    assert await standing(client, guest) == ("85.00", "0.00", "85.00")
+    again = (await client.post("/v1/holds/resolve", {"items": items})).json()["results"]
+    assert [one.pop("replayed") for one in again] == [True, True, True]
+    assert again == results
+
+
+async def test_one_hold_twice_in_a_group(client: Client, guest: str) -> None:
+    hold = await placed(client)
+    items = [
+        {"hold": hold["id"], "action": "capture", "amount": "30", "idempotency_key": fresh_key()},
+        {"hold": hold["id"], "action": "void", "idempotency_key": fresh_key()},
+    ]
+    results = (await client.post("/v1/holds/resolve", {"items": items})).json()["results"]
+    assert [one["data"]["status"] for one in results] == ["open", "voided"]
+    assert await standing(client, guest) == ("70.00", "0.00", "70.00")
+
+
+async def test_holds_are_listed(client: Client, guest: str) -> None:
+    holds = [await placed(client, "10", reference=f"r{number % 2}", metadata={"n": str(number)}) for number in range(5)]
+    await done(client, holds[0], "void")
+    newest_first = [hold["id"] for hold in reversed(holds)]
+
+    async def listed(**parameters: str) -> list[str]:
+        return [one["id"] for one in await all_pages(client, "/v1/holds", limit=2, **parameters)]
+
+    assert await listed() == newest_first
+    assert await listed(order="asc") == newest_first[::-1]
+    assert await listed(account="hotel") == newest_first
+    assert await listed(account="guest", status="open") == newest_first[:4]
+    assert await listed(status="voided") == [holds[0]["id"]]
+    assert await listed(reference="r1") == [holds[3]["id"], holds[1]["id"]]
+    assert await listed(currency="EUR") == []
+    assert [one["id"] for one in await all_pages(client, "/v1/holds", **{"metadata[n]": "3"})] == [holds[3]["id"]]
+
+
+@pytest.fixture
+def expiry(service: Service) -> Callable[[datetime], HoldExpiry]:
+    def at(moment: datetime) -> HoldExpiry:
+        return HoldExpiry(service.database, service.committer, lambda: moment)
+
+    return at
+
+
+async def test_what_has_expired_is_refused_at_once_and_released_soon(
+    client: Client, guest: str, expiry: Callable[[datetime], HoldExpiry], database: Database, ledger_id: LedgerId
+) -> None:
+    hold = await placed(client, expires_at=(now() + timedelta(seconds=1.5)).isoformat())
+    await done(client, hold, "capture", {"amount": "30"})
+    lasting = await placed(client, "5")
+    await asyncio.sleep(1.6)
+    for verb in ("capture", "void"):
+        answer = await client.post(f"/v1/holds/{hold['id']}/{verb}", key=fresh_key())
+        refused(answer, 409, "invalid_state", facts={"hold_status": "expired"})
+    assert await standing(client, guest) == ("70.00", "55.00", "15.00")
+    await expiry(now()).run_once()
+    read = (await client.get(f"/v1/holds/{hold['id']}")).json()
+    assert (read["status"], read["captured"], read["remaining"]) == ("expired", "30.00", "0.00")
+    assert await standing(client, guest) == ("70.00", "5.00", "65.00")
+    entry = (await client.get(f"/v1/journal-entries/{read['journal_entry_ids'][-1]}")).json()
+    assert (entry["reason"], entry["actor"]) == ("hold expiry", "zerosum worker")
+    assert (await client.get(f"/v1/holds/{lasting['id']}")).json()["status"] == "open"
+    assert await expiry(now()).run_once() == 0
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).is_right
+
+
+async def test_a_frozen_payer_is_released_all_the_same(
+    client: Client, guest: str, expiry: Callable[[datetime], HoldExpiry]
+) -> None:
+    hold = await placed(client, expires_at=(now() + timedelta(seconds=1.1)).isoformat())
+    kept = await placed(client, "5")
+    await client.post("/v1/accounts/guest/freeze")
+    refused(await client.post(f"/v1/holds/{kept['id']}/capture", key=fresh_key()), 409, "account_frozen", "")
+    await asyncio.sleep(1.2)
+    await expiry(now()).run_once()
+    assert (await client.get(f"/v1/holds/{hold['id']}")).json()["status"] == "expired"
+    assert (await done(client, kept, "void"))["status"] == "voided"
+    assert await standing(client, guest) == ("100.00", "0.00", "100.00")
