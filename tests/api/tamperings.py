@@ -6,6 +6,8 @@ Of each break the whole text is expected, so that a check that is switched off i
 from __future__ import annotations
 
 PAID = "(select id from payments where ledger_id = $1 and reference = 'invoice 7')"
+HOLD = "(select id from holds where ledger_id = $1 and reference = 'stay 1')"
+OPEN = "(select id from holds where ledger_id = $1 and reference = 'open')"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
 ALICE = "ledger_id = $1 and code = 'alice'"
 
@@ -72,6 +74,34 @@ TAMPERINGS = {
     "a client transaction deleted": "delete from client_transactions where ledger_id = $1 and tx = 1",
     "a client transaction inserted": "insert into client_transactions select ledger_id, 99, client, type, status, "
     "currency, amount, gen_random_uuid() from client_transactions where ledger_id = $1 and tx = 1",
+    # Holds.
+    "an amount of a hold": f"update holds set amount = amount + 1 where id = {OPEN}",
+    "what was captured of a hold": f"update holds set captured = captured + 1 where id = {HOLD}",
+    "a status of a hold": f"update holds set status = 'voided' where id = {HOLD}",
+    "the end of a hold put off": f"update holds set expires_at = expires_at + interval '1 day' where id = {OPEN}",
+    "how much may be captured of a hold": f"update holds set capture_max = 1000 where id = {OPEN}",
+    "an entry of a hold left out": f"update holds set entry_ids = entry_ids[1:2] where id = {HOLD}",
+    "a payer of a hold": f"update holds set payer_id = (select id from accounts where ledger_id = $1 and code = 'alice') where id = {OPEN}",
+    "a currency of a hold": f"update holds set currency = 'EUR' where id = {OPEN}",
+    "a reference of a hold": f"update holds set reference = 'closed' where id = {OPEN}",
+    "the metadata of a hold": f'update holds set metadata = \'{{"c": "3"}}\' where id = {HOLD}',
+    "an amount of a hold with its step": f"update hold_changes set amount = amount + 1 where hold_id = {OPEN};update holds set amount = amount + 1 where id = {OPEN}",
+    "a capture made more of": f"update hold_changes set captured = captured + 1 where hold_id = {HOLD} and number > 1;update holds set captured = captured + 1 where id = {HOLD}",
+    "a hold opened again": f"update hold_changes set status = 'open' where hold_id = {HOLD};update holds set status = 'open' where id = {HOLD}",
+    "a step of a hold turned into another": f"update hold_changes set verb = 'voided', status = 'voided' where hold_id = {HOLD} and number = 5;update holds set status = 'voided' where id = {HOLD}",
+    "an end put off with its step": f"update hold_changes set expires_at = expires_at + interval '1 day' where hold_id = {HOLD} and number = 5;update holds set expires_at = expires_at + interval '1 day' where id = {HOLD}",
+    "a hold deleted": f"delete from holds where id = {OPEN}",
+    "a hold with its steps deleted": f"delete from hold_changes where hold_id = {OPEN};delete from holds where id = {OPEN}",
+    "a step of a hold deleted": f"delete from hold_changes where hold_id = {HOLD} and number = 3",
+    "the steps of a hold deleted": f"delete from hold_changes where hold_id = {OPEN}",
+    "a hold inserted": "insert into holds select ledger_id, gen_random_uuid(), status, currency, amount, captured, "
+    "capture_max, payer_id, payee_id, expires_at, created_at, 'forged', description, metadata, entry_ids, changes "
+    f"from holds where id = {OPEN}",
+    "an event of a hold deleted": "delete from events where ledger_id = $1 and type = 'hold.captured' "
+    f"and resource_id = {HOLD}",
+    "an event of an extension deleted": "delete from events where ledger_id = $1 and type = 'hold.extended'",
+    "an event of an extension forged": "insert into events (ledger_id, id, created_at, type, resource_type, resource_id) "
+    f"select $1, gen_random_uuid(), now(), 'hold.extended', 'hold', {OPEN} where $1 is not null",
     # Refusals.
     "a refusal deleted": "delete from refusals where (ledger_id, idempotency_key) = "
     "(select ledger_id, idempotency_key from refusals where ledger_id = $1 limit 1)",
@@ -198,6 +228,37 @@ FOUND = {
     },
     "a client transaction deleted": {"the client transaction 1 is missing, its journal entry … is there"},
     "a client transaction inserted": {"the client transaction 99 has no journal entry"},
+    "an amount of a hold": {"the hold … is not what its last step has left"},
+    "what was captured of a hold": {"the hold … is not what its last step has left"},
+    "a status of a hold": {"the hold … is not what its last step has left"},
+    "the end of a hold put off": {"the hold … is not what its last step has left"},
+    "how much may be captured of a hold": {"the hold … is not what its last step has left"},
+    "an entry of a hold left out": {"the hold … is not what its steps say"},
+    "a payer of a hold": {"the hold … has a step 1 that is not what its journal entry moved"},
+    "a currency of a hold": {"the hold … has a step 1 that is not what its journal entry moved"},
+    "a reference of a hold": {
+        "the hold … has a step 1 that is not what was ordered: its journal entry has another fingerprint"
+    },
+    "the metadata of a hold": {
+        "the hold … has a step 1 that is not what was ordered: its journal entry has another fingerprint"
+    },
+    "an amount of a hold with its step": {"the hold … has a step 1 that is not what its journal entry moved"},
+    "a capture made more of": {"the hold … has a step 2 that is not what its journal entry moved"},
+    "a hold opened again": {"the hold … has a step 5 that is not what its journal entry moved"},
+    "a step of a hold turned into another": {"the hold … has a step 5 that has no journal entry of its own"},
+    "an end put off with its step": {"the hold … has a step 5 that leaves it as it cannot be"},
+    "a hold deleted": {"the hold of the journal entry … is missing"},
+    "a hold with its steps deleted": {"the hold of the journal entry … is missing"},
+    "a step of a hold deleted": {
+        "the hold of the journal entry … is missing",
+        "the hold … lacks the step 3",
+        "the event … is not what its journal entry makes one expect",
+    },
+    "the steps of a hold deleted": {"the hold of the journal entry … is missing", "the hold … has no steps"},
+    "a hold inserted": {"the hold … has no steps"},
+    "an event of a hold deleted": {"the journal entry … has no event"},
+    "an event of an extension deleted": {"the journal entry … has no event"},
+    "an event of an extension forged": {"the event … has no journal entry"},
     "a refusal deleted": {"refusals were changed or taken away: 3 were sealed between … and …, there are 2"},
     "all refusals deleted": {"refusals were changed or taken away: 3 were sealed between … and …, there are 0"},
     "a refusal changed": {"refusals were changed or taken away: 3 were sealed between … and …, there are 3"},
@@ -249,6 +310,9 @@ FOUND = {
 """By tampering. Ids and times are written as …"""
 
 CONCERNED = {
+    "an amount of a hold": {"guest", "hotel"},
+    "a hold deleted": {"guest", "hotel"},
+    "a step of a hold deleted": {"guest", "hotel"},
     "an amount of a payment": {"alice", "bob"},
     "a payer": {"alice", "bob", "gone"},
     "a reference": {"alice", "bob"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -22,19 +23,20 @@ from zerosum.services.proofs import of_accounts as proof_of_accounts
 from zerosum.services.proofs import of_checkpoints as proof_of_checkpoints
 from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
+from zerosum.services.proofs import of_holds as proof_of_holds
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 MANY = 3 * BLOCK + 20
 AT_ONCE = 100
 
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
-    "refusal_seals", "events", "account_checkpoints", "dated_checkpoints",
+    "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes",
 )  # fmt: skip
 
 
@@ -47,6 +49,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _accounts_and_payments(client)
     await _clients(client)
     await _entries(client)
+    await _holds(client)
     await _refusals(client)
     await _many(client)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
@@ -130,6 +133,27 @@ async def _entries(client: Client) -> None:
     await _sent(client, f"/v1/journal-entries/{made['id']}/reverse", {"reason": "a mistake"})
 
 
+async def _holds(client: Client) -> None:
+    """One with all steps there are, and one that is still open."""
+    await client.open_account("guest", min_available=None)
+    await client.open_account("hotel")
+    hold = {"from": "guest", "to": "hotel", "amount": "40.00", "currency": "USD"}
+    said = {"reference": "stay 1", "description": "Two nights", "metadata": {"b": "2", "a": "1"}, "capture_max": "44"}
+    made = await _sent(client, "/v1/holds", hold | said)
+    for verb, body in (
+        ("capture", {"amount": "10"}),
+        ("increment", {"amount": "5.50"}),
+        ("extend", {"expires_at": (now() + timedelta(days=30)).isoformat()}),
+        ("capture", {"amount": "7", "final": True}),
+    ):
+        await _sent(client, f"/v1/holds/{made['id']}/{verb}", body)
+    tipped = await _sent(client, "/v1/holds", hold | {"capture_max": "44", "expires_at": "2027-01-01T00:00:00Z"})
+    await _sent(client, f"/v1/holds/{tipped['id']}/capture", {"amount": "44"})
+    voided = await _sent(client, "/v1/holds", hold)
+    await _sent(client, f"/v1/holds/{voided['id']}/void", {})
+    await _sent(client, "/v1/holds", hold | {"reference": "open"})
+
+
 async def _many(client: Client) -> None:
     """More than three blocks of postings on two accounts, each seventh of them dated."""
     for code, floor in (("busy", None), ("till", None)):
@@ -168,7 +192,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     report = await verified(database, ledger_id)
     assert report.breaks == []
     for table in (
-        "refusals", "refusal_seals", "client_transactions", "payments", "account_checkpoints", "dated_checkpoints"
+        "refusals", "refusal_seals", "client_transactions", "payments", "account_checkpoints", "dated_checkpoints", "holds"
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
     held = "select count(*) from accounts where ledger_id = $1 and held > 0"
@@ -187,6 +211,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 20)
+    monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
     assert await verified(database, ledger_id) == whole
 
 

@@ -84,6 +84,10 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
            select from refusals refusal
            where refusal.ledger_id = page.ledger_id and refusal.idempotency_key = page.idempotency_key
        ) as is_refused,
+       page.resource_type <> 'hold' or exists (
+           select from hold_changes change join holds hold on hold.ledger_id = change.ledger_id
+           and hold.id = change.hold_id where change.ledger_id = page.ledger_id and change.id = page.id
+       ) as has_hold,
        exists (
            select from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
            group by currency, layer, releases having sum(case side when 'd' then amount else -amount end) <> 0
@@ -147,11 +151,53 @@ select page.id, page.xid, page.type, page.resource_type, page.resource_id,
 from page order by page.xid, page.id
 """)  # noqa: S608 - made of constants only
 
+# What is announced: entries, and the one step of a hold that posts nothing.
 _ENTRY_NAMES = text(f"""
-select id, reason, resource_type, {_micros("posted_at")} as posted_at,
-       array(select distinct account_id from postings posting
-             where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id) as account_ids
-from journal_entries entry where ledger_id = :ledger_id and id > :after order by id limit :limit
+select * from (
+    (select id, reason, resource_type, resource_id, {_micros("posted_at")} as posted_at,
+            array(select distinct account_id from postings posting
+                  where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id) as account_ids
+     from journal_entries entry where ledger_id = :ledger_id and id > :after order by id limit :limit)
+    union all
+    (select change.id, change.verb, 'hold', change.hold_id::text, {_micros("change.changed_at")},
+            array(select unnest(array[payer_id, payee_id]) from holds hold
+                  where hold.ledger_id = change.ledger_id and hold.id = change.hold_id)
+     from hold_changes change where ledger_id = :ledger_id and id > :after and verb = 'extended'
+     order by id limit :limit)
+) named order by id limit :limit
+""")  # noqa: S608 - made of constants only
+
+# Each step of a hold with what it posted between the two accounts of the hold, and elsewhere.
+_HOLD_STEPS = text(f"""
+with page as materialized (
+    select * from holds where ledger_id = :ledger_id and id > :after order by id limit :limit
+)
+select page.id as hold_id, page.status, page.currency, page.amount::text as amount, page.captured::text as captured,
+       page.capture_max::text as capture_max, page.payer_id, page.payee_id, page.entry_ids, page.changes,
+       {_micros("page.expires_at")} as expires_at, {_micros("page.created_at")} as created_at, page.metadata,
+       {", ".join(f"page.{name}" for name in PaymentTexts._fields)},
+       change.id, change.number, change.verb, change.status as status_after, change.amount::text as amount_after,
+       change.captured::text as captured_after, change.capture_max::text as capture_max_after,
+       {_micros("change.expires_at")} as expires_at_after, {_micros("change.changed_at")} as changed_at,
+       change.entries, entry.id is not null as has_entry, entry.reason, entry.resource_type, entry.resource_id,
+       entry.fingerprint, {_micros("entry.posted_at")} as posted_at,
+       posted.placed, posted.freed, posted.paid, posted.others
+from page
+left join hold_changes change on change.ledger_id = page.ledger_id and change.hold_id = page.id
+left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
+left join lateral (
+    select coalesce(sum(amount) filter (where is_own and layer = 'h' and not releases and side = 'd'), 0)::text placed,
+           coalesce(sum(amount) filter (where is_own and layer = 'h' and releases and side = 'd'), 0)::text freed,
+           coalesce(sum(amount) filter (where is_own and layer = 'p' and side = 'd'), 0)::text paid,
+           count(*) filter (where not is_own) as others
+    from (
+        select posting.*, posting.currency = page.currency
+                   and posting.account_id = case side when 'd' then page.payer_id else page.payee_id end
+                   and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
+        from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = change.id
+    ) line
+) posted on true
+order by page.id, change.number
 """)  # noqa: S608 - made of constants only
 
 
@@ -204,6 +250,13 @@ async def payments_without_entry(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
 ) -> Sequence[Row[Any]]:
     return await _rows(connection, _PAYMENTS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
+
+
+async def hold_steps_after(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    """Hold by hold, of so many holds: a row a step, or one without a step where there is none."""
+    return await _rows(connection, _HOLD_STEPS, ledger_id, after=after, limit=limit)
 
 
 async def client_transactions_after(

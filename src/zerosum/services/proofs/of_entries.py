@@ -87,6 +87,8 @@ class EntriesProof:
         elif row.payment_id is not None:
             what = f"the payment {render_id(Prefix.PAYMENT, row.id)} has the journal entry of something else"
             report.note(what, concerned=concerned)
+        if not row.has_hold:
+            report.note(f"the hold of the journal entry {_entry(row.id)} is missing", concerned=concerned)
         if row.resource_type == "client_transaction":
             account_id = row.credited_id if row.reason == "deposit" else row.debited_id
             made = self._transactions.get(row.resource_id)

@@ -33,6 +33,15 @@ _CLIENT_EVENTS = {
     "chargeback": "client_transaction.charged_back",
 }
 
+_HOLD_EVENTS = {
+    "hold": "hold.placed",
+    "hold increment": "hold.incremented",
+    "capture": "hold.captured",
+    "extended": "hold.extended",
+    "void": "hold.voided",
+    "hold expiry": "hold.expired",
+}
+
 
 class EventsProof:
     """`horizon` (microseconds) is for slices that look at different moments: what is younger is left to the next
@@ -48,7 +57,7 @@ class EventsProof:
         self._search: _Search | None = None
 
     def expect(self, entry: Any) -> None:
-        """What is announced of an entry bears its id and its time."""
+        """What is announced of an entry, or of a step that posts nothing, bears its id and its time."""
         if self._is_looked_at(entry.posted_at):
             self._add(entry.id, _expected(entry))
 
@@ -163,7 +172,9 @@ class _Search:
 
 
 def _expected(entry: Any) -> int:
-    return _number(str(entry.id), _type_of(entry), entry.resource_type, "None", entry.posted_at)
+    # Events of a hold name it, but for the first, whose id it bears.
+    resource_id = entry.resource_id if entry.resource_type == "hold" else None
+    return _number(str(entry.id), _type_of(entry), entry.resource_type, str(resource_id), entry.posted_at)
 
 
 def _found(event: Any) -> int:
@@ -173,6 +184,8 @@ def _found(event: Any) -> int:
 def _type_of(entry: Any) -> str:
     if entry.resource_type == "client_transaction":
         return _CLIENT_EVENTS.get(entry.reason, "")
+    if entry.resource_type == "hold":
+        return _HOLD_EVENTS.get(entry.reason, "")
     return "payment.succeeded" if entry.resource_type == "payment" else "journal_entry.posted"
 
 

@@ -10,13 +10,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import product
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from zerosum.domain.money import EXACT
 from zerosum.domain.payments.payment import PaymentTexts
+
+_HOLD_LASTS = 7 * 24 * 3600 * 1_000_000
+"""A hold of which nobody says how long it lasts, in microseconds."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,6 +58,48 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
             "to": payee,
             **texts,
             "effective_at": time,
+            "metadata": row.metadata,
+        }
+
+
+def is_hold_step_of(row: Any, previous: Any, payer_code: str | None, payee_code: str | None) -> bool:
+    """Whether the fingerprint of the entry is that of a command for this step of the hold."""
+    hold = str(row.hold_id)
+    if row.verb == "placed":
+        contents = _hold_contents(row, payer_code, payee_code)
+        return any(_digest("hold", content) == row.fingerprint for content in contents)
+    if row.verb == "expired":
+        return bool(_digest("hold expiry", {"hold": hold}) == row.fingerprint)
+    amounts: tuple[str | None, ...] = (None,)
+    if row.verb == "captured":
+        amounts = None, _difference(row.captured_after, previous.captured_after)
+    elif row.verb == "incremented":
+        amounts = (_difference(row.amount_after, previous.amount_after),)
+    finals = (None, "true") if row.verb == "captured" else (None,)
+    return any(
+        _digest("hold change", {"hold": hold, "verb": row.verb, "amount": amount, "final": final}) == row.fingerprint
+        for amount, final in product(amounts, finals)
+    )
+
+
+def _difference(after: str, before: str) -> str:
+    return format(EXACT.subtract(Decimal(after), Decimal(before)), "f")
+
+
+def _hold_contents(row: Any, payer_code: str | None, payee_code: str | None) -> Iterator[Mapping[str, Any]]:
+    expires_at = _moment(row.expires_at_after)
+    lasts = int(row.expires_at_after) - int(row.changed_at)
+    times = (None, expires_at) if lasts == _HOLD_LASTS else (expires_at,)
+    texts = {name: getattr(row, name) for name in PaymentTexts._fields}
+    for time, payer, payee in product(times, _names(payer_code, row.payer_id), _names(payee_code, row.payee_id)):
+        yield {
+            "amount": row.amount_after,
+            "currency": row.currency,
+            "from": payer,
+            "to": payee,
+            "expires_at": time,
+            "capture_max": row.capture_max_after,
+            **texts,
             "metadata": row.metadata,
         }
 

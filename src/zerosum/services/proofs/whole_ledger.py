@@ -5,6 +5,7 @@
 | `of_accounts` | accounts with their postings (`of_chains`) and histories (`of_histories`) |
 | `of_checkpoints` | what accounts came to, sealed beside their postings |
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
+| `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -26,6 +27,7 @@ from zerosum.services.proofs.of_accounts import AccountsProof
 from zerosum.services.proofs.of_checkpoints import CheckpointsProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
 from zerosum.services.proofs.of_events import EventsProof
+from zerosum.services.proofs.of_holds import HoldsProof
 from zerosum.services.proofs.refusal_seals import SealsProof
 from zerosum.services.proofs.report import BREAKS_MAX as BREAKS_MAX
 from zerosum.services.proofs.report import Break as Break
@@ -106,6 +108,7 @@ class LedgerProof:
             AccountsProof(report, places),
             CheckpointsProof(report),
             EntriesProof(report, events.expect),
+            HoldsProof(report, events.expect),
             ClientTransactionsProof(report),
             events,
             SealsProof(report),
