@@ -81,17 +81,25 @@ TAMPERINGS = {
     "the end of a hold put off": f"update holds set expires_at = expires_at + interval '1 day' where id = {OPEN}",
     "how much may be captured of a hold": f"update holds set capture_max = 1000 where id = {OPEN}",
     "an entry of a hold left out": f"update holds set entry_ids = entry_ids[1:2] where id = {HOLD}",
-    "a payer of a hold": f"update holds set payer_id = (select id from accounts where ledger_id = $1 and code = 'alice') where id = {OPEN}",
+    "a payer of a hold": "update holds set payer_id = (select id from accounts where ledger_id = $1 and code = "
+    f"'alice') where id = {OPEN}",
     "a currency of a hold": f"update holds set currency = 'EUR' where id = {OPEN}",
     "a reference of a hold": f"update holds set reference = 'closed' where id = {OPEN}",
     "the metadata of a hold": f'update holds set metadata = \'{{"c": "3"}}\' where id = {HOLD}',
-    "an amount of a hold with its step": f"update hold_changes set amount = amount + 1 where hold_id = {OPEN};update holds set amount = amount + 1 where id = {OPEN}",
-    "a capture made more of": f"update hold_changes set captured = captured + 1 where hold_id = {HOLD} and number > 1;update holds set captured = captured + 1 where id = {HOLD}",
-    "a hold opened again": f"update hold_changes set status = 'open' where hold_id = {HOLD};update holds set status = 'open' where id = {HOLD}",
-    "a step of a hold turned into another": f"update hold_changes set verb = 'voided', status = 'voided' where hold_id = {HOLD} and number = 5;update holds set status = 'voided' where id = {HOLD}",
-    "an end put off with its step": f"update hold_changes set expires_at = expires_at + interval '1 day' where hold_id = {HOLD} and number = 5;update holds set expires_at = expires_at + interval '1 day' where id = {HOLD}",
+    "an amount of a hold with its step": "update hold_changes set amount = amount + 1 where hold_id = "
+    f"{OPEN};update holds set amount = amount + 1 where id = {OPEN}",
+    "a capture made more of": f"update hold_changes set captured = captured + 1 where hold_id = {HOLD} and number "
+    f"> 1;update holds set captured = captured + 1 where id = {HOLD}",
+    "a hold opened again": f"update hold_changes set status = 'open' where hold_id = {HOLD};update holds set "
+    f"status = 'open' where id = {HOLD}",
+    "a step of a hold turned into another": "update hold_changes set verb = 'voided', status = 'voided' where "
+    f"hold_id = {HOLD} and number = 5;update holds set status = 'voided' where id = {HOLD}",
+    "an end put off with its step": "update hold_changes set expires_at = expires_at + interval '1 day' where "
+    f"hold_id = {HOLD} and number = 5;update holds set expires_at = expires_at + interval '1 day' where id = "
+    f"{HOLD}",
     "a hold deleted": f"delete from holds where id = {OPEN}",
-    "a hold with its steps deleted": f"delete from hold_changes where hold_id = {OPEN};delete from holds where id = {OPEN}",
+    "a hold with its steps deleted": f"delete from hold_changes where hold_id = {OPEN};delete from holds where id "
+    f"= {OPEN}",
     "a step of a hold deleted": f"delete from hold_changes where hold_id = {HOLD} and number = 3",
     "the steps of a hold deleted": f"delete from hold_changes where hold_id = {OPEN}",
     "a hold inserted": "insert into holds select ledger_id, gen_random_uuid(), status, currency, amount, captured, "
@@ -100,7 +108,8 @@ TAMPERINGS = {
     "an event of a hold deleted": "delete from events where ledger_id = $1 and type = 'hold.captured' "
     f"and resource_id = {HOLD}",
     "an event of an extension deleted": "delete from events where ledger_id = $1 and type = 'hold.extended'",
-    "an event of an extension forged": "insert into events (ledger_id, id, created_at, type, resource_type, resource_id) "
+    "an event of an extension forged": "insert into events (ledger_id, id, created_at, type, resource_type, "
+    "resource_id) "
     f"select $1, gen_random_uuid(), now(), 'hold.extended', 'hold', {OPEN} where $1 is not null",
     # Refusals.
     "a refusal deleted": "delete from refusals where (ledger_id, idempotency_key) = "
@@ -252,7 +261,6 @@ FOUND = {
     "a step of a hold deleted": {
         "the hold of the journal entry … is missing",
         "the hold … lacks the step 3",
-        "the event … is not what its journal entry makes one expect",
     },
     "the steps of a hold deleted": {"the hold of the journal entry … is missing", "the hold … has no steps"},
     "a hold inserted": {"the hold … has no steps"},

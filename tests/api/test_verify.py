@@ -192,7 +192,8 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     report = await verified(database, ledger_id)
     assert report.breaks == []
     for table in (
-        "refusals", "refusal_seals", "client_transactions", "payments", "account_checkpoints", "dated_checkpoints", "holds"
+        "refusals", "refusal_seals", "client_transactions", "payments", "holds", "account_checkpoints",
+        "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
     held = "select count(*) from accounts where ledger_id = $1 and held > 0"
