@@ -53,13 +53,16 @@ create table hold_changes (
     verb text not null,
     changed_at timestamptz not null,
     status text not null,
+    currency text not null,
     amount numeric not null,
     captured numeric not null,
     capture_max numeric,
     expires_at timestamptz not null,
     entries integer not null,
     constraint hold_changes_pkey primary key (ledger_id, id),
-    constraint hold_changes_counted_from_one check (number > 0 and entries > 0)
+    constraint hold_changes_counted_from_one check (number > 0 and entries > 0),
+    constraint hold_changes_amount_positive check (amount > 0),
+    constraint hold_changes_captured_within check (captured between 0 and greatest(amount, capture_max))
 )
 """
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from tests.architecture.sources import TOP
-from zerosum.domain.identifiers import AccountId
-from zerosum.domain.ledger.account import Layer
+from zerosum.domain.identifiers import AccountId, LedgerId
+from zerosum.domain.ledger.account import AccountState, AccountStatus, AccountType, Layer
 from zerosum.domain.ledger.entry import JournalEntry, Nature, Posting
 from zerosum.domain.money import Currency, Money
 from zerosum.domain.payments import posting_rules
@@ -21,9 +21,10 @@ PAGE = TOP / "docs" / "ACCOUNTING.md"
 HEAD = """\
 # Accounting: every business fact and the entry it becomes
 
-Rendered from `src/zerosum/domain/payments/posting_rules.py` by `make pages`; a test holds the two together. All amounts
-of an entry are the amount of the fact. Wallets and clients are liabilities (we owe them), clearing accounts are assets
-(the processor owes us): a debit lowers the one and raises the other.
+Rendered from `src/zerosum/domain/payments/posting_rules.py` by `make pages`; a test holds the two together. Wallets
+and clients are liabilities (we owe them), clearing accounts are assets (the processor owes us): a debit lowers the one and
+raises the other. The figures are an example: 80.00 USD, of which 65.50 are captured where a hold is captured. Below each
+entry stands what the holders of the accounts see of it.
 
 The posted layer is what has happened, the pending layer what is held. `placed` begins a hold, `released` ends it; both
 name it. Of every account: available = posted less held.
@@ -37,7 +38,9 @@ NATURES = {
     Nature.RELEASE: "A release.",
     Nature.OUTSIDE: "A fact from outside.",
 }
-MONEY = Money(Decimal("1.00"), Currency("USD", 2))
+MONEY = Money(Decimal("80.00"), Currency("USD", 2))
+TAKEN = Money(Decimal("65.50"), Currency("USD", 2))
+"""Less than what is held: a final capture."""
 
 
 def rules() -> list[Callable[..., JournalEntry]]:
@@ -56,7 +59,10 @@ def rendered() -> str:
 
 def _section(rule: Callable[..., JournalEntry]) -> str:
     names: dict[UUID, str] = {}
-    known: dict[str, object] = {"money": MONEY, "hold": UUID(int=0), "effective_at": None}
+    hold = UUID(int=0)
+    known: dict[str, object] = {
+        "money": MONEY, "freed": MONEY, "taken": TAKEN, "hold": hold, "id_": hold, "effective_at": None
+    }  # fmt: skip
     arguments = {name: known[name] for name in inspect.signature(rule).parameters if name in known}
     for number, name in enumerate(inspect.signature(rule).parameters, start=1):
         if name not in arguments:
@@ -65,14 +71,40 @@ def _section(rule: Callable[..., JournalEntry]) -> str:
     entry = rule(**arguments)
     lines = "".join(f"| {_line(posting, names)} |\n" for posting in entry.postings)
     nature = f"{NATURES[entry.nature]}\n\n"
-    return f"\n## {entry.reason}\n\n{rule.__doc__}\n\n{nature}| side | account | layer |\n| --- | --- | --- |\n{lines}"
+    table = f"| side | account | layer | amount |\n| --- | --- | --- | --- |\n{lines}"
+    seen = "".join(f"* {_seen(id_, name, entry)}\n" for id_, name in names.items())
+    return f"\n## {entry.reason}\n\n{rule.__doc__}\n\n{nature}{table}\n{seen}"
+
+
+def _seen(account_id: UUID, name: str, entry: JournalEntry) -> str:
+    """What it does to the balance that the holder of the account is shown."""
+    account = AccountState(
+        ledger_id=LedgerId(UUID(int=9)),
+        id=AccountId(account_id),
+        currency="USD",
+        normal_side=(AccountType.ASSET if name == "clearing" else AccountType.LIABILITY).normal_side,
+        status=AccountStatus.OPEN,
+        min_available=None,
+        max_available=None,
+        posted_debits=Decimal(0),
+        posted_credits=Decimal(0),
+        held=Decimal(0),
+        version=0,
+        head=b"",
+    )
+    for posting in entry.postings:
+        if posting.account_id == account_id:
+            account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
+    changes = {"posted": account.posted, "held": account.held, "available": account.available}
+    told = [f"{what} {change:+}" for what, change in changes.items() if change]
+    return f"{name}: {', '.join(told) or 'nothing'}"
 
 
 def _line(posting: Posting, names: dict[UUID, str]) -> str:
     words = [posting.layer.value]
     if posting.layer is Layer.PENDING:
         words.append("released" if posting.releases else "placed")
-    return f"{posting.side.value} | {names[posting.account_id]} | {', '.join(words)}"
+    return f"{posting.side.value} | {names[posting.account_id]} | {', '.join(words)} | {posting.money.amount}"
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ WITHOUT_A_KEY = {
     "POST /v1/payments/bulk": "each item carries its own",
     "POST /v1/journal-entries/bulk": "each item carries its own",
     "POST /v1/transactions/bulk": "each item carries its own",
+    "POST /v1/holds/resolve": "each item carries its own",
     "POST /v1/imports": "the name is the key",
     "POST /v1/accounts": "moves no money; the code is unique",
     "PATCH /v1/accounts/{account:path}": "moves no money; the same change again changes nothing",

@@ -130,6 +130,7 @@ HOLD_CHANGES = RecordSet(
         Column("verb", "text", lambda change: change.verb),
         Column("changed_at", "timestamptz", lambda change: change.changed_at),
         Column("status", "text", lambda change: change.hold.status),
+        Column("currency", "text", lambda change: change.hold.money.currency.code),
         Column("amount", "text", lambda change: render_amount(change.hold.money.amount), "numeric"),
         Column("captured", "text", lambda change: render_amount(change.hold.captured), "numeric"),
         Column("capture_max", "text", lambda change: _optional(change.hold.capture_max), "numeric"),

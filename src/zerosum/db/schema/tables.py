@@ -311,6 +311,7 @@ hold_changes = Table(
     _moment("changed_at", nullable=False),
     # The hold as it was left.
     _required("status", Text),
+    _required("currency", Text),
     _required("amount", Numeric),
     _required("captured", Numeric),
     Column("capture_max", Numeric),
@@ -319,6 +320,8 @@ hold_changes = Table(
     PrimaryKeyConstraint("ledger_id", "id", name="hold_changes_pkey"),
     Index("hold_changes_of_hold", "ledger_id", "hold_id", "number", unique=True),
     CheckConstraint("number > 0 and entries > 0", name="hold_changes_counted_from_one"),
+    CheckConstraint("amount > 0", name="hold_changes_amount_positive"),
+    CheckConstraint("captured between 0 and greatest(amount, capture_max)", name="hold_changes_captured_within"),
 )
 
 client_transactions = Table(
