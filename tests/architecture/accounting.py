@@ -22,9 +22,9 @@ HEAD = """\
 # Accounting: every business fact and the entry it becomes
 
 Rendered from `src/zerosum/domain/payments/posting_rules.py` by `make pages`; a test holds the two together. Wallets
-and clients are liabilities (we owe them), clearing accounts are assets (the processor owes us): a debit lowers the one and
-raises the other. The figures are an example: 80.00 USD, of which 65.50 are captured where a hold is captured. Below each
-entry stands what the holders of the accounts see of it.
+and clients are liabilities (we owe them), clearing accounts are assets (the processor owes us): a debit lowers the one
+and raises the other. The figures are an example: 80.00 USD, of which a final capture takes 65.50. Below each entry
+stands what the holders of the accounts see of it.
 
 The posted layer is what has happened, the pending layer what is held. `placed` begins a hold, `released` ends it; both
 name it. Of every account: available = posted less held.
