@@ -69,6 +69,7 @@ from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.readiness import Readiness
+from zerosum.services.refunds import Refunds
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.client_currency import client_currency
 from zerosum.services.requests.currencies import Currencies
@@ -154,6 +155,7 @@ class Service:
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
+            refunds=Refunds(self.database, self.committer, currencies, cursors, now),
             statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),
         )
 

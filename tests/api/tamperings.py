@@ -6,6 +6,7 @@ Of each break the whole text is expected, so that a check that is switched off i
 from __future__ import annotations
 
 PAID = "(select id from payments where ledger_id = $1 and reference = 'invoice 7')"
+GIVEN = "(select id from payments where ledger_id = $1 and reference = 'given back')"
 HOLD = "(select id from holds where ledger_id = $1 and reference = 'stay 1')"
 OPEN = "(select id from holds where ledger_id = $1 and reference = 'open')"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
@@ -74,6 +75,20 @@ TAMPERINGS = {
     "a client transaction deleted": "delete from client_transactions where ledger_id = $1 and tx = 1",
     "a client transaction inserted": "insert into client_transactions select ledger_id, 99, client, type, status, "
     "currency, amount, gen_random_uuid() from client_transactions where ledger_id = $1 and tx = 1",
+    # Refunds.
+    "an amount of a refund": f"update refunds set amount = amount + 1 where payment_id = {GIVEN} and reason = 'Broken'",
+    "a reason of a refund": f"update refunds set reason = 'Lost' where payment_id = {GIVEN} and reason = 'Broken'",
+    "a refund of another payment": f"update refunds set payment_id = {PAID} where payment_id = {GIVEN} "
+    "and reason = 'Broken'",
+    "a currency of a refund": f"update refunds set currency = 'EUR' where payment_id = {GIVEN}",
+    "a refund deleted": f"delete from refunds where payment_id = {GIVEN} and reason = 'Broken'",
+    "a refund inserted": "insert into refunds select ledger_id, gen_random_uuid(), payment_id, currency, 1, reason "
+    f"from refunds where payment_id = {GIVEN} and reason = 'Broken'",
+    "what was given back": f"update payments set refunded = 1 where id = {GIVEN}",
+    "what was given back forgotten": f"update payments set refunded = null, status = 'succeeded' where id = {GIVEN}",
+    "a status after refunds": f"update payments set status = 'partially_refunded' where id = {GIVEN}",
+    "an event of a refund deleted": "delete from events where ledger_id = $1 and type = 'payment.refunded' "
+    f"and resource_id = {GIVEN}",
     # Holds.
     "an amount of a hold": f"update holds set amount = amount + 1 where id = {OPEN}",
     "what was captured of a hold": f"update holds set captured = captured + 1 where id = {HOLD}",
@@ -237,6 +252,30 @@ FOUND = {
     },
     "a client transaction deleted": {"the client transaction 1 is missing, its journal entry … is there"},
     "a client transaction inserted": {"the client transaction 99 has no journal entry"},
+    "an amount of a refund": {
+        "the amount of the refund … is not what its journal entry says",
+        "the status of the payment … is not what its journal entry says",
+    },
+    "a reason of a refund": {"the refund … is not what was ordered: its journal entry has another fingerprint"},
+    "a refund of another payment": {
+        "the event … is not what its journal entry makes one expect",
+        "the status of the payment … is not what its journal entry says",
+        "the refund … is not what was ordered: its journal entry has another fingerprint",
+    },
+    "a currency of a refund": {"the currency of the refund … is not what its journal entry says"},
+    "a refund deleted": {
+        "the event … is not what its journal entry makes one expect",
+        "the status of the payment … is not what its journal entry says",
+        "the refund … is missing, its journal entry is there",
+    },
+    "a refund inserted": {
+        "the refund … has no journal entry",
+        "the status of the payment … is not what its journal entry says",
+    },
+    "what was given back": {"the refunded amount of the payment … is not what its journal entry says"},
+    "what was given back forgotten": {"the status of the payment … is not what its journal entry says"},
+    "a status after refunds": {"the status of the payment … is not what its journal entry says"},
+    "an event of a refund deleted": {"the journal entry … has no event"},
     "an amount of a hold": {"the hold … is not what its last step has left"},
     "what was captured of a hold": {"the hold … is not what its last step has left"},
     "a status of a hold": {"the hold … is not what its last step has left"},

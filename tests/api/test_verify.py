@@ -29,14 +29,14 @@ from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 MANY = 3 * BLOCK + 20
 AT_ONCE = 100
 
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
-    "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes",
+    "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
 )  # fmt: skip
 
 
@@ -98,6 +98,11 @@ async def _accounts_and_payments(client: Client) -> None:
     }
     await _sent(client, "/v1/payments", {"type": "transfer", **pay, **dated})
     await _sent(client, "/v1/payments", {"type": "withdrawal", **pay, "from": alice["id"]})
+    given = {"type": "transfer", **pay, "from": "alice", "to": "bob", "reference": "given back"}
+    given_back = await _sent(client, "/v1/payments", given)
+    refund = {"amount": "2.25", "reason": "Broken", "metadata": {"b": "2", "a": "1"}}
+    await _sent(client, f"/v1/payments/{given_back['id']}/refund", refund)
+    await _sent(client, f"/v1/payments/{given_back['id']}/refund", {})
     await _sent(client, "/v1/payments", {"type": "withdrawal", "amount": "3.00", "currency": "USD", "from": "gone"})
     await _sent(client, "/v1/accounts/gone/close", {})
     await _sent(client, "/v1/accounts/bob/freeze", {})
@@ -192,7 +197,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     report = await verified(database, ledger_id)
     assert report.breaks == []
     for table in (
-        "refusals", "refusal_seals", "client_transactions", "payments", "holds", "account_checkpoints",
+        "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "account_checkpoints",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table

@@ -28,6 +28,7 @@ from zerosum.api.routes.journal import journal_routes
 from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
+from zerosum.api.routes.refunds import refund_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.services import Services
 from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
@@ -68,6 +69,7 @@ def make_app(
     register_url_convertor("path", _Segments())
     groups = [
         payment_routes(services),
+        refund_routes(services),
         hold_routes(services),
         client_routes(services),
         import_routes(services),

@@ -16,6 +16,7 @@ from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
 from zerosum.services.proofs.totals import Inspector
+from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.statements import Statements
 
@@ -35,4 +36,5 @@ class Services:
     journal: Journal
     ledgers: Ledgers
     payments: Payments
+    refunds: Refunds
     statements: Statements

@@ -170,6 +170,11 @@ class AmountExceedsHold(Unprocessable):
     title = "The hold has less left"
 
 
+class AmountExceedsPayment(Unprocessable):
+    code = "amount_exceeds_payment"
+    title = "The payment has less left"
+
+
 class LimitExceeded(Unprocessable):
     code = "limit_exceeded"
     title = "The account would leave its limits"

@@ -8,6 +8,7 @@ from enum import StrEnum
 class EventType(StrEnum):
     JOURNAL_ENTRY_POSTED = "journal_entry.posted"
     PAYMENT_SUCCEEDED = "payment.succeeded"
+    PAYMENT_REFUNDED = "payment.refunded"
     CLIENT_TRANSACTION_CARRIED_OUT = "client_transaction.carried_out"
     CLIENT_TRANSACTION_DISPUTED = "client_transaction.disputed"
     CLIENT_TRANSACTION_RESOLVED = "client_transaction.resolved"
@@ -30,6 +31,7 @@ class ResourceType(StrEnum):
 
     JOURNAL_ENTRY = "journal_entry"
     PAYMENT = "payment"
+    REFUND = "refund"
     HOLD = "hold"
     CLIENT_TRANSACTION = "client_transaction"
     ACCOUNT = "account"

@@ -49,6 +49,7 @@ class Prefix(StrEnum):
     JOURNAL_ENTRY = "je_"
     PAYMENT = "pay_"
     HOLD = "hold_"
+    REFUND = "ref_"
     DISPUTE = "dsp_"
     EVENT = "evt_"
     WEBHOOK_ENDPOINT = "we_"

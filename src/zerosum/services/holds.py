@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,16 +11,9 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.queries.holds import (
-    HoldFilter,
-    HoldParties,
-    find_answered_holds,
-    find_hold,
-    find_parties,
-    list_holds,
-    parties_of,
-)
+from zerosum.db.queries.holds import HoldFilter, find_answered_holds, find_hold, list_holds
 from zerosum.db.queries.holds import RecordedHold as RecordedHold  # shown by the routes
+from zerosum.db.queries.parties import parties_of, parties_of_holds
 from zerosum.domain.errors import AccountNotFound, HoldNotFound, ValidationFailed
 from zerosum.domain.identifiers import AccountId, HoldId
 from zerosum.domain.ledger.outcome import Posted
@@ -34,13 +26,11 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
-from zerosum.services.requests.account_directory import AccountDirectory, NotPrepared
+from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.known_parties import KnownParties
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
-
-REMEMBERED_MAX = 50_000
-"""Holds of which this process knows the accounts without asking."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,7 +75,7 @@ class Holds:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        known = KnownHolds(database)
+        known = KnownParties(database, parties_of_holds, _no_such_hold)
         self.desk: ExpressSubmission[HoldOrder, RecordedHold] = ExpressSubmission(
             PlacingKind(directory, currencies, known), committer, database, now
         )
@@ -124,42 +114,10 @@ class Holds:
         return self._cursors.page(caller.ledger_id, request, position, found, lambda hold: hold.id)
 
 
-class KnownHolds:
-    """The accounts of holds. They are fixed for ever, so they are remembered."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._parties: OrderedDict[tuple[UUID, UUID], HoldParties] = OrderedDict()
-
-    def known(self, ledger_id: UUID, hold_id: UUID, *, is_prepared: bool) -> HoldParties:
-        """Raises NotPrepared, and HoldNotFound once it was looked for."""
-        found = self._parties.get((ledger_id, hold_id))
-        if found is None:
-            raise _no_such_hold() if is_prepared else NotPrepared
-        return found
-
-    async def load(self, ledger_id: UUID, hold_ids: Collection[UUID]) -> None:
-        wanted = []
-        for hold_id in hold_ids:
-            if (ledger_id, hold_id) in self._parties:
-                self._parties.move_to_end((ledger_id, hold_id))  # About to be asked for.
-            else:
-                wanted.append(hold_id)
-        if wanted:
-            async with self._database.work(ledger_id) as connection:
-                for hold_id, parties in (await find_parties(connection, ledger_id, wanted)).items():
-                    self.remember(ledger_id, hold_id, parties)
-
-    def remember(self, ledger_id: UUID, hold_id: UUID, parties: HoldParties) -> None:
-        self._parties[ledger_id, hold_id] = parties
-        while len(self._parties) > REMEMBERED_MAX:
-            self._parties.popitem(last=False)
-
-
 class _Recorded:
     """What is shown of a hold after something was done with it."""
 
-    def __init__(self, currencies: Currencies, known: KnownHolds) -> None:
+    def __init__(self, currencies: Currencies, known: KnownParties) -> None:
         self._currencies = currencies
         self._known = known
 
@@ -180,7 +138,7 @@ class _Recorded:
 class PlacingKind(_Recorded):
     """How an order for a hold becomes a command."""
 
-    def __init__(self, directory: AccountDirectory, currencies: Currencies, known: KnownHolds) -> None:
+    def __init__(self, directory: AccountDirectory, currencies: Currencies, known: KnownParties) -> None:
         super().__init__(currencies, known)
         self._directory = directory
 
@@ -284,12 +242,8 @@ class ChangingKind(_Recorded):
     ) -> Imagined:
         ids = {order.hold_id for order in orders}
         await self._known.load(caller.ledger_id, ids)
-        for hold_id in ids:
-            try:
-                parties = self._known.known(caller.ledger_id, hold_id, is_prepared=True)
-            except HoldNotFound:
-                continue
-            await self._currencies.load(caller.ledger_id, [parties.currency])
+        found = [self._known.find_known(caller.ledger_id, hold_id) for hold_id in ids]
+        await self._currencies.load(caller.ledger_id, {parties.currency for parties in found if parties is not None})
         return NOTHING_IMAGINED
 
 

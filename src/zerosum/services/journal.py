@@ -236,9 +236,10 @@ class _ReversalKind(_Recorded):
             raise _no_such_entry()
         if original.resource_type is ResourceType.CLIENT_TRANSACTION:
             raise InvalidState("A client's transaction is disputed and charged back; it is not reversed.")
-        if original.resource_type is ResourceType.PAYMENT:
+        if original.resource_type is not ResourceType.JOURNAL_ENTRY:
             raise InvalidState(
-                "A payment's own entry is refunded, not reversed: pay it back, or correct it by a journal entry."
+                "What a payment has posted is refunded, not reversed, and a hold is voided: refund the payment, or "
+                "correct it by a journal entry."
             )
         postings: list[Posting] = []
         for line in original.postings:

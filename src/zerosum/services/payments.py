@@ -231,7 +231,10 @@ class PaymentKind:
     ) -> Mapping[UUID, RecordedPayment]:
         """As they were when they were made, whatever has become of them since."""
         found = await find_payments(connection, ledger_id, ids)
-        return {id_: replace(payment, status=STATUS_WHEN_MADE) for id_, payment in found.items()}
+        return {
+            id_: replace(payment, status=STATUS_WHEN_MADE, refunded=None, refund_ids=())
+            for id_, payment in found.items()
+        }
 
 
 def _check_parties(order: PaymentOrder) -> None:

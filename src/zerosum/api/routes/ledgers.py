@@ -50,6 +50,7 @@ _PREFIXES = {
     ResourceType.HOLD: Prefix.HOLD,
     ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY,
     ResourceType.PAYMENT: Prefix.PAYMENT,
+    ResourceType.REFUND: Prefix.REFUND,
 }
 
 

@@ -32,6 +32,7 @@ from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.services.payments import PaymentOrder, RecordedPayment
+from zerosum.services.refunds import RecordedRefund
 
 PaymentTypeName = Annotated[str, OneOf(PaymentType)]
 PaymentStatusName = Annotated[str, OneOf(PaymentStatus)]
@@ -115,6 +116,58 @@ class PaymentResponse(Response):
     balances: BalancesAfter = None
 
 
+class RefundRequest(Request):
+    """How much is given back."""
+
+    amount: Annotated[Amount | None, Field(description="All that is left of the payment where nothing is said.")] = None
+    reason: Annotated[Text | None, Field(description="Why.", examples=["Returned"])] = None
+    metadata: GivenMetadata = None
+
+
+class RefundResponse(Response):
+    """Money of a payment that was given back."""
+
+    id: Annotated[str, id_field(Prefix.REFUND, "The refund.")]
+    payment_id: Annotated[str, id_field(Prefix.PAYMENT, "The payment.")]
+    amount: Amount
+    currency: CurrencyCode
+    reason: Annotated[str | None, Field(description="Why, or null.", examples=["Returned"])]
+    journal_entry_ids: Annotated[list[str], Field(description="What it has posted.", examples=[[f"je_{EXAMPLE_UUID}"]])]
+    account_versions: Annotated[
+        dict[str, int],
+        Field(
+            description="The version each account has reached by it: for `min_version`.",
+            examples=[{f"acc_{EXAMPLE_UUID}": 1}],
+        ),
+    ]
+    created_at: Annotated[Time, Field(description="When it was written.")]
+    metadata: AnsweredMetadata
+
+
+class RefundDryRun(RefundResponse):
+    """A refund as it would be, and the balances after it."""
+
+    dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
+    balances: Annotated[list[DryRunBalance], Field(description="How the touched accounts would stand.")]
+
+
+def refund_body(refund: RecordedRefund) -> dict[str, Any]:
+    return {
+        "id": render_id(Prefix.REFUND, refund.id),
+        "payment_id": render_id(Prefix.PAYMENT, refund.payment_id),
+        "amount": render_amount(refund.amount),
+        "currency": refund.currency,
+        "reason": refund.reason,
+        # The entry bears the same UUID.
+        "journal_entry_ids": [render_id(Prefix.JOURNAL_ENTRY, refund.id)],
+        "account_versions": {
+            render_id(Prefix.ACCOUNT, account_id): version for account_id, version in refund.account_versions.items()
+        },
+        "created_at": render_time(refund.created_at),
+        "metadata": dict(refund.metadata),
+    }
+
+
 class PaymentDryRun(PaymentResponse):
     """A payment as it would be, and the balances after it."""
 
@@ -127,6 +180,7 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
     created_at = render_time(payment.created_at)
     is_now = payment.effective_at is payment.created_at
     none = render_amount(payment.amount - payment.amount)
+    further = [f"je_{refund_id}" for refund_id in payment.refund_ids]
     return {
         "id": f"pay_{id_text}",
         "type": payment.type,
@@ -139,10 +193,10 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
         "to_code": payment.payee_code,
         **payment.texts._asdict(),
         "processor": payment.processor,
-        "refunded": none,
+        "refunded": none if payment.refunded is None else render_amount(payment.refunded),
         "disputed": none,
         # The entry that began the payment bears the same UUID.
-        "journal_entry_ids": [f"je_{id_text}"],
+        "journal_entry_ids": [f"je_{id_text}", *further],
         "account_versions": {
             render_id(Prefix.ACCOUNT, account_id): version for account_id, version in payment.account_versions.items()
         },

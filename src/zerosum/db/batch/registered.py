@@ -25,12 +25,17 @@ from zerosum.domain.payments.clients import (
 )
 from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldStatus
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentTexts, PaymentType
+from zerosum.domain.payments.refunds import REFUND
 
 
 def _money(amount: str, currency: str) -> Money:
     """The places are those of the amount as it is stored."""
     value = Decimal(amount)
     return Money(value, Currency(currency, -int(value.as_tuple().exponent), ""))
+
+
+def _optional(amount: Decimal | None) -> str | None:
+    return None if amount is None else render_amount(amount)
 
 
 def _payment(row: Sequence[Any]) -> Payment:
@@ -43,7 +48,8 @@ def _payment(row: Sequence[Any]) -> Payment:
         payer_id=AccountId(row[6]),
         payee_id=AccountId(row[7]),
         processor=row[8],
-        texts=PaymentTexts(*row[9:]),
+        refunded=None if row[9] is None else Decimal(row[9]),
+        texts=PaymentTexts(*row[10:]),
     )
 
 
@@ -59,9 +65,10 @@ PAYMENTS = RecordSet(
         Column("payer_id", "uuid", lambda payment: payment.payer_id),
         Column("payee_id", "uuid", lambda payment: payment.payee_id),
         Column("processor", "text", lambda payment: payment.processor),
+        Column("refunded", "text", lambda payment: _optional(payment.refunded), "numeric"),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
-    changing=("status",),
+    changing=("status", "refunded"),
     read=_payment,
     in_pair={
         "id": "id",
@@ -73,8 +80,20 @@ PAYMENTS = RecordSet(
 )
 
 
-def _optional(amount: Decimal | None) -> str | None:
-    return None if amount is None else render_amount(amount)
+REFUNDS = RecordSet(
+    kind=REFUND,
+    table="refunds",
+    columns=(
+        Column("id", "uuid", lambda refund: refund.id),
+        Column("payment_id", "uuid", lambda refund: refund.payment_id),
+        Column("currency", "text", lambda refund: refund.money.currency.code),
+        Column("amount", "text", lambda refund: render_amount(refund.money.amount), "numeric"),
+        Column("reason", "text", lambda refund: refund.reason),
+    ),
+    changing=(),
+    read=lambda row: row[1],
+)
+"""Written and never changed."""
 
 
 def _hold(row: Sequence[Any]) -> Hold:
@@ -205,6 +224,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
     record_set.kind: record_set
     for record_set in (
         PAYMENTS,
+        REFUNDS,
         HOLDS,
         HOLD_CHANGES,
         CLIENT_TRANSACTIONS,

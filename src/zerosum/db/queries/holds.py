@@ -46,16 +46,6 @@ class RecordedHold:
     account_versions: Mapping[UUID, int] | None = None
 
 
-class HoldParties(NamedTuple):
-    """What never changes of a hold, by which its accounts are locked and its amounts are read."""
-
-    payer_id: UUID
-    payer_code: str
-    payee_id: UUID
-    payee_code: str
-    currency: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldFilter:
     """`account_id` is the payer or the payee."""
@@ -78,18 +68,6 @@ class DueHold(NamedTuple):
 async def find_hold(connection: AsyncConnection, ledger_id: UUID, hold_id: UUID) -> RecordedHold | None:
     row = (await connection.execute(_select(ledger_id).where(holds.c.id == hold_id))).first()
     return None if row is None else _hold(row)
-
-
-async def find_parties(
-    connection: AsyncConnection, ledger_id: UUID, hold_ids: Collection[UUID]
-) -> dict[UUID, HoldParties]:
-    rows = await connection.execute(_select(ledger_id).where(holds.c.id.in_(hold_ids)))
-    return {row.id: parties_of(row) for row in rows}
-
-
-def parties_of(hold: Any) -> HoldParties:
-    """Out of a row, or of a hold as it is shown."""
-    return HoldParties(hold.payer_id, hold.payer_code, hold.payee_id, hold.payee_code, hold.currency)
 
 
 async def list_holds(

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
-from zerosum.db.schema.tables import accounts, journal_entries, payments, postings
+from zerosum.db.schema.tables import accounts, journal_entries, payments, postings, refunds
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 
 
@@ -63,6 +63,10 @@ class RecordedPayment:
     metadata: Mapping[str, str]
     account_versions: Mapping[UUID, int]
     lines: Sequence[Line]
+    refunded: Decimal | None = None
+    """In all; None: nothing."""
+    refund_ids: Sequence[UUID] = ()
+    """Which are those of the entries that gave it back, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +177,15 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .where(line.c.ledger_id == ledger_id, line.c.entry_id == payments.c.id)
         .scalar_subquery()
     )
+    given_back = (
+        select(func.array_agg(aggregate_order_by(refunds.c.id, refunds.c.id)))
+        .where(refunds.c.ledger_id == ledger_id, refunds.c.payment_id == payments.c.id)
+        .scalar_subquery()
+    )
     return (
         select(
             payments,
+            given_back.label("refund_ids"),
             payer.c.code.label("payer_code"),
             payee.c.code.label("payee_code"),
             journal_entries.c.effective_at,
@@ -215,4 +225,6 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         metadata=row.metadata or {},
         account_versions={line.account_id: line.account_version for line in lines},
         lines=lines,
+        refunded=row.refunded,
+        refund_ids=tuple(row.refund_ids or ()),
     )

@@ -94,7 +94,12 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        ) as is_unbalanced,
        payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
        payment.currency as payment_currency, payment.amount::text as payment_amount, payment.payer_id,
-       payment.payee_id, payment.processor, {_TEXTS}
+       payment.payee_id, payment.processor, payment.refunded::text as payment_refunded, {_TEXTS},
+       (select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
+        and given.payment_id = payment.id) as given_back,
+       refund.payment_id as refunded_payment_id, refund.amount::text as refund_amount,
+       refund.currency as refund_currency, refund.reason as refund_reason,
+       refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id
 from page
 left join lateral (
     select nullif(count(*), 0) as lines,
@@ -105,6 +110,8 @@ left join lateral (
     from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
 ) shape on true
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.id
+left join refunds refund on refund.ledger_id = page.ledger_id and refund.id = page.id
+left join payments refunded on refunded.ledger_id = page.ledger_id and refunded.id = refund.payment_id
 order by page.id
 """)  # noqa: S608 - made of constants only
 
@@ -122,6 +129,16 @@ _PAYMENTS_WITHOUT_ENTRY = text("""
 select payment.id, payment.payer_id, payment.payee_id from payments payment
 where payment.ledger_id = :ledger_id and payment.id > :after and payment.id <= :last and not exists (
     select from journal_entries entry where entry.ledger_id = payment.ledger_id and entry.id = payment.id)
+limit :limit
+""")
+
+_REFUNDS_WITHOUT_ENTRY = text("""
+select refund.id, payment.payer_id, payment.payee_id
+from refunds refund
+left join payments payment on payment.ledger_id = refund.ledger_id and payment.id = refund.payment_id
+where refund.ledger_id = :ledger_id and refund.id > :after and refund.id <= :last and not exists (
+    select from journal_entries entry
+    where entry.ledger_id = refund.ledger_id and entry.id = refund.id and entry.resource_type = 'refund')
 limit :limit
 """)
 
@@ -156,12 +173,15 @@ _ENTRY_NAMES = text(f"""
 select * from (
     (select id, reason, resource_type, resource_id, {_micros("posted_at")} as posted_at,
             array(select distinct account_id from postings posting
-                  where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id) as account_ids
+                  where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id) as account_ids,
+            (select payment_id from refunds refund
+             where refund.ledger_id = entry.ledger_id and refund.id = entry.id) as refunded_payment_id
      from journal_entries entry where ledger_id = :ledger_id and id > :after order by id limit :limit)
     union all
     (select change.id, change.verb, 'hold', change.hold_id::text, {_micros("change.changed_at")},
             array(select unnest(array[payer_id, payee_id]) from holds hold
-                  where hold.ledger_id = change.ledger_id and hold.id = change.hold_id)
+                  where hold.ledger_id = change.ledger_id and hold.id = change.hold_id),
+            null
      from hold_changes change where ledger_id = :ledger_id and id > :after and verb = 'extended'
      order by id limit :limit)
 ) named order by id limit :limit
@@ -250,6 +270,12 @@ async def payments_without_entry(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
 ) -> Sequence[Row[Any]]:
     return await _rows(connection, _PAYMENTS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
+
+
+async def refunds_without_entry(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    return await _rows(connection, _REFUNDS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
 
 
 async def hold_steps_after(

@@ -260,13 +260,29 @@ payments = Table(
     _required("payee_id", Uuid),
     _required("processor", Text),
     *(Column(name, Text) for name in PaymentTexts._fields),
+    Column("refunded", Numeric),  # in all; None: nothing
     PrimaryKeyConstraint("ledger_id", "id", name="payments_pkey"),
     Index("payments_by_type", "ledger_id", "type", "id"),
     Index("payments_by_currency", "ledger_id", "currency", "id"),
     Index("payments_by_reference", "ledger_id", "reference", "id", postgresql_where=text("reference is not null")),
     Index("payments_not_succeeded", "ledger_id", "status", "id", postgresql_where=text("status <> 'succeeded'")),
     CheckConstraint("amount > 0", name="payments_amount_positive"),
+    CheckConstraint("refunded > 0 and refunded <= amount", name="payments_refunded_within"),
     CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that gave the money back
+    _required("payment_id", Uuid),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    Column("reason", Text),
+    PrimaryKeyConstraint("ledger_id", "id", name="refunds_pkey"),
+    Index("refunds_of_payment", "ledger_id", "payment_id", "id"),
+    CheckConstraint("amount > 0", name="refunds_amount_positive"),
 )
 
 holds = Table(
@@ -520,7 +536,17 @@ proof_positions = Table(
 )
 """Where the self-audit goes on after a restart. Nothing but that is believed of it."""
 
-JOURNAL = (journal_entries, postings, refusals, answers, hold_changes, audit_log, account_changes, refusal_seals)
+JOURNAL = (
+    journal_entries,
+    postings,
+    refusals,
+    answers,
+    refunds,
+    hold_changes,
+    audit_log,
+    account_changes,
+    refusal_seals,
+)
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
 But for refusals older than thirty days, which a function of the owner takes away: no retry can need them any more.
@@ -537,7 +563,8 @@ GRANTS: dict[Table, str] = {
     postings: "insert",
     account_checkpoints: "",  # a function derives them
     dated_checkpoints: "",
-    payments: "insert, update (status)",
+    payments: "insert, update (status, refunded)",
+    refunds: "insert",
     holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, changes)",
     hold_changes: "insert",
     client_transactions: "insert, update (status)",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
-from zerosum.domain.money import Money
+from zerosum.domain.money import Money, subtract
 
 
 class PaymentType(StrEnum):
@@ -74,3 +75,17 @@ class Payment:
     payee_id: AccountId
     processor: str
     texts: PaymentTexts
+    refunded: Decimal | None = None
+    """What of it was given back, in all; None: nothing."""
+
+    @property
+    def refundable(self) -> Decimal:
+        """What of it may still be given back."""
+        return self.money.amount if self.refunded is None else subtract(self.money.amount, self.refunded)
+
+
+def status_of(payment: Payment) -> PaymentStatus:
+    """What a settled payment is called, by what has become of its money."""
+    if payment.refunded is None:
+        return PaymentStatus.SUCCEEDED
+    return PaymentStatus.REFUNDED if payment.refunded == payment.money.amount else PaymentStatus.PARTIALLY_REFUNDED

@@ -62,6 +62,11 @@ def straight_reason(type_: PaymentType) -> str | None:
     return PAYMENT_RULES[type_](_SOME_PAYER, _SOME_PAYEE, _SOME_MONEY, None).reason if type_ in _PAIRS else None
 
 
+def refund(payer: AccountId, payee: AccountId, money: Money) -> JournalEntry:
+    """The payee gives back what he was paid, or a part of it; of a deposit or withdrawal through the processor."""
+    return JournalEntry("refund", (debit(payee, money), credit(payer, money)))
+
+
 def hold(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
     """The payer has promised it to the payee: it cannot be spent otherwise, and it is not paid yet."""
     return JournalEntry("hold", (placed(debit(payer, money), id_), placed(credit(payee, money), id_)))

@@ -21,9 +21,10 @@ from zerosum.db.queries.proofs import (
     codes_of,
     entries_after,
     payments_without_entry,
+    refunds_without_entry,
 )
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.services.proofs.of_fingerprints import is_client_command_of, is_payment_of
+from zerosum.services.proofs.of_fingerprints import is_client_command_of, is_payment_of, is_refund_of
 from zerosum.services.proofs.report import BREAKS_MAX, Report, part_of
 
 ENTRIES_AT_ONCE = 2_000
@@ -70,6 +71,12 @@ class EntriesProof:
         for row in orphans:
             name = render_id(Prefix.PAYMENT, row.id)
             report.note(f"the payment {name} has no journal entry", concerned=(row.payer_id, row.payee_id))
+        forged = await refunds_without_entry(
+            connection, report.ledger_id, after=self._after, last=last, limit=BREAKS_MAX
+        )
+        for row in forged:
+            name = render_id(Prefix.REFUND, row.id)
+            report.note(f"the refund {name} has no journal entry", concerned=(row.payer_id, row.payee_id))
         self._after = last
         return is_last
 
@@ -82,6 +89,8 @@ class EntriesProof:
             report.note(f"the journal entry {_entry(row.id)} does not balance", concerned=concerned)
         if row.is_refused:
             report.note(f"the key of the journal entry {_entry(row.id)} is refused too", concerned=concerned)
+        if row.resource_type == "refund":
+            _look_at_refund(report, row)
         if row.resource_type == "payment":
             _look_at_payment(report, row, self._codes.get(row.debited_id), self._codes.get(row.credited_id))
         elif row.payment_id is not None:
@@ -112,7 +121,8 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
         return
     for what, is_so in {
         "type": row.payment_type == row.reason,
-        "status": row.payment_status == "succeeded",
+        "status": row.payment_status == _status_of(row),
+        "refunded amount": _number(row.payment_refunded) == _number(row.given_back),
         "amount": Decimal(row.payment_amount) == Decimal(row.amount) and row.lines == 2,
         "currency": row.payment_currency == row.currency,
         "payer": row.payer_id == row.debited_id,
@@ -124,6 +134,36 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
             return
     if not is_payment_of(row, payer_code, payee_code):
         what = f"the payment {name} is not what was ordered: its journal entry has another fingerprint"
+        report.note(what, concerned=concerned)
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _status_of(row: Any) -> str:
+    """By what was given back."""
+    if row.given_back is None:
+        return "succeeded"
+    return "refunded" if Decimal(row.given_back) == Decimal(row.payment_amount) else "partially_refunded"
+
+
+def _look_at_refund(report: Report, row: Any) -> None:
+    name, concerned = render_id(Prefix.REFUND, row.id), _accounts_of(row)
+    if row.refunded_payment_id is None or row.refunded_payer_id is None:
+        missing = "refund" if row.refunded_payment_id is None else "payment of the refund"
+        report.note(f"the {missing} {name} is missing, its journal entry is there", concerned=concerned)
+        return
+    for what, is_so in {
+        "amount": Decimal(row.refund_amount) == Decimal(row.amount) and row.lines == 2,
+        "currency": row.refund_currency == row.currency,
+        "payment": (row.refunded_payee_id, row.refunded_payer_id) == (row.debited_id, row.credited_id),
+    }.items():
+        if not is_so:
+            report.note(f"the {what} of the refund {name} is not what its journal entry says", concerned=concerned)
+            return
+    if not is_refund_of(row):
+        what = f"the refund {name} is not what was ordered: its journal entry has another fingerprint"
         report.note(what, concerned=concerned)
 
 

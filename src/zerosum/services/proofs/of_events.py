@@ -172,6 +172,9 @@ class _Search:
 
 
 def _expected(entry: Any) -> int:
+    if entry.resource_type == "refund":
+        payment_id = str(entry.refunded_payment_id)
+        return _number(str(entry.id), "payment.refunded", "payment", payment_id, entry.posted_at)
     # Events of a hold name it, but for the first, whose id it bears.
     resource_id = entry.resource_id if entry.resource_type == "hold" else None
     return _number(str(entry.id), _type_of(entry), entry.resource_type, str(resource_id), entry.posted_at)

@@ -62,6 +62,23 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
         }
 
 
+def is_refund_of(row: Any) -> bool:
+    """Whether the fingerprint of the entry is that of an order for this refund, which need not say how much."""
+    return any(
+        _digest(
+            "refund",
+            {
+                "payment": str(row.refunded_payment_id),
+                "amount": amount,
+                "reason": row.refund_reason,
+                "metadata": row.metadata,
+            },
+        )
+        == row.fingerprint
+        for amount in (None, row.refund_amount)
+    )
+
+
 def is_hold_step_of(row: Any, previous: Any, payer_code: str | None, payee_code: str | None) -> bool:
     """Whether the fingerprint of the entry is that of a command for this step of the hold."""
     hold = str(row.hold_id)

@@ -1,0 +1,100 @@
+"""Refunds: giving money of a payment back, and what was given back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Response
+
+from zerosum.api.desk_routes import answer_of, flag
+from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
+from zerosum.api.routes.payments import DryRunFlag
+from zerosum.api.schemas.fields import id_path
+from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.schemas.payments import RefundDryRun, RefundRequest, RefundResponse, refund_body
+from zerosum.api.services import Services
+from zerosum.api.validation import validated
+from zerosum.domain import errors
+from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.gateway.identity.principal import Scope
+from zerosum.gateway.routing import BodyKind
+from zerosum.services.refunds import RefundOrder
+
+PaymentReference = Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")]
+
+EXAMPLES = {
+    "all": {"summary": "All that is left", "value": {}},
+    "part": {"summary": "A part", "value": {"amount": "5.00", "reason": "Returned"}},
+}
+
+
+def refund_routes(services: Services) -> Routes:
+    routes = Routes("Payments")
+    refunds = services.refunds
+
+    async def refund_payment(call: TheCall, payment: PaymentReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+        is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        body = validated(RefundRequest, call.content or {})
+        order = RefundOrder(
+            idempotency_key=call.idempotency_key or "",
+            payment_id=parse_id(Prefix.PAYMENT, payment),
+            amount=body.amount,
+            reason=body.reason,
+            metadata=body.metadata or {},
+        )
+        return as_response(await answer_of(call, refunds.desk, order, refund_body, is_rehearsal=is_rehearsal))
+
+    async def list_refunds(
+        call: TheCall,
+        payment: PaymentReference,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        order: SortOrder = None,
+    ) -> dict[str, Any]:
+        payment_id = parse_id(Prefix.PAYMENT, payment)
+        request = page_request(call, f"refunds of {payment_id}", limit, cursor, order, ())
+        return await list_body(await refunds.list(call.caller, payment_id, request), refund_body)
+
+    routes.add(
+        "POST",
+        "/v1/payments/{payment}/refund",
+        refund_payment,
+        operation_id="refundPayment",
+        scope=Scope.PAYMENTS_WRITE,
+        status=201,
+        body=BodyKind.OPTIONAL_JSON,
+        needs_key=True,
+        query=("dry_run",),
+        summary="Refund a payment",
+        answer=RefundResponse,
+        reads=RefundRequest,
+        examples=EXAMPLES,
+        refusals=(
+            *errors.OF_AMOUNTS,
+            errors.InvalidId,
+            errors.PaymentNotFound,
+            errors.AmountExceedsPayment,
+            errors.InsufficientFunds,
+            errors.LimitExceeded,
+            errors.BalanceOverflow,
+            errors.AccountFrozen,
+            errors.AccountClosed,
+        ),
+        also_answers={200: ("A rehearsal.", RefundDryRun)},
+        description="Gives back all of it or a part, as often as something is left: from who was paid to who has paid, "
+        "of a deposit or withdrawal through the clearing account. Who gives back must have it.",
+    )
+    routes.add(
+        "GET",
+        "/v1/payments/{payment}/refunds",
+        list_refunds,
+        operation_id="listRefunds",
+        scope=Scope.PAYMENTS_READ,
+        refusals=(errors.InvalidCursor, errors.InvalidId, errors.PaymentNotFound),
+        query=PAGE_PARAMETERS,
+        summary="List the refunds of a payment",
+        answer=ListOf[RefundResponse],
+        description="Newest first.",
+    )
+    return routes

@@ -1,0 +1,118 @@
+"""A refund: money of a payment that is given back, by our decision. All of them are never more than the payment was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from zerosum.domain.errors import AmountExceedsPayment, DomainError, PaymentNotFound
+from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
+from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.outcome import Event, Posted
+from zerosum.domain.ledger.records import Need, RecordKey
+from zerosum.domain.money import Money, add, render_amount
+from zerosum.domain.payments import posting_rules
+from zerosum.domain.payments.payment import PAYMENT, Payment, status_of
+
+REFUND = "refund"
+"""Of which kind refunds are among the records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """It bears the UUID of the entry that gave the money back, which holds its time, metadata, actor and key."""
+
+    id: UUID
+    ledger_id: LedgerId
+    payment_id: PaymentId
+    money: Money
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundPayment(LedgerCommand):
+    """`payer_id` and `payee_id` are those of the payment, which never change. `money` None: all that is left of it.
+
+    The payment is locked while it is decided: of two refunds the second finds what the first has left.
+    """
+
+    payment_id: PaymentId
+    payer_id: AccountId
+    payee_id: AccountId
+    money: Money | None = None
+    reason: str | None = None
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return (self.payer_id, self.payee_id)
+
+    @property
+    def payment_key(self) -> RecordKey:
+        return RecordKey(self.ledger_id, PAYMENT, self.payment_id)
+
+    def needs(self) -> tuple[Need, ...]:
+        return (Need(self.payment_key),)
+
+    def journal_entry(self) -> JournalEntry:
+        raise LookupError("what this posts depends on the payment: ask `objections` with a book")
+
+    def point(self, objection: DomainError) -> DomainError:
+        """The caller has named a payment and no accounts: what is wrong lies in the request as a whole."""
+        return self.named(objection).at("")
+
+    def objections(self, book: Book) -> Iterator[DomainError]:
+        try:
+            entry, _, _ = self._ruling(book)
+        except DomainError as refusal:
+            yield refusal
+            return
+        for objection in book.objections(entry):
+            yield self.point(objection)
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        entry, payment, refund = self._ruling(book)
+        posted = book.post(entry, self, posted_at, ResourceType.REFUND)
+        book.records[self.payment_key] = payment
+        book.records[RecordKey(self.ledger_id, REFUND, self.id)] = refund
+        event = Event(
+            self.id, EventType.PAYMENT_REFUNDED, ResourceType.PAYMENT, self.payment_id, refund_facts(refund, payment)
+        )
+        return Posted(self.ledger_id, (posted,), (event,), refund)
+
+    def _ruling(self, book: Book) -> tuple[JournalEntry, Payment, Refund]:
+        """What to post, the payment as it is afterwards, and the refund. Raises the first objection to the payment."""
+        payment: Payment | None = book.records.get(self.payment_key)
+        if payment is None:
+            raise PaymentNotFound("This ledger has no such payment.")
+        left = payment.refundable
+        money = self.money
+        if not left or (money is not None and money.amount > left):
+            raise AmountExceedsPayment(
+                "The payment has less left to give back.",
+                pointer="/amount",
+                refundable=render_amount(left),
+                currency=payment.money.currency.code,
+            )
+        money = money or Money(left, payment.money.currency)
+        so_far = payment.refunded
+        after = replace(payment, refunded=money.amount if so_far is None else add(so_far, money.amount))
+        refund = Refund(id=self.id, ledger_id=self.ledger_id, payment_id=payment.id, money=money, reason=self.reason)
+        entry = posting_rules.refund(payment.payer_id, payment.payee_id, money)
+        return entry, replace(after, status=status_of(after)), refund
+
+
+def refund_facts(refund: Refund, payment: Payment) -> Mapping[str, Any]:
+    """What the event tells: the refund, and the payment as it left it."""
+    return {
+        "refund": f"ref_{refund.id}",
+        "amount": render_amount(refund.money.amount),
+        "currency": refund.money.currency.code,
+        "reason": refund.reason,
+        "payment_status": payment.status.value,
+        "payment_refunded": render_amount(payment.refunded or payment.money.amount),
+        "journal_entry_ids": [f"je_{refund.id}"],
+    }

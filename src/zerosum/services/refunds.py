@@ -1,0 +1,153 @@
+"""Use cases about refunds: giving money of a payment back, and reading what was given back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.parties import parties_of_payments
+from zerosum.db.queries.refunds import RecordedRefund as RecordedRefund  # shown by the routes
+from zerosum.db.queries.refunds import find_refunds, list_refunds
+from zerosum.domain.errors import PaymentNotFound
+from zerosum.domain.identifiers import AccountId, PaymentId
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.money import Money, render_amount
+from zerosum.domain.payments.refunds import Refund, RefundPayment
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.known_parties import KnownParties
+from zerosum.services.requests.paging import Cursors, Page, PageRequest
+
+
+@dataclass(slots=True, kw_only=True)
+class RefundOrder:
+    """A request for a refund, in its wire form. No `amount`: all that is left of the payment."""
+
+    idempotency_key: str
+    payment_id: UUID
+    amount: str | None = None
+    reason: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class Refunds:
+    """`desk` takes orders; the rest reads."""
+
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        currencies: Currencies,
+        cursors: Cursors,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._cursors = cursors
+        self._known = KnownParties(database, parties_of_payments, _no_such_payment)
+        self.desk: Submission[RefundOrder, RecordedRefund] = Submission(
+            RefundKind(currencies, self._known), committer, database, now
+        )
+
+    async def list(self, caller: Caller, payment_id: UUID, request: PageRequest) -> Page[RecordedRefund]:
+        """Raises PaymentNotFound."""
+        await self._known.load(caller.ledger_id, [payment_id])
+        self._known.known(caller.ledger_id, payment_id, is_prepared=True)
+        position = self._cursors.position(caller.ledger_id, request)
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await list_refunds(
+                connection,
+                caller.ledger_id,
+                payment_id,
+                after=UUID(position.after) if position.after else None,
+                limit=request.limit + 1,
+                is_ascending=position.is_ascending,
+            )
+        return self._cursors.page(caller.ledger_id, request, position, found, lambda refund: refund.id)
+
+
+class RefundKind:
+    """How an order for a refund becomes a command. Whom the payment is between is known before: it never changes."""
+
+    def __init__(self, currencies: Currencies, known: KnownParties) -> None:
+        self._currencies = currencies
+        self._known = known
+
+    def command(
+        self,
+        caller: Caller,
+        order: RefundOrder,
+        *,
+        is_prepared: bool,
+        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - a refund opens no account
+    ) -> Prepared:
+        ledger_id = caller.ledger_id
+        parties = self._known.known(ledger_id, order.payment_id, is_prepared=is_prepared)
+        currency = self._currencies.known(ledger_id, parties.currency, is_prepared=is_prepared)
+        money = None if order.amount is None else Money.parse(order.amount, currency)
+        codes: dict[UUID, str] = {parties.payer_id: parties.payer_code, parties.payee_id: parties.payee_code}
+        command = RefundPayment(
+            id=new_uuid(),
+            ledger_id=ledger_id,
+            idempotency_key=order.idempotency_key,
+            fingerprint=fingerprint(
+                "refund",
+                {
+                    "payment": str(order.payment_id),
+                    "amount": None if money is None else render_amount(money.amount),
+                    "reason": order.reason,
+                    "metadata": order.metadata,
+                },
+            ),
+            actor=caller.actor,
+            metadata=order.metadata,
+            codes=codes,
+            payment_id=PaymentId(order.payment_id),
+            payer_id=AccountId(parties.payer_id),
+            payee_id=AccountId(parties.payee_id),
+            money=money,
+            reason=order.reason,
+        )
+        return Prepared(command, codes)
+
+    async def prepare(
+        self,
+        caller: Caller,
+        orders: Sequence[RefundOrder],
+        *,
+        may_write: bool,  # noqa: ARG002 - it never writes
+    ) -> Imagined:
+        ids = {order.payment_id for order in orders}
+        await self._known.load(caller.ledger_id, ids)
+        found = [self._known.find_known(caller.ledger_id, id_) for id_ in ids]
+        await self._currencies.load(caller.ledger_id, {parties.currency for parties in found if parties is not None})
+        return NOTHING_IMAGINED
+
+    def view(self, posted: Posted, names: Names) -> RecordedRefund:  # noqa: ARG002 - no account is shown by its code
+        refund: Refund = posted.resource
+        entry = posted.entry
+        return RecordedRefund(
+            id=refund.id,
+            payment_id=refund.payment_id,
+            amount=refund.money.amount,
+            currency=refund.money.currency.code,
+            reason=refund.reason,
+            created_at=entry.posted_at,
+            metadata=entry.metadata,
+            account_versions=entry.account_versions,
+        )
+
+    async def recorded(
+        self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+    ) -> Mapping[UUID, RecordedRefund]:
+        return await find_refunds(connection, ledger_id, ids)
+
+
+def _no_such_payment() -> PaymentNotFound:
+    return PaymentNotFound("This ledger has no such payment.")
