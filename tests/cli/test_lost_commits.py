@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from tests.api.conftest import make_client
 from tests.api.conftest import service as service
 from tests.campaigns.installation import answers, children
-from tests.campaigns.wire import Answer, Wire
+from tests.campaigns.wire import Answer, Wire, transfer
 from tests.cli.lost_commits import LossyWay
 from tests.cli.test_serve import SECRET, serving
 from tests.committer.ground import assert_books_are_right
@@ -30,14 +30,19 @@ DEADLINE_SECONDS = 2.0
 """Longer than a lane waits for a database that is away: who asks with another key is told so before."""
 
 WIRES_MAX = 64
+CALLS_TO_MEET_ALL = 4
+"""Or most: which process answers is not looked at."""
+
 _numbers = count(1)
 
 
 @dataclass
 class Town:
-    """Two connections to each of the processes, and what their lanes reach PostgreSQL by."""
+    """Two connections to each of the processes, and what these reach PostgreSQL by."""
 
     way: LossyWay
+    url: str
+    unseen_api_key: str
     wires: list[tuple[Wire, Wire]]
 
     async def pay(self, key: str) -> list[Answer]:
@@ -49,6 +54,13 @@ class Town:
         return await asyncio.gather(
             *(wire.pay("payer", "payee", "2.00", f"another-{next(_numbers)}") for _, wire in self.wires)
         )
+
+    async def ask_as_stranger(self, path: str, body: Any, key: str | None) -> Answer:
+        """On a new connection, by a credential that no process has seen: the database would have to say whose it is."""
+        wire = Wire(self.url, self.unseen_api_key)
+        answer = await wire.ask("POST", path, body, key=key)
+        wire.close()
+        return answer
 
     async def paid(self) -> int:
         """So many payments to the payee."""
@@ -93,10 +105,11 @@ async def town(
     client = await make_client(service, ledger_id)
     for code in ("payer", "payee"):
         await client.open_account(code, min_available=None)
-    await client.http.aclose()
+    stranger = await make_client(service, ledger_id)
+    for made in (client, stranger):
+        await made.http.aclose()
     environment = {
-        "ZEROSUM_DATABASE_URL": test_database.service_dsn,
-        "ZEROSUM_LANE_DATABASE_URL": way.dsn,
+        "ZEROSUM_DATABASE_URL": way.dsn,
         "ZEROSUM_REDIS_URL": servers.redis_url,
         "ZEROSUM_API_KEY_PEPPER": SECRET,
         "ZEROSUM_CURSOR_SECRET": SECRET,
@@ -107,7 +120,7 @@ async def town(
         async with started(environment) as (url, pid):
             wires = await wires_to_each(url, pid, client.api_key)
             assert len(wires) == PROCESSES
-            yield Town(way, wires)
+            yield Town(way, url, stranger.api_key, wires)
             for wire in (wire for pair in wires for wire in pair):
                 wire.close()
     finally:
@@ -128,6 +141,7 @@ async def test_a_key_whose_commit_was_lost_is_504_at_each_process_until_it_is_kn
         unknown, others = await asyncio.gather(town.pay(key), town.pay_another())
         assert [told(answer) for answer in unknown] == [(504, "outcome_unknown")] * PROCESSES
         assert [told(answer) for answer in others] == [(503, "unavailable")] * PROCESSES
+        await strangers_are_told_the_same(town, key)
 
         town.way.come_back()
         known = await town.pay(key)
@@ -138,6 +152,16 @@ async def test_a_key_whose_commit_was_lost_is_504_at_each_process_until_it_is_kn
         assert [answer.body for answer in await town.pay(key)] == [known[0].body] * PROCESSES
         assert await town.paid() == paid + 1
     await assert_books_are_right(superuser, ledger_id)
+
+
+async def strangers_are_told_the_same(town: Town, key: str) -> None:
+    """As everybody is a stranger whom the database has not confirmed for five seconds."""
+    payment = transfer("payer", "payee", "1.00")
+    bulk = {"items": [{**payment, "idempotency_key": key}]}
+    for _ in range(CALLS_TO_MEET_ALL):
+        assert told(await town.ask_as_stranger("/v1/payments", payment, key)) == (504, "outcome_unknown")
+        assert told(await town.ask_as_stranger("/v1/payments/bulk", bulk, None)) == (504, "outcome_unknown")
+        assert told(await town.ask_as_stranger("/v1/payments", payment, "other")) == (503, "unavailable")
 
 
 def told(answer: Answer) -> tuple[int, str | None]:
