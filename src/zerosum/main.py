@@ -311,6 +311,7 @@ class Service:
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
             security_log=self.security_log,
+            unknown_keys=self.committer.unknown_keys,
         )
 
     def _metrics_page(self) -> MetricsPage | None:

@@ -32,7 +32,9 @@ async def served(service: Service) -> AsyncIterator[int]:
     options: dict[str, Any] = server_options(lifespan="off")
     server = QuietServer(uvicorn.Config(service.app, **options), service.connections)
     running = asyncio.create_task(server.serve(sockets=[listening]))
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    await running
-    listening.close()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await running
+        listening.close()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.conftest import Client, make_client, service_settings
+from tests.api.conftest import Client, make_client, over_socket, service_settings
 from tests.api.reading import refused
 from tests.conftest import Servers, TestDatabase
 from zerosum.domain.identifiers import LedgerId
@@ -54,6 +56,44 @@ async def test_it_is_alive_but_not_ready_without_a_database_or_while_it_drains(
             refused(answer, 503, "unavailable", facts={})
             assert answer.headers["retry-after"] == "1"
         await service.database.close()
+
+
+async def test_it_is_not_ready_until_a_lane_that_has_died_is_replaced(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Over HTTP. The other lane pays meanwhile."""
+    service = Service(service_settings(test_database, servers, lanes=2))
+    await service.start()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(service.stop)
+        client = await over_socket(stack, service, ledger_id)
+        await client.open_account("a")
+        assert (await client.get("/readyz")).status_code == 200
+        lane, may_begin = service.committer._lanes[0], asyncio.Event()
+        stack.callback(may_begin.set)  # or the service would not stop where this fails
+        dead, sound = lane._task, lane.carrier.warm_up
+        assert dead is not None
+
+        async def warm_up() -> None:
+            await may_begin.wait()
+            await sound()
+
+        lane.carrier.warm_up = warm_up  # type: ignore[method-assign]
+        dead.cancel()
+        await asyncio.wait({dead})
+        refused(await client.get("/readyz"), 503, "unavailable", facts={})
+        assert (await client.get("/healthz")).status_code == 200
+        await client.deposit("a", "1.00")
+        async with asyncio.timeout(10):
+            while lane._task is dead:
+                await asyncio.sleep(0.01)
+        refused(await client.get("/readyz"), 503, "unavailable", facts={})
+        may_begin.set()
+        async with asyncio.timeout(10):
+            while (await client.get("/readyz")).status_code != 200:
+                await asyncio.sleep(0.01)
+        await client.deposit("a", "1.00")
+    assert "a lane has died and is replaced" in caplog.messages
 
 
 async def test_metrics_count_requests_by_route(public: httpx.AsyncClient) -> None:

@@ -20,6 +20,8 @@ import httpx
 
 START_SECONDS_MAX = 60.0
 BACK_SECONDS_MAX = 30.0
+LISTENING, ESTABLISHED = "0A", "01"
+"""As /proc/net/tcp writes it."""
 
 
 class Installation:
@@ -44,7 +46,7 @@ class Installation:
 
     def api_pids(self) -> list[int]:
         """The forks that hold a listening socket of the service's port."""
-        return [pid for pid in _children(self.process.pid) if _listens(pid, int(self.base_url.rsplit(":", 1)[1]))]
+        return [pid for pid in children(self.process.pid) if _listens(pid, int(self.base_url.rsplit(":", 1)[1]))]
 
     def postgres_pid(self) -> int:
         return int((self._servers() / "postgres" / "postmaster.pid").read_text().split("\n")[0])
@@ -123,12 +125,21 @@ def installed(*arguments: str, environment: dict[str, str] | None = None) -> Ite
         shutil.rmtree(parent, ignore_errors=True)
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     return [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def answers(pid: int, port: int, caller_port: int) -> bool:
+    """Whether it is this process that has taken the connection of that caller."""
+    return _has_socket(pid, ESTABLISHED, port, caller_port)
+
+
 def _listens(pid: int, port: int) -> bool:
-    wanted = _listening_inodes(port)
+    return _has_socket(pid, LISTENING, port, 0)
+
+
+def _has_socket(pid: int, state: str, port: int, far_port: int) -> bool:
+    wanted = _inodes(state, port, far_port)
     try:
         links = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
     except OSError:
@@ -136,6 +147,7 @@ def _listens(pid: int, port: int) -> bool:
     return any(f"socket:[{inode}]" in links for inode in wanted)
 
 
-def _listening_inodes(port: int) -> set[str]:
+def _inodes(state: str, port: int, far_port: int) -> set[str]:
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {fields[9] for fields in lines if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port}
+    wanted = [state, port, far_port]
+    return {fields[9] for fields in lines if [fields[3], *(int(end[-4:], 16) for end in fields[1:3])] == wanted}

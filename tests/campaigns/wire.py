@@ -48,6 +48,13 @@ class Wire:
         self._head = f"Host: {parts.netloc}\r\nAuthorization: Bearer {api_key}\r\nContent-Type: application/json\r\n"
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
+    @property
+    def port(self) -> int:
+        """Its own, while it is connected."""
+        assert self._streams is not None
+        port: int = self._streams[1].get_extra_info("sockname")[1]
+        return port
+
     async def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
         """Raises NotTaken or CutOff."""
         await self.send(method, path, body, key=key)

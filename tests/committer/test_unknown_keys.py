@@ -124,6 +124,18 @@ def test_forks_share_the_keys() -> None:
     assert len(keys) == 1
 
 
+def test_a_text_is_unknown_in_whichever_ledger_until_it_is_known_in_one() -> None:
+    keys = UnknownKeys()
+    assert not keys.has_text("a")
+    keys.add([(LEDGER, "a"), (UUID(int=6), "b")])
+    assert keys.has_text("a")
+    assert keys.has_text("b")
+    assert not keys.has_text("c")
+    keys.forget([(LEDGER, "a"), (LEDGER, "c")])
+    assert not keys.has_text("a")
+    assert keys.has_text("b")
+
+
 def test_where_there_is_no_room_the_newest_are_kept() -> None:
     keys = UnknownKeys()
     names = [(LEDGER, str(number)) for number in range(PLACES + PROBES)]

@@ -25,6 +25,7 @@ BUFFER_BYTES = 16_384
 HOST = "Host: zerosum.test\r\n"
 KEY = "Authorization: Bearer good\r\n"
 JSON = "Content-Type: application/json\r\n"
+HEAD = HOST + KEY + JSON
 
 
 class Impatient(ExpressProtocol):
@@ -117,7 +118,7 @@ async def serving(protocol: type[GuardedProtocol] = ExpressProtocol, **of_ground
         listening.close()
 
 
-def request(key: str = "k", body: str = '{"a":"b"}', path: str = "/express", head: str = HOST + KEY + JSON) -> str:
+def request(key: str = "k", body: str = '{"a":"b"}', path: str = "/express", head: str = HEAD) -> str:
     length = len(body.encode("utf-8", "surrogateescape"))
     return f"POST {path} HTTP/1.1\r\n{head}Idempotency-Key: {key}\r\nContent-Length: {length}\r\n\r\n{body}"
 

@@ -20,6 +20,7 @@ from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import Budgets, RateLimiter
 from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer, Policy, RouteTable
+from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.requests.limits import Limit
 
 KEY = (b"authorization", b"Bearer good")
@@ -91,6 +92,7 @@ class Ground:
     begun: list[Waiting] = field(default_factory=list)
     begin_trace: BeginTrace | None = None
     budgets: Budgets | None = None
+    unknown_keys: UnknownKeys | None = None
 
     def __post_init__(self) -> None:
         self.keys = Keys()
@@ -128,6 +130,7 @@ class Ground:
             observe=lambda template, method, status, _: self.observed.append((template, method, status)),
             options=self.options,
             begin_trace=self.begin_trace,
+            unknown_keys=self.unknown_keys,
         )
 
     def limiter(self, name: str, text: str) -> RateLimiter:

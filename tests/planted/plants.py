@@ -11,10 +11,13 @@ from tests.planted.proof_plants import CHAINS, CHECKPOINTS, INSTANT_PLANTS, JUDG
 LOADING = "src/zerosum/db/batch/loading.py"
 RECORD_SETS = "src/zerosum/db/batch/record_sets.py"
 BALANCES = "src/zerosum/db/queries/balances.py"
+COMMITTER = "src/zerosum/services/committing/committer.py"
 LEDGERS = "tests/committer/test_several_ledgers.py::"
 HELD = "tests/api/test_held_amounts.py::"
 INSTANT = "tests/api/test_one_instant.py::"
 PRINTS = "tests/api/test_fingerprints.py::"
+ORDER = "tests/committer/test_order.py::"
+LOST = "tests/cli/test_lost_commits.py::"
 UPGRADE = "tests/upgrade/test_upgrade.py::"
 
 SEVERAL_LEDGERS = "several ledgers in one batch"
@@ -329,6 +332,7 @@ DUTY_PLANTS = (
 )
 
 ANSWERS = "an unknown outcome, and those who leave"
+LEAVES_WITH_HIS_WORK = Edit(COMMITTER, "return await asyncio.shield(answer)", "return await answer")
 ANSWER_PLANTS = (
     plant(
         "nobody knows is told as nothing was done",
@@ -346,13 +350,67 @@ ANSWER_PLANTS = (
         "if now >= patience_ends:",
         "tests/committer/test_faults.py::test_an_outcome_that_stays_unknown_is_told_and_the_key_settles_it",
     ),
-    plant(
+    Plant(
         "an answer is lost with the caller who left",
         ANSWERS,
-        LANE,
-        "for work, answer in zip(works, answers, strict=True):",
-        "for work, answer in zip([one for one in works if not one.is_answered], answers):",
-        "tests/committer/test_neighbours.py::test_those_who_stay_get_their_own_answers_when_every_second_one_leaves",
+        (
+            LEAVES_WITH_HIS_WORK,
+            Edit(
+                LANE,
+                "for work, answer in zip(works, answers, strict=True):",
+                "for work, answer in zip([one for one in works if not one.is_answered], answers):",
+            ),
+        ),
+        ("tests/committer/test_neighbours.py::test_those_who_stay_get_their_own_answers_when_every_second_one_leaves",),
+    ),
+    Plant(
+        "who leaves takes his work with him",
+        ANSWERS,
+        (LEAVES_WITH_HIS_WORK,),
+        (
+            f"{ORDER}test_a_caller_who_leaves_is_carried_out_in_his_turn",
+            f"{ORDER}test_a_caller_who_leaves_is_refused_like_others_and_not_overtaken",
+        ),
+    ),
+    plant(
+        "what is shed is overtaken by less",
+        ANSWERS,
+        COMMITTER,
+        "if is_full or order_key in self._shed_orders:",
+        "if is_full:",
+        f"{ORDER}test_what_is_shed_is_not_overtaken_by_less_that_was_handed_over_with_it",
+    ),
+    plant(
+        "what expires while it is held up is overtaken",
+        ANSWERS,
+        COMMITTER,
+        "if lane.ordered.works or lane.held_up:",
+        "if lane.ordered.works:",
+        f"{ORDER}test_what_has_expired_while_it_was_held_up_is_not_overtaken",
+    ),
+    plant(
+        "each process knows its own lost commits alone",
+        ANSWERS,
+        "src/zerosum/cli/processes.py",
+        "unknown=unknown_keys)",
+        "unknown=UnknownKeys())",
+        f"{LOST}test_a_key_whose_commit_was_lost_is_504_at_each_process_until_it_is_known",
+    ),
+    plant(
+        "nothing was done, says the gateway of a lost commit",
+        ANSWERS,
+        "src/zerosum/main.py",
+        "unknown_keys=self.committer.unknown_keys,",
+        "",
+        f"{LOST}test_a_key_whose_commit_was_lost_is_504_at_each_process_until_it_is_known",
+    ),
+    plant(
+        "a process is ready without a lane",
+        ANSWERS,
+        "src/zerosum/main.py",
+        "and self.committer.is_whole and",
+        "and",
+        "tests/api/test_system.py::test_it_is_not_ready_until_a_lane_that_has_died_is_replaced",
     ),
 )
 

@@ -47,6 +47,7 @@ from zerosum.gateway.routing import (
 )
 from zerosum.gateway.trace_context import log_failure, request_names
 from zerosum.services.background.security_log import RefusedRequest
+from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.requests.networks import Network
 
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
@@ -109,6 +110,7 @@ class Gateway:
         options: GatewayOptions,
         begin_trace: BeginTrace | None = None,
         security_log: RefusalLog | None = None,
+        unknown_keys: UnknownKeys | None = None,
     ) -> None:
         self._app = app
         self._authentication = authentication
@@ -120,6 +122,7 @@ class Gateway:
         self._observe = observe
         self._begin_trace = begin_trace
         self._security_log = security_log
+        self._unknown_keys = unknown_keys
         self.standard_headers = standard_headers(options.hsts_seconds)
         self.express = ExpressWay(
             routes,
@@ -152,7 +155,8 @@ class Gateway:
         """Whatever `serve` comes to, an answer leaves, and is charged, counted and told to whom it concerns."""
         try:
             await serve(exchange)
-        except DomainError as error:
+        except DomainError as refusal:
+            error = self._true_of_its_key(exchange, refusal)
             if isinstance(error, InternalError):
                 log_failure(error, exchange.request_id, exchange.scope["headers"])
             exchange.refusal = error
@@ -257,6 +261,17 @@ class Gateway:
             await exchange.answer(await policy.lean(call))
         else:
             await self._dispatch(exchange, policy, call)
+
+    def _true_of_its_key(self, exchange: RequestState, refusal: DomainError) -> DomainError:
+        """That nothing was done is not said of a key whose COMMIT was lost.
+
+        The endpoints see to that by themselves. Who does not come to one has no ledger yet, or no body that was read:
+        where the keys are in there, any that is unknown may be one of them.
+        """
+        if not self._unknown_keys or exchange.is_dispatched or not isinstance(refusal, Unavailable | Overloaded):
+            return refusal
+        is_unknown = exchange.keys_in_body or any(map(self._unknown_keys.has_text, guard.keys_in(exchange.scope)))
+        return OutcomeUnknown("The outcome is not known; retry with the same key.") if is_unknown else refusal
 
     async def _charged(self, exchange: RequestState, error: DomainError) -> DomainError:
         """The refusal; or that there are too many of them from this address, where it was not charged yet."""

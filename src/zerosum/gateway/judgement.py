@@ -42,6 +42,7 @@ class Authorizer:
         scope["path"] = routed_path(exchange.path, scope["raw_path"])
         policy = self.routes.find(scope["method"], scope["path"])
         exchange.template = policy.template
+        exchange.keys_in_body = policy.body_bytes_max > BODY_BYTES_MAX
         if policy.takes_body:
             guard.check_length(policy, headers)
             exchange.body_is_short = not headers.is_chunked and policy.body_bytes_max <= BODY_BYTES_MAX

@@ -57,6 +57,7 @@ class RequestState:
         "is_charged",
         "is_dispatched",
         "is_started",
+        "keys_in_body",
         "path",
         "principal",
         "rate_headers",
@@ -100,6 +101,8 @@ class RequestState:
         self.body_is_read = False
         self.body_is_short = False
         """It has a length, and so small a one that the server may read past it."""
+        self.keys_in_body = False
+        """Its commands bring a key each."""
         self.is_charged = False
         self.is_dispatched = False
         self.is_started = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from zerosum.domain.errors import (
@@ -219,6 +220,14 @@ def idempotency_key(headers: HeaderView) -> str:
     if len(values) > 1:
         raise IdempotencyKeyInvalid("There is more than one Idempotency-Key header.")
     return parse_key(values[0])
+
+
+def keys_in(scope: dict[str, Any]) -> Iterator[str]:
+    """Those that a request brings in its head and that can be keys, whatever else is wrong with it."""
+    for name, value in scope["headers"]:
+        if name == b"idempotency-key":
+            with contextlib.suppress(IdempotencyKeyInvalid):
+                yield parse_key(value)
 
 
 def parse_key(raw: bytes) -> str:

@@ -61,6 +61,7 @@ class Committer:
             for _ in range(options.lanes)
         ]
         self._queued_commands = 0
+        self._shed_orders: set[int] = set()
         self._is_stopping = False
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -92,16 +93,15 @@ class Committer:
 
         Raises Overloaded or Unavailable (nothing was done) and OutcomeUnknown (ask again with the same key).
         """
-        answers = await self.hand_over((command,), is_atomic=False, order_key=order_key)
-        return each_of(answers)[0]
+        return (await self.carry_out_each((command,), order_key=order_key))[0]
 
     async def carry_out_each(self, commands: Sequence[LedgerCommand], *, order_key: int | None = None) -> list[Answer]:
         """The answers in order; each command is judged by itself."""
-        return each_of(await self.hand_over(commands, is_atomic=False, order_key=order_key))
+        return each_of(await outlasting(self.hand_over(commands, is_atomic=False, order_key=order_key)))
 
     async def carry_out_together(self, commands: Sequence[LedgerCommand]) -> Answers:
         """All or nothing: every answer, or the index and refusal of the command that stood in the way."""
-        return await self.hand_over(commands, is_atomic=True, order_key=None)
+        return await outlasting(self.hand_over(commands, is_atomic=True, order_key=None))
 
     def refusal_of(self, refusal: Unavailable, keys: Sequence[Key]) -> Unavailable | OutcomeUnknown:
         """What is to be said of these keys, where nothing was done with them this time."""
@@ -118,9 +118,9 @@ class Committer:
         if self._is_stopping:
             work.refuse_undone(Unavailable("The service is shutting down; nothing was done.", retry_after=1))
             return work.answer
-        if self._queued_commands + len(commands) > self._options.queue_commands_max:
-            self._stats.shed += len(commands)
-            work.refuse_undone(Overloaded("The queue is full; nothing was done.", retry_after=1))
+        is_full = self._queued_commands + len(commands) > self._options.queue_commands_max
+        if is_full or order_key in self._shed_orders:
+            self._shed(work)
             return work.answer
         if self._find_origin is not None:
             work.origin = self._find_origin()
@@ -131,6 +131,14 @@ class Committer:
         else:
             self._lanes[order_key % len(self._lanes)].take_in_order(work)
         return work.answer
+
+    def _shed(self, work: Work) -> None:
+        """With it whatever its order hands over before anybody can have seen that: it may be less, and fit."""
+        self._stats.shed += len(work.commands)
+        work.refuse_undone(Overloaded("The queue is full; nothing was done.", retry_after=1))
+        if work.order_key is not None and work.order_key not in self._shed_orders:
+            self._shed_orders.add(work.order_key)
+            asyncio.get_running_loop().call_soon(self._shed_orders.discard, work.order_key)
 
     def _wake_one(self) -> None:
         for lane in self._lanes:
@@ -162,13 +170,22 @@ class Committer:
                     if work.deadline <= now and not work.is_answered:
                         self._stats.unknown += 1
                         work.refuse(OutcomeUnknown("The outcome is not known yet; retry with the same key."))
-                if lane.ordered.works:
+                if lane.ordered.works or lane.held_up:
                     lane.refuse_those_behind()
 
     def _expire(self, work: Work) -> None:
         if not work.is_answered:
             self._stats.expired += 1
             work.refuse_undone(Unavailable("The service is too busy; nothing was done.", retry_after=1))
+
+
+async def outlasting(answer: asyncio.Future[Answers]) -> Answers:
+    """Whoever leaves does not take it with him: its work would count as answered, and not be carried out."""
+    try:
+        return await asyncio.shield(answer)
+    except asyncio.CancelledError:
+        answer.add_done_callback(asyncio.Future.exception)  # looked at, or asyncio complains that nobody has
+        raise
 
 
 def each_of(answers: Answers) -> list[Answer]:

@@ -12,7 +12,7 @@ import mmap
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from uuid import UUID
@@ -25,9 +25,42 @@ PROBES = 16
 
 WORD = 8
 
+Key = tuple[UUID, str]
+
 
 class UnknownKeys:
-    """`share` of them by forking. Of a key a hash of 64 bits is kept: two of the same would be unknown together."""
+    """`share` of them by forking. Of a key a hash of 64 bits is kept: two of the same would be unknown together.
+
+    Their texts are kept besides, for callers of whom it is not known yet which ledger is theirs. A text that is unknown
+    in two ledgers counts as known with the first of them.
+    """
+
+    def __init__(self) -> None:
+        self._keys, self._texts = _Words(), _Words()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, keys: Collection[Key]) -> None:
+        self._keys.add(map(_word, keys))
+        self._texts.add(_text_word(text) for _, text in keys)
+
+    def forget(self, keys: Collection[Key]) -> None:
+        if not self._keys and not self._texts:  # as always, but after an outage
+            return
+        self._keys.forget(map(_word, keys))
+        self._texts.forget(_text_word(text) for _, text in keys)
+
+    def has_any(self, keys: Iterable[Key]) -> bool:
+        return bool(self._keys) and self._keys.has_any(map(_word, keys))
+
+    def has_text(self, text: str) -> bool:
+        """In whichever ledger."""
+        return bool(self._texts) and self._texts.has_any([_text_word(text)])
+
+
+class _Words:
+    """A set of numbers in memory that forks share."""
 
     def __init__(self) -> None:
         size = (PLACES + 1) * WORD
@@ -40,9 +73,9 @@ class UnknownKeys:
     def __len__(self) -> int:
         return int(self._words[PLACES])
 
-    def add(self, keys: Iterable[tuple[UUID, str]]) -> None:
+    def add(self, words: Iterable[int]) -> None:
         with self._alone():
-            for word in map(_word, keys):
+            for word in words:
                 places = _places(word)
                 if any(self._words[place] == word for place in places):
                     continue
@@ -50,10 +83,8 @@ class UnknownKeys:
                 self._words[PLACES] += not self._words[place]
                 self._words[place] = word
 
-    def forget(self, keys: Iterable[tuple[UUID, str]]) -> None:
-        if not self._words[PLACES]:  # as always, but after an outage
-            return
-        found = [place for word in map(_word, keys) for place in _places(word) if self._words[place] == word]
+    def forget(self, words: Iterable[int]) -> None:
+        found = [place for word in words for place in _places(word) if self._words[place] == word]
         if not found:
             return
         with self._alone():
@@ -61,10 +92,8 @@ class UnknownKeys:
                 self._words[PLACES] -= bool(self._words[place])
                 self._words[place] = 0
 
-    def has_any(self, keys: Iterable[tuple[UUID, str]]) -> bool:
-        if not self._words[PLACES]:
-            return False
-        return any(self._words[place] == word for word in map(_word, keys) for place in _places(word))
+    def has_any(self, words: Iterable[int]) -> bool:
+        return any(self._words[place] == word for word in words for place in _places(word))
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -76,9 +105,17 @@ class UnknownKeys:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
-def _word(key: tuple[UUID, str]) -> int:
+def _word(key: Key) -> int:
     ledger_id, text = key
-    return int.from_bytes(blake2b(ledger_id.bytes + text.encode(), digest_size=WORD).digest(), "little") or 1
+    return _hash(ledger_id.bytes + text.encode())
+
+
+def _text_word(text: str) -> int:
+    return _hash(text.encode())
+
+
+def _hash(content: bytes) -> int:
+    return int.from_bytes(blake2b(content, digest_size=WORD).digest(), "little") or 1
 
 
 def _places(word: int) -> Sequence[int]:
