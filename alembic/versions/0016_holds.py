@@ -35,6 +35,7 @@ create table holds (
     description text,
     metadata jsonb,
     entry_ids uuid[] not null,
+    payment_ids uuid[] not null,
     changes integer not null,
     constraint holds_pkey primary key (ledger_id, id),
     constraint holds_status_known check (status in ('open', 'captured', 'voided', 'expired')),
@@ -102,7 +103,8 @@ def upgrade() -> None:
         "for each statement execute function zerosum_refuse_change()"
     )
     op.execute(
-        "grant select, insert, update (status, amount, captured, capture_max, expires_at, entry_ids, changes) "
+        "grant select, insert, "
+        "update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes) "
         "on holds to zerosum_app"
     )
     op.execute("grant select, insert on hold_changes to zerosum_app")

@@ -8,6 +8,7 @@ from __future__ import annotations
 PAID = "(select id from payments where ledger_id = $1 and reference = 'invoice 7')"
 GIVEN = "(select id from payments where ledger_id = $1 and reference = 'given back')"
 HOLD = "(select id from holds where ledger_id = $1 and reference = 'stay 1')"
+CAPTURED = "(select payment_ids[1] from holds where ledger_id = $1 and reference = 'stay 1')"
 OPEN = "(select id from holds where ledger_id = $1 and reference = 'open')"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
 ALICE = "ledger_id = $1 and code = 'alice'"
@@ -96,6 +97,12 @@ TAMPERINGS = {
     "the end of a hold put off": f"update holds set expires_at = expires_at + interval '1 day' where id = {OPEN}",
     "how much may be captured of a hold": f"update holds set capture_max = 1000 where id = {OPEN}",
     "an entry of a hold left out": f"update holds set entry_ids = entry_ids[1:2] where id = {HOLD}",
+    "a payment of a capture": f"update payments set amount = amount + 1 where id = {CAPTURED}",
+    "a payment of a capture deleted": f"delete from payments where id = {CAPTURED}",
+    "a payment of a capture left out": f"update holds set payment_ids = payment_ids[1:1] where id = {HOLD}",
+    "a status of a payment of a capture": f"update payments set status = 'refunded' where id = {CAPTURED}",
+    "an event of the payment of a capture deleted": "delete from events where ledger_id = $1 "
+    f"and type = 'payment.succeeded' and resource_id = {CAPTURED}",
     "a payer of a hold": "update holds set payer_id = (select id from accounts where ledger_id = $1 and code = "
     f"'alice') where id = {OPEN}",
     "a currency of a hold": f"update holds set currency = 'EUR' where id = {OPEN}",
@@ -118,8 +125,8 @@ TAMPERINGS = {
     "a step of a hold deleted": f"delete from hold_changes where hold_id = {HOLD} and number = 3",
     "the steps of a hold deleted": f"delete from hold_changes where hold_id = {OPEN}",
     "a hold inserted": "insert into holds select ledger_id, gen_random_uuid(), status, currency, amount, captured, "
-    "capture_max, payer_id, payee_id, expires_at, created_at, 'forged', description, metadata, entry_ids, changes "
-    f"from holds where id = {OPEN}",
+    "capture_max, payer_id, payee_id, expires_at, created_at, 'forged', description, metadata, entry_ids, payment_ids, "
+    f"changes from holds where id = {OPEN}",
     "an event of a hold deleted": "delete from events where ledger_id = $1 and type = 'hold.captured' "
     f"and resource_id = {HOLD}",
     "an event of an extension deleted": "delete from events where ledger_id = $1 and type = 'hold.extended'",
@@ -282,6 +289,11 @@ FOUND = {
     "the end of a hold put off": {"the hold … is not what its last step has left"},
     "how much may be captured of a hold": {"the hold … is not what its last step has left"},
     "an entry of a hold left out": {"the hold … is not what its steps say"},
+    "a payment of a capture": {"the hold … has a step 2 that has a payment that is not what it has paid"},
+    "a payment of a capture deleted": {"the hold … has a step 2 that has no payment"},
+    "a payment of a capture left out": {"the hold … is not what its steps say"},
+    "a status of a payment of a capture": {"the hold … has a step 2 that has a payment that is not what it has paid"},
+    "an event of the payment of a capture deleted": {"the journal entry … has no event"},
     "a payer of a hold": {"the hold … has a step 1 that is not what its journal entry moved"},
     "a currency of a hold": {"the hold … has a step 1 that is not what its journal entry moved"},
     "a reference of a hold": {

@@ -78,6 +78,7 @@ async def test_a_hold_takes_money_out_of_reach_and_pays_nobody(client: Client, g
         "expires_at": hold["expires_at"],
         "created_at": hold["created_at"],
         "journal_entry_ids": [hold["id"].replace("hold_", "je_")],
+        "payment_ids": [],
         "account_versions": {accounts[0]: 2, accounts[1]: 1},
     }
     lasts = datetime.fromisoformat(hold["expires_at"]) - datetime.fromisoformat(hold["created_at"])
@@ -93,6 +94,7 @@ async def test_a_capture_of_all_ends_it(client: Client, guest: str) -> None:
     hold = await done(client, await placed(client), "capture")
     assert (hold["status"], hold["captured"], hold["remaining"]) == ("captured", "80.00", "0.00")
     assert len(hold["journal_entry_ids"]) == 2
+    assert hold["payment_ids"] == [hold["journal_entry_ids"][1].replace("je_", "pay_")]
     assert await standing(client, guest) == ("20.00", "0.00", "20.00")
     assert await standing(client, "hotel") == ("80.00", "0.00", "80.00")
     answer = await client.post(f"/v1/holds/{hold['id']}/void", key=fresh_key())
@@ -108,6 +110,30 @@ async def test_captures_in_parts_and_a_final_one(client: Client, guest: str) -> 
     assert (last["status"], last["captured"], last["remaining"]) == ("captured", "40.00", "0.00")
     assert await standing(client, guest) == ("60.00", "0.00", "60.00")
     assert len(last["journal_entry_ids"]) == 3
+
+
+async def test_what_was_captured_is_a_payment_and_can_be_given_back(
+    client: Client, guest: str, database: Database, ledger_id: LedgerId
+) -> None:
+    hold = await placed(client, reference="booking 1")
+    await done(client, hold, "capture", {"amount": "30"})
+    after = await done(client, hold, "capture", {"amount": "10", "final": True})
+    payments = await all_pages(client, "/v1/payments", account="hotel", limit=1)
+    assert [payment["id"] for payment in payments] == after["payment_ids"][::-1]
+    first = payments[1]
+    assert (first["type"], first["amount"], first["status"], first["reference"]) == (
+        "transfer",
+        "30.00",
+        "succeeded",
+        "booking 1",
+    )
+    assert (first["from_code"], first["to_code"]) == ("guest", "hotel")
+    answer = await client.post(f"/v1/payments/{first['id']}/refund", {"amount": "12"}, key=fresh_key())
+    assert answer.status_code == 201, answer.text
+    answer = await client.post(f"/v1/payments/{first['id']}/refund", {"amount": "18.01"}, key=fresh_key())
+    refused(answer, 422, "amount_exceeds_payment", "/amount")
+    assert await standing(client, guest) == ("72.00", "0.00", "72.00")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 
 
 async def test_a_capture_of_exactly_the_rest_ends_it(client: Client, guest: str) -> None:

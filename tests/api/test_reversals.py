@@ -8,8 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.conftest import Client, fresh_key
+from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.reading import refused
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
+from zerosum.gateway.identity.principal import ALL_SCOPES, Scope
+from zerosum.main import Service
+from zerosum.services.proofs.whole_ledger import verify_ledger
 
 UNKNOWN = "je_01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"
 
@@ -85,6 +89,35 @@ async def test_what_was_spent_cannot_be_taken_back_and_the_refusal_is_kept(clien
     await client.deposit("b", "1")
     refused(await reverse(client, original["id"], key), 422, "insufficient_funds")
     assert (await reverse(client, original["id"])).status_code == 201
+
+
+async def test_it_is_forced_by_whoever_may_administer(service: Service, client: Client) -> None:
+    """A fact that nothing refuses: the account is flagged, and the next money that comes makes up for it."""
+    await client.open_account("alice")
+    await client.open_account("bob")
+    await client.open_account("fees", type="revenue", min_available=None)
+    postings = [
+        {"account": "fees", "side": "debit", "amount": "5", "currency": "USD"},
+        {"account": "alice", "side": "credit", "amount": "5", "currency": "USD"},
+    ]
+    made = await client.post("/v1/journal-entries", {"reason": "bonus", "postings": postings}, key=fresh_key())
+    await client.transfer("alice", "bob", "4")
+    await client.post("/v1/accounts/alice/freeze")
+    path, body = f"/v1/journal-entries/{made.json()['id']}/reverse", {"reason": "fraud", "force": True}
+    clerk = await make_client(service, parse_ledger(client), ALL_SCOPES - {Scope.ADMIN})
+    refused(await clerk.post(path, body, key=fresh_key()), 403, "forbidden", "/force")
+    refused(await client.post(path, {"reason": "fraud"}, key=fresh_key()), 409, "account_frozen", "")
+    key = fresh_key()
+    answer = await client.post(path, body, key=key)
+    assert answer.status_code == 201, answer.text
+    assert (await client.balance("alice"))["available"] == "-4.00"
+    assert (await client.post(path, body, key=key)).content == answer.content
+    refused(await client.post(path, {"reason": "fraud"}, key=key), 422, "idempotency_key_reused")
+    assert (await verify_ledger(service.database, parse_ledger(client), lambda *_: None)).breaks == []
+
+
+def parse_ledger(client: Client) -> LedgerId:
+    return LedgerId(parse_id(Prefix.LEDGER, client.ledger))
 
 
 async def test_the_entry_of_a_payment_is_paid_back_and_not_reversed(client: Client) -> None:

@@ -51,6 +51,8 @@ INDEXES = {
     "postings_pkey": "an account's history; a lost update cannot even be stored",
     "proof_positions_pkey": "the self-audit goes on after a restart",
     "refusal_seals_pkey": "a refusal that is gone is missed",
+    "refunds_of_payment": "GET /v1/payments/{payment}/refunds, and what a payment shows of them",
+    "refunds_pkey": "a refund by the entry that gave it back",
     "refusals_by_age": "old refusals go",
     "refusals_pkey": "a refused key",
     "secret_checks_pkey": "wrong secrets at start",

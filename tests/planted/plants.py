@@ -186,8 +186,8 @@ FINGERPRINT_PLANTS = (
         "the reason of a reversal is no part of it",
         FINGERPRINTS,
         "src/zerosum/services/journal.py",
-        '{"entry": str(original.id), "reason": order.reason}',
-        '{"entry": str(original.id)}',
+        '"reason": order.reason,\n                    "force":',
+        '"force":',
         f"{PRINTS}test_another_reversal_is_not_replayed",
     ),
     plant(

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Protocol
 from urllib.parse import unquote, unquote_to_bytes
 
-from zerosum.domain.errors import DomainError, MethodNotAllowed, NotFound
+from zerosum.domain.errors import DomainError, Forbidden, MethodNotAllowed, NotFound
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.json_structure import BULK_VALUES_MAX, VALUES_MAX
 from zerosum.services.credentials.key_grants import Granter
@@ -54,6 +54,11 @@ class Call:
     """Of the certificate that the caller's connection has proved to hold."""
     headers: Sequence[tuple[bytes, bytes]] = ()
     """Of a public call: how its caller wants the answer, and what it has of it already."""
+
+    def must_have(self, scope: Scope, pointer: str) -> None:
+        """For what a member of the body asks beyond the route's own scope. Raises Forbidden."""
+        if self.principal is None or scope not in self.principal.scopes:
+            raise Forbidden(f"The token lacks the scope {scope.value}.", scope=scope.value, pointer=pointer)
 
     @property
     def caller(self) -> Caller:

@@ -299,6 +299,7 @@ def shown_hold(hold: Hold, names: Names) -> RecordedHold:
         created_at=hold.created_at,
         metadata=hold.metadata,
         entry_ids=hold.entry_ids,
+        payment_ids=hold.payment_ids,
     )
 
 

@@ -59,6 +59,8 @@ class ReversalOrder:
     idempotency_key: str
     original: RecordedEntry | None
     reason: str
+    is_forced: bool = False
+    """Recorded whatever the accounts are meant to hold. Who may ask for that is for the caller's scope to say."""
 
 
 class Journal:
@@ -252,9 +254,16 @@ class _ReversalKind(_Recorded):
             id=new_uuid(),
             ledger_id=caller.ledger_id,
             idempotency_key=order.idempotency_key,
-            fingerprint=fingerprint("reversal", {"entry": str(original.id), "reason": order.reason}),
+            fingerprint=fingerprint(
+                "reversal",
+                {
+                    "entry": str(original.id),
+                    "reason": order.reason,
+                    "force": "true" if order.is_forced else None,
+                },
+            ),
             actor=caller.actor,
-            entry=reversal(original_id, postings, order.reason),
+            entry=reversal(original_id, postings, order.reason, is_forced=order.is_forced),
             original_id=original_id,
             codes=names,
         )

@@ -126,10 +126,13 @@ def journal_routes(services: Services) -> Routes:
         parameters = check_parameters(call.query_string, SHOWN | {"dry_run"})
         is_rehearsal, shown = flag(parameters, "dry_run"), body_with(parameters, entry_body, attrgetter("postings"))
         body = validated(ReversalRequest, call.content)
+        if body.force:
+            call.must_have(Scope.ADMIN, "/force")
         order = ReversalOrder(
             idempotency_key=call.idempotency_key or "",
             original=await journal.find(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry)),
             reason=body.reason,
+            is_forced=bool(body.force),
         )
         return as_response(await answer_of(call, journal.reversals, order, shown, is_rehearsal=is_rehearsal))
 

@@ -170,6 +170,10 @@ class HoldResponse(Response):
     journal_entry_ids: Annotated[
         list[str], Field(description="What it has posted, the oldest first.", examples=[[f"je_{EXAMPLE_UUID}"]])
     ]
+    payment_ids: Annotated[
+        list[str],
+        Field(description="What its captures have paid: payments, which can be refunded.", examples=[[]]),
+    ]
     account_versions: Annotated[
         dict[str, int] | None,
         Field(
@@ -204,6 +208,7 @@ def hold_body(hold: RecordedHold) -> dict[str, Any]:
         "expires_at": render_time(hold.expires_at),
         "created_at": render_time(hold.created_at),
         "journal_entry_ids": [render_id(Prefix.JOURNAL_ENTRY, entry_id) for entry_id in hold.entry_ids],
+        "payment_ids": [render_id(Prefix.PAYMENT, payment_id) for payment_id in hold.payment_ids],
     }
     if hold.account_versions is not None:
         body["account_versions"] = {

@@ -85,6 +85,12 @@ class ReversalRequest(Request):
     """Why the entry is taken back."""
 
     reason: Annotated[Text, Field(description="Why. The reason of the new entry.", examples=["Posted twice"])]
+    force: Annotated[
+        bool | None,
+        Field(
+            description="True: whatever floors, ceilings, freezes and closed accounts say. Needs the scope `admin` too."
+        ),
+    ] = None
 
 
 class PostingOfEntry(Response):

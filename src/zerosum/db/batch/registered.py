@@ -96,6 +96,15 @@ REFUNDS = RecordSet(
 """Written and never changed."""
 
 
+def _uuids(text: str) -> tuple[UUID, ...]:
+    """What PostgreSQL writes of an array of them."""
+    return tuple(UUID(one) for one in text.strip("{}").split(",") if one)
+
+
+def _uuids_text(ids: Sequence[UUID]) -> str:
+    return f"{{{','.join(map(str, ids))}}}"
+
+
 def _hold(row: Sequence[Any]) -> Hold:
     return Hold(
         ledger_id=LedgerId(row[0]),
@@ -109,9 +118,10 @@ def _hold(row: Sequence[Any]) -> Hold:
         expires_at=row[9],
         created_at=row[10],
         metadata=json.loads(row[11]) if row[11] else NO_METADATA,
-        entry_ids=tuple(UUID(text) for text in row[12].strip("{}").split(",")),
-        changes=row[13],
-        texts=PaymentTexts(*row[14:]),
+        entry_ids=_uuids(row[12]),
+        payment_ids=_uuids(row[13]),
+        changes=row[14],
+        texts=PaymentTexts(*row[15:]),
     )
 
 
@@ -131,11 +141,12 @@ HOLDS = RecordSet(
         Column("created_at", "timestamptz", lambda hold: hold.created_at),
         Column("metadata", "text", lambda hold: metadata_column(hold.metadata), "jsonb"),
         # An array of arrays would be one flat array: each travels as text.
-        Column("entry_ids", "text", lambda hold: f"{{{','.join(map(str, hold.entry_ids))}}}", "uuid[]"),
+        Column("entry_ids", "text", lambda hold: _uuids_text(hold.entry_ids), "uuid[]"),
+        Column("payment_ids", "text", lambda hold: _uuids_text(hold.payment_ids), "uuid[]"),
         Column("changes", "int", lambda hold: hold.changes),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
-    changing=("status", "amount", "captured", "capture_max", "expires_at", "entry_ids", "changes"),
+    changing=("status", "amount", "captured", "capture_max", "expires_at", "entry_ids", "payment_ids", "changes"),
     read=_hold,
 )
 

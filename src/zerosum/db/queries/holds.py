@@ -43,6 +43,7 @@ class RecordedHold:
     created_at: datetime
     metadata: Mapping[str, str]
     entry_ids: Sequence[UUID]
+    payment_ids: Sequence[UUID]
     account_versions: Mapping[UUID, int] | None = None
 
 
@@ -179,6 +180,7 @@ def _hold(row: Row[Any]) -> RecordedHold:
         created_at=row.created_at,
         metadata=row.metadata or {},
         entry_ids=tuple(row.entry_ids),
+        payment_ids=tuple(row.payment_ids),
     )
 
 
@@ -189,6 +191,8 @@ def _as_left(row: Row[Any]) -> RecordedHold:
     hold.remaining = hold.amount - hold.captured if hold.status is HoldStatus.OPEN else hold.amount - hold.amount
     hold.expires_at = row.left_expires_at
     hold.entry_ids = hold.entry_ids[: row.left_entries]
+    known = set(hold.entry_ids)
+    hold.payment_ids = [payment_id for payment_id in hold.payment_ids if payment_id in known]
     if row.account_versions is not None:
         hold.account_versions = {UUID(account): version for account, version in row.account_versions}
     return hold

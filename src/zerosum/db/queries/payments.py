@@ -133,7 +133,8 @@ def payments_page(
         statement = statement.join(entry, and_(entry.c.ledger_id == ledger_id, entry.c.id == payments.c.id))
     if wanted.account_id is not None:
         is_own = and_(own.c.ledger_id == ledger_id, own.c.entry_id == payments.c.id)
-        statement = statement.join(own, is_own).where(own.c.account_id == wanted.account_id)
+        # Of a capture the account has a posting in each layer.
+        statement = statement.join(own, is_own).where(own.c.account_id == wanted.account_id, own.c.layer == "p")
         key = [own.c.effective_at, own.c.account_version] if wanted.is_by_time else [own.c.account_version]
         return page(within(statement, own.c.effective_at, wanted.effective_from, wanted.effective_to), key)
     if not wanted.is_bounded:

@@ -201,10 +201,18 @@ select page.id as hold_id, page.status, page.currency, page.amount::text as amou
        {_micros("change.expires_at")} as expires_at_after, {_micros("change.changed_at")} as changed_at,
        change.entries, entry.id is not null as has_entry, entry.reason, entry.resource_type, entry.resource_id,
        entry.fingerprint, {_micros("entry.posted_at")} as posted_at,
-       posted.placed, posted.freed, posted.paid, posted.others
+       posted.placed, posted.freed, posted.paid, posted.others, page.payment_ids,
+       payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
+       payment.currency as payment_currency, payment.amount::text as payment_amount,
+       payment.payer_id as payment_payer_id, payment.payee_id as payment_payee_id, payment.processor,
+       {", ".join(f"payment.{name} as payment_{name}" for name in PaymentTexts._fields)},
+       payment.refunded::text as payment_refunded,
+       (select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
+        and given.payment_id = payment.id) as given_back
 from page
 left join hold_changes change on change.ledger_id = page.ledger_id and change.hold_id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
+left join payments payment on payment.ledger_id = page.ledger_id and payment.id = change.id
 left join lateral (
     select coalesce(sum(amount) filter (where is_own and layer = 'h' and not releases and side = 'd'), 0)::text placed,
            coalesce(sum(amount) filter (where is_own and layer = 'h' and releases and side = 'd'), 0)::text freed,

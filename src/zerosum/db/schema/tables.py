@@ -302,6 +302,7 @@ holds = Table(
     *(Column(name, Text) for name in PaymentTexts._fields),
     Column("metadata", JSONB),
     _required("entry_ids", ARRAY(Uuid)),  # the oldest first; only ever added to
+    _required("payment_ids", ARRAY(Uuid)),  # those of its captures
     _required("changes", Integer),
     PrimaryKeyConstraint("ledger_id", "id", name="holds_pkey"),
     # Whoever releases what has expired looks over all ledgers.
@@ -565,7 +566,7 @@ GRANTS: dict[Table, str] = {
     dated_checkpoints: "",
     payments: "insert, update (status, refunded)",
     refunds: "insert",
-    holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, changes)",
+    holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes)",
     hold_changes: "insert",
     client_transactions: "insert, update (status)",
     imports: "insert",

@@ -11,7 +11,7 @@ from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, render_id
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.entry import JournalEntry, Posting
+from zerosum.domain.ledger.entry import JournalEntry, Nature, Posting
 from zerosum.domain.ledger.outcome import Posted, entry_posted
 from zerosum.domain.ledger.records import Need, RecordKey
 
@@ -69,11 +69,17 @@ class Reverse(LedgerCommand):
             )
 
 
-def reversal(original_id: JournalEntryId, postings: Iterable[Posting], reason: str) -> JournalEntry:
-    """What takes the entry back. Raises InvalidState for one that moved a hold: holds end by their own rules."""
+def reversal(
+    original_id: JournalEntryId, postings: Iterable[Posting], reason: str, *, is_forced: bool = False
+) -> JournalEntry:
+    """What takes the entry back; where it `is_forced` as a fact that nothing refuses.
+
+    Raises InvalidState for one that moved a hold: holds end by their own rules.
+    """
     swapped = []
     for posting in postings:
         if posting.layer is not Layer.POSTED:
             raise InvalidState("An entry that places or releases a hold cannot be reversed.")
         swapped.append(Posting(posting.account_id, _OTHER_SIDE[posting.side], posting.money))
-    return JournalEntry(reason, tuple(swapped), reverses=original_id)
+    nature = Nature.OUTSIDE if is_forced else Nature.INTENTION
+    return JournalEntry(reason, tuple(swapped), reverses=original_id, nature=nature)

@@ -15,7 +15,7 @@ from typing import ClassVar
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.errors import AmountExceedsHold, DomainError, HoldNotFound, InvalidState, SameAccount
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import AccountId, HoldId, Prefix, render_id
+from zerosum.domain.identifiers import AccountId, HoldId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
@@ -35,7 +35,15 @@ from zerosum.domain.payments.holds import (
     check_expiry,
     hold_facts,
 )
-from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
+from zerosum.domain.payments.payment import (
+    INTERNAL_PROCESSOR,
+    NO_TEXTS,
+    PAYMENT,
+    STATUS_WHEN_MADE,
+    Payment,
+    PaymentTexts,
+    PaymentType,
+)
 
 _POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
 
@@ -66,7 +74,7 @@ class HoldCommand(LedgerCommand):
     def record_key(self) -> RecordKey:
         return RecordKey(self.ledger_id, HOLD, self.hold_id)
 
-    def _done(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
+    def conclude(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
         """Write the hold and the step of its life, and tell of it."""
         change = HoldChange(id=self.id, ledger_id=self.ledger_id, verb=self.verb, changed_at=now, hold=hold)
         book.records[self.record_key] = hold
@@ -118,7 +126,7 @@ class PlaceHold(HoldCommand):
             capture_max=self.capture_max,
             entry_ids=(entry.id,),
         )
-        return self._done(book, hold, Posted(self.ledger_id, (entry,), ()), posted_at)
+        return self.conclude(book, hold, Posted(self.ledger_id, (entry,), ()), posted_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +169,7 @@ class ChangeHold(HoldCommand):
         else:
             made = book.post(entry, self, posted_at, ResourceType.HOLD, str(self.hold_id))
             posted = Posted(self.ledger_id, (made,), ())
-        return self._done(book, after, posted, posted_at)
+        return self.conclude(book, after, posted, posted_at)
 
     def _found(self, book: Book) -> Hold:
         found: Hold | None = book.records.get(self.record_key)
@@ -201,8 +209,34 @@ class CaptureHold(ChangeHold):
         ends = self.is_final or self.money is None or money.amount >= hold.remaining
         freed = Money(hold.remaining, currency) if ends else money
         entry = posting_rules.capture(hold.payer_id, hold.payee_id, freed, money, hold.id)
-        status = HoldStatus.CAPTURED if ends else HoldStatus.OPEN
-        return entry, changed(hold, self.id, captured=add(hold.captured, money.amount), status=status)
+        after = changed(
+            hold,
+            self.id,
+            captured=add(hold.captured, money.amount),
+            status=HoldStatus.CAPTURED if ends else HoldStatus.OPEN,
+            payment_ids=(*hold.payment_ids, self.id),
+        )
+        return entry, after
+
+    def conclude(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
+        """It is a payment too: what was captured can be given back."""
+        done = ChangeHold.conclude(self, book, hold, posted, now)
+        paid = posted.entry.entry.postings[-1].money
+        payment = Payment(
+            id=PaymentId(self.id),
+            ledger_id=self.ledger_id,
+            type=PaymentType.TRANSFER,
+            status=STATUS_WHEN_MADE,
+            money=paid,
+            payer_id=hold.payer_id,
+            payee_id=hold.payee_id,
+            processor=INTERNAL_PROCESSOR,
+            texts=hold.texts,
+        )
+        book.records[RecordKey(self.ledger_id, PAYMENT, self.id)] = payment
+        told = Event(self.further_id(1), EventType.PAYMENT_SUCCEEDED, ResourceType.PAYMENT, self.id)
+        done.events = (*done.events, told)
+        return done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,8 @@ class Hold:
     metadata: Mapping[str, str]
     capture_max: Decimal | None
     entry_ids: tuple[UUID, ...]
+    payment_ids: tuple[UUID, ...] = ()
+    """What was paid by its captures: each is a payment of its own, and bears the UUID of the capture's entry."""
     changes: int = 1
 
     @property
@@ -134,4 +136,5 @@ def hold_facts(hold: Hold) -> dict[str, Any]:
         "to": f"acc_{hold.payee_id}",
         "expires_at": hold.expires_at.isoformat().replace("+00:00", "Z"),
         "journal_entry_ids": [f"je_{entry_id}" for entry_id in hold.entry_ids],
+        "payment_ids": [f"pay_{payment_id}" for payment_id in hold.payment_ids],
     }

@@ -93,7 +93,7 @@ class EntriesProof:
             _look_at_refund(report, row)
         if row.resource_type == "payment":
             _look_at_payment(report, row, self._codes.get(row.debited_id), self._codes.get(row.credited_id))
-        elif row.payment_id is not None:
+        elif row.payment_id is not None and (row.resource_type, row.reason) != ("hold", "capture"):
             what = f"the payment {render_id(Prefix.PAYMENT, row.id)} has the journal entry of something else"
             report.note(what, concerned=concerned)
         if not row.has_hold:
@@ -121,8 +121,8 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
         return
     for what, is_so in {
         "type": row.payment_type == row.reason,
-        "status": row.payment_status == _status_of(row),
-        "refunded amount": _number(row.payment_refunded) == _number(row.given_back),
+        "status": row.payment_status == status_by_refunds(row),
+        "refunded amount": number(row.payment_refunded) == number(row.given_back),
         "amount": Decimal(row.payment_amount) == Decimal(row.amount) and row.lines == 2,
         "currency": row.payment_currency == row.currency,
         "payer": row.payer_id == row.debited_id,
@@ -137,11 +137,11 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
         report.note(what, concerned=concerned)
 
 
-def _number(text: str | None) -> Decimal | None:
+def number(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _status_of(row: Any) -> str:
+def status_by_refunds(row: Any) -> str:
     """By what was given back."""
     if row.given_back is None:
         return "succeeded"

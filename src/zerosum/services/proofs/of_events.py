@@ -59,7 +59,8 @@ class EventsProof:
     def expect(self, entry: Any) -> None:
         """What is announced of an entry, or of a step that posts nothing, bears its id and its time."""
         if self._is_looked_at(entry.posted_at):
-            self._add(entry.id, _expected(entry))
+            for id_, number in _expected(entry):
+                self._add(id_, number)
 
     def position(self) -> dict[str, Any]:
         xid, id_ = self._position
@@ -138,8 +139,10 @@ class _Search:
             return await self._look_at_events(connection, limit)
         rows = await entry_names_after(connection, self._report.ledger_id, after=self._after, limit=limit)
         for row in rows:
-            if _bucket(row.id) in self._buckets and self._is_looked_at(row.posted_at):
-                self._expected[row.id] = (_expected(row), row.account_ids)
+            if self._is_looked_at(row.posted_at):
+                for id_, number in _expected(row):
+                    if _bucket(id_) in self._buckets:
+                        self._expected[id_] = (number, row.account_ids)
         self._are_all_known = len(rows) < limit
         if rows:
             self._after = rows[-1].id
@@ -171,7 +174,18 @@ class _Search:
         self._announced.add(event.id)
 
 
-def _expected(entry: Any) -> int:
+def _expected(entry: Any) -> list[tuple[UUID, int]]:
+    """The ids of its events, and what is said there."""
+    expected = [(entry.id, _first_expected(entry))]
+    if (entry.resource_type, entry.reason) == ("hold", "capture"):
+        # What was captured is a payment too.
+        paid = UUID(int=entry.id.int + 1)
+        number = _number(str(paid), "payment.succeeded", "payment", str(entry.id), entry.posted_at)
+        expected.append((paid, number))
+    return expected
+
+
+def _first_expected(entry: Any) -> int:
     if entry.resource_type == "refund":
         payment_id = str(entry.refunded_payment_id)
         return _number(str(entry.id), "payment.refunded", "payment", payment_id, entry.posted_at)

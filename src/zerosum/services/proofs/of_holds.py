@@ -13,6 +13,8 @@ from zerosum.db.engine import Connection
 from zerosum.db.queries.proofs import FIRST_ID, codes_of, hold_steps_after
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import add, subtract
+from zerosum.domain.payments.payment import PaymentTexts
+from zerosum.services.proofs.of_entries import number, status_by_refunds
 from zerosum.services.proofs.of_fingerprints import is_hold_step_of
 from zerosum.services.proofs.report import Report, part_of
 
@@ -76,20 +78,25 @@ class HoldsProof:
             return "has no steps"
         before = None
         entry_ids = []
-        for number, step in enumerate(steps, start=1):
-            if step.number != number:
-                return f"lacks the step {number}"
+        for place, step in enumerate(steps, start=1):
+            if step.number != place:
+                return f"lacks the step {place}"
             if step.verb == "extended":
                 self._on_step(_Announced(step))
             else:
                 entry_ids.append(step.id)
-            fault = _fault_of_step(step, before) or _fault_of_order(step, before, codes)
+            fault = (
+                _fault_of_step(step, before)
+                or _fault_of_order(step, before, codes)
+                or _fault_of_payment(step, Decimal(step.paid))
+            )
             if fault is not None:
-                return f"has a step {number} that {fault}"
+                return f"has a step {place} that {fault}"
             if step.entries != len(entry_ids):
-                return f"has a step {number} that counts other entries"
+                return f"has a step {place} that counts other entries"
             before = step
-        if (hold.changes, list(hold.entry_ids)) != (len(steps), entry_ids):
+        payment_ids = [step.id for step in steps if step.verb == "captured"]
+        if (hold.changes, hold.entry_ids, hold.payment_ids) != (len(steps), entry_ids, payment_ids):
             return "is not what its steps say"
         left = [(name, getattr(last, f"{name}_after")) for name in ("amount", "captured", "capture_max", "expires_at")]
         if hold.status != last.status_after or any(getattr(hold, name) != value for name, value in left):
@@ -151,6 +158,24 @@ def _moved(step: Any, before: Any) -> tuple[Decimal, Decimal, Decimal, int]:
     held = subtract(Decimal(before.amount_after), Decimal(before.captured_after))
     freed = held if step.status_after != "open" else paid
     return (add(_NOTHING, placed), freed, paid, 0)
+
+
+def _fault_of_payment(step: Any, paid: Decimal) -> str | None:
+    """A capture is a payment too, of what it has paid; and nothing else that a hold does is one."""
+    if step.verb != "captured":
+        return None if step.payment_id is None else "is a payment and no capture"
+    if step.payment_id is None:
+        return "has no payment"
+    texts = [(getattr(step, f"payment_{name}"), getattr(step, name)) for name in PaymentTexts._fields]
+    is_right = (
+        (step.payment_type, step.processor) == ("transfer", "internal")
+        and (step.payment_currency, Decimal(step.payment_amount)) == (step.currency, paid)
+        and (step.payment_payer_id, step.payment_payee_id) == (step.payer_id, step.payee_id)
+        and step.payment_status == status_by_refunds(step)
+        and number(step.payment_refunded) == number(step.given_back)
+        and all(one == other for one, other in texts)
+    )
+    return None if is_right else "has a payment that is not what it has paid"
 
 
 def _fault_of_order(step: Any, before: Any, codes: Mapping[UUID, str]) -> str | None:
