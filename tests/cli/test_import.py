@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("import")
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Installation]:
-    with installed() as installation:
+    with installed(is_warm=True) as installation:
         yield installation
 
 

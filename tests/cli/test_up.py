@@ -179,20 +179,20 @@ def test_the_levels_of_a_killed_process_no_longer_count(running: Installation) -
 
 
 def test_it_starts_again_with_its_data_and_stops_at_once() -> None:
-    with installed() as installation:
+    with installed(is_warm=True) as installation:
         folder = installation.folder
         body = {"type": "deposit", "amount": "5.00", "currency": "USD", "to": "customers:alice"}
         headers = {**installation.headers, "Idempotency-Key": "kept"}
         httpx.post(f"{installation.base_url}/v1/payments", json=body, headers=headers, trust_env=False, verify=False)
         assert installation.stop() < STOP_SECONDS_MAX
-        again = start(folder)
+        again = start(folder, is_warm=True)
         answer = httpx.post(f"{again.base_url}/v1/payments", json=body, headers=headers, trust_env=False, verify=False)
         assert answer.headers["idempotency-replayed"] == "true"
         assert again.stop() < STOP_SECONDS_MAX
 
 
 def test_no_demo_makes_an_empty_ledger() -> None:
-    with installed("--no-demo", "--workers", "1") as installation:
+    with installed("--no-demo", "--workers", "1", is_warm=True) as installation:
         answer = httpx.get(
             f"{installation.base_url}/v1/accounts", headers=installation.headers, trust_env=False, verify=False
         )
@@ -204,7 +204,7 @@ def test_no_demo_makes_an_empty_ledger() -> None:
 
 
 def test_https_serves_with_a_development_certificate() -> None:
-    with installed("--https", "--workers", "1") as installation:
+    with installed("--https", "--workers", "1", is_warm=True) as installation:
         assert installation.base_url.startswith("https://")
         trust = ssl.create_default_context(cafile=installation.folder / "tls" / "certificate.pem")
         answer = httpx.get(
@@ -219,7 +219,7 @@ def test_https_serves_with_a_development_certificate() -> None:
 
 
 def test_two_folders_run_side_by_side() -> None:
-    with installed("--workers", "1") as one, installed("--workers", "1") as other:
+    with installed("--workers", "1", is_warm=True) as one, installed("--workers", "1", is_warm=True) as other:
         assert one.base_url != other.base_url
         assert one.credentials["ledger"] != other.credentials["ledger"]
         refused = httpx.get(f"{one.base_url}/v1/accounts", headers=other.headers, trust_env=False, verify=False)
