@@ -32,6 +32,8 @@ SECRET = bytes(range(32))
 READY_SECONDS_MAX = 30.0
 SMALL = ("--seconds", "0.5", "--accounts", "20", "--connections", "4")
 
+pytestmark = pytest.mark.xdist_group("bench")  # one of the test processes starts the service, not all
+
 
 @contextmanager
 def _serving(test_database: TestDatabase, servers: Servers) -> Iterator[str]:
