@@ -8,6 +8,9 @@ CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
 ARGS ?=
 
+# One more than the cores this is meant for: about every third test waits, for a deadline, a lock or a process to end.
+TEST_PROCESSES ?= 3
+
 # Some hundred processes are started by the tests, and four by `make run`: what the first has compiled, the others read.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -22,7 +25,7 @@ run: .venv/.installed  ## serve: private PostgreSQL and Redis, migrations, a dem
 	@exec .venv/bin/zerosum up $(ARGS)
 
 test: .venv/.installed-dev  ## run the whole test suite (ARGS="-k payments" narrows it)
-	@exec .venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@exec .venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(ARGS)
 
 check: .venv/.installed-dev format-check lint types imports test  ## everything that must hold before a commit
 

@@ -189,11 +189,12 @@ async def either_client_in_process(
 
 @pytest.fixture
 async def neighbours(
-    service: Service, framework_service: Service, ledger_id: LedgerId
+    service: Service, service_port: int, framework_service: Service, framework_port: int, ledger_id: LedgerId
 ) -> AsyncIterator[tuple[Client, Client]]:
     """Two services as two processes would run them: each with its own memory, one of them without the express way."""
     async with AsyncExitStack() as stack:
-        yield await over_socket(stack, service, ledger_id), await over_socket(stack, framework_service, ledger_id)
+        express = await over_socket(stack, service, ledger_id, service_port)
+        yield express, await over_socket(stack, framework_service, ledger_id, framework_port)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ EVERYTHING_KEPT = "return JSON.stringify([{...localStorage}, {...sessionStorage}
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Installation]:
-    with installed("--workers", "1") as installation:
+    with installed("--workers", "1", is_warm=True) as installation:
         yield installation
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +15,8 @@ from typing import Any
 import asyncpg
 import httpx
 
+from tests.cli.warm_start import Process, start_in_background
+
 START_SECONDS_MAX = 60.0
 BACK_SECONDS_MAX = 30.0
 LISTENING, ESTABLISHED = "0A", "01"
@@ -27,7 +26,7 @@ LISTENING, ESTABLISHED = "0A", "01"
 class Installation:
     """Started on a free port in a folder of its own; everything it needs to know is read from the folder."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, folder: Path, process: Process) -> None:
         self.folder = folder
         self.process = process
 
@@ -93,31 +92,28 @@ class Installation:
         return Path(marker["server_data"]) if marker.get("server_data") else self.folder / "servers"
 
 
-def start(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> Installation:
-    """`zerosum up` on a free port. Returns when it is ready."""
-    command = [sys.executable, "-m", "zerosum", "up", "--data-dir", str(folder), "--port", "0", *arguments]
+def start(
+    folder: Path, *arguments: str, environment: dict[str, str] | None = None, is_warm: bool = False
+) -> Installation:
+    """`zerosum up` on a free port. Returns when it is ready. For `is_warm` see `tests.cli.warm_python`."""
+    command = ["up", "--data-dir", str(folder), "--port", "0", *arguments]
     with (folder.parent / "up.log").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, **(environment or {})},
-            # A shell that runs the tests in the background has Ctrl-C ignored, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
-        )
+        process = start_in_background(command, environment=environment or {}, output=log.fileno(), is_warm=is_warm)
     installation = Installation(folder, process)
     installation.wait_until_ready(START_SECONDS_MAX)
     return installation
 
 
 @contextmanager
-def installed(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Installation]:
+def installed(
+    *arguments: str, environment: dict[str, str] | None = None, is_warm: bool = False
+) -> Iterator[Installation]:
     """A fresh installation that leaves nothing behind."""
     parent = Path(tempfile.mkdtemp(prefix="zerosum-campaign-"))
     parent.chmod(0o711)  # as root the servers run as another account, which must pass through
     installation = None
     try:
-        installation = start(parent / "data", *arguments, environment=environment)
+        installation = start(parent / "data", *arguments, environment=environment, is_warm=is_warm)
         yield installation
     finally:
         if installation is not None:

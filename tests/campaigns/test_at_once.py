@@ -26,9 +26,12 @@ Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _numbers = count(1)
 
 
+pytestmark = pytest.mark.xdist_group("at once")  # one of the test processes starts the service, not all
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Installation]:
-    with installed("--workers", "2") as installation:
+    with installed("--workers", "2", is_warm=True) as installation:
         assert len(installation.api_pids()) == 2
         yield installation
 

@@ -88,12 +88,12 @@ async def _terminate_backends(installation: Installation, count: int) -> None:
 
 
 async def test_killed_api_processes_lose_and_double_nothing() -> None:
-    with installed() as installation:
+    with installed(is_warm=True) as installation:
         await _under_load(installation, lambda: _kill_api_workers(installation, cycles=4))
 
 
 async def test_a_killed_postgresql_loses_and_doubles_nothing() -> None:
-    with installed() as installation:
+    with installed(is_warm=True) as installation:
         await _under_load(installation, lambda: _kill_postgres(installation, cycles=1))
 
 
@@ -110,7 +110,7 @@ async def test_12_killed_postgresqls() -> None:
 
 
 async def test_terminated_backends_lose_and_double_nothing() -> None:
-    with installed() as installation:
+    with installed(is_warm=True) as installation:
         await _under_load(installation, lambda: _terminate_backends(installation, count=10))
 
 

@@ -144,7 +144,7 @@ async def under_load(
 
 
 async def single_processes(cycles: int) -> None:
-    with installed() as installation:
+    with installed(is_warm=True) as installation:
         accounts = await prepared_accounts(installation.base_url, installation.headers, 12)
         load = await under_load(
             installation, accounts, "single", lambda: terminate_one_after_another(installation, cycles)
@@ -154,7 +154,7 @@ async def single_processes(cycles: int) -> None:
 
 
 async def whole_service(cycles: int) -> None:
-    with installed() as installation:
+    with installed(is_warm=True) as installation:
         accounts = await prepared_accounts(installation.base_url, installation.headers, 12)
         again = installation
         for cycle in range(cycles):
@@ -167,7 +167,7 @@ async def whole_service(cycles: int) -> None:
                 assert code == 0
 
             load = await under_load(running, accounts, f"whole-{cycle}", end)
-            again = await asyncio.to_thread(start, installation.folder)
+            again = await asyncio.to_thread(start, installation.folder, is_warm=True)
             await judge(again, load)
         again.stop()
 

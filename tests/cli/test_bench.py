@@ -7,17 +7,17 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.cli.command import assert_one_clear_line, zerosum
+from tests.cli.warm_start import Process, start_in_background
 from tests.conftest import Servers, TestDatabase
 from zerosum.adapters.clock import now
 from zerosum.cli.load import LoadReport
@@ -31,6 +31,8 @@ from zerosum.services.credentials.api_keys import ApiKeys
 SECRET = bytes(range(32))
 READY_SECONDS_MAX = 30.0
 SMALL = ("--seconds", "0.5", "--accounts", "20", "--connections", "4")
+
+pytestmark = pytest.mark.xdist_group("bench")  # one of the test processes starts the service, not all
 
 
 @contextmanager
@@ -48,8 +50,9 @@ def _serving(test_database: TestDatabase, servers: Servers) -> Iterator[str]:
         "ZEROSUM_RATE_LIMIT_PER_PRINCIPAL": "off",
         "ZEROSUM_RATE_LIMIT_PER_ADDRESS": "off",
     }
-    command = [sys.executable, "-m", "zerosum", "serve", "--port", str(port), "--workers", "1"]
-    process = subprocess.Popen(command, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
+    words = ["serve", "--port", str(port), "--workers", "1"]
+    with Path(os.devnull).open("wb") as nobody:
+        process = start_in_background(words, environment=settings, output=nobody.fileno())
     url = f"http://127.0.0.1:{port}"
     try:
         _await_ready(process, url)
@@ -59,7 +62,7 @@ def _serving(test_database: TestDatabase, servers: Servers) -> Iterator[str]:
         process.wait(timeout=15)
 
 
-def _await_ready(process: subprocess.Popen[bytes], url: str) -> None:
+def _await_ready(process: Process, url: str) -> None:
     deadline = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < deadline and process.poll() is None:
         try:

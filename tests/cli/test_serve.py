@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from tests.cli.command import assert_one_clear_line, zerosum
+from tests.cli.warm_start import Process, start_in_background
 from tests.conftest import Servers, TestDatabase, clone_database
 from tests.tracing.collector import attributes, collecting
 from zerosum.config import SettingsError, load_settings
@@ -40,12 +41,13 @@ def environment(test_database: TestDatabase, servers: Servers) -> dict[str, str]
 
 
 @contextmanager
-def serving(environment: dict[str, str], *arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def serving(environment: dict[str, str], *arguments: str, is_warm: bool = True) -> Iterator[tuple[str, Process]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "zerosum", "serve", "--port", str(port), "--workers", "2", *arguments]
-    process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+    words = ["serve", "--port", str(port), "--workers", "2", *arguments]
+    with Path(os.devnull).open("wb") as nobody:
+        process = start_in_background(words, environment=environment, output=nobody.fileno(), is_warm=is_warm)
     try:
         deadline = time.monotonic() + READY_SECONDS_MAX
         while True:
@@ -64,7 +66,7 @@ def serving(environment: dict[str, str], *arguments: str) -> Iterator[tuple[str,
 
 
 def test_it_serves_and_ends_well_on_sigterm(environment: dict[str, str]) -> None:
-    with serving(environment) as (url, process):
+    with serving(environment, is_warm=False) as (url, process):
         assert httpx.get(f"{url}/.well-known/jwks.json", trust_env=False, verify=False).json()["keys"]
         assert httpx.get(f"{url}/v1/accounts", trust_env=False, verify=False).status_code == 401
         # Each process tells the others once a second what it has counted.

@@ -36,18 +36,24 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+on_the_one_installation = pytest.mark.xdist_group("up")
+"""One of the test processes starts it, not all."""
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Installation]:
     with installed() as installation:
         yield installation
 
 
+@on_the_one_installation
 def test_the_credentials_are_written_once_for_their_owner_only(running: Installation) -> None:
     path = running.folder / "credentials.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert set(running.credentials) == {"base_url", "ledger", "client_id", "client_secret", "api_key"}
 
 
+@on_the_one_installation
 def test_the_printed_first_payment_works_when_pasted(running: Installation) -> None:
     printed = running.log()
     lines = printed[printed.index("TOKEN=") :].split("\n\n")[0]
@@ -55,11 +61,13 @@ def test_the_printed_first_payment_works_when_pasted(running: Installation) -> N
     assert '"status":"succeeded"' in done.stdout
 
 
+@on_the_one_installation
 def test_the_demo_ledger_has_accounts_to_pay_between(running: Installation) -> None:
     answer = httpx.get(f"{running.base_url}/v1/accounts", headers=running.headers, trust_env=False, verify=False)
     assert {"customers:alice", "customers:bob", "revenue:fees"} <= {item["code"] for item in answer.json()["data"]}
 
 
+@on_the_one_installation
 def test_a_second_start_in_the_same_folder_is_refused_in_one_line(running: Installation) -> None:
     said = zerosum("up", "--data-dir", str(running.folder), "--port", "0")
     assert_one_clear_line(said, "in use", running.base_url)
@@ -124,6 +132,7 @@ def test_a_full_disk_is_told_in_one_line(open_folder: Path, size: str) -> None:
     assert_one_clear_line(said, "No space left on device")
 
 
+@on_the_one_installation
 def test_what_was_killed_comes_back(running: Installation) -> None:
     for victim in (running.api_pids()[0], running.valkey_pid(), running.postgres_pid()):
         os.kill(victim, signal.SIGKILL)
@@ -137,6 +146,7 @@ def test_what_was_killed_comes_back(running: Installation) -> None:
     assert answer.json()["currencies"][0]["difference"] == "0.00"
 
 
+@on_the_one_installation
 def test_metrics_sum_over_the_processes(running: Installation) -> None:
     def count() -> float:
         text = httpx.get(f"{running.base_url}/metrics", trust_env=False, verify=False).text
@@ -153,6 +163,7 @@ def test_metrics_sum_over_the_processes(running: Installation) -> None:
     assert counted == 40
 
 
+@on_the_one_installation
 def test_the_levels_of_a_killed_process_no_longer_count(running: Installation) -> None:
     """Its totals stay; but what it had in flight when it died would be in flight for ever."""
 
@@ -179,20 +190,20 @@ def test_the_levels_of_a_killed_process_no_longer_count(running: Installation) -
 
 
 def test_it_starts_again_with_its_data_and_stops_at_once() -> None:
-    with installed() as installation:
+    with installed(is_warm=True) as installation:
         folder = installation.folder
         body = {"type": "deposit", "amount": "5.00", "currency": "USD", "to": "customers:alice"}
         headers = {**installation.headers, "Idempotency-Key": "kept"}
         httpx.post(f"{installation.base_url}/v1/payments", json=body, headers=headers, trust_env=False, verify=False)
         assert installation.stop() < STOP_SECONDS_MAX
-        again = start(folder)
+        again = start(folder, is_warm=True)
         answer = httpx.post(f"{again.base_url}/v1/payments", json=body, headers=headers, trust_env=False, verify=False)
         assert answer.headers["idempotency-replayed"] == "true"
         assert again.stop() < STOP_SECONDS_MAX
 
 
 def test_no_demo_makes_an_empty_ledger() -> None:
-    with installed("--no-demo", "--workers", "1") as installation:
+    with installed("--no-demo", "--workers", "1", is_warm=True) as installation:
         answer = httpx.get(
             f"{installation.base_url}/v1/accounts", headers=installation.headers, trust_env=False, verify=False
         )
@@ -204,7 +215,7 @@ def test_no_demo_makes_an_empty_ledger() -> None:
 
 
 def test_https_serves_with_a_development_certificate() -> None:
-    with installed("--https", "--workers", "1") as installation:
+    with installed("--https", "--workers", "1", is_warm=True) as installation:
         assert installation.base_url.startswith("https://")
         trust = ssl.create_default_context(cafile=installation.folder / "tls" / "certificate.pem")
         answer = httpx.get(
@@ -219,7 +230,7 @@ def test_https_serves_with_a_development_certificate() -> None:
 
 
 def test_two_folders_run_side_by_side() -> None:
-    with installed("--workers", "1") as one, installed("--workers", "1") as other:
+    with installed("--workers", "1", is_warm=True) as one, installed("--workers", "1", is_warm=True) as other:
         assert one.base_url != other.base_url
         assert one.credentials["ledger"] != other.credentials["ledger"]
         refused = httpx.get(f"{one.base_url}/v1/accounts", headers=other.headers, trust_env=False, verify=False)

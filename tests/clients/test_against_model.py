@@ -40,45 +40,61 @@ class File:
         return self.header + "".join(self.rows)
 
 
+# Made once: a strategy that is made anew for each draw is looked through anew each time, which took most of the time.
+ARRANGEMENTS = st.one_of(st.just(COLUMNS[:4]), st.permutations(COLUMNS))
+MARKS = st.sampled_from(["", "\ufeff"])
+NUMBERS_OF_ROWS = st.integers(0, 25)
+EITHER = st.booleans()
+SOME_TYPE = st.sampled_from(TYPES)
+CLIENTS = st.sampled_from([1, 1, 2, 65535])
+TX_IDS = st.integers(1, 8)
+MEMOS = st.sampled_from(["", "note", '5" screw', "ü"])
+ONE_IN_TEN = st.integers(0, 9)
+FIELDS = st.sampled_from(sorted(COLUMNS))
+ODD = st.sampled_from(ODD_FIELDS)
+SURPLUSES = st.sampled_from([""] * 12 + [",", ",,", ', "",', ",50", ", ,x", ',"5"'])
+LINE_ENDS = st.sampled_from(["\n", "\n", "\n", "\r\n", "\n\n", "\n \t\n"])
+WAYS_TO_WRITE = st.integers(0, 12)
+PLAIN_AMOUNTS = st.integers(1, 50_000).map(lambda units: f"{units // 10_000}.{units % 10_000:04}")
+AMOUNTS = st.one_of(
+    PLAIN_AMOUNTS,
+    PLAIN_AMOUNTS,
+    st.sampled_from(["5.", ".5", "+5", "1.50000", "3", "0.0001"]),
+    st.sampled_from(HUGE),
+)
+
+
 @st.composite
 def files(draw: st.DrawFn) -> File:
     """Few clients and tx ids, so that rows have to do with each other; now and then something odd."""
-    columns = draw(st.one_of(st.just(COLUMNS[:4]), st.permutations(COLUMNS)))
-    written = draw(st.sampled_from(["", "\ufeff"])) + ",".join(draw(_writings(name.upper())) for name in columns)
-    rows = [draw(_row(tuple(columns))) for _ in range(draw(st.integers(0, 25)))]
-    is_ended = draw(st.booleans())
+    columns = draw(ARRANGEMENTS)
+    written = draw(MARKS) + ",".join(_written(draw, name.upper()) for name in columns)
+    rows = [_row(draw, tuple(columns)) for _ in range(draw(NUMBERS_OF_ROWS))]
+    is_ended = draw(EITHER)
     if rows and not is_ended:
         rows[-1] = rows[-1].rstrip("\r\n")
     return File(written + "\n", rows)
 
 
-@st.composite
 def _row(draw: st.DrawFn, columns: tuple[str, ...]) -> str:
     fields = {
-        "type": draw(st.sampled_from(TYPES)),
-        "client": str(draw(st.sampled_from([1, 1, 2, 65535]))),
-        "tx": str(draw(st.integers(1, 8))),
-        "amount": draw(_amounts()),
-        "memo": draw(st.sampled_from(["", "note", '5" screw', "ü"])),
+        "type": draw(SOME_TYPE),
+        "client": str(draw(CLIENTS)),
+        "tx": str(draw(TX_IDS)),
+        "amount": draw(AMOUNTS),
+        "memo": draw(MEMOS),
     }
-    if draw(st.integers(0, 9)) == 0:
-        fields[draw(st.sampled_from(sorted(fields)))] = draw(st.sampled_from(ODD_FIELDS))
-    if columns == COLUMNS[:4] and draw(st.booleans()) and fields["type"] in TYPES[2:]:
+    if draw(ONE_IN_TEN) == 0:
+        fields[draw(FIELDS)] = draw(ODD)
+    if columns == COLUMNS[:4] and draw(EITHER) and fields["type"] in TYPES[2:]:
         columns = columns[:3]
-    line = ",".join(draw(_writings(fields[name])) for name in columns)
-    line += draw(st.sampled_from([""] * 12 + [",", ",,", ', "",', ",50", ", ,x", ',"5"']))
-    return line + draw(st.sampled_from(["\n", "\n", "\n", "\r\n", "\n\n", "\n \t\n"]))
+    line = ",".join(_written(draw, fields[name]) for name in columns)
+    return line + draw(SURPLUSES) + draw(LINE_ENDS)
 
 
-def _amounts() -> st.SearchStrategy[str]:
-    plain = st.integers(1, 50_000).map(lambda units: f"{units // 10_000}.{units % 10_000:04}")
-    return st.one_of(plain, plain, st.sampled_from(["5.", ".5", "+5", "1.50000", "3", "0.0001"]), st.sampled_from(HUGE))
-
-
-@st.composite
-def _writings(draw: st.DrawFn, text: str) -> str:
+def _written(draw: st.DrawFn, text: str) -> str:
     """The same field as others write it."""
-    way = draw(st.integers(0, 12))
+    way = draw(WAYS_TO_WRITE)
     if way == 0:
         return f" {text} "
     if way == 1:

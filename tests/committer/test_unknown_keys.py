@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -80,13 +81,16 @@ async def test_a_key_that_is_asked_again_while_the_database_is_away_is_unknown_i
     async with committing(outage, keys) as losing, committing(outage, keys) as another:
         with pytest.raises(OutcomeUnknown):
             await losing.carry_out(command)
-        for committer in (losing, another):
+
+        async def must_be_unknown(committer: Committer) -> None:
             with pytest.raises(OutcomeUnknown):
                 await committer.carry_out(command)
             with pytest.raises(OutcomeUnknown):
                 await committer.carry_out_each([other, command])
             with pytest.raises(Unavailable):
                 await committer.carry_out(other)
+
+        await asyncio.gather(must_be_unknown(losing), must_be_unknown(another))  # each waits for its deadline
     async with committing(connecting(test_database.service_dsn), keys) as committer:
         assert isinstance(await committer.carry_out(command), Replayed if commits else Posted)
     assert len(keys) == 0, "it is known"

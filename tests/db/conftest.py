@@ -64,3 +64,18 @@ async def service_role(any_database: Dsns) -> AsyncIterator[Connection]:
     """What an attacker has who has taken over the service: its role, and any SQL he likes."""
     async with connected(any_database.service) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+async def _kept_service_role(any_database: Dsns) -> AsyncIterator[Connection]:
+    async with connected(any_database.service) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def work(_kept_service_role: Connection) -> AsyncIterator[Connection]:
+    """A transaction of the service, in which no ledger is set yet. Nothing of it stays: one connection does for all."""
+    transaction = _kept_service_role.transaction()
+    await transaction.start()
+    yield _kept_service_role
+    await transaction.rollback()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import asyncpg
@@ -32,15 +31,6 @@ async def _rows_of_two_ledgers(any_database: Dsns) -> None:
         for table in TABLES.values():
             for ledger_id in (MINE, THEIRS):
                 await insert_plain_row(admin, table, ledger_id=ledger_id)
-
-
-@pytest.fixture
-async def work(service_role: Connection) -> AsyncIterator[Connection]:
-    """A transaction of the service, in which no ledger is set yet."""
-    transaction = service_role.transaction()
-    await transaction.start()
-    yield service_role
-    await transaction.rollback()
 
 
 async def ledgers_in(connection: Connection, table: Table) -> set[UUID]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -49,31 +50,61 @@ STATUS_AFTER = {"freeze": "frozen", "unfreeze": "open", "close": "closed"}
 # --- Strategies ------------------------------------------------------------------------------------------------------
 
 
+# Made once where they can be: a strategy that is made anew for each draw is looked through anew each time.
+
+
+@functools.cache
+def one_of(*values: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(values)
+
+
+@functools.cache
 def unit_counts(places: int) -> st.SearchStrategy[int]:
     """Mostly small, so that limits are met from both sides; sometimes as large as an amount can be."""
     largest = 10 ** (20 + places) - 1
     return st.integers(1, 12) | st.integers(1, 12) | st.sampled_from([largest, largest - 1, largest // 2, 10**17])
 
 
+@functools.cache
+def one_to_three_unit_counts(places: int) -> st.SearchStrategy[list[int]]:
+    return st.lists(unit_counts(places), min_size=1, max_size=3)
+
+
+@functools.cache
+def ceilings(lowest: int) -> st.SearchStrategy[int | None]:
+    return st.none() | st.none() | st.integers(lowest, 40)
+
+
+CODES = st.sampled_from(["USD", "USD", "USD", "JPY", "ETH"])
+FLOORS = st.none() | st.integers(-15, 5)
+ACCOUNT_TYPES = st.sampled_from([type_.value for type_ in AccountType])
+ONE_OR_TWO = st.sampled_from([1, 1, 1, 2])
+SOMETIMES = st.sampled_from([False, False, True])
+SELDOM = st.sampled_from([False] * 7 + [True])
+
+
 @st.composite
-def accounts(draw: st.DrawFn, name: str) -> ModelAccount:
-    currency = CURRENCIES[draw(st.sampled_from(["USD", "USD", "USD", "JPY", "ETH"]))]
-    floor = draw(st.none() | st.integers(-15, 5))
+def _accounts(draw: st.DrawFn) -> ModelAccount:
+    currency = CURRENCIES[draw(CODES)]
+    floor = draw(FLOORS)
     return ModelAccount(
-        type=draw(st.sampled_from([type_.value for type_ in AccountType])),
+        type=draw(ACCOUNT_TYPES),
         currency=currency.code,
         places=currency.exponent,
         floor=floor,
-        ceiling=draw(st.none() | st.none() | st.integers(-3 if floor is None else max(-3, floor), 40)),
+        ceiling=draw(ceilings(-3 if floor is None else max(-3, floor))),
         overdrawn=floor is not None and floor > 0,
     )
+
+
+ACCOUNTS = _accounts()
 
 
 @st.composite
 def chart(draw: st.DrawFn, names: Sequence[str] = NAMES) -> dict[str, ModelAccount]:
     """Two to six accounts. The first two have one currency, so that there is always something to move."""
     used = names[: draw(st.integers(2, len(names)))]
-    made = {name: draw(accounts(name)) for name in used}
+    made = {name: draw(ACCOUNTS) for name in used}
     made[used[1]].currency, made[used[1]].places = made[used[0]].currency, made[used[0]].places
     return made
 
@@ -82,12 +113,12 @@ def chart(draw: st.DrawFn, names: Sequence[str] = NAMES) -> dict[str, ModelAccou
 def balanced_lines(draw: st.DrawFn, model: dict[str, ModelAccount]) -> list[Line]:
     """One or two groups of lines that balance, mostly between accounts that hold their currency."""
     lines: list[Line] = []
-    for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
-        first = model[draw(st.sampled_from(sorted(model)))]
+    for _ in range(draw(ONE_OR_TWO)):
+        first = model[draw(one_of(*sorted(model)))]
         fitting = sorted(name for name, other in model.items() if other.currency == first.currency)
         anyone = [*fitting, *fitting, *fitting, *sorted(model), "nobody"]
-        pending = draw(st.sampled_from([False, False, True]))
-        debits = draw(st.lists(unit_counts(first.places), min_size=1, max_size=3))
+        pending = draw(SOMETIMES)
+        debits = draw(one_to_three_unit_counts(first.places))
         credits_ = list(debits)
         if draw(st.booleans()) and credits_[0] > 1:
             part = draw(st.integers(1, credits_[0] - 1))
@@ -96,12 +127,12 @@ def balanced_lines(draw: st.DrawFn, model: dict[str, ModelAccount]) -> list[Line
             for units in amounts:
                 lines.append(
                     Line(
-                        account=draw(st.sampled_from(anyone if draw(st.integers(0, 9)) == 0 else fitting)),
+                        account=draw(one_of(*(anyone if draw(st.integers(0, 9)) == 0 else fitting))),
                         side=side,
                         units=units,
                         currency=first.currency,
                         pending=pending,
-                        outside=draw(st.sampled_from([False] * 7 + [True])),
+                        outside=draw(SELDOM),
                     )
                 )
     return draw(st.permutations(lines))

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from tests.domain.builders import NOON, account_id, photograph
 from tests.domain.chain_verifier import breaks
 from tests.domain.model import Line, ModelAccount, written
-from tests.domain.scenarios import Run, accounts, balanced_lines, command_of, state_of
+from tests.domain.scenarios import ACCOUNTS, Run, balanced_lines, command_of, state_of
 from zerosum.domain.ledger.outcome import Refused
 
 PLACES = {"USD": 2, "JPY": 0, "ETH": 18}
@@ -37,14 +37,14 @@ class BookMachine(RuleBasedStateMachine):
         super().__init__()
         self.run = Run.of({})
 
-    @initialize(target=names, drawn=st.lists(accounts("any"), min_size=4, max_size=4))
+    @initialize(target=names, drawn=st.lists(ACCOUNTS, min_size=4, max_size=4))
     def open_the_first(self, drawn: list[ModelAccount]) -> MultipleResults[str]:
         """Three of one currency, so that there is always something to move."""
         for account in drawn[1:3]:
             account.currency, account.places = drawn[0].currency, drawn[0].places
         return multiple(*[self._open(account) for account in drawn])
 
-    @rule(target=names, drawn=accounts("any"))
+    @rule(target=names, drawn=ACCOUNTS)
     def open(self, drawn: ModelAccount) -> str:
         return self._open(drawn)
 

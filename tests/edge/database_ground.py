@@ -21,6 +21,7 @@ import asyncpg
 from tests.api.conftest import Client, make_client, service_settings
 from tests.conftest import Servers, TestDatabase
 from tests.db.servers import connected
+from tests.embedded.made_once import copy_of_a_data_folder
 from zerosum.db.schema.migrations import migrate
 from zerosum.db.schema.provisioning import OWNER_ROLE, provision
 from zerosum.domain.identifiers import LedgerId
@@ -72,6 +73,8 @@ class OwnPostgres:
     def __init__(self, bin_path: Path | None = None) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="zerosum-edge-"))
         self.home.chmod(0o711)  # as root the server runs as another account, which must pass through
+        if bin_path is None:
+            copy_of_a_data_folder(self.home / "data")
         self.data_dir = DataDir(self.home / "data", state_root=self.home / "state")
         self.server = EmbeddedPostgres(self.data_dir, bin_path=bin_path, notify=lambda _: None)
         self.server.start()

@@ -27,6 +27,10 @@ ASCII = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONC
 SECONDS_MAX = 60
 
 
+on_the_one_installation = pytest.mark.xdist_group("first look")
+"""One of the test processes starts it, not all."""
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Installation]:
     """Started where nothing but ASCII can be printed."""
@@ -84,6 +88,7 @@ def test_every_help_can_be_shown_in_ascii() -> None:
     assert b"IN.csv..." in done.stdout
 
 
+@on_the_one_installation
 def test_up_greets_and_tells_in_ascii(running: Installation) -> None:
     log = (running.folder.parent / "up.log").read_bytes()
     assert log.isascii()
@@ -91,6 +96,7 @@ def test_up_greets_and_tells_in_ascii(running: Installation) -> None:
     assert b"..." in log
 
 
+@on_the_one_installation
 def test_results_and_complaints_can_be_shown_in_ascii(running: Installation, tmp_path: Path) -> None:
     source = tmp_path / "müller\u2026.csv"
     source.write_text("type,client,tx,amount\ndeposit,1,1,5.0\ndépôt,1,2,1.0\n", encoding="utf-8")
@@ -253,6 +259,7 @@ def test_a_folder_of_metrics_that_is_shared_or_holds_other_things_is_refused(tmp
     assert (full / "thesis.db").exists()
 
 
+@on_the_one_installation
 def test_the_metrics_of_up_are_counted_where_nobody_else_looks(running: Installation) -> None:
     assert stat.S_IMODE((running.folder / "metrics").stat().st_mode) == 0o700
 
@@ -260,6 +267,7 @@ def test_the_metrics_of_up_are_counted_where_nobody_else_looks(running: Installa
 # --- Credentials -----------------------------------------------------------------------------------------------------
 
 
+@on_the_one_installation
 def test_credentials_go_into_a_new_file_that_only_its_owner_can_read(running: Installation, tmp_path: Path) -> None:
     out = tmp_path / "credentials.json"
     command = ("ledgers", "create", "second", "--data-dir", str(running.folder), "--out")
@@ -281,6 +289,7 @@ def test_credentials_go_into_a_new_file_that_only_its_owner_can_read(running: In
     assert not (tmp_path / "elsewhere").exists()
 
 
+@on_the_one_installation
 def test_a_refused_credential_is_told_how_to_get_a_good_one(running: Installation) -> None:
     answer = httpx.get(
         f"{running.base_url}/v1/accounts", headers={"Authorization": "Bearer x"}, trust_env=False, verify=False
@@ -298,12 +307,14 @@ def blocks(page: str, kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
+@on_the_one_installation
 def test_up_says_where_everything_is_and_how_to_get_another_token(running: Installation) -> None:
     log = running.log()
     for words in (f"{running.base_url}/docs", f"{running.base_url}/readyz", "credentials.json", "get a new one"):
         assert words in log
 
 
+@on_the_one_installation
 def test_the_commands_of_the_readme_work_as_they_are_pasted(running: Installation) -> None:
     """In a shell without comments, as zsh is at its prompt, and without the programs of .venv."""
     pasted = [block for block in blocks("README.md", "sh") if "make" not in block]
@@ -331,6 +342,7 @@ def _commands_of_the_api_page() -> list[str]:
     return commands
 
 
+@on_the_one_installation
 def test_the_commands_of_the_api_page_work_as_they_are_pasted(running: Installation) -> None:
     (setup,) = [block for block in blocks("docs/API.md", "sh") if "TOKEN=" in block]
     assert "#" not in setup
@@ -377,6 +389,7 @@ def _entry(running: Installation) -> str:
 # --- A terminal ------------------------------------------------------------------------------------------------------
 
 
+@on_the_one_installation
 def test_import_shows_committed_rows_rate_and_time_left_on_a_terminal_only(
     running: Installation, tmp_path: Path
 ) -> None:

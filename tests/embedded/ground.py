@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.embedded.made_once import copy_of_a_data_folder
 
 from zerosum.embedded import DataDir, EmbeddedPostgres, EmbeddedValkey, find_postgres, find_valkey
 
@@ -114,9 +115,15 @@ class Ground:
         return self.folder / "data"
 
     def open(self, path: Path | None = None) -> DataDir:
+        """A folder that is made now."""
         data_dir = DataDir(path or self.path, state_root=self.state_root)
         self.on_clear.append(data_dir.close)
         return data_dir
+
+    def open_copy(self, path: Path | None = None) -> DataDir:
+        """One in which a database is already."""
+        copy_of_a_data_folder(path or self.path)
+        return self.open(path)
 
     def postgres(self, data_dir: DataDir, *, bin_path: Path | None = None) -> EmbeddedPostgres:
         server = EmbeddedPostgres(data_dir, bin_path=bin_path, notify=self.said.append)
@@ -132,6 +139,8 @@ class Ground:
 
     def serve(self, *options: str, within: Sequence[str] = ()) -> Service:
         """Start the small service with these options, as an argument of the command `within` if there is one."""
+        if "with-servers" in options and not self.path.exists():
+            copy_of_a_data_folder(self.path)
         output = self.folder / f"output-{len(self.services)}"
         with output.open("wb") as file:
             process = subprocess.Popen(
@@ -141,6 +150,8 @@ class Ground:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                # A shell that runs the tests in the background has Ctrl-C ignored, and children inherit that.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
             )
         service = Service(process, output)
         self.services.append(service)

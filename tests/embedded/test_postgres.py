@@ -53,14 +53,14 @@ def test_first_start_makes_a_database_that_holds_what_it_acknowledges(ground: Gr
 
 
 def test_wrong_password_is_refused(ground: Ground) -> None:
-    server = ground.postgres(ground.open())
+    server = ground.postgres(ground.open_copy())
     server.start()
     with pytest.raises(AssertionError, match="password authentication failed"):
         sql(server.dsn("postgres", "guess", database="postgres"), "select 1")
 
 
 def test_stop_and_start_again_keeps_rows_and_port(ground: Ground) -> None:
-    server = ground.postgres(ground.open())
+    server = ground.postgres(ground.open_copy())
     server.start()
     port = server.port
     assert PORT_FIRST <= port < PORT_LAST
@@ -84,7 +84,7 @@ def test_two_folders_side_by_side(ground: Ground) -> None:
 
 
 def test_port_taken_by_somebody_else_is_left_to_him(ground: Ground) -> None:
-    data_dir = ground.open()
+    data_dir = ground.open_copy()
     server = ground.postgres(data_dir)
     server.start()
     server.stop()
@@ -110,9 +110,9 @@ class LateToThePort(EmbeddedPostgres):
 
 
 def test_port_taken_in_the_last_moment_even_by_another_postgresql_is_given_up(ground: Ground) -> None:
-    other = ground.postgres(ground.open(ground.folder / "other"))
+    other = ground.postgres(ground.open_copy(ground.folder / "other"))
     other.start()
-    server = LateToThePort(ground.open(), notify=ground.said.append)
+    server = LateToThePort(ground.open_copy(), notify=ground.said.append)
     ground.on_clear.append(server.stop)
     server.taken_port = other.port
     server.start()
@@ -121,7 +121,7 @@ def test_port_taken_in_the_last_moment_even_by_another_postgresql_is_given_up(gr
 
 
 def test_killed_postmaster_loses_no_acknowledged_row_and_its_busy_orphans_are_ended(ground: Ground) -> None:
-    server = ground.postgres(ground.open())
+    server = ground.postgres(ground.open_copy())
     server.start()
     sql(server.superuser_dsn, "create table t (n int)")
     psql = find_postgres().bin_path / "psql"
@@ -156,7 +156,7 @@ BUSY = "select pid from pg_stat_activity where query like 'do $$%' and state = '
 
 
 def test_server_left_running_by_a_killed_supervisor_is_replaced(ground: Ground) -> None:
-    data_dir = ground.open()
+    data_dir = ground.open_copy()
     server = ground.postgres(data_dir)
     server.start()
     sql(server.superuser_dsn, "create table t as select 7 as n")
@@ -178,7 +178,7 @@ def test_server_left_running_by_a_killed_supervisor_is_replaced(ground: Ground) 
 
 
 def test_stopped_server_that_hears_no_signal_is_killed_and_replaced(ground: Ground) -> None:
-    server, other = ground.postgres(data_dir := ground.open()), ground.postgres(data_dir)
+    server, other = ground.postgres(data_dir := ground.open_copy()), ground.postgres(data_dir)
     server.start()
     assert server.pid is not None
     os.kill(server.pid, signal.SIGSTOP)
@@ -189,7 +189,7 @@ def test_stopped_server_that_hears_no_signal_is_killed_and_replaced(ground: Grou
 
 
 def test_stale_pid_file_that_names_a_living_process_of_the_same_account(ground: Ground) -> None:
-    data_dir = ground.open()
+    data_dir = ground.open_copy()
     server = ground.postgres(data_dir)
     server.start()
     server.stop()
@@ -206,7 +206,7 @@ def test_stale_pid_file_that_names_a_living_process_of_the_same_account(ground: 
 
 
 def test_empty_pid_file_of_a_power_cut(ground: Ground) -> None:
-    data_dir = ground.open()
+    data_dir = ground.open_copy()
     server = ground.postgres(data_dir)
     server.start()
     server.stop()
@@ -236,7 +236,7 @@ def test_long_path_does_without_a_unix_socket(ground: Ground) -> None:
 
 
 def test_server_that_cannot_start_says_why_in_one_line(ground: Ground) -> None:
-    server = ground.postgres(ground.open())
+    server = ground.postgres(ground.open_copy())
     server.start()
     server.stop()
     (server.folder / "global" / "pg_control").unlink()
@@ -249,7 +249,7 @@ def test_server_that_cannot_start_says_why_in_one_line(ground: Ground) -> None:
 
 
 def test_log_is_kept_short(ground: Ground) -> None:
-    data_dir = ground.open()
+    data_dir = ground.open_copy()
     server = ground.postgres(data_dir)
     server.start()
     log = data_dir.logs_path / "postgres.log"
@@ -380,7 +380,7 @@ def _is_known(uid: int) -> bool:
 
 
 def test_stopping_a_server_that_was_killed_leaves_no_orphan(ground: Ground) -> None:
-    server = ground.postgres(ground.open())
+    server = ground.postgres(ground.open_copy())
     server.start()
     pids = [int(line.split()[0]) for line in backends_of(server)]
     assert server.pid is not None

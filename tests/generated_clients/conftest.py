@@ -19,7 +19,7 @@ SECONDS_MAX = 300
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Installation]:
-    with installed("--workers", "1") as installation:
+    with installed("--workers", "1", is_warm=True) as installation:
         yield installation
 
 
