@@ -68,11 +68,12 @@ DISPUTES = RecordSet(
     read=_dispute,
 )
 
-_CASE = Column("provider_case_id", "text")
+_CASE = Column("case_id", "text")
 
 DISPUTE_CASES = replace(
     DISPUTES,
     kind=DISPUTE_CASE,
+    table="(select *, provider_case_id as case_id from disputes)",
     columns=(_CASE, *DISPUTES.columns),
     changing=(),
     read=lambda row: _dispute((row[0], *row[2:])),
