@@ -120,8 +120,8 @@ def dispute_routes(services: Services) -> Routes:
             errors.NotDisputable,
             errors.BalanceOverflow,
         ),
-        description="What of a deposit or transfer is questioned is held at who was paid, even where he has spent it. A "
-        "second notice of the same case is answered with the same dispute.",
+        description="What of a deposit or transfer is questioned is held at who was paid, even where he has spent it. "
+        "A second notice of the same case is answered with the same dispute.",
     )
     for name, endpoint, summary, model, examples, description in (
         (

@@ -36,7 +36,7 @@ class DisputeRequest(Request):
     provider_case_id: Annotated[
         Text | None,
         Field(
-            description="The provider's own name for the case: a second notice of it is answered with the same dispute.",
+            description="The provider's own name for the case: a second notice is answered with the same dispute.",
             examples=["case-77"],
         ),
     ] = None

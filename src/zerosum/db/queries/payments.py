@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, bindparam, cast, func, not_, select
+from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, bindparam, cast, func, not_, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -185,10 +185,11 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .where(refunds.c.ledger_id == ledger_id, refunds.c.payment_id == payments.c.id)
         .scalar_subquery()
     )
-    each = func.unnest(disputes.c.entry_ids).column_valued("each")
+    each = func.unnest(disputes.c.entry_ids).table_valued("id", name="each").render_derived()
     questioned = (
-        select(func.array_agg(each))
-        .select_from(disputes, each)
+        select(func.array_agg(each.c.id))
+        .select_from(disputes)
+        .join(each, true())
         .where(disputes.c.ledger_id == ledger_id, disputes.c.payment_id == payments.c.id)
         .scalar_subquery()
     )
