@@ -62,6 +62,7 @@ from zerosum.services.credentials.last_uses import LastUses
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.secret_checks import SecretChecks
 from zerosum.services.credentials.signing_keys import SigningKeys
+from zerosum.services.disputes import Disputes
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
@@ -149,6 +150,7 @@ class Service:
                 client_currency(settings.client_currency),
             ),
             currencies=currencies,
+            disputes=Disputes(self.database, self.committer, currencies, cursors, now),
             holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),

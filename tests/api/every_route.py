@@ -17,6 +17,7 @@ UNKNOWN_UUID = "01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"
 SOMETHING = {
     "account": f"acc_{UNKNOWN_UUID}",
     "payment": f"pay_{UNKNOWN_UUID}",
+    "dispute": f"dsp_{UNKNOWN_UUID}",
     "hold": f"hold_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
     "api_key": f"key_{UNKNOWN_UUID}",
@@ -52,7 +53,9 @@ class Documented:
 
     @property
     def moves_money(self) -> bool:
-        return self.method == "POST" and bool({"Payments", "Holds", "Journal", "Clients"} & set(self.operation["tags"]))
+        return self.method == "POST" and bool(
+            {"Payments", "Disputes", "Holds", "Journal", "Clients"} & set(self.operation["tags"])
+        )
 
     @property
     def acts_upon(self) -> bool:

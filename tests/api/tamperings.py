@@ -7,6 +7,9 @@ from __future__ import annotations
 
 PAID = "(select id from payments where ledger_id = $1 and reference = 'invoice 7')"
 GIVEN = "(select id from payments where ledger_id = $1 and reference = 'given back')"
+ASKED = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case asked')"
+LOST = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case lost')"
+QUESTIONED = "(select id from payments where ledger_id = $1 and reference = 'asked')"
 HOLD = "(select id from holds where ledger_id = $1 and reference = 'stay 1')"
 CAPTURED = "(select payment_ids[1] from holds where ledger_id = $1 and reference = 'stay 1')"
 OPEN = "(select id from holds where ledger_id = $1 and reference = 'open')"
@@ -90,6 +93,24 @@ TAMPERINGS = {
     "a status after refunds": f"update payments set status = 'partially_refunded' where id = {GIVEN}",
     "an event of a refund deleted": "delete from events where ledger_id = $1 and type = 'payment.refunded' "
     f"and resource_id = {GIVEN}",
+    # Disputes.
+    "an amount of a dispute": f"update disputes set amount = amount + 1 where id = {ASKED}",
+    "a status of a dispute": f"update disputes set status = 'won' where id = {LOST}",
+    "a reason of a dispute": f"update disputes set reason = 'x' where id = {ASKED}",
+    "a case of a dispute": f"update disputes set provider_case_id = 'x' where id = {ASKED}",
+    "a note of a dispute": f"update disputes set note = 'x' where id = {LOST}",
+    "evidence of a dispute": "update disputes set evidence = '[]' where ledger_id = $1 and status = 'under_review'",
+    "a dispute of another payment": f"update disputes set payment_id = {PAID} where id = {ASKED}",
+    "a step of a dispute deleted": f"delete from dispute_changes where dispute_id = {LOST} and number = 2",
+    "a step of a dispute turned": "update dispute_changes set verb = 'won', status = 'won' where dispute_id = "
+    f"{LOST} and number = 2",
+    "a dispute deleted": f"delete from disputes where id = {ASKED}",
+    "what is disputed of a payment": f"update payments set disputed = 1 where id = {QUESTIONED}",
+    "a dispute of a payment forgotten": "update payments set disputed = null, status = 'succeeded' where id = "
+    f"{QUESTIONED}",
+    "what was charged back": "update payments set charged_back = 1 where ledger_id = $1 and reference = 'lost'",
+    "an event of a dispute deleted": "delete from events where ledger_id = $1 and type = 'dispute.lost'",
+    "an event of evidence deleted": "delete from events where ledger_id = $1 and type = 'dispute.evidence_added'",
     # Holds.
     "an amount of a hold": f"update holds set amount = amount + 1 where id = {OPEN}",
     "what was captured of a hold": f"update holds set captured = captured + 1 where id = {HOLD}",
@@ -283,6 +304,40 @@ FOUND = {
     "what was given back forgotten": {"the status of the payment … is not what its journal entry says"},
     "a status after refunds": {"the status of the payment … is not what its journal entry says"},
     "an event of a refund deleted": {"the journal entry … has no event"},
+    "an amount of a dispute": {
+        "the disputed amount of the payment … is not what its journal entry says",
+        "the dispute … has a step 1 that is not what its journal entry moved",
+    },
+    "a status of a dispute": {
+        "the status of the payment … is not what its journal entry says",
+        "the dispute … is not what its last step has left",
+    },
+    "a reason of a dispute": {
+        "the dispute … has a step 1 that is not what was ordered: its journal entry has another fingerprint"
+    },
+    "a case of a dispute": {
+        "the dispute … has a step 1 that is not what was ordered: its journal entry has another fingerprint"
+    },
+    "a note of a dispute": {"the dispute … is not what its last step has left"},
+    "evidence of a dispute": {"the dispute … is not what its last step has left"},
+    "a dispute of another payment": {
+        "the status of the payment … is not what its journal entry says",
+        "the dispute … is not one of its payment",
+    },
+    "a step of a dispute deleted": {
+        "the dispute of the journal entry … is missing",
+        "the dispute … is not what its steps say",
+    },
+    "a step of a dispute turned": {"the dispute … has a step 2 that has no journal entry of its own"},
+    "a dispute deleted": {
+        "the dispute of the journal entry … is missing",
+        "the status of the payment … is not what its journal entry says",
+    },
+    "what is disputed of a payment": {"the disputed amount of the payment … is not what its journal entry says"},
+    "a dispute of a payment forgotten": {"the status of the payment … is not what its journal entry says"},
+    "what was charged back": {"the charged back amount of the payment … is not what its journal entry says"},
+    "an event of a dispute deleted": {"the journal entry … has no event"},
+    "an event of evidence deleted": {"the journal entry … has no event"},
     "an amount of a hold": {"the hold … is not what its last step has left"},
     "what was captured of a hold": {"the hold … is not what its last step has left"},
     "a status of a hold": {"the hold … is not what its last step has left"},

@@ -40,7 +40,8 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "account_versions": st.dictionaries(st.uuids(), st.integers(1, 2**63), min_size=1, max_size=2),
     "lines": st.just(()),
     "refunded": st.none() | st.decimals(Decimal("0.01"), Decimal("99999999999999999999"), places=2),
-    "refund_ids": st.lists(st.uuids(), max_size=3),
+    "disputed": st.none() | st.decimals(Decimal("0.01"), Decimal("99999999999999999999"), places=2),
+    "further_ids": st.lists(st.uuids(), max_size=3),
 }
 PAYMENTS = st.builds(RecordedPayment, **OF_FIELDS)
 

@@ -21,6 +21,7 @@ from zerosum.main import Service
 from zerosum.services.background.checkpointing import Checkpointing
 from zerosum.services.proofs import of_accounts as proof_of_accounts
 from zerosum.services.proofs import of_checkpoints as proof_of_checkpoints
+from zerosum.services.proofs import of_disputes as proof_of_disputes
 from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_holds as proof_of_holds
@@ -29,7 +30,7 @@ from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 MANY = 3 * BLOCK + 20
 AT_ONCE = 100
@@ -37,6 +38,7 @@ AT_ONCE = 100
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
+    "disputes", "dispute_changes",
 )  # fmt: skip
 
 
@@ -50,6 +52,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _clients(client)
     await _entries(client)
     await _holds(client)
+    await _disputes(client)
     await _refusals(client)
     await _many(client)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
@@ -138,6 +141,22 @@ async def _entries(client: Client) -> None:
     await _sent(client, f"/v1/journal-entries/{made['id']}/reverse", {"reason": "a mistake"})
 
 
+async def _disputes(client: Client) -> None:
+    """One that is open, one under review, one won and one lost."""
+    await client.open_account("shop")
+    await client.deposit("shop", "10")
+    sale = {"type": "deposit", "amount": "9.00", "currency": "USD", "to": "shop"}
+    for reference, ends in (("asked", None), ("reviewed", "evidence"), ("won", "resolve"), ("lost", "chargeback")):
+        payment = await _sent(client, "/v1/payments", {**sale, "reference": reference})
+        said = {"reason": "fraudulent", "provider_case_id": f"case {reference}", "network_reason_code": "10.4"}
+        path = f"/v1/payments/{payment['id']}/dispute"
+        dispute = await _sent(client, path, said | {"amount": "4", "respond_by": "2027-01-01T00:00:00Z"})
+        await _sent(client, path, said)
+        if ends is not None:
+            body = {"text": "Delivered"} if ends == "evidence" else {"note": "decided"}
+            await _sent(client, f"/v1/disputes/{dispute['id']}/{ends}", body)
+
+
 async def _holds(client: Client) -> None:
     """One with all steps there are, and one that is still open."""
     await client.open_account("guest", min_available=None)
@@ -197,7 +216,8 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     report = await verified(database, ledger_id)
     assert report.breaks == []
     for table in (
-        "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "account_checkpoints",
+        "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
+        "account_checkpoints",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -217,6 +237,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 20)
+    monkeypatch.setattr(proof_of_disputes, "DISPUTES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
     assert await verified(database, ledger_id) == whole
 

@@ -20,7 +20,8 @@ def payment_text(payment: RecordedPayment) -> bytes:
     amount = render_amount(payment.amount)
     none = render_amount(payment.amount - payment.amount)
     refunded = none if payment.refunded is None else render_amount(payment.refunded)
-    entries = ",".join([f'"je_{entry}"' for entry in (id_text, *payment.refund_ids)])
+    disputed = none if payment.disputed is None else render_amount(payment.disputed)
+    entries = ",".join([f'"je_{entry}"' for entry in (id_text, *payment.further_ids)])
     created_at = render_time(payment.created_at)
     is_now = payment.effective_at is payment.created_at
     effective_at = created_at if is_now else render_time(payment.effective_at)
@@ -32,6 +33,6 @@ def payment_text(payment: RecordedPayment) -> bytes:
         f'"currency":"{payment.currency}","from":"acc_{payment.payer_id}","from_code":"{payment.payer_code}",'
         f'"to":"acc_{payment.payee_id}","to_code":"{payment.payee_code}",{texts},'
         f'"processor":"{payment.processor}","refunded":"{refunded}",'
-        f'"disputed":"{none}","journal_entry_ids":[{entries}],"account_versions":{{{versions}}},'
+        f'"disputed":"{disputed}","journal_entry_ids":[{entries}],"account_versions":{{{versions}}},'
         f'"effective_at":"{effective_at}","created_at":"{created_at}","metadata":{metadata}}}'
     ).encode()

@@ -10,6 +10,7 @@ from zerosum.services.audit import AuditLog
 from zerosum.services.balances import Balances
 from zerosum.services.clients import Clients
 from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.disputes import Disputes
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
@@ -30,6 +31,7 @@ class Services:
     balances: Balances
     clients: Clients
     currencies: Currencies
+    disputes: Disputes
     holds: Holds
     imports: Imports
     inspector: Inspector

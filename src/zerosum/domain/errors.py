@@ -318,6 +318,11 @@ class HoldNotFound(Absent):
     title = "No such hold"
 
 
+class DisputeNotFound(Absent):
+    code = "dispute_not_found"
+    title = "No such dispute"
+
+
 class ClientNotFound(Absent):
     code = "client_not_found"
     title = "No such client"

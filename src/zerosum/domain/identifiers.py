@@ -14,6 +14,7 @@ AccountId = NewType("AccountId", UUID)
 JournalEntryId = NewType("JournalEntryId", UUID)
 PaymentId = NewType("PaymentId", UUID)
 HoldId = NewType("HoldId", UUID)
+DisputeId = NewType("DisputeId", UUID)
 ApiKeyId = NewType("ApiKeyId", UUID)
 
 SERVICE_LEDGER = LedgerId(UUID(int=0))

@@ -232,7 +232,7 @@ class PaymentKind:
         """As they were when they were made, whatever has become of them since."""
         found = await find_payments(connection, ledger_id, ids)
         return {
-            id_: replace(payment, status=STATUS_WHEN_MADE, refunded=None, refund_ids=())
+            id_: replace(payment, status=STATUS_WHEN_MADE, refunded=None, disputed=None, further_ids=())
             for id_, payment in found.items()
         }
 

@@ -47,6 +47,7 @@ IdempotencyKeyPath = Annotated[
 
 _PREFIXES = {
     ResourceType.ACCOUNT: Prefix.ACCOUNT,
+    ResourceType.DISPUTE: Prefix.DISPUTE,
     ResourceType.HOLD: Prefix.HOLD,
     ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY,
     ResourceType.PAYMENT: Prefix.PAYMENT,

@@ -180,7 +180,7 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
     created_at = render_time(payment.created_at)
     is_now = payment.effective_at is payment.created_at
     none = render_amount(payment.amount - payment.amount)
-    further = [f"je_{refund_id}" for refund_id in payment.refund_ids]
+    further = [f"je_{entry_id}" for entry_id in payment.further_ids]
     return {
         "id": f"pay_{id_text}",
         "type": payment.type,
@@ -194,7 +194,7 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
         **payment.texts._asdict(),
         "processor": payment.processor,
         "refunded": none if payment.refunded is None else render_amount(payment.refunded),
-        "disputed": none,
+        "disputed": none if payment.disputed is None else render_amount(payment.disputed),
         # The entry that began the payment bears the same UUID.
         "journal_entry_ids": [f"je_{id_text}", *further],
         "account_versions": {

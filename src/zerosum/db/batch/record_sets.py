@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.money import Currency, Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,22 @@ class RecordSet:
 
     def _changing_columns(self) -> list[Column]:
         return [column for column in self.columns if column.name in self.changing]
+
+
+def stored_money(amount: str, currency: str) -> Money:
+    """The places are those of the amount as it is stored."""
+    value = Decimal(amount)
+    return Money(value, Currency(currency, -int(value.as_tuple().exponent), ""))
+
+
+def uuids(text: str) -> tuple[UUID, ...]:
+    """What PostgreSQL writes of an array of them."""
+    return tuple(UUID(one) for one in text.strip("{}").split(",") if one)
+
+
+def uuids_text(ids: Sequence[UUID]) -> str:
+    """An array of arrays would be one flat array: each travels as text."""
+    return f"{{{','.join(map(str, ids))}}}"
 
 
 def metadata_column(metadata: Mapping[str, str]) -> str | None:

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
-from uuid import UUID
 
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
-from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column
+from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
+from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
 from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
 from zerosum.domain.ledger.reverse import REVERSAL
-from zerosum.domain.money import Currency, Money, render_amount
+from zerosum.domain.money import render_amount
 from zerosum.domain.payments.clients import (
     CLIENT_CHARGEBACK,
     CLIENT_TRANSACTION,
@@ -28,14 +28,12 @@ from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, Pay
 from zerosum.domain.payments.refunds import REFUND
 
 
-def _money(amount: str, currency: str) -> Money:
-    """The places are those of the amount as it is stored."""
-    value = Decimal(amount)
-    return Money(value, Currency(currency, -int(value.as_tuple().exponent), ""))
-
-
 def _optional(amount: Decimal | None) -> str | None:
     return None if amount is None else render_amount(amount)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def _payment(row: Sequence[Any]) -> Payment:
@@ -44,12 +42,14 @@ def _payment(row: Sequence[Any]) -> Payment:
         id=PaymentId(row[1]),
         type=PaymentType(row[2]),
         status=PaymentStatus(row[3]),
-        money=_money(row[5], row[4]),
+        money=stored_money(row[5], row[4]),
         payer_id=AccountId(row[6]),
         payee_id=AccountId(row[7]),
         processor=row[8],
-        refunded=None if row[9] is None else Decimal(row[9]),
-        texts=PaymentTexts(*row[10:]),
+        refunded=_decimal(row[9]),
+        disputed=_decimal(row[10]),
+        charged_back=_decimal(row[11]),
+        texts=PaymentTexts(*row[12:]),
     )
 
 
@@ -66,9 +66,11 @@ PAYMENTS = RecordSet(
         Column("payee_id", "uuid", lambda payment: payment.payee_id),
         Column("processor", "text", lambda payment: payment.processor),
         Column("refunded", "text", lambda payment: _optional(payment.refunded), "numeric"),
+        Column("disputed", "text", lambda payment: _optional(payment.disputed), "numeric"),
+        Column("charged_back", "text", lambda payment: _optional(payment.charged_back), "numeric"),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
-    changing=("status", "refunded"),
+    changing=("status", "refunded", "disputed", "charged_back"),
     read=_payment,
     in_pair={
         "id": "id",
@@ -96,30 +98,21 @@ REFUNDS = RecordSet(
 """Written and never changed."""
 
 
-def _uuids(text: str) -> tuple[UUID, ...]:
-    """What PostgreSQL writes of an array of them."""
-    return tuple(UUID(one) for one in text.strip("{}").split(",") if one)
-
-
-def _uuids_text(ids: Sequence[UUID]) -> str:
-    return f"{{{','.join(map(str, ids))}}}"
-
-
 def _hold(row: Sequence[Any]) -> Hold:
     return Hold(
         ledger_id=LedgerId(row[0]),
         id=HoldId(row[1]),
         status=HoldStatus(row[2]),
-        money=_money(row[4], row[3]),
+        money=stored_money(row[4], row[3]),
         captured=Decimal(row[5]),
-        capture_max=None if row[6] is None else Decimal(row[6]),
+        capture_max=_decimal(row[6]),
         payer_id=AccountId(row[7]),
         payee_id=AccountId(row[8]),
         expires_at=row[9],
         created_at=row[10],
         metadata=json.loads(row[11]) if row[11] else NO_METADATA,
-        entry_ids=_uuids(row[12]),
-        payment_ids=_uuids(row[13]),
+        entry_ids=uuids(row[12]),
+        payment_ids=uuids(row[13]),
         changes=row[14],
         texts=PaymentTexts(*row[15:]),
     )
@@ -141,8 +134,8 @@ HOLDS = RecordSet(
         Column("created_at", "timestamptz", lambda hold: hold.created_at),
         Column("metadata", "text", lambda hold: metadata_column(hold.metadata), "jsonb"),
         # An array of arrays would be one flat array: each travels as text.
-        Column("entry_ids", "text", lambda hold: _uuids_text(hold.entry_ids), "uuid[]"),
-        Column("payment_ids", "text", lambda hold: _uuids_text(hold.payment_ids), "uuid[]"),
+        Column("entry_ids", "text", lambda hold: uuids_text(hold.entry_ids), "uuid[]"),
+        Column("payment_ids", "text", lambda hold: uuids_text(hold.payment_ids), "uuid[]"),
         Column("changes", "int", lambda hold: hold.changes),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
@@ -180,7 +173,7 @@ def _client_transaction(row: Sequence[Any]) -> ClientTransaction:
         client=row[2],
         type=ClientTransactionType(row[3]),
         status=ClientTransactionStatus(row[4]),
-        money=_money(row[6], row[5]),
+        money=stored_money(row[6], row[5]),
         entry_id=row[7],
     )
 
@@ -236,6 +229,9 @@ RECORD_SETS: Mapping[str, RecordSet] = {
     for record_set in (
         PAYMENTS,
         REFUNDS,
+        DISPUTES,
+        DISPUTE_CASES,
+        DISPUTE_CHANGES,
         HOLDS,
         HOLD_CHANGES,
         CLIENT_TRANSACTIONS,

@@ -18,6 +18,8 @@ class Parties(NamedTuple):
     payee_id: UUID
     payee_code: str
     currency: str
+    payment_id: UUID | None = None
+    """Of a dispute: the payment that is questioned."""
 
 
 def parties_of(found: Any) -> Parties:

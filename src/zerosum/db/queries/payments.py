@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, bindparam, cast, func, not_, select
+from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, bindparam, cast, func, not_, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
-from zerosum.db.schema.tables import accounts, journal_entries, payments, postings, refunds
+from zerosum.db.schema.tables import accounts, disputes, journal_entries, payments, postings, refunds
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 
 
@@ -65,8 +65,10 @@ class RecordedPayment:
     lines: Sequence[Line]
     refunded: Decimal | None = None
     """In all; None: nothing."""
-    refund_ids: Sequence[UUID] = ()
-    """Which are those of the entries that gave it back, the oldest first."""
+    further_ids: Sequence[UUID] = ()
+    """Of the entries of its refunds and disputes, the oldest first."""
+    disputed: Decimal | None = None
+    """By disputes that are not decided; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,14 +181,23 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .scalar_subquery()
     )
     given_back = (
-        select(func.array_agg(aggregate_order_by(refunds.c.id, refunds.c.id)))
+        select(func.array_agg(refunds.c.id))
         .where(refunds.c.ledger_id == ledger_id, refunds.c.payment_id == payments.c.id)
+        .scalar_subquery()
+    )
+    each = func.unnest(disputes.c.entry_ids).table_valued("id", name="each").render_derived()
+    questioned = (
+        select(func.array_agg(each.c.id))
+        .select_from(disputes)
+        .join(each, true())
+        .where(disputes.c.ledger_id == ledger_id, disputes.c.payment_id == payments.c.id)
         .scalar_subquery()
     )
     return (
         select(
             payments,
             given_back.label("refund_ids"),
+            questioned.label("dispute_entry_ids"),
             payer.c.code.label("payer_code"),
             payee.c.code.label("payee_code"),
             journal_entries.c.effective_at,
@@ -227,5 +238,6 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         account_versions={line.account_id: line.account_version for line in lines},
         lines=lines,
         refunded=row.refunded,
-        refund_ids=tuple(row.refund_ids or ()),
+        further_ids=sorted((*(row.refund_ids or ()), *(row.dispute_entry_ids or ()))),
+        disputed=row.disputed,
     )

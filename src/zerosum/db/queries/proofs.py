@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.domain.payments.disputes import DisputeTexts
 from zerosum.domain.payments.payment import PaymentTexts
 
 FIRST_ID = UUID(int=0)
@@ -84,6 +85,10 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
            select from refusals refusal
            where refusal.ledger_id = page.ledger_id and refusal.idempotency_key = page.idempotency_key
        ) as is_refused,
+       page.resource_type <> 'dispute' or exists (
+           select from dispute_changes change join disputes dispute on dispute.ledger_id = change.ledger_id
+           and dispute.id = change.dispute_id where change.ledger_id = page.ledger_id and change.id = page.id
+       ) as has_dispute,
        page.resource_type <> 'hold' or exists (
            select from hold_changes change join holds hold on hold.ledger_id = change.ledger_id
            and hold.id = change.hold_id where change.ledger_id = page.ledger_id and change.id = page.id
@@ -97,6 +102,11 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        payment.payee_id, payment.processor, payment.refunded::text as payment_refunded, {_TEXTS},
        (select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
         and given.payment_id = payment.id) as given_back,
+       (select sum(amount)::text from disputes open where open.ledger_id = page.ledger_id
+        and open.payment_id = payment.id and open.status in ('open', 'under_review')) as questioned,
+       (select sum(amount)::text from disputes lost where lost.ledger_id = page.ledger_id
+        and lost.payment_id = payment.id and lost.status = 'lost') as taken,
+       payment.disputed::text as payment_disputed, payment.charged_back::text as payment_charged_back,
        refund.payment_id as refunded_payment_id, refund.amount::text as refund_amount,
        refund.currency as refund_currency, refund.reason as refund_reason,
        refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id
@@ -168,7 +178,7 @@ select page.id, page.xid, page.type, page.resource_type, page.resource_id,
 from page order by page.xid, page.id
 """)  # noqa: S608 - made of constants only
 
-# What is announced: entries, and the one step of a hold that posts nothing.
+# What is announced: entries, and the steps of holds and disputes that post nothing.
 _ENTRY_NAMES = text(f"""
 select * from (
     (select id, reason, resource_type, resource_id, {_micros("posted_at")} as posted_at,
@@ -183,6 +193,13 @@ select * from (
                   where hold.ledger_id = change.ledger_id and hold.id = change.hold_id),
             null
      from hold_changes change where ledger_id = :ledger_id and id > :after and verb = 'extended'
+     order by id limit :limit)
+    union all
+    (select change.id, change.verb, 'dispute', change.dispute_id::text, {_micros("change.changed_at")},
+            array(select unnest(array[payer_id, payee_id]) from disputes dispute
+                  where dispute.ledger_id = change.ledger_id and dispute.id = change.dispute_id),
+            null
+     from dispute_changes change where ledger_id = :ledger_id and id > :after and verb = 'evidence_added'
      order by id limit :limit)
 ) named order by id limit :limit
 """)  # noqa: S608 - made of constants only
@@ -208,7 +225,12 @@ select page.id as hold_id, page.status, page.currency, page.amount::text as amou
        {", ".join(f"payment.{name} as payment_{name}" for name in PaymentTexts._fields)},
        payment.refunded::text as payment_refunded,
        (select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
-        and given.payment_id = payment.id) as given_back
+        and given.payment_id = payment.id) as given_back,
+       (select sum(amount)::text from disputes open where open.ledger_id = page.ledger_id
+        and open.payment_id = payment.id and open.status in ('open', 'under_review')) as questioned,
+       (select sum(amount)::text from disputes lost where lost.ledger_id = page.ledger_id
+        and lost.payment_id = payment.id and lost.status = 'lost') as taken,
+       payment.disputed::text as payment_disputed, payment.charged_back::text as payment_charged_back
 from page
 left join hold_changes change on change.ledger_id = page.ledger_id and change.hold_id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
@@ -221,6 +243,41 @@ left join lateral (
     from (
         select posting.*, posting.currency = page.currency
                    and posting.account_id = case side when 'd' then page.payer_id else page.payee_id end
+                   and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
+        from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = change.id
+    ) line
+) posted on true
+order by page.id, change.number
+""")  # noqa: S608 - made of constants only
+
+
+# Each step of a dispute with what it posted between the two accounts of its payment, and elsewhere.
+_DISPUTE_STEPS = text(f"""
+with page as materialized (
+    select * from disputes where ledger_id = :ledger_id and id > :after order by id limit :limit
+)
+select page.id as dispute_id, page.payment_id, page.status, page.currency, page.amount::text as amount, page.payer_id,
+       page.payee_id, page.entry_ids, page.changes, page.last_change_id, page.note, page.evidence::text as evidence,
+       {", ".join(f"page.{name}" for name in DisputeTexts._fields)},
+       payment.id is not null and (payment.payer_id, payment.payee_id, payment.currency)
+           = (page.payer_id, page.payee_id, page.currency) as fits_payment,
+       change.id, change.number, change.verb, change.status as status_after, change.note as note_after,
+       change.evidence::text as evidence_after, {_micros("change.changed_at")} as changed_at, change.entries,
+       entry.id is not null as has_entry, entry.reason as entry_reason, entry.resource_type, entry.resource_id,
+       entry.fingerprint, {_micros("entry.posted_at")} as posted_at,
+       posted.placed, posted.freed, posted.paid, posted.others
+from page
+left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.payment_id
+left join dispute_changes change on change.ledger_id = page.ledger_id and change.dispute_id = page.id
+left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
+left join lateral (
+    select coalesce(sum(amount) filter (where is_own and layer = 'h' and not releases and side = 'd'), 0)::text placed,
+           coalesce(sum(amount) filter (where is_own and layer = 'h' and releases and side = 'd'), 0)::text freed,
+           coalesce(sum(amount) filter (where is_own and layer = 'p' and side = 'd'), 0)::text paid,
+           count(*) filter (where not is_own) as others
+    from (
+        select posting.*, posting.currency = page.currency
+                   and posting.account_id = case side when 'd' then page.payee_id else page.payer_id end
                    and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
         from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = change.id
     ) line
@@ -291,6 +348,13 @@ async def hold_steps_after(
 ) -> Sequence[Row[Any]]:
     """Hold by hold, of so many holds: a row a step, or one without a step where there is none."""
     return await _rows(connection, _HOLD_STEPS, ledger_id, after=after, limit=limit)
+
+
+async def dispute_steps_after(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    """Dispute by dispute, of so many disputes: a row a step, or one without a step where there is none."""
+    return await _rows(connection, _DISPUTE_STEPS, ledger_id, after=after, limit=limit)
 
 
 async def client_transactions_after(

@@ -261,6 +261,8 @@ payments = Table(
     _required("processor", Text),
     *(Column(name, Text) for name in PaymentTexts._fields),
     Column("refunded", Numeric),  # in all; None: nothing
+    Column("disputed", Numeric),  # by disputes that are not decided
+    Column("charged_back", Numeric),  # by those that were lost
     PrimaryKeyConstraint("ledger_id", "id", name="payments_pkey"),
     Index("payments_by_type", "ledger_id", "type", "id"),
     Index("payments_by_currency", "ledger_id", "currency", "id"),
@@ -268,6 +270,13 @@ payments = Table(
     Index("payments_not_succeeded", "ledger_id", "status", "id", postgresql_where=text("status <> 'succeeded'")),
     CheckConstraint("amount > 0", name="payments_amount_positive"),
     CheckConstraint("refunded > 0 and refunded <= amount", name="payments_refunded_within"),
+    CheckConstraint(
+        "coalesce(disputed > 0, true) and coalesce(charged_back > 0, true)", name="payments_disputed_positive"
+    ),
+    CheckConstraint(
+        "coalesce(refunded, 0) + coalesce(disputed, 0) + coalesce(charged_back, 0) <= amount",
+        name="payments_gone_within",
+    ),
     CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
 )
 
@@ -283,6 +292,60 @@ refunds = Table(
     PrimaryKeyConstraint("ledger_id", "id", name="refunds_pkey"),
     Index("refunds_of_payment", "ledger_id", "payment_id", "id"),
     CheckConstraint("amount > 0", name="refunds_amount_positive"),
+)
+
+disputes = Table(
+    "disputes",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that opened it
+    _required("payment_id", Uuid),
+    _required("status", Text),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _required("reason", Text),
+    Column("network_reason_code", Text),
+    Column("provider_case_id", Text),
+    Column("respond_by", Text),  # as it was given
+    Column("note", Text),
+    _required("evidence", JSONB),
+    _required("entry_ids", ARRAY(Uuid)),  # the oldest first; only ever added to
+    _moment("created_at", nullable=False),
+    _required("last_change_id", Uuid),
+    _required("changes", Integer),
+    PrimaryKeyConstraint("ledger_id", "id", name="disputes_pkey"),
+    Index("disputes_of_payment", "ledger_id", "payment_id", "id"),
+    Index("disputes_by_status", "ledger_id", "status", "id"),
+    Index(
+        "disputes_case_unique",
+        "ledger_id",
+        "provider_case_id",
+        unique=True,
+        postgresql_where=text("provider_case_id is not null"),
+    ),
+    CheckConstraint("status in ('open', 'under_review', 'won', 'lost')", name="disputes_status_known"),
+    CheckConstraint("amount > 0", name="disputes_amount_positive"),
+)
+
+dispute_changes = Table(
+    "dispute_changes",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the command, and so of what it posted
+    _required("dispute_id", Uuid),
+    _required("number", Integer),  # of the dispute's changes, from 1
+    _required("verb", Text),
+    _moment("changed_at", nullable=False),
+    # The dispute as it was left.
+    _required("status", Text),
+    Column("note", Text),
+    _required("evidence", JSONB),
+    _required("entries", Integer),  # so many of the dispute's
+    PrimaryKeyConstraint("ledger_id", "id", name="dispute_changes_pkey"),
+    Index("dispute_changes_of_dispute", "ledger_id", "dispute_id", "number", unique=True),
+    CheckConstraint("number > 0 and entries > 0", name="dispute_changes_counted_from_one"),
 )
 
 holds = Table(
@@ -543,6 +606,7 @@ JOURNAL = (
     refusals,
     answers,
     refunds,
+    dispute_changes,
     hold_changes,
     audit_log,
     account_changes,
@@ -564,7 +628,9 @@ GRANTS: dict[Table, str] = {
     postings: "insert",
     account_checkpoints: "",  # a function derives them
     dated_checkpoints: "",
-    payments: "insert, update (status, refunded)",
+    payments: "insert, update (status, refunded, disputed, charged_back)",
+    disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes)",
+    dispute_changes: "insert",
     refunds: "insert",
     holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes)",
     hold_changes: "insert",

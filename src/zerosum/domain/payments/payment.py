@@ -77,15 +77,27 @@ class Payment:
     texts: PaymentTexts
     refunded: Decimal | None = None
     """What of it was given back, in all; None: nothing."""
+    disputed: Decimal | None = None
+    """What of it is held by disputes that are not decided yet."""
+    charged_back: Decimal | None = None
+    """What of it lost disputes have taken."""
 
     @property
-    def refundable(self) -> Decimal:
-        """What of it may still be given back."""
-        return self.money.amount if self.refunded is None else subtract(self.money.amount, self.refunded)
+    def left(self) -> Decimal:
+        """What of it may still be given back, or be disputed: refunds and disputes never come to more than it was."""
+        left = self.money.amount
+        for gone in (self.refunded, self.disputed, self.charged_back):
+            if gone is not None:
+                left = subtract(left, gone)
+        return left
 
 
 def status_of(payment: Payment) -> PaymentStatus:
     """What a settled payment is called, by what has become of its money."""
+    if payment.disputed is not None:
+        return PaymentStatus.DISPUTED
+    if payment.charged_back is not None:
+        return PaymentStatus.CHARGED_BACK
     if payment.refunded is None:
         return PaymentStatus.SUCCEEDED
     return PaymentStatus.REFUNDED if payment.refunded == payment.money.amount else PaymentStatus.PARTIALLY_REFUNDED

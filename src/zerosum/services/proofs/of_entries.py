@@ -96,6 +96,8 @@ class EntriesProof:
         elif row.payment_id is not None and (row.resource_type, row.reason) != ("hold", "capture"):
             what = f"the payment {render_id(Prefix.PAYMENT, row.id)} has the journal entry of something else"
             report.note(what, concerned=concerned)
+        if not row.has_dispute:
+            report.note(f"the dispute of the journal entry {_entry(row.id)} is missing", concerned=concerned)
         if not row.has_hold:
             report.note(f"the hold of the journal entry {_entry(row.id)} is missing", concerned=concerned)
         if row.resource_type == "client_transaction":
@@ -121,8 +123,10 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
         return
     for what, is_so in {
         "type": row.payment_type == row.reason,
-        "status": row.payment_status == status_by_refunds(row),
+        "status": row.payment_status == expected_status(row),
         "refunded amount": number(row.payment_refunded) == number(row.given_back),
+        "disputed amount": number(row.payment_disputed) == number(row.questioned),
+        "charged back amount": number(row.payment_charged_back) == number(row.taken),
         "amount": Decimal(row.payment_amount) == Decimal(row.amount) and row.lines == 2,
         "currency": row.payment_currency == row.currency,
         "payer": row.payer_id == row.debited_id,
@@ -141,8 +145,12 @@ def number(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def status_by_refunds(row: Any) -> str:
-    """By what was given back."""
+def expected_status(row: Any) -> str:
+    """Of a payment, by what was given back, is questioned, and was taken."""
+    if row.questioned is not None:
+        return "disputed"
+    if row.taken is not None:
+        return "charged_back"
     if row.given_back is None:
         return "succeeded"
     return "refunded" if Decimal(row.given_back) == Decimal(row.payment_amount) else "partially_refunded"

@@ -42,6 +42,13 @@ _HOLD_EVENTS = {
     "hold expiry": "hold.expired",
 }
 
+_DISPUTE_EVENTS = {
+    "dispute": "dispute.opened",
+    "evidence_added": "dispute.evidence_added",
+    "resolve": "dispute.won",
+    "chargeback": "dispute.lost",
+}
+
 
 class EventsProof:
     """`horizon` (microseconds) is for slices that look at different moments: what is younger is left to the next
@@ -189,8 +196,8 @@ def _first_expected(entry: Any) -> int:
     if entry.resource_type == "refund":
         payment_id = str(entry.refunded_payment_id)
         return _number(str(entry.id), "payment.refunded", "payment", payment_id, entry.posted_at)
-    # Events of a hold name it, but for the first, whose id it bears.
-    resource_id = entry.resource_id if entry.resource_type == "hold" else None
+    # Events of a hold or a dispute name it, but for the first, whose id it bears.
+    resource_id = entry.resource_id if entry.resource_type in ("hold", "dispute") else None
     return _number(str(entry.id), _type_of(entry), entry.resource_type, str(resource_id), entry.posted_at)
 
 
@@ -201,6 +208,8 @@ def _found(event: Any) -> int:
 def _type_of(entry: Any) -> str:
     if entry.resource_type == "client_transaction":
         return _CLIENT_EVENTS.get(entry.reason, "")
+    if entry.resource_type == "dispute":
+        return _DISPUTE_EVENTS.get(entry.reason, "")
     if entry.resource_type == "hold":
         return _HOLD_EVENTS.get(entry.reason, "")
     return "payment.succeeded" if entry.resource_type == "payment" else "journal_entry.posted"

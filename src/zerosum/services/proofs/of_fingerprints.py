@@ -18,6 +18,7 @@ from uuid import UUID
 import orjson
 
 from zerosum.domain.money import EXACT
+from zerosum.domain.payments.disputes import DisputeTexts
 from zerosum.domain.payments.payment import PaymentTexts
 
 _HOLD_LASTS = 7 * 24 * 3600 * 1_000_000
@@ -77,6 +78,15 @@ def is_refund_of(row: Any) -> bool:
         == row.fingerprint
         for amount in (None, row.refund_amount)
     )
+
+
+def is_dispute_step_of(row: Any) -> bool:
+    """Whether the fingerprint of the entry is that of a command for this step of the dispute."""
+    if row.verb == "opened":
+        said = {"payment": str(row.payment_id), **{name: getattr(row, name) for name in DisputeTexts._fields}}
+        return any(_digest("dispute", {**said, "amount": amount}) == row.fingerprint for amount in (None, row.amount))
+    said = {"dispute": str(row.dispute_id), "verb": row.verb, "text": row.note_after}
+    return bool(_digest("dispute change", said) == row.fingerprint)
 
 
 def is_hold_step_of(row: Any, previous: Any, payer_code: str | None, payee_code: str | None) -> bool:

@@ -14,7 +14,7 @@ from zerosum.db.queries.proofs import FIRST_ID, codes_of, hold_steps_after
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import add, subtract
 from zerosum.domain.payments.payment import PaymentTexts
-from zerosum.services.proofs.of_entries import number, status_by_refunds
+from zerosum.services.proofs.of_entries import expected_status, number
 from zerosum.services.proofs.of_fingerprints import is_hold_step_of
 from zerosum.services.proofs.report import Report, part_of
 
@@ -171,8 +171,10 @@ def _fault_of_payment(step: Any, paid: Decimal) -> str | None:
         (step.payment_type, step.processor) == ("transfer", "internal")
         and (step.payment_currency, Decimal(step.payment_amount)) == (step.currency, paid)
         and (step.payment_payer_id, step.payment_payee_id) == (step.payer_id, step.payee_id)
-        and step.payment_status == status_by_refunds(step)
+        and step.payment_status == expected_status(step)
         and number(step.payment_refunded) == number(step.given_back)
+        and number(step.payment_disputed) == number(step.questioned)
+        and number(step.payment_charged_back) == number(step.taken)
         and all(one == other for one, other in texts)
     )
     return None if is_right else "has a payment that is not what it has paid"

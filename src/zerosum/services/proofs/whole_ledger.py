@@ -6,6 +6,7 @@
 | `of_checkpoints` | what accounts came to, sealed beside their postings |
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_holds` | holds, with the steps of their lives and what these posted |
+| `of_disputes` | disputes, in the same way |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -25,6 +26,7 @@ from zerosum.db.queries.pages import look_up_by_key
 from zerosum.domain.money.iso4217 import ISO_4217
 from zerosum.services.proofs.of_accounts import AccountsProof
 from zerosum.services.proofs.of_checkpoints import CheckpointsProof
+from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
 from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_holds import HoldsProof
@@ -109,6 +111,7 @@ class LedgerProof:
             CheckpointsProof(report),
             EntriesProof(report, events.expect),
             HoldsProof(report, events.expect),
+            DisputesProof(report, events.expect),
             ClientTransactionsProof(report),
             events,
             SealsProof(report),

@@ -1,0 +1,190 @@
+"""Disputes of payments: opening one, evidence, how it was decided, and reading."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+
+from zerosum.api.desk_routes import answer_of, flag
+from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
+from zerosum.api.routes.payments import DryRunFlag
+from zerosum.api.routes.refunds import PaymentReference
+from zerosum.api.schemas.disputes import (
+    DecisionRequest,
+    DisputeRequest,
+    DisputeResponse,
+    DisputeStatusName,
+    EvidenceRequest,
+    dispute_body,
+)
+from zerosum.api.schemas.fields import id_path
+from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.services import Services
+from zerosum.api.validation import validated
+from zerosum.domain import errors
+from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.domain.payments.disputes import DisputeVerb
+from zerosum.gateway.identity.principal import Scope
+from zerosum.gateway.routing import BodyKind
+from zerosum.services.disputes import DisputeChangeOrder, DisputeOrder
+
+DisputeReference = Annotated[str, id_path(Prefix.DISPUTE, "The dispute's id.")]
+
+EXAMPLES = {
+    "all": {"summary": "All of it", "value": {"reason": "fraudulent", "provider_case_id": "case-77"}},
+    "part": {
+        "summary": "A part, with a date",
+        "value": {"reason": "not as described", "amount": "5.00", "respond_by": "2099-12-31T00:00:00Z"},
+    },
+}
+EVIDENCE_EXAMPLES = {"one": {"summary": "A piece of evidence", "value": {"text": "Delivered on Monday"}}}
+DECISION_EXAMPLES = {"one": {"summary": "With a note", "value": {"note": "The bank has agreed"}}}
+
+FILTERS = ("payment", "status")
+
+OF_CHANGES = (errors.InvalidId, errors.DisputeNotFound, errors.InvalidState, errors.BalanceOverflow)
+
+
+def dispute_routes(services: Services) -> Routes:
+    routes = Routes("Disputes")
+    disputes = services.disputes
+
+    async def dispute_payment(call: TheCall, payment: PaymentReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+        is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        body = validated(DisputeRequest, call.content)
+        order = DisputeOrder(
+            idempotency_key=call.idempotency_key or "",
+            payment_id=parse_id(Prefix.PAYMENT, payment),
+            texts=body.texts(),
+            amount=body.amount,
+        )
+        return as_response(await answer_of(call, disputes.desk, order, dispute_body, is_rehearsal=is_rehearsal))
+
+    async def changed(call: TheCall, dispute: str, verb: DisputeVerb, text: str | None) -> Response:
+        is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        order = DisputeChangeOrder(
+            idempotency_key=call.idempotency_key or "",
+            dispute_id=parse_id(Prefix.DISPUTE, dispute),
+            verb=verb,
+            text=text,
+        )
+        return as_response(
+            await answer_of(call, disputes.changes, order, dispute_body, is_rehearsal=is_rehearsal, status=200)
+        )
+
+    async def add_evidence(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+        return await changed(call, dispute, DisputeVerb.EVIDENCE_ADDED, validated(EvidenceRequest, call.content).text)
+
+    async def resolve_dispute(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+        return await changed(call, dispute, DisputeVerb.WON, validated(DecisionRequest, call.content or {}).note)
+
+    async def charge_back(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+        return await changed(call, dispute, DisputeVerb.LOST, validated(DecisionRequest, call.content or {}).note)
+
+    async def list_disputes(
+        call: TheCall,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        order: SortOrder = None,
+        payment: Annotated[str | None, Query(description="Only of this payment, by its id.")] = None,  # noqa: ARG001
+        status: Annotated[DisputeStatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001
+    ) -> dict[str, Any]:
+        request = page_request(call, "disputes", limit, cursor, order, FILTERS)
+        return await list_body(await disputes.list(call.caller, request), dispute_body)
+
+    async def get_dispute(call: TheCall, dispute: DisputeReference) -> dict[str, Any]:
+        return dispute_body(await disputes.get(call.caller, parse_id(Prefix.DISPUTE, dispute)))
+
+    read, write = Scope.PAYMENTS_READ, Scope.PAYMENTS_WRITE
+    routes.add(
+        "POST",
+        "/v1/payments/{payment}/dispute",
+        dispute_payment,
+        operation_id="disputePayment",
+        scope=write,
+        status=201,
+        body=BodyKind.JSON,
+        needs_key=True,
+        query=("dry_run",),
+        summary="Open a dispute of a payment",
+        answer=DisputeResponse,
+        reads=DisputeRequest,
+        examples=EXAMPLES,
+        refusals=(
+            *errors.OF_AMOUNTS,
+            errors.InvalidId,
+            errors.PaymentNotFound,
+            errors.AmountExceedsPayment,
+            errors.NotDisputable,
+            errors.BalanceOverflow,
+        ),
+        description="What of a deposit or transfer is questioned is held at who was paid, even where he has spent it. "
+        "A second notice of the same case is answered with the same dispute.",
+    )
+    for name, endpoint, summary, model, examples, description in (
+        (
+            "evidence",
+            add_evidence,
+            "Add evidence",
+            EvidenceRequest,
+            EVIDENCE_EXAMPLES,
+            "Posts nothing. The dispute is under review from then on.",
+        ),
+        (
+            "resolve",
+            resolve_dispute,
+            "Decide a dispute for who was paid",
+            DecisionRequest,
+            DECISION_EXAMPLES,
+            "It is won: what was held is his again.",
+        ),
+        (
+            "chargeback",
+            charge_back,
+            "Decide a dispute against who was paid",
+            DecisionRequest,
+            DECISION_EXAMPLES,
+            "It is lost: the money goes back, though he may owe it then.",
+        ),
+    ):
+        routes.add(
+            "POST",
+            f"/v1/disputes/{{dispute}}/{name}",
+            endpoint,
+            operation_id=f"{name}Dispute",
+            scope=write,
+            body=BodyKind.JSON if name == "evidence" else BodyKind.OPTIONAL_JSON,
+            needs_key=True,
+            query=("dry_run",),
+            summary=summary,
+            answer=DisputeResponse,
+            reads=model,
+            examples=examples,
+            refusals=OF_CHANGES,
+            description=description,
+        )
+    routes.add(
+        "GET",
+        "/v1/disputes",
+        list_disputes,
+        operation_id="listDisputes",
+        scope=read,
+        refusals=(errors.InvalidCursor, errors.InvalidId),
+        query=(*PAGE_PARAMETERS, *FILTERS),
+        summary="List disputes",
+        answer=ListOf[DisputeResponse],
+        description="Newest first.",
+    )
+    routes.add(
+        "GET",
+        "/v1/disputes/{dispute}",
+        get_dispute,
+        operation_id="getDispute",
+        scope=read,
+        refusals=(errors.InvalidId, errors.DisputeNotFound),
+        summary="Read a dispute",
+        answer=DisputeResponse,
+    )
+    return routes

@@ -1,0 +1,107 @@
+"""Disputes on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from zerosum.api.render import render_time
+from zerosum.api.schemas.fields import (
+    EXAMPLE_UUID,
+    Amount,
+    CurrencyCode,
+    Moment,
+    OneOf,
+    Request,
+    Response,
+    Text,
+    Time,
+    id_field,
+)
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.money import render_amount
+from zerosum.domain.payments.disputes import DisputeStatus, DisputeTexts
+from zerosum.services.disputes import RecordedDispute
+
+DisputeStatusName = Annotated[str, OneOf(DisputeStatus)]
+
+
+class DisputeRequest(Request):
+    """What the payer's bank says of a payment."""
+
+    reason: Annotated[Text, Field(description="Why it is questioned.", examples=["fraudulent"])]
+    amount: Annotated[Amount | None, Field(description="All that is left of the payment where nothing is said.")] = None
+    provider_case_id: Annotated[
+        Text | None,
+        Field(
+            description="The provider's own name for the case: a second notice is answered with the same dispute.",
+            examples=["case-77"],
+        ),
+    ] = None
+    network_reason_code: Annotated[Text | None, Field(description="Of the card network.", examples=["10.4"])] = None
+    respond_by: Annotated[Moment | None, Field(description="Until when evidence counts.")] = None
+
+    def texts(self) -> DisputeTexts:
+        moment: datetime | None = self.respond_by
+        return DisputeTexts(
+            reason=self.reason,
+            network_reason_code=self.network_reason_code,
+            provider_case_id=self.provider_case_id,
+            respond_by=None if moment is None else render_time(moment),
+        )
+
+
+class EvidenceRequest(Request):
+    """What speaks for who was paid."""
+
+    text: Annotated[Text, Field(description="The evidence, or where it is kept.", examples=["Delivered on Monday"])]
+
+
+class DecisionRequest(Request):
+    """How it was decided."""
+
+    note: Annotated[Text | None, Field(description="For people.", examples=["The bank has agreed"])] = None
+
+
+class EvidenceResponse(Response):
+    """A piece of evidence."""
+
+    text: Annotated[str, Field(description="As it was given.", examples=["Delivered on Monday"])]
+    added_at: Annotated[Time, Field(description="When it was given.")]
+
+
+class DisputeResponse(Response):
+    """A dispute, and how it stands."""
+
+    id: Annotated[str, id_field(Prefix.DISPUTE, "The dispute.")]
+    payment_id: Annotated[str, id_field(Prefix.PAYMENT, "The payment that is questioned.")]
+    status: Annotated[DisputeStatusName, Field(description="What has become of it; `won` is for who was paid.")]
+    amount: Annotated[Amount, Field(description="What of the payment is questioned.")]
+    currency: CurrencyCode
+    reason: Annotated[str, Field(description="Why.", examples=["fraudulent"])]
+    network_reason_code: Annotated[str | None, Field(description="Of the card network, or null.", examples=["10.4"])]
+    provider_case_id: Annotated[str | None, Field(description="The provider's name for it, or null.", examples=["c7"])]
+    respond_by: Annotated[Time | None, Field(description="Until when evidence counts, or null.")]
+    evidence: Annotated[list[EvidenceResponse], Field(description="What was handed in, the oldest first.")]
+    note: Annotated[str | None, Field(description="Of the decision, or null.", examples=["The bank has agreed"])]
+    journal_entry_ids: Annotated[
+        list[str], Field(description="What it has posted, the oldest first.", examples=[[f"je_{EXAMPLE_UUID}"]])
+    ]
+    created_at: Annotated[Time, Field(description="When it was opened.")]
+
+
+def dispute_body(dispute: RecordedDispute) -> dict[str, Any]:
+    return {
+        "id": render_id(Prefix.DISPUTE, dispute.id),
+        "payment_id": render_id(Prefix.PAYMENT, dispute.payment_id),
+        "status": dispute.status,
+        "amount": render_amount(dispute.amount),
+        "currency": dispute.currency,
+        **dispute.texts._asdict(),
+        "evidence": [piece._asdict() for piece in dispute.evidence],
+        "note": dispute.note,
+        "journal_entry_ids": [render_id(Prefix.JOURNAL_ENTRY, entry_id) for entry_id in dispute.entry_ids],
+        "created_at": render_time(dispute.created_at),
+    }

@@ -1,0 +1,128 @@
+"""Reading disputes: as they are now, and as each step of their lives left them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.gently import gently
+from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
+from zerosum.db.queries.parties import Parties, parties_of_payments
+from zerosum.db.schema.tables import dispute_changes, disputes
+from zerosum.domain.payments.disputes import DisputeStatus, DisputeTexts, Evidence
+
+
+@dataclass(slots=True, kw_only=True)
+class RecordedDispute:
+    """A dispute as it is now, or as a command left it."""
+
+    id: UUID
+    payment_id: UUID
+    status: DisputeStatus
+    amount: Decimal
+    currency: str
+    payer_id: UUID
+    payee_id: UUID
+    texts: DisputeTexts
+    note: str | None
+    evidence: Sequence[Evidence]
+    entry_ids: Sequence[UUID]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeFilter:
+    payment_id: UUID | None = None
+    status: str | None = None
+
+
+async def find_dispute(connection: AsyncConnection, ledger_id: UUID, dispute_id: UUID) -> RecordedDispute | None:
+    statement = select(disputes).where(disputes.c.ledger_id == ledger_id, disputes.c.id == dispute_id)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else _dispute(row)
+
+
+async def list_disputes(
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    wanted: DisputeFilter,
+    *,
+    after: UUID | None,
+    limit: int,
+    is_ascending: bool,
+) -> list[RecordedDispute]:
+    """A page by id, which is by time."""
+    await look_up_by_key(connection)
+    own = select(disputes.c.id).where(disputes.c.ledger_id == ledger_id)
+    if wanted.payment_id is not None:
+        own = own.where(disputes.c.payment_id == wanted.payment_id)
+    if wanted.status is not None:
+        own = own.where(disputes.c.status == wanted.status)
+    page = page_by(own, [disputes.c.id], None if after is None else [after], limit, is_ascending=is_ascending)
+    statement = select(disputes).join(page, page.c.id == disputes.c.id).where(disputes.c.ledger_id == ledger_id)
+    return await gently(_dispute, await connection.execute(in_order(statement, page, is_ascending=is_ascending)))
+
+
+async def find_answered_disputes(
+    connection: AsyncConnection, ledger_id: UUID, change_ids: Collection[UUID]
+) -> dict[UUID, RecordedDispute]:
+    """Disputes as these steps left them: what their commands were answered."""
+    await look_up_by_key(connection)
+    left = [dispute_changes.c[name].label(f"left_{name}") for name in ("status", "note", "evidence", "entries")]
+    statement = (
+        select(disputes, dispute_changes.c.id.label("change_id"), *left)
+        .join(
+            dispute_changes,
+            and_(dispute_changes.c.ledger_id == ledger_id, dispute_changes.c.dispute_id == disputes.c.id),
+        )
+        .where(disputes.c.ledger_id == ledger_id, dispute_changes.c.id.in_(change_ids))
+    )
+    return {row.change_id: _as_left(row) for row in await connection.execute(statement)}
+
+
+async def parties_of_disputes(
+    connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, Parties]:
+    """Those of their payments."""
+    found = await connection.execute(
+        select(disputes.c.id, disputes.c.payment_id).where(disputes.c.ledger_id == ledger_id, disputes.c.id.in_(ids))
+    )
+    payment_ids: dict[UUID, UUID] = {row.id: row.payment_id for row in found}
+    parties = await parties_of_payments(connection, ledger_id, set(payment_ids.values()))
+    return {
+        id_: parties[payment_id]._replace(payment_id=payment_id)
+        for id_, payment_id in payment_ids.items()
+        if payment_id in parties
+    }
+
+
+def _dispute(row: Row[Any]) -> RecordedDispute:
+    return RecordedDispute(
+        id=row.id,
+        payment_id=row.payment_id,
+        status=DisputeStatus(row.status),
+        amount=row.amount,
+        currency=row.currency,
+        payer_id=row.payer_id,
+        payee_id=row.payee_id,
+        texts=DisputeTexts(*[getattr(row, name) for name in DisputeTexts._fields]),
+        note=row.note,
+        evidence=[Evidence(*piece) for piece in row.evidence],
+        entry_ids=tuple(row.entry_ids),
+        created_at=row.created_at,
+    )
+
+
+def _as_left(row: Row[Any]) -> RecordedDispute:
+    dispute = _dispute(row)
+    dispute.status, dispute.note = DisputeStatus(row.left_status), row.left_note
+    dispute.evidence = [Evidence(*piece) for piece in row.left_evidence]
+    dispute.entry_ids = dispute.entry_ids[: row.left_entries]
+    return dispute

@@ -1,0 +1,242 @@
+"""Use cases about disputes: opening one, what becomes of it, and reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.disputes import (
+    DisputeFilter,
+    find_answered_disputes,
+    find_dispute,
+    list_disputes,
+    parties_of_disputes,
+)
+from zerosum.db.queries.disputes import RecordedDispute as RecordedDispute  # shown by the routes
+from zerosum.db.queries.parties import Parties, parties_of_payments
+from zerosum.domain.errors import DisputeNotFound, PaymentNotFound
+from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId, Prefix, parse_id
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.money import Money, render_amount
+from zerosum.domain.payments import disputes as commands
+from zerosum.domain.payments.disputes import Dispute, DisputeChange, DisputeTexts, DisputeVerb
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.known_parties import KnownParties
+from zerosum.services.requests.paging import Cursors, Page, PageRequest
+
+
+@dataclass(slots=True, kw_only=True)
+class DisputeOrder:
+    """A notice that a payment is questioned, in its wire form. No `amount`: all that is left of the payment."""
+
+    idempotency_key: str
+    payment_id: UUID
+    texts: DisputeTexts
+    amount: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class DisputeChangeOrder:
+    """What becomes of a dispute. `text` is the evidence, or the note of a decision."""
+
+    idempotency_key: str
+    dispute_id: UUID
+    verb: DisputeVerb
+    text: str | None = None
+
+
+class Disputes:
+    """`desk` opens disputes, `changes` does the rest; and they are read here."""
+
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        currencies: Currencies,
+        cursors: Cursors,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._cursors = cursors
+        payments = KnownParties(database, parties_of_payments, _no_such_payment)
+        known = KnownParties(database, parties_of_disputes, _no_such_dispute)
+        self.desk: Submission[DisputeOrder, RecordedDispute] = Submission(
+            OpeningKind(currencies, payments), committer, database, now
+        )
+        self.changes: Submission[DisputeChangeOrder, RecordedDispute] = Submission(
+            ChangingKind(known), committer, database, now
+        )
+
+    async def get(self, caller: Caller, dispute_id: UUID) -> RecordedDispute:
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_dispute(connection, caller.ledger_id, dispute_id)
+        if found is None:
+            raise _no_such_dispute()
+        return found
+
+    async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedDispute]:
+        """Raises InvalidParameter."""
+        position = self._cursors.position(caller.ledger_id, request)
+        payment = position.filters.get("payment")
+        wanted = DisputeFilter(
+            payment_id=None if payment is None else parse_id(Prefix.PAYMENT, payment),
+            status=position.filters.get("status"),
+        )
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await list_disputes(
+                connection,
+                caller.ledger_id,
+                wanted,
+                after=UUID(position.after) if position.after else None,
+                limit=request.limit + 1,
+                is_ascending=position.is_ascending,
+            )
+        return self._cursors.page(caller.ledger_id, request, position, found, lambda dispute: dispute.id)
+
+
+class _Recorded:
+    """What is shown of a dispute after something has become of it."""
+
+    def view(self, posted: Posted, names: Names) -> RecordedDispute:  # noqa: ARG002 - no account is shown by its code
+        change: DisputeChange = posted.resource
+        return shown_dispute(change.dispute)
+
+    async def recorded(
+        self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+    ) -> Mapping[UUID, RecordedDispute]:
+        return await find_answered_disputes(connection, ledger_id, ids)
+
+
+class OpeningKind(_Recorded):
+    """How a notice becomes a command. Whom the payment is between is known before: it never changes."""
+
+    def __init__(self, currencies: Currencies, known: KnownParties) -> None:
+        self._currencies = currencies
+        self._known = known
+
+    def command(
+        self,
+        caller: Caller,
+        order: DisputeOrder,
+        *,
+        is_prepared: bool,
+        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - a dispute opens no account
+    ) -> Prepared:
+        ledger_id = caller.ledger_id
+        parties = self._known.known(ledger_id, order.payment_id, is_prepared=is_prepared)
+        currency = self._currencies.known(ledger_id, parties.currency, is_prepared=is_prepared)
+        money = None if order.amount is None else Money.parse(order.amount, currency)
+        said = {
+            "payment": str(order.payment_id),
+            "amount": None if money is None else render_amount(money.amount),
+            **order.texts._asdict(),
+        }
+        carried = _carried(caller, order.idempotency_key, fingerprint("dispute", said), parties)
+        command = commands.OpenDispute(
+            **carried, payment_id=PaymentId(order.payment_id), texts=order.texts, money=money
+        )
+        return Prepared(command, carried["codes"])
+
+    async def prepare(
+        self,
+        caller: Caller,
+        orders: Sequence[DisputeOrder],
+        *,
+        may_write: bool,  # noqa: ARG002 - it never writes
+    ) -> Imagined:
+        ids = {order.payment_id for order in orders}
+        await self._known.load(caller.ledger_id, ids)
+        found = [self._known.find_known(caller.ledger_id, id_) for id_ in ids]
+        await self._currencies.load(caller.ledger_id, {parties.currency for parties in found if parties is not None})
+        return NOTHING_IMAGINED
+
+
+class ChangingKind(_Recorded):
+    """How what becomes of a dispute becomes a command."""
+
+    def __init__(self, known: KnownParties) -> None:
+        self._known = known
+
+    def command(
+        self,
+        caller: Caller,
+        order: DisputeChangeOrder,
+        *,
+        is_prepared: bool,
+        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - a dispute opens no account
+    ) -> Prepared:
+        parties = self._known.known(caller.ledger_id, order.dispute_id, is_prepared=is_prepared)
+        if parties.payment_id is None:
+            raise LookupError("a dispute of no payment")
+        said = {"dispute": str(order.dispute_id), "verb": order.verb, "text": order.text}
+        carried = _carried(caller, order.idempotency_key, fingerprint("dispute change", said), parties)
+        carried |= {"payment_id": PaymentId(parties.payment_id), "dispute_id": DisputeId(order.dispute_id)}
+        return Prepared(_change(order, carried), carried["codes"])
+
+    async def prepare(
+        self,
+        caller: Caller,
+        orders: Sequence[DisputeChangeOrder],
+        *,
+        may_write: bool,  # noqa: ARG002 - it never writes
+    ) -> Imagined:
+        await self._known.load(caller.ledger_id, {order.dispute_id for order in orders})
+        return NOTHING_IMAGINED
+
+
+def _carried(caller: Caller, key: str, fingerprint_: bytes, parties: Parties) -> dict[str, Any]:
+    """What all commands about a payment's parties bear."""
+    return {
+        "id": new_uuid(),
+        "ledger_id": caller.ledger_id,
+        "idempotency_key": key,
+        "fingerprint": fingerprint_,
+        "actor": caller.actor,
+        "codes": {parties.payer_id: parties.payer_code, parties.payee_id: parties.payee_code},
+        "payer_id": AccountId(parties.payer_id),
+        "payee_id": AccountId(parties.payee_id),
+    }
+
+
+def _change(order: DisputeChangeOrder, carried: Mapping[str, Any]) -> commands.ChangeDispute:
+    if order.verb is DisputeVerb.EVIDENCE_ADDED and order.text is not None:
+        return commands.AddEvidence(**carried, text=order.text)
+    if order.verb is DisputeVerb.WON:
+        return commands.WinDispute(**carried, note=order.text)
+    if order.verb is DisputeVerb.LOST:
+        return commands.LoseDispute(**carried, note=order.text)
+    raise LookupError(f"nobody can ask for this to be done with a dispute: {order}")
+
+
+def shown_dispute(dispute: Dispute) -> RecordedDispute:
+    return RecordedDispute(
+        id=dispute.id,
+        payment_id=dispute.payment_id,
+        status=dispute.status,
+        amount=dispute.money.amount,
+        currency=dispute.money.currency.code,
+        payer_id=dispute.payer_id,
+        payee_id=dispute.payee_id,
+        texts=dispute.texts,
+        note=dispute.note,
+        evidence=dispute.evidence,
+        entry_ids=dispute.entry_ids,
+        created_at=dispute.created_at,
+    )
+
+
+def _no_such_payment() -> PaymentNotFound:
+    return PaymentNotFound("This ledger has no such payment.")
+
+
+def _no_such_dispute() -> DisputeNotFound:
+    return DisputeNotFound("This ledger has no such dispute.")

@@ -1,0 +1,190 @@
+"""Disputes of payments over HTTP: opened, evidence, won, lost; facts from outside that nothing refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client, fresh_key
+from tests.api.reading import all_pages, refused
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId
+from zerosum.services.proofs.whole_ledger import verify_ledger
+
+
+@pytest.fixture
+def client(either_client: Client) -> Client:
+    return either_client
+
+
+@pytest.fixture
+async def paid(client: Client) -> dict[str, Any]:
+    """Bob was paid 40.00 by alice, who had 100.00."""
+    await client.open_account("alice")
+    await client.open_account("bob")
+    await client.deposit("alice", "100")
+    payment: dict[str, Any] = (await client.transfer("alice", "bob", "40")).json()
+    return payment
+
+
+async def sent(client: Client, path: str, body: Any = None, status: int = 200) -> dict[str, Any]:
+    answer = await client.post(path, body, key=fresh_key())
+    assert answer.status_code == status, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def opened(client: Client, payment: dict[str, Any], **body: Any) -> dict[str, Any]:
+    return await sent(client, f"/v1/payments/{payment['id']}/dispute", {"reason": "fraudulent", **body}, 201)
+
+
+async def payment_now(client: Client, payment: dict[str, Any]) -> tuple[str, str, str]:
+    found = (await client.get(f"/v1/payments/{payment['id']}")).json()
+    return found["status"], found["refunded"], found["disputed"]
+
+
+async def standing(client: Client, account: str) -> tuple[str, str, str]:
+    balance = await client.balance(account)
+    return balance["posted"], balance["held"], balance["available"]
+
+
+async def test_what_is_questioned_is_held_at_who_was_paid(client: Client, paid: dict[str, Any]) -> None:
+    said = {"provider_case_id": "case-7", "network_reason_code": "10.4", "respond_by": "2099-12-31T00:00:00.000000Z"}
+    dispute = await opened(client, paid, **said)
+    assert dispute == said | {
+        "id": dispute["id"],
+        "payment_id": paid["id"],
+        "status": "open",
+        "amount": "40.00",
+        "currency": "USD",
+        "reason": "fraudulent",
+        "evidence": [],
+        "note": None,
+        "journal_entry_ids": [dispute["id"].replace("dsp_", "je_")],
+        "created_at": dispute["created_at"],
+    }
+    assert (await client.get(f"/v1/disputes/{dispute['id']}")).json() == dispute
+    assert await standing(client, "bob") == ("40.00", "40.00", "0.00")
+    assert await payment_now(client, paid) == ("disputed", "0.00", "40.00")
+
+
+async def test_it_is_won(client: Client, paid: dict[str, Any]) -> None:
+    dispute = await opened(client, paid)
+    under_review = await sent(client, f"/v1/disputes/{dispute['id']}/evidence", {"text": "Delivered"})
+    assert (under_review["status"], [one["text"] for one in under_review["evidence"]]) == (
+        "under_review",
+        ["Delivered"],
+    )
+    won = await sent(client, f"/v1/disputes/{dispute['id']}/resolve", {"note": "The bank agrees"})
+    assert (won["status"], won["note"], len(won["journal_entry_ids"])) == ("won", "The bank agrees", 2)
+    assert await standing(client, "bob") == ("40.00", "0.00", "40.00")
+    assert await payment_now(client, paid) == ("succeeded", "0.00", "0.00")
+    for verb, body in (("resolve", None), ("chargeback", None), ("evidence", {"text": "x"})):
+        answer = await client.post(f"/v1/disputes/{dispute['id']}/{verb}", body, key=fresh_key())
+        refused(answer, 409, "invalid_state", facts={"dispute_status": "won"})
+
+
+async def test_it_is_lost_though_the_money_is_gone(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    """Nothing refuses it: not a floor, not a freeze. What comes in next makes up for it."""
+    await client.transfer("bob", "alice", "35")
+    await client.post("/v1/accounts/bob/freeze")
+    dispute = await opened(client, paid)
+    assert await standing(client, "bob") == ("5.00", "40.00", "-35.00")
+    lost = await sent(client, f"/v1/disputes/{dispute['id']}/chargeback")
+    assert (lost["status"], len(lost["journal_entry_ids"])) == ("lost", 2)
+    assert await standing(client, "bob") == ("-35.00", "0.00", "-35.00")
+    assert await standing(client, "alice") == ("135.00", "0.00", "135.00")
+    assert await payment_now(client, paid) == ("charged_back", "0.00", "0.00")
+    await client.post("/v1/accounts/bob/unfreeze")
+    refused(await client.transfer("bob", "alice", "1"), 422, "insufficient_funds", "/from")
+    await client.deposit("bob", "36")
+    assert (await client.transfer("bob", "alice", "1")).status_code == 201
+    answer = await client.post(f"/v1/payments/{paid['id']}/refund", key=fresh_key())
+    refused(answer, 422, "amount_exceeds_payment")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_refunds_and_disputes_never_come_to_more_than_was_paid(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    path = f"/v1/payments/{paid['id']}"
+    await sent(client, f"{path}/refund", {"amount": "10"}, 201)
+    first = await opened(client, paid, amount="25")
+    answer = await client.post(f"{path}/dispute", {"reason": "x", "amount": "5.01"}, key=fresh_key())
+    refused(answer, 422, "amount_exceeds_payment", "/amount", facts={"disputable": "5.00", "currency": "USD"})
+    second = await opened(client, paid)
+    assert second["amount"] == "5.00"
+    refused(await client.post(f"{path}/refund", key=fresh_key()), 422, "amount_exceeds_payment")
+    await sent(client, f"/v1/disputes/{first['id']}/resolve")
+    await sent(client, f"/v1/disputes/{second['id']}/chargeback")
+    assert await payment_now(client, paid) == ("charged_back", "10.00", "0.00")
+    await sent(client, f"{path}/refund", None, 201)
+    assert await payment_now(client, paid) == ("charged_back", "35.00", "0.00")
+    entries = (await client.get(path)).json()["journal_entry_ids"]
+    assert (len(entries), entries) == (7, [entries[0], *sorted(entries[1:])])
+    assert await standing(client, "bob") == ("0.00", "0.00", "0.00")
+    listed = await all_pages(client, "/v1/disputes", payment=paid["id"], limit=1)
+    assert [one["id"] for one in listed] == [second["id"], first["id"]]
+    assert [one["id"] for one in await all_pages(client, "/v1/disputes", status="won")] == [first["id"]]
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_a_second_notice_of_a_case_is_answered_with_the_same_dispute(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    dispute = await opened(client, paid, provider_case_id="case-7", amount="10")
+    await sent(client, f"/v1/disputes/{dispute['id']}/evidence", {"text": "Delivered"})
+    body, key = {"reason": "other words", "provider_case_id": "case-7", "amount": "12"}, fresh_key()
+    again = await client.post(f"/v1/payments/{paid['id']}/dispute", body, key=key)
+    assert (again.status_code, again.json()["id"], again.json()["status"]) == (201, dispute["id"], "under_review")
+    assert await standing(client, "bob") == ("40.00", "10.00", "30.00")
+    await sent(client, f"/v1/disputes/{dispute['id']}/resolve")
+    replayed = await client.post(f"/v1/payments/{paid['id']}/dispute", body, key=key)
+    assert (replayed.content, replayed.headers["idempotency-replayed"]) == (again.content, "true")
+    deposit = await client.deposit("bob", "1")
+    answer = await client.post(f"/v1/payments/{deposit['id']}/dispute", body, key=fresh_key())
+    refused(answer, 422, "validation_error", "/provider_case_id")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_each_key_gives_its_first_answer(client: Client, paid: dict[str, Any]) -> None:
+    path = f"/v1/payments/{paid['id']}/dispute"
+    calls: list[tuple[str, Any]] = [(path, {"reason": "fraudulent"})]
+    answers: list[tuple[str, Any]] = []
+    for verb, said in ((None, None), ("evidence", {"text": "a"}), ("evidence", {"text": "b"}), ("chargeback", None)):
+        if verb is not None:
+            calls.append((f"/v1/disputes/{answers[0][1].json()['id']}/{verb}", said))
+        key = fresh_key()
+        answers.append((key, await client.post(*calls[-1], key=key)))
+        assert answers[-1][1].is_success, answers[-1][1].text
+    for (route, said), (key, answer) in zip(calls, answers, strict=True):
+        again = await client.post(route, said, key=key)
+        assert (again.status_code, again.content) == (answer.status_code, answer.content)
+        told = (await client.get(f"/v1/idempotency-keys/{key}")).json()
+        assert told["resource"] == {"type": "dispute", "id": answers[0][1].json()["id"]}
+    refused(await client.post(*calls[-1], key=answers[0][0]), 422, "idempotency_key_reused")
+
+
+async def test_what_cannot_be_disputed(client: Client, paid: dict[str, Any], stranger: Client) -> None:
+    withdrawal = (await client.pay({"type": "withdrawal", "amount": "1", "currency": "USD", "from": "bob"})).json()
+    path = f"/v1/payments/{withdrawal['id']}/dispute"
+    refused(await client.post(path, {"reason": "x"}, key=fresh_key()), 422, "not_disputable")
+    refused(await stranger.post(path, {"reason": "x"}, key=fresh_key()), 404, "payment_not_found")
+    refused(await client.post("/v1/payments/pay_1/dispute", {"reason": "x"}, key=fresh_key()), 422, "invalid_id")
+    missing = paid["id"].replace("pay_", "dsp_")
+    refused(await client.get(f"/v1/disputes/{missing}"), 404, "dispute_not_found")
+    refused(await client.post(f"/v1/disputes/{missing}/resolve", key=fresh_key()), 404, "dispute_not_found")
+    path = f"/v1/payments/{paid['id']}/dispute"
+    for body, code, pointer in (
+        ({}, "validation_error", "/reason"),
+        ({"reason": "x", "amount": "0"}, "invalid_amount", "/amount"),
+        ({"reason": "x", "respond_by": "tomorrow"}, "validation_error", "/respond_by"),
+        ({"reason": "x", "note": "y"}, "unknown_field", "/note"),
+    ):
+        refused(await client.post(path, body, key=fresh_key()), 422, code, pointer)
+    tried = await client.post(path, {"reason": "x"}, key=fresh_key(), params={"dry_run": "true"})
+    assert (tried.status_code, tried.json()["dry_run"]) == (200, True)
+    assert await standing(client, "bob") == ("39.00", "0.00", "39.00")
