@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -188,3 +190,53 @@ async def test_what_cannot_be_disputed(client: Client, paid: dict[str, Any], str
     tried = await client.post(path, {"reason": "x"}, key=fresh_key(), params={"dry_run": "true"})
     assert (tried.status_code, tried.json()["dry_run"]) == (200, True)
     assert await standing(client, "bob") == ("39.00", "0.00", "39.00")
+
+
+async def test_one_case_told_of_two_payments_at_once_is_a_dispute_of_one(
+    neighbours: tuple[Client, Client], database: Database, ledger_id: LedgerId
+) -> None:
+    """At two services, whose transactions have no account in common: only the unique index can tell them apart."""
+    payments = []
+    for number in range(8):
+        await neighbours[0].open_account(f"shop:{number}")
+        await neighbours[0].open_account(f"buyer:{number}", min_available=None)
+        payments.append((await neighbours[0].transfer(f"buyer:{number}", f"shop:{number}", "5")).json())
+    for round_ in range(4):
+        body = {"reason": "fraudulent", "provider_case_id": f"case-{round_}"}
+        calls = [
+            client.post(f"/v1/payments/{payment['id']}/dispute", body, key=fresh_key())
+            for client, payment in zip(neighbours, payments[2 * round_ : 2 * round_ + 2], strict=True)
+        ]
+        answers = await asyncio.gather(*calls)
+        assert sorted(answer.status_code for answer in answers) == [201, 422], [answer.text for answer in answers]
+    assert len(await all_pages(neighbours[0], "/v1/disputes")) == 4
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_notices_refunds_and_decisions_at_once_keep_within_the_payment(
+    neighbours: tuple[Client, Client], database: Database, ledger_id: LedgerId
+) -> None:
+    """Whatever is first: what is refunded, questioned and taken is never more than was paid; each ends once."""
+    here, there = neighbours
+    await here.open_account("shop", min_available=None)
+    await here.open_account("buyer", min_available=None)
+    for _ in range(4):
+        payment = (await here.transfer("buyer", "shop", "10")).json()
+        path = f"/v1/payments/{payment['id']}"
+        dispute = (await here.post(f"{path}/dispute", {"reason": "x", "amount": "4"}, key=fresh_key())).json()
+        calls = []
+        for client in neighbours:
+            calls += [
+                client.post(f"{path}/refund", {"amount": "3"}, key=fresh_key()),
+                client.post(f"{path}/dispute", {"reason": "y", "amount": "3"}, key=fresh_key()),
+                client.post(f"/v1/disputes/{dispute['id']}/resolve", key=fresh_key()),
+                client.post(f"/v1/disputes/{dispute['id']}/chargeback", key=fresh_key()),
+            ]
+        answers = await asyncio.gather(*calls)
+        assert {answer.status_code for answer in answers} <= {200, 201, 409, 422}
+        assert sum(answer.status_code == 200 for answer in answers) == 1, "it is decided once"
+        now = (await there.get(path)).json()
+        lost = (await there.get(f"/v1/disputes/{dispute['id']}")).json()["status"] == "lost"
+        gone = Decimal(now["refunded"]) + Decimal(now["disputed"]) + (Decimal(4) if lost else 0)
+        assert gone <= Decimal(10)
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
