@@ -60,7 +60,7 @@ class Documented:
     @property
     def acts_upon(self) -> bool:
         """Whether its path names what it acts upon."""
-        return "{" in self.path
+        return "{" in self.path or self.path.endswith("/resolve")
 
     @property
     def is_bulk(self) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.every_route import (
+    SOMETHING,
     UNKNOWN_UUID,
     Documented,
     address,
@@ -147,11 +148,13 @@ ENTRY = {
         {"account": "b", "side": "credit", "amount": "1", "currency": "USD"},
     ],
 }
+HOLD = {"amount": "1", "currency": "USD", "from": "a", "to": "b"}
 PAYMENT = {"type": "transfer", "amount": "1", "currency": "USD", "from": "a", "to": "b"}
 TRANSACTION = {"type": "deposit", "client": 1, "tx": 1, "amount": "1"}
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/payments": PAYMENT,
     "/v1/payments/bulk": PAYMENT,
+    "/v1/holds": HOLD,
     "/v1/journal-entries": ENTRY,
     "/v1/journal-entries/bulk": ENTRY,
     "/v1/transactions": TRANSACTION,
@@ -161,12 +164,25 @@ BODIES: dict[str, dict[str, Any]] = {
 
 OTHERWISE: dict[str, dict[str, Any]] = {
     "payments": {"description": "x"},
+    "holds": {"description": "x"},
     "journal-entries": {"reason": "y"},
     "transactions": {"amount": "2"},
 }
 """What makes another request of the same kind."""
 
-UPON: dict[str, dict[str, Any]] = {"/v1/journal-entries/{entry}/reverse": {"reason": "x"}}
+UPON: dict[str, dict[str, Any]] = {
+    "/v1/journal-entries/{entry}/reverse": {"reason": "x"},
+    "/v1/payments/{payment}/refund": {},
+    "/v1/payments/{payment}/dispute": {"reason": "x"},
+    "/v1/disputes/{dispute}/evidence": {"text": "x"},
+    "/v1/disputes/{dispute}/resolve": {},
+    "/v1/disputes/{dispute}/chargeback": {},
+    "/v1/holds/{hold}/capture": {},
+    "/v1/holds/{hold}/increment": {"amount": "1"},
+    "/v1/holds/{hold}/extend": {"expires_at": "2099-12-31T00:00:00Z"},
+    "/v1/holds/{hold}/void": {},
+    "/v1/holds/resolve": {"hold": SOMETHING["hold"], "action": "void"},
+}
 """The same for those that act upon what their path names. How they replay is tested with what they act upon."""
 
 
@@ -185,7 +201,8 @@ async def send(client: Client, route: Documented, key: str | None, **change: Any
     if not route.is_bulk:
         return await client.post(address(route.path), body, key=key)
     keyed = body if key is None else {**body, "idempotency_key": key}
-    return await client.post(route.path, {"items": [keyed]}, params={"mode": "atomic"})
+    mode = {"mode": "atomic"} if route.path.endswith("/bulk") else {}
+    return await client.post(route.path, {"items": [keyed]}, params=mode)
 
 
 async def test_every_money_post_needs_a_key(client: Client) -> None:
@@ -226,7 +243,7 @@ async def test_every_money_post_replays_its_key_and_refuses_it_for_another_body(
             if kind_of(elsewhere) != kind_of(route):
                 refused(await send(client, elsewhere, key), 422, "idempotency_key_reused")
     versions = (await client.balance("b"))["version"], (await client.balance("clients:1"))["version"]
-    assert versions == (4, 2)
+    assert versions == (5, 2)
 
 
 # --- Another ledger --------------------------------------------------------------------------------------------------
@@ -239,11 +256,17 @@ async def things_of(owner: Client) -> dict[str, str]:
     payment = (await owner.pay({"type": "deposit", "amount": "1", "currency": "USD", "to": account["id"]}, key)).json()
     await owner.deposit(account["id"], "1")
     page = (await owner.get("/v1/payments", params={"limit": 1})).json()
+    hold = {"from": account["id"], "to": (await owner.open_account())["id"], "amount": "1", "currency": "USD"}
+    held = (await owner.post("/v1/holds", hold, key=fresh_key())).json()
+    path = f"/v1/payments/{payment['id']}/dispute"
+    dispute = (await owner.post(path, {"reason": "x"}, key=fresh_key())).json()
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {
         "account": account["id"],
         "code": account["code"],
         "payment": payment["id"],
+        "hold": held["id"],
+        "dispute": dispute["id"],
         "entry": payment["journal_entry_ids"][0],
         "key": key,
         "api_key": api_key["id"],
@@ -287,7 +310,7 @@ async def test_what_another_ledger_has_cannot_be_named_in_a_body(client: Client,
         for thing in ("account", "code"):
             pair = []
             for named in (theirs[thing], unknown_like(thing, theirs[thing])):
-                if kind_of(route) == "payments":
+                if kind_of(route) in ("payments", "holds"):
                     change: dict[str, Any] = {"to": named}
                 else:
                     change = {"postings": [ENTRY["postings"][0], {**ENTRY["postings"][1], "account": named}]}  # type: ignore[dict-item]
@@ -302,7 +325,7 @@ async def test_what_another_ledger_has_cannot_be_named_in_a_body(client: Client,
 
 async def test_what_another_ledger_has_is_in_no_list(client: Client, stranger: Client) -> None:
     await things_of(stranger)
-    for path in ("/v1/accounts", "/v1/payments", "/v1/journal-entries"):
+    for path in ("/v1/accounts", "/v1/payments", "/v1/journal-entries", "/v1/holds", "/v1/disputes"):
         assert (await client.get(path)).json()["data"] == []
     assert (await client.get("/v1/trial-balance")).json()["accounts"] == []
     await stranger.post("/v1/currencies", {"code": "THEIRS", "exponent": 2})

@@ -5,26 +5,33 @@ The fields come from the orders themselves, so that one added later cannot be fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tests.api.conftest import Client, fresh_key
 from tests.api.reading import refused
+from zerosum.adapters.clock import now
 from zerosum.api.schemas.imports import ImportRequest
 from zerosum.domain.errors import IdempotencyKeyReused
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.payments.clients import ClientCommandType
+from zerosum.domain.payments.disputes import DisputeTexts, DisputeVerb
+from zerosum.domain.payments.holds import HoldVerb
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.main import Service
 from zerosum.services.clients import ClientOrder
 from zerosum.services.committing.submission import Submission
+from zerosum.services.disputes import DisputeChangeOrder, DisputeOrder
+from zerosum.services.holds import HoldChangeOrder, HoldOrder
 from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
 from zerosum.services.payments import PaymentOrder
+from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.caller import Caller
 
 KEY = "idempotency_key"
@@ -121,7 +128,14 @@ def test_every_field_of_every_order_has_a_change_here() -> None:
     assert names_of(EntryOrder) == ENTRY_CHANGES.keys(), told
     assert names_of(PostingOrder) == LINE_CHANGES.keys(), told
     assert names_of(ClientOrder) == CLIENT_CHANGES.keys(), told
-    assert names_of(ReversalOrder) == {"original", "reason"}, told
+    assert names_of(ReversalOrder) == {"original", "reason", "is_forced"}, told
+    assert names_of(HoldOrder) - {"texts"} | set(PaymentTexts._fields) == HOLD_CHANGES.keys(), told
+    assert names_of(HoldChangeOrder) == {order for order, _ in OF_HOLDS}, told
+    assert names_of(RefundOrder) == REFUND_CHANGES.keys() | {"payment_id"}, told
+    assert names_of(DisputeOrder) - {"texts"} | set(DisputeTexts._fields) == DISPUTE_CHANGES.keys() | {"payment_id"}, (
+        told
+    )
+    assert names_of(DisputeChangeOrder) == {"dispute_id", "verb", "text"}, told
     assert ImportRequest.model_fields.keys() == {"name", "sha256"}, told
 
 
@@ -155,7 +169,113 @@ async def test_another_client_transaction_is_not_replayed(service: Service, clie
     await must_be_another(client, desk, order, replace(order, **change))
 
 
-@pytest.mark.parametrize("change", ["original", "reason"])
+HOLD = HoldOrder(
+    idempotency_key="",
+    amount="1.00",
+    currency="USD",
+    payer="a",
+    payee="b",
+    expires_at=now() + timedelta(days=1),
+    capture_max="2.00",
+    texts=PaymentTexts(*PaymentTexts._fields),
+    metadata={"m": "1"},
+)
+HOLD_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "amount": {"amount": "1.01"},
+    "currency": {"currency": "EUR", "payer": "e", "payee": "f"},
+    "payer": {"payer": "c"},
+    "payee": {"payee": "c"},
+    "expires_at": {"expires_at": None},
+    "capture_max": {"capture_max": None},
+    **{name: {"texts": HOLD.texts._replace(**{name: None})} for name in PaymentTexts._fields},
+    "metadata": {"metadata": {"m": "2"}},
+}
+OF_HOLDS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = [
+    ("hold_id", ({"verb": HoldVerb.VOIDED}, {})),
+    ("verb", ({"verb": HoldVerb.VOIDED}, {"verb": HoldVerb.CAPTURED})),
+    ("amount", ({"verb": HoldVerb.CAPTURED, "amount": "0.10"}, {"amount": "0.11"})),
+    ("is_final", ({"verb": HoldVerb.CAPTURED, "amount": "0.10"}, {"is_final": True})),
+    (
+        "expires_at",
+        (
+            {"verb": HoldVerb.EXTENDED, "expires_at": now() + timedelta(days=9)},
+            {"expires_at": now() + timedelta(days=10)},
+        ),
+    ),
+]
+REFUND_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "amount": {"amount": None},
+    "reason": {"reason": None},
+    "metadata": {"metadata": {"m": "2"}},
+}
+DISPUTE_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "amount": {"amount": None},
+    **{
+        name: {"texts": DisputeTexts("r", "n", "c", "2026-01-01T00:00:00.000000Z")._replace(**{name: "other"})}
+        for name in DisputeTexts._fields
+    },
+}
+
+
+@pytest.mark.parametrize("name", HOLD_CHANGES)
+async def test_another_hold_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    await must_be_another(ground, service.services.holds.desk, HOLD, replace(HOLD, **HOLD_CHANGES[name]))
+
+
+@pytest.mark.parametrize(("name", "members"), OF_HOLDS)
+async def test_something_else_done_with_a_hold_is_not_replayed(
+    service: Service, ground: Client, name: str, members: tuple[Mapping[str, Any], Mapping[str, Any]]
+) -> None:
+    holds = service.services.holds
+    ids = []
+    for _ in range(2):
+        [made] = await holds.desk.each(caller_of(ground), [replace(HOLD, idempotency_key=fresh_key())])
+        ids.append(made.view.id)  # type: ignore[union-attr]
+    order = HoldChangeOrder(idempotency_key="", hold_id=ids[0], **members[0])
+    other = replace(order, hold_id=ids[1]) if name == "hold_id" else replace(order, **members[1])
+    await must_be_another(ground, holds.changes, order, other)
+
+
+async def _paid(service: Service, ground: Client) -> UUID:
+    [made] = await service.services.payments.desk.each(
+        caller_of(ground), [replace(PAYMENT, idempotency_key=fresh_key())]
+    )
+    id_: UUID = made.view.id  # type: ignore[union-attr]
+    return id_
+
+
+@pytest.mark.parametrize("name", [*REFUND_CHANGES, "payment_id"])
+async def test_another_refund_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    ids = [await _paid(service, ground) for _ in range(2)]
+    order = RefundOrder(idempotency_key="", payment_id=ids[0], amount="0.10", reason="r", metadata={"m": "1"})
+    change = {"payment_id": ids[1]} if name == "payment_id" else REFUND_CHANGES[name]
+    await must_be_another(ground, service.services.refunds.desk, order, replace(order, **change))
+
+
+@pytest.mark.parametrize("name", [*DISPUTE_CHANGES, "payment_id"])
+async def test_another_dispute_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    ids = [await _paid(service, ground) for _ in range(2)]
+    texts = DisputeTexts("r", "n", "c", "2026-01-01T00:00:00.000000Z")
+    order = DisputeOrder(idempotency_key="", payment_id=ids[0], amount="0.10", texts=texts)
+    change = {"payment_id": ids[1]} if name == "payment_id" else DISPUTE_CHANGES[name]
+    await must_be_another(ground, service.services.disputes.desk, order, replace(order, **change))
+
+
+@pytest.mark.parametrize("name", ["dispute_id", "verb", "text"])
+async def test_another_decision_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    disputes, ids = service.services.disputes, []
+    for _ in range(2):
+        opening = DisputeOrder(
+            idempotency_key=fresh_key(), payment_id=await _paid(service, ground), texts=DisputeTexts("r")
+        )
+        [made] = await disputes.desk.each(caller_of(ground), [opening])
+        ids.append(made.view.id)  # type: ignore[union-attr]
+    order = DisputeChangeOrder(idempotency_key="", dispute_id=ids[0], verb=DisputeVerb.WON, text="t")
+    change = {"dispute_id": {"dispute_id": ids[1]}, "verb": {"verb": DisputeVerb.LOST}, "text": {"text": None}}[name]
+    await must_be_another(ground, disputes.changes, order, replace(order, **change))
+
+
+@pytest.mark.parametrize("change", ["original", "reason", "is_forced"])
 async def test_another_reversal_is_not_replayed(service: Service, ground: Client, change: str) -> None:
     caller, journal = caller_of(ground), service.services.journal
     originals = []
@@ -163,7 +283,12 @@ async def test_another_reversal_is_not_replayed(service: Service, ground: Client
         [done] = await journal.desk.each(caller, [replace(ENTRY, idempotency_key=fresh_key())])
         originals.append(await journal.find(caller, done.view.id))  # type: ignore[union-attr]
     order = ReversalOrder(idempotency_key="", original=originals[0], reason="r")
-    other = replace(order, original=originals[1]) if change == "original" else replace(order, reason="s")
+    changes: Mapping[str, Mapping[str, Any]] = {
+        "original": {"original": originals[1]},
+        "reason": {"reason": "s"},
+        "is_forced": {"is_forced": True},
+    }
+    other = replace(order, **changes[change])
     await must_be_another(ground, journal.reversals, order, other)
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import httpx
 import orjson
 import pytest
@@ -19,7 +19,8 @@ import pytest
 from tests.api.conftest import Client, fresh_key
 from tests.api.every_route import documented
 from tests.api.test_idempotency import is_replay
-from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.adapters.clock import now
+from zerosum.api.render import render_time
 
 METADATA = {"zebra": "1", "b": "2", "éa": "3", "ab": "4", "a": "5", "\U0001f600": "6", "Z": "7"}
 """In no order in which anything would sort it."""
@@ -37,8 +38,9 @@ class Asked:
     status: int = 201
 
     async def send(self, client: Client, key: str, **of_path: str) -> httpx.Response:
-        is_bulk = self.route.endswith("/bulk")
-        body = {"items": [{**self.body, "idempotency_key": key}]} if is_bulk else dict(self.body)
+        is_bulk = self.route.endswith(("/bulk", "/resolve"))
+        named = {name: of_path["hold"] if value == "{hold}" else value for name, value in self.body.items()}
+        body = {"items": [{**named, "idempotency_key": key}]} if is_bulk else named
         return await client.http.request(
             self.method,
             (self.path or self.route).format(**of_path),
@@ -64,6 +66,8 @@ PAYMENT = {
     "metadata": METADATA,
 }
 ENTRY = {"reason": "x", "postings": lines("1"), "metadata": METADATA}
+LATER = render_time(now() + timedelta(days=30))
+HOLD = {**{name: PAYMENT[name] for name in ("amount", "currency", "from", "to", "reference", "metadata")}}
 DISPUTED = {"type": "dispute", "client": 1, "tx": 1}
 OPENED = {"code": "carol", "currency": "USD", "type": "liability", "max_available": "10.0", "metadata": METADATA}
 BALANCES = {"include": "balances"}
@@ -79,6 +83,32 @@ REQUESTS: dict[str, Asked] = {
     "entry of a bulk": Asked("POST", "/v1/journal-entries/bulk", ENTRY, status=200),
     "reversal": Asked(
         "POST", "/v1/journal-entries/{entry}/reverse", {"reason": "y"}, "/v1/journal-entries/{original}/reverse"
+    ),
+    "refund": Asked(
+        "POST",
+        "/v1/payments/{payment}/refund",
+        {"amount": "1", "reason": "z", "metadata": METADATA},
+        "/v1/payments/{paid}/refund",
+    ),
+    "dispute": Asked(
+        "POST",
+        "/v1/payments/{payment}/dispute",
+        {"reason": "y", "amount": "1", "provider_case_id": "c", "respond_by": "2026-01-02T03:04:05+01:00"},
+        "/v1/payments/{paid}/dispute",
+    ),
+    "evidence": Asked("POST", "/v1/disputes/{dispute}/evidence", {"text": "x"}, status=200),
+    "won dispute": Asked("POST", "/v1/disputes/{dispute}/resolve", {"note": "x"}, status=200),
+    "lost dispute": Asked("POST", "/v1/disputes/{dispute}/chargeback", {}, status=200),
+    "hold": Asked("POST", "/v1/holds", HOLD),
+    "captured hold": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, status=200),
+    "last capture": Asked("POST", "/v1/holds/{hold}/capture", {}, status=200),
+    "grown hold": Asked("POST", "/v1/holds/{hold}/increment", {"amount": "1"}, status=200),
+    "extended hold": Asked("POST", "/v1/holds/{hold}/extend", {"expires_at": LATER}, status=200),
+    "voided hold": Asked("POST", "/v1/holds/{hold}/void", {}, status=200),
+    "hold of a group": Asked("POST", "/v1/holds/resolve", {"hold": "{hold}", "action": "capture"}, status=200),
+    "refused capture": Asked("POST", "/v1/holds/{hold}/capture", {"amount": TOO_MUCH}, status=422),
+    "refused refund": Asked(
+        "POST", "/v1/payments/{payment}/refund", {"amount": TOO_MUCH}, "/v1/payments/{paid}/refund", status=422
     ),
     "client's deposit": Asked("POST", "/v1/transactions", {"type": "deposit", "client": 1, "tx": 2, "amount": "3"}),
     "client's dispute": Asked("POST", "/v1/transactions", DISPUTED),
@@ -116,12 +146,10 @@ Step = Callable[["Ground"], Awaitable[object]]
 
 @dataclass(frozen=True)
 class Ground:
-    """What was there before anything was asked, and who may look past the service."""
+    """What was there before anything was asked."""
 
     client: Client
-    superuser: asyncpg.Connection[asyncpg.Record]
-    original: str
-    reversed: str
+    of_path: Mapping[str, str]
 
     async def post(self, path: str, body: Any = None) -> httpx.Response:
         answer = await self.client.post(path, body, key=fresh_key())
@@ -138,9 +166,18 @@ class Ground:
             await self.client.post(f"/v1/journal-entries/{entry['id']}/reverse", {"reason": "z"}, key=fresh_key())
 
     async def refund_all(self) -> None:
-        """As refunds will leave them, of which there are none yet."""
-        ledger = parse_id(Prefix.LEDGER, self.client.ledger)
-        await self.superuser.execute("update payments set status = 'refunded' where ledger_id = $1", ledger)
+        """Every payment of which something is left."""
+        for payment in (await self.client.get("/v1/payments", params={"limit": 100})).json()["data"]:
+            await self.client.post(f"/v1/payments/{payment['id']}/refund", key=fresh_key())
+
+    async def end_all(self) -> None:
+        """Every hold and dispute that is open."""
+        for hold in (await self.client.get("/v1/holds")).json()["data"]:
+            await self.client.post(f"/v1/holds/{hold['id']}/capture", {"amount": "0.10"}, key=fresh_key())
+            await self.client.post(f"/v1/holds/{hold['id']}/void", key=fresh_key())
+        for dispute in (await self.client.get("/v1/disputes")).json()["data"]:
+            await self.client.post(f"/v1/disputes/{dispute['id']}/evidence", {"text": "y"}, key=fresh_key())
+            await self.client.post(f"/v1/disputes/{dispute['id']}/chargeback", key=fresh_key())
 
     async def charge_back(self) -> None:
         for tx in (1, 2):
@@ -153,6 +190,7 @@ STEPS: dict[str, Step] = {
     "at once": lambda ground: ground.client.get("/v1/accounts"),
     "money moved": lambda ground: ground.post("/v1/payments", {**PAYMENT, "amount": "3", "to": "dave"}),
     "the entry reversed": Ground.reverse_all,
+    "holds and disputes ended": Ground.end_all,
     "the payment refunded": Ground.refund_all,
     "the client charged back": Ground.charge_back,
     "funded": lambda ground: ground.client.deposit("alice", TOO_MUCH),
@@ -165,7 +203,7 @@ STEPS: dict[str, Step] = {
 
 
 @pytest.fixture
-async def ground(neighbours: tuple[Client, Client], superuser: asyncpg.Connection[asyncpg.Record]) -> Ground:
+async def ground(neighbours: tuple[Client, Client]) -> Ground:
     client = neighbours[0]
     for code in ("alice", "bob", "dave", "empty"):
         await client.open_account(code, name=code, metadata=METADATA)
@@ -174,7 +212,13 @@ async def ground(neighbours: tuple[Client, Client], superuser: asyncpg.Connectio
     for _ in range(2):
         answer = await client.post("/v1/journal-entries", ENTRY, key=fresh_key())
         entries.append(answer.json()["id"])
-    made = Ground(client, superuser, *entries)
+    hold = (await client.post("/v1/holds", {**HOLD, "amount": "3"}, key=fresh_key())).json()
+    paid = (await client.transfer("alice", "bob", "4")).json()
+    disputed = await client.deposit("bob", "2")
+    path = f"/v1/payments/{disputed['id']}/dispute"
+    dispute = (await client.post(path, {"reason": "x"}, key=fresh_key())).json()
+    of_path = {"original": entries[0], "reversed": entries[1], "hold": hold["id"], "paid": paid["id"]}
+    made = Ground(client, {**of_path, "dispute": dispute["id"]})
     await made.post("/v1/transactions", {"type": "deposit", "client": 1, "tx": 1, "amount": "5"})
     await made.post(f"/v1/journal-entries/{entries[1]}/reverse", {"reason": "z"})
     return made
@@ -195,7 +239,7 @@ async def test_the_first_answer_is_given_again_whatever_has_happened_since(
     neighbours: tuple[Client, Client], ground: Ground, name: str
 ) -> None:
     asked, key = REQUESTS[name], fresh_key()
-    of_path = {"original": ground.original, "reversed": ground.reversed}
+    of_path = ground.of_path
     first = await asked.send(neighbours[0], key, **of_path)
     assert (first.status_code, is_told_as_replay(first)) == (asked.status, False), first.text
     for step, move in STEPS.items():

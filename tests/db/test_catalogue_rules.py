@@ -36,6 +36,10 @@ async def test_every_table_has_its_ledger_first_in_its_primary_key(admin: Connec
     assert {row["relname"]: row["first"] for row in rows} == dict.fromkeys(TABLES, "ledger_id")
 
 
+OVER_ALL_LEDGERS = {"holds_due"}
+"""The worker looks for what has expired in whatever ledger, once a second: a question a ledger would be too many."""
+
+
 async def test_every_index_begins_with_the_ledger(admin: Connection) -> None:
     """Unique ones must; the others would be of no use to a query that is always about one ledger."""
     rows = await admin.fetch(
@@ -47,7 +51,7 @@ async def test_every_index_begins_with_the_ledger(admin: Connection) -> None:
         """
     )
     assert rows
-    assert {row[0] for row in rows if row[1] != "ledger_id"} == set()
+    assert {row[0] for row in rows if row[1] != "ledger_id"} == OVER_ALL_LEDGERS
 
 
 async def test_the_ledger_is_required_and_a_uuid_everywhere(admin: Connection) -> None:

@@ -352,6 +352,8 @@ def test_the_commands_of_the_api_page_work_as_they_are_pasted(running: Installat
         "CLIENT_SECRET": credentials["client_secret"],
         "LEDGER": credentials["ledger"],
         "ENTRY": _entry(running),
+        "PAYMENT": _sale(running),
+        "HOLD": _hold(running),
     }
     script = setup.replace("http://127.0.0.1:8080", running.base_url)
     script += "".join(f"{name}={shlex.quote(value)}\n" for name, value in known.items())
@@ -367,6 +369,24 @@ def test_the_commands_of_the_api_page_work_as_they_are_pasted(running: Installat
         if re.search(rf'"status": ?5\d\d|{of_the_form}', answer) or not answer.strip()
     ]
     assert not wrong
+
+
+def _made(running: Installation, path: str, key: str, body: dict[str, str]) -> str:
+    headers = {**running.headers, "Idempotency-Key": key}
+    answer = httpx.post(f"{running.base_url}{path}", json=body, headers=headers, trust_env=False)
+    assert answer.status_code == 201, answer.text
+    made: str = answer.json()["id"]
+    return made
+
+
+def _sale(running: Installation) -> str:
+    body = {"type": "deposit", "amount": "200.00", "currency": "USD", "to": "customers:alice"}
+    return _made(running, "/v1/payments", "to-be-refunded", body)
+
+
+def _hold(running: Installation) -> str:
+    body = {"from": "customers:alice", "to": "customers:bob", "amount": "80.00", "currency": "USD"}
+    return _made(running, "/v1/holds", "to-be-captured", body)
 
 
 def _entry(running: Installation) -> str:

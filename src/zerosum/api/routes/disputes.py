@@ -13,6 +13,7 @@ from zerosum.api.routes.payments import DryRunFlag
 from zerosum.api.routes.refunds import PaymentReference
 from zerosum.api.schemas.disputes import (
     DecisionRequest,
+    DisputeDryRun,
     DisputeRequest,
     DisputeResponse,
     DisputeStatusName,
@@ -120,6 +121,7 @@ def dispute_routes(services: Services) -> Routes:
             errors.NotDisputable,
             errors.BalanceOverflow,
         ),
+        also_answers={200: ("A rehearsal.", DisputeDryRun)},
         description="What of a deposit or transfer is questioned is held at who was paid, even where he has spent it. "
         "A second notice of the same case is answered with the same dispute.",
     )

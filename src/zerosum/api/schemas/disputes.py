@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from zerosum.api.render import render_time
+from zerosum.api.schemas.bulk import DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     Amount,
@@ -90,6 +91,13 @@ class DisputeResponse(Response):
         list[str], Field(description="What it has posted, the oldest first.", examples=[[f"je_{EXAMPLE_UUID}"]])
     ]
     created_at: Annotated[Time, Field(description="When it was opened.")]
+
+
+class DisputeDryRun(DisputeResponse):
+    """A dispute as it would be, and the balances after it."""
+
+    dry_run: Annotated[Literal[True], Field(description="Nothing was written.")]
+    balances: Annotated[list[DryRunBalance], Field(description="How the touched accounts would stand.")]
 
 
 def dispute_body(dispute: RecordedDispute) -> dict[str, Any]:

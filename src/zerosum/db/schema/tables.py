@@ -49,6 +49,10 @@ class SingleChar(UserDefinedType[str]):
         """The driver takes and gives single bytes."""
         return lambda value: None if value is None else value.encode("ascii")
 
+    def literal_processor(self, _: Any) -> Callable[[str], str]:
+        """For plans that are looked at: it is one letter of ours."""
+        return lambda value: f"'{value}'"
+
     def result_processor(self, _: Any, __: Any) -> Callable[[bytes | None], str | None]:
         return lambda value: None if value is None else value.decode("ascii")
 
