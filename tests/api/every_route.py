@@ -60,11 +60,11 @@ class Documented:
     @property
     def acts_upon(self) -> bool:
         """Whether its path names what it acts upon."""
-        return "{" in self.path or self.path.endswith("/resolve")
+        return "{" in self.path or self.path.endswith("/holds/resolve")
 
     @property
     def is_bulk(self) -> bool:
-        return self.path.endswith(("/bulk", "/resolve"))
+        return self.path.endswith(("/bulk", "/holds/resolve"))
 
 
 async def documented(http: httpx.AsyncClient) -> list[Documented]:

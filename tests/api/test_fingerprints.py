@@ -271,8 +271,12 @@ async def test_another_decision_is_not_replayed(service: Service, ground: Client
         [made] = await disputes.desk.each(caller_of(ground), [opening])
         ids.append(made.view.id)  # type: ignore[union-attr]
     order = DisputeChangeOrder(idempotency_key="", dispute_id=ids[0], verb=DisputeVerb.WON, text="t")
-    change = {"dispute_id": {"dispute_id": ids[1]}, "verb": {"verb": DisputeVerb.LOST}, "text": {"text": None}}[name]
-    await must_be_another(ground, disputes.changes, order, replace(order, **change))
+    changes: Mapping[str, Mapping[str, Any]] = {
+        "dispute_id": {"dispute_id": ids[1]},
+        "verb": {"verb": DisputeVerb.LOST},
+        "text": {"text": None},
+    }
+    await must_be_another(ground, disputes.changes, order, replace(order, **changes[name]))
 
 
 @pytest.mark.parametrize("change", ["original", "reason", "is_forced"])

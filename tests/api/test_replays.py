@@ -38,7 +38,7 @@ class Asked:
     status: int = 201
 
     async def send(self, client: Client, key: str, **of_path: str) -> httpx.Response:
-        is_bulk = self.route.endswith(("/bulk", "/resolve"))
+        is_bulk = self.route.endswith(("/bulk", "/holds/resolve"))
         named = {name: of_path["hold"] if value == "{hold}" else value for name, value in self.body.items()}
         body = {"items": [{**named, "idempotency_key": key}]} if is_bulk else named
         return await client.http.request(
