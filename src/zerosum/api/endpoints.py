@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 from zerosum.api import route_manual
 from zerosum.api.route_manual import Refusal
 from zerosum.domain.errors import IdempotencyKeyInvalid, InvalidParameter, UnknownParameter
+from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.guards.json_guard import checked_text
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.identity.principal import Scope
@@ -194,6 +196,11 @@ def check_parameters(query_string: bytes, known: frozenset[str], families: tuple
 
 def _shown(name: str) -> str:
     return "".join(character for character in name[:64] if character.isprintable())
+
+
+def id_in(call: Call, prefix: Prefix) -> UUID:
+    """What the call acts upon, out of a path like /v1/holds/{hold}/capture. Raises InvalidId."""
+    return parse_id(prefix, call.path.split("/")[3])
 
 
 def json_answer(status: int, content: Any, *, is_replay: bool = False) -> HttpAnswer:

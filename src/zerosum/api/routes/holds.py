@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 
 from zerosum.api.desk_routes import DeskRoutes, answer_of, flag, model_item_order, model_order
-from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
+from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters, id_in
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AccountFilter, Cursor, Limit, SortOrder, page_request
 from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.routes.payments import DryRunFlag
@@ -32,7 +32,7 @@ from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.payments.holds import HoldVerb
 from zerosum.gateway.identity.principal import Scope
-from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
+from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind, Call, HttpAnswer
 from zerosum.services.holds import HoldChangeOrder, HoldOrder, RecordedHold
 
 OF_CHANGES = (
@@ -100,33 +100,59 @@ def hold_routes(services: Services) -> Routes:
         status=200,
     )
 
-    async def changed(call: TheCall, hold: str, verb: HoldVerb, **members: Any) -> Response:
+    async def changed(call: Call, verb: HoldVerb, **members: Any) -> HttpAnswer:
         is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
         order = HoldChangeOrder(
-            idempotency_key=call.idempotency_key or "", hold_id=parse_id(Prefix.HOLD, hold), verb=verb, **members
+            idempotency_key=call.idempotency_key or "", hold_id=id_in(call, Prefix.HOLD), verb=verb, **members
         )
-        return as_response(
-            await answer_of(call, holds.changes, order, hold_body, is_rehearsal=is_rehearsal, status=200)
-        )
+        return await answer_of(call, holds.changes, order, hold_body, is_rehearsal=is_rehearsal, status=200)
+
+    async def capture(call: Call) -> HttpAnswer:
+        body = validated(CaptureRequest, call.content or {})
+        return await changed(call, HoldVerb.CAPTURED, amount=body.amount, is_final=bool(body.final))
+
+    async def increment(call: Call) -> HttpAnswer:
+        body = validated(IncrementRequest, call.content)
+        return await changed(call, HoldVerb.INCREMENTED, amount=body.amount)
+
+    async def extend(call: Call) -> HttpAnswer:
+        body = validated(ExtendRequest, call.content)
+        return await changed(call, HoldVerb.EXTENDED, expires_at=body.expires_at)
+
+    async def void(call: Call) -> HttpAnswer:
+        validated(VoidRequest, call.content or {})
+        return await changed(call, HoldVerb.VOIDED)
 
     async def place_hold(call: TheCall, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001 - the desk reads it
         return as_response(await desk.single(call))
 
-    async def capture_hold(call: TheCall, hold: HoldReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
-        body = validated(CaptureRequest, call.content or {})
-        return await changed(call, hold, HoldVerb.CAPTURED, amount=body.amount, is_final=bool(body.final))
+    async def capture_hold(
+        call: TheCall,
+        hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
+        dry_run: DryRunFlag = None,  # noqa: ARG001
+    ) -> Response:
+        return as_response(await capture(call))
 
-    async def increment_hold(call: TheCall, hold: HoldReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
-        body = validated(IncrementRequest, call.content)
-        return await changed(call, hold, HoldVerb.INCREMENTED, amount=body.amount)
+    async def increment_hold(
+        call: TheCall,
+        hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
+        dry_run: DryRunFlag = None,  # noqa: ARG001
+    ) -> Response:
+        return as_response(await increment(call))
 
-    async def extend_hold(call: TheCall, hold: HoldReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
-        body = validated(ExtendRequest, call.content)
-        return await changed(call, hold, HoldVerb.EXTENDED, expires_at=body.expires_at)
+    async def extend_hold(
+        call: TheCall,
+        hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
+        dry_run: DryRunFlag = None,  # noqa: ARG001
+    ) -> Response:
+        return as_response(await extend(call))
 
-    async def void_hold(call: TheCall, hold: HoldReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
-        validated(VoidRequest, call.content or {})
-        return await changed(call, hold, HoldVerb.VOIDED)
+    async def void_hold(
+        call: TheCall,
+        hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
+        dry_run: DryRunFlag = None,  # noqa: ARG001
+    ) -> Response:
+        return as_response(await void(call))
 
     async def resolve_holds(call: TheCall, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
         return as_response(await group.bulk(call, is_always_atomic=True))
@@ -171,10 +197,11 @@ def hold_routes(services: Services) -> Routes:
         description="Money that cannot be spent otherwise, and is not paid yet. It is captured, at once or in parts, "
         "or voided; when its time is over what is left is set free.",
     )
-    for name, endpoint, summary, model, examples, refusals, description in (
+    for name, endpoint, lean, summary, model, examples, refusals, description in (
         (
             "capture",
             capture_hold,
+            capture,
             "Capture a hold",
             CaptureRequest,
             CAPTURE_EXAMPLES,
@@ -185,6 +212,7 @@ def hold_routes(services: Services) -> Routes:
         (
             "increment",
             increment_hold,
+            increment,
             "Hold more",
             IncrementRequest,
             INCREMENT_EXAMPLES,
@@ -194,6 +222,7 @@ def hold_routes(services: Services) -> Routes:
         (
             "extend",
             extend_hold,
+            extend,
             "Hold for longer",
             ExtendRequest,
             EXTEND_EXAMPLES,
@@ -203,6 +232,7 @@ def hold_routes(services: Services) -> Routes:
         (
             "void",
             void_hold,
+            void,
             "Void a hold",
             VoidRequest,
             None,
@@ -215,6 +245,7 @@ def hold_routes(services: Services) -> Routes:
             f"/v1/holds/{{hold}}/{name}",
             endpoint,
             operation_id=f"{name}Hold",
+            lean=lean,
             scope=write,
             body=BodyKind.OPTIONAL_JSON if name in ("capture", "void") else BodyKind.JSON,
             needs_key=True,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Response
 
 from zerosum.api.desk_routes import answer_of, flag
-from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
+from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters, id_in
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.routes.payments import DryRunFlag
 from zerosum.api.schemas.fields import id_path
@@ -18,7 +18,7 @@ from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
-from zerosum.gateway.routing import BodyKind
+from zerosum.gateway.routing import BodyKind, Call, HttpAnswer
 from zerosum.services.refunds import RefundOrder
 
 PaymentReference = Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")]
@@ -33,17 +33,24 @@ def refund_routes(services: Services) -> Routes:
     routes = Routes("Payments")
     refunds = services.refunds
 
-    async def refund_payment(call: TheCall, payment: PaymentReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+    async def refund(call: Call) -> HttpAnswer:
         is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
         body = validated(RefundRequest, call.content or {})
         order = RefundOrder(
             idempotency_key=call.idempotency_key or "",
-            payment_id=parse_id(Prefix.PAYMENT, payment),
+            payment_id=id_in(call, Prefix.PAYMENT),
             amount=body.amount,
             reason=body.reason,
             metadata=body.metadata or {},
         )
-        return as_response(await answer_of(call, refunds.desk, order, refund_body, is_rehearsal=is_rehearsal))
+        return await answer_of(call, refunds.desk, order, refund_body, is_rehearsal=is_rehearsal)
+
+    async def refund_payment(
+        call: TheCall,
+        payment: PaymentReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
+        dry_run: DryRunFlag = None,  # noqa: ARG001
+    ) -> Response:
+        return as_response(await refund(call))
 
     async def list_refunds(
         call: TheCall,
@@ -61,6 +68,7 @@ def refund_routes(services: Services) -> Routes:
         "/v1/payments/{payment}/refund",
         refund_payment,
         operation_id="refundPayment",
+        lean=refund,
         scope=Scope.PAYMENTS_WRITE,
         status=201,
         body=BodyKind.OPTIONAL_JSON,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
@@ -17,6 +19,18 @@ REMEMBERED_MAX = 50_000
 Find = Callable[[Connection, UUID, Collection[UUID]], Awaitable[dict[UUID, Parties]]]
 
 
+READ_AT_ONCE_MAX = 2_000
+"""So many are looked up in one read; who comes then waits for the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One that has not begun yet: whoever comes joins it."""
+
+    ids: set[UUID]
+    task: asyncio.Task[None]
+
+
 class KnownParties:
     """Of one kind of resource: `find` reads them, `missing` is the refusal for what is not there."""
 
@@ -25,6 +39,9 @@ class KnownParties:
         self._find = find
         self._missing = missing
         self._parties: OrderedDict[tuple[UUID, UUID], Parties] = OrderedDict()
+        self._waiting: dict[UUID, _Read] = {}
+        self._last: dict[UUID, asyncio.Task[None]] = {}
+        """Of each ledger the read that was begun last: one at a time, so that those who come meanwhile share one."""
 
     def known(self, ledger_id: UUID, id_: UUID, *, is_prepared: bool) -> Parties:
         """Raises NotPrepared, and what is missing once it was looked for."""
@@ -45,9 +62,33 @@ class KnownParties:
             else:
                 wanted.append(id_)
         if wanted:
+            await asyncio.shield(self._joined(ledger_id, wanted))
+
+    def _joined(self, ledger_id: UUID, wanted: Collection[UUID]) -> asyncio.Task[None]:
+        """A read of these, and of what else is asked for while another read of the ledger is under way."""
+        waiting = self._waiting.get(ledger_id)
+        if waiting is not None and len(waiting.ids) + len(wanted) <= READ_AT_ONCE_MAX:
+            waiting.ids.update(wanted)
+            return waiting.task
+        ids = set(wanted)
+        task = asyncio.create_task(self._read(ledger_id, ids, self._last.get(ledger_id)), name="known parties")
+        self._waiting[ledger_id] = _Read(ids, task)
+        self._last[ledger_id] = task
+        return task
+
+    async def _read(self, ledger_id: UUID, ids: Collection[UUID], before: asyncio.Task[None] | None) -> None:
+        own = self._waiting[ledger_id]
+        if before is not None:
+            await asyncio.wait({before})
+        if self._waiting.get(ledger_id) is own:
+            del self._waiting[ledger_id]
+        try:
             async with self._database.work(ledger_id) as connection:
-                for id_, parties in (await self._find(connection, ledger_id, wanted)).items():
+                for id_, parties in (await self._find(connection, ledger_id, ids)).items():
                     self.remember(ledger_id, id_, parties)
+        finally:
+            if self._last.get(ledger_id) is own.task:
+                del self._last[ledger_id]
 
     def remember(self, ledger_id: UUID, id_: UUID, parties: Parties) -> None:
         self._parties[ledger_id, id_] = parties
