@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
-from zerosum.db.queries.pages import in_order, look_up_by_key, page_by, page_of_either
+from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, page_by, page_of_either
 from zerosum.db.schema.tables import accounts, hold_changes, holds, postings
 from zerosum.domain.payments.holds import HoldStatus
 from zerosum.domain.payments.payment import PaymentTexts
@@ -100,6 +100,9 @@ async def find_answered_holds(
     connection: AsyncConnection, ledger_id: UUID, change_ids: Collection[UUID]
 ) -> dict[UUID, RecordedHold]:
     """Holds as these steps left them: what their commands were answered."""
+    steps = found_first(
+        select(hold_changes).where(hold_changes.c.ledger_id == ledger_id, hold_changes.c.id.in_(change_ids))
+    )
     line = postings.alias("line")
     versions = (
         select(
@@ -107,15 +110,14 @@ async def find_answered_holds(
                 aggregate_order_by(func.jsonb_build_array(line.c.account_id, line.c.account_version), line.c.place)
             )
         )
-        .where(line.c.ledger_id == ledger_id, line.c.entry_id == hold_changes.c.id)
+        .where(line.c.ledger_id == ledger_id, line.c.entry_id == steps.c.id)
         .scalar_subquery()
     )
-    left = [hold_changes.c[name].label(f"left_{name}") for name in _LEFT]
+    left = [steps.c[name].label(f"left_{name}") for name in _LEFT]
     statement = (
         _select(ledger_id)
-        .add_columns(hold_changes.c.id.label("change_id"), versions.label("account_versions"), *left)
-        .join(hold_changes, and_(hold_changes.c.ledger_id == ledger_id, hold_changes.c.hold_id == holds.c.id))
-        .where(hold_changes.c.id.in_(change_ids))
+        .add_columns(steps.c.id.label("change_id"), versions.label("account_versions"), *left)
+        .join(steps, steps.c.hold_id == holds.c.id)
     )
     await look_up_by_key(connection)
     return {row.change_id: _as_left(row) for row in await connection.execute(statement)}

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Table, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.queries.pages import found_first, look_up_by_key
 from zerosum.db.schema.tables import accounts, holds, payments
 
 
@@ -40,18 +41,17 @@ async def parties_of_payments(
 async def _find(
     connection: AsyncConnection, table: Table, ledger_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, Parties]:
+    await look_up_by_key(connection)
+    # First these, each by its key: the planner would rather begin with the accounts, and go through all they ever paid.
+    found = found_first(
+        select(table.c.id, table.c.payer_id, table.c.payee_id, table.c.currency).where(
+            table.c.ledger_id == ledger_id, table.c.id.in_(ids)
+        )
+    )
     payer, payee = accounts.alias("payer"), accounts.alias("payee")
     statement = (
-        select(
-            table.c.id,
-            table.c.payer_id,
-            payer.c.code.label("payer_code"),
-            table.c.payee_id,
-            payee.c.code.label("payee_code"),
-            table.c.currency,
-        )
-        .join(payer, and_(payer.c.ledger_id == table.c.ledger_id, payer.c.id == table.c.payer_id))
-        .join(payee, and_(payee.c.ledger_id == table.c.ledger_id, payee.c.id == table.c.payee_id))
-        .where(table.c.ledger_id == ledger_id, table.c.id.in_(ids))
+        select(found, payer.c.code.label("payer_code"), payee.c.code.label("payee_code"))
+        .join(payer, and_(payer.c.ledger_id == ledger_id, payer.c.id == found.c.payer_id))
+        .join(payee, and_(payee.c.ledger_id == ledger_id, payee.c.id == found.c.payee_id))
     )
     return {row.id: parties_of(row) for row in await connection.execute(statement)}
