@@ -126,7 +126,8 @@ class ModelBook:
             and not is_outside
         ):
             found.append("insufficient_funds")
-        is_more = after.available > before.available
+        freed = max(0, before.held - after.held)
+        is_more = after.available - freed > before.available
         if is_more and after.ceiling is not None and after.available > after.ceiling and not is_outside:
             found.append("limit_exceeded")
         limit = 10 ** (INTEGER_DIGITS + before.places)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -138,24 +139,27 @@ def test_nothing_but_a_posting_that_may_overdraw_lowers_what_is_available_to_bel
 
 @PROPERTY
 @given(runs())
-def test_only_what_lowers_available_is_refused_for_a_floor_and_only_what_raises_it_for_a_ceiling(run: Run) -> None:
+def test_only_what_lowers_available_is_refused_for_a_floor_and_only_income_for_a_ceiling(run: Run) -> None:
     for judged in run.judged:
         for code, pointer in judged.told:
             if code not in ("insufficient_funds", "limit_exceeded"):
                 continue
             line = judged.lines[int((pointer or "").split("/")[2])]
             own = [one for one in judged.lines if one.account == line.account]
-            growth = replace(run.model.accounts[line.account], lines=own).available
-            assert growth < 0 if code == "insufficient_funds" else growth > 0
+            change = replace(run.model.accounts[line.account], lines=own)
+            growth, freed = change.available, max(0, -change.held)
+            assert growth < 0 if code == "insufficient_funds" else growth - freed > 0
 
 
 @PROPERTY
 @given(runs())
-def test_no_increasing_entry_takes_available_above_the_ceiling(run: Run) -> None:
+def test_no_income_takes_available_above_the_ceiling(run: Run) -> None:
     for judged in run.judged:
         for id_, after in judged.after.items():
+            before = judged.before[id_]
+            income = after.available - before.available - max(Decimal(0), before.held - after.held)
             is_outside = any(line.outside for line in judged.lines)
-            if after.max_available is not None and after.available > judged.before[id_].available and not is_outside:
+            if after.max_available is not None and income > 0 and not is_outside:
                 assert after.available <= after.max_available
 
 

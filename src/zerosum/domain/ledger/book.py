@@ -325,13 +325,14 @@ class _Change:
                 min_available=render_amount(floor),
                 pointer=self.pointer,
             )
-        if growth > 0 and ceiling is not None and available_after > ceiling:
+        income = growth if self.held > 0 else self.posted  # What is set free was in the account before.
+        if income > 0 and ceiling is not None and available_after > ceiling:
             yield LimitExceeded(
                 "The account would hold more than its limit.",
                 account=_wire_id(account.id),
                 currency=account.currency,
                 available=render_amount(account.available),
-                incoming=render_amount(growth),
+                incoming=render_amount(income),
                 max_available=render_amount(ceiling),
                 pointer=self.pointer,
             )

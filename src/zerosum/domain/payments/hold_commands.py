@@ -13,7 +13,14 @@ from decimal import Decimal
 from typing import ClassVar
 
 from zerosum.domain.commands import NO_METADATA
-from zerosum.domain.errors import AmountExceedsHold, DomainError, HoldNotFound, InvalidState, SameAccount
+from zerosum.domain.errors import (
+    AmountExceedsHold,
+    AmountTooLarge,
+    DomainError,
+    HoldNotFound,
+    InvalidState,
+    SameAccount,
+)
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, HoldId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
@@ -133,9 +140,6 @@ class PlaceHold(HoldCommand):
 class ChangeHold(HoldCommand):
     """What is done with a hold that was placed before."""
 
-    ends: ClassVar[bool] = False
-    """Whatever it is told: then it is possible however often the hold has changed."""
-
     def needs(self) -> tuple[Need, ...]:
         return (Need(self.record_key),)
 
@@ -148,7 +152,7 @@ class ChangeHold(HoldCommand):
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         try:
-            entry, _ = self._ruling(self._found(book), None)
+            entry, _ = self._ruled(book, None)
         except DomainError as refusal:
             yield refusal
             return
@@ -157,12 +161,7 @@ class ChangeHold(HoldCommand):
                 yield self.point(objection)
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        hold = self._found(book)
-        entry, after = self._ruling(hold, posted_at)
-        if not self.ends and after.status is HoldStatus.OPEN and hold.changes >= CHANGES_MAX:
-            raise InvalidState(
-                f"The hold has changed {CHANGES_MAX} times: it can only be ended.", hold_status=hold.status.value
-            )
+        entry, after = self._ruled(book, posted_at)
         if entry is None:
             content = {RECORDED_ID: str(self.id)}
             posted = Posted(self.ledger_id, (), (), None, Remembered(ResourceType.HOLD, self.hold_id, content))
@@ -171,11 +170,17 @@ class ChangeHold(HoldCommand):
             posted = Posted(self.ledger_id, (made,), ())
         return self.conclude(book, after, posted, posted_at)
 
-    def _found(self, book: Book) -> Hold:
-        found: Hold | None = book.records.get(self.record_key)
-        if found is None:
+    def _ruled(self, book: Book, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
+        """What the hold itself has to say, before its accounts are asked. Raises the first objection."""
+        hold: Hold | None = book.records.get(self.record_key)
+        if hold is None:
             raise HoldNotFound("This ledger has no such hold.")
-        return found
+        entry, after = self._ruling(hold, now)
+        if after.status is HoldStatus.OPEN and hold.changes >= CHANGES_MAX:
+            raise InvalidState(
+                f"The hold has changed {CHANGES_MAX} times: it can only be ended.", hold_status=hold.status.value
+            )
+        return entry, after
 
     @abstractmethod
     def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
@@ -250,9 +255,14 @@ class IncrementHold(ChangeHold):
     def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
         hold.check_open(now or hold.created_at)
         entry = posting_rules.increment(hold.payer_id, hold.payee_id, self.money, hold.id)
-        capture_max = None if hold.capture_max is None else add(hold.capture_max, self.money.amount)
-        grown = Money(add(hold.money.amount, self.money.amount), hold.money.currency)
-        return entry, changed(hold, self.id, money=grown, capture_max=capture_max)
+        capture_max = None if hold.capture_max is None else self._grown(hold.capture_max).amount
+        return entry, changed(hold, self.id, money=self._grown(hold.money.amount), capture_max=capture_max)
+
+    def _grown(self, amount: Decimal) -> Money:
+        try:
+            return Money(add(amount, self.money.amount), self.money.currency)
+        except AmountTooLarge as refusal:
+            raise refusal.at("/amount") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,7 +285,6 @@ class ExtendHold(ChangeHold):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoidHold(ChangeHold):
     verb = HoldVerb.VOIDED
-    ends = True
 
     def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
         hold.check_open(now or hold.created_at)
@@ -289,7 +298,6 @@ class ExpireHold(ChangeHold):
     """Of the worker. Refused where somebody was faster, or has made the hold last longer."""
 
     verb = HoldVerb.EXPIRED
-    ends = True
 
     def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
         if hold.status is not HoldStatus.OPEN or (now is not None and now < hold.expires_at):
