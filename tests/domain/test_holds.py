@@ -212,7 +212,9 @@ def test_each_step_is_recorded_and_announced_as_it_left_the_hold() -> None:
         (EventType.HOLD_VOIDED, "0.00"),
     ]
     for number, (command, (event_type, remaining)) in enumerate(zip(commands, told, strict=True), start=2):
-        [event] = done(book, command).events
+        event, *further = done(book, command).events
+        paid = [EventType.PAYMENT_SUCCEEDED] if event_type is EventType.HOLD_CAPTURED else []
+        assert [other.type for other in further] == paid
         assert (event.type, event.resource_type, event.resource_id) == (event_type, ResourceType.HOLD, hold.id)
         assert event.data is not None
         assert event.data["remaining"] == remaining
