@@ -1,22 +1,18 @@
-"""Holds in a Book, and beside it their plain model: a dictionary for each, and the lines its verbs must post.
+"""Holds in a Book for tests: the commands of all verbs, short to write.
 
-    book = book_with("alice 100.00", "hotel")
-    hold = place(book, "80.00", "alice", "hotel")
-    posted(book.apply(capture(hold, "30.00"), NOON))
-
-Amounts of the model are whole minor units. The accounts beneath are those of `model.py`.
+book = book_with("alice 100.00", "hotel")
+hold = place(book, "80.00", "alice", "hotel")
+posted(book.apply(capture(hold, "30.00"), NOON))
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from itertools import count
 from typing import Any
 
 from tests.domain.builders import LEDGER, NOON, USD, account_id, posted, uuid_of, wallet
-from tests.domain.model import Line
 from zerosum.domain.identifiers import HoldId
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import RecordKey
@@ -114,58 +110,3 @@ def found(book: Book, of: Hold | PlaceHold | ChangeHold) -> Hold:
 def figures(hold: Hold) -> str:
     """`open 80.00: 30.00 captured, 50.00 left`."""
     return f"{hold.status} {hold.money.amount:f}: {hold.captured:f} captured, {hold.remaining:f} left"
-
-
-# --- The plain model -------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class ModelHold:
-    payer: str
-    payee: str
-    currency: str
-    amount: int
-    expires_at: datetime
-    capture_max: int | None = None
-    captured: int = 0
-    status: str = "open"
-    ended: int = 0
-    """So often it has ended: once at most."""
-    book_hold: Hold | None = field(default=None, repr=False)
-    """By which commands name it."""
-
-    @property
-    def left(self) -> int:
-        return self.amount - self.captured if self.status == "open" else 0
-
-    @property
-    def capturable(self) -> int:
-        most = self.amount if self.capture_max is None else max(self.amount, self.capture_max)
-        return most - self.captured
-
-    def is_over(self, now: datetime) -> bool:
-        return self.status != "open" or now >= self.expires_at
-
-    def end(self, status: str) -> None:
-        self.status, self.ended = status, self.ended + 1
-
-    def lines(self, units: int, **how: Any) -> list[Line]:
-        return [
-            Line(self.payer, "debit", units, self.currency, **how),
-            Line(self.payee, "credit", units, self.currency, **how),
-        ]
-
-
-LASTS_MAX = timedelta(days=400)
-
-
-def refused_for_time(expires_at: datetime, now: datetime) -> bool:
-    return expires_at < now + timedelta(seconds=1) or expires_at > now + LASTS_MAX
-
-
-def capture_lines(hold: ModelHold, units: int | None, *, is_final: bool) -> tuple[list[Line], int, bool]:
-    """What must be posted, how much of it is taken, and whether it is the end."""
-    taken = hold.left if units is None else units
-    ends = is_final or units is None or taken >= hold.left
-    freed = hold.left if ends else taken
-    return hold.lines(freed, pending=True, releases=True) + hold.lines(taken), taken, ends
