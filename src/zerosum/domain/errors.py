@@ -311,16 +311,19 @@ class JournalEntryNotFound(Absent):
 class PaymentNotFound(Absent):
     code = "payment_not_found"
     title = "No such payment"
+    is_kept = False
 
 
 class HoldNotFound(Absent):
     code = "hold_not_found"
     title = "No such hold"
+    is_kept = False
 
 
 class DisputeNotFound(Absent):
     code = "dispute_not_found"
     title = "No such dispute"
+    is_kept = False
 
 
 class ClientNotFound(Absent):
