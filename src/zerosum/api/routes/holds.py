@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -100,28 +101,29 @@ def hold_routes(services: Services) -> Routes:
         status=200,
     )
 
-    async def changed(call: Call, verb: HoldVerb, **members: Any) -> HttpAnswer:
+    async def changed(
+        call: Call, verb: HoldVerb, model: Any, members_of: Callable[[Any], dict[str, Any]]
+    ) -> HttpAnswer:
         is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        members = members_of(validated(model, call.content or {}))
         order = HoldChangeOrder(
             idempotency_key=call.idempotency_key or "", hold_id=id_in(call, Prefix.HOLD), verb=verb, **members
         )
         return await answer_of(call, holds.changes, order, hold_body, is_rehearsal=is_rehearsal, status=200)
 
     async def capture(call: Call) -> HttpAnswer:
-        body = validated(CaptureRequest, call.content or {})
-        return await changed(call, HoldVerb.CAPTURED, amount=body.amount, is_final=bool(body.final))
+        return await changed(
+            call, HoldVerb.CAPTURED, CaptureRequest, lambda body: {"amount": body.amount, "is_final": bool(body.final)}
+        )
 
     async def increment(call: Call) -> HttpAnswer:
-        body = validated(IncrementRequest, call.content)
-        return await changed(call, HoldVerb.INCREMENTED, amount=body.amount)
+        return await changed(call, HoldVerb.INCREMENTED, IncrementRequest, lambda body: {"amount": body.amount})
 
     async def extend(call: Call) -> HttpAnswer:
-        body = validated(ExtendRequest, call.content)
-        return await changed(call, HoldVerb.EXTENDED, expires_at=body.expires_at)
+        return await changed(call, HoldVerb.EXTENDED, ExtendRequest, lambda body: {"expires_at": body.expires_at})
 
     async def void(call: Call) -> HttpAnswer:
-        validated(VoidRequest, call.content or {})
-        return await changed(call, HoldVerb.VOIDED)
+        return await changed(call, HoldVerb.VOIDED, VoidRequest, lambda _: {})
 
     async def place_hold(call: TheCall, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001 - the desk reads it
         return as_response(await desk.single(call))

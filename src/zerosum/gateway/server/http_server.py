@@ -42,7 +42,10 @@ REST_SECONDS_MAX = 2.0
 
 LINGER_SECONDS_MAX = 1.0
 LINGER_BYTES_MAX = 256 * 1024
-"""So long, and so much of what it still sends, a peer is listened to after our last words."""
+"""So long, and so much of what it still sends, a peer is listened to after our last words.
+
+From one that has sent a whole request before, a message is taken to its end: its caller is to read that it was too large.
+"""
 
 UNREAD_BYTES_HIGH = 64 * 1024
 """While more of its answers than this wait for the peer to read them, its next request is not begun."""
@@ -123,7 +126,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_lingering:
             self._bytes_so_far += len(data)
-            if self._bytes_so_far > LINGER_BYTES_MAX:
+            if self._bytes_so_far > (MESSAGE_BYTES_MAX if self._has_proved else LINGER_BYTES_MAX):
                 self.transport.close()
             return
         try:
