@@ -44,7 +44,8 @@ LINGER_SECONDS_MAX = 1.0
 LINGER_BYTES_MAX = 256 * 1024
 """So long, and so much of what it still sends, a peer is listened to after our last words.
 
-From one that has sent a whole request before, a message is taken to its end: its caller is to read that it was too large.
+From one that has sent a whole request before, a message is taken to its end: its caller is to read that it was too
+large.
 """
 
 UNREAD_BYTES_HIGH = 64 * 1024
