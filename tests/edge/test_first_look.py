@@ -351,8 +351,8 @@ def test_the_commands_of_the_api_page_work_as_they_are_pasted(running: Installat
         "CLIENT_ID": credentials["client_id"],
         "CLIENT_SECRET": credentials["client_secret"],
         "LEDGER": credentials["ledger"],
-        "ENTRY": _entry(running),
         "PAYMENT": _sale(running),
+        "ENTRY": _entry(running),
         "HOLD": _hold(running),
     }
     script = setup.replace("http://127.0.0.1:8080", running.base_url)
@@ -395,8 +395,8 @@ def _entry(running: Installation) -> str:
         json={
             "reason": "A fee",
             "postings": [
-                {"account": "customers:bob", "side": "debit", "amount": "0.10", "currency": "USD"},
-                {"account": "customers:alice", "side": "credit", "amount": "0.10", "currency": "USD"},
+                {"account": "customers:alice", "side": "debit", "amount": "0.10", "currency": "USD"},
+                {"account": "customers:bob", "side": "credit", "amount": "0.10", "currency": "USD"},
             ],
         },
         headers={**running.headers, "Idempotency-Key": "to-be-reversed"},
