@@ -74,6 +74,7 @@ from zerosum.services.refunds import Refunds
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.client_currency import client_currency
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.known_parties import known_payments
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
 from zerosum.services.requests.paging import Cursors
@@ -125,6 +126,7 @@ class Service:
         cursors = Cursors(settings.cursor_key())
         currencies = Currencies(self.database, now)
         directory = AccountDirectory(self.database)
+        payments = known_payments(self.database)
         accounts = Accounts(
             self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
         )
@@ -150,14 +152,14 @@ class Service:
                 client_currency(settings.client_currency),
             ),
             currencies=currencies,
-            disputes=Disputes(self.database, self.committer, currencies, cursors, now),
+            disputes=Disputes(self.database, self.committer, currencies, payments, cursors, now),
             holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
-            refunds=Refunds(self.database, self.committer, currencies, cursors, now),
+            refunds=Refunds(self.database, self.committer, currencies, payments, cursors, now),
             statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),
         )
 

@@ -194,6 +194,11 @@ def _place(index: int) -> str:
     return f"/items/{index}"
 
 
+def rehearses(call: Call) -> bool:
+    """Of a call that knows no other parameter."""
+    return flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+
+
 def flag(parameters: dict[str, str], name: str) -> bool:
     text = parameters.get(name, "false")
     if text not in ("true", "false"):

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
-from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.disputes import (
     DisputeFilter,
     find_answered_disputes,
@@ -18,9 +17,8 @@ from zerosum.db.queries.disputes import (
     parties_of_disputes,
 )
 from zerosum.db.queries.disputes import RecordedDispute as RecordedDispute  # shown by the routes
-from zerosum.db.queries.parties import Parties, parties_of_payments
-from zerosum.domain.errors import DisputeNotFound, PaymentNotFound
-from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId, Prefix, parse_id
+from zerosum.domain.errors import DisputeNotFound
+from zerosum.domain.identifiers import DisputeId, PaymentId, Prefix, parse_id
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments import disputes as commands
@@ -30,7 +28,7 @@ from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
-from zerosum.services.requests.known_parties import KnownParties
+from zerosum.services.requests.known_parties import KnownParties, members_between
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
 
@@ -62,12 +60,12 @@ class Disputes:
         database: Database,
         committer: Committer,
         currencies: Currencies,
+        payments: KnownParties,
         cursors: Cursors,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._cursors = cursors
-        payments = KnownParties(database, parties_of_payments, _no_such_payment)
         known = KnownParties(database, parties_of_disputes, _no_such_dispute)
         self.desk: Submission[DisputeOrder, RecordedDispute] = Submission(
             OpeningKind(currencies, payments), committer, database, now
@@ -140,11 +138,11 @@ class OpeningKind(_Recorded):
             "amount": None if money is None else render_amount(money.amount),
             **order.texts._asdict(),
         }
-        carried = _carried(caller, order.idempotency_key, fingerprint("dispute", said), parties)
+        members = members_between(parties, caller, order.idempotency_key, fingerprint("dispute", said))
         command = commands.OpenDispute(
-            **carried, payment_id=PaymentId(order.payment_id), texts=order.texts, money=money
+            **members, payment_id=PaymentId(order.payment_id), texts=order.texts, money=money
         )
-        return Prepared(command, carried["codes"])
+        return Prepared(command, members["codes"])
 
     async def prepare(
         self,
@@ -153,10 +151,8 @@ class OpeningKind(_Recorded):
         *,
         may_write: bool,  # noqa: ARG002 - it never writes
     ) -> Imagined:
-        ids = {order.payment_id for order in orders}
-        await self._known.load(caller.ledger_id, ids)
-        found = [self._known.find_known(caller.ledger_id, id_) for id_ in ids]
-        await self._currencies.load(caller.ledger_id, {parties.currency for parties in found if parties is not None})
+        found = await self._known.load(caller.ledger_id, {order.payment_id for order in orders})
+        await self._currencies.load(caller.ledger_id, {parties.currency for parties in found})
         return NOTHING_IMAGINED
 
 
@@ -178,9 +174,9 @@ class ChangingKind(_Recorded):
         if parties.payment_id is None:
             raise LookupError("a dispute of no payment")
         said = {"dispute": str(order.dispute_id), "verb": order.verb, "text": order.text}
-        carried = _carried(caller, order.idempotency_key, fingerprint("dispute change", said), parties)
-        carried |= {"payment_id": PaymentId(parties.payment_id), "dispute_id": DisputeId(order.dispute_id)}
-        return Prepared(_change(order, carried), carried["codes"])
+        members = members_between(parties, caller, order.idempotency_key, fingerprint("dispute change", said))
+        members |= {"payment_id": PaymentId(parties.payment_id), "dispute_id": DisputeId(order.dispute_id)}
+        return Prepared(_change(order, members), members["codes"])
 
     async def prepare(
         self,
@@ -193,27 +189,13 @@ class ChangingKind(_Recorded):
         return NOTHING_IMAGINED
 
 
-def _carried(caller: Caller, key: str, fingerprint_: bytes, parties: Parties) -> dict[str, Any]:
-    """What all commands about a payment's parties bear."""
-    return {
-        "id": new_uuid(),
-        "ledger_id": caller.ledger_id,
-        "idempotency_key": key,
-        "fingerprint": fingerprint_,
-        "actor": caller.actor,
-        "codes": {parties.payer_id: parties.payer_code, parties.payee_id: parties.payee_code},
-        "payer_id": AccountId(parties.payer_id),
-        "payee_id": AccountId(parties.payee_id),
-    }
-
-
-def _change(order: DisputeChangeOrder, carried: Mapping[str, Any]) -> commands.ChangeDispute:
+def _change(order: DisputeChangeOrder, members: Mapping[str, Any]) -> commands.ChangeDispute:
     if order.verb is DisputeVerb.EVIDENCE_ADDED and order.text is not None:
-        return commands.AddEvidence(**carried, text=order.text)
+        return commands.AddEvidence(**members, text=order.text)
     if order.verb is DisputeVerb.WON:
-        return commands.WinDispute(**carried, note=order.text)
+        return commands.WinDispute(**members, note=order.text)
     if order.verb is DisputeVerb.LOST:
-        return commands.LoseDispute(**carried, note=order.text)
+        return commands.LoseDispute(**members, note=order.text)
     raise LookupError(f"nobody can ask for this to be done with a dispute: {order}")
 
 
@@ -232,10 +214,6 @@ def shown_dispute(dispute: Dispute) -> RecordedDispute:
         entry_ids=dispute.entry_ids,
         created_at=dispute.created_at,
     )
-
-
-def _no_such_payment() -> PaymentNotFound:
-    return PaymentNotFound("This ledger has no such payment.")
 
 
 def _no_such_dispute() -> DisputeNotFound:

@@ -15,7 +15,7 @@ from zerosum.db.queries.holds import HoldFilter, find_answered_holds, find_hold,
 from zerosum.db.queries.holds import RecordedHold as RecordedHold  # shown by the routes
 from zerosum.db.queries.parties import parties_of, parties_of_holds
 from zerosum.domain.errors import AccountNotFound, HoldNotFound, ValidationFailed
-from zerosum.domain.identifiers import AccountId, HoldId
+from zerosum.domain.identifiers import HoldId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Currency, Money, render_amount
 from zerosum.domain.payments import hold_commands as commands
@@ -29,7 +29,7 @@ from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, N
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
-from zerosum.services.requests.known_parties import KnownParties
+from zerosum.services.requests.known_parties import KnownParties, members_between
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
 
@@ -219,19 +219,9 @@ class ChangingKind(_Recorded):
         parties = self._known.known(ledger_id, order.hold_id, is_prepared=is_prepared)
         currency = self._currencies.known(ledger_id, parties.currency, is_prepared=is_prepared)
         money = None if order.amount is None else Money.parse(order.amount, currency)
-        codes: dict[UUID, str] = {parties.payer_id: parties.payer_code, parties.payee_id: parties.payee_code}
-        carried: dict[str, Any] = {
-            "id": new_uuid(),
-            "ledger_id": ledger_id,
-            "idempotency_key": order.idempotency_key,
-            "fingerprint": _change_fingerprint(order, money),
-            "actor": caller.actor,
-            "codes": codes,
-            "hold_id": HoldId(order.hold_id),
-            "payer_id": AccountId(parties.payer_id),
-            "payee_id": AccountId(parties.payee_id),
-        }
-        return Prepared(_change(order, money, carried), codes)
+        members = members_between(parties, caller, order.idempotency_key, _change_fingerprint(order, money))
+        members["hold_id"] = HoldId(order.hold_id)
+        return Prepared(_change(order, money, members), members["codes"])
 
     async def prepare(
         self,
@@ -240,22 +230,20 @@ class ChangingKind(_Recorded):
         *,
         may_write: bool,  # noqa: ARG002 - it never writes
     ) -> Imagined:
-        ids = {order.hold_id for order in orders}
-        await self._known.load(caller.ledger_id, ids)
-        found = [self._known.find_known(caller.ledger_id, hold_id) for hold_id in ids]
-        await self._currencies.load(caller.ledger_id, {parties.currency for parties in found if parties is not None})
+        found = await self._known.load(caller.ledger_id, {order.hold_id for order in orders})
+        await self._currencies.load(caller.ledger_id, {parties.currency for parties in found})
         return NOTHING_IMAGINED
 
 
-def _change(order: HoldChangeOrder, money: Money | None, carried: Mapping[str, Any]) -> commands.ChangeHold:
+def _change(order: HoldChangeOrder, money: Money | None, members: Mapping[str, Any]) -> commands.ChangeHold:
     if order.verb is HoldVerb.CAPTURED:
-        return commands.CaptureHold(**carried, money=money, is_final=order.is_final)
+        return commands.CaptureHold(**members, money=money, is_final=order.is_final)
     if order.verb is HoldVerb.VOIDED:
-        return commands.VoidHold(**carried)
+        return commands.VoidHold(**members)
     if order.verb is HoldVerb.INCREMENTED and money is not None:
-        return commands.IncrementHold(**carried, money=money)
+        return commands.IncrementHold(**members, money=money)
     if order.verb is HoldVerb.EXTENDED and order.expires_at is not None:
-        return commands.ExtendHold(**carried, expires_at=order.expires_at)
+        return commands.ExtendHold(**members, expires_at=order.expires_at)
     raise LookupError(f"nobody can ask for this to be done with a hold: {order}")
 
 
@@ -287,7 +275,6 @@ def shown_hold(hold: Hold, names: Names) -> RecordedHold:
         status=hold.status,
         amount=hold.money.amount,
         captured=hold.captured,
-        remaining=hold.remaining,
         capture_max=hold.capture_max,
         currency=hold.money.currency.code,
         payer_id=hold.payer_id,

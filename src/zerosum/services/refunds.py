@@ -8,12 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
-from zerosum.db.identifiers import new_uuid
-from zerosum.db.queries.parties import parties_of_payments
 from zerosum.db.queries.refunds import RecordedRefund as RecordedRefund  # shown by the routes
 from zerosum.db.queries.refunds import find_refunds, list_refunds
-from zerosum.domain.errors import PaymentNotFound
-from zerosum.domain.identifiers import AccountId, PaymentId
+from zerosum.domain.identifiers import PaymentId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.refunds import Refund, RefundPayment
@@ -22,7 +19,7 @@ from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
-from zerosum.services.requests.known_parties import KnownParties
+from zerosum.services.requests.known_parties import KnownParties, members_between
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
 
@@ -45,12 +42,13 @@ class Refunds:
         database: Database,
         committer: Committer,
         currencies: Currencies,
+        payments: KnownParties,
         cursors: Cursors,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._cursors = cursors
-        self._known = KnownParties(database, parties_of_payments, _no_such_payment)
+        self._known = payments
         self.desk: Submission[RefundOrder, RecordedRefund] = Submission(
             RefundKind(currencies, self._known), committer, database, now
         )
@@ -91,30 +89,21 @@ class RefundKind:
         parties = self._known.known(ledger_id, order.payment_id, is_prepared=is_prepared)
         currency = self._currencies.known(ledger_id, parties.currency, is_prepared=is_prepared)
         money = None if order.amount is None else Money.parse(order.amount, currency)
-        codes: dict[UUID, str] = {parties.payer_id: parties.payer_code, parties.payee_id: parties.payee_code}
+        said = {
+            "payment": str(order.payment_id),
+            "amount": None if money is None else render_amount(money.amount),
+            "reason": order.reason,
+            "metadata": order.metadata,
+        }
+        members = members_between(parties, caller, order.idempotency_key, fingerprint("refund", said))
         command = RefundPayment(
-            id=new_uuid(),
-            ledger_id=ledger_id,
-            idempotency_key=order.idempotency_key,
-            fingerprint=fingerprint(
-                "refund",
-                {
-                    "payment": str(order.payment_id),
-                    "amount": None if money is None else render_amount(money.amount),
-                    "reason": order.reason,
-                    "metadata": order.metadata,
-                },
-            ),
-            actor=caller.actor,
+            **members,
             metadata=order.metadata,
-            codes=codes,
             payment_id=PaymentId(order.payment_id),
-            payer_id=AccountId(parties.payer_id),
-            payee_id=AccountId(parties.payee_id),
             money=money,
             reason=order.reason,
         )
-        return Prepared(command, codes)
+        return Prepared(command, members["codes"])
 
     async def prepare(
         self,
@@ -123,10 +112,8 @@ class RefundKind:
         *,
         may_write: bool,  # noqa: ARG002 - it never writes
     ) -> Imagined:
-        ids = {order.payment_id for order in orders}
-        await self._known.load(caller.ledger_id, ids)
-        found = [self._known.find_known(caller.ledger_id, id_) for id_ in ids]
-        await self._currencies.load(caller.ledger_id, {parties.currency for parties in found if parties is not None})
+        found = await self._known.load(caller.ledger_id, {order.payment_id for order in orders})
+        await self._currencies.load(caller.ledger_id, {parties.currency for parties in found})
         return NOTHING_IMAGINED
 
     def view(self, posted: Posted, names: Names) -> RecordedRefund:  # noqa: ARG002 - no account is shown by its code
@@ -147,7 +134,3 @@ class RefundKind:
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
     ) -> Mapping[UUID, RecordedRefund]:
         return await find_refunds(connection, ledger_id, ids)
-
-
-def _no_such_payment() -> PaymentNotFound:
-    return PaymentNotFound("This ledger has no such payment.")

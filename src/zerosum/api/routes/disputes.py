@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from zerosum.api.desk_routes import answer_of, flag
-from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters
+from zerosum.api.desk_routes import answer_of, rehearses
+from zerosum.api.endpoints import Routes, TheCall, as_response
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.routes.payments import DryRunFlag
 from zerosum.api.routes.refunds import PaymentReference
@@ -53,7 +53,7 @@ def dispute_routes(services: Services) -> Routes:
     disputes = services.disputes
 
     async def dispute_payment(call: TheCall, payment: PaymentReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
-        is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        is_rehearsal = rehearses(call)
         body = validated(DisputeRequest, call.content)
         order = DisputeOrder(
             idempotency_key=call.idempotency_key or "",
@@ -64,7 +64,7 @@ def dispute_routes(services: Services) -> Routes:
         return as_response(await answer_of(call, disputes.desk, order, dispute_body, is_rehearsal=is_rehearsal))
 
     async def changed(call: TheCall, dispute: str, verb: DisputeVerb, text: str | None) -> Response:
-        is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        is_rehearsal = rehearses(call)
         order = DisputeChangeOrder(
             idempotency_key=call.idempotency_key or "",
             dispute_id=parse_id(Prefix.DISPUTE, dispute),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from zerosum.api.desk_routes import DeskRoutes, answer_of, flag, model_item_order, model_order
-from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters, id_in
+from zerosum.api.desk_routes import DeskRoutes, answer_of, model_item_order, model_order, rehearses
+from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AccountFilter, Cursor, Limit, SortOrder, page_request
 from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.routes.payments import DryRunFlag
@@ -33,7 +33,7 @@ from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.payments.holds import HoldVerb
 from zerosum.gateway.identity.principal import Scope
-from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind, Call, HttpAnswer
+from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind, Call, HttpAnswer, Lean
 from zerosum.services.holds import HoldChangeOrder, HoldOrder, RecordedHold
 
 OF_CHANGES = (
@@ -104,7 +104,7 @@ def hold_routes(services: Services) -> Routes:
     async def changed(
         call: Call, verb: HoldVerb, model: Any, members_of: Callable[[Any], dict[str, Any]]
     ) -> HttpAnswer:
-        is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        is_rehearsal = rehearses(call)
         members = members_of(validated(model, call.content or {}))
         order = HoldChangeOrder(
             idempotency_key=call.idempotency_key or "", hold_id=id_in(call, Prefix.HOLD), verb=verb, **members
@@ -128,33 +128,15 @@ def hold_routes(services: Services) -> Routes:
     async def place_hold(call: TheCall, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001 - the desk reads it
         return as_response(await desk.single(call))
 
-    async def capture_hold(
-        call: TheCall,
-        hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
-        dry_run: DryRunFlag = None,  # noqa: ARG001
-    ) -> Response:
-        return as_response(await capture(call))
+    def through_the_framework(lean: Lean) -> Callable[..., Awaitable[Response]]:
+        async def change_hold(
+            call: TheCall,
+            hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
+            dry_run: DryRunFlag = None,  # noqa: ARG001
+        ) -> Response:
+            return as_response(await lean(call))
 
-    async def increment_hold(
-        call: TheCall,
-        hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
-        dry_run: DryRunFlag = None,  # noqa: ARG001
-    ) -> Response:
-        return as_response(await increment(call))
-
-    async def extend_hold(
-        call: TheCall,
-        hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
-        dry_run: DryRunFlag = None,  # noqa: ARG001
-    ) -> Response:
-        return as_response(await extend(call))
-
-    async def void_hold(
-        call: TheCall,
-        hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
-        dry_run: DryRunFlag = None,  # noqa: ARG001
-    ) -> Response:
-        return as_response(await void(call))
+        return change_hold
 
     async def resolve_holds(call: TheCall, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
         return as_response(await group.bulk(call, is_always_atomic=True))
@@ -199,10 +181,9 @@ def hold_routes(services: Services) -> Routes:
         description="Money that cannot be spent otherwise, and is not paid yet. It is captured, at once or in parts, "
         "or voided; when its time is over what is left is set free.",
     )
-    for name, endpoint, lean, summary, model, examples, refusals, description in (
+    for name, lean, summary, model, examples, refusals, description in (
         (
             "capture",
-            capture_hold,
             capture,
             "Capture a hold",
             CaptureRequest,
@@ -213,7 +194,6 @@ def hold_routes(services: Services) -> Routes:
         ),
         (
             "increment",
-            increment_hold,
             increment,
             "Hold more",
             IncrementRequest,
@@ -223,7 +203,6 @@ def hold_routes(services: Services) -> Routes:
         ),
         (
             "extend",
-            extend_hold,
             extend,
             "Hold for longer",
             ExtendRequest,
@@ -233,7 +212,6 @@ def hold_routes(services: Services) -> Routes:
         ),
         (
             "void",
-            void_hold,
             void,
             "Void a hold",
             VoidRequest,
@@ -245,7 +223,7 @@ def hold_routes(services: Services) -> Routes:
         routes.add(
             "POST",
             f"/v1/holds/{{hold}}/{name}",
-            endpoint,
+            through_the_framework(lean),
             operation_id=f"{name}Hold",
             lean=lean,
             scope=write,

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import Response
 
-from zerosum.api.desk_routes import answer_of, flag
-from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters, id_in
+from zerosum.api.desk_routes import answer_of, rehearses
+from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.routes.payments import DryRunFlag
 from zerosum.api.schemas.fields import id_path
@@ -34,7 +34,7 @@ def refund_routes(services: Services) -> Routes:
     refunds = services.refunds
 
     async def refund(call: Call) -> HttpAnswer:
-        is_rehearsal = flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
+        is_rehearsal = rehearses(call)
         body = validated(RefundRequest, call.content or {})
         order = RefundOrder(
             idempotency_key=call.idempotency_key or "",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from operator import attrgetter
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import Field
 
@@ -138,15 +137,11 @@ class HoldResolutionItem(Request):
                 raise ValidationFailed("Only a capture has this.", pointer=f"/{name}")
         return HoldChangeOrder(
             idempotency_key=idempotency_key,
-            hold_id=_hold_id(self.hold),
+            hold_id=parse_id(Prefix.HOLD, self.hold),
             verb=HoldVerb.CAPTURED if is_capture else HoldVerb.VOIDED,
             amount=self.amount,
             is_final=bool(self.final),
         )
-
-
-def _hold_id(text: str) -> UUID:
-    return parse_id(Prefix.HOLD, text)
 
 
 class HoldResponse(Response):

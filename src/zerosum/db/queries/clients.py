@@ -9,15 +9,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.batch import unlocked_loader
 from zerosum.db.gently import gently
 from zerosum.db.queries.accounts import account_of, begins_with, paged, select_accounts
+from zerosum.db.queries.given_versions import read_versions, versions_given
 from zerosum.db.queries.pages import within
-from zerosum.db.schema.tables import accounts, client_transactions, journal_entries, postings
+from zerosum.db.schema.tables import accounts, client_transactions, journal_entries
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account import Account
@@ -102,16 +102,7 @@ async def find_answered(
     connection: AsyncConnection, ledger_id: UUID, entry_ids: Collection[UUID]
 ) -> dict[UUID, RecordedTransaction]:
     """Transactions as these entries left them: what their commands were answered."""
-    line = postings.alias("line")
-    versions = (
-        select(
-            func.jsonb_agg(
-                aggregate_order_by(func.jsonb_build_array(line.c.account_id, line.c.account_version), line.c.place)
-            )
-        )
-        .where(line.c.ledger_id == ledger_id, line.c.entry_id == journal_entries.c.id)
-        .scalar_subquery()
-    )
+    versions = versions_given(ledger_id, journal_entries.c.id)
     entries = (
         await connection.execute(
             select(
@@ -142,7 +133,7 @@ async def find_answered(
             status=_STATUSES[ClientCommandType(entry.reason)],
             entry_id=entry.id,
             posted_at=entry.posted_at,
-            account_versions={UUID(account_id): version for account_id, version in entry.account_versions},
+            account_versions=read_versions(entry.account_versions),
         )
     return found
 

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
-from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
+from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, page_by
 from zerosum.db.queries.parties import Parties, parties_of_payments
 from zerosum.db.schema.tables import dispute_changes, disputes
 from zerosum.domain.payments.disputes import DisputeStatus, DisputeTexts, Evidence
@@ -75,14 +75,14 @@ async def find_answered_disputes(
 ) -> dict[UUID, RecordedDispute]:
     """Disputes as these steps left them: what their commands were answered."""
     await look_up_by_key(connection)
-    left = [dispute_changes.c[name].label(f"left_{name}") for name in ("status", "note", "evidence", "entries")]
+    steps = found_first(
+        select(dispute_changes).where(dispute_changes.c.ledger_id == ledger_id, dispute_changes.c.id.in_(change_ids))
+    )
+    left = [steps.c[name].label(f"left_{name}") for name in ("status", "note", "evidence", "entries")]
     statement = (
-        select(disputes, dispute_changes.c.id.label("change_id"), *left)
-        .join(
-            dispute_changes,
-            and_(dispute_changes.c.ledger_id == ledger_id, dispute_changes.c.dispute_id == disputes.c.id),
-        )
-        .where(disputes.c.ledger_id == ledger_id, dispute_changes.c.id.in_(change_ids))
+        select(disputes, steps.c.id.label("change_id"), *left)
+        .join(steps, steps.c.dispute_id == disputes.c.id)
+        .where(disputes.c.ledger_id == ledger_id)
     )
     return {row.change_id: _as_left(row) for row in await connection.execute(statement)}
 

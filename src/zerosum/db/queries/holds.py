@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select, tuple_
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import ColumnElement, Row, Select, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
+from zerosum.db.queries.given_versions import read_versions, versions_given
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, page_by, page_of_either
-from zerosum.db.schema.tables import accounts, hold_changes, holds, postings
+from zerosum.db.schema.tables import accounts, hold_changes, holds
 from zerosum.domain.payments.holds import HoldStatus
 from zerosum.domain.payments.payment import PaymentTexts
 
@@ -31,7 +31,6 @@ class RecordedHold:
     status: HoldStatus
     amount: Decimal
     captured: Decimal
-    remaining: Decimal
     capture_max: Decimal | None
     currency: str
     payer_id: UUID
@@ -45,6 +44,11 @@ class RecordedHold:
     entry_ids: Sequence[UUID]
     payment_ids: Sequence[UUID]
     account_versions: Mapping[UUID, int] | None = None
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is still held: nothing, once it has ended."""
+        return self.amount - (self.captured if self.status is HoldStatus.OPEN else self.amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,16 +107,7 @@ async def find_answered_holds(
     steps = found_first(
         select(hold_changes).where(hold_changes.c.ledger_id == ledger_id, hold_changes.c.id.in_(change_ids))
     )
-    line = postings.alias("line")
-    versions = (
-        select(
-            func.jsonb_agg(
-                aggregate_order_by(func.jsonb_build_array(line.c.account_id, line.c.account_version), line.c.place)
-            )
-        )
-        .where(line.c.ledger_id == ledger_id, line.c.entry_id == steps.c.id)
-        .scalar_subquery()
-    )
+    versions = versions_given(ledger_id, steps.c.id)
     left = [steps.c[name].label(f"left_{name}") for name in _LEFT]
     statement = (
         _select(ledger_id)
@@ -164,13 +159,11 @@ def _select(ledger_id: UUID) -> Select[Any]:
 
 
 def _hold(row: Row[Any]) -> RecordedHold:
-    remaining = row.amount - row.captured if row.status == HoldStatus.OPEN else row.amount - row.amount
     return RecordedHold(
         id=row.id,
         status=HoldStatus(row.status),
         amount=row.amount,
         captured=row.captured,
-        remaining=remaining,
         capture_max=row.capture_max,
         currency=row.currency,
         payer_id=row.payer_id,
@@ -190,11 +183,10 @@ def _as_left(row: Row[Any]) -> RecordedHold:
     hold = _hold(row)
     hold.status = HoldStatus(row.left_status)
     hold.amount, hold.captured, hold.capture_max = row.left_amount, row.left_captured, row.left_capture_max
-    hold.remaining = hold.amount - hold.captured if hold.status is HoldStatus.OPEN else hold.amount - hold.amount
     hold.expires_at = row.left_expires_at
     hold.entry_ids = hold.entry_ids[: row.left_entries]
     known = set(hold.entry_ids)
     hold.payment_ids = [payment_id for payment_id in hold.payment_ids if payment_id in known]
     if row.account_versions is not None:
-        hold.account_versions = {UUID(account): version for account, version in row.account_versions}
+        hold.account_versions = read_versions(row.account_versions)
     return hold

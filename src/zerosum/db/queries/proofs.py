@@ -73,6 +73,15 @@ select client, tx, status from client_transactions
 where ledger_id = :ledger_id and client = any(:clients) and status <> 'carried_out'
 """)
 
+_GONE = """(select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
+        and given.payment_id = payment.id) as given_back,
+       (select sum(amount)::text from disputes open where open.ledger_id = page.ledger_id
+        and open.payment_id = payment.id and open.status in ('open', 'under_review')) as questioned,
+       (select sum(amount)::text from disputes lost where lost.ledger_id = page.ledger_id
+        and lost.payment_id = payment.id and lost.status = 'lost') as taken,
+       payment.disputed::text as payment_disputed, payment.charged_back::text as payment_charged_back"""
+"""Of a `payment` in the ledger of a `page`: what its refunds and disputes come to, and what it says of that."""
+
 # Each entry with its lines, and with the payment that stands on it.
 _ENTRIES = text(f"""
 with page as materialized (
@@ -100,13 +109,7 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
        payment.currency as payment_currency, payment.amount::text as payment_amount, payment.payer_id,
        payment.payee_id, payment.processor, payment.refunded::text as payment_refunded, {_TEXTS},
-       (select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
-        and given.payment_id = payment.id) as given_back,
-       (select sum(amount)::text from disputes open where open.ledger_id = page.ledger_id
-        and open.payment_id = payment.id and open.status in ('open', 'under_review')) as questioned,
-       (select sum(amount)::text from disputes lost where lost.ledger_id = page.ledger_id
-        and lost.payment_id = payment.id and lost.status = 'lost') as taken,
-       payment.disputed::text as payment_disputed, payment.charged_back::text as payment_charged_back,
+       {_GONE},
        refund.payment_id as refunded_payment_id, refund.amount::text as refund_amount,
        refund.currency as refund_currency, refund.reason as refund_reason,
        refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id
@@ -204,6 +207,23 @@ select * from (
 ) named order by id limit :limit
 """)  # noqa: S608 - made of constants only
 
+
+def _moved(debited: str, credited: str) -> str:
+    """What a step has placed, set free and paid from one of the two accounts to the other; and how much else."""
+    return f"""left join lateral (
+    select coalesce(sum(amount) filter (where is_own and layer = 'h' and not releases and side = 'd'), 0)::text placed,
+           coalesce(sum(amount) filter (where is_own and layer = 'h' and releases and side = 'd'), 0)::text freed,
+           coalesce(sum(amount) filter (where is_own and layer = 'p' and side = 'd'), 0)::text paid,
+           count(*) filter (where not is_own) as others
+    from (
+        select posting.*, posting.currency = page.currency
+                   and posting.account_id = case side when 'd' then page.{debited} else page.{credited} end
+                   and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
+        from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = change.id
+    ) line
+) posted on true"""  # noqa: S608 - made of constants only
+
+
 # Each step of a hold with what it posted between the two accounts of the hold, and elsewhere.
 _HOLD_STEPS = text(f"""
 with page as materialized (
@@ -216,37 +236,20 @@ select page.id as hold_id, page.status, page.currency, page.amount::text as amou
        change.id, change.number, change.verb, change.status as status_after, change.amount::text as amount_after,
        change.captured::text as captured_after, change.capture_max::text as capture_max_after,
        {_micros("change.expires_at")} as expires_at_after, {_micros("change.changed_at")} as changed_at,
-       change.entries, entry.id is not null as has_entry, entry.reason, entry.resource_type, entry.resource_id,
-       entry.fingerprint, {_micros("entry.posted_at")} as posted_at,
+       change.entries, entry.id is not null as has_entry, entry.reason as entry_reason, entry.resource_type,
+       entry.resource_id, entry.fingerprint, {_micros("entry.posted_at")} as posted_at,
        posted.placed, posted.freed, posted.paid, posted.others, page.payment_ids,
        payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
        payment.currency as payment_currency, payment.amount::text as payment_amount,
        payment.payer_id as payment_payer_id, payment.payee_id as payment_payee_id, payment.processor,
        {", ".join(f"payment.{name} as payment_{name}" for name in PaymentTexts._fields)},
        payment.refunded::text as payment_refunded,
-       (select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
-        and given.payment_id = payment.id) as given_back,
-       (select sum(amount)::text from disputes open where open.ledger_id = page.ledger_id
-        and open.payment_id = payment.id and open.status in ('open', 'under_review')) as questioned,
-       (select sum(amount)::text from disputes lost where lost.ledger_id = page.ledger_id
-        and lost.payment_id = payment.id and lost.status = 'lost') as taken,
-       payment.disputed::text as payment_disputed, payment.charged_back::text as payment_charged_back
+       {_GONE}
 from page
 left join hold_changes change on change.ledger_id = page.ledger_id and change.hold_id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = change.id
-left join lateral (
-    select coalesce(sum(amount) filter (where is_own and layer = 'h' and not releases and side = 'd'), 0)::text placed,
-           coalesce(sum(amount) filter (where is_own and layer = 'h' and releases and side = 'd'), 0)::text freed,
-           coalesce(sum(amount) filter (where is_own and layer = 'p' and side = 'd'), 0)::text paid,
-           count(*) filter (where not is_own) as others
-    from (
-        select posting.*, posting.currency = page.currency
-                   and posting.account_id = case side when 'd' then page.payer_id else page.payee_id end
-                   and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
-        from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = change.id
-    ) line
-) posted on true
+{_moved("payer_id", "payee_id")}
 order by page.id, change.number
 """)  # noqa: S608 - made of constants only
 
@@ -270,18 +273,7 @@ from page
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.payment_id
 left join dispute_changes change on change.ledger_id = page.ledger_id and change.dispute_id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
-left join lateral (
-    select coalesce(sum(amount) filter (where is_own and layer = 'h' and not releases and side = 'd'), 0)::text placed,
-           coalesce(sum(amount) filter (where is_own and layer = 'h' and releases and side = 'd'), 0)::text freed,
-           coalesce(sum(amount) filter (where is_own and layer = 'p' and side = 'd'), 0)::text paid,
-           count(*) filter (where not is_own) as others
-    from (
-        select posting.*, posting.currency = page.currency
-                   and posting.account_id = case side when 'd' then page.payee_id else page.payer_id end
-                   and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
-        from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = change.id
-    ) line
-) posted on true
+{_moved("payee_id", "payer_id")}
 order by page.id, change.number
 """)  # noqa: S608 - made of constants only
 

@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
+from zerosum.db.queries.given_versions import read_versions, versions_given
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
-from zerosum.db.schema.tables import journal_entries, postings, refunds
+from zerosum.db.schema.tables import journal_entries, refunds
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,16 +58,7 @@ async def list_refunds(
 
 
 def _select(ledger_id: UUID) -> Select[Any]:
-    line = postings.alias("line")
-    versions = (
-        select(
-            func.jsonb_agg(
-                aggregate_order_by(func.jsonb_build_array(line.c.account_id, line.c.account_version), line.c.place)
-            )
-        )
-        .where(line.c.ledger_id == ledger_id, line.c.entry_id == refunds.c.id)
-        .scalar_subquery()
-    )
+    versions = versions_given(ledger_id, refunds.c.id)
     entry = journal_entries
     return (
         select(refunds, entry.c.posted_at, entry.c.metadata, versions.label("account_versions"))
@@ -85,5 +76,5 @@ def _refund(row: Row[Any]) -> RecordedRefund:
         reason=row.reason,
         created_at=row.posted_at,
         metadata=row.metadata or {},
-        account_versions={UUID(account_id): version for account_id, version in row.account_versions},
+        account_versions=read_versions(row.account_versions),
     )

@@ -30,9 +30,9 @@ from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
-from zerosum.domain.money import Money, add, render_amount, subtract
+from zerosum.domain.money import Money, render_amount, subtract
 from zerosum.domain.payments import posting_rules
-from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentType, status_of
+from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentType, plus, with_status
 
 DISPUTE = "dispute"
 """Of which kind disputes are among the records."""
@@ -244,7 +244,7 @@ class OpenDispute(DisputeCommand):
                 currency=payment.money.currency.code,
             )
         money = self.money or Money(left, payment.money.currency)
-        return money, with_status(payment, disputed=_sum(payment.disputed, money.amount))
+        return money, with_status(payment, disputed=plus(payment.disputed, money.amount))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -333,17 +333,8 @@ class LoseDispute(ChangeDispute):
         return entry, {"status": DisputeStatus.LOST, "note": self.note}
 
     def _settled(self, payment: Payment, amount: Decimal) -> Payment:
-        taken = _sum(payment.charged_back, amount)
+        taken = plus(payment.charged_back, amount)
         return with_status(payment, disputed=_less(payment.disputed, amount), charged_back=taken)
-
-
-def with_status(payment: Payment, **members: Any) -> Payment:
-    after = replace(payment, **members)
-    return replace(after, status=status_of(after))
-
-
-def _sum(so_far: Decimal | None, amount: Decimal) -> Decimal:
-    return amount if so_far is None else add(so_far, amount)
 
 
 def _less(so_far: Decimal | None, amount: Decimal) -> Decimal | None:

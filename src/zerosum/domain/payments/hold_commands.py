@@ -45,14 +45,13 @@ from zerosum.domain.payments.holds import (
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
     NO_TEXTS,
+    PARTY_POINTERS,
     PAYMENT,
     STATUS_WHEN_MADE,
     Payment,
     PaymentTexts,
     PaymentType,
 )
-
-_POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
 
 _EVENTS = {
     HoldVerb.PLACED: EventType.HOLD_PLACED,
@@ -112,7 +111,7 @@ class PlaceHold(HoldCommand):
         return posting_rules.hold(self.payer_id, self.payee_id, self.money, self.hold_id)
 
     def point(self, objection: DomainError) -> DomainError:
-        return self.named(objection).at(_POINTERS.get(objection.pointer or "", objection.pointer or ""))
+        return self.named(objection).at(PARTY_POINTERS.get(objection.pointer or "", objection.pointer or ""))
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         expires_at = self.expires_at or posted_at + LASTS_BY_DEFAULT

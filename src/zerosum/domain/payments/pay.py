@@ -16,6 +16,7 @@ from zerosum.domain.money import Money
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
     NO_TEXTS,
+    PARTY_POINTERS,
     PAYMENT,
     STATUS_WHEN_MADE,
     Payment,
@@ -23,8 +24,6 @@ from zerosum.domain.payments.payment import (
     PaymentType,
 )
 from zerosum.domain.payments.posting_rules import PAYMENT_RULES, straight_reason
-
-_POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ class Pay(LedgerCommand):
         return PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
 
     def point(self, objection: DomainError) -> DomainError:
-        return self.named(objection).at(_POINTERS.get(objection.pointer or "", objection.pointer or ""))
+        return self.named(objection).at(PARTY_POINTERS.get(objection.pointer or "", objection.pointer or ""))
 
     def pair(self) -> PlainPair | None:
         reason = straight_reason(self.type)

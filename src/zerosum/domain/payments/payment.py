@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
-from zerosum.domain.money import Money, subtract
+from zerosum.domain.money import Money, add, subtract
 
 
 class PaymentType(StrEnum):
@@ -92,7 +92,22 @@ class Payment:
         return left
 
 
-def status_of(payment: Payment) -> PaymentStatus:
+PARTY_POINTERS = {"/postings/0/account": "/from", "/postings/1/account": "/to"}
+"""How a caller who has named a payer and a payee is told which of the postings is meant."""
+
+
+def plus(so_far: Decimal | None, amount: Decimal) -> Decimal:
+    """One more of what a payment has none of at first."""
+    return amount if so_far is None else add(so_far, amount)
+
+
+def with_status(payment: Payment, **members: Any) -> Payment:
+    """The payment after something has become of its money, with the status that follows."""
+    after = replace(payment, **members)
+    return replace(after, status=_status_of(after))
+
+
+def _status_of(payment: Payment) -> PaymentStatus:
     """What a settled payment is called, by what has become of its money."""
     if payment.disputed is not None:
         return PaymentStatus.DISPUTED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,9 @@ from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted
 from zerosum.domain.ledger.records import Need, RecordKey
-from zerosum.domain.money import Money, add, render_amount
+from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments import posting_rules
-from zerosum.domain.payments.payment import PAYMENT, Payment, status_of
+from zerosum.domain.payments.payment import PAYMENT, Payment, plus, with_status
 
 REFUND = "refund"
 """Of which kind refunds are among the records."""
@@ -98,11 +98,10 @@ class RefundPayment(LedgerCommand):
                 currency=payment.money.currency.code,
             )
         money = money or Money(left, payment.money.currency)
-        so_far = payment.refunded
-        after = replace(payment, refunded=money.amount if so_far is None else add(so_far, money.amount))
+        after = with_status(payment, refunded=plus(payment.refunded, money.amount))
         refund = Refund(id=self.id, ledger_id=self.ledger_id, payment_id=payment.id, money=money, reason=self.reason)
         entry = posting_rules.refund(payment.payer_id, payment.payee_id, money)
-        return entry, replace(after, status=status_of(after)), refund
+        return entry, after, refund
 
 
 def refund_facts(refund: Refund, payment: Payment) -> Mapping[str, Any]:

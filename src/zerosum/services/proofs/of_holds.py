@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from itertools import groupby
-from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import FIRST_ID, codes_of, hold_steps_after
-from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.db.queries.proofs import codes_of, hold_steps_after
+from zerosum.domain.identifiers import Prefix
 from zerosum.domain.money import add, subtract
 from zerosum.domain.payments.payment import PaymentTexts
 from zerosum.services.proofs.of_entries import expected_status, number
 from zerosum.services.proofs.of_fingerprints import is_hold_step_of
-from zerosum.services.proofs.report import Report, part_of
+from zerosum.services.proofs.of_steps import StepsProof
+from zerosum.services.proofs.report import part_of
 
 HOLDS_AT_ONCE = 1_000
 
@@ -24,7 +24,6 @@ _REASONS = {
     "placed": "hold",
     "captured": "capture",
     "incremented": "hold increment",
-    "extended": None,
     "voided": "void",
     "expired": "hold expiry",
 }
@@ -39,62 +38,29 @@ _LEAVES = {
 _NOTHING = Decimal(0)
 
 
-class HoldsProof:
-    """`on_step` is told of each step that posts nothing: the proof of events counts them."""
+class HoldsProof(StepsProof):
+    noun = "hold"
+    prefix = Prefix.HOLD
+    posts_nothing = "extended"
 
-    def __init__(self, report: Report, on_step: Callable[[Any], None]) -> None:
-        self._report = report
-        self._on_step = on_step
-        self._after = FIRST_ID
+    _codes: Mapping[UUID, str] = MappingProxyType({})
 
-    def position(self) -> dict[str, Any]:
-        return {"after": str(self._after)}
-
-    def go_on(self, position: Mapping[str, Any]) -> None:
-        self._after = UUID(position["after"])
-
-    async def take_slice(self, connection: Connection, share: float) -> bool:
-        """Whether that was the last one."""
-        report, limit = self._report, part_of(HOLDS_AT_ONCE, share)
-        rows = await hold_steps_after(connection, report.ledger_id, after=self._after, limit=limit)
+    async def _rows(self, connection: Connection, share: float) -> tuple[Sequence[Any], int]:
+        ledger_id, limit = self._report.ledger_id, part_of(HOLDS_AT_ONCE, share)
+        rows = await hold_steps_after(connection, ledger_id, after=self._after, limit=limit)
         ids = {id_ for row in rows for id_ in (row.payer_id, row.payee_id)}
-        codes = await codes_of(connection, report.ledger_id, ids)
-        number = 0
-        for hold_id, steps in groupby(rows, key=attrgetter("hold_id")):
-            number += 1
-            hold = list(steps)
-            name, concerned = render_id(Prefix.HOLD, hold_id), (hold[0].payer_id, hold[0].payee_id)
-            with report.noting(f"the hold {name} or what stands on it cannot be read", concerned=concerned):
-                fault = self._fault_of(hold, codes)
-                if fault is not None:
-                    report.note(f"the hold {name} {fault}", concerned=concerned)
-        if rows:
-            self._after = rows[-1].hold_id
-        return number < limit
+        self._codes = await codes_of(connection, ledger_id, ids)
+        return rows, limit
 
-    def _fault_of(self, steps: Sequence[Any], codes: Mapping[UUID, str]) -> str | None:
+    def _fault_of_step(self, step: Any, before: Any) -> str | None:
+        return (
+            self._fault_of_move(step, before)
+            or _fault_of_order(step, before, self._codes)
+            or _fault_of_payment(step, Decimal(step.paid))
+        )
+
+    def _fault_of_whole(self, steps: Sequence[Any], entry_ids: Sequence[UUID]) -> str | None:
         hold, last = steps[0], steps[-1]
-        if hold.number is None:
-            return "has no steps"
-        before = None
-        entry_ids = []
-        for place, step in enumerate(steps, start=1):
-            if step.number != place:
-                return f"lacks the step {place}"
-            if step.verb == "extended":
-                self._on_step(_Announced(step))
-            else:
-                entry_ids.append(step.id)
-            fault = (
-                _fault_of_step(step, before)
-                or _fault_of_order(step, before, codes)
-                or _fault_of_payment(step, Decimal(step.paid))
-            )
-            if fault is not None:
-                return f"has a step {place} that {fault}"
-            if step.entries != len(entry_ids):
-                return f"has a step {place} that counts other entries"
-            before = step
         payment_ids = [step.id for step in steps if step.verb == "captured"]
         if (hold.changes, hold.entry_ids, hold.payment_ids) != (len(steps), entry_ids, payment_ids):
             return "is not what its steps say"
@@ -103,39 +69,24 @@ class HoldsProof:
             return "is not what its last step has left"
         return None
 
-
-class _Announced:
-    """An extension, as the proof of events knows entries."""
-
-    def __init__(self, step: Any) -> None:
-        self.id, self.posted_at, self.reason = step.id, step.changed_at, step.verb
-        self.resource_type, self.resource_id = "hold", str(step.hold_id)
-
-
-def _fault_of_step(step: Any, before: Any) -> str | None:
-    """What its entry posted is what it says it has done. Amounts are what they are after the step before, and after."""
-    is_first = before is None
-    if (step.verb == "placed") is not is_first or (is_first and step.id != step.hold_id):
-        return "is no beginning"
-    if not is_first and before.status_after != "open":
-        return "comes after the end"
-    if step.status_after not in _LEAVES.get(step.verb, ()) or (not is_first and not _is_kept(step, before)):
-        return "leaves it as it cannot be"
-    if step.verb == "extended":
-        is_same = (step.amount_after, step.captured_after) == (before.amount_after, before.captured_after)
-        return None if is_same and not step.has_entry else "is no extension"
-    own_id = None if is_first else str(step.hold_id)
-    if not step.has_entry or (step.reason, step.resource_type, step.resource_id) != (
-        _REASONS.get(step.verb),
-        "hold",
-        own_id,
-    ):
-        return "has no journal entry of its own"
-    if step.posted_at != step.changed_at:
-        return "was at another time than its journal entry"
-    expected = _moved(step, before)
-    found = (Decimal(step.placed), Decimal(step.freed), Decimal(step.paid), step.others)
-    return None if found == expected else "is not what its journal entry moved"
+    def _fault_of_move(self, step: Any, before: Any) -> str | None:
+        """What its entry posted is what it says it has done."""
+        is_first = before is None
+        if (step.verb == "placed") is not is_first or (is_first and step.id != step.hold_id):
+            return "is no beginning"
+        if not is_first and before.status_after != "open":
+            return "comes after the end"
+        if step.status_after not in _LEAVES.get(step.verb, ()) or (not is_first and not _is_kept(step, before)):
+            return "leaves it as it cannot be"
+        if step.verb == "extended":
+            is_same = (step.amount_after, step.captured_after) == (before.amount_after, before.captured_after)
+            return None if is_same and not step.has_entry else "is no extension"
+        fault = self._fault_of_entry(step, before, _REASONS.get(step.verb))
+        if fault is not None:
+            return fault
+        expected = _moved(step, before)
+        found = (Decimal(step.placed), Decimal(step.freed), Decimal(step.paid), step.others)
+        return None if found == expected else "is not what its journal entry moved"
 
 
 def _is_kept(step: Any, before: Any) -> bool:

@@ -6,12 +6,16 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
-from zerosum.db.queries.parties import Parties
-from zerosum.domain.errors import DomainError
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.parties import Parties, parties_of_payments
+from zerosum.domain.errors import DomainError, PaymentNotFound
+from zerosum.domain.identifiers import AccountId
 from zerosum.services.requests.account_directory import NotPrepared
+from zerosum.services.requests.caller import Caller
 
 REMEMBERED_MAX = 50_000
 """Of each kind, in each process; about 30 MB when full."""
@@ -50,11 +54,8 @@ class KnownParties:
             raise self._missing() if is_prepared else NotPrepared
         return found
 
-    def find_known(self, ledger_id: UUID, id_: UUID) -> Parties | None:
-        return self._parties.get((ledger_id, id_))
-
-    async def load(self, ledger_id: UUID, ids: Collection[UUID]) -> None:
-        """Remember these, those that there are."""
+    async def load(self, ledger_id: UUID, ids: Collection[UUID]) -> list[Parties]:
+        """Remember these. Those that there are."""
         wanted = []
         for id_ in ids:
             if (ledger_id, id_) in self._parties:
@@ -63,6 +64,7 @@ class KnownParties:
                 wanted.append(id_)
         if wanted:
             await asyncio.shield(self._joined(ledger_id, wanted))
+        return [self._parties[ledger_id, id_] for id_ in ids if (ledger_id, id_) in self._parties]
 
     def _joined(self, ledger_id: UUID, wanted: Collection[UUID]) -> asyncio.Task[None]:
         """A read of these, and of what else is asked for while another read of the ledger is under way."""
@@ -94,3 +96,22 @@ class KnownParties:
         self._parties[ledger_id, id_] = parties
         while len(self._parties) > REMEMBERED_MAX:
             self._parties.popitem(last=False)
+
+
+def known_payments(database: Database) -> KnownParties:
+    """What refunds and disputes are about."""
+    return KnownParties(database, parties_of_payments, lambda: PaymentNotFound("This ledger has no such payment."))
+
+
+def members_between(parties: Parties, caller: Caller, key: str, fingerprint: bytes) -> dict[str, Any]:
+    """What every command about something between these two accounts bears."""
+    return {
+        "id": new_uuid(),
+        "ledger_id": caller.ledger_id,
+        "idempotency_key": key,
+        "fingerprint": fingerprint,
+        "actor": caller.actor,
+        "codes": {parties.payer_id: parties.payer_code, parties.payee_id: parties.payee_code},
+        "payer_id": AccountId(parties.payer_id),
+        "payee_id": AccountId(parties.payee_id),
+    }
