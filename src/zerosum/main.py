@@ -152,7 +152,7 @@ class Service:
                 client_currency(settings.client_currency),
             ),
             currencies=currencies,
-            disputes=Disputes(self.database, self.committer, currencies, payments, cursors, now),
+            disputes=Disputes(self.database, self.committer, directory, currencies, payments, cursors, now),
             holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),

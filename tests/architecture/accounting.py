@@ -41,6 +41,7 @@ NATURES = {
 MONEY = Money(Decimal("80.00"), Currency("USD", 2))
 TAKEN = Money(Decimal("65.50"), Currency("USD", 2))
 """Less than what is held: a final capture."""
+FEE = Money(Decimal("15.00"), Currency("USD", 2))
 
 
 def rules() -> list[Callable[..., JournalEntry]]:
@@ -61,7 +62,7 @@ def _section(rule: Callable[..., JournalEntry]) -> str:
     names: dict[UUID, str] = {}
     hold = UUID(int=0)
     known: dict[str, object] = {
-        "money": MONEY, "freed": MONEY, "taken": TAKEN, "hold": hold, "id_": hold, "effective_at": None
+        "money": MONEY, "freed": MONEY, "taken": TAKEN, "fee": FEE, "hold": hold, "id_": hold, "effective_at": None
     }  # fmt: skip
     arguments = {name: known[name] for name in inspect.signature(rule).parameters if name in known}
     for number, name in enumerate(inspect.signature(rule).parameters, start=1):
