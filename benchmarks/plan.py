@@ -22,14 +22,16 @@ from benchmarks.http_cases import BULK_ITEMS, SEED, Acknowledgements, HttpGround
 from benchmarks.pgbench import PgbenchCase
 from benchmarks.readings import Case, Results
 from benchmarks.service import Service
+from benchmarks.verb_cases import verb_cases
 from zerosum.cli.load import Plan
 from zerosum.cli.load.ledger import BenchLedger
 from zerosum.cli.load.payments import Target, hot_pairs, uniform_pairs
 
-PARTS = ("single", "bare", "bulk", "committer", "ceiling", "pgbench", "memory", "profile")
+PARTS = ("single", "verbs", "bare", "bulk", "committer", "ceiling", "pgbench", "memory", "profile")
 BELOW_HTTP = frozenset({"committer", "ceiling"})
 CONNECTIONS = (1, 16, 64, 256)
 HALF_LOAD_CONNECTIONS = 64
+VERBS_CONNECTIONS = 64
 ATTEMPTS_MAX = 4
 WARM_UP_SHARE = 0.25
 ADMIN_SECONDS_MAX = 60.0
@@ -109,6 +111,8 @@ def make_cases(setting: Setting, options: Options, results: Results) -> list[Cas
         cases += [setting.ground.bare(server, connections) for server in setting.bare]
         if "single" in options.parts:
             cases.append(setting.ground.single(f"hot @{connections}", connections, setting.ground.hot))
+        if "verbs" in options.parts and connections == VERBS_CONNECTIONS:
+            cases += verb_cases(setting.ground, connections)
     if "single" in options.parts:
         cases.append(_at_half_load(setting.ground, results))
     if "pgbench" in options.parts:

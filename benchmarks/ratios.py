@@ -70,6 +70,10 @@ WANTED = (
     _Wanted("single @64 / bare FastAPI @64", ("single", "uniform @64"), [("bare", "FastAPI @64")], 0.6),
     _Wanted("single @256 / bare FastAPI @256", ("single", "uniform @256"), [("bare", "FastAPI @256")], 0.6),
     _Wanted("hot @64 / uniform @64", ("single", "hot @64"), [("single", "uniform @64")], 0.9),
+    *(
+        _Wanted(f"{verb} @64 / payment @64", ("verbs", f"{verb} @64"), [("single", "uniform @64")], 0.7)
+        for verb in ("hold", "capture", "refund")
+    ),
     _Wanted("committer, 1000 callers / set-wise SQL", ("committer", "1000 callers"), [SQL_1], 0.7),
     _Wanted("committer, commands of 1000 / set-wise SQL", ("committer", "commands of 1000"), [SQL_1], 0.7),
     _Wanted("bulk over HTTP @4 / set-wise SQL, the better", ("bulk", "1000 a call @4"), [SQL_1, SQL_2], 0.6),

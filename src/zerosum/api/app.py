@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -35,8 +36,11 @@ from zerosum.api.services import Services
 from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
 from zerosum.api.validation import schema_refusal
 from zerosum.domain.errors import DomainError, InternalError, MethodNotAllowed, NotFound
+from zerosum.gateway.app import too_late
 from zerosum.gateway.routing import SLASH_IN_A_SEGMENT, BodyKind, Call, HttpAnswer, Policy
 from zerosum.gateway.trace_context import log_failure
+
+_log = logging.getLogger(__name__)
 
 PAGE_UNITS = 20
 """What a page of the manual costs its caller: it is a hundred times as large as other answers."""
@@ -141,6 +145,10 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Every refusal leaves as a problem, none of them echoes a value."""
 
     async def refused(request: Request, error: Exception) -> Response:
+        if isinstance(error, TimeoutError):
+            # The framework would answer it as a failure, and nobody would tell of it: the gateway takes it for its own.
+            _log.error("a request ran out of time", exc_info=error)
+            return _problem(request, too_late(is_read=request.method == "GET"))
         if isinstance(error, InternalError):
             log_failure(error, request.state.call.request_id, request.scope["headers"])
         return _problem(request, as_unreadable(request, error) if isinstance(error, DomainError) else _unexpected())

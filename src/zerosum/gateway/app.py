@@ -310,9 +310,7 @@ class Gateway:
             async with asyncio.timeout(REQUEST_SECONDS_MAX):
                 await self._app(scope, play, send)
         except TimeoutError:
-            if policy.is_read:
-                raise Unavailable("The answer took too long; nothing was done.", retry_after=1) from None
-            raise OutcomeUnknown("The answer took too long; look before you try again.") from None
+            raise too_late(is_read=policy.is_read) from None
 
     async def _refuse(self, exchange: RequestState, error: DomainError) -> None:
         if exchange.is_started:
@@ -322,3 +320,10 @@ class Gateway:
             # A body that nobody will read must not be taken for the next request.
             answer.headers = (*answer.headers, (b"connection", b"close"))
         await exchange.answer(answer)
+
+
+def too_late(*, is_read: bool) -> DomainError:
+    """The refusal of a call for which the time was up, wherever it was."""
+    if is_read:
+        return Unavailable("The answer took too long; nothing was done.", retry_after=1)
+    return OutcomeUnknown("The answer took too long; look before you try again.")
