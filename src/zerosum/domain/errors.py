@@ -175,6 +175,11 @@ class AmountExceedsPayment(Unprocessable):
     title = "The payment has less left"
 
 
+class SplitsExceedAmount(Unprocessable):
+    code = "splits_exceed_amount"
+    title = "The splits come to more than there is to be split"
+
+
 class LimitExceeded(Unprocessable):
     code = "limit_exceeded"
     title = "The account would leave its limits"

@@ -26,6 +26,7 @@ from zerosum.domain.payments.clients import (
 from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldStatus
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentTexts, PaymentType
 from zerosum.domain.payments.refunds import REFUND
+from zerosum.domain.payments.splits import SPLIT, AskedSplit, Split, SplitRule
 
 
 def _optional(amount: Decimal | None) -> str | None:
@@ -96,6 +97,39 @@ REFUNDS = RecordSet(
     read=lambda row: row[1],
 )
 """Written and never changed."""
+
+
+def _split(row: Sequence[Any]) -> Split:
+    return Split(
+        ledger_id=LedgerId(row[0]),
+        id=row[1],
+        payment_id=PaymentId(row[2]),
+        place=row[3],
+        asked=AskedSplit(AccountId(row[4]), SplitRule(row[6]), _decimal(row[7]), row[5]),
+        currency=row[8],
+        amount=Decimal(row[9]),
+        refunded=_decimal(row[10]),
+    )
+
+
+SPLITS = RecordSet(
+    kind=SPLIT,
+    table="payment_splits",
+    columns=(
+        Column("id", "uuid", lambda split: split.id),
+        Column("payment_id", "uuid", lambda split: split.payment_id),
+        Column("place", "int", lambda split: split.place),
+        Column("account_id", "uuid", lambda split: split.asked.account_id),
+        Column("called", "text", lambda split: split.asked.called),
+        Column("rule", "text", lambda split: split.asked.rule),
+        Column("value", "text", lambda split: split.asked.value_text),
+        Column("currency", "text", lambda split: split.currency),
+        Column("amount", "text", lambda split: render_amount(split.amount), "numeric"),
+        Column("refunded", "text", lambda split: _optional(split.refunded), "numeric"),
+    ),
+    changing=("refunded",),
+    read=_split,
+)
 
 
 def _hold(row: Sequence[Any]) -> Hold:
@@ -228,6 +262,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
     record_set.kind: record_set
     for record_set in (
         PAYMENTS,
+        SPLITS,
         REFUNDS,
         DISPUTES,
         DISPUTE_CASES,

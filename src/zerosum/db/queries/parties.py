@@ -6,11 +6,14 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Table, and_, select
+from sqlalchemy import ColumnElement, Table, and_, func, null, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.pages import found_first, look_up_by_key
-from zerosum.db.schema.tables import accounts, holds, payments
+from zerosum.db.schema.tables import accounts, holds, payment_splits, payments
+
+_NOBODY: ColumnElement[Any] = null()
 
 
 class Parties(NamedTuple):
@@ -21,6 +24,8 @@ class Parties(NamedTuple):
     currency: str
     payment_id: UUID | None = None
     """Of a dispute: the payment that is questioned."""
+    receivers: tuple[tuple[UUID, str], ...] = ()
+    """Of a payment that goes to several: the accounts of its splits, in their order, each with its code."""
 
 
 def parties_of(found: Any) -> Parties:
@@ -35,16 +40,29 @@ async def parties_of_holds(connection: AsyncConnection, ledger_id: UUID, ids: Co
 async def parties_of_payments(
     connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, Parties]:
-    return await _find(connection, payments, ledger_id, ids)
+    receiver, own = accounts.alias("receiver"), payment_splits
+    each = func.jsonb_build_array(own.c.account_id, receiver.c.code)
+    receivers = (
+        select(func.jsonb_agg(aggregate_order_by(each, own.c.place)))
+        .select_from(own)
+        .join(receiver, and_(receiver.c.ledger_id == ledger_id, receiver.c.id == own.c.account_id))
+        .where(own.c.ledger_id == ledger_id, own.c.payment_id == payments.c.id)
+        .scalar_subquery()
+    )
+    return await _find(connection, payments, ledger_id, ids, receivers)
 
 
 async def _find(
-    connection: AsyncConnection, table: Table, ledger_id: UUID, ids: Collection[UUID]
+    connection: AsyncConnection,
+    table: Table,
+    ledger_id: UUID,
+    ids: Collection[UUID],
+    receivers: ColumnElement[Any] = _NOBODY,
 ) -> dict[UUID, Parties]:
     await look_up_by_key(connection)
     # First these, each by its key: the planner would rather begin with the accounts, and go through all they ever paid.
     found = found_first(
-        select(table.c.id, table.c.payer_id, table.c.payee_id, table.c.currency).where(
+        select(table.c.id, table.c.payer_id, table.c.payee_id, table.c.currency, receivers.label("receivers")).where(
             table.c.ledger_id == ledger_id, table.c.id.in_(ids)
         )
     )
@@ -54,4 +72,7 @@ async def _find(
         .join(payer, and_(payer.c.ledger_id == ledger_id, payer.c.id == found.c.payer_id))
         .join(payee, and_(payee.c.ledger_id == ledger_id, payee.c.id == found.c.payee_id))
     )
-    return {row.id: parties_of(row) for row in await connection.execute(statement)}
+    return {
+        row.id: parties_of(row)._replace(receivers=tuple((UUID(id_), code) for id_, code in row.receivers or ()))
+        for row in await connection.execute(statement)
+    }

@@ -284,6 +284,30 @@ payments = Table(
     CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
 )
 
+payment_splits = Table(
+    "payment_splits",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # that of its payment, and so much more
+    _required("payment_id", Uuid),
+    _required("place", SmallInteger),  # among those of its payment, from 0
+    _required("account_id", Uuid),
+    _required("called", Text),  # how the order has named the account
+    _required("rule", Text),
+    Column("value", Text),  # the percentage, or the fixed part; None: what the others leave
+    _required("currency", Text),
+    _required("amount", Numeric),  # may be nothing
+    Column("refunded", Numeric),  # in all; None: nothing
+    PrimaryKeyConstraint("ledger_id", "id", name="payment_splits_pkey"),
+    Index("payment_splits_of_payment", "ledger_id", "payment_id", "place", unique=True),
+    CheckConstraint("amount >= 0", name="payment_splits_amount_not_negative"),
+    CheckConstraint("refunded > 0 and refunded <= amount", name="payment_splits_refunded_within"),
+    CheckConstraint(
+        "rule in ('percent', 'amount', 'remainder', 'rest') and (value is null) = (rule in ('remainder', 'rest'))",
+        name="payment_splits_rule_known",
+    ),
+)
+
 refunds = Table(
     "refunds",
     metadata,
@@ -635,6 +659,7 @@ GRANTS: dict[Table, str] = {
     payments: "insert, update (status, refunded, disputed, charged_back)",
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes)",
     dispute_changes: "insert",
+    payment_splits: "insert, update (refunded)",
     refunds: "insert",
     holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes)",
     hold_changes: "insert",

@@ -1,5 +1,6 @@
 """Exact amounts and the currencies that limit how fine they may be."""
 
+from zerosum.domain.money.allotting import PERCENT_PATTERN_TEXT, allot, parse_percent, percentage, render_percent
 from zerosum.domain.money.amount import (
     AMOUNT_PATTERN_TEXT,
     BALANCE_LIMIT,
@@ -19,12 +20,17 @@ __all__ = [
     "CURRENCY_CODE_PATTERN_TEXT",
     "EXACT",
     "EXPONENT_MAX",
+    "PERCENT_PATTERN_TEXT",
     "Currency",
     "CurrencyTable",
     "Money",
     "add",
+    "allot",
     "parse_amount",
+    "parse_percent",
     "parse_signed_amount",
+    "percentage",
     "render_amount",
+    "render_percent",
     "subtract",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -15,6 +15,9 @@ from zerosum.domain.payments.payment import PaymentType
 
 PaymentRule = Callable[[AccountId, AccountId, Money, datetime | None], JournalEntry]
 """From the payer, the payee, what is paid and when it happened."""
+
+Parts = Sequence[tuple[AccountId, Money]]
+"""Who gets, or gives back, how much of what is paid."""
 
 _SOME_PAYER, _SOME_PAYEE = AccountId(UUID(int=1)), AccountId(UUID(int=2))
 _SOME_MONEY = Money(Decimal(1), Currency("XXX", 0))
@@ -62,9 +65,22 @@ def straight_reason(type_: PaymentType) -> str | None:
     return PAYMENT_RULES[type_](_SOME_PAYER, _SOME_PAYEE, _SOME_MONEY, None).reason if type_ in _PAIRS else None
 
 
+def payment_in_parts(
+    type_: PaymentType, payer: AccountId, parts: Parts, money: Money, effective_at: datetime | None
+) -> JournalEntry:
+    """As the payment of its type, but what is paid goes to several: each gets its part, which come to the whole."""
+    received = [credit(account, part) for account, part in parts]
+    return JournalEntry(type_.value, (debit(payer, money), *received), effective_at)
+
+
 def refund(payer: AccountId, payee: AccountId, money: Money) -> JournalEntry:
     """The payee gives back what he was paid, or a part of it; of a deposit or withdrawal through the processor."""
     return JournalEntry("refund", (debit(payee, money), credit(payer, money)))
+
+
+def refund_in_parts(payer: AccountId, parts: Parts, money: Money) -> JournalEntry:
+    """Each who got a part of the payment gives back its part of what is refunded."""
+    return JournalEntry("refund", (credit(payer, money), *(debit(account, part) for account, part in parts)))
 
 
 def hold(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
@@ -81,6 +97,15 @@ def capture(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_:
     """What was promised is set free, and paid as far as it is wanted; within what was agreed also more than that."""
     promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
     return JournalEntry("capture", (*promised, debit(payer, taken), credit(payee, taken)))
+
+
+def capture_in_parts(
+    payer: AccountId, payee: AccountId, freed: Money, parts: Parts, taken: Money, id_: UUID
+) -> JournalEntry:
+    """What was promised is set free, and what is paid of it goes to several: each gets its part."""
+    promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
+    received = [credit(account, part) for account, part in parts]
+    return JournalEntry("capture", (*promised, debit(payer, taken), *received))
 
 
 def void(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> JournalEntry:
