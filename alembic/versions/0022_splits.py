@@ -31,7 +31,7 @@ create table payment_splits (
     constraint payment_splits_amount_not_negative check (amount >= 0),
     constraint payment_splits_refunded_within check (refunded > 0 and refunded <= amount),
     constraint payment_splits_rule_known check (
-        rule in ('percent', 'amount', 'remainder', 'rest') and (value is null) = (rule in ('remainder', 'rest')))
+        rule in ('rest', 'remainder', 'percent', 'amount') and (value is null) = (rule in ('remainder', 'rest')))
 )
 """
 

@@ -33,6 +33,7 @@ from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
 from zerosum.services.payments import PaymentOrder
 from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.splits import SplitOrder
 
 KEY = "idempotency_key"
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -47,14 +48,16 @@ PAYMENT = PaymentOrder(
     texts=PaymentTexts(*PaymentTexts._fields),
     effective_at=EARLY,
     metadata={"m": "1"},
+    splits=(SplitOrder("c", percent="1"),),
 )
 PAYMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
     # A payment of another type has other parties: that is what tells them apart.
     "type": {"type": PaymentType.WITHDRAWAL, "payee": None},
     "amount": {"amount": "1.01"},
-    "currency": {"currency": "EUR", "payer": "e", "payee": "f"},
-    "payer": {"payer": "c"},
-    "payee": {"payee": "c"},
+    "currency": {"currency": "EUR", "payer": "e", "payee": "f", "splits": (SplitOrder("g", percent="1"),)},
+    "payer": {"payer": "d"},
+    "payee": {"payee": "d"},
+    "splits": {"splits": (SplitOrder("c", percent="1.1"),)},
     **{name: {"texts": PAYMENT.texts._replace(**{name: None})} for name in PaymentTexts._fields},
     "effective_at": {"effective_at": LATE},
     "metadata": {"metadata": {"m": "2"}},
@@ -96,9 +99,9 @@ def caller_of(client: Client) -> Caller:
 
 @pytest.fixture
 async def ground(client: Client) -> Client:
-    for code in ("a", "b", "c"):
+    for code in ("a", "b", "c", "d"):
         await client.open_account(code, min_available=None)
-    for code in ("e", "f"):
+    for code in ("e", "f", "g"):
         await client.open_account(code, currency="EUR", min_available=None)
     return client
 
@@ -195,6 +198,7 @@ OF_HOLDS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = [
     ("verb", ({"verb": HoldVerb.VOIDED}, {"verb": HoldVerb.CAPTURED})),
     ("amount", ({"verb": HoldVerb.CAPTURED, "amount": "0.10"}, {"amount": "0.11"})),
     ("is_final", ({"verb": HoldVerb.CAPTURED, "amount": "0.10"}, {"is_final": True})),
+    ("splits", ({"verb": HoldVerb.CAPTURED, "amount": "0.10"}, {"splits": (SplitOrder("c", amount="0.01"),)})),
     (
         "expires_at",
         (

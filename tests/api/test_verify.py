@@ -25,6 +25,7 @@ from zerosum.services.proofs import of_disputes as proof_of_disputes
 from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_holds as proof_of_holds
+from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
@@ -38,7 +39,7 @@ AT_ONCE = 100
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
-    "disputes", "dispute_changes",
+    "disputes", "dispute_changes", "payment_splits",
 )  # fmt: skip
 
 
@@ -52,6 +53,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _clients(client)
     await _entries(client)
     await _holds(client)
+    await _splits(client)
     await _disputes(client)
     await _refusals(client)
     await _many(client)
@@ -178,6 +180,24 @@ async def _holds(client: Client) -> None:
     await _sent(client, "/v1/holds", hold | {"reference": "open"})
 
 
+async def _splits(client: Client) -> None:
+    """A payment in parts, of which some was given back, and captures in parts of one hold."""
+    for code in ("market:fees", "market:tax", "stall"):
+        await client.open_account(code)
+    splits = [{"to": "market:fees", "percent": "2.90"}, {"to": "market:tax", "amount": "0.3"}]
+    sale = {"amount": "9.99", "currency": "USD", "from": "guest", "to": "stall"}
+    sold = await _sent(client, "/v1/payments", {"type": "transfer", **sale, "splits": splits, "reference": "sold"})
+    for amount in ("1.11", "2.50"):
+        await _sent(client, f"/v1/payments/{sold['id']}/refund", {"amount": amount})
+    rest = [*splits[:1], {"to": sold["to"], "remainder": True}]
+    await _sent(client, "/v1/payments", {"type": "deposit", "amount": "0.01", "currency": "USD", "splits": rest})
+    out = {"type": "withdrawal", "amount": "1", "currency": "USD", "from": "stall", "splits": splits}
+    await _sent(client, "/v1/payments", out)
+    hold = await _sent(client, "/v1/holds", {**sale, "reference": "delivered"})
+    for body in ({"amount": "3", "splits": splits}, {"amount": "1"}, {"splits": splits, "final": True}):
+        await _sent(client, f"/v1/holds/{hold['id']}/capture", body)
+
+
 async def _many(client: Client) -> None:
     """More than three blocks of postings on two accounts, each seventh of them dated."""
     for code, floor in (("busy", None), ("till", None)):
@@ -217,7 +237,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert report.breaks == []
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
-        "account_checkpoints",
+        "payment_splits", "account_checkpoints",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -239,6 +259,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_disputes, "DISPUTES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_splits, "SPLIT_PAYMENTS_AT_ONCE", 1)
     assert await verified(database, ledger_id) == whole
 
 

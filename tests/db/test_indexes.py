@@ -45,6 +45,8 @@ INDEXES = {
     "journal_entries_pkey": "an entry by its id",
     "journal_entries_reverses_unique": "an entry is reversed once",
     "ledgers_pkey": "a ledger by its id",
+    "payment_splits_of_payment": "what a payment shows of its splits, whom a refund locks",
+    "payment_splits_pkey": "the lock of a split",
     "payments_by_currency": "GET /v1/payments?currency",
     "payments_by_reference": "GET /v1/payments?reference",
     "payments_by_type": "GET /v1/payments?type",

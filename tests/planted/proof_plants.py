@@ -23,8 +23,8 @@ VERIFY_PLANTS = (
         "a payment may have another amount than its entry",
         VERIFY,
         ENTRIES_PROOF,
-        '"amount": Decimal(row.payment_amount) == Decimal(row.amount) and row.lines == 2,',
-        '"amount": row.lines == 2,',
+        '"amount": Decimal(row.payment_amount) == Decimal(row.amount) and row.lines == 1 + receivers_of(row),',
+        '"amount": row.lines == 1 + receivers_of(row),',
         PROVED,
     ),
     plant(

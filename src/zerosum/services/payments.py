@@ -244,9 +244,10 @@ class PaymentKind:
             effective_at, posted_at = posted.pair.effective_at or posted.posted_at, posted.posted_at
             lines = posted.debit, posted.credit
         else:
-            payment, entry = posted.resource, posted.entry
-            if isinstance(payment, SplitPayment):
-                payment, splits = payment.payment, [_shown_split(split, names) for split in payment.splits]
+            made, entry = posted.resource, posted.entry
+            payment = made.payment if isinstance(made, SplitPayment) else made
+            if isinstance(made, SplitPayment):
+                splits = [_shown_split(split, names) for split in made.splits]
             metadata, effective_at, posted_at, lines = (
                 entry.metadata,
                 entry.effective_at,

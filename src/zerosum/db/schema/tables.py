@@ -303,7 +303,7 @@ payment_splits = Table(
     CheckConstraint("amount >= 0", name="payment_splits_amount_not_negative"),
     CheckConstraint("refunded > 0 and refunded <= amount", name="payment_splits_refunded_within"),
     CheckConstraint(
-        "rule in ('percent', 'amount', 'remainder', 'rest') and (value is null) = (rule in ('remainder', 'rest'))",
+        "rule in ('rest', 'remainder', 'percent', 'amount') and (value is null) = (rule in ('remainder', 'rest'))",
         name="payment_splits_rule_known",
     ),
 )

@@ -113,8 +113,8 @@ class RefundInParts(RefundPayment):
         )
         return posted
 
-    def _ruling(self, book: Book) -> tuple[JournalEntry, Payment, Refund]:
-        _, after, refund = RefundPayment._ruling(self, book)
+    def ruling(self, book: Book) -> tuple[JournalEntry, Payment, Refund]:
+        _, after, refund = RefundPayment.ruling(self, book)
         splits, amounts = self._parts(book, after, refund.money)
         parts = list(moved(splits, amounts, refund.money))
         return posting_rules.refund_in_parts(self.payer_id, parts, refund.money), after, refund
