@@ -15,6 +15,7 @@ CAPTURED = "(select payment_ids[1] from holds where ledger_id = $1 and reference
 OPEN = "(select id from holds where ledger_id = $1 and reference = 'open')"
 SOLD = "(select id from payments where ledger_id = $1 and reference = 'sold')"
 DELIVERED = "(select payment_ids[1] from holds where ledger_id = $1 and reference = 'delivered')"
+YEN = "(select id from exchanges where ledger_id = $1 and rounding = 'down')"
 SHARES = "update payment_splits set amount = amount + case place when 0 then -0.01 else 0.01 end where payment_id = {}"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
 ALICE = "ledger_id = $1 and code = 'alice'"
@@ -140,6 +141,27 @@ TAMPERINGS = {
     "and place = 0",
     "splits of a plain payment": "insert into payment_splits select ledger_id, gen_random_uuid(), id, 0, payee_id, "
     f"'bob', 'rest', null, currency, amount, null from payments where id = {PAID}",
+    # Exchanges.
+    "an amount of an exchange": f"update exchanges set amount = amount + 1, exact = (amount + 1) * rate where id = {YEN}",
+    "what was bought": f"update exchanges set bought = bought + 1, margin = margin - 1 where id = {YEN}",
+    "a rate": f"update exchanges set rate = rate + 1, exact = amount * (rate + 1) where id = {YEN}",
+    "a rate with all that follows": "update exchanges set rate = 151.2341, exact = amount * 151.2341, "
+    f"difference = bought + margin - amount * 151.2341 where id = {YEN}",
+    "a margin of an exchange": f"update exchanges set margin_percent = 1.51 where id = {YEN}",
+    "what was lost by rounding": f"update exchanges set difference = difference + 0.1 where id = {YEN}",
+    "how it was rounded": f"update exchanges set rounding = 'half_even' where id = {YEN}",
+    "whose rate it was": f"update exchanges set rate_source = 'ours' where id = {YEN}",
+    "when the rate was given": f"update exchanges set rate_at = rate_at + interval '1 day' where id = {YEN}",
+    "a payee of an exchange": "update exchanges set payee_id = (select id from accounts where ledger_id = $1 "
+    f"and code = 'traveller') where id = {YEN}",
+    "a currency of an exchange": f"update exchanges set bought_currency = 'KWD' where id = {YEN}",
+    "a reference of an exchange": f"update exchanges set reference = 'x' where id = {YEN}",
+    "an exchange deleted": f"delete from exchanges where id = {YEN}",
+    "an exchange inserted": "insert into exchanges select ledger_id, gen_random_uuid(), payer_id, payee_id, currency, "
+    "amount, bought_currency, bought, margin, margin_percent, rate, rate_source, rate_at, rounding, exact, difference "
+    f"from exchanges where id = {YEN}",
+    "an event of an exchange deleted": "delete from events where ledger_id = $1 and type = 'exchange.succeeded' "
+    f"and id = {YEN}",
     # Holds.
     "an amount of a hold": f"update holds set amount = amount + 1 where id = {OPEN}",
     "what was captured of a hold": f"update holds set captured = captured + 1 where id = {HOLD}",
@@ -249,6 +271,8 @@ TAMPERINGS = {
 
 _NOT_ORDERED = "the payment … is not what was ordered: its journal entry has another fingerprint"
 _NOT_ITS_OWN = "the payment … lacks a split, or has one that is not its own"
+_NOT_ORDERED_EXCHANGE = "the exchange … is not what was ordered: its journal entry has another fingerprint"
+_RATE_SAYS_OTHERWISE = "the exchange … is not what its rate makes of it"
 _RULES_SAY_OTHERWISE = "the payment … has splits that are not what their rules make of it"
 
 FOUND = {
@@ -359,6 +383,21 @@ FOUND = {
     "a split inserted": {_NOT_ORDERED, _NOT_ITS_OWN},
     "splits of no payment": {"the payment … has splits and does not exist"},
     "splits of a plain payment": {_NOT_ORDERED, _NOT_ITS_OWN},
+    "an amount of an exchange": {_RATE_SAYS_OTHERWISE},
+    "what was bought": {_RATE_SAYS_OTHERWISE},
+    "a rate": {_RATE_SAYS_OTHERWISE},
+    "a rate with all that follows": {_NOT_ORDERED_EXCHANGE},
+    "a margin of an exchange": {_NOT_ORDERED_EXCHANGE},
+    "what was lost by rounding": {_RATE_SAYS_OTHERWISE},
+    "how it was rounded": {_RATE_SAYS_OTHERWISE},
+    "whose rate it was": {_NOT_ORDERED_EXCHANGE},
+    "when the rate was given": {_NOT_ORDERED_EXCHANGE},
+    "a payee of an exchange": {"the exchange … is not what its journal entry moved"},
+    "a currency of an exchange": {_RATE_SAYS_OTHERWISE},
+    "a reference of an exchange": {_NOT_ORDERED_EXCHANGE},
+    "an exchange deleted": {"the exchange of the journal entry … is missing"},
+    "an exchange inserted": {"the exchange … has no journal entry"},
+    "an event of an exchange deleted": {"the journal entry … has no event"},
     "an amount of a dispute": {
         "the disputed amount of the payment … is not what its journal entry says",
         "the dispute … has a step 1 that is not what its journal entry moved",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.domain.builders import LEDGER, USD, account_id
 from zerosum.domain.errors import SplitsExceedAmount, ValidationFailed
 from zerosum.domain.identifiers import PaymentId
-from zerosum.domain.money import Currency, Money, allot, parse_percent, percentage, render_percent
+from zerosum.domain.money import Currency, Money, allot, parse_percent, percentage, render_number
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, NO_TEXTS, Payment, PaymentStatus, PaymentType
 from zerosum.domain.payments.splits import AskedSplit, SplitRule, divide, divided, given_back
 
@@ -145,7 +145,7 @@ def some_payment(money: Money) -> Payment:
 
 @pytest.mark.parametrize(("text", "written"), [("2.90", "2.9"), ("100.000000", "100"), ("0.000001", "0.000001")])
 def test_a_percentage_has_one_writing(text: str, written: str) -> None:
-    assert render_percent(parse_percent(text, pointer="")) == written
+    assert render_number(parse_percent(text, pointer="")) == written
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "100.1", "1e1", "1.0000001", "01", "", "٣", "1%", " 1", "NaN"])

@@ -23,6 +23,7 @@ from zerosum.domain.payments.clients import (
     ClientTransactionStatus,
     ClientTransactionType,
 )
+from zerosum.domain.payments.exchanges import EXCHANGE
 from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldStatus
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentTexts, PaymentType
 from zerosum.domain.payments.refunds import REFUND
@@ -130,6 +131,33 @@ SPLITS = RecordSet(
     changing=("refunded",),
     read=_split,
 )
+
+
+EXCHANGES = RecordSet(
+    kind=EXCHANGE,
+    table="exchanges",
+    columns=(
+        Column("id", "uuid", lambda made: made.id),
+        Column("payer_id", "uuid", lambda made: made.payer_id),
+        Column("payee_id", "uuid", lambda made: made.payee_id),
+        Column("currency", "text", lambda made: made.sold.currency.code),
+        Column("amount", "text", lambda made: render_amount(made.sold.amount), "numeric"),
+        Column("bought_currency", "text", lambda made: made.bought.currency.code),
+        Column("bought", "text", lambda made: render_amount(made.bought.amount), "numeric"),
+        Column("margin", "text", lambda made: render_amount(made.conversion.margin), "numeric"),
+        Column("margin_percent", "text", lambda made: _optional(made.terms.margin_percent), "numeric"),
+        Column("rate", "text", lambda made: render_amount(made.terms.rate), "numeric"),
+        Column("rate_source", "text", lambda made: made.terms.source),
+        Column("rate_at", "timestamptz", lambda made: made.terms.rate_at),
+        Column("rounding", "text", lambda made: made.terms.rounding),
+        Column("exact", "text", lambda made: render_amount(made.conversion.exact), "numeric"),
+        Column("difference", "text", lambda made: render_amount(made.conversion.difference), "numeric"),
+        *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
+    ),
+    changing=(),
+    read=lambda row: row[1],
+)
+"""Written and never changed."""
 
 
 def _hold(row: Sequence[Any]) -> Hold:
@@ -264,6 +292,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         PAYMENTS,
         SPLITS,
         REFUNDS,
+        EXCHANGES,
         DISPUTES,
         DISPUTE_CASES,
         DISPUTE_CHANGES,

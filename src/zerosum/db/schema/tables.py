@@ -376,6 +376,35 @@ dispute_changes = Table(
     CheckConstraint("number > 0 and entries > 0", name="dispute_changes_counted_from_one"),
 )
 
+exchanges = Table(
+    "exchanges",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that made it
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _required("currency", Text),  # that was sold
+    _required("amount", Numeric),
+    _required("bought_currency", Text),
+    _required("bought", Numeric),
+    _required("margin", Numeric),  # in the bought currency; may be nothing
+    Column("margin_percent", Numeric),  # of all that was bought; None: nothing was asked
+    _required("rate", Numeric),
+    _required("rate_source", Text),
+    _moment("rate_at", nullable=False),
+    _required("rounding", Text),
+    _required("exact", Numeric),  # amount times rate, with all its places
+    _required("difference", Numeric),  # what was posted, less that
+    *(Column(name, Text) for name in PaymentTexts._fields),
+    PrimaryKeyConstraint("ledger_id", "id", name="exchanges_pkey"),
+    CheckConstraint("amount > 0 and bought > 0 and rate > 0 and margin >= 0", name="exchanges_amounts_positive"),
+    CheckConstraint("margin_percent > 0 and margin_percent <= 100", name="exchanges_margin_percent_within"),
+    CheckConstraint("exact = amount * rate", name="exchanges_exact_is_product"),
+    CheckConstraint("bought + margin = exact + difference", name="exchanges_nothing_is_lost"),
+    CheckConstraint("currency <> bought_currency", name="exchanges_two_currencies"),
+    CheckConstraint("rounding in ('half_even', 'half_up', 'down', 'up')", name="exchanges_rounding_known"),
+)
+
 holds = Table(
     "holds",
     metadata,
@@ -634,6 +663,7 @@ JOURNAL = (
     refusals,
     answers,
     refunds,
+    exchanges,
     dispute_changes,
     hold_changes,
     audit_log,
@@ -661,6 +691,7 @@ GRANTS: dict[Table, str] = {
     dispute_changes: "insert",
     payment_splits: "insert, update (refunded)",
     refunds: "insert",
+    exchanges: "insert",
     holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes)",
     hold_changes: "insert",
     client_transactions: "insert, update (status)",

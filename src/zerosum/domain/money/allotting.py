@@ -46,7 +46,7 @@ def parse_percent(text: str, *, pointer: str) -> Decimal:
     return percent
 
 
-def render_percent(percent: Decimal) -> str:
+def render_number(percent: Decimal) -> str:
     """Its one writing, without zeros at its end."""
     text = f"{percent:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.entry import JournalEntry, Nature, credit, debit, placed, released
-from zerosum.domain.money import Currency, Money
+from zerosum.domain.money import Currency, Money, add
 from zerosum.domain.payments.payment import PaymentType
 
 PaymentRule = Callable[[AccountId, AccountId, Money, datetime | None], JournalEntry]
@@ -81,6 +81,24 @@ def refund(payer: AccountId, payee: AccountId, money: Money) -> JournalEntry:
 def refund_in_parts(payer: AccountId, parts: Parts, money: Money) -> JournalEntry:
     """Each who got a part of the payment gives back its part of what is refunded."""
     return JournalEntry("refund", (credit(payer, money), *(debit(account, part) for account, part in parts)))
+
+
+def exchange(
+    payer: AccountId,
+    payee: AccountId,
+    sold_position: AccountId,
+    bought_position: AccountId,
+    margin_account: AccountId,
+    sold: Money,
+    bought: Money,
+    margin: Money | None,
+    effective_at: datetime | None,
+) -> JournalEntry:
+    """The payer's money is our position in the sold currency; that in the bought one pays the payee, and our margin."""
+    given = bought if margin is None else Money(add(bought.amount, margin.amount), bought.currency)
+    kept = () if margin is None else (credit(margin_account, margin),)
+    lines = (debit(payer, sold), credit(sold_position, sold), debit(bought_position, given), credit(payee, bought))
+    return JournalEntry("exchange", (*lines, *kept), effective_at)
 
 
 def hold(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:

@@ -13,7 +13,7 @@ from zerosum.domain.errors import DomainError, SplitsExceedAmount
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import RecordKey
-from zerosum.domain.money import Money, add, allot, percentage, render_amount, render_percent, subtract
+from zerosum.domain.money import Money, add, allot, percentage, render_amount, render_number, subtract
 from zerosum.domain.payments.payment import Payment
 
 SPLIT = "split"
@@ -53,7 +53,7 @@ class AskedSplit(NamedTuple):
         """In its one writing."""
         if self.value is None:
             return None
-        return render_percent(self.value) if self.rule is SplitRule.PERCENT else render_amount(self.value)
+        return render_number(self.value) if self.rule is SplitRule.PERCENT else render_amount(self.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

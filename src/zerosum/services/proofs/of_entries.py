@@ -15,6 +15,7 @@ from uuid import UUID
 import orjson
 
 from zerosum.db.engine import Connection
+from zerosum.db.queries.exchange_proofs import exchanges_named
 from zerosum.db.queries.proofs import (
     FIRST_ID,
     LAST_ID,
@@ -61,6 +62,9 @@ class EntriesProof:
         self._codes = await codes_of(connection, report.ledger_id, ids)
         txs = {int(row.resource_id) for row in rows if _names_transaction(row)}
         self._transactions = await client_transactions_named(connection, report.ledger_id, txs)
+        exchanged = {row.id for row in rows if row.resource_type == "exchange"}
+        for id_ in exchanged - await exchanges_named(connection, report.ledger_id, exchanged):
+            report.note(f"the exchange of the journal entry {_entry(id_)} is missing")
         for row in rows:
             what = f"the journal entry {_entry(row.id)} or what stands on it cannot be read"
             with report.noting(what, concerned=_accounts_of(row)):

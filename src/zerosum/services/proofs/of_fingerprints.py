@@ -91,6 +91,35 @@ def is_refund_of(row: Any) -> bool:
     )
 
 
+def is_exchange_of(row: Any) -> bool:
+    """Whether the fingerprint of the entry is that of an order for this exchange."""
+    moment = _moment(row.effective_at)
+    times = (None, moment) if row.effective_at == row.posted_at else (moment,)
+    said = {
+        "amount": row.amount,
+        "currency": row.currency,
+        "to_currency": row.bought_currency,
+        "rate": _plain(row.rate),
+        "rate_source": row.rate_source,
+        "rate_at": _moment(row.rate_at),
+        "margin_percent": None if row.margin_percent is None else _plain(row.margin_percent),
+        "rounding": row.rounding,
+        **{name: getattr(row, name) for name in PaymentTexts._fields},
+        "metadata": row.metadata,
+    }
+    return any(
+        _digest("exchange", {**said, "effective_at": time, "from": payer, "to": payee}) == row.fingerprint
+        for time, payer, payee in product(
+            times, names_of(row.payer_code, row.payer_id), names_of(row.payee_code, row.payee_id)
+        )
+    )
+
+
+def _plain(number: str) -> str:
+    """Without zeros at its end."""
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
 def is_dispute_step_of(row: Any) -> bool:
     """Whether the fingerprint of the entry is that of a command for this step of the dispute."""
     if row.verb == "opened":
