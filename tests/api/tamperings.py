@@ -142,13 +142,16 @@ TAMPERINGS = {
     "splits of a plain payment": "insert into payment_splits select ledger_id, gen_random_uuid(), id, 0, payee_id, "
     f"'bob', 'rest', null, currency, amount, null from payments where id = {PAID}",
     # Exchanges.
-    "an amount of an exchange": f"update exchanges set amount = amount + 1, exact = (amount + 1) * rate where id = {YEN}",
+    "an amount of an exchange": "update exchanges set amount = amount + 1, exact = (amount + 1) * rate, "
+    f"difference = bought + margin - (amount + 1) * rate where id = {YEN}",
     "what was bought": f"update exchanges set bought = bought + 1, margin = margin - 1 where id = {YEN}",
-    "a rate": f"update exchanges set rate = rate + 1, exact = amount * (rate + 1) where id = {YEN}",
+    "a rate": "update exchanges set rate = rate + 1, exact = amount * (rate + 1), "
+    f"difference = bought + margin - amount * (rate + 1) where id = {YEN}",
     "a rate with all that follows": "update exchanges set rate = 151.2341, exact = amount * 151.2341, "
     f"difference = bought + margin - amount * 151.2341 where id = {YEN}",
-    "a margin of an exchange": f"update exchanges set margin_percent = 1.51 where id = {YEN}",
-    "what was lost by rounding": f"update exchanges set difference = difference + 0.1 where id = {YEN}",
+    "a margin of an exchange": f"update exchanges set margin_percent = 1.500001 where id = {YEN}",
+    "what was lost by rounding": "update exchanges set difference = difference + 1, bought = bought + 1 "
+    f"where id = {YEN}",
     "how it was rounded": f"update exchanges set rounding = 'half_even' where id = {YEN}",
     "whose rate it was": f"update exchanges set rate_source = 'ours' where id = {YEN}",
     "when the rate was given": f"update exchanges set rate_at = rate_at + interval '1 day' where id = {YEN}",

@@ -16,7 +16,12 @@ ORDER: dict[str, Any] = {
     "from": "alice", "to": "alice:eur", "amount": "100", "currency": "USD", "to_currency": "EUR",
     "rate": "0.92135", "rate_source": "ECB", "rate_at": "2026-01-02T15:00:00Z",
 }  # fmt: skip
-TOLD = {"reference": "r", "description": "d", "metadata": {"b": "2", "a": "1"}, "effective_at": "2026-01-02T16:00:00Z"}
+TOLD: dict[str, Any] = {
+    "reference": "r",
+    "description": "d",
+    "metadata": {"b": "2", "a": "1"},
+    "effective_at": "2026-01-02T16:00:00Z",
+}
 
 
 @pytest.fixture

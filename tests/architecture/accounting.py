@@ -45,6 +45,8 @@ TAKEN = Money(Decimal("65.50"), Currency("USD", 2))
 """Less than what is held: a final capture."""
 
 
+BOUGHT, MARGIN = Money(Decimal("73.34"), Currency("EUR", 2)), Money(Decimal("0.37"), Currency("EUR", 2))
+"""Of 80.00 USD at 0.92135, less half a percent."""
 FEE = Decimal("2.9")
 """Percent, of a payment in parts."""
 
@@ -69,6 +71,7 @@ def _section(rule: Callable[..., JournalEntry]) -> str:
     known: dict[str, object] = {
         "money": MONEY, "freed": MONEY, "taken": TAKEN, "hold": hold, "id_": hold, "effective_at": None,
         "type_": PaymentType.TRANSFER,
+        "sold": MONEY, "bought": BOUGHT, "margin": MARGIN,
     }  # fmt: skip
     if "parts" in parameters:
         known["parts"] = _parts(parameters, names)
@@ -113,11 +116,12 @@ def _seen(account_id: UUID, name: str, entry: JournalEntry) -> str:
         version=0,
         head=b"",
     )
-    for posting in entry.postings:
-        if posting.account_id == account_id:
-            account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
+    own = [posting for posting in entry.postings if posting.account_id == account_id]
+    for posting in own:
+        account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
     changes = {"posted": account.posted, "held": account.held, "available": account.available}
-    told = [f"{what} {change:+}" for what, change in changes.items() if change]
+    unit = _unit(own[0].money) if own else ""
+    told = [f"{what} {change:+}{unit}" for what, change in changes.items() if change]
     return f"{name}: {', '.join(told) or 'nothing'}"
 
 
@@ -125,7 +129,13 @@ def _line(posting: Posting, names: dict[UUID, str]) -> str:
     words = [posting.layer.value]
     if posting.layer is Layer.PENDING:
         words.append("released" if posting.releases else "placed")
-    return f"{posting.side.value} | {names[posting.account_id]} | {', '.join(words)} | {posting.money.amount}"
+    amount = f"{posting.money.amount}{_unit(posting.money)}"
+    return f"{posting.side.value} | {names[posting.account_id]} | {', '.join(words)} | {amount}"
+
+
+def _unit(money: Money) -> str:
+    """Of what is not in the currency of the page."""
+    return "" if money.currency == MONEY.currency else f" {money.currency.code}"
 
 
 if __name__ == "__main__":

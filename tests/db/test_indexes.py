@@ -31,6 +31,7 @@ INDEXES = {
     "disputes_of_payment": "GET /v1/disputes?payment, and what a payment shows of them",
     "disputes_pkey": "the lock of a dispute",
     "events_pkey": "readers of events, in the order of their transactions",
+    "exchanges_pkey": "GET /v1/exchanges",
     "hold_changes_of_hold": "the steps of a hold, in order",
     "hold_changes_pkey": "what a key that has changed a hold is answered again",
     "holds_by_payee": "GET /v1/holds?account",

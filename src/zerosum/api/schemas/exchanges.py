@@ -37,7 +37,7 @@ RoundingModeName = Annotated[str, OneOf(RoundingMode)]
 Rate = Annotated[
     str,
     Field(
-        description="How much of `to_currency` one of `currency` is worth: up to 20 digits before the point, 18 behind.",
+        description="How much of `to_currency` one of `currency` is worth, with up to 18 places.",
         examples=["0.92135"],
         json_schema_extra={"pattern": RATE_PATTERN_TEXT},
     ),

@@ -1,7 +1,7 @@
 """Exchanges: one currency is sold for another, at a rate that the caller gives, through the ledger's exchange accounts.
 
-The exchange account of a currency holds the ledger's open position in it. What the exact product of amount and rate has
-beyond the places of the bought currency cannot be posted: it stays in that account, and the exchange says how much it is.
+The exchange account of a currency holds the ledger's open position in it. What the exact product of amount and rate
+has beyond the places of the bought currency cannot be posted: it stays there, and the exchange says how much it is.
 """
 
 from __future__ import annotations

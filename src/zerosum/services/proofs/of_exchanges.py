@@ -1,4 +1,4 @@
-"""Exchanges: what each says follows from its order, in fractions, and is what its journal entry moved in both currencies."""
+"""Exchanges: what each says follows from its rate, in fractions, and is what its entry moved in both currencies."""
 
 from __future__ import annotations
 
