@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -279,3 +281,22 @@ async def test_holds_are_resolved_with_splits(client: Client) -> None:
         await client.post("/v1/holds/resolve", {"items": [void | {"splits": FEES}]}),
         422, "validation_error", "/items/0/splits",
     )  # fmt: skip
+
+
+async def test_refunds_at_once_take_from_each_exactly_its_part(
+    neighbours: tuple[Client, Client], database: Database, ledger_id: LedgerId
+) -> None:
+    """At two services."""
+    here, there = neighbours
+    for code in ("payer", "payee", "first", "second"):
+        await here.open_account(code, min_available=None)
+    splits = [{"to": "first", "percent": "33.33"}, {"to": "second", "amount": "0.07"}]
+    made = await pay(here, "10", splits, **{"from": "payer", "to": "payee"})
+    path = f"/v1/payments/{made['id']}/refund"
+    calls = [client.post(path, {"amount": "0.77"}, key=fresh_key()) for _ in range(8) for client in (here, there)]
+    answers = await asyncio.gather(*calls)
+    assert Counter(answer.status_code for answer in answers) == {201: 12, 422: 4}
+    await refund(there, made)
+    assert await given_back(here, made) == parts(made)
+    assert await balances(here, "payer", "payee", "first", "second") == ["0.00"] * 4
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
@@ -45,7 +46,6 @@ from zerosum.services.requests.splits import Payee, SplitOrder, asked_splits, na
 from zerosum.services.requests.times import parse_filter_time
 
 _NO_METADATA: Mapping[str, str] = {}
-_NOTHING_MORE: Mapping[str, object] = {}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -200,7 +200,7 @@ class PaymentKind:
         members = {member.name: getattr(pay, member.name) for member in fields(pay)}
         members["codes"] = {**prepared.names, **codes}
         members["called"] = (pay.called[0], *posted)
-        members["fingerprint"] = _fingerprint(order, pay.money, {"splits": said_of(asked)})
+        members["fingerprint"] = _fingerprint(order, pay.money, said_of(asked))
         return Prepared(PayInParts(**members, splits=splits), members["codes"])
 
     async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined:
@@ -310,18 +310,17 @@ def _shown_split(split: Split, names: Names) -> RecordedSplit:
     return RecordedSplit(asked.account_id, names[asked.account_id], asked.rule, asked.value_text, split.amount, None)
 
 
-def _fingerprint(order: PaymentOrder, money: Money, more: Mapping[str, object] = _NOTHING_MORE) -> bytes:
-    return fingerprint(
-        "payment",
-        {
-            "type": order.type,
-            "amount": render_amount(money.amount),
-            "currency": order.currency,
-            "from": order.payer,
-            "to": order.payee,
-            **order.texts._asdict(),
-            "effective_at": order.effective_at,
-            "metadata": order.metadata,
-            **more,
-        },
-    )
+def _fingerprint(order: PaymentOrder, money: Money, splits: Sequence[Mapping[str, Any]] = ()) -> bytes:
+    content: dict[str, Any] = {
+        "type": order.type,
+        "amount": render_amount(money.amount),
+        "currency": order.currency,
+        "from": order.payer,
+        "to": order.payee,
+        **order.texts._asdict(),
+        "effective_at": order.effective_at,
+        "metadata": order.metadata,
+    }
+    if splits:
+        content["splits"] = splits
+    return fingerprint("payment", content)
