@@ -153,7 +153,7 @@ class Service:
                 client_currency(settings.client_currency),
             ),
             currencies=currencies,
-            disputes=Disputes(self.database, self.committer, currencies, payments, cursors, now),
+            disputes=Disputes(self.database, self.committer, directory, currencies, payments, cursors, now),
             exchanges=Exchanges(self.database, self.committer, accounts, directory, currencies, cursors, now),
             holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),

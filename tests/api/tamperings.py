@@ -8,6 +8,7 @@ from __future__ import annotations
 PAID = "(select id from payments where ledger_id = $1 and reference = 'invoice 7')"
 GIVEN = "(select id from payments where ledger_id = $1 and reference = 'given back')"
 ASKED = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case asked')"
+FURTHER = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case won')"
 LOST = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case lost')"
 QUESTIONED = "(select id from payments where ledger_id = $1 and reference = 'asked')"
 HOLD = "(select id from holds where ledger_id = $1 and reference = 'stay 1')"
@@ -108,6 +109,13 @@ TAMPERINGS = {
     "a step of a dispute deleted": f"delete from dispute_changes where dispute_id = {LOST} and number = 2",
     "a step of a dispute turned": "update dispute_changes set verb = 'won', status = 'won' where dispute_id = "
     f"{LOST} and number = 2",
+    "a stage of a dispute": f"update disputes set stage = 'first' where id = {FURTHER}",
+    "a stage of a step": "update dispute_changes set stage = 'pre_arbitration' where dispute_id = "
+    f"{FURTHER} and number = 4",
+    "a date of a step": f"update dispute_changes set respond_by = null where dispute_id = {FURTHER} and number = 3",
+    "a fee of a dispute": f"update disputes set fee = 1 where id = {LOST}",
+    "a fee before the end": f"update disputes set fee = 1, fee_account_id = payer_id where id = {ASKED}",
+    "who got a fee": f"update disputes set fee_account_id = payee_id where id = {LOST}",
     "a dispute deleted": f"delete from disputes where id = {ASKED}",
     "what is disputed of a payment": f"update payments set disputed = 1 where id = {QUESTIONED}",
     "a dispute of a payment forgotten": "update payments set disputed = null, status = 'succeeded' where id = "
@@ -295,6 +303,7 @@ FOUND = {
     "codes swapped": {
         "the account's code is not what its history says",
         "the payment … is not what was ordered: its journal entry has another fingerprint",
+        "the dispute … has a step 2 that is not what was ordered: its journal entry has another fingerprint",
     },
     "a name": {"the account's name is not what its history says"},
     "a type": {"the account's type is not what its history says"},
@@ -424,6 +433,18 @@ FOUND = {
     "a step of a dispute deleted": {
         "the dispute of the journal entry … is missing",
         "the dispute … is not what its steps say",
+    },
+    "a stage of a dispute": {"the dispute … is not what its last step has left"},
+    "a stage of a step": {
+        "the dispute … has a step 4 that leaves it as it cannot be",
+    },
+    "a date of a step": {
+        "the dispute … has a step 3 that is not what was ordered: its journal entry has another fingerprint"
+    },
+    "a fee of a dispute": {"the dispute … has a step 2 that is not what its journal entry moved"},
+    "a fee before the end": {"the dispute … has cost something though it is not lost"},
+    "who got a fee": {
+        "the dispute … has a step 2 that is not what was ordered: its journal entry has another fingerprint"
     },
     "a step of a dispute turned": {"the dispute … has a step 2 that has no journal entry of its own"},
     "a dispute deleted": {

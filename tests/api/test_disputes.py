@@ -58,11 +58,13 @@ async def test_what_is_questioned_is_held_at_who_was_paid(client: Client, paid: 
         "id": dispute["id"],
         "payment_id": paid["id"],
         "status": "open",
+        "stage": "first",
         "amount": "40.00",
         "currency": "USD",
         "reason": "fraudulent",
         "evidence": [],
         "note": None,
+        "fee": None,
         "journal_entry_ids": [dispute["id"].replace("dsp_", "je_")],
         "created_at": dispute["created_at"],
     }
@@ -106,6 +108,71 @@ async def test_it_is_lost_though_the_money_is_gone(
     assert (await client.transfer("bob", "alice", "1")).status_code == 201
     answer = await client.post(f"/v1/payments/{paid['id']}/refund", key=fresh_key())
     refused(answer, 422, "amount_exceeds_payment")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_what_was_won_is_questioned_once_more(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    """Up to arbitration, which is the end."""
+    dispute = await opened(client, paid, respond_by="2099-12-31T00:00:00Z")
+    path = f"/v1/disputes/{dispute['id']}"
+    await sent(client, f"{path}/resolve", {"note": "won at first"})
+    said = {"stage": "pre_arbitration", "note": "they insist", "respond_by": "2100-01-31T00:00:00.000000Z"}
+    further = await sent(client, f"{path}/escalate", said)
+    assert further.items() >= {**said, "status": "open"}.items()
+    assert await standing(client, "bob") == ("40.00", "40.00", "0.00")
+    assert await payment_now(client, paid) == ("disputed", "0.00", "40.00")
+    await sent(client, f"{path}/evidence", {"text": "Delivered"})
+    last = await sent(client, f"{path}/escalate", {"stage": "arbitration"})
+    assert (last["status"], last["stage"], last["note"], last["respond_by"]) == ("open", "arbitration", None, None)
+    assert len(last["journal_entry_ids"]) == 3, "held already: nothing is posted"
+    for stage in ("pre_arbitration", "arbitration"):
+        answer = await client.post(f"{path}/escalate", {"stage": stage}, key=fresh_key())
+        refused(answer, 409, "invalid_state", facts={"dispute_stage": "arbitration"})
+    await sent(client, f"{path}/chargeback")
+    assert await standing(client, "bob") == ("0.00", "0.00", "0.00")
+    assert await payment_now(client, paid) == ("charged_back", "0.00", "0.00")
+    answer = await client.post(f"{path}/escalate", {"stage": "arbitration"}, key=fresh_key())
+    refused(answer, 409, "invalid_state", facts={"dispute_status": "lost"})
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_what_was_won_and_then_refunded_is_not_held_again(client: Client, paid: dict[str, Any]) -> None:
+    dispute = await opened(client, paid)
+    await sent(client, f"/v1/disputes/{dispute['id']}/resolve")
+    await sent(client, f"/v1/payments/{paid['id']}/refund", {"amount": "0.01"}, 201)
+    for parameters in ({}, {"dry_run": "true"}):
+        answer = await client.post(
+            f"/v1/disputes/{dispute['id']}/escalate", {"stage": "arbitration"}, key=fresh_key(), params=parameters
+        )
+        refused(answer, 422, "amount_exceeds_payment", facts={"disputable": "39.99", "currency": "USD"})
+
+
+async def test_losing_costs_a_fee(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    await client.open_account("fees", type="revenue")
+    await client.open_account("euros", currency="EUR")
+    dispute = await opened(client, paid)
+    path = f"/v1/disputes/{dispute['id']}/chargeback"
+    for fee, code, pointer in (
+        ({"amount": "0", "to": "fees"}, "invalid_amount", "/fee/amount"),
+        ({"amount": "1.001", "to": "fees"}, "amount_too_precise", "/fee/amount"),
+        ({"amount": "1", "to": "nobody"}, "account_not_found", "/fee/to"),
+        ({"amount": "1", "to": "bob"}, "same_account", "/fee/to"),
+        ({"amount": "1", "to": "euros"}, "currency_mismatch", "/fee/to"),
+        ({"amount": "1"}, "validation_error", "/fee/to"),
+    ):
+        answer = await client.post(path, {"fee": fee}, key=fresh_key())
+        refused(answer, answer.status_code, code, pointer)
+        assert answer.status_code in (404, 422)
+    lost = await sent(client, path, {"fee": {"amount": "15", "to": "fees"}})
+    earner = (await client.get("/v1/accounts/fees")).json()["id"]
+    assert (lost["status"], lost["fee"]) == ("lost", {"amount": "15.00", "to": earner})
+    assert await standing(client, "bob") == ("-15.00", "0.00", "-15.00")
+    assert await standing(client, "fees") == ("15.00", "0.00", "15.00")
+    assert await payment_now(client, paid) == ("charged_back", "0.00", "0.00")
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 
 

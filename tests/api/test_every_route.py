@@ -181,6 +181,7 @@ UPON: dict[str, dict[str, Any]] = {
     "/v1/disputes/{dispute}/evidence": {"text": "x"},
     "/v1/disputes/{dispute}/resolve": {},
     "/v1/disputes/{dispute}/chargeback": {},
+    "/v1/disputes/{dispute}/escalate": {"stage": "arbitration"},
     "/v1/holds/{hold}/capture": {},
     "/v1/holds/{hold}/increment": {"amount": "1"},
     "/v1/holds/{hold}/extend": {"expires_at": "2099-12-31T00:00:00Z"},

@@ -22,7 +22,7 @@ from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.money import RoundingMode
 from zerosum.domain.payments.clients import ClientCommandType
-from zerosum.domain.payments.disputes import DisputeTexts, DisputeVerb
+from zerosum.domain.payments.disputes import DisputeStage, DisputeTexts, DisputeVerb
 from zerosum.domain.payments.holds import HoldVerb
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.main import Service
@@ -141,7 +141,7 @@ def test_every_field_of_every_order_has_a_change_here() -> None:
         told
     )
     assert names_of(ExchangeOrder) - {"texts"} | set(PaymentTexts._fields) == EXCHANGE_CHANGES.keys(), told
-    assert names_of(DisputeChangeOrder) == {"dispute_id", "verb", "text"}, told
+    assert names_of(DisputeChangeOrder) == {name for name, _ in OF_DECISIONS}, told
     assert ImportRequest.model_fields.keys() == {"name", "sha256"}, told
 
 
@@ -209,6 +209,18 @@ OF_HOLDS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = [
             {"expires_at": now() + timedelta(days=10)},
         ),
     ),
+]
+_WON = {"verb": DisputeVerb.WON}
+_FURTHER = {"verb": DisputeVerb.ESCALATED, "stage": DisputeStage.PRE_ARBITRATION}
+_WITH_FEE = {"verb": DisputeVerb.LOST, "fee": "1", "fee_to": "a"}
+OF_DECISIONS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = [
+    ("dispute_id", (_WON, {})),
+    ("verb", (_WON, {"verb": DisputeVerb.LOST})),
+    ("text", (_WON, {"text": None})),
+    ("stage", (_FURTHER, {"stage": DisputeStage.ARBITRATION})),
+    ("respond_by", (_FURTHER, {"respond_by": "2099-01-01T00:00:00.000000Z"})),
+    ("fee", (_WITH_FEE, {"fee": "2"})),
+    ("fee_to", (_WITH_FEE, {"fee_to": "c"})),
 ]
 REFUND_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "amount": {"amount": None},
@@ -304,8 +316,10 @@ async def test_another_dispute_is_not_replayed(service: Service, ground: Client,
     await must_be_another(ground, service.services.disputes.desk, order, replace(order, **change))
 
 
-@pytest.mark.parametrize("name", ["dispute_id", "verb", "text"])
-async def test_another_decision_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+@pytest.mark.parametrize(("name", "members"), OF_DECISIONS)
+async def test_another_decision_is_not_replayed(
+    service: Service, ground: Client, name: str, members: tuple[Mapping[str, Any], Mapping[str, Any]]
+) -> None:
     disputes, ids = service.services.disputes, []
     for _ in range(2):
         opening = DisputeOrder(
@@ -313,13 +327,9 @@ async def test_another_decision_is_not_replayed(service: Service, ground: Client
         )
         [made] = await disputes.desk.each(caller_of(ground), [opening])
         ids.append(made.view.id)  # type: ignore[union-attr]
-    order = DisputeChangeOrder(idempotency_key="", dispute_id=ids[0], verb=DisputeVerb.WON, text="t")
-    changes: Mapping[str, Mapping[str, Any]] = {
-        "dispute_id": {"dispute_id": ids[1]},
-        "verb": {"verb": DisputeVerb.LOST},
-        "text": {"text": None},
-    }
-    await must_be_another(ground, disputes.changes, order, replace(order, **changes[name]))
+    order = DisputeChangeOrder(idempotency_key="", dispute_id=ids[0], text="t", **members[0])
+    other = replace(order, dispute_id=ids[1]) if name == "dispute_id" else replace(order, **members[1])
+    await must_be_another(ground, disputes.changes, order, other)
 
 
 @pytest.mark.parametrize("change", ["original", "reason", "is_forced"])

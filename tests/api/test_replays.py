@@ -108,6 +108,18 @@ REQUESTS: dict[str, Asked] = {
     ),
     "evidence": Asked("POST", "/v1/disputes/{dispute}/evidence", {"text": "x"}, status=200),
     "won dispute": Asked("POST", "/v1/disputes/{dispute}/resolve", {"note": "x"}, status=200),
+    "dispute taken further": Asked(
+        "POST",
+        "/v1/disputes/{dispute}/escalate",
+        {"stage": "arbitration", "note": "x", "respond_by": "2026-01-02T03:04:05+01:00"},
+        status=200,
+    ),
+    "lost dispute with a fee": Asked(
+        "POST",
+        "/v1/disputes/{dispute}/chargeback",
+        {"note": "y", "fee": {"amount": "1.50", "to": "alice"}},
+        status=200,
+    ),
     "lost dispute": Asked("POST", "/v1/disputes/{dispute}/chargeback", {}, status=200),
     "hold": Asked("POST", "/v1/holds", HOLD),
     "payment in parts": Asked("POST", "/v1/payments", {**PAYMENT, "splits": SPLITS}),

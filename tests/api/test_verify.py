@@ -147,7 +147,7 @@ async def _entries(client: Client) -> None:
 
 
 async def _disputes(client: Client) -> None:
-    """One that is open, one under review, one won and one lost."""
+    """One that is open, one under review, one won and taken further twice, and one lost, with a fee."""
     await client.open_account("shop")
     await client.deposit("shop", "10")
     sale = {"type": "deposit", "amount": "9.00", "currency": "USD", "to": "shop"}
@@ -158,8 +158,14 @@ async def _disputes(client: Client) -> None:
         dispute = await _sent(client, path, said | {"amount": "4", "respond_by": "2027-01-01T00:00:00Z"})
         await _sent(client, path, said)
         if ends is not None:
-            body = {"text": "Delivered"} if ends == "evidence" else {"note": "decided"}
+            body: dict[str, Any] = {"text": "Delivered"} if ends == "evidence" else {"note": "decided"}
+            if ends == "chargeback":
+                body["fee"] = {"amount": "1.50", "to": "alice"}
             await _sent(client, f"/v1/disputes/{dispute['id']}/{ends}", body)
+        if ends == "resolve":
+            for stage in ("pre_arbitration", "arbitration"):
+                said = {"stage": stage, "respond_by": "2027-02-01T00:00:00Z", "note": stage}
+                await _sent(client, f"/v1/disputes/{dispute['id']}/escalate", said)
 
 
 async def _holds(client: Client) -> None:

@@ -43,12 +43,13 @@ NATURES = {
 MONEY = Money(Decimal("80.00"), Currency("USD", 2))
 TAKEN = Money(Decimal("65.50"), Currency("USD", 2))
 """Less than what is held: a final capture."""
+FEE = Money(Decimal("15.00"), Currency("USD", 2))
 
 
 BOUGHT, MARGIN = Money(Decimal("73.34"), Currency("EUR", 2)), Money(Decimal("0.37"), Currency("EUR", 2))
 """Of 80.00 USD at 0.92135, less half a percent."""
-FEE = Decimal("2.9")
-"""Percent, of a payment in parts."""
+PLATFORM_PERCENT = Decimal("2.9")
+"""Of a payment in parts."""
 
 
 def rules() -> list[Callable[..., JournalEntry]]:
@@ -69,7 +70,7 @@ def _section(rule: Callable[..., JournalEntry]) -> str:
     names: dict[UUID, str] = {}
     hold, parameters = UUID(int=0), inspect.signature(rule).parameters
     known: dict[str, object] = {
-        "money": MONEY, "freed": MONEY, "taken": TAKEN, "hold": hold, "id_": hold, "effective_at": None,
+        "money": MONEY, "freed": MONEY, "taken": TAKEN, "fee": FEE, "hold": hold, "id_": hold, "effective_at": None,
         "type_": PaymentType.TRANSFER,
         "sold": MONEY, "bought": BOUGHT, "margin": MARGIN,
     }  # fmt: skip
@@ -95,7 +96,7 @@ def _parts(parameters: Collection[str], names: dict[UUID, str]) -> list[tuple[Ac
     platform = AccountId(UUID(int=102))
     names.update({payee: "payee", platform: "platform"})
     money = TAKEN if "taken" in parameters else MONEY
-    asked = [AskedSplit(platform, SplitRule.PERCENT, FEE, ""), AskedSplit(payee, SplitRule.REST, None, "")]
+    asked = [AskedSplit(platform, SplitRule.PERCENT, PLATFORM_PERCENT, ""), AskedSplit(payee, SplitRule.REST, None, "")]
     shares = divide(money, asked)
     return [(one.account_id, Money(share, money.currency)) for one, share in zip(asked, shares, strict=True)]
 

@@ -165,6 +165,8 @@ MEANS_A_BUG = {
     "dispute_changes_of_dispute": "steps are numbered under the lock of the dispute",
     "disputes_case_unique": "a case is looked up before; told of two payments at once, one finds it at its second try",
     "disputes_status_known": "DisputeStatus knows no other",
+    "disputes_stage_known": "DisputeStage knows no other",
+    "disputes_fee_positive": "amounts of requests are positive, and a fee goes to somebody",
     "disputes_amount_positive": "Money cannot exist otherwise",
     "dispute_changes_counted_from_one": "the first step has opened it, by an entry",
     "exchanges_pkey": "two equal random ids",

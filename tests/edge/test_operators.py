@@ -70,6 +70,7 @@ WHO_MAY = {
     "POST /v1/disputes/{dispute}/evidence": "payments:write",
     "POST /v1/disputes/{dispute}/resolve": "payments:write",
     "POST /v1/disputes/{dispute}/chargeback": "payments:write",
+    "POST /v1/disputes/{dispute}/escalate": "payments:write",
     "POST /v1/holds": "payments:write",
     "POST /v1/holds/resolve": "payments:write",
     "POST /v1/holds/{hold}/capture": "payments:write",

@@ -111,6 +111,14 @@ class Ground:
             Policy(method="POST", template="/token", scope=None, body=BodyKind.FORM, lean=self.endpoint),
             Policy(method="GET", template="/health", scope=None, lean=self.endpoint),
             Policy(method="POST", template="/express", scope=write, body=body, needs_key=True, express=self.express),
+            Policy(
+                method="POST",
+                template="/express/{thing}/act",
+                scope=write,
+                body=BodyKind.OPTIONAL_JSON,
+                needs_key=True,
+                express=self.express,
+            ),
         ]
         self.gateway = Gateway(
             app=self.framework,
@@ -146,9 +154,10 @@ class Ground:
         """Plain where the body is; told otherwise by it."""
         if self.is_broken:
             raise RuntimeError("a secret of ours")
-        if call.content.get("say") == "nothing":
+        said = (call.content or {}).get("say")
+        if said == "nothing":
             return None
-        if call.content.get("say") == "wrong":
+        if said == "wrong":
             raise ValidationFailed("This is wrong.", pointer="/say")
         self.calls.append(call)
         self.begun.append(Waiting(call, asyncio.get_running_loop().create_future()))

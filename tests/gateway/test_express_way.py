@@ -29,6 +29,11 @@ PLAIN = {
     "an offer of another protocol, not taken up": request(head=f"{HEAD}Connection: Upgrade\r\nUpgrade: h2c\r\n"),
     "any letters": request(body='{"a":"Zoë \\u00e9 \\n \\"x\\"","b":{"c":"1","d":null}}'),
 }
+ABOUT = {
+    "about something": request(path="/express/it/act"),
+    "about something, without a body": request(path="/express/it/act", body="", head=HOST + KEY),
+    "about something with an escape in its name": request(path="/express/it%2Fself/act"),
+}
 LEFT_ALONE = {
     "a stranger": request(head=f"{HOST}Authorization: Bearer bad\r\n{JSON}"),
     "nobody": request(head=HOST + JSON),
@@ -46,6 +51,10 @@ LEFT_ALONE = {
     "a large body": request(body=f'{{"a":"{"x" * 65_536}"}}'),
     "parameters": request(path="/express?dry_run=true"),
     "an escaped path": request(path="/expr%65ss"),
+    "about something, with a body that cannot be read": request(path="/express/it/act", body="{"),
+    "about something, with parameters": request(path="/express/it/act?dry_run=true"),
+    "about nothing": request(path="/express//act"),
+    "about too much": request(path="/express/it/too/act"),
     "another method": request().replace("POST", "PUT"),
     "HTTP/2.0": request().replace("HTTP/1.1", "HTTP/2.0"),
     "HTTP/1.0": request().replace("HTTP/1.1", "HTTP/1.0"),
@@ -77,6 +86,21 @@ async def test_what_is_plain_is_answered_as_on_the_ordinary_way_byte_for_byte(te
         assert express.ground.observed == ordinary.ground.observed == [("/express", "POST", 201)]
         assert express.ground.calls == ordinary.ground.calls
         assert (express.ground.admission.in_flight, express.server.server_state.tasks) == (0, set())
+
+
+@pytest.mark.parametrize("text", ABOUT.values(), ids=ABOUT)
+async def test_what_is_about_something_goes_express_too_and_its_head_is_not_remembered(text: str) -> None:
+    async with serving() as express, serving(GuardedProtocol) as ordinary:
+        answers = []
+        for served in (express, ordinary):
+            async with served.connected() as wire:
+                answers.append([await wire.ask(one) for one in (text, request(), text, request())])
+        assert [answer.split("\r\n")[0] for answer in answers[0]] == ["HTTP/1.1 201 Created"] * 4
+        assert answers[0] == answers[1]
+        assert (express.taken, ordinary.taken) == (4, 0)
+        paths = [(call.path, call.content) for call in express.ground.calls]
+        assert paths == [(call.path, call.content) for call in ordinary.ground.calls]
+        assert express.ground.observed == ordinary.ground.observed
 
 
 @pytest.mark.parametrize("text", LEFT_ALONE.values(), ids=LEFT_ALONE)

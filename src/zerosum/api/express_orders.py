@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import orjson
+
 from zerosum.api.endpoints import JSON_TYPE, REPLAYED
-from zerosum.gateway.routing import HttpAnswer
-from zerosum.services.committing.express_submission import Handed
+from zerosum.gateway.routing import Begun, Call, HttpAnswer
+from zerosum.services.committing.express_submission import ExpressSubmission, Handed
 
 View = TypeVar("View")
 
@@ -21,10 +23,11 @@ _HEADERS_OF_REPLAY = (JSON_TYPE, REPLAYED)
 
 @dataclass(frozen=True, slots=True)
 class BegunOrder(Generic[View]):
-    """`text_of` is the body of an answer as it is written."""
+    """`text_of` is the body of an answer as it is written, `status` that of one that is not refused."""
 
     handed: Handed[View]
     text_of: Callable[[View], bytes]
+    status: int = CREATED
 
     @property
     def outcome(self) -> asyncio.Future[Any]:
@@ -32,8 +35,20 @@ class BegunOrder(Generic[View]):
 
     def plain_answer(self) -> HttpAnswer | None:
         view = self.handed.view()
-        return None if view is None else HttpAnswer(CREATED, self.text_of(view), _HEADERS)
+        return None if view is None else HttpAnswer(self.status, self.text_of(view), _HEADERS)
 
     async def answer(self) -> HttpAnswer:
         done = await self.handed.done()
-        return HttpAnswer(CREATED, self.text_of(done.view), _HEADERS_OF_REPLAY if done.is_replay else _HEADERS)
+        return HttpAnswer(self.status, self.text_of(done.view), _HEADERS_OF_REPLAY if done.is_replay else _HEADERS)
+
+
+def begun(
+    desk: ExpressSubmission[Any, View],
+    call: Call,
+    order: Any,
+    body_of: Callable[[View], dict[str, Any]],
+    status: int = CREATED,
+) -> Begun | None:
+    """An order that is about something, if that is in memory. Raises what is wrong with the order."""
+    handed = desk.begin(call.caller, order)
+    return None if handed is None else BegunOrder(handed, lambda view: orjson.dumps(body_of(view)), status)

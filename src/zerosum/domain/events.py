@@ -16,6 +16,7 @@ class EventType(StrEnum):
     CLIENT_TRANSACTION_CHARGED_BACK = "client_transaction.charged_back"
     DISPUTE_OPENED = "dispute.opened"
     DISPUTE_EVIDENCE_ADDED = "dispute.evidence_added"
+    DISPUTE_ESCALATED = "dispute.escalated"
     DISPUTE_WON = "dispute.won"
     DISPUTE_LOST = "dispute.lost"
     HOLD_PLACED = "hold.placed"

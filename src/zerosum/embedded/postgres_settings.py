@@ -35,6 +35,8 @@ def postgres_settings(*, port: int, max_connections: int, socket_folder: Path | 
         # After a checkpoint each page is written whole once more, which doubles the WAL of a payment: seldom, then.
         "max_wal_size": "8GB",
         "checkpoint_timeout": "15min",
+        # Plans made for empty tables are bad ones once there is something in them: statistics come within seconds.
+        "autovacuum_naptime": "10s",
         # Short statements only: compiling them costs more than it saves.
         "jit": "off",
         # Parallel workers want shared memory by the file; a container's 64 MB of it are soon used up.

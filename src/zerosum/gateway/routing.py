@@ -210,7 +210,7 @@ class RouteTable:
             by_template.setdefault(policy.template, {})[policy.method] = kept
         for template, methods in by_template.items():
             if "{" in template:
-                table._patterns.append((_pattern(template), methods))
+                table._patterns.append((path_pattern(template), methods))
             else:
                 table._exact[template] = methods
         return table
@@ -243,7 +243,7 @@ class RouteTable:
         return None
 
 
-def _pattern(template: str) -> re.Pattern[str]:
+def path_pattern(template: str) -> re.Pattern[str]:
     """`{name}` is one segment, `{name:path}` one or more: an account's code may hold slashes."""
     parts = re.split(r"(\{[^}]+\})", template)
     return re.compile(

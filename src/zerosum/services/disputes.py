@@ -17,15 +17,17 @@ from zerosum.db.queries.disputes import (
     parties_of_disputes,
 )
 from zerosum.db.queries.disputes import RecordedDispute as RecordedDispute  # shown by the routes
-from zerosum.domain.errors import DisputeNotFound
+from zerosum.db.queries.parties import Parties
+from zerosum.domain.errors import CurrencyMismatch, DisputeNotFound, SameAccount
 from zerosum.domain.identifiers import DisputeId, PaymentId, Prefix, parse_id
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
-from zerosum.domain.payments import disputes as commands
-from zerosum.domain.payments.disputes import Dispute, DisputeChange, DisputeTexts, DisputeVerb
+from zerosum.domain.payments import dispute_commands as commands
+from zerosum.domain.payments.disputes import Dispute, DisputeChange, DisputeStage, DisputeTexts, DisputeVerb
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
+from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import KnownParties, members_between
@@ -44,12 +46,19 @@ class DisputeOrder:
 
 @dataclass(slots=True, kw_only=True)
 class DisputeChangeOrder:
-    """What becomes of a dispute. `text` is the evidence, or the note of a decision."""
+    """What becomes of a dispute. `text` is the evidence, or a note.
+
+    `stage` and `respond_by` (in its wire form) belong to an escalation; `fee` and `fee_to` (an id or a code) to a loss.
+    """
 
     idempotency_key: str
     dispute_id: UUID
     verb: DisputeVerb
     text: str | None = None
+    stage: DisputeStage | None = None
+    respond_by: str | None = None
+    fee: str | None = None
+    fee_to: str | None = None
 
 
 class Disputes:
@@ -59,6 +68,7 @@ class Disputes:
         self,
         database: Database,
         committer: Committer,
+        directory: AccountDirectory,
         currencies: Currencies,
         payments: KnownParties,
         cursors: Cursors,
@@ -71,7 +81,7 @@ class Disputes:
             OpeningKind(currencies, payments), committer, database, now
         )
         self.changes: Submission[DisputeChangeOrder, RecordedDispute] = Submission(
-            ChangingKind(known), committer, database, now
+            ChangingKind(directory, currencies, known), committer, database, now
         )
 
     async def get(self, caller: Caller, dispute_id: UUID) -> RecordedDispute:
@@ -159,7 +169,9 @@ class OpeningKind(_Recorded):
 class ChangingKind(_Recorded):
     """How what becomes of a dispute becomes a command."""
 
-    def __init__(self, known: KnownParties) -> None:
+    def __init__(self, directory: AccountDirectory, currencies: Currencies, known: KnownParties) -> None:
+        self._directory = directory
+        self._currencies = currencies
         self._known = known
 
     def command(
@@ -173,10 +185,40 @@ class ChangingKind(_Recorded):
         parties = self._known.known(caller.ledger_id, order.dispute_id, is_prepared=is_prepared)
         if parties.payment_id is None:
             raise LookupError("a dispute of no payment")
-        said = {"dispute": str(order.dispute_id), "verb": order.verb, "text": order.text}
+        fee = self._fee(caller, order, parties, is_prepared=is_prepared)
+        said = {
+            "dispute": str(order.dispute_id),
+            "verb": order.verb,
+            "text": order.text,
+            "stage": order.stage,
+            "respond_by": order.respond_by,
+            "fee": None if fee is None else render_amount(fee[0].amount),
+            "fee_to": order.fee_to,
+        }
         members = members_between(parties, caller, order.idempotency_key, fingerprint("dispute change", said))
         members |= {"payment_id": PaymentId(parties.payment_id), "dispute_id": DisputeId(order.dispute_id)}
-        return Prepared(_change(order, members), members["codes"])
+        if fee is not None:
+            members["codes"] = {**members["codes"], fee[1].id: fee[1].code}
+        return Prepared(_change(order, members, fee), members["codes"])
+
+    def _fee(
+        self, caller: Caller, order: DisputeChangeOrder, parties: Parties, *, is_prepared: bool
+    ) -> tuple[Money, AccountName] | None:
+        """Raises SameAccount and CurrencyMismatch besides what an amount and a name may be refused for."""
+        if order.fee is None or order.fee_to is None:
+            return None
+        currency = self._currencies.known(caller.ledger_id, parties.currency, is_prepared=is_prepared)
+        money = Money.parse(order.fee, currency, pointer="/fee/amount")
+        earner = self._directory.known(caller.ledger_id, order.fee_to, is_prepared=is_prepared, pointer="/fee/to")
+        if earner.id == parties.payee_id:
+            raise SameAccount("Who was paid pays the fee, and does not get it.", pointer="/fee/to")
+        if earner.currency != parties.currency:
+            raise CurrencyMismatch(
+                f"The account {earner.code} holds {earner.currency}, not {parties.currency}.",
+                pointer="/fee/to",
+                account=order.fee_to,
+            )
+        return money, earner
 
     async def prepare(
         self,
@@ -185,17 +227,26 @@ class ChangingKind(_Recorded):
         *,
         may_write: bool,  # noqa: ARG002 - it never writes
     ) -> Imagined:
-        await self._known.load(caller.ledger_id, {order.dispute_id for order in orders})
+        found = await self._known.load(caller.ledger_id, {order.dispute_id for order in orders})
+        earners = {order.fee_to for order in orders if order.fee_to is not None}
+        if earners:
+            await self._currencies.load(caller.ledger_id, {parties.currency for parties in found})
+            await self._directory.load(caller.ledger_id, earners)
         return NOTHING_IMAGINED
 
 
-def _change(order: DisputeChangeOrder, members: Mapping[str, Any]) -> commands.ChangeDispute:
+def _change(
+    order: DisputeChangeOrder, members: Mapping[str, Any], fee: tuple[Money, AccountName] | None
+) -> commands.ChangeDispute:
     if order.verb is DisputeVerb.EVIDENCE_ADDED and order.text is not None:
         return commands.AddEvidence(**members, text=order.text)
     if order.verb is DisputeVerb.WON:
         return commands.WinDispute(**members, note=order.text)
     if order.verb is DisputeVerb.LOST:
-        return commands.LoseDispute(**members, note=order.text)
+        money, account_id = (None, None) if fee is None else (fee[0], fee[1].id)
+        return commands.LoseDispute(**members, note=order.text, fee=money, fee_account_id=account_id)
+    if order.verb is DisputeVerb.ESCALATED and order.stage is not None:
+        return commands.EscalateDispute(**members, stage=order.stage, respond_by=order.respond_by, note=order.text)
     raise LookupError(f"nobody can ask for this to be done with a dispute: {order}")
 
 
@@ -213,6 +264,9 @@ def shown_dispute(dispute: Dispute) -> RecordedDispute:
         evidence=dispute.evidence,
         entry_ids=dispute.entry_ids,
         created_at=dispute.created_at,
+        stage=dispute.stage,
+        fee=None if dispute.fee is None else dispute.fee.amount,
+        fee_account_id=dispute.fee_account_id,
     )
 
 

@@ -16,8 +16,9 @@ from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.refunds import Refund, RefundPayment
 from zerosum.domain.payments.split_commands import RefundInParts
 from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
-from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import KnownParties, members_between
@@ -50,7 +51,7 @@ class Refunds:
         self._database = database
         self._cursors = cursors
         self._known = payments
-        self.desk: Submission[RefundOrder, RecordedRefund] = Submission(
+        self.desk: ExpressSubmission[RefundOrder, RecordedRefund] = ExpressSubmission(
             RefundKind(currencies, self._known), committer, database, now
         )
 

@@ -9,14 +9,17 @@ from fastapi import Query, Response
 from zerosum.api.desk_routes import answer_of, rehearses
 from zerosum.api.endpoints import Routes, TheCall, as_response
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
+from zerosum.api.render import render_time
 from zerosum.api.routes.payments import DryRunFlag
 from zerosum.api.routes.refunds import PaymentReference
 from zerosum.api.schemas.disputes import (
+    ChargebackRequest,
     DecisionRequest,
     DisputeDryRun,
     DisputeRequest,
     DisputeResponse,
     DisputeStatusName,
+    EscalationRequest,
     EvidenceRequest,
     dispute_body,
 )
@@ -26,7 +29,7 @@ from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
-from zerosum.domain.payments.disputes import DisputeVerb
+from zerosum.domain.payments.disputes import DisputeStage, DisputeVerb
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.disputes import DisputeChangeOrder, DisputeOrder
@@ -42,10 +45,19 @@ EXAMPLES = {
 }
 EVIDENCE_EXAMPLES = {"one": {"summary": "A piece of evidence", "value": {"text": "Delivered on Monday"}}}
 DECISION_EXAMPLES = {"one": {"summary": "With a note", "value": {"note": "The bank has agreed"}}}
+CHARGEBACK_EXAMPLES = {
+    **DECISION_EXAMPLES,
+    "fee": {"summary": "With a fee", "value": {"fee": {"amount": "15.00", "to": "platform:dispute-fees"}}},
+}
+ESCALATION_EXAMPLES = {"next": {"summary": "To the next stage", "value": {"stage": "pre_arbitration"}}}
 
 FILTERS = ("payment", "status")
 
 OF_CHANGES = (errors.InvalidId, errors.DisputeNotFound, errors.InvalidState, errors.BalanceOverflow)
+OF_ONE = {
+    "chargeback": (*errors.OF_AMOUNTS, errors.SameAccount, errors.CurrencyMismatch),
+    "escalate": (errors.AmountExceedsPayment,),
+}
 
 
 def dispute_routes(services: Services) -> Routes:
@@ -63,13 +75,14 @@ def dispute_routes(services: Services) -> Routes:
         )
         return as_response(await answer_of(call, disputes.desk, order, dispute_body, is_rehearsal=is_rehearsal))
 
-    async def changed(call: TheCall, dispute: str, verb: DisputeVerb, text: str | None) -> Response:
+    async def changed(call: TheCall, dispute: str, verb: DisputeVerb, text: str | None, **members: Any) -> Response:
         is_rehearsal = rehearses(call)
         order = DisputeChangeOrder(
             idempotency_key=call.idempotency_key or "",
             dispute_id=parse_id(Prefix.DISPUTE, dispute),
             verb=verb,
             text=text,
+            **members,
         )
         return as_response(
             await answer_of(call, disputes.changes, order, dispute_body, is_rehearsal=is_rehearsal, status=200)
@@ -82,7 +95,15 @@ def dispute_routes(services: Services) -> Routes:
         return await changed(call, dispute, DisputeVerb.WON, validated(DecisionRequest, call.content or {}).note)
 
     async def charge_back(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
-        return await changed(call, dispute, DisputeVerb.LOST, validated(DecisionRequest, call.content or {}).note)
+        body = validated(ChargebackRequest, call.content or {})
+        fee = {} if body.fee is None else {"fee": body.fee.amount, "fee_to": body.fee.to}
+        return await changed(call, dispute, DisputeVerb.LOST, body.note, **fee)
+
+    async def escalate(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+        body = validated(EscalationRequest, call.content)
+        respond_by = None if body.respond_by is None else render_time(body.respond_by)
+        stage = DisputeStage(body.stage)
+        return await changed(call, dispute, DisputeVerb.ESCALATED, body.note, stage=stage, respond_by=respond_by)
 
     async def list_disputes(
         call: TheCall,
@@ -146,9 +167,18 @@ def dispute_routes(services: Services) -> Routes:
             "chargeback",
             charge_back,
             "Decide a dispute against who was paid",
-            DecisionRequest,
-            DECISION_EXAMPLES,
-            "It is lost: the money goes back, though he may owe it then.",
+            ChargebackRequest,
+            CHARGEBACK_EXAMPLES,
+            "It is lost: the money goes back, though he may owe it then; with a fee where there is one.",
+        ),
+        (
+            "escalate",
+            escalate,
+            "Take a dispute to a later stage",
+            EscalationRequest,
+            ESCALATION_EXAMPLES,
+            "It is open again: evidence counts, and it is decided anew. Where it was won, the money is held again. "
+            "What was lost stays lost.",
         ),
     ):
         routes.add(
@@ -157,14 +187,15 @@ def dispute_routes(services: Services) -> Routes:
             endpoint,
             operation_id=f"{name}Dispute",
             scope=write,
-            body=BodyKind.JSON if name == "evidence" else BodyKind.OPTIONAL_JSON,
+            body=BodyKind.JSON if name in ("evidence", "escalate") else BodyKind.OPTIONAL_JSON,
             needs_key=True,
             query=("dry_run",),
             summary=summary,
             answer=DisputeResponse,
             reads=model,
             examples=examples,
-            refusals=OF_CHANGES,
+            refusals=(*OF_CHANGES, *OF_ONE.get(name, ())),
+            named_in_body=(errors.AccountNotFound,) if name == "chargeback" else (),
             description=description,
         )
     routes.add(

@@ -9,6 +9,7 @@ from fastapi import Query, Response
 
 from zerosum.api.desk_routes import DeskRoutes, answer_of, model_item_order, model_order, rehearses
 from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
+from zerosum.api.express_orders import begun
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AccountFilter, Cursor, Limit, SortOrder, page_request
 from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.routes.payments import DryRunFlag
@@ -34,7 +35,7 @@ from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.payments.holds import HoldVerb
 from zerosum.gateway.identity.principal import Scope
-from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind, Call, HttpAnswer, Lean
+from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, Begun, BodyKind, Call, Express, HttpAnswer, Lean
 from zerosum.services.holds import HoldChangeOrder, HoldOrder, RecordedHold
 
 OF_CHANGES = (
@@ -107,30 +108,16 @@ def hold_routes(services: Services) -> Routes:
         status=200,
     )
 
-    async def changed(
-        call: Call, verb: HoldVerb, model: Any, members_of: Callable[[Any], dict[str, Any]]
-    ) -> HttpAnswer:
-        is_rehearsal = rehearses(call)
-        members = members_of(validated(model, call.content or {}))
-        order = HoldChangeOrder(
-            idempotency_key=call.idempotency_key or "", hold_id=id_in(call, Prefix.HOLD), verb=verb, **members
-        )
-        return await answer_of(call, holds.changes, order, hold_body, is_rehearsal=is_rehearsal, status=200)
+    def change_of(order_in: Callable[[Call], HoldChangeOrder]) -> tuple[Lean, Express]:
+        async def change(call: Call) -> HttpAnswer:
+            is_rehearsal = rehearses(call)
+            order = order_in(call)
+            return await answer_of(call, holds.changes, order, hold_body, is_rehearsal=is_rehearsal, status=200)
 
-    async def capture(call: Call) -> HttpAnswer:
-        def members_of(body: CaptureRequest) -> dict[str, Any]:
-            return {"amount": body.amount, "is_final": bool(body.final), "splits": split_orders(body.splits)}
+        def change_express(call: Call) -> Begun | None:
+            return begun(holds.changes, call, order_in(call), hold_body, 200)
 
-        return await changed(call, HoldVerb.CAPTURED, CaptureRequest, members_of)
-
-    async def increment(call: Call) -> HttpAnswer:
-        return await changed(call, HoldVerb.INCREMENTED, IncrementRequest, lambda body: {"amount": body.amount})
-
-    async def extend(call: Call) -> HttpAnswer:
-        return await changed(call, HoldVerb.EXTENDED, ExtendRequest, lambda body: {"expires_at": body.expires_at})
-
-    async def void(call: Call) -> HttpAnswer:
-        return await changed(call, HoldVerb.VOIDED, VoidRequest, lambda _: {})
+        return change, change_express
 
     async def place_hold(call: TheCall, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001 - the desk reads it
         return as_response(await desk.single(call))
@@ -188,10 +175,10 @@ def hold_routes(services: Services) -> Routes:
         description="Money that cannot be spent otherwise, and is not paid yet. It is captured, at once or in parts, "
         "or voided; when its time is over what is left is set free.",
     )
-    for name, lean, summary, model, examples, refusals, description in (
+    for name, order_in, summary, model, examples, refusals, description in (
         (
             "capture",
-            capture,
+            _capture,
             "Capture a hold",
             CaptureRequest,
             CAPTURE_EXAMPLES,
@@ -201,7 +188,7 @@ def hold_routes(services: Services) -> Routes:
         ),
         (
             "increment",
-            increment,
+            _increment,
             "Hold more",
             IncrementRequest,
             INCREMENT_EXAMPLES,
@@ -210,7 +197,7 @@ def hold_routes(services: Services) -> Routes:
         ),
         (
             "extend",
-            extend,
+            _extension,
             "Hold for longer",
             ExtendRequest,
             EXTEND_EXAMPLES,
@@ -219,7 +206,7 @@ def hold_routes(services: Services) -> Routes:
         ),
         (
             "void",
-            void,
+            _void,
             "Void a hold",
             VoidRequest,
             None,
@@ -227,12 +214,14 @@ def hold_routes(services: Services) -> Routes:
             "What is still held is set free. What was captured stays paid.",
         ),
     ):
+        lean, express = change_of(order_in)
         routes.add(
             "POST",
             f"/v1/holds/{{hold}}/{name}",
             through_the_framework(lean),
             operation_id=f"{name}Hold",
             lean=lean,
+            express=express,
             scope=write,
             body=BodyKind.OPTIONAL_JSON if name in ("capture", "void") else BodyKind.JSON,
             needs_key=True,
@@ -287,3 +276,27 @@ def hold_routes(services: Services) -> Routes:
         answer=HoldResponse,
     )
     return routes
+
+
+def _capture(call: Call) -> HoldChangeOrder:
+    body = validated(CaptureRequest, call.content or {})
+    splits = split_orders(body.splits)
+    return _change(call, HoldVerb.CAPTURED, amount=body.amount, is_final=bool(body.final), splits=splits)
+
+
+def _increment(call: Call) -> HoldChangeOrder:
+    return _change(call, HoldVerb.INCREMENTED, amount=validated(IncrementRequest, call.content or {}).amount)
+
+
+def _extension(call: Call) -> HoldChangeOrder:
+    return _change(call, HoldVerb.EXTENDED, expires_at=validated(ExtendRequest, call.content or {}).expires_at)
+
+
+def _void(call: Call) -> HoldChangeOrder:
+    validated(VoidRequest, call.content or {})
+    return _change(call, HoldVerb.VOIDED)
+
+
+def _change(call: Call, verb: HoldVerb, **members: Any) -> HoldChangeOrder:
+    key, hold_id = call.idempotency_key or "", id_in(call, Prefix.HOLD)
+    return HoldChangeOrder(idempotency_key=key, hold_id=hold_id, verb=verb, **members)

@@ -8,6 +8,7 @@ from fastapi import Response
 
 from zerosum.api.desk_routes import answer_of, rehearses
 from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
+from zerosum.api.express_orders import begun
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.routes.payments import DryRunFlag
 from zerosum.api.schemas.fields import id_path
@@ -18,7 +19,7 @@ from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
-from zerosum.gateway.routing import BodyKind, Call, HttpAnswer
+from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer
 from zerosum.services.refunds import RefundOrder
 
 PaymentReference = Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")]
@@ -35,15 +36,10 @@ def refund_routes(services: Services) -> Routes:
 
     async def refund(call: Call) -> HttpAnswer:
         is_rehearsal = rehearses(call)
-        body = validated(RefundRequest, call.content or {})
-        order = RefundOrder(
-            idempotency_key=call.idempotency_key or "",
-            payment_id=id_in(call, Prefix.PAYMENT),
-            amount=body.amount,
-            reason=body.reason,
-            metadata=body.metadata or {},
-        )
-        return await answer_of(call, refunds.desk, order, refund_body, is_rehearsal=is_rehearsal)
+        return await answer_of(call, refunds.desk, _order_in(call), refund_body, is_rehearsal=is_rehearsal)
+
+    def refund_express(call: Call) -> Begun | None:
+        return begun(refunds.desk, call, _order_in(call), refund_body)
 
     async def refund_payment(
         call: TheCall,
@@ -69,6 +65,7 @@ def refund_routes(services: Services) -> Routes:
         refund_payment,
         operation_id="refundPayment",
         lean=refund,
+        express=refund_express,
         scope=Scope.PAYMENTS_WRITE,
         status=201,
         body=BodyKind.OPTIONAL_JSON,
@@ -106,3 +103,14 @@ def refund_routes(services: Services) -> Routes:
         description="Newest first.",
     )
     return routes
+
+
+def _order_in(call: Call) -> RefundOrder:
+    body = validated(RefundRequest, call.content or {})
+    return RefundOrder(
+        idempotency_key=call.idempotency_key or "",
+        payment_id=id_in(call, Prefix.PAYMENT),
+        amount=body.amount,
+        reason=body.reason,
+        metadata=body.metadata or {},
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from zerosum.api.render import render_time
 from zerosum.api.schemas.bulk import DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
+    AccountReference,
     Amount,
     CurrencyCode,
     Moment,
@@ -23,10 +25,18 @@ from zerosum.api.schemas.fields import (
 )
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.disputes import DisputeStatus, DisputeTexts
+from zerosum.domain.payments.disputes import DisputeStage, DisputeStatus, DisputeTexts
 from zerosum.services.disputes import RecordedDispute
 
 DisputeStatusName = Annotated[str, OneOf(DisputeStatus)]
+DisputeStageName = Annotated[str, OneOf(DisputeStage)]
+
+
+class LaterStage(StrEnum):
+    """Those that a dispute is taken to."""
+
+    PRE_ARBITRATION = DisputeStage.PRE_ARBITRATION.value
+    ARBITRATION = DisputeStage.ARBITRATION.value
 
 
 class DisputeRequest(Request):
@@ -66,6 +76,36 @@ class DecisionRequest(Request):
     note: Annotated[Text | None, Field(description="For people.", examples=["The bank has agreed"])] = None
 
 
+class FeeRequest(Request):
+    """What losing costs who was paid, besides."""
+
+    amount: Amount
+    to: AccountReference
+
+
+class ChargebackRequest(DecisionRequest):
+    """How it was lost."""
+
+    fee: Annotated[FeeRequest | None, Field(description="What losing costs who was paid besides, and who gets it.")] = (
+        None
+    )
+
+
+class EscalationRequest(Request):
+    """To which stage it goes."""
+
+    stage: Annotated[str, OneOf(LaterStage), Field(description="The next one, or the last at once.")]
+    respond_by: Annotated[Moment | None, Field(description="Until when evidence counts now.")] = None
+    note: Annotated[Text | None, Field(description="For people.", examples=["The bank does not agree"])] = None
+
+
+class FeeResponse(Response):
+    """What losing has cost who was paid, besides."""
+
+    amount: Annotated[Amount, Field(description="In the currency of the dispute.")]
+    to: Annotated[str, id_field(Prefix.ACCOUNT, "Who got it.")]
+
+
 class EvidenceResponse(Response):
     """A piece of evidence."""
 
@@ -79,6 +119,7 @@ class DisputeResponse(Response):
     id: Annotated[str, id_field(Prefix.DISPUTE, "The dispute.")]
     payment_id: Annotated[str, id_field(Prefix.PAYMENT, "The payment that is questioned.")]
     status: Annotated[DisputeStatusName, Field(description="What has become of it; `won` is for who was paid.")]
+    stage: Annotated[DisputeStageName, Field(description="How far it has gone between the banks.")]
     amount: Annotated[Amount, Field(description="What of the payment is questioned.")]
     currency: CurrencyCode
     reason: Annotated[str, Field(description="Why.", examples=["fraudulent"])]
@@ -86,7 +127,10 @@ class DisputeResponse(Response):
     provider_case_id: Annotated[str | None, Field(description="The provider's name for it, or null.", examples=["c7"])]
     respond_by: Annotated[Time | None, Field(description="Until when evidence counts, or null.")]
     evidence: Annotated[list[EvidenceResponse], Field(description="What was handed in, the oldest first.")]
-    note: Annotated[str | None, Field(description="Of the decision, or null.", examples=["The bank has agreed"])]
+    note: Annotated[
+        str | None, Field(description="Of the last decision or escalation, or null.", examples=["The bank has agreed"])
+    ]
+    fee: Annotated[FeeResponse | None, Field(description="Of a lost one, or null.")]
     journal_entry_ids: Annotated[
         list[str], Field(description="What it has posted, the oldest first.", examples=[[f"je_{EXAMPLE_UUID}"]])
     ]
@@ -105,11 +149,15 @@ def dispute_body(dispute: RecordedDispute) -> dict[str, Any]:
         "id": render_id(Prefix.DISPUTE, dispute.id),
         "payment_id": render_id(Prefix.PAYMENT, dispute.payment_id),
         "status": dispute.status,
+        "stage": dispute.stage,
         "amount": render_amount(dispute.amount),
         "currency": dispute.currency,
         **dispute.texts._asdict(),
         "evidence": [piece._asdict() for piece in dispute.evidence],
         "note": dispute.note,
+        "fee": None
+        if dispute.fee is None or dispute.fee_account_id is None
+        else {"amount": render_amount(dispute.fee), "to": render_id(Prefix.ACCOUNT, dispute.fee_account_id)},
         "journal_entry_ids": [render_id(Prefix.JOURNAL_ENTRY, entry_id) for entry_id in dispute.entry_ids],
         "created_at": render_time(dispute.created_at),
     }

@@ -16,6 +16,7 @@ from zerosum.domain.payments.disputes import (
     DISPUTE_CASE,
     DISPUTE_CHANGE,
     Dispute,
+    DisputeStage,
     DisputeStatus,
     DisputeTexts,
     Evidence,
@@ -24,6 +25,10 @@ from zerosum.domain.payments.disputes import (
 
 def _evidence_text(evidence: Sequence[Evidence]) -> str:
     return json.dumps([list(piece) for piece in evidence])
+
+
+def _fee(dispute: Dispute) -> str | None:
+    return None if dispute.fee is None else render_amount(dispute.fee.amount)
 
 
 def _dispute(row: Sequence[Any]) -> Dispute:
@@ -41,7 +46,10 @@ def _dispute(row: Sequence[Any]) -> Dispute:
         created_at=row[11],
         last_change_id=row[12],
         changes=row[13],
-        texts=DisputeTexts(*row[14:18]),
+        stage=DisputeStage(row[14]),
+        fee=None if row[15] is None else stored_money(row[15], row[4]),
+        fee_account_id=None if row[16] is None else AccountId(row[16]),
+        texts=DisputeTexts(*row[17:21]),
     )
 
 
@@ -62,9 +70,23 @@ DISPUTES = RecordSet(
         Column("created_at", "timestamptz", lambda dispute: dispute.created_at),
         Column("last_change_id", "uuid", lambda dispute: dispute.last_change_id),
         Column("changes", "int", lambda dispute: dispute.changes),
+        Column("stage", "text", lambda dispute: dispute.stage),
+        Column("fee", "text", _fee, "numeric"),
+        Column("fee_account_id", "uuid", lambda dispute: dispute.fee_account_id),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in DisputeTexts._fields),
     ),
-    changing=("status", "note", "evidence", "entry_ids", "last_change_id", "changes"),
+    changing=(
+        "status",
+        "note",
+        "evidence",
+        "entry_ids",
+        "last_change_id",
+        "changes",
+        "stage",
+        "fee",
+        "fee_account_id",
+        "respond_by",
+    ),
     read=_dispute,
 )
 
@@ -94,6 +116,8 @@ DISPUTE_CHANGES = RecordSet(
         Column("note", "text", lambda change: change.dispute.note),
         Column("evidence", "text", lambda change: _evidence_text(change.dispute.evidence), "jsonb"),
         Column("entries", "int", lambda change: len(change.dispute.entry_ids)),
+        Column("stage", "text", lambda change: change.dispute.stage),
+        Column("respond_by", "text", lambda change: change.dispute.texts.respond_by),
     ),
     changing=(),
     read=lambda row: row[1],

@@ -16,7 +16,7 @@ from zerosum.db.gently import gently
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, page_by
 from zerosum.db.queries.parties import Parties, parties_of_payments
 from zerosum.db.schema.tables import dispute_changes, disputes
-from zerosum.domain.payments.disputes import DisputeStatus, DisputeTexts, Evidence
+from zerosum.domain.payments.disputes import DisputeStage, DisputeStatus, DisputeTexts, Evidence
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +35,9 @@ class RecordedDispute:
     evidence: Sequence[Evidence]
     entry_ids: Sequence[UUID]
     created_at: datetime
+    stage: DisputeStage
+    fee: Decimal | None
+    fee_account_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ async def find_answered_disputes(
     steps = found_first(
         select(dispute_changes).where(dispute_changes.c.ledger_id == ledger_id, dispute_changes.c.id.in_(change_ids))
     )
-    left = [steps.c[name].label(f"left_{name}") for name in ("status", "note", "evidence", "entries")]
+    left = [steps.c[name].label(f"left_{name}") for name in _LEFT]
     statement = (
         select(disputes, steps.c.id.label("change_id"), *left)
         .join(steps, steps.c.dispute_id == disputes.c.id)
@@ -103,6 +106,9 @@ async def parties_of_disputes(
     }
 
 
+_LEFT = ("status", "note", "evidence", "entries", "stage", "respond_by")
+
+
 def _dispute(row: Row[Any]) -> RecordedDispute:
     return RecordedDispute(
         id=row.id,
@@ -117,6 +123,9 @@ def _dispute(row: Row[Any]) -> RecordedDispute:
         evidence=[Evidence(*piece) for piece in row.evidence],
         entry_ids=tuple(row.entry_ids),
         created_at=row.created_at,
+        stage=DisputeStage(row.stage),
+        fee=row.fee,
+        fee_account_id=row.fee_account_id,
     )
 
 
@@ -125,4 +134,7 @@ def _as_left(row: Row[Any]) -> RecordedDispute:
     dispute.status, dispute.note = DisputeStatus(row.left_status), row.left_note
     dispute.evidence = [Evidence(*piece) for piece in row.left_evidence]
     dispute.entry_ids = dispute.entry_ids[: row.left_entries]
+    dispute.stage, dispute.texts = DisputeStage(row.left_stage), dispute.texts._replace(respond_by=row.left_respond_by)
+    if dispute.status is not DisputeStatus.LOST:  # Of all steps only the last one costs something.
+        dispute.fee = dispute.fee_account_id = None
     return dispute

@@ -211,7 +211,9 @@ select * from (
             array(select unnest(array[payer_id, payee_id]) from disputes dispute
                   where dispute.ledger_id = change.ledger_id and dispute.id = change.dispute_id),
             null
-     from dispute_changes change where ledger_id = :ledger_id and id > :after and verb = 'evidence_added'
+     from dispute_changes change where ledger_id = :ledger_id and id > :after
+        and (verb = 'evidence_added' or (verb = 'escalated' and not exists (
+            select from journal_entries entry where entry.ledger_id = change.ledger_id and entry.id = change.id)))
      order by id limit :limit)
 ) named order by id limit :limit
 """)  # noqa: S608 - made of constants only
@@ -276,6 +278,10 @@ select page.id as dispute_id, page.payment_id, page.status, page.currency, page.
            = (page.payer_id, page.payee_id, page.currency) as fits_payment,
        change.id, change.number, change.verb, change.status as status_after, change.note as note_after,
        change.evidence::text as evidence_after, {_micros("change.changed_at")} as changed_at, change.entries,
+       page.stage, page.fee::text as fee, page.fee_account_id, change.stage as stage_after,
+       change.respond_by as respond_by_after,
+       (select code from accounts earner where earner.ledger_id = page.ledger_id
+        and earner.id = page.fee_account_id) as fee_code,
        entry.id is not null as has_entry, entry.reason as entry_reason, entry.resource_type, entry.resource_id,
        entry.fingerprint, {_micros("entry.posted_at")} as posted_at,
        posted.placed, posted.freed, posted.paid, posted.others

@@ -343,6 +343,9 @@ disputes = Table(
     _moment("created_at", nullable=False),
     _required("last_change_id", Uuid),
     _required("changes", Integer),
+    _required("stage", Text, server_default=text("'first'")),
+    Column("fee", Numeric),  # what losing it has cost the payee besides, and who got it
+    Column("fee_account_id", Uuid),
     PrimaryKeyConstraint("ledger_id", "id", name="disputes_pkey"),
     Index("disputes_of_payment", "ledger_id", "payment_id", "id"),
     Index("disputes_by_status", "ledger_id", "status", "id"),
@@ -355,6 +358,10 @@ disputes = Table(
     ),
     CheckConstraint("status in ('open', 'under_review', 'won', 'lost')", name="disputes_status_known"),
     CheckConstraint("amount > 0", name="disputes_amount_positive"),
+    CheckConstraint("stage in ('first', 'pre_arbitration', 'arbitration')", name="disputes_stage_known"),
+    CheckConstraint(
+        "(fee is null) = (fee_account_id is null) and coalesce(fee > 0, true)", name="disputes_fee_positive"
+    ),
 )
 
 dispute_changes = Table(
@@ -371,6 +378,8 @@ dispute_changes = Table(
     Column("note", Text),
     _required("evidence", JSONB),
     _required("entries", Integer),  # so many of the dispute's
+    _required("stage", Text, server_default=text("'first'")),
+    Column("respond_by", Text),
     PrimaryKeyConstraint("ledger_id", "id", name="dispute_changes_pkey"),
     Index("dispute_changes_of_dispute", "ledger_id", "dispute_id", "number", unique=True),
     CheckConstraint("number > 0 and entries > 0", name="dispute_changes_counted_from_one"),
@@ -687,7 +696,8 @@ GRANTS: dict[Table, str] = {
     account_checkpoints: "",  # a function derives them
     dated_checkpoints: "",
     payments: "insert, update (status, refunded, disputed, charged_back)",
-    disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes)",
+    disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "
+    "respond_by)",
     dispute_changes: "insert",
     payment_splits: "insert, update (refunded)",
     refunds: "insert",

@@ -6,33 +6,14 @@ gone the account is left below its floor, and flagged, until what comes in next 
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from zerosum.domain.errors import (
-    AmountExceedsPayment,
-    DisputeNotFound,
-    DomainError,
-    InvalidState,
-    NotDisputable,
-    PaymentNotFound,
-    ValidationFailed,
-)
-from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, DisputeId, LedgerId, PaymentId
-from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.entry import JournalEntry, PostedEntry
-from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
-from zerosum.domain.ledger.records import Need, RecordKey
-from zerosum.domain.money import Money, render_amount, subtract
-from zerosum.domain.payments import posting_rules
-from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentType, plus, with_status
+from zerosum.domain.money import Money, render_amount
 
 DISPUTE = "dispute"
 """Of which kind disputes are among the records."""
@@ -61,8 +42,22 @@ class DisputeVerb(StrEnum):
 
     OPENED = "opened"
     EVIDENCE_ADDED = "evidence_added"
+    ESCALATED = "escalated"
+    """Taken to the next stage. Where it was won already, the money is held again."""
     WON = "won"
     LOST = "lost"
+
+
+class DisputeStage(StrEnum):
+    """How far it has gone between the banks. What one stage has decided for who was paid, the next may question."""
+
+    FIRST = "first"
+    PRE_ARBITRATION = "pre_arbitration"
+    ARBITRATION = "arbitration"
+    """The network decides, and that is the end."""
+
+
+STAGES = tuple(DisputeStage)
 
 
 class Evidence(NamedTuple):
@@ -83,7 +78,10 @@ class DisputeTexts(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispute:
-    """It bears the UUID of the entry that opened it. `payee_id` was paid, `payer_id` gets it if the dispute is lost."""
+    """It bears the UUID of the entry that opened it. `payee_id` was paid, `payer_id` gets it if the dispute is lost.
+
+    `fee` is what losing it has cost the payee besides, and `fee_account_id` who got that.
+    """
 
     id: DisputeId
     ledger_id: LedgerId
@@ -98,6 +96,9 @@ class Dispute:
     entry_ids: tuple[UUID, ...]
     created_at: datetime
     last_change_id: UUID
+    stage: DisputeStage = DisputeStage.FIRST
+    fee: Money | None = None
+    fee_account_id: AccountId | None = None
     changes: int = 1
 
     @property
@@ -115,243 +116,18 @@ class DisputeChange:
     dispute: Dispute
 
 
-_EVENTS = {
-    DisputeVerb.OPENED: EventType.DISPUTE_OPENED,
-    DisputeVerb.EVIDENCE_ADDED: EventType.DISPUTE_EVIDENCE_ADDED,
-    DisputeVerb.WON: EventType.DISPUTE_WON,
-    DisputeVerb.LOST: EventType.DISPUTE_LOST,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisputeCommand(LedgerCommand):
-    """`payer_id` and `payee_id` are those of the payment, which never change."""
-
-    verb: ClassVar[DisputeVerb]
-
-    payment_id: PaymentId
-    payer_id: AccountId
-    payee_id: AccountId
-
-    def account_ids(self) -> tuple[AccountId, ...]:
-        return (self.payer_id, self.payee_id)
-
-    @property
-    def payment_key(self) -> RecordKey:
-        return RecordKey(self.ledger_id, PAYMENT, self.payment_id)
-
-    def journal_entry(self) -> JournalEntry:
-        raise LookupError("what this posts depends on the payment: ask `objections` with a book")
-
-    def point(self, objection: DomainError) -> DomainError:
-        """The caller has named no accounts: what is wrong lies in the request as a whole."""
-        return self.named(objection).at("")
-
-    def _payment(self, book: Book) -> Payment:
-        payment: Payment | None = book.records.get(self.payment_key)
-        if payment is None:
-            raise PaymentNotFound("This ledger has no such payment.")
-        return payment
-
-    def conclude(self, book: Book, dispute: Dispute, entry: JournalEntry | None, now: datetime) -> Posted:
-        """Post, write the dispute and the step of its life, and tell of it."""
-        entries: tuple[PostedEntry, ...] = ()
-        remembered = None
-        if entry is None:
-            remembered = Remembered(ResourceType.DISPUTE, dispute.id, {RECORDED_ID: str(self.id)})
-        else:
-            own_id = None if dispute.id == self.id else str(dispute.id)
-            entries = (book.post(entry, self, now, ResourceType.DISPUTE, own_id),)
-        change = DisputeChange(id=self.id, verb=self.verb, changed_at=now, dispute=dispute)
-        book.records[RecordKey(self.ledger_id, DISPUTE, dispute.id)] = dispute
-        book.records[RecordKey(self.ledger_id, DISPUTE_CHANGE, self.id)] = change
-        told = None if dispute.id == self.id else dispute.id
-        event = Event(self.id, _EVENTS[self.verb], ResourceType.DISPUTE, told, dispute_facts(dispute))
-        return Posted(self.ledger_id, entries, (event,), change, remembered)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenDispute(DisputeCommand):
-    """`money` None: all that is left of the payment. A case that is known is answered with its dispute as it is."""
-
-    verb = DisputeVerb.OPENED
-
-    texts: DisputeTexts
-    money: Money | None = None
-
-    @property
-    def _case_key(self) -> RecordKey | None:
-        case = self.texts.provider_case_id
-        return None if case is None else RecordKey(self.ledger_id, DISPUTE_CASE, case)
-
-    def needs(self) -> tuple[Need, ...]:
-        """Who opens a dispute of this payment holds its accounts, so the case need only be read."""
-        payment = Need(self.payment_key)
-        return (payment,) if self._case_key is None else (payment, Need(self._case_key, is_locked=False))
-
-    def objections(self, book: Book) -> Iterator[DomainError]:
-        try:
-            if self._known(book) is None:
-                self._ruling(self._payment(book))
-        except DomainError as refusal:
-            yield refusal
-
-    def decide(self, book: Book, posted_at: datetime) -> Posted:
-        known = self._known(book)
-        if known is not None:
-            change = DisputeChange(id=known.last_change_id, verb=self.verb, changed_at=posted_at, dispute=known)
-            content = {RECORDED_ID: str(known.last_change_id)}
-            return Posted(self.ledger_id, (), (), change, Remembered(ResourceType.DISPUTE, known.id, content))
-        payment = self._payment(book)
-        money, after = self._ruling(payment)
-        dispute = Dispute(
-            id=DisputeId(self.id),
-            ledger_id=self.ledger_id,
-            payment_id=payment.id,
-            status=DisputeStatus.OPEN,
-            money=money,
-            payer_id=payment.payer_id,
-            payee_id=payment.payee_id,
-            texts=self.texts,
-            note=None,
-            evidence=(),
-            entry_ids=(self.id,),
-            created_at=posted_at,
-            last_change_id=self.id,
-        )
-        entry = posting_rules.dispute(payment.payee_id, payment.payer_id, money, self.id, None)
-        done = self.conclude(book, dispute, entry, posted_at)
-        book.records[self.payment_key] = after
-        if self._case_key is not None:
-            book.records[self._case_key] = dispute
-        return done
-
-    def _known(self, book: Book) -> Dispute | None:
-        found: Dispute | None = None if self._case_key is None else book.records.get(self._case_key)
-        if found is not None and found.payment_id != self.payment_id:
-            raise ValidationFailed("The case is one about another payment.", pointer="/provider_case_id")
-        return found
-
-    def _ruling(self, payment: Payment) -> tuple[Money, Payment]:
-        if payment.type is PaymentType.WITHDRAWAL:
-            raise NotDisputable("A withdrawal is not disputed: it was paid out.", type=payment.type.value)
-        left = payment.left
-        if not left or (self.money is not None and self.money.amount > left):
-            raise AmountExceedsPayment(
-                "The payment has less left to dispute.",
-                pointer="/amount",
-                disputable=render_amount(left),
-                currency=payment.money.currency.code,
-            )
-        money = self.money or Money(left, payment.money.currency)
-        return money, with_status(payment, disputed=plus(payment.disputed, money.amount))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeDispute(DisputeCommand):
-    """What becomes of a dispute that is there."""
-
-    dispute_id: DisputeId
-
-    def needs(self) -> tuple[Need, ...]:
-        return (Need(self.dispute_key), Need(self.payment_key))
-
-    @property
-    def dispute_key(self) -> RecordKey:
-        return RecordKey(self.ledger_id, DISPUTE, self.dispute_id)
-
-    def objections(self, book: Book) -> Iterator[DomainError]:
-        try:
-            self._found(book)
-        except DomainError as refusal:
-            yield refusal
-
-    def decide(self, book: Book, posted_at: datetime) -> Posted:
-        dispute = self._found(book)
-        entry, members = self._ruling(dispute, posted_at)
-        entries = dispute.entry_ids if entry is None else (*dispute.entry_ids, self.id)
-        after = replace(dispute, changes=dispute.changes + 1, last_change_id=self.id, entry_ids=entries, **members)
-        done = self.conclude(book, after, entry, posted_at)
-        if after.is_decided:
-            book.records[self.payment_key] = self._settled(self._payment(book), dispute.money.amount)
-        return done
-
-    def _found(self, book: Book) -> Dispute:
-        found: Dispute | None = book.records.get(self.dispute_key)
-        if found is None:
-            raise DisputeNotFound("This ledger has no such dispute.")
-        if found.is_decided:
-            raise InvalidState(f"The dispute is {found.status.value}.", dispute_status=found.status.value)
-        return found
-
-    @abstractmethod
-    def _ruling(self, dispute: Dispute, now: datetime) -> tuple[JournalEntry | None, Mapping[str, Any]]:
-        """What to post, and what of the dispute is otherwise afterwards."""
-
-    def _settled(self, payment: Payment, amount: Decimal) -> Payment:
-        """The payment, once the dispute is decided. Most changes decide nothing."""
-        raise LookupError(f"this does not decide the dispute of {amount} of {payment.id}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddEvidence(ChangeDispute):
-    verb = DisputeVerb.EVIDENCE_ADDED
-
-    text: str
-
-    def _ruling(self, dispute: Dispute, now: datetime) -> tuple[JournalEntry | None, Mapping[str, Any]]:
-        if len(dispute.evidence) >= EVIDENCE_MAX:
-            raise InvalidState(
-                f"A dispute takes {EVIDENCE_MAX} pieces of evidence.", dispute_status=dispute.status.value
-            )
-        piece = Evidence(self.text, now.isoformat().replace("+00:00", "Z"))
-        return None, {"evidence": (*dispute.evidence, piece), "status": DisputeStatus.UNDER_REVIEW}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WinDispute(ChangeDispute):
-    verb = DisputeVerb.WON
-
-    note: str | None = None
-
-    def _ruling(self, dispute: Dispute, now: datetime) -> tuple[JournalEntry | None, Mapping[str, Any]]:  # noqa: ARG002
-        entry = posting_rules.resolve(dispute.payee_id, dispute.payer_id, dispute.money, dispute.id, None)
-        return entry, {"status": DisputeStatus.WON, "note": self.note}
-
-    def _settled(self, payment: Payment, amount: Decimal) -> Payment:
-        return with_status(payment, disputed=_less(payment.disputed, amount))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoseDispute(ChangeDispute):
-    verb = DisputeVerb.LOST
-
-    note: str | None = None
-
-    def _ruling(self, dispute: Dispute, now: datetime) -> tuple[JournalEntry | None, Mapping[str, Any]]:  # noqa: ARG002
-        entry = posting_rules.chargeback(dispute.payee_id, dispute.payer_id, dispute.money, dispute.id, None)
-        return entry, {"status": DisputeStatus.LOST, "note": self.note}
-
-    def _settled(self, payment: Payment, amount: Decimal) -> Payment:
-        taken = plus(payment.charged_back, amount)
-        return with_status(payment, disputed=_less(payment.disputed, amount), charged_back=taken)
-
-
-def _less(so_far: Decimal | None, amount: Decimal) -> Decimal | None:
-    """None once nothing is left."""
-    left = subtract(so_far or amount, amount)
-    return left or None
-
-
 def dispute_facts(dispute: Dispute) -> dict[str, Any]:
     """What an event tells of a dispute: as it was."""
     return {
         "payment_id": f"pay_{dispute.payment_id}",
         "status": dispute.status.value,
+        "stage": dispute.stage.value,
         "amount": render_amount(dispute.money.amount),
         "currency": dispute.money.currency.code,
         **{name: value for name, value in dispute.texts._asdict().items() if value is not None},
         "evidence": [piece._asdict() for piece in dispute.evidence],
         "note": dispute.note,
+        "fee": None if dispute.fee is None else render_amount(dispute.fee.amount),
+        "fee_account_id": None if dispute.fee_account_id is None else f"acc_{dispute.fee_account_id}",
         "journal_entry_ids": [f"je_{entry_id}" for entry_id in dispute.entry_ids],
     }

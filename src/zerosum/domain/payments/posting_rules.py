@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -154,6 +155,12 @@ def resolve(
     return JournalEntry("resolve", freed, effective_at, nature=Nature.RELEASE)
 
 
+def escalation(payee: AccountId, clearing: AccountId, money: Money, hold: UUID) -> JournalEntry:
+    """A dispute that the payee had won goes to the next stage: what he got is held again."""
+    held = (placed(debit(payee, money), hold), placed(credit(clearing, money), hold))
+    return JournalEntry("dispute escalation", held, nature=Nature.OUTSIDE)
+
+
 def chargeback(
     payee: AccountId, clearing: AccountId, money: Money, hold: UUID, effective_at: datetime | None
 ) -> JournalEntry:
@@ -161,3 +168,11 @@ def chargeback(
     freed = (released(debit(payee, money), hold), released(credit(clearing, money), hold))
     taken = (debit(payee, money), credit(clearing, money))
     return JournalEntry("chargeback", (*freed, *taken), effective_at, nature=Nature.OUTSIDE)
+
+
+def chargeback_with_fee(
+    payee: AccountId, clearing: AccountId, earner: AccountId, money: Money, fee: Money, hold: UUID
+) -> JournalEntry:
+    """Losing the dispute costs the payee a fee besides, which goes to whoever has paid it to the network."""
+    lost = chargeback(payee, clearing, money, hold, None)
+    return replace(lost, postings=(*lost.postings, debit(payee, fee), credit(earner, fee)))

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from zerosum.domain.errors import DomainError
 from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.gateway.request_state import RequestState
-from zerosum.gateway.routing import Begun, Call, HttpAnswer, Policy, begin_express
+from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer, Policy, begin_express
 from zerosum.gateway.trace_context import request_names
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Journey:
         if leased is None:
             return False
         call.body = bytes(cycle.body)
-        call.content = parse_json(call.body, self._policy.values_max)
+        if call.body or self._policy.body is BodyKind.JSON:
+            call.content = parse_json(call.body, self._policy.values_max)
         begun = self._hand_over()
         if begun is None:
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -18,7 +19,7 @@ from zerosum.gateway.judgement import Authorizer
 from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Charging
 from zerosum.gateway.request_state import Headers, RequestState
-from zerosum.gateway.routing import Call, RouteTable
+from zerosum.gateway.routing import Call, RouteTable, path_pattern
 
 BeginTrace = Callable[[RequestState], Callable[[], None]]
 
@@ -56,19 +57,24 @@ class ExpressWay:
     def __init__(self, routes: RouteTable, surroundings: Surroundings) -> None:
         self.surroundings = surroundings
         self.taken = 0
-        self._paths = frozenset(
-            policy.template.encode("ascii") for policy in routes.policies() if policy.express is not None
-        )
+        templates = [policy.template for policy in routes.policies() if policy.express is not None]
+        self._paths = frozenset(template.encode("ascii") for template in templates)
+        """Of patterns the template, which is nobody's path."""
+        patterns = "|".join(path_pattern(template).pattern for template in templates if "{" in template)
+        self._pattern = re.compile(patterns.encode("ascii")) if patterns else None
 
     def judge(self, cycle: RequestResponseCycle, connection: Connection) -> Journey | None:
         """Of a request whose head is here. None: it goes the ordinary way."""
         scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
-        if scope["raw_path"] not in self._paths or scope["query_string"] or not _is_plain(cycle):
+        if not self._may_lead_here(scope["raw_path"]) or scope["query_string"] or not _is_plain(cycle):
             return None
         try:
             return self._journey(scope, cycle, connection)
         except DomainError:
             return None  # Told, counted and charged where all refusals are.
+
+    def _may_lead_here(self, raw_path: bytes) -> bool:
+        return raw_path in self._paths or (self._pattern is not None and self._pattern.fullmatch(raw_path) is not None)
 
     def _journey(self, scope: dict[str, Any], cycle: RequestResponseCycle, connection: Connection) -> Journey | None:
         around = self.surroundings
@@ -88,7 +94,8 @@ class ExpressWay:
         around.judge.note_origin(exchange, call)
         around.judge.may_call(exchange, principal, policy, call)
         around.judge.inside(policy, headers, call)
-        connection.judged_head = KnownHead.of(scope, policy, call, authorization)
+        if policy.template == call.path:  # Of another path no head comes twice.
+            connection.judged_head = KnownHead.of(scope, policy, call, authorization)
         return Journey(self, cycle, connection.start_task, exchange, policy, call)
 
     def judge_known(

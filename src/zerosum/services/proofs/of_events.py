@@ -45,6 +45,8 @@ _HOLD_EVENTS = {
 _DISPUTE_EVENTS = {
     "dispute": "dispute.opened",
     "evidence_added": "dispute.evidence_added",
+    "escalated": "dispute.escalated",
+    "dispute escalation": "dispute.escalated",
     "resolve": "dispute.won",
     "chargeback": "dispute.lost",
 }

@@ -123,10 +123,18 @@ def _plain(number: str) -> str:
 def is_dispute_step_of(row: Any) -> bool:
     """Whether the fingerprint of the entry is that of a command for this step of the dispute."""
     if row.verb == "opened":
-        said = {"payment": str(row.payment_id), **{name: getattr(row, name) for name in DisputeTexts._fields}}
+        texts = {name: getattr(row, name) for name in DisputeTexts._fields}
+        said = {"payment": str(row.payment_id), **texts, "respond_by": row.respond_by_after}
         return any(_digest("dispute", {**said, "amount": amount}) == row.fingerprint for amount in (None, row.amount))
     said = {"dispute": str(row.dispute_id), "verb": row.verb, "text": row.note_after}
-    return bool(_digest("dispute change", said) == row.fingerprint)
+    if row.verb == "escalated":
+        said |= {"stage": row.stage_after, "respond_by": row.respond_by_after}
+    if row.verb != "lost" or row.fee is None:
+        return bool(_digest("dispute change", said) == row.fingerprint)
+    return any(
+        _digest("dispute change", {**said, "fee": row.fee, "fee_to": earner}) == row.fingerprint
+        for earner in names_of(row.fee_code, row.fee_account_id)
+    )
 
 
 def is_hold_step_of(row: Any, previous: Any, payer_code: str | None, payee_code: str | None) -> bool:

@@ -21,7 +21,7 @@ class StepsProof:
     noun: ClassVar[str]
     prefix: ClassVar[Prefix]
     posts_nothing: ClassVar[str]
-    """The one verb that has no journal entry."""
+    """The one verb that has never a journal entry."""
 
     def __init__(self, report: Report, on_step: Callable[[Any], None]) -> None:
         self._report = report
@@ -70,7 +70,7 @@ class StepsProof:
         for place, step in enumerate(steps, start=1):
             if step.number != place:
                 return f"lacks the step {place}"
-            if step.verb == self.posts_nothing:
+            if self._posts_nothing(step, before):
                 self._on_step(_Announced(self.noun, step))
             else:
                 entry_ids.append(step.id)
@@ -81,6 +81,9 @@ class StepsProof:
                 return f"has a step {place} that counts other entries"
             before = step
         return self._fault_of_whole(steps, entry_ids)
+
+    def _posts_nothing(self, step: Any, before: Any) -> bool:  # noqa: ARG002 - that of others depends on it
+        return bool(step.verb == self.posts_nothing)
 
     def _fault_of_entry(self, step: Any, before: Any, reason: str | None) -> str | None:
         """Whether what it posted is an entry of its own, for this reason and at its time."""
