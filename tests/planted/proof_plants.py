@@ -53,11 +53,11 @@ PARTS_PLANTS = (
         PROVED,
     ),
     plant(
-        "what is bought is rounded for itself",
+        "what rounding did is told with the other sign",
         PARTS,
         "src/zerosum/domain/payments/exchanges.py",
-        "bought = subtract(whole, margin)",
-        "bought = rounded(subtract(exact, margin), currency, terms.rounding)",
+        "return Conversion(exact, subtract(whole, exact), margin, bought)",
+        "return Conversion(exact, subtract(exact, whole), margin, bought)",
         "tests/domain/test_exchanges.py::test_what_is_bought_and_kept_is_the_exact_product_to_the_last_digit",
     ),
 )
