@@ -63,6 +63,7 @@ from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.secret_checks import SecretChecks
 from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.disputes import Disputes
+from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
@@ -153,6 +154,7 @@ class Service:
             ),
             currencies=currencies,
             disputes=Disputes(self.database, self.committer, directory, currencies, payments, cursors, now),
+            exchanges=Exchanges(self.database, self.committer, accounts, directory, currencies, cursors, now),
             holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),

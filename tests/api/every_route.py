@@ -18,6 +18,7 @@ SOMETHING = {
     "account": f"acc_{UNKNOWN_UUID}",
     "payment": f"pay_{UNKNOWN_UUID}",
     "dispute": f"dsp_{UNKNOWN_UUID}",
+    "exchange": f"exc_{UNKNOWN_UUID}",
     "hold": f"hold_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
     "api_key": f"key_{UNKNOWN_UUID}",
@@ -54,7 +55,7 @@ class Documented:
     @property
     def moves_money(self) -> bool:
         return self.method == "POST" and bool(
-            {"Payments", "Disputes", "Holds", "Journal", "Clients"} & set(self.operation["tags"])
+            {"Payments", "Disputes", "Holds", "Exchanges", "Journal", "Clients"} & set(self.operation["tags"])
         )
 
     @property

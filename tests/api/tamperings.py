@@ -14,6 +14,10 @@ QUESTIONED = "(select id from payments where ledger_id = $1 and reference = 'ask
 HOLD = "(select id from holds where ledger_id = $1 and reference = 'stay 1')"
 CAPTURED = "(select payment_ids[1] from holds where ledger_id = $1 and reference = 'stay 1')"
 OPEN = "(select id from holds where ledger_id = $1 and reference = 'open')"
+SOLD = "(select id from payments where ledger_id = $1 and reference = 'sold')"
+DELIVERED = "(select payment_ids[1] from holds where ledger_id = $1 and reference = 'delivered')"
+YEN = "(select id from exchanges where ledger_id = $1 and rounding = 'down')"
+SHARES = "update payment_splits set amount = amount + case place when 0 then -0.01 else 0.01 end where payment_id = {}"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
 ALICE = "ledger_id = $1 and code = 'alice'"
 
@@ -119,6 +123,56 @@ TAMPERINGS = {
     "what was charged back": "update payments set charged_back = 1 where ledger_id = $1 and reference = 'lost'",
     "an event of a dispute deleted": "delete from events where ledger_id = $1 and type = 'dispute.lost'",
     "an event of evidence deleted": "delete from events where ledger_id = $1 and type = 'dispute.evidence_added'",
+    # Splits.
+    "an amount of a split": f"update payment_splits set amount = amount + 1 where payment_id = {SOLD} and place = 0",
+    "shares of a payment moved": SHARES.format(SOLD) + " and place < 2",
+    "shares of a capture moved": SHARES.format(DELIVERED) + " and place < 2",
+    "a receiver": "update payment_splits set account_id = (select id from accounts where ledger_id = $1 and "
+    f"code = 'alice') where payment_id = {SOLD} and place = 0",
+    "a receiver with his name": "update payment_splits set called = 'alice', account_id = (select id from accounts "
+    f"where ledger_id = $1 and code = 'alice') where payment_id = {SOLD} and place = 0",
+    "a percentage": f"update payment_splits set value = '2.91' where payment_id = {SOLD} and place = 0",
+    "a rule of a split": f"update payment_splits set rule = 'amount' where payment_id = {SOLD} and place = 0",
+    "a percentage of a capture": "update payment_splits set value = '2.91' where payment_id = "
+    f"{DELIVERED} and place = 0",
+    "a currency of a split": f"update payment_splits set currency = 'EUR' where payment_id = {SOLD}",
+    "what a receiver gave back": f"update payment_splits set refunded = 0.01 where payment_id = {SOLD} and place = 0",
+    "a payee of splits": "update payments set payee_id = (select id from accounts where ledger_id = $1 "
+    f"and code = 'bob') where id = {SOLD}",
+    "a split deleted": f"delete from payment_splits where payment_id = {SOLD} and place = 1",
+    "the splits of a payment deleted": f"delete from payment_splits where payment_id = {SOLD}",
+    "the splits of a capture deleted": f"delete from payment_splits where payment_id = {DELIVERED}",
+    "a split inserted": "insert into payment_splits select ledger_id, gen_random_uuid(), payment_id, 3, account_id, "
+    f"called, 'amount', '0', currency, 0, null from payment_splits where payment_id = {SOLD} and place = 0",
+    "splits of no payment": "insert into payment_splits select ledger_id, gen_random_uuid(), gen_random_uuid(), 0, "
+    f"account_id, called, rule, value, currency, amount, null from payment_splits where payment_id = {SOLD} "
+    "and place = 0",
+    "splits of a plain payment": "insert into payment_splits select ledger_id, gen_random_uuid(), id, 0, payee_id, "
+    f"'bob', 'rest', null, currency, amount, null from payments where id = {PAID}",
+    # Exchanges.
+    "an amount of an exchange": "update exchanges set amount = amount + 1, exact = (amount + 1) * rate, "
+    f"difference = bought + margin - (amount + 1) * rate where id = {YEN}",
+    "what was bought": f"update exchanges set bought = bought + 1, margin = margin - 1 where id = {YEN}",
+    "a rate": "update exchanges set rate = rate + 1, exact = amount * (rate + 1), "
+    f"difference = bought + margin - amount * (rate + 1) where id = {YEN}",
+    "a rate with all that follows": "update exchanges set rate = 151.2341, exact = amount * 151.2341, "
+    f"difference = bought + margin - amount * 151.2341 where id = {YEN}",
+    "a margin of an exchange": f"update exchanges set margin_percent = 1.500001 where id = {YEN}",
+    "what was lost by rounding": "update exchanges set difference = difference + 1, bought = bought + 1 "
+    f"where id = {YEN}",
+    "how it was rounded": f"update exchanges set rounding = 'half_even' where id = {YEN}",
+    "whose rate it was": f"update exchanges set rate_source = 'ours' where id = {YEN}",
+    "when the rate was given": f"update exchanges set rate_at = rate_at + interval '1 day' where id = {YEN}",
+    "a payee of an exchange": "update exchanges set payee_id = (select id from accounts where ledger_id = $1 "
+    f"and code = 'traveller') where id = {YEN}",
+    "a currency of an exchange": f"update exchanges set bought_currency = 'KWD' where id = {YEN}",
+    "a reference of an exchange": f"update exchanges set reference = 'x' where id = {YEN}",
+    "an exchange deleted": f"delete from exchanges where id = {YEN}",
+    "an exchange inserted": "insert into exchanges select ledger_id, gen_random_uuid(), payer_id, payee_id, currency, "
+    "amount, bought_currency, bought, margin, margin_percent, rate, rate_source, rate_at, rounding, exact, difference "
+    f"from exchanges where id = {YEN}",
+    "an event of an exchange deleted": "delete from events where ledger_id = $1 and type = 'exchange.succeeded' "
+    f"and id = {YEN}",
     # Holds.
     "an amount of a hold": f"update holds set amount = amount + 1 where id = {OPEN}",
     "what was captured of a hold": f"update holds set captured = captured + 1 where id = {HOLD}",
@@ -226,6 +280,12 @@ TAMPERINGS = {
     "where ledger_id = $1 limit 1",
 }
 
+_NOT_ORDERED = "the payment … is not what was ordered: its journal entry has another fingerprint"
+_NOT_ITS_OWN = "the payment … lacks a split, or has one that is not its own"
+_NOT_ORDERED_EXCHANGE = "the exchange … is not what was ordered: its journal entry has another fingerprint"
+_RATE_SAYS_OTHERWISE = "the exchange … is not what its rate makes of it"
+_RULES_SAY_OTHERWISE = "the payment … has splits that are not what their rules make of it"
+
 FOUND = {
     "an amount of a payment": {"the amount of the payment … is not what its journal entry says"},
     "a payer": {"the payer of the payment … is not what its journal entry says"},
@@ -313,6 +373,43 @@ FOUND = {
     "what was given back forgotten": {"the status of the payment … is not what its journal entry says"},
     "a status after refunds": {"the status of the payment … is not what its journal entry says"},
     "an event of a refund deleted": {"the journal entry … has no event"},
+    "an amount of a split": {_RULES_SAY_OTHERWISE},
+    "shares of a payment moved": {_RULES_SAY_OTHERWISE},
+    "shares of a capture moved": {_RULES_SAY_OTHERWISE},
+    "a receiver": {"the payment … has a split for another account than was named"},
+    "a receiver with his name": {_NOT_ORDERED, "the payment … has splits that are not what its journal entry moved"},
+    "a percentage": {_NOT_ORDERED},
+    "a rule of a split": {_NOT_ORDERED, _RULES_SAY_OTHERWISE},
+    "a percentage of a capture": {
+        "the hold … has a step 2 that is not what was ordered: its journal entry has another fingerprint"
+    },
+    "a currency of a split": {_NOT_ITS_OWN},
+    "what a receiver gave back": {"the payment … has a split of which its refunds gave back something else"},
+    "a payee of splits": {_NOT_ORDERED, "the payment … has splits that leave its payee something else"},
+    "a split deleted": {_NOT_ITS_OWN, "the amount of the payment … is not what its journal entry says"},
+    "the splits of a payment deleted": {
+        "the amount of the payment … is not what its journal entry says",
+        "the amount of the refund … is not what its journal entry says",
+    },
+    "the splits of a capture deleted": {"the hold … has a step 2 that is not what its journal entry moved"},
+    "a split inserted": {_NOT_ORDERED, _NOT_ITS_OWN},
+    "splits of no payment": {"the payment … has splits and does not exist"},
+    "splits of a plain payment": {_NOT_ORDERED, _NOT_ITS_OWN},
+    "an amount of an exchange": {_RATE_SAYS_OTHERWISE},
+    "what was bought": {_RATE_SAYS_OTHERWISE},
+    "a rate": {_RATE_SAYS_OTHERWISE},
+    "a rate with all that follows": {_NOT_ORDERED_EXCHANGE},
+    "a margin of an exchange": {_NOT_ORDERED_EXCHANGE},
+    "what was lost by rounding": {_RATE_SAYS_OTHERWISE},
+    "how it was rounded": {_RATE_SAYS_OTHERWISE},
+    "whose rate it was": {_NOT_ORDERED_EXCHANGE},
+    "when the rate was given": {_NOT_ORDERED_EXCHANGE},
+    "a payee of an exchange": {"the exchange … is not what its journal entry moved"},
+    "a currency of an exchange": {_RATE_SAYS_OTHERWISE},
+    "a reference of an exchange": {_NOT_ORDERED_EXCHANGE},
+    "an exchange deleted": {"the exchange of the journal entry … is missing"},
+    "an exchange inserted": {"the exchange … has no journal entry"},
+    "an event of an exchange deleted": {"the journal entry … has no event"},
     "an amount of a dispute": {
         "the disputed amount of the payment … is not what its journal entry says",
         "the dispute … has a step 1 that is not what its journal entry moved",

@@ -150,11 +150,14 @@ ENTRY = {
 }
 HOLD = {"amount": "1", "currency": "USD", "from": "a", "to": "b"}
 PAYMENT = {"type": "transfer", "amount": "1", "currency": "USD", "from": "a", "to": "b"}
+EXCHANGED = {"amount": "1", "currency": "USD", "from": "a", "to": "e", "to_currency": "EUR"}
+EXCHANGED |= {"rate": "0.92", "rate_source": "x", "rate_at": "2026-01-02T15:00:00Z"}
 TRANSACTION = {"type": "deposit", "client": 1, "tx": 1, "amount": "1"}
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/payments": PAYMENT,
     "/v1/payments/bulk": PAYMENT,
     "/v1/holds": HOLD,
+    "/v1/exchanges": EXCHANGED,
     "/v1/journal-entries": ENTRY,
     "/v1/journal-entries/bulk": ENTRY,
     "/v1/transactions": TRANSACTION,
@@ -165,6 +168,7 @@ BODIES: dict[str, dict[str, Any]] = {
 OTHERWISE: dict[str, dict[str, Any]] = {
     "payments": {"description": "x"},
     "holds": {"description": "x"},
+    "exchanges": {"description": "x"},
     "journal-entries": {"reason": "y"},
     "transactions": {"amount": "2"},
 }
@@ -232,6 +236,7 @@ async def test_every_money_post_needs_a_key(client: Client) -> None:
 async def test_every_money_post_replays_its_key_and_refuses_it_for_another_body(client: Client) -> None:
     await client.open_account("a", min_available=None)
     await client.open_account("b")
+    await client.open_account("e", currency="EUR")
     routes = await money_routes(client)
     for route in routes:
         key = fresh_key()
@@ -259,6 +264,9 @@ async def things_of(owner: Client) -> dict[str, str]:
     page = (await owner.get("/v1/payments", params={"limit": 1})).json()
     hold = {"from": account["id"], "to": (await owner.open_account())["id"], "amount": "1", "currency": "USD"}
     held = (await owner.post("/v1/holds", hold, key=fresh_key())).json()
+    euros = await owner.open_account(currency="EUR")
+    exchanged = {**EXCHANGED, "amount": "0.50", "from": account["id"], "to": euros["id"]}
+    exchange = (await owner.post("/v1/exchanges", exchanged, key=fresh_key())).json()
     path = f"/v1/payments/{payment['id']}/dispute"
     dispute = (await owner.post(path, {"reason": "x"}, key=fresh_key())).json()
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
@@ -268,6 +276,7 @@ async def things_of(owner: Client) -> dict[str, str]:
         "payment": payment["id"],
         "hold": held["id"],
         "dispute": dispute["id"],
+        "exchange": exchange["id"],
         "entry": payment["journal_entry_ids"][0],
         "key": key,
         "api_key": api_key["id"],
@@ -311,7 +320,7 @@ async def test_what_another_ledger_has_cannot_be_named_in_a_body(client: Client,
         for thing in ("account", "code"):
             pair = []
             for named in (theirs[thing], unknown_like(thing, theirs[thing])):
-                if kind_of(route) in ("payments", "holds"):
+                if kind_of(route) in ("payments", "holds", "exchanges"):
                     change: dict[str, Any] = {"to": named}
                 else:
                     change = {"postings": [ENTRY["postings"][0], {**ENTRY["postings"][1], "account": named}]}  # type: ignore[dict-item]
@@ -326,7 +335,7 @@ async def test_what_another_ledger_has_cannot_be_named_in_a_body(client: Client,
 
 async def test_what_another_ledger_has_is_in_no_list(client: Client, stranger: Client) -> None:
     await things_of(stranger)
-    for path in ("/v1/accounts", "/v1/payments", "/v1/journal-entries", "/v1/holds", "/v1/disputes"):
+    for path in ("/v1/accounts", "/v1/payments", "/v1/journal-entries", "/v1/holds", "/v1/disputes", "/v1/exchanges"):
         assert (await client.get(path)).json()["data"] == []
     assert (await client.get("/v1/trial-balance")).json()["accounts"] == []
     await stranger.post("/v1/currencies", {"code": "THEIRS", "exponent": 2})

@@ -20,6 +20,7 @@ from zerosum.api.schemas.imports import ImportRequest
 from zerosum.domain.errors import IdempotencyKeyReused
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.ledger.account import Side
+from zerosum.domain.money import RoundingMode
 from zerosum.domain.payments.clients import ClientCommandType
 from zerosum.domain.payments.disputes import DisputeStage, DisputeTexts, DisputeVerb
 from zerosum.domain.payments.holds import HoldVerb
@@ -28,11 +29,13 @@ from zerosum.main import Service
 from zerosum.services.clients import ClientOrder
 from zerosum.services.committing.submission import Submission
 from zerosum.services.disputes import DisputeChangeOrder, DisputeOrder
+from zerosum.services.exchanges import ExchangeOrder
 from zerosum.services.holds import HoldChangeOrder, HoldOrder
 from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
 from zerosum.services.payments import PaymentOrder
 from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.splits import SplitOrder
 
 KEY = "idempotency_key"
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -47,14 +50,16 @@ PAYMENT = PaymentOrder(
     texts=PaymentTexts(*PaymentTexts._fields),
     effective_at=EARLY,
     metadata={"m": "1"},
+    splits=(SplitOrder("c", percent="1"),),
 )
 PAYMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
     # A payment of another type has other parties: that is what tells them apart.
     "type": {"type": PaymentType.WITHDRAWAL, "payee": None},
     "amount": {"amount": "1.01"},
-    "currency": {"currency": "EUR", "payer": "e", "payee": "f"},
-    "payer": {"payer": "c"},
-    "payee": {"payee": "c"},
+    "currency": {"currency": "EUR", "payer": "e", "payee": "f", "splits": (SplitOrder("g", percent="1"),)},
+    "payer": {"payer": "d"},
+    "payee": {"payee": "d"},
+    "splits": {"splits": (SplitOrder("c", percent="1.1"),)},
     **{name: {"texts": PAYMENT.texts._replace(**{name: None})} for name in PaymentTexts._fields},
     "effective_at": {"effective_at": LATE},
     "metadata": {"metadata": {"m": "2"}},
@@ -96,9 +101,9 @@ def caller_of(client: Client) -> Caller:
 
 @pytest.fixture
 async def ground(client: Client) -> Client:
-    for code in ("a", "b", "c"):
+    for code in ("a", "b", "c", "d"):
         await client.open_account(code, min_available=None)
-    for code in ("e", "f"):
+    for code in ("e", "f", "g"):
         await client.open_account(code, currency="EUR", min_available=None)
     return client
 
@@ -135,6 +140,7 @@ def test_every_field_of_every_order_has_a_change_here() -> None:
     assert names_of(DisputeOrder) - {"texts"} | set(DisputeTexts._fields) == DISPUTE_CHANGES.keys() | {"payment_id"}, (
         told
     )
+    assert names_of(ExchangeOrder) - {"texts"} | set(PaymentTexts._fields) == EXCHANGE_CHANGES.keys(), told
     assert names_of(DisputeChangeOrder) == {name for name, _ in OF_DECISIONS}, told
     assert ImportRequest.model_fields.keys() == {"name", "sha256"}, told
 
@@ -195,6 +201,7 @@ OF_HOLDS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = [
     ("verb", ({"verb": HoldVerb.VOIDED}, {"verb": HoldVerb.CAPTURED})),
     ("amount", ({"verb": HoldVerb.CAPTURED, "amount": "0.10"}, {"amount": "0.11"})),
     ("is_final", ({"verb": HoldVerb.CAPTURED, "amount": "0.10"}, {"is_final": True})),
+    ("splits", ({"verb": HoldVerb.CAPTURED, "amount": "0.10"}, {"splits": (SplitOrder("c", amount="0.01"),)})),
     (
         "expires_at",
         (
@@ -218,6 +225,36 @@ OF_DECISIONS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] 
 REFUND_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "amount": {"amount": None},
     "reason": {"reason": None},
+    "metadata": {"metadata": {"m": "2"}},
+}
+EXCHANGE = ExchangeOrder(
+    idempotency_key="",
+    payer="a",
+    payee="e",
+    amount="1.00",
+    currency="USD",
+    bought_currency="EUR",
+    rate="0.92",
+    rate_source="s",
+    rate_at=EARLY,
+    margin_percent="1",
+    texts=PaymentTexts(*PaymentTexts._fields),
+    effective_at=EARLY,
+    metadata={"m": "1"},
+)
+EXCHANGE_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "payer": {"payer": "b"},
+    "payee": {"payee": "f"},
+    "amount": {"amount": "1.01"},
+    "currency": {"currency": "EUR", "payer": "e", "bought_currency": "USD", "payee": "a"},
+    "bought_currency": {"currency": "EUR", "payer": "e", "bought_currency": "USD", "payee": "a"},
+    "rate": {"rate": "0.93"},
+    "rate_source": {"rate_source": "t"},
+    "rate_at": {"rate_at": LATE},
+    "margin_percent": {"margin_percent": None},
+    "rounding": {"rounding": RoundingMode.DOWN},
+    **{name: {"texts": EXCHANGE.texts._replace(**{name: None})} for name in PaymentTexts._fields},
+    "effective_at": {"effective_at": LATE},
     "metadata": {"metadata": {"m": "2"}},
 }
 DISPUTE_CHANGES: Mapping[str, Mapping[str, Any]] = {
@@ -246,6 +283,12 @@ async def test_something_else_done_with_a_hold_is_not_replayed(
     order = HoldChangeOrder(idempotency_key="", hold_id=ids[0], **members[0])
     other = replace(order, hold_id=ids[1]) if name == "hold_id" else replace(order, **members[1])
     await must_be_another(ground, holds.changes, order, other)
+
+
+@pytest.mark.parametrize("name", EXCHANGE_CHANGES)
+async def test_another_exchange_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    order = replace(EXCHANGE, **EXCHANGE_CHANGES[name])
+    await must_be_another(ground, service.services.exchanges.desk, EXCHANGE, order)
 
 
 async def _paid(service: Service, ground: Client) -> UUID:

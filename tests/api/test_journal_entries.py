@@ -9,6 +9,9 @@ import pytest
 
 from tests.api.conftest import Client, fresh_key
 from tests.api.reading import all_pages, refused
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId
+from zerosum.services.proofs.whole_ledger import verify_ledger
 
 
 @pytest.fixture
@@ -93,7 +96,8 @@ async def test_only_the_balance_after_the_whole_entry_counts(client: Client) -> 
     assert (await post(client, through)).status_code == 201
 
 
-async def test_each_currency_balances_by_itself(client: Client) -> None:
+async def test_each_currency_balances_by_itself(client: Client, database: Database, ledger_id: LedgerId) -> None:
+    """One entry may move several currencies; each is summed, reversed and proved by itself."""
     for code in ("usd1", "usd2"):
         await client.open_account(code, min_available=None)
     for code in ("jpy1", "jpy2"):
@@ -102,6 +106,17 @@ async def test_each_currency_balances_by_itself(client: Client) -> None:
     yen = [line("jpy1", "debit", "150", "JPY"), line("jpy2", "credit", "150", "JPY")]
     posted = (await post(client, entry(*dollars, *yen))).json()
     assert [one["amount"] for one in posted["postings"]] == ["1.50", "1.50", "150", "150"]
+    short = entry(*dollars, yen[0], line("jpy2", "credit", "149", "JPY"))
+    problem = refused(await post(client, short), 422, "unbalanced", "/postings")
+    assert problem["differences"] == [{"currency": "JPY", "difference": "1"}]
+    found = (await client.get("/v1/trial-balance")).json()["currencies"]
+    assert [(one["currency"], one["debits"], one["difference"]) for one in found] == [
+        ("JPY", "150", "0"),
+        ("USD", "1.50", "0.00"),
+    ]
+    back = await client.post(f"/v1/journal-entries/{posted['id']}/reverse", {"reason": "a mistake"}, key=fresh_key())
+    assert [one["balance_after"] for one in back.json()["postings"]] == ["0.00", "0.00", "0", "0"]
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
     across = entry(line("usd1", "debit", "1"), line("jpy1", "credit", "1", "JPY"))
     problem = refused(await post(client, across), 422, "unbalanced", "/postings")
     assert (problem["currency"], problem["difference"], problem["layer"]) == ("USD", "1.00", "posted")
@@ -117,7 +132,8 @@ async def test_each_currency_balances_by_itself(client: Client) -> None:
 )
 async def test_what_does_not_balance_is_refused(client: Client, postings: Any, difference: str) -> None:
     await open_pair(client)
-    facts = {"currency": "USD", "layer": "posted", "difference": difference}
+    differences = [{"currency": "USD", "difference": difference}]
+    facts = {"currency": "USD", "layer": "posted", "difference": difference, "differences": differences}
     refused(await post(client, entry(*postings)), 422, "unbalanced", "/postings", facts=facts)
 
 

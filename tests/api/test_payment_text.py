@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from zerosum.api.payment_text import payment_text
 from zerosum.api.schemas.payments import payment_body
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
-from zerosum.services.payments import RecordedPayment
+from zerosum.domain.payments.splits import SplitRule
+from zerosum.services.payments import RecordedPayment, RecordedSplit
 from zerosum.services.requests.times import FIRST, LAST
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -42,6 +43,18 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "refunded": st.none() | st.decimals(Decimal("0.01"), Decimal("99999999999999999999"), places=2),
     "disputed": st.none() | st.decimals(Decimal("0.01"), Decimal("99999999999999999999"), places=2),
     "further_ids": st.lists(st.uuids(), max_size=3),
+    "splits": st.lists(
+        st.builds(
+            RecordedSplit,
+            account_id=st.uuids(),
+            code=CODES,
+            rule=st.just(SplitRule.PERCENT),
+            value=st.just("2.9"),
+            amount=st.just(Decimal("0.29")),
+            refunded=st.none() | st.just(Decimal("0.01")),
+        ),
+        max_size=1,
+    ),
 }
 PAYMENTS = st.builds(RecordedPayment, **OF_FIELDS)
 

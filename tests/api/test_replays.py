@@ -68,6 +68,16 @@ PAYMENT = {
 ENTRY = {"reason": "x", "postings": lines("1"), "metadata": METADATA}
 LATER = render_time(now() + timedelta(days=30))
 HOLD = {**{name: PAYMENT[name] for name in ("amount", "currency", "from", "to", "reference", "metadata")}}
+SPLITS = [{"to": "dave", "percent": "2.90"}]
+EXCHANGED = {
+    **HOLD,
+    "to": "euros",
+    "to_currency": "EUR",
+    "rate": "0.9200",
+    "rate_source": "x",
+    "rate_at": "2026-01-02T03:04:05+01:00",
+    "margin_percent": "0.50",
+}
 DISPUTED = {"type": "dispute", "client": 1, "tx": 1}
 OPENED = {"code": "carol", "currency": "USD", "type": "liability", "max_available": "10.0", "metadata": METADATA}
 BALANCES = {"include": "balances"}
@@ -112,6 +122,9 @@ REQUESTS: dict[str, Asked] = {
     ),
     "lost dispute": Asked("POST", "/v1/disputes/{dispute}/chargeback", {}, status=200),
     "hold": Asked("POST", "/v1/holds", HOLD),
+    "payment in parts": Asked("POST", "/v1/payments", {**PAYMENT, "splits": SPLITS}),
+    "capture in parts": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1", "splits": SPLITS}, status=200),
+    "exchange": Asked("POST", "/v1/exchanges", EXCHANGED),
     "captured hold": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, status=200),
     "last capture": Asked("POST", "/v1/holds/{hold}/capture", {}, status=200),
     "grown hold": Asked("POST", "/v1/holds/{hold}/increment", {"amount": "1"}, status=200),
@@ -219,6 +232,7 @@ async def ground(neighbours: tuple[Client, Client]) -> Ground:
     client = neighbours[0]
     for code in ("alice", "bob", "dave", "empty"):
         await client.open_account(code, name=code, metadata=METADATA)
+    await client.open_account("euros", currency="EUR")
     await client.deposit("alice", "100")
     entries = []
     for _ in range(2):

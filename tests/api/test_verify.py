@@ -24,13 +24,15 @@ from zerosum.services.proofs import of_checkpoints as proof_of_checkpoints
 from zerosum.services.proofs import of_disputes as proof_of_disputes
 from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
+from zerosum.services.proofs import of_exchanges as proof_of_exchanges
 from zerosum.services.proofs import of_holds as proof_of_holds
+from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp|exc)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 MANY = 3 * BLOCK + 20
 AT_ONCE = 100
@@ -38,7 +40,8 @@ AT_ONCE = 100
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
-    "disputes", "dispute_changes",
+    "disputes", "dispute_changes", "payment_splits",
+    "exchanges",
 )  # fmt: skip
 
 
@@ -52,6 +55,8 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _clients(client)
     await _entries(client)
     await _holds(client)
+    await _splits(client)
+    await _exchanges(client)
     await _disputes(client)
     await _refusals(client)
     await _many(client)
@@ -184,6 +189,42 @@ async def _holds(client: Client) -> None:
     await _sent(client, "/v1/holds", hold | {"reference": "open"})
 
 
+async def _splits(client: Client) -> None:
+    """A payment in parts, of which some was given back, and captures in parts of one hold."""
+    for code in ("market:fees", "market:tax", "stall"):
+        await client.open_account(code)
+    splits = [{"to": "market:fees", "percent": "2.90"}, {"to": "market:tax", "amount": "0.3"}]
+    sale = {"amount": "9.99", "currency": "USD", "from": "guest", "to": "stall"}
+    sold = await _sent(client, "/v1/payments", {"type": "transfer", **sale, "splits": splits, "reference": "sold"})
+    for amount in ("1.11", "2.50"):
+        await _sent(client, f"/v1/payments/{sold['id']}/refund", {"amount": amount})
+    rest = [*splits[:1], {"to": sold["to"], "remainder": True}]
+    await _sent(client, "/v1/payments", {"type": "deposit", "amount": "0.01", "currency": "USD", "splits": rest})
+    out = {"type": "withdrawal", "amount": "1", "currency": "USD", "from": "stall", "splits": splits}
+    await _sent(client, "/v1/payments", out)
+    hold = await _sent(client, "/v1/holds", {**sale, "reference": "delivered"})
+    for body in ({"amount": "3", "splits": splits}, {"amount": "1"}, {"splits": splits, "final": True}):
+        await _sent(client, f"/v1/holds/{hold['id']}/capture", body)
+
+
+async def _exchanges(client: Client) -> None:
+    """Of what has more places than the bought currency, with and without a margin."""
+    made = {
+        "from": "guest",
+        "currency": "USD",
+        "amount": "12.34",
+        "rate_source": "ECB",
+        "rate_at": "2026-01-02T15:00:00Z",
+    }
+    await client.open_account("tourist", currency="JPY")
+    await client.open_account("traveller", currency="KWD")
+    yen = {"to": "tourist", "to_currency": "JPY", "rate": "151.2340", "margin_percent": "1.50", "rounding": "down"}
+    said = {"reference": "yen", "metadata": {"b": "2", "a": "1"}, "effective_at": "2026-01-02T16:00:00Z"}
+    await _sent(client, "/v1/exchanges", {**made, **yen, **said})
+    dinars = {"to": "traveller", "to_currency": "KWD", "rate": "0.307123456789012345", "description": "dinars"}
+    await _sent(client, "/v1/exchanges", {**made, **dinars})
+
+
 async def _many(client: Client) -> None:
     """More than three blocks of postings on two accounts, each seventh of them dated."""
     for code, floor in (("busy", None), ("till", None)):
@@ -223,7 +264,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert report.breaks == []
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
-        "account_checkpoints",
+        "payment_splits", "exchanges", "account_checkpoints",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -245,6 +286,8 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_disputes, "DISPUTES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_exchanges, "EXCHANGES_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_splits, "SPLIT_PAYMENTS_AT_ONCE", 1)
     assert await verified(database, ledger_id) == whole
 
 

@@ -54,7 +54,12 @@ def test_an_entry_that_differs_by_one_minor_unit_cannot_exist() -> None:
     )
     assert isinstance(refusal, Unbalanced)
     assert refusal.pointer == "/postings"
-    assert refusal.facts == {"currency": "USD", "layer": "posted", "difference": "0.01"}
+    assert refusal.facts == {
+        "currency": "USD",
+        "layer": "posted",
+        "difference": "0.01",
+        "differences": [{"currency": "USD", "difference": "0.01"}],
+    }
 
 
 def test_the_difference_is_negative_where_credits_prevail() -> None:
@@ -66,6 +71,20 @@ def test_the_difference_is_negative_where_credits_prevail() -> None:
         """
     )
     assert refusal.facts["difference"] == "-50.00"
+
+
+def test_every_currency_that_does_not_balance_is_told() -> None:
+    refusal = refusal_of(
+        """
+        debit   alice  10.00 USD
+        credit  fx      9.99 USD
+        debit   fx      9.00 EUR
+        credit  alice   9.00 EUR
+        credit  fees       1 JPY
+        """
+    )
+    told = [{"currency": "USD", "difference": "0.01"}, {"currency": "JPY", "difference": "-1"}]
+    assert (refusal.pointer, refusal.facts["differences"]) == ("/postings", told)
 
 
 def test_two_debits_are_no_entry_even_of_equal_money() -> None:

@@ -6,7 +6,16 @@ A plant whose text is gone is lost: find where the rule lives now, and plant it 
 from __future__ import annotations
 
 from tests.planted.plant import Edit, Plant, in_database, plant
-from tests.planted.proof_plants import CHAINS, CHECKPOINTS, INSTANT_PLANTS, JUDGED_PLANTS, LANE, TOTALS, VERIFY_PLANTS
+from tests.planted.proof_plants import (
+    CHAINS,
+    CHECKPOINTS,
+    INSTANT_PLANTS,
+    JUDGED_PLANTS,
+    LANE,
+    PARTS_PLANTS,
+    TOTALS,
+    VERIFY_PLANTS,
+)
 
 LOADING = "src/zerosum/db/batch/loading.py"
 RECORD_SETS = "src/zerosum/db/batch/record_sets.py"
@@ -447,5 +456,6 @@ PLANTS: tuple[Plant, ...] = (
     *WAY_PLANTS,
     *VERIFY_PLANTS,
     *JUDGED_PLANTS,
+    *PARTS_PLANTS,
     *INSTANT_PLANTS,
 )

@@ -24,6 +24,7 @@ from zerosum.api.routes.api_keys import api_key_routes
 from zerosum.api.routes.audit import audit_routes
 from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.disputes import dispute_routes
+from zerosum.api.routes.exchanges import exchange_routes
 from zerosum.api.routes.holds import hold_routes
 from zerosum.api.routes.imports import import_routes
 from zerosum.api.routes.journal import journal_routes
@@ -77,6 +78,7 @@ def make_app(
         refund_routes(services),
         dispute_routes(services),
         hold_routes(services),
+        exchange_routes(services),
         client_routes(services),
         import_routes(services),
         account_routes(services),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import orjson
 
 from zerosum.api.render import render_time
+from zerosum.api.schemas.payments import payment_body
 from zerosum.domain.money import render_amount
 from zerosum.services.payments import RecordedPayment
 
@@ -16,6 +17,8 @@ _NO_METADATA = "{}"
 
 
 def payment_text(payment: RecordedPayment) -> bytes:
+    if payment.splits:
+        return orjson.dumps(payment_body(payment))
     id_text = str(payment.id)
     amount = render_amount(payment.amount)
     none = render_amount(payment.amount - payment.amount)

@@ -11,6 +11,7 @@ from zerosum.services.balances import Balances
 from zerosum.services.clients import Clients
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.disputes import Disputes
+from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
@@ -32,6 +33,7 @@ class Services:
     clients: Clients
     currencies: Currencies
     disputes: Disputes
+    exchanges: Exchanges
     holds: Holds
     imports: Imports
     inspector: Inspector

@@ -72,6 +72,11 @@ class AmountTooLarge(Unprocessable):
     title = "The amount has more than 20 integer digits"
 
 
+class AmountTooSmall(Unprocessable):
+    code = "amount_too_small"
+    title = "Nothing would come of so little"
+
+
 class InvalidCurrency(Unprocessable):
     code = "invalid_currency"
     title = "The currency is not known to this ledger"
@@ -173,6 +178,11 @@ class AmountExceedsHold(Unprocessable):
 class AmountExceedsPayment(Unprocessable):
     code = "amount_exceeds_payment"
     title = "The payment has less left"
+
+
+class SplitsExceedAmount(Unprocessable):
+    code = "splits_exceed_amount"
+    title = "The splits come to more than there is to be split"
 
 
 class LimitExceeded(Unprocessable):
@@ -324,6 +334,11 @@ class DisputeNotFound(Absent):
     code = "dispute_not_found"
     title = "No such dispute"
     is_kept = False
+
+
+class ExchangeNotFound(Absent):
+    code = "exchange_not_found"
+    title = "No such exchange"
 
 
 class ClientNotFound(Absent):

@@ -52,6 +52,7 @@ class Prefix(StrEnum):
     HOLD = "hold_"
     REFUND = "ref_"
     DISPUTE = "dsp_"
+    EXCHANGE = "exc_"
     EVENT = "evt_"
     WEBHOOK_ENDPOINT = "we_"
     API_KEY = "key_"

@@ -15,12 +15,14 @@ from zerosum.db.queries.holds import HoldFilter, find_answered_holds, find_hold,
 from zerosum.db.queries.holds import RecordedHold as RecordedHold  # shown by the routes
 from zerosum.db.queries.parties import parties_of, parties_of_holds
 from zerosum.domain.errors import AccountNotFound, HoldNotFound, ValidationFailed
-from zerosum.domain.identifiers import HoldId
+from zerosum.domain.identifiers import AccountId, HoldId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Currency, Money, render_amount
 from zerosum.domain.payments import hold_commands as commands
 from zerosum.domain.payments.holds import Hold, HoldChange, HoldVerb
 from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
+from zerosum.domain.payments.split_commands import CaptureInParts
+from zerosum.domain.payments.splits import AskedSplit
 from zerosum.services.accounts import metadata_filters
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
@@ -31,6 +33,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import KnownParties, members_between
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
+from zerosum.services.requests.splits import Payee, SplitOrder, asked_splits, names_in, said_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +61,8 @@ class HoldChangeOrder:
     amount: str | None = None
     is_final: bool = False
     expires_at: datetime | None = None
+    splits: Sequence[SplitOrder] = ()
+    """Of a capture: who gets a part of what is paid."""
 
 
 class Holds:
@@ -80,7 +85,7 @@ class Holds:
             PlacingKind(directory, currencies, known), committer, database, now
         )
         self.changes: ExpressSubmission[HoldChangeOrder, RecordedHold] = ExpressSubmission(
-            ChangingKind(currencies, known), committer, database, now
+            ChangingKind(directory, currencies, known), committer, database, now
         )
 
     async def get(self, caller: Caller, hold_id: UUID) -> RecordedHold:
@@ -207,6 +212,10 @@ class PlacingKind(_Recorded):
 class ChangingKind(_Recorded):
     """How an order about a hold becomes a command. Whom it is between is known before: it never changes."""
 
+    def __init__(self, directory: AccountDirectory, currencies: Currencies, known: KnownParties) -> None:
+        super().__init__(currencies, known)
+        self._directory = directory
+
     def command(
         self,
         caller: Caller,
@@ -219,9 +228,20 @@ class ChangingKind(_Recorded):
         parties = self._known.known(ledger_id, order.hold_id, is_prepared=is_prepared)
         currency = self._currencies.known(ledger_id, parties.currency, is_prepared=is_prepared)
         money = None if order.amount is None else Money.parse(order.amount, currency)
-        members = members_between(parties, caller, order.idempotency_key, _change_fingerprint(order, money))
+        asked: tuple[AskedSplit, ...] = ()
+        codes: Mapping[UUID, str] = {}
+        if order.splits:
+            asked, codes = asked_splits(
+                order.splits,
+                currency,
+                AccountId(parties.payer_id),
+                Payee(AccountId(parties.payee_id), parties.payee_code, parties.payee_code),
+                lambda name, pointer: self._directory.known(ledger_id, name, is_prepared=is_prepared, pointer=pointer),
+            )
+        members = members_between(parties, caller, order.idempotency_key, _change_fingerprint(order, money, asked))
         members["hold_id"] = HoldId(order.hold_id)
-        return Prepared(_change(order, money, members), members["codes"])
+        members["codes"] |= codes
+        return Prepared(_change(order, money, members, asked), members["codes"])
 
     async def prepare(
         self,
@@ -232,10 +252,15 @@ class ChangingKind(_Recorded):
     ) -> Imagined:
         found = await self._known.load(caller.ledger_id, {order.hold_id for order in orders})
         await self._currencies.load(caller.ledger_id, {parties.currency for parties in found})
+        await self._directory.load(caller.ledger_id, {name for order in orders for name in names_in(order.splits)})
         return NOTHING_IMAGINED
 
 
-def _change(order: HoldChangeOrder, money: Money | None, members: Mapping[str, Any]) -> commands.ChangeHold:
+def _change(
+    order: HoldChangeOrder, money: Money | None, members: Mapping[str, Any], asked: tuple[AskedSplit, ...]
+) -> commands.ChangeHold:
+    if order.verb is HoldVerb.CAPTURED and asked:
+        return CaptureInParts(**members, money=money, is_final=order.is_final, asked=asked)
     if order.verb is HoldVerb.CAPTURED:
         return commands.CaptureHold(**members, money=money, is_final=order.is_final)
     if order.verb is HoldVerb.VOIDED:
@@ -247,7 +272,7 @@ def _change(order: HoldChangeOrder, money: Money | None, members: Mapping[str, A
     raise LookupError(f"nobody can ask for this to be done with a hold: {order}")
 
 
-def _change_fingerprint(order: HoldChangeOrder, money: Money | None) -> bytes:
+def _change_fingerprint(order: HoldChangeOrder, money: Money | None, asked: Sequence[AskedSplit]) -> bytes:
     return fingerprint(
         "hold change",
         {
@@ -256,6 +281,7 @@ def _change_fingerprint(order: HoldChangeOrder, money: Money | None) -> bytes:
             "amount": None if money is None else render_amount(money.amount),
             "final": "true" if order.is_final else None,
             "expires_at": order.expires_at,
+            "splits": said_of(asked) or None,
         },
     )
 

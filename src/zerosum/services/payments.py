@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
@@ -13,7 +14,9 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.payments import Line as Line  # shown by the routes
 from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments
 from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
-from zerosum.domain.errors import AccountNotFound, PaymentNotFound, ValidationFailed
+from zerosum.db.queries.payments import RecordedSplit as RecordedSplit  # shown by the routes
+from zerosum.domain.errors import AccountNotFound, PaymentNotFound, SameAccount, ValidationFailed
+from zerosum.domain.identifiers import PaymentId
 from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.entry import PostedPosting
 from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
@@ -28,6 +31,8 @@ from zerosum.domain.payments.payment import (
     PaymentType,
     clearing_code,
 )
+from zerosum.domain.payments.split_commands import PayInParts
+from zerosum.domain.payments.splits import Split, SplitPayment, divided, moved
 from zerosum.services.accounts import Accounts, metadata_filters
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
@@ -37,6 +42,7 @@ from zerosum.services.requests.account_directory import AccountDirectory, Accoun
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
+from zerosum.services.requests.splits import Payee, SplitOrder, asked_splits, names_in, remainder_place, said_of
 from zerosum.services.requests.times import parse_filter_time
 
 _NO_METADATA: Mapping[str, str] = {}
@@ -55,6 +61,7 @@ class PaymentOrder:
     texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA)
+    splits: Sequence[SplitOrder] = ()
 
 
 class Payments:
@@ -127,6 +134,8 @@ class PaymentKind:
     def command(
         self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
     ) -> Prepared:
+        if order.splits:
+            return self._in_parts(caller, order, is_prepared=is_prepared, imagined=imagined)
         _check_parties(order)
         ledger_id = caller.ledger_id
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
@@ -160,13 +169,47 @@ class PaymentKind:
         )
         return Prepared(command, codes)
 
+    def _in_parts(self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined) -> Prepared:
+        """As the payment of the whole to who takes the rest, and then its money in parts."""
+        place = remainder_place(order.splits)
+        if place is not None and order.type is PaymentType.WITHDRAWAL:
+            raise ValidationFailed("What is left is paid out.", pointer=f"/splits/{place}/remainder")
+        payee = order.payee if place is None else order.payee or order.splits[place].to
+        whole = replace(order, payee=payee, splits=())
+        try:
+            prepared = self.command(caller, whole, is_prepared=is_prepared, imagined=imagined)
+        except SameAccount as refusal:
+            raise refusal.at("/to" if place is None or order.payee else f"/splits/{place}/to") from None
+        except AccountNotFound as refusal:
+            is_split = refusal.pointer == "/to" and order.payee is None
+            raise (refusal.at(f"/splits/{place}/to") if is_split else refusal) from None
+        pay = prepared.command
+        if not isinstance(pay, Pay):
+            raise TypeError("a plain order makes a plain payment")
+        ledger_id, currency = caller.ledger_id, pay.money.currency
+        asked, codes = asked_splits(
+            order.splits,
+            currency,
+            pay.payer_id,
+            Payee(pay.payee_id, prepared.names[pay.payee_id], pay.called[1]),
+            lambda name, pointer: self._directory.known(ledger_id, name, is_prepared=is_prepared, pointer=pointer),
+        )
+        splits = divided(ledger_id, PaymentId(pay.id), pay.money, asked)
+        named = {split.asked.account_id: split.asked.called for split in splits}
+        posted = [named[account_id] for account_id, _ in moved(splits, [one.amount for one in splits], pay.money)]
+        members = {member.name: getattr(pay, member.name) for member in fields(pay)}
+        members["codes"] = {**prepared.names, **codes}
+        members["called"] = (pay.called[0], *posted)
+        members["fingerprint"] = _fingerprint(order, pay.money, said_of(asked))
+        return Prepared(PayInParts(**members, splits=splits), members["codes"])
+
     async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined:
         """Load what is named; make the clearing account of a currency on its first use."""
         ledger_id = caller.ledger_id
         await self._currencies.load(ledger_id, {order.currency for order in orders})
         through = {order.currency for order in orders if order.payer is None or order.payee is None}
         clearing = {clearing_code(INTERNAL_PROCESSOR, code): code for code in through}
-        named = {name for order in orders for name in (order.payer, order.payee) if name}
+        named = {name for order in orders for name in (order.payer, order.payee, *names_in(order.splits)) if name}
         await self._directory.load(ledger_id, named | clearing.keys())
         imagined: dict[str, Account] = {}
         for code, currency_code in clearing.items():
@@ -194,13 +237,17 @@ class PaymentKind:
     def view(self, posted: Posted, names: Names) -> RecordedPayment:
         payment: Payment
         lines: Sequence[PostedLine | PostedPosting]
+        splits: Sequence[RecordedSplit] = ()
         if isinstance(posted, PostedPair) and posted.record is not None:
             # Nearly every payment is shown so, without being made out.
             payment, metadata = posted.record[1], posted.command.metadata
             effective_at, posted_at = posted.pair.effective_at or posted.posted_at, posted.posted_at
             lines = posted.debit, posted.credit
         else:
-            payment, entry = posted.resource, posted.entry
+            made, entry = posted.resource, posted.entry
+            payment = made.payment if isinstance(made, SplitPayment) else made
+            if isinstance(made, SplitPayment):
+                splits = [_shown_split(split, names) for split in made.splits]
             metadata, effective_at, posted_at, lines = (
                 entry.metadata,
                 entry.effective_at,
@@ -224,6 +271,7 @@ class PaymentKind:
             metadata=metadata,
             account_versions={line.account_id: line.account_version for line in lines},
             lines=lines,
+            splits=splits,
         )
 
     async def recorded(
@@ -232,7 +280,14 @@ class PaymentKind:
         """As they were when they were made, whatever has become of them since."""
         found = await find_payments(connection, ledger_id, ids)
         return {
-            id_: replace(payment, status=STATUS_WHEN_MADE, refunded=None, disputed=None, further_ids=())
+            id_: replace(
+                payment,
+                status=STATUS_WHEN_MADE,
+                refunded=None,
+                disputed=None,
+                further_ids=(),
+                splits=[split._replace(refunded=None) for split in payment.splits],
+            )
             for id_, payment in found.items()
         }
 
@@ -250,17 +305,22 @@ def _check_parties(order: PaymentOrder) -> None:
             )
 
 
-def _fingerprint(order: PaymentOrder, money: Money) -> bytes:
-    return fingerprint(
-        "payment",
-        {
-            "type": order.type,
-            "amount": render_amount(money.amount),
-            "currency": order.currency,
-            "from": order.payer,
-            "to": order.payee,
-            **order.texts._asdict(),
-            "effective_at": order.effective_at,
-            "metadata": order.metadata,
-        },
-    )
+def _shown_split(split: Split, names: Names) -> RecordedSplit:
+    asked = split.asked
+    return RecordedSplit(asked.account_id, names[asked.account_id], asked.rule, asked.value_text, split.amount, None)
+
+
+def _fingerprint(order: PaymentOrder, money: Money, splits: Sequence[Mapping[str, Any]] = ()) -> bytes:
+    content: dict[str, Any] = {
+        "type": order.type,
+        "amount": render_amount(money.amount),
+        "currency": order.currency,
+        "from": order.payer,
+        "to": order.payee,
+        **order.texts._asdict(),
+        "effective_at": order.effective_at,
+        "metadata": order.metadata,
+    }
+    if splits:
+        content["splits"] = splits
+    return fingerprint("payment", content)

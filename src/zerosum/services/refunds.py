@@ -10,10 +10,11 @@ from uuid import UUID
 from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.refunds import RecordedRefund as RecordedRefund  # shown by the routes
 from zerosum.db.queries.refunds import find_refunds, list_refunds
-from zerosum.domain.identifiers import PaymentId
+from zerosum.domain.identifiers import AccountId, PaymentId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.refunds import Refund, RefundPayment
+from zerosum.domain.payments.split_commands import RefundInParts
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
@@ -97,14 +98,17 @@ class RefundKind:
             "metadata": order.metadata,
         }
         members = members_between(parties, caller, order.idempotency_key, fingerprint("refund", said))
-        command = RefundPayment(
-            **members,
-            metadata=order.metadata,
-            payment_id=PaymentId(order.payment_id),
-            money=money,
-            reason=order.reason,
-        )
-        return Prepared(command, members["codes"])
+        members |= {
+            "metadata": order.metadata,
+            "payment_id": PaymentId(order.payment_id),
+            "money": money,
+            "reason": order.reason,
+        }
+        if not parties.receivers:
+            return Prepared(RefundPayment(**members), members["codes"])
+        members["codes"] |= dict(parties.receivers)
+        receivers = tuple(AccountId(id_) for id_, _ in parties.receivers)
+        return Prepared(RefundInParts(**members, receivers=receivers), members["codes"])
 
     async def prepare(
         self,

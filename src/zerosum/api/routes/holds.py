@@ -28,6 +28,7 @@ from zerosum.api.schemas.holds import (
     hold_body,
 )
 from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.schemas.splits import split_orders
 from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
@@ -47,6 +48,7 @@ OF_CHANGES = (
     errors.BalanceOverflow,
 )
 OF_MONEY = (errors.InsufficientFunds, errors.LimitExceeded)
+OF_SPLITS = (errors.SameAccount, errors.SplitsExceedAmount, errors.CurrencyMismatch)
 
 FILTERS = ("account", "status", "currency", "reference")
 
@@ -62,6 +64,10 @@ CAPTURE_EXAMPLES = {
     "all": {"summary": "All that remains", "value": {}},
     "part": {"summary": "A part; the rest stays held", "value": {"amount": "30.00"}},
     "last": {"summary": "A part; the rest is set free", "value": {"amount": "30.00", "final": True}},
+    "fee": {
+        "summary": "All that remains, of which the platform keeps its fee",
+        "value": {"splits": [{"to": "platform:fees", "percent": "10"}]},
+    },
 }
 INCREMENT_EXAMPLES = {"more": {"summary": "Hold 20.00 more", "value": {"amount": "20.00"}}}
 EXTEND_EXAMPLES = {"later": {"summary": "Until a day", "value": {"expires_at": "2099-12-31T00:00:00Z"}}}
@@ -176,7 +182,7 @@ def hold_routes(services: Services) -> Routes:
             "Capture a hold",
             CaptureRequest,
             CAPTURE_EXAMPLES,
-            (*OF_CHANGES, *OF_MONEY, errors.AmountExceedsHold),
+            (*OF_CHANGES, *OF_MONEY, errors.AmountExceedsHold, *OF_SPLITS),
             "Pays what is held, all of it or a part. Several captures are possible, until one is final or nothing is "
             "left.",
         ),
@@ -225,6 +231,7 @@ def hold_routes(services: Services) -> Routes:
             reads=model,
             examples=examples,
             refusals=refusals,
+            named_in_body=(errors.AccountNotFound,) if model is CaptureRequest else (),
             description=description,
         )
     routes.add(
@@ -236,7 +243,8 @@ def hold_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         body_bytes_max=BULK_BODY_BYTES_MAX,
         query=("dry_run",),
-        refusals=(*OF_KEYS, *OF_CHANGES, *OF_MONEY, errors.AmountExceedsHold),
+        refusals=(*OF_KEYS, *OF_CHANGES, *OF_MONEY, errors.AmountExceedsHold, *OF_SPLITS),
+        named_in_body=(errors.AccountNotFound,),
         summary="Capture or void up to 1,000 holds together",
         answer=BulkResponse[HoldResponse],
         reads=BulkRequest[HoldResolutionItem],
@@ -272,7 +280,8 @@ def hold_routes(services: Services) -> Routes:
 
 def _capture(call: Call) -> HoldChangeOrder:
     body = validated(CaptureRequest, call.content or {})
-    return _change(call, HoldVerb.CAPTURED, amount=body.amount, is_final=bool(body.final))
+    splits = split_orders(body.splits)
+    return _change(call, HoldVerb.CAPTURED, amount=body.amount, is_final=bool(body.final), splits=splits)
 
 
 def _increment(call: Call) -> HoldChangeOrder:

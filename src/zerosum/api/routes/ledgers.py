@@ -48,6 +48,7 @@ IdempotencyKeyPath = Annotated[
 _PREFIXES = {
     ResourceType.ACCOUNT: Prefix.ACCOUNT,
     ResourceType.DISPUTE: Prefix.DISPUTE,
+    ResourceType.EXCHANGE: Prefix.EXCHANGE,
     ResourceType.HOLD: Prefix.HOLD,
     ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY,
     ResourceType.PAYMENT: Prefix.PAYMENT,

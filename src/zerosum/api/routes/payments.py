@@ -65,7 +65,7 @@ Include = Annotated[
 ]
 SHOWN = frozenset({"include"})
 
-REFUSALS = (*errors.OF_BOOKS, errors.SameAccount, errors.QuotaExceeded)
+REFUSALS = (*errors.OF_BOOKS, errors.SameAccount, errors.SplitsExceedAmount, errors.QuotaExceeded)
 
 FILTERS = ("account", "reference", "type", "currency", "status", *TIMES, *OLD_TIMES)
 
@@ -83,6 +83,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "from": "customers:alice",
             "to": "customers:bob",
             "description": "Lunch",
+        },
+    },
+    "splits": {
+        "summary": "A transfer of which the platform keeps its fees",
+        "value": {
+            "type": "transfer",
+            "amount": "50.00",
+            "currency": "USD",
+            "from": "customers:alice",
+            "to": "customers:bob",
+            "splits": [{"to": "platform:fees", "percent": "2.9"}, {"to": "platform:tips", "amount": "0.30"}],
         },
     },
     "withdrawal": {

@@ -29,6 +29,7 @@ from zerosum.api.schemas.fields import (
     Time,
     id_field,
 )
+from zerosum.api.schemas.splits import Splits, split_orders
 from zerosum.domain.errors import ValidationFailed
 from zerosum.domain.identifiers import ID_PATTERN_TEXT, Prefix, parse_id, render_id
 from zerosum.domain.money import render_amount
@@ -88,6 +89,7 @@ class CaptureRequest(Request):
         bool | None,
         Field(description="True: what is left is set free. So it is anyway where no amount is given or none is left."),
     ] = None
+    splits: Splits | None = None
 
 
 class IncrementRequest(Request):
@@ -127,12 +129,13 @@ class HoldResolutionItem(Request):
     action: Annotated[Annotated[str, OneOf(ResolutionName)], Field(description="What is done with it.")]
     amount: Annotated[Amount | None, Field(description="Of a capture: all that remains where nothing is said.")] = None
     final: Annotated[bool | None, Field(description="Of a capture: true sets free what is left.")] = None
+    splits: Splits | None = None
     idempotency_key: ItemKey
 
     def order(self, idempotency_key: str) -> HoldChangeOrder:
         """Raises InvalidId, ValidationFailed."""
         is_capture = self.action == ResolutionName.CAPTURE
-        for name in ("amount", "final"):
+        for name in ("amount", "final", "splits"):
             if not is_capture and getattr(self, name) is not None:
                 raise ValidationFailed("Only a capture has this.", pointer=f"/{name}")
         return HoldChangeOrder(
@@ -141,6 +144,7 @@ class HoldResolutionItem(Request):
             verb=HoldVerb.CAPTURED if is_capture else HoldVerb.VOIDED,
             amount=self.amount,
             is_final=bool(self.final),
+            splits=split_orders(self.splits),
         )
 
 

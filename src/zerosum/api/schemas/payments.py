@@ -28,6 +28,7 @@ from zerosum.api.schemas.fields import (
     Time,
     id_field,
 )
+from zerosum.api.schemas.splits import SplitResponse, Splits, split_orders, splits_body
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
@@ -59,6 +60,7 @@ class PaymentRequest(Request):
         ),
     ] = None
     metadata: GivenMetadata = None
+    splits: Splits | None = None
 
     def order(self, idempotency_key: str) -> PaymentOrder:
         return PaymentOrder(
@@ -71,6 +73,7 @@ class PaymentRequest(Request):
             texts=PaymentTexts._make(_TEXTS_OF(self)),
             effective_at=self.effective_at,
             metadata=self.metadata or {},
+            splits=split_orders(self.splits) if self.splits else (),
         )
 
 
@@ -113,6 +116,9 @@ class PaymentResponse(Response):
     effective_at: Annotated[Time, Field(description="When it happened in the world.")]
     created_at: Annotated[Time, Field(description="When it was written.")]
     metadata: AnsweredMetadata
+    splits: Annotated[
+        list[SplitResponse] | None, Field(description="Of a payment with splits: what each receiver got.")
+    ] = None
     balances: BalancesAfter = None
 
 
@@ -181,7 +187,7 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
     is_now = payment.effective_at is payment.created_at
     none = render_amount(payment.amount - payment.amount)
     further = [f"je_{entry_id}" for entry_id in payment.further_ids]
-    return {
+    body = {
         "id": f"pay_{id_text}",
         "type": payment.type,
         "status": payment.status,
@@ -204,3 +210,6 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
         "created_at": created_at,
         "metadata": dict(payment.metadata),
     }
+    if payment.splits:
+        body["splits"] = splits_body(payment.splits)
+    return body

@@ -23,9 +23,11 @@ from zerosum.domain.payments.clients import (
     ClientTransactionStatus,
     ClientTransactionType,
 )
+from zerosum.domain.payments.exchanges import EXCHANGE
 from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldStatus
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentTexts, PaymentType
 from zerosum.domain.payments.refunds import REFUND
+from zerosum.domain.payments.splits import SPLIT, AskedSplit, Split, SplitRule
 
 
 def _optional(amount: Decimal | None) -> str | None:
@@ -91,6 +93,66 @@ REFUNDS = RecordSet(
         Column("currency", "text", lambda refund: refund.money.currency.code),
         Column("amount", "text", lambda refund: render_amount(refund.money.amount), "numeric"),
         Column("reason", "text", lambda refund: refund.reason),
+    ),
+    changing=(),
+    read=lambda row: row[1],
+)
+"""Written and never changed."""
+
+
+def _split(row: Sequence[Any]) -> Split:
+    return Split(
+        ledger_id=LedgerId(row[0]),
+        id=row[1],
+        payment_id=PaymentId(row[2]),
+        place=row[3],
+        asked=AskedSplit(AccountId(row[4]), SplitRule(row[6]), _decimal(row[7]), row[5]),
+        currency=row[8],
+        amount=Decimal(row[9]),
+        refunded=_decimal(row[10]),
+    )
+
+
+SPLITS = RecordSet(
+    kind=SPLIT,
+    table="payment_splits",
+    columns=(
+        Column("id", "uuid", lambda split: split.id),
+        Column("payment_id", "uuid", lambda split: split.payment_id),
+        Column("place", "int", lambda split: split.place),
+        Column("account_id", "uuid", lambda split: split.asked.account_id),
+        Column("called", "text", lambda split: split.asked.called),
+        Column("rule", "text", lambda split: split.asked.rule),
+        Column("value", "text", lambda split: split.asked.value_text),
+        Column("currency", "text", lambda split: split.currency),
+        Column("amount", "text", lambda split: render_amount(split.amount), "numeric"),
+        Column("refunded", "text", lambda split: _optional(split.refunded), "numeric"),
+    ),
+    changing=("refunded",),
+    read=_split,
+)
+
+
+EXCHANGES = RecordSet(
+    kind=EXCHANGE,
+    table="exchanges",
+    columns=(
+        Column("id", "uuid", lambda made: made.id),
+        Column("payer_id", "uuid", lambda made: made.payer_id),
+        Column("payee_id", "uuid", lambda made: made.payee_id),
+        Column("currency", "text", lambda made: made.sold.currency.code),
+        Column("amount", "text", lambda made: render_amount(made.sold.amount), "numeric"),
+        Column("bought_currency", "text", lambda made: made.bought.currency.code),
+        Column("bought", "text", lambda made: render_amount(made.bought.amount), "numeric"),
+        Column("margin", "text", lambda made: render_amount(made.conversion.margin), "numeric"),
+        Column("margin_percent", "text", lambda made: _optional(made.terms.margin_percent), "numeric"),
+        Column("rate", "text", lambda made: render_amount(made.terms.rate), "numeric"),
+        Column("rate_source", "text", lambda made: made.terms.source),
+        Column("rate_at", "timestamptz", lambda made: made.terms.rate_at),
+        Column("rounding", "text", lambda made: made.terms.rounding),
+        Column("exact", "text", lambda made: render_amount(made.conversion.exact), "numeric"),
+        Column("difference", "text", lambda made: render_amount(made.conversion.difference), "numeric"),
+        *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
     changing=(),
     read=lambda row: row[1],
@@ -228,7 +290,9 @@ RECORD_SETS: Mapping[str, RecordSet] = {
     record_set.kind: record_set
     for record_set in (
         PAYMENTS,
+        SPLITS,
         REFUNDS,
+        EXCHANGES,
         DISPUTES,
         DISPUTE_CASES,
         DISPUTE_CHANGES,

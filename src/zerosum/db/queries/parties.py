@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from functools import cache
 from typing import Any, NamedTuple
@@ -21,11 +22,23 @@ class Parties(NamedTuple):
     currency: str
     payment_id: UUID | None = None
     """Of a dispute: the payment that is questioned."""
+    receivers: tuple[tuple[UUID, str], ...] = ()
+    """Of a payment that goes to several: the accounts of its splits, in their order, each with its code."""
 
 
 def parties_of(found: Any) -> Parties:
     """Out of a row, or of a payment or hold as it is shown."""
     return Parties(found.payer_id, found.payer_code, found.payee_id, found.payee_code, found.currency)
+
+
+_RECEIVERS = """(
+            select jsonb_agg(jsonb_build_array(split.account_id, receiver.code) order by split.place)::text
+            from payment_splits split
+            cross join lateral (
+                select code from accounts where ledger_id = $1 and id = split.account_id limit 1
+            ) as receiver
+            where split.ledger_id = $1 and split.payment_id = found.id
+        )"""
 
 
 async def parties_of_holds(connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, Parties]:
@@ -39,10 +52,18 @@ async def parties_of_payments(
 
 
 async def _find(
-    connection: AsyncConnection, table: Table, ledger_id: UUID, ids: Collection[UUID]
+    connection: AsyncConnection,
+    table: Table,
+    ledger_id: UUID,
+    ids: Collection[UUID],
 ) -> dict[UUID, Parties]:
     rows = await connection.exec_driver_sql(_statement(table), (ledger_id, list(ids)))
-    return {row.id: parties_of(row) for row in rows}
+    return {
+        row.id: parties_of(row)._replace(
+            receivers=tuple((UUID(id_), code) for id_, code in json.loads(row.receivers or "[]"))
+        )
+        for row in rows
+    }
 
 
 @cache
@@ -52,8 +73,9 @@ def _statement(table: Table) -> str:
     The limits keep the planner from joining in another order: while it has no statistics of young tables, it would go
     through all holds of a ledger for each account that there is.
     """
+    receivers = _RECEIVERS if table is payments else "null"
     return f"""
-        select found.*, payer.code as payer_code, payee.code as payee_code
+        select found.*, payer.code as payer_code, payee.code as payee_code, {receivers} as receivers
         from unnest($2::uuid[]) as wanted(id)
         cross join lateral (
             select id, payer_id, payee_id, currency from {table.name} where ledger_id = $1 and id = wanted.id limit 1

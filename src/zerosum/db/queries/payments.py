@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
-from zerosum.db.schema.tables import accounts, disputes, journal_entries, payments, postings, refunds
+from zerosum.db.schema.tables import accounts, disputes, journal_entries, payment_splits, payments, postings, refunds
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
+from zerosum.domain.payments.splits import SplitRule
 
 
 class Line(Protocol):
@@ -38,6 +39,17 @@ class RecordedLine(NamedTuple):
     account_version: int
     balance_after: Decimal
     held_after: Decimal
+
+
+class RecordedSplit(NamedTuple):
+    """What one receiver got of a payment. `value` is the percentage or the fixed amount, as text."""
+
+    account_id: UUID
+    code: str
+    rule: SplitRule
+    value: str | None
+    amount: Decimal
+    refunded: Decimal | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +81,8 @@ class RecordedPayment:
     """Of the entries of its refunds and disputes, the oldest first."""
     disputed: Decimal | None = None
     """By disputes that are not decided; None: nothing."""
+    splits: Sequence[RecordedSplit] = ()
+    """Of one that goes to several: all of them, in the order in which they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,9 +207,22 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .where(disputes.c.ledger_id == ledger_id, disputes.c.payment_id == payments.c.id)
         .scalar_subquery()
     )
+    receiver = accounts.alias("receiver")
+    own = payment_splits
+    part = func.jsonb_build_array(
+        own.c.account_id, receiver.c.code, own.c.rule, own.c.value, cast(own.c.amount, Text), cast(own.c.refunded, Text)
+    )
+    parts = (
+        select(func.jsonb_agg(aggregate_order_by(part, own.c.place)))
+        .select_from(own)
+        .join(receiver, and_(receiver.c.ledger_id == ledger_id, receiver.c.id == own.c.account_id))
+        .where(own.c.ledger_id == ledger_id, own.c.payment_id == payments.c.id)
+        .scalar_subquery()
+    )
     return (
         select(
             payments,
+            parts.label("parts"),
             given_back.label("refund_ids"),
             questioned.label("dispute_entry_ids"),
             payer.c.code.label("payer_code"),
@@ -240,4 +267,11 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         refunded=row.refunded,
         further_ids=sorted((*(row.refund_ids or ()), *(row.dispute_entry_ids or ()))),
         disputed=row.disputed,
+        splits=[_split(part) for part in row.parts or ()],
     )
+
+
+def _split(part: Sequence[Any]) -> RecordedSplit:
+    account_id, code, rule, value, amount, refunded = part
+    back = None if refunded is None else Decimal(refunded)
+    return RecordedSplit(UUID(account_id), code, SplitRule(rule), value, Decimal(amount), back)

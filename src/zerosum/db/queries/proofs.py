@@ -82,6 +82,11 @@ _GONE = """(select sum(amount)::text from refunds given where given.ledger_id = 
        payment.disputed::text as payment_disputed, payment.charged_back::text as payment_charged_back"""
 """Of a `payment` in the ledger of a `page`: what its refunds and disputes come to, and what it says of that."""
 
+_SPLITS = """(select jsonb_agg(jsonb_build_array(split.account_id, split.called, split.rule, split.value,
+                                           split.amount::text) order by split.place)::text from payment_splits split
+        where split.ledger_id = page.ledger_id and split.payment_id = payment.id) as splits"""
+"""What the receivers of a `payment` in the ledger of a `page` got; null: it has but one."""
+
 # Each entry with its lines, and with the payment that stands on it.
 _ENTRIES = text(f"""
 with page as materialized (
@@ -110,6 +115,9 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        payment.currency as payment_currency, payment.amount::text as payment_amount, payment.payer_id,
        payment.payee_id, payment.processor, payment.refunded::text as payment_refunded, {_TEXTS},
        {_GONE},
+       {_SPLITS},
+       exists (select from payment_splits split where split.ledger_id = page.ledger_id
+               and split.payment_id = refund.payment_id) as is_refund_in_parts, shape.given_id,
        refund.payment_id as refunded_payment_id, refund.amount::text as refund_amount,
        refund.currency as refund_currency, refund.reason as refund_reason,
        refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id
@@ -118,6 +126,7 @@ left join lateral (
     select nullif(count(*), 0) as lines,
            (array_agg(account_id) filter (where place = 0 and side = 'd'))[1] as debited_id,
            (array_agg(account_id) filter (where place = 1 and side = 'c'))[1] as credited_id,
+           (array_agg(account_id) filter (where place = 0 and side = 'c'))[1] as given_id,
            array_agg(distinct account_id) as account_ids,
            max(amount::text) filter (where place = 0) as amount, max(currency) filter (where place = 0) as currency
     from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
@@ -246,7 +255,8 @@ select page.id as hold_id, page.status, page.currency, page.amount::text as amou
        payment.payer_id as payment_payer_id, payment.payee_id as payment_payee_id, payment.processor,
        {", ".join(f"payment.{name} as payment_{name}" for name in PaymentTexts._fields)},
        payment.refunded::text as payment_refunded,
-       {_GONE}
+       {_GONE},
+       {_SPLITS}
 from page
 left join hold_changes change on change.ledger_id = page.ledger_id and change.hold_id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id

@@ -169,6 +169,7 @@ $$
 MONEY_COLUMNS = {
     "accounts": "ledger_id, id, currency, type, version, posted_debits, posted_credits, held, head, last_posted_at",
     "payments": "ledger_id, id, type, currency, amount, payer_id, payee_id",
+    "payment_splits": "ledger_id, id, payment_id, place, account_id, called, rule, value, currency, amount",
     "disputes": "ledger_id, id, payment_id, currency, amount, payer_id, payee_id, created_at",
     "holds": "ledger_id, id, currency, payer_id, payee_id, created_at",
     "client_transactions": "ledger_id, tx, client, type, currency, amount, entry_id",

@@ -284,6 +284,30 @@ payments = Table(
     CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
 )
 
+payment_splits = Table(
+    "payment_splits",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # that of its payment, and so much more
+    _required("payment_id", Uuid),
+    _required("place", SmallInteger),  # among those of its payment, from 0
+    _required("account_id", Uuid),
+    _required("called", Text),  # how the order has named the account
+    _required("rule", Text),
+    Column("value", Text),  # the percentage, or the fixed part; None: what the others leave
+    _required("currency", Text),
+    _required("amount", Numeric),  # may be nothing
+    Column("refunded", Numeric),  # in all; None: nothing
+    PrimaryKeyConstraint("ledger_id", "id", name="payment_splits_pkey"),
+    Index("payment_splits_of_payment", "ledger_id", "payment_id", "place", unique=True),
+    CheckConstraint("amount >= 0", name="payment_splits_amount_not_negative"),
+    CheckConstraint("refunded > 0 and refunded <= amount", name="payment_splits_refunded_within"),
+    CheckConstraint(
+        "rule in ('rest', 'remainder', 'percent', 'amount') and (value is null) = (rule in ('remainder', 'rest'))",
+        name="payment_splits_rule_known",
+    ),
+)
+
 refunds = Table(
     "refunds",
     metadata,
@@ -359,6 +383,35 @@ dispute_changes = Table(
     PrimaryKeyConstraint("ledger_id", "id", name="dispute_changes_pkey"),
     Index("dispute_changes_of_dispute", "ledger_id", "dispute_id", "number", unique=True),
     CheckConstraint("number > 0 and entries > 0", name="dispute_changes_counted_from_one"),
+)
+
+exchanges = Table(
+    "exchanges",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that made it
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _required("currency", Text),  # that was sold
+    _required("amount", Numeric),
+    _required("bought_currency", Text),
+    _required("bought", Numeric),
+    _required("margin", Numeric),  # in the bought currency; may be nothing
+    Column("margin_percent", Numeric),  # of all that was bought; None: nothing was asked
+    _required("rate", Numeric),
+    _required("rate_source", Text),
+    _moment("rate_at", nullable=False),
+    _required("rounding", Text),
+    _required("exact", Numeric),  # amount times rate, with all its places
+    _required("difference", Numeric),  # what was posted, less that
+    *(Column(name, Text) for name in PaymentTexts._fields),
+    PrimaryKeyConstraint("ledger_id", "id", name="exchanges_pkey"),
+    CheckConstraint("amount > 0 and bought > 0 and rate > 0 and margin >= 0", name="exchanges_amounts_positive"),
+    CheckConstraint("margin_percent > 0 and margin_percent <= 100", name="exchanges_margin_percent_within"),
+    CheckConstraint("exact = amount * rate", name="exchanges_exact_is_product"),
+    CheckConstraint("bought + margin = exact + difference", name="exchanges_nothing_is_lost"),
+    CheckConstraint("currency <> bought_currency", name="exchanges_two_currencies"),
+    CheckConstraint("rounding in ('half_even', 'half_up', 'down', 'up')", name="exchanges_rounding_known"),
 )
 
 holds = Table(
@@ -619,6 +672,7 @@ JOURNAL = (
     refusals,
     answers,
     refunds,
+    exchanges,
     dispute_changes,
     hold_changes,
     audit_log,
@@ -645,7 +699,9 @@ GRANTS: dict[Table, str] = {
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "
     "respond_by)",
     dispute_changes: "insert",
+    payment_splits: "insert, update (refunded)",
     refunds: "insert",
+    exchanges: "insert",
     holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes)",
     hold_changes: "insert",
     client_transactions: "insert, update (status)",

@@ -90,15 +90,19 @@ class JournalEntry:
             )
         if _balances_at_sight(self.postings):
             return
-        for (currency, layer, _), difference in differences(self.postings).items():
-            if difference:
-                raise Unbalanced(
-                    "In each currency the debits must equal the credits.",
-                    pointer="/postings",
-                    currency=currency,
-                    layer=layer.value,
-                    difference=render_amount(difference),
-                )
+        unbalanced = [(key, difference) for key, difference in differences(self.postings).items() if difference]
+        if unbalanced:
+            (currency, layer, _), difference = unbalanced[0]
+            raise Unbalanced(
+                "In each currency the debits must equal the credits.",
+                pointer="/postings",
+                currency=currency,
+                layer=layer.value,
+                difference=render_amount(difference),
+                differences=[
+                    {"currency": currency, "difference": render_amount(one)} for (currency, _, _), one in unbalanced
+                ],
+            )
 
     @property
     def is_plain_pair(self) -> bool:

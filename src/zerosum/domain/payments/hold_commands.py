@@ -212,7 +212,7 @@ class CaptureHold(ChangeHold):
             )
         ends = self.is_final or self.money is None or money.amount >= hold.remaining
         freed = Money(hold.remaining, currency) if ends else money
-        entry = posting_rules.capture(hold.payer_id, hold.payee_id, freed, money, hold.id)
+        entry = self._entry(hold, freed, money)
         after = changed(
             hold,
             self.id,
@@ -222,10 +222,17 @@ class CaptureHold(ChangeHold):
         )
         return entry, after
 
+    def _entry(self, hold: Hold, freed: Money, taken: Money) -> JournalEntry:
+        return posting_rules.capture(hold.payer_id, hold.payee_id, freed, taken, hold.id)
+
+    def taken(self, posted: Posted) -> Money:
+        """What the payer has paid, out of what was posted: behind the two lines that set free what was promised."""
+        return posted.entry.entry.postings[2].money
+
     def conclude(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
         """It is a payment too: what was captured can be given back."""
         done = ChangeHold.conclude(self, book, hold, posted, now)
-        paid = posted.entry.entry.postings[-1].money
+        paid = self.taken(posted)
         payment = Payment(
             id=PaymentId(self.id),
             ledger_id=self.ledger_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,11 +11,14 @@ from uuid import UUID
 
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.entry import JournalEntry, Nature, credit, debit, placed, released
-from zerosum.domain.money import Currency, Money
+from zerosum.domain.money import Currency, Money, add
 from zerosum.domain.payments.payment import PaymentType
 
 PaymentRule = Callable[[AccountId, AccountId, Money, datetime | None], JournalEntry]
 """From the payer, the payee, what is paid and when it happened."""
+
+Parts = Sequence[tuple[AccountId, Money]]
+"""Who gets, or gives back, how much of what is paid."""
 
 _SOME_PAYER, _SOME_PAYEE = AccountId(UUID(int=1)), AccountId(UUID(int=2))
 _SOME_MONEY = Money(Decimal(1), Currency("XXX", 0))
@@ -63,9 +66,40 @@ def straight_reason(type_: PaymentType) -> str | None:
     return PAYMENT_RULES[type_](_SOME_PAYER, _SOME_PAYEE, _SOME_MONEY, None).reason if type_ in _PAIRS else None
 
 
+def payment_in_parts(
+    type_: PaymentType, payer: AccountId, parts: Parts, money: Money, effective_at: datetime | None
+) -> JournalEntry:
+    """As the payment of its type, but what is paid goes to several: each gets its part, which come to the whole."""
+    received = [credit(account, part) for account, part in parts]
+    return JournalEntry(type_.value, (debit(payer, money), *received), effective_at)
+
+
 def refund(payer: AccountId, payee: AccountId, money: Money) -> JournalEntry:
     """The payee gives back what he was paid, or a part of it; of a deposit or withdrawal through the processor."""
     return JournalEntry("refund", (debit(payee, money), credit(payer, money)))
+
+
+def refund_in_parts(payer: AccountId, parts: Parts, money: Money) -> JournalEntry:
+    """Each who got a part of the payment gives back its part of what is refunded."""
+    return JournalEntry("refund", (credit(payer, money), *(debit(account, part) for account, part in parts)))
+
+
+def exchange(
+    payer: AccountId,
+    payee: AccountId,
+    sold_position: AccountId,
+    bought_position: AccountId,
+    margin_account: AccountId,
+    sold: Money,
+    bought: Money,
+    margin: Money | None,
+    effective_at: datetime | None,
+) -> JournalEntry:
+    """The payer's money is our position in the sold currency; that in the bought one pays the payee, and our margin."""
+    given = bought if margin is None else Money(add(bought.amount, margin.amount), bought.currency)
+    kept = () if margin is None else (credit(margin_account, margin),)
+    lines = (debit(payer, sold), credit(sold_position, sold), debit(bought_position, given), credit(payee, bought))
+    return JournalEntry("exchange", (*lines, *kept), effective_at)
 
 
 def hold(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
@@ -82,6 +116,15 @@ def capture(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_:
     """What was promised is set free, and paid as far as it is wanted; within what was agreed also more than that."""
     promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
     return JournalEntry("capture", (*promised, debit(payer, taken), credit(payee, taken)))
+
+
+def capture_in_parts(
+    payer: AccountId, payee: AccountId, freed: Money, parts: Parts, taken: Money, id_: UUID
+) -> JournalEntry:
+    """What was promised is set free, and what is paid of it goes to several: each gets its part."""
+    promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
+    received = [credit(account, part) for account, part in parts]
+    return JournalEntry("capture", (*promised, debit(payer, taken), *received))
 
 
 def void(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> JournalEntry:

@@ -66,7 +66,7 @@ class RefundPayment(LedgerCommand):
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         try:
-            entry, _, _ = self._ruling(book)
+            entry, _, _ = self.ruling(book)
         except DomainError as refusal:
             yield refusal
             return
@@ -74,7 +74,7 @@ class RefundPayment(LedgerCommand):
             yield self.point(objection)
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        entry, payment, refund = self._ruling(book)
+        entry, payment, refund = self.ruling(book)
         posted = book.post(entry, self, posted_at, ResourceType.REFUND)
         book.records[self.payment_key] = payment
         book.records[RecordKey(self.ledger_id, REFUND, self.id)] = refund
@@ -83,7 +83,7 @@ class RefundPayment(LedgerCommand):
         )
         return Posted(self.ledger_id, (posted,), (event,), refund)
 
-    def _ruling(self, book: Book) -> tuple[JournalEntry, Payment, Refund]:
+    def ruling(self, book: Book) -> tuple[JournalEntry, Payment, Refund]:
         """What to post, the payment as it is afterwards, and the refund. Raises the first objection to the payment."""
         payment: Payment | None = book.records.get(self.payment_key)
         if payment is None:

@@ -12,7 +12,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from zerosum.db.engine import Connection
+from zerosum.db.queries.exchange_proofs import exchanges_named
 from zerosum.db.queries.proofs import (
     FIRST_ID,
     LAST_ID,
@@ -55,10 +58,13 @@ class EntriesProof:
         """Whether that was the last one."""
         report, limit = self._report, part_of(ENTRIES_AT_ONCE, share)
         rows = await entries_after(connection, report.ledger_id, after=self._after, limit=limit)
-        ids = {id_ for row in rows for id_ in (row.debited_id, row.credited_id) if id_ is not None}
+        ids = {id_ for row in rows for id_ in (row.debited_id, row.credited_id, row.payee_id) if id_ is not None}
         self._codes = await codes_of(connection, report.ledger_id, ids)
         txs = {int(row.resource_id) for row in rows if _names_transaction(row)}
         self._transactions = await client_transactions_named(connection, report.ledger_id, txs)
+        exchanged = {row.id for row in rows if row.resource_type == "exchange"}
+        for id_ in exchanged - await exchanges_named(connection, report.ledger_id, exchanged):
+            report.note(f"the exchange of the journal entry {_entry(id_)} is missing")
         for row in rows:
             what = f"the journal entry {_entry(row.id)} or what stands on it cannot be read"
             with report.noting(what, concerned=_accounts_of(row)):
@@ -92,7 +98,7 @@ class EntriesProof:
         if row.resource_type == "refund":
             _look_at_refund(report, row)
         if row.resource_type == "payment":
-            _look_at_payment(report, row, self._codes.get(row.debited_id), self._codes.get(row.credited_id))
+            _look_at_payment(report, row, self._codes.get(row.debited_id), self._codes.get(row.payee_id))
         elif row.payment_id is not None and (row.resource_type, row.reason) != ("hold", "capture"):
             what = f"the payment {render_id(Prefix.PAYMENT, row.id)} has the journal entry of something else"
             report.note(what, concerned=concerned)
@@ -127,10 +133,11 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
         "refunded amount": number(row.payment_refunded) == number(row.given_back),
         "disputed amount": number(row.payment_disputed) == number(row.questioned),
         "charged back amount": number(row.payment_charged_back) == number(row.taken),
-        "amount": Decimal(row.payment_amount) == Decimal(row.amount) and row.lines == 2,
+        "amount": Decimal(row.payment_amount) == Decimal(row.amount) and row.lines == 1 + receivers_of(row),
         "currency": row.payment_currency == row.currency,
         "payer": row.payer_id == row.debited_id,
-        "payee": row.payee_id == row.credited_id,
+        # Who gets which part of one that goes to several is proved with its splits.
+        "payee": row.splits is not None or row.payee_id == row.credited_id,
         "processor": row.processor == "internal",
     }.items():
         if not is_so:
@@ -139,6 +146,11 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
     if not is_payment_of(row, payer_code, payee_code):
         what = f"the payment {name} is not what was ordered: its journal entry has another fingerprint"
         report.note(what, concerned=concerned)
+
+
+def receivers_of(row: Any) -> int:
+    """How many got something of a payment."""
+    return 1 if row.splits is None else sum(1 for part in orjson.loads(row.splits) if Decimal(part[-1]))
 
 
 def number(text: str | None) -> Decimal | None:
@@ -163,9 +175,11 @@ def _look_at_refund(report: Report, row: Any) -> None:
         report.note(f"the {missing} {name} is missing, its journal entry is there", concerned=concerned)
         return
     for what, is_so in {
-        "amount": Decimal(row.refund_amount) == Decimal(row.amount) and row.lines == 2,
+        "amount": Decimal(row.refund_amount) == Decimal(row.amount) and (row.is_refund_in_parts or row.lines == 2),
         "currency": row.refund_currency == row.currency,
-        "payment": (row.refunded_payee_id, row.refunded_payer_id) == (row.debited_id, row.credited_id),
+        "payment": row.refunded_payer_id == row.given_id
+        if row.is_refund_in_parts
+        else (row.refunded_payee_id, row.refunded_payer_id) == (row.debited_id, row.credited_id),
     }.items():
         if not is_so:
             report.note(f"the {what} of the refund {name} is not what its journal entry says", concerned=concerned)

@@ -214,7 +214,9 @@ def _type_of(entry: Any) -> str:
         return _DISPUTE_EVENTS.get(entry.reason, "")
     if entry.resource_type == "hold":
         return _HOLD_EVENTS.get(entry.reason, "")
-    return "payment.succeeded" if entry.resource_type == "payment" else "journal_entry.posted"
+    if entry.resource_type in ("payment", "exchange"):
+        return f"{entry.resource_type}.succeeded"
+    return "journal_entry.posted"
 
 
 def _number(*texts: str) -> int:

@@ -45,11 +45,13 @@ def is_client_command_of(row: Any, made: Any) -> bool:
 
 def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) -> Iterator[Mapping[str, Any]]:
     """All that the order may have said: it names accounts by code or by id, and a time only where it has one."""
-    payers = () if row.payment_type == "deposit" else _names(payer_code, row.payer_id)
-    payees = () if row.payment_type == "withdrawal" else _names(payee_code, row.payee_id)
+    payers = () if row.payment_type == "deposit" else names_of(payer_code, row.payer_id)
+    payees = () if row.payment_type == "withdrawal" else names_of(payee_code, row.payee_id)
     moment = _moment(row.effective_at)
     times = (None, moment) if row.effective_at == row.posted_at else (moment,)
     texts = {name: getattr(row, name) for name in PaymentTexts._fields}
+    if row.splits is not None and any(rule == "remainder" for _, _, rule, _, _ in orjson.loads(row.splits)):
+        payees = (*payees, None)  # Who gets what is left need not be named twice.
     for time, payer, payee in product(times, payers or (None,), payees or (None,)):
         yield {
             "type": row.payment_type,
@@ -60,7 +62,16 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
             **texts,
             "effective_at": time,
             "metadata": row.metadata,
+            "splits": _said_of_splits(row),
         }
+
+
+def _said_of_splits(row: Any) -> list[Mapping[str, str]] | None:
+    """Those that were ordered, of a payment or capture that goes to several."""
+    if row.splits is None:
+        return None
+    found = orjson.loads(row.splits)
+    return [{"to": called, rule: value or "true"} for _, called, rule, value, _ in found if rule != "rest"]
 
 
 def is_refund_of(row: Any) -> bool:
@@ -80,6 +91,35 @@ def is_refund_of(row: Any) -> bool:
     )
 
 
+def is_exchange_of(row: Any) -> bool:
+    """Whether the fingerprint of the entry is that of an order for this exchange."""
+    moment = _moment(row.effective_at)
+    times = (None, moment) if row.effective_at == row.posted_at else (moment,)
+    said = {
+        "amount": row.amount,
+        "currency": row.currency,
+        "to_currency": row.bought_currency,
+        "rate": _plain(row.rate),
+        "rate_source": row.rate_source,
+        "rate_at": _moment(row.rate_at),
+        "margin_percent": None if row.margin_percent is None else _plain(row.margin_percent),
+        "rounding": row.rounding,
+        **{name: getattr(row, name) for name in PaymentTexts._fields},
+        "metadata": row.metadata,
+    }
+    return any(
+        _digest("exchange", {**said, "effective_at": time, "from": payer, "to": payee}) == row.fingerprint
+        for time, payer, payee in product(
+            times, names_of(row.payer_code, row.payer_id), names_of(row.payee_code, row.payee_id)
+        )
+    )
+
+
+def _plain(number: str) -> str:
+    """Without zeros at its end."""
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
 def is_dispute_step_of(row: Any) -> bool:
     """Whether the fingerprint of the entry is that of a command for this step of the dispute."""
     if row.verb == "opened":
@@ -93,7 +133,7 @@ def is_dispute_step_of(row: Any) -> bool:
         return bool(_digest("dispute change", said) == row.fingerprint)
     return any(
         _digest("dispute change", {**said, "fee": row.fee, "fee_to": earner}) == row.fingerprint
-        for earner in _names(row.fee_code, row.fee_account_id)
+        for earner in names_of(row.fee_code, row.fee_account_id)
     )
 
 
@@ -111,8 +151,9 @@ def is_hold_step_of(row: Any, previous: Any, payer_code: str | None, payee_code:
     elif row.verb == "incremented":
         amounts = (_difference(row.amount_after, previous.amount_after),)
     finals = (None, "true") if row.verb == "captured" else (None,)
+    said = {"hold": hold, "verb": row.verb, "splits": _said_of_splits(row)}
     return any(
-        _digest("hold change", {"hold": hold, "verb": row.verb, "amount": amount, "final": final}) == row.fingerprint
+        _digest("hold change", {**said, "amount": amount, "final": final}) == row.fingerprint
         for amount, final in product(amounts, finals)
     )
 
@@ -126,7 +167,7 @@ def _hold_contents(row: Any, payer_code: str | None, payee_code: str | None) -> 
     lasts = int(row.expires_at_after) - int(row.changed_at)
     times = (None, expires_at) if lasts == _HOLD_LASTS else (expires_at,)
     texts = {name: getattr(row, name) for name in PaymentTexts._fields}
-    for time, payer, payee in product(times, _names(payer_code, row.payer_id), _names(payee_code, row.payee_id)):
+    for time, payer, payee in product(times, names_of(payer_code, row.payer_id), names_of(payee_code, row.payee_id)):
         yield {
             "amount": row.amount_after,
             "currency": row.currency,
@@ -139,7 +180,7 @@ def _hold_contents(row: Any, payer_code: str | None, payee_code: str | None) -> 
         }
 
 
-def _names(code: str | None, account_id: UUID) -> tuple[str | None, ...]:
+def names_of(code: str | None, account_id: UUID) -> tuple[str | None, ...]:
     """As the order spelt it; ids are also taken in capitals."""
     return code, f"acc_{account_id}", f"acc_{str(account_id).upper()}"
 

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from zerosum.db.engine import Connection
 from zerosum.db.queries.proofs import codes_of, hold_steps_after
 from zerosum.domain.identifiers import Prefix
@@ -100,7 +102,7 @@ def _is_kept(step: Any, before: Any) -> bool:
 
 
 def _moved(step: Any, before: Any) -> tuple[Decimal, Decimal, Decimal, int]:
-    """What it must have placed, set free and paid between the two accounts; and nothing anywhere else."""
+    """What it must have placed, set free and paid between the two accounts; and to how many others it paid a part."""
     amount, captured = Decimal(step.amount_after), Decimal(step.captured_after)
     if before is None:
         return (amount, _NOTHING, captured, 0)
@@ -108,7 +110,9 @@ def _moved(step: Any, before: Any) -> tuple[Decimal, Decimal, Decimal, int]:
     placed = subtract(amount, Decimal(before.amount_after))
     held = subtract(Decimal(before.amount_after), Decimal(before.captured_after))
     freed = held if step.status_after != "open" else paid
-    return (add(_NOTHING, placed), freed, paid, 0)
+    parts = () if step.splits is None else orjson.loads(step.splits)
+    others = sum(1 for part in parts if Decimal(part[-1]) and part[0] != str(step.payee_id))
+    return (add(_NOTHING, placed), freed, paid, others)
 
 
 def _fault_of_payment(step: Any, paid: Decimal) -> str | None:

@@ -5,6 +5,8 @@
 | `of_accounts` | accounts with their postings (`of_chains`) and histories (`of_histories`) |
 | `of_checkpoints` | what accounts came to, sealed beside their postings |
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
+| `of_splits` | payments with several receivers, with what each got and gave back |
+| `of_exchanges` | exchanges, with what their rates make of them |
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
 | `of_events` | what was announced |
@@ -29,7 +31,9 @@ from zerosum.services.proofs.of_checkpoints import CheckpointsProof
 from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
 from zerosum.services.proofs.of_events import EventsProof
+from zerosum.services.proofs.of_exchanges import ExchangesProof
 from zerosum.services.proofs.of_holds import HoldsProof
+from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.refusal_seals import SealsProof
 from zerosum.services.proofs.report import BREAKS_MAX as BREAKS_MAX
 from zerosum.services.proofs.report import Break as Break
@@ -110,6 +114,8 @@ class LedgerProof:
             AccountsProof(report, places),
             CheckpointsProof(report),
             EntriesProof(report, events.expect),
+            SplitsProof(report),
+            ExchangesProof(report, places),
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
             ClientTransactionsProof(report),

@@ -1,0 +1,126 @@
+"""The commands of payments with several receivers: each is the plain command with its money in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from zerosum.domain.errors import DomainError
+from zerosum.domain.identifiers import AccountId, PaymentId
+from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.records import Need
+from zerosum.domain.money import Money
+from zerosum.domain.payments import posting_rules
+from zerosum.domain.payments.hold_commands import CaptureHold, ChangeHold
+from zerosum.domain.payments.holds import Hold
+from zerosum.domain.payments.pay import Pay
+from zerosum.domain.payments.payment import Payment, plus
+from zerosum.domain.payments.refunds import Refund, RefundPayment
+from zerosum.domain.payments.splits import (
+    AskedSplit,
+    Split,
+    SplitPayment,
+    divided,
+    given_back,
+    moved,
+    pointer_to,
+    put_splits,
+    split_key,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayInParts(Pay):
+    """`splits` are of its own id and money, in the order in which they are posted; `payee_id` takes the rest."""
+
+    splits: tuple[Split, ...]
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return (self.payer_id, *(split.asked.account_id for split in self.splits))
+
+    def journal_entry(self) -> JournalEntry:
+        parts = list(moved(self.splits, (split.amount for split in self.splits), self.money))
+        return posting_rules.payment_in_parts(self.type, self.payer_id, parts, self.money, self.effective_at)
+
+    def point(self, objection: DomainError) -> DomainError:
+        pointer = pointer_to(objection, [split.asked for split in self.splits])
+        pointed = Pay.point(self, objection)
+        if pointer is None and (pointed.pointer or "").startswith("/postings/"):
+            pointer = "/to"
+        return pointed if pointer is None else pointed.at(pointer)
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        posted = Pay.decide(self, book, posted_at)
+        put_splits(book, self.splits)
+        posted.resource = SplitPayment(posted.resource, self.splits)
+        return posted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureInParts(CaptureHold):
+    """The hold's payee keeps what the splits leave, and is one of `asked`."""
+
+    asked: tuple[AskedSplit, ...]
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return (self.payer_id, *(one.account_id for one in self.asked))
+
+    def point(self, objection: DomainError) -> DomainError:
+        pointer = pointer_to(objection, self.asked)
+        return ChangeHold.point(self, objection).at(pointer or "")
+
+    def _entry(self, hold: Hold, freed: Money, taken: Money) -> JournalEntry:
+        splits = self._splits(taken)
+        parts = list(moved(splits, (split.amount for split in splits), taken))
+        return posting_rules.capture_in_parts(hold.payer_id, hold.payee_id, freed, parts, taken, hold.id)
+
+    def _splits(self, taken: Money) -> tuple[Split, ...]:
+        return divided(self.ledger_id, PaymentId(self.id), taken, self.asked)
+
+    def conclude(self, book: Book, hold: Hold, posted: Posted, now: datetime) -> Posted:
+        put_splits(book, self._splits(self.taken(posted)))
+        return CaptureHold.conclude(self, book, hold, posted, now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundInParts(RefundPayment):
+    """`receivers` are those of the payment's splits, in their order. Each gives back its part of what is refunded."""
+
+    receivers: tuple[AccountId, ...]
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return (self.payer_id, *self.receivers)
+
+    def needs(self) -> tuple[Need, ...]:
+        keys = [split_key(self.ledger_id, self.payment_id, place) for place in range(len(self.receivers))]
+        return (*RefundPayment.needs(self), *map(Need, keys))
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        posted = RefundPayment.decide(self, book, posted_at)
+        refund: Refund = posted.resource
+        splits, amounts = self._parts(book, book.records[self.payment_key], refund.money)
+        put_splits(
+            book,
+            [
+                replace(split, refunded=plus(split.refunded, amount))
+                for split, amount in zip(splits, amounts, strict=True)
+                if amount
+            ],
+        )
+        return posted
+
+    def ruling(self, book: Book) -> tuple[JournalEntry, Payment, Refund]:
+        _, after, refund = RefundPayment.ruling(self, book)
+        splits, amounts = self._parts(book, after, refund.money)
+        parts = list(moved(splits, amounts, refund.money))
+        return posting_rules.refund_in_parts(self.payer_id, parts, refund.money), after, refund
+
+    def _parts(self, book: Book, payment: Payment, money: Money) -> tuple[Sequence[Split], Sequence[Decimal]]:
+        splits: list[Split] = [
+            book.records[split_key(self.ledger_id, self.payment_id, place)] for place in range(len(self.receivers))
+        ]
+        return splits, given_back(payment, splits, money)
