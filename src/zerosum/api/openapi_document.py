@@ -35,6 +35,7 @@ TAGS = {
     "Payments": "Money between two accounts, into the ledger or out of it: one payment a call, or up to 1,000.",
     "Disputes": "What a payer's bank questions: opened, answered with evidence, won or lost.",
     "Holds": "Money that is promised and not paid yet: captured at once or in parts, voided, or released by time.",
+    "Scheduled payments": "Payments of a later day, once or again and again, and what came of each.",
     "Clients": "Client transactions by number, with disputes and chargebacks, by the rules of client files.",
     "Imports": "Files of client transactions, so that each row is carried out once however often the file is sent.",
     "Accounts": "What money lies in: opening, limits, freezing, balances, history and statements.",

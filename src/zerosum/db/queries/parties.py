@@ -10,7 +10,7 @@ from sqlalchemy import Table, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.pages import found_first, look_up_by_key
-from zerosum.db.schema.tables import accounts, holds, payments
+from zerosum.db.schema.tables import accounts, holds, payments, scheduled_payments
 
 
 class Parties(NamedTuple):
@@ -30,6 +30,12 @@ def parties_of(found: Any) -> Parties:
 
 async def parties_of_holds(connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, Parties]:
     return await _find(connection, holds, ledger_id, ids)
+
+
+async def parties_of_schedules(
+    connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, Parties]:
+    return await _find(connection, scheduled_payments, ledger_id, ids)
 
 
 async def parties_of_payments(
