@@ -39,9 +39,11 @@ async def worker_at(service: Service, moment: datetime) -> AsyncIterator[Schedul
         await committer.stop()
 
 
-async def run_at(service: Service, moment: datetime) -> int:
+async def run_at(service: Service, moment: datetime, turns: int = 1) -> None:
+    """How many it runs tells nothing: it looks over all ledgers."""
     async with worker_at(service, moment) as worker:
-        return await worker.run_once()
+        for _ in range(turns):
+            await worker.run_once()
 
 
 async def scheduled(client: Client, **members: Any) -> dict[str, Any]:
