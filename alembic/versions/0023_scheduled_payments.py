@@ -46,7 +46,7 @@ create table scheduled_payments (
     runs integer not null,
     payments integer not null,
     ended_at timestamptz,
-    cancel_id uuid,
+    cancellation_id uuid,
     constraint scheduled_payments_pkey primary key (ledger_id, id),
     constraint scheduled_payments_status_known check (status in ('scheduled', 'completed', 'failed', 'cancelled')),
     constraint scheduled_payments_amount_positive check (amount > 0),
@@ -113,7 +113,7 @@ def upgrade() -> None:
     )
     op.execute(
         "grant select, insert, "
-        "update (status, occurrence, attempt, due_at, attempt_at, runs, payments, ended_at, cancel_id) "
+        "update (status, occurrence, attempt, due_at, attempt_at, runs, payments, ended_at, cancellation_id) "
         "on scheduled_payments to zerosum_app"
     )
     op.execute("grant select, insert on scheduled_runs to zerosum_app")

@@ -19,6 +19,7 @@ SOMETHING = {
     "payment": f"pay_{UNKNOWN_UUID}",
     "dispute": f"dsp_{UNKNOWN_UUID}",
     "hold": f"hold_{UNKNOWN_UUID}",
+    "scheduled_payment": f"sch_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
     "api_key": f"key_{UNKNOWN_UUID}",
     "tx": "4294967295",

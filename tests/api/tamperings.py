@@ -13,6 +13,11 @@ QUESTIONED = "(select id from payments where ledger_id = $1 and reference = 'ask
 HOLD = "(select id from holds where ledger_id = $1 and reference = 'stay 1')"
 CAPTURED = "(select payment_ids[1] from holds where ledger_id = $1 and reference = 'stay 1')"
 OPEN = "(select id from holds where ledger_id = $1 and reference = 'open')"
+RENT = "(select id from scheduled_payments where ledger_id = $1 and reference = 'rent')"
+LATER = "(select id from scheduled_payments where ledger_id = $1 and reference = 'later')"
+IN_VAIN = "(select id from scheduled_payments where ledger_id = $1 and reference = 'in vain')"
+LEFT_OUT = "(select id from scheduled_payments where ledger_id = $1 and reference = 'left out')"
+CALLED_OFF = "(select id from scheduled_payments where ledger_id = $1 and reference = 'cancelled')"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
 ALICE = "ledger_id = $1 and code = 'alice'"
 
@@ -154,6 +159,46 @@ TAMPERINGS = {
     "an event of an extension forged": "insert into events (ledger_id, id, created_at, type, resource_type, "
     "resource_id) "
     f"select $1, gen_random_uuid(), now(), 'hold.extended', 'hold', {OPEN} where $1 is not null",
+    # Scheduled payments.
+    "an amount of a scheduled payment": f"update scheduled_payments set amount = amount + 1 where id = {LATER}",
+    "a payee of a scheduled payment": "update scheduled_payments set payee_id = (select id from accounts "
+    f"where ledger_id = $1 and code = 'alice') where id = {LATER}",
+    "a rule": f"update scheduled_payments set rule = 'FREQ=DAILY;COUNT=3' where id = {LATER}",
+    "the actor of a scheduled payment": f"update scheduled_payments set actor = 'key_other' where id = {RENT}",
+    "a scheduled payment put off": "update scheduled_payments set attempt_at = attempt_at + interval '1 day' "
+    f"where id = {LATER}",
+    "a scheduled payment due at another time": "update scheduled_payments set due_at = due_at - interval '1 day', "
+    f"attempt_at = attempt_at - interval '1 day' where id = {LATER}",
+    "a scheduled payment cancelled by nobody": "update scheduled_payments set status = 'cancelled', ended_at = now() "
+    f"where id = {LATER}",
+    "a cancelled payment scheduled again": "update scheduled_payments set status = 'scheduled', ended_at = null, "
+    f"cancellation_id = null where id = {CALLED_OFF}",
+    "what was tried in vain called completed": f"update scheduled_payments set status = 'completed' where id = {IN_VAIN}",
+    "a run to be made once more": "update scheduled_payments set status = 'scheduled', ended_at = null where id = "
+    f"{RENT}",
+    "a run forgotten": "update scheduled_payments set status = 'scheduled', ended_at = null, runs = 1, payments = 1 "
+    f"where id = {RENT};delete from scheduled_runs where scheduled_payment_id = {RENT} and number = 2",
+    "an occurrence passed over": f"update scheduled_payments set occurrence = 2 where id = {LATER}",
+    "a run made of nothing": "insert into scheduled_runs select ledger_id, gen_random_uuid(), scheduled_payment_id, 2, "
+    "2, 1, due_at, ran_at, outcome, payment_id, refusal, retry_at, completes from scheduled_runs "
+    f"where scheduled_payment_id = {LEFT_OUT}",
+    "a run with the payment of another": f"update scheduled_runs set payment_id = {PAID} where scheduled_payment_id = "
+    f"{RENT} and number = 1",
+    "a run of another time": "update scheduled_runs set due_at = due_at + interval '1 minute' where "
+    f"scheduled_payment_id = {RENT} and number = 1",
+    "a run before its time": "update scheduled_runs set ran_at = ran_at - interval '5 days' where "
+    f"scheduled_payment_id = {LEFT_OUT}",
+    "a run tried again at another time": "update scheduled_runs set retry_at = retry_at + interval '1 day' where "
+    f"scheduled_payment_id = {IN_VAIN} and number = 1",
+    "a refusal of a run turned": f"update scheduled_runs set outcome = 'failed' where scheduled_payment_id = {LEFT_OUT}",
+    "a scheduled payment with its runs deleted": f"delete from scheduled_runs where scheduled_payment_id = {RENT};"
+    f"delete from scheduled_payments where id = {RENT}",
+    "an event of a run deleted": "delete from events where ledger_id = $1 and type = 'scheduled_payment.skipped'",
+    "an event of a completion deleted": "delete from events where ledger_id = $1 and type = "
+    "'scheduled_payment.completed'",
+    "an event of a cancellation deleted": "delete from events where ledger_id = $1 and type = "
+    "'scheduled_payment.cancelled'",
+    "an event of a scheduled payment deleted": f"delete from events where id = {LATER}",
     # Refusals.
     "a refusal deleted": "delete from refusals where (ledger_id, idempotency_key) = "
     "(select ledger_id, idempotency_key from refusals where ledger_id = $1 limit 1)",
@@ -349,6 +394,7 @@ FOUND = {
     "a payment of a capture left out": {"the hold … is not what its steps say"},
     "a status of a payment of a capture": {"the hold … has a step 2 that has a payment that is not what it has paid"},
     "an event of the payment of a capture deleted": {"the journal entry … has no event"},
+    "an amount of a scheduled payment": {"the scheduled_payment … is not what was ordered"},
     "a payer of a hold": {"the hold … has a step 1 that is not what its journal entry moved"},
     "a currency of a hold": {"the hold … has a step 1 that is not what its journal entry moved"},
     "a reference of a hold": {

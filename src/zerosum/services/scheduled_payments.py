@@ -17,7 +17,7 @@ from zerosum.domain.identifiers import ScheduledPaymentId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.schedule_commands import CancelScheduledPayment, SchedulePayment
+from zerosum.domain.payments.schedule_commands import ScheduleCancellation, SchedulePayment
 from zerosum.domain.payments.schedules import (
     ATTEMPTS_BY_DEFAULT,
     RETRY_SECONDS_BY_DEFAULT,
@@ -56,13 +56,13 @@ class ScheduleOrder:
 
 
 @dataclass(slots=True, kw_only=True)
-class CancelOrder:
+class CancellationOrder:
     idempotency_key: str
     schedule_id: UUID
 
 
 class ScheduledPayments:
-    """`desk` takes orders to pay later, `cancels` takes them back; and they are read here."""
+    """`desk` takes orders to pay later, `cancellations` takes them back; and they are read here."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class ScheduledPayments:
         self.desk: Submission[ScheduleOrder, RecordedSchedule] = Submission(
             SchedulingKind(payments), committer, database, now
         )
-        self.cancels: Submission[CancelOrder, RecordedSchedule] = Submission(
+        self.cancellations: Submission[CancellationOrder, RecordedSchedule] = Submission(
             CancellingKind(known), committer, database, now
         )
 
@@ -192,7 +192,7 @@ class CancellingKind(_Recorded):
     def command(
         self,
         caller: Caller,
-        order: CancelOrder,
+        order: CancellationOrder,
         *,
         is_prepared: bool,
         imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - this opens no account
@@ -201,13 +201,13 @@ class CancellingKind(_Recorded):
         said = {"scheduled_payment": str(order.schedule_id)}
         key, content = order.idempotency_key, fingerprint("scheduled payment cancellation", said)
         members = members_between(parties, caller, key, content)
-        command = CancelScheduledPayment(**members, schedule_id=ScheduledPaymentId(order.schedule_id))
+        command = ScheduleCancellation(**members, schedule_id=ScheduledPaymentId(order.schedule_id))
         return Prepared(command, members["codes"])
 
     async def prepare(
         self,
         caller: Caller,
-        orders: Sequence[CancelOrder],
+        orders: Sequence[CancellationOrder],
         *,
         may_write: bool,  # noqa: ARG002 - it never writes
     ) -> Imagined:

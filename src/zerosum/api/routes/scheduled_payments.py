@@ -40,7 +40,7 @@ from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
-from zerosum.services.scheduled_payments import CancelOrder
+from zerosum.services.scheduled_payments import CancellationOrder
 
 ScheduleReference = Annotated[str, id_path(Prefix.SCHEDULED_PAYMENT, "The scheduled payment's id.")]
 
@@ -58,7 +58,7 @@ EXAMPLES = {
         },
     },
 }
-CANCEL_EXAMPLES = {"one": {"summary": "Cancel it", "value": {}}}
+CANCELLATION_EXAMPLES = {"one": {"summary": "Cancel it", "value": {}}}
 
 FILTERS = ("account", "status")
 
@@ -75,7 +75,7 @@ def scheduled_payment_routes(services: Services) -> Routes:
         order = validated(ScheduledPaymentRequest, call.content).order(call.idempotency_key or "")
         return as_response(await answer_of(call, schedules.desk, order, schedule_body, is_rehearsal=is_rehearsal))
 
-    async def cancel_payment(
+    async def take_back(
         call: TheCall,
         scheduled_payment: ScheduleReference,
         dry_run: DryRunFlag = None,  # noqa: ARG001
@@ -83,9 +83,9 @@ def scheduled_payment_routes(services: Services) -> Routes:
         is_rehearsal = rehearses(call)
         validated(CancellationRequest, call.content or {})
         id_ = parse_id(Prefix.SCHEDULED_PAYMENT, scheduled_payment)
-        order = CancelOrder(idempotency_key=call.idempotency_key or "", schedule_id=id_)
+        order = CancellationOrder(idempotency_key=call.idempotency_key or "", schedule_id=id_)
         return as_response(
-            await answer_of(call, schedules.cancels, order, schedule_body, is_rehearsal=is_rehearsal, status=200)
+            await answer_of(call, schedules.cancellations, order, schedule_body, is_rehearsal=is_rehearsal, status=200)
         )
 
     async def list_schedules(
@@ -138,7 +138,7 @@ def scheduled_payment_routes(services: Services) -> Routes:
     routes.add(
         "POST",
         "/v1/scheduled-payments/{scheduled_payment}/cancel",
-        cancel_payment,
+        take_back,
         operation_id="cancelScheduledPayment",
         scope=write,
         body=BodyKind.OPTIONAL_JSON,
@@ -147,7 +147,7 @@ def scheduled_payment_routes(services: Services) -> Routes:
         summary="Cancel a scheduled payment",
         answer=ScheduledPaymentResponse,
         reads=CancellationRequest,
-        examples=CANCEL_EXAMPLES,
+        examples=CANCELLATION_EXAMPLES,
         refusals=(errors.InvalidId, errors.ScheduledPaymentNotFound, errors.InvalidState),
         description="What was paid stays paid; nothing more is.",
     )

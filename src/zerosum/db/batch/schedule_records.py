@@ -48,7 +48,7 @@ def _schedule(row: Sequence[Any]) -> ScheduledPayment:
         runs=row[24],
         payments=row[25],
         ended_at=row[26],
-        cancel_id=row[27],
+        cancellation_id=row[27],
         texts=PaymentTexts(*row[28:]),
     )
 
@@ -83,7 +83,7 @@ SCHEDULED_PAYMENTS = RecordSet(
         Column("runs", "int", attrgetter("runs")),
         Column("payments", "int", attrgetter("payments")),
         Column("ended_at", "timestamptz", attrgetter("ended_at")),
-        Column("cancel_id", "uuid", attrgetter("cancel_id")),
+        Column("cancellation_id", "uuid", attrgetter("cancellation_id")),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
     changing=(
@@ -95,7 +95,7 @@ SCHEDULED_PAYMENTS = RecordSet(
         "runs",
         "payments",
         "ended_at",
-        "cancel_id",
+        "cancellation_id",
     ),
     read=_schedule,
 )

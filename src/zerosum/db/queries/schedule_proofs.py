@@ -32,9 +32,10 @@ NAMES_OF_SCHEDULES = f"""
     (select id, 'created', 'scheduled_payment', id::text, {_micros("created_at")}, array[payer_id, payee_id], null
      from scheduled_payments where ledger_id = :ledger_id and id > :after order by id limit :limit)
     union all
-    (select cancel_id, 'cancelled', 'scheduled_payment', id::text, {_micros("ended_at")}, array[payer_id, payee_id],
-            null
-     from scheduled_payments where ledger_id = :ledger_id and cancel_id > :after order by cancel_id limit :limit)
+    (select cancellation_id, 'cancelled', 'scheduled_payment', id::text, {_micros("ended_at")},
+            array[payer_id, payee_id], null
+     from scheduled_payments where ledger_id = :ledger_id and cancellation_id > :after
+     order by cancellation_id limit :limit)
     union all
     (select run.id, run.outcome || case when run.completes then ' completed' else '' end, 'scheduled_payment',
             run.scheduled_payment_id::text, {_micros("run.ran_at")}, {_ACCOUNTS}, null
@@ -51,7 +52,7 @@ select page.id as scheduled_payment_id, page.type, page.currency, page.amount::t
        {_micros("page.created_at")} as created_at, {", ".join(f"page.{name}" for name in PaymentTexts._fields)},
        page.status, page.occurrence as next_occurrence, page.attempt as next_attempt,
        {_micros("page.due_at")} as next_due_at, {_micros("page.attempt_at")} as attempt_at, page.runs, page.payments,
-       {_micros("page.ended_at")} as ended_at, page.cancel_id,
+       {_micros("page.ended_at")} as ended_at, page.cancellation_id,
        answer.fingerprint as ordered, answer.resource_id as ordered_id,
        exists (
            select from journal_entries stray where stray.ledger_id = page.ledger_id

@@ -441,7 +441,7 @@ scheduled_payments = Table(
     _required("runs", Integer),
     _required("payments", Integer),
     _moment("ended_at"),
-    Column("cancel_id", Uuid),
+    Column("cancellation_id", Uuid),
     PrimaryKeyConstraint("ledger_id", "id", name="scheduled_payments_pkey"),
     # Whoever runs what is due looks over all ledgers.
     Index("scheduled_payments_due", "attempt_at", "ledger_id", "id", postgresql_where=text("status = 'scheduled'")),
@@ -724,7 +724,7 @@ GRANTS: dict[Table, str] = {
     holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes)",
     hold_changes: "insert",
     scheduled_payments: "insert, update (status, occurrence, attempt, due_at, attempt_at, runs, payments, ended_at, "
-    "cancel_id)",
+    "cancellation_id)",
     scheduled_runs: "insert",
     client_transactions: "insert, update (status)",
     imports: "insert",

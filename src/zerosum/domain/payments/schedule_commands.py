@@ -146,12 +146,12 @@ class ChangeSchedule(ScheduleCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CancelScheduledPayment(ChangeSchedule):
+class ScheduleCancellation(ChangeSchedule):
     """What was paid stays paid; nothing more is."""
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         waiting = self._waiting(book)
-        after = replace(waiting, status=ScheduleStatus.CANCELLED, ended_at=posted_at, cancel_id=self.id)
+        after = replace(waiting, status=ScheduleStatus.CANCELLED, ended_at=posted_at, cancellation_id=self.id)
         book.records[self.record_key] = after
         return self._done(after, EventType.SCHEDULED_PAYMENT_CANCELLED)
 

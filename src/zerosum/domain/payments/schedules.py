@@ -107,7 +107,7 @@ class ScheduledPayment:
     runs: int = 0
     payments: int = 0
     ended_at: datetime | None = None
-    cancel_id: UUID | None = None
+    cancellation_id: UUID | None = None
     """Of the command that has cancelled it."""
 
     @property

@@ -55,8 +55,8 @@ class SchedulesProof(StepsProof):
     def _fault_of(self, steps: Sequence[Any]) -> str | None:
         schedule = steps[0]
         self._announce(schedule.scheduled_payment_id, schedule.created_at, "created", schedule)
-        if schedule.cancel_id is not None:
-            self._announce(schedule.cancel_id, schedule.ended_at, "cancelled", schedule)
+        if schedule.cancellation_id is not None:
+            self._announce(schedule.cancellation_id, schedule.ended_at, "cancelled", schedule)
         runs = [] if schedule.number is None else steps
         position = _Position(due_at=int(schedule.execute_at), attempt_at=int(schedule.execute_at))
         for number, run in enumerate(runs, start=1):
@@ -152,8 +152,12 @@ def _after(run: Any, position: _Position) -> _Position:
 
 def _fault_of_position(schedule: Any, position: _Position, runs: int) -> str | None:
     is_cancelled = schedule.status == "cancelled" and position.status == "scheduled"
-    if (schedule.cancel_id is not None) is not is_cancelled:
-        return "was cancelled, and is not" if schedule.cancel_id is not None else "is cancelled, and nobody has done it"
+    if (schedule.cancellation_id is not None) is not is_cancelled:
+        return (
+            "was cancelled, and is not"
+            if schedule.cancellation_id is not None
+            else "is cancelled, and nobody has done it"
+        )
     if not is_cancelled and (schedule.status, schedule.ended_at) != (position.status, position.ended_at):
         return "stands otherwise than its runs say"
     come = (schedule.next_occurrence, schedule.next_attempt, schedule.runs, schedule.payments)
