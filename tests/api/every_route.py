@@ -55,7 +55,7 @@ class Documented:
     @property
     def moves_money(self) -> bool:
         return self.method == "POST" and bool(
-            {"Payments", "Disputes", "Holds", "Journal", "Clients"} & set(self.operation["tags"])
+            {"Payments", "Scheduled payments", "Disputes", "Holds", "Journal", "Clients"} & set(self.operation["tags"])
         )
 
     @property

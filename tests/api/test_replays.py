@@ -122,7 +122,7 @@ REQUESTS: dict[str, Asked] = {
             "on_refusal": "retry",
         },
     ),
-    "cancelled payment": Asked("POST", "/v1/scheduled-payments/{scheduled}/cancel", {}, status=200),
+    "cancelled payment": Asked("POST", "/v1/scheduled-payments/{scheduled_payment}/cancel", {}, status=200),
     "client's deposit": Asked("POST", "/v1/transactions", {"type": "deposit", "client": 1, "tx": 2, "amount": "3"}),
     "client's dispute": Asked("POST", "/v1/transactions", DISPUTED),
     "client's transaction of a bulk": Asked("POST", "/v1/transactions/bulk", DISPUTED, status=200),
@@ -238,7 +238,7 @@ async def ground(neighbours: tuple[Client, Client]) -> Ground:
     of_path = {"original": entries[0], "reversed": entries[1], "hold": hold["id"], "paid": paid["id"]}
     later = {**HOLD, "type": "transfer", "execute_at": LATER}
     scheduled = (await client.post("/v1/scheduled-payments", later, key=fresh_key())).json()
-    made = Ground(client, {**of_path, "dispute": dispute["id"], "scheduled": scheduled["id"]})
+    made = Ground(client, {**of_path, "dispute": dispute["id"], "scheduled_payment": scheduled["id"]})
     await made.post("/v1/transactions", {"type": "deposit", "client": 1, "tx": 1, "amount": "5"})
     await made.post(f"/v1/journal-entries/{entries[1]}/reverse", {"reason": "z"})
     return made

@@ -29,7 +29,8 @@ _ACCOUNTS = """array(select unnest(array[payer_id, payee_id]) from scheduled_pay
 
 # What is announced of scheduled payments, in the shape of entries.
 NAMES_OF_SCHEDULES = f"""
-    (select id, 'created', 'scheduled_payment', id::text, {_micros("created_at")}, array[payer_id, payee_id], null
+    (select id, 'created', 'scheduled_payment', id::text as own_id, {_micros("created_at")},
+            array[payer_id, payee_id], null
      from scheduled_payments where ledger_id = :ledger_id and id > :after order by id limit :limit)
     union all
     (select cancellation_id, 'cancelled', 'scheduled_payment', id::text, {_micros("ended_at")},
