@@ -317,7 +317,7 @@ async def test_what_another_ledger_has_cannot_be_named_in_a_body(client: Client,
         for thing in ("account", "code"):
             pair = []
             for named in (theirs[thing], unknown_like(thing, theirs[thing])):
-                if kind_of(route) in ("payments", "holds"):
+                if kind_of(route) in ("payments", "holds", "scheduled-payments"):
                     change: dict[str, Any] = {"to": named}
                 else:
                     change = {"postings": [ENTRY["postings"][0], {**ENTRY["postings"][1], "account": named}]}  # type: ignore[dict-item]

@@ -18,10 +18,10 @@ from zerosum.domain.payments.schedules import Recurrence, occurrence_key
 from zerosum.services.committing.committer import Committer
 from zerosum.services.requests.occurrences import occurrence_at
 
-AT_ONCE = 100
+AT_ONCE = 25
 """So many are run in one batch: who pays from the same account at that moment waits no longer than for that."""
 
-IN_ONE_TURN = 2_000
+IN_ONE_TURN = 1_000
 """What is left over is looked for at the next turn, a moment later."""
 
 _log = logging.getLogger(__name__)
