@@ -68,7 +68,7 @@ from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
-from zerosum.services.payments import Payments
+from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.readiness import Readiness
 from zerosum.services.refunds import Refunds
@@ -81,6 +81,7 @@ from zerosum.services.requests.networks import parse_network
 from zerosum.services.requests.paging import Cursors
 from zerosum.services.requests.quotas import AccountQuota, RefusalQuota
 from zerosum.services.requests.settled_time import SettledTime
+from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 from zerosum.telemetry import Metrics, carry_over_forever
 
@@ -132,6 +133,7 @@ class Service:
             self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
         )
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
+        of_payments = PaymentKind(accounts, directory, currencies)
         self.services = Services(
             account_administration=AccountAdministration(
                 self.database, self.committer, accounts, directory, currencies
@@ -162,6 +164,7 @@ class Service:
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
             refunds=Refunds(self.database, self.committer, currencies, payments, cursors, now),
+            scheduled_payments=ScheduledPayments(self.database, self.committer, of_payments, directory, cursors, now),
             statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),
         )
 

@@ -21,6 +21,7 @@ from zerosum.services.background.checkpointing import Checkpointing
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.hold_expiry import HoldExpiry
 from zerosum.services.background.refusal_purge import RefusalPurge
+from zerosum.services.background.scheduled_runs import ScheduledRuns
 from zerosum.services.background.self_audit import AuditProgress, SelfAudit
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 METRICS_SECONDS = 5.0
 HOLD_EXPIRY_SECONDS = 1.0
+SCHEDULED_RUNS_SECONDS = 1.0
 LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
 
@@ -72,6 +74,7 @@ async def _work(settings: Settings, publish: Publish) -> int:
         Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
         Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
+        Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now).run_once),
     ]
     if settings.self_audit_seconds:
         audit = SelfAudit(database, bare_accounts(database, now), now)

@@ -20,6 +20,7 @@ SOMETHING = {
     "dispute": f"dsp_{UNKNOWN_UUID}",
     "exchange": f"exc_{UNKNOWN_UUID}",
     "hold": f"hold_{UNKNOWN_UUID}",
+    "scheduled_payment": f"sch_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
     "api_key": f"key_{UNKNOWN_UUID}",
     "tx": "4294967295",
@@ -55,7 +56,8 @@ class Documented:
     @property
     def moves_money(self) -> bool:
         return self.method == "POST" and bool(
-            {"Payments", "Disputes", "Holds", "Exchanges", "Journal", "Clients"} & set(self.operation["tags"])
+            {"Payments", "Scheduled payments", "Disputes", "Holds", "Exchanges", "Journal", "Clients"}
+            & set(self.operation["tags"])
         )
 
     @property

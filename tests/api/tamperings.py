@@ -18,6 +18,11 @@ SOLD = "(select id from payments where ledger_id = $1 and reference = 'sold')"
 DELIVERED = "(select payment_ids[1] from holds where ledger_id = $1 and reference = 'delivered')"
 YEN = "(select id from exchanges where ledger_id = $1 and rounding = 'down')"
 SHARES = "update payment_splits set amount = amount + case place when 0 then -0.01 else 0.01 end where payment_id = {}"
+RENT = "(select id from scheduled_payments where ledger_id = $1 and reference = 'rent')"
+LATER = "(select id from scheduled_payments where ledger_id = $1 and reference = 'later')"
+IN_VAIN = "(select id from scheduled_payments where ledger_id = $1 and reference = 'in vain')"
+LEFT_OUT = "(select id from scheduled_payments where ledger_id = $1 and reference = 'left out')"
+CALLED_OFF = "(select id from scheduled_payments where ledger_id = $1 and reference = 'cancelled')"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
 ALICE = "ledger_id = $1 and code = 'alice'"
 
@@ -216,6 +221,33 @@ TAMPERINGS = {
     "an event of an extension forged": "insert into events (ledger_id, id, created_at, type, resource_type, "
     "resource_id) "
     f"select $1, gen_random_uuid(), now(), 'hold.extended', 'hold', {OPEN} where $1 is not null",
+    # Scheduled payments.
+    "an amount of a scheduled payment": f"update scheduled_payments set amount = amount + 1 where id = {LATER}",
+    "a time zone of a rule": f"update scheduled_payments set time_zone = 'UTC' where id = {LATER}",
+    "the actor of a scheduled payment": f"update scheduled_payments set actor = 'key_other' where id = {RENT}",
+    "a scheduled payment due at another time": "update scheduled_payments set due_at = due_at - interval '1 day', "
+    f"attempt_at = attempt_at - interval '1 day' where id = {LATER}",
+    "a scheduled payment cancelled by nobody": "update scheduled_payments set status = 'cancelled', ended_at = now() "
+    f"where id = {LATER}",
+    "a cancelled payment scheduled again": "update scheduled_payments set status = 'scheduled', ended_at = null, "
+    f"cancellation_id = null where id = {CALLED_OFF}",
+    "a run to be made once more": "update scheduled_payments set status = 'scheduled', ended_at = null where id = "
+    f"{RENT}",
+    "a run forgotten": "update scheduled_payments set status = 'scheduled', ended_at = null, runs = 1, payments = 1 "
+    f"where id = {RENT};delete from scheduled_runs where scheduled_payment_id = {RENT} and number = 2",
+    "a run with the payment of another": f"update scheduled_runs set payment_id = {PAID} where scheduled_payment_id = "
+    f"{RENT} and number = 1",
+    "a run before its time": "update scheduled_runs set ran_at = ran_at - interval '5 days' where "
+    f"scheduled_payment_id = {LEFT_OUT}",
+    "a run tried again at another time": "update scheduled_runs set retry_at = retry_at + interval '1 day' where "
+    f"scheduled_payment_id = {IN_VAIN} and number = 1",
+    "a scheduled payment with its runs deleted": f"delete from scheduled_runs where scheduled_payment_id = {RENT};"
+    f"delete from scheduled_payments where id = {RENT}",
+    "an event of a run deleted": "delete from events where ledger_id = $1 and type = 'scheduled_payment.skipped'",
+    "an event of a completion deleted": "delete from events where ledger_id = $1 and type = "
+    "'scheduled_payment.completed'",
+    "an event of a cancellation deleted": "delete from events where ledger_id = $1 and type = "
+    "'scheduled_payment.cancelled'",
     # Refusals.
     "a refusal deleted": "delete from refusals where (ledger_id, idempotency_key) = "
     "(select ledger_id, idempotency_key from refusals where ledger_id = $1 limit 1)",
@@ -467,6 +499,36 @@ FOUND = {
     "a payment of a capture left out": {"the hold … is not what its steps say"},
     "a status of a payment of a capture": {"the hold … has a step 2 that has a payment that is not what it has paid"},
     "an event of the payment of a capture deleted": {"the journal entry … has no event"},
+    "an amount of a scheduled payment": {"the scheduled payment … is not what was ordered"},
+    "a time zone of a rule": {"the scheduled payment … is not what was ordered"},
+    "the actor of a scheduled payment": {
+        "the scheduled payment … has a run 1 that has paid something else than was ordered"
+    },
+    "a scheduled payment due at another time": {"the scheduled payment … is due at another time than was ordered"},
+    "a scheduled payment cancelled by nobody": {"the scheduled payment … is cancelled, and nobody has done it"},
+    "a cancelled payment scheduled again": {"the event … has no journal entry"},
+    "a run to be made once more": {"the scheduled payment … stands otherwise than its runs say"},
+    "a run forgotten": {
+        "the event … has no journal entry",
+        "the scheduled payment … has paid what it has no run of",
+        "the run that has posted the journal entry … is missing",
+    },
+    "a run with the payment of another": {
+        "the scheduled payment … has a run 1 that has the payment of something else",
+        "the run that has posted the journal entry … is missing",
+    },
+    "a run before its time": {
+        "the event … is not what its journal entry makes one expect",
+        "the scheduled payment … has a run 1 that was run before its time",
+    },
+    "a run tried again at another time": {"the scheduled payment … has a run 1 that is tried again at another time"},
+    "a scheduled payment with its runs deleted": {
+        "the event … has no journal entry",
+        "the run that has posted the journal entry … is missing",
+    },
+    "an event of a run deleted": {"the journal entry … has no event"},
+    "an event of a completion deleted": {"the journal entry … has no event"},
+    "an event of a cancellation deleted": {"the journal entry … has no event"},
     "a payer of a hold": {"the hold … has a step 1 that is not what its journal entry moved"},
     "a currency of a hold": {"the hold … has a step 1 that is not what its journal entry moved"},
     "a reference of a hold": {

@@ -153,7 +153,9 @@ PAYMENT = {"type": "transfer", "amount": "1", "currency": "USD", "from": "a", "t
 EXCHANGED = {"amount": "1", "currency": "USD", "from": "a", "to": "e", "to_currency": "EUR"}
 EXCHANGED |= {"rate": "0.92", "rate_source": "x", "rate_at": "2026-01-02T15:00:00Z"}
 TRANSACTION = {"type": "deposit", "client": 1, "tx": 1, "amount": "1"}
+SCHEDULED = {**PAYMENT, "execute_at": "2030-01-01T00:00:00Z"}
 BODIES: dict[str, dict[str, Any]] = {
+    "/v1/scheduled-payments": SCHEDULED,
     "/v1/payments": PAYMENT,
     "/v1/payments/bulk": PAYMENT,
     "/v1/holds": HOLD,
@@ -169,6 +171,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "payments": {"description": "x"},
     "holds": {"description": "x"},
     "exchanges": {"description": "x"},
+    "scheduled-payments": {"description": "x"},
     "journal-entries": {"reason": "y"},
     "transactions": {"amount": "2"},
 }
@@ -186,6 +189,7 @@ UPON: dict[str, dict[str, Any]] = {
     "/v1/holds/{hold}/increment": {"amount": "1"},
     "/v1/holds/{hold}/extend": {"expires_at": "2099-12-31T00:00:00Z"},
     "/v1/holds/{hold}/void": {},
+    "/v1/scheduled-payments/{scheduled_payment}/cancel": {},
     "/v1/holds/resolve": {"hold": SOMETHING["hold"], "action": "void"},
 }
 """The same for those that act upon what their path names. How they replay is tested with what they act upon."""
@@ -269,6 +273,8 @@ async def things_of(owner: Client) -> dict[str, str]:
     exchange = (await owner.post("/v1/exchanges", exchanged, key=fresh_key())).json()
     path = f"/v1/payments/{payment['id']}/dispute"
     dispute = (await owner.post(path, {"reason": "x"}, key=fresh_key())).json()
+    later = {**hold, "type": "transfer", "execute_at": "2030-01-01T00:00:00Z"}
+    scheduled = (await owner.post("/v1/scheduled-payments", later, key=fresh_key())).json()
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {
         "account": account["id"],
@@ -277,6 +283,7 @@ async def things_of(owner: Client) -> dict[str, str]:
         "hold": held["id"],
         "dispute": dispute["id"],
         "exchange": exchange["id"],
+        "scheduled_payment": scheduled["id"],
         "entry": payment["journal_entry_ids"][0],
         "key": key,
         "api_key": api_key["id"],
@@ -320,7 +327,7 @@ async def test_what_another_ledger_has_cannot_be_named_in_a_body(client: Client,
         for thing in ("account", "code"):
             pair = []
             for named in (theirs[thing], unknown_like(thing, theirs[thing])):
-                if kind_of(route) in ("payments", "holds", "exchanges"):
+                if kind_of(route) in ("payments", "holds", "exchanges", "scheduled-payments"):
                     change: dict[str, Any] = {"to": named}
                 else:
                     change = {"postings": [ENTRY["postings"][0], {**ENTRY["postings"][1], "account": named}]}  # type: ignore[dict-item]
@@ -335,7 +342,15 @@ async def test_what_another_ledger_has_cannot_be_named_in_a_body(client: Client,
 
 async def test_what_another_ledger_has_is_in_no_list(client: Client, stranger: Client) -> None:
     await things_of(stranger)
-    for path in ("/v1/accounts", "/v1/payments", "/v1/journal-entries", "/v1/holds", "/v1/disputes", "/v1/exchanges"):
+    for path in (
+        "/v1/accounts",
+        "/v1/payments",
+        "/v1/journal-entries",
+        "/v1/holds",
+        "/v1/disputes",
+        "/v1/exchanges",
+        "/v1/scheduled-payments",
+    ):
         assert (await client.get(path)).json()["data"] == []
     assert (await client.get("/v1/trial-balance")).json()["accounts"] == []
     await stranger.post("/v1/currencies", {"code": "THEIRS", "exponent": 2})

@@ -25,6 +25,7 @@ from zerosum.domain.payments.clients import ClientCommandType
 from zerosum.domain.payments.disputes import DisputeStage, DisputeTexts, DisputeVerb
 from zerosum.domain.payments.holds import HoldVerb
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
+from zerosum.domain.payments.schedules import OnRefusal, Recurrence
 from zerosum.main import Service
 from zerosum.services.clients import ClientOrder
 from zerosum.services.committing.submission import Submission
@@ -36,6 +37,7 @@ from zerosum.services.payments import PaymentOrder
 from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.splits import SplitOrder
+from zerosum.services.scheduled_payments import CancellationOrder, ScheduleOrder
 
 KEY = "idempotency_key"
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -136,6 +138,8 @@ def test_every_field_of_every_order_has_a_change_here() -> None:
     assert names_of(ReversalOrder) == {"original", "reason", "is_forced"}, told
     assert names_of(HoldOrder) - {"texts"} | set(PaymentTexts._fields) == HOLD_CHANGES.keys(), told
     assert names_of(HoldChangeOrder) == {order for order, _ in OF_HOLDS}, told
+    assert names_of(ScheduleOrder) - {"payment"} == SCHEDULE_CHANGES.keys(), told
+    assert names_of(CancellationOrder) == {"schedule_id"}, told
     assert names_of(RefundOrder) == REFUND_CHANGES.keys() | {"payment_id"}, told
     assert names_of(DisputeOrder) - {"texts"} | set(DisputeTexts._fields) == DISPUTE_CHANGES.keys() | {"payment_id"}, (
         told
@@ -149,6 +153,31 @@ def test_every_field_of_every_order_has_a_change_here() -> None:
 async def test_another_payment_is_not_replayed(service: Service, ground: Client, name: str) -> None:
     desk = service.services.payments.desk
     await must_be_another(ground, desk, PAYMENT, replace(PAYMENT, **PAYMENT_CHANGES[name]))
+
+
+SCHEDULED = ScheduleOrder(
+    idempotency_key="",
+    payment=replace(PAYMENT, effective_at=None),
+    execute_at=datetime(2030, 1, 1, 9, tzinfo=UTC),
+    recurrence=Recurrence("FREQ=DAILY;COUNT=2", "UTC"),
+    on_refusal=OnRefusal.RETRY,
+    attempts_max=3,
+    retry_seconds=60,
+)
+SCHEDULE_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "execute_at": {"execute_at": datetime(2030, 1, 2, 9, tzinfo=UTC)},
+    "recurrence": {"recurrence": Recurrence("FREQ=DAILY;COUNT=3", "UTC")},
+    "on_refusal": {"on_refusal": OnRefusal.SKIP, "attempts_max": None, "retry_seconds": None},
+    "attempts_max": {"attempts_max": 2},
+    "retry_seconds": {"retry_seconds": 61},
+}
+
+
+@pytest.mark.parametrize("name", [*SCHEDULE_CHANGES, *(PAYMENT_CHANGES.keys() - {"effective_at"})])
+async def test_another_scheduled_payment_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    desk = service.services.scheduled_payments.desk
+    of_payment = {} if name in SCHEDULE_CHANGES else {"payment": replace(SCHEDULED.payment, **PAYMENT_CHANGES[name])}
+    await must_be_another(ground, desk, SCHEDULED, replace(SCHEDULED, **SCHEDULE_CHANGES.get(name, of_payment)))
 
 
 @pytest.mark.parametrize("name", ENTRY_CHANGES)

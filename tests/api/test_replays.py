@@ -135,6 +135,19 @@ REQUESTS: dict[str, Asked] = {
     "refused refund": Asked(
         "POST", "/v1/payments/{payment}/refund", {"amount": TOO_MUCH}, "/v1/payments/{paid}/refund", status=422
     ),
+    "scheduled payment": Asked("POST", "/v1/scheduled-payments", {**HOLD, "type": "transfer", "execute_at": LATER}),
+    "recurring payment": Asked(
+        "POST",
+        "/v1/scheduled-payments",
+        {
+            **HOLD,
+            "type": "transfer",
+            "execute_at": LATER,
+            "recurrence": {"rule": "FREQ=DAILY;COUNT=2", "time_zone": "Asia/Kolkata"},
+            "on_refusal": "retry",
+        },
+    ),
+    "cancelled payment": Asked("POST", "/v1/scheduled-payments/{scheduled_payment}/cancel", {}, status=200),
     "client's deposit": Asked("POST", "/v1/transactions", {"type": "deposit", "client": 1, "tx": 2, "amount": "3"}),
     "client's dispute": Asked("POST", "/v1/transactions", DISPUTED),
     "client's transaction of a bulk": Asked("POST", "/v1/transactions/bulk", DISPUTED, status=200),
@@ -204,6 +217,10 @@ class Ground:
             await self.client.post(f"/v1/disputes/{dispute['id']}/evidence", {"text": "y"}, key=fresh_key())
             await self.client.post(f"/v1/disputes/{dispute['id']}/chargeback", key=fresh_key())
 
+    async def cancel_all(self) -> None:
+        for scheduled in (await self.client.get("/v1/scheduled-payments")).json()["data"]:
+            await self.client.post(f"/v1/scheduled-payments/{scheduled['id']}/cancel", key=fresh_key())
+
     async def charge_back(self) -> None:
         for tx in (1, 2):
             for type_ in ("dispute", "chargeback"):
@@ -216,6 +233,7 @@ STEPS: dict[str, Step] = {
     "money moved": lambda ground: ground.post("/v1/payments", {**PAYMENT, "amount": "3", "to": "dave"}),
     "the entry reversed": Ground.reverse_all,
     "holds and disputes ended": Ground.end_all,
+    "what was scheduled cancelled": Ground.cancel_all,
     "the payment refunded": Ground.refund_all,
     "the client charged back": Ground.charge_back,
     "funded": lambda ground: ground.client.deposit("alice", TOO_MUCH),
@@ -244,7 +262,9 @@ async def ground(neighbours: tuple[Client, Client]) -> Ground:
     path = f"/v1/payments/{disputed['id']}/dispute"
     dispute = (await client.post(path, {"reason": "x"}, key=fresh_key())).json()
     of_path = {"original": entries[0], "reversed": entries[1], "hold": hold["id"], "paid": paid["id"]}
-    made = Ground(client, {**of_path, "dispute": dispute["id"]})
+    later = {**HOLD, "type": "transfer", "execute_at": LATER}
+    scheduled = (await client.post("/v1/scheduled-payments", later, key=fresh_key())).json()
+    made = Ground(client, {**of_path, "dispute": dispute["id"], "scheduled_payment": scheduled["id"]})
     await made.post("/v1/transactions", {"type": "deposit", "client": 1, "tx": 1, "amount": "5"})
     await made.post(f"/v1/journal-entries/{entries[1]}/reverse", {"reason": "z"})
     return made

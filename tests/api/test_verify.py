@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client
+from tests.api.scheduling import run_at, scheduled
 from tests.api.tamperings import CONCERNED, FOUND, TAMPERINGS
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
@@ -26,13 +27,14 @@ from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_exchanges as proof_of_exchanges
 from zerosum.services.proofs import of_holds as proof_of_holds
+from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp|exc)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp|exc|sch|run)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 MANY = 3 * BLOCK + 20
 AT_ONCE = 100
@@ -42,6 +44,7 @@ TABLES = (
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
     "disputes", "dispute_changes", "payment_splits",
     "exchanges",
+    "disputes", "dispute_changes", "scheduled_payments", "scheduled_runs", "answers",
 )  # fmt: skip
 
 
@@ -58,6 +61,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _splits(client)
     await _exchanges(client)
     await _disputes(client)
+    await _schedules(client, service)
     await _refusals(client)
     await _many(client)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
@@ -168,6 +172,24 @@ async def _disputes(client: Client) -> None:
                 await _sent(client, f"/v1/disputes/{dispute['id']}/escalate", said)
 
 
+async def _schedules(client: Client, service: Service) -> None:
+    """One that was paid twice, one that was tried in vain, one left out, one cancelled, and one that waits."""
+    await client.open_account("tenant")
+    await client.open_account("landlord")
+    await client.deposit("tenant", "25")
+    daily = {"rule": "FREQ=DAILY;COUNT=2", "time_zone": "Europe/Berlin"}
+    again = {"on_refusal": "retry", "retry": {"attempts": 2, "interval_seconds": 60}}
+    await scheduled(client, reference="rent", recurrence=daily, metadata={"a": "1"})
+    await scheduled(client, reference="in vain", amount="1000", **again)
+    await scheduled(client, reference="left out", amount="1000")
+    cancelled = await scheduled(client, reference="cancelled")
+    await _sent(client, f"/v1/scheduled-payments/{cancelled['id']}/cancel", {})
+    later = (now() + timedelta(days=300)).isoformat()
+    await scheduled(client, reference="later", execute_at=later, recurrence=daily, **again)
+    await run_at(service, now() + timedelta(days=2), turns=2)
+    await run_at(service, now() + timedelta(days=3))
+
+
 async def _holds(client: Client) -> None:
     """One with all steps there are, and one that is still open."""
     await client.open_account("guest", min_available=None)
@@ -265,6 +287,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
         "payment_splits", "exchanges", "account_checkpoints",
+        "scheduled_payments", "scheduled_runs", "account_checkpoints",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -288,6 +311,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_exchanges, "EXCHANGES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_splits, "SPLIT_PAYMENTS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_schedules, "SCHEDULES_AT_ONCE", 1)
     assert await verified(database, ledger_id) == whole
 
 

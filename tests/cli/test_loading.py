@@ -17,6 +17,7 @@ import pytest
         ("zerosum.cli.import_files", {"sqlalchemy", "fastapi"}),
         ("zerosum.cli.serve", {"sqlalchemy", "fastapi"}),
         ("zerosum.cli.up", {"sqlalchemy", "fastapi"}),
+        ("zerosum.main", {"dateutil"}),
     ],
 )
 def test_what_is_refused_at_once_has_loaded_little(module: str, unneeded: set[str]) -> None:

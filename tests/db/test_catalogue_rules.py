@@ -36,8 +36,9 @@ async def test_every_table_has_its_ledger_first_in_its_primary_key(admin: Connec
     assert {row["relname"]: row["first"] for row in rows} == dict.fromkeys(TABLES, "ledger_id")
 
 
-OVER_ALL_LEDGERS = {"holds_due"}
-"""The worker looks for what has expired in whatever ledger, once a second: a question a ledger would be too many."""
+OVER_ALL_LEDGERS = {"holds_due", "scheduled_payments_due"}
+"""The worker looks for what has expired, and for what is to be paid,
+in whatever ledger, once a second: a question a ledger would be too many."""
 
 
 async def test_every_index_begins_with_the_ledger(admin: Connection) -> None:

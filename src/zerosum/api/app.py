@@ -32,6 +32,7 @@ from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.refunds import refund_routes
+from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.services import Services
 from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
@@ -79,6 +80,7 @@ def make_app(
         dispute_routes(services),
         hold_routes(services),
         exchange_routes(services),
+        scheduled_payment_routes(services),
         client_routes(services),
         import_routes(services),
         account_routes(services),

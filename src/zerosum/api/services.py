@@ -20,6 +20,7 @@ from zerosum.services.payments import Payments
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 
 
@@ -41,4 +42,5 @@ class Services:
     ledgers: Ledgers
     payments: Payments
     refunds: Refunds
+    scheduled_payments: ScheduledPayments
     statements: Statements

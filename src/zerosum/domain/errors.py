@@ -285,6 +285,11 @@ class WrongClient(Unprocessable):
     title = "The tx belongs to another client"
 
 
+class InvalidRecurrence(Unprocessable):
+    code = "invalid_recurrence"
+    title = "A recurrence is a rule of RFC 5545 within bounds, in a time zone"
+
+
 class NotDisputable(Unprocessable):
     code = "not_disputable"
     title = "Only a deposit that was not charged back can be disputed"
@@ -321,6 +326,12 @@ class JournalEntryNotFound(Absent):
 class PaymentNotFound(Absent):
     code = "payment_not_found"
     title = "No such payment"
+    is_kept = False
+
+
+class ScheduledPaymentNotFound(Absent):
+    code = "scheduled_payment_not_found"
+    title = "No such scheduled payment"
     is_kept = False
 
 

@@ -15,6 +15,7 @@ JournalEntryId = NewType("JournalEntryId", UUID)
 PaymentId = NewType("PaymentId", UUID)
 HoldId = NewType("HoldId", UUID)
 DisputeId = NewType("DisputeId", UUID)
+ScheduledPaymentId = NewType("ScheduledPaymentId", UUID)
 ApiKeyId = NewType("ApiKeyId", UUID)
 
 SERVICE_LEDGER = LedgerId(UUID(int=0))
@@ -53,6 +54,8 @@ class Prefix(StrEnum):
     REFUND = "ref_"
     DISPUTE = "dsp_"
     EXCHANGE = "exc_"
+    SCHEDULED_PAYMENT = "sch_"
+    SCHEDULED_RUN = "run_"
     EVENT = "evt_"
     WEBHOOK_ENDPOINT = "we_"
     API_KEY = "key_"

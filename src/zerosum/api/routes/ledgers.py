@@ -53,6 +53,7 @@ _PREFIXES = {
     ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY,
     ResourceType.PAYMENT: Prefix.PAYMENT,
     ResourceType.REFUND: Prefix.REFUND,
+    ResourceType.SCHEDULED_PAYMENT: Prefix.SCHEDULED_PAYMENT,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
 from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
+from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
 from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
@@ -298,6 +299,8 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         DISPUTE_CHANGES,
         HOLDS,
         HOLD_CHANGES,
+        SCHEDULED_PAYMENTS,
+        SCHEDULED_RUNS,
         CLIENT_TRANSACTIONS,
         CLIENT_CHARGEBACKS,
         ACCOUNTS,

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.schema.tables import holds, payments
+from zerosum.db.schema.tables import holds, payments, scheduled_payments
 
 
 class Parties(NamedTuple):
@@ -43,6 +43,12 @@ _RECEIVERS = """(
 
 async def parties_of_holds(connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, Parties]:
     return await _find(connection, holds, ledger_id, ids)
+
+
+async def parties_of_schedules(
+    connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, Parties]:
+    return await _find(connection, scheduled_payments, ledger_id, ids)
 
 
 async def parties_of_payments(

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.queries.schedule_proofs import HAS_RUN, NAMES_OF_SCHEDULES
 from zerosum.domain.payments.disputes import DisputeTexts
 from zerosum.domain.payments.payment import PaymentTexts
 
@@ -107,6 +108,7 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
            select from hold_changes change join holds hold on hold.ledger_id = change.ledger_id
            and hold.id = change.hold_id where change.ledger_id = page.ledger_id and change.id = page.id
        ) as has_hold,
+       {HAS_RUN},
        exists (
            select from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
            group by currency, layer, releases having sum(case side when 'd' then amount else -amount end) <> 0
@@ -190,7 +192,7 @@ select page.id, page.xid, page.type, page.resource_type, page.resource_id,
 from page order by page.xid, page.id
 """)  # noqa: S608 - made of constants only
 
-# What is announced: entries, and the steps of holds and disputes that post nothing.
+# What is announced: entries, the steps of holds and disputes that post nothing, and scheduled payments.
 _ENTRY_NAMES = text(f"""
 select * from (
     (select id, reason, resource_type, resource_id, {_micros("posted_at")} as posted_at,
@@ -215,6 +217,8 @@ select * from (
         and (verb = 'evidence_added' or (verb = 'escalated' and not exists (
             select from journal_entries entry where entry.ledger_id = change.ledger_id and entry.id = change.id)))
      order by id limit :limit)
+    union all
+    {NAMES_OF_SCHEDULES}
 ) named order by id limit :limit
 """)  # noqa: S608 - made of constants only
 

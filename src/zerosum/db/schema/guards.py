@@ -172,6 +172,8 @@ MONEY_COLUMNS = {
     "payment_splits": "ledger_id, id, payment_id, place, account_id, called, rule, value, currency, amount",
     "disputes": "ledger_id, id, payment_id, currency, amount, payer_id, payee_id, created_at",
     "holds": "ledger_id, id, currency, payer_id, payee_id, created_at",
+    "scheduled_payments": "ledger_id, id, type, currency, amount, payer_id, payee_id, execute_at, rule, time_zone, "
+    "occurrences, on_refusal, attempts_max, retry_seconds, actor, fingerprint, idempotency_key, created_at",
     "client_transactions": "ledger_id, tx, client, type, currency, amount, entry_id",
 }
 """What nobody sets once a row is there, by table: an account's change only as its postings say."""

@@ -470,6 +470,90 @@ hold_changes = Table(
     CheckConstraint("captured between 0 and greatest(amount, capture_max)", name="hold_changes_captured_within"),
 )
 
+scheduled_payments = Table(
+    "scheduled_payments",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    # What was ordered, and by whom.
+    _required("type", Text),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _moment("execute_at", nullable=False),  # when the first occurrence is due
+    Column("rule", Text),  # None: it does not recur
+    Column("time_zone", Text),
+    _required("occurrences", Integer),
+    _required("on_refusal", Text),
+    _required("attempts_max", Integer),
+    _required("retry_seconds", Integer),
+    _required("actor", Text),
+    _required("fingerprint", LargeBinary),  # of the payment
+    _required("idempotency_key", Text),  # of the order
+    _moment("created_at", nullable=False),
+    *(Column(name, Text) for name in PaymentTexts._fields),
+    Column("metadata", JSONB),
+    # How far it has come.
+    _required("status", Text),
+    _required("occurrence", Integer),
+    _required("attempt", Integer),
+    _moment("due_at", nullable=False),
+    _moment("attempt_at", nullable=False),
+    _required("runs", Integer),
+    _required("payments", Integer),
+    _moment("ended_at"),
+    Column("cancellation_id", Uuid),
+    PrimaryKeyConstraint("ledger_id", "id", name="scheduled_payments_pkey"),
+    # Whoever runs what is due looks over all ledgers.
+    Index("scheduled_payments_due", "attempt_at", "ledger_id", "id", postgresql_where=text("status = 'scheduled'")),
+    Index("scheduled_payments_by_status", "ledger_id", "status", "id"),
+    Index("scheduled_payments_by_payer", "ledger_id", "payer_id", "id"),
+    Index("scheduled_payments_by_payee", "ledger_id", "payee_id", "id"),
+    CheckConstraint(
+        "status in ('scheduled', 'completed', 'failed', 'cancelled')", name="scheduled_payments_status_known"
+    ),
+    CheckConstraint("amount > 0", name="scheduled_payments_amount_positive"),
+    CheckConstraint("payer_id <> payee_id", name="scheduled_payments_two_accounts"),
+    CheckConstraint(
+        "occurrence between 1 and occurrences and attempt between 1 and attempts_max and payments <= runs",
+        name="scheduled_payments_counted",
+    ),
+)
+
+scheduled_runs = Table(
+    "scheduled_runs",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("scheduled_payment_id", Uuid),
+    _required("number", Integer),  # of its runs, from 1
+    _required("occurrence", Integer),
+    _required("attempt", Integer),
+    _moment("due_at", nullable=False),
+    _moment("ran_at", nullable=False),
+    _required("outcome", Text),
+    Column("payment_id", Uuid),  # None: it was refused
+    Column("refusal", JSONB),
+    _moment("retry_at"),
+    _required("completes", Boolean),
+    PrimaryKeyConstraint("ledger_id", "id", name="scheduled_runs_pkey"),
+    Index("scheduled_runs_in_order", "ledger_id", "scheduled_payment_id", "number", unique=True),
+    Index(
+        "scheduled_runs_paid_once",
+        "ledger_id",
+        "scheduled_payment_id",
+        "occurrence",
+        unique=True,
+        postgresql_where=text("outcome = 'executed'"),
+    ),
+    CheckConstraint(
+        "outcome in ('executed', 'failed', 'skipped') and (outcome = 'executed') = (payment_id is not null) "
+        "and (outcome = 'executed') = (refusal is null)",
+        name="scheduled_runs_outcome_told",
+    ),
+)
+
 client_transactions = Table(
     "client_transactions",
     metadata,
@@ -675,6 +759,7 @@ JOURNAL = (
     exchanges,
     dispute_changes,
     hold_changes,
+    scheduled_runs,
     audit_log,
     account_changes,
     refusal_seals,
@@ -704,6 +789,9 @@ GRANTS: dict[Table, str] = {
     exchanges: "insert",
     holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes)",
     hold_changes: "insert",
+    scheduled_payments: "insert, update (status, occurrence, attempt, due_at, attempt_at, runs, payments, ended_at, "
+    "cancellation_id)",
+    scheduled_runs: "insert",
     client_transactions: "insert, update (status)",
     imports: "insert",
     refusals: "insert",
@@ -719,5 +807,5 @@ GRANTS: dict[Table, str] = {
     proof_positions: "insert, update (begun_at, taken_at, position)",
 }
 
-SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log, holds)
+SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log, holds, scheduled_payments)
 """Administration and the worker look across ledgers here, and only here, by an explicit setting of a transaction."""

@@ -185,12 +185,25 @@ class _Search:
 
 def _expected(entry: Any) -> list[tuple[UUID, int]]:
     """The ids of its events, and what is said there."""
+    if entry.resource_type == "scheduled_payment":
+        return _expected_of_schedule(entry)
     expected = [(entry.id, _first_expected(entry))]
     if (entry.resource_type, entry.reason) == ("hold", "capture"):
         # What was captured is a payment too.
         paid = UUID(int=entry.id.int + 1)
         number = _number(str(paid), "payment.succeeded", "payment", str(entry.id), entry.posted_at)
         expected.append((paid, number))
+    return expected
+
+
+def _expected_of_schedule(entry: Any) -> list[tuple[UUID, int]]:
+    """A run that completes it tells of that too. The first event bears the id of what it tells of."""
+    told = "None" if entry.reason == "created" else entry.resource_id
+    expected = []
+    for place, verb in enumerate(entry.reason.split(" ")):
+        id_ = UUID(int=entry.id.int + place)
+        number = _number(str(id_), f"scheduled_payment.{verb}", "scheduled_payment", told, entry.posted_at)
+        expected.append((id_, number))
     return expected
 
 

@@ -24,6 +24,9 @@ from zerosum.domain.payments.payment import PaymentTexts
 _HOLD_LASTS = 7 * 24 * 3600 * 1_000_000
 """A hold of which nobody says how long it lasts, in microseconds."""
 
+_ATTEMPTS, _RETRY_SECONDS = 3, 3_600
+"""Of a scheduled payment of which nobody says how often, and when, it is tried again."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -134,6 +137,33 @@ def is_dispute_step_of(row: Any) -> bool:
     return any(
         _digest("dispute change", {**said, "fee": row.fee, "fee_to": earner}) == row.fingerprint
         for earner in names_of(row.fee_code, row.fee_account_id)
+    )
+
+
+def is_schedule_of(row: Any, payer_code: str | None, payee_code: str | None) -> bool:
+    """Whether what was answered to the order for it has the fingerprint of an order for this scheduled payment."""
+    payers = (None,) if row.type == "deposit" else names_of(payer_code, row.payer_id)
+    payees = (None,) if row.type == "withdrawal" else names_of(payee_code, row.payee_id)
+    retries = row.on_refusal == "retry"
+    attempts = (row.attempts_max, None) if retries and row.attempts_max == _ATTEMPTS else (row.attempts_max,)
+    seconds = (row.retry_seconds, None) if retries and row.retry_seconds == _RETRY_SECONDS else (row.retry_seconds,)
+    said = {
+        "type": row.type,
+        "amount": row.amount,
+        "currency": row.currency,
+        **{name: getattr(row, name) for name in PaymentTexts._fields},
+        "metadata": row.metadata,
+        "execute_at": _moment(row.execute_at),
+        "rule": row.rule,
+        "time_zone": row.time_zone,
+        "on_refusal": row.on_refusal,
+    }
+    return any(
+        _digest("scheduled payment", {**said, "from": payer, "to": payee, "attempts_max": tries, "retry_seconds": wait})
+        == row.ordered
+        for payer, payee, tries, wait in product(
+            payers, payees, attempts if retries else (None,), seconds if retries else (None,)
+        )
     )
 
 

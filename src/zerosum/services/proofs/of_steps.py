@@ -41,7 +41,7 @@ class StepsProof:
         number = 0
         for id_, own in groupby(rows, key=attrgetter(f"{self.noun}_id")):
             number += 1
-            steps, what = list(own), f"the {self.noun} {render_id(self.prefix, id_)}"
+            steps, what = list(own), f"the {self.noun.replace('_', ' ')} {render_id(self.prefix, id_)}"
             concerned = steps[0].payer_id, steps[0].payee_id
             with report.noting(f"{what} or what stands on it cannot be read", concerned=concerned):
                 fault = self._fault_of(steps)

@@ -9,6 +9,7 @@
 | `of_exchanges` | exchanges, with what their rates make of them |
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
+| `of_schedules` | scheduled payments, run by run |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -33,6 +34,7 @@ from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesP
 from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_exchanges import ExchangesProof
 from zerosum.services.proofs.of_holds import HoldsProof
+from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.refusal_seals import SealsProof
 from zerosum.services.proofs.report import BREAKS_MAX as BREAKS_MAX
@@ -118,6 +120,7 @@ class LedgerProof:
             ExchangesProof(report, places),
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
+            SchedulesProof(report, events.expect),
             ClientTransactionsProof(report),
             events,
             SealsProof(report),

@@ -1,0 +1,90 @@
+"""Background work: scheduled payments that are due are made, each occurrence once and in its order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from zerosum.db.engine import Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.scheduled_payments import DueSchedule, find_due_schedules
+from zerosum.domain.errors import DomainError, InvalidState
+from zerosum.domain.identifiers import AccountId, LedgerId, ScheduledPaymentId
+from zerosum.domain.ledger.outcome import Answer, Posted, Refused
+from zerosum.domain.payments.schedule_commands import RunScheduledPayment
+from zerosum.domain.payments.schedules import Recurrence, occurrence_key
+from zerosum.services.committing.committer import Committer
+from zerosum.services.requests.occurrences import occurrence_at
+
+AT_ONCE = 25
+"""So many are run in one batch: who pays from the same account at that moment waits no longer than for that."""
+
+IN_ONE_TURN = 1_000
+"""What is left over is looked for at the next turn, a moment later."""
+
+_log = logging.getLogger(__name__)
+
+
+class ScheduledRuns:
+    """Each run by a command of its own, through the committer, as everything that moves money.
+
+    Its key names the occurrence and holds blanks, which no caller can send: however many workers look, and wherever
+    one of them dies, an occurrence is paid once. What fell due while no worker ran is run late, one occurrence of a
+    schedule after the other.
+    """
+
+    def __init__(self, database: Database, committer: Committer, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._committer = committer
+        self._now = now
+
+    async def run_once(self) -> int:
+        """How many were run, paid or refused. What cannot be run now is passed by until the next turn."""
+        ran, after = 0, None
+        for _ in range(IN_ONE_TURN // AT_ONCE):
+            async with self._database.operator_work() as connection:
+                due = await find_due_schedules(connection, self._now(), after, AT_ONCE)
+            ran += await self._run(due)
+            if len(due) < AT_ONCE:
+                break
+            after = due[-1]
+        return ran
+
+    async def _run(self, due: Sequence[DueSchedule]) -> int:
+        """Whoever was faster, or cannot be run now, keeps nobody else from it."""
+        outcomes = await asyncio.gather(*[self._run_one(schedule) for schedule in due], return_exceptions=True)
+        for schedule, outcome in zip(due, outcomes, strict=True):
+            if isinstance(outcome, DomainError):
+                _log.warning("sch_%s could not be run yet: %s", schedule.id, outcome.code)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        return sum(isinstance(outcome, Posted) for outcome in outcomes)
+
+    async def _run_one(self, due: DueSchedule) -> Answer:
+        answer = await self._committer.carry_out(_command(due))
+        if isinstance(answer, Refused) and answer.refusal.code != InvalidState.code:
+            raise answer.refusal
+        return answer
+
+
+def _command(due: DueSchedule) -> RunScheduledPayment:
+    next_due_at = None
+    if due.rule is not None and due.time_zone is not None and due.occurrence < due.occurrences:
+        recurrence = Recurrence(due.rule, due.time_zone)
+        next_due_at = occurrence_at(recurrence, due.execute_at, due.occurrence + 1)
+    return RunScheduledPayment(
+        id=new_uuid(),
+        ledger_id=LedgerId(due.ledger_id),
+        idempotency_key=occurrence_key(due.id, due.occurrence),
+        fingerprint=due.fingerprint,
+        actor=due.actor,
+        is_remembered=False,
+        schedule_id=ScheduledPaymentId(due.id),
+        payer_id=AccountId(due.payer_id),
+        payee_id=AccountId(due.payee_id),
+        occurrence=due.occurrence,
+        attempt=due.attempt,
+        next_due_at=next_due_at,
+    )
