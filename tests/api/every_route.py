@@ -20,6 +20,8 @@ SOMETHING = {
     "dispute": f"dsp_{UNKNOWN_UUID}",
     "hold": f"hold_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
+    "ledger": f"led_{UNKNOWN_UUID}",
+    "period": "2999-12",
     "api_key": f"key_{UNKNOWN_UUID}",
     "tx": "4294967295",
     "client": "65535",

@@ -99,6 +99,9 @@ REQUESTS: dict[str, Asked] = {
     "evidence": Asked("POST", "/v1/disputes/{dispute}/evidence", {"text": "x"}, status=200),
     "won dispute": Asked("POST", "/v1/disputes/{dispute}/resolve", {"note": "x"}, status=200),
     "lost dispute": Asked("POST", "/v1/disputes/{dispute}/chargeback", {}, status=200),
+    "closed period": Asked(
+        "POST", "/v1/periods/{period}/close", {"note": "x"}, "/v1/periods/2025-01/close", status=200
+    ),
     "hold": Asked("POST", "/v1/holds", HOLD),
     "captured hold": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, status=200),
     "last capture": Asked("POST", "/v1/holds/{hold}/capture", {}, status=200),

@@ -25,6 +25,7 @@ from zerosum.services.proofs import of_disputes as proof_of_disputes
 from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_holds as proof_of_holds
+from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
@@ -38,7 +39,7 @@ AT_ONCE = 100
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
-    "disputes", "dispute_changes",
+    "disputes", "dispute_changes", "period_closings", "period_seals", "late_entries",
 )  # fmt: skip
 
 
@@ -55,6 +56,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _disputes(client)
     await _refusals(client)
     await _many(client)
+    await _periods(client)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
     await Checkpointing(database).run_once()
     yield ledger_id
@@ -192,6 +194,17 @@ async def _many(client: Client) -> None:
         assert {result["status"] for result in answer.json()["results"]} == {201}, answer.text
 
 
+async def _periods(client: Client) -> None:
+    """Two, with an entry that was put into the first by an override, and payments of either kind."""
+    await _sent(client, "/v1/periods/2026-02-15/close", {})
+    pay = {"type": "transfer", "amount": "0.25", "currency": "USD", "from": "busy", "to": "till"}
+    late = pay | {"effective_at": "2026-02-10T10:00:00Z"}
+    await _sent(client, "/v1/payments", late | {"override_closed_period": {"reason": "Found"}})
+    await _sent(client, f"/v1/ledgers/{client.ledger}", {"late_entries": "roll_forward"}, "PATCH")
+    await _sent(client, "/v1/payments", late)
+    await _sent(client, "/v1/periods/2026-10/close", {})
+
+
 async def _refusals(client: Client) -> None:
     for _ in range(3):
         assert (await client.transfer("bob", "alice", "10000.00")).status_code in (402, 409, 422)
@@ -217,6 +230,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert report.breaks == []
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
+        "period_seals", "late_entries",
         "account_checkpoints",
         "dated_checkpoints",
     ):  # fmt: skip
@@ -239,6 +253,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_disputes, "DISPUTES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_periods, "ACCOUNTS_AT_ONCE", 2)
     assert await verified(database, ledger_id) == whole
 
 

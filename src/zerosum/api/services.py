@@ -16,6 +16,7 @@ from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
+from zerosum.services.periods import Periods
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
@@ -38,5 +39,6 @@ class Services:
     journal: Journal
     ledgers: Ledgers
     payments: Payments
+    periods: Periods
     refunds: Refunds
     statements: Statements

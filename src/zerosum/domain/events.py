@@ -28,6 +28,7 @@ class EventType(StrEnum):
     ACCOUNT_FROZEN = "account.frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"
+    PERIOD_CLOSED = "period.closed"
 
 
 class ResourceType(StrEnum):
@@ -40,3 +41,4 @@ class ResourceType(StrEnum):
     DISPUTE = "dispute"
     CLIENT_TRANSACTION = "client_transaction"
     ACCOUNT = "account"
+    PERIOD = "period"

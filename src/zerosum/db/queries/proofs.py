@@ -45,9 +45,12 @@ select posting.account_id, posting.account_version, posting.place, posting.side:
        {_micros("posting.effective_at")} as posting_effective_at, {_micros("posting.posted_at")} as posting_posted_at,
        {_micros("entry.effective_at")} as effective_at, {_micros("entry.posted_at")} as posted_at,
        entry.reverses, entry.fingerprint, entry.resource_type, entry.resource_id,
-       entry.idempotency_key, entry.actor, entry.reason, entry.metadata, entry.id is not null as has_entry
+       entry.idempotency_key, entry.actor, entry.reason, entry.metadata, entry.id is not null as has_entry,
+       late.closing as late_closing, late.way as late_way, late.reason as late_reason,
+       {_micros("late.requested_at")} as late_requested_at
 from page posting
 left join journal_entries entry on entry.ledger_id = posting.ledger_id and entry.id = posting.entry_id
+left join late_entries late on late.ledger_id = posting.ledger_id and late.id = posting.entry_id
 order by posting.account_id, posting.account_version
 """)  # noqa: S608 - made of constants only
 
@@ -112,7 +115,8 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        {_GONE},
        refund.payment_id as refunded_payment_id, refund.amount::text as refund_amount,
        refund.currency as refund_currency, refund.reason as refund_reason,
-       refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id
+       refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id,
+       {_micros("late.requested_at")} as late_requested_at, late.reason as late_reason
 from page
 left join lateral (
     select nullif(count(*), 0) as lines,
@@ -125,6 +129,7 @@ left join lateral (
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.id
 left join refunds refund on refund.ledger_id = page.ledger_id and refund.id = page.id
 left join payments refunded on refunded.ledger_id = page.ledger_id and refunded.id = refund.payment_id
+left join late_entries late on late.ledger_id = page.ledger_id and late.id = page.id
 order by page.id
 """)  # noqa: S608 - made of constants only
 
@@ -181,7 +186,7 @@ select page.id, page.xid, page.type, page.resource_type, page.resource_id,
 from page order by page.xid, page.id
 """)  # noqa: S608 - made of constants only
 
-# What is announced: entries, and the steps of holds and disputes that post nothing.
+# What is announced: entries, the steps of holds and disputes that post nothing, and closed periods.
 _ENTRY_NAMES = text(f"""
 select * from (
     (select id, reason, resource_type, resource_id, {_micros("posted_at")} as posted_at,
@@ -204,6 +209,11 @@ select * from (
             null
      from dispute_changes change where ledger_id = :ledger_id and id > :after and verb = 'evidence_added'
      order by id limit :limit)
+    union all
+    (select closing.id, 'closed', 'period', null, {_micros("seal.sealed_at")}, '{{}}'::uuid[], null
+     from period_closings closing
+     join period_seals seal on seal.ledger_id = closing.ledger_id and seal.number = closing.number
+     where closing.ledger_id = :ledger_id and closing.id > :after order by closing.id limit :limit)
 ) named order by id limit :limit
 """)  # noqa: S608 - made of constants only
 

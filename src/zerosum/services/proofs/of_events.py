@@ -212,6 +212,8 @@ def _type_of(entry: Any) -> str:
         return _DISPUTE_EVENTS.get(entry.reason, "")
     if entry.resource_type == "hold":
         return _HOLD_EVENTS.get(entry.reason, "")
+    if entry.resource_type == "period":
+        return "period.closed"
     return "payment.succeeded" if entry.resource_type == "payment" else "journal_entry.posted"
 
 

@@ -47,7 +47,7 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
     """All that the order may have said: it names accounts by code or by id, and a time only where it has one."""
     payers = () if row.payment_type == "deposit" else _names(payer_code, row.payer_id)
     payees = () if row.payment_type == "withdrawal" else _names(payee_code, row.payee_id)
-    moment = _moment(row.effective_at)
+    moment = _moment(row.late_requested_at or row.effective_at)
     times = (None, moment) if row.effective_at == row.posted_at else (moment,)
     texts = {name: getattr(row, name) for name in PaymentTexts._fields}
     for time, payer, payee in product(times, payers or (None,), payees or (None,)):
@@ -60,6 +60,7 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
             **texts,
             "effective_at": time,
             "metadata": row.metadata,
+            "override": row.late_reason,
         }
 
 

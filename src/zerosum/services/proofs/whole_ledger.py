@@ -7,6 +7,7 @@
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
+| `of_periods` | closed periods: seals, the balances in them, and what came in behind them |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -30,6 +31,7 @@ from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
 from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_holds import HoldsProof
+from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.refusal_seals import SealsProof
 from zerosum.services.proofs.report import BREAKS_MAX as BREAKS_MAX
 from zerosum.services.proofs.report import Break as Break
@@ -113,6 +115,7 @@ class LedgerProof:
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
             ClientTransactionsProof(report),
+            PeriodsProof(report, events.expect),
             events,
             SealsProof(report),
         ]
