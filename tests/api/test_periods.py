@@ -17,6 +17,7 @@ from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.identity.principal import Scope
 from zerosum.main import Service
 from zerosum.services.proofs.whole_ledger import verify_ledger
+from zerosum.services.requests import closed_periods
 from zerosum.services.requests.caller import Caller
 
 OCTOBER = "2026-10-15T12:00:00Z"
@@ -275,3 +276,18 @@ async def test_a_closing_that_was_cut_off_is_gone_on_with(
     assert done.json()["recorded_until"] > at.isoformat()
     await paid(books, "transfer", "1", OCTOBER, **override)
     await is_right(database, ledger_id)
+
+
+async def test_a_process_that_knows_nothing_of_the_closing_writes_nothing_into_it(
+    neighbours: tuple[Client, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = neighbours
+    await one.open_account("alice")
+    await paid(other, "deposit", "1", OCTOBER)
+    monkeypatch.setattr(closed_periods, "REMEMBERED_FOR", timedelta(hours=1))
+    await closed(one, "2026-10")
+    key = fresh_key()
+    refused(await paid(other, "deposit", "1", OCTOBER, 503, key), 503, "unavailable")
+    assert (await one.balance("alice"))["posted"] == "1.00"
+    monkeypatch.undo()
+    refused(await paid(other, "deposit", "1", OCTOBER, 409, key), 409, "period_closed", "/effective_at")
