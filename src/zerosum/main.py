@@ -69,11 +69,13 @@ from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import PaymentKind, Payments
+from zerosum.services.periods import Periods
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.readiness import Readiness
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.client_currency import client_currency
+from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import known_payments
 from zerosum.services.requests.limits import Limit
@@ -129,11 +131,13 @@ class Service:
         currencies = Currencies(self.database, now)
         directory = AccountDirectory(self.database)
         payments = known_payments(self.database)
+        closed_periods = ClosedPeriods(self.database, now)
+        settled = SettledTime(self.database, now)
         accounts = Accounts(
             self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
         )
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
-        of_payments = PaymentKind(accounts, directory, currencies)
+        of_payments = PaymentKind(accounts, directory, currencies, closed_periods)
         self.services = Services(
             account_administration=AccountAdministration(
                 self.database, self.committer, accounts, directory, currencies
@@ -141,9 +145,7 @@ class Service:
             accounts=accounts,
             api_keys=api_keys,
             audit_log=AuditLog(self.database, cursors),
-            balances=Balances(
-                self.database, directory, currencies, self.cache, cursors, SettledTime(self.database, now), now
-            ),
+            balances=Balances(self.database, directory, currencies, self.cache, cursors, settled, now),
             clients=Clients(
                 self.database,
                 self.committer,
@@ -156,13 +158,18 @@ class Service:
             ),
             currencies=currencies,
             disputes=Disputes(self.database, self.committer, directory, currencies, payments, cursors, now),
-            exchanges=Exchanges(self.database, self.committer, accounts, directory, currencies, cursors, now),
+            exchanges=Exchanges(
+                self.database, self.committer, accounts, directory, currencies, cursors, closed_periods, now
+            ),
             holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),
-            journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
+            journal=Journal(self.database, self.committer, directory, currencies, cursors, closed_periods, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
-            payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
+            payments=Payments(
+                self.database, self.committer, accounts, directory, currencies, cursors, closed_periods, now
+            ),
+            periods=Periods(self.database, currencies, cursors, settled, now),
             refunds=Refunds(self.database, self.committer, currencies, payments, cursors, now),
             scheduled_payments=ScheduledPayments(self.database, self.committer, of_payments, directory, cursors, now),
             statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),

@@ -22,6 +22,8 @@ SOMETHING = {
     "hold": f"hold_{UNKNOWN_UUID}",
     "scheduled_payment": f"sch_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
+    "ledger": f"led_{UNKNOWN_UUID}",
+    "period": "2999-12",
     "api_key": f"key_{UNKNOWN_UUID}",
     "tx": "4294967295",
     "client": "65535",

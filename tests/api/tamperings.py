@@ -45,6 +45,21 @@ TAMPERINGS = {
     "a payment put on another entry": "insert into payments select ledger_id, (select id from journal_entries "
     "where ledger_id = $1 and reason = 'fees' limit 1), type, status, currency, amount, payer_id, payee_id, processor, "
     f"null, null from payments where id = {PAID}",
+    # Periods.
+    "an end of a period": "update period_closings set ends_at = ends_at + interval '1 hour' where ledger_id = $1 "
+    "and number = 1",
+    "an actor of a closing": "update period_closings set actor = 'key_other' where ledger_id = $1 and number = 2",
+    "a digest of a period": "update period_seals set digest = sha256(digest) where ledger_id = $1 and number = 2",
+    "totals of a period": "update period_seals set totals = '[]' where ledger_id = $1 and number = 1",
+    "the newest closing deleted": "delete from period_seals where ledger_id = $1 and number = 2;"
+    "delete from period_closings where ledger_id = $1 and number = 2",
+    "a seal deleted": "delete from period_seals where ledger_id = $1 and number = 1",
+    "what an entry was dated to": "update late_entries set requested_at = requested_at + interval '1 hour' "
+    "where ledger_id = $1 and way = 'rolled_forward'",
+    "a reason of an override": "update late_entries set reason = 'Why not' where ledger_id = $1 and reason = 'Found'",
+    "an override forgotten": "delete from late_entries where ledger_id = $1 and reason = 'Found'",
+    "a late entry imagined": "insert into late_entries select ledger_id, gen_random_uuid(), closing, way, "
+    "requested_at, reason from late_entries where ledger_id = $1 and reason = 'Found'",
     # Accounts.
     "codes swapped": "update accounts set code = 'x' where ledger_id = $1 and code = 'alice';"
     "update accounts set code = 'alice' where ledger_id = $1 and code = 'bob';"
@@ -332,6 +347,42 @@ FOUND = {
     "a payment deleted": {"the payment … is missing, its journal entry is there"},
     "a payment inserted": {"the payment … has no journal entry"},
     "a payment put on another entry": {"the payment … has the journal entry of something else"},
+    "an end of a period": {
+        "the journal entry … was put into a period after its closing",
+        "the closing 1 of periods does not follow from what it says and from the one before",
+    },
+    "an actor of a closing": {"the closing 2 of periods does not follow from what it says and from the one before"},
+    "a digest of a period": {
+        "the balances of the period 2026-10 are not those that were sealed",
+        "the closing 2 of periods does not follow from what it says and from the one before",
+    },
+    "totals of a period": {
+        "the balances of the period 2026-02-15 are not those that were sealed",
+        "the closing 1 of periods does not follow from what it says and from the one before",
+    },
+    "the newest closing deleted": {
+        "the event … has no journal entry",
+    },
+    "a seal deleted": {
+        "the closing 1 of periods has no seal",
+        "the event … has no journal entry",
+    },
+    "what an entry was dated to": {
+        "the hash does not follow from the posting, its entry and the hash before",
+        "the payment … is not what was ordered: its journal entry has another fingerprint",
+    },
+    "a reason of an override": {
+        "the hash does not follow from the posting, its entry and the hash before",
+        "the payment … is not what was ordered: its journal entry has another fingerprint",
+    },
+    "an override forgotten": {
+        "the hash does not follow from the posting, its entry and the hash before",
+        "the journal entry … was put into a period after its closing",
+        "the payment … is not what was ordered: its journal entry has another fingerprint",
+    },
+    "a late entry imagined": {
+        "the late entry … has no journal entry",
+    },
     "codes swapped": {
         "the account's code is not what its history says",
         "the payment … is not what was ordered: its journal entry has another fingerprint",

@@ -65,6 +65,7 @@ PAYMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
     **{name: {"texts": PAYMENT.texts._replace(**{name: None})} for name in PaymentTexts._fields},
     "effective_at": {"effective_at": LATE},
     "metadata": {"metadata": {"m": "2"}},
+    "override_closed_period": {"override_closed_period": "o"},
 }
 
 LINES = (
@@ -77,6 +78,7 @@ ENTRY_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "postings": {"postings": LINES[::-1]},
     "effective_at": {"effective_at": None},
     "metadata": {"metadata": {"n": "1"}},
+    "override_closed_period": {"override_closed_period": "o"},
 }
 LINE_CHANGES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "account": ({"account": "c"}, {}),

@@ -121,6 +121,9 @@ REQUESTS: dict[str, Asked] = {
         status=200,
     ),
     "lost dispute": Asked("POST", "/v1/disputes/{dispute}/chargeback", {}, status=200),
+    "closed period": Asked(
+        "POST", "/v1/periods/{period}/close", {"note": "x"}, "/v1/periods/2025-01/close", status=200
+    ),
     "hold": Asked("POST", "/v1/holds", HOLD),
     "payment in parts": Asked("POST", "/v1/payments", {**PAYMENT, "splits": SPLITS}),
     "capture in parts": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1", "splits": SPLITS}, status=200),

@@ -27,6 +27,7 @@ from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_exchanges as proof_of_exchanges
 from zerosum.services.proofs import of_holds as proof_of_holds
+from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
@@ -43,8 +44,7 @@ TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
     "disputes", "dispute_changes", "payment_splits",
-    "exchanges",
-    "disputes", "dispute_changes", "scheduled_payments", "scheduled_runs", "answers",
+    "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
 )  # fmt: skip
 
 
@@ -64,6 +64,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _schedules(client, service)
     await _refusals(client)
     await _many(client)
+    await _periods(client)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
     await Checkpointing(database).run_once()
     yield ledger_id
@@ -261,6 +262,17 @@ async def _many(client: Client) -> None:
         assert {result["status"] for result in answer.json()["results"]} == {201}, answer.text
 
 
+async def _periods(client: Client) -> None:
+    """Two, with an entry that was put into the first by an override, and payments of either kind."""
+    await _sent(client, "/v1/periods/2026-02-15/close", {})
+    pay = {"type": "transfer", "amount": "0.25", "currency": "USD", "from": "busy", "to": "till"}
+    late = pay | {"effective_at": "2026-02-10T10:00:00Z"}
+    await _sent(client, "/v1/payments", late | {"override_closed_period": {"reason": "Found"}})
+    await _sent(client, f"/v1/ledgers/{client.ledger}", {"late_entries": "roll_forward"}, "PATCH")
+    await _sent(client, "/v1/payments", late)
+    await _sent(client, "/v1/periods/2026-10/close", {})
+
+
 async def _refusals(client: Client) -> None:
     for _ in range(3):
         assert (await client.transfer("bob", "alice", "10000.00")).status_code in (402, 409, 422)
@@ -286,8 +298,8 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert report.breaks == []
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
-        "payment_splits", "exchanges", "account_checkpoints",
-        "scheduled_payments", "scheduled_runs", "account_checkpoints",
+        "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs",
+        "period_seals", "late_entries", "account_checkpoints",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -312,6 +324,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_exchanges, "EXCHANGES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_splits, "SPLIT_PAYMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_schedules, "SCHEDULES_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_periods, "ACCOUNTS_AT_ONCE", 2)
     assert await verified(database, ledger_id) == whole
 
 

@@ -32,6 +32,7 @@ WITHOUT_A_KEY = {
     "POST /v1/holds/resolve": "each item carries its own",
     "POST /v1/imports": "the name is the key",
     "POST /v1/accounts": "moves no money; the code is unique",
+    "PATCH /v1/ledgers/{ledger}": "moves no money; the same change again changes nothing",
     "PATCH /v1/accounts/{account:path}": "moves no money; the same change again changes nothing",
     "POST /v1/accounts/{account:path}/freeze": "moves no money; idempotent by state",
     "POST /v1/accounts/{account:path}/unfreeze": "moves no money; idempotent by state",

@@ -29,7 +29,7 @@ def genesis_of(ledger_id: UUID, account_id: UUID) -> bytes:
 
 
 def digest_of(entry: PostedEntry) -> bytes:
-    hashed = hashlib.sha256(b"zerosum.entry.v1")
+    hashed = hashlib.sha256(b"zerosum.entry.v1" if entry.late is None else b"zerosum.entry.v2")
     for field in (
         str(entry.ledger_id),
         str(entry.id),
@@ -40,10 +40,15 @@ def digest_of(entry: PostedEntry) -> bytes:
         entry.resource_type.value,
     ):
         hashed.update(field.encode("ascii") + b"|")
+    if entry.late is not None:
+        late = (str(entry.late.closing), entry.late.way.value, str(microseconds(entry.late.requested_at)))
+        hashed.update("|".join((*late, "")).encode("ascii"))
     texts = ["" if entry.resource_id is None else entry.resource_id]
     texts += [entry.idempotency_key or "", entry.actor, entry.entry.reason]
     for key, value in sorted(entry.metadata.items(), key=lambda member: member[0]):
         texts += [key, value]
+    if entry.late is not None:
+        texts.append(entry.late.reason or "")
     for text in texts:
         raw = text.encode("utf-8")
         hashed.update(str(len(raw)).encode("ascii") + b":" + raw + b",")

@@ -34,6 +34,7 @@ from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.chain import entry_digest, genesis, posting_hash
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, PostedPosting, Posting
+from zerosum.domain.ledger.periods import LateEntry, LateWay
 from zerosum.domain.money import Money
 
 OTHER = UUID("018f0000-0000-7000-8000-0000000000ff")
@@ -66,6 +67,16 @@ def sample_entry(**changes: Any) -> PostedEntry:
         "metadata": {"b": "2", "a": "1"},
     }
     return PostedEntry(**{**known, **changes})
+
+
+LATE = LateEntry(
+    ledger_id=LEDGER,
+    id=JournalEntryId(UUID("018f0000-0000-7000-8000-0000000000e1")),
+    closing=7,
+    way=LateWay.OVERRIDDEN,
+    requested_at=datetime(2025, 5, 1, 9, 30, 0, 1, tzinfo=UTC),
+    reason="found, ä",
+)
 
 
 def hash_with(**changes: Any) -> str:
@@ -107,6 +118,13 @@ def test_the_digest_of_a_bare_entry_is_what_it_always_was() -> None:
     assert entry_digest(bare).hex() == "19687e9bff4c6a58035ff70aaa410542749af98c73a4ac7ec28a173c205c6214"
 
 
+def test_the_digest_of_a_late_entry_is_what_it_always_was() -> None:
+    assert (
+        entry_digest(sample_entry(late=LATE)).hex()
+        == "d63f46704f880d658b7aadf2398ab689a52160e13e5052b006ce82e02e8128d5"
+    )
+
+
 def test_the_hash_of_a_posting_is_what_it_always_was() -> None:
     assert hash_with() == "65155d6335729374861d80d0fdb3a20d80279afb18b9a9b5a04e619cc28f87a5"
 
@@ -128,9 +146,9 @@ def test_a_further_entry_of_a_command_has_no_key_in_its_digest() -> None:
 
 
 def test_the_second_reading_of_the_format_agrees() -> None:
-    whole = sample_entry()
+    whole, late = sample_entry(), sample_entry(late=LATE)
     assert genesis_of(LEDGER, ALICE) == genesis(LEDGER, ALICE)
-    assert digest_of(whole) == entry_digest(whole)
+    assert (digest_of(whole), digest_of(late)) == (entry_digest(whole), entry_digest(late))
     for posting in (sample_posting(), sample_posting(layer=Layer.PENDING, hold=OTHER)):
         line = PostedPosting(posting, 0, 1, Decimal("70.00"), Decimal("0.00"), b"")
         assert hash_of(genesis(LEDGER, ALICE), whole, line).hex() == hash_with(posting=posting)
@@ -149,6 +167,13 @@ ENTRY_CHANGES: dict[str, Any] = {
     "resource_type": ResourceType.JOURNAL_ENTRY,
     "resource_id": "pay_2",
     "metadata": {"b": "2", "a": "2"},
+    "late": LATE,
+}
+LATE_CHANGES: dict[str, Any] = {
+    "closing": 8,
+    "way": LateWay.ROLLED_FORWARD,
+    "requested_at": NOON,
+    "reason": "found",
 }
 JOURNAL_ENTRY_CHANGES: dict[str, Any] = {"reason": "rent, June 🏠", "reverses": JournalEntryId(OTHER)}
 POSTING_CHANGES: dict[str, Any] = {
@@ -179,6 +204,12 @@ JOURNAL_ENTRY_ENTERS_OTHERWISE = {
 @pytest.mark.parametrize("name", ENTRY_CHANGES)
 def test_every_member_of_an_entry_enters_the_hash(name: str) -> None:
     assert entry_digest(sample_entry(**{name: ENTRY_CHANGES[name]})) != entry_digest(sample_entry())
+
+
+@pytest.mark.parametrize("name", LATE_CHANGES)
+def test_what_a_late_entry_was_dated_to_enters_the_hash(name: str) -> None:
+    changed = replace(LATE, **{name: LATE_CHANGES[name]})
+    assert entry_digest(sample_entry(late=changed)) != entry_digest(sample_entry(late=LATE))
 
 
 @pytest.mark.parametrize("name", JOURNAL_ENTRY_CHANGES)

@@ -31,6 +31,7 @@ from zerosum.api.routes.journal import journal_routes
 from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
+from zerosum.api.routes.periods import period_routes
 from zerosum.api.routes.refunds import refund_routes
 from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
 from zerosum.api.routes.system import System, system_routes
@@ -86,6 +87,7 @@ def make_app(
         account_routes(services),
         journal_routes(services),
         report_routes(services),
+        period_routes(services),
         ledger_routes(services),
         api_key_routes(services),
         audit_routes(services),

@@ -17,6 +17,7 @@ from zerosum.services.imports import Imports
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
+from zerosum.services.periods import Periods
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
@@ -41,6 +42,7 @@ class Services:
     journal: Journal
     ledgers: Ledgers
     payments: Payments
+    periods: Periods
     refunds: Refunds
     scheduled_payments: ScheduledPayments
     statements: Statements

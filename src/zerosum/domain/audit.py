@@ -19,6 +19,8 @@ class AuditType(StrEnum):
     SCOPE_DENIED = "scope.denied"
     REFUSALS_SUPPRESSED = "refusals.suppressed"
     LEDGER_CREATED = "ledger.created"
+    LEDGER_CHANGED = "ledger.changed"
+    PERIOD_CLOSED = "period.closed"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
     OPERATOR_CREATED = "operator.created"

@@ -238,6 +238,27 @@ class RecordUnreadable(Conflict):
     is_kept = False
 
 
+class PeriodClosed(Conflict):
+    code = "period_closed"
+    title = "The period is closed"
+
+
+class PeriodClosing(Conflict):
+    """Its balances are not sealed yet, so nothing can be put beside them."""
+
+    code = "period_closing"
+    title = "The period is being closed"
+    retryable = True
+    is_kept = False
+
+
+class PeriodNotOver(Conflict):
+    code = "period_not_over"
+    title = "The period has not ended yet"
+    retryable = True
+    is_kept = False
+
+
 class VersionNotReached(Conflict):
     code = "version_not_reached"
     title = "The account has not reached that version"
@@ -258,6 +279,10 @@ OF_BOOKS: tuple[type[DomainError], ...] = (
     AccountClosed,
 )
 """Why money does not move: what every call that moves some can be refused with."""
+
+
+OF_DATES: tuple[type[DomainError], ...] = (PeriodClosed, PeriodClosing, InvalidState)
+"""What stands against the date that a caller gives, beside the books themselves."""
 
 
 # --- What is refused to a client -------------------------------------------------------------------------------------
@@ -350,6 +375,12 @@ class DisputeNotFound(Absent):
 class ExchangeNotFound(Absent):
     code = "exchange_not_found"
     title = "No such exchange"
+
+
+class PeriodNotFound(Absent):
+    code = "period_not_found"
+    title = "The ledger has closed no such period"
+    is_kept = False
 
 
 class ClientNotFound(Absent):

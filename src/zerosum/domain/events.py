@@ -36,6 +36,7 @@ class EventType(StrEnum):
     ACCOUNT_FROZEN = "account.frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"
+    PERIOD_CLOSED = "period.closed"
 
 
 class ResourceType(StrEnum):
@@ -50,3 +51,4 @@ class ResourceType(StrEnum):
     SCHEDULED_PAYMENT = "scheduled_payment"
     CLIENT_TRANSACTION = "client_transaction"
     ACCOUNT = "account"
+    PERIOD = "period"

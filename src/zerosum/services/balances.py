@@ -24,7 +24,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, Position
 from zerosum.services.requests.settled_time import SettledTime
-from zerosum.services.requests.times import parse_as_of
+from zerosum.services.requests.times import INSTANT, parse_as_of
 
 TRIAL_BALANCE_LINES_MAX = 10_000
 """Of a trial balance that is asked for as a whole."""
@@ -169,6 +169,25 @@ class Balances:
                 f"The ledger has more than {lines_max} accounts: ask for pages, with `limit`.", lines_max=lines_max
             )
         return whole
+
+    async def sealed(
+        self, caller: Caller, request: PageRequest, ends_at: datetime, recorded_until: datetime | None
+    ) -> Page[TrialBalanceLine]:
+        """The accounts that anything was posted to before a time, as far as it was written by another, by code."""
+        position = self._cursors.position(caller.ledger_id, request)
+        instant = Instant(effective=ends_at - INSTANT, recorded=recorded_until)
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await trial_balance_lines(
+                connection,
+                caller.ledger_id,
+                instant,
+                after_code=position.after,
+                limit=request.limit + 1,
+                is_of_moved=True,
+            )
+        await self._currencies.load(caller.ledger_id, {line.currency for line in found})
+        lines = await gently(lambda line: self._scaled_line(caller, line), found)
+        return self._cursors.page(caller.ledger_id, request, position, lines, lambda line: line.code)
 
     async def _look(self, caller: Caller, request: PageRequest, position: Position) -> TrialBalance:
         """One page, in one snapshot with the totals: as far as it was written by the pinned instant, if any."""

@@ -23,6 +23,7 @@ from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
@@ -58,12 +59,13 @@ class Exchanges:
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
+        closed_periods: ClosedPeriods,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._cursors = cursors
         self.desk: Submission[ExchangeOrder, RecordedExchange] = Submission(
-            ExchangeKind(accounts, directory, currencies), committer, database, now
+            ExchangeKind(accounts, directory, currencies, closed_periods), committer, database, now
         )
 
     async def get(self, caller: Caller, exchange_id: UUID) -> RecordedExchange:
@@ -89,10 +91,17 @@ class Exchanges:
 class ExchangeKind:
     """How an order for an exchange becomes a command. What is bought follows from the order alone."""
 
-    def __init__(self, accounts: Accounts, directory: AccountDirectory, currencies: Currencies) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        closed_periods: ClosedPeriods,
+    ) -> None:
         self._accounts = accounts
         self._directory = directory
         self._currencies = currencies
+        self._closed_periods = closed_periods
 
     def command(
         self, caller: Caller, order: ExchangeOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
@@ -138,6 +147,7 @@ class ExchangeKind:
             conversion=conversion,
             texts=order.texts,
             effective_at=order.effective_at,
+            dating=self._closed_periods.dating(ledger_id, order.effective_at, None, is_prepared=is_prepared),
         )
         return Prepared(command, codes)
 
@@ -146,6 +156,7 @@ class ExchangeKind:
         ledger_id = caller.ledger_id
         used = {code for order in orders for code in (order.currency, order.bought_currency)}
         await self._currencies.load(ledger_id, used)
+        await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])
         own = dict(self._own_accounts(caller, used))
         await self._directory.load(ledger_id, {name for order in orders for name in (order.payer, order.payee, *own)})
         lacking = [account for code, account in own.items() if self._directory.find_known(ledger_id, code) is None]

@@ -28,6 +28,7 @@ from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.requests.times import parse_filter_time
@@ -50,6 +51,8 @@ class EntryOrder:
     postings: Sequence[PostingOrder]
     effective_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    override_closed_period: str | None = None
+    """Why it may be dated into a closed period. Who may say so is for the caller's scope to say."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,13 +76,14 @@ class Journal:
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
+        closed_periods: ClosedPeriods,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressSubmission[EntryOrder, RecordedEntry] = ExpressSubmission(
-            _EntryKind(directory, currencies), committer, database, now
+            _EntryKind(directory, currencies, closed_periods), committer, database, now
         )
         self.reversals: Submission[ReversalOrder, RecordedEntry] = Submission(
             _ReversalKind(currencies), committer, database, now
@@ -164,9 +168,10 @@ class _Recorded:
 class _EntryKind(_Recorded):
     """How an order for a journal entry becomes a command."""
 
-    def __init__(self, directory: AccountDirectory, currencies: Currencies) -> None:
+    def __init__(self, directory: AccountDirectory, currencies: Currencies, closed_periods: ClosedPeriods) -> None:
         self._directory = directory
         self._currencies = currencies
+        self._closed_periods = closed_periods
 
     def command(
         self,
@@ -203,6 +208,9 @@ class _EntryKind(_Recorded):
             codes=names,
             called=[line.account for line in order.postings],
             entry=JournalEntry(order.reason, tuple(postings), order.effective_at),
+            dating=self._closed_periods.dating(
+                ledger_id, order.effective_at, order.override_closed_period, is_prepared=is_prepared
+            ),
         )
         return Prepared(command, names)
 
@@ -216,6 +224,7 @@ class _EntryKind(_Recorded):
         lines = [line for order in orders for line in order.postings]
         await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
         await self._directory.load(caller.ledger_id, {line.account for line in lines})
+        await self._closed_periods.load(caller.ledger_id, [order.effective_at for order in orders])
         return NOTHING_IMAGINED
 
 
@@ -305,6 +314,7 @@ def recorded_entry(entry: PostedEntry, names: Names) -> RecordedEntry:
         reverses=entry.entry.reverses,
         reversed_by=None,
         metadata=entry.metadata,
+        late=entry.late,
         postings=tuple(
             RecordedPosting(
                 entry_id=entry.id,
@@ -334,6 +344,7 @@ def _fingerprint(order: EntryOrder, postings: Sequence[Posting]) -> bytes:
             "reason": order.reason,
             "effective_at": order.effective_at,
             "metadata": order.metadata,
+            "override": order.override_closed_period,
             "postings": [
                 [line.account, line.side, render_amount(posting.money.amount), line.currency]
                 for line, posting in zip(order.postings, postings, strict=True)

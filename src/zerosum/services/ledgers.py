@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,17 +13,20 @@ from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.ledgers import LedgerRecord as LedgerRecord  # shown by the routes
 from zerosum.db.queries.ledgers import every_ledger as every_ledger  # for `zerosum verify`
-from zerosum.db.queries.ledgers import find_ledger, insert_ledger, list_ledgers
+from zerosum.db.queries.ledgers import find_ledger, insert_ledger, list_ledgers, update_ledger
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import DomainError, IdempotencyKeyNotFound, LedgerNotFound
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
+from zerosum.domain.ledger.outcome import OWN_ID
+from zerosum.domain.ledger.periods import LatePolicy
 from zerosum.domain.money import Currency, CurrencyTable
-from zerosum.services.audit import audit_record, audited
+from zerosum.services.audit import AuditRecord, audit_record, audited
 from zerosum.services.committing.idempotent_book import recalled_refusal
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.requests.caller import THE_SERVICE, Caller
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
+from zerosum.services.requests.time_zones import parse_time_zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +49,19 @@ class Ledgers:
         self._cursors = cursors
         self._now = now
 
-    async def create(self, name: str, caller: Caller = THE_SERVICE) -> LedgerRecord:
-        ledger = LedgerRecord(id=new_uuid(), name=name, created_at=self._now())
+    async def create(
+        self,
+        name: str,
+        caller: Caller = THE_SERVICE,
+        *,
+        time_zone: str = "UTC",
+        late_entries: LatePolicy = LatePolicy.REFUSE,
+    ) -> LedgerRecord:
+        """Raises ValidationFailed for a time zone that there is not."""
+        parse_time_zone(time_zone)
+        ledger = LedgerRecord(
+            id=new_uuid(), name=name, created_at=self._now(), time_zone=time_zone, late_entries=late_entries
+        )
         ledger_id = LedgerId(ledger.id)
         record = audit_record(
             AuditType.LEDGER_CREATED,
@@ -62,10 +76,44 @@ class Ledgers:
             await audited(connection, record)
         return ledger
 
+    async def change(
+        self, caller: Caller, ledger_id: LedgerId, *, time_zone: str | None, late_entries: LatePolicy | None
+    ) -> LedgerRecord:
+        """None leaves a setting as it is. What was closed stays closed as it was.
+
+        Raises LedgerNotFound, and ValidationFailed for a time zone that there is not.
+        """
+        if time_zone is not None:
+            parse_time_zone(time_zone)
+        async with self._database.operator_work(ledger_id) as connection:
+            before = await find_ledger(connection, ledger_id, for_update=True)
+            if before is None:
+                raise _no_such_ledger()
+            after = replace(
+                before,
+                time_zone=time_zone or before.time_zone,
+                late_entries=late_entries or before.late_entries,
+            )
+            if after != before:
+                await update_ledger(connection, after)
+                await audited(connection, self._told(caller, ledger_id, before, after))
+        return after
+
+    def _told(self, caller: Caller, ledger_id: LedgerId, before: LedgerRecord, after: LedgerRecord) -> AuditRecord:
+        facts = {
+            name: {"from": str(getattr(before, name)), "to": str(getattr(after, name))}
+            for name in ("time_zone", "late_entries")
+            if getattr(before, name) != getattr(after, name)
+        }
+        name = render_id(Prefix.LEDGER, ledger_id)
+        return audit_record(
+            AuditType.LEDGER_CHANGED, caller, self._now(), resource=name, ledger_id=ledger_id, facts=facts
+        )
+
     async def get(self, ledger_id: UUID) -> LedgerRecord:
         found = await self._find(ledger_id)
         if found is None:
-            raise LedgerNotFound("There is no such ledger.")
+            raise _no_such_ledger()
         return found
 
     async def exists(self, ledger_id: UUID) -> bool:
@@ -131,6 +179,10 @@ class Ledgers:
         return _outcome(key, used)
 
 
+def _no_such_ledger() -> LedgerNotFound:
+    return LedgerNotFound("There is no such ledger.")
+
+
 def _currency_key(table: CurrencyTable, currency: Currency) -> str:
     return f"{'own' if table.is_custom(currency.code) else 'standard'} {currency.code}"
 
@@ -140,7 +192,7 @@ def _outcome(key: str, used: UsedKey) -> KeyOutcome:
         key=key,
         resource_type=None if used.resource_type is None else ResourceType(used.resource_type),
         resource_id=used.resource_id,
-        own_id=used.own_id,
+        own_id=used.own_id or (used.content or {}).get(OWN_ID),
         refusal=None if used.problem is None else recalled_refusal(used.problem),
         created_at=used.created_at,
     )

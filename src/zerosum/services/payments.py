@@ -40,6 +40,7 @@ from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.requests.splits import Payee, SplitOrder, asked_splits, names_in, remainder_place, said_of
@@ -62,6 +63,8 @@ class PaymentOrder:
     effective_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA)
     splits: Sequence[SplitOrder] = ()
+    override_closed_period: str | None = None
+    """Why it may be dated into a closed period. Who may say so is for the caller's scope to say."""
 
 
 class Payments:
@@ -75,13 +78,14 @@ class Payments:
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
+        closed_periods: ClosedPeriods,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment] = ExpressSubmission(
-            PaymentKind(accounts, directory, currencies), committer, database, now
+            PaymentKind(accounts, directory, currencies, closed_periods), committer, database, now
         )
 
     async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
@@ -126,10 +130,17 @@ class Payments:
 class PaymentKind:
     """How a payment order becomes a command: names to accounts, text to money."""
 
-    def __init__(self, accounts: Accounts, directory: AccountDirectory, currencies: Currencies) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        closed_periods: ClosedPeriods,
+    ) -> None:
         self._accounts = accounts
         self._directory = directory
         self._currencies = currencies
+        self._closed_periods = closed_periods
 
     def command(
         self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
@@ -166,6 +177,9 @@ class PaymentKind:
             payee_id=payee.id,
             texts=order.texts,
             effective_at=order.effective_at,
+            dating=self._closed_periods.dating(
+                ledger_id, order.effective_at, order.override_closed_period, is_prepared=is_prepared
+            ),
         )
         return Prepared(command, codes)
 
@@ -211,6 +225,7 @@ class PaymentKind:
         clearing = {clearing_code(INTERNAL_PROCESSOR, code): code for code in through}
         named = {name for order in orders for name in (order.payer, order.payee, *names_in(order.splits)) if name}
         await self._directory.load(ledger_id, named | clearing.keys())
+        await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])
         imagined: dict[str, Account] = {}
         for code, currency_code in clearing.items():
             currency = self._currencies.find_known(ledger_id, currency_code)
@@ -320,6 +335,7 @@ def _fingerprint(order: PaymentOrder, money: Money, splits: Sequence[Mapping[str
         **order.texts._asdict(),
         "effective_at": order.effective_at,
         "metadata": order.metadata,
+        "override": order.override_closed_period,
     }
     if splits:
         content["splits"] = splits

@@ -76,7 +76,7 @@ def exchange_routes(services: Services) -> Routes:
         answer=ExchangeResponse,
         reads=ExchangeRequest,
         examples=EXAMPLES,
-        refusals=(*errors.OF_BOOKS, errors.AmountTooSmall, errors.QuotaExceeded),
+        refusals=(*errors.OF_BOOKS, *errors.OF_DATES, errors.AmountTooSmall, errors.QuotaExceeded),
         named_in_body=(errors.AccountNotFound,),
         also_answers={200: ("A rehearsal.", ExchangeDryRun)},
         description="Sells an amount of one currency for another, at the rate you give, through the ledger's own "

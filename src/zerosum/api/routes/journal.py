@@ -24,6 +24,7 @@ from zerosum.api.lists import (
     SortOrder,
     page_request,
 )
+from zerosum.api.overrides import check_override, check_overrides
 from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.routes.payments import SHOWN, DryRunFlag, Include, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
@@ -42,12 +43,12 @@ from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
-from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
+from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, Begun, BodyKind, Call
 from zerosum.services.journal import EntryOrder, RecordedEntry, ReversalOrder
 
 EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry's id.")]
 
-REFUSALS = (*errors.OF_BOOKS, errors.Unbalanced)
+REFUSALS = (*errors.OF_BOOKS, *errors.OF_DATES, errors.Unbalanced)
 
 FILTERS = ("account", *TIMES, *OLD_TIMES)
 
@@ -84,7 +85,12 @@ def journal_routes(services: Services) -> Routes:
         lines_of=attrgetter("postings"),
     )
 
+    def express(call: Call) -> Begun | None:
+        check_override(call)
+        return desk.express(call)
+
     async def post_entry(call: TheCall, dry_run: DryRunFlag = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
+        check_override(call)
         return as_response(await desk.single(call))
 
     async def post_entries(
@@ -93,6 +99,7 @@ def journal_routes(services: Services) -> Routes:
         dry_run: DryRunFlag = None,  # noqa: ARG001
         include: Include = None,  # noqa: ARG001
     ) -> Response:
+        check_overrides(call)
         return as_response(await desk.bulk(call))
 
     async def list_entries(
@@ -146,7 +153,7 @@ def journal_routes(services: Services) -> Routes:
         status=201,
         body=BodyKind.JSON,
         needs_key=True,
-        express=desk.express,
+        express=express,
         query=("dry_run", "include"),
         summary="Post a journal entry",
         answer=JournalEntryResponse,

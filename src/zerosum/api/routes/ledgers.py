@@ -12,11 +12,13 @@ from zerosum.api.endpoints import Routes, TheCall
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AsOf, Cursor, Limit, SortOrder, page_request
 from zerosum.api.problems import problem
 from zerosum.api.render import render_time
+from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.ledgers import (
     CurrencyRequest,
     CurrencyResponse,
     IntegrityResponse,
     KeyOutcomeResponse,
+    LedgerChange,
     LedgerRequest,
     LedgerResponse,
     TrialBalanceResponse,
@@ -31,7 +33,8 @@ from zerosum.api.trial_balance_csv import trial_balance_csv
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
+from zerosum.domain.ledger.periods import LatePolicy
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
@@ -44,6 +47,17 @@ IdempotencyKeyPath = Annotated[
         json_schema_extra={"pattern": "^[!#-~]{1,255}$"},
     ),
 ]
+
+LedgerReference = Annotated[str, id_path(Prefix.LEDGER, "The ledger's id.")]
+
+DEFAULT_TIME_ZONE = "UTC"
+
+CHANGE_EXAMPLES = {
+    "berlin": {
+        "summary": "Days and months of Berlin",
+        "value": {"time_zone": "Europe/Berlin", "late_entries": "roll_forward"},
+    }
+}
 
 _PREFIXES = {
     ResourceType.ACCOUNT: Prefix.ACCOUNT,
@@ -64,7 +78,19 @@ def ledger_routes(services: Services) -> Routes:
 
     async def create_ledger(call: TheCall) -> dict[str, Any]:
         body = validated(LedgerRequest, call.content)
-        return ledger_body(await ledgers.create(body.name, call.caller))
+        made = await ledgers.create(
+            body.name, call.caller, time_zone=body.time_zone or DEFAULT_TIME_ZONE, late_entries=body.policy
+        )
+        return ledger_body(made)
+
+    async def change_ledger(call: TheCall, ledger: LedgerReference) -> dict[str, Any]:
+        body = validated(LedgerChange, call.content)
+        ledger_id = LedgerId(parse_id(Prefix.LEDGER, ledger))
+        if call.granter.own_ledger not in (None, ledger_id):
+            raise errors.LedgerNotFound("There is no such ledger.")
+        policy = None if body.late_entries is None else LatePolicy(body.late_entries)
+        changed = await ledgers.change(call.caller, ledger_id, time_zone=body.time_zone, late_entries=policy)
+        return ledger_body(changed)
 
     async def list_ledgers(
         call: TheCall, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None, order: SortOrder = None
@@ -99,6 +125,21 @@ def ledger_routes(services: Services) -> Routes:
         summary="Create a ledger",
         answer=LedgerResponse,
         description="For operators. Then create an API key for it: a ledger is reached only with one of its own.",
+    )
+    routes.add(
+        "PATCH",
+        "/v1/ledgers/{ledger}",
+        change_ledger,
+        operation_id="changeLedger",
+        scope=admin,
+        other_scope=Scope.OPERATOR,
+        body=BodyKind.JSON,
+        reads=LedgerChange,
+        examples=CHANGE_EXAMPLES,
+        refusals=(errors.InvalidId, errors.LedgerNotFound),
+        summary="Change a ledger's time zone or what it does with late entries",
+        answer=LedgerResponse,
+        description="The own one, or any for an operator. What was closed stays closed as it was. Idempotent.",
     )
     routes.add(
         "GET",

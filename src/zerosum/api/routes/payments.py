@@ -25,6 +25,7 @@ from zerosum.api.lists import (
     SortOrder,
     page_request,
 )
+from zerosum.api.overrides import check_override, check_overrides
 from zerosum.api.payment_text import payment_text
 from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
@@ -43,7 +44,7 @@ from zerosum.api.services import Services
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
-from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, BodyKind
+from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, Begun, BodyKind, Call
 from zerosum.services.payments import PaymentOrder, RecordedPayment
 
 # Only for the manual: the desk reads these itself, the same whether or not the web framework stands in between.
@@ -65,7 +66,7 @@ Include = Annotated[
 ]
 SHOWN = frozenset({"include"})
 
-REFUSALS = (*errors.OF_BOOKS, errors.SameAccount, errors.SplitsExceedAmount, errors.QuotaExceeded)
+REFUSALS = (*errors.OF_BOOKS, *errors.OF_DATES, errors.SameAccount, errors.SplitsExceedAmount, errors.QuotaExceeded)
 
 FILTERS = ("account", "reference", "type", "currency", "status", *TIMES, *OLD_TIMES)
 
@@ -128,7 +129,12 @@ def payment_routes(services: Services) -> Routes:
         lines_of=attrgetter("lines"),
     )
 
+    def express(call: Call) -> Begun | None:
+        check_override(call)
+        return desk.express(call)
+
     async def make_payment(call: TheCall, dry_run: DryRunFlag = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
+        check_override(call)
         return as_response(await desk.single(call))
 
     async def make_payments(
@@ -137,6 +143,7 @@ def payment_routes(services: Services) -> Routes:
         dry_run: DryRunFlag = None,  # noqa: ARG001
         include: Include = None,  # noqa: ARG001
     ) -> Response:
+        check_overrides(call)
         return as_response(await desk.bulk(call))
 
     async def list_payments(
@@ -177,7 +184,7 @@ def payment_routes(services: Services) -> Routes:
         status=201,
         body=BodyKind.JSON,
         needs_key=True,
-        express=desk.express,
+        express=express,
         query=("dry_run", "include"),
         summary="Make a payment",
         answer=PaymentResponse,

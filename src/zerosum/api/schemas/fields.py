@@ -199,6 +199,14 @@ Time = Annotated[
         json_schema_extra={"format": "date-time"},
     ),
 ]
+
+
+class ClosedPeriodOverride(Request):
+    """That something may be dated into a closed period all the same. Needs the scope `admin` too."""
+
+    reason: Annotated[Text, Field(description="Why.", examples=["Invoice found after the close"])]
+
+
 MetadataValue = Annotated[str, Field(max_length=TEXT_MAX)]
 Metadata = Annotated[
     dict[str, MetadataValue],

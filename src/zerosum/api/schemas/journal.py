@@ -16,10 +16,12 @@ from zerosum.api.schemas.fields import (
     AnsweredCode,
     AnsweredMetadata,
     BalanceAmount,
+    ClosedPeriodOverride,
     CurrencyCode,
     GivenMetadata,
     ItemKey,
     Moment,
+    OneOf,
     Request,
     Response,
     Text,
@@ -30,6 +32,7 @@ from zerosum.api.schemas.fields import (
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.ledger.entry import POSTINGS_MAX, POSTINGS_MIN
+from zerosum.domain.ledger.periods import LateWay
 from zerosum.domain.money import render_amount
 from zerosum.services.journal import EntryOrder, PostingOrder, RecordedEntry
 
@@ -61,6 +64,10 @@ class JournalEntryRequest(Request):
         ),
     ] = None
     metadata: GivenMetadata = None
+    override_closed_period: Annotated[
+        ClosedPeriodOverride | None,
+        Field(description="Where `effective_at` may lie in a closed period. Needs the scope `admin` too."),
+    ] = None
 
     def order(self, idempotency_key: str) -> EntryOrder:
         return EntryOrder(
@@ -72,6 +79,7 @@ class JournalEntryRequest(Request):
             ],
             effective_at=self.effective_at,
             metadata=self.metadata or {},
+            override_closed_period=None if self.override_closed_period is None else self.override_closed_period.reason,
         )
 
 
@@ -91,6 +99,18 @@ class ReversalRequest(Request):
             description="True: whatever floors, ceilings, freezes and closed accounts say. Needs the scope `admin` too."
         ),
     ] = None
+
+
+class LateDate(Response):
+    """What an entry was dated to, in a closed period, and how that was answered."""
+
+    way: Annotated[
+        str,
+        OneOf(LateWay),
+        Field(description="Put there all the same, or dated to the first open moment.", examples=["rolled_forward"]),
+    ]
+    effective_at_requested: Annotated[Time, Field(description="What it was dated to.")]
+    reason: Annotated[str | None, Field(description="Of an override, or null.", examples=[None])]
 
 
 class PostingOfEntry(Response):
@@ -127,6 +147,7 @@ class JournalEntryResponse(Response):
             examples=[{f"acc_{EXAMPLE_UUID}": 1}],
         ),
     ]
+    late: Annotated[LateDate | None, Field(description="Only of an entry that was dated into a closed period.")] = None
     balances: BalancesAfter = None
 
 
@@ -138,6 +159,17 @@ class JournalEntryRehearsal(JournalEntryResponse):
 
 
 def entry_body(entry: RecordedEntry) -> dict[str, Any]:
+    body = _entry_body(entry)
+    if entry.late is not None:
+        body["late"] = {
+            "way": entry.late.way.value,
+            "effective_at_requested": render_time(entry.late.requested_at),
+            "reason": entry.late.reason,
+        }
+    return body
+
+
+def _entry_body(entry: RecordedEntry) -> dict[str, Any]:
     return {
         "id": render_id(Prefix.JOURNAL_ENTRY, entry.id),
         "reason": entry.reason,

@@ -15,23 +15,50 @@ from zerosum.api.schemas.fields import (
     BalanceAmount,
     CurrencyCode,
     Name,
+    OneOf,
     Request,
     Response,
     Time,
 )
 from zerosum.api.schemas.problems import Problem
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.ledger.periods import LatePolicy
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT, EXPONENT_MAX, Currency, render_amount
 from zerosum.services.balances import TrialBalance, TrialBalanceLine
 from zerosum.services.ledgers import LedgerRecord
 from zerosum.services.proofs.totals import Inspection
 from zerosum.services.requests.paging import gently
 
+TimeZone = Annotated[
+    str,
+    Field(
+        description="Whose days and months its periods are: a name of the IANA database.",
+        examples=["Europe/Berlin"],
+        min_length=1,
+        max_length=64,
+    ),
+]
+LatePolicyName = Annotated[str, OneOf(LatePolicy)]
+_LATE_ENTRIES = "What becomes of an entry that is dated into a closed period."
+
 
 class LedgerRequest(Request):
     """A new ledger: a tenant's own books, which never mix with another's."""
 
     name: Annotated[Name, Field(description="For people.", examples=["Acme Payments"])]
+    time_zone: TimeZone | None = None
+    late_entries: Annotated[LatePolicyName | None, Field(description=_LATE_ENTRIES)] = None
+
+    @property
+    def policy(self) -> LatePolicy:
+        return LatePolicy.REFUSE if self.late_entries is None else LatePolicy(self.late_entries)
+
+
+class LedgerChange(Request):
+    """What is to be otherwise; the rest stays as it is."""
+
+    time_zone: TimeZone | None = None
+    late_entries: Annotated[LatePolicyName | None, Field(description=_LATE_ENTRIES)] = None
 
 
 class LedgerResponse(Response):
@@ -40,6 +67,8 @@ class LedgerResponse(Response):
     id: LedgerId
     name: Annotated[str, Field(description="For people.", examples=["Acme Payments"])]
     created_at: Annotated[Time, Field(description="When it was made.")]
+    time_zone: TimeZone
+    late_entries: Annotated[LatePolicyName, Field(description=_LATE_ENTRIES, examples=["refuse"])]
 
 
 class CurrencyRequest(Request):
@@ -138,6 +167,8 @@ def ledger_body(ledger: LedgerRecord) -> dict[str, Any]:
         "id": render_id(Prefix.LEDGER, ledger.id),
         "name": ledger.name,
         "created_at": render_time(ledger.created_at),
+        "time_zone": ledger.time_zone,
+        "late_entries": ledger.late_entries.value,
     }
 
 

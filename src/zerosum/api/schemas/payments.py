@@ -17,6 +17,7 @@ from zerosum.api.schemas.fields import (
     AnsweredCode,
     AnsweredMetadata,
     BalanceAmount,
+    ClosedPeriodOverride,
     CurrencyCode,
     GivenMetadata,
     ItemKey,
@@ -61,6 +62,10 @@ class PaymentRequest(Request):
     ] = None
     metadata: GivenMetadata = None
     splits: Splits | None = None
+    override_closed_period: Annotated[
+        ClosedPeriodOverride | None,
+        Field(description="Where `effective_at` may lie in a closed period. Needs the scope `admin` too."),
+    ] = None
 
     def order(self, idempotency_key: str) -> PaymentOrder:
         return PaymentOrder(
@@ -74,6 +79,7 @@ class PaymentRequest(Request):
             effective_at=self.effective_at,
             metadata=self.metadata or {},
             splits=split_orders(self.splits) if self.splits else (),
+            override_closed_period=None if self.override_closed_period is None else self.override_closed_period.reason,
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
 from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
+from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
 from zerosum.domain.commands import NO_METADATA
@@ -307,5 +308,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         ACCOUNT_CODES,
         AUDIT_RECORDS,
         REVERSALS,
+        CLOSINGS,
+        LATE_ENTRIES,
     )
 }

@@ -125,11 +125,17 @@ def _of_long_accounts(ledger_id: UUID, instant: Instant) -> Select[Any]:
 
 
 async def trial_balance_lines(
-    connection: AsyncConnection, ledger_id: UUID, instant: Instant, *, after_code: str | None, limit: int
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    instant: Instant,
+    *,
+    after_code: str | None,
+    limit: int,
+    is_of_moved: bool = False,
 ) -> list[TrialBalanceLine]:
     """The accounts in the order of their codes, with their debit and credit totals.
 
-    Of an instant of our own those that there were then.
+    Of an instant of our own those that there were then; or only those that anything had been posted to.
     """
     source, debits, credits_, version = _source(ledger_id, instant)
     statement = (
@@ -144,6 +150,8 @@ async def trial_balance_lines(
         .select_from(source)
         .where(accounts.c.ledger_id == ledger_id, or_(version > 0, _had_begun(instant)))
     )
+    if is_of_moved:
+        statement = statement.where(or_(debits > 0, credits_ > 0))
     if after_code is not None:
         statement = statement.where(accounts.c.code > after_code)
     statement = statement.order_by(accounts.c.code).limit(limit)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, null
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.schema.tables import events
@@ -20,8 +21,9 @@ class NewEvent:
     id: UUID
     type: EventType
     resource_type: ResourceType
-    resource_id: UUID
+    resource_id: UUID | None
     created_at: datetime
+    data: Mapping[str, Any] | None = None
 
 
 async def insert_events(connection: AsyncConnection, new: Sequence[NewEvent]) -> None:
@@ -36,6 +38,7 @@ async def insert_events(connection: AsyncConnection, new: Sequence[NewEvent]) ->
                     "type": event.type.value,
                     "resource_type": event.resource_type.value,
                     "resource_id": event.resource_id,
+                    "data": null() if event.data is None else dict(event.data),
                 }
                 for event in new
             ],

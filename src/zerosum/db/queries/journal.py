@@ -25,9 +25,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
-from zerosum.db.schema.tables import accounts, journal_entries, postings
+from zerosum.db.schema.tables import accounts, journal_entries, late_entries, postings
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account import Layer, Side
+from zerosum.domain.ledger.periods import LateEntry, LateWay
 
 _SIDES = {"d": Side.DEBIT, "c": Side.CREDIT}
 _LAYERS = {"p": Layer.POSTED, "h": Layer.PENDING}
@@ -70,6 +71,7 @@ class RecordedEntry:
     reversed_by: UUID | None
     metadata: Mapping[str, str]
     postings: tuple[RecordedPosting, ...]
+    late: LateEntry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +224,14 @@ def _select_entries(ledger_id: UUID) -> Select[Any]:
         .where(reversal.c.ledger_id == ledger_id, reversal.c.reverses == journal_entries.c.id)
         .scalar_subquery()
     )
-    return select(journal_entries, reversed_by.label("reversed_by")).where(journal_entries.c.ledger_id == ledger_id)
+    late = late_entries.alias("late")
+    told = [late.c[name].label(f"late_{name}") for name in ("closing", "way", "requested_at", "reason")]
+    own = and_(late.c.ledger_id == journal_entries.c.ledger_id, late.c.id == journal_entries.c.id)
+    return (
+        select(journal_entries, reversed_by.label("reversed_by"), *told)
+        .join(late, own, isouter=True)
+        .where(journal_entries.c.ledger_id == ledger_id)
+    )
 
 
 def _select_postings(ledger_id: UUID) -> Select[Any]:
@@ -260,6 +269,18 @@ def _entry(row: Row[Any], lines: Sequence[RecordedPosting]) -> RecordedEntry:
         reversed_by=row.reversed_by,
         metadata=row.metadata or {},
         postings=tuple(lines),
+        late=None if row.late_way is None else _late(row),
+    )
+
+
+def _late(row: Row[Any]) -> LateEntry:
+    return LateEntry(
+        ledger_id=row.ledger_id,
+        id=row.id,
+        closing=row.late_closing,
+        way=LateWay(row.late_way),
+        requested_at=row.late_requested_at,
+        reason=row.late_reason,
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +16,7 @@ from zerosum.db.engine import Database
 from zerosum.db.queries.accounts import paged
 from zerosum.db.schema.tables import currencies, ledgers
 from zerosum.domain.identifiers import SERVICE_LEDGER
+from zerosum.domain.ledger.periods import LatePolicy
 from zerosum.domain.money import Currency
 
 LEDGERS_AT_ONCE = 200
@@ -25,17 +27,36 @@ class LedgerRecord:
     id: UUID
     name: str
     created_at: datetime
+    time_zone: str = "UTC"
+    late_entries: LatePolicy = LatePolicy.REFUSE
 
 
 async def insert_ledger(connection: AsyncConnection, ledger: LedgerRecord) -> None:
     await connection.execute(
-        insert(ledgers).values(ledger_id=ledger.id, name=ledger.name, created_at=ledger.created_at)
+        insert(ledgers).values(
+            ledger_id=ledger.id,
+            name=ledger.name,
+            created_at=ledger.created_at,
+            time_zone=ledger.time_zone,
+            late_entries=ledger.late_entries.value,
+        )
     )
 
 
-async def find_ledger(connection: AsyncConnection, ledger_id: UUID) -> LedgerRecord | None:
-    row = (await connection.execute(select(ledgers).where(ledgers.c.ledger_id == ledger_id))).first()
-    return None if row is None else LedgerRecord(id=row.ledger_id, name=row.name, created_at=row.created_at)
+async def find_ledger(connection: AsyncConnection, ledger_id: UUID, *, for_update: bool = False) -> LedgerRecord | None:
+    statement = select(ledgers).where(ledgers.c.ledger_id == ledger_id)
+    if for_update:
+        statement = statement.with_for_update(key_share=True)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else _ledger(row)
+
+
+async def update_ledger(connection: AsyncConnection, ledger: LedgerRecord) -> None:
+    await connection.execute(
+        update(ledgers)
+        .where(ledgers.c.ledger_id == ledger.id)
+        .values(time_zone=ledger.time_zone, late_entries=ledger.late_entries.value)
+    )
 
 
 async def list_ledgers(
@@ -44,7 +65,17 @@ async def list_ledgers(
     """All ledgers the unit of work may see; the service's own is not one of them."""
     statement = select(ledgers).where(ledgers.c.ledger_id != SERVICE_LEDGER)
     rows = await connection.execute(paged(statement, ledgers.c.ledger_id, after, limit, is_ascending=is_ascending))
-    return [LedgerRecord(id=row.ledger_id, name=row.name, created_at=row.created_at) for row in rows]
+    return [_ledger(row) for row in rows]
+
+
+def _ledger(row: Row[Any]) -> LedgerRecord:
+    return LedgerRecord(
+        id=row.ledger_id,
+        name=row.name,
+        created_at=row.created_at,
+        time_zone=row.time_zone,
+        late_entries=LatePolicy(row.late_entries),
+    )
 
 
 async def every_ledger(database: Database) -> AsyncIterator[LedgerRecord]:

@@ -12,16 +12,14 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.queries.moments import micros
+from zerosum.db.queries.period_proofs import NAMES_OF_PERIODS
 from zerosum.db.queries.schedule_proofs import HAS_RUN, NAMES_OF_SCHEDULES
 from zerosum.domain.payments.disputes import DisputeTexts
 from zerosum.domain.payments.payment import PaymentTexts
 
 FIRST_ID = UUID(int=0)
 LAST_ID = UUID(int=2**128 - 1)
-
-
-def _micros(column: str) -> str:
-    return f"trunc(extract(epoch from {column}) * 1000000)::text"
 
 
 _TEXTS = ", ".join(f"payment.{name}" for name in PaymentTexts._fields)
@@ -43,12 +41,15 @@ select posting.account_id, posting.account_version, posting.place, posting.side:
        posting.layer::text as layer, posting.releases, posting.hold_id,
        posting.amount::text as amount, posting.currency, posting.balance_after::text as balance_after,
        posting.held_after::text as held_after, posting.hash, posting.entry_id,
-       {_micros("posting.effective_at")} as posting_effective_at, {_micros("posting.posted_at")} as posting_posted_at,
-       {_micros("entry.effective_at")} as effective_at, {_micros("entry.posted_at")} as posted_at,
+       {micros("posting.effective_at")} as posting_effective_at, {micros("posting.posted_at")} as posting_posted_at,
+       {micros("entry.effective_at")} as effective_at, {micros("entry.posted_at")} as posted_at,
        entry.reverses, entry.fingerprint, entry.resource_type, entry.resource_id,
-       entry.idempotency_key, entry.actor, entry.reason, entry.metadata, entry.id is not null as has_entry
+       entry.idempotency_key, entry.actor, entry.reason, entry.metadata, entry.id is not null as has_entry,
+       late.closing as late_closing, late.way as late_way, late.reason as late_reason,
+       {micros("late.requested_at")} as late_requested_at
 from page posting
 left join journal_entries entry on entry.ledger_id = posting.ledger_id and entry.id = posting.entry_id
+left join late_entries late on late.ledger_id = posting.ledger_id and late.id = posting.entry_id
 order by posting.account_id, posting.account_version
 """)  # noqa: S608 - made of constants only
 
@@ -62,7 +63,7 @@ with page as materialized (
       and event.xid = any (array(select distinct xid from page))
     group by event.xid, event.resource_id
 )
-select account_id, revision, origin, page.xid::text as xid, {_micros("changed_at")} as changed_at, actor, code, name,
+select account_id, revision, origin, page.xid::text as xid, {micros("changed_at")} as changed_at, actor, code, name,
        type, currency, status, min_available::text as min_available, max_available::text as max_available,
        metadata::text as metadata, hash, coalesce(told.types, '{{}}') as events
 from page left join told on told.xid = page.xid and told.resource_id = page.account_id
@@ -94,7 +95,7 @@ with page as materialized (
     select * from journal_entries where ledger_id = :ledger_id and id > :after order by id limit :limit
 )
 select page.id, page.reason, page.resource_type, page.resource_id, page.metadata, page.fingerprint,
-       {_micros("page.effective_at")} as effective_at, {_micros("page.posted_at")} as posted_at,
+       {micros("page.effective_at")} as effective_at, {micros("page.posted_at")} as posted_at,
        shape.lines, shape.debited_id, shape.credited_id, shape.account_ids, shape.amount, shape.currency,
        exists (
            select from refusals refusal
@@ -122,7 +123,8 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
                and split.payment_id = refund.payment_id) as is_refund_in_parts, shape.given_id,
        refund.payment_id as refunded_payment_id, refund.amount::text as refund_amount,
        refund.currency as refund_currency, refund.reason as refund_reason,
-       refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id
+       refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id,
+       {micros("late.requested_at")} as late_requested_at, late.reason as late_reason
 from page
 left join lateral (
     select nullif(count(*), 0) as lines,
@@ -136,6 +138,7 @@ left join lateral (
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.id
 left join refunds refund on refund.ledger_id = page.ledger_id and refund.id = page.id
 left join payments refunded on refunded.ledger_id = page.ledger_id and refunded.id = refund.payment_id
+left join late_entries late on late.ledger_id = page.ledger_id and late.id = page.id
 order by page.id
 """)  # noqa: S608 - made of constants only
 
@@ -184,7 +187,7 @@ with page as materialized (
     limit :limit
 )
 select page.id, page.xid, page.type, page.resource_type, page.resource_id,
-       {_micros("page.created_at")} as created_at,
+       {micros("page.created_at")} as created_at,
        page.resource_type <> 'account' or exists (
            select from account_changes change where change.ledger_id = page.ledger_id
            and change.account_id = page.resource_id
@@ -192,24 +195,24 @@ select page.id, page.xid, page.type, page.resource_type, page.resource_id,
 from page order by page.xid, page.id
 """)  # noqa: S608 - made of constants only
 
-# What is announced: entries, the steps of holds and disputes that post nothing, and scheduled payments.
+# What is announced: entries, the steps of holds and disputes that post nothing, scheduled payments, closed periods.
 _ENTRY_NAMES = text(f"""
 select * from (
-    (select id, reason, resource_type, resource_id, {_micros("posted_at")} as posted_at,
+    (select id, reason, resource_type, resource_id, {micros("posted_at")} as posted_at,
             array(select distinct account_id from postings posting
                   where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id) as account_ids,
             (select payment_id from refunds refund
              where refund.ledger_id = entry.ledger_id and refund.id = entry.id) as refunded_payment_id
      from journal_entries entry where ledger_id = :ledger_id and id > :after order by id limit :limit)
     union all
-    (select change.id, change.verb, 'hold', change.hold_id::text, {_micros("change.changed_at")},
+    (select change.id, change.verb, 'hold', change.hold_id::text, {micros("change.changed_at")},
             array(select unnest(array[payer_id, payee_id]) from holds hold
                   where hold.ledger_id = change.ledger_id and hold.id = change.hold_id),
             null
      from hold_changes change where ledger_id = :ledger_id and id > :after and verb = 'extended'
      order by id limit :limit)
     union all
-    (select change.id, change.verb, 'dispute', change.dispute_id::text, {_micros("change.changed_at")},
+    (select change.id, change.verb, 'dispute', change.dispute_id::text, {micros("change.changed_at")},
             array(select unnest(array[payer_id, payee_id]) from disputes dispute
                   where dispute.ledger_id = change.ledger_id and dispute.id = change.dispute_id),
             null
@@ -219,6 +222,8 @@ select * from (
      order by id limit :limit)
     union all
     {NAMES_OF_SCHEDULES}
+    union all
+    {NAMES_OF_PERIODS}
 ) named order by id limit :limit
 """)  # noqa: S608 - made of constants only
 
@@ -246,13 +251,13 @@ with page as materialized (
 )
 select page.id as hold_id, page.status, page.currency, page.amount::text as amount, page.captured::text as captured,
        page.capture_max::text as capture_max, page.payer_id, page.payee_id, page.entry_ids, page.changes,
-       {_micros("page.expires_at")} as expires_at, {_micros("page.created_at")} as created_at, page.metadata,
+       {micros("page.expires_at")} as expires_at, {micros("page.created_at")} as created_at, page.metadata,
        {", ".join(f"page.{name}" for name in PaymentTexts._fields)},
        change.id, change.number, change.verb, change.status as status_after, change.amount::text as amount_after,
        change.captured::text as captured_after, change.capture_max::text as capture_max_after,
-       {_micros("change.expires_at")} as expires_at_after, {_micros("change.changed_at")} as changed_at,
+       {micros("change.expires_at")} as expires_at_after, {micros("change.changed_at")} as changed_at,
        change.entries, entry.id is not null as has_entry, entry.reason as entry_reason, entry.resource_type,
-       entry.resource_id, entry.fingerprint, {_micros("entry.posted_at")} as posted_at,
+       entry.resource_id, entry.fingerprint, {micros("entry.posted_at")} as posted_at,
        posted.placed, posted.freed, posted.paid, posted.others, page.payment_ids,
        payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
        payment.currency as payment_currency, payment.amount::text as payment_amount,
@@ -281,13 +286,13 @@ select page.id as dispute_id, page.payment_id, page.status, page.currency, page.
        payment.id is not null and (payment.payer_id, payment.payee_id, payment.currency)
            = (page.payer_id, page.payee_id, page.currency) as fits_payment,
        change.id, change.number, change.verb, change.status as status_after, change.note as note_after,
-       change.evidence::text as evidence_after, {_micros("change.changed_at")} as changed_at, change.entries,
+       change.evidence::text as evidence_after, {micros("change.changed_at")} as changed_at, change.entries,
        page.stage, page.fee::text as fee, page.fee_account_id, change.stage as stage_after,
        change.respond_by as respond_by_after,
        (select code from accounts earner where earner.ledger_id = page.ledger_id
         and earner.id = page.fee_account_id) as fee_code,
        entry.id is not null as has_entry, entry.reason as entry_reason, entry.resource_type, entry.resource_id,
-       entry.fingerprint, {_micros("entry.posted_at")} as posted_at,
+       entry.fingerprint, {micros("entry.posted_at")} as posted_at,
        posted.placed, posted.freed, posted.paid, posted.others
 from page
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.payment_id

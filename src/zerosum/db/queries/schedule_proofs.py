@@ -9,12 +9,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.queries.moments import micros
 from zerosum.domain.payments.payment import PaymentTexts
-
-
-def _micros(column: str) -> str:
-    return f"trunc(extract(epoch from {column}) * 1000000)::text"
-
 
 # Of an entry of a `page`: whether the run is there that its key speaks of.
 HAS_RUN = """case when page.idempotency_key ~ '^scheduled payment [0-9a-f-]{36} [0-9]{1,9}$' then exists (
@@ -29,17 +25,17 @@ _ACCOUNTS = """array(select unnest(array[payer_id, payee_id]) from scheduled_pay
 
 # What is announced of scheduled payments, in the shape of entries.
 NAMES_OF_SCHEDULES = f"""
-    (select id, 'created', 'scheduled_payment', id::text as own_id, {_micros("created_at")},
+    (select id, 'created', 'scheduled_payment', id::text as own_id, {micros("created_at")},
             array[payer_id, payee_id], null
      from scheduled_payments where ledger_id = :ledger_id and id > :after order by id limit :limit)
     union all
-    (select cancellation_id, 'cancelled', 'scheduled_payment', id::text, {_micros("ended_at")},
+    (select cancellation_id, 'cancelled', 'scheduled_payment', id::text, {micros("ended_at")},
             array[payer_id, payee_id], null
      from scheduled_payments where ledger_id = :ledger_id and cancellation_id > :after
      order by cancellation_id limit :limit)
     union all
     (select run.id, run.outcome || case when run.completes then ' completed' else '' end, 'scheduled_payment',
-            run.scheduled_payment_id::text, {_micros("run.ran_at")}, {_ACCOUNTS}, null
+            run.scheduled_payment_id::text, {micros("run.ran_at")}, {_ACCOUNTS}, null
      from scheduled_runs run where ledger_id = :ledger_id and id > :after order by id limit :limit)
 """  # noqa: S608 - made of constants only
 
@@ -48,22 +44,22 @@ with page as materialized (
     select * from scheduled_payments where ledger_id = :ledger_id and id > :after order by id limit :limit
 )
 select page.id as scheduled_payment_id, page.type, page.currency, page.amount::text as amount, page.payer_id,
-       page.payee_id, {_micros("page.execute_at")} as execute_at, page.rule, page.time_zone, page.occurrences,
+       page.payee_id, {micros("page.execute_at")} as execute_at, page.rule, page.time_zone, page.occurrences,
        page.on_refusal, page.attempts_max, page.retry_seconds, page.actor, page.fingerprint, page.metadata,
-       {_micros("page.created_at")} as created_at, {", ".join(f"page.{name}" for name in PaymentTexts._fields)},
+       {micros("page.created_at")} as created_at, {", ".join(f"page.{name}" for name in PaymentTexts._fields)},
        page.status, page.occurrence as next_occurrence, page.attempt as next_attempt,
-       {_micros("page.due_at")} as next_due_at, {_micros("page.attempt_at")} as attempt_at, page.runs, page.payments,
-       {_micros("page.ended_at")} as ended_at, page.cancellation_id,
+       {micros("page.due_at")} as next_due_at, {micros("page.attempt_at")} as attempt_at, page.runs, page.payments,
+       {micros("page.ended_at")} as ended_at, page.cancellation_id,
        answer.fingerprint as ordered, answer.resource_id as ordered_id,
        exists (
            select from journal_entries stray where stray.ledger_id = page.ledger_id
            and stray.idempotency_key = 'scheduled payment ' || page.id || ' ' || page.occurrence
        ) as is_next_paid,
-       run.id, run.number, run.occurrence, run.attempt, {_micros("run.due_at")} as due_at,
-       {_micros("run.ran_at")} as ran_at, run.outcome, run.payment_id, {_micros("run.retry_at")} as retry_at,
+       run.id, run.number, run.occurrence, run.attempt, {micros("run.due_at")} as due_at,
+       {micros("run.ran_at")} as ran_at, run.outcome, run.payment_id, {micros("run.retry_at")} as retry_at,
        run.completes, run.refusal is not null as is_refused,
        entry.idempotency_key, entry.actor as entry_actor, entry.fingerprint as entry_fingerprint,
-       {_micros("entry.posted_at")} as posted_at, entry.metadata as entry_metadata,
+       {micros("entry.posted_at")} as posted_at, entry.metadata as entry_metadata,
        payment.type as payment_type, payment.currency as payment_currency, payment.amount::text as payment_amount,
        payment.payer_id as payment_payer_id, payment.payee_id as payment_payee_id,
        {", ".join(f"payment.{name} as payment_{name}" for name in PaymentTexts._fields)}

@@ -166,6 +166,50 @@ end
 $$
 """
 
+CHECK_OPEN_PERIOD = """
+create function zerosum_check_open_period() returns trigger language plpgsql set search_path = public, pg_temp as $$
+declare
+    newest period_closings%rowtype;
+begin
+    -- Whoever closes a period waits for all who were writing when that was committed: everybody else sees it here.
+    select * into newest from period_closings closing
+    where closing.ledger_id = new.ledger_id order by closing.number desc limit 1;
+    if newest.number is null or new.effective_at >= newest.ends_at then
+        return null;
+    end if;
+    if exists (
+        select from late_entries late
+        join period_seals seal on seal.ledger_id = late.ledger_id and seal.number = newest.number
+        where late.ledger_id = new.ledger_id and late.id = new.id and late.way = 'overridden'
+          and late.closing = newest.number and new.posted_at > seal.recorded_until
+    ) then
+        return null;
+    end if;
+    -- Who knew of the closing would have been refused, or dated it otherwise: a second try will know.
+    raise exception 'a journal entry is dated into a closed period'
+        using errcode = 'serialization_failure', constraint = 'journal_entries_in_open_period';
+end
+$$
+"""
+
+CHECK_CLOSING = """
+create function zerosum_check_closing() returns trigger language plpgsql set search_path = public, pg_temp as $$
+declare
+    newest period_closings%rowtype;
+begin
+    select * into newest from period_closings closing
+    where closing.ledger_id = new.ledger_id order by closing.number desc limit 1;
+    if new.number <> coalesce(newest.number, 0) + 1 or new.ends_at <= newest.ends_at or new.ends_at > now()
+       or newest.number is not null and not exists (
+           select from period_seals seal where seal.ledger_id = new.ledger_id and seal.number = newest.number) then
+        raise exception 'periods are closed in their order, when they are over'
+            using errcode = 'check_violation', constraint = 'period_closings_in_order';
+    end if;
+    return new;
+end
+$$
+"""
+
 MONEY_COLUMNS = {
     "accounts": "ledger_id, id, currency, type, version, posted_debits, posted_credits, held, head, last_posted_at",
     "payments": "ledger_id, id, type, currency, amount, payer_id, payee_id",
@@ -269,6 +313,13 @@ def statements() -> list[str]:
         NETSTRING,
         APPEND_ACCOUNT_CHANGE,
         RECORD_ACCOUNT_CHANGE,
+        CHECK_OPEN_PERIOD,
+        CHECK_CLOSING,
+        # What is dated as it is written cannot be in a closed period, unless a clock is wrong: it is not looked at.
+        "create trigger journal_entries_in_open_period after insert on journal_entries for each row "
+        "when (new.effective_at < now() - interval '1 second') execute function zerosum_check_open_period()",
+        "create trigger period_closings_in_order before insert on period_closings "
+        "for each row execute function zerosum_check_closing()",
         f"create trigger accounts_recorded after insert or update of {RECORDED_COLUMNS} on accounts "
         "for each row execute function zerosum_record_account_change()",
         "create trigger postings_carried after insert on postings referencing new table as new_postings "

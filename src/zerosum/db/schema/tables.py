@@ -80,7 +80,10 @@ ledgers = Table(
     _required("ledger_id", Uuid),
     _required("name", Text),
     _moment("created_at", nullable=False),
+    _required("time_zone", Text, server_default=text("'UTC'")),  # of its days and months
+    _required("late_entries", Text, server_default=text("'refuse'")),  # what is dated into a closed period
     PrimaryKeyConstraint("ledger_id", name="ledgers_pkey"),
+    CheckConstraint("late_entries in ('refuse', 'roll_forward')", name="ledgers_late_entries_known"),
 )
 
 currencies = Table(
@@ -738,6 +741,56 @@ refusal_seals = Table(
     CheckConstraint("from_at <= until_at", name="refusal_seals_span_ordered"),
 )
 
+period_closings = Table(
+    "period_closings",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("number", BigInteger),  # gap-free from 1
+    _required("id", Uuid),
+    _required("period", Text),  # a month or a day
+    _required("time_zone", Text),
+    _moment("starts_at", nullable=False),
+    _moment("ends_at", nullable=False),  # everything before it is closed
+    _moment("begun_at", nullable=False),
+    _required("actor", Text),
+    PrimaryKeyConstraint("ledger_id", "number", name="period_closings_pkey"),
+    UniqueConstraint("ledger_id", "period", name="period_closings_period_unique"),
+    CheckConstraint("starts_at < ends_at and ends_at < begun_at", name="period_closings_times_ordered"),
+)
+"""From here on nothing is dated before its end."""
+
+period_seals = Table(
+    "period_seals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("number", BigInteger),  # of the closing
+    _moment("recorded_until", nullable=False),  # of what was dated before the end, all that was written by then
+    _moment("sealed_at", nullable=False),
+    _required("accounts", BigInteger),
+    _required("totals", JSONB),
+    _required("digest", LargeBinary),  # of each account's debits and credits
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "number", name="period_seals_pkey"),
+    CheckConstraint("accounts >= 0", name="period_seals_accounts_not_negative"),
+)
+
+late_entries = Table(
+    "late_entries",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry
+    _required("closing", BigInteger),  # the number of the newest, which closed what the entry was dated to
+    _required("way", Text),
+    _moment("requested_at", nullable=False),  # what it was dated to
+    Column("reason", Text),
+    PrimaryKeyConstraint("ledger_id", "id", name="late_entries_pkey"),
+    Index("late_entries_of_closing", "ledger_id", "closing", "id"),
+    CheckConstraint(
+        "way = 'overridden' and reason is not null or way = 'rolled_forward' and reason is null",
+        name="late_entries_way_known",
+    ),
+)
+
 proof_positions = Table(
     "proof_positions",
     metadata,
@@ -763,6 +816,9 @@ JOURNAL = (
     audit_log,
     account_changes,
     refusal_seals,
+    period_closings,
+    period_seals,
+    late_entries,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -773,7 +829,7 @@ APPLICATION_ROLE = "zerosum_app"
 
 # What the application role may do besides SELECT: it owns nothing, and has no right to change the journal.
 GRANTS: dict[Table, str] = {
-    ledgers: "insert",
+    ledgers: "insert, update (time_zone, late_entries)",
     currencies: "insert",
     accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata)",
     journal_entries: "insert",
@@ -804,6 +860,9 @@ GRANTS: dict[Table, str] = {
     secret_checks: "insert, update (check_value, created_at)",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
+    period_closings: "insert",
+    period_seals: "insert",
+    late_entries: "insert",
     proof_positions: "insert, update (begun_at, taken_at, position)",
 }
 

@@ -36,6 +36,7 @@ from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
+from zerosum.domain.ledger.periods import Dating, late_key
 from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, Records
 from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
 
@@ -183,13 +184,18 @@ class Book:
         resource_id: str | None = None,
         *,
         number: int = 0,
+        dating: Dating | None = None,
     ) -> PostedEntry:
         """Judge the whole entry, then write it without further questions. Raises the first objection.
 
         `number` counts the entries of one command: the first bears its id and its key, further ones have no key.
+        `dating` is of a command whose date has to be looked at.
         """
         if number and not command.posts_several:
             raise TypeError("a command that posts several entries says so: what is refused late is undone")
+        late = None
+        if dating is not None:
+            entry, late = dating.dated(entry, self.records, command.ledger_id, command.id, posted_at)
         entry.check_time(posted_at)
         for objection in self.objections(entry):
             raise command.point(objection)
@@ -205,7 +211,10 @@ class Book:
             resource_type=resource_type,
             resource_id=resource_id,
             metadata=command.metadata,
+            late=late,
         )
+        if late is not None:
+            self.records[late_key(late)] = late
         digest = entry_digest(posted)
         posted.postings = tuple(
             [self._write(posting, place, digest, posted_at) for place, posting in enumerate(entry.postings)]

@@ -1,6 +1,7 @@
 """The hash chain: each account's postings form an immutable chain of events.
 
     entry digest = SHA-256("zerosum.entry.v1"   fixed fields, then free text as netstrings)
+                   SHA-256("zerosum.entry.v2"   the same, and what it was dated to) where that was in a closed period
     genesis      = SHA-256("zerosum.genesis.v1" ledger id | account id)
     hash         = SHA-256("zerosum.posting.v1" hash of the account's previous posting, entry digest, own fields)
                    SHA-256("zerosum.posting.v2" the same, and the hold) where a posting names its hold
@@ -39,8 +40,13 @@ def entry_digest(entry: PostedEntry) -> bytes:
     texts = [entry.resource_id or "", entry.idempotency_key or "", entry.actor, entry.entry.reason]
     for key in sorted(entry.metadata):
         texts += (key, entry.metadata[key])
+    tag, late = b"zerosum.entry.v1", entry.late
+    if late is not None:
+        tag = b"zerosum.entry.v2"
+        fixed += f"{late.closing}|{late.way}|{microseconds(late.requested_at)}|"
+        texts.append(late.reason or "")
     free = b"".join([b"%d:%b," % (len(raw), raw) for raw in [text.encode() for text in texts]])
-    return sha256(b"zerosum.entry.v1" + fixed.encode() + free).digest()
+    return sha256(tag + fixed.encode() + free).digest()
 
 
 def posting_hash(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from zerosum.domain.commands import NO_METADATA
@@ -16,6 +16,9 @@ from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.money import Money, add, render_amount, subtract
+
+if TYPE_CHECKING:
+    from zerosum.domain.ledger.periods import LateEntry
 
 POSTINGS_MIN = 2
 POSTINGS_MAX = 100
@@ -196,6 +199,8 @@ class PostedEntry:
     """What it was posted for, where that has another id than the entry itself."""
     metadata: Mapping[str, str] = field(default_factory=lambda: NO_METADATA)
     postings: tuple[PostedPosting, ...] = ()
+    late: LateEntry | None = None
+    """What it was dated to, where that was in a closed period."""
 
     @property
     def account_versions(self) -> dict[UUID, int]:

@@ -42,6 +42,10 @@ RECORDED_ID = "recorded_id"
 """In what is remembered: the id under which the answer is found again, where it is not remembered itself."""
 
 
+OWN_ID = "own_id"
+"""In what is remembered: how the resource is called, where that is no UUID."""
+
+
 class Remembered(NamedTuple):
     """What is answered again to the key of a command that has posted nothing: as it was given, not as it is now."""
 

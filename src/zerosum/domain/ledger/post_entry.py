@@ -10,26 +10,32 @@ from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import PlainPair, Posted, entry_posted
+from zerosum.domain.ledger.periods import Dating
+from zerosum.domain.ledger.records import Need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostEntry(LedgerCommand):
     entry: JournalEntry
+    dating: Dating | None = None
 
     def account_ids(self) -> tuple[AccountId, ...]:
         return tuple({posting.account_id for posting in self.entry.postings})
+
+    def needs(self) -> tuple[Need, ...]:
+        return () if self.dating is None else self.dating.needs(self.ledger_id)
 
     def journal_entry(self) -> JournalEntry:
         return self.entry
 
     def pair(self) -> PlainPair | None:
         entry = self.entry
-        if not entry.is_plain_pair or entry.reverses is not None:
+        if not entry.is_plain_pair or entry.reverses is not None or self.dating is not None:
             return None
         debit, credit = entry.postings
         kinds = ResourceType.JOURNAL_ENTRY, EventType.JOURNAL_ENTRY_POSTED
         return PlainPair(entry.reason, debit.account_id, credit.account_id, debit.money, *kinds, entry.effective_at)
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY)
+        posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY, dating=self.dating)
         return Posted(self.ledger_id, (posted,), (entry_posted(posted),))

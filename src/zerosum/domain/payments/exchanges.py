@@ -18,7 +18,8 @@ from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import EFFECTIVE_FIRST, JournalEntry, is_timely
 from zerosum.domain.ledger.outcome import Event, Posted
-from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.ledger.periods import Dating
+from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import (
     BALANCE_LIMIT,
     EXACT,
@@ -115,6 +116,10 @@ class MakeExchange(LedgerCommand):
     conversion: Conversion
     texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
+    dating: Dating | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        return () if self.dating is None else self.dating.needs(self.ledger_id)
 
     def account_ids(self) -> tuple[AccountId, ...]:
         own = (self.payer_id, self.payee_id, self.sold_id, self.bought_id)
@@ -141,7 +146,7 @@ class MakeExchange(LedgerCommand):
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         _check_rate_time(self.terms.rate_at, posted_at)
-        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.EXCHANGE)
+        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.EXCHANGE, dating=self.dating)
         made = Exchange(
             id=self.id,
             ledger_id=self.ledger_id,

@@ -11,7 +11,8 @@ from zerosum.domain.identifiers import AccountId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, PlainPair, Posted
-from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.ledger.periods import Dating
+from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import Money
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
@@ -36,6 +37,7 @@ class Pay(LedgerCommand):
     payee_id: AccountId
     texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
+    dating: Dating | None = None
 
     def __post_init__(self) -> None:
         if self.payer_id == self.payee_id:
@@ -46,6 +48,9 @@ class Pay(LedgerCommand):
     def account_ids(self) -> tuple[AccountId, ...]:
         return (self.payer_id, self.payee_id)
 
+    def needs(self) -> tuple[Need, ...]:
+        return () if self.dating is None else self.dating.needs(self.ledger_id)
+
     def journal_entry(self) -> JournalEntry:
         return PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
 
@@ -54,7 +59,7 @@ class Pay(LedgerCommand):
 
     def pair(self) -> PlainPair | None:
         reason = straight_reason(self.type)
-        if reason is None:
+        if reason is None or self.dating is not None:
             return None
         kinds = ResourceType.PAYMENT, EventType.PAYMENT_SUCCEEDED
         return PlainPair(reason, self.payer_id, self.payee_id, self.money, *kinds, self.effective_at)
@@ -74,7 +79,7 @@ class Pay(LedgerCommand):
         return RecordKey(self.ledger_id, PAYMENT, self.id), payment
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT)
+        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT, dating=self.dating)
         key, payment = self.record()
         book.records[key] = payment
         return Posted(

@@ -158,7 +158,12 @@ def _entry_digest(ledger_id: UUID, row: Any) -> bytes:
     texts = [row.resource_id or "", row.idempotency_key or "", row.actor, row.reason]
     for key, value in sorted((row.metadata or {}).items()):
         texts += [key, value]
-    content = b"zerosum.entry.v1" + fixed.encode()
+    tag = b"zerosum.entry.v1"
+    if row.late_way is not None:
+        tag = b"zerosum.entry.v2"
+        fixed += f"{row.late_closing}|{row.late_way}|{row.late_requested_at}|"
+        texts.append(row.late_reason or "")
+    content = tag + fixed.encode()
     for text in texts:
         raw = text.encode()
         content += str(len(raw)).encode() + b":" + raw + b","

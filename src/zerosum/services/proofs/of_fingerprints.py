@@ -50,7 +50,7 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
     """All that the order may have said: it names accounts by code or by id, and a time only where it has one."""
     payers = () if row.payment_type == "deposit" else names_of(payer_code, row.payer_id)
     payees = () if row.payment_type == "withdrawal" else names_of(payee_code, row.payee_id)
-    moment = _moment(row.effective_at)
+    moment = _moment(row.late_requested_at or row.effective_at)
     times = (None, moment) if row.effective_at == row.posted_at else (moment,)
     texts = {name: getattr(row, name) for name in PaymentTexts._fields}
     if row.splits is not None and any(rule == "remainder" for _, _, rule, _, _ in orjson.loads(row.splits)):
@@ -66,6 +66,7 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
             "effective_at": time,
             "metadata": row.metadata,
             "splits": _said_of_splits(row),
+            "override": row.late_reason,
         }
 
 
@@ -96,7 +97,7 @@ def is_refund_of(row: Any) -> bool:
 
 def is_exchange_of(row: Any) -> bool:
     """Whether the fingerprint of the entry is that of an order for this exchange."""
-    moment = _moment(row.effective_at)
+    moment = _moment(row.late_requested_at or row.effective_at)
     times = (None, moment) if row.effective_at == row.posted_at else (moment,)
     said = {
         "amount": row.amount,

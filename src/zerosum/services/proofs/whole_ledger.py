@@ -10,6 +10,7 @@
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
 | `of_schedules` | scheduled payments, run by run |
+| `of_periods` | closed periods: seals, the balances in them, and what came in behind them |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -34,6 +35,7 @@ from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesP
 from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_exchanges import ExchangesProof
 from zerosum.services.proofs.of_holds import HoldsProof
+from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.refusal_seals import SealsProof
@@ -122,6 +124,7 @@ class LedgerProof:
             DisputesProof(report, events.expect),
             SchedulesProof(report, events.expect),
             ClientTransactionsProof(report),
+            PeriodsProof(report, events.expect),
             events,
             SealsProof(report),
         ]
