@@ -33,6 +33,7 @@ from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
 from zerosum.services.payments import PaymentOrder
 from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.conditions import ConditionOrder
 
 KEY = "idempotency_key"
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -58,6 +59,7 @@ PAYMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
     **{name: {"texts": PAYMENT.texts._replace(**{name: None})} for name in PaymentTexts._fields},
     "effective_at": {"effective_at": LATE},
     "metadata": {"metadata": {"m": "2"}},
+    "conditions": {"conditions": (ConditionOrder(account="a", available_at_most="0"),)},
 }
 
 LINES = (
@@ -70,6 +72,7 @@ ENTRY_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "postings": {"postings": LINES[::-1]},
     "effective_at": {"effective_at": None},
     "metadata": {"metadata": {"n": "1"}},
+    "conditions": {"conditions": (ConditionOrder(account="a", available_at_most="0"),)},
 }
 LINE_CHANGES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "account": ({"account": "c"}, {}),

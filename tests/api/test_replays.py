@@ -75,6 +75,9 @@ TOO_MUCH = "999999"
 
 REQUESTS: dict[str, Asked] = {
     "payment": Asked("POST", "/v1/payments", PAYMENT),
+    "payment under conditions": Asked(
+        "POST", "/v1/payments", {**PAYMENT, "conditions": [{"account": "bob", "available_at_least": "0"}]}
+    ),
     "deposit": Asked("POST", "/v1/payments", {"type": "deposit", "amount": "2.5", "currency": "USD", "to": "alice"}),
     "payment with balances": Asked("POST", "/v1/payments", PAYMENT, parameters=BALANCES),
     "payment of a bulk": Asked("POST", "/v1/payments/bulk", PAYMENT, status=200),
@@ -125,6 +128,12 @@ REQUESTS: dict[str, Asked] = {
     "unfrozen account": Asked("POST", "/v1/accounts/{account}/unfreeze", {}, "/v1/accounts/bob/unfreeze", status=200),
     "closed account": Asked("POST", "/v1/accounts/{account}/close", {}, "/v1/accounts/empty/close", status=200),
     "refused payment": Asked("POST", "/v1/payments", {**PAYMENT, "amount": TOO_MUCH}, status=422),
+    "payment refused for several reasons": Asked(
+        "POST",
+        "/v1/payments",
+        {**PAYMENT, "amount": TOO_MUCH, "conditions": [{"account": "bob", "available_at_most": "0"}]},
+        status=422,
+    ),
     "refused payment of a bulk": Asked("POST", "/v1/payments/bulk", {**PAYMENT, "amount": TOO_MUCH}, status=200),
     "refused entry": Asked("POST", "/v1/journal-entries", {**ENTRY, "postings": lines(TOO_MUCH)}, status=422),
     "refused reversal": Asked(

@@ -150,6 +150,7 @@ MEANS_A_BUG = {
     "accounts_pkey": "two equal random ids",
     "journal_entries_pkey": "two equal random ids",
     "payments_pkey": "two equal random ids",
+    "entry_conditions_pkey": "two equal random ids",
     "refunds_pkey": "two equal random ids",
     "refunds_amount_positive": "Money cannot exist otherwise",
     "payments_refunded_within": "RefundPayment has refused before",

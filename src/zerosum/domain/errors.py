@@ -180,6 +180,13 @@ class LimitExceeded(Unprocessable):
     title = "The account would leave its limits"
 
 
+class ConditionFailed(Unprocessable):
+    """What the caller has made a condition of is not so. What it saw is in the facts."""
+
+    code = "condition_failed"
+    title = "A condition of the request is not met"
+
+
 class BalanceOverflow(Unprocessable):
     code = "balance_overflow"
     title = "The balance would pass 20 integer digits"
@@ -226,6 +233,11 @@ class RecordUnreadable(Conflict):
     code = "record_unreadable"
     title = "A stored record cannot be read; an operator must look at the books"
     is_kept = False
+
+
+class VersionConflict(Conflict):
+    code = "version_conflict"
+    title = "The account has another version than the request expects"
 
 
 class VersionNotReached(Conflict):

@@ -28,6 +28,7 @@ from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.conditions import ConditionOrder, ConditionReader, fingerprint_with
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.requests.times import parse_filter_time
@@ -50,6 +51,7 @@ class EntryOrder:
     postings: Sequence[PostingOrder]
     effective_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    conditions: Sequence[ConditionOrder] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,6 +169,7 @@ class _EntryKind(_Recorded):
     def __init__(self, directory: AccountDirectory, currencies: Currencies) -> None:
         self._directory = directory
         self._currencies = currencies
+        self._conditions = ConditionReader(directory, currencies)
 
     def command(
         self,
@@ -193,16 +196,21 @@ class _EntryKind(_Recorded):
                 raise self._directory.all_missing(ledger_id, missing, _named_after(order, index)) from None
             names[account.id] = account.code
             postings.append(Posting(account.id, line.side, money))
+        ordered, conditions = _fingerprint(order, postings), None
+        if order.conditions:
+            conditions = self._conditions.read(ledger_id, order.conditions, ordered, is_prepared=is_prepared)
+            ordered = fingerprint_with(conditions)
         command = PostEntry(
             id=new_uuid(),
             ledger_id=ledger_id,
             idempotency_key=order.idempotency_key,
-            fingerprint=_fingerprint(order, postings),
+            fingerprint=ordered,
             actor=caller.actor,
             metadata=order.metadata,
             codes=names,
             called=[line.account for line in order.postings],
             entry=JournalEntry(order.reason, tuple(postings), order.effective_at),
+            conditions=conditions,
         )
         return Prepared(command, names)
 
@@ -216,6 +224,7 @@ class _EntryKind(_Recorded):
         lines = [line for order in orders for line in order.postings]
         await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
         await self._directory.load(caller.ledger_id, {line.account for line in lines})
+        await self._conditions.load(caller.ledger_id, [one for order in orders for one in order.conditions])
         return NOTHING_IMAGINED
 
 

@@ -35,6 +35,7 @@ from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.conditions import ConditionOrder, ConditionReader, fingerprint_with
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.requests.times import parse_filter_time
@@ -55,6 +56,7 @@ class PaymentOrder:
     texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA)
+    conditions: Sequence[ConditionOrder] = ()
 
 
 class Payments:
@@ -123,6 +125,7 @@ class PaymentKind:
         self._accounts = accounts
         self._directory = directory
         self._currencies = currencies
+        self._conditions = ConditionReader(directory, currencies)
 
     def command(
         self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
@@ -142,11 +145,15 @@ class PaymentKind:
             raise self._directory.all_missing(ledger_id, missing, [(called[1], "/to")]) from None
         payee = known(ledger_id, called[1], is_prepared=is_prepared, pointer="/to")
         codes: dict[UUID, str] = {payer.id: payer.code, payee.id: payee.code}
+        ordered, conditions = _fingerprint(order, money), None
+        if order.conditions:
+            conditions = self._conditions.read(ledger_id, order.conditions, ordered, is_prepared=is_prepared)
+            ordered = fingerprint_with(conditions)
         command = Pay(
             id=new_uuid(),
             ledger_id=ledger_id,
             idempotency_key=order.idempotency_key,
-            fingerprint=_fingerprint(order, money),
+            fingerprint=ordered,
             actor=caller.actor,
             metadata=order.metadata,
             codes=codes,
@@ -157,6 +164,7 @@ class PaymentKind:
             payee_id=payee.id,
             texts=order.texts,
             effective_at=order.effective_at,
+            conditions=conditions,
         )
         return Prepared(command, codes)
 
@@ -168,6 +176,7 @@ class PaymentKind:
         clearing = {clearing_code(INTERNAL_PROCESSOR, code): code for code in through}
         named = {name for order in orders for name in (order.payer, order.payee) if name}
         await self._directory.load(ledger_id, named | clearing.keys())
+        await self._conditions.load(ledger_id, [one for order in orders for one in order.conditions])
         imagined: dict[str, Account] = {}
         for code, currency_code in clearing.items():
             currency = self._currencies.find_known(ledger_id, currency_code)

@@ -65,7 +65,8 @@ Include = Annotated[
 ]
 SHOWN = frozenset({"include"})
 
-REFUSALS = (*errors.OF_BOOKS, errors.SameAccount, errors.QuotaExceeded)
+OF_CONDITIONS = (errors.ConditionFailed, errors.VersionConflict)
+REFUSALS = (*errors.OF_BOOKS, *OF_CONDITIONS, errors.SameAccount, errors.QuotaExceeded)
 
 FILTERS = ("account", "reference", "type", "currency", "status", *TIMES, *OLD_TIMES)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, LayerName, SideName
 from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
+from zerosum.api.schemas.conditions import GivenConditions, condition_orders
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -61,6 +62,7 @@ class JournalEntryRequest(Request):
         ),
     ] = None
     metadata: GivenMetadata = None
+    conditions: GivenConditions = None
 
     def order(self, idempotency_key: str) -> EntryOrder:
         return EntryOrder(
@@ -72,6 +74,7 @@ class JournalEntryRequest(Request):
             ],
             effective_at=self.effective_at,
             metadata=self.metadata or {},
+            conditions=condition_orders(self.conditions) if self.conditions else (),
         )
 
 

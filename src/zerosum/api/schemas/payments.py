@@ -10,6 +10,7 @@ from pydantic import Field
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
 from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
+from zerosum.api.schemas.conditions import GivenConditions, condition_orders
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -59,6 +60,7 @@ class PaymentRequest(Request):
         ),
     ] = None
     metadata: GivenMetadata = None
+    conditions: GivenConditions = None
 
     def order(self, idempotency_key: str) -> PaymentOrder:
         return PaymentOrder(
@@ -71,6 +73,7 @@ class PaymentRequest(Request):
             texts=PaymentTexts._make(_TEXTS_OF(self)),
             effective_at=self.effective_at,
             metadata=self.metadata or {},
+            conditions=condition_orders(self.conditions) if self.conditions else (),
         )
 
 

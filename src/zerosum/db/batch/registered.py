@@ -13,6 +13,7 @@ from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DIS
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
+from zerosum.domain.ledger import conditions
 from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
 from zerosum.domain.ledger.reverse import REVERSAL
 from zerosum.domain.money import render_amount
@@ -81,6 +82,19 @@ PAYMENTS = RecordSet(
     },
 )
 
+
+ENTRY_CONDITIONS = RecordSet(
+    kind=conditions.ENTRY_CONDITIONS,
+    table="entry_conditions",
+    columns=(
+        Column("id", "uuid", lambda kept: kept.id),
+        Column("ordered", "bytea", lambda kept: kept.conditions.ordered),
+        Column("content", "text", lambda kept: json.dumps(kept.conditions.content), "jsonb"),
+    ),
+    changing=(),
+    read=lambda row: row[1],
+)
+"""Written and never changed."""
 
 REFUNDS = RecordSet(
     kind=REFUND,
@@ -228,6 +242,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
     record_set.kind: record_set
     for record_set in (
         PAYMENTS,
+        ENTRY_CONDITIONS,
         REFUNDS,
         DISPUTES,
         DISPUTE_CASES,

@@ -112,7 +112,8 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        {_GONE},
        refund.payment_id as refunded_payment_id, refund.amount::text as refund_amount,
        refund.currency as refund_currency, refund.reason as refund_reason,
-       refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id
+       refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id,
+       conditions.ordered as ordered_without_conditions, conditions.content::text as conditions
 from page
 left join lateral (
     select nullif(count(*), 0) as lines,
@@ -125,6 +126,7 @@ left join lateral (
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.id
 left join refunds refund on refund.ledger_id = page.ledger_id and refund.id = page.id
 left join payments refunded on refunded.ledger_id = page.ledger_id and refunded.id = refund.payment_id
+left join entry_conditions conditions on conditions.ledger_id = page.ledger_id and conditions.id = page.id
 order by page.id
 """)  # noqa: S608 - made of constants only
 
@@ -152,6 +154,13 @@ left join payments payment on payment.ledger_id = refund.ledger_id and payment.i
 where refund.ledger_id = :ledger_id and refund.id > :after and refund.id <= :last and not exists (
     select from journal_entries entry
     where entry.ledger_id = refund.ledger_id and entry.id = refund.id and entry.resource_type = 'refund')
+limit :limit
+""")
+
+_CONDITIONS_WITHOUT_ENTRY = text("""
+select kept.id from entry_conditions kept
+where kept.ledger_id = :ledger_id and kept.id > :after and kept.id <= :last and not exists (
+    select from journal_entries entry where entry.ledger_id = kept.ledger_id and entry.id = kept.id)
 limit :limit
 """)
 
@@ -333,6 +342,12 @@ async def refunds_without_entry(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
 ) -> Sequence[Row[Any]]:
     return await _rows(connection, _REFUNDS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
+
+
+async def conditions_without_entry(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    return await _rows(connection, _CONDITIONS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
 
 
 async def hold_steps_after(

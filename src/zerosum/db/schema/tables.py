@@ -284,6 +284,16 @@ payments = Table(
     CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
 )
 
+entry_conditions = Table(
+    "entry_conditions",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that was posted under them
+    _required("ordered", LargeBinary),  # the fingerprint of the order without them
+    _required("content", JSONB),
+    PrimaryKeyConstraint("ledger_id", "id", name="entry_conditions_pkey"),
+)
+
 refunds = Table(
     "refunds",
     metadata,
@@ -609,6 +619,7 @@ JOURNAL = (
     postings,
     refusals,
     answers,
+    entry_conditions,
     refunds,
     dispute_changes,
     hold_changes,
@@ -635,6 +646,7 @@ GRANTS: dict[Table, str] = {
     payments: "insert, update (status, refunded, disputed, charged_back)",
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes)",
     dispute_changes: "insert",
+    entry_conditions: "insert",
     refunds: "insert",
     holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes)",
     hold_changes: "insert",

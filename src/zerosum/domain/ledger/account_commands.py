@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from zerosum.domain.audit import AuditRecord, AuditType
-from zerosum.domain.errors import AccountExists, AccountNotFound, InvalidState
+from zerosum.domain.errors import AccountExists, AccountNotFound, DomainError, InvalidState
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, Prefix, render_id
 from zerosum.domain.ledger.account import (
@@ -56,6 +56,9 @@ class AccountCommand(LedgerCommand):
 
     def journal_entry(self) -> JournalEntry:
         raise LookupError("this command posts no entry")
+
+    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - what it raises is all there is
+        return iter(())
 
     @property
     def record_key(self) -> RecordKey:

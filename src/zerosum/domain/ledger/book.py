@@ -33,6 +33,7 @@ from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
+from zerosum.domain.ledger.conditions import failed
 from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
@@ -91,8 +92,8 @@ class LedgerCommand(Command):
     def named(self, objection: DomainError) -> DomainError:
         """With the account as its caller has named it, and beside that its id and code."""
         wire_id = objection.facts.get("account")
-        if wire_id is None or not self.codes:
-            return objection
+        if wire_id is None or not self.codes or "account_id" in objection.facts:
+            return objection  # It names none, or names it as its caller did.
         code = self.codes.get(parse_id(Prefix.ACCOUNT, wire_id))
         if code is None:
             return objection
@@ -133,7 +134,10 @@ class Book:
         """Carry out the command, or refuse it and leave the book as it was."""
         if command.posts_several:
             outcomes = self.apply_together((command,), posted_at)
-            return outcomes[1] if isinstance(outcomes, tuple) else outcomes[0]
+            if not isinstance(outcomes, tuple):
+                return outcomes[0]
+            self._explain(outcomes[1].refusal, command)
+            return outcomes[1]
         return self._decide(command, posted_at)
 
     def apply_straight(self, command: LedgerCommand, posted_at: datetime) -> PostedPair | None:
@@ -148,7 +152,15 @@ class Book:
         try:
             return command.decide(self, posted_at)
         except DomainError as refusal:
+            if not command.posts_several:  # What it has posted before is not undone yet.
+                self._explain(refusal, command)
             return Refused(refusal)
+
+    def _explain(self, refusal: DomainError, command: LedgerCommand) -> None:
+        """Beside what stands in the way first, everything else that does: whoever mends one thing knows the next."""
+        found = list(command.objections(self))
+        is_first = bool(found) and found[0].code == refusal.code
+        refusal.others += found[1:] if is_first else found
 
     def apply_together(
         self, commands: Sequence[LedgerCommand], posted_at: datetime, *, goes_straight: bool = False
@@ -243,6 +255,9 @@ class Book:
                 if change is None:
                     change = changes[account.id] = _Change(account, index)
                 change.include(posting)
+        if entry.conditions:
+            growth = {id_: change.growth for id_, change in changes.items()} if is_postable else None
+            yield from failed(entry.conditions, self.accounts, growth)
         if is_postable:
             for change in changes.values():
                 yield from change.objections(is_intention=is_intention)
@@ -308,12 +323,17 @@ class _Change:
         elif not is_normal:
             self.held = subtract(self.held, amount) if posting.releases else add(self.held, amount)
 
+    @property
+    def growth(self) -> Decimal:
+        """Of what is available."""
+        return subtract(self.posted, self.held)
+
     def objections(self, *, is_intention: bool) -> Iterator[DomainError]:
         """Too little available, too much, or more than a balance can hold. Limits judge intentions only."""
         account = self.account
         posted_after, held_after = add(account.posted, self.posted), add(account.held, self.held)
         available_after = subtract(posted_after, held_after)
-        growth = subtract(self.posted, self.held)
+        growth = self.growth
         floor, ceiling = (account.min_available, account.max_available) if is_intention else (None, None)
         if growth < 0 and floor is not None and available_after < floor:
             yield InsufficientFunds(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from zerosum.domain.errors import DomainError, SameAccount
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.conditions import Conditions, kept
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, PlainPair, Posted
 from zerosum.domain.ledger.records import RecordKey
@@ -36,6 +37,7 @@ class Pay(LedgerCommand):
     payee_id: AccountId
     texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
+    conditions: Conditions | None = None
 
     def __post_init__(self) -> None:
         if self.payer_id == self.payee_id:
@@ -44,17 +46,19 @@ class Pay(LedgerCommand):
             raise self.point(SameAccount(text, pointer="/postings/1/account", account=wire_id))
 
     def account_ids(self) -> tuple[AccountId, ...]:
-        return (self.payer_id, self.payee_id)
+        own = self.payer_id, self.payee_id
+        return own if self.conditions is None else tuple({*own, *self.conditions.account_ids})
 
     def journal_entry(self) -> JournalEntry:
-        return PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
+        entry = PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
+        return entry if self.conditions is None else replace(entry, conditions=self.conditions.items)
 
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at(PARTY_POINTERS.get(objection.pointer or "", objection.pointer or ""))
 
     def pair(self) -> PlainPair | None:
         reason = straight_reason(self.type)
-        if reason is None:
+        if reason is None or self.conditions is not None:
             return None
         kinds = ResourceType.PAYMENT, EventType.PAYMENT_SUCCEEDED
         return PlainPair(reason, self.payer_id, self.payee_id, self.money, *kinds, self.effective_at)
@@ -77,6 +81,9 @@ class Pay(LedgerCommand):
         posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT)
         key, payment = self.record()
         book.records[key] = payment
+        if self.conditions is not None:
+            kept_key, record = kept(self.ledger_id, self.id, self.conditions)
+            book.records[kept_key] = record
         return Posted(
             self.ledger_id, (posted,), (Event(self.id, EventType.PAYMENT_SUCCEEDED, ResourceType.PAYMENT),), payment
         )
