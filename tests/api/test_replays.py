@@ -93,6 +93,9 @@ REQUESTS: dict[str, Asked] = {
         {"amount": "1", "reason": "z", "metadata": METADATA},
         "/v1/payments/{paid}/refund",
     ),
+    "refund with balances": Asked(
+        "POST", "/v1/payments/{payment}/refund", {"amount": "1"}, "/v1/payments/{paid}/refund", BALANCES
+    ),
     "dispute": Asked(
         "POST",
         "/v1/payments/{payment}/dispute",
@@ -103,11 +106,16 @@ REQUESTS: dict[str, Asked] = {
     "won dispute": Asked("POST", "/v1/disputes/{dispute}/resolve", {"note": "x"}, status=200),
     "lost dispute": Asked("POST", "/v1/disputes/{dispute}/chargeback", {}, status=200),
     "hold": Asked("POST", "/v1/holds", HOLD),
+    "hold with balances": Asked("POST", "/v1/holds", HOLD, parameters=BALANCES),
+    "capture with balances": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, None, BALANCES, 200),
     "captured hold": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, status=200),
     "last capture": Asked("POST", "/v1/holds/{hold}/capture", {}, status=200),
     "grown hold": Asked("POST", "/v1/holds/{hold}/increment", {"amount": "1"}, status=200),
     "extended hold": Asked("POST", "/v1/holds/{hold}/extend", {"expires_at": LATER}, status=200),
     "voided hold": Asked("POST", "/v1/holds/{hold}/void", {}, status=200),
+    "hold of a group with balances": Asked(
+        "POST", "/v1/holds/resolve", {"hold": "{hold}", "action": "capture"}, None, BALANCES, 200
+    ),
     "hold of a group": Asked("POST", "/v1/holds/resolve", {"hold": "{hold}", "action": "capture"}, status=200),
     "refused capture": Asked("POST", "/v1/holds/{hold}/capture", {"amount": TOO_MUCH}, status=422),
     "refused refund": Asked(

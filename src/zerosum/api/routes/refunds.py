@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import Response
 
-from zerosum.api.desk_routes import answer_of, rehearses
+from zerosum.api.desk_routes import answer_of, shown_as
 from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
-from zerosum.api.routes.payments import DryRunFlag
+from zerosum.api.routes.payments import DryRunFlag, Include
 from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.payments import RefundDryRun, RefundRequest, RefundResponse, refund_body
@@ -34,7 +35,7 @@ def refund_routes(services: Services) -> Routes:
     refunds = services.refunds
 
     async def refund(call: Call) -> HttpAnswer:
-        is_rehearsal = rehearses(call)
+        is_rehearsal, shown = shown_as(call, refund_body, attrgetter("lines"))
         body = validated(RefundRequest, call.content or {})
         order = RefundOrder(
             idempotency_key=call.idempotency_key or "",
@@ -43,12 +44,13 @@ def refund_routes(services: Services) -> Routes:
             reason=body.reason,
             metadata=body.metadata or {},
         )
-        return await answer_of(call, refunds.desk, order, refund_body, is_rehearsal=is_rehearsal)
+        return await answer_of(call, refunds.desk, order, shown, is_rehearsal=is_rehearsal)
 
     async def refund_payment(
         call: TheCall,
         payment: PaymentReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
         dry_run: DryRunFlag = None,  # noqa: ARG001
+        include: Include = None,  # noqa: ARG001
     ) -> Response:
         return as_response(await refund(call))
 
@@ -73,7 +75,7 @@ def refund_routes(services: Services) -> Routes:
         status=201,
         body=BodyKind.OPTIONAL_JSON,
         needs_key=True,
-        query=("dry_run",),
+        query=("dry_run", "include"),
         summary="Refund a payment",
         answer=RefundResponse,
         reads=RefundRequest,

@@ -145,6 +145,7 @@ class RefundResponse(Response):
     ]
     created_at: Annotated[Time, Field(description="When it was written.")]
     metadata: AnsweredMetadata
+    balances: BalancesAfter = None
 
 
 class RefundDryRun(RefundResponse):

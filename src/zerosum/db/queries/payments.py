@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, bindparam, cast, func, not_, select, true
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
+from zerosum.db.queries.given_versions import RecordedLine
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
 from zerosum.db.schema.tables import accounts, disputes, journal_entries, payments, postings, refunds
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
@@ -29,15 +30,6 @@ class Line(Protocol):
     def balance_after(self) -> Decimal: ...
     @property
     def held_after(self) -> Decimal: ...
-
-
-class RecordedLine(NamedTuple):
-    """The same out of the journal."""
-
-    account_id: UUID
-    account_version: int
-    balance_after: Decimal
-    held_after: Decimal
 
 
 @dataclass(slots=True, kw_only=True)
