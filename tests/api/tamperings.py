@@ -81,6 +81,13 @@ TAMPERINGS = {
     "a client transaction inserted": "insert into client_transactions select ledger_id, 99, client, type, status, "
     "currency, amount, gen_random_uuid() from client_transactions where ledger_id = $1 and tx = 1",
     # Refunds.
+    "a velocity limit": "update accounts set velocity_limits = jsonb_set(velocity_limits, '{0,count}', '51') "
+    "where ledger_id = $1 and code = 'bob'",
+    "a velocity limit given": "update accounts set velocity_limits = (select velocity_limits from accounts "
+    f"where ledger_id = $1 and code = 'bob') where {ALICE}",
+    "a velocity limit of the history": "update account_changes set velocity_limits = null where ledger_id = $1 "
+    "and velocity_limits is not null and revision = (select min(revision) from account_changes "
+    "where ledger_id = $1 and velocity_limits is not null)",
     # Conditions.
     "a condition": f"update entry_conditions set content = jsonb_set(content, '{{0,3}}', '4') where id = {CONDITIONAL}",
     "an order without its conditions": f"update entry_conditions set ordered = sha256('') where id = {CONDITIONAL}",
@@ -288,6 +295,9 @@ FOUND = {
     },
     "a client transaction deleted": {"the client transaction 1 is missing, its journal entry … is there"},
     "a client transaction inserted": {"the client transaction 99 has no journal entry"},
+    "a velocity limit": {"the account's velocity_limits is not what its history says"},
+    "a velocity limit given": {"the account's velocity_limits is not what its history says"},
+    "a velocity limit of the history": {"revision 2 of the account's history does not follow from the one before"},
     "a condition": {"the conditions of the journal entry … are not what was ordered"},
     "an order without its conditions": {
         "the conditions of the journal entry … are not what was ordered",

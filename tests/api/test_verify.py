@@ -112,6 +112,8 @@ async def _accounts_and_payments(client: Client) -> None:
         {"account": alice["id"], "available_at_least": "1"},
     ]
     await _sent(client, "/v1/payments", given | {"reference": "conditional", "conditions": conditions})
+    velocity = [{"direction": "out", "window": "day", "amount": "90.00", "count": 50}]
+    await _sent(client, "/v1/accounts/bob", {"velocity_limits": velocity}, "PATCH")
     await _sent(client, "/v1/accounts/gone/close", {})
     await _sent(client, "/v1/accounts/bob/freeze", {})
     await _sent(client, "/v1/accounts/bob/unfreeze", {})

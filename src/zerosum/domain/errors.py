@@ -180,6 +180,13 @@ class LimitExceeded(Unprocessable):
     title = "The account would leave its limits"
 
 
+class VelocityLimitExceeded(Unprocessable):
+    """Too much, or too often, within a window of time. The facts tell when it would fit (`frees_at`)."""
+
+    code = "velocity_limit_exceeded"
+    title = "The account has reached a limit of what may move within a window of time"
+
+
 class ConditionFailed(Unprocessable):
     """What the caller has made a condition of is not so. What it saw is in the facts."""
 
@@ -255,6 +262,7 @@ OF_BOOKS: tuple[type[DomainError], ...] = (
     CurrencyMismatch,
     InsufficientFunds,
     LimitExceeded,
+    VelocityLimitExceeded,
     BalanceOverflow,
     AccountFrozen,
     AccountClosed,

@@ -46,7 +46,7 @@ OF_CHANGES = (
     errors.AccountClosed,
     errors.BalanceOverflow,
 )
-OF_MONEY = (errors.InsufficientFunds, errors.LimitExceeded)
+OF_MONEY = (errors.InsufficientFunds, errors.LimitExceeded, errors.VelocityLimitExceeded)
 
 FILTERS = ("account", "status", "currency", "reference")
 

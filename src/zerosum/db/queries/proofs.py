@@ -28,6 +28,7 @@ _TEXTS = ", ".join(f"payment.{name}" for name in PaymentTexts._fields)
 _ACCOUNTS = text("""
 select id, code, name, type, currency, status, version, head, held::text as held, overdrawn, metadata::text as metadata,
        min_available::text as min_available, max_available::text as max_available,
+       velocity_limits::text as velocity_limits,
        posted_debits::text as posted_debits, posted_credits::text as posted_credits
 from accounts where ledger_id = :ledger_id and id > :after order by id limit :limit
 """)
@@ -63,7 +64,8 @@ with page as materialized (
 )
 select account_id, revision, origin, page.xid::text as xid, {_micros("changed_at")} as changed_at, actor, code, name,
        type, currency, status, min_available::text as min_available, max_available::text as max_available,
-       metadata::text as metadata, hash, coalesce(told.types, '{{}}') as events
+       metadata::text as metadata, velocity_limits::text as velocity_limits, hash,
+       coalesce(told.types, '{{}}') as events
 from page left join told on told.xid = page.xid and told.resource_id = page.account_id
 order by account_id, revision
 """)  # noqa: S608 - made of constants only

@@ -119,6 +119,7 @@ accounts = Table(
     _moment("created_at", nullable=False),
     Column("metadata", JSONB),
     _moment("last_posted_at"),  # of its newest posting
+    Column("velocity_limits", JSONB),  # None: it has none, as nearly every account
     PrimaryKeyConstraint("ledger_id", "id", name="accounts_pkey"),
     UniqueConstraint("ledger_id", "code", name="accounts_code_unique"),
     CheckConstraint("type in ('asset', 'liability', 'equity', 'revenue', 'expense')", name="accounts_type_known"),
@@ -581,6 +582,7 @@ account_changes = Table(
     Column("max_available", Numeric),
     Column("metadata", JSONB),
     _required("hash", LargeBinary),
+    Column("velocity_limits", JSONB),
     PrimaryKeyConstraint("ledger_id", "account_id", "revision", name="account_changes_pkey"),
     # Set by a statement; found there before the first revision; found to be other than the revision before says.
     CheckConstraint("origin in ('set', 'adopted', 'found')", name="account_changes_origin_known"),
@@ -638,7 +640,7 @@ APPLICATION_ROLE = "zerosum_app"
 GRANTS: dict[Table, str] = {
     ledgers: "insert",
     currencies: "insert",
-    accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata)",
+    accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata, velocity_limits)",
     journal_entries: "insert",
     postings: "insert",
     account_checkpoints: "",  # a function derives them

@@ -28,6 +28,7 @@ from zerosum.domain.errors import (
     DomainError,
     InsufficientFunds,
     LimitExceeded,
+    VelocityLimitExceeded,
 )
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id, render_id
@@ -38,6 +39,7 @@ from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, Poste
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, Records
+from zerosum.domain.ledger.velocity import Direction, frees_at, is_exceeded
 from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
 
 _POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
@@ -223,6 +225,7 @@ class Book:
             [self._write(posting, place, digest, posted_at) for place, posting in enumerate(entry.postings)]
         )
         self._settle_overdrawn(entry)
+        self._count(entry)
         return posted
 
     def carry(self, entry: JournalEntry, command: LedgerCommand) -> None:
@@ -259,8 +262,11 @@ class Book:
             growth = {id_: change.growth for id_, change in changes.items()} if is_postable else None
             yield from failed(entry.conditions, self.accounts, growth)
         if is_postable:
+            has_velocity = is_intention and not entry.gives_back and entry.reverses is None
             for change in changes.values():
                 yield from change.objections(is_intention=is_intention)
+                if has_velocity and change.account.velocity:
+                    yield from change.velocity_objections()
 
     def _write(self, posting: Posting, place: int, digest: bytes, posted_at: datetime) -> PostedPosting:
         account = self._take(posting)
@@ -281,6 +287,19 @@ class Book:
         account = self.accounts[posting.account_id]
         account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
         return account
+
+    def _count(self, entry: JournalEntry) -> None:
+        """What of it counts in the windows of its accounts, whether or not a limit could have refused it."""
+        counted = {posting.account_id for posting in entry.postings if self.accounts[posting.account_id].used}
+        for account_id in counted:
+            change = _Change(self.accounts[account_id], 0)
+            for posting in entry.postings:
+                if posting.account_id == account_id:
+                    change.include(posting)
+            change.account.used = {
+                window: used.plus(moved) if (moved := change.moved(window.direction)) > 0 else used
+                for window, used in change.account.used.items()
+            }
 
     def _settle_overdrawn(self, entry: JournalEntry) -> None:
         """An entry is judged as a whole, so an account is looked at after its last posting."""
@@ -328,6 +347,36 @@ class _Change:
         """Of what is available."""
         return subtract(self.posted, self.held)
 
+    @property
+    def income(self) -> Decimal:
+        """Without what is set free: that was in the account before."""
+        return self.growth if self.held > 0 else self.posted
+
+    def moved(self, direction: Direction) -> Decimal:
+        """What counts of it. Not above zero: nothing does."""
+        return self.growth.copy_negate() if direction is Direction.OUT else self.income
+
+    def velocity_objections(self) -> Iterator[DomainError]:
+        """Limits within windows of time. Whoever has filled the book has loaded what counts in them."""
+        account = self.account
+        for limit in account.velocity:
+            moved = self.moved(limit.window.direction)
+            used = account.used[limit.window]
+            if moved > 0 and is_exceeded(limit, used, moved):
+                yield VelocityLimitExceeded(
+                    "The account would move more, or more often, than it may within this window of time.",
+                    pointer=self.pointer,
+                    account=_wire_id(account.id),
+                    currency=account.currency,
+                    limit=limit.content,
+                    window_start=_told(used.start),
+                    window_end=_told(used.end),
+                    used=render_amount(used.amount),
+                    used_count=used.number,
+                    asked=render_amount(moved),
+                    frees_at=_told(frees_at(limit, used, moved)),
+                )
+
     def objections(self, *, is_intention: bool) -> Iterator[DomainError]:
         """Too little available, too much, or more than a balance can hold. Limits judge intentions only."""
         account = self.account
@@ -345,7 +394,7 @@ class _Change:
                 min_available=render_amount(floor),
                 pointer=self.pointer,
             )
-        income = growth if self.held > 0 else self.posted  # What is set free was in the account before.
+        income = self.income
         if income > 0 and ceiling is not None and available_after > ceiling:
             yield LimitExceeded(
                 "The account would hold more than its limit.",
@@ -367,6 +416,10 @@ class _Change:
                 currency=account.currency,
                 pointer=self.pointer,
             )
+
+
+def _told(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _wire_id(account_id: UUID) -> str:

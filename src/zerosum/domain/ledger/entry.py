@@ -83,6 +83,8 @@ class JournalEntry:
     """When it happened in the world; None means when it is posted."""
     reverses: JournalEntryId | None = None
     nature: Nature = Nature.INTENTION
+    gives_back: bool = False
+    """It takes back what was paid: no velocity limit refuses it."""
     conditions: tuple[Condition, ...] = ()
     """Under which alone it is to be posted: they are judged with it, and are no part of it."""
 

@@ -64,7 +64,7 @@ def straight_reason(type_: PaymentType) -> str | None:
 
 def refund(payer: AccountId, payee: AccountId, money: Money) -> JournalEntry:
     """The payee gives back what he was paid, or a part of it; of a deposit or withdrawal through the processor."""
-    return JournalEntry("refund", (debit(payee, money), credit(payer, money)))
+    return JournalEntry("refund", (debit(payee, money), credit(payer, money)), gives_back=True)
 
 
 def hold(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
