@@ -85,7 +85,7 @@ left join lateral (
 ) counted on true
 group by wanted.place, is_rolling
 """
-"""An entry counts once, as the Book counts it (`_Change.moved`)."""
+"""An entry counts once, as the Book counts it (`velocity_rules.Moved`)."""
 
 
 def velocity_limits(text: str) -> tuple[VelocityLimit, ...]:

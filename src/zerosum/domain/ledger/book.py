@@ -28,7 +28,6 @@ from zerosum.domain.errors import (
     DomainError,
     InsufficientFunds,
     LimitExceeded,
-    VelocityLimitExceeded,
 )
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id, render_id
@@ -39,7 +38,7 @@ from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, Poste
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, Records
-from zerosum.domain.ledger.velocity import Direction, frees_at, is_exceeded
+from zerosum.domain.ledger.velocity_rules import Moved, count, velocity_objections
 from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
 
 _POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
@@ -266,7 +265,7 @@ class Book:
             for change in changes.values():
                 yield from change.objections(is_intention=is_intention)
                 if has_velocity and change.account.velocity:
-                    yield from change.velocity_objections()
+                    yield from velocity_objections(change.account, change.moved, change.pointer)
 
     def _write(self, posting: Posting, place: int, digest: bytes, posted_at: datetime) -> PostedPosting:
         account = self._take(posting)
@@ -289,17 +288,14 @@ class Book:
         return account
 
     def _count(self, entry: JournalEntry) -> None:
-        """What of it counts in the windows of its accounts, whether or not a limit could have refused it."""
+        """What of it counts in the windows of its accounts."""
         counted = {posting.account_id for posting in entry.postings if self.accounts[posting.account_id].used}
         for account_id in counted:
             change = _Change(self.accounts[account_id], 0)
             for posting in entry.postings:
                 if posting.account_id == account_id:
                     change.include(posting)
-            change.account.used = {
-                window: used.plus(moved) if (moved := change.moved(window.direction)) > 0 else used
-                for window, used in change.account.used.items()
-            }
+            count(change.account, change.moved)
 
     def _settle_overdrawn(self, entry: JournalEntry) -> None:
         """An entry is judged as a whole, so an account is looked at after its last posting."""
@@ -352,30 +348,9 @@ class _Change:
         """Without what is set free: that was in the account before."""
         return self.growth if self.held > 0 else self.posted
 
-    def moved(self, direction: Direction) -> Decimal:
-        """What counts of it. Not above zero: nothing does."""
-        return self.growth.copy_negate() if direction is Direction.OUT else self.income
-
-    def velocity_objections(self) -> Iterator[DomainError]:
-        """Limits within windows of time. Whoever has filled the book has loaded what counts in them."""
-        account = self.account
-        for limit in account.velocity:
-            moved = self.moved(limit.window.direction)
-            used = account.used[limit.window]
-            if moved > 0 and is_exceeded(limit, used, moved):
-                yield VelocityLimitExceeded(
-                    "The account would move more, or more often, than it may within this window of time.",
-                    pointer=self.pointer,
-                    account=_wire_id(account.id),
-                    currency=account.currency,
-                    limit=limit.content,
-                    window_start=_told(used.start),
-                    window_end=_told(used.end),
-                    used=render_amount(used.amount),
-                    used_count=used.number,
-                    asked=render_amount(moved),
-                    frees_at=_told(frees_at(limit, used, moved)),
-                )
+    @property
+    def moved(self) -> Moved:
+        return Moved(self.growth, self.income)
 
     def objections(self, *, is_intention: bool) -> Iterator[DomainError]:
         """Too little available, too much, or more than a balance can hold. Limits judge intentions only."""
@@ -416,10 +391,6 @@ class _Change:
                 currency=account.currency,
                 pointer=self.pointer,
             )
-
-
-def _told(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _wire_id(account_id: UUID) -> str:

@@ -16,15 +16,13 @@ from zerosum.db.batch.writing import post_pairs, write_batch
 from zerosum.db.errors import FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
-from zerosum.domain.ledger.account_commands import AccountCommand
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
-from zerosum.domain.ledger.velocity import Window
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_turn, refuse_as_busy
 from zerosum.services.committing.idempotent_book import IdempotentBook
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.remembered import RememberedAccounts
-from zerosum.services.committing.work import Answers, Work, committing
+from zerosum.services.committing.work import Answers, Work, committing, further_windows
 from zerosum.services.requests.quotas import RefusalQuota
 
 ATTEMPTS_MAX = 3
@@ -325,7 +323,7 @@ class BatchRunner:
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records)
         posted_at = _not_before(self._now(), locked)
-        await connection.loader.count_velocity(locked, _further_windows(works) if needs else {}, posted_at)
+        await connection.loader.count_velocity(locked, further_windows(works) if needs else {}, posted_at)
         judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
@@ -373,16 +371,6 @@ def _answers(judge: IdempotentBook, works: Sequence[Work]) -> list[Answers]:
         judge.answer_together(work.commands) if work.is_atomic else [judge.answer(command) for command in work.commands]
         for work in works
     ]
-
-
-def _further_windows(works: Sequence[Work]) -> dict[UUID, set[Window]]:
-    """Of limits that accounts are given in this batch, by account."""
-    further: dict[UUID, set[Window]] = {}
-    for work in works:
-        for command in work.commands:
-            if isinstance(command, AccountCommand):
-                further.setdefault(command.account_id, set()).update(command.windows())
-    return further
 
 
 def _need_records(works: Sequence[Work]) -> bool:
