@@ -29,6 +29,11 @@ class DomainError(Exception):
         self.others: list[DomainError] = []
         """What else stands in the way, where a rehearsal has looked at everything."""
 
+    @property
+    def identity(self) -> tuple[str, str | None, Any]:
+        """What tells it from what else stands in the way."""
+        return self.code, self.pointer, self.facts.get("account")
+
     def at(self, pointer: str) -> DomainError:
         """The same refusal, pointing at a member of the request."""
         self.pointer = pointer

@@ -161,7 +161,9 @@ class Book:
         """Beside what stands in the way first, everything else that does: whoever mends one thing knows the next."""
         found = list(command.objections(self))
         is_first = bool(found) and found[0].code == refusal.code
-        refusal.others += found[1:] if is_first else found
+        others = {other.identity: other for other in reversed(found[1:] if is_first else found)}
+        others.pop(refusal.identity, None)  # An account may stand in several postings, and be named once.
+        refusal.others += reversed(others.values())
 
     def apply_together(
         self, commands: Sequence[LedgerCommand], posted_at: datetime, *, goes_straight: bool = False
