@@ -6,6 +6,7 @@ Of each break the whole text is expected, so that a check that is switched off i
 from __future__ import annotations
 
 PAID = "(select id from payments where ledger_id = $1 and reference = 'invoice 7')"
+CONDITIONAL = "(select id from payments where ledger_id = $1 and reference = 'conditional')"
 GIVEN = "(select id from payments where ledger_id = $1 and reference = 'given back')"
 ASKED = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case asked')"
 FURTHER = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case won')"
@@ -104,6 +105,20 @@ TAMPERINGS = {
     "a client transaction deleted": "delete from client_transactions where ledger_id = $1 and tx = 1",
     "a client transaction inserted": "insert into client_transactions select ledger_id, 99, client, type, status, "
     "currency, amount, gen_random_uuid() from client_transactions where ledger_id = $1 and tx = 1",
+    # Refunds.
+    "a velocity limit": "update accounts set velocity_limits = jsonb_set(velocity_limits, '{0,count}', '51') "
+    "where ledger_id = $1 and code = 'bob'",
+    "a velocity limit given": "update accounts set velocity_limits = (select velocity_limits from accounts "
+    f"where ledger_id = $1 and code = 'bob') where {ALICE}",
+    "a velocity limit of the history": "update account_changes set velocity_limits = null where ledger_id = $1 "
+    "and velocity_limits is not null and revision = (select min(revision) from account_changes "
+    "where ledger_id = $1 and velocity_limits is not null)",
+    # Conditions.
+    "a condition": f"update entry_conditions set content = jsonb_set(content, '{{0,3}}', '4') where id = {CONDITIONAL}",
+    "an order without its conditions": f"update entry_conditions set ordered = sha256('') where id = {CONDITIONAL}",
+    "the conditions of a payment deleted": f"delete from entry_conditions where id = {CONDITIONAL}",
+    "conditions inserted": "insert into entry_conditions select ledger_id, gen_random_uuid(), ordered, content "
+    f"from entry_conditions where id = {CONDITIONAL}",
     # Refunds.
     "an amount of a refund": f"update refunds set amount = amount + 1 where payment_id = {GIVEN} and reason = 'Broken'",
     "a reason of a refund": f"update refunds set reason = 'Lost' where payment_id = {GIVEN} and reason = 'Broken'",
@@ -432,6 +447,18 @@ FOUND = {
     },
     "a client transaction deleted": {"the client transaction 1 is missing, its journal entry … is there"},
     "a client transaction inserted": {"the client transaction 99 has no journal entry"},
+    "a velocity limit": {"the account's velocity_limits is not what its history says"},
+    "a velocity limit given": {"the account's velocity_limits is not what its history says"},
+    "a velocity limit of the history": {"revision 2 of the account's history does not follow from the one before"},
+    "a condition": {"the conditions of the journal entry … are not what was ordered"},
+    "an order without its conditions": {
+        "the conditions of the journal entry … are not what was ordered",
+        "the payment … is not what was ordered: its journal entry has another fingerprint",
+    },
+    "the conditions of a payment deleted": {
+        "the payment … is not what was ordered: its journal entry has another fingerprint"
+    },
+    "conditions inserted": {"the conditions of … have no journal entry"},
     "an amount of a refund": {
         "the amount of the refund … is not what its journal entry says",
         "the status of the payment … is not what its journal entry says",

@@ -29,6 +29,7 @@ async def test_an_account_is_open_and_empty_at_once(client: Client) -> None:
         "status": "open",
         "min_available": "0.00",
         "max_available": None,
+        "velocity_limits": [],
         "metadata": {},
         "balance": {"posted": "0.00", "held": "0.00", "available": "0.00"},
         "version": 0,

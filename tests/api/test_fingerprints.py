@@ -36,6 +36,7 @@ from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
 from zerosum.services.payments import PaymentOrder
 from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.conditions import ConditionOrder
 from zerosum.services.requests.splits import SplitOrder
 from zerosum.services.scheduled_payments import CancellationOrder, ScheduleOrder
 
@@ -66,6 +67,7 @@ PAYMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "effective_at": {"effective_at": LATE},
     "metadata": {"metadata": {"m": "2"}},
     "override_closed_period": {"override_closed_period": "o"},
+    "conditions": {"conditions": (ConditionOrder(account="a", available_at_most="0"),)},
 }
 
 LINES = (
@@ -79,6 +81,7 @@ ENTRY_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "effective_at": {"effective_at": None},
     "metadata": {"metadata": {"n": "1"}},
     "override_closed_period": {"override_closed_period": "o"},
+    "conditions": {"conditions": (ConditionOrder(account="a", available_at_most="0"),)},
 }
 LINE_CHANGES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "account": ({"account": "c"}, {}),

@@ -365,3 +365,22 @@ async def test_a_frozen_payer_is_released_all_the_same(
     assert (await client.get(f"/v1/holds/{hold['id']}")).json()["status"] == "expired"
     assert (await done(client, kept, "void"))["status"] == "voided"
     assert await standing(client, guest) == ("100.00", "0.00", "100.00")
+
+
+async def test_answers_may_tell_the_balances_after_them(client: Client) -> None:
+    """Of a hold, a capture and a refund alike."""
+    for code in ("guest", "hotel"):
+        await client.open_account(code)
+    await client.deposit("guest", "100")
+
+    async def balances(path: str, body: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
+        made = (await client.post(path, body, key=fresh_key(), params={"include": "balances"})).json()
+        return made, [(one["posted"], one["held"], one["available"]) for one in made["balances"]]
+
+    money = {"amount": "40", "currency": "USD", "from": "guest", "to": "hotel"}
+    hold, told = await balances("/v1/holds", money)
+    assert told == [("100.00", "40.00", "60.00"), ("0.00", "0.00", "0.00")]
+    captured, told = await balances(f"/v1/holds/{hold['id']}/capture", {"amount": "30"})
+    assert told == [("70.00", "10.00", "60.00"), ("30.00", "0.00", "30.00")]
+    _, told = await balances(f"/v1/payments/{captured['payment_ids'][0]}/refund", {"amount": "5"})
+    assert told == [("25.00", "0.00", "25.00"), ("75.00", "10.00", "65.00")]

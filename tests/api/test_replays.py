@@ -85,6 +85,9 @@ TOO_MUCH = "999999"
 
 REQUESTS: dict[str, Asked] = {
     "payment": Asked("POST", "/v1/payments", PAYMENT),
+    "payment under conditions": Asked(
+        "POST", "/v1/payments", {**PAYMENT, "conditions": [{"account": "bob", "available_at_least": "0"}]}
+    ),
     "deposit": Asked("POST", "/v1/payments", {"type": "deposit", "amount": "2.5", "currency": "USD", "to": "alice"}),
     "payment with balances": Asked("POST", "/v1/payments", PAYMENT, parameters=BALANCES),
     "payment of a bulk": Asked("POST", "/v1/payments/bulk", PAYMENT, status=200),
@@ -99,6 +102,9 @@ REQUESTS: dict[str, Asked] = {
         "/v1/payments/{payment}/refund",
         {"amount": "1", "reason": "z", "metadata": METADATA},
         "/v1/payments/{paid}/refund",
+    ),
+    "refund with balances": Asked(
+        "POST", "/v1/payments/{payment}/refund", {"amount": "1"}, "/v1/payments/{paid}/refund", BALANCES
     ),
     "dispute": Asked(
         "POST",
@@ -128,11 +134,16 @@ REQUESTS: dict[str, Asked] = {
     "payment in parts": Asked("POST", "/v1/payments", {**PAYMENT, "splits": SPLITS}),
     "capture in parts": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1", "splits": SPLITS}, status=200),
     "exchange": Asked("POST", "/v1/exchanges", EXCHANGED),
+    "hold with balances": Asked("POST", "/v1/holds", HOLD, parameters=BALANCES),
+    "capture with balances": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, None, BALANCES, 200),
     "captured hold": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, status=200),
     "last capture": Asked("POST", "/v1/holds/{hold}/capture", {}, status=200),
     "grown hold": Asked("POST", "/v1/holds/{hold}/increment", {"amount": "1"}, status=200),
     "extended hold": Asked("POST", "/v1/holds/{hold}/extend", {"expires_at": LATER}, status=200),
     "voided hold": Asked("POST", "/v1/holds/{hold}/void", {}, status=200),
+    "hold of a group with balances": Asked(
+        "POST", "/v1/holds/resolve", {"hold": "{hold}", "action": "capture"}, None, BALANCES, 200
+    ),
     "hold of a group": Asked("POST", "/v1/holds/resolve", {"hold": "{hold}", "action": "capture"}, status=200),
     "refused capture": Asked("POST", "/v1/holds/{hold}/capture", {"amount": TOO_MUCH}, status=422),
     "refused refund": Asked(
@@ -166,6 +177,12 @@ REQUESTS: dict[str, Asked] = {
     "unfrozen account": Asked("POST", "/v1/accounts/{account}/unfreeze", {}, "/v1/accounts/bob/unfreeze", status=200),
     "closed account": Asked("POST", "/v1/accounts/{account}/close", {}, "/v1/accounts/empty/close", status=200),
     "refused payment": Asked("POST", "/v1/payments", {**PAYMENT, "amount": TOO_MUCH}, status=422),
+    "payment refused for several reasons": Asked(
+        "POST",
+        "/v1/payments",
+        {**PAYMENT, "amount": TOO_MUCH, "conditions": [{"account": "bob", "available_at_most": "0"}]},
+        status=422,
+    ),
     "refused payment of a bulk": Asked("POST", "/v1/payments/bulk", {**PAYMENT, "amount": TOO_MUCH}, status=200),
     "refused entry": Asked("POST", "/v1/journal-entries", {**ENTRY, "postings": lines(TOO_MUCH)}, status=422),
     "refused reversal": Asked(

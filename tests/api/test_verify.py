@@ -43,7 +43,7 @@ AT_ONCE = 100
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
-    "disputes", "dispute_changes", "payment_splits",
+    "disputes", "dispute_changes", "payment_splits", "entry_conditions",
     "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
 )  # fmt: skip
 
@@ -117,6 +117,13 @@ async def _accounts_and_payments(client: Client) -> None:
     await _sent(client, f"/v1/payments/{given_back['id']}/refund", refund)
     await _sent(client, f"/v1/payments/{given_back['id']}/refund", {})
     await _sent(client, "/v1/payments", {"type": "withdrawal", "amount": "3.00", "currency": "USD", "from": "gone"})
+    conditions = [
+        {"account": "bob", "available_at_most": "500", "expected_version": 5},
+        {"account": alice["id"], "available_at_least": "1"},
+    ]
+    await _sent(client, "/v1/payments", given | {"reference": "conditional", "conditions": conditions})
+    velocity = [{"direction": "out", "window": "day", "amount": "90.00", "count": 50}]
+    await _sent(client, "/v1/accounts/bob", {"velocity_limits": velocity}, "PATCH")
     await _sent(client, "/v1/accounts/gone/close", {})
     await _sent(client, "/v1/accounts/bob/freeze", {})
     await _sent(client, "/v1/accounts/bob/unfreeze", {})
@@ -147,7 +154,9 @@ async def _entries(client: Client) -> None:
 
     await client.open_account("fees", type="revenue")
     postings = [line("alice", "debit", "2.00"), line("fees", "credit", "1.25"), line("bob", "credit", "0.75")]
-    made = await _sent(client, "/v1/journal-entries", {"reason": "fees", "postings": postings})
+    conditions = [{"account": "alice", "available_at_least": "0"}]
+    fees = {"reason": "fees", "postings": postings, "conditions": conditions}
+    made = await _sent(client, "/v1/journal-entries", fees)
     await _sent(client, f"/v1/journal-entries/{made['id']}/reverse", {"reason": "a mistake"})
 
 
@@ -298,7 +307,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert report.breaks == []
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
-        "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs",
+        "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions",
         "period_seals", "late_entries", "account_checkpoints",
         "dated_checkpoints",
     ):  # fmt: skip

@@ -155,6 +155,7 @@ MEANS_A_BUG = {
     "payment_splits_amount_not_negative": "divide has refused before",
     "payment_splits_refunded_within": "given_back takes from nobody more than he has left",
     "payment_splits_rule_known": "SplitRule knows no other",
+    "entry_conditions_pkey": "two equal random ids",
     "refunds_pkey": "two equal random ids",
     "refunds_amount_positive": "Money cannot exist otherwise",
     "payments_refunded_within": "RefundPayment has refused before",

@@ -30,6 +30,7 @@ INDEXES = {
     "disputes_case_unique": "a case is one dispute",
     "disputes_of_payment": "GET /v1/disputes?payment, and what a payment shows of them",
     "disputes_pkey": "the lock of a dispute",
+    "entry_conditions_pkey": "the proof of what an entry was posted under",
     "events_pkey": "readers of events, in the order of their transactions",
     "exchanges_pkey": "GET /v1/exchanges",
     "hold_changes_of_hold": "the steps of a hold, in order",

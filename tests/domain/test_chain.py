@@ -197,6 +197,8 @@ ENTERS_OTHERWISE = {"entry": "its members enter one by one", "postings": "each i
 JOURNAL_ENTRY_ENTERS_OTHERWISE = {
     "postings": "each is a link of its own",
     "effective_at": "enters as the posted entry's, where it is never None",
+    "gives_back": "an order to the Book, as its nature is",
+    "conditions": "no part of what happened; the fingerprint covers them",
     "nature": "an order to the Book, like a command's; what became of it shows in the balance",
 }
 

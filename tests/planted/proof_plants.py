@@ -90,8 +90,8 @@ VERIFY_PLANTS = (
         "codes may be swapped",
         VERIFY,
         HISTORIES_PROOF,
-        "for name in _CONTENT: if not _is_same",
-        "for name in _CONTENT[1:]:\n            if not _is_same",
+        'for name in (*_CONTENT, "velocity_limits"): if not _is_same',
+        'for name in (*_CONTENT[1:], "velocity_limits"):\n            if not _is_same',
         PROVED,
     ),
     plant(

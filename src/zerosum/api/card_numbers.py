@@ -18,7 +18,19 @@ from zerosum.services.card_numbers import holds_card_number
 _is_refusing: ContextVar[bool] = ContextVar("refuse_card_numbers", default=False)
 
 NO_TEXT = frozenset(
-    {"account", "amount", "from", "idempotency_key", "ledger", "max_available", "min_available", "sha256", "to"}
+    {
+        "account",
+        "amount",
+        "available_at_least",
+        "available_at_most",
+        "from",
+        "idempotency_key",
+        "ledger",
+        "max_available",
+        "min_available",
+        "sha256",
+        "to",
+    }
 )
 """Members that hold no text of the caller's: names of what is there, keys, numbers."""
 

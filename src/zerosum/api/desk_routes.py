@@ -199,6 +199,14 @@ def rehearses(call: Call) -> bool:
     return flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
 
 
+def shown_as(
+    call: Call, body_of: Callable[[View], dict[str, Any]], lines_of: Callable[[View], Iterable[Line]]
+) -> tuple[bool, Callable[[View], dict[str, Any]]]:
+    """Whether the call rehearses, and what it is answered with what was made, of one that knows `include` too."""
+    parameters = check_parameters(call.query_string, frozenset({"dry_run", "include"}))
+    return flag(parameters, "dry_run"), body_with(parameters, body_of, lines_of)
+
+
 def flag(parameters: dict[str, str], name: str) -> bool:
     text = parameters.get(name, "false")
     if text not in ("true", "false"):

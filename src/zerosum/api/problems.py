@@ -96,11 +96,13 @@ def render(error: DomainError, request_id: str, instance: str, place: str = "") 
     return HttpAnswer(status_of(error), body, tuple(headers))
 
 
-def _faults(error: DomainError, place: str) -> list[dict[str, str]]:
+def _faults(error: DomainError, place: str) -> list[dict[str, Any]]:
+    """Each with where it lies. Where there are several, each has its own facts beside it."""
     if isinstance(error, ValidationFailed) and error.errors:
         return [{**fault, "pointer": place + fault["pointer"]} for fault in error.errors]
     return [
         {"pointer": place + fault.pointer, "code": fault.code, "detail": fault.detail}
+        | (in_one_order(fault.facts) if error.others else {})
         for fault in (error, *error.others)
         if fault.pointer is not None
     ]

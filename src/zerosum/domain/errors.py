@@ -29,6 +29,11 @@ class DomainError(Exception):
         self.others: list[DomainError] = []
         """What else stands in the way, where a rehearsal has looked at everything."""
 
+    @property
+    def identity(self) -> tuple[str, str | None, Any]:
+        """What tells it from what else stands in the way."""
+        return self.code, self.pointer, self.facts.get("account")
+
     def at(self, pointer: str) -> DomainError:
         """The same refusal, pointing at a member of the request."""
         self.pointer = pointer
@@ -190,6 +195,20 @@ class LimitExceeded(Unprocessable):
     title = "The account would leave its limits"
 
 
+class VelocityLimitExceeded(Unprocessable):
+    """Too much, or too often, within a window of time. The facts tell when it would fit (`frees_at`)."""
+
+    code = "velocity_limit_exceeded"
+    title = "The account has reached a limit of what may move within a window of time"
+
+
+class ConditionFailed(Unprocessable):
+    """What the caller has made a condition of is not so. What it saw is in the facts."""
+
+    code = "condition_failed"
+    title = "A condition of the request is not met"
+
+
 class BalanceOverflow(Unprocessable):
     code = "balance_overflow"
     title = "The balance would pass 20 integer digits"
@@ -259,6 +278,11 @@ class PeriodNotOver(Conflict):
     is_kept = False
 
 
+class VersionConflict(Conflict):
+    code = "version_conflict"
+    title = "The account has another version than the request expects"
+
+
 class VersionNotReached(Conflict):
     code = "version_not_reached"
     title = "The account has not reached that version"
@@ -274,6 +298,7 @@ OF_BOOKS: tuple[type[DomainError], ...] = (
     CurrencyMismatch,
     InsufficientFunds,
     LimitExceeded,
+    VelocityLimitExceeded,
     BalanceOverflow,
     AccountFrozen,
     AccountClosed,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.domain.errors import DomainError, OutcomeUnknown, QuotaExceeded, Unavailable
+from zerosum.domain.errors import DomainError, OutcomeUnknown, QuotaExceeded, Unavailable, ValidationFailed
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger import account_commands as commands
 from zerosum.domain.ledger.account import Account, render_limit
@@ -18,7 +18,8 @@ from zerosum.domain.ledger.account_commands import AccountCommand
 from zerosum.domain.ledger.account_content import account_of_content
 from zerosum.domain.ledger.outcome import Posted, Refused
 from zerosum.domain.ledger.records import RecordKey
-from zerosum.domain.money import parse_signed_amount
+from zerosum.domain.ledger.velocity import VelocityLimit, Window
+from zerosum.domain.money import Currency, Money, parse_signed_amount
 from zerosum.domain.payments.clients import CLIENT_CHARGEBACK, CLIENT_CODE_PATTERN
 from zerosum.services.accounts import Accounts, OpenAccount
 from zerosum.services.audit import log_record
@@ -35,6 +36,15 @@ _CLIENT_CODE = re.compile(CLIENT_CODE_PATTERN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VelocityLimitOrder:
+    """`amount` is in its wire form; `seconds` belong to a rolling window."""
+
+    window: Window
+    amount: str | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeAccount:
     """Limits are in their wire form."""
 
@@ -42,6 +52,7 @@ class ChangeAccount:
     name: str | None = field(default=UNCHANGED)
     min_available: str | None = field(default=UNCHANGED)
     max_available: str | None = field(default=UNCHANGED)
+    velocity_limits: Sequence[VelocityLimitOrder] = field(default=UNCHANGED)
     metadata: Mapping[str, str] = field(default=UNCHANGED)
 
 
@@ -163,8 +174,25 @@ class AccountAdministration:
             for name, text in given.items()
         }
         written: dict[str, Any] = {name: render_limit(limit) for name, limit in limits.items()}
+        if order.velocity_limits is not UNCHANGED:
+            velocity = _velocity_limits(order.velocity_limits, currency)
+            limits["velocity_limits"], written["velocity_limits"] = velocity, [limit.content for limit in velocity]
         carried["fingerprint"] = order_fingerprint(replace(order, **written))
         return commands.ChangeAccount(**carried, **limits, name=order.name, new_metadata=order.metadata)
+
+
+def _velocity_limits(orders: Sequence[VelocityLimitOrder], currency: Currency) -> tuple[VelocityLimit, ...]:
+    """In one order, whatever the caller's. Raises InvalidAmount, ValidationFailed for two of one window."""
+    limits: dict[Window, VelocityLimit] = {}
+    for place, order in enumerate(orders):
+        here = f"/velocity_limits/{place}"
+        if order.window in limits:
+            raise ValidationFailed("There is another limit of the same window.", pointer=f"{here}/window")
+        amount = None if order.amount is None else Money.parse(order.amount, currency, pointer=f"{here}/amount").amount
+        limits[order.window] = VelocityLimit(order.window, amount, order.count)
+    return tuple(
+        limits[window] for window in sorted(limits, key=lambda one: (one.direction, one.kind, one.seconds or 0))
+    )
 
 
 def order_fingerprint(order: AccountOrder) -> bytes:

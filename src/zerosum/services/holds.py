@@ -132,6 +132,7 @@ class _Recorded:
         self._known.remember(change.ledger_id, shown.id, parties_of(shown))
         if posted.entries:
             shown.account_versions = posted.entry.account_versions
+            shown.lines = posted.entry.postings
         return shown
 
     async def recorded(

@@ -29,6 +29,7 @@ from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, N
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
+from zerosum.services.requests.conditions import ConditionOrder, ConditionReader, fingerprint_with
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.requests.times import parse_filter_time
@@ -53,6 +54,7 @@ class EntryOrder:
     metadata: Mapping[str, str] = field(default_factory=dict)
     override_closed_period: str | None = None
     """Why it may be dated into a closed period. Who may say so is for the caller's scope to say."""
+    conditions: Sequence[ConditionOrder] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -172,6 +174,7 @@ class _EntryKind(_Recorded):
         self._directory = directory
         self._currencies = currencies
         self._closed_periods = closed_periods
+        self._conditions = ConditionReader(directory, currencies)
 
     def command(
         self,
@@ -198,11 +201,15 @@ class _EntryKind(_Recorded):
                 raise self._directory.all_missing(ledger_id, missing, _named_after(order, index)) from None
             names[account.id] = account.code
             postings.append(Posting(account.id, line.side, money))
+        ordered, conditions = _fingerprint(order, postings), None
+        if order.conditions:
+            conditions = self._conditions.read(ledger_id, order.conditions, ordered, is_prepared=is_prepared)
+            ordered = fingerprint_with(conditions)
         command = PostEntry(
             id=new_uuid(),
             ledger_id=ledger_id,
             idempotency_key=order.idempotency_key,
-            fingerprint=_fingerprint(order, postings),
+            fingerprint=ordered,
             actor=caller.actor,
             metadata=order.metadata,
             codes=names,
@@ -211,6 +218,7 @@ class _EntryKind(_Recorded):
             dating=self._closed_periods.dating(
                 ledger_id, order.effective_at, order.override_closed_period, is_prepared=is_prepared
             ),
+            conditions=conditions,
         )
         return Prepared(command, names)
 
@@ -225,6 +233,7 @@ class _EntryKind(_Recorded):
         await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
         await self._directory.load(caller.ledger_id, {line.account for line in lines})
         await self._closed_periods.load(caller.ledger_id, [order.effective_at for order in orders])
+        await self._conditions.load(caller.ledger_id, [one for order in orders for one in order.conditions])
         return NOTHING_IMAGINED
 
 

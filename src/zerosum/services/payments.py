@@ -41,6 +41,7 @@ from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, N
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
+from zerosum.services.requests.conditions import ConditionOrder, ConditionReader, fingerprint_with
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
 from zerosum.services.requests.splits import Payee, SplitOrder, asked_splits, names_in, remainder_place, said_of
@@ -65,6 +66,7 @@ class PaymentOrder:
     splits: Sequence[SplitOrder] = ()
     override_closed_period: str | None = None
     """Why it may be dated into a closed period. Who may say so is for the caller's scope to say."""
+    conditions: Sequence[ConditionOrder] = ()
 
 
 class Payments:
@@ -141,6 +143,7 @@ class PaymentKind:
         self._directory = directory
         self._currencies = currencies
         self._closed_periods = closed_periods
+        self._conditions = ConditionReader(directory, currencies)
 
     def command(
         self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
@@ -162,11 +165,15 @@ class PaymentKind:
             raise self._directory.all_missing(ledger_id, missing, [(called[1], "/to")]) from None
         payee = known(ledger_id, called[1], is_prepared=is_prepared, pointer="/to")
         codes: dict[UUID, str] = {payer.id: payer.code, payee.id: payee.code}
+        ordered, conditions = _fingerprint(order, money), None
+        if order.conditions:
+            conditions = self._conditions.read(ledger_id, order.conditions, ordered, is_prepared=is_prepared)
+            ordered = fingerprint_with(conditions)
         command = Pay(
             id=new_uuid(),
             ledger_id=ledger_id,
             idempotency_key=order.idempotency_key,
-            fingerprint=_fingerprint(order, money),
+            fingerprint=ordered,
             actor=caller.actor,
             metadata=order.metadata,
             codes=codes,
@@ -180,6 +187,7 @@ class PaymentKind:
             dating=self._closed_periods.dating(
                 ledger_id, order.effective_at, order.override_closed_period, is_prepared=is_prepared
             ),
+            conditions=conditions,
         )
         return Prepared(command, codes)
 
@@ -215,6 +223,9 @@ class PaymentKind:
         members["codes"] = {**prepared.names, **codes}
         members["called"] = (pay.called[0], *posted)
         members["fingerprint"] = _fingerprint(order, pay.money, said_of(asked))
+        if pay.conditions is not None:
+            members["conditions"] = replace(pay.conditions, ordered=members["fingerprint"])
+            members["fingerprint"] = fingerprint_with(members["conditions"])
         return Prepared(PayInParts(**members, splits=splits), members["codes"])
 
     async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined:
@@ -226,6 +237,7 @@ class PaymentKind:
         named = {name for order in orders for name in (order.payer, order.payee, *names_in(order.splits)) if name}
         await self._directory.load(ledger_id, named | clearing.keys())
         await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])
+        await self._conditions.load(ledger_id, [one for order in orders for one in order.conditions])
         imagined: dict[str, Account] = {}
         for code, currency_code in clearing.items():
             currency = self._currencies.find_known(ledger_id, currency_code)

@@ -133,6 +133,7 @@ class RefundKind:
             created_at=entry.posted_at,
             metadata=entry.metadata,
             account_versions=entry.account_versions,
+            lines=entry.postings,
         )
 
     async def recorded(

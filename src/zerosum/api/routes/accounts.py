@@ -40,6 +40,7 @@ from zerosum.api.schemas.accounts import (
 from zerosum.api.schemas.fields import REFERENCE_PATTERN_TEXT
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.statements import StatementResponse, statement_body, statement_csv
+from zerosum.api.schemas.velocity import velocity_orders
 from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
@@ -92,12 +93,31 @@ EXAMPLES = {
 CHANGES = {
     "name": {"summary": "Another name and metadata", "value": {"name": "Carol", "metadata": {"tier": "gold"}}},
     "limits": {"summary": "Other limits", "value": {"min_available": "0", "max_available": "10000"}},
+    "velocity": {
+        "summary": "At most 500.00 a day, and three payments in ten minutes",
+        "value": {
+            "velocity_limits": [
+                {"direction": "out", "window": "day", "amount": "500.00"},
+                {"direction": "out", "window": "rolling", "seconds": 600, "count": 3},
+            ]
+        },
+    },
     "no floor": {"summary": "No floor any more", "value": {"min_available": None}},
 }
 
 
 def _answered(status: int, done: Done[Account]) -> Response:
     return as_response(json_answer(status, account_body(done.view), is_replay=done.is_replay))
+
+
+def _given(body: ChangeAccountRequest) -> dict[str, Any]:
+    """The members that the caller has named. Raises ValidationFailed."""
+    given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+    if "metadata" in given:
+        given["metadata"] = given["metadata"] or {}
+    if "velocity_limits" in given:
+        given["velocity_limits"] = velocity_orders(given["velocity_limits"])
+    return given
 
 
 def account_routes(services: Services) -> Routes:
@@ -146,11 +166,7 @@ def account_routes(services: Services) -> Routes:
         return account_body(await accounts.get(call.caller, account))
 
     async def change_account(call: TheCall, account: Reference, key: OptionalKey) -> Response:
-        body = validated(ChangeAccountRequest, call.content)
-        given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
-        if "metadata" in given:
-            given["metadata"] = given["metadata"] or {}
-        order = ChangeAccount(account=account, **given)
+        order = ChangeAccount(account=account, **_given(validated(ChangeAccountRequest, call.content)))
         return _answered(200, await administration.carry_out(call.caller, order, key))
 
     async def freeze(call: TheCall, account: Reference, key: OptionalKey) -> Response:

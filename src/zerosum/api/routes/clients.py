@@ -56,6 +56,7 @@ REFUSALS = (
     errors.NegativeTotal,
     errors.InsufficientFunds,
     errors.LimitExceeded,
+    errors.VelocityLimitExceeded,
     errors.BalanceOverflow,
     errors.AccountClosed,
     errors.CurrencyMismatch,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import Query, Response
 
-from zerosum.api.desk_routes import DeskRoutes, answer_of, model_item_order, model_order, rehearses
+from zerosum.api.desk_routes import DeskRoutes, answer_of, model_item_order, model_order, shown_as
 from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
 from zerosum.api.express_orders import begun
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AccountFilter, Cursor, Limit, SortOrder, page_request
 from zerosum.api.route_manual import OF_KEYS
-from zerosum.api.routes.payments import DryRunFlag
+from zerosum.api.routes.payments import DryRunFlag, Include
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.fields import TEXT_MAX, id_path
 from zerosum.api.schemas.holds import (
@@ -47,7 +48,7 @@ OF_CHANGES = (
     errors.AccountClosed,
     errors.BalanceOverflow,
 )
-OF_MONEY = (errors.InsufficientFunds, errors.LimitExceeded)
+OF_MONEY = (errors.InsufficientFunds, errors.LimitExceeded, errors.VelocityLimitExceeded)
 OF_SPLITS = (errors.SameAccount, errors.SplitsExceedAmount, errors.CurrencyMismatch)
 
 FILTERS = ("account", "status", "currency", "reference")
@@ -98,28 +99,33 @@ def hold_routes(services: Services) -> Routes:
     routes = Routes("Holds")
     holds = services.holds
     desk: DeskRoutes[HoldOrder, RecordedHold] = DeskRoutes(
-        holds.desk, order_of=model_order(HoldRequest), item_order_of=model_item_order(HoldRequest), body_of=hold_body
+        holds.desk,
+        order_of=model_order(HoldRequest),
+        item_order_of=model_item_order(HoldRequest),
+        body_of=hold_body,
+        lines_of=attrgetter("lines"),
     )
     group: DeskRoutes[HoldChangeOrder, RecordedHold] = DeskRoutes(
         holds.changes,
         order_of=model_order(HoldResolutionItem),
         item_order_of=model_item_order(HoldResolutionItem),
         body_of=hold_body,
+        lines_of=attrgetter("lines"),
         status=200,
     )
 
     def change_of(order_in: Callable[[Call], HoldChangeOrder]) -> tuple[Lean, Express]:
         async def change(call: Call) -> HttpAnswer:
-            is_rehearsal = rehearses(call)
+            is_rehearsal, shown = shown_as(call, hold_body, attrgetter("lines"))
             order = order_in(call)
-            return await answer_of(call, holds.changes, order, hold_body, is_rehearsal=is_rehearsal, status=200)
+            return await answer_of(call, holds.changes, order, shown, is_rehearsal=is_rehearsal, status=200)
 
         def change_express(call: Call) -> Begun | None:
             return begun(holds.changes, call, order_in(call), hold_body, 200)
 
         return change, change_express
 
-    async def place_hold(call: TheCall, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001 - the desk reads it
+    async def place_hold(call: TheCall, dry_run: DryRunFlag = None, include: Include = None) -> Response:  # noqa: ARG001 - the desk reads them
         return as_response(await desk.single(call))
 
     def through_the_framework(lean: Lean) -> Callable[..., Awaitable[Response]]:
@@ -127,12 +133,13 @@ def hold_routes(services: Services) -> Routes:
             call: TheCall,
             hold: HoldReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
             dry_run: DryRunFlag = None,  # noqa: ARG001
+            include: Include = None,  # noqa: ARG001
         ) -> Response:
             return as_response(await lean(call))
 
         return change_hold
 
-    async def resolve_holds(call: TheCall, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+    async def resolve_holds(call: TheCall, dry_run: DryRunFlag = None, include: Include = None) -> Response:  # noqa: ARG001
         return as_response(await group.bulk(call, is_always_atomic=True))
 
     async def list_holds(
@@ -164,7 +171,7 @@ def hold_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         needs_key=True,
         express=desk.express,
-        query=("dry_run",),
+        query=("dry_run", "include"),
         summary="Place a hold",
         answer=HoldResponse,
         reads=HoldRequest,
@@ -225,7 +232,7 @@ def hold_routes(services: Services) -> Routes:
             scope=write,
             body=BodyKind.OPTIONAL_JSON if name in ("capture", "void") else BodyKind.JSON,
             needs_key=True,
-            query=("dry_run",),
+            query=("dry_run", "include"),
             summary=summary,
             answer=HoldResponse,
             reads=model,
@@ -242,7 +249,7 @@ def hold_routes(services: Services) -> Routes:
         scope=write,
         body=BodyKind.JSON,
         body_bytes_max=BULK_BODY_BYTES_MAX,
-        query=("dry_run",),
+        query=("dry_run", "include"),
         refusals=(*OF_KEYS, *OF_CHANGES, *OF_MONEY, errors.AmountExceedsHold, *OF_SPLITS),
         named_in_body=(errors.AccountNotFound,),
         summary="Capture or void up to 1,000 holds together",

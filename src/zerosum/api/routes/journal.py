@@ -26,7 +26,7 @@ from zerosum.api.lists import (
 )
 from zerosum.api.overrides import check_override, check_overrides
 from zerosum.api.route_manual import OF_KEYS
-from zerosum.api.routes.payments import SHOWN, DryRunFlag, Include, Mode
+from zerosum.api.routes.payments import OF_CONDITIONS, SHOWN, DryRunFlag, Include, Mode
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.journal import (
@@ -48,7 +48,7 @@ from zerosum.services.journal import EntryOrder, RecordedEntry, ReversalOrder
 
 EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry's id.")]
 
-REFUSALS = (*errors.OF_BOOKS, *errors.OF_DATES, errors.Unbalanced)
+REFUSALS = (*errors.OF_BOOKS, *errors.OF_DATES, *OF_CONDITIONS, errors.Unbalanced)
 
 FILTERS = ("account", *TIMES, *OLD_TIMES)
 

@@ -66,7 +66,15 @@ Include = Annotated[
 ]
 SHOWN = frozenset({"include"})
 
-REFUSALS = (*errors.OF_BOOKS, *errors.OF_DATES, errors.SameAccount, errors.SplitsExceedAmount, errors.QuotaExceeded)
+OF_CONDITIONS = (errors.ConditionFailed, errors.VersionConflict)
+REFUSALS = (
+    *errors.OF_BOOKS,
+    *errors.OF_DATES,
+    *OF_CONDITIONS,
+    errors.SameAccount,
+    errors.SplitsExceedAmount,
+    errors.QuotaExceeded,
+)
 
 FILTERS = ("account", "reference", "type", "currency", "status", *TIMES, *OLD_TIMES)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import Response
 
-from zerosum.api.desk_routes import answer_of, rehearses
+from zerosum.api.desk_routes import answer_of, shown_as
 from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
 from zerosum.api.express_orders import begun
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
-from zerosum.api.routes.payments import DryRunFlag
+from zerosum.api.routes.payments import DryRunFlag, Include
 from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.payments import RefundDryRun, RefundRequest, RefundResponse, refund_body
@@ -35,8 +36,8 @@ def refund_routes(services: Services) -> Routes:
     refunds = services.refunds
 
     async def refund(call: Call) -> HttpAnswer:
-        is_rehearsal = rehearses(call)
-        return await answer_of(call, refunds.desk, _order_in(call), refund_body, is_rehearsal=is_rehearsal)
+        is_rehearsal, shown = shown_as(call, refund_body, attrgetter("lines"))
+        return await answer_of(call, refunds.desk, _order_in(call), shown, is_rehearsal=is_rehearsal)
 
     def refund_express(call: Call) -> Begun | None:
         return begun(refunds.desk, call, _order_in(call), refund_body)
@@ -45,6 +46,7 @@ def refund_routes(services: Services) -> Routes:
         call: TheCall,
         payment: PaymentReference,  # noqa: ARG001 - read from the path of the call, as the lean way does
         dry_run: DryRunFlag = None,  # noqa: ARG001
+        include: Include = None,  # noqa: ARG001
     ) -> Response:
         return as_response(await refund(call))
 
@@ -70,7 +72,7 @@ def refund_routes(services: Services) -> Routes:
         status=201,
         body=BodyKind.OPTIONAL_JSON,
         needs_key=True,
-        query=("dry_run",),
+        query=("dry_run", "include"),
         summary="Refund a payment",
         answer=RefundResponse,
         reads=RefundRequest,

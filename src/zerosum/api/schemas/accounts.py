@@ -26,8 +26,10 @@ from zerosum.api.schemas.fields import (
     Version,
     id_field,
 )
+from zerosum.api.schemas.velocity import GivenVelocityLimits, VelocityLimitOfAccount
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, Layer, Side, render_limit
+from zerosum.domain.ledger.account_content import velocity_content
 from zerosum.domain.money import render_amount
 from zerosum.services.balances import Balance
 from zerosum.services.journal import RecordedPosting
@@ -83,6 +85,7 @@ class ChangeAccountRequest(Request):
     name: Annotated[Name | None, Field(description="For people; null takes it away.")] = None
     min_available: Floor = None
     max_available: Ceiling = None
+    velocity_limits: GivenVelocityLimits = None
     metadata: Annotated[Metadata | None, Field(description="Replaces what was there; null empties it.")] = None
 
 
@@ -131,6 +134,9 @@ class AccountResponse(Response):
     status: Annotated[StatusName, Field(description="A frozen account takes no postings; a closed one never again.")]
     min_available: Annotated[BalanceAmount | None, Field(description="The floor, or null.", examples=["0.00"])]
     max_available: Annotated[BalanceAmount | None, Field(description="The ceiling, or null.", examples=["10000.00"])]
+    velocity_limits: Annotated[
+        list[VelocityLimitOfAccount], Field(description="What may move within windows of time.", examples=[[]])
+    ]
     metadata: AnsweredMetadata
     balance: Annotated[BalanceOfAccount, Field(description="As PostgreSQL had it for this answer.")]
     version: Version
@@ -186,6 +192,7 @@ def account_body(account: Account) -> dict[str, Any]:
         "status": state.status.value,
         "min_available": render_limit(state.min_available),
         "max_available": render_limit(state.max_available),
+        "velocity_limits": velocity_content(state),
         "metadata": dict(account.metadata),
         "balance": state_body(state),
         "version": state.version,

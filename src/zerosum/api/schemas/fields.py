@@ -31,7 +31,9 @@ TEXT_BYTES_MAX = 2000
 METADATA_KEYS_MAX = 50
 METADATA_KEY_MAX = 64
 
-AMOUNT_MEMBERS = frozenset({"amount", "capture_max", "min_available", "max_available"})
+AMOUNT_MEMBERS = frozenset(
+    {"amount", "capture_max", "min_available", "max_available", "available_at_least", "available_at_most"}
+)
 """Members whose value is an amount: a JSON number there is an `invalid_amount`, not just a wrong type."""
 
 REFERENCE_PATTERN_TEXT = f"^(acc_{ID_PATTERN_TEXT}|(?!acc_){CODE_PATTERN_TEXT})$"

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
-from zerosum.api.schemas.bulk import DryRunBalance
+from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -181,6 +181,7 @@ class HoldResponse(Response):
         ),
     ] = None
     metadata: AnsweredMetadata
+    balances: BalancesAfter = None
 
 
 class HoldDryRun(HoldResponse):

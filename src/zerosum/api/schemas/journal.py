@@ -9,6 +9,7 @@ from pydantic import Field
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId, LayerName, SideName
 from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
+from zerosum.api.schemas.conditions import GivenConditions, condition_orders
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -68,6 +69,7 @@ class JournalEntryRequest(Request):
         ClosedPeriodOverride | None,
         Field(description="Where `effective_at` may lie in a closed period. Needs the scope `admin` too."),
     ] = None
+    conditions: GivenConditions = None
 
     def order(self, idempotency_key: str) -> EntryOrder:
         return EntryOrder(
@@ -80,6 +82,7 @@ class JournalEntryRequest(Request):
             effective_at=self.effective_at,
             metadata=self.metadata or {},
             override_closed_period=None if self.override_closed_period is None else self.override_closed_period.reason,
+            conditions=condition_orders(self.conditions) if self.conditions else (),
         )
 
 

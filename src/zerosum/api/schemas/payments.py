@@ -10,6 +10,7 @@ from pydantic import Field
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
 from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
+from zerosum.api.schemas.conditions import GivenConditions, condition_orders
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -66,6 +67,7 @@ class PaymentRequest(Request):
         ClosedPeriodOverride | None,
         Field(description="Where `effective_at` may lie in a closed period. Needs the scope `admin` too."),
     ] = None
+    conditions: GivenConditions = None
 
     def order(self, idempotency_key: str) -> PaymentOrder:
         return PaymentOrder(
@@ -80,6 +82,7 @@ class PaymentRequest(Request):
             metadata=self.metadata or {},
             splits=split_orders(self.splits) if self.splits else (),
             override_closed_period=None if self.override_closed_period is None else self.override_closed_period.reason,
+            conditions=condition_orders(self.conditions) if self.conditions else (),
         )
 
 
@@ -154,6 +157,7 @@ class RefundResponse(Response):
     ]
     created_at: Annotated[Time, Field(description="When it was written.")]
     metadata: AnsweredMetadata
+    balances: BalancesAfter = None
 
 
 class RefundDryRun(RefundResponse):

@@ -10,7 +10,12 @@ from zerosum.api.schemas.fields import Response
 
 
 class Fault(Response):
-    """Where in the request something is wrong. The value itself is never repeated."""
+    """Where in the request something is wrong. The value itself is never repeated.
+
+    Where several things stand in the way, each carries its facts as further members.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     pointer: Annotated[str, Field(description="JSON pointer (RFC 6901) to the member, or a parameter's name.")]
     code: Annotated[str, Field(description="What is wrong there.", examples=["invalid_amount"])]

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from zerosum.db.batch.account_records import metadata_text
 from zerosum.db.batch.loading import Fetch
+from zerosum.db.batch.velocity import velocity_text
 from zerosum.domain.ledger.account import Account, AccountState, render_limit
 from zerosum.domain.ledger.account_commands import ACCOUNT
 from zerosum.domain.ledger.records import RecordKey
@@ -32,10 +33,11 @@ class AccountChanges:
         changes = cls([], [])
         for account in after:
             old = before[account.id]
-            if (account.status, account.min_available, account.max_available) != (
+            if (account.status, account.min_available, account.max_available, account.velocity) != (
                 old.status,
                 old.min_available,
                 old.max_available,
+                old.velocity,
             ):
                 changes.settings.append(account)
             if account.overdrawn and not old.overdrawn:
@@ -56,11 +58,13 @@ update accounts account
 set status = changed.status,
     overdrawn = changed.overdrawn or (account.overdrawn and account.version <> changed.version),
     min_available = changed.min_available::numeric, max_available = changed.max_available::numeric,
+    velocity_limits = changed.velocity_limits::jsonb,
     name = case when is_described then changed.name else account.name end,
     metadata = case when is_described then changed.metadata::jsonb else account.metadata end
-from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::bool[], $6::text[], $7::text[], $8::bool[],
-            $9::text[], $10::text[])
-    as changed(ledger_id, id, version, status, overdrawn, min_available, max_available, is_described, name, metadata)
+from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::bool[], $6::text[], $7::text[], $8::text[],
+            $9::bool[], $10::text[], $11::text[])
+    as changed(ledger_id, id, version, status, overdrawn, min_available, max_available, velocity_limits, is_described,
+               name, metadata)
 where account.ledger_id = changed.ledger_id and account.id = changed.id
 """
 
@@ -88,6 +92,7 @@ def _settings(accounts: Sequence[AccountState]) -> list[list[Any]]:
         [account.overdrawn for account in accounts],
         [render_limit(account.min_available) for account in accounts],
         [render_limit(account.max_available) for account in accounts],
+        [velocity_text(account) for account in accounts],
     ]
 
 

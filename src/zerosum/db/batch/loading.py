@@ -6,7 +6,7 @@ Each statement looks up what it wants by ledger and key: row-level security lets
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.batch.holding import KEY_IS_USED, KEY_TIMEOUT, KEY_TIMEOUT_APART
 from zerosum.db.batch.registered import RECORD_SETS
+from zerosum.db.batch.velocity import COUNT_VELOCITY, fill_in, velocity_arguments, velocity_limits
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Side
 from zerosum.domain.ledger.records import Need, RecordKey, only_read
+from zerosum.domain.ledger.velocity import Window
 
 Fetch = Callable[..., Awaitable[Sequence[Any]]]
 
@@ -31,7 +33,8 @@ AccountKey = tuple[UUID, UUID]
 
 FIND_ACCOUNTS = """
 select account.ledger_id, account.id, currency, type, status, min_available::text, max_available::text,
-       posted_debits::text, posted_credits::text, held::text, version, head, overdrawn, last_posted_at, account.xmin
+       posted_debits::text, posted_credits::text, held::text, version, head, overdrawn, last_posted_at, account.xmin,
+       velocity_limits::text
 from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
 join accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
 order by account.id
@@ -119,6 +122,19 @@ class Loader:
         rows = await self._fetch(FIND_VERSIONS, [ledger for ledger, _ in wanted], [account for _, account in wanted])
         return {(row[0], row[1]): row[2] for row in rows}
 
+    async def count_velocity(
+        self, accounts: Sequence[AccountState], further: Mapping[UUID, Collection[Window]], posted_at: datetime
+    ) -> None:
+        """Fill in what counts at this moment in the windows of their limits, and in `further` ones by account."""
+        wanted = [
+            (account, window)
+            for account in accounts
+            for window in {*(limit.window for limit in account.velocity), *further.get(account.id, ())}
+        ]
+        if wanted:
+            rows = await self._fetch(COUNT_VELOCITY, *velocity_arguments(wanted, posted_at))
+            fill_in(wanted, rows, posted_at)
+
     async def used_keys(self, wanted: Sequence[Key], *, is_impatient: bool = False) -> dict[Key, UsedKey]:
         """Which keys were used before, and for what. Asked with the locks held, so that the answer stays true.
 
@@ -202,4 +218,5 @@ def account_state(row: Sequence[Any]) -> AccountState:
         overdrawn=row[12],
         last_posted_at=row[13],
         row_version=row[14],
+        velocity=() if row[15] is None else velocity_limits(row[15]),
     )

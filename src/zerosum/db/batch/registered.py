@@ -15,6 +15,7 @@ from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, sto
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
+from zerosum.domain.ledger import conditions
 from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
 from zerosum.domain.ledger.reverse import REVERSAL
 from zerosum.domain.money import render_amount
@@ -85,6 +86,19 @@ PAYMENTS = RecordSet(
     },
 )
 
+
+ENTRY_CONDITIONS = RecordSet(
+    kind=conditions.ENTRY_CONDITIONS,
+    table="entry_conditions",
+    columns=(
+        Column("id", "uuid", lambda kept: kept.id),
+        Column("ordered", "bytea", lambda kept: kept.conditions.ordered),
+        Column("content", "text", lambda kept: json.dumps(kept.conditions.content), "jsonb"),
+    ),
+    changing=(),
+    read=lambda row: row[1],
+)
+"""Written and never changed."""
 
 REFUNDS = RecordSet(
     kind=REFUND,
@@ -293,6 +307,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
     for record_set in (
         PAYMENTS,
         SPLITS,
+        ENTRY_CONDITIONS,
         REFUNDS,
         EXCHANGES,
         DISPUTES,

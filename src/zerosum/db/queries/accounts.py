@@ -15,6 +15,7 @@ from zerosum.db.gently import gently
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.schema.tables import accounts
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
+from zerosum.domain.ledger.velocity import velocity_limit
 
 _NAME_ACTOR = text("select set_config('zerosum.actor', :actor, true)")
 
@@ -171,6 +172,7 @@ def account_state(row: Row[Any]) -> AccountState:
         version=row.version,
         head=row.head,
         overdrawn=row.overdrawn,
+        velocity=tuple(velocity_limit(content) for content in row.velocity_limits or ()),
     )
 
 

@@ -1,28 +1,44 @@
-"""The version that an entry gave each of its accounts, as answers tell it."""
+"""The version that an entry gave each of its accounts, and how it left them, as answers tell it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from zerosum.db.schema.tables import postings
 
 
+class RecordedLine(NamedTuple):
+    """A posting as it left its account, out of the journal."""
+
+    account_id: UUID
+    account_version: int
+    balance_after: Decimal
+    held_after: Decimal
+
+
 def versions_given(ledger_id: UUID, entry_id: ColumnElement[UUID]) -> ScalarSelect[Any]:
-    """A column for `read_versions`."""
+    """A column for `read_versions` and `read_lines`."""
     line = postings.alias("line")
-    pair = func.jsonb_build_array(line.c.account_id, line.c.account_version)
+    left = func.jsonb_build_array(
+        line.c.account_id, line.c.account_version, cast(line.c.balance_after, Text), cast(line.c.held_after, Text)
+    )
     return (
-        select(func.jsonb_agg(aggregate_order_by(pair, line.c.place)))
+        select(func.jsonb_agg(aggregate_order_by(left, line.c.place)))
         .where(line.c.ledger_id == ledger_id, line.c.entry_id == entry_id)
         .scalar_subquery()
     )
 
 
-def read_versions(pairs: Sequence[tuple[str, int]]) -> Mapping[UUID, int]:
+def read_versions(lines: Sequence[Sequence[Any]]) -> Mapping[UUID, int]:
     """In the order of the postings; of an account with several the last."""
-    return {UUID(account_id): version for account_id, version in pairs}
+    return {UUID(line[0]): line[1] for line in lines}
+
+
+def read_lines(lines: Sequence[Sequence[Any]]) -> list[RecordedLine]:
+    return [RecordedLine(UUID(line[0]), line[1], Decimal(line[2]), Decimal(line[3])) for line in lines]

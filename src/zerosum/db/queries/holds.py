@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Row, Select, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
-from zerosum.db.queries.given_versions import read_versions, versions_given
+from zerosum.db.queries.given_versions import read_lines, read_versions, versions_given
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, page_by, page_of_either
+from zerosum.db.queries.payments import Line
 from zerosum.db.schema.tables import accounts, hold_changes, holds
 from zerosum.domain.payments.holds import HoldStatus
 from zerosum.domain.payments.payment import PaymentTexts
@@ -44,6 +45,8 @@ class RecordedHold:
     entry_ids: Sequence[UUID]
     payment_ids: Sequence[UUID]
     account_versions: Mapping[UUID, int] | None = None
+    lines: Sequence[Line] = ()
+    """Those of its entry, in order."""
 
     @property
     def remaining(self) -> Decimal:
@@ -189,4 +192,5 @@ def _as_left(row: Row[Any]) -> RecordedHold:
     hold.payment_ids = [payment_id for payment_id in hold.payment_ids if payment_id in known]
     if row.account_versions is not None:
         hold.account_versions = read_versions(row.account_versions)
+        hold.lines = read_lines(row.account_versions)
     return hold

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
+from zerosum.db.queries.given_versions import RecordedLine
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
 from zerosum.db.schema.tables import accounts, disputes, journal_entries, payment_splits, payments, postings, refunds
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
@@ -30,15 +31,6 @@ class Line(Protocol):
     def balance_after(self) -> Decimal: ...
     @property
     def held_after(self) -> Decimal: ...
-
-
-class RecordedLine(NamedTuple):
-    """The same out of the journal."""
-
-    account_id: UUID
-    account_version: int
-    balance_after: Decimal
-    held_after: Decimal
 
 
 class RecordedSplit(NamedTuple):

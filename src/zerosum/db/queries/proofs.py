@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.queries.moments import micros
 from zerosum.db.queries.period_proofs import NAMES_OF_PERIODS
 from zerosum.db.queries.schedule_proofs import HAS_RUN, NAMES_OF_SCHEDULES
-from zerosum.domain.payments.disputes import DisputeTexts
 from zerosum.domain.payments.payment import PaymentTexts
 
 FIRST_ID = UUID(int=0)
@@ -27,6 +26,7 @@ _TEXTS = ", ".join(f"payment.{name}" for name in PaymentTexts._fields)
 _ACCOUNTS = text("""
 select id, code, name, type, currency, status, version, head, held::text as held, overdrawn, metadata::text as metadata,
        min_available::text as min_available, max_available::text as max_available,
+       velocity_limits::text as velocity_limits,
        posted_debits::text as posted_debits, posted_credits::text as posted_credits
 from accounts where ledger_id = :ledger_id and id > :after order by id limit :limit
 """)
@@ -65,7 +65,8 @@ with page as materialized (
 )
 select account_id, revision, origin, page.xid::text as xid, {micros("changed_at")} as changed_at, actor, code, name,
        type, currency, status, min_available::text as min_available, max_available::text as max_available,
-       metadata::text as metadata, hash, coalesce(told.types, '{{}}') as events
+       metadata::text as metadata, velocity_limits::text as velocity_limits, hash,
+       coalesce(told.types, '{{}}') as events
 from page left join told on told.xid = page.xid and told.resource_id = page.account_id
 order by account_id, revision
 """)  # noqa: S608 - made of constants only
@@ -75,7 +76,7 @@ select client, tx, status from client_transactions
 where ledger_id = :ledger_id and client = any(:clients) and status <> 'carried_out'
 """)
 
-_GONE = """(select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
+GONE = """(select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
         and given.payment_id = payment.id) as given_back,
        (select sum(amount)::text from disputes open where open.ledger_id = page.ledger_id
         and open.payment_id = payment.id and open.status in ('open', 'under_review')) as questioned,
@@ -84,7 +85,7 @@ _GONE = """(select sum(amount)::text from refunds given where given.ledger_id = 
        payment.disputed::text as payment_disputed, payment.charged_back::text as payment_charged_back"""
 """Of a `payment` in the ledger of a `page`: what its refunds and disputes come to, and what it says of that."""
 
-_SPLITS = """(select jsonb_agg(jsonb_build_array(split.account_id, split.called, split.rule, split.value,
+SPLITS = """(select jsonb_agg(jsonb_build_array(split.account_id, split.called, split.rule, split.value,
                                            split.amount::text) order by split.place)::text from payment_splits split
         where split.ledger_id = page.ledger_id and split.payment_id = payment.id) as splits"""
 """What the receivers of a `payment` in the ledger of a `page` got; null: it has but one."""
@@ -117,14 +118,15 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
        payment.currency as payment_currency, payment.amount::text as payment_amount, payment.payer_id,
        payment.payee_id, payment.processor, payment.refunded::text as payment_refunded, {_TEXTS},
-       {_GONE},
-       {_SPLITS},
+       {GONE},
+       {SPLITS},
        exists (select from payment_splits split where split.ledger_id = page.ledger_id
                and split.payment_id = refund.payment_id) as is_refund_in_parts, shape.given_id,
        refund.payment_id as refunded_payment_id, refund.amount::text as refund_amount,
        refund.currency as refund_currency, refund.reason as refund_reason,
        refunded.payer_id as refunded_payer_id, refunded.payee_id as refunded_payee_id,
-       {micros("late.requested_at")} as late_requested_at, late.reason as late_reason
+       {micros("late.requested_at")} as late_requested_at, late.reason as late_reason,
+       conditions.ordered as ordered_without_conditions, conditions.content::text as conditions
 from page
 left join lateral (
     select nullif(count(*), 0) as lines,
@@ -139,6 +141,7 @@ left join payments payment on payment.ledger_id = page.ledger_id and payment.id 
 left join refunds refund on refund.ledger_id = page.ledger_id and refund.id = page.id
 left join payments refunded on refunded.ledger_id = page.ledger_id and refunded.id = refund.payment_id
 left join late_entries late on late.ledger_id = page.ledger_id and late.id = page.id
+left join entry_conditions conditions on conditions.ledger_id = page.ledger_id and conditions.id = page.id
 order by page.id
 """)  # noqa: S608 - made of constants only
 
@@ -166,6 +169,13 @@ left join payments payment on payment.ledger_id = refund.ledger_id and payment.i
 where refund.ledger_id = :ledger_id and refund.id > :after and refund.id <= :last and not exists (
     select from journal_entries entry
     where entry.ledger_id = refund.ledger_id and entry.id = refund.id and entry.resource_type = 'refund')
+limit :limit
+""")
+
+_CONDITIONS_WITHOUT_ENTRY = text("""
+select kept.id from entry_conditions kept
+where kept.ledger_id = :ledger_id and kept.id > :after and kept.id <= :last and not exists (
+    select from journal_entries entry where entry.ledger_id = kept.ledger_id and entry.id = kept.id)
 limit :limit
 """)
 
@@ -228,81 +238,6 @@ select * from (
 """)  # noqa: S608 - made of constants only
 
 
-def _moved(debited: str, credited: str) -> str:
-    """What a step has placed, set free and paid from one of the two accounts to the other; and how much else."""
-    return f"""left join lateral (
-    select coalesce(sum(amount) filter (where is_own and layer = 'h' and not releases and side = 'd'), 0)::text placed,
-           coalesce(sum(amount) filter (where is_own and layer = 'h' and releases and side = 'd'), 0)::text freed,
-           coalesce(sum(amount) filter (where is_own and layer = 'p' and side = 'd'), 0)::text paid,
-           count(*) filter (where not is_own) as others
-    from (
-        select posting.*, posting.currency = page.currency
-                   and posting.account_id = case side when 'd' then page.{debited} else page.{credited} end
-                   and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
-        from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = change.id
-    ) line
-) posted on true"""  # noqa: S608 - made of constants only
-
-
-# Each step of a hold with what it posted between the two accounts of the hold, and elsewhere.
-_HOLD_STEPS = text(f"""
-with page as materialized (
-    select * from holds where ledger_id = :ledger_id and id > :after order by id limit :limit
-)
-select page.id as hold_id, page.status, page.currency, page.amount::text as amount, page.captured::text as captured,
-       page.capture_max::text as capture_max, page.payer_id, page.payee_id, page.entry_ids, page.changes,
-       {micros("page.expires_at")} as expires_at, {micros("page.created_at")} as created_at, page.metadata,
-       {", ".join(f"page.{name}" for name in PaymentTexts._fields)},
-       change.id, change.number, change.verb, change.status as status_after, change.amount::text as amount_after,
-       change.captured::text as captured_after, change.capture_max::text as capture_max_after,
-       {micros("change.expires_at")} as expires_at_after, {micros("change.changed_at")} as changed_at,
-       change.entries, entry.id is not null as has_entry, entry.reason as entry_reason, entry.resource_type,
-       entry.resource_id, entry.fingerprint, {micros("entry.posted_at")} as posted_at,
-       posted.placed, posted.freed, posted.paid, posted.others, page.payment_ids,
-       payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
-       payment.currency as payment_currency, payment.amount::text as payment_amount,
-       payment.payer_id as payment_payer_id, payment.payee_id as payment_payee_id, payment.processor,
-       {", ".join(f"payment.{name} as payment_{name}" for name in PaymentTexts._fields)},
-       payment.refunded::text as payment_refunded,
-       {_GONE},
-       {_SPLITS}
-from page
-left join hold_changes change on change.ledger_id = page.ledger_id and change.hold_id = page.id
-left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
-left join payments payment on payment.ledger_id = page.ledger_id and payment.id = change.id
-{_moved("payer_id", "payee_id")}
-order by page.id, change.number
-""")  # noqa: S608 - made of constants only
-
-
-# Each step of a dispute with what it posted between the two accounts of its payment, and elsewhere.
-_DISPUTE_STEPS = text(f"""
-with page as materialized (
-    select * from disputes where ledger_id = :ledger_id and id > :after order by id limit :limit
-)
-select page.id as dispute_id, page.payment_id, page.status, page.currency, page.amount::text as amount, page.payer_id,
-       page.payee_id, page.entry_ids, page.changes, page.last_change_id, page.note, page.evidence::text as evidence,
-       {", ".join(f"page.{name}" for name in DisputeTexts._fields)},
-       payment.id is not null and (payment.payer_id, payment.payee_id, payment.currency)
-           = (page.payer_id, page.payee_id, page.currency) as fits_payment,
-       change.id, change.number, change.verb, change.status as status_after, change.note as note_after,
-       change.evidence::text as evidence_after, {micros("change.changed_at")} as changed_at, change.entries,
-       page.stage, page.fee::text as fee, page.fee_account_id, change.stage as stage_after,
-       change.respond_by as respond_by_after,
-       (select code from accounts earner where earner.ledger_id = page.ledger_id
-        and earner.id = page.fee_account_id) as fee_code,
-       entry.id is not null as has_entry, entry.reason as entry_reason, entry.resource_type, entry.resource_id,
-       entry.fingerprint, {micros("entry.posted_at")} as posted_at,
-       posted.placed, posted.freed, posted.paid, posted.others
-from page
-left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.payment_id
-left join dispute_changes change on change.ledger_id = page.ledger_id and change.dispute_id = page.id
-left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
-{_moved("payee_id", "payer_id")}
-order by page.id, change.number
-""")  # noqa: S608 - made of constants only
-
-
 async def accounts_after(
     connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
 ) -> Sequence[Row[Any]]:
@@ -360,18 +295,10 @@ async def refunds_without_entry(
     return await _rows(connection, _REFUNDS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
 
 
-async def hold_steps_after(
-    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
+async def conditions_without_entry(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, last: UUID, limit: int
 ) -> Sequence[Row[Any]]:
-    """Hold by hold, of so many holds: a row a step, or one without a step where there is none."""
-    return await _rows(connection, _HOLD_STEPS, ledger_id, after=after, limit=limit)
-
-
-async def dispute_steps_after(
-    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
-) -> Sequence[Row[Any]]:
-    """Dispute by dispute, of so many disputes: a row a step, or one without a step where there is none."""
-    return await _rows(connection, _DISPUTE_STEPS, ledger_id, after=after, limit=limit)
+    return await _rows(connection, _CONDITIONS_WITHOUT_ENTRY, ledger_id, after=after, last=last, limit=limit)
 
 
 async def client_transactions_after(

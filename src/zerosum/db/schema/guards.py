@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Table
 
 from zerosum.db.batch.holding import HOLD_ACCOUNTS, HOLD_SIGNATURE
+from zerosum.db.batch.velocity import FIRST_VERSION_SIGNATURE, FIRST_VERSION_SINCE
 from zerosum.db.schema import checkpoint_functions
 from zerosum.db.schema.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata, refusals
 
@@ -246,7 +247,8 @@ begin
     previous := coalesce(previous, sha256(
         convert_to('zerosum.account-genesis.v1', 'UTF8') || uuid_send(account.ledger_id) || uuid_send(account.id)));
     insert into account_changes (ledger_id, account_id, revision, origin, xid, changed_at, actor, code, name, type,
-                                 currency, status, min_available, max_available, metadata, hash)
+                                 currency, status, min_available, max_available, metadata, hash,
+                                 velocity_limits)
     values (account.ledger_id, account.id, revision, origin, transaction, moment, actor, account.code, account.name,
             account.type, account.currency, account.status, account.min_available, account.max_available,
             account.metadata,
@@ -256,8 +258,10 @@ begin
                 || zerosum_netstring(account.code) || zerosum_netstring(account.name)
                 || zerosum_netstring(account.type) || zerosum_netstring(account.currency)
                 || zerosum_netstring(account.status) || zerosum_netstring(account.min_available::text)
-                || zerosum_netstring(account.max_available::text) || zerosum_netstring(account.metadata::text),
-                'UTF8')));
+                || zerosum_netstring(account.max_available::text) || zerosum_netstring(account.metadata::text)
+                || case when account.velocity_limits is null then ''
+                   else zerosum_netstring(account.velocity_limits::text) end,
+                'UTF8')), account.velocity_limits);
 end
 $$
 """
@@ -276,9 +280,9 @@ begin
         if last.revision is null then
             perform zerosum_append_account_change(old, 'adopted');
         elsif (last.code, last.name, last.type, last.currency, last.status, last.min_available, last.max_available,
-               last.metadata)
+               last.metadata, last.velocity_limits)
             is distinct from (old.code, old.name, old.type, old.currency, old.status, old.min_available,
-                              old.max_available, old.metadata) then
+                              old.max_available, old.metadata, old.velocity_limits) then
             perform zerosum_append_account_change(old, 'found');
         end if;
     end if;
@@ -288,7 +292,7 @@ end
 $$
 """
 
-RECORDED_COLUMNS = "code, name, type, currency, status, min_available, max_available, metadata"
+RECORDED_COLUMNS = "code, name, type, currency, status, min_available, max_available, metadata, velocity_limits"
 """What is said about an account, and is not money: each change of it is a revision of its history."""
 
 PURGE_SIGNATURE = "zerosum_purge_refusals(uuid, timestamptz, integer)"
@@ -356,6 +360,9 @@ def statements() -> list[str]:
         found.append(f"grant {rights} on {table.name} to {APPLICATION_ROLE}")
     found += checkpoint_functions.statements(APPLICATION_ROLE)
     found += [
+        FIRST_VERSION_SINCE,
+        f"revoke all on function {FIRST_VERSION_SIGNATURE} from public",
+        f"grant execute on function {FIRST_VERSION_SIGNATURE} to {APPLICATION_ROLE}",
         HOLD_ACCOUNTS,
         f"revoke all on function {HOLD_SIGNATURE} from public",
         f"grant execute on function {HOLD_SIGNATURE} to {APPLICATION_ROLE}",

@@ -122,6 +122,7 @@ accounts = Table(
     _moment("created_at", nullable=False),
     Column("metadata", JSONB),
     _moment("last_posted_at"),  # of its newest posting
+    Column("velocity_limits", JSONB),  # None: it has none, as nearly every account
     PrimaryKeyConstraint("ledger_id", "id", name="accounts_pkey"),
     UniqueConstraint("ledger_id", "code", name="accounts_code_unique"),
     CheckConstraint("type in ('asset', 'liability', 'equity', 'revenue', 'expense')", name="accounts_type_known"),
@@ -309,6 +310,16 @@ payment_splits = Table(
         "rule in ('rest', 'remainder', 'percent', 'amount') and (value is null) = (rule in ('remainder', 'rest'))",
         name="payment_splits_rule_known",
     ),
+)
+
+entry_conditions = Table(
+    "entry_conditions",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that was posted under them
+    _required("ordered", LargeBinary),  # the fingerprint of the order without them
+    _required("content", JSONB),
+    PrimaryKeyConstraint("ledger_id", "id", name="entry_conditions_pkey"),
 )
 
 refunds = Table(
@@ -720,6 +731,7 @@ account_changes = Table(
     Column("max_available", Numeric),
     Column("metadata", JSONB),
     _required("hash", LargeBinary),
+    Column("velocity_limits", JSONB),
     PrimaryKeyConstraint("ledger_id", "account_id", "revision", name="account_changes_pkey"),
     # Set by a statement; found there before the first revision; found to be other than the revision before says.
     CheckConstraint("origin in ('set', 'adopted', 'found')", name="account_changes_origin_known"),
@@ -808,6 +820,7 @@ JOURNAL = (
     postings,
     refusals,
     answers,
+    entry_conditions,
     refunds,
     exchanges,
     dispute_changes,
@@ -831,7 +844,7 @@ APPLICATION_ROLE = "zerosum_app"
 GRANTS: dict[Table, str] = {
     ledgers: "insert, update (time_zone, late_entries)",
     currencies: "insert",
-    accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata)",
+    accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata, velocity_limits)",
     journal_entries: "insert",
     postings: "insert",
     account_checkpoints: "",  # a function derives them
@@ -841,6 +854,7 @@ GRANTS: dict[Table, str] = {
     "respond_by)",
     dispute_changes: "insert",
     payment_splits: "insert, update (refunded)",
+    entry_conditions: "insert",
     refunds: "insert",
     exchanges: "insert",
     holds: "insert, update (status, amount, captured, capture_max, expires_at, entry_ids, payment_ids, changes)",

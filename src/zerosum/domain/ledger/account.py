@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 
 from zerosum.domain.errors import InvalidState, ValidationFailed
 from zerosum.domain.identifiers import AccountId, LedgerId
+from zerosum.domain.ledger.velocity import UsedByWindow, VelocityLimit
 from zerosum.domain.money import add, render_amount, subtract
+
+NOTHING_USED: UsedByWindow = MappingProxyType({})
 
 
 class Side(StrEnum):
@@ -80,6 +84,10 @@ class AccountState:
     overdrawn: bool = False
     last_posted_at: datetime | None = None
     """Of its newest posting: time never goes back on an account."""
+    velocity: tuple[VelocityLimit, ...] = ()
+    """Of nearly every account none, which costs nothing."""
+    used: UsedByWindow = field(default_factory=lambda: NOTHING_USED)
+    """What counts in the windows of its limits, at the one moment at which a Book posts."""
     row_version: int = 0
     """By which the stored row is known to be the one that was read (`db/batch/loading.py`)."""
 
@@ -119,6 +127,7 @@ class AccountState:
         made.posted_debits, made.posted_credits, made.held = self.posted_debits, self.posted_credits, self.held
         made.version, made.head, made.overdrawn = self.version, self.head, self.overdrawn
         made.last_posted_at, made.row_version = self.last_posted_at, self.row_version
+        made.velocity, made.used = self.velocity, self.used
         return made
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from zerosum.domain.audit import AuditRecord, AuditType
-from zerosum.domain.errors import AccountExists, AccountNotFound, InvalidState
+from zerosum.domain.errors import AccountExists, AccountNotFound, DomainError, InvalidState
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, Prefix, render_id
 from zerosum.domain.ledger.account import (
@@ -23,11 +23,12 @@ from zerosum.domain.ledger.account import (
     status_after_unfreeze,
     with_limits,
 )
-from zerosum.domain.ledger.account_content import account_content, account_facts
+from zerosum.domain.ledger.account_content import account_content, account_facts, velocity_content
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
+from zerosum.domain.ledger.velocity import VelocityLimit, Window
 
 ACCOUNT = "account"
 """What is said about an account: known by its id, locked as the account is."""
@@ -54,8 +55,15 @@ class AccountCommand(LedgerCommand):
     def account_ids(self) -> tuple[AccountId, ...]:
         return (self.account_id,)
 
+    def windows(self) -> tuple[Window, ...]:
+        """Those in which somebody of the same batch may need to know what counts, once this is done."""
+        return ()
+
     def journal_entry(self) -> JournalEntry:
         raise LookupError("this command posts no entry")
+
+    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - what it raises is all there is
+        return iter(())
 
     @property
     def record_key(self) -> RecordKey:
@@ -158,6 +166,8 @@ class ChangeAccount(ExistingAccountCommand):
     name: str | None = UNCHANGED
     min_available: Decimal | None = UNCHANGED
     max_available: Decimal | None = UNCHANGED
+    velocity_limits: tuple[VelocityLimit, ...] = UNCHANGED
+    """All that it has from then on."""
     new_metadata: Mapping[str, str] = UNCHANGED
     """The account's new metadata (`metadata` would be the command's own)."""
 
@@ -167,21 +177,33 @@ class ChangeAccount(ExistingAccountCommand):
             raise InvalidState("A closed account does not change any more.", account_status=state.status.value)
         floor = state.min_available if self.min_available is UNCHANGED else self.min_available
         ceiling = state.max_available if self.max_available is UNCHANGED else self.max_available
+        limited = state if not self._gives_limits else with_limits(state, floor, ceiling)
+        if self.velocity_limits is not UNCHANGED:
+            limited = replace(limited, velocity=self.velocity_limits)
         return replace(
             account,
             name=account.name if self.name is UNCHANGED else self.name,
             metadata=account.metadata if self.new_metadata is UNCHANGED else dict(self.new_metadata),
-            state=state if not self._gives_limits else with_limits(state, floor, ceiling),
+            state=limited,
         )
+
+    def windows(self) -> tuple[Window, ...]:
+        given = () if self.velocity_limits is UNCHANGED else self.velocity_limits
+        return tuple(limit.window for limit in given)
 
     @property
     def _gives_limits(self) -> bool:
         return self.min_available is not UNCHANGED or self.max_available is not UNCHANGED
 
     def _told(self, before: Account, after: Account) -> tuple[AuditType, Mapping[str, Any]] | None:
-        if not self._gives_limits:
+        if not self._gives_limits and self.velocity_limits is UNCHANGED:
             return None
         facts: dict[str, Any] = {}
+        if self.velocity_limits is not UNCHANGED:
+            facts["velocity_limits"] = {
+                "from": velocity_content(before.state),
+                "to": velocity_content(after.state),
+            }
         for name in ("min_available", "max_available"):
             if getattr(self, name) is not UNCHANGED:
                 facts[name] = {

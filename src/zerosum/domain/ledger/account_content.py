@@ -9,6 +9,7 @@ from typing import Any
 
 from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, read_limit, render_limit
+from zerosum.domain.ledger.velocity import velocity_limit
 from zerosum.domain.money import render_amount
 
 
@@ -23,9 +24,14 @@ def account_facts(account: Account) -> dict[str, Any]:
         "status": state.status.value,
         "min_available": render_limit(state.min_available),
         "max_available": render_limit(state.max_available),
+        "velocity_limits": velocity_content(state),
         "metadata": dict(account.metadata),
         "version": state.version,
     }
+
+
+def velocity_content(state: AccountState) -> list[dict[str, Any]]:
+    return [limit.content for limit in state.velocity]
 
 
 def account_content(account: Account) -> dict[str, Any]:
@@ -58,6 +64,7 @@ def account_of_content(ledger_id: LedgerId, content: Mapping[str, Any]) -> Accou
             status=AccountStatus(content["status"]),
             min_available=read_limit(content["min_available"]),
             max_available=read_limit(content["max_available"]),
+            velocity=tuple(velocity_limit(limit) for limit in content.get("velocity_limits", ())),
             posted_debits=Decimal(content["posted_debits"]),
             posted_credits=Decimal(content["posted_credits"]),
             held=Decimal(content["held"]),

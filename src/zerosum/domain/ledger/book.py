@@ -33,11 +33,13 @@ from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
+from zerosum.domain.ledger.conditions import failed
 from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.periods import Dating, late_key
 from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, Records
+from zerosum.domain.ledger.velocity_rules import Moved, count, velocity_objections
 from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
 
 _POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
@@ -92,8 +94,8 @@ class LedgerCommand(Command):
     def named(self, objection: DomainError) -> DomainError:
         """With the account as its caller has named it, and beside that its id and code."""
         wire_id = objection.facts.get("account")
-        if wire_id is None or not self.codes:
-            return objection
+        if wire_id is None or not self.codes or "account_id" in objection.facts:
+            return objection  # It names none, or names it as its caller did.
         code = self.codes.get(parse_id(Prefix.ACCOUNT, wire_id))
         if code is None:
             return objection
@@ -134,7 +136,10 @@ class Book:
         """Carry out the command, or refuse it and leave the book as it was."""
         if command.posts_several:
             outcomes = self.apply_together((command,), posted_at)
-            return outcomes[1] if isinstance(outcomes, tuple) else outcomes[0]
+            if not isinstance(outcomes, tuple):
+                return outcomes[0]
+            self._explain(outcomes[1].refusal, command)
+            return outcomes[1]
         return self._decide(command, posted_at)
 
     def apply_straight(self, command: LedgerCommand, posted_at: datetime) -> PostedPair | None:
@@ -149,7 +154,17 @@ class Book:
         try:
             return command.decide(self, posted_at)
         except DomainError as refusal:
+            if not command.posts_several:  # What it has posted before is not undone yet.
+                self._explain(refusal, command)
             return Refused(refusal)
+
+    def _explain(self, refusal: DomainError, command: LedgerCommand) -> None:
+        """Beside what stands in the way first, everything else that does: whoever mends one thing knows the next."""
+        found = list(command.objections(self))
+        is_first = bool(found) and found[0].code == refusal.code
+        others = {other.identity: other for other in reversed(found[1:] if is_first else found)}
+        others.pop(refusal.identity, None)  # An account may stand in several postings, and be named once.
+        refusal.others += reversed(others.values())
 
     def apply_together(
         self, commands: Sequence[LedgerCommand], posted_at: datetime, *, goes_straight: bool = False
@@ -220,6 +235,7 @@ class Book:
             [self._write(posting, place, digest, posted_at) for place, posting in enumerate(entry.postings)]
         )
         self._settle_overdrawn(entry)
+        self._count(entry)
         return posted
 
     def carry(self, entry: JournalEntry, command: LedgerCommand) -> None:
@@ -252,9 +268,15 @@ class Book:
                 if change is None:
                     change = changes[account.id] = _Change(account, index)
                 change.include(posting)
+        if entry.conditions:
+            growth = {id_: change.growth for id_, change in changes.items()} if is_postable else None
+            yield from failed(entry.conditions, self.accounts, growth)
         if is_postable:
+            has_velocity = is_intention and not entry.gives_back and entry.reverses is None
             for change in changes.values():
                 yield from change.objections(is_intention=is_intention)
+                if has_velocity and change.account.velocity:
+                    yield from velocity_objections(change.account, change.moved, change.pointer)
 
     def _write(self, posting: Posting, place: int, digest: bytes, posted_at: datetime) -> PostedPosting:
         account = self._take(posting)
@@ -275,6 +297,16 @@ class Book:
         account = self.accounts[posting.account_id]
         account.take(posting.side, posting.money.amount, posting.layer, releases=posting.releases)
         return account
+
+    def _count(self, entry: JournalEntry) -> None:
+        """What of it counts in the windows of its accounts."""
+        counted = {posting.account_id for posting in entry.postings if self.accounts[posting.account_id].used}
+        for account_id in counted:
+            change = _Change(self.accounts[account_id], 0)
+            for posting in entry.postings:
+                if posting.account_id == account_id:
+                    change.include(posting)
+            count(change.account, change.moved)
 
     def _settle_overdrawn(self, entry: JournalEntry) -> None:
         """An entry is judged as a whole, so an account is looked at after its last posting."""
@@ -317,12 +349,26 @@ class _Change:
         elif not is_normal:
             self.held = subtract(self.held, amount) if posting.releases else add(self.held, amount)
 
+    @property
+    def growth(self) -> Decimal:
+        """Of what is available."""
+        return subtract(self.posted, self.held)
+
+    @property
+    def income(self) -> Decimal:
+        """Without what is set free: that was in the account before."""
+        return self.growth if self.held > 0 else self.posted
+
+    @property
+    def moved(self) -> Moved:
+        return Moved(self.growth, self.income)
+
     def objections(self, *, is_intention: bool) -> Iterator[DomainError]:
         """Too little available, too much, or more than a balance can hold. Limits judge intentions only."""
         account = self.account
         posted_after, held_after = add(account.posted, self.posted), add(account.held, self.held)
         available_after = subtract(posted_after, held_after)
-        growth = subtract(self.posted, self.held)
+        growth = self.growth
         floor, ceiling = (account.min_available, account.max_available) if is_intention else (None, None)
         if growth < 0 and floor is not None and available_after < floor:
             yield InsufficientFunds(
@@ -334,7 +380,7 @@ class _Change:
                 min_available=render_amount(floor),
                 pointer=self.pointer,
             )
-        income = growth if self.held > 0 else self.posted  # What is set free was in the account before.
+        income = self.income
         if income > 0 and ceiling is not None and available_after > ceiling:
             yield LimitExceeded(
                 "The account would hold more than its limit.",

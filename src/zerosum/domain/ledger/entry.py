@@ -15,6 +15,7 @@ from zerosum.domain.errors import EffectiveInFuture, Unbalanced, ValidationFaile
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
 from zerosum.domain.ledger.account import Layer, Side
+from zerosum.domain.ledger.conditions import Condition
 from zerosum.domain.money import Money, add, render_amount, subtract
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ class JournalEntry:
     """When it happened in the world; None means when it is posted."""
     reverses: JournalEntryId | None = None
     nature: Nature = Nature.INTENTION
+    gives_back: bool = False
+    """It takes back what was paid: no velocity limit refuses it."""
+    conditions: tuple[Condition, ...] = ()
+    """Under which alone it is to be posted: they are judged with it, and are no part of it."""
 
     def __post_init__(self) -> None:
         if not POSTINGS_MIN <= len(self.postings) <= POSTINGS_MAX:

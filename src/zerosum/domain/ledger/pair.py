@@ -71,6 +71,7 @@ def _balance_after(
         or account.currency != currency
         or account.max_available is not None
         or account.overdrawn
+        or account.velocity
     ):
         return None
     is_credit = account.normal_side is _CREDIT

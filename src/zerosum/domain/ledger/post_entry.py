@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.conditions import Conditions, kept
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import PlainPair, Posted, entry_posted
 from zerosum.domain.ledger.periods import Dating
@@ -18,24 +19,34 @@ from zerosum.domain.ledger.records import Need
 class PostEntry(LedgerCommand):
     entry: JournalEntry
     dating: Dating | None = None
+    conditions: Conditions | None = None
 
     def account_ids(self) -> tuple[AccountId, ...]:
-        return tuple({posting.account_id for posting in self.entry.postings})
+        own = {posting.account_id for posting in self.entry.postings}
+        return tuple(own if self.conditions is None else own.union(self.conditions.account_ids))
 
     def needs(self) -> tuple[Need, ...]:
         return () if self.dating is None else self.dating.needs(self.ledger_id)
 
     def journal_entry(self) -> JournalEntry:
-        return self.entry
+        return self.entry if self.conditions is None else replace(self.entry, conditions=self.conditions.items)
 
     def pair(self) -> PlainPair | None:
         entry = self.entry
-        if not entry.is_plain_pair or entry.reverses is not None or self.dating is not None:
+        if (
+            not entry.is_plain_pair
+            or entry.reverses is not None
+            or self.dating is not None
+            or self.conditions is not None
+        ):
             return None
         debit, credit = entry.postings
         kinds = ResourceType.JOURNAL_ENTRY, EventType.JOURNAL_ENTRY_POSTED
         return PlainPair(entry.reason, debit.account_id, credit.account_id, debit.money, *kinds, entry.effective_at)
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY, dating=self.dating)
+        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.JOURNAL_ENTRY, dating=self.dating)
+        if self.conditions is not None:
+            key, record = kept(self.ledger_id, self.id, self.conditions)
+            book.records[key] = record
         return Posted(self.ledger_id, (posted,), (entry_posted(posted),))

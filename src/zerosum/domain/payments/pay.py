@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from zerosum.domain.errors import DomainError, SameAccount
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.conditions import Conditions, kept
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, PlainPair, Posted
 from zerosum.domain.ledger.periods import Dating
@@ -38,6 +39,7 @@ class Pay(LedgerCommand):
     texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
     dating: Dating | None = None
+    conditions: Conditions | None = None
 
     def __post_init__(self) -> None:
         if self.payer_id == self.payee_id:
@@ -46,20 +48,22 @@ class Pay(LedgerCommand):
             raise self.point(SameAccount(text, pointer="/postings/1/account", account=wire_id))
 
     def account_ids(self) -> tuple[AccountId, ...]:
-        return (self.payer_id, self.payee_id)
+        own = self.payer_id, self.payee_id
+        return own if self.conditions is None else tuple({*own, *self.conditions.account_ids})
 
     def needs(self) -> tuple[Need, ...]:
         return () if self.dating is None else self.dating.needs(self.ledger_id)
 
     def journal_entry(self) -> JournalEntry:
-        return PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
+        entry = PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
+        return entry if self.conditions is None else replace(entry, conditions=self.conditions.items)
 
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at(PARTY_POINTERS.get(objection.pointer or "", objection.pointer or ""))
 
     def pair(self) -> PlainPair | None:
         reason = straight_reason(self.type)
-        if reason is None or self.dating is not None:
+        if reason is None or self.dating is not None or self.conditions is not None:
             return None
         kinds = ResourceType.PAYMENT, EventType.PAYMENT_SUCCEEDED
         return PlainPair(reason, self.payer_id, self.payee_id, self.money, *kinds, self.effective_at)
@@ -82,6 +86,9 @@ class Pay(LedgerCommand):
         posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT, dating=self.dating)
         key, payment = self.record()
         book.records[key] = payment
+        if self.conditions is not None:
+            kept_key, record = kept(self.ledger_id, self.id, self.conditions)
+            book.records[kept_key] = record
         return Posted(
             self.ledger_id, (posted,), (Event(self.id, EventType.PAYMENT_SUCCEEDED, ResourceType.PAYMENT),), payment
         )

@@ -76,7 +76,7 @@ def payment_in_parts(
 
 def refund(payer: AccountId, payee: AccountId, money: Money) -> JournalEntry:
     """The payee gives back what he was paid, or a part of it; of a deposit or withdrawal through the processor."""
-    return JournalEntry("refund", (debit(payee, money), credit(payer, money)))
+    return JournalEntry("refund", (debit(payee, money), credit(payer, money)), gives_back=True)
 
 
 def refund_in_parts(payer: AccountId, parts: Parts, money: Money) -> JournalEntry:

@@ -40,11 +40,13 @@ class PayInParts(Pay):
     splits: tuple[Split, ...]
 
     def account_ids(self) -> tuple[AccountId, ...]:
-        return (self.payer_id, *(split.asked.account_id for split in self.splits))
+        own = (self.payer_id, *(split.asked.account_id for split in self.splits))
+        return own if self.conditions is None else tuple({*own, *self.conditions.account_ids})
 
     def journal_entry(self) -> JournalEntry:
         parts = list(moved(self.splits, (split.amount for split in self.splits), self.money))
-        return posting_rules.payment_in_parts(self.type, self.payer_id, parts, self.money, self.effective_at)
+        entry = posting_rules.payment_in_parts(self.type, self.payer_id, parts, self.money, self.effective_at)
+        return entry if self.conditions is None else replace(entry, conditions=self.conditions.items)
 
     def point(self, objection: DomainError) -> DomainError:
         pointer = pointer_to(objection, [split.asked for split in self.splits])

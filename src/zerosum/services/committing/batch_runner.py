@@ -22,7 +22,7 @@ from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_turn, refus
 from zerosum.services.committing.idempotent_book import IdempotentBook
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.remembered import RememberedAccounts
-from zerosum.services.committing.work import Answers, Work, committing
+from zerosum.services.committing.work import Answers, Work, committing, further_windows
 from zerosum.services.requests.quotas import RefusalQuota
 
 ATTEMPTS_MAX = 3
@@ -261,6 +261,8 @@ class BatchRunner:
         if not self._remembers:
             return
         for account in after:
+            if account.velocity:
+                continue  # What counts in its windows is another thing a moment later.
             if account != before[account.id]:
                 if number is None:
                     continue
@@ -321,6 +323,7 @@ class BatchRunner:
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records)
         posted_at = _not_before(self._now(), locked)
+        await connection.loader.count_velocity(locked, further_windows(works) if needs else {}, posted_at)
         judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())

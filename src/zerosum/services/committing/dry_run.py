@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from zerosum.db.batch import Key, UsedKey
-from zerosum.domain.errors import IdempotencyKeyReused
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
@@ -34,22 +33,7 @@ class DryRunBook:
         return list(self._book.accounts.values())
 
     def each(self, commands: Sequence[LedgerCommand]) -> list[Answer]:
-        return [self._explained(self._judge.answer(command), command) for command in commands]
+        return [self._judge.answer(command) for command in commands]
 
     def together(self, commands: Sequence[LedgerCommand]) -> list[Answer] | tuple[int, Refused]:
-        answers = self._judge.answer_together(commands)
-        if isinstance(answers, tuple):
-            index, refused = answers
-            # The refusal is explained where it fell: after those before it.
-            for command in commands[:index]:
-                self._judge.answer(command)
-            self._explained(refused, commands[index])
-        return answers
-
-    def _explained(self, answer: Answer, command: LedgerCommand) -> Answer:
-        """A refusal of the books names every condition that fails, not only the first."""
-        if isinstance(answer, Refused) and not answer.is_replay and answer.refusal.code != IdempotencyKeyReused.code:
-            found = list(command.objections(self._book))
-            is_of_books = bool(found) and found[0].code == answer.refusal.code
-            answer.refusal.others = found[1:] if is_of_books else found
-        return answer
+        return self._judge.answer_together(commands)

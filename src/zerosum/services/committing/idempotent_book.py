@@ -148,16 +148,25 @@ def as_replay(answer: Answer) -> Answer:
 
 def recalled_refusal(problem: Mapping[str, Any]) -> DomainError:
     cls = refusal_class(problem["code"])
-    return cls(problem["detail"], pointer=problem.get("pointer"), **problem.get("facts", {}))
+    recalled = cls(problem["detail"], pointer=problem.get("pointer"), **problem.get("facts", {}))
+    recalled.others = [recalled_refusal(other) for other in problem.get("others", ())]
+    return recalled
 
 
 def _refusal_row(command: LedgerCommand, refusal: DomainError) -> RefusalRow:
+    return RefusalRow(command.ledger_id, command.idempotency_key, command.fingerprint, _problem(refusal))
+
+
+def _problem(refusal: DomainError) -> dict[str, Any]:
+    """As `recalled_refusal` makes it itself again."""
     problem: dict[str, Any] = {"code": refusal.code, "detail": refusal.detail}
     if refusal.pointer is not None:
         problem["pointer"] = refusal.pointer
     if refusal.facts:
         problem["facts"] = refusal.facts
-    return RefusalRow(command.ledger_id, command.idempotency_key, command.fingerprint, problem)
+    if refusal.others:
+        problem["others"] = [_problem(other) for other in refusal.others]
+    return problem
 
 
 def _reused() -> Refused:

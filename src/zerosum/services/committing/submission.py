@@ -165,8 +165,10 @@ class Submission(Generic[AnyOrder, View]):
             used = await loader.used_keys([(one.ledger_id, one.idempotency_key) for one in commands])
             states = await loader.accounts([(caller.ledger_id, account_id) for account_id in ids])
             records = await loader.records({need for one in commands for need in one.needs()})
+            now = self._now()
+            await loader.count_velocity(states, {}, now)
         states += [account.state for account in imagined.values() if account.state.id in ids]
-        dry_run = DryRunBook(states, used, self._now(), records)
+        dry_run = DryRunBook(states, used, now, records)
         try:
             answers = dry_run.together(commands) if is_atomic else dry_run.each(commands)
         except ArithmeticError as error:  # As the batch runner answers for a command that is carried out.

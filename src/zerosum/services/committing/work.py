@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 from zerosum.db.batch import Key
 from zerosum.db.errors import says_refused
 from zerosum.domain.errors import DomainError, IdempotencyKeyReused, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.ledger.account_commands import AccountCommand
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
+from zerosum.domain.ledger.velocity import Window
 from zerosum.services.committing.unknown_keys import UnknownKeys
 
 Answers = list[Answer] | tuple[int, Refused]
@@ -74,6 +77,16 @@ def outcome_unknown() -> OutcomeUnknown:
 
 def key_reused() -> IdempotencyKeyReused:
     return IdempotencyKeyReused("The key was used before, for another request.")
+
+
+def further_windows(works: Sequence[Work]) -> dict[UUID, set[Window]]:
+    """Of limits that accounts are given in this batch, by account."""
+    further: dict[UUID, set[Window]] = {}
+    for work in works:
+        for command in work.commands:
+            if isinstance(command, AccountCommand):
+                further.setdefault(command.account_id, set()).update(command.windows())
+    return further
 
 
 @contextmanager

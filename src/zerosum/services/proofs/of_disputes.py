@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import dispute_steps_after
+from zerosum.db.queries.step_proofs import dispute_steps_after
 from zerosum.domain.identifiers import Prefix
 from zerosum.services.proofs.of_fingerprints import is_dispute_step_of
 from zerosum.services.proofs.of_steps import StepsProof

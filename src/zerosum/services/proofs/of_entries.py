@@ -22,12 +22,18 @@ from zerosum.db.queries.proofs import (
     client_transactions_after,
     client_transactions_named,
     codes_of,
+    conditions_without_entry,
     entries_after,
     payments_without_entry,
     refunds_without_entry,
 )
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.services.proofs.of_fingerprints import is_client_command_of, is_payment_of, is_refund_of
+from zerosum.services.proofs.of_fingerprints import (
+    is_client_command_of,
+    is_payment_of,
+    is_refund_of,
+    is_under_its_conditions,
+)
 from zerosum.services.proofs.report import BREAKS_MAX, Report, part_of
 
 ENTRIES_AT_ONCE = 2_000
@@ -83,6 +89,11 @@ class EntriesProof:
         for row in forged:
             name = render_id(Prefix.REFUND, row.id)
             report.note(f"the refund {name} has no journal entry", concerned=(row.payer_id, row.payee_id))
+        left = await conditions_without_entry(
+            connection, report.ledger_id, after=self._after, last=last, limit=BREAKS_MAX
+        )
+        for row in left:
+            report.note(f"the conditions of {_entry(row.id)} have no journal entry", concerned=())
         self._after = last
         return is_last
 
@@ -95,6 +106,9 @@ class EntriesProof:
             report.note(f"the journal entry {_entry(row.id)} does not balance", concerned=concerned)
         if row.is_refused:
             report.note(f"the key of the journal entry {_entry(row.id)} is refused too", concerned=concerned)
+        if row.conditions is not None and not is_under_its_conditions(row):
+            what = f"the conditions of the journal entry {_entry(row.id)} are not what was ordered"
+            report.note(what, concerned=concerned)
         if row.resource_type == "refund":
             _look_at_refund(report, row)
         if row.resource_type == "payment":

@@ -8,6 +8,7 @@ contents that `services/payments.py` and `services/clients.py` give it; forms th
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -32,9 +33,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def is_payment_of(row: Any, payer_code: str | None, payee_code: str | None) -> bool:
     """Whether the fingerprint of the entry is that of an order for this payment."""
-    return any(
-        _digest("payment", content) == row.fingerprint for content in _payment_contents(row, payer_code, payee_code)
-    )
+    fingerprint = row.ordered_without_conditions or row.fingerprint
+    return any(_digest("payment", content) == fingerprint for content in _payment_contents(row, payer_code, payee_code))
+
+
+def is_under_its_conditions(row: Any) -> bool:
+    """Whether the fingerprint of the entry is that of an order under these conditions."""
+    content = orjson.dumps(json.loads(row.conditions))
+    said = b"zerosum.conditions.v1 " + row.ordered_without_conditions + content
+    return bool(hashlib.sha256(said).digest() == row.fingerprint)
 
 
 def is_client_command_of(row: Any, made: Any) -> bool:

@@ -50,7 +50,7 @@ class History:
         if self.last is None:
             report.note("the account has no history", account.id)
             return
-        for name in _CONTENT:
+        for name in (*_CONTENT, "velocity_limits"):
             if not _is_same(name, getattr(self.last, name), getattr(account, name)):
                 report.note(f"the account's {name} is not what its history says", account.id)
 
@@ -65,5 +65,7 @@ def _link(previous: bytes, row: Any) -> bytes:
     """The hash as `docs/ARCHITECTURE.md` describes it."""
     texts = [str(row.revision), row.origin, row.xid, row.changed_at, row.actor]
     texts += [getattr(row, name) for name in _CONTENT]
+    if row.velocity_limits is not None:
+        texts.append(row.velocity_limits)
     content = b"".join(b"-," if text is None else b"%d:%b," % (len(text.encode()), text.encode()) for text in texts)
     return hashlib.sha256(b"zerosum.account.v1" + previous + content).digest()

@@ -11,7 +11,8 @@ from uuid import UUID
 import orjson
 
 from zerosum.db.engine import Connection
-from zerosum.db.queries.proofs import codes_of, hold_steps_after
+from zerosum.db.queries.proofs import codes_of
+from zerosum.db.queries.step_proofs import hold_steps_after
 from zerosum.domain.identifiers import Prefix
 from zerosum.domain.money import add, subtract
 from zerosum.domain.payments.payment import PaymentTexts
