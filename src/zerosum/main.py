@@ -65,6 +65,7 @@ from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.disputes import Disputes
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
+from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
@@ -131,6 +132,7 @@ class Service:
             self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
         )
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
+        statements = Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max)
         self.services = Services(
             account_administration=AccountAdministration(
                 self.database, self.committer, accounts, directory, currencies
@@ -156,11 +158,12 @@ class Service:
             holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),
+            issued_statements=IssuedStatements(self.database, self.committer, directory, statements, cursors, now),
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
             refunds=Refunds(self.database, self.committer, currencies, payments, cursors, now),
-            statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),
+            statements=statements,
         )
 
         self.metrics = Metrics()

@@ -30,6 +30,7 @@ from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.refunds import refund_routes
+from zerosum.api.routes.statements import statement_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.services import Services
 from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
@@ -75,6 +76,7 @@ def make_app(
         hold_routes(services),
         client_routes(services),
         import_routes(services),
+        statement_routes(services),
         account_routes(services),
         journal_routes(services),
         report_routes(services),

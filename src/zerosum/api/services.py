@@ -13,6 +13,7 @@ from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.disputes import Disputes
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
+from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
@@ -35,6 +36,7 @@ class Services:
     holds: Holds
     imports: Imports
     inspector: Inspector
+    issued_statements: IssuedStatements
     journal: Journal
     ledgers: Ledgers
     payments: Payments

@@ -52,6 +52,7 @@ _PREFIXES = {
     ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY,
     ResourceType.PAYMENT: Prefix.PAYMENT,
     ResourceType.REFUND: Prefix.REFUND,
+    ResourceType.STATEMENT: Prefix.STATEMENT,
 }
 
 
