@@ -46,6 +46,7 @@ from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
 from zerosum.issuers import make_issuer
 from zerosum.services.account_administration import AccountAdministration
+from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
 from zerosum.services.background.background_writing import BackgroundWriting
@@ -132,17 +133,17 @@ class Service:
             self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
         )
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
+        settled = SettledTime(self.database, now)
         statements = Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max)
         self.services = Services(
             account_administration=AccountAdministration(
                 self.database, self.committer, accounts, directory, currencies
             ),
+            account_reports=AccountReports(self.database, currencies, settled, now),
             accounts=accounts,
             api_keys=api_keys,
             audit_log=AuditLog(self.database, cursors),
-            balances=Balances(
-                self.database, directory, currencies, self.cache, cursors, SettledTime(self.database, now), now
-            ),
+            balances=Balances(self.database, directory, currencies, self.cache, cursors, settled, now),
             clients=Clients(
                 self.database,
                 self.committer,

@@ -22,6 +22,7 @@ SOMETHING = {
     "entry": f"je_{UNKNOWN_UUID}",
     "api_key": f"key_{UNKNOWN_UUID}",
     "tx": "4294967295",
+    "number": "1",
     "client": "65535",
     "key": "nobody",
     "name": "redoc.standalone.js",

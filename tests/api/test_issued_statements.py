@@ -100,9 +100,9 @@ async def test_numbers_have_no_gap_whoever_asks_at_once(
 ) -> None:
     await an_account(client)
     other = await make_client(framework_service, LedgerId(parse_id(Prefix.LEDGER, client.ledger)))
-    made = await asyncio.gather(*(issue(one) for one in [client, other] * 12))
-    assert sorted(one["number"] for one in made) == list(range(1, 25))
-    assert len({one["hash"] for one in made}) == 24
+    made = await asyncio.gather(*(issue(one) for one in [client, other] * 4))
+    assert sorted(one["number"] for one in made) == list(range(1, 9))
+    assert len({one["hash"] for one in made}) == 8
     await other.http.aclose()
 
 

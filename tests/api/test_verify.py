@@ -14,6 +14,7 @@ import pytest
 from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.tamperings import CONCERNED, FOUND, TAMPERINGS
 from zerosum.adapters.clock import now
+from zerosum.api.render import render_time
 from zerosum.db.engine import Database
 from zerosum.db.queries.checkpoints import BLOCK
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
@@ -25,12 +26,13 @@ from zerosum.services.proofs import of_disputes as proof_of_disputes
 from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_holds as proof_of_holds
+from zerosum.services.proofs import of_statements as proof_of_statements
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp|stm)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 MANY = 3 * BLOCK + 20
 AT_ONCE = 100
@@ -38,7 +40,7 @@ AT_ONCE = 100
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
-    "disputes", "dispute_changes",
+    "disputes", "dispute_changes", "statements",
 )  # fmt: skip
 
 
@@ -54,7 +56,9 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _holds(client)
     await _disputes(client)
     await _refusals(client)
+    await _statements(client, 2)
     await _many(client)
+    await _statements(client, 2)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
     await Checkpointing(database).run_once()
     yield ledger_id
@@ -141,6 +145,14 @@ async def _entries(client: Client) -> None:
     await _sent(client, f"/v1/journal-entries/{made['id']}/reverse", {"reason": "a mistake"})
 
 
+async def _statements(client: Client, number: int) -> None:
+    """Of the last year until now, and of a span of the past that is nobody's first day."""
+    for _ in range(number):
+        for account in ("alice", "bob", "clients:1"):
+            span = {"from": render_time(now() - timedelta(days=365)), "to": render_time(now())}
+            await _sent(client, f"/v1/accounts/{account}/statements", span)
+
+
 async def _disputes(client: Client) -> None:
     """One that is open, one under review, one won and one lost."""
     await client.open_account("shop")
@@ -217,7 +229,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert report.breaks == []
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
-        "account_checkpoints",
+        "account_checkpoints", "statements",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -238,6 +250,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_disputes, "DISPUTES_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_statements, "STATEMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
     assert await verified(database, ledger_id) == whole
 

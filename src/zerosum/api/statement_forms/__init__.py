@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query
 
+from zerosum.api.schemas.fields import OneOf
 from zerosum.api.static_content import weights_of
 
 
@@ -28,7 +29,7 @@ MEDIA_TYPES = {
 }
 
 StatementFormat = Annotated[
-    Literal["json", "csv", "camt.053", "html"] | None,
+    Annotated[str, OneOf(Form)] | None,
     Query(
         description="The form: as `Accept` with `text/csv`, `application/xml` or `text/html` does; `json` by default."
     ),

@@ -4,6 +4,7 @@
 | --- | --- |
 | `of_accounts` | accounts with their postings (`of_chains`) and histories (`of_histories`) |
 | `of_checkpoints` | what accounts came to, sealed beside their postings |
+| `of_statements` | statements that were issued, beside the postings they tell of |
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
@@ -30,6 +31,7 @@ from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
 from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_holds import HoldsProof
+from zerosum.services.proofs.of_statements import StatementsProof
 from zerosum.services.proofs.refusal_seals import SealsProof
 from zerosum.services.proofs.report import BREAKS_MAX as BREAKS_MAX
 from zerosum.services.proofs.report import Break as Break
@@ -109,6 +111,7 @@ class LedgerProof:
         return [
             AccountsProof(report, places),
             CheckpointsProof(report),
+            StatementsProof(report),
             EntriesProof(report, events.expect),
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
