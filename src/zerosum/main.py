@@ -68,6 +68,7 @@ from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
+from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
 from zerosum.services.proofs.totals import Inspector
@@ -133,6 +134,7 @@ class Service:
             self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
         )
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
+        journal = Journal(self.database, self.committer, directory, currencies, cursors, now)
         settled = SettledTime(self.database, now)
         statements = Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max)
         self.services = Services(
@@ -160,7 +162,8 @@ class Service:
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),
             issued_statements=IssuedStatements(self.database, self.committer, directory, statements, cursors, now),
-            journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
+            journal=journal,
+            journal_export=JournalExport(self.database, journal),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
             refunds=Refunds(self.database, self.committer, currencies, payments, cursors, now),

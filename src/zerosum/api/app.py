@@ -27,6 +27,7 @@ from zerosum.api.routes.disputes import dispute_routes
 from zerosum.api.routes.holds import hold_routes
 from zerosum.api.routes.imports import import_routes
 from zerosum.api.routes.journal import journal_routes
+from zerosum.api.routes.journal_export import journal_export_routes
 from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
@@ -80,6 +81,7 @@ def make_app(
         statement_routes(services),
         account_routes(services),
         journal_routes(services),
+        journal_export_routes(services),
         report_routes(services),
         account_report_routes(services),
         ledger_routes(services),

@@ -16,6 +16,7 @@ from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
+from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
 from zerosum.services.proofs.totals import Inspector
@@ -40,6 +41,7 @@ class Services:
     inspector: Inspector
     issued_statements: IssuedStatements
     journal: Journal
+    journal_export: JournalExport
     ledgers: Ledgers
     payments: Payments
     refunds: Refunds
