@@ -46,6 +46,7 @@ from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
 from zerosum.issuers import make_issuer
 from zerosum.services.account_administration import AccountAdministration
+from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
 from zerosum.services.background.background_writing import BackgroundWriting
@@ -66,7 +67,9 @@ from zerosum.services.disputes import Disputes
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
+from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
+from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
@@ -137,11 +140,13 @@ class Service:
             self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
         )
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
-        of_payments = PaymentKind(accounts, directory, currencies, closed_periods)
+        journal = Journal(self.database, self.committer, directory, currencies, cursors, closed_periods, now)
+        statements = Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max)
         self.services = Services(
             account_administration=AccountAdministration(
                 self.database, self.committer, accounts, directory, currencies
             ),
+            account_reports=AccountReports(self.database, currencies, settled, now),
             accounts=accounts,
             api_keys=api_keys,
             audit_log=AuditLog(self.database, cursors),
@@ -164,15 +169,24 @@ class Service:
             holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),
-            journal=Journal(self.database, self.committer, directory, currencies, cursors, closed_periods, now),
+            issued_statements=IssuedStatements(self.database, self.committer, directory, statements, cursors, now),
+            journal=journal,
+            journal_export=JournalExport(self.database, journal),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(
                 self.database, self.committer, accounts, directory, currencies, cursors, closed_periods, now
             ),
             periods=Periods(self.database, currencies, cursors, settled, now),
             refunds=Refunds(self.database, self.committer, currencies, payments, cursors, now),
-            scheduled_payments=ScheduledPayments(self.database, self.committer, of_payments, directory, cursors, now),
-            statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),
+            scheduled_payments=ScheduledPayments(
+                self.database,
+                self.committer,
+                PaymentKind(accounts, directory, currencies, closed_periods),
+                directory,
+                cursors,
+                now,
+            ),
+            statements=statements,
         )
 
         self.metrics = Metrics()

@@ -10,6 +10,9 @@ CONDITIONAL = "(select id from payments where ledger_id = $1 and reference = 'co
 GIVEN = "(select id from payments where ledger_id = $1 and reference = 'given back')"
 ASKED = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case asked')"
 FURTHER = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case won')"
+ALICES = "(select id from accounts where ledger_id = $1 and code = 'alice')"
+FIRST = f"ledger_id = $1 and number = 1 and account_id = {ALICES}"
+"""Her first statement."""
 LOST = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case lost')"
 QUESTIONED = "(select id from payments where ledger_id = $1 and reference = 'asked')"
 HOLD = "(select id from holds where ledger_id = $1 and reference = 'stay 1')"
@@ -89,6 +92,18 @@ TAMPERINGS = {
     "a whole history": "delete from account_changes where ledger_id = $1 and code = 'never-used'",
     "a floor with its history": "with changed as (update account_changes set min_available = -1000 "
     f"where ledger_id = $1 and code = 'alice') update accounts set min_available = -1000 where {ALICE}",
+    # Statements.
+    "an opening of a statement": f"update statements set opening = opening + 1, closing = closing + 1 where {FIRST}",
+    "a closing of a statement": f"update statements set closing = closing + 1 where {FIRST}",
+    "a span of a statement": f"update statements set to_at = to_at - interval '364 days' where {FIRST}",
+    "a head of a statement": f"update statements set head = sha256('x') where {FIRST}",
+    "a version of a statement": f"update statements set account_version = 1 where {FIRST}",
+    "a currency of a statement": f"update statements set currency = 'EUR' where {FIRST}",
+    "a time of a statement": f"update statements set issued_at = issued_at + interval '1 second' where {FIRST}",
+    "a hash of a statement": f"update statements set hash = sha256('x') where {FIRST}",
+    "a statement in the middle deleted": "delete from statements where ledger_id = $1 and number = 2 "
+    f"and account_id = {ALICES}",
+    "a statement of another account": f"update statements set account_id = $1 where {FIRST}",
     # Client transactions.
     "a client": "update client_transactions set client = 2 where ledger_id = $1 and tx = 1",
     "an amount of a client transaction": "update client_transactions set amount = amount + 1 where ledger_id = $1 "
@@ -408,6 +423,7 @@ FOUND = {
     "a currency": {
         "the account's currency is not what its history says",
         "the posting is in another currency than its account",
+        "the statement … is in another currency than its account",
     },
     "a currency of an account with nothing in it": {"the account's currency is not what its history says"},
     "a floor": {"the account's min_available is not what its history says"},
@@ -431,6 +447,41 @@ FOUND = {
     "a floor with its history": {
         "revision 1 of the account's history does not follow from the one before",
         "revision 2 of the account's history does not follow from the one before",
+    },
+    "an opening of a statement": {
+        "the statement … does not follow from the one before",
+        "the statement … does not open and close as its postings say",
+    },
+    "a closing of a statement": {
+        "the statement … does not follow from the one before",
+        "the statement … does not open and close as its postings say",
+    },
+    "a span of a statement": {
+        "the statement … does not follow from the one before",
+        "the statement … does not open and close as its postings say",
+        "the statement … has another number of lines than its postings say",
+    },
+    "a head of a statement": {
+        "the statement … does not follow from the one before",
+        "the statement … names another head than its account had",
+    },
+    "a version of a statement": {
+        "the statement … does not follow from the one before",
+        "the statement … does not open and close as its postings say",
+        "the statement … has another number of lines than its postings say",
+        "the statement … names another head than its account had",
+    },
+    "a currency of a statement": {
+        "the statement … does not follow from the one before",
+        "the statement … is in another currency than its account",
+    },
+    "a time of a statement": {"the statement … does not follow from the one before"},
+    "a hash of a statement": {"the statement … does not follow from the one before"},
+    "a statement in the middle deleted": {"the statement … does not follow the number 1"},
+    "a statement of another account": {
+        "the statement … does not follow from the one before",
+        "the statement … does not follow the number 0",
+        "the statement … is one of an account that does not exist",
     },
     "a client": {"the client of the client transaction 1 is not what its journal entry says"},
     "an amount of a client transaction": {"the amount of the client transaction 1 is not what its journal entry says"},

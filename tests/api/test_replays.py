@@ -176,6 +176,12 @@ REQUESTS: dict[str, Asked] = {
     "frozen account": Asked("POST", "/v1/accounts/{account}/freeze", {}, "/v1/accounts/bob/freeze", status=200),
     "unfrozen account": Asked("POST", "/v1/accounts/{account}/unfreeze", {}, "/v1/accounts/bob/unfreeze", status=200),
     "closed account": Asked("POST", "/v1/accounts/{account}/close", {}, "/v1/accounts/empty/close", status=200),
+    "statement": Asked(
+        "POST",
+        "/v1/accounts/{account}/statements",
+        {"from": "2026-01-01", "to": "2026-02-01"},
+        "/v1/accounts/alice/statements",
+    ),
     "refused payment": Asked("POST", "/v1/payments", {**PAYMENT, "amount": TOO_MUCH}, status=422),
     "payment refused for several reasons": Asked(
         "POST",

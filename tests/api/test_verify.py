@@ -15,6 +15,7 @@ from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.scheduling import run_at, scheduled
 from tests.api.tamperings import CONCERNED, FOUND, TAMPERINGS
 from zerosum.adapters.clock import now
+from zerosum.api.render import render_time
 from zerosum.db.engine import Database
 from zerosum.db.queries.checkpoints import BLOCK
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
@@ -30,12 +31,13 @@ from zerosum.services.proofs import of_holds as proof_of_holds
 from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
+from zerosum.services.proofs import of_statements as proof_of_statements
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp|exc|sch|run)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp|exc|sch|run|stm)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 MANY = 3 * BLOCK + 20
 AT_ONCE = 100
@@ -45,6 +47,7 @@ TABLES = (
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
     "disputes", "dispute_changes", "payment_splits", "entry_conditions",
     "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
+    "statements",
 )  # fmt: skip
 
 
@@ -63,8 +66,10 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _disputes(client)
     await _schedules(client, service)
     await _refusals(client)
+    await _statements(client, 2)
     await _many(client)
     await _periods(client)
+    await _statements(client, 2)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
     await Checkpointing(database).run_once()
     yield ledger_id
@@ -158,6 +163,14 @@ async def _entries(client: Client) -> None:
     fees = {"reason": "fees", "postings": postings, "conditions": conditions}
     made = await _sent(client, "/v1/journal-entries", fees)
     await _sent(client, f"/v1/journal-entries/{made['id']}/reverse", {"reason": "a mistake"})
+
+
+async def _statements(client: Client, number: int) -> None:
+    """Of the last year until now, and of a span of the past that is nobody's first day."""
+    for _ in range(number):
+        for account in ("alice", "bob", "clients:1"):
+            span = {"from": render_time(now() - timedelta(days=365)), "to": render_time(now())}
+            await _sent(client, f"/v1/accounts/{account}/statements", span)
 
 
 async def _disputes(client: Client) -> None:
@@ -309,6 +322,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions",
         "period_seals", "late_entries", "account_checkpoints",
+        "statements",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -329,6 +343,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_disputes, "DISPUTES_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_statements, "STATEMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_exchanges, "EXCHANGES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_splits, "SPLIT_PAYMENTS_AT_ONCE", 1)

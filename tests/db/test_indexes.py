@@ -29,6 +29,8 @@ INDEXES = {
     "disputes_by_status": "GET /v1/disputes?status",
     "disputes_case_unique": "a case is one dispute",
     "disputes_of_payment": "GET /v1/disputes?payment, and what a payment shows of them",
+    "statements_of_account": "GET /v1/accounts/{account}/statements, and the last number",
+    "statements_pkey": "what a key that has issued one is answered again",
     "disputes_pkey": "the lock of a dispute",
     "entry_conditions_pkey": "the proof of what an entry was posted under",
     "events_pkey": "readers of events, in the order of their transactions",

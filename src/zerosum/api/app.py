@@ -19,6 +19,7 @@ from zerosum.api.endpoints import Routes, TheCall, as_response
 from zerosum.api.first_page import Front, front_routes, icons
 from zerosum.api.manual import Manual
 from zerosum.api.openapi_document import openapi_document
+from zerosum.api.routes.account_reports import account_report_routes
 from zerosum.api.routes.accounts import account_routes
 from zerosum.api.routes.api_keys import api_key_routes
 from zerosum.api.routes.audit import audit_routes
@@ -28,12 +29,14 @@ from zerosum.api.routes.exchanges import exchange_routes
 from zerosum.api.routes.holds import hold_routes
 from zerosum.api.routes.imports import import_routes
 from zerosum.api.routes.journal import journal_routes
+from zerosum.api.routes.journal_export import journal_export_routes
 from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.periods import period_routes
 from zerosum.api.routes.refunds import refund_routes
 from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
+from zerosum.api.routes.statements import statement_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.services import Services
 from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
@@ -84,10 +87,13 @@ def make_app(
         scheduled_payment_routes(services),
         client_routes(services),
         import_routes(services),
+        statement_routes(services),
         account_routes(services),
         journal_routes(services),
+        journal_export_routes(services),
         report_routes(services),
         period_routes(services),
+        account_report_routes(services),
         ledger_routes(services),
         api_key_routes(services),
         audit_routes(services),

@@ -6,14 +6,24 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 
 from fastapi import Header, Query, Response
 
+from zerosum.api.schemas.fields import OneOf
 from zerosum.services.requests.paging import gently
 
+
+class TableForm(StrEnum):
+    """By the name it has in `format=`."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
 Format = Annotated[
-    Literal["json", "csv"] | None, Query(description="`csv` as `Accept: text/csv` does; `json` by default.")
+    Annotated[str, OneOf(TableForm)] | None, Query(description="`csv` as `Accept: text/csv` does; `json` by default.")
 ]
 Accept = Annotated[str, Header(include_in_schema=False)]
 

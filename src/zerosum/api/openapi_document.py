@@ -41,6 +41,7 @@ TAGS = {
     "Clients": "Client transactions by number, with disputes and chargebacks, by the rules of client files.",
     "Imports": "Files of client transactions, so that each row is carried out once however often the file is sent.",
     "Accounts": "What money lies in: opening, limits, freezing, balances, history and statements.",
+    "Statements": "What an account had from one day to another, issued with a number and the same for ever.",
     "Journal": "The books themselves: entries whose debits equal their credits, never changed, only reversed.",
     "Reports": "How the books prove themselves, and what became of an idempotency key.",
     "Administration": "Ledgers, their currencies and the API keys that open them.",

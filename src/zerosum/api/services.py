@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zerosum.services.account_administration import AccountAdministration
+from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
 from zerosum.services.balances import Balances
@@ -14,7 +15,9 @@ from zerosum.services.disputes import Disputes
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
+from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
+from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
 from zerosum.services.periods import Periods
@@ -28,6 +31,7 @@ from zerosum.services.statements import Statements
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     account_administration: AccountAdministration
+    account_reports: AccountReports
     accounts: Accounts
     api_keys: ApiKeys
     audit_log: AuditLog
@@ -39,7 +43,9 @@ class Services:
     holds: Holds
     imports: Imports
     inspector: Inspector
+    issued_statements: IssuedStatements
     journal: Journal
+    journal_export: JournalExport
     ledgers: Ledgers
     payments: Payments
     periods: Periods

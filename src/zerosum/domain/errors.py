@@ -391,6 +391,17 @@ class HoldNotFound(Absent):
     is_kept = False
 
 
+class StatementNotFound(Absent):
+    code = "statement_not_found"
+    title = "No such statement"
+    is_kept = False
+
+
+class StatementNotInForm(Unprocessable):
+    code = "statement_not_in_form"
+    title = "The statement cannot be told in this form"
+
+
 class DisputeNotFound(Absent):
     code = "dispute_not_found"
     title = "No such dispute"

@@ -52,3 +52,4 @@ class ResourceType(StrEnum):
     CLIENT_TRANSACTION = "client_transaction"
     ACCOUNT = "account"
     PERIOD = "period"
+    STATEMENT = "statement"

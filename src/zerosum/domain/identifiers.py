@@ -60,6 +60,7 @@ class Prefix(StrEnum):
     WEBHOOK_ENDPOINT = "we_"
     API_KEY = "key_"
     AUDIT_RECORD = "aud_"
+    STATEMENT = "stm_"
 
 
 def render_id(prefix: Prefix, value: UUID) -> str:

@@ -17,6 +17,7 @@ from zerosum.db.queries.statements import COUNTERPARTIES_MAX as COUNTERPARTIES_M
 from zerosum.db.queries.statements import Explanation, count_effective_postings, explain
 from zerosum.domain.errors import AccountNotFound, TooManyItems
 from zerosum.domain.ledger.account import AccountState, Side
+from zerosum.domain.ledger.statements import IssuedStatement, StatementContent
 from zerosum.domain.money import add, subtract
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
@@ -69,11 +70,7 @@ class Statements:
         async with self._database.snapshot(caller.ledger_id) as connection:
             await look_up_by_key(connection)
             normal_side = (await _state(connection, caller.ledger_id, account.id)).normal_side
-            count = await count_effective_postings(
-                connection, caller.ledger_id, account.id, start=start, end=end, most=self._lines_max + 1
-            )
-            if count > self._lines_max:
-                raise self._too_long()
+            await self._count(connection, caller, account, start, end)
             before = await totals_at(connection, caller.ledger_id, account.id, Instant(effective=start - INSTANT))
             postings = await list_effective_postings(
                 connection, caller.ledger_id, account.id, start=start, end=end, limit=self._lines_max
@@ -84,6 +81,69 @@ class Statements:
         lines = _running(opening, postings, normal_side, explanations)
         closing = lines[-1].running_balance if lines else opening
         return Statement(account=account, start=start, end=end, opening=opening, lines=lines, closing=closing)
+
+    async def content(
+        self, caller: Caller, account: AccountName, *, start: datetime, end: datetime
+    ) -> StatementContent:
+        """What a statement that is issued now says: one look at the account, at the version it has.
+
+        Raises AccountNotFound and TooManyItems.
+        """
+        currency = await self._currencies.get(caller.ledger_id, account.currency)
+        async with self._database.snapshot(caller.ledger_id) as connection:
+            await look_up_by_key(connection)
+            state = await _state(connection, caller.ledger_id, account.id)
+            lines = await self._count(connection, caller, account, start, end)
+            before = await totals_at(connection, caller.ledger_id, account.id, Instant(effective=start - INSTANT))
+            after = await totals_at(connection, caller.ledger_id, account.id, Instant(effective=end - INSTANT))
+        return StatementContent(
+            start=start,
+            end=end,
+            currency=account.currency,
+            opening=currency.scaled(Decimal(0) if before is None else before.posted),
+            closing=currency.scaled(Decimal(0) if after is None else after.posted),
+            lines=lines,
+            account_version=state.version,
+            head=state.head,
+        )
+
+    async def of_issued(self, caller: Caller, account: AccountName, issued: IssuedStatement) -> Statement:
+        """The lines of a statement as they were when it was issued: what was written later has a higher version."""
+        content = issued.content
+        async with self._database.snapshot(caller.ledger_id) as connection:
+            await look_up_by_key(connection)
+            normal_side = (await _state(connection, caller.ledger_id, account.id)).normal_side
+            postings = await list_effective_postings(
+                connection,
+                caller.ledger_id,
+                account.id,
+                start=content.start,
+                end=content.end,
+                limit=content.lines + 1,
+                version_max=content.account_version,
+            )
+            entry_ids = [posting.entry_id for posting in postings]
+            explanations = await explain(connection, caller.ledger_id, account.id, entry_ids)
+        lines = _running(content.opening, postings, normal_side, explanations)
+        return Statement(
+            account=account,
+            start=content.start,
+            end=content.end,
+            opening=content.opening,
+            lines=lines,
+            closing=content.closing,
+        )
+
+    async def _count(
+        self, connection: Connection, caller: Caller, account: AccountName, start: datetime, end: datetime
+    ) -> int:
+        """How many lines it has. Raises TooManyItems."""
+        count = await count_effective_postings(
+            connection, caller.ledger_id, account.id, start=start, end=end, most=self._lines_max + 1
+        )
+        if count > self._lines_max:
+            raise self._too_long()
+        return count
 
     def _too_long(self) -> TooManyItems:
         return TooManyItems(

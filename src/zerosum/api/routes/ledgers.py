@@ -68,6 +68,7 @@ _PREFIXES = {
     ResourceType.PAYMENT: Prefix.PAYMENT,
     ResourceType.REFUND: Prefix.REFUND,
     ResourceType.SCHEDULED_PAYMENT: Prefix.SCHEDULED_PAYMENT,
+    ResourceType.STATEMENT: Prefix.STATEMENT,
 }
 
 

@@ -93,7 +93,7 @@ def _line_body(line: StatementLine) -> dict[str, Any]:
         "reason": line.explanation.reason,
         "reference": line.explanation.reference,
         "description": line.explanation.description,
-        "counterparty": _joined(line.explanation.counterparties),
+        "counterparty": counterparties_text(line.explanation.counterparties),
     }
 
 
@@ -109,6 +109,6 @@ async def statement_csv(statement: Statement) -> str:
     return await csv_text(CSV_COLUMNS, rows, free=_FREE)
 
 
-def _joined(codes: Sequence[str]) -> str | None:
+def counterparties_text(codes: Sequence[str]) -> str | None:
     shown = [*codes[:COUNTERPARTIES_MAX], *(["…"] if len(codes) > COUNTERPARTIES_MAX else [])]
     return ", ".join(shown) or None

@@ -84,7 +84,7 @@ async def currency_totals(
         await look_up_by_key(connection)
         parts = [_of_short_accounts(ledger_id, instant), _of_long_accounts(ledger_id, instant)]
         if is_of_all:
-            parts.append(select(currency, literal(0), literal(0)).where(own, _had_begun(instant)))
+            parts.append(select(currency, literal(0), literal(0)).where(own, had_begun(instant)))
         found = union_all(*parts).subquery()
     statement = select(found.c.currency, func.sum(found.c.debits), func.sum(found.c.credits))
     grouped = statement.group_by(found.c.currency).order_by(found.c.currency)
@@ -116,7 +116,7 @@ def _of_short_accounts(ledger_id: UUID, instant: Instant) -> Select[Any]:
 
 
 def _of_long_accounts(ledger_id: UUID, instant: Instant) -> Select[Any]:
-    source, debits, credits_, version = _source(ledger_id, instant)
+    source, debits, credits_, version = source_of(ledger_id, instant)
     return (
         select(accounts.c.currency, debits, credits_)
         .select_from(source)
@@ -137,7 +137,7 @@ async def trial_balance_lines(
 
     Of an instant of our own those that there were then; or only those that anything had been posted to.
     """
-    source, debits, credits_, version = _source(ledger_id, instant)
+    source, debits, credits_, version = source_of(ledger_id, instant)
     statement = (
         select(
             accounts.c.id,
@@ -148,7 +148,7 @@ async def trial_balance_lines(
             credits_.label("credits"),
         )
         .select_from(source)
-        .where(accounts.c.ledger_id == ledger_id, or_(version > 0, _had_begun(instant)))
+        .where(accounts.c.ledger_id == ledger_id, or_(version > 0, had_begun(instant)))
     )
     if is_of_moved:
         statement = statement.where(or_(debits > 0, credits_ > 0))
@@ -174,7 +174,7 @@ def _totals(ledger_id: UUID, instant: Instant, *, with_sides: bool) -> LateralFr
     )
 
 
-def _source(
+def source_of(
     ledger_id: UUID, instant: Instant
 ) -> tuple[FromClause, ColumnElement[Any], ColumnElement[Any], ColumnElement[Any]]:
     """The accounts with their debits, credits and version: of now as they stand in their rows."""
@@ -184,7 +184,7 @@ def _source(
     return accounts.join(totals, true()), totals.c.debits, totals.c.credits, totals.c.version
 
 
-def _had_begun(instant: Instant) -> ColumnElement[bool]:
+def had_begun(instant: Instant) -> ColumnElement[bool]:
     return true() if instant.recorded is None else accounts.c.created_at <= instant.recorded
 
 

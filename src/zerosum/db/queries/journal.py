@@ -202,15 +202,27 @@ def postings_page(
 
 
 async def list_effective_postings(
-    connection: AsyncConnection, ledger_id: UUID, account_id: UUID, *, start: datetime, end: datetime, limit: int
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    account_id: UUID,
+    *,
+    start: datetime,
+    end: datetime,
+    limit: int,
+    version_max: int | None = None,
 ) -> list[RecordedPosting]:
-    """What happened to one account's posted balance from `start` to before `end`, in that order."""
+    """What happened to one account's posted balance from `start` to before `end`, in that order.
+
+    With `version_max` as far as it was written when the account had that version.
+    """
     statement = _select_postings(ledger_id).where(
         postings.c.account_id == account_id,
         postings.c.layer == "p",
         postings.c.effective_at >= start,
         postings.c.effective_at < end,
     )
+    if version_max is not None:
+        statement = statement.where(postings.c.account_version <= version_max)
     rows = await connection.execute(
         statement.order_by(postings.c.effective_at, postings.c.account_version).limit(limit)
     )

@@ -590,6 +590,30 @@ client_transactions = Table(
     CheckConstraint("amount > 0", name="client_transactions_amount_positive"),
 )
 
+statements = Table(
+    "statements",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("account_id", Uuid),
+    _required("number", BigInteger),  # of the account's, gap-free from 1
+    _moment("from_at", nullable=False),
+    _moment("to_at", nullable=False),
+    _required("currency", Text),
+    _required("opening", Numeric),
+    _required("closing", Numeric),
+    _required("lines", Integer),
+    _required("account_version", BigInteger),  # that the account had; nothing later is on it
+    _required("head", LargeBinary),  # of the account's chain at that version
+    _moment("issued_at", nullable=False),
+    _required("hash", LargeBinary),  # over all of this and the account's statement before it
+    PrimaryKeyConstraint("ledger_id", "id", name="statements_pkey"),
+    Index("statements_of_account", "ledger_id", "account_id", "number", unique=True),
+    CheckConstraint("number > 0 and lines >= 0 and account_version >= 0", name="statements_counted_from_one"),
+    CheckConstraint("from_at <= to_at", name="statements_span_ordered"),
+    CheckConstraint("lines > 0 or opening = closing", name="statements_balances_add_up"),
+)
+
 imports = Table(
     "imports",
     metadata,
@@ -832,6 +856,7 @@ JOURNAL = (
     period_closings,
     period_seals,
     late_entries,
+    statements,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -863,6 +888,7 @@ GRANTS: dict[Table, str] = {
     "cancellation_id)",
     scheduled_runs: "insert",
     client_transactions: "insert, update (status)",
+    statements: "insert",
     imports: "insert",
     refusals: "insert",
     answers: "insert",

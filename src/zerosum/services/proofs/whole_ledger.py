@@ -4,6 +4,7 @@
 | --- | --- |
 | `of_accounts` | accounts with their postings (`of_chains`) and histories (`of_histories`) |
 | `of_checkpoints` | what accounts came to, sealed beside their postings |
+| `of_statements` | statements that were issued, beside the postings they tell of |
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_splits` | payments with several receivers, with what each got and gave back |
 | `of_exchanges` | exchanges, with what their rates make of them |
@@ -38,6 +39,7 @@ from zerosum.services.proofs.of_holds import HoldsProof
 from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_splits import SplitsProof
+from zerosum.services.proofs.of_statements import StatementsProof
 from zerosum.services.proofs.refusal_seals import SealsProof
 from zerosum.services.proofs.report import BREAKS_MAX as BREAKS_MAX
 from zerosum.services.proofs.report import Break as Break
@@ -117,6 +119,7 @@ class LedgerProof:
         return [
             AccountsProof(report, places),
             CheckpointsProof(report),
+            StatementsProof(report),
             EntriesProof(report, events.expect),
             SplitsProof(report),
             ExchangesProof(report, places),

@@ -1,0 +1,74 @@
+"""Accounts added up: by the branches of their codes, their types and currencies, at any instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, case, func, literal, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.gently import gently
+from zerosum.db.queries.balances import Instant, had_begun, source_of
+from zerosum.db.queries.pages import look_up_by_key
+from zerosum.db.schema.tables import accounts
+from zerosum.domain.ledger.account import AccountType
+
+SEPARATOR = ":"
+"""Between the parts of a code: `customers:` is a branch, in which `customers:alice` is an account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolledUp:
+    """What the accounts of one branch, type and currency come to. `branch` ends with the separator, or is a code."""
+
+    branch: str
+    type: AccountType
+    currency: str
+    accounts: int
+    debits: Decimal
+    credits: Decimal
+
+
+async def roll_up(
+    connection: AsyncConnection, ledger_id: UUID, instant: Instant, *, prefix: str, limit: int
+) -> list[RolledUp]:
+    """The branches right below a prefix. Accounts that there were not yet are in none of them."""
+    await look_up_by_key(connection)
+    source, debits, credits_, version = source_of(ledger_id, instant)
+    branch = _branch(prefix).label("branch")
+    statement = (
+        select(
+            branch,
+            accounts.c.type,
+            accounts.c.currency,
+            func.count().label("accounts"),
+            func.sum(debits).label("debits"),
+            func.sum(credits_).label("credits"),
+        )
+        .select_from(source)
+        .where(accounts.c.ledger_id == ledger_id, or_(version > 0, had_begun(instant)))
+    )
+    if prefix:
+        statement = statement.where(accounts.c.code.startswith(prefix, autoescape=True))
+    own = (branch, accounts.c.type, accounts.c.currency)
+    return await gently(_rolled_up, await connection.execute(statement.group_by(*own).order_by(*own).limit(limit)))
+
+
+def _branch(prefix: str) -> ColumnElement[str]:
+    rest = func.substr(accounts.c.code, len(prefix) + 1)
+    end = func.strpos(rest, SEPARATOR)
+    return func.concat(literal(prefix), case((end > 0, func.left(rest, end)), else_=rest))
+
+
+def _rolled_up(row: Row[Any]) -> RolledUp:
+    return RolledUp(
+        branch=row.branch,
+        type=AccountType(row.type),
+        currency=row.currency,
+        accounts=row.accounts,
+        debits=row.debits,
+        credits=row.credits,
+    )
