@@ -81,6 +81,7 @@ from zerosum.services.requests.paging import Cursors
 from zerosum.services.requests.quotas import AccountQuota, RefusalQuota
 from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.statements import Statements
+from zerosum.services.templates import Templates
 from zerosum.telemetry import Metrics, carry_over_forever
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class Service:
             holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
             imports=Imports(self.database, now),
             inspector=Inspector(self.database, now),
+            templates=Templates(self.database, self.committer, directory, currencies, cursors, now),
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),

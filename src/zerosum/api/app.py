@@ -31,6 +31,7 @@ from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.refunds import refund_routes
 from zerosum.api.routes.system import System, system_routes
+from zerosum.api.routes.templates import template_routes
 from zerosum.api.services import Services
 from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
 from zerosum.api.validation import schema_refusal
@@ -77,6 +78,7 @@ def make_app(
         import_routes(services),
         account_routes(services),
         journal_routes(services),
+        template_routes(services),
         report_routes(services),
         ledger_routes(services),
         api_key_routes(services),

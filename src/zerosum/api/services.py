@@ -20,6 +20,7 @@ from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.statements import Statements
+from zerosum.services.templates import Templates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +41,4 @@ class Services:
     payments: Payments
     refunds: Refunds
     statements: Statements
+    templates: Templates

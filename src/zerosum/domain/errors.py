@@ -150,6 +150,16 @@ class Unbalanced(Unprocessable):
     title = "Debits and credits differ"
 
 
+class TemplateInvalid(Unprocessable):
+    code = "template_invalid"
+    title = "The template cannot be used as it is written"
+
+
+class DivisionByZero(Unprocessable):
+    code = "division_by_zero"
+    title = "An amount of the template divides by zero"
+
+
 class SameAccount(Unprocessable):
     code = "same_account"
     title = "The payer and the payee are one account"
@@ -324,6 +334,11 @@ class DisputeNotFound(Absent):
     code = "dispute_not_found"
     title = "No such dispute"
     is_kept = False
+
+
+class TemplateNotFound(Absent):
+    code = "template_not_found"
+    title = "The ledger has no such template"
 
 
 class ClientNotFound(Absent):

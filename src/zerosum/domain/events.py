@@ -40,3 +40,4 @@ class ResourceType(StrEnum):
     DISPUTE = "dispute"
     CLIENT_TRANSACTION = "client_transaction"
     ACCOUNT = "account"
+    TEMPLATE = "template"

@@ -106,6 +106,16 @@ class PostingOfEntry(Response):
     balance_after: Annotated[BalanceAmount, Field(description="What was posted in the account after it.")]
 
 
+class TemplateOfEntry(Response):
+    """The template an entry was posted by, and what it was given."""
+
+    name: Annotated[str, Field(description="Of the template.", examples=["marketplace-sale"])]
+    version: Annotated[int, Field(description="Of that name.", examples=[1], ge=1)]
+    parameters: Annotated[
+        dict[str, str], Field(description="By name, amounts with all places.", examples=[{"price": "100.00"}])
+    ]
+
+
 class JournalEntryResponse(Response):
     """An immutable record. What was wrong is corrected by another entry."""
 
@@ -127,6 +137,9 @@ class JournalEntryResponse(Response):
             examples=[{f"acc_{EXAMPLE_UUID}": 1}],
         ),
     ]
+    template: Annotated[
+        TemplateOfEntry | None, Field(description="By which it was posted; absent where it was not.")
+    ] = None
     balances: BalancesAfter = None
 
 
@@ -138,6 +151,14 @@ class JournalEntryRehearsal(JournalEntryResponse):
 
 
 def entry_body(entry: RecordedEntry) -> dict[str, Any]:
+    body = _plain_entry_body(entry)
+    use = entry.template
+    if use is not None:
+        body["template"] = {"name": use.name, "version": use.version, "parameters": dict(use.parameters)}
+    return body
+
+
+def _plain_entry_body(entry: RecordedEntry) -> dict[str, Any]:
     return {
         "id": render_id(Prefix.JOURNAL_ENTRY, entry.id),
         "reason": entry.reason,

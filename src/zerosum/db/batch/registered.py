@@ -11,6 +11,7 @@ from typing import Any
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
 from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
+from zerosum.db.batch.template_records import NEWEST_TEMPLATES, TEMPLATE_USES, TEMPLATES
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
 from zerosum.domain.ledger.account_commands import ACCOUNT_CODE
@@ -240,5 +241,8 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         ACCOUNT_CODES,
         AUDIT_RECORDS,
         REVERSALS,
+        TEMPLATES,
+        NEWEST_TEMPLATES,
+        TEMPLATE_USES,
     )
 }

@@ -430,6 +430,31 @@ client_transactions = Table(
     CheckConstraint("amount > 0", name="client_transactions_amount_positive"),
 )
 
+templates = Table(
+    "templates",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("version", Integer),  # gap-free from 1
+    _required("content", Text),  # JSON, exactly as it was hashed
+    _moment("created_at", nullable=False),
+    _required("actor", Text),
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "name", "version", name="templates_pkey"),
+    CheckConstraint("version > 0", name="templates_counted_from_one"),
+)
+
+template_uses = Table(
+    "template_uses",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that was posted by it
+    _required("name", Text),
+    _required("version", Integer),
+    _required("parameters", JSONB),
+    PrimaryKeyConstraint("ledger_id", "id", name="template_uses_pkey"),
+)
+
 imports = Table(
     "imports",
     metadata,
@@ -615,6 +640,8 @@ JOURNAL = (
     audit_log,
     account_changes,
     refusal_seals,
+    templates,
+    template_uses,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -650,6 +677,8 @@ GRANTS: dict[Table, str] = {
     secret_checks: "insert, update (check_value, created_at)",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
+    templates: "insert",
+    template_uses: "insert",
     proof_positions: "insert, update (begun_at, taken_at, position)",
 }
 
