@@ -25,6 +25,7 @@ from zerosum.services.proofs import of_disputes as proof_of_disputes
 from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_holds as proof_of_holds
+from zerosum.services.proofs import of_templates as proof_of_templates
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
@@ -38,7 +39,7 @@ AT_ONCE = 100
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
-    "disputes", "dispute_changes",
+    "disputes", "dispute_changes", "templates", "template_uses",
 )  # fmt: skip
 
 
@@ -53,6 +54,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _entries(client)
     await _holds(client)
     await _disputes(client)
+    await _templates(client)
     await _refusals(client)
     await _many(client)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
@@ -157,6 +159,46 @@ async def _disputes(client: Client) -> None:
             await _sent(client, f"/v1/disputes/{dispute['id']}/{ends}", body)
 
 
+async def _templates(client: Client) -> None:
+    """Two versions of one, of which the first is used too; and every way in which an order may leave something out."""
+    for code in ("buyer", "seller", "taxes"):
+        await client.open_account(code, min_available=None)
+    sale = {
+        "name": "sale",
+        "reason": "Sale {order}, {note}",
+        "parameters": {
+            "price": {"type": "amount", "currency": "{money}"},
+            "money": {"type": "currency"},
+            "tax": {"type": "percent"},
+            "seller": {"type": "account"},
+            "order": {"type": "text"},
+            "note": {"type": "text"},
+        },
+        "postings": [
+            {"side": "debit", "account": "buyer", "amount": "price"},
+            {"side": "credit", "account": "taxes", "amount": "price * tax% + 0.005", "rounding": "up"},
+            {"side": "credit", "account": "taxes", "amount": "(price - 1) / 3 / 2 - 0.1 * 2"},
+            {"side": "credit", "account": "{seller}", "amount": "remainder"},
+        ],
+    }
+    for description in ("first", "second", "third"):
+        await _sent(client, "/v1/templates", {**sale, "description": description})
+    given = {"price": "19.9", "money": "USD", "tax": "7.25", "seller": "seller", "order": "{note} é", "note": "{order}"}
+    for said in (
+        {
+            "reason": "a sale",
+            "version": 1,
+            "metadata": {"b": "2", "a": "1"},
+            "effective_at": "2026-01-02T13:00:00+01:00",
+        },
+        {"version": 2},
+        {},
+    ):
+        await _sent(client, "/v1/templates/sale/post", {"parameters": given, **said})
+    seller = (await client.get("/v1/accounts/seller")).json()["id"].upper().replace("ACC_", "acc_")
+    await _sent(client, "/v1/templates/sale/post", {"parameters": {**given, "seller": seller}})
+
+
 async def _holds(client: Client) -> None:
     """One with all steps there are, and one that is still open."""
     await client.open_account("guest", min_available=None)
@@ -217,7 +259,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert report.breaks == []
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
-        "account_checkpoints",
+        "templates", "template_uses", "account_checkpoints",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -239,6 +281,8 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_events, "EVENTS_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_disputes, "DISPUTES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_templates, "TEMPLATES_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_templates, "USES_AT_ONCE", 1)
     assert await verified(database, ledger_id) == whole
 
 

@@ -100,6 +100,8 @@ class EntriesProof:
             report.note(f"the dispute of the journal entry {_entry(row.id)} is missing", concerned=concerned)
         if not row.has_hold:
             report.note(f"the hold of the journal entry {_entry(row.id)} is missing", concerned=concerned)
+        if not row.has_template:
+            report.note(f"the template of the journal entry {_entry(row.id)} is missing", concerned=concerned)
         if row.resource_type == "client_transaction":
             account_id = row.credited_id if row.reason == "deposit" else row.debited_id
             made = self._transactions.get(row.resource_id)

@@ -7,6 +7,7 @@
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
+| `of_templates` | templates, and what was posted by them (`template_amounts`) |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -30,6 +31,7 @@ from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
 from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_holds import HoldsProof
+from zerosum.services.proofs.of_templates import TemplatesProof, TemplateUsesProof
 from zerosum.services.proofs.refusal_seals import SealsProof
 from zerosum.services.proofs.report import BREAKS_MAX as BREAKS_MAX
 from zerosum.services.proofs.report import Break as Break
@@ -112,6 +114,8 @@ class LedgerProof:
             EntriesProof(report, events.expect),
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
+            TemplatesProof(report),
+            TemplateUsesProof(report, places),
             ClientTransactionsProof(report),
             events,
             SealsProof(report),
