@@ -21,6 +21,7 @@ SOMETHING = {
     "hold": f"hold_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
     "api_key": f"key_{UNKNOWN_UUID}",
+    "template": "nobody",
     "tx": "4294967295",
     "client": "65535",
     "key": "nobody",
@@ -54,7 +55,7 @@ class Documented:
     @property
     def moves_money(self) -> bool:
         return self.method == "POST" and bool(
-            {"Payments", "Disputes", "Holds", "Journal", "Clients"} & set(self.operation["tags"])
+            {"Payments", "Disputes", "Holds", "Journal", "Templates", "Clients"} & set(self.operation["tags"])
         )
 
     @property

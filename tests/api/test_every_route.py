@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ from tests.api.every_route import (
     policies,
 )
 from tests.api.reading import refused, without_ids
+from zerosum.api.routes.templates import MARKETPLACE
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind, Policy
@@ -157,6 +159,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/holds": HOLD,
     "/v1/journal-entries": ENTRY,
     "/v1/journal-entries/bulk": ENTRY,
+    "/v1/templates": MARKETPLACE,
     "/v1/transactions": TRANSACTION,
     "/v1/transactions/bulk": {**TRANSACTION, "tx": 2},
 }
@@ -166,12 +169,14 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "payments": {"description": "x"},
     "holds": {"description": "x"},
     "journal-entries": {"reason": "y"},
+    "templates": {"reason": "y"},
     "transactions": {"amount": "2"},
 }
 """What makes another request of the same kind."""
 
 UPON: dict[str, dict[str, Any]] = {
     "/v1/journal-entries/{entry}/reverse": {"reason": "x"},
+    "/v1/templates/{template}/post": {"parameters": {}},
     "/v1/payments/{payment}/refund": {},
     "/v1/payments/{payment}/dispute": {"reason": "x"},
     "/v1/disputes/{dispute}/evidence": {"text": "x"},
@@ -260,6 +265,8 @@ async def things_of(owner: Client) -> dict[str, str]:
     held = (await owner.post("/v1/holds", hold, key=fresh_key())).json()
     path = f"/v1/payments/{payment['id']}/dispute"
     dispute = (await owner.post(path, {"reason": "x"}, key=fresh_key())).json()
+    template = f"secret-{uuid4()}"
+    await owner.post("/v1/templates", {**MARKETPLACE, "name": template}, key=fresh_key())
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {
         "account": account["id"],
@@ -267,6 +274,7 @@ async def things_of(owner: Client) -> dict[str, str]:
         "payment": payment["id"],
         "hold": held["id"],
         "dispute": dispute["id"],
+        "template": template,
         "entry": payment["journal_entry_ids"][0],
         "key": key,
         "api_key": api_key["id"],
