@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -23,6 +22,7 @@ from tests.api.every_route import (
 )
 from tests.api.reading import refused, without_ids
 from zerosum.api.routes.templates import MARKETPLACE
+from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind, Policy
@@ -265,7 +265,7 @@ async def things_of(owner: Client) -> dict[str, str]:
     held = (await owner.post("/v1/holds", hold, key=fresh_key())).json()
     path = f"/v1/payments/{payment['id']}/dispute"
     dispute = (await owner.post(path, {"reason": "x"}, key=fresh_key())).json()
-    template = f"secret-{uuid4()}"
+    template = f"secret-{new_uuid()}"
     await owner.post("/v1/templates", {**MARKETPLACE, "name": template}, key=fresh_key())
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {

@@ -66,7 +66,7 @@ PAYMENT = {
     "metadata": METADATA,
 }
 ENTRY = {"reason": "x", "postings": lines("1"), "metadata": METADATA}
-SALE = {
+SALE: dict[str, Any] = {
     "name": "sale",
     "parameters": {"zeta": {"type": "account"}, "price": {"type": "amount", "currency": "USD"}},
     "postings": [
