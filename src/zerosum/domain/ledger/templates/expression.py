@@ -98,7 +98,7 @@ def worked_out(expression: Expression, values: Mapping[str, Fraction]) -> Fracti
             return left * right
     if not right:
         raise DivisionByZero("An amount divides by what is zero.")
-    return left / right
+    return Fraction(left, right)
 
 
 def _tokens(text: str, pointer: str) -> Iterator[_Token]:
