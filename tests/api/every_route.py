@@ -82,7 +82,7 @@ def manual_path(template: str) -> str:
     return template.replace(":path}", "}")
 
 
-def address(template: str, **values: str) -> str:
+def address(template: str, /, **values: str) -> str:
     """The path with a value for each parameter."""
     return re.sub(r"\{(\w+)(:path)?\}", lambda match: {**SOMETHING, **values}[match.group(1)], template)
 

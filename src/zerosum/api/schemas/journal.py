@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from zerosum.api.render import render_time
+from zerosum.api.render import in_one_order, render_time
 from zerosum.api.schemas.accounts import AccountId, LayerName, SideName
 from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
@@ -154,7 +154,7 @@ def entry_body(entry: RecordedEntry) -> dict[str, Any]:
     body = _plain_entry_body(entry)
     use = entry.template
     if use is not None:
-        body["template"] = {"name": use.name, "version": use.version, "parameters": dict(use.parameters)}
+        body["template"] = {"name": use.name, "version": use.version, "parameters": in_one_order(use.parameters)}
     return body
 
 

@@ -58,11 +58,9 @@ class TemplateValues:
         return text
 
     def canonical(self, currencies: Mapping[str, Currency]) -> dict[str, str]:
-        """As they are kept: amounts with the places of their currency, sorted by name."""
+        """As they are kept: amounts with the places of their currency."""
         amounts = self._amounts(currencies)
-        return {
-            name: render_amount(amounts[name]) if name in amounts else self.given[name] for name in sorted(self.given)
-        }
+        return {name: render_amount(amounts[name]) if name in amounts else self.given[name] for name in self.given}
 
     def money(self, currencies: Mapping[str, Currency]) -> list[Money]:
         """The amounts of the lines, in order. `currencies` are by their places in the template.
