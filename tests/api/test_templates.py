@@ -11,7 +11,7 @@ from tests.api.conftest import Client, fresh_key
 from tests.api.reading import refused
 from zerosum.api.routes.templates import MARKETPLACE
 from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.services.proofs.whole_ledger import verify_ledger
 
 SALE = {"price": "100.00", "fee": "2.9", "buyer": "alice", "seller": "bob", "order": "A-1"}
@@ -88,9 +88,14 @@ async def test_a_new_version_leaves_the_old_ones_as_they_are(market: Client) -> 
     )
 
 
-async def test_versions_made_at_once_are_numbered_without_a_gap(market: Client) -> None:
-    versions = [one["version"] for one in await asyncio.gather(*(made(market) for _ in range(12)))]
+async def test_versions_made_at_once_by_two_processes_are_numbered_without_a_gap(
+    neighbours: tuple[Client, Client], database: Database
+) -> None:
+    clients = neighbours * 6
+    versions = [one["version"] for one in await asyncio.gather(*(made(client) for client in clients))]
     assert sorted(versions) == list(range(1, 13))
+    ledger_id = LedgerId(parse_id(Prefix.LEDGER, neighbours[0].ledger))
+    assert not (await verify_ledger(database, ledger_id, lambda *_: None)).breaks
 
 
 async def test_a_call_sent_again_is_answered_as_before_whatever_became_of_the_template(market: Client) -> None:
