@@ -88,6 +88,7 @@ from zerosum.services.requests.quotas import AccountQuota, RefusalQuota
 from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
+from zerosum.services.templates import Templates
 from zerosum.telemetry import Metrics, carry_over_forever
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class Service:
             issued_statements=IssuedStatements(self.database, self.committer, directory, statements, cursors, now),
             journal=journal,
             journal_export=JournalExport(self.database, journal),
+            templates=Templates(self.database, self.committer, directory, currencies, cursors, closed_periods, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
             payments=Payments(
                 self.database, self.committer, accounts, directory, currencies, cursors, closed_periods, now
@@ -354,12 +356,8 @@ class Service:
         return RateLimiter(name, Limit.parse(limit), budgets, self.settings.workers, time.monotonic)
 
     def _own_issuer(self) -> TrustedIssuer:
-        return TrustedIssuer(
-            issuer=self.settings.url,
-            audience=self.settings.token_audience,
-            keys=own_keys(self.signing_keys, now),
-            is_own=True,
-        )
+        keys = own_keys(self.signing_keys, now)
+        return TrustedIssuer(issuer=self.settings.url, audience=self.settings.token_audience, keys=keys, is_own=True)
 
     def _issuer(self, settings: IssuerSettings) -> TrustedIssuer:
         issuer, download = make_issuer(settings, self.settings.foreign_token_seconds_max)

@@ -25,6 +25,7 @@ SOMETHING = {
     "ledger": f"led_{UNKNOWN_UUID}",
     "period": "2999-12",
     "api_key": f"key_{UNKNOWN_UUID}",
+    "template": "nobody",
     "tx": "4294967295",
     "number": "1",
     "client": "65535",
@@ -59,7 +60,7 @@ class Documented:
     @property
     def moves_money(self) -> bool:
         return self.method == "POST" and bool(
-            {"Payments", "Scheduled payments", "Disputes", "Holds", "Exchanges", "Journal", "Clients"}
+            {"Payments", "Scheduled payments", "Disputes", "Holds", "Exchanges", "Journal", "Templates", "Clients"}
             & set(self.operation["tags"])
         )
 
@@ -87,7 +88,7 @@ def manual_path(template: str) -> str:
     return template.replace(":path}", "}")
 
 
-def address(template: str, **values: str) -> str:
+def address(template: str, /, **values: str) -> str:
     """The path with a value for each parameter."""
     return re.sub(r"\{(\w+)(:path)?\}", lambda match: {**SOMETHING, **values}[match.group(1)], template)
 

@@ -223,6 +223,28 @@ TAMPERINGS = {
     f"from exchanges where id = {YEN}",
     "an event of an exchange deleted": "delete from events where ledger_id = $1 and type = 'exchange.succeeded' "
     f"and id = {YEN}",
+    # Templates.
+    "what a template says": "update templates set content = replace(content, '\"up\"', '\"down\"') "
+    "where ledger_id = $1 and version = 1",
+    "who has made a template": "update templates set actor = 'key_other' where ledger_id = $1 and version = 3",
+    "a template deleted with its uses": "delete from templates where ledger_id = $1 and version = 2;"
+    "delete from template_uses where ledger_id = $1 and version = 2",
+    "a template deleted": "delete from templates where ledger_id = $1 and version = 1",
+    "a template that gives something else": "update templates set content = replace(content, '0.1 * 2', '0.1 * 3') "
+    "where ledger_id = $1 and version = 3",
+    "a parameter of a use": "update template_uses set parameters = jsonb_set(parameters, '{price}', '\"20.00\"') "
+    "where ledger_id = $1 and version = 1",
+    "a text of a use": "update template_uses set parameters = jsonb_set(parameters, '{order}', '\"x\"') "
+    "where ledger_id = $1 and version = 2",
+    "a parameter of a use that is nothing": "update template_uses set parameters = '[]' "
+    "where ledger_id = $1 and version = 1",
+    "a use of another version": "update template_uses set version = 2 where ledger_id = $1 and version = 1",
+    "a use deleted": "delete from template_uses where ledger_id = $1 and version = 1",
+    "a use inserted": "insert into template_uses select ledger_id, gen_random_uuid(), name, version, parameters "
+    "from template_uses where ledger_id = $1 and version = 1",
+    "a use put on another entry": "insert into template_uses select ledger_id, (select id from journal_entries "
+    "where ledger_id = $1 and reason = 'fees' limit 1), name, version, parameters from template_uses "
+    "where ledger_id = $1 and version = 1",
     # Holds.
     "an amount of a hold": f"update holds set amount = amount + 1 where id = {OPEN}",
     "what was captured of a hold": f"update holds set captured = captured + 1 where id = {HOLD}",
@@ -617,6 +639,30 @@ FOUND = {
     "what was charged back": {"the charged back amount of the payment … is not what its journal entry says"},
     "an event of a dispute deleted": {"the journal entry … has no event"},
     "an event of evidence deleted": {"the journal entry … has no event"},
+    "what a template says": {
+        "the template sale@1 is not the one that was made",
+        "the journal entry … by a template is not what the template gives",
+    },
+    "who has made a template": {"the template sale@3 is not the one that was made"},
+    "a template deleted with its uses": {
+        "the template sale@3 is not the one that was made",
+        "the template of the journal entry … is missing",
+    },
+    "a template deleted": {
+        "the template sale@2 is not the one that was made",
+        "the journal entry … by a template has none that is there",
+    },
+    "a template that gives something else": {
+        "the template sale@3 is not the one that was made",
+        "the journal entry … by a template is not what the template gives",
+    },
+    "a parameter of a use": {"the journal entry … by a template is not what the template gives"},
+    "a text of a use": {"the journal entry … by a template is not what was ordered: it has another fingerprint"},
+    "a parameter of a use that is nothing": {"the journal entry … by a template cannot be worked out"},
+    "a use of another version": {"the journal entry … by a template was posted by another"},
+    "a use deleted": {"the template of the journal entry … is missing"},
+    "a use inserted": {"the journal entry … by a template is missing"},
+    "a use put on another entry": {"the journal entry … by a template was posted by another"},
     "an amount of a hold": {"the hold … is not what its last step has left"},
     "what was captured of a hold": {"the hold … is not what its last step has left"},
     "a status of a hold": {"the hold … is not what its last step has left"},
@@ -733,6 +779,8 @@ FOUND = {
 """By tampering. Ids and times are written as …"""
 
 CONCERNED = {
+    "a parameter of a use": {"buyer", "seller", "taxes"},
+    "a use deleted": {"buyer", "seller", "taxes"},
     "an amount of a hold": {"guest", "hotel"},
     "a hold deleted": {"guest", "hotel"},
     "a step of a hold deleted": {"guest", "hotel"},

@@ -21,6 +21,8 @@ from tests.api.every_route import (
     policies,
 )
 from tests.api.reading import refused, without_ids
+from zerosum.api.routes.templates import MARKETPLACE
+from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind, Policy
@@ -162,6 +164,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/exchanges": EXCHANGED,
     "/v1/journal-entries": ENTRY,
     "/v1/journal-entries/bulk": ENTRY,
+    "/v1/templates": MARKETPLACE,
     "/v1/transactions": TRANSACTION,
     "/v1/transactions/bulk": {**TRANSACTION, "tx": 2},
 }
@@ -173,12 +176,14 @@ OTHERWISE: dict[str, dict[str, Any]] = {
     "exchanges": {"description": "x"},
     "scheduled-payments": {"description": "x"},
     "journal-entries": {"reason": "y"},
+    "templates": {"reason": "y"},
     "transactions": {"amount": "2"},
 }
 """What makes another request of the same kind."""
 
 UPON: dict[str, dict[str, Any]] = {
     "/v1/journal-entries/{entry}/reverse": {"reason": "x"},
+    "/v1/templates/{template}/post": {"parameters": {}},
     "/v1/payments/{payment}/refund": {},
     "/v1/payments/{payment}/dispute": {"reason": "x"},
     "/v1/disputes/{dispute}/evidence": {"text": "x"},
@@ -275,6 +280,8 @@ async def things_of(owner: Client) -> dict[str, str]:
     dispute = (await owner.post(path, {"reason": "x"}, key=fresh_key())).json()
     later = {**hold, "type": "transfer", "execute_at": "2030-01-01T00:00:00Z"}
     scheduled = (await owner.post("/v1/scheduled-payments", later, key=fresh_key())).json()
+    template = f"secret-{new_uuid()}"
+    await owner.post("/v1/templates", {**MARKETPLACE, "name": template}, key=fresh_key())
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {
         "account": account["id"],
@@ -284,6 +291,7 @@ async def things_of(owner: Client) -> dict[str, str]:
         "dispute": dispute["id"],
         "exchange": exchange["id"],
         "scheduled_payment": scheduled["id"],
+        "template": template,
         "entry": payment["journal_entry_ids"][0],
         "key": key,
         "api_key": api_key["id"],

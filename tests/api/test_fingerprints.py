@@ -39,6 +39,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.conditions import ConditionOrder
 from zerosum.services.requests.splits import SplitOrder
 from zerosum.services.scheduled_payments import CancellationOrder, ScheduleOrder
+from zerosum.services.templates import TemplateOrder, TemplatePostOrder
 
 KEY = "idempotency_key"
 EARLY, LATE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -102,6 +103,28 @@ CLIENT_CHANGES: Mapping[str, tuple[ClientOrder, Mapping[str, Any]]] = {
 }
 
 
+TEMPLATE = TemplateOrder(
+    idempotency_key="",
+    name="t",
+    content={
+        "reason": None,
+        "parameters": {"x": {"type": "amount", "currency": "USD"}, "to": {"type": "account"}},
+        "postings": [
+            {"side": "debit", "account": "a", "amount": "x"},
+            {"side": "credit", "account": "{to}", "amount": "x"},
+        ],
+    },
+)
+TEMPLATE_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "name": {"name": "u"},
+    "parameters": {"parameters": {"x": "1", "to": "c"}},
+    "version": {"version": 1},
+    "reason": {"reason": "s"},
+    "effective_at": {"effective_at": LATE},
+    "metadata": {"metadata": {"m": "2"}},
+}
+
+
 def caller_of(client: Client) -> Caller:
     return Caller(LedgerId(parse_id(Prefix.LEDGER, client.ledger)), "key_test")
 
@@ -151,6 +174,8 @@ def test_every_field_of_every_order_has_a_change_here() -> None:
     )
     assert names_of(ExchangeOrder) - {"texts"} | set(PaymentTexts._fields) == EXCHANGE_CHANGES.keys(), told
     assert names_of(DisputeChangeOrder) == {name for name, _ in OF_DECISIONS}, told
+    assert names_of(TemplatePostOrder) - {"template"} == TEMPLATE_CHANGES.keys(), told
+    assert names_of(TemplateOrder) == {"name", "content"}, told
     assert ImportRequest.model_fields.keys() == {"name", "sha256"}, told
 
 
@@ -331,6 +356,28 @@ async def _paid(service: Service, ground: Client) -> UUID:
     )
     id_: UUID = made.view.id  # type: ignore[union-attr]
     return id_
+
+
+@pytest.mark.parametrize("name", TEMPLATE_CHANGES)
+async def test_another_posting_by_a_template_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    templates, caller = service.services.templates, caller_of(ground)
+    for of in ("t", "u"):
+        await templates.make(caller, replace(TEMPLATE, name=of, idempotency_key=fresh_key()))
+    order = TemplatePostOrder(
+        idempotency_key="", name="t", template=None, parameters={"x": "1", "to": "b"}, effective_at=EARLY
+    )
+    other = replace(order, **TEMPLATE_CHANGES[name])
+    meant = [replace(one, template=await templates.get(caller, one.name, None)) for one in (order, other)]
+    await must_be_another(ground, templates.desk, *meant)
+
+
+@pytest.mark.parametrize("change", [{"name": "u"}, {"content": {**TEMPLATE.content, "reason": "x"}}])
+async def test_another_template_is_not_replayed(service: Service, ground: Client, change: Mapping[str, Any]) -> None:
+    key = fresh_key()
+    order = replace(TEMPLATE, idempotency_key=key)
+    await service.services.templates.make(caller_of(ground), order)
+    with pytest.raises(IdempotencyKeyReused):
+        await service.services.templates.make(caller_of(ground), replace(order, **change))
 
 
 @pytest.mark.parametrize("name", [*REFUND_CHANGES, "payment_id"])

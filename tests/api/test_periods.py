@@ -151,7 +151,7 @@ async def test_a_late_entry_is_rolled_forward_where_the_ledger_has_it_so(
 
 
 @pytest.mark.parametrize("policy", ["refuse", "roll_forward"])
-async def test_split_payments_and_exchanges_are_dated_as_others_are(
+async def test_split_payments_exchanges_and_templates_are_dated_as_others_are(
     books: Client, database: Database, ledger_id: LedgerId, policy: str
 ) -> None:
     await books.open_account("euros", currency="EUR", min_available=None)
@@ -160,7 +160,17 @@ async def test_split_payments_and_exchanges_are_dated_as_others_are(
     dated = {"amount": "10", "currency": "USD", "from": "alice", "effective_at": OCTOBER}
     split = {**dated, "type": "transfer", "to": "bob", "splits": [{"to": "clearing:internal:USD", "percent": "10"}]}
     sold = {**dated, "to": "euros", "to_currency": "EUR", "rate": "0.9", "rate_source": "x", "rate_at": OCTOBER}
-    for path, body in (("/v1/payments", split), ("/v1/exchanges", sold)):
+    template = {
+        "name": "one",
+        "parameters": {"price": {"type": "amount", "currency": "USD"}},
+        "postings": [
+            {"account": "alice", "side": "debit", "amount": "price"},
+            {"account": "bob", "side": "credit", "amount": "price"},
+        ],
+    }
+    assert (await books.post("/v1/templates", template, key=fresh_key())).status_code == 201
+    by_template = {"parameters": {"price": "1.00"}, "effective_at": OCTOBER}
+    for path, body in (("/v1/payments", split), ("/v1/exchanges", sold), ("/v1/templates/one/post", by_template)):
         answer = await books.post(path, body, key=fresh_key())
         if policy == "refuse":
             refused(answer, 409, "period_closed", "/effective_at")

@@ -66,6 +66,15 @@ PAYMENT = {
     "metadata": METADATA,
 }
 ENTRY = {"reason": "x", "postings": lines("1"), "metadata": METADATA}
+SALE: dict[str, Any] = {
+    "name": "sale",
+    "parameters": {"zeta": {"type": "account"}, "price": {"type": "amount", "currency": "USD"}},
+    "postings": [
+        {"side": "debit", "account": "{zeta}", "amount": "price"},
+        {"side": "credit", "account": "bob", "amount": "remainder"},
+    ],
+}
+SOLD = {"parameters": {"zeta": "alice", "price": "1.5"}, "metadata": METADATA}
 LATER = render_time(now() + timedelta(days=30))
 HOLD = {**{name: PAYMENT[name] for name in ("amount", "currency", "from", "to", "reference", "metadata")}}
 SPLITS = [{"to": "dave", "percent": "2.90"}]
@@ -96,6 +105,11 @@ REQUESTS: dict[str, Asked] = {
     "entry of a bulk": Asked("POST", "/v1/journal-entries/bulk", ENTRY, status=200),
     "reversal": Asked(
         "POST", "/v1/journal-entries/{entry}/reverse", {"reason": "y"}, "/v1/journal-entries/{original}/reverse"
+    ),
+    "template": Asked("POST", "/v1/templates", {**SALE, "rounding": "up"}),
+    "entry by a template": Asked("POST", "/v1/templates/{template}/post", SOLD, "/v1/templates/sale/post"),
+    "entry by a template with balances": Asked(
+        "POST", "/v1/templates/{template}/post", SOLD, "/v1/templates/sale/post", parameters=BALANCES
     ),
     "refund": Asked(
         "POST",
@@ -263,6 +277,9 @@ STEPS: dict[str, Step] = {
     "the payment refunded": Ground.refund_all,
     "the client charged back": Ground.charge_back,
     "funded": lambda ground: ground.client.deposit("alice", TOO_MUCH),
+    "another template": lambda ground: ground.client.post(
+        "/v1/templates", {**SALE, "parameters": {**SALE["parameters"], "note": {"type": "text"}}}, key=fresh_key()
+    ),
     "renamed": lambda ground: ground.change("bob", name="Robert", metadata={"x": "y"}),
     "limits changed": lambda ground: ground.change("bob", min_available=None, max_available="9"),
     "frozen": lambda ground: ground.post("/v1/accounts/bob/freeze"),
@@ -282,6 +299,7 @@ async def ground(neighbours: tuple[Client, Client]) -> Ground:
     for _ in range(2):
         answer = await client.post("/v1/journal-entries", ENTRY, key=fresh_key())
         entries.append(answer.json()["id"])
+    await client.post("/v1/templates", SALE, key=fresh_key())
     hold = (await client.post("/v1/holds", {**HOLD, "amount": "3"}, key=fresh_key())).json()
     paid = (await client.transfer("alice", "bob", "4")).json()
     disputed = await client.deposit("bob", "2")

@@ -32,6 +32,7 @@ from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs import of_statements as proof_of_statements
+from zerosum.services.proofs import of_templates as proof_of_templates
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
@@ -47,7 +48,7 @@ TABLES = (
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
     "disputes", "dispute_changes", "payment_splits", "entry_conditions",
     "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
-    "statements",
+    "statements", "templates", "template_uses",
 )  # fmt: skip
 
 
@@ -65,6 +66,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _exchanges(client)
     await _disputes(client)
     await _schedules(client, service)
+    await _templates(client)
     await _refusals(client)
     await _statements(client, 2)
     await _many(client)
@@ -213,6 +215,46 @@ async def _schedules(client: Client, service: Service) -> None:
     await run_at(service, now() + timedelta(days=3))
 
 
+async def _templates(client: Client) -> None:
+    """Two versions of one, of which the first is used too; and every way in which an order may leave something out."""
+    for code in ("buyer", "seller", "taxes"):
+        await client.open_account(code, min_available=None)
+    sale = {
+        "name": "sale",
+        "reason": "Sale {order}, {note}",
+        "parameters": {
+            "price": {"type": "amount", "currency": "{money}"},
+            "money": {"type": "currency"},
+            "tax": {"type": "percent"},
+            "seller": {"type": "account"},
+            "order": {"type": "text"},
+            "note": {"type": "text"},
+        },
+        "postings": [
+            {"side": "debit", "account": "buyer", "amount": "price"},
+            {"side": "credit", "account": "taxes", "amount": "price * tax% + 0.005", "rounding": "up"},
+            {"side": "credit", "account": "taxes", "amount": "(price - 1) / 3 / 2 - 0.1 * 2"},
+            {"side": "credit", "account": "{seller}", "amount": "remainder"},
+        ],
+    }
+    for description in ("first", "second", "third"):
+        await _sent(client, "/v1/templates", {**sale, "description": description})
+    given = {"price": "19.9", "money": "USD", "tax": "7.25", "seller": "seller", "order": "{note} é", "note": "{order}"}
+    for said in (
+        {
+            "reason": "a sale",
+            "version": 1,
+            "metadata": {"b": "2", "a": "1"},
+            "effective_at": "2026-01-02T13:00:00+01:00",
+        },
+        {"version": 2},
+        {},
+    ):
+        await _sent(client, "/v1/templates/sale/post", {"parameters": given, **said})
+    seller = (await client.get("/v1/accounts/seller")).json()["id"].upper().replace("ACC_", "acc_")
+    await _sent(client, "/v1/templates/sale/post", {"parameters": {**given, "seller": seller}})
+
+
 async def _holds(client: Client) -> None:
     """One with all steps there are, and one that is still open."""
     await client.open_account("guest", min_available=None)
@@ -322,7 +364,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions",
         "period_seals", "late_entries", "account_checkpoints",
-        "statements",
+        "statements", "templates", "template_uses",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -349,6 +391,8 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_splits, "SPLIT_PAYMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_schedules, "SCHEDULES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_periods, "ACCOUNTS_AT_ONCE", 2)
+    monkeypatch.setattr(proof_of_templates, "TEMPLATES_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_templates, "USES_AT_ONCE", 1)
     assert await verified(database, ledger_id) == whole
 
 

@@ -38,6 +38,7 @@ from zerosum.api.routes.refunds import refund_routes
 from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
 from zerosum.api.routes.statements import statement_routes
 from zerosum.api.routes.system import System, system_routes
+from zerosum.api.routes.templates import template_routes
 from zerosum.api.services import Services
 from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
 from zerosum.api.validation import schema_refusal
@@ -91,6 +92,7 @@ def make_app(
         account_routes(services),
         journal_routes(services),
         journal_export_routes(services),
+        template_routes(services),
         report_routes(services),
         period_routes(services),
         account_report_routes(services),

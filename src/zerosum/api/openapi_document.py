@@ -43,6 +43,7 @@ TAGS = {
     "Accounts": "What money lies in: opening, limits, freezing, balances, history and statements.",
     "Statements": "What an account had from one day to another, issued with a number and the same for ever.",
     "Journal": "The books themselves: entries whose debits equal their credits, never changed, only reversed.",
+    "Templates": "Entries you post again and again, written once: their amounts are arithmetic over parameters.",
     "Reports": "How the books prove themselves, and what became of an idempotency key.",
     "Administration": "Ledgers, their currencies and the API keys that open them.",
     "Service": "What is open to everybody: what runs here, health, tokens, public keys and metrics.",

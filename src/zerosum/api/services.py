@@ -26,6 +26,7 @@ from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
+from zerosum.services.templates import Templates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +53,4 @@ class Services:
     refunds: Refunds
     scheduled_payments: ScheduledPayments
     statements: Statements
+    templates: Templates

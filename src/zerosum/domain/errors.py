@@ -160,6 +160,16 @@ class Unbalanced(Unprocessable):
     title = "Debits and credits differ"
 
 
+class TemplateInvalid(Unprocessable):
+    code = "template_invalid"
+    title = "The template cannot be used as it is written"
+
+
+class DivisionByZero(Unprocessable):
+    code = "division_by_zero"
+    title = "An amount of the template divides by zero"
+
+
 class SameAccount(Unprocessable):
     code = "same_account"
     title = "The payer and the payee are one account"
@@ -417,6 +427,11 @@ class PeriodNotFound(Absent):
     code = "period_not_found"
     title = "The ledger has closed no such period"
     is_kept = False
+
+
+class TemplateNotFound(Absent):
+    code = "template_not_found"
+    title = "The ledger has no such template"
 
 
 class ClientNotFound(Absent):

@@ -53,3 +53,4 @@ class ResourceType(StrEnum):
     ACCOUNT = "account"
     PERIOD = "period"
     STATEMENT = "statement"
+    TEMPLATE = "template"

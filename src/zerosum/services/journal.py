@@ -20,6 +20,7 @@ from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, Posting
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.post_entry import PostEntry
 from zerosum.domain.ledger.reverse import Reverse, reversal
+from zerosum.domain.ledger.templates.template import TemplateUse
 from zerosum.domain.money import Money, render_amount
 from zerosum.services.accounts import metadata_filters
 from zerosum.services.committing.committer import Committer
@@ -153,7 +154,7 @@ class Journal:
         return self._cursors.page(caller.ledger_id, request, position, found, key)
 
 
-class _Recorded:
+class RecordedEntries:
     """What is shown of a journal entry."""
 
     def view(self, posted: Posted, names: Names) -> RecordedEntry:
@@ -167,7 +168,7 @@ class _Recorded:
         return {id_: replace(entry, reversed_by=None) for id_, entry in found.items()}
 
 
-class _EntryKind(_Recorded):
+class _EntryKind(RecordedEntries):
     """How an order for a journal entry becomes a command."""
 
     def __init__(self, directory: AccountDirectory, currencies: Currencies, closed_periods: ClosedPeriods) -> None:
@@ -237,7 +238,7 @@ class _EntryKind(_Recorded):
         return NOTHING_IMAGINED
 
 
-class _ReversalKind(_Recorded):
+class _ReversalKind(RecordedEntries):
     """How an order to reverse an entry becomes a command. The entry itself never changes, so it is read before."""
 
     def __init__(self, currencies: Currencies) -> None:
@@ -308,7 +309,7 @@ def _no_such_entry() -> JournalEntryNotFound:
     return JournalEntryNotFound("This ledger has no such journal entry.")
 
 
-def recorded_entry(entry: PostedEntry, names: Names) -> RecordedEntry:
+def recorded_entry(entry: PostedEntry, names: Names, template: TemplateUse | None = None) -> RecordedEntry:
     """The entry just posted, as reading it back would give it."""
     return RecordedEntry(
         id=entry.id,
@@ -324,6 +325,7 @@ def recorded_entry(entry: PostedEntry, names: Names) -> RecordedEntry:
         reversed_by=None,
         metadata=entry.metadata,
         late=entry.late,
+        template=template,
         postings=tuple(
             RecordedPosting(
                 entry_id=entry.id,

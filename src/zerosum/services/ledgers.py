@@ -20,6 +20,7 @@ from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.outcome import OWN_ID
 from zerosum.domain.ledger.periods import LatePolicy
+from zerosum.domain.ledger.templates.template import label_of
 from zerosum.domain.money import Currency, CurrencyTable
 from zerosum.services.audit import AuditRecord, audit_record, audited
 from zerosum.services.committing.idempotent_book import recalled_refusal
@@ -187,12 +188,21 @@ def _currency_key(table: CurrencyTable, currency: Currency) -> str:
     return f"{'own' if table.is_custom(currency.code) else 'standard'} {currency.code}"
 
 
+def _own_id(used: UsedKey) -> str | None:
+    """Of what has no entry's id. An entry by a template tells the template there, and is itself what was made."""
+    if used.resource_type == ResourceType.TEMPLATE and used.content is not None:
+        return label_of(used.content["name"], used.content["version"])
+    if used.resource_type == ResourceType.JOURNAL_ENTRY:
+        return None
+    return used.own_id or (used.content or {}).get(OWN_ID)
+
+
 def _outcome(key: str, used: UsedKey) -> KeyOutcome:
     return KeyOutcome(
         key=key,
         resource_type=None if used.resource_type is None else ResourceType(used.resource_type),
         resource_id=used.resource_id,
-        own_id=used.own_id or (used.content or {}).get(OWN_ID),
+        own_id=_own_id(used),
         refusal=None if used.problem is None else recalled_refusal(used.problem),
         created_at=used.created_at,
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from zerosum.api.render import render_time
+from zerosum.api.render import in_one_order, render_time
 from zerosum.api.schemas.accounts import AccountId, LayerName, SideName
 from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.conditions import GivenConditions, condition_orders
@@ -129,6 +129,16 @@ class PostingOfEntry(Response):
     balance_after: Annotated[BalanceAmount, Field(description="What was posted in the account after it.")]
 
 
+class TemplateOfEntry(Response):
+    """The template an entry was posted by, and what it was given."""
+
+    name: Annotated[str, Field(description="Of the template.", examples=["marketplace-sale"])]
+    version: Annotated[int, Field(description="Of that name.", examples=[1], ge=1)]
+    parameters: Annotated[
+        dict[str, str], Field(description="By name, amounts with all places.", examples=[{"price": "100.00"}])
+    ]
+
+
 class JournalEntryResponse(Response):
     """An immutable record. What was wrong is corrected by another entry."""
 
@@ -151,6 +161,9 @@ class JournalEntryResponse(Response):
         ),
     ]
     late: Annotated[LateDate | None, Field(description="Only of an entry that was dated into a closed period.")] = None
+    template: Annotated[
+        TemplateOfEntry | None, Field(description="By which it was posted; absent where it was not.")
+    ] = None
     balances: BalancesAfter = None
 
 
@@ -162,17 +175,20 @@ class JournalEntryRehearsal(JournalEntryResponse):
 
 
 def entry_body(entry: RecordedEntry) -> dict[str, Any]:
-    body = _entry_body(entry)
+    body = _plain_entry_body(entry)
     if entry.late is not None:
         body["late"] = {
             "way": entry.late.way.value,
             "effective_at_requested": render_time(entry.late.requested_at),
             "reason": entry.late.reason,
         }
+    use = entry.template
+    if use is not None:
+        body["template"] = {"name": use.name, "version": use.version, "parameters": in_one_order(use.parameters)}
     return body
 
 
-def _entry_body(entry: RecordedEntry) -> dict[str, Any]:
+def _plain_entry_body(entry: RecordedEntry) -> dict[str, Any]:
     return {
         "id": render_id(Prefix.JOURNAL_ENTRY, entry.id),
         "reason": entry.reason,

@@ -14,6 +14,7 @@ from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
 from zerosum.db.batch.statement_records import LAST_STATEMENTS, NEWER_STATEMENTS, STATEMENTS
+from zerosum.db.batch.template_records import NEWEST_TEMPLATES, TEMPLATE_USES, TEMPLATES
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
 from zerosum.domain.ledger import conditions
@@ -329,5 +330,8 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         STATEMENTS,
         LAST_STATEMENTS,
         NEWER_STATEMENTS,
+        TEMPLATES,
+        NEWEST_TEMPLATES,
+        TEMPLATE_USES,
     )
 }

@@ -25,10 +25,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
-from zerosum.db.schema.tables import accounts, journal_entries, late_entries, postings
+from zerosum.db.schema.tables import accounts, journal_entries, late_entries, postings, template_uses
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.ledger.periods import LateEntry, LateWay
+from zerosum.domain.ledger.templates.template import TemplateUse
 
 _SIDES = {"d": Side.DEBIT, "c": Side.CREDIT}
 _LAYERS = {"p": Layer.POSTED, "h": Layer.PENDING}
@@ -72,6 +73,8 @@ class RecordedEntry:
     metadata: Mapping[str, str]
     postings: tuple[RecordedPosting, ...]
     late: LateEntry | None = None
+    template: TemplateUse | None = None
+    """By which it was posted, where it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +104,8 @@ async def find_entries(connection: AsyncConnection, ledger_id: UUID, ids: Sequen
     statement = _select_entries(ledger_id).where(journal_entries.c.id.in_(ids))
     rows = (await connection.execute(statement)).all()
     lines = await _postings_of(connection, ledger_id, [row.id for row in rows])
-    return {row.id: _entry(row, lines.get(row.id, [])) for row in rows}
+    uses = await _uses_of(connection, ledger_id, rows)
+    return {row.id: _entry(row, lines.get(row.id, []), uses.get(row.id)) for row in rows}
 
 
 async def list_entries(
@@ -118,7 +122,8 @@ async def list_entries(
     statement = _select_entries(ledger_id).join(page, page.c.id == journal_entries.c.id)
     rows = (await connection.execute(in_order(statement, page, is_ascending=is_ascending))).all()
     lines = await _postings_of(connection, ledger_id, [row.id for row in rows])
-    return await gently(lambda row: _entry(row, lines.get(row.id, [])), rows)
+    uses = await _uses_of(connection, ledger_id, rows)
+    return await gently(lambda row: _entry(row, lines.get(row.id, []), uses.get(row.id)), rows)
 
 
 def entries_page(
@@ -266,7 +271,17 @@ async def _postings_of(
     return found
 
 
-def _entry(row: Row[Any], lines: Sequence[RecordedPosting]) -> RecordedEntry:
+async def _uses_of(connection: AsyncConnection, ledger_id: UUID, rows: Sequence[Row[Any]]) -> dict[UUID, TemplateUse]:
+    """Nothing is asked where none of them was posted by a template, as an entry tells itself."""
+    ids = [row.id for row in rows if row.resource_type == ResourceType.JOURNAL_ENTRY and row.resource_id is not None]
+    if not ids:
+        return {}
+    statement = select(template_uses).where(template_uses.c.ledger_id == ledger_id, template_uses.c.id.in_(ids))
+    found = await connection.execute(statement)
+    return {row.id: TemplateUse(row.id, row.name, row.version, row.parameters) for row in found}
+
+
+def _entry(row: Row[Any], lines: Sequence[RecordedPosting], template: TemplateUse | None) -> RecordedEntry:
     return RecordedEntry(
         id=row.id,
         reason=row.reason,
@@ -281,6 +296,7 @@ def _entry(row: Row[Any], lines: Sequence[RecordedPosting]) -> RecordedEntry:
         reversed_by=row.reversed_by,
         metadata=row.metadata or {},
         postings=tuple(lines),
+        template=template,
         late=None if row.late_way is None else _late(row),
     )
 

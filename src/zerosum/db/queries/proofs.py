@@ -111,6 +111,9 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
            and hold.id = change.hold_id where change.ledger_id = page.ledger_id and change.id = page.id
        ) as has_hold,
        {HAS_RUN},
+       page.resource_type <> 'journal_entry' or page.resource_id is null or exists (
+           select from template_uses use where use.ledger_id = page.ledger_id and use.id = page.id
+       ) as has_template,
        exists (
            select from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
            group by currency, layer, releases having sum(case side when 'd' then amount else -amount end) <> 0

@@ -9,10 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-
-def _micros(column: str) -> str:
-    return f"trunc(extract(epoch from {column}) * 1000000)::text"
-
+from zerosum.db.queries.moments import micros
 
 _SIGNED = """case when posting.side = 'd' and account.type in ('asset', 'expense')
                 or posting.side = 'c' and account.type not in ('asset', 'expense')
@@ -27,8 +24,8 @@ with page as materialized (
 )
 select page.id, page.account_id, page.number, page.currency, page.opening::text as opening,
        page.closing::text as closing, page.lines, page.account_version, page.head, page.hash,
-       {_micros("page.from_at")} as from_at, {_micros("page.to_at")} as to_at,
-       {_micros("page.issued_at")} as issued_at, account.currency as account_currency,
+       {micros("page.from_at")} as from_at, {micros("page.to_at")} as to_at,
+       {micros("page.issued_at")} as issued_at, account.currency as account_currency,
        case when page.account_version = 0
             then sha256('zerosum.genesis.v1'::bytea || uuid_send(page.ledger_id) || uuid_send(page.account_id))
             else last.hash end as version_head,

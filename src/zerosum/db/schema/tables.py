@@ -614,6 +614,31 @@ statements = Table(
     CheckConstraint("lines > 0 or opening = closing", name="statements_balances_add_up"),
 )
 
+templates = Table(
+    "templates",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("version", Integer),  # gap-free from 1
+    _required("content", Text),  # JSON, exactly as it was hashed
+    _moment("created_at", nullable=False),
+    _required("actor", Text),
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "name", "version", name="templates_pkey"),
+    CheckConstraint("version > 0", name="templates_counted_from_one"),
+)
+
+template_uses = Table(
+    "template_uses",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that was posted by it
+    _required("name", Text),
+    _required("version", Integer),
+    _required("parameters", JSONB),
+    PrimaryKeyConstraint("ledger_id", "id", name="template_uses_pkey"),
+)
+
 imports = Table(
     "imports",
     metadata,
@@ -857,6 +882,8 @@ JOURNAL = (
     period_seals,
     late_entries,
     statements,
+    templates,
+    template_uses,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -903,6 +930,8 @@ GRANTS: dict[Table, str] = {
     period_closings: "insert",
     period_seals: "insert",
     late_entries: "insert",
+    templates: "insert",
+    template_uses: "insert",
     proof_positions: "insert, update (begun_at, taken_at, position)",
 }
 

@@ -122,6 +122,8 @@ class EntriesProof:
             report.note(f"the hold of the journal entry {_entry(row.id)} is missing", concerned=concerned)
         if not row.has_run:
             report.note(f"the run that has posted the journal entry {_entry(row.id)} is missing", concerned=concerned)
+        if not row.has_template:
+            report.note(f"the template of the journal entry {_entry(row.id)} is missing", concerned=concerned)
         if row.resource_type == "client_transaction":
             account_id = row.credited_id if row.reason == "deposit" else row.debited_id
             made = self._transactions.get(row.resource_id)

@@ -175,6 +175,28 @@ def is_schedule_of(row: Any, payer_code: str | None, payee_code: str | None) -> 
     )
 
 
+def is_template_post(row: Any, parameters: Mapping[str, str], reason_given: str) -> bool:
+    """Whether the fingerprint of the entry is that of an order to post by this version with these parameters.
+
+    The order may have named the version, a time and a reason, or left them to the service.
+    """
+    moment = _moment(row.late_requested_at or row.effective_at)
+    times = (None, moment) if row.effective_at == row.posted_at else (moment,)
+    reasons = (None, row.reason) if row.reason == reason_given else (row.reason,)
+    for version, time, reason in product((None, row.version), times, reasons):
+        said = {
+            "template": row.name,
+            "version": version,
+            "parameters": parameters,
+            "reason": reason,
+            "effective_at": time,
+            "metadata": row.metadata,
+        }
+        if _digest("template", said) == row.fingerprint:
+            return True
+    return False
+
+
 def is_hold_step_of(row: Any, previous: Any, payer_code: str | None, payee_code: str | None) -> bool:
     """Whether the fingerprint of the entry is that of a command for this step of the hold."""
     hold = str(row.hold_id)

@@ -12,6 +12,7 @@
 | `of_disputes` | disputes, in the same way |
 | `of_schedules` | scheduled payments, run by run |
 | `of_periods` | closed periods: seals, the balances in them, and what came in behind them |
+| `of_templates` | templates, and what was posted by them (`template_amounts`) |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -40,6 +41,7 @@ from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.of_statements import StatementsProof
+from zerosum.services.proofs.of_templates import TemplatesProof, TemplateUsesProof
 from zerosum.services.proofs.refusal_seals import SealsProof
 from zerosum.services.proofs.report import BREAKS_MAX as BREAKS_MAX
 from zerosum.services.proofs.report import Break as Break
@@ -126,6 +128,8 @@ class LedgerProof:
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
             SchedulesProof(report, events.expect),
+            TemplatesProof(report),
+            TemplateUsesProof(report, places),
             ClientTransactionsProof(report),
             PeriodsProof(report, events.expect),
             events,

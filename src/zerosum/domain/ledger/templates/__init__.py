@@ -1,0 +1,1 @@
+"""Posting templates: named, versioned entries whose amounts are arithmetic over parameters."""
