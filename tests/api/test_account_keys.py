@@ -167,7 +167,14 @@ ORDERS: list[AccountOrder] = [
 ]
 
 
-@pytest.mark.parametrize(("order", "member"), [(order, one.name) for order in ORDERS for one in fields(order)], ids=str)
+@pytest.mark.parametrize(
+    ("order", "member"),
+    [
+        pytest.param(order, one.name, id=f"{type(order).__name__} {one.name}")
+        for order in ORDERS
+        for one in fields(order)
+    ],
+)
 def test_a_fingerprint_is_over_every_member(order: AccountOrder, member: str) -> None:
     value = getattr(order, member)
     other: Any
