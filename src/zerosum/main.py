@@ -51,6 +51,7 @@ from zerosum.services.audit import AuditLog
 from zerosum.services.background.background_writing import BackgroundWriting
 from zerosum.services.background.security_log import SecurityLog
 from zerosum.services.balances import Balances
+from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
@@ -130,6 +131,7 @@ class Service:
         accounts = Accounts(
             self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
         )
+        charts = Charts(self.database, accounts, directory, currencies, now)
         api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
         self.services = Services(
             account_administration=AccountAdministration(
@@ -141,6 +143,7 @@ class Service:
             balances=Balances(
                 self.database, directory, currencies, self.cache, cursors, SettledTime(self.database, now), now
             ),
+            charts=charts,
             clients=Clients(
                 self.database,
                 self.committer,
@@ -158,7 +161,7 @@ class Service:
             inspector=Inspector(self.database, now),
             journal=Journal(self.database, self.committer, directory, currencies, cursors, now),
             ledgers=Ledgers(self.database, api_keys, cursors, now),
-            payments=Payments(self.database, self.committer, accounts, directory, currencies, cursors, now),
+            payments=Payments(self.database, self.committer, accounts, charts, directory, currencies, cursors, now),
             refunds=Refunds(self.database, self.committer, currencies, payments, cursors, now),
             statements=Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max),
         )

@@ -21,6 +21,7 @@ from zerosum.api.openapi_document import openapi_document
 from zerosum.api.routes.accounts import account_routes
 from zerosum.api.routes.api_keys import api_key_routes
 from zerosum.api.routes.audit import audit_routes
+from zerosum.api.routes.charts import chart_routes
 from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.disputes import dispute_routes
 from zerosum.api.routes.holds import hold_routes
@@ -79,6 +80,7 @@ def make_app(
         journal_routes(services),
         report_routes(services),
         ledger_routes(services),
+        chart_routes(services),
         api_key_routes(services),
         audit_routes(services),
         system_routes(system),

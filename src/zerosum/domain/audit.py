@@ -19,6 +19,7 @@ class AuditType(StrEnum):
     SCOPE_DENIED = "scope.denied"
     REFUSALS_SUPPRESSED = "refusals.suppressed"
     LEDGER_CREATED = "ledger.created"
+    CHART_CHANGED = "chart.changed"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
     OPERATOR_CREATED = "operator.created"

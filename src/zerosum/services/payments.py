@@ -14,7 +14,7 @@ from zerosum.db.queries.payments import Line as Line  # shown by the routes
 from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments
 from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.domain.errors import AccountNotFound, PaymentNotFound, ValidationFailed
-from zerosum.domain.ledger.account import Account, AccountType
+from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.entry import PostedPosting
 from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
 from zerosum.domain.money import Money, render_amount
@@ -29,6 +29,7 @@ from zerosum.domain.payments.payment import (
     clearing_code,
 )
 from zerosum.services.accounts import Accounts, metadata_filters
+from zerosum.services.charts import Charts, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
@@ -65,6 +66,7 @@ class Payments:
         database: Database,
         committer: Committer,
         accounts: Accounts,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
@@ -74,7 +76,7 @@ class Payments:
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment] = ExpressSubmission(
-            PaymentKind(accounts, directory, currencies), committer, database, now
+            PaymentKind(accounts, charts, directory, currencies), committer, database, now
         )
 
     async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
@@ -119,8 +121,9 @@ class Payments:
 class PaymentKind:
     """How a payment order becomes a command: names to accounts, text to money."""
 
-    def __init__(self, accounts: Accounts, directory: AccountDirectory, currencies: Currencies) -> None:
+    def __init__(self, accounts: Accounts, charts: Charts, directory: AccountDirectory, currencies: Currencies) -> None:
         self._accounts = accounts
+        self._charts = charts
         self._directory = directory
         self._currencies = currencies
 
@@ -133,7 +136,7 @@ class PaymentKind:
         money = Money.parse(order.amount, currency)
         clearing = clearing_code(INTERNAL_PROCESSOR, currency.code)
         known: Callable[..., AccountName] = self._directory.known
-        if clearing in imagined:
+        if imagined:
             known = functools.partial(self._known_or_imagined, imagined)
         called = order.payer or clearing, order.payee or clearing
         try:
@@ -150,6 +153,7 @@ class PaymentKind:
             actor=caller.actor,
             metadata=order.metadata,
             codes=codes,
+            opens=opened_by(called, imagined),
             called=called,
             type=order.type,
             money=money,
@@ -168,7 +172,8 @@ class PaymentKind:
         clearing = {clearing_code(INTERNAL_PROCESSOR, code): code for code in through}
         named = {name for order in orders for name in (order.payer, order.payee) if name}
         await self._directory.load(ledger_id, named | clearing.keys())
-        imagined: dict[str, Account] = {}
+        wanted = {name: order.currency for order in orders for name in (order.payer, order.payee) if name}
+        imagined = await self._charts.imagined(caller, wanted)
         for code, currency_code in clearing.items():
             currency = self._currencies.find_known(ledger_id, currency_code)
             if currency is None or self._directory.find_known(ledger_id, code) is not None:

@@ -95,6 +95,19 @@ currencies = Table(
     CheckConstraint("exponent between 0 and 18", name="currencies_exponent_in_range"),
 )
 
+charts = Table(
+    "charts",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("version", Integer),
+    _required("rules", JSONB),
+    _required("actor", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "version", name="charts_pkey"),
+    CheckConstraint("version > 0", name="charts_counted_from_one"),
+)
+"""Which accounts their first use may open. The newest counts; the others tell what counted before."""
+
 POSTED = """(case when type in ('asset', 'expense') then posted_debits - posted_credits
  else posted_credits - posted_debits end)"""
 
@@ -615,6 +628,7 @@ JOURNAL = (
     audit_log,
     account_changes,
     refusal_seals,
+    charts,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -627,6 +641,7 @@ APPLICATION_ROLE = "zerosum_app"
 GRANTS: dict[Table, str] = {
     ledgers: "insert",
     currencies: "insert",
+    charts: "insert",
     accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata)",
     journal_entries: "insert",
     postings: "insert",

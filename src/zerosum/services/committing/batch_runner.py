@@ -261,7 +261,7 @@ class BatchRunner:
         if not self._remembers:
             return
         for account in after:
-            if account != before[account.id]:
+            if account != before.get(account.id):
                 if number is None:
                     continue
                 account.row_version = number

@@ -1,0 +1,116 @@
+"""Use cases about a ledger's chart, and the accounts that it lets a first use open."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from zerosum.db.engine import Database
+from zerosum.db.queries.charts import ChartChange, find_chart, insert_chart
+from zerosum.db.queries.charts import rule_content as rule_content  # shown by the routes
+from zerosum.domain.audit import AuditType
+from zerosum.domain.errors import DomainError, InvalidCurrency, InvalidState, ValidationFailed
+from zerosum.domain.identifiers import Prefix, is_account_code, render_id
+from zerosum.domain.ledger.account import Account
+from zerosum.domain.ledger.chart import Chart, ChartRule
+from zerosum.domain.money import Currency, parse_signed_amount
+from zerosum.services.accounts import Accounts
+from zerosum.services.audit import audit_record, audited
+from zerosum.services.requests.account_directory import AccountDirectory
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.currencies import Currencies
+
+Wanted = Mapping[str, str]
+"""Accounts that a request names, and the currency of the first posting to each."""
+
+
+def opened_by(called: Sequence[str], imagined: Mapping[str, Account]) -> Sequence[Account]:
+    """What a command opens of the accounts that are only imagined yet: clearing accounts are made before it."""
+    if not imagined:
+        return ()
+    return tuple(imagined[code] for code in dict.fromkeys(called) if code in imagined)
+
+
+class Charts:
+    def __init__(
+        self,
+        database: Database,
+        accounts: Accounts,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._accounts = accounts
+        self._directory = directory
+        self._currencies = currencies
+        self._now = now
+
+    async def get(self, caller: Caller) -> Chart:
+        async with self._database.work(caller.ledger_id) as connection:
+            return await find_chart(connection, caller.ledger_id)
+
+    async def put(self, caller: Caller, rules: Sequence[ChartRule]) -> Chart:
+        """The ledger's chart from now on; the same again changes nothing. Raises what is wrong with its limits."""
+        for index, rule in enumerate(rules):
+            await self._check(caller, rule, f"/rules/{index}")
+        async with self._database.work(caller.ledger_id) as connection:
+            before = await find_chart(connection, caller.ledger_id)
+            if list(before.rules) == list(rules):
+                return before
+            chart, now = Chart(tuple(rules), before.version + 1), self._now()
+            if not await insert_chart(
+                connection, caller.ledger_id, chart, ChartChange(actor=caller.actor, created_at=now)
+            ):
+                raise InvalidState("Another request has changed the chart at the same time.")
+            facts = {"version": chart.version, "rules": [rule_content(rule) for rule in rules]}
+            resource = render_id(Prefix.LEDGER, caller.ledger_id)
+            await audited(
+                connection, audit_record(AuditType.CHART_CHANGED, caller, now, resource=resource, facts=facts)
+            )
+        return chart
+
+    async def _check(self, caller: Caller, rule: ChartRule, pointer: str) -> None:
+        if rule.currency is None:
+            if Decimal(rule.min_available or 0) or Decimal(rule.max_available or 0):
+                raise ValidationFailed("A limit other than 0 needs a currency.", pointer=f"{pointer}/currency")
+            return
+        try:
+            self._draft(caller, "x", rule, await self._currencies.get(caller.ledger_id, rule.currency))
+        except DomainError as refusal:
+            raise refusal.at(pointer + (refusal.pointer or "")) from None
+
+    async def imagined(self, caller: Caller, wanted: Wanted) -> dict[str, Account]:
+        """Those that are not there and may be opened by their first use, as they would be.
+
+        Raises QuotaExceeded. The database is asked only where one is not there.
+        """
+        ledger_id = caller.ledger_id
+        missing = {
+            code: currency
+            for code, currency in wanted.items()
+            if self._directory.find_known(ledger_id, code) is None and is_account_code(code)
+        }
+        if not missing:
+            return {}
+        chart, drafts = await self.get(caller), {}
+        for code, currency_code in missing.items():
+            rule = chart.rule_for(code)
+            if rule is None:
+                continue
+            # In the rule's own currency, whatever is paid: the Book explains that it holds another.
+            with contextlib.suppress(InvalidCurrency):
+                currency = await self._currencies.get(ledger_id, rule.currency or currency_code)
+                drafts[code] = self._draft(caller, code, rule, currency)
+        if drafts:
+            await self._accounts.check_quota(ledger_id, len(drafts))
+        return drafts
+
+    def _draft(self, caller: Caller, code: str, rule: ChartRule, currency: Currency) -> Account:
+        floor, ceiling = (
+            None if text is None else parse_signed_amount(text, currency, pointer=pointer)
+            for text, pointer in ((rule.min_available, "/min_available"), (rule.max_available, "/max_available"))
+        )
+        return self._accounts.draft(caller, code, currency, rule.type, None, floor, ceiling)
