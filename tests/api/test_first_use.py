@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.api.conftest import Client
+import pytest
+
+from tests.api.conftest import Client, fresh_key
 from zerosum.domain.errors import AccountNotFound
 
 WALLETS = {"pattern": "customers:*", "type": "liability", "currency": "USD", "min_available": "0"}
@@ -53,4 +55,98 @@ async def test_another_currency_than_the_rule_has_is_explained_and_opens_nothing
     answer = await client.pay({"type": "deposit", "amount": "1", "currency": "EUR", "to": "customers:eve"})
     assert answer.json()["code"] == "currency_mismatch"
     assert ":eur" in answer.json()["detail"]
+    assert await codes(client) == set()
+
+
+def entry_lines(amount: str, *to: str) -> dict[str, Any]:
+    def line(account: str, side: str, amount: str) -> dict[str, str]:
+        return {"account": account, "side": side, "amount": amount, "currency": "USD"}
+
+    total = str(int(amount) * len(to))
+    return {"reason": "test", "postings": [line("rich", "debit", total), *(line(one, "credit", amount) for one in to)]}
+
+
+async def test_journal_entries_and_holds_open_accounts_too(client: Client) -> None:
+    await put_chart(client, WALLETS)
+    await client.open_account("rich", min_available=None)
+    body = entry_lines("5", "customers:a", "customers:b")
+    answer = await client.post("/v1/journal-entries", body, key=fresh_key())
+    assert answer.status_code == 201, answer.text
+    hold = {"amount": "3", "currency": "USD", "from": "customers:a", "to": "customers:shop"}
+    answer = await client.post("/v1/holds", hold, key=fresh_key())
+    assert answer.status_code == 201, answer.text
+    answer = await client.post(f"/v1/holds/{answer.json()['id']}/capture", {}, key=fresh_key())
+    assert answer.status_code == 200, answer.text
+    assert (await client.balance("customers:a"))["available"] == "2.00"
+    assert (await client.balance("customers:shop"))["available"] == "3.00"
+    hold = {"amount": "1", "currency": "USD", "from": "customers:empty", "to": "customers:never"}
+    answer = await client.post("/v1/holds", hold, key=fresh_key())
+    assert answer.json()["code"] == "insufficient_funds"
+    assert await codes(client) == {"customers:a", "customers:b", "customers:shop"}
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/v1/payments", {"type": "deposit", "amount": "1", "currency": "USD", "to": "customers:new"}),
+    ("/v1/journal-entries", entry_lines("1", "customers:new")),
+    ("/v1/holds", {"amount": "1", "currency": "USD", "from": "rich", "to": "customers:new"}),
+])  # fmt: skip
+async def test_a_rehearsal_shows_what_would_be_opened_and_opens_nothing(
+    client: Client, path: str, body: dict[str, Any]
+) -> None:
+    await put_chart(client, WALLETS)
+    await client.open_account("rich", min_available=None)
+    answer = await client.post(path, body, key=fresh_key(), params={"dry_run": "true"})
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["balances"]) == 2
+    assert await codes(client) == set()
+
+
+async def test_a_refused_rehearsal_does_not_call_missing_what_would_be_opened(client: Client) -> None:
+    await put_chart(client, WALLETS)
+    body = {"type": "transfer", "amount": "1", "currency": "USD", "from": "customers:poor", "to": "customers:new"}
+    answer = await client.post("/v1/payments", body, key=fresh_key(), params={"dry_run": "true"})
+    assert [one["code"] for one in answer.json()["errors"]] == ["insufficient_funds"], answer.text
+
+
+async def test_payments_in_one_call_open_their_accounts_together_or_none(client: Client) -> None:
+    await put_chart(client, WALLETS)
+
+    def transfer(from_: str, to: str, amount: str) -> dict[str, str]:
+        moved = {"type": "transfer", "amount": amount, "currency": "USD", "from": from_, "to": to}
+        return moved | {"idempotency_key": fresh_key()}
+
+    async def bulk(items: list[dict[str, str]], mode: str) -> Any:
+        return await client.post("/v1/payments/bulk", {"items": items}, params={"mode": mode})
+
+    await client.open_account("rich", min_available=None)
+    chain = [transfer("rich", "customers:a", "5"), transfer("customers:a", "customers:b", "5")]
+    broken = [*chain, transfer("customers:a", "customers:c", "1")]
+    answer = await bulk(broken, "atomic")
+    assert answer.json()["code"] == "insufficient_funds", answer.text
+    assert await codes(client) == set()
+    answer = await bulk(chain, "atomic")
+    assert answer.status_code == 200, answer.text
+    assert await codes(client) == {"customers:a", "customers:b"}
+    poor = [transfer("customers:x", "customers:y", "1"), transfer("rich", "customers:y", "1")]
+    answer = await bulk(poor, "independent")
+    assert [one["status"] for one in answer.json()["results"]] == [422, 201], answer.text
+    assert await codes(client) == {"customers:a", "customers:b", "customers:y"}
+
+
+async def test_two_services_open_one_account_at_once(neighbours: tuple[Client, Client]) -> None:
+    await put_chart(neighbours[0], WALLETS)
+    await neighbours[0].open_account("rich", min_available=None)
+    for index in range(5):
+        paid = [one.transfer("rich", f"customers:{index}", "1") for one in neighbours for _ in range(3)]
+        answers = await asyncio.gather(*paid)
+        assert [answer.status_code for answer in answers] == [201] * 6, [answer.text for answer in answers]
+        assert (await neighbours[0].balance(f"customers:{index}"))["available"] == "6.00"
+    assert len(await codes(neighbours[1])) == 5
+
+
+async def test_what_is_not_there_is_told_with_what_could_be_opened(client: Client) -> None:
+    await put_chart(client, WALLETS)
+    answer = await client.transfer("customer:typo", "customers:new", "1")
+    assert answer.json()["code"] == AccountNotFound.code
+    assert answer.json()["detail"].endswith("would open one whose code matches customers:*.")
     assert await codes(client) == set()

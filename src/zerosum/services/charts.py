@@ -3,27 +3,65 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.charts import ChartChange, find_chart, insert_chart
 from zerosum.db.queries.charts import rule_content as rule_content  # shown by the routes
 from zerosum.domain.audit import AuditType
-from zerosum.domain.errors import DomainError, InvalidCurrency, InvalidState, ValidationFailed
+from zerosum.domain.errors import AccountNotFound, DomainError, InvalidCurrency, InvalidState, ValidationFailed
 from zerosum.domain.identifiers import Prefix, is_account_code, render_id
 from zerosum.domain.ledger.account import Account
 from zerosum.domain.ledger.chart import Chart, ChartRule
 from zerosum.domain.money import Currency, parse_signed_amount
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import audit_record, audited
-from zerosum.services.requests.account_directory import AccountDirectory
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined
+from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 
-Wanted = Mapping[str, str]
-"""Accounts that a request names, and the currency of the first posting to each."""
+Wanted = Iterable[tuple[str, str]]
+"""Accounts that a request names, each with the currency that is posted to it. The first posting counts."""
+
+PATTERNS_TOLD = 10
+"""Of a chart, to who names an account that it does not let anybody open."""
+
+
+class FirstUses(dict[str, Account]):
+    """Accounts that are not there and would be opened by their first use, by code."""
+
+    patterns: Sequence[str] = ()
+    """Of the chart, where it was asked."""
+
+
+def known_or_imagined(directory: AccountDirectory, imagined: Imagined) -> Callable[..., AccountName]:
+    """How a command finds what it names: among the accounts that there are, or those that it would open."""
+    if imagined is NOTHING_IMAGINED:
+        return directory.known
+
+    def known(ledger_id: UUID, reference: str, *, is_prepared: bool, pointer: str) -> AccountName:
+        account = imagined.get(reference)
+        if account is not None:
+            return AccountName(account)
+        try:
+            return directory.known(ledger_id, reference, is_prepared=is_prepared, pointer=pointer)
+        except AccountNotFound as missing:
+            missing.detail += _hint(imagined)
+            raise
+
+    return known
+
+
+def _hint(imagined: Imagined) -> str:
+    patterns = imagined.patterns if isinstance(imagined, FirstUses) else ()
+    if not patterns:
+        return ""
+    more = ", …" if len(patterns) > PATTERNS_TOLD else ""
+    return f" Its first payment would open one whose code matches {', '.join(patterns[:PATTERNS_TOLD])}{more}."
 
 
 def opened_by(called: Sequence[str], imagined: Mapping[str, Account]) -> Sequence[Account]:
@@ -82,20 +120,20 @@ class Charts:
         except DomainError as refusal:
             raise refusal.at(pointer + (refusal.pointer or "")) from None
 
-    async def imagined(self, caller: Caller, wanted: Wanted) -> dict[str, Account]:
+    async def imagined(self, caller: Caller, wanted: Wanted) -> FirstUses:
         """Those that are not there and may be opened by their first use, as they would be.
 
         Raises QuotaExceeded. The database is asked only where one is not there.
         """
         ledger_id = caller.ledger_id
-        missing = {
-            code: currency
-            for code, currency in wanted.items()
-            if self._directory.find_known(ledger_id, code) is None and is_account_code(code)
-        }
+        drafts, missing = FirstUses(), dict[str, str]()
+        for code, currency_code in wanted:
+            if self._directory.find_known(ledger_id, code) is None and is_account_code(code):
+                missing.setdefault(code, currency_code)
         if not missing:
-            return {}
-        chart, drafts = await self.get(caller), {}
+            return drafts
+        chart = await self.get(caller)
+        drafts.patterns = [rule.pattern for rule in chart.rules]
         for code, currency_code in missing.items():
             rule = chart.rule_for(code)
             if rule is None:

@@ -22,6 +22,7 @@ from zerosum.domain.ledger.post_entry import PostEntry
 from zerosum.domain.ledger.reverse import Reverse, reversal
 from zerosum.domain.money import Money, render_amount
 from zerosum.services.accounts import metadata_filters
+from zerosum.services.charts import Charts, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
@@ -70,6 +71,7 @@ class Journal:
         self,
         database: Database,
         committer: Committer,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
@@ -79,7 +81,7 @@ class Journal:
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressSubmission[EntryOrder, RecordedEntry] = ExpressSubmission(
-            _EntryKind(directory, currencies), committer, database, now
+            _EntryKind(charts, directory, currencies), committer, database, now
         )
         self.reversals: Submission[ReversalOrder, RecordedEntry] = Submission(
             _ReversalKind(currencies), committer, database, now
@@ -164,7 +166,8 @@ class _Recorded:
 class _EntryKind(_Recorded):
     """How an order for a journal entry becomes a command."""
 
-    def __init__(self, directory: AccountDirectory, currencies: Currencies) -> None:
+    def __init__(self, charts: Charts, directory: AccountDirectory, currencies: Currencies) -> None:
+        self._charts = charts
         self._directory = directory
         self._currencies = currencies
 
@@ -174,9 +177,10 @@ class _EntryKind(_Recorded):
         order: EntryOrder,
         *,
         is_prepared: bool,
-        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - no account is made on first use by an entry
+        imagined: Imagined = NOTHING_IMAGINED,
     ) -> Prepared:
         ledger_id = caller.ledger_id
+        known = known_or_imagined(self._directory, imagined)
         names: dict[UUID, str] = {}
         postings: list[Posting] = []
         for index, line in enumerate(order.postings):
@@ -186,11 +190,10 @@ class _EntryKind(_Recorded):
             )
             money = Money.parse(line.amount, currency, pointer=f"{here}/amount")
             try:
-                account = self._directory.known(
-                    ledger_id, line.account, is_prepared=is_prepared, pointer=f"{here}/account"
-                )
+                account = known(ledger_id, line.account, is_prepared=is_prepared, pointer=f"{here}/account")
             except AccountNotFound as missing:
-                raise self._directory.all_missing(ledger_id, missing, _named_after(order, index)) from None
+                rest = _named_after(order, index)
+                raise self._directory.all_missing(ledger_id, missing, rest, imagined) from None
             names[account.id] = account.code
             postings.append(Posting(account.id, line.side, money))
         command = PostEntry(
@@ -201,6 +204,7 @@ class _EntryKind(_Recorded):
             actor=caller.actor,
             metadata=order.metadata,
             codes=names,
+            opens=opened_by([line.account for line in order.postings], imagined),
             called=[line.account for line in order.postings],
             entry=JournalEntry(order.reason, tuple(postings), order.effective_at),
         )
@@ -216,7 +220,7 @@ class _EntryKind(_Recorded):
         lines = [line for order in orders for line in order.postings]
         await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
         await self._directory.load(caller.ledger_id, {line.account for line in lines})
-        return NOTHING_IMAGINED
+        return await self._charts.imagined(caller, ((line.account, line.currency) for line in lines))
 
 
 class _ReversalKind(_Recorded):

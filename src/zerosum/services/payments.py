@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,12 +28,12 @@ from zerosum.domain.payments.payment import (
     clearing_code,
 )
 from zerosum.services.accounts import Accounts, metadata_filters
-from zerosum.services.charts import Charts, opened_by
+from zerosum.services.charts import Charts, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
-from zerosum.services.requests.account_directory import AccountDirectory, AccountName
+from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
@@ -135,14 +134,12 @@ class PaymentKind:
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
         money = Money.parse(order.amount, currency)
         clearing = clearing_code(INTERNAL_PROCESSOR, currency.code)
-        known: Callable[..., AccountName] = self._directory.known
-        if imagined:
-            known = functools.partial(self._known_or_imagined, imagined)
+        known = known_or_imagined(self._directory, imagined)
         called = order.payer or clearing, order.payee or clearing
         try:
             payer = known(ledger_id, called[0], is_prepared=is_prepared, pointer="/from")
         except AccountNotFound as missing:
-            raise self._directory.all_missing(ledger_id, missing, [(called[1], "/to")]) from None
+            raise self._directory.all_missing(ledger_id, missing, [(called[1], "/to")], imagined) from None
         payee = known(ledger_id, called[1], is_prepared=is_prepared, pointer="/to")
         codes: dict[UUID, str] = {payer.id: payer.code, payee.id: payee.code}
         command = Pay(
@@ -172,7 +169,7 @@ class PaymentKind:
         clearing = {clearing_code(INTERNAL_PROCESSOR, code): code for code in through}
         named = {name for order in orders for name in (order.payer, order.payee) if name}
         await self._directory.load(ledger_id, named | clearing.keys())
-        wanted = {name: order.currency for order in orders for name in (order.payer, order.payee) if name}
+        wanted = [(name, order.currency) for order in orders for name in (order.payer, order.payee) if name]
         imagined = await self._charts.imagined(caller, wanted)
         for code, currency_code in clearing.items():
             currency = self._currencies.find_known(ledger_id, currency_code)
@@ -187,14 +184,6 @@ class PaymentKind:
             else:
                 imagined[code] = account
         return imagined
-
-    def _known_or_imagined(
-        self, imagined: Imagined, ledger_id: UUID, reference: str, *, is_prepared: bool, pointer: str
-    ) -> AccountName:
-        account = imagined.get(reference)
-        if account is not None:
-            return AccountName(account)
-        return self._directory.known(ledger_id, reference, is_prepared=is_prepared, pointer=pointer)
 
     def view(self, posted: Posted, names: Names) -> RecordedPayment:
         payment: Payment

@@ -49,7 +49,14 @@ class DryRunBook:
     def _explained(self, answer: Answer, command: LedgerCommand) -> Answer:
         """A refusal of the books names every condition that fails, not only the first."""
         if isinstance(answer, Refused) and not answer.is_replay and answer.refusal.code != IdempotencyKeyReused.code:
-            found = list(command.objections(self._book))
+            found = list(command.objections(self._book_for(command)))
             is_of_books = bool(found) and found[0].code == answer.refusal.code
             answer.refusal.others = found[1:] if is_of_books else found
         return answer
+
+    def _book_for(self, command: LedgerCommand) -> Book:
+        """With the accounts that the command would have opened: they are not what is wrong with it."""
+        if not command.opens:
+            return self._book
+        opened = {account.state.id: account.state for account in command.opens}
+        return Book((opened | self._book.accounts).values(), self._book.records)
