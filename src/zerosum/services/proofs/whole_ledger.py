@@ -7,6 +7,7 @@
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
+| `of_charts` | charts, by which first uses open accounts, against the security log |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -25,6 +26,7 @@ from zerosum.db.queries.integrity import count_postings, currency_places
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.domain.money.iso4217 import ISO_4217
 from zerosum.services.proofs.of_accounts import AccountsProof
+from zerosum.services.proofs.of_charts import ChartsProof
 from zerosum.services.proofs.of_checkpoints import CheckpointsProof
 from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
@@ -113,6 +115,7 @@ class LedgerProof:
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
             ClientTransactionsProof(report),
+            ChartsProof(report),
             events,
             SealsProof(report),
         ]
