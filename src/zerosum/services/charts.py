@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.charts import ChartChange, find_chart, insert_chart
 from zerosum.db.queries.charts import rule_content as rule_content  # shown by the routes
 from zerosum.domain.audit import AuditType
-from zerosum.domain.errors import AccountNotFound, DomainError, InvalidCurrency, InvalidState, ValidationFailed
+from zerosum.domain.errors import (
+    AccountNotFound,
+    DomainError,
+    InvalidCurrency,
+    InvalidState,
+    RecordUnreadable,
+    ValidationFailed,
+)
 from zerosum.domain.identifiers import Prefix, is_account_code, render_id
 from zerosum.domain.ledger.account import Account
 from zerosum.domain.ledger.chart import Chart, ChartRule
@@ -112,8 +118,8 @@ class Charts:
 
     async def _check(self, caller: Caller, rule: ChartRule, pointer: str) -> None:
         if rule.currency is None:
-            if Decimal(rule.min_available or 0) or Decimal(rule.max_available or 0):
-                raise ValidationFailed("A limit other than 0 needs a currency.", pointer=f"{pointer}/currency")
+            if not {rule.min_available, rule.max_available} <= {None, "0"}:
+                raise ValidationFailed('A limit other than "0" needs a currency.', pointer=f"{pointer}/currency")
             return
         try:
             self._draft(caller, "x", rule, await self._currencies.get(caller.ledger_id, rule.currency))
@@ -141,10 +147,17 @@ class Charts:
             # In the rule's own currency, whatever is paid: the Book explains that it holds another.
             with contextlib.suppress(InvalidCurrency):
                 currency = await self._currencies.get(ledger_id, rule.currency or currency_code)
-                drafts[code] = self._draft(caller, code, rule, currency)
+                drafts[code] = self._draft_stored(caller, code, rule, currency)
         if drafts:
             await self._accounts.check_quota(ledger_id, len(drafts))
         return drafts
+
+    def _draft_stored(self, caller: Caller, code: str, rule: ChartRule, currency: Currency) -> Account:
+        """The rule was right when it was put, so whoever pays is not the one to be told what is wrong with it."""
+        try:
+            return self._draft(caller, code, rule, currency)
+        except DomainError as error:
+            raise RecordUnreadable("The ledger's chart cannot be read.") from error
 
     def _draft(self, caller: Caller, code: str, rule: ChartRule, currency: Currency) -> Account:
         floor, ceiling = (

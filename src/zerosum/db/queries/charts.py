@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.schema.tables import charts
+from zerosum.domain.errors import RecordUnreadable, ValidationFailed
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.chart import Chart, ChartRule
 
@@ -23,10 +24,10 @@ class ChartChange:
 
 
 async def find_chart(connection: AsyncConnection, ledger_id: UUID) -> Chart:
-    """The one that counts; an empty one of version 0 where there was never any."""
+    """The one that counts; an empty one of version 0 where there was never any. Raises RecordUnreadable."""
     newest = select(charts).where(charts.c.ledger_id == ledger_id).order_by(charts.c.version.desc()).limit(1)
     row = (await connection.execute(newest)).first()
-    return Chart() if row is None else Chart(tuple(_rule(stored) for stored in row.rules), row.version)
+    return Chart() if row is None else Chart(tuple(_rules(row.rules)), row.version)
 
 
 async def insert_chart(connection: AsyncConnection, ledger_id: UUID, chart: Chart, change: ChartChange) -> bool:
@@ -57,5 +58,15 @@ def rule_content(rule: ChartRule) -> dict[str, Any]:
     }
 
 
-def _rule(content: dict[str, Any]) -> ChartRule:
-    return ChartRule(**{**content, "type": AccountType(content["type"])})
+def _rules(stored: Any) -> list[ChartRule]:
+    """Raises RecordUnreadable: the database can hold what is no chart."""
+    if not isinstance(stored, list):
+        raise _unreadable()
+    try:
+        return [ChartRule(**{**one, "type": AccountType(one["type"])}) for one in stored]
+    except (LookupError, TypeError, ValueError, ValidationFailed) as error:
+        raise _unreadable() from error
+
+
+def _unreadable() -> RecordUnreadable:
+    return RecordUnreadable("The ledger's chart cannot be read.")
