@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Client, fresh_key
+from tests.api.reading import refused
 from zerosum.domain.errors import AccountNotFound
+from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.ledger.chart import Chart, ChartRule
 
 WALLETS = {"pattern": "customers:*", "type": "liability", "currency": "USD", "min_available": "0"}
 
@@ -150,3 +153,63 @@ async def test_what_is_not_there_is_told_with_what_could_be_opened(client: Clien
     assert answer.json()["code"] == AccountNotFound.code
     assert answer.json()["detail"].endswith("would open one whose code matches customers:*.")
     assert await codes(client) == set()
+
+
+async def test_one_key_sent_at_once_to_two_services_opens_and_pays_once(neighbours: tuple[Client, Client]) -> None:
+    await put_chart(neighbours[0], WALLETS)
+    await neighbours[0].open_account("rich", min_available=None)
+    for index in range(5):
+        key = fresh_key()
+        paid = [one.transfer("rich", f"customers:{index}", "1", key) for one in neighbours for _ in range(2)]
+        answers = await asyncio.gather(*paid)
+        assert {answer.status_code for answer in answers} == {201}, [answer.text for answer in answers]
+        assert len({answer.text for answer in answers}) == 1
+        assert (await neighbours[1].balance(f"customers:{index}"))["available"] == "1.00"
+
+
+@pytest.mark.parametrize(("change", "code", "pointer"), [
+    ({"pattern": "customers:***"}, "validation_error", "pattern"),
+    ({"pattern": "a*b*c"}, "validation_error", "pattern"),
+    ({"pattern": "**:x:**"}, "validation_error", "pattern"),
+    ({"pattern": "clients:*"}, "validation_error", "pattern"),
+    ({"pattern": "no blanks"}, "validation_error", "pattern"),
+    ({"type": "wallet"}, "validation_error", "type"),
+    ({"currency": "QQQ"}, "invalid_currency", "currency"),
+    ({"min_available": "0.001"}, "amount_too_precise", "min_available"),
+    ({"min_available": "much"}, "invalid_amount", "min_available"),
+    ({"min_available": "5", "max_available": "4"}, "validation_error", "min_available"),
+    ({"currency": None, "min_available": "much"}, "validation_error", "currency"),
+    ({"currency": None, "min_available": "0.00"}, "validation_error", "currency"),
+])  # fmt: skip
+async def test_a_chart_that_cannot_be_right_is_refused_at_its_rule(
+    client: Client, change: dict[str, Any], code: str, pointer: str
+) -> None:
+    answer = await put_chart(client, WALLETS, {**WALLETS, **change})
+    refused(answer, 422, code, f"/rules/1/{pointer}")
+    assert (await client.get("/v1/chart")).json() == {"version": 0, "rules": []}
+
+
+async def test_each_change_of_a_chart_is_a_version_and_told_in_the_security_log(client: Client) -> None:
+    anything = {"pattern": "**:wallet", "type": "asset"}
+    for rules in ([WALLETS], [WALLETS], [anything, WALLETS], []):
+        await put_chart(client, *rules)
+    assert (await client.get("/v1/chart")).json() == {"version": 3, "rules": []}
+    told = (await client.get("/v1/audit-log", params={"type": "chart.changed", "ledger": client.ledger})).json()["data"]
+    assert sorted((one["facts"]["version"], len(one["facts"]["rules"])) for one in told) == [(1, 1), (2, 2), (3, 0)]
+
+
+@pytest.mark.parametrize(("pattern", "code", "matches"), [
+    ("customers:*", "customers:a", True),
+    ("customers:*", "customers:a:b", False),
+    ("customers:*", "customers:", False),
+    ("customers:**", "customers:a:b", True),
+    ("*:wallet", "a:wallet", True),
+    ("**:wallet", "a:b:wallet", True),
+    ("m-*:*:fees", "m-1:usd:fees", True),
+    ("m-*:*:fees", "m-:usd:fees", False),
+    ("a.c", "abc", False),
+    ("**", "clearing:internal:usd", False),
+])  # fmt: skip
+def test_a_pattern_matches_whole_codes(pattern: str, code: str, matches: bool) -> None:
+    chart = Chart((ChartRule(pattern=pattern, type=AccountType.ASSET),), 1)
+    assert (chart.rule_for(code) is not None) is matches

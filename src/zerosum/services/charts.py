@@ -46,7 +46,7 @@ class FirstUses(dict[str, Account]):
 
 def known_or_imagined(directory: AccountDirectory, imagined: Imagined) -> Callable[..., AccountName]:
     """How a command finds what it names: among the accounts that there are, or those that it would open."""
-    if imagined is NOTHING_IMAGINED:
+    if imagined is NOTHING_IMAGINED or not (imagined or _patterns(imagined)):
         return directory.known
 
     def known(ledger_id: UUID, reference: str, *, is_prepared: bool, pointer: str) -> AccountName:
@@ -62,8 +62,12 @@ def known_or_imagined(directory: AccountDirectory, imagined: Imagined) -> Callab
     return known
 
 
+def _patterns(imagined: Imagined) -> Sequence[str]:
+    return imagined.patterns if isinstance(imagined, FirstUses) else ()
+
+
 def _hint(imagined: Imagined) -> str:
-    patterns = imagined.patterns if isinstance(imagined, FirstUses) else ()
+    patterns = _patterns(imagined)
     if not patterns:
         return ""
     more = ", …" if len(patterns) > PATTERNS_TOLD else ""

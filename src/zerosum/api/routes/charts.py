@@ -33,7 +33,7 @@ def chart_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         reads=ChartRequest,
         refusals=(errors.InvalidState,),
-        named_in_body=(errors.InvalidCurrency, errors.InvalidAmount),
+        named_in_body=(errors.InvalidCurrency, *errors.OF_AMOUNTS),
         summary="Say which accounts their first payment may open",
         answer=ChartResponse,
         description="It replaces the chart as a whole; the security log keeps every version. An account that a payment "

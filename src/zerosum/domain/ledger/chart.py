@@ -23,7 +23,9 @@ _STARS = re.compile(r"(\*+)")
 class ChartRule:
     """`*` stands for one or more characters within a segment (up to the next colon), `**` for any, over segments too.
 
-    A currency of None allows any. The limits are in their wire form, and read in the currency of the account.
+    There is one star in a segment and one `**` in all: with more, to see that a code does not match could take hours,
+    in which nobody else would be answered. A currency of None allows any. The limits are in their wire form, and read
+    in the currency of the account.
     """
 
     pattern: str
@@ -37,6 +39,9 @@ class ChartRule:
         """Raises ValidationFailed."""
         if not _PATTERN.fullmatch(self.pattern) or "***" in self.pattern:
             raise ValidationFailed("A pattern is written as a code is, with * or ** in it.", pointer="/pattern")
+        stars = [_STARS.findall(segment) for segment in self.pattern.split(":")]
+        if max(map(len, stars)) > 1 or stars.count(["**"]) > 1:
+            raise ValidationFailed("A pattern has one star in a segment, and one ** in all.", pointer="/pattern")
         if is_reserved_code(self.pattern):
             raise ValidationFailed("Accounts whose codes begin so are opened by the service alone.", pointer="/pattern")
         object.__setattr__(self, "matches", re.compile(_expression(self.pattern), re.ASCII))
