@@ -284,6 +284,7 @@ FOUND = {
     "an account that its first use opened deleted": {
         "the account has a history and does not exist",
         "a posting to an account that does not exist",
+        "the hold … has a step 1 that is not what was ordered: its journal entry has another fingerprint",
     },
     "an event of a first use deleted": {"revision 1 of the account's history was never announced"},
     "rules of a chart": {"the ledger's chart 3 is not what the security log tells of it"},

@@ -130,10 +130,11 @@ class Charts:
         except DomainError as refusal:
             raise refusal.at(pointer + (refusal.pointer or "")) from None
 
-    async def imagined(self, caller: Caller, wanted: Wanted) -> FirstUses:
+    async def imagined(self, caller: Caller, wanted: Wanted, *, may_write: bool) -> FirstUses:
         """Those that are not there and may be opened by their first use, as they would be.
 
-        Raises QuotaExceeded. The database is asked only where one is not there.
+        Raises QuotaExceeded, but not in a rehearsal, which must not use up the quota. The database is asked only where
+        one is not there.
         """
         ledger_id = caller.ledger_id
         drafts, missing = FirstUses(), dict[str, str]()
@@ -152,7 +153,7 @@ class Charts:
             with contextlib.suppress(InvalidCurrency):
                 currency = await self._currencies.get(ledger_id, rule.currency or currency_code)
                 drafts[code] = self._draft_stored(caller, code, rule, currency)
-        if drafts:
+        if drafts and may_write:
             await self._accounts.check_quota(ledger_id, len(drafts))
         return drafts
 

@@ -204,12 +204,12 @@ class PlacingKind(_Recorded):
         caller: Caller,
         orders: Sequence[HoldOrder],
         *,
-        may_write: bool,  # noqa: ARG002 - it never writes
+        may_write: bool,
     ) -> Imagined:
         await self._currencies.load(caller.ledger_id, {order.currency for order in orders})
         named = [(name, order.currency) for order in orders for name in (order.payer, order.payee)]
         await self._directory.load(caller.ledger_id, {name for name, _ in named})
-        return await self._charts.imagined(caller, named)
+        return await self._charts.imagined(caller, named, may_write=may_write)
 
 
 class ChangingKind(_Recorded):

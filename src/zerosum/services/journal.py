@@ -215,12 +215,13 @@ class _EntryKind(_Recorded):
         caller: Caller,
         orders: Sequence[EntryOrder],
         *,
-        may_write: bool,  # noqa: ARG002 - it never writes
+        may_write: bool,
     ) -> Imagined:
         lines = [line for order in orders for line in order.postings]
         await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
         await self._directory.load(caller.ledger_id, {line.account for line in lines})
-        return await self._charts.imagined(caller, ((line.account, line.currency) for line in lines))
+        wanted = ((line.account, line.currency) for line in lines)
+        return await self._charts.imagined(caller, wanted, may_write=may_write)
 
 
 class _ReversalKind(_Recorded):

@@ -170,7 +170,7 @@ class PaymentKind:
         named = {name for order in orders for name in (order.payer, order.payee) if name}
         await self._directory.load(ledger_id, named | clearing.keys())
         wanted = [(name, order.currency) for order in orders for name in (order.payer, order.payee) if name]
-        imagined = await self._charts.imagined(caller, wanted)
+        imagined = await self._charts.imagined(caller, wanted, may_write=may_write)
         for code, currency_code in clearing.items():
             currency = self._currencies.find_known(ledger_id, currency_code)
             if currency is None or self._directory.find_known(ledger_id, code) is not None:
