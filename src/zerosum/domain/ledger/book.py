@@ -31,10 +31,11 @@ from zerosum.domain.errors import (
 )
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id, render_id
-from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
+from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, Layer
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.conditions import failed
 from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
+from zerosum.domain.ledger.first_use import code_needs, open_accounts
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.periods import Dating, late_key
@@ -60,6 +61,8 @@ class LedgerCommand(Command):
 
     codes: Mapping[UUID, str] | None = None
     called: Sequence[str] = ()
+    opens: Sequence[Account] = ()
+    """Accounts of its own that are opened with it, where their codes are still free."""
 
     posts_several: ClassVar[bool] = False
     """Whether it may post more than one entry, so that what was posted before a refusal has to be undone."""
@@ -76,7 +79,7 @@ class LedgerCommand(Command):
 
     def needs(self) -> tuple[Need, ...]:
         """The records that must be in the Book too, those that there are: most commands stand on accounts alone."""
-        return ()
+        return code_needs(self.opens) if self.opens else ()
 
     @abstractmethod
     def journal_entry(self) -> JournalEntry:
@@ -134,11 +137,12 @@ class Book:
 
     def apply(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         """Carry out the command, or refuse it and leave the book as it was."""
-        if command.posts_several:
+        if command.posts_several or command.opens:
             outcomes = self.apply_together((command,), posted_at)
             if not isinstance(outcomes, tuple):
                 return outcomes[0]
-            self._explain(outcomes[1].refusal, command)
+            if command.posts_several:
+                self._explain(outcomes[1].refusal, command)
             return outcomes[1]
         return self._decide(command, posted_at)
 
@@ -147,16 +151,21 @@ class Book:
 
         What it records is not put into this book, so no command of the same book may need it.
         """
-        pair = None if command.posts_several else command.pair()
+        pair = None if command.posts_several or command.opens else command.pair()
         return None if pair is None else post_pair(self.accounts, command, pair, posted_at)
 
     def _decide(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         try:
-            return command.decide(self, posted_at)
+            opened = open_accounts(command.opens, self.accounts, self.records) if command.opens else ()
+            posted = command.decide(self, posted_at)
         except DomainError as refusal:
             if not command.posts_several:  # What it has posted before is not undone yet.
                 self._explain(refusal, command)
             return Refused(refusal)
+        if opened:
+            posted.events = (*opened, *posted.events)
+            posted.opened = tuple(event.id for event in opened)
+        return posted
 
     def _explain(self, refusal: DomainError, command: LedgerCommand) -> None:
         """Beside what stands in the way first, everything else that does: whoever mends one thing knows the next."""
@@ -182,6 +191,8 @@ class Book:
             straight = self.apply_straight(command, posted_at) if goes_straight else None
             outcome = straight or self._decide(command, posted_at)
             if isinstance(outcome, Refused):
+                for account in (account for one in commands for account in one.opens):
+                    self.accounts.pop(account.state.id, None)
                 self.accounts.update(before)
                 self.records = records
                 return index, outcome
@@ -325,7 +336,11 @@ def _objection_to_account(account: AccountState | None, posting: Posting, *, is_
         return AccountFrozen("The account is frozen.", account=_wire_id(account.id))
     if account.currency != posting.money.currency.code:
         return CurrencyMismatch(
-            f"The account holds {account.currency}.", account=_wire_id(account.id), currency=account.currency
+            f"The account holds {account.currency}, and an account has one currency. "
+            f"For {posting.money.currency.code} name another account, such as its code with "
+            f":{posting.money.currency.code.lower()} behind it.",
+            account=_wire_id(account.id),
+            currency=account.currency,
         )
     return None
 
