@@ -255,7 +255,7 @@ MEMORY_PLANTS = (
     plant(
         "a limit judges a fact from outside",
         "the nature of facts",
-        "src/zerosum/domain/ledger/book.py",
+        "src/zerosum/domain/ledger/account_change.py",
         "floor, ceiling = (account.min_available, account.max_available) if is_intention else (None, None)",
         "floor, ceiling = account.min_available, account.max_available",
         "tests/domain/test_book.py::test_a_fact_from_outside_is_judged_by_no_limit_on_any_of_its_accounts",
