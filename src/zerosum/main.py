@@ -26,7 +26,6 @@ from zerosum.api.first_page import Front
 from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
-from zerosum.api.services import Services
 from zerosum.config import IssuerSettings, Settings, load_settings
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
@@ -45,51 +44,23 @@ from zerosum.gateway.server.connection_register import ConnectionLimits, Connect
 from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
 from zerosum.issuers import make_issuer
-from zerosum.services.account_administration import AccountAdministration
-from zerosum.services.account_reports import AccountReports
-from zerosum.services.accounts import Accounts
-from zerosum.services.audit import AuditLog
 from zerosum.services.background.background_writing import BackgroundWriting
 from zerosum.services.background.security_log import SecurityLog
-from zerosum.services.balances import Balances
-from zerosum.services.clients import Clients
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import Carrier, CommitterStats
 from zerosum.services.committing.unknown_keys import UnknownKeys
-from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.last_uses import LastUses
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.secret_checks import SecretChecks
 from zerosum.services.credentials.signing_keys import SigningKeys
-from zerosum.services.disputes import Disputes
-from zerosum.services.exchanges import Exchanges
-from zerosum.services.holds import Holds
-from zerosum.services.imports import Imports
-from zerosum.services.issued_statements import IssuedStatements
-from zerosum.services.journal import Journal
-from zerosum.services.journal_export import JournalExport
-from zerosum.services.ledgers import Ledgers
-from zerosum.services.payments import PaymentKind, Payments
-from zerosum.services.periods import Periods
-from zerosum.services.proofs.totals import Inspector
 from zerosum.services.readiness import Readiness
-from zerosum.services.refunds import Refunds
-from zerosum.services.requests.account_directory import AccountDirectory
-from zerosum.services.requests.client_currency import client_currency
-from zerosum.services.requests.closed_periods import ClosedPeriods
-from zerosum.services.requests.currencies import Currencies
-from zerosum.services.requests.known_parties import known_payments
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
-from zerosum.services.requests.paging import Cursors
-from zerosum.services.requests.quotas import AccountQuota, RefusalQuota
-from zerosum.services.requests.settled_time import SettledTime
-from zerosum.services.scheduled_payments import ScheduledPayments
-from zerosum.services.statements import Statements
-from zerosum.services.templates import Templates
+from zerosum.services.requests.quotas import RefusalQuota
 from zerosum.telemetry import Metrics, carry_over_forever
+from zerosum.use_cases import use_cases
 
 if TYPE_CHECKING:
     from zerosum.tracing.spans import Tracing
@@ -131,65 +102,7 @@ class Service:
             unknown,
         )
 
-        cursors = Cursors(settings.cursor_key())
-        currencies = Currencies(self.database, now)
-        directory = AccountDirectory(self.database)
-        payments = known_payments(self.database)
-        closed_periods = ClosedPeriods(self.database, now)
-        settled = SettledTime(self.database, now)
-        accounts = Accounts(
-            self.database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger)
-        )
-        api_keys = ApiKeys(self.database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
-        journal = Journal(self.database, self.committer, directory, currencies, cursors, closed_periods, now)
-        statements = Statements(self.database, directory, currencies, lines_max=settings.statement_lines_max)
-        self.services = Services(
-            account_administration=AccountAdministration(
-                self.database, self.committer, accounts, directory, currencies
-            ),
-            account_reports=AccountReports(self.database, currencies, settled, now),
-            accounts=accounts,
-            api_keys=api_keys,
-            audit_log=AuditLog(self.database, cursors),
-            balances=Balances(self.database, directory, currencies, self.cache, cursors, settled, now),
-            clients=Clients(
-                self.database,
-                self.committer,
-                accounts,
-                directory,
-                currencies,
-                cursors,
-                now,
-                client_currency(settings.client_currency),
-            ),
-            currencies=currencies,
-            disputes=Disputes(self.database, self.committer, directory, currencies, payments, cursors, now),
-            exchanges=Exchanges(
-                self.database, self.committer, accounts, directory, currencies, cursors, closed_periods, now
-            ),
-            holds=Holds(self.database, self.committer, directory, currencies, cursors, now),
-            imports=Imports(self.database, now),
-            inspector=Inspector(self.database, now),
-            issued_statements=IssuedStatements(self.database, self.committer, directory, statements, cursors, now),
-            journal=journal,
-            journal_export=JournalExport(self.database, journal),
-            templates=Templates(self.database, self.committer, directory, currencies, cursors, closed_periods, now),
-            ledgers=Ledgers(self.database, api_keys, cursors, now),
-            payments=Payments(
-                self.database, self.committer, accounts, directory, currencies, cursors, closed_periods, now
-            ),
-            periods=Periods(self.database, currencies, cursors, settled, now),
-            refunds=Refunds(self.database, self.committer, currencies, payments, cursors, now),
-            scheduled_payments=ScheduledPayments(
-                self.database,
-                self.committer,
-                PaymentKind(accounts, directory, currencies, closed_periods),
-                directory,
-                cursors,
-                now,
-            ),
-            statements=statements,
-        )
+        self.services = use_cases(settings, self.database, self.committer, self.cache, now)
 
         self.metrics = Metrics()
         current_id, keys = settings.master_key_pairs()
@@ -201,12 +114,12 @@ class Service:
         self._writing = BackgroundWriting([self.security_log, self._last_uses])
         issuers = [self._own_issuer(), *(self._issuer(issuer) for issuer in settings.trusted_issuers)]
         self.authenticator = Authenticator(
-            api_keys, TokenVerifier(issuers, now), self.services.ledgers, now, self._last_uses
+            self.services.api_keys, TokenVerifier(issuers, now), self.services.ledgers, now, self._last_uses
         )
         metrics_page = self._metrics_page()
         signer = TokenSigner(self.signing_keys, issuer=settings.url, audience=settings.token_audience, now=now)
         system = System(
-            token_endpoint=TokenEndpoint(api_keys, signer, now, settings.token_seconds),
+            token_endpoint=TokenEndpoint(self.services.api_keys, signer, now, settings.token_seconds),
             public_keys=self._public_keys,
             is_ready=self._is_ready,
             metrics=metrics_page if settings.metrics_port is None else None,

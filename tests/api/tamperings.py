@@ -104,6 +104,22 @@ TAMPERINGS = {
     "a statement in the middle deleted": "delete from statements where ledger_id = $1 and number = 2 "
     f"and account_id = {ALICES}",
     "a statement of another account": f"update statements set account_id = $1 where {FIRST}",
+    # First uses and the charts that allow them.
+    "an account that its first use opened deleted": "delete from accounts where ledger_id = $1 "
+    "and code = 'customers:dora'",
+    "an event of a first use deleted": "delete from events where ledger_id = $1 and type = 'account.opened' "
+    "and resource_id = (select id from accounts where ledger_id = $1 and code = 'customers:anna')",
+    "rules of a chart": "update charts set rules = jsonb_set(rules, '{0,pattern}', '\"**\"') "
+    "where ledger_id = $1 and version = 3",
+    "an actor of a chart": "update charts set actor = 'key_other' where ledger_id = $1 and version = 3",
+    "a time of a chart": "update charts set created_at = created_at - interval '1 hour' where ledger_id = $1 "
+    "and version = 3",
+    "a chart deleted": "delete from charts where ledger_id = $1 and version = 2",
+    "the last chart deleted": "delete from charts where ledger_id = $1 and version = 3",
+    "a chart inserted": "insert into charts select ledger_id, 4, rules, actor, created_at from charts "
+    "where ledger_id = $1 and version = 3",
+    "a chart with its place in the log deleted": "delete from charts where ledger_id = $1 and version = 2;"
+    "delete from audit_log where ledger_id = $1 and type = 'chart.changed' and facts->>'version' = '2'",
     # Client transactions.
     "a client": "update client_transactions set client = 2 where ledger_id = $1 and tx = 1",
     "an amount of a client transaction": "update client_transactions set amount = amount + 1 where ledger_id = $1 "
@@ -505,6 +521,22 @@ FOUND = {
         "the statement … does not follow the number 0",
         "the statement … is one of an account that does not exist",
     },
+    "an account that its first use opened deleted": {
+        "the account has a history and does not exist",
+        "a posting to an account that does not exist",
+        "the hold … has a step 1 that is not what was ordered: its journal entry has another fingerprint",
+    },
+    "an event of a first use deleted": {"revision 1 of the account's history was never announced"},
+    "rules of a chart": {"the ledger's chart 3 is not what the security log tells of it"},
+    "an actor of a chart": {"the ledger's chart 3 is not what the security log tells of it"},
+    "a time of a chart": {"the ledger's chart 3 is not what the security log tells of it"},
+    "a chart deleted": {
+        "the ledger's chart 2 is missing",
+        "the security log tells of the ledger's chart 2, which is not there",
+    },
+    "the last chart deleted": {"the security log tells of the ledger's chart 3, which is not there"},
+    "a chart inserted": {"the ledger's chart 4 is not what the security log tells of it"},
+    "a chart with its place in the log deleted": {"the ledger's chart 2 is missing"},
     "a client": {"the client of the client transaction 1 is not what its journal entry says"},
     "an amount of a client transaction": {"the amount of the client transaction 1 is not what its journal entry says"},
     "a currency of a client transaction": {

@@ -22,6 +22,7 @@ from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.main import Service
 from zerosum.services.background.checkpointing import Checkpointing
 from zerosum.services.proofs import of_accounts as proof_of_accounts
+from zerosum.services.proofs import of_charts as proof_of_charts
 from zerosum.services.proofs import of_checkpoints as proof_of_checkpoints
 from zerosum.services.proofs import of_disputes as proof_of_disputes
 from zerosum.services.proofs import of_entries as proof_of_entries
@@ -49,6 +50,7 @@ TABLES = (
     "disputes", "dispute_changes", "payment_splits", "entry_conditions",
     "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
     "statements", "templates", "template_uses",
+    "charts", "audit_log",
 )  # fmt: skip
 
 
@@ -59,6 +61,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     ledger_id = LedgerId(made.id)
     client = await make_client(service, ledger_id)
     await _accounts_and_payments(client)
+    await _first_uses(client)
     await _clients(client)
     await _entries(client)
     await _holds(client)
@@ -136,6 +139,19 @@ async def _accounts_and_payments(client: Client) -> None:
     await _sent(client, "/v1/accounts/bob/unfreeze", {})
     await _sent(client, "/v1/accounts/alice", {"name": "Alice A.", "min_available": "-5.00"}, "PATCH")
     await _sent(client, "/v1/accounts/never-used", {"min_available": "50.00"}, "PATCH")
+
+
+async def _first_uses(client: Client) -> None:
+    """Accounts that a payment, an entry and a hold have opened, by the last of three charts."""
+    rule = {"pattern": "customers:*", "type": "liability", "min_available": None}
+    for currency in ("EUR", None, "USD"):
+        await _sent(client, "/v1/chart", {"rules": [{**rule, "currency": currency}]}, "PUT")
+    pay = {"amount": "7.50", "currency": "USD"}
+    await _sent(client, "/v1/payments", {"type": "transfer", **pay, "from": "customers:anna", "to": "customers:ben"})
+    sides = (("customers:ben", "debit"), ("customers:carl", "credit"))
+    postings = [{"account": account, "side": side, **pay} for account, side in sides]
+    await _sent(client, "/v1/journal-entries", {"reason": "first use", "postings": postings})
+    await _sent(client, "/v1/holds", {**pay, "from": "customers:carl", "to": "customers:dora"})
 
 
 async def _clients(client: Client) -> None:
@@ -365,6 +381,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions",
         "period_seals", "late_entries", "account_checkpoints",
         "statements", "templates", "template_uses",
+        "charts",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -380,6 +397,7 @@ async def test_small_slices_find_the_same(
     whole = await verified(database, ledger_id)
     monkeypatch.setattr(proof_of_accounts, "ACCOUNTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_accounts, "POSTINGS_AT_ONCE", 30)
+    monkeypatch.setattr(proof_of_charts, "CHARTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_checkpoints, "CHECKPOINTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)

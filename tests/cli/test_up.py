@@ -62,9 +62,14 @@ def test_the_printed_first_payment_works_when_pasted(running: Installation) -> N
 
 
 @on_the_one_installation
-def test_the_demo_ledger_has_accounts_to_pay_between(running: Installation) -> None:
-    answer = httpx.get(f"{running.base_url}/v1/accounts", headers=running.headers, trust_env=False, verify=False)
-    assert {"customers:alice", "customers:bob", "revenue:fees"} <= {item["code"] for item in answer.json()["data"]}
+def test_the_demo_ledger_lets_payments_open_accounts_and_no_others(running: Installation) -> None:
+    def pay(to: str) -> httpx.Response:
+        body = {"type": "deposit", "amount": "1", "currency": "USD", "to": to}
+        headers = {**running.headers, "Idempotency-Key": to}
+        return httpx.post(f"{running.base_url}/v1/payments", json=body, headers=headers, trust_env=False, verify=False)
+
+    assert pay("customers:first-seen").status_code == 201
+    assert "customers:*, revenue:*" in pay("customer:misspelt").json()["detail"]
 
 
 @on_the_one_installation

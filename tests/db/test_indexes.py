@@ -19,6 +19,7 @@ INDEXES = {
     "api_keys_pkey": "authentication",
     "audit_log_by_type": "GET /v1/audit-log?type",
     "audit_log_pkey": "GET /v1/audit-log",
+    "charts_pkey": "the chart that counts, the newest",
     "client_transactions_by_client": "GET /v1/clients/{client}/transactions; one entry carries out one",
     "client_transactions_pkey": "a tx is used once",
     "currencies_pkey": "a currency by its code",

@@ -122,6 +122,8 @@ WHO_MAY = {
     "PATCH /v1/ledgers/{ledger}": "admin or operator",
     "POST /v1/currencies": "admin",
     "GET /v1/currencies": "admin",
+    "PUT /v1/chart": "admin",
+    "GET /v1/chart": "admin",
     "POST /v1/ledgers": "operator",
     "GET /v1/ledgers": "admin or operator",
     "POST /v1/api-keys": "admin or operator",

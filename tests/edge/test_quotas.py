@@ -54,6 +54,9 @@ async def test_a_ledger_has_so_many_accounts_however_they_are_opened(limited: Li
         assert (await client.pay(deposit)).status_code in (409, 422)
         row = {"type": "deposit", "client": 1, "tx": 1, "amount": "1.0"}
         refused(await client.post("/v1/transactions", row, key=fresh_key()), 409, "quota_exceeded")
+        rule = {"pattern": "customers:*", "type": "liability"}
+        assert (await client.http.put("/v1/chart", json={"rules": [rule]})).status_code == 200
+        refused(await client.transfer("a", "customers:new", "1"), 409, "quota_exceeded")
         await client.deposit("a", "1")
         await client.http.aclose()
 

@@ -31,6 +31,7 @@ REPORTS = [
     "/v1/journal-entries",
     "/v1/journal-entries/{entry}",
     "/v1/currencies",
+    "/v1/chart",
     "/v1/clients",
     "/v1/clients/7",
     "/v1/clients/7/transactions",
@@ -89,6 +90,14 @@ CHANGES = {
         "tx = tx + 1",
     ],
     "currencies": ["exponent = 0", "code = 'no currency at all'", "code = ''"],
+    "charts": [
+        "rules = '{}'",
+        "rules = '[1]'",
+        "rules = '[{}]'",
+        "rules = jsonb_set(rules, '{0,type}', '\"something\"')",
+        "rules = jsonb_set(rules, '{0,pattern}', '\"***\"')",
+        "rules = jsonb_set(rules, '{0,min_available}', '\"much\"')",
+    ],
     "refusals": ["problem = '{}'", "problem = '[]'", 'problem = \'{"code": "something"}\''],
 }
 """What whoever may do anything may do to a table: the constraints hold, the triggers are silent."""
@@ -107,6 +116,8 @@ async def paths(client: Client) -> list[str]:
         "/v1/transactions", {"type": "deposit", "client": 7, "tx": 7, "amount": "1"}, key=fresh_key()
     )
     assert made.status_code == 201
+    rule = {"pattern": "customers:*", "type": "liability", "currency": "USD"}
+    assert (await client.http.put("/v1/chart", json={"rules": [rule]})).status_code == 200
     names = {"payment": payment["id"], "entry": payment["journal_entry_ids"][0]}
     return [path.format(**names, key=key, refused_key=refused_key) for path in REPORTS]
 
@@ -197,3 +208,17 @@ async def test_a_payment_on_an_account_that_cannot_be_read_is_refused_and_stops_
     refused(rehearsed, 409, "record_unreadable")
     for verb in ("freeze", "unfreeze", "close"):
         assert (await client.post(f"/v1/accounts/bad/{verb}")).status_code < 500
+
+
+async def test_a_payment_by_a_chart_that_cannot_be_read_is_told_so_and_others_go_on(
+    client: Client, paths: list[str], ledger_id: LedgerId, superuser: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    assert len(paths) == len(REPORTS)
+    await client.open_account("b")
+    rules = await superuser.fetchval("select rules from charts where ledger_id = $1", ledger_id)
+    await superuser.execute("set session_replication_role = replica")
+    for change in CHANGES["charts"]:
+        await superuser.execute(f"update charts set {change} where ledger_id = $1", ledger_id)
+        refused(await client.transfer("a", "customers:new", "0.10"), 409, "record_unreadable")
+        assert (await client.transfer("a", "b", "0.10")).status_code == 201
+        await superuser.execute("update charts set rules = $2 where ledger_id = $1", ledger_id, rules)

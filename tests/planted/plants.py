@@ -255,7 +255,7 @@ MEMORY_PLANTS = (
     plant(
         "a limit judges a fact from outside",
         "the nature of facts",
-        "src/zerosum/domain/ledger/book.py",
+        "src/zerosum/domain/ledger/account_change.py",
         "floor, ceiling = (account.min_available, account.max_available) if is_intention else (None, None)",
         "floor, ceiling = account.min_available, account.max_available",
         "tests/domain/test_book.py::test_a_fact_from_outside_is_judged_by_no_limit_on_any_of_its_accounts",
@@ -272,9 +272,25 @@ MEMORY_PLANTS = (
         "what was posted before a refusal stays",
         "several entries",
         "src/zerosum/domain/ledger/book.py",
-        "if command.posts_several:\n            outcomes",
-        "if False:\n            outcomes",
+        "if command.posts_several or command.opens:\n            outcomes",
+        "if command.opens:\n            outcomes",
         "tests/domain/test_compound.py::test_what_was_posted_before_a_refusal_is_undone",
+    ),
+    plant(
+        "a refused payment leaves the accounts it has opened",
+        "first use",
+        "src/zerosum/domain/ledger/book.py",
+        "if command.posts_several or command.opens:\n            outcomes",
+        "if command.posts_several:\n            outcomes",
+        "tests/api/test_first_use.py::test_a_first_payment_opens_its_account",
+    ),
+    plant(
+        "a chart that the security log does not tell of is believed",
+        "first use",
+        "src/zerosum/services/proofs/of_charts.py",
+        "if not row.is_told:",
+        "if False:",
+        "tests/api/test_verify.py::test_what_was_changed_past_the_service_is_found",
     ),
 )
 

@@ -23,6 +23,7 @@ from zerosum.api.routes.account_reports import account_report_routes
 from zerosum.api.routes.accounts import account_routes
 from zerosum.api.routes.api_keys import api_key_routes
 from zerosum.api.routes.audit import audit_routes
+from zerosum.api.routes.charts import chart_routes
 from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.disputes import dispute_routes
 from zerosum.api.routes.exchanges import exchange_routes
@@ -97,6 +98,7 @@ def make_app(
         period_routes(services),
         account_report_routes(services),
         ledger_routes(services),
+        chart_routes(services),
         api_key_routes(services),
         audit_routes(services),
         system_routes(system),

@@ -9,6 +9,7 @@ from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
 from zerosum.services.balances import Balances
+from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.disputes import Disputes
@@ -37,6 +38,7 @@ class Services:
     api_keys: ApiKeys
     audit_log: AuditLog
     balances: Balances
+    charts: Charts
     clients: Clients
     currencies: Currencies
     disputes: Disputes

@@ -17,8 +17,10 @@ from zerosum.db.engine import Database, make_engine
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.ledger.chart import ChartRule
 from zerosum.gateway.identity.principal import ALL_SCOPES, TENANT_SCOPES, Scope
-from zerosum.services.accounts import Accounts, OpenAccount
+from zerosum.services.accounts import Accounts
+from zerosum.services.charts import Charts
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.requests.account_directory import AccountDirectory
@@ -28,12 +30,11 @@ from zerosum.services.requests.paging import Cursors
 
 KEY_NAME = "made by the command"
 
-DEMO_CURRENCY = "USD"
-DEMO_ACCOUNTS = (
-    ("customers:alice", AccountType.LIABILITY, "Alice's wallet"),
-    ("customers:bob", AccountType.LIABILITY, "Bob's wallet"),
-    ("revenue:fees", AccountType.REVENUE, "Fees we have earned"),
+DEMO_CHART = (
+    ChartRule(pattern="customers:*", type=AccountType.LIABILITY, min_available="0"),
+    ChartRule(pattern="revenue:*", type=AccountType.REVENUE, min_available="0"),
 )
+"""That of the example in docs/API.md."""
 
 
 @told_plainly
@@ -77,14 +78,17 @@ def _valid_name(name: str) -> LedgerRequest:
 
 
 async def make_first_ledger(settings: Settings, *, is_demo: bool) -> Credentials:
-    """What `up` begins with: for the demo three accounts, still empty. Its key may do everything, on this machine."""
+    """What `up` begins with: for the demo with a chart, so that payments open accounts.
+
+    Its key may do everything, on this machine.
+    """
     database = Database(make_engine(settings.required_database_url(), pool_size=1))
     try:
         credentials = await make_ledger(settings, database, "demo" if is_demo else "main", ALL_SCOPES)
         if is_demo:
             ledger_id = LedgerId(parse_id(Prefix.LEDGER, credentials.ledger))
             cursors = Cursors(settings.cursor_key())
-            await _open_demo_accounts(database, cursors, Caller(ledger_id, credentials.client_id))
+            await _put_demo_chart(database, cursors, Caller(ledger_id, credentials.client_id))
     finally:
         await database.close()
     return credentials
@@ -123,19 +127,7 @@ async def make_ledger(settings: Settings, database: Database, name: str, scopes:
     )
 
 
-async def _open_demo_accounts(database: Database, cursors: Cursors, caller: Caller) -> None:
-    currencies = Currencies(database, now)
-    accounts = Accounts(database, currencies, AccountDirectory(database), cursors, now)
-    for code, type_, name in DEMO_ACCOUNTS:
-        await accounts.open(
-            caller,
-            OpenAccount(
-                code=code,
-                currency=DEMO_CURRENCY,
-                type=type_,
-                name=name,
-                min_available="0",
-                max_available=None,
-                metadata={},
-            ),
-        )
+async def _put_demo_chart(database: Database, cursors: Cursors, caller: Caller) -> None:
+    currencies, directory = Currencies(database, now), AccountDirectory(database)
+    accounts = Accounts(database, currencies, directory, cursors, now)
+    await Charts(database, accounts, directory, currencies, now).put(caller, DEMO_CHART)

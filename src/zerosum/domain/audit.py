@@ -21,6 +21,7 @@ class AuditType(StrEnum):
     LEDGER_CREATED = "ledger.created"
     LEDGER_CHANGED = "ledger.changed"
     PERIOD_CLOSED = "period.closed"
+    CHART_CHANGED = "chart.changed"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
     OPERATOR_CREATED = "operator.created"

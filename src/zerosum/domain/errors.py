@@ -93,6 +93,13 @@ class EffectiveInFuture(Unprocessable):
     is_kept = False
 
 
+class AccountOpenedMeanwhile(Conflict):
+    code = "account_opened_meanwhile"
+    title = "Another request has opened the account at the same time"
+    retryable = True
+    is_kept = False
+
+
 class InvalidId(Unprocessable):
     code = "invalid_id"
     title = "The id is malformed"
@@ -303,6 +310,7 @@ OF_AMOUNTS: tuple[type[DomainError], ...] = (InvalidAmount, AmountTooPrecise, Am
 OF_BOOKS: tuple[type[DomainError], ...] = (
     *OF_AMOUNTS,
     EffectiveInFuture,
+    AccountOpenedMeanwhile,
     InvalidCurrency,
     InvalidId,
     CurrencyMismatch,

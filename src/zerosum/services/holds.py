@@ -24,6 +24,7 @@ from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
 from zerosum.domain.payments.split_commands import CaptureInParts
 from zerosum.domain.payments.splits import AskedSplit
 from zerosum.services.accounts import metadata_filters
+from zerosum.services.charts import Charts, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
@@ -72,6 +73,7 @@ class Holds:
         self,
         database: Database,
         committer: Committer,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
@@ -82,7 +84,7 @@ class Holds:
         self._cursors = cursors
         known = KnownParties(database, parties_of_holds, _no_such_hold)
         self.desk: ExpressSubmission[HoldOrder, RecordedHold] = ExpressSubmission(
-            PlacingKind(directory, currencies, known), committer, database, now
+            PlacingKind(charts, directory, currencies, known), committer, database, now
         )
         self.changes: ExpressSubmission[HoldChangeOrder, RecordedHold] = ExpressSubmission(
             ChangingKind(directory, currencies, known), committer, database, now
@@ -144,8 +146,11 @@ class _Recorded:
 class PlacingKind(_Recorded):
     """How an order for a hold becomes a command."""
 
-    def __init__(self, directory: AccountDirectory, currencies: Currencies, known: KnownParties) -> None:
+    def __init__(
+        self, charts: Charts, directory: AccountDirectory, currencies: Currencies, known: KnownParties
+    ) -> None:
         super().__init__(currencies, known)
+        self._charts = charts
         self._directory = directory
 
     def command(
@@ -154,17 +159,18 @@ class PlacingKind(_Recorded):
         order: HoldOrder,
         *,
         is_prepared: bool,
-        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - a hold opens no account
+        imagined: Imagined = NOTHING_IMAGINED,
     ) -> Prepared:
         ledger_id = caller.ledger_id
+        known = known_or_imagined(self._directory, imagined)
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
         money = Money.parse(order.amount, currency)
         capture_max = _capture_max(order, currency, money)
         try:
-            payer = self._directory.known(ledger_id, order.payer, is_prepared=is_prepared, pointer="/from")
+            payer = known(ledger_id, order.payer, is_prepared=is_prepared, pointer="/from")
         except AccountNotFound as missing:
-            raise self._directory.all_missing(ledger_id, missing, [(order.payee, "/to")]) from None
-        payee = self._directory.known(ledger_id, order.payee, is_prepared=is_prepared, pointer="/to")
+            raise self._directory.all_missing(ledger_id, missing, [(order.payee, "/to")], imagined) from None
+        payee = known(ledger_id, order.payee, is_prepared=is_prepared, pointer="/to")
         codes: dict[UUID, str] = {payer.id: payer.code, payee.id: payee.code}
         id_ = new_uuid()
         command = commands.PlaceHold(
@@ -187,6 +193,7 @@ class PlacingKind(_Recorded):
             actor=caller.actor,
             metadata=order.metadata,
             codes=codes,
+            opens=opened_by((order.payer, order.payee), imagined),
             called=(order.payer, order.payee),
             hold_id=HoldId(id_),
             payer_id=payer.id,
@@ -203,11 +210,12 @@ class PlacingKind(_Recorded):
         caller: Caller,
         orders: Sequence[HoldOrder],
         *,
-        may_write: bool,  # noqa: ARG002 - it never writes
+        may_write: bool,
     ) -> Imagined:
         await self._currencies.load(caller.ledger_id, {order.currency for order in orders})
-        await self._directory.load(caller.ledger_id, {name for order in orders for name in (order.payer, order.payee)})
-        return NOTHING_IMAGINED
+        named = [(name, order.currency) for order in orders for name in (order.payer, order.payee)]
+        await self._directory.load(caller.ledger_id, {name for name, _ in named})
+        return await self._charts.imagined(caller, named, may_write=may_write)
 
 
 class ChangingKind(_Recorded):
@@ -223,7 +231,7 @@ class ChangingKind(_Recorded):
         order: HoldChangeOrder,
         *,
         is_prepared: bool,
-        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - a hold opens no account
+        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - all accounts are there
     ) -> Prepared:
         ledger_id = caller.ledger_id
         parties = self._known.known(ledger_id, order.hold_id, is_prepared=is_prepared)

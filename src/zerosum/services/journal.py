@@ -23,6 +23,7 @@ from zerosum.domain.ledger.reverse import Reverse, reversal
 from zerosum.domain.ledger.templates.template import TemplateUse
 from zerosum.domain.money import Money, render_amount
 from zerosum.services.accounts import metadata_filters
+from zerosum.services.charts import Charts, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
@@ -76,6 +77,7 @@ class Journal:
         self,
         database: Database,
         committer: Committer,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
@@ -86,7 +88,7 @@ class Journal:
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressSubmission[EntryOrder, RecordedEntry] = ExpressSubmission(
-            _EntryKind(directory, currencies, closed_periods), committer, database, now
+            _EntryKind(charts, directory, currencies, closed_periods), committer, database, now
         )
         self.reversals: Submission[ReversalOrder, RecordedEntry] = Submission(
             _ReversalKind(currencies), committer, database, now
@@ -171,7 +173,14 @@ class RecordedEntries:
 class _EntryKind(RecordedEntries):
     """How an order for a journal entry becomes a command."""
 
-    def __init__(self, directory: AccountDirectory, currencies: Currencies, closed_periods: ClosedPeriods) -> None:
+    def __init__(
+        self,
+        charts: Charts,
+        directory: AccountDirectory,
+        currencies: Currencies,
+        closed_periods: ClosedPeriods,
+    ) -> None:
+        self._charts = charts
         self._directory = directory
         self._currencies = currencies
         self._closed_periods = closed_periods
@@ -183,9 +192,10 @@ class _EntryKind(RecordedEntries):
         order: EntryOrder,
         *,
         is_prepared: bool,
-        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - no account is made on first use by an entry
+        imagined: Imagined = NOTHING_IMAGINED,
     ) -> Prepared:
         ledger_id = caller.ledger_id
+        known = known_or_imagined(self._directory, imagined)
         names: dict[UUID, str] = {}
         postings: list[Posting] = []
         for index, line in enumerate(order.postings):
@@ -195,11 +205,10 @@ class _EntryKind(RecordedEntries):
             )
             money = Money.parse(line.amount, currency, pointer=f"{here}/amount")
             try:
-                account = self._directory.known(
-                    ledger_id, line.account, is_prepared=is_prepared, pointer=f"{here}/account"
-                )
+                account = known(ledger_id, line.account, is_prepared=is_prepared, pointer=f"{here}/account")
             except AccountNotFound as missing:
-                raise self._directory.all_missing(ledger_id, missing, _named_after(order, index)) from None
+                rest = _named_after(order, index)
+                raise self._directory.all_missing(ledger_id, missing, rest, imagined) from None
             names[account.id] = account.code
             postings.append(Posting(account.id, line.side, money))
         ordered, conditions = _fingerprint(order, postings), None
@@ -214,6 +223,7 @@ class _EntryKind(RecordedEntries):
             actor=caller.actor,
             metadata=order.metadata,
             codes=names,
+            opens=opened_by([line.account for line in order.postings], imagined),
             called=[line.account for line in order.postings],
             entry=JournalEntry(order.reason, tuple(postings), order.effective_at),
             dating=self._closed_periods.dating(
@@ -228,14 +238,15 @@ class _EntryKind(RecordedEntries):
         caller: Caller,
         orders: Sequence[EntryOrder],
         *,
-        may_write: bool,  # noqa: ARG002 - it never writes
+        may_write: bool,
     ) -> Imagined:
         lines = [line for order in orders for line in order.postings]
         await self._currencies.load(caller.ledger_id, {line.currency for line in lines})
         await self._directory.load(caller.ledger_id, {line.account for line in lines})
         await self._closed_periods.load(caller.ledger_id, [order.effective_at for order in orders])
         await self._conditions.load(caller.ledger_id, [one for order in orders for one in order.conditions])
-        return NOTHING_IMAGINED
+        wanted = ((line.account, line.currency) for line in lines)
+        return await self._charts.imagined(caller, wanted, may_write=may_write)
 
 
 class _ReversalKind(RecordedEntries):

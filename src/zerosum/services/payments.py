@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -17,7 +16,7 @@ from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # sh
 from zerosum.db.queries.payments import RecordedSplit as RecordedSplit  # shown by the routes
 from zerosum.domain.errors import AccountNotFound, PaymentNotFound, SameAccount, ValidationFailed
 from zerosum.domain.identifiers import PaymentId
-from zerosum.domain.ledger.account import Account, AccountType
+from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.entry import PostedPosting
 from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
 from zerosum.domain.money import Money, render_amount
@@ -34,11 +33,12 @@ from zerosum.domain.payments.payment import (
 from zerosum.domain.payments.split_commands import PayInParts
 from zerosum.domain.payments.splits import Split, SplitPayment, divided, moved
 from zerosum.services.accounts import Accounts, metadata_filters
+from zerosum.services.charts import Charts, known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
-from zerosum.services.requests.account_directory import AccountDirectory, AccountName
+from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.conditions import ConditionOrder, ConditionReader, fingerprint_with
@@ -77,6 +77,7 @@ class Payments:
         database: Database,
         committer: Committer,
         accounts: Accounts,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         cursors: Cursors,
@@ -87,7 +88,7 @@ class Payments:
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment] = ExpressSubmission(
-            PaymentKind(accounts, directory, currencies, closed_periods), committer, database, now
+            PaymentKind(accounts, charts, directory, currencies, closed_periods), committer, database, now
         )
 
     async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
@@ -135,11 +136,13 @@ class PaymentKind:
     def __init__(
         self,
         accounts: Accounts,
+        charts: Charts,
         directory: AccountDirectory,
         currencies: Currencies,
         closed_periods: ClosedPeriods,
     ) -> None:
         self._accounts = accounts
+        self._charts = charts
         self._directory = directory
         self._currencies = currencies
         self._closed_periods = closed_periods
@@ -155,14 +158,12 @@ class PaymentKind:
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
         money = Money.parse(order.amount, currency)
         clearing = clearing_code(INTERNAL_PROCESSOR, currency.code)
-        known: Callable[..., AccountName] = self._directory.known
-        if clearing in imagined:
-            known = functools.partial(self._known_or_imagined, imagined)
+        known = known_or_imagined(self._directory, imagined)
         called = order.payer or clearing, order.payee or clearing
         try:
             payer = known(ledger_id, called[0], is_prepared=is_prepared, pointer="/from")
         except AccountNotFound as missing:
-            raise self._directory.all_missing(ledger_id, missing, [(called[1], "/to")]) from None
+            raise self._directory.all_missing(ledger_id, missing, [(called[1], "/to")], imagined) from None
         payee = known(ledger_id, called[1], is_prepared=is_prepared, pointer="/to")
         codes: dict[UUID, str] = {payer.id: payer.code, payee.id: payee.code}
         ordered, conditions = _fingerprint(order, money), None
@@ -177,6 +178,7 @@ class PaymentKind:
             actor=caller.actor,
             metadata=order.metadata,
             codes=codes,
+            opens=opened_by(called, imagined),
             called=called,
             type=order.type,
             money=money,
@@ -238,7 +240,8 @@ class PaymentKind:
         await self._directory.load(ledger_id, named | clearing.keys())
         await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])
         await self._conditions.load(ledger_id, [one for order in orders for one in order.conditions])
-        imagined: dict[str, Account] = {}
+        wanted = [(name, order.currency) for order in orders for name in (order.payer, order.payee) if name]
+        imagined = await self._charts.imagined(caller, wanted, may_write=may_write)
         for code, currency_code in clearing.items():
             currency = self._currencies.find_known(ledger_id, currency_code)
             if currency is None or self._directory.find_known(ledger_id, code) is not None:
@@ -252,14 +255,6 @@ class PaymentKind:
             else:
                 imagined[code] = account
         return imagined
-
-    def _known_or_imagined(
-        self, imagined: Imagined, ledger_id: UUID, reference: str, *, is_prepared: bool, pointer: str
-    ) -> AccountName:
-        account = imagined.get(reference)
-        if account is not None:
-            return AccountName(account)
-        return self._directory.known(ledger_id, reference, is_prepared=is_prepared, pointer=pointer)
 
     def view(self, posted: Posted, names: Names) -> RecordedPayment:
         payment: Payment

@@ -32,7 +32,9 @@ class AccountChanges:
     def between(cls, before: Mapping[UUID, AccountState], after: Iterable[AccountState]) -> AccountChanges:
         changes = cls([], [])
         for account in after:
-            old = before[account.id]
+            old = before.get(account.id)
+            if old is None:
+                continue  # opened by this batch, and written as it was opened
             if (account.status, account.min_available, account.max_available, account.velocity) != (
                 old.status,
                 old.min_available,

@@ -187,6 +187,9 @@ async def write_batch(
     made, updated = _stored(rows, records)
     await set_accounts(fetch, changes, updated.get(ACCOUNT, {}))
     number: int | None = None
+    if ACCOUNT in made and any(outcome.entries for outcome in rows.posted):
+        # Their postings are written upon them.
+        await _insert(fetch, ACCOUNT, made.pop(ACCOUNT))
     if rows.posted or made:
         form, arguments = _arguments(rows.posted, made)
         statement = write_statement(tuple(sorted(made)), form)
@@ -200,6 +203,10 @@ async def write_batch(
         rows.refusals.sort(key=lambda row: (row.ledger_id.bytes, row.idempotency_key))
         await fetch(WRITE_REFUSALS, posted_at, *_refusal_columns(rows.refusals))
     return number
+
+
+async def _insert(fetch: Fetch, kind: str, records: Mapping[RecordKey, Any]) -> None:
+    await fetch(RECORD_SETS[kind].insert_clause(count(1)), *RECORD_SETS[kind].inserted(*_sorted(records)))
 
 
 def post_pairs(

@@ -98,6 +98,19 @@ currencies = Table(
     CheckConstraint("exponent between 0 and 18", name="currencies_exponent_in_range"),
 )
 
+charts = Table(
+    "charts",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("version", Integer),
+    _required("rules", JSONB),
+    _required("actor", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "version", name="charts_pkey"),
+    CheckConstraint("version > 0", name="charts_counted_from_one"),
+)
+"""Which accounts their first use may open. The newest counts; the others tell what counted before."""
+
 POSTED = """(case when type in ('asset', 'expense') then posted_debits - posted_credits
  else posted_credits - posted_debits end)"""
 
@@ -884,6 +897,7 @@ JOURNAL = (
     statements,
     templates,
     template_uses,
+    charts,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -896,6 +910,7 @@ APPLICATION_ROLE = "zerosum_app"
 GRANTS: dict[Table, str] = {
     ledgers: "insert, update (time_zone, late_entries)",
     currencies: "insert",
+    charts: "insert",
     accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata, velocity_limits)",
     journal_entries: "insert",
     postings: "insert",

@@ -14,6 +14,12 @@ from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.velocity import UsedByWindow, VelocityLimit
 from zerosum.domain.money import add, render_amount, subtract
 
+ACCOUNT = "account"
+"""The record of what is said about an account: known by its id, locked as the account is."""
+
+ACCOUNT_CODE = "account_code"
+"""The record of which account bears a code. It is written as a part of the account."""
+
 NOTHING_USED: UsedByWindow = MappingProxyType({})
 
 

@@ -13,6 +13,8 @@ from zerosum.domain.audit import AuditRecord, AuditType
 from zerosum.domain.errors import AccountExists, AccountNotFound, DomainError, InvalidState
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, Prefix, render_id
+from zerosum.domain.ledger.account import ACCOUNT as ACCOUNT
+from zerosum.domain.ledger.account import ACCOUNT_CODE as ACCOUNT_CODE
 from zerosum.domain.ledger.account import (
     Account,
     AccountState,
@@ -29,12 +31,6 @@ from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.ledger.velocity import VelocityLimit, Window
-
-ACCOUNT = "account"
-"""What is said about an account: known by its id, locked as the account is."""
-
-ACCOUNT_CODE = "account_code"
-"""Which account bears a code. It is written as a part of the account."""
 
 AUDIT_RECORD = "audit_record"
 """A line of the security log."""

@@ -14,40 +14,31 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
 from zerosum.domain.commands import Command
 from zerosum.domain.errors import (
-    AccountClosed,
-    AccountFrozen,
-    AccountNotFound,
-    BalanceOverflow,
-    CurrencyMismatch,
     DomainError,
-    InsufficientFunds,
-    LimitExceeded,
 )
 from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id, render_id
-from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
+from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_id
+from zerosum.domain.ledger.account import Account, AccountState
+from zerosum.domain.ledger.account_change import AccountChange, objection_to_account
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.conditions import failed
 from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
+from zerosum.domain.ledger.first_use import code_needs, open_accounts
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.periods import Dating, late_key
 from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, Records
-from zerosum.domain.ledger.velocity_rules import Moved, count, velocity_objections
-from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
+from zerosum.domain.ledger.velocity_rules import count, velocity_objections
+from zerosum.domain.money import render_amount
 
 _POSTING_POINTER = re.compile("/postings/([0-9]+)/account", re.ASCII)
 
 _DECIDING = frozenset({"decide", "journal_entry", "objections", "posts_several"})
-
-ZERO = Decimal(0)
-_LOWEST = BALANCE_LIMIT.copy_negate()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +51,8 @@ class LedgerCommand(Command):
 
     codes: Mapping[UUID, str] | None = None
     called: Sequence[str] = ()
+    opens: Sequence[Account] = ()
+    """Accounts of its own that are opened with it, where their codes are still free."""
 
     posts_several: ClassVar[bool] = False
     """Whether it may post more than one entry, so that what was posted before a refusal has to be undone."""
@@ -76,7 +69,7 @@ class LedgerCommand(Command):
 
     def needs(self) -> tuple[Need, ...]:
         """The records that must be in the Book too, those that there are: most commands stand on accounts alone."""
-        return ()
+        return code_needs(self.opens) if self.opens else ()
 
     @abstractmethod
     def journal_entry(self) -> JournalEntry:
@@ -134,11 +127,12 @@ class Book:
 
     def apply(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         """Carry out the command, or refuse it and leave the book as it was."""
-        if command.posts_several:
+        if command.posts_several or command.opens:
             outcomes = self.apply_together((command,), posted_at)
             if not isinstance(outcomes, tuple):
                 return outcomes[0]
-            self._explain(outcomes[1].refusal, command)
+            if command.posts_several:
+                self._explain(outcomes[1].refusal, command)
             return outcomes[1]
         return self._decide(command, posted_at)
 
@@ -147,16 +141,21 @@ class Book:
 
         What it records is not put into this book, so no command of the same book may need it.
         """
-        pair = None if command.posts_several else command.pair()
+        pair = None if command.posts_several or command.opens else command.pair()
         return None if pair is None else post_pair(self.accounts, command, pair, posted_at)
 
     def _decide(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         try:
-            return command.decide(self, posted_at)
+            opened = open_accounts(command.opens, self.accounts, self.records) if command.opens else ()
+            posted = command.decide(self, posted_at)
         except DomainError as refusal:
             if not command.posts_several:  # What it has posted before is not undone yet.
                 self._explain(refusal, command)
             return Refused(refusal)
+        if opened:
+            posted.events = (*opened, *posted.events)
+            posted.opened = tuple(event.id for event in opened)
+        return posted
 
     def _explain(self, refusal: DomainError, command: LedgerCommand) -> None:
         """Beside what stands in the way first, everything else that does: whoever mends one thing knows the next."""
@@ -182,6 +181,8 @@ class Book:
             straight = self.apply_straight(command, posted_at) if goes_straight else None
             outcome = straight or self._decide(command, posted_at)
             if isinstance(outcome, Refused):
+                for account in (account for one in commands for account in one.opens):
+                    self.accounts.pop(account.state.id, None)
                 self.accounts.update(before)
                 self.records = records
                 return index, outcome
@@ -254,19 +255,19 @@ class Book:
 
         The entry is judged as a whole: what counts is each account's balance after its last posting.
         """
-        changes: dict[UUID, _Change] = {}
+        changes: dict[UUID, AccountChange] = {}
         is_postable = True
         is_intention = entry.nature is Nature.INTENTION
         for index, posting in enumerate(entry.postings):
             account = self.accounts.get(posting.account_id)
-            objection = _objection_to_account(account, posting, is_intention=is_intention)
+            objection = objection_to_account(account, posting, is_intention=is_intention)
             if objection is not None:
                 is_postable = False
                 yield objection.at(f"/postings/{index}/account")
             elif account is not None:
                 change = changes.get(account.id)
                 if change is None:
-                    change = changes[account.id] = _Change(account, index)
+                    change = changes[account.id] = AccountChange(account, index)
                 change.include(posting)
         if entry.conditions:
             growth = {id_: change.growth for id_, change in changes.items()} if is_postable else None
@@ -302,7 +303,7 @@ class Book:
         """What of it counts in the windows of its accounts."""
         counted = {posting.account_id for posting in entry.postings if self.accounts[posting.account_id].used}
         for account_id in counted:
-            change = _Change(self.accounts[account_id], 0)
+            change = AccountChange(self.accounts[account_id], 0)
             for posting in entry.postings:
                 if posting.account_id == account_id:
                     change.include(posting)
@@ -314,95 +315,3 @@ class Book:
             account = self.accounts[posting.account_id]
             if account.overdrawn or entry.nature is not Nature.INTENTION:
                 account.overdrawn = account.is_below_floor
-
-
-def _objection_to_account(account: AccountState | None, posting: Posting, *, is_intention: bool) -> DomainError | None:
-    if account is None:
-        return AccountNotFound("There is no such account.", account=_wire_id(posting.account_id))
-    if is_intention and account.status is not AccountStatus.OPEN:
-        if account.status is AccountStatus.CLOSED:
-            return AccountClosed("The account is closed.", account=_wire_id(account.id))
-        return AccountFrozen("The account is frozen.", account=_wire_id(account.id))
-    if account.currency != posting.money.currency.code:
-        return CurrencyMismatch(
-            f"The account holds {account.currency}.", account=_wire_id(account.id), currency=account.currency
-        )
-    return None
-
-
-class _Change:
-    """What one entry does to one account, summed over its postings."""
-
-    __slots__ = ("account", "held", "pointer", "posted")
-
-    def __init__(self, account: AccountState, index: int) -> None:
-        self.account = account
-        self.pointer = f"/postings/{index}/account"
-        self.posted = ZERO
-        self.held = ZERO
-
-    def include(self, posting: Posting) -> None:
-        is_normal = posting.side is self.account.normal_side
-        amount = posting.money.amount
-        if posting.layer is Layer.POSTED:
-            self.posted = add(self.posted, amount) if is_normal else subtract(self.posted, amount)
-        elif not is_normal:
-            self.held = subtract(self.held, amount) if posting.releases else add(self.held, amount)
-
-    @property
-    def growth(self) -> Decimal:
-        """Of what is available."""
-        return subtract(self.posted, self.held)
-
-    @property
-    def income(self) -> Decimal:
-        """Without what is set free: that was in the account before."""
-        return self.growth if self.held > 0 else self.posted
-
-    @property
-    def moved(self) -> Moved:
-        return Moved(self.growth, self.income)
-
-    def objections(self, *, is_intention: bool) -> Iterator[DomainError]:
-        """Too little available, too much, or more than a balance can hold. Limits judge intentions only."""
-        account = self.account
-        posted_after, held_after = add(account.posted, self.posted), add(account.held, self.held)
-        available_after = subtract(posted_after, held_after)
-        growth = self.growth
-        floor, ceiling = (account.min_available, account.max_available) if is_intention else (None, None)
-        if growth < 0 and floor is not None and available_after < floor:
-            yield InsufficientFunds(
-                "The account has too little available.",
-                account=_wire_id(account.id),
-                currency=account.currency,
-                available=render_amount(account.available),
-                required=render_amount(growth.copy_abs()),
-                min_available=render_amount(floor),
-                pointer=self.pointer,
-            )
-        income = self.income
-        if income > 0 and ceiling is not None and available_after > ceiling:
-            yield LimitExceeded(
-                "The account would hold more than its limit.",
-                account=_wire_id(account.id),
-                currency=account.currency,
-                available=render_amount(account.available),
-                incoming=render_amount(income),
-                max_available=render_amount(ceiling),
-                pointer=self.pointer,
-            )
-        if not (
-            _LOWEST < posted_after < BALANCE_LIMIT
-            and _LOWEST < available_after < BALANCE_LIMIT
-            and held_after < BALANCE_LIMIT
-        ):
-            yield BalanceOverflow(
-                "The balance would pass 20 integer digits.",
-                account=_wire_id(account.id),
-                currency=account.currency,
-                pointer=self.pointer,
-            )
-
-
-def _wire_id(account_id: UUID) -> str:
-    return render_id(Prefix.ACCOUNT, account_id)

@@ -71,6 +71,8 @@ class Posted:
     """Whose settings were made or changed: its history names the command's actor."""
     told: tuple[AuditRecord, ...] = ()
     """What the security log tells of it, which is among those records."""
+    opened: tuple[UUID, ...] = ()
+    """The accounts it has opened besides."""
 
     @property
     def entry(self) -> PostedEntry:

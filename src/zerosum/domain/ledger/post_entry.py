@@ -26,7 +26,8 @@ class PostEntry(LedgerCommand):
         return tuple(own if self.conditions is None else own.union(self.conditions.account_ids))
 
     def needs(self) -> tuple[Need, ...]:
-        return () if self.dating is None else self.dating.needs(self.ledger_id)
+        own = LedgerCommand.needs(self)
+        return own if self.dating is None else (*own, *self.dating.needs(self.ledger_id))
 
     def journal_entry(self) -> JournalEntry:
         return self.entry if self.conditions is None else replace(self.entry, conditions=self.conditions.items)

@@ -119,7 +119,8 @@ class MakeExchange(LedgerCommand):
     dating: Dating | None = None
 
     def needs(self) -> tuple[Need, ...]:
-        return () if self.dating is None else self.dating.needs(self.ledger_id)
+        own = LedgerCommand.needs(self)
+        return own if self.dating is None else (*own, *self.dating.needs(self.ledger_id))
 
     def account_ids(self) -> tuple[AccountId, ...]:
         own = (self.payer_id, self.payee_id, self.sold_id, self.bought_id)

@@ -52,7 +52,8 @@ class Pay(LedgerCommand):
         return own if self.conditions is None else tuple({*own, *self.conditions.account_ids})
 
     def needs(self) -> tuple[Need, ...]:
-        return () if self.dating is None else self.dating.needs(self.ledger_id)
+        own = LedgerCommand.needs(self)
+        return own if self.dating is None else (*own, *self.dating.needs(self.ledger_id))
 
     def journal_entry(self) -> JournalEntry:
         entry = PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)

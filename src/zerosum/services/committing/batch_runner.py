@@ -263,7 +263,7 @@ class BatchRunner:
         for account in after:
             if account.velocity:
                 continue  # What counts in its windows is another thing a moment later.
-            if account != before[account.id]:
+            if account != before.get(account.id):
                 if number is None:
                     continue
                 account.row_version = number

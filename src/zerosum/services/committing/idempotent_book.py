@@ -100,6 +100,8 @@ class IdempotentBook:
             return
         if outcome.changed_account is not None:
             self.rows.actors.setdefault(outcome.changed_account, set()).add(command.actor)
+        for opened in outcome.opened:
+            self.rows.actors.setdefault(opened, set()).add(command.actor)
         if not outcome.entries and command.is_remembered:
             if outcome.remembered is None:
                 raise LookupError("a command has posted nothing and does not say what its key is to remember")

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from zerosum.db.batch import unlocked_loader
 from zerosum.db.engine import Connection, Database
-from zerosum.domain.errors import DomainError, RecordUnreadable, Unavailable
+from zerosum.domain.errors import AccountOpenedMeanwhile, DomainError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
@@ -26,6 +26,9 @@ from zerosum.services.requests.account_directory import NotPrepared
 from zerosum.services.requests.caller import Caller
 
 BULK_ITEMS_MAX = 1000
+
+OPENED_MEANWHILE_MAX = 3
+"""How often an order is made a command again because somebody else has opened one of its accounts: once will do."""
 
 
 class CommandInput(Protocol):
@@ -118,6 +121,11 @@ class Submission(Generic[AnyOrder, View]):
             is_used = await self._keys.used(caller.ledger_id, [order.idempotency_key])
             raise (key_reused() if is_used else refusal) from None
         answer = await self._committer.carry_out(prepared.command)
+        for _ in range(OPENED_MEANWHILE_MAX):
+            if not _was_opened_meanwhile(answer):
+                break
+            prepared = await self._prepare(caller, order)
+            answer = await self._committer.carry_out(prepared.command)
         if isinstance(answer, Posted):
             return Done(self._kind.view(answer, prepared.names))
         return await self._one_done(caller, prepared, answer)
@@ -135,12 +143,31 @@ class Submission(Generic[AnyOrder, View]):
             await self._committer.carry_out_each([item.command for item in fit], order_key=order_key) if fit else []
         )
         done = iter(await self._done(caller, fit, answers))
-        return [next(done) if isinstance(item, Prepared) else item for item in prepared]
+        results = [next(done) if isinstance(item, Prepared) else item for item in prepared]
+        for index, (order, result) in enumerate(zip(orders, results, strict=True)):
+            if isinstance(result, AccountOpenedMeanwhile) and not isinstance(order, DomainError):
+                results[index] = await self._again(caller, order)
+        return results
+
+    async def _again(self, caller: Caller, order: AnyOrder) -> Done[View] | DomainError:
+        try:
+            return await self.one(caller, order)
+        except DomainError as refusal:
+            return refusal
 
     async def together(
         self, caller: Caller, orders: Sequence[AnyOrder | DomainError]
     ) -> list[Done[View]] | tuple[int, DomainError]:
         """All or nothing: every result, or the index and refusal of the first that stood in the way."""
+        for _ in range(OPENED_MEANWHILE_MAX):
+            result = await self._together(caller, orders)
+            if not (isinstance(result, tuple) and isinstance(result[1], AccountOpenedMeanwhile)):
+                break
+        return result
+
+    async def _together(
+        self, caller: Caller, orders: Sequence[AnyOrder | DomainError]
+    ) -> list[Done[View]] | tuple[int, DomainError]:
         prepared = _all_fit((await self._prepare_each(caller, orders))[0])
         if isinstance(prepared, tuple):
             return prepared
@@ -167,7 +194,8 @@ class Submission(Generic[AnyOrder, View]):
             records = await loader.records({need for one in commands for need in one.needs()})
             now = self._now()
             await loader.count_velocity(states, {}, now)
-        states += [account.state for account in imagined.values() if account.state.id in ids]
+        opened = {account.state.id for command in commands for account in command.opens}
+        states += [one.state for one in imagined.values() if one.state.id in ids - opened]
         dry_run = DryRunBook(states, used, now, records)
         try:
             answers = dry_run.together(commands) if is_atomic else dry_run.each(commands)
@@ -241,6 +269,10 @@ class Submission(Generic[AnyOrder, View]):
                 return await self._kind.recorded(connection, caller.ledger_id, ids)
         except Unavailable as refusal:
             raise outcome_unknown() from refusal
+
+
+def _was_opened_meanwhile(answer: Answer) -> bool:
+    return isinstance(answer, Refused) and isinstance(answer.refusal, AccountOpenedMeanwhile)
 
 
 def refusal_in(refused: Refused) -> DomainError:

@@ -13,6 +13,7 @@
 | `of_schedules` | scheduled payments, run by run |
 | `of_periods` | closed periods: seals, the balances in them, and what came in behind them |
 | `of_templates` | templates, and what was posted by them (`template_amounts`) |
+| `of_charts` | charts, by which first uses open accounts, against the security log |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -31,6 +32,7 @@ from zerosum.db.queries.integrity import count_postings, currency_places
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.domain.money.iso4217 import ISO_4217
 from zerosum.services.proofs.of_accounts import AccountsProof
+from zerosum.services.proofs.of_charts import ChartsProof
 from zerosum.services.proofs.of_checkpoints import CheckpointsProof
 from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
@@ -132,6 +134,7 @@ class LedgerProof:
             TemplateUsesProof(report, places),
             ClientTransactionsProof(report),
             PeriodsProof(report, events.expect),
+            ChartsProof(report),
             events,
             SealsProof(report),
         ]

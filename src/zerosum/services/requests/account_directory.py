@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from uuid import UUID
 
 from zerosum.db.engine import Database
@@ -69,9 +69,20 @@ class AccountDirectory:
             return name
         raise AccountNotFound(f"This ledger has no account {reference}.", pointer=pointer, account=reference)
 
-    def all_missing(self, ledger_id: UUID, first: AccountNotFound, rest: Iterable[tuple[str, str]]) -> AccountNotFound:
-        """A request may name several accounts that are not there: all are told at once. `rest` is (name, pointer)."""
+    def all_missing(
+        self,
+        ledger_id: UUID,
+        first: AccountNotFound,
+        rest: Iterable[tuple[str, str]],
+        imagined: Container[str] = (),
+    ) -> AccountNotFound:
+        """A request may name several accounts that are not there: all are told at once. `rest` is (name, pointer).
+
+        Those that it would open are not missing.
+        """
         for reference, pointer in rest:
+            if reference in imagined:
+                continue
             try:
                 self.known(ledger_id, reference, is_prepared=True, pointer=pointer)
             except (AccountNotFound, InvalidId) as another:

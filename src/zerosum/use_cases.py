@@ -1,0 +1,105 @@
+"""The use cases of one process, and what they share: each thing is made once and given to whoever needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
+from zerosum.api.services import Services
+from zerosum.config import Settings
+from zerosum.db.engine import Database
+from zerosum.services.account_administration import AccountAdministration
+from zerosum.services.account_reports import AccountReports
+from zerosum.services.accounts import Accounts
+from zerosum.services.audit import AuditLog
+from zerosum.services.balances import Balances
+from zerosum.services.charts import Charts
+from zerosum.services.clients import Clients
+from zerosum.services.committing.committer import Committer
+from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.disputes import Disputes
+from zerosum.services.exchanges import Exchanges
+from zerosum.services.holds import Holds
+from zerosum.services.imports import Imports
+from zerosum.services.issued_statements import IssuedStatements
+from zerosum.services.journal import Journal
+from zerosum.services.journal_export import JournalExport
+from zerosum.services.ledgers import Ledgers
+from zerosum.services.payments import PaymentKind, Payments
+from zerosum.services.periods import Periods
+from zerosum.services.proofs.totals import Inspector
+from zerosum.services.refunds import Refunds
+from zerosum.services.requests.account_directory import AccountDirectory
+from zerosum.services.requests.client_currency import client_currency
+from zerosum.services.requests.closed_periods import ClosedPeriods
+from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.known_parties import known_payments
+from zerosum.services.requests.paging import Cursors
+from zerosum.services.requests.quotas import AccountQuota
+from zerosum.services.requests.settled_time import SettledTime
+from zerosum.services.scheduled_payments import ScheduledPayments
+from zerosum.services.statements import Statements
+from zerosum.services.templates import Templates
+
+
+def use_cases(
+    settings: Settings,
+    database: Database,
+    committer: Committer,
+    cache: BalanceCache | NoBalanceCache,
+    now: Callable[[], datetime],
+) -> Services:
+    cursors = Cursors(settings.cursor_key())
+    currencies = Currencies(database, now)
+    directory = AccountDirectory(database)
+    payments = known_payments(database)
+    closed_periods = ClosedPeriods(database, now)
+    settled = SettledTime(database, now)
+    accounts = Accounts(database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger))
+    charts = Charts(database, accounts, directory, currencies, now)
+    api_keys = ApiKeys(database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
+    journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
+    statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
+    return Services(
+        account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
+        account_reports=AccountReports(database, currencies, settled, now),
+        accounts=accounts,
+        api_keys=api_keys,
+        audit_log=AuditLog(database, cursors),
+        balances=Balances(database, directory, currencies, cache, cursors, settled, now),
+        charts=charts,
+        clients=Clients(
+            database,
+            committer,
+            accounts,
+            directory,
+            currencies,
+            cursors,
+            now,
+            client_currency(settings.client_currency),
+        ),
+        currencies=currencies,
+        disputes=Disputes(database, committer, directory, currencies, payments, cursors, now),
+        exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
+        holds=Holds(database, committer, charts, directory, currencies, cursors, now),
+        imports=Imports(database, now),
+        inspector=Inspector(database, now),
+        issued_statements=IssuedStatements(database, committer, directory, statements, cursors, now),
+        journal=journal,
+        journal_export=JournalExport(database, journal),
+        templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
+        ledgers=Ledgers(database, api_keys, cursors, now),
+        payments=Payments(database, committer, accounts, charts, directory, currencies, cursors, closed_periods, now),
+        periods=Periods(database, currencies, cursors, settled, now),
+        refunds=Refunds(database, committer, currencies, payments, cursors, now),
+        scheduled_payments=ScheduledPayments(
+            database,
+            committer,
+            PaymentKind(accounts, charts, directory, currencies, closed_periods),
+            directory,
+            cursors,
+            now,
+        ),
+        statements=statements,
+    )

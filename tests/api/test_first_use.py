@@ -1,0 +1,215 @@
+"""Accounts that their first payment opens, by the ledger's chart."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client, fresh_key
+from tests.api.reading import refused
+from zerosum.domain.errors import AccountNotFound
+from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.ledger.chart import Chart, ChartRule
+
+WALLETS = {"pattern": "customers:*", "type": "liability", "currency": "USD", "min_available": "0"}
+
+
+async def put_chart(client: Client, *rules: dict[str, Any]) -> Any:
+    return await client.http.put("/v1/chart", json={"rules": list(rules)})
+
+
+async def codes(client: Client) -> set[str]:
+    answer = await client.get("/v1/accounts", params={"code_prefix": "customers:", "limit": 200})
+    return {account["code"] for account in answer.json()["data"]}
+
+
+async def test_a_first_payment_opens_its_account(client: Client) -> None:
+    answer = await put_chart(client, WALLETS)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["version"] == 1
+    await client.deposit("customers:alice", "100")
+    assert (await client.transfer("customers:alice", "customers:bob", "40")).status_code == 201
+    assert (await client.balance("customers:bob"))["available"] == "40.00"
+    assert (await client.balance("customers:alice"))["available"] == "60.00"
+    answer = await client.transfer("customers:carol", "customers:alice", "1")
+    assert answer.json()["code"] == "insufficient_funds"
+    assert await codes(client) == {"customers:alice", "customers:bob"}
+
+
+async def test_many_first_payments_at_once_open_one_account(client: Client) -> None:
+    await put_chart(client, WALLETS)
+    await client.open_account("rich", min_available=None)
+    answers = await asyncio.gather(*(client.transfer("rich", "customers:new", "1") for _ in range(16)))
+    assert [answer.status_code for answer in answers] == [201] * 16
+    assert (await client.balance("customers:new"))["available"] == "16.00"
+
+
+async def test_without_a_rule_nothing_is_opened(client: Client) -> None:
+    await client.open_account("rich", min_available=None)
+    answer = await client.transfer("rich", "customers:new", "1")
+    assert answer.json()["code"] == AccountNotFound.code
+    assert await codes(client) == set()
+
+
+async def test_another_currency_than_the_rule_has_is_explained_and_opens_nothing(client: Client) -> None:
+    await put_chart(client, WALLETS)
+    answer = await client.pay({"type": "deposit", "amount": "1", "currency": "EUR", "to": "customers:eve"})
+    assert answer.json()["code"] == "currency_mismatch"
+    assert ":eur" in answer.json()["detail"]
+    assert await codes(client) == set()
+
+
+def entry_lines(amount: str, *to: str) -> dict[str, Any]:
+    def line(account: str, side: str, amount: str) -> dict[str, str]:
+        return {"account": account, "side": side, "amount": amount, "currency": "USD"}
+
+    total = str(int(amount) * len(to))
+    return {"reason": "test", "postings": [line("rich", "debit", total), *(line(one, "credit", amount) for one in to)]}
+
+
+async def test_journal_entries_and_holds_open_accounts_too(client: Client) -> None:
+    await put_chart(client, WALLETS)
+    await client.open_account("rich", min_available=None)
+    body = entry_lines("5", "customers:a", "customers:b")
+    answer = await client.post("/v1/journal-entries", body, key=fresh_key())
+    assert answer.status_code == 201, answer.text
+    hold = {"amount": "3", "currency": "USD", "from": "customers:a", "to": "customers:shop"}
+    answer = await client.post("/v1/holds", hold, key=fresh_key())
+    assert answer.status_code == 201, answer.text
+    answer = await client.post(f"/v1/holds/{answer.json()['id']}/capture", {}, key=fresh_key())
+    assert answer.status_code == 200, answer.text
+    assert (await client.balance("customers:a"))["available"] == "2.00"
+    assert (await client.balance("customers:shop"))["available"] == "3.00"
+    hold = {"amount": "1", "currency": "USD", "from": "customers:empty", "to": "customers:never"}
+    answer = await client.post("/v1/holds", hold, key=fresh_key())
+    assert answer.json()["code"] == "insufficient_funds"
+    assert await codes(client) == {"customers:a", "customers:b", "customers:shop"}
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/v1/payments", {"type": "deposit", "amount": "1", "currency": "USD", "to": "customers:new"}),
+    ("/v1/journal-entries", entry_lines("1", "customers:new")),
+    ("/v1/holds", {"amount": "1", "currency": "USD", "from": "rich", "to": "customers:new"}),
+])  # fmt: skip
+async def test_a_rehearsal_shows_what_would_be_opened_and_opens_nothing(
+    client: Client, path: str, body: dict[str, Any]
+) -> None:
+    await put_chart(client, WALLETS)
+    await client.open_account("rich", min_available=None)
+    answer = await client.post(path, body, key=fresh_key(), params={"dry_run": "true"})
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["balances"]) == 2
+    assert await codes(client) == set()
+
+
+async def test_a_refused_rehearsal_does_not_call_missing_what_would_be_opened(client: Client) -> None:
+    await put_chart(client, WALLETS)
+    body = {"type": "transfer", "amount": "1", "currency": "USD", "from": "customers:poor", "to": "customers:new"}
+    answer = await client.post("/v1/payments", body, key=fresh_key(), params={"dry_run": "true"})
+    assert [one["code"] for one in answer.json()["errors"]] == ["insufficient_funds"], answer.text
+
+
+async def test_payments_in_one_call_open_their_accounts_together_or_none(client: Client) -> None:
+    await put_chart(client, WALLETS)
+
+    def transfer(from_: str, to: str, amount: str) -> dict[str, str]:
+        moved = {"type": "transfer", "amount": amount, "currency": "USD", "from": from_, "to": to}
+        return moved | {"idempotency_key": fresh_key()}
+
+    async def bulk(items: list[dict[str, str]], mode: str) -> Any:
+        return await client.post("/v1/payments/bulk", {"items": items}, params={"mode": mode})
+
+    await client.open_account("rich", min_available=None)
+    chain = [transfer("rich", "customers:a", "5"), transfer("customers:a", "customers:b", "5")]
+    broken = [*chain, transfer("customers:a", "customers:c", "1")]
+    answer = await bulk(broken, "atomic")
+    assert answer.json()["code"] == "insufficient_funds", answer.text
+    assert await codes(client) == set()
+    answer = await bulk(chain, "atomic")
+    assert answer.status_code == 200, answer.text
+    assert await codes(client) == {"customers:a", "customers:b"}
+    poor = [transfer("customers:x", "customers:y", "1"), transfer("rich", "customers:y", "1")]
+    answer = await bulk(poor, "independent")
+    assert [one["status"] for one in answer.json()["results"]] == [422, 201], answer.text
+    assert await codes(client) == {"customers:a", "customers:b", "customers:y"}
+
+
+async def test_two_services_open_one_account_at_once(neighbours: tuple[Client, Client]) -> None:
+    await put_chart(neighbours[0], WALLETS)
+    await neighbours[0].open_account("rich", min_available=None)
+    for index in range(5):
+        paid = [one.transfer("rich", f"customers:{index}", "1") for one in neighbours for _ in range(3)]
+        answers = await asyncio.gather(*paid)
+        assert [answer.status_code for answer in answers] == [201] * 6, [answer.text for answer in answers]
+        assert (await neighbours[0].balance(f"customers:{index}"))["available"] == "6.00"
+    assert len(await codes(neighbours[1])) == 5
+
+
+async def test_what_is_not_there_is_told_with_what_could_be_opened(client: Client) -> None:
+    await put_chart(client, WALLETS)
+    answer = await client.transfer("customer:typo", "customers:new", "1")
+    assert answer.json()["code"] == AccountNotFound.code
+    assert answer.json()["detail"].endswith("would open one whose code matches customers:*.")
+    assert await codes(client) == set()
+
+
+async def test_one_key_sent_at_once_to_two_services_opens_and_pays_once(neighbours: tuple[Client, Client]) -> None:
+    await put_chart(neighbours[0], WALLETS)
+    await neighbours[0].open_account("rich", min_available=None)
+    for index in range(5):
+        key = fresh_key()
+        paid = [one.transfer("rich", f"customers:{index}", "1", key) for one in neighbours for _ in range(2)]
+        answers = await asyncio.gather(*paid)
+        assert {answer.status_code for answer in answers} == {201}, [answer.text for answer in answers]
+        assert len({answer.text for answer in answers}) == 1
+        assert (await neighbours[1].balance(f"customers:{index}"))["available"] == "1.00"
+
+
+@pytest.mark.parametrize(("change", "code", "pointer"), [
+    ({"pattern": "customers:***"}, "validation_error", "pattern"),
+    ({"pattern": "a*b*c"}, "validation_error", "pattern"),
+    ({"pattern": "**:x:**"}, "validation_error", "pattern"),
+    ({"pattern": "clients:*"}, "validation_error", "pattern"),
+    ({"pattern": "no blanks"}, "validation_error", "pattern"),
+    ({"type": "wallet"}, "validation_error", "type"),
+    ({"currency": "QQQ"}, "invalid_currency", "currency"),
+    ({"min_available": "0.001"}, "amount_too_precise", "min_available"),
+    ({"min_available": "much"}, "invalid_amount", "min_available"),
+    ({"min_available": "5", "max_available": "4"}, "validation_error", "min_available"),
+    ({"currency": None, "min_available": "much"}, "validation_error", "currency"),
+    ({"currency": None, "min_available": "0.00"}, "validation_error", "currency"),
+])  # fmt: skip
+async def test_a_chart_that_cannot_be_right_is_refused_at_its_rule(
+    client: Client, change: dict[str, Any], code: str, pointer: str
+) -> None:
+    answer = await put_chart(client, WALLETS, {**WALLETS, **change})
+    refused(answer, 422, code, f"/rules/1/{pointer}")
+    assert (await client.get("/v1/chart")).json() == {"version": 0, "rules": []}
+
+
+async def test_each_change_of_a_chart_is_a_version_and_told_in_the_security_log(client: Client) -> None:
+    anything = {"pattern": "**:wallet", "type": "asset"}
+    for rules in ([WALLETS], [WALLETS], [anything, WALLETS], []):
+        await put_chart(client, *rules)
+    assert (await client.get("/v1/chart")).json() == {"version": 3, "rules": []}
+    told = (await client.get("/v1/audit-log", params={"type": "chart.changed", "ledger": client.ledger})).json()["data"]
+    assert sorted((one["facts"]["version"], len(one["facts"]["rules"])) for one in told) == [(1, 1), (2, 2), (3, 0)]
+
+
+@pytest.mark.parametrize(("pattern", "code", "matches"), [
+    ("customers:*", "customers:a", True),
+    ("customers:*", "customers:a:b", False),
+    ("customers:*", "customers:", False),
+    ("customers:**", "customers:a:b", True),
+    ("*:wallet", "a:wallet", True),
+    ("**:wallet", "a:b:wallet", True),
+    ("m-*:*:fees", "m-1:usd:fees", True),
+    ("m-*:*:fees", "m-:usd:fees", False),
+    ("a.c", "abc", False),
+    ("**", "clearing:internal:usd", False),
+])  # fmt: skip
+def test_a_pattern_matches_whole_codes(pattern: str, code: str, matches: bool) -> None:
+    chart = Chart((ChartRule(pattern=pattern, type=AccountType.ASSET),), 1)
+    assert (chart.rule_for(code) is not None) is matches
