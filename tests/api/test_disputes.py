@@ -154,6 +154,8 @@ async def test_losing_costs_a_fee(
 ) -> None:
     await client.open_account("fees", type="revenue")
     await client.open_account("euros", currency="EUR")
+    await client.open_account("shut")
+    await client.post("/v1/accounts/shut/close")
     dispute = await opened(client, paid)
     path = f"/v1/disputes/{dispute['id']}/chargeback"
     for fee, code, pointer in (
@@ -163,11 +165,13 @@ async def test_losing_costs_a_fee(
         ({"amount": "1", "to": "bob"}, "same_account", "/fee/to"),
         ({"amount": "1", "to": "euros"}, "currency_mismatch", "/fee/to"),
         ({"amount": "1"}, "validation_error", "/fee/to"),
+        ({"amount": "0.01", "to": "fees"}, "insufficient_funds", "/fee/amount"),
+        ({"amount": "0.01", "to": "shut", "force": True}, "account_closed", "/fee/to"),
     ):
         answer = await client.post(path, {"fee": fee}, key=fresh_key())
         refused(answer, answer.status_code, code, pointer)
-        assert answer.status_code in (404, 422)
-    lost = await sent(client, path, {"fee": {"amount": "15", "to": "fees"}})
+        assert answer.status_code in (404, 409, 422)
+    lost = await sent(client, path, {"fee": {"amount": "15", "to": "fees", "force": True}})
     earner = (await client.get("/v1/accounts/fees")).json()["id"]
     assert (lost["status"], lost["fee"]) == ("lost", {"amount": "15.00", "to": earner})
     assert await standing(client, "bob") == ("-15.00", "0.00", "-15.00")

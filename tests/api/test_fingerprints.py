@@ -275,7 +275,7 @@ OF_HOLDS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = [
 ]
 _WON = {"verb": DisputeVerb.WON}
 _FURTHER = {"verb": DisputeVerb.ESCALATED, "stage": DisputeStage.PRE_ARBITRATION}
-_WITH_FEE = {"verb": DisputeVerb.LOST, "fee": "1", "fee_to": "a"}
+_WITH_FEE = {"verb": DisputeVerb.LOST, "fee": "1", "fee_to": "a", "is_fee_forced": True}
 OF_DECISIONS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = [
     ("dispute_id", (_WON, {})),
     ("verb", (_WON, {"verb": DisputeVerb.LOST})),
@@ -284,6 +284,7 @@ OF_DECISIONS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] 
     ("respond_by", (_FURTHER, {"respond_by": "2099-01-01T00:00:00.000000Z"})),
     ("fee", (_WITH_FEE, {"fee": "2"})),
     ("fee_to", (_WITH_FEE, {"fee_to": "c"})),
+    ("is_fee_forced", (_WITH_FEE, {"is_fee_forced": False})),
 ]
 REFUND_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "amount": {"amount": None},

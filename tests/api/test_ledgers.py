@@ -36,7 +36,7 @@ async def test_a_ledger_is_made_and_reached_with_a_key_of_its_own(client: Client
     assert answer.status_code == 201
     ledger = answer.json()
     assert re.fullmatch("led_[0-9a-f-]{36}", ledger["id"])
-    assert (ledger["name"], ledger.keys()) == ("Acme \u00e9", {"id", "name", "created_at"})
+    assert (ledger["name"], ledger.keys()) == ("Acme \u00e9", {"id", "name", "created_at", "time_zone", "late_entries"})
     request = {"ledger": ledger["id"], "name": "x", "scopes": ["accounts:write", "accounts:read"]}
     key = (await client.post("/v1/api-keys", request)).json()
     await client.open_account("a")

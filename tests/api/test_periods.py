@@ -320,3 +320,18 @@ async def test_a_process_that_knows_nothing_of_the_closing_writes_nothing_into_i
     assert (await one.balance("alice"))["posted"] == "1.00"
     monkeypatch.undo()
     refused(await paid(other, "deposit", "1", OCTOBER, 409, key), 409, "period_closed", "/effective_at")
+
+
+async def test_a_name_that_was_closed_in_another_zone_is_closed(books: Client) -> None:
+    await set_up(books, time_zone="Pacific/Kiritimati")
+    await closed(books, "2026-10-15")
+    await set_up(books, time_zone="Pacific/Pago_Pago")
+    refused(await close(books, "2026-10-15"), 409, "period_closed")
+
+
+async def test_a_day_that_its_zone_has_left_out_is_no_period(books: Client) -> None:
+    await set_up(books, time_zone="Pacific/Apia")
+    refused(await close(books, "2011-12-30"), 422, "invalid_id")
+    for name in ("localtime", "right/UTC", "posix/Europe/Berlin"):
+        answer = await books.http.patch(f"/v1/ledgers/{books.ledger}", json={"time_zone": name})
+        refused(answer, 422, "validation_error", "/time_zone")

@@ -137,7 +137,7 @@ REQUESTS: dict[str, Asked] = {
     "lost dispute with a fee": Asked(
         "POST",
         "/v1/disputes/{dispute}/chargeback",
-        {"note": "y", "fee": {"amount": "1.50", "to": "alice"}},
+        {"note": "y", "fee": {"amount": "1.50", "to": "alice", "force": True}},
         status=200,
     ),
     "lost dispute": Asked("POST", "/v1/disputes/{dispute}/chargeback", {}, status=200),

@@ -70,6 +70,7 @@ async def schemathesis_finds_nothing(
     await assert_books_are_right(superuser, UUID(client.ledger.removeprefix("led_")))
 
 
+@pytest.mark.timeout(600)
 async def test_what_the_manual_says_is_so(
     client: Client, service_port: int, tmp_path: Path, superuser: asyncpg.Connection[asyncpg.Record]
 ) -> None:

@@ -85,8 +85,7 @@ async def test_who_takes_the_remainder_need_not_be_named_twice(client: Client) -
 
 
 async def test_a_part_that_rounds_to_nothing_posts_nothing(client: Client) -> None:
-    """Its account is not even asked."""
-    await client.post("/v1/accounts/fees/close")
+    """But a place in the payment it has."""
     made = await pay(client, "0.01", [{"to": "fees", "percent": "2.9"}])
     assert parts(made) == {"fees": "0.00", "bob": "0.01"}
     assert len(made["account_versions"]) == 2
@@ -300,3 +299,27 @@ async def test_refunds_at_once_take_from_each_exactly_its_part(
     assert await given_back(here, made) == parts(made)
     assert await balances(here, "payer", "payee", "first", "second") == ["0.00"] * 4
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_who_gets_nothing_must_still_be_one_who_could(client: Client) -> None:
+    """Or a dispute of the payment, which nothing may refuse, could not be posted."""
+    await client.open_account("payer", min_available=None)
+    await client.open_account("euros", currency="EUR")
+    await client.open_account("shut")
+    await client.post("/v1/accounts/shut/close")
+    order = {"type": "transfer", "amount": "100", "currency": "USD", "from": "payer"}
+    whole, part = [{"to": "fees", "amount": "100"}], {"percent": "0.000001"}
+    for to, splits, status, code, pointer in (
+        ("euros", whole, 422, "currency_mismatch", "/to"),
+        ("shut", whole, 409, "account_closed", "/to"),
+        ("fees", [{"to": "shut", **part}], 409, "account_closed", "/splits/0/to"),
+        ("fees", [{"to": "euros", **part}], 422, "currency_mismatch", "/splits/0/to"),
+    ):
+        for parameters in ({}, {"dry_run": "true"}):
+            body = {**order, "to": to, "splits": splits}
+            answer = await client.post("/v1/payments", body, key=fresh_key(), params=parameters)
+            refused(answer, status, code, pointer)
+    del order["type"]
+    hold = (await client.post("/v1/holds", {**order, "to": "fees"}, key=fresh_key())).json()
+    answer = await client.post(f"/v1/holds/{hold['id']}/capture", {"splits": [{"to": "shut", **part}]}, key=fresh_key())
+    refused(answer, 409, "account_closed", "/splits/0/to")

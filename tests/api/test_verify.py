@@ -68,12 +68,12 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _splits(client)
     await _exchanges(client)
     await _disputes(client)
-    await _schedules(client, service)
+    await _many(client)
+    await _periods(client)
+    await _schedules(client, service)  # last of what posts: its worker lives days ahead
     await _templates(client)
     await _refusals(client)
     await _statements(client, 2)
-    await _many(client)
-    await _periods(client)
     await _statements(client, 2)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
     await Checkpointing(database).run_once()
@@ -205,7 +205,7 @@ async def _disputes(client: Client) -> None:
         if ends is not None:
             body: dict[str, Any] = {"text": "Delivered"} if ends == "evidence" else {"note": "decided"}
             if ends == "chargeback":
-                body["fee"] = {"amount": "1.50", "to": "alice"}
+                body["fee"] = {"amount": "1.50", "to": "alice", "force": True}
             await _sent(client, f"/v1/disputes/{dispute['id']}/{ends}", body)
         if ends == "resolve":
             for stage in ("pre_arbitration", "arbitration"):

@@ -30,9 +30,9 @@ class DomainError(Exception):
         """What else stands in the way, where a rehearsal has looked at everything."""
 
     @property
-    def identity(self) -> tuple[str, str | None, Any]:
-        """What tells it from what else stands in the way."""
-        return self.code, self.pointer, self.facts.get("account")
+    def identity(self) -> tuple[str, str | None, Any, str]:
+        """What tells it from what else stands in the way: of one account several limits may."""
+        return self.code, self.pointer, self.facts.get("account"), str(self.facts.get("limit"))
 
     def at(self, pointer: str) -> DomainError:
         """The same refusal, pointing at a member of the request."""

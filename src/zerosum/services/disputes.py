@@ -59,6 +59,7 @@ class DisputeChangeOrder:
     respond_by: str | None = None
     fee: str | None = None
     fee_to: str | None = None
+    is_fee_forced: bool = False
 
 
 class Disputes:
@@ -194,6 +195,7 @@ class ChangingKind(_Recorded):
             "respond_by": order.respond_by,
             "fee": None if fee is None else render_amount(fee[0].amount),
             "fee_to": order.fee_to,
+            "fee_force": "true" if order.is_fee_forced else None,
         }
         members = members_between(parties, caller, order.idempotency_key, fingerprint("dispute change", said))
         members |= {"payment_id": PaymentId(parties.payment_id), "dispute_id": DisputeId(order.dispute_id)}
@@ -244,7 +246,9 @@ def _change(
         return commands.WinDispute(**members, note=order.text)
     if order.verb is DisputeVerb.LOST:
         money, account_id = (None, None) if fee is None else (fee[0], fee[1].id)
-        return commands.LoseDispute(**members, note=order.text, fee=money, fee_account_id=account_id)
+        return commands.LoseDispute(
+            **members, note=order.text, fee=money, fee_account_id=account_id, is_forced=order.is_fee_forced
+        )
     if order.verb is DisputeVerb.ESCALATED and order.stage is not None:
         return commands.EscalateDispute(**members, stage=order.stage, respond_by=order.respond_by, note=order.text)
     raise LookupError(f"nobody can ask for this to be done with a dispute: {order}")

@@ -126,6 +126,10 @@ class PeriodCloser:
         if newest is not None and period.ends_at <= newest.ends_at:
             through = Closing(newest.number, period_id, newest.ends_at, None, LatePolicy.REFUSE)
             raise PeriodClosed("The period is closed already.", **closed_facts(through))
+        same = await find_closing(connection, caller.ledger_id, period=period_id)
+        if same is not None:  # in another time zone
+            through = Closing(same.number, period_id, same.ends_at, None, LatePolicy.REFUSE)
+            raise PeriodClosed("A period of this name is closed already.", **closed_facts(through))
         begun_at = self._now()
         if period.ends_at + OVER_FOR > begun_at:
             raise PeriodNotOver(

@@ -55,7 +55,15 @@ FILTERS = ("payment", "status")
 
 OF_CHANGES = (errors.InvalidId, errors.DisputeNotFound, errors.InvalidState, errors.BalanceOverflow)
 OF_ONE = {
-    "chargeback": (*errors.OF_AMOUNTS, errors.SameAccount, errors.CurrencyMismatch),
+    "chargeback": (
+        *errors.OF_AMOUNTS,
+        errors.SameAccount,
+        errors.CurrencyMismatch,
+        errors.InsufficientFunds,
+        errors.LimitExceeded,
+        errors.AccountFrozen,
+        errors.AccountClosed,
+    ),
     "escalate": (errors.AmountExceedsPayment,),
 }
 
@@ -96,7 +104,11 @@ def dispute_routes(services: Services) -> Routes:
 
     async def charge_back(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
         body = validated(ChargebackRequest, call.content or {})
-        fee = {} if body.fee is None else {"fee": body.fee.amount, "fee_to": body.fee.to}
+        fee: dict[str, Any] = {}
+        if body.fee is not None:
+            if body.fee.force:
+                call.must_have(Scope.ADMIN, "/fee/force")
+            fee = {"fee": body.fee.amount, "fee_to": body.fee.to, "is_fee_forced": bool(body.fee.force)}
         return await changed(call, dispute, DisputeVerb.LOST, body.note, **fee)
 
     async def escalate(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001

@@ -81,6 +81,10 @@ class FeeRequest(Request):
 
     amount: Amount
     to: AccountReference
+    force: Annotated[
+        bool | None,
+        Field(description="Also where who was paid has not so much: he owes it then. Needs the scope `admin`."),
+    ] = None
 
 
 class ChargebackRequest(DecisionRequest):

@@ -106,6 +106,7 @@ class OpenAccount(AccountCommand):
 class ExistingAccountCommand(AccountCommand):
     """It changes an account. Idempotent by state: what is so already stays so, and announces nothing."""
 
+    changes_settings = True
     event: ClassVar[EventType]
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:

@@ -54,6 +54,9 @@ class LedgerCommand(Command):
     opens: Sequence[Account] = ()
     """Accounts of its own that are opened with it, where their codes are still free."""
 
+    changes_settings: ClassVar[bool] = False
+    """Whether it changes what is said about its accounts: their limits, their status, their names."""
+
     posts_several: ClassVar[bool] = False
     """Whether it may post more than one entry, so that what was posted before a refusal has to be undone."""
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from zerosum.domain.errors import InvalidId, InvalidState, PeriodClosed, PeriodClosing
 from zerosum.domain.identifiers import JournalEntryId, LedgerId
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.entry import EFFECTIVE_FIRST, JournalEntry
 from zerosum.domain.ledger.records import Need, RecordKey, Records
 
 CLOSING = "closing"
@@ -65,9 +65,14 @@ class Period:
             after = first + timedelta(days=1 if len(text) > len("2026-11") else 32)
             if len(text) == len("2026-11"):
                 after = after.replace(day=1)
-            return cls(text, _midnight(first, zone), _midnight(after, zone))
+            period = cls(text, _midnight(first, zone), _midnight(after, zone))
         except (ValueError, OverflowError):
             raise _no_period() from None
+        if period.ends_at <= EFFECTIVE_FIRST:
+            raise InvalidId("Nothing has happened before 1970.")
+        if period.ends_at <= period.starts_at:
+            raise InvalidId("The ledger's time zone has left out this day.")
+        return period
 
 
 class Closing(NamedTuple):
@@ -123,7 +128,9 @@ class Dating:
         closing: Closing | None = records.get(_key(ledger_id))
         if requested_at is None or closing is None or not closing.closes(requested_at):
             if self.override is not None:
-                raise InvalidState("The period is not closed: there is nothing to override.")
+                entry.check_time(posted_at)
+                text = "The period is not closed: there is nothing to override."
+                raise InvalidState(text, pointer="/override_closed_period")
             return entry, None
         entry.check_time(posted_at)
         way = LateWay.ROLLED_FORWARD

@@ -13,18 +13,21 @@ from zerosum.domain.errors import (
     AmountExceedsPayment,
     DisputeNotFound,
     DomainError,
+    InsufficientFunds,
     InvalidState,
+    LimitExceeded,
     NotDisputable,
     PaymentNotFound,
     ValidationFailed,
 )
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId
+from zerosum.domain.ledger.account_change import objection_to_account
 from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.entry import JournalEntry, PostedEntry
+from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, credit
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
-from zerosum.domain.money import Money, render_amount, subtract
+from zerosum.domain.money import Money, add, render_amount, subtract
 from zerosum.domain.payments import posting_rules
 from zerosum.domain.payments.disputes import (
     DISPUTE,
@@ -211,10 +214,10 @@ class ChangeDispute(DisputeCommand):
         found: Dispute | None = book.records.get(self.dispute_key)
         if found is None:
             raise DisputeNotFound("This ledger has no such dispute.")
-        self._check(found, book)
+        self.check(found, book)
         return found
 
-    def _check(self, dispute: Dispute, book: Book) -> None:  # noqa: ARG002 - that of others depends on the payment
+    def check(self, dispute: Dispute, book: Book) -> None:  # noqa: ARG002 - that of others depends on the payment
         """Raises what keeps this from being done with the dispute."""
         if dispute.is_decided:
             raise InvalidState(f"The dispute is {dispute.status.value}.", dispute_status=dispute.status.value)
@@ -267,7 +270,7 @@ class EscalateDispute(ChangeDispute):
     respond_by: str | None = None
     note: str | None = None
 
-    def _check(self, dispute: Dispute, book: Book) -> None:
+    def check(self, dispute: Dispute, book: Book) -> None:
         if dispute.status is DisputeStatus.LOST:
             raise InvalidState("The dispute is lost.", dispute_status=dispute.status.value)
         if STAGES.index(self.stage) <= STAGES.index(dispute.stage):
@@ -295,13 +298,46 @@ class EscalateDispute(ChangeDispute):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoseDispute(ChangeDispute):
-    """`fee`, where there is one, goes from who was paid to `fee_account_id`: whoever has paid the network."""
+    """`fee`, where there is one, goes from who was paid to `fee_account_id`: whoever has paid the network.
+
+    That it was lost nothing refuses. The fee is the caller's own word: who was paid must have it, unless it is forced,
+    and who gets it must be able to.
+    """
 
     verb = DisputeVerb.LOST
 
     note: str | None = None
     fee: Money | None = None
     fee_account_id: AccountId | None = None
+    is_forced: bool = False
+
+    def check(self, dispute: Dispute, book: Book) -> None:
+        ChangeDispute.check(self, dispute, book)
+        if self.fee is None or self.fee_account_id is None:
+            return
+        earner, payee = book.accounts.get(self.fee_account_id), book.accounts[self.payee_id]
+        refusal = objection_to_account(earner, credit(self.fee_account_id, self.fee), is_intention=True)
+        if refusal is not None:
+            raise self.named(refusal).at("/fee/to")
+        floor, ceiling = payee.min_available, earner.max_available if earner is not None else None
+        if not self.is_forced and floor is not None and subtract(payee.available, self.fee.amount) < floor:
+            raise InsufficientFunds(
+                "Who was paid has too little for the fee.",
+                pointer="/fee/amount",
+                currency=payee.currency,
+                available=render_amount(payee.available),
+                required=render_amount(self.fee.amount),
+                min_available=render_amount(floor),
+            )
+        if earner is not None and ceiling is not None and add(earner.available, self.fee.amount) > ceiling:
+            raise LimitExceeded(
+                "The account would hold more than its limit.",
+                pointer="/fee/to",
+                currency=earner.currency,
+                available=render_amount(earner.available),
+                incoming=render_amount(self.fee.amount),
+                max_available=render_amount(ceiling),
+            )
 
     def account_ids(self) -> tuple[AccountId, ...]:
         parties = (self.payer_id, self.payee_id)

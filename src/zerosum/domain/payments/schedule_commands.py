@@ -18,6 +18,7 @@ from zerosum.domain.errors import (
     InvalidState,
     LimitExceeded,
     ScheduledPaymentNotFound,
+    VelocityLimitExceeded,
 )
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, PaymentId, ScheduledPaymentId
@@ -47,7 +48,7 @@ _EVENTS = {
     RunOutcome.SKIPPED: EventType.SCHEDULED_PAYMENT_SKIPPED,
 }
 
-PASSING = (AccountFrozen, InsufficientFunds, LimitExceeded, BalanceOverflow)
+PASSING = (AccountFrozen, InsufficientFunds, LimitExceeded, VelocityLimitExceeded, BalanceOverflow)
 """What stands in the way of a payment now, and need not when it is due."""
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import AccountId, PaymentId
+from zerosum.domain.ledger.account_change import objection_to_account
 from zerosum.domain.ledger.book import Book
-from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.entry import JournalEntry, credit
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.records import Need
 from zerosum.domain.money import Money
@@ -55,7 +56,20 @@ class PayInParts(Pay):
             pointer = "/to"
         return pointed if pointer is None else pointed.at(pointer)
 
+    def objections(self, book: Book) -> Iterator[DomainError]:
+        yield from Pay.objections(self, book)
+        yield from self._against_receivers(book)
+
+    def _against_receivers(self, book: Book) -> Iterator[DomainError]:
+        """Of those whose part comes to nothing. To the others the entry itself is judged."""
+        empty = [split.asked for split in self.splits if not split.amount]
+        for objection in _objections_to_receivers(book, empty, self.money):
+            pointer = pointer_to(objection, [split.asked for split in self.splits])
+            yield self.named(objection).at(pointer or "/to")
+
     def decide(self, book: Book, posted_at: datetime) -> Posted:
+        for objection in self._against_receivers(book):
+            raise objection
         posted = Pay.decide(self, book, posted_at)
         put_splits(book, self.splits)
         posted.resource = SplitPayment(posted.resource, self.splits)
@@ -74,6 +88,19 @@ class CaptureInParts(CaptureHold):
     def point(self, objection: DomainError) -> DomainError:
         pointer = pointer_to(objection, self.asked)
         return ChangeHold.point(self, objection).at(pointer or "")
+
+    def objections(self, book: Book) -> Iterator[DomainError]:
+        yield from CaptureHold.objections(self, book)
+        yield from map(self.point, self._against_receivers(book))
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        for objection in self._against_receivers(book):
+            raise self.point(objection)
+        return CaptureHold.decide(self, book, posted_at)
+
+    def _against_receivers(self, book: Book) -> Iterator[DomainError]:
+        hold: Hold | None = book.records.get(self.record_key)
+        return iter(()) if hold is None else _objections_to_receivers(book, self.asked, hold.money)
 
     def _entry(self, hold: Hold, freed: Money, taken: Money) -> JournalEntry:
         splits = self._splits(taken)
@@ -126,3 +153,12 @@ class RefundInParts(RefundPayment):
             book.records[split_key(self.ledger_id, self.payment_id, place)] for place in range(len(self.receivers))
         ]
         return splits, given_back(payment, splits, money)
+
+
+def _objections_to_receivers(book: Book, asked: Iterable[AskedSplit], money: Money) -> Iterator[DomainError]:
+    """A payment is not to who could not be paid, though his part may come to nothing: he could be disputed later."""
+    for one in asked:
+        account = book.accounts.get(one.account_id)
+        objection = objection_to_account(account, credit(one.account_id, money), is_intention=True)
+        if objection is not None:
+            yield objection

@@ -18,7 +18,7 @@ from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
-from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_turn, refuse_as_busy
+from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_busy
 from zerosum.services.committing.idempotent_book import IdempotentBook
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.remembered import RememberedAccounts
@@ -99,7 +99,8 @@ class BatchRunner:
         """All together, but for those whose keys were held before: they are tried alone, and do not wait for long."""
         held_up = HeldUp()
         together, alone = self._held_keys.apart(works)
-        await self._carry_out(together, held_up)
+        for works_of_round in in_rounds(together):
+            await self._carry_out(works_of_round, held_up)
         if alone:
             await self._carry_out_alone(alone, held_up)
             held_up.put_in_order(works)

@@ -7,8 +7,9 @@ order stay in it: what comes behind a work that is held up is held up with it, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from zerosum.db.batch import Key
 from zerosum.domain.errors import Unavailable
@@ -161,3 +162,23 @@ def in_turn(alone: Sequence[Work]) -> list[Work]:
     for work in alone:
         firsts.setdefault(work if work.order_key is None else work.order_key, work)
     return sorted(firsts.values(), key=lambda work: work.tried_at)
+
+
+def in_rounds(works: Sequence[Work]) -> Iterator[Sequence[Work]]:
+    """One after the other, in their order: in each the settings of an account are changed once at the most.
+
+    What a batch writes of them is what it has left; each change is to be in the account's history.
+    """
+    if not any(command.changes_settings for work in works for command in work.commands):
+        yield works
+        return
+    own: list[Work] = []
+    changed: set[UUID] = set()
+    for work in works:
+        changes = {id_ for command in work.commands if command.changes_settings for id_ in command.account_ids()}
+        if not changed.isdisjoint(changes):
+            yield own
+            own, changed = [], set()
+        own.append(work)
+        changed |= changes
+    yield own

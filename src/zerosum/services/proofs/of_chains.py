@@ -18,6 +18,8 @@ _EXACT = Context(prec=100, traps=[Inexact])
 _ASSET_LIKE = ("asset", "expense")
 
 # What the entries about a deposit make of it, by their reason.
+_FROM_OUTSIDE = ("dispute", "dispute escalation", "resolve", "chargeback")
+"""These ask no account whether it is open, and reversals that are forced do not either."""
 _STATUS_AFTER = {"dispute": "disputed", "resolve": "resolved", "chargeback": "charged_back"}
 
 
@@ -32,6 +34,8 @@ class Walk:
         self.credits = Decimal(0)
         self.held = Decimal(0)
         self.head = hashlib.sha256(b"zerosum.genesis.v1" + ledger_id.bytes + account_id.bytes).digest()
+        self.is_from_outside = False
+        """What it was posted to last: then a closed account may have something in it."""
         self.client_transactions: dict[str, str] = {}
         """By tx: the status of those that were disputed. The others are as they were carried out."""
 
@@ -40,12 +44,14 @@ class Walk:
             "version": self.version,
             "sums": [str(self.debits), str(self.credits), str(self.held)],
             "head": self.head.hex(),
+            "is_from_outside": self.is_from_outside,
             "client_transactions": dict(self.client_transactions),
         }
 
     def go_on(self, position: Mapping[str, Any]) -> None:
         self.version, self.head = int(position["version"]), bytes.fromhex(position["head"])
         self.debits, self.credits, self.held = (Decimal(one) for one in position["sums"])
+        self.is_from_outside = bool(position.get("is_from_outside"))
         self.client_transactions = dict(position["client_transactions"])
 
     @property
@@ -83,6 +89,7 @@ class Walk:
         elif _link(self.head, ledger_id, row) != row.hash:
             report.note("the hash does not follow from the posting, its entry and the hash before", *here)
         # The first line of what is said about a deposit lies in the client's account.
+        self.is_from_outside = row.reason in _FROM_OUTSIDE or row.reverses is not None
         if row.resource_type == "client_transaction" and row.place == 0 and row.reason in _STATUS_AFTER:
             self.client_transactions[row.resource_id] = _STATUS_AFTER[row.reason]
 
@@ -113,7 +120,7 @@ class Walk:
             report.note("the account is below its floor", *here)
         if account.overdrawn and not is_below:
             report.note("the account may go below its floor, though it does not lie there", *here)
-        if account.status == "closed" and (self.balance or self.held):
+        if account.status == "closed" and (self.balance or self.held) and not self.is_from_outside:
             report.note("the account is closed with something in it", *here)
 
 

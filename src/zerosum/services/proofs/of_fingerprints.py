@@ -143,8 +143,8 @@ def is_dispute_step_of(row: Any) -> bool:
     if row.verb != "lost" or row.fee is None:
         return bool(_digest("dispute change", said) == row.fingerprint)
     return any(
-        _digest("dispute change", {**said, "fee": row.fee, "fee_to": earner}) == row.fingerprint
-        for earner in names_of(row.fee_code, row.fee_account_id)
+        _digest("dispute change", {**said, "fee": row.fee, "fee_to": earner, "fee_force": force}) == row.fingerprint
+        for earner, force in product(names_of(row.fee_code, row.fee_account_id), (None, "true"))
     )
 
 

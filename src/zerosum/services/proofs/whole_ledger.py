@@ -79,6 +79,7 @@ class LedgerProof:
         self._horizon = horizon
         self._kept = position
         self._parts: list[Part] | None = None
+        self._places: dict[str, int] = dict(ISO_PLACES)
 
     @property
     def part(self) -> str:
@@ -93,9 +94,10 @@ class LedgerProof:
     async def take_slice(self, connection: Connection, share: float = 1.0) -> bool:
         """A bounded piece of it. Whether that was the last one."""
         await look_up_by_key(connection)
+        # Each time: a currency may have been defined since the last slice, and used at once.
+        self._places.update(await currency_places(connection, self.report.ledger_id))
         if self._parts is None:
-            places = ISO_PLACES | await currency_places(connection, self.report.ledger_id)
-            self._parts = self._gone_on(places) or self._begun(places)
+            self._parts = self._gone_on(self._places) or self._begun(self._places)
         if await self._parts[0].take_slice(connection, share):
             self._parts.pop(0)
         return not self._parts

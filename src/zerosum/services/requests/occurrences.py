@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from zerosum.domain.errors import InvalidRecurrence
 from zerosum.domain.payments.recurrence import RecurrenceRule, parse_rule
 from zerosum.domain.payments.schedules import OCCURRENCES_MAX, Recurrence
+from zerosum.services.requests.time_zones import zone_named
 
 HORIZON = timedelta(days=3653)
 """The last occurrence lies at most so far behind the first: ten years."""
@@ -64,7 +65,7 @@ def occurrence_at(recurrence: Recurrence, first: datetime, number: int) -> datet
 def time_zone(name: str) -> ZoneInfo:
     """Raises InvalidRecurrence."""
     try:
-        return ZoneInfo(name)
+        return zone_named(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidRecurrence(
             "A time zone is one of the IANA database, like Europe/Berlin.", pointer="/recurrence/time_zone"
