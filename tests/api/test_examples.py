@@ -77,8 +77,9 @@ async def test_the_example_comes_out_as_the_page_says(
 ) -> None:
     moment = now()
     known = Known(
-        TODAY=moment.date().isoformat(),
-        TOMORROW=(moment + timedelta(days=1)).date().isoformat(),
+        NOW=moment.isoformat().replace("+00:00", "Z"),
+        YESTERDAY=(moment - timedelta(days=1)).date().isoformat(),
+        YESTERDAY_NOON=f"{(moment - timedelta(days=1)).date().isoformat()}T12:00:00Z",
         IN_A_MONTH=(moment + timedelta(days=30)).isoformat().replace("+00:00", "Z"),
     )
     steps = list(steps_of(SECTIONS[name]))
