@@ -205,6 +205,7 @@ JUDGED = "what the books hold an entry to"
 CHAIN = "tests/domain/test_chain.py::"
 BOOK = "tests/domain/test_book.py::"
 BOOK_FILE = "src/zerosum/domain/ledger/book.py"
+CHANGE_FILE = "src/zerosum/domain/ledger/account_change.py"
 POSTING_GUARD = "tests/db/test_posting_guard.py::"
 JUDGED_PLANTS = (
     plant(
@@ -219,7 +220,7 @@ JUDGED_PLANTS = (
     plant(
         "limits judge a fact from outside",
         JUDGED,
-        BOOK_FILE,
+        CHANGE_FILE,
         "(account.min_available, account.max_available) if is_intention else (None, None)",
         "(account.min_available, account.max_available)",
         f"{BOOK}test_a_fact_from_outside_is_judged_by_no_limit_on_any_of_its_accounts",
@@ -228,7 +229,7 @@ JUDGED_PLANTS = (
     plant(
         "a frozen account takes no fact from outside",
         JUDGED,
-        BOOK_FILE,
+        CHANGE_FILE,
         "if is_intention and account.status is not AccountStatus.OPEN:",
         "if account.status is not AccountStatus.OPEN:",
         f"{BOOK}test_a_fact_from_outside_is_recorded_on_an_account_that_takes_nothing_else",
