@@ -839,7 +839,7 @@ CONCERNED = {
         "fees",
         "seller",
         "taxes",
-    },  # fmt: skip
+    },
     "an event changed": {"alice", "bob"},
     "an event told twice": {"alice", "bob"},
     "an event of an account inserted": {"alice"},
