@@ -116,7 +116,7 @@ def test_the_rule_finds_what_it_is_there_for(rule: Rule) -> None:
 
 def test_absent_and_null_stay_two_things_where_an_account_is_changed() -> None:
     schema = document()["components"]["schemas"]["ChangeAccountRequest"]
-    assert schema["properties"].keys() == {"name", "min_available", "max_available", "metadata"}
+    assert schema["properties"].keys() == {"name", "min_available", "max_available", "velocity_limits", "metadata"}
     assert "required" not in schema
     for member in schema["properties"].values():
         assert "null" in member["type"]

@@ -167,6 +167,11 @@ class PostedPair(Posted):
         return None
 
     @property
+    def opened(self) -> tuple[UUID, ...]:  # type: ignore[override]
+        """Never any: what opens accounts does not go straight."""
+        return ()
+
+    @property
     def changed_account(self) -> None:  # type: ignore[override]
         return None
 
