@@ -147,6 +147,14 @@ def test_what_was_killed_comes_back(running: Installation) -> None:
     while len(running.api_pids()) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert len(running.api_pids()) == 2
+    paid = httpx.post(
+        f"{running.base_url}/v1/payments",
+        json={"type": "deposit", "amount": "1.00", "currency": "USD", "to": "customers:alice"},
+        headers=running.headers | {"Idempotency-Key": "after all of that"},
+        trust_env=False,
+        verify=False,
+    )
+    assert paid.status_code == 201, paid.text
     answer = httpx.get(f"{running.base_url}/v1/trial-balance", headers=running.headers, trust_env=False, verify=False)
     assert answer.json()["currencies"][0]["difference"] == "0.00"
 
