@@ -150,7 +150,7 @@ def test_what_was_killed_comes_back(running: Installation) -> None:
     paid = httpx.post(
         f"{running.base_url}/v1/payments",
         json={"type": "deposit", "amount": "1.00", "currency": "USD", "to": "customers:alice"},
-        headers=running.headers | {"Idempotency-Key": "after all of that"},
+        headers=running.headers | {"Idempotency-Key": "after-all-of-that"},
         trust_env=False,
         verify=False,
     )
