@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-import orjson
-
 from zerosum.api.endpoints import check_parameters, json_answer
-from zerosum.api.express_orders import CREATED, BegunOrder
+from zerosum.api.express_orders import CREATED, as_text, begun
 from zerosum.api.problems import problem, render, status_of
 from zerosum.api.schemas.accounts import state_body
 from zerosum.api.schemas.bulk import balances_after
@@ -48,7 +46,7 @@ class DeskRoutes(Generic[Input, View]):
         self._order_of = order_of
         self._item_order_of = item_order_of
         self._body_of = body_of
-        self._text_of = text_of or (lambda view: orjson.dumps(body_of(view)))
+        self._text_of = text_of or as_text(body_of)
         self._lines_of = lines_of
         self._status = status
         self._parameters = frozenset({"dry_run"} if lines_of is None else {"dry_run", "include"})
@@ -61,8 +59,7 @@ class DeskRoutes(Generic[Input, View]):
 
     def express(self, call: Call) -> Begun | None:
         """`single`, of a call without parameters, if all it names is in memory. Raises what is wrong with the order."""
-        handed = self._desk.begin(call.caller, self._order_of(call.content, call.idempotency_key or ""))
-        return None if handed is None else BegunOrder(handed, self._text_of)
+        return begun(self._desk, call, self._order_of(call.content, call.idempotency_key or ""), self._text_of)
 
     async def bulk(self, call: Call, *, is_always_atomic: bool = False) -> HttpAnswer:
         """Each item judged by itself, or all or nothing; or a rehearsal of either."""

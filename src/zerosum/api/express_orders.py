@@ -46,9 +46,13 @@ def begun(
     desk: ExpressSubmission[Any, View],
     call: Call,
     order: Any,
-    body_of: Callable[[View], dict[str, Any]],
+    text_of: Callable[[View], bytes],
     status: int = CREATED,
 ) -> Begun | None:
-    """An order that is about something, if that is in memory. Raises what is wrong with the order."""
+    """The order, if all it names is in memory. Raises what is wrong with it."""
     handed = desk.begin(call.caller, order)
-    return None if handed is None else BegunOrder(handed, lambda view: orjson.dumps(body_of(view)), status)
+    return None if handed is None else BegunOrder(handed, text_of, status)
+
+
+def as_text(body_of: Callable[[View], dict[str, Any]]) -> Callable[[View], bytes]:
+    return lambda view: orjson.dumps(body_of(view))

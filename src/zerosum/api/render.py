@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TypeVar
 
+from zerosum.domain.moments import render_time as render_time
+
 Member = TypeVar("Member")
-
-
-def render_time(moment: datetime) -> str:
-    """RFC 3339 in UTC, always with microseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def in_one_order(members: Mapping[str, Member]) -> dict[str, Member]:

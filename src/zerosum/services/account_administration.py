@@ -9,14 +9,14 @@ from typing import Any
 
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.domain.errors import DomainError, OutcomeUnknown, QuotaExceeded, Unavailable, ValidationFailed
+from zerosum.domain.errors import QuotaExceeded, ValidationFailed
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger import account_commands as commands
 from zerosum.domain.ledger.account import Account, render_limit
 from zerosum.domain.ledger.account_commands import UNCHANGED as UNCHANGED  # what a change leaves alone
 from zerosum.domain.ledger.account_commands import AccountCommand
 from zerosum.domain.ledger.account_content import account_of_content
-from zerosum.domain.ledger.outcome import Posted, Refused
+from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.ledger.velocity import VelocityLimit, Window
 from zerosum.domain.money import Currency, Money, parse_signed_amount
@@ -26,7 +26,7 @@ from zerosum.services.audit import log_record
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.key_lookup import KeyLookup
-from zerosum.services.committing.submission import Done, refusal_in
+from zerosum.services.committing.submission import Done
 from zerosum.services.committing.work import key_reused
 from zerosum.services.requests.account_directory import AccountDirectory, parse_account_reference
 from zerosum.services.requests.caller import Caller
@@ -102,19 +102,10 @@ class AccountAdministration:
     async def carry_out(self, caller: Caller, order: AccountOrder, key: str | None = None) -> Done[Account]:
         """Raises the refusal, IdempotencyKeyReused, and what the committer raises."""
         keys = [] if key is None else [key]
-        try:
-            with self._keys.true_of(caller.ledger_id, keys):
-                command = await self._command(caller, order, key)
-        except (Unavailable, OutcomeUnknown):
-            raise
-        except DomainError as refusal:
-            raise (key_reused() if await self._keys.used(caller.ledger_id, keys) else refusal) from None
-        answer = await self._committer.carry_out(command)
-        if isinstance(answer, Refused):
-            raise refusal_in(answer)
+        answer = await self._keys.carry_out(caller.ledger_id, keys, lambda: self._command(caller, order, key))
         if isinstance(answer, Posted):
             account: Account = answer.resource
-            if isinstance(command, commands.OpenAccount):
+            if isinstance(order, OpenAccount):
                 self._directory.remember(caller.ledger_id, account)
             for record in answer.told:
                 log_record(record)

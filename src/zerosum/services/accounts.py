@@ -180,7 +180,7 @@ class Accounts:
                 connection,
                 caller.ledger_id,
                 wanted,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )

@@ -109,7 +109,7 @@ class AuditLog:
             found = await list_audit_records(
                 connection,
                 wanted,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )

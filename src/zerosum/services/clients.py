@@ -104,7 +104,7 @@ class Clients:
                 caller.ledger_id,
                 client,
                 wanted,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
@@ -124,7 +124,7 @@ class Clients:
             found = await list_clients(
                 connection,
                 caller.ledger_id,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )

@@ -105,7 +105,7 @@ class Disputes:
                 connection,
                 caller.ledger_id,
                 wanted,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )

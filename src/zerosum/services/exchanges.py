@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,10 +19,11 @@ from zerosum.domain.money import Money, RoundingMode, parse_percent, parse_rate,
 from zerosum.domain.payments.exchanges import Exchange, MakeExchange, Terms, convert, exchange_code, margin_code
 from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
 from zerosum.services.accounts import Accounts
+from zerosum.services.charts import known_or_imagined
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
-from zerosum.services.requests.account_directory import AccountDirectory, AccountName
+from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.currencies import Currencies
@@ -81,7 +83,7 @@ class Exchanges:
             found = await list_exchanges(
                 connection,
                 caller.ledger_id,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
@@ -116,16 +118,10 @@ class ExchangeKind:
         sold = Money.parse(order.amount, currency)
         terms = _terms(order)
         conversion = convert(sold, terms, other)
-
-        def known(name: str, pointer: str) -> AccountName:
-            account = imagined.get(name)
-            if account is not None:
-                return AccountName(account)
-            return self._directory.known(ledger_id, name, is_prepared=is_prepared, pointer=pointer)
-
+        known = functools.partial(known_or_imagined(self._directory, imagined), ledger_id, is_prepared=is_prepared)
         own = exchange_code(currency.code), exchange_code(other.code), margin_code(other.code)
-        payer, payee = known(order.payer, "/from"), known(order.payee, "/to")
-        positions = [known(code, "") for code in own]
+        payer, payee = known(order.payer, pointer="/from"), known(order.payee, pointer="/to")
+        positions = [known(code, pointer="") for code in own]
         codes: dict[UUID, str] = {account.id: account.code for account in (payer, payee, *positions)}
         command = MakeExchange(
             id=new_uuid(),

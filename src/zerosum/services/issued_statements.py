@@ -13,13 +13,13 @@ from zerosum.db.queries.issued_statements import (
     find_numbered_statement,
     list_issued_statements,
 )
-from zerosum.domain.errors import DomainError, OutcomeUnknown, StatementNotFound, Unavailable, ValidationFailed
-from zerosum.domain.ledger.outcome import Posted, Refused
+from zerosum.domain.errors import StatementNotFound, ValidationFailed
+from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.statements import IssuedStatement, IssueStatement
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.key_lookup import KeyLookup
-from zerosum.services.committing.submission import Done, refusal_in
+from zerosum.services.committing.submission import Done
 from zerosum.services.committing.work import key_reused
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
@@ -57,17 +57,15 @@ class IssuedStatements:
         self, caller: Caller, reference: str, *, start: datetime, end: datetime, key: str
     ) -> Done[NumberedStatement]:
         """Raises the refusal, IdempotencyKeyReused, and what the committer raises."""
-        try:
-            with self._keys.true_of(caller.ledger_id, [key]):
-                account = await self._directory.get(caller.ledger_id, reference)
-                command = await self._command(caller, account, start, end, key)
-        except (Unavailable, OutcomeUnknown):
-            raise
-        except DomainError as refusal:
-            raise (key_reused() if await self._keys.used(caller.ledger_id, [key]) else refusal) from None
-        answer = await self._committer.carry_out(command)
-        if isinstance(answer, Refused):
-            raise refusal_in(answer)
+
+        named: list[AccountName] = []
+
+        async def prepare() -> IssueStatement:
+            named.append(await self._directory.get(caller.ledger_id, reference))
+            return await self._command(caller, named[0], start, end, key)
+
+        answer = await self._keys.carry_out(caller.ledger_id, [key], prepare)
+        account = named[0]
         if isinstance(answer, Posted):
             return Done(NumberedStatement(account=account, issued=answer.resource))
         async with self._database.work(caller.ledger_id) as connection:
@@ -84,7 +82,7 @@ class IssuedStatements:
                 connection,
                 caller.ledger_id,
                 account.id,
-                after=int(position.after) if position.after else None,
+                after=position.after_as(int),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )

@@ -138,7 +138,7 @@ class Ledgers:
         async with work as connection:
             found = await list_ledgers(
                 connection,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
@@ -154,7 +154,7 @@ class Ledgers:
             return Page([], None)
         found = await self._api_keys.list(
             wanted,
-            after=UUID(position.after) if position.after else None,
+            after=position.after_as(UUID),
             limit=request.limit + 1,
             is_ascending=position.is_ascending,
         )

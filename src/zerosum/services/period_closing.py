@@ -41,7 +41,8 @@ from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.ledger.chain import microseconds
 from zerosum.domain.ledger.outcome import OWN_ID, RECORDED_ID
 from zerosum.domain.ledger.period_seal import closing_hash, no_balances, no_closings, with_balance
-from zerosum.domain.ledger.periods import Closing, LatePolicy, Period, closed_facts, render_moment
+from zerosum.domain.ledger.periods import Period, closed_facts
+from zerosum.domain.moments import render_time
 from zerosum.domain.money import add, render_amount
 from zerosum.services.audit import audit_record, audited
 from zerosum.services.committing.fingerprint import fingerprint
@@ -124,16 +125,14 @@ class PeriodCloser:
                 return newest
             raise unfinished(newest.period)
         if newest is not None and period.ends_at <= newest.ends_at:
-            through = Closing(newest.number, period_id, newest.ends_at, None, LatePolicy.REFUSE)
-            raise PeriodClosed("The period is closed already.", **closed_facts(through))
+            raise PeriodClosed("The period is closed already.", **closed_facts(period_id, newest.ends_at))
         same = await find_closing(connection, caller.ledger_id, period=period_id)
         if same is not None:  # in another time zone
-            through = Closing(same.number, period_id, same.ends_at, None, LatePolicy.REFUSE)
-            raise PeriodClosed("A period of this name is closed already.", **closed_facts(through))
+            raise PeriodClosed("A period of this name is closed already.", **closed_facts(period_id, same.ends_at))
         begun_at = self._now()
         if period.ends_at + OVER_FOR > begun_at:
             raise PeriodNotOver(
-                "A period is closed when it has ended.", period=period_id, ends_at=render_moment(period.ends_at)
+                "A period is closed when it has ended.", period=period_id, ends_at=render_time(period.ends_at)
             )
         closing = RecordedClosing(
             ledger_id=caller.ledger_id,
@@ -210,8 +209,7 @@ class PeriodCloser:
                 return replayed
             stored = await find_closing(connection, ledger_id, number=closing.number)
             if stored is None or stored.recorded_until is not None:
-                through = Closing(closing.number, closing.period, closing.ends_at, None, LatePolicy.REFUSE)
-                raise PeriodClosed("The period is closed already.", **closed_facts(through))
+                raise PeriodClosed("The period is closed already.", **closed_facts(closing.period, closing.ends_at))
             before = await find_closing(connection, ledger_id, number=closing.number - 1)
             previous = no_closings(ledger_id) if before is None or before.hash is None else before.hash
             sealed = replace(closing, sealed_at=self._now())
@@ -222,7 +220,7 @@ class PeriodCloser:
             resource = ResourceType.PERIOD, sealed.id
             moment = _there(sealed.sealed_at)
             await insert_answer(connection, (ledger_id, key), asked, resource, remembered, moment)
-            facts = {"number": sealed.number, "ends_at": render_moment(sealed.ends_at)}
+            facts = {"number": sealed.number, "ends_at": render_time(sealed.ends_at)}
             record = audit_record(
                 AuditType.PERIOD_CLOSED, caller, moment, resource=sealed.period, reason=note, facts=facts
             )
@@ -266,8 +264,8 @@ def _event(closing: RecordedClosing) -> NewEvent:
         "period": closing.period,
         "number": closing.number,
         "time_zone": closing.time_zone,
-        "starts_at": render_moment(closing.starts_at),
-        "ends_at": render_moment(closing.ends_at),
+        "starts_at": render_time(closing.starts_at),
+        "ends_at": render_time(closing.ends_at),
         "accounts": closing.accounts,
         "totals": closing.totals,
         "hash": (closing.hash or b"").hex(),

@@ -66,7 +66,7 @@ class Periods:
             found = await list_closings(
                 connection,
                 caller.ledger_id,
-                after=int(position.after) if position.after else None,
+                after=position.after_as(int),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
@@ -81,7 +81,7 @@ class Periods:
                 connection,
                 caller.ledger_id,
                 closing.number,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )

@@ -65,7 +65,7 @@ class Refunds:
                 connection,
                 caller.ledger_id,
                 payment_id,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )

@@ -107,7 +107,7 @@ class ScheduledPayments:
                 connection,
                 caller.ledger_id,
                 wanted,
-                after=UUID(position.after) if position.after else None,
+                after=position.after_as(UUID),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
@@ -123,7 +123,7 @@ class ScheduledPayments:
                 connection,
                 caller.ledger_id,
                 schedule_id,
-                after=int(position.after) if position.after else None,
+                after=position.after_as(int),
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )

@@ -14,7 +14,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.templates import find_template, label_under_key, list_templates
 from zerosum.domain.errors import AccountNotFound, DomainError, TemplateNotFound
 from zerosum.domain.ledger.entry import JournalEntry, Posting
-from zerosum.domain.ledger.outcome import Posted, Refused
+from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.templates.content import TemplateContent, read_content
 from zerosum.domain.ledger.templates.filled_in import TemplateValues
 from zerosum.domain.ledger.templates.template import Template, TemplateUse
@@ -30,7 +30,6 @@ from zerosum.services.committing.submission import (
     Names,
     Prepared,
     Submission,
-    refusal_in,
 )
 from zerosum.services.committing.work import key_reused
 from zerosum.services.journal import RecordedEntries, RecordedEntry, recorded_entry
@@ -87,12 +86,21 @@ class Templates:
 
     async def make(self, caller: Caller, order: TemplateOrder) -> Done[Template]:
         """Raises what is wrong with the content, IdempotencyKeyReused, and what the committer raises."""
-        try:
+
+        async def prepare() -> MakeTemplate:
             read_content(order.content)
-        except DomainError as refusal:
-            used = await self._keys.used(caller.ledger_id, [order.idempotency_key])
-            raise (key_reused() if used else refusal) from None
-        command = MakeTemplate(
+            return self._making(caller, order)
+
+        answer = await self._keys.carry_out(caller.ledger_id, [order.idempotency_key], prepare)
+        if isinstance(answer, Posted):
+            return Done(answer.resource)
+        if answer.content is None:
+            raise key_reused()
+        return Done(template_of_facts(caller.ledger_id, answer.content), is_replay=True)
+
+    @staticmethod
+    def _making(caller: Caller, order: TemplateOrder) -> MakeTemplate:
+        return MakeTemplate(
             id=new_uuid(),
             ledger_id=caller.ledger_id,
             idempotency_key=order.idempotency_key,
@@ -101,14 +109,6 @@ class Templates:
             name=order.name,
             content=json.dumps(order.content, ensure_ascii=False, separators=(",", ":")),
         )
-        answer = await self._committer.carry_out(command)
-        if isinstance(answer, Refused):
-            raise refusal_in(answer)
-        if isinstance(answer, Posted):
-            return Done(answer.resource)
-        if answer.content is None:
-            raise key_reused()
-        return Done(template_of_facts(caller.ledger_id, answer.content), is_replay=True)
 
     async def get(self, caller: Caller, name: str, version: int | None) -> Template:
         """The newest, where no version is asked for. Raises TemplateNotFound."""

@@ -10,7 +10,7 @@ from fastapi import Query, Response
 
 from zerosum.api.desk_routes import DeskRoutes, answer_of, model_item_order, model_order, shown_as
 from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
-from zerosum.api.express_orders import begun
+from zerosum.api.express_orders import as_text, begun
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AccountFilter, Cursor, Limit, SortOrder, page_request
 from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.routes.payments import DryRunFlag, Include
@@ -97,7 +97,7 @@ RESOLVE_EXAMPLES = {
 
 def hold_routes(services: Services) -> Routes:
     routes = Routes("Holds")
-    holds = services.holds
+    holds, hold_text = services.holds, as_text(hold_body)
     desk: DeskRoutes[HoldOrder, RecordedHold] = DeskRoutes(
         holds.desk,
         order_of=model_order(HoldRequest),
@@ -121,7 +121,7 @@ def hold_routes(services: Services) -> Routes:
             return await answer_of(call, holds.changes, order, shown, is_rehearsal=is_rehearsal, status=200)
 
         def change_express(call: Call) -> Begun | None:
-            return begun(holds.changes, call, order_in(call), hold_body, 200)
+            return begun(holds.changes, call, order_in(call), hold_text, 200)
 
         return change, change_express
 

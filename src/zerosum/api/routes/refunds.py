@@ -9,7 +9,7 @@ from fastapi import Response
 
 from zerosum.api.desk_routes import answer_of, shown_as
 from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
-from zerosum.api.express_orders import begun
+from zerosum.api.express_orders import as_text, begun
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.routes.payments import DryRunFlag, Include
 from zerosum.api.schemas.fields import id_path
@@ -33,14 +33,14 @@ EXAMPLES = {
 
 def refund_routes(services: Services) -> Routes:
     routes = Routes("Payments")
-    refunds = services.refunds
+    refunds, refund_text = services.refunds, as_text(refund_body)
 
     async def refund(call: Call) -> HttpAnswer:
         is_rehearsal, shown = shown_as(call, refund_body, attrgetter("lines"))
         return await answer_of(call, refunds.desk, _order_in(call), shown, is_rehearsal=is_rehearsal)
 
     def refund_express(call: Call) -> Begun | None:
-        return begun(refunds.desk, call, _order_in(call), refund_body)
+        return begun(refunds.desk, call, _order_in(call), refund_text)
 
     async def refund_payment(
         call: TheCall,

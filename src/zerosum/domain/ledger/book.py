@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -26,7 +26,7 @@ from zerosum.domain.identifiers import AccountId, JournalEntryId, Prefix, parse_
 from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.account_change import AccountChange, objection_to_account
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
-from zerosum.domain.ledger.conditions import failed
+from zerosum.domain.ledger.conditions import Conditions, failed, kept
 from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
 from zerosum.domain.ledger.first_use import code_needs, open_accounts
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
@@ -54,6 +54,11 @@ class LedgerCommand(Command):
     opens: Sequence[Account] = ()
     """Accounts of its own that are opened with it, where their codes are still free."""
 
+    dating: Dating | None = None
+    """Where its date has to be looked at: it lies in a closed period, as far as is known."""
+    conditions: Conditions | None = None
+    """What its caller wants to be true of accounts, or else nothing is posted."""
+
     changes_settings: ClassVar[bool] = False
     """Whether it changes what is said about its accounts: their limits, their status, their names."""
 
@@ -72,11 +77,20 @@ class LedgerCommand(Command):
 
     def needs(self) -> tuple[Need, ...]:
         """The records that must be in the Book too, those that there are: most commands stand on accounts alone."""
-        return code_needs(self.opens) if self.opens else ()
+        codes = code_needs(self.opens) if self.opens else ()
+        return codes if self.dating is None else (*codes, *self.dating.needs(self.ledger_id))
 
     @abstractmethod
     def journal_entry(self) -> JournalEntry:
         """What it would post, where that depends on nothing but the command."""
+
+    def with_conditioned(self, account_ids: tuple[AccountId, ...]) -> tuple[AccountId, ...]:
+        """Its own accounts, and those that its conditions are about."""
+        return account_ids if self.conditions is None else tuple({*account_ids, *self.conditions.account_ids})
+
+    def conditioned(self, entry: JournalEntry) -> JournalEntry:
+        """The entry, as it is judged under its conditions."""
+        return entry if self.conditions is None else replace(entry, conditions=self.conditions.items)
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         """Every reason against it, as its caller would be told them. The first becomes the refusal."""
@@ -203,18 +217,17 @@ class Book:
         resource_id: str | None = None,
         *,
         number: int = 0,
-        dating: Dating | None = None,
     ) -> PostedEntry:
         """Judge the whole entry, then write it without further questions. Raises the first objection.
 
         `number` counts the entries of one command: the first bears its id and its key, further ones have no key.
-        `dating` is of a command whose date has to be looked at.
+        What the command's date and conditions ask for is seen to here, whatever it posts.
         """
         if number and not command.posts_several:
             raise TypeError("a command that posts several entries says so: what is refused late is undone")
         late = None
-        if dating is not None:
-            entry, late = dating.dated(entry, self.records, command.ledger_id, command.id, posted_at)
+        if command.dating is not None:
+            entry, late = command.dating.dated(entry, self.records, command.ledger_id, command.id, posted_at)
         entry.check_time(posted_at)
         for objection in self.objections(entry):
             raise command.point(objection)
@@ -234,6 +247,9 @@ class Book:
         )
         if late is not None:
             self.records[late_key(late)] = late
+        if command.conditions is not None:
+            key, record = kept(command.ledger_id, command.id, command.conditions)
+            self.records[key] = record
         digest = entry_digest(posted)
         posted.postings = tuple(
             [self._write(posting, place, digest, posted_at) for place, posting in enumerate(entry.postings)]

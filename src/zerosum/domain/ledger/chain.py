@@ -14,6 +14,7 @@ The format is fixed by `tests/domain/test_chain.py`: a change needs a new versio
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -27,6 +28,10 @@ _MICROSECOND = timedelta(microseconds=1)
 def genesis(ledger_id: UUID, account_id: UUID) -> bytes:
     """The head of an account without postings. It names ledger and account, so no two chains begin alike."""
     return sha256(b"zerosum.genesis.v1" + ledger_id.bytes + account_id.bytes).digest()
+
+
+def netstrings(texts: Iterable[str]) -> bytes:
+    return b"".join([b"%d:%b," % (len(raw), raw) for raw in [text.encode() for text in texts]])
 
 
 def entry_digest(entry: PostedEntry) -> bytes:
@@ -45,8 +50,7 @@ def entry_digest(entry: PostedEntry) -> bytes:
         tag = b"zerosum.entry.v2"
         fixed += f"{late.closing}|{late.way}|{microseconds(late.requested_at)}|"
         texts.append(late.reason or "")
-    free = b"".join([b"%d:%b," % (len(raw), raw) for raw in [text.encode() for text in texts]])
-    return sha256(tag + fixed.encode() + free).digest()
+    return sha256(tag + fixed.encode() + netstrings(texts)).digest()
 
 
 def posting_hash(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Side
-from zerosum.domain.ledger.chain import microseconds
+from zerosum.domain.ledger.chain import microseconds, netstrings
 from zerosum.domain.ledger.entry import is_timely
 from zerosum.domain.ledger.outcome import PlainPair, PostedLine, PostedPair
 from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
@@ -107,9 +107,5 @@ def _entry_digest(command: LedgerCommand, pair: PlainPair, posted_at: datetime) 
             texts += (key, command.metadata[key])
     free = "".join([f"{len(text)}:{text}," for text in texts])
     if not free.isascii():
-        return sha256(b"zerosum.entry.v1" + fixed.encode("ascii") + _netstrings(texts)).digest()
+        return sha256(b"zerosum.entry.v1" + fixed.encode("ascii") + netstrings(texts)).digest()
     return sha256(f"zerosum.entry.v1{fixed}{free}".encode("ascii")).digest()
-
-
-def _netstrings(texts: list[str]) -> bytes:
-    return b"".join([b"%d:%b," % (len(raw), raw) for raw in [text.encode() for text in texts]])

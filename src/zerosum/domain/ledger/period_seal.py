@@ -14,6 +14,9 @@ from collections.abc import Iterable
 from hashlib import sha256
 from uuid import UUID
 
+from zerosum.domain.ledger.chain import netstrings
+from zerosum.domain.money import shortest
+
 
 def no_balances(ledger_id: UUID) -> bytes:
     return sha256(b"zerosum.period-balances.v1" + ledger_id.bytes).digest()
@@ -24,15 +27,9 @@ def with_balance(digest: bytes, account_id: UUID, currency: str, debits: str, cr
     return sha256(digest + own.encode("ascii")).digest()
 
 
-def shortest(amount: str) -> str:
-    """The same number without zeros at its end."""
-    return amount.rstrip("0").rstrip(".") if "." in amount else amount
-
-
 def no_closings(ledger_id: UUID) -> bytes:
     return sha256(b"zerosum.periods-genesis.v1" + ledger_id.bytes).digest()
 
 
 def closing_hash(previous: bytes, texts: Iterable[str]) -> bytes:
-    free = b"".join([b"%d:%b," % (len(raw), raw) for raw in [text.encode() for text in texts]])
-    return sha256(b"zerosum.period.v1" + previous + free).digest()
+    return sha256(b"zerosum.period.v1" + previous + netstrings(texts)).digest()

@@ -17,6 +17,7 @@ from zerosum.domain.errors import InvalidId, InvalidState, PeriodClosed, PeriodC
 from zerosum.domain.identifiers import JournalEntryId, LedgerId
 from zerosum.domain.ledger.entry import EFFECTIVE_FIRST, JournalEntry
 from zerosum.domain.ledger.records import Need, RecordKey, Records
+from zerosum.domain.moments import render_time
 
 CLOSING = "closing"
 """The kind of record that tells of a ledger's newest closing: known by the ledger's id, and only ever read."""
@@ -142,7 +143,7 @@ class Dating:
             raise PeriodClosed(
                 "The entry is dated into a period that is closed.",
                 pointer="/effective_at",
-                **closed_facts(closing),
+                **closed_facts(closing.period, closing.ends_at),
             )
         late = LateEntry(
             ledger_id=ledger_id,
@@ -157,14 +158,9 @@ class Dating:
         return replace(entry, effective_at=closing.ends_at), late
 
 
-def closed_facts(closing: Closing) -> dict[str, Any]:
-    """What a refusal tells of it. Its last moment is not part of it."""
-    return {"period": closing.period, "closed_through": render_moment(closing.ends_at)}
-
-
-def render_moment(moment: datetime) -> str:
-    """As answers show it."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+def closed_facts(period: str, ends_at: datetime) -> dict[str, Any]:
+    """What a refusal tells of a closed period. Its last moment is not part of it."""
+    return {"period": period, "closed_through": render_time(ends_at)}
 
 
 def late_key(late: LateEntry) -> RecordKey:

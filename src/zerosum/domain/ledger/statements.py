@@ -19,7 +19,7 @@ from zerosum.domain.errors import AccountNotFound
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.chain import microseconds
+from zerosum.domain.ledger.chain import microseconds, netstrings
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import RECORDED_ID, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
@@ -133,5 +133,4 @@ def statement_hash(
         str(content.account_version),
         content.head.hex(),
     )
-    said = b"".join(b"%d:%b," % (len(raw), raw) for raw in (text.encode() for text in texts))
-    return sha256(b"zerosum.statement.v1" + previous + said).digest()
+    return sha256(b"zerosum.statement.v1" + previous + netstrings(texts)).digest()

@@ -11,6 +11,7 @@ from zerosum.domain.errors import DomainError, VelocityLimitExceeded
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.velocity import Direction, frees_at, is_exceeded
+from zerosum.domain.moments import render_time
 from zerosum.domain.money import render_amount
 
 
@@ -54,4 +55,4 @@ def count(account: AccountState, moved: Moved) -> None:
 
 
 def _told(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if moment is None else render_time(moment)

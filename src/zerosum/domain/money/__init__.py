@@ -10,6 +10,7 @@ from zerosum.domain.money.amount import (
     parse_amount,
     parse_signed_amount,
     render_amount,
+    shortest,
     subtract,
 )
 from zerosum.domain.money.currency import CURRENCY_CODE_PATTERN_TEXT, EXPONENT_MAX, Currency, CurrencyTable
@@ -37,5 +38,6 @@ __all__ = [
     "render_amount",
     "render_number",
     "rounded",
+    "shortest",
     "subtract",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from zerosum.domain.errors import ValidationFailed
-from zerosum.domain.money.amount import EXACT
+from zerosum.domain.money.amount import EXACT, shortest
 
 PERCENT_PATTERN_TEXT = r"^(0|[1-9][0-9]?|100)(\.[0-9]{1,6})?$"
 _PERCENT = re.compile(r"(?:0|[1-9][0-9]?|100)(?:\.[0-9]{1,6})?", re.ASCII)
@@ -48,5 +48,4 @@ def parse_percent(text: str, *, pointer: str) -> Decimal:
 
 def render_number(percent: Decimal) -> str:
     """Its one writing, without zeros at its end."""
-    text = f"{percent:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return shortest(f"{percent:f}")

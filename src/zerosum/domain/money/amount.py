@@ -70,6 +70,11 @@ def parse_signed_amount(text: object, currency: Currency, *, pointer: str) -> De
     return _parse_unsigned(text, currency, pointer)
 
 
+def shortest(number: str) -> str:
+    """The same number without zeros at its end."""
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
 def render_amount(amount: Decimal) -> str:
     """The wire form. The amount carries its currency's places as its own exponent.
 

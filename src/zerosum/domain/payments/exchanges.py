@@ -18,8 +18,7 @@ from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import EFFECTIVE_FIRST, JournalEntry, is_timely
 from zerosum.domain.ledger.outcome import Event, Posted
-from zerosum.domain.ledger.periods import Dating
-from zerosum.domain.ledger.records import Need, RecordKey
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import (
     BALANCE_LIMIT,
     EXACT,
@@ -116,11 +115,6 @@ class MakeExchange(LedgerCommand):
     conversion: Conversion
     texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
-    dating: Dating | None = None
-
-    def needs(self) -> tuple[Need, ...]:
-        own = LedgerCommand.needs(self)
-        return own if self.dating is None else (*own, *self.dating.needs(self.ledger_id))
 
     def account_ids(self) -> tuple[AccountId, ...]:
         own = (self.payer_id, self.payee_id, self.sold_id, self.bought_id)
@@ -147,7 +141,7 @@ class MakeExchange(LedgerCommand):
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         _check_rate_time(self.terms.rate_at, posted_at)
-        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.EXCHANGE, dating=self.dating)
+        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.EXCHANGE)
         made = Exchange(
             id=self.id,
             ledger_id=self.ledger_id,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from zerosum.domain.errors import DomainError, SameAccount
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.conditions import Conditions, kept
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, PlainPair, Posted
-from zerosum.domain.ledger.periods import Dating
-from zerosum.domain.ledger.records import Need, RecordKey
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Money
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
@@ -38,8 +36,6 @@ class Pay(LedgerCommand):
     payee_id: AccountId
     texts: PaymentTexts = NO_TEXTS
     effective_at: datetime | None = None
-    dating: Dating | None = None
-    conditions: Conditions | None = None
 
     def __post_init__(self) -> None:
         if self.payer_id == self.payee_id:
@@ -48,16 +44,10 @@ class Pay(LedgerCommand):
             raise self.point(SameAccount(text, pointer="/postings/1/account", account=wire_id))
 
     def account_ids(self) -> tuple[AccountId, ...]:
-        own = self.payer_id, self.payee_id
-        return own if self.conditions is None else tuple({*own, *self.conditions.account_ids})
-
-    def needs(self) -> tuple[Need, ...]:
-        own = LedgerCommand.needs(self)
-        return own if self.dating is None else (*own, *self.dating.needs(self.ledger_id))
+        return self.with_conditioned((self.payer_id, self.payee_id))
 
     def journal_entry(self) -> JournalEntry:
-        entry = PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at)
-        return entry if self.conditions is None else replace(entry, conditions=self.conditions.items)
+        return self.conditioned(PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at))
 
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at(PARTY_POINTERS.get(objection.pointer or "", objection.pointer or ""))
@@ -84,12 +74,9 @@ class Pay(LedgerCommand):
         return RecordKey(self.ledger_id, PAYMENT, self.id), payment
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT, dating=self.dating)
+        posted = book.post(self.journal_entry(), self, posted_at, ResourceType.PAYMENT)
         key, payment = self.record()
         book.records[key] = payment
-        if self.conditions is not None:
-            kept_key, record = kept(self.ledger_id, self.id, self.conditions)
-            book.records[kept_key] = record
         return Posted(
             self.ledger_id, (posted,), (Event(self.id, EventType.PAYMENT_SUCCEEDED, ResourceType.PAYMENT),), payment
         )

@@ -41,13 +41,13 @@ class PayInParts(Pay):
     splits: tuple[Split, ...]
 
     def account_ids(self) -> tuple[AccountId, ...]:
-        own = (self.payer_id, *(split.asked.account_id for split in self.splits))
-        return own if self.conditions is None else tuple({*own, *self.conditions.account_ids})
+        return self.with_conditioned((self.payer_id, *(split.asked.account_id for split in self.splits)))
 
     def journal_entry(self) -> JournalEntry:
         parts = list(moved(self.splits, (split.amount for split in self.splits), self.money))
-        entry = posting_rules.payment_in_parts(self.type, self.payer_id, parts, self.money, self.effective_at)
-        return entry if self.conditions is None else replace(entry, conditions=self.conditions.items)
+        return self.conditioned(
+            posting_rules.payment_in_parts(self.type, self.payer_id, parts, self.money, self.effective_at)
+        )
 
     def point(self, objection: DomainError) -> DomainError:
         pointer = pointer_to(objection, [split.asked for split in self.splits])

@@ -21,7 +21,7 @@ from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.dry_run import DryRunBook
 from zerosum.services.committing.key_lookup import KeyLookup
-from zerosum.services.committing.work import key_reused, outcome_unknown
+from zerosum.services.committing.work import key_reused, outcome_unknown, refusal_in
 from zerosum.services.requests.account_directory import NotPrepared
 from zerosum.services.requests.caller import Caller
 
@@ -273,12 +273,6 @@ class Submission(Generic[AnyOrder, View]):
 
 def _was_opened_meanwhile(answer: Answer) -> bool:
     return isinstance(answer, Refused) and isinstance(answer.refusal, AccountOpenedMeanwhile)
-
-
-def refusal_in(refused: Refused) -> DomainError:
-    """What it tells its caller, and whether it was told before."""
-    refused.refusal.is_replay = refused.is_replay
-    return refused.refusal
 
 
 def _raised(result: Done[View] | DomainError) -> Done[View]:

@@ -99,3 +99,9 @@ def committing(works: Sequence[Work]) -> Iterator[None]:
             for work in works:
                 work.unknown_keys.add(work.keys)
         raise
+
+
+def refusal_in(refused: Refused) -> DomainError:
+    """What it tells its caller, and whether it was told before."""
+    refused.refusal.is_replay = refused.is_replay
+    return refused.refusal

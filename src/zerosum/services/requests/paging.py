@@ -24,6 +24,7 @@ OLD_NAMES = {"from": "effective_from", "to": "effective_to"}
 """What parameters were called before: they still go, and mean the same."""
 
 Item = TypeVar("Item")
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ class Position:
     is_ascending: bool
     filters: Mapping[str, str]
     pinned: datetime | None = None
+
+    def after_as(self, parse: Callable[[str], Key]) -> Key | None:
+        """The unique key that the page before ended with; None of the first page."""
+        return parse(self.after) if self.after else None
 
     def key(self, parse: Callable[[str], object], *, is_timed: bool = False) -> tuple[object, ...] | None:
         """What the page before ended with: a unique key, with a time before it where that gives the order."""

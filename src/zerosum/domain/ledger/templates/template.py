@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
-from zerosum.domain.ledger.chain import microseconds
+from zerosum.domain.ledger.chain import microseconds, netstrings
 
 TEMPLATE_NAME_PATTERN_TEXT = "[a-z0-9][a-z0-9_.-]{0,63}"
 
@@ -54,15 +54,10 @@ def label_of(name: str, version: int) -> str:
 
 def template_genesis(ledger_id: UUID, name: str) -> bytes:
     """Before the first version of a name."""
-    return sha256(b"zerosum.template-genesis.v1" + ledger_id.bytes + _netstring(name)).digest()
+    return sha256(b"zerosum.template-genesis.v1" + ledger_id.bytes + netstrings((name,))).digest()
 
 
 def template_hash(previous: bytes, version: int, created_at: datetime, actor: str, content: str) -> bytes:
     """The link after `previous`."""
     said = (str(version), str(microseconds(created_at)), actor, content)
-    return sha256(b"zerosum.template.v1" + previous + b"".join(map(_netstring, said))).digest()
-
-
-def _netstring(text: str) -> bytes:
-    raw = text.encode()
-    return b"%d:%b," % (len(raw), raw)
+    return sha256(b"zerosum.template.v1" + previous + netstrings(said)).digest()

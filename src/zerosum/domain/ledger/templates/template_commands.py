@@ -129,6 +129,6 @@ class PostTemplate(PostEntry):
         return named
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY, self.use.label, dating=self.dating)
+        posted = book.post(self.entry, self, posted_at, ResourceType.JOURNAL_ENTRY, self.use.label)
         book.records[RecordKey(self.ledger_id, TEMPLATE_USE, self.id)] = self.use
         return Posted(self.ledger_id, (posted,), (entry_posted(posted),), self.use)
