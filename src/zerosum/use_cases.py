@@ -10,6 +10,7 @@ from zerosum.api.services import Services
 from zerosum.config import Settings
 from zerosum.db.engine import Database
 from zerosum.services.account_administration import AccountAdministration
+from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
@@ -63,6 +64,7 @@ def use_cases(
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
+        account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
         account_reports=AccountReports(database, currencies, settled, now),
         accounts=accounts,
         api_keys=api_keys,

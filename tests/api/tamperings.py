@@ -121,6 +121,17 @@ TAMPERINGS = {
     "where ledger_id = $1 and version = 3",
     "a chart with its place in the log deleted": "delete from charts where ledger_id = $1 and version = 2;"
     "delete from audit_log where ledger_id = $1 and type = 'chart.changed' and facts->>'version' = '2'",
+    # Account groups.
+    "members of a group": "update account_groups set content = jsonb_set(content, '{members,0}', '\"bob\"') "
+    "where ledger_id = $1 and name = 'wallets' and version = 2",
+    "an actor of a group": "update account_groups set actor = 'key_other' where ledger_id = $1 and name = 'gone'",
+    "a time of a group": "update account_groups set created_at = created_at - interval '1 hour' "
+    "where ledger_id = $1 and name = 'wallets' and version = 2",
+    "an id of a group": "update account_groups set id = gen_random_uuid() where ledger_id = $1 and name = 'gone'",
+    "a group deleted": "delete from account_groups where ledger_id = $1 and name = 'wallets' and version = 1",
+    "the end of a group deleted": "delete from account_groups where ledger_id = $1 and name = 'gone' and version = 2",
+    "a group inserted": "insert into account_groups select ledger_id, name, 3, gen_random_uuid(), content, created_at, "
+    "actor from account_groups where ledger_id = $1 and name = 'wallets' and version = 2",
     # Client transactions.
     "a client": "update client_transactions set client = 2 where ledger_id = $1 and tx = 1",
     "an amount of a client transaction": "update client_transactions set amount = amount + 1 where ledger_id = $1 "

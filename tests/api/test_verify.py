@@ -21,6 +21,7 @@ from zerosum.db.queries.checkpoints import BLOCK
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.main import Service
 from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.proofs import of_account_groups as proof_of_account_groups
 from zerosum.services.proofs import of_accounts as proof_of_accounts
 from zerosum.services.proofs import of_charts as proof_of_charts
 from zerosum.services.proofs import of_checkpoints as proof_of_checkpoints
@@ -50,7 +51,7 @@ TABLES = (
     "disputes", "dispute_changes", "payment_splits", "entry_conditions",
     "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
     "statements", "templates", "template_uses",
-    "charts", "audit_log",
+    "charts", "account_groups", "audit_log",
 )  # fmt: skip
 
 
@@ -71,6 +72,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _many(client)
     await _periods(client)
     await _schedules(client, service)  # last of what posts: its worker lives days ahead
+    await _account_groups(client)
     await _templates(client)
     await _refusals(client)
     await _statements(client, 2)
@@ -152,6 +154,13 @@ async def _first_uses(client: Client) -> None:
     postings = [{"account": account, "side": side, **pay} for account, side in sides]
     await _sent(client, "/v1/journal-entries", {"reason": "first use", "postings": postings})
     await _sent(client, "/v1/holds", {**pay, "from": "customers:carl", "to": "customers:dora"})
+
+
+async def _account_groups(client: Client) -> None:
+    for members in (["alice"], ["alice", "customers:*"]):
+        await _sent(client, "/v1/account-groups/wallets", {"members": members}, "PUT")
+    await _sent(client, "/v1/account-groups/gone", {"members": ["**"]}, "PUT")
+    await _sent(client, "/v1/account-groups/gone", None, "DELETE")
 
 
 async def _clients(client: Client) -> None:
@@ -381,7 +390,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions",
         "period_seals", "late_entries", "account_checkpoints",
         "statements", "templates", "template_uses",
-        "charts",
+        "charts", "account_groups",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -398,6 +407,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_accounts, "ACCOUNTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_accounts, "POSTINGS_AT_ONCE", 30)
     monkeypatch.setattr(proof_of_charts, "CHARTS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_account_groups, "GROUPS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_checkpoints, "CHECKPOINTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)

@@ -78,6 +78,7 @@ INDEXES = {
     "scheduled_runs_paid_once": "an occurrence is paid once",
     "scheduled_runs_pkey": "what is announced of runs",
     "refunds_of_payment": "GET /v1/payments/{payment}/refunds, and what a payment shows of them",
+    "account_groups_pkey": "a version of a group, and the newest; never two of one number",
     "template_uses_pkey": "what an entry by a template shows of it",
     "templates_pkey": "a version of a template, and the newest; never two of one number",
     "refunds_pkey": "a refund by the entry that gave it back",

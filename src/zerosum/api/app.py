@@ -19,6 +19,7 @@ from zerosum.api.endpoints import Routes, TheCall, as_response
 from zerosum.api.first_page import Front, front_routes, icons
 from zerosum.api.manual import Manual
 from zerosum.api.openapi_document import openapi_document
+from zerosum.api.routes.account_groups import account_group_routes
 from zerosum.api.routes.account_reports import account_report_routes
 from zerosum.api.routes.accounts import account_routes
 from zerosum.api.routes.api_keys import api_key_routes
@@ -97,6 +98,7 @@ def make_app(
         report_routes(services),
         period_routes(services),
         account_report_routes(services),
+        account_group_routes(services),
         ledger_routes(services),
         chart_routes(services),
         api_key_routes(services),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zerosum.services.account_administration import AccountAdministration
+from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
@@ -33,6 +34,7 @@ from zerosum.services.templates import Templates
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     account_administration: AccountAdministration
+    account_groups: AccountGroups
     account_reports: AccountReports
     accounts: Accounts
     api_keys: ApiKeys

@@ -437,6 +437,12 @@ class PeriodNotFound(Absent):
     is_kept = False
 
 
+class AccountGroupNotFound(Absent):
+    code = "account_group_not_found"
+    title = "The ledger has no such account group"
+    is_kept = False
+
+
 class TemplateNotFound(Absent):
     code = "template_not_found"
     title = "The ledger has no such template"

@@ -36,6 +36,8 @@ class EventType(StrEnum):
     ACCOUNT_FROZEN = "account.frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"
+    ACCOUNT_GROUP_CHANGED = "account_group.changed"
+    ACCOUNT_GROUP_DELETED = "account_group.deleted"
     PERIOD_CLOSED = "period.closed"
 
 
@@ -51,6 +53,7 @@ class ResourceType(StrEnum):
     SCHEDULED_PAYMENT = "scheduled_payment"
     CLIENT_TRANSACTION = "client_transaction"
     ACCOUNT = "account"
+    ACCOUNT_GROUP = "account_group"
     PERIOD = "period"
     STATEMENT = "statement"
     TEMPLATE = "template"

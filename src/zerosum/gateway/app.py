@@ -195,6 +195,8 @@ class Gateway:
             self._judge.inside(policy, headers, call)
             call.body = await guard.read_body(exchange.receive, policy.body_bytes_max)
             exchange.body_is_read = True
+        elif policy.needs_key:
+            call.idempotency_key = guard.idempotency_key(headers)
         self._admission.enter(may_wait=policy.may_wait)
         try:
             await self._respond(exchange, policy, call)

@@ -10,7 +10,8 @@ from zerosum.api.schemas.accounts import TypeName
 from zerosum.api.schemas.fields import CurrencyCode, LimitAmount, Request, Response
 from zerosum.domain.errors import DomainError
 from zerosum.domain.ledger.account import AccountType
-from zerosum.domain.ledger.chart import PATTERN_TEXT, RULES_MAX, Chart, ChartRule
+from zerosum.domain.ledger.chart import RULES_MAX, Chart, ChartRule
+from zerosum.domain.ledger.code_patterns import PATTERN_TEXT
 from zerosum.services.charts import rule_content
 
 Pattern = Annotated[

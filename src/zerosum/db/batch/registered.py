@@ -8,6 +8,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
+from zerosum.db.batch.account_group_records import ACCOUNT_GROUPS, NEWEST_ACCOUNT_GROUPS
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
 from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
 from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
@@ -330,6 +331,8 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         STATEMENTS,
         LAST_STATEMENTS,
         NEWER_STATEMENTS,
+        ACCOUNT_GROUPS,
+        NEWEST_ACCOUNT_GROUPS,
         TEMPLATES,
         NEWEST_TEMPLATES,
         TEMPLATE_USES,

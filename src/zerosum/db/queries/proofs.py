@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.queries.account_group_proofs import NAMES_OF_ACCOUNT_GROUPS
 from zerosum.db.queries.moments import micros
 from zerosum.db.queries.period_proofs import NAMES_OF_PERIODS
 from zerosum.db.queries.schedule_proofs import HAS_RUN, NAMES_OF_SCHEDULES
@@ -208,7 +209,8 @@ select page.id, page.xid, page.type, page.resource_type, page.resource_id,
 from page order by page.xid, page.id
 """)  # noqa: S608 - made of constants only
 
-# What is announced: entries, the steps of holds and disputes that post nothing, scheduled payments, closed periods.
+# What is announced: entries, the steps of holds and disputes that post nothing, scheduled payments, closed periods,
+# account groups.
 _ENTRY_NAMES = text(f"""
 select * from (
     (select id, reason, resource_type, resource_id, {micros("posted_at")} as posted_at,
@@ -237,6 +239,8 @@ select * from (
     {NAMES_OF_SCHEDULES}
     union all
     {NAMES_OF_PERIODS}
+    union all
+    {NAMES_OF_ACCOUNT_GROUPS}
 ) named order by id limit :limit
 """)  # noqa: S608 - made of constants only
 

@@ -627,6 +627,20 @@ statements = Table(
     CheckConstraint("lines > 0 or opening = closing", name="statements_balances_add_up"),
 )
 
+account_groups = Table(
+    "account_groups",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("version", Integer),  # gap-free from 1
+    _required("id", Uuid),  # of the command that made it, and of its event
+    Column("content", JSONB),  # None: the group is gone
+    _moment("created_at", nullable=False),
+    _required("actor", Text),
+    PrimaryKeyConstraint("ledger_id", "name", "version", name="account_groups_pkey"),
+    CheckConstraint("version > 0", name="account_groups_counted_from_one"),
+)
+
 templates = Table(
     "templates",
     metadata,
@@ -898,6 +912,7 @@ JOURNAL = (
     templates,
     template_uses,
     charts,
+    account_groups,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -945,6 +960,7 @@ GRANTS: dict[Table, str] = {
     period_closings: "insert",
     period_seals: "insert",
     late_entries: "insert",
+    account_groups: "insert",
     templates: "insert",
     template_uses: "insert",
     proof_positions: "insert, update (begun_at, taken_at, position)",

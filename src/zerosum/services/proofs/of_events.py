@@ -229,6 +229,8 @@ def _type_of(entry: Any) -> str:
         return _HOLD_EVENTS.get(entry.reason, "")
     if entry.resource_type in ("payment", "exchange"):
         return f"{entry.resource_type}.succeeded"
+    if entry.resource_type == "account_group":
+        return f"account_group.{entry.reason}"
     if entry.resource_type == "period":
         return "period.closed"
     return "journal_entry.posted"

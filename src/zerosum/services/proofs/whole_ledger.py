@@ -14,6 +14,7 @@
 | `of_periods` | closed periods: seals, the balances in them, and what came in behind them |
 | `of_templates` | templates, and what was posted by them (`template_amounts`) |
 | `of_charts` | charts, by which first uses open accounts, against the security log |
+| `of_account_groups` | account groups, against the security log |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -31,6 +32,7 @@ from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.integrity import count_postings, currency_places
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.domain.money.iso4217 import ISO_4217
+from zerosum.services.proofs.of_account_groups import AccountGroupsProof
 from zerosum.services.proofs.of_accounts import AccountsProof
 from zerosum.services.proofs.of_charts import ChartsProof
 from zerosum.services.proofs.of_checkpoints import CheckpointsProof
@@ -137,6 +139,7 @@ class LedgerProof:
             ClientTransactionsProof(report),
             PeriodsProof(report, events.expect),
             ChartsProof(report),
+            AccountGroupsProof(report, events.expect),
             events,
             SealsProof(report),
         ]
