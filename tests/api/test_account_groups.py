@@ -35,7 +35,7 @@ async def test_a_group_is_made_replaced_and_deleted(client: Client) -> None:
     assert made.status_code == 200, made.text
     body = made.json()
     assert (body["name"], body["version"], body["description"]) == ("wallets", 1, "What we owe")
-    assert body["members"] == ["customers:*", "promotions"]
+    assert (body["members"], body["velocity_limits"]) == (["customers:*", "promotions"], [])
     assert (await client.get(f"{PATH}/wallets")).json() == body
     same = await put(client, "wallets", "customers:*", "promotions", description="What we owe")
     assert same.json() == body
@@ -59,7 +59,7 @@ async def test_a_group_is_made_replaced_and_deleted(client: Client) -> None:
     refused(await client.http.delete(f"{PATH}/banks"), 400, "idempotency_key_missing")
     refused(await delete(client, "banks", gone_key), 422, "idempotency_key_reused")
     assert (await put(client, "wallets", "a")).json()["version"] == 4
-    log = (await client.get("/v1/audit-log", params={"type": "account_group.changed"})).json()["data"]
+    log = (await client.get("/v1/audit-log", params={"type": "account_group.changed", "ledger": client.ledger})).json()["data"]
     assert [(one["facts"]["name"], one["facts"]["version"]) for one in log] == [
         ("wallets", 4),
         ("wallets", 3),

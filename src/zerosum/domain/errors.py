@@ -32,7 +32,7 @@ class DomainError(Exception):
     @property
     def identity(self) -> tuple[str, str | None, Any, str]:
         """What tells it from what else stands in the way: of one account several limits may."""
-        return self.code, self.pointer, self.facts.get("account"), str(self.facts.get("limit"))
+        return self.code, self.pointer, self.facts.get("account", self.facts.get("group")), str(self.facts.get("limit"))
 
     def at(self, pointer: str) -> DomainError:
         """The same refusal, pointing at a member of the request."""

@@ -5,17 +5,39 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.queries.account_groups import find_account_group, group_totals, list_account_groups
+from zerosum.db.queries.account_groups import (
+    count_limited_groups,
+    count_members,
+    find_account_group,
+    group_totals,
+    list_account_groups,
+)
 from zerosum.db.queries.balances import Instant
-from zerosum.domain.errors import AccountGroupNotFound
+from zerosum.domain.errors import (
+    AccountGroupNotFound,
+    DomainError,
+    QuotaExceeded,
+    TooManyItems,
+    ValidationFailed,
+)
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account_group_commands import DeleteAccountGroup, PutAccountGroup, group_of_facts
-from zerosum.domain.ledger.account_groups import AccountGroup, Members
+from zerosum.domain.ledger.account_groups import (
+    LIMITED_ACCOUNTS_MAX,
+    LIMITED_GROUPS_MAX,
+    AccountGroup,
+    GroupLimit,
+    Members,
+)
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.velocity import VelocityLimit, Window
+from zerosum.domain.money import Money
+from zerosum.services.account_administration import VelocityLimitOrder
 from zerosum.services.account_reports import ReportLine
 from zerosum.services.audit import log_record
 from zerosum.services.committing.committer import Committer
@@ -29,6 +51,13 @@ from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.settled_time import SettledTime
 
 
+class GroupLimitOrder(NamedTuple):
+    """What the group's accounts of one currency may move together."""
+
+    currency: str
+    limit: VelocityLimitOrder
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountGroupOrder:
     """The group as it is to be. `name` has the shape of one."""
@@ -37,6 +66,7 @@ class AccountGroupOrder:
     name: str
     description: str | None
     members: Sequence[str]
+    limits: Sequence[GroupLimitOrder] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +99,16 @@ class AccountGroups:
         """Raises what is wrong with the members, IdempotencyKeyReused, and what the committer raises."""
 
         async def prepare() -> LedgerCommand:
-            Members(order.members)
-            said = {"name": order.name, "description": order.description, "members": list(order.members)}
+            members = Members(order.members)
+            limits = await self._limits(caller, order.limits)
+            if limits:
+                await self._check_bounds(caller, order.name, members)
+            said = {
+                "name": order.name,
+                "description": order.description,
+                "members": list(order.members),
+                "velocity_limits": [one.content for one in limits],
+            }
             return PutAccountGroup(
                 id=new_uuid(),
                 ledger_id=caller.ledger_id,
@@ -82,9 +120,43 @@ class AccountGroups:
                 name=order.name,
                 description=order.description,
                 members=order.members,
+                limits=limits,
             )
 
         return await self._carry_out(caller, order.idempotency_key, prepare)
+
+    async def _limits(self, caller: Caller, orders: Sequence[GroupLimitOrder]) -> Sequence[GroupLimit]:
+        """In one order, whatever the caller's. Raises InvalidAmount, InvalidCurrency, ValidationFailed for twins."""
+        limits: dict[tuple[str, Window], GroupLimit] = {}
+        for place, (code, order) in enumerate(orders):
+            here = f"/velocity_limits/{place}"
+            try:
+                currency = await self._currencies.get(caller.ledger_id, code)
+            except DomainError as refusal:
+                raise refusal.at(f"{here}/currency") from None
+            if (currency.code, order.window) in limits:
+                raise ValidationFailed(
+                    "There is another limit of the same currency and window.", pointer=f"{here}/window"
+                )
+            given = order.amount
+            amount = None if given is None else Money.parse(given, currency, pointer=f"{here}/amount").amount
+            limit = VelocityLimit(order.window, amount, order.count)
+            limits[currency.code, order.window] = GroupLimit(currency.code, limit)
+        return [limits[key] for key in sorted(limits, key=lambda one: (one[0], *one[1][:2], one[1].seconds or 0))]
+
+    async def _check_bounds(self, caller: Caller, name: str, members: Members) -> None:
+        """Raises QuotaExceeded, TooManyItems. What becomes more afterwards is judged all the same, and costs more."""
+        async with self._database.work(caller.ledger_id) as connection:
+            others = await count_limited_groups(connection, caller.ledger_id, besides=name)
+            accounts = await count_members(connection, caller.ledger_id, members, limit=LIMITED_ACCOUNTS_MAX + 1)
+        if others >= LIMITED_GROUPS_MAX:
+            raise QuotaExceeded(f"At most {LIMITED_GROUPS_MAX} groups of a ledger have limits.")
+        if accounts > LIMITED_ACCOUNTS_MAX:
+            raise TooManyItems(
+                f"A group with limits has at most {LIMITED_ACCOUNTS_MAX:,} accounts.",
+                pointer="/members",
+                accounts_max=LIMITED_ACCOUNTS_MAX,
+            )
 
     async def delete(self, caller: Caller, name: str, idempotency_key: str) -> Done[AccountGroup]:
         """Raises AccountGroupNotFound, IdempotencyKeyReused, and what the committer raises."""

@@ -77,7 +77,8 @@ def account_group_routes(services: Services) -> Routes:
         body=BodyKind.JSON,
         needs_key=True,
         reads=AccountGroupRequest,
-        refusals=(errors.QuotaExceeded,),
+        refusals=(errors.QuotaExceeded, errors.TooManyItems),
+        named_in_body=(errors.InvalidCurrency, *errors.OF_AMOUNTS),
         summary="Make an account group, or replace it",
         answer=AccountGroupResponse,
         description="It replaces the group as a whole, and the same again changes nothing. Accounts that its members "

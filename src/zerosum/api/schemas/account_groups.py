@@ -14,6 +14,7 @@ from zerosum.api.render import render_time
 from zerosum.api.schemas.account_reports import Credits, Debits
 from zerosum.api.schemas.accounts import TypeName
 from zerosum.api.schemas.fields import EXAMPLE_UUID, BalanceAmount, CurrencyCode, Request, Response, Text, Time
+from zerosum.api.schemas.velocity import VelocityLimitOfAccount, VelocityLimitRequest, velocity_orders
 from zerosum.domain.ledger.account_groups import (
     GROUP_NAME_PATTERN_TEXT,
     GROUP_VERSIONS_MAX,
@@ -21,8 +22,9 @@ from zerosum.domain.ledger.account_groups import (
     AccountGroup,
 )
 from zerosum.domain.ledger.code_patterns import PATTERN_TEXT
+from zerosum.domain.ledger.velocity import VELOCITY_LIMITS_MAX
 from zerosum.domain.money import add, render_amount
-from zerosum.services.account_groups import AccountGroupOrder, GroupReport
+from zerosum.services.account_groups import AccountGroupOrder, GroupLimitOrder, GroupReport
 from zerosum.services.account_reports import ReportLine
 
 Member = Annotated[
@@ -35,6 +37,18 @@ Member = Annotated[
 ]
 GroupName = Annotated[str, Field(description="Its name.", examples=["wallets"], pattern=f"^{GROUP_NAME_PATTERN_TEXT}$")]
 AccountsInIt = Annotated[int, Field(description="How many accounts that is.", examples=[2])]
+
+
+class GroupLimitRequest(VelocityLimitRequest):
+    """How much, and how often, the accounts of one currency may move together within a window of time."""
+
+    currency: CurrencyCode
+
+
+class VelocityLimitOfGroup(VelocityLimitOfAccount):
+    """How much, and how often, the accounts of one currency may move together within a window of time."""
+
+    currency: CurrencyCode
 
 
 class AccountGroupRequest(Request):
@@ -50,6 +64,13 @@ class AccountGroupRequest(Request):
             max_length=MEMBERS_MAX,
         ),
     ]
+    velocity_limits: Annotated[
+        list[GroupLimitRequest] | None,
+        Field(
+            description="One for each currency and window; null or an empty list: none.",
+            max_length=VELOCITY_LIMITS_MAX,
+        ),
+    ] = None
 
     def order(self, name: str, idempotency_key: str) -> AccountGroupOrder:
         return AccountGroupOrder(
@@ -57,6 +78,10 @@ class AccountGroupRequest(Request):
             name=name,
             description=self.description,
             members=self.members,
+            limits=[
+                GroupLimitOrder(given.currency, order)
+                for given, order in zip(self.velocity_limits or (), velocity_orders(self.velocity_limits), strict=True)
+            ],
         )
 
 
@@ -71,6 +96,7 @@ class AccountGroupResponse(Response):
     members: Annotated[
         list[Member], Field(description="Codes and patterns; empty, where it was deleted.", examples=[["customers:*"]])
     ]
+    velocity_limits: Annotated[list[VelocityLimitOfGroup], Field(description="What they may move together.")]
     created_at: Annotated[Time, Field(description="When this version was made.")]
     actor: Annotated[str, Field(description="Who made it.", examples=[f"key_{EXAMPLE_UUID}"])]
 
@@ -110,6 +136,7 @@ def account_group_body(group: AccountGroup) -> dict[str, Any]:
         "version": group.version,
         "description": group.description,
         "members": list(group.members),
+        "velocity_limits": [one.content for one in group.limits],
         "created_at": render_time(group.created_at),
         "actor": group.actor,
     }

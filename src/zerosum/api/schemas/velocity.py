@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -59,7 +60,7 @@ GivenVelocityLimits = Annotated[
 ]
 
 
-def velocity_orders(given: list[VelocityLimitRequest] | None) -> list[VelocityLimitOrder]:
+def velocity_orders(given: Sequence[VelocityLimitRequest] | None) -> list[VelocityLimitOrder]:
     """Raises ValidationFailed."""
     orders: list[VelocityLimitOrder] = []
     for place, one in enumerate(given or ()):

@@ -65,6 +65,7 @@ ACCOUNTS = RecordSet(
         Column("head", "bytea", lambda account: account.state.head),
         Column("created_at", "timestamptz", lambda account: account.created_at),
         Column("metadata", "text", metadata_text, "jsonb"),
+        Column("limited_groups", "text", lambda account: f"{{{','.join(account.state.groups)}}}", "text[]"),
     ),
     changing=("name", "metadata"),
     read=_account,

@@ -6,7 +6,7 @@ Each statement looks up what it wants by ledger and key: row-level security lets
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,10 +16,22 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.batch.holding import KEY_IS_USED, KEY_TIMEOUT, KEY_TIMEOUT_APART
+from zerosum.db.batch.limited_groups import (
+    COUNT_IN_GROUPS,
+    FIND_LIMITED_GROUPS,
+    GROUPS_OF_CODES,
+    LOCK_LIMITED_GROUPS,
+    fill_in_groups,
+    found_groups,
+    group_arguments,
+    group_names,
+    wanted_of,
+)
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.db.batch.velocity import COUNT_VELOCITY, fill_in, velocity_arguments, velocity_limits
 from zerosum.domain.identifiers import AccountId, LedgerId
-from zerosum.domain.ledger.account import AccountState, AccountStatus, Side
+from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, Side
+from zerosum.domain.ledger.group_rules import LimitedGroup
 from zerosum.domain.ledger.records import Need, RecordKey, only_read
 from zerosum.domain.ledger.velocity import Window
 
@@ -34,7 +46,7 @@ AccountKey = tuple[UUID, UUID]
 FIND_ACCOUNTS = """
 select account.ledger_id, account.id, currency, type, status, min_available::text, max_available::text,
        posted_debits::text, posted_credits::text, held::text, version, head, overdrawn, last_posted_at, account.xmin,
-       velocity_limits::text
+       velocity_limits::text, limited_groups::text
 from unnest($1::uuid[], $2::uuid[]) as wanted(ledger_id, id)
 join accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
 order by account.id
@@ -135,6 +147,28 @@ class Loader:
             rows = await self._fetch(COUNT_VELOCITY, *velocity_arguments(wanted, posted_at))
             fill_in(wanted, rows, posted_at)
 
+    async def join_groups(self, opened: Sequence[Account]) -> None:
+        """Tell accounts that are about to be opened which groups with limits they will be in."""
+        if opened:
+            ledgers, codes = [one.state.ledger_id for one in opened], [one.code for one in opened]
+            found: dict[int, list[str]] = {}
+            for place, name in await self._fetch(GROUPS_OF_CODES, ledgers, codes):
+                found.setdefault(place, []).append(name)
+            for place, one in enumerate(opened, start=1):
+                one.state.groups = tuple(found.get(place, ()))
+
+    async def limited_groups(self, accounts: Iterable[AccountState], posted_at: datetime) -> list[LimitedGroup]:
+        """Those that the accounts are in, with what counts at this moment in the windows of their limits."""
+        names = sorted({(account.ledger_id, name) for account in accounts for name in account.groups})
+        if not names:
+            return []
+        statement = LOCK_LIMITED_GROUPS if self._is_locking else FIND_LIMITED_GROUPS
+        rows = await self._fetch(statement, [ledger for ledger, _ in names], [name for _, name in names])
+        groups = found_groups(rows)
+        wanted = wanted_of(groups)
+        fill_in_groups(wanted, await self._fetch(COUNT_IN_GROUPS, *group_arguments(wanted, posted_at)), posted_at)
+        return groups
+
     async def used_keys(self, wanted: Sequence[Key], *, is_impatient: bool = False) -> dict[Key, UsedKey]:
         """Which keys were used before, and for what. Asked with the locks held, so that the answer stays true.
 
@@ -219,4 +253,5 @@ def account_state(row: Sequence[Any]) -> AccountState:
         last_posted_at=row[13],
         row_version=row[14],
         velocity=() if row[15] is None else velocity_limits(row[15]),
+        groups=group_names(row[16]),
     )

@@ -16,7 +16,7 @@ from zerosum.db.batch.account_group_records import stored_group
 from zerosum.db.gently import gently
 from zerosum.db.queries.balances import Instant, had_begun, source_of
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
-from zerosum.db.schema.tables import account_groups, accounts
+from zerosum.db.schema.tables import account_groups, accounts, limited_groups
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.account_groups import AccountGroup, Members
 
@@ -82,6 +82,18 @@ async def group_totals(
         .where(accounts.c.ledger_id == ledger_id, _is_member(members), or_(version > 0, had_begun(instant)))
     )
     return await gently(_totals, await connection.execute(statement.group_by(*own).order_by(*own)))
+
+
+async def count_members(connection: AsyncConnection, ledger_id: UUID, members: Members, *, limit: int) -> int:
+    """Of accounts that there are, up to a limit."""
+    await look_up_by_key(connection)
+    found = select(accounts.c.id).where(accounts.c.ledger_id == ledger_id, _is_member(members)).limit(limit)
+    return (await connection.execute(select(func.count()).select_from(found.subquery()))).scalar_one()
+
+
+async def count_limited_groups(connection: AsyncConnection, ledger_id: UUID, *, besides: str) -> int:
+    others = limited_groups.c.ledger_id == ledger_id, limited_groups.c.name != besides
+    return (await connection.execute(select(func.count()).select_from(limited_groups).where(*others))).scalar_one()
 
 
 def _is_member(members: Members) -> ColumnElement[bool]:

@@ -136,6 +136,7 @@ accounts = Table(
     Column("metadata", JSONB),
     _moment("last_posted_at"),  # of its newest posting
     Column("velocity_limits", JSONB),  # None: it has none, as nearly every account
+    Column("limited_groups", ARRAY(Text)),  # with limits, that it is in. None: in none
     PrimaryKeyConstraint("ledger_id", "id", name="accounts_pkey"),
     UniqueConstraint("ledger_id", "code", name="accounts_code_unique"),
     CheckConstraint("type in ('asset', 'liability', 'equity', 'revenue', 'expense')", name="accounts_type_known"),
@@ -149,6 +150,7 @@ accounts = Table(
     Index("accounts_by_code_prefix", "ledger_id", "code", postgresql_ops={"code": "text_pattern_ops"}),
     Index("accounts_by_type", "ledger_id", "type", "id"),
     Index("accounts_by_currency", "ledger_id", "currency", "id"),
+    Index("accounts_in_limited_groups", "ledger_id", "id", postgresql_where=text("limited_groups is not null")),
     Index("accounts_not_open", "ledger_id", "status", "id", postgresql_where=text("status <> 'open'")),
     # Room for updates on the same page: balances change all the time, and of what is indexed only the status, rarely.
     postgresql_with={"fillfactor": 70},
@@ -641,6 +643,18 @@ account_groups = Table(
     CheckConstraint("version > 0", name="account_groups_counted_from_one"),
 )
 
+limited_groups = Table(
+    "limited_groups",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("version", Integer),  # of the group, as it is now
+    _required("expression", Text),  # which codes are in it
+    _required("limits", JSONB),
+    PrimaryKeyConstraint("ledger_id", "name", name="limited_groups_pkey"),
+)
+"""Account groups that have limits, as a trigger derives them: the lock of whoever posts to one of their accounts."""
+
 templates = Table(
     "templates",
     metadata,
@@ -961,6 +975,7 @@ GRANTS: dict[Table, str] = {
     period_seals: "insert",
     late_entries: "insert",
     account_groups: "insert",
+    limited_groups: "update (version)",  # whoever locks a row must be allowed to change something of it
     templates: "insert",
     template_uses: "insert",
     proof_positions: "insert, update (begun_at, taken_at, position)",

@@ -94,6 +94,8 @@ class AccountState:
     """Of nearly every account none, which costs nothing."""
     used: UsedByWindow = field(default_factory=lambda: NOTHING_USED)
     """What counts in the windows of its limits, at the one moment at which a Book posts."""
+    groups: tuple[str, ...] = ()
+    """Those with limits that it is in: of nearly every account none, too."""
     row_version: int = 0
     """By which the stored row is known to be the one that was read (`db/batch/loading.py`)."""
 
@@ -133,7 +135,7 @@ class AccountState:
         made.posted_debits, made.posted_credits, made.held = self.posted_debits, self.posted_credits, self.held
         made.version, made.head, made.overdrawn = self.version, self.head, self.overdrawn
         made.last_posted_at, made.row_version = self.last_posted_at, self.row_version
-        made.velocity, made.used = self.velocity, self.used
+        made.velocity, made.used, made.groups = self.velocity, self.used, self.groups
         return made
 
 

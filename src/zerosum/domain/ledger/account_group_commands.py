@@ -14,7 +14,7 @@ from zerosum.domain.errors import AccountGroupNotFound, DomainError, QuotaExceed
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.account_commands import AUDIT_RECORD
-from zerosum.domain.ledger.account_groups import GROUP_VERSIONS_MAX, AccountGroup, read_group
+from zerosum.domain.ledger.account_groups import GROUP_VERSIONS_MAX, AccountGroup, GroupLimit, read_group
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered
@@ -37,6 +37,8 @@ class _GroupCommand(LedgerCommand):
     name: str
     address: str | None = None
     request_id: str | None = None
+
+    regroups = True
 
     def account_ids(self) -> tuple[AccountId, ...]:
         """None that there is: a command comes to its ledger by its accounts."""
@@ -85,7 +87,12 @@ class _GroupCommand(LedgerCommand):
         return Posted(self.ledger_id, (), (told,), after, remembered, told=(audit,))
 
     def _next(
-        self, before: AccountGroup | None, posted_at: datetime, description: str | None, members: Sequence[str]
+        self,
+        before: AccountGroup | None,
+        posted_at: datetime,
+        description: str | None = None,
+        members: Sequence[str] = (),
+        limits: Sequence[GroupLimit] = (),
     ) -> AccountGroup:
         return AccountGroup(
             ledger_id=self.ledger_id,
@@ -94,6 +101,7 @@ class _GroupCommand(LedgerCommand):
             version=1 if before is None else before.version + 1,
             description=description,
             members=tuple(members),
+            limits=tuple(limits),
             created_at=posted_at,
             actor=self.actor,
         )
@@ -114,13 +122,14 @@ class _GroupCommand(LedgerCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutAccountGroup(_GroupCommand):
-    """The group is as it says from then on; the same again changes nothing. `members` are known to be right."""
+    """The group is as it says from then on; the same again changes nothing. What it says is known to be right."""
 
     description: str | None
     members: Sequence[str]
+    limits: Sequence[GroupLimit]
 
     def _after(self, before: AccountGroup | None, posted_at: datetime) -> AccountGroup:
-        after = self._next(before, posted_at, self.description, self.members)
+        after = self._next(before, posted_at, self.description, self.members, self.limits)
         return before if before is not None and before.content == after.content else after
 
 
@@ -131,7 +140,7 @@ class DeleteAccountGroup(_GroupCommand):
     def _after(self, before: AccountGroup | None, posted_at: datetime) -> AccountGroup:
         if before is None or before.is_gone:
             raise AccountGroupNotFound("This ledger has no such account group.")
-        return self._next(before, posted_at, None, ())
+        return self._next(before, posted_at)
 
 
 def _told(group: AccountGroup) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.conditions import Conditions, failed, kept
 from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
 from zerosum.domain.ledger.first_use import code_needs, open_accounts
+from zerosum.domain.ledger.group_rules import LimitedGroup, LimitedGroups, count_in_groups, group_objections
 from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair, Refused
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.periods import Dating, late_key
@@ -58,6 +59,9 @@ class LedgerCommand(Command):
     """Where its date has to be looked at: it lies in a closed period, as far as is known."""
     conditions: Conditions | None = None
     """What its caller wants to be true of accounts, or else nothing is posted."""
+
+    regroups: ClassVar[bool] = False
+    """Whether it changes which groups accounts are in: whoever has carried it out remembers no account."""
 
     changes_settings: ClassVar[bool] = False
     """Whether it changes what is said about its accounts: their limits, their status, their names."""
@@ -136,11 +140,18 @@ class Book:
     another in its place. The Book itself only undoes that.
     """
 
-    __slots__ = ("accounts", "records")
+    __slots__ = ("accounts", "groups", "records")
 
-    def __init__(self, accounts: Iterable[AccountState] = (), records: Records | None = None) -> None:
+    def __init__(
+        self,
+        accounts: Iterable[AccountState] = (),
+        records: Records | None = None,
+        groups: Iterable[LimitedGroup] = (),
+    ) -> None:
+        """`groups` are those with limits that the accounts are in."""
         self.accounts: dict[UUID, AccountState] = {account.id: account for account in accounts}
         self.records: Records = {} if records is None else records
+        self.groups: LimitedGroups = {(group.ledger_id, group.name): group for group in groups}
 
     def apply(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         """Carry out the command, or refuse it and leave the book as it was."""
@@ -192,6 +203,7 @@ class Book:
             for account_id in command.account_ids()
             if account_id in self.accounts
         }
+        used = {key: group.used for key, group in self.groups.items()}
         records, self.records = self.records, ChangedRecords(self.records)
         outcomes: list[Posted] = []
         for index, command in enumerate(commands):
@@ -201,6 +213,8 @@ class Book:
                 for account in (account for one in commands for account in one.opens):
                     self.accounts.pop(account.state.id, None)
                 self.accounts.update(before)
+                for key, group in self.groups.items():
+                    group.used = used[key]
                 self.records = records
                 return index, outcome
             outcomes.append(outcome)
@@ -297,6 +311,8 @@ class Book:
                 yield from change.objections(is_intention=is_intention)
                 if has_velocity and change.account.velocity:
                     yield from velocity_objections(change.account, change.moved, change.pointer)
+            if has_velocity and self.groups:
+                yield from group_objections(self.groups, changes.values())
 
     def _write(self, posting: Posting, place: int, digest: bytes, posted_at: datetime) -> PostedPosting:
         account = self._take(posting)
@@ -327,6 +343,17 @@ class Book:
                 if posting.account_id == account_id:
                     change.include(posting)
             count(change.account, change.moved)
+        if self.groups:
+            count_in_groups(self.groups, self._changes(entry))
+
+    def _changes(self, entry: JournalEntry) -> list[AccountChange]:
+        """What the entry does to accounts in groups."""
+        changes: dict[UUID, AccountChange] = {}
+        for index, posting in enumerate(entry.postings):
+            account = self.accounts[posting.account_id]
+            if account.groups:
+                changes.setdefault(account.id, AccountChange(account, index)).include(posting)
+        return list(changes.values())
 
     def _settle_overdrawn(self, entry: JournalEntry) -> None:
         """An entry is judged as a whole, so an account is looked at after its last posting."""

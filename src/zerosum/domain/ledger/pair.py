@@ -72,6 +72,7 @@ def _balance_after(
         or account.max_available is not None
         or account.overdrawn
         or account.velocity
+        or account.groups
     ):
         return None
     is_credit = account.normal_side is _CREDIT

@@ -22,7 +22,7 @@ from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_
 from zerosum.services.committing.idempotent_book import IdempotentBook
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.remembered import RememberedAccounts
-from zerosum.services.committing.work import Answers, Work, committing, further_windows
+from zerosum.services.committing.work import Answers, Work, committing, further_windows, opened_in
 from zerosum.services.requests.quotas import RefusalQuota
 
 ATTEMPTS_MAX = 3
@@ -262,7 +262,7 @@ class BatchRunner:
         if not self._remembers:
             return
         for account in after:
-            if account.velocity:
+            if account.velocity or account.groups:
                 continue  # What counts in its windows is another thing a moment later.
             if account != before.get(account.id):
                 if number is None:
@@ -322,13 +322,18 @@ class BatchRunner:
         needs = {need for work in works for command in work.commands for need in command.needs()}
         records = ChangedRecords(await connection.loader.records(needs), only_read(needs))
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
-        book = Book(locked, records)
         posted_at = _not_before(self._now(), locked)
+        opened = opened_in(works) if needs else []
+        await connection.loader.join_groups(opened)
+        touched = [*locked, *(account.state for account in opened)]
+        book = Book(locked, records, await connection.loader.limited_groups(touched, posted_at))
         await connection.loader.count_velocity(locked, further_windows(works) if needs else {}, posted_at)
         judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
+        if any(command.regroups for work in works for command in work.commands):
+            number = None  # Rows that it has marked are of the same transaction, and not what is known of them here.
         return answers, before, list(book.accounts.values()), number
 
     async def _answer(self, works: Sequence[Work], answers: Sequence[Answers], states: Sequence[AccountState]) -> None:

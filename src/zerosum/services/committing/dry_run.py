@@ -9,6 +9,7 @@ from typing import Any
 from zerosum.db.batch import Key, UsedKey
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.group_rules import LimitedGroup
 from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.domain.ledger.records import ChangedRecords, RecordKey
 from zerosum.services.committing.idempotent_book import IdempotentBook
@@ -23,8 +24,9 @@ class DryRunBook:
         used: Mapping[Key, UsedKey],
         posted_at: datetime,
         records: Mapping[RecordKey, Any],
+        groups: Iterable[LimitedGroup] = (),
     ) -> None:
-        self._book = Book(accounts, ChangedRecords(records))
+        self._book = Book(accounts, ChangedRecords(records), groups)
         self._judge = IdempotentBook(self._book, used, posted_at)
 
     @property

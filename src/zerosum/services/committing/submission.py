@@ -194,9 +194,12 @@ class Submission(Generic[AnyOrder, View]):
             records = await loader.records({need for one in commands for need in one.needs()})
             now = self._now()
             await loader.count_velocity(states, {}, now)
-        opened = {account.state.id for command in commands for account in command.opens}
+            opening = [account for command in commands for account in command.opens]
+            await loader.join_groups(opening)
+            groups = await loader.limited_groups([*states, *(one.state for one in opening)], now)
+        opened = {account.state.id for account in opening}
         states += [one.state for one in imagined.values() if one.state.id in ids - opened]
-        dry_run = DryRunBook(states, used, now, records)
+        dry_run = DryRunBook(states, used, now, records, groups)
         try:
             answers = dry_run.together(commands) if is_atomic else dry_run.each(commands)
         except ArithmeticError as error:  # As the batch runner answers for a command that is carried out.
