@@ -132,6 +132,15 @@ TAMPERINGS = {
     "the end of a group deleted": "delete from account_groups where ledger_id = $1 and name = 'gone' and version = 2",
     "a group inserted": "insert into account_groups select ledger_id, name, 3, gen_random_uuid(), content, created_at, "
     "actor from account_groups where ledger_id = $1 and name = 'wallets' and version = 2",
+    "limits of a group": "update limited_groups set limits = jsonb_set(limits, '{0,amount}', '\"1000000.00\"') "
+    "where ledger_id = $1",
+    "limits of a group deleted": "delete from limited_groups where ledger_id = $1",
+    "limits of a group made": "insert into limited_groups select ledger_id, 'gone', 1, expression, limits "
+    "from limited_groups where ledger_id = $1",
+    "an account taken out of its group": "update accounts set limited_groups = null where ledger_id = $1 "
+    "and code = 'alice'",
+    "an account put into a group": "update accounts set limited_groups = '{wallets}' where ledger_id = $1 "
+    "and code = 'bob'",
     # Client transactions.
     "a client": "update client_transactions set client = 2 where ledger_id = $1 and tx = 1",
     "an amount of a client transaction": "update client_transactions set amount = amount + 1 where ledger_id = $1 "
@@ -540,6 +549,38 @@ FOUND = {
         "the hold … has a step 1 that is not what was ordered: its journal entry has another fingerprint",
     },
     "an event of a first use deleted": {"revision 1 of the account's history was never announced"},
+    "members of a group": {
+        "the account group wallets@2 is not what the security log tells of it",
+        "the account is not in the groups with limits that it belongs to",
+    },
+    "an actor of a group": {
+        "the account group gone@1 is not what the security log tells of it",
+        "the account group gone@2 is not what the security log tells of it",
+    },
+    "a time of a group": {
+        "the account group wallets@2 is not what the security log tells of it",
+        "the event … is not what its journal entry makes one expect",
+    },
+    "an id of a group": {"the journal entry … has no event", "the event … has no journal entry"},
+    "a group deleted": {
+        "the account group wallets@1 is missing",
+        "the security log tells of the account group wallets@1, which is not there",
+        "the event … has no journal entry",
+    },
+    "the end of a group deleted": {
+        "the security log tells of the account group gone@2, which is not there",
+        "the event … has no journal entry",
+    },
+    "a group inserted": {
+        "the account group wallets@3 is not what the security log tells of it",
+        "the limits of the account group wallets are not those that count",
+        "the journal entry … has no event",
+    },
+    "limits of a group": {"the limits of the account group wallets are not those that count"},
+    "limits of a group deleted": {"the limits of the account group wallets are not those that count"},
+    "limits of a group made": {"the limits of the account group gone are not those that count"},
+    "an account taken out of its group": {"the account is not in the groups with limits that it belongs to"},
+    "an account put into a group": {"the account is not in the groups with limits that it belongs to"},
     "rules of a chart": {"the ledger's chart 3 is not what the security log tells of it"},
     "an actor of a chart": {"the ledger's chart 3 is not what the security log tells of it"},
     "a time of a chart": {"the ledger's chart 3 is not what the security log tells of it"},

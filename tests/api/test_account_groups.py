@@ -59,7 +59,9 @@ async def test_a_group_is_made_replaced_and_deleted(client: Client) -> None:
     refused(await client.http.delete(f"{PATH}/banks"), 400, "idempotency_key_missing")
     refused(await delete(client, "banks", gone_key), 422, "idempotency_key_reused")
     assert (await put(client, "wallets", "a")).json()["version"] == 4
-    log = (await client.get("/v1/audit-log", params={"type": "account_group.changed", "ledger": client.ledger})).json()["data"]
+    log = (await client.get("/v1/audit-log", params={"type": "account_group.changed", "ledger": client.ledger})).json()[
+        "data"
+    ]
     assert [(one["facts"]["name"], one["facts"]["version"]) for one in log] == [
         ("wallets", 4),
         ("wallets", 3),

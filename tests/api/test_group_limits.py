@@ -1,4 +1,4 @@
-"""Velocity limits of account groups: what their accounts move together, reached exactly, also by two services at once."""
+"""Velocity limits of account groups: what their accounts move together, reached exactly, also by two services."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ async def group(client: Client, *limits: dict[str, Any], name: str = "wallets", 
 
 
 async def test_limits_are_set_shown_and_taken_away(client: Client) -> None:
-    made = await group(client, limit("rolling", seconds=600, count=3), limit(amount="30.0"), limit("day", "in", count=9))
+    made = await group(
+        client, limit("rolling", seconds=600, count=3), limit(amount="30.0"), limit("day", "in", count=9)
+    )
     shown = [
         {"direction": "in", "window": "day", "seconds": None, "amount": None, "count": 9, "currency": "USD"},
         {"direction": "out", "window": "day", "seconds": None, "amount": "30.00", "count": None, "currency": "USD"},
@@ -48,7 +50,9 @@ async def test_limits_are_set_shown_and_taken_away(client: Client) -> None:
     ]
     assert made["velocity_limits"] == shown
     assert (await client.get(f"{PATH}/wallets")).json() == made
-    log = (await client.get("/v1/audit-log", params={"type": "account_group.changed", "ledger": client.ledger})).json()["data"]
+    log = (await client.get("/v1/audit-log", params={"type": "account_group.changed", "ledger": client.ledger})).json()[
+        "data"
+    ]
     assert log[0]["facts"]["content"]["velocity_limits"] == shown
     refused(await client.transfer("w:a", "c", "31"), 422, "velocity_limit_exceeded", "/from")
     assert (await group(client))["velocity_limits"] == []

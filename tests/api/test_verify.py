@@ -29,6 +29,7 @@ from zerosum.services.proofs import of_disputes as proof_of_disputes
 from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_exchanges as proof_of_exchanges
+from zerosum.services.proofs import of_group_limits as proof_of_group_limits
 from zerosum.services.proofs import of_holds as proof_of_holds
 from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs import of_schedules as proof_of_schedules
@@ -51,7 +52,7 @@ TABLES = (
     "disputes", "dispute_changes", "payment_splits", "entry_conditions",
     "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
     "statements", "templates", "template_uses",
-    "charts", "account_groups", "audit_log",
+    "charts", "account_groups", "limited_groups", "audit_log",
 )  # fmt: skip
 
 
@@ -157,8 +158,12 @@ async def _first_uses(client: Client) -> None:
 
 
 async def _account_groups(client: Client) -> None:
+    limits = [{"direction": "out", "window": "day", "currency": "USD", "amount": "100000.00"}]
     for members in (["alice"], ["alice", "customers:*"]):
-        await _sent(client, "/v1/account-groups/wallets", {"members": members}, "PUT")
+        given = {"members": members, "velocity_limits": limits}
+        await _sent(client, "/v1/account-groups/wallets", given, "PUT")
+    await _sent(client, "/v1/account-groups/unlimited", {"members": ["bob"], "velocity_limits": limits}, "PUT")
+    await _sent(client, "/v1/account-groups/unlimited", {"members": ["bob"]}, "PUT")
     await _sent(client, "/v1/account-groups/gone", {"members": ["**"]}, "PUT")
     await _sent(client, "/v1/account-groups/gone", None, "DELETE")
 
@@ -390,7 +395,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions",
         "period_seals", "late_entries", "account_checkpoints",
         "statements", "templates", "template_uses",
-        "charts", "account_groups",
+        "charts", "account_groups", "limited_groups",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -408,6 +413,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_accounts, "POSTINGS_AT_ONCE", 30)
     monkeypatch.setattr(proof_of_charts, "CHARTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_account_groups, "GROUPS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_group_limits, "ACCOUNTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_checkpoints, "CHECKPOINTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)

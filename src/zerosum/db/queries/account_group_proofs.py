@@ -30,6 +30,24 @@ where log.ledger_id = :ledger_id and log.type = 'account_group.changed' and not 
 ) order by log.id limit :limit
 """)
 
+# The newest version of each group that has limits, or whose limits are stored.
+_WITH_LIMITS = text("""
+select coalesce(own.name, limited.name) as name, own.version, limited.version as stored_version,
+       own.content->'members' as members, nullif(own.content->'velocity_limits', '[]') as limits,
+       limited.limits as stored_limits
+from (
+    select * from account_groups one where ledger_id = :ledger_id and content->'velocity_limits' <> '[]'
+    and not exists (select from account_groups next where next.ledger_id = one.ledger_id and next.name = one.name
+                    and next.version = one.version + 1)
+) own
+full join (select * from limited_groups where ledger_id = :ledger_id) limited on limited.name = own.name
+order by 1
+""")
+
+_IN_ACCOUNTS = text("""
+select id, code, limited_groups from accounts where ledger_id = :ledger_id and id > :after order by id limit :limit
+""")
+
 NAMES_OF_ACCOUNT_GROUPS = f"""
     (select own.id, case when own.content is null then 'deleted' else 'changed' end, 'account_group', null,
             {micros("own.created_at")}, array[]::uuid[], null
@@ -49,3 +67,15 @@ async def account_groups_after(
 async def missing_account_groups(connection: AsyncConnection, ledger_id: UUID, *, limit: int) -> Sequence[Row[Any]]:
     """Versions that the security log tells of and that are not there."""
     return (await connection.execute(_MISSING, {"ledger_id": ledger_id, "limit": limit})).all()
+
+
+async def groups_with_limits(connection: AsyncConnection, ledger_id: UUID) -> Sequence[Row[Any]]:
+    """Each with what its newest version says, beside what payments are judged by."""
+    return (await connection.execute(_WITH_LIMITS, {"ledger_id": ledger_id})).all()
+
+
+async def groups_in_accounts_after(
+    connection: AsyncConnection, ledger_id: UUID, after: UUID, *, limit: int
+) -> Sequence[Row[Any]]:
+    """Accounts, with the groups with limits that their rows name."""
+    return (await connection.execute(_IN_ACCOUNTS, {"ledger_id": ledger_id, "after": after, "limit": limit})).all()

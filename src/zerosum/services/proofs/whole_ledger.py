@@ -15,6 +15,7 @@
 | `of_templates` | templates, and what was posted by them (`template_amounts`) |
 | `of_charts` | charts, by which first uses open accounts, against the security log |
 | `of_account_groups` | account groups, against the security log |
+| `of_group_limits` | which accounts stand under the limits of groups |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -40,6 +41,7 @@ from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
 from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_exchanges import ExchangesProof
+from zerosum.services.proofs.of_group_limits import GroupLimitsProof
 from zerosum.services.proofs.of_holds import HoldsProof
 from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
@@ -140,6 +142,7 @@ class LedgerProof:
             PeriodsProof(report, events.expect),
             ChartsProof(report),
             AccountGroupsProof(report, events.expect),
+            GroupLimitsProof(report),
             events,
             SealsProof(report),
         ]
