@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 
@@ -13,6 +15,9 @@ from tests.api.conftest import Client, fresh_key
 from tests.api.reading import refused
 from tests.api.test_account_groups import PATH, delete, put
 from tests.api.test_velocity import limited
+from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.domain.ledger.account_groups import Members
+from zerosum.services import account_groups
 
 
 @pytest.fixture
@@ -27,6 +32,10 @@ async def with_accounts(client: Client) -> None:
         await client.open_account(code)
     for code in ("w:a", "w:b"):
         await client.deposit(code, "100")
+
+
+def ledger_of(client: Client) -> UUID:
+    return parse_id(Prefix.LEDGER, client.ledger)
 
 
 def limit(window: str = "day", direction: str = "out", currency: str = "USD", **members: Any) -> dict[str, Any]:
@@ -116,6 +125,55 @@ async def test_a_hold_counts_when_it_is_placed_and_what_gives_back_is_never_refu
     assert (await client.post(refund, {"amount": "5"}, key=fresh_key())).status_code == 201
 
 
+async def test_a_group_of_one_account_counts_what_the_account_counts(client: Client) -> None:
+    """By whatever it moved: two ways of adding up, one sum."""
+    await client.transfer("w:a", "c", "3")
+    hold = {"from": "w:a", "to": "w:b", "amount": "7", "currency": "USD", "capture_max": "9"}
+    placed = (await client.post("/v1/holds", hold, key=fresh_key())).json()
+    captured = await client.post(f"/v1/holds/{placed['id']}/capture", {"amount": "8"}, key=fresh_key())
+    await client.post(f"/v1/payments/{captured.json()['payment_ids'][0]}/refund", {"amount": "2"}, key=fresh_key())
+    voided = (await client.post("/v1/holds", hold, key=fresh_key())).json()
+    await client.post(f"/v1/holds/{voided['id']}/void", {}, key=fresh_key())
+    await client.transfer("w:b", "w:a", "11")
+    windows = ("day", "rolling")
+    for direction, path in (("out", ("w:a", "w:b")), ("in", ("w:b", "w:a"))):
+        seconds = {"day": {}, "rolling": {"seconds": 3600}}
+        own = [{"direction": direction, "window": one, "amount": "20", **seconds[one]} for one in windows]
+        await limited(client, "w:a", *own)
+        await group(client, *({**one, "currency": "USD"} for one in own), members=("w:a",))
+        answer = await client.transfer(*path, "19.99")
+        assert answer.status_code == 422
+        told = answer.json()["errors"]
+        assert [one.get("group") for one in told] == [None, None, "wallets", "wallets"]
+        for of_account, of_group in zip(told[:2], told[2:], strict=True):
+            for name in ("limit", "used", "used_count", "asked", "window_end"):
+                assert of_account[name] == of_group[name], name
+            assert (of_account["frees_at"] is None) is (of_group["frees_at"] is None)
+        assert told[0]["used_count"] > 1
+
+
+async def test_accounts_are_in_the_groups_that_their_codes_match(
+    client: Client, superuser: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """Those that there are when limits are given, and those that are opened later."""
+    patterns = ("a.b", "t:*", "t:**", "*:x", "t:*:x", "n_1", "p/@*", "q-*-r")
+    codes = ("a.b", "axb", "t:1", "t:1:x", "t:1:2:x", "u:x", "n_1", "n-1", "p/@q", "p/q", "q-1-r", "q-:-r")
+    for code in codes[::2]:
+        await client.open_account(code)
+    for number, pattern in enumerate(patterns):
+        await group(client, limit(count=100), name=f"g{number}", members=(pattern,))
+    for code in codes[1::2]:
+        await client.open_account(code)
+    rows = await superuser.fetch(
+        "select code, limited_groups from accounts where ledger_id = $1 and code = any($2)", ledger_of(client), codes
+    )
+    expected = {
+        code: [f"g{number}" for number, pattern in enumerate(patterns) if Members([pattern]).have(code)]
+        for code in codes
+    }
+    assert {row["code"]: row["limited_groups"] or [] for row in rows} == expected
+
+
 async def test_an_account_that_is_opened_later_stands_under_the_limit(client: Client) -> None:
     await group(client, limit(amount="30"), limit("day", "in", amount="230"))
     await client.open_account("w:new", min_available=None)
@@ -179,3 +237,15 @@ async def test_a_window_has_one_limit_in_a_currency(client: Client) -> None:
     twins = [limit(count=1), limit(count=2)]
     refused(await put(client, "x", "w:*", velocity_limits=twins), 422, "validation_error", "/velocity_limits/1/window")
     await group(client, limit(count=1), limit(currency="EUR", count=2))
+
+
+async def test_a_group_with_limits_has_so_many_accounts_and_a_ledger_so_many_groups(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account_groups, "LIMITED_ACCOUNTS_MAX", 2)
+    monkeypatch.setattr(account_groups, "LIMITED_GROUPS_MAX", 1)
+    refused(await put(client, "x", "**", velocity_limits=[limit(count=1)]), 422, "too_many_items", "/members")
+    assert (await put(client, "x", "**")).status_code == 200
+    await group(client, limit(count=1), name="y")
+    await group(client, limit(count=2), name="y")
+    assert (await put(client, "z", "c", velocity_limits=[limit(count=1)])).json()["code"] == "quota_exceeded"

@@ -78,6 +78,8 @@ INDEXES = {
     "scheduled_runs_paid_once": "an occurrence is paid once",
     "scheduled_runs_pkey": "what is announced of runs",
     "refunds_of_payment": "GET /v1/payments/{payment}/refunds, and what a payment shows of them",
+    "accounts_in_limited_groups": "what the accounts of a group with limits have moved",
+    "limited_groups_pkey": "the lock of whoever posts to an account of a group with limits",
     "account_groups_pkey": "a version of a group, and the newest; never two of one number",
     "template_uses_pkey": "what an entry by a template shows of it",
     "templates_pkey": "a version of a template, and the newest; never two of one number",

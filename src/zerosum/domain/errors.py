@@ -216,7 +216,7 @@ class VelocityLimitExceeded(Unprocessable):
     """Too much, or too often, within a window of time. The facts tell when it would fit (`frees_at`)."""
 
     code = "velocity_limit_exceeded"
-    title = "The account has reached a limit of what may move within a window of time"
+    title = "A limit of what may move within a window of time is reached"
 
 
 class ConditionFailed(Unprocessable):
