@@ -62,7 +62,7 @@ $$
 
 LIMIT_GROUP = f"""
 create function zerosum_limit_group() returns trigger language plpgsql security definer
-set search_path = public, pg_temp as $$
+set search_path = public, pg_temp set lock_timeout = '1s' as $$
 declare
     limits jsonb := nullif(new.content -> 'velocity_limits', '[]');
     expression text := '^(?:' || (

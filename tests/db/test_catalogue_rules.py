@@ -111,7 +111,8 @@ async def test_the_journal_has_its_guards_and_they_are_on(admin: Connection) -> 
 
 
 async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Connection) -> None:
-    """But for three: they take away old refusals, carry postings into balances, and seal checkpoints.
+    """But for a few: they take away old refusals, carry postings into balances, keep histories, tell accounts of the
+    groups whose limits they stand under, and seal checkpoints.
 
     Their search path is fixed.
     """
@@ -124,6 +125,7 @@ async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Conn
         "zerosum_purge_refusals": "integer",
         "zerosum_carry_postings": "trigger",
         "zerosum_record_account_change": "trigger",
+        "zerosum_limit_group": "trigger",
         "zerosum_make_checkpoints": "integer",
     }
     assert all(row["proconfig"][0] == "search_path=public, pg_temp" for row in rows)

@@ -294,6 +294,34 @@ MEMORY_PLANTS = (
     ),
 )
 
+GROUPS = "account groups"
+GROUP_PLANTS = (
+    plant(
+        "the row of a group with limits is looked at and not locked",
+        GROUPS,
+        "src/zerosum/db/batch/limited_groups.py",
+        'FIND_LIMITED_GROUPS + "for no key update of limited"',
+        "FIND_LIMITED_GROUPS",
+        "tests/api/test_group_limits.py::test_many_at_once_at_two_services_reach_the_limit_exactly",
+    ),
+    plant(
+        "an account in a group is remembered from batch to batch",
+        GROUPS,
+        "src/zerosum/services/committing/batch_runner.py",
+        "if account.velocity or account.groups:",
+        "if account.velocity:",
+        "tests/api/test_group_limits.py::test_many_at_once_at_two_services_reach_the_limit_exactly",
+    ),
+    plant(
+        "who stands under the limits of groups is believed",
+        GROUPS,
+        "src/zerosum/services/proofs/of_group_limits.py",
+        "if (row.limited_groups or []) != found:",
+        "if False:",
+        "tests/api/test_verify.py::test_what_was_changed_past_the_service_is_found",
+    ),
+)
+
 DUTIES = "duties that no test named"
 DUTY_PLANTS = (
     plant(
@@ -467,6 +495,7 @@ PLANTS: tuple[Plant, ...] = (
     *CONCURRENT_PLANTS,
     *FINGERPRINT_PLANTS,
     *MEMORY_PLANTS,
+    *GROUP_PLANTS,
     *DUTY_PLANTS,
     *ANSWER_PLANTS,
     *WAY_PLANTS,

@@ -147,19 +147,17 @@ class Loader:
             rows = await self._fetch(COUNT_VELOCITY, *velocity_arguments(wanted, posted_at))
             fill_in(wanted, rows, posted_at)
 
-    async def join_groups(self, opened: Sequence[Account]) -> None:
-        """Tell accounts that are about to be opened which groups with limits they will be in."""
-        if opened:
-            ledgers, codes = [one.state.ledger_id for one in opened], [one.code for one in opened]
-            found: dict[int, list[str]] = {}
-            for place, name in await self._fetch(GROUPS_OF_CODES, ledgers, codes):
-                found.setdefault(place, []).append(name)
-            for place, one in enumerate(opened, start=1):
-                one.state.groups = tuple(found.get(place, ()))
+    async def limited_groups(
+        self, accounts: Iterable[AccountState], opened: Sequence[Account], posted_at: datetime
+    ) -> list[LimitedGroup]:
+        """Those that the accounts are in, with what counts at this moment in the windows of their limits.
 
-    async def limited_groups(self, accounts: Iterable[AccountState], posted_at: datetime) -> list[LimitedGroup]:
-        """Those that the accounts are in, with what counts at this moment in the windows of their limits."""
-        names = sorted({(account.ledger_id, name) for account in accounts for name in account.groups})
+        Accounts that are about to be opened are told which they will be in.
+        """
+        if opened:
+            await self._join_groups(opened)
+        touched = (*accounts, *(one.state for one in opened))
+        names = sorted({(account.ledger_id, name) for account in touched for name in account.groups})
         if not names:
             return []
         statement = LOCK_LIMITED_GROUPS if self._is_locking else FIND_LIMITED_GROUPS
@@ -168,6 +166,14 @@ class Loader:
         wanted = wanted_of(groups)
         fill_in_groups(wanted, await self._fetch(COUNT_IN_GROUPS, *group_arguments(wanted, posted_at)), posted_at)
         return groups
+
+    async def _join_groups(self, opened: Sequence[Account]) -> None:
+        found: dict[int, list[str]] = {}
+        ledgers, codes = [one.state.ledger_id for one in opened], [one.code for one in opened]
+        for place, name in await self._fetch(GROUPS_OF_CODES, ledgers, codes):
+            found.setdefault(place, []).append(name)
+        for place, one in enumerate(opened, start=1):
+            one.state.groups = tuple(found.get(place, ()))
 
     async def used_keys(self, wanted: Sequence[Key], *, is_impatient: bool = False) -> dict[Key, UsedKey]:
         """Which keys were used before, and for what. Asked with the locks held, so that the answer stays true.

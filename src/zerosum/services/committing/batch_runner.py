@@ -318,15 +318,13 @@ class BatchRunner:
         is_impatient: bool,
     ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
-        used = await connection.loader.used_keys(_keys_of(works), is_impatient=is_impatient)
         needs = {need for work in works for command in work.commands for need in command.needs()}
+        posted_at = _not_before(self._now(), locked)
+        groups = await connection.loader.limited_groups(locked, opened_in(works) if needs else (), posted_at)
+        used = await connection.loader.used_keys(_keys_of(works), is_impatient=is_impatient)
         records = ChangedRecords(await connection.loader.records(needs), only_read(needs))
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
-        posted_at = _not_before(self._now(), locked)
-        opened = opened_in(works) if needs else []
-        await connection.loader.join_groups(opened)
-        touched = [*locked, *(account.state for account in opened)]
-        book = Book(locked, records, await connection.loader.limited_groups(touched, posted_at))
+        book = Book(locked, records, groups)
         await connection.loader.count_velocity(locked, further_windows(works) if needs else {}, posted_at)
         judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
         answers = _answers(judge, works)

@@ -195,8 +195,7 @@ class Submission(Generic[AnyOrder, View]):
             now = self._now()
             await loader.count_velocity(states, {}, now)
             opening = [account for command in commands for account in command.opens]
-            await loader.join_groups(opening)
-            groups = await loader.limited_groups([*states, *(one.state for one in opening)], now)
+            groups = await loader.limited_groups(states, opening, now)
         opened = {account.state.id for account in opening}
         states += [one.state for one in imagined.values() if one.state.id in ids - opened]
         dry_run = DryRunBook(states, used, now, records, groups)
