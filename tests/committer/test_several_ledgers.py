@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -22,9 +23,12 @@ from zerosum.db.queries.ledgers import LedgerRecord, insert_ledger
 from zerosum.domain.errors import AlreadyReversed, InsufficientFunds, TxExists
 from zerosum.domain.identifiers import AccountId, JournalEntryId, LedgerId
 from zerosum.domain.ledger.account import Side
+from zerosum.domain.ledger.account_group_commands import PutAccountGroup
+from zerosum.domain.ledger.account_groups import GroupLimit
 from zerosum.domain.ledger.entry import Posting
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
 from zerosum.domain.ledger.reverse import Reverse, reversal
+from zerosum.domain.ledger.velocity import Direction, VelocityLimit, Window, WindowKind
 from zerosum.domain.money import Money
 from zerosum.domain.payments.client_commands import ClientDeposit, ClientDispute, ClientResolve
 from zerosum.services.committing.committer import Committer
@@ -199,3 +203,29 @@ async def test_an_entry_reversed_in_one_ledger_is_not_reversed_in_the_other(two:
     again = await reverse(two, two.other, shared, "r-3")
     assert isinstance(again, Refused)
     assert isinstance(again.refusal, AlreadyReversed)
+
+
+async def test_a_group_of_one_name_in_two_ledgers_has_the_limits_of_each(two: Two, superuser: Superuser) -> None:
+    for ground, most in ((two.one, 2), (two.other, 1)):
+        payer = two.accounts[ground.ledger_id][0]
+        code = await superuser.fetchval("select code from accounts where id = $1", payer)
+        limit = VelocityLimit(Window(Direction.OUT, WindowKind.ROLLING, 3600), Decimal("2.00"), most)
+        command = PutAccountGroup(
+            id=new_uuid(),
+            ledger_id=ground.ledger_id,
+            idempotency_key="group",
+            fingerprint=hashlib.sha256(b"group").digest(),
+            actor="tests",
+            name="wallets",
+            description=None,
+            members=[code],
+            limits=[GroupLimit("USD", limit)],
+        )
+        assert isinstance(await two.committer.carry_out(command), Posted)
+    asked = [two.pay(ground, "1.00", f"key-{number}") for number in range(2) for ground in (two.one, two.other)]
+    answers = await two.at_once(*asked)
+    assert [kind_of(answer) for answer in answers] == [Posted, Posted, Refused, Refused]
+    used = [answer.refusal.facts["used_count"] for answer in answers if isinstance(answer, Refused)]
+    assert used == [2, 1]  # the first ledger has paid once before
+    again = await two.at_once(*(two.pay(ground, "1.00", "again") for ground in (two.one, two.other)))
+    assert [kind_of(answer) for answer in again] == [Refused, Refused]  # no lane goes by what it remembers of them

@@ -310,7 +310,7 @@ GROUP_PLANTS = (
         "src/zerosum/services/committing/batch_runner.py",
         "if account.velocity or account.groups:",
         "if account.velocity:",
-        "tests/api/test_group_limits.py::test_many_at_once_at_two_services_reach_the_limit_exactly",
+        "tests/committer/test_several_ledgers.py::test_a_group_of_one_name_in_two_ledgers_has_the_limits_of_each",
     ),
     plant(
         "who stands under the limits of groups is believed",
