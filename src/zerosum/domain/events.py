@@ -37,6 +37,8 @@ class EventType(StrEnum):
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"
     PERIOD_CLOSED = "period.closed"
+    STATEMENT_ISSUED = "statement.issued"
+    TEMPLATE_MADE = "template.made"
 
 
 class ResourceType(StrEnum):

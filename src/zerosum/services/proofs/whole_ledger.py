@@ -14,6 +14,8 @@
 | `of_periods` | closed periods: seals, the balances in them, and what came in behind them |
 | `of_templates` | templates, and what was posted by them (`template_amounts`) |
 | `of_charts` | charts, by which first uses open accounts, against the security log |
+| `of_settings` | what the ledger is set to, against the security log |
+| `of_answers` | what keys of commands that post nothing are answered again |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -32,6 +34,7 @@ from zerosum.db.queries.integrity import count_postings, currency_places
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.domain.money.iso4217 import ISO_4217
 from zerosum.services.proofs.of_accounts import AccountsProof
+from zerosum.services.proofs.of_answers import AnswersProof
 from zerosum.services.proofs.of_charts import ChartsProof
 from zerosum.services.proofs.of_checkpoints import CheckpointsProof
 from zerosum.services.proofs.of_disputes import DisputesProof
@@ -41,6 +44,7 @@ from zerosum.services.proofs.of_exchanges import ExchangesProof
 from zerosum.services.proofs.of_holds import HoldsProof
 from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
+from zerosum.services.proofs.of_settings import SettingsProof
 from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.of_statements import StatementsProof
 from zerosum.services.proofs.of_templates import TemplatesProof, TemplateUsesProof
@@ -125,18 +129,20 @@ class LedgerProof:
         return [
             AccountsProof(report, places),
             CheckpointsProof(report),
-            StatementsProof(report),
+            StatementsProof(report, events.expect),
             EntriesProof(report, events.expect),
             SplitsProof(report),
             ExchangesProof(report, places),
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
             SchedulesProof(report, events.expect),
-            TemplatesProof(report),
+            TemplatesProof(report, events.expect),
             TemplateUsesProof(report, places),
             ClientTransactionsProof(report),
             PeriodsProof(report, events.expect),
             ChartsProof(report),
+            SettingsProof(report),
+            AnswersProof(report),
             events,
             SealsProof(report),
         ]
