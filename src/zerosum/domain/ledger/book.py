@@ -59,6 +59,9 @@ class LedgerCommand(Command):
     conditions: Conditions | None = None
     """What its caller wants to be true of accounts, or else nothing is posted."""
 
+    stands_on: str | None = None
+    """What else its fingerprint depends on than its order: it is kept with a refusal, so that a retry asks the same."""
+
     changes_settings: ClassVar[bool] = False
     """Whether it changes what is said about its accounts: their limits, their status, their names."""
 
@@ -295,7 +298,7 @@ class Book:
             has_velocity = is_intention and not entry.gives_back and entry.reverses is None
             for change in changes.values():
                 yield from change.objections(is_intention=is_intention)
-                if has_velocity and change.account.velocity:
+                if has_velocity and change.account.velocity and not entry.keeps_a_promise:
                     yield from velocity_objections(change.account, change.moved, change.pointer)
 
     def _write(self, posting: Posting, place: int, digest: bytes, posted_at: datetime) -> PostedPosting:
