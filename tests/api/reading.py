@@ -27,15 +27,18 @@ EVERYWHERE = {
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id", "retryable"}
 UNSET = object()
 
+Fault = str | tuple[str, str]
+"""Where it lies, and its code where that is not the one of the problem. All are told, in their order."""
+
 
 def refused(
-    answer: httpx.Response, status: int, code: str, *pointers: str, facts: Any = UNSET, members: Any = ()
+    answer: httpx.Response, status: int, code: str, *faults: Fault, facts: Any = UNSET, members: Any = ()
 ) -> dict[str, Any]:
-    """The problem, after a look at its shape, status, code, pointers and, where given, exactly its facts."""
+    """The problem, after a look at its shape, status, code, and, where given, exactly its faults and its facts."""
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     problem: dict[str, Any] = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code), answer.text
-    check_problem(problem, status, code, pointers)
+    check_problem(problem, status, code, faults)
     assert problem["request_id"] == answer.headers["x-request-id"]
     assert problem["instance"] == answer.request.url.path
     if facts is not UNSET:
@@ -67,7 +70,7 @@ def _manual() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     return [(re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path))), paths[path]) for path in in_order]
 
 
-def check_problem(problem: dict[str, Any], status: int, code: str, pointers: tuple[str, ...] = ()) -> None:
+def check_problem(problem: dict[str, Any], status: int, code: str, expected: tuple[Fault, ...] = ()) -> None:
     assert problem.keys() >= PROBLEM_MEMBERS
     cls = refusal_class(code)
     assert (problem["status"], problem["code"]) == (status, code)
@@ -80,9 +83,9 @@ def check_problem(problem: dict[str, Any], status: int, code: str, pointers: tup
         assert len(faults) > 1 or fault["code"] != code or len(fault) == 3, (
             "a single fault has its facts in the problem itself"
         )
-    if pointers:
-        # What else stands in the way comes behind.
-        assert [fault["pointer"] for fault in faults][: len(pointers)] == list(pointers)
+    if expected:
+        told = [(fault["pointer"], fault["code"]) for fault in faults]
+        assert told == [(fault, code) if isinstance(fault, str) else fault for fault in expected]
 
 
 def without_ids(answer: httpx.Response) -> tuple[int, dict[str, Any]]:

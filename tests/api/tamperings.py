@@ -13,6 +13,7 @@ FURTHER = "(select id from disputes where ledger_id = $1 and provider_case_id = 
 ALICES = "(select id from accounts where ledger_id = $1 and code = 'alice')"
 FIRST = f"ledger_id = $1 and number = 1 and account_id = {ALICES}"
 """Her first statement."""
+NEWEST = f"(select id from statements where ledger_id = $1 and account_id = {ALICES} order by number desc limit 1)"
 LOST = "(select id from disputes where ledger_id = $1 and provider_case_id = 'case lost')"
 QUESTIONED = "(select id from payments where ledger_id = $1 and reference = 'asked')"
 HOLD = "(select id from holds where ledger_id = $1 and reference = 'stay 1')"
@@ -27,6 +28,9 @@ LATER = "(select id from scheduled_payments where ledger_id = $1 and reference =
 IN_VAIN = "(select id from scheduled_payments where ledger_id = $1 and reference = 'in vain')"
 LEFT_OUT = "(select id from scheduled_payments where ledger_id = $1 and reference = 'left out')"
 CALLED_OFF = "(select id from scheduled_payments where ledger_id = $1 and reference = 'cancelled')"
+GOES_ON = "(select id from scheduled_payments where ledger_id = $1 and reference = 'goes on')"
+FORGED_ID = "'019a0000-0000-7000-8000-000000000001'::uuid"
+ISO_DUE_AT = "to_char(due_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
 ALICE = "ledger_id = $1 and code = 'alice'"
 
@@ -105,6 +109,11 @@ TAMPERINGS = {
     "a statement in the middle deleted": "delete from statements where ledger_id = $1 and number = 2 "
     f"and account_id = {ALICES}",
     "a statement of another account": f"update statements set account_id = $1 where {FIRST}",
+    "the newest statement deleted with its answer": "delete from answers where ledger_id = $1 "
+    f"and resource_id = {NEWEST};"
+    f"delete from statements where id = {NEWEST}",
+    "what a statement is answered": f"update answers set content = jsonb_set(content, '{{recorded_id}}', to_jsonb("
+    f"(select id::text from statements where {FIRST}))) where ledger_id = $1 and resource_id = {NEWEST}",
     # First uses and the charts that allow them.
     "an account that its first use opened deleted": "delete from accounts where ledger_id = $1 "
     "and code = 'customers:dora'",
@@ -282,6 +291,13 @@ TAMPERINGS = {
     "a use put on another entry": "insert into template_uses select ledger_id, (select id from journal_entries "
     "where ledger_id = $1 and reason = 'fees' limit 1), name, version, parameters from template_uses "
     "where ledger_id = $1 and version = 1",
+    "the newest version of a template deleted with its answer": "delete from answers where ledger_id = $1 "
+    "and resource_type = 'template' and content->>'version' = '4';"
+    "delete from templates where ledger_id = $1 and version = 4",
+    "the newest version of a template, hash and all": "update templates set actor = 'key_other', hash = sha256('x') "
+    "where ledger_id = $1 and version = 4",
+    "what a template is answered": "update answers set content = jsonb_set(content, '{content}', '\"{}\"') "
+    "where ledger_id = $1 and resource_type = 'template' and content->>'version' = '1'",
     # Holds.
     "an amount of a hold": f"update holds set amount = amount + 1 where id = {OPEN}",
     "what was captured of a hold": f"update holds set captured = captured + 1 where id = {HOLD}",
@@ -352,6 +368,23 @@ TAMPERINGS = {
     "'scheduled_payment.completed'",
     "an event of a cancellation deleted": "delete from events where ledger_id = $1 and type = "
     "'scheduled_payment.cancelled'",
+    "when a waiting payment is due, both times": "update scheduled_payments set due_at = due_at + interval '1 day', "
+    f"attempt_at = attempt_at + interval '1 day' where id = {GOES_ON}",
+    "when a waiting payment was due first": "update scheduled_payments set due_at = due_at + interval '1 day', "
+    f"attempt_at = attempt_at + interval '1 day', execute_at = execute_at + interval '1 day' where id = {LATER}",
+    "the actor of a waiting payment": f"update scheduled_payments set actor = 'key_other' where id = {LATER}",
+    "a waiting payment cancelled and announced": "update scheduled_payments set status = 'cancelled', "
+    f"ended_at = '2030-01-01', cancellation_id = {FORGED_ID} where id = {LATER};"
+    "insert into events (ledger_id, id, created_at, type, resource_type, resource_id, data) select $1, "
+    f"{FORGED_ID}, '2030-01-01', 'scheduled_payment.cancelled', 'scheduled_payment', id, jsonb_build_object('actor', "
+    f"actor, 'due_at', {ISO_DUE_AT}) from scheduled_payments where id = {LATER}",
+    "why a run was refused": "update scheduled_runs set refusal = jsonb_set(refusal, '{code}', '\"account_frozen\"') "
+    f"where scheduled_payment_id = {LEFT_OUT}",
+    "what an order to pay later is answered": "update answers set content = '{}' where ledger_id = $1 "
+    f"and resource_id = {LATER}",
+    # The ledger.
+    "the time zone of the ledger": "update ledgers set time_zone = 'Asia/Tokyo' where ledger_id = $1",
+    "what the ledger does with late entries": "update ledgers set late_entries = 'refuse' where ledger_id = $1",
     # Refusals.
     "a refusal deleted": "delete from refusals where (ledger_id, idempotency_key) = "
     "(select ledger_id, idempotency_key from refusals where ledger_id = $1 limit 1)",
@@ -520,6 +553,7 @@ FOUND = {
         "the statement … does not follow from the one before",
         "the statement … does not open and close as its postings say",
         "the statement … has another number of lines than its postings say",
+        "what the key of the statement … is answered is not what was recorded",
     },
     "a head of a statement": {
         "the statement … does not follow from the one before",
@@ -535,13 +569,25 @@ FOUND = {
         "the statement … does not follow from the one before",
         "the statement … is in another currency than its account",
     },
-    "a time of a statement": {"the statement … does not follow from the one before"},
-    "a hash of a statement": {"the statement … does not follow from the one before"},
-    "a statement in the middle deleted": {"the statement … does not follow the number 1"},
+    "a time of a statement": {
+        "the event … is not what its journal entry makes one expect",
+        "the statement … does not follow from the one before",
+        "what the key of the statement … is answered is not what was recorded",
+    },
+    "a hash of a statement": {
+        "the event … is not what its journal entry makes one expect",
+        "the statement … does not follow from the one before",
+    },
+    "a statement in the middle deleted": {
+        "the event … has no journal entry",
+        "the statement … does not follow the number 1",
+        "what the key of the statement … is answered is not what was recorded",
+    },
     "a statement of another account": {
         "the statement … does not follow from the one before",
         "the statement … does not follow the number 0",
         "the statement … is one of an account that does not exist",
+        "what the key of the statement … is answered is not what was recorded",
     },
     "an account that its first use opened deleted": {
         "the account has a history and does not exist",
@@ -726,21 +772,30 @@ FOUND = {
     "an event of a dispute deleted": {"the journal entry … has no event"},
     "an event of evidence deleted": {"the journal entry … has no event"},
     "what a template says": {
-        "the template sale@1 is not the one that was made",
         "the journal entry … by a template is not what the template gives",
+        "the template sale@1 is not the one that was made",
+        "what the key of a template is answered is not what was recorded",
     },
-    "who has made a template": {"the template sale@3 is not the one that was made"},
-    "a template deleted with its uses": {
+    "who has made a template": {
         "the template sale@3 is not the one that was made",
+        "what the key of a template is answered is not what was recorded",
+    },
+    "a template deleted with its uses": {
+        "the event … has no journal entry",
         "the template of the journal entry … is missing",
+        "the template sale@3 is not the one that was made",
+        "what the key of a template is answered is not what was recorded",
     },
     "a template deleted": {
-        "the template sale@2 is not the one that was made",
+        "the event … has no journal entry",
         "the journal entry … by a template has none that is there",
+        "the template sale@2 is not the one that was made",
+        "what the key of a template is answered is not what was recorded",
     },
     "a template that gives something else": {
-        "the template sale@3 is not the one that was made",
         "the journal entry … by a template is not what the template gives",
+        "the template sale@3 is not the one that was made",
+        "what the key of a template is answered is not what was recorded",
     },
     "a parameter of a use": {"the journal entry … by a template is not what the template gives"},
     "a text of a use": {"the journal entry … by a template is not what was ordered: it has another fingerprint"},
@@ -763,11 +818,15 @@ FOUND = {
     "an amount of a scheduled payment": {"the scheduled payment … is not what was ordered"},
     "a time zone of a rule": {"the scheduled payment … is not what was ordered"},
     "the actor of a scheduled payment": {
-        "the scheduled payment … has a run 1 that has paid something else than was ordered"
+        "the event … is not what its journal entry makes one expect",
+        "the scheduled payment … has a run 1 that has paid something else than was ordered",
     },
     "a scheduled payment due at another time": {"the scheduled payment … is due at another time than was ordered"},
     "a scheduled payment cancelled by nobody": {"the scheduled payment … is cancelled, and nobody has done it"},
-    "a cancelled payment scheduled again": {"the event … has no journal entry"},
+    "a cancelled payment scheduled again": {
+        "the event … has no journal entry",
+        "what the key of the scheduled payment … is answered is not what was recorded",
+    },
     "a run to be made once more": {"the scheduled payment … stands otherwise than its runs say"},
     "a run forgotten": {
         "the event … has no journal entry",
@@ -786,6 +845,7 @@ FOUND = {
     "a scheduled payment with its runs deleted": {
         "the event … has no journal entry",
         "the run that has posted the journal entry … is missing",
+        "what the key of the scheduled payment … is answered is not what was recorded",
     },
     "an event of a run deleted": {"the journal entry … has no event"},
     "an event of a completion deleted": {"the journal entry … has no event"},
@@ -814,6 +874,49 @@ FOUND = {
     "an event of a hold deleted": {"the journal entry … has no event"},
     "an event of an extension deleted": {"the journal entry … has no event"},
     "an event of an extension forged": {"the event … has no journal entry"},
+    "the newest statement deleted with its answer": {
+        "the event … has no journal entry",
+    },
+    "what a statement is answered": {
+        "what the key of the statement … is answered is not what was recorded",
+    },
+    "the newest version of a template deleted with its answer": {
+        "the event … has no journal entry",
+    },
+    "the newest version of a template, hash and all": {
+        "the event … has no journal entry",
+        "the journal entry … has no event",
+        "the template sale@4 is not the one that was made",
+        "what the key of a template is answered is not what was recorded",
+    },
+    "what a template is answered": {
+        "what the key of a template is answered is not what was recorded",
+    },
+    "when a waiting payment is due, both times": {
+        "the event … is not what its journal entry makes one expect",
+    },
+    "when a waiting payment was due first": {
+        "the event … is not what its journal entry makes one expect",
+        "the scheduled payment … is not what was ordered",
+    },
+    "the actor of a waiting payment": {
+        "the event … is not what its journal entry makes one expect",
+    },
+    "a waiting payment cancelled and announced": {
+        "the scheduled payment … is cancelled, and nobody has done it",
+    },
+    "why a run was refused": {
+        "the event … is not what its journal entry makes one expect",
+    },
+    "what an order to pay later is answered": {
+        "what the key of the scheduled payment … is answered is not what was recorded",
+    },
+    "the time zone of the ledger": {
+        "the ledger's time_zone is not what the security log tells of it",
+    },
+    "what the ledger does with late entries": {
+        "the ledger's late_entries is not what the security log tells of it",
+    },
     "a refusal deleted": {"refusals were changed or taken away: 3 were sealed between … and …, there are 2"},
     "all refusals deleted": {"refusals were changed or taken away: 3 were sealed between … and …, there are 0"},
     "a refusal changed": {"refusals were changed or taken away: 3 were sealed between … and …, there are 3"},

@@ -233,6 +233,8 @@ async def test_transactions_are_listed_by_client_newest_first(client: Client) ->
     assert ([one["tx"] for one in rest["data"]], rest["has_more"]) == ([3], False)
 
 
-@pytest.mark.parametrize("path", ["/v1/clients/x", "/v1/clients/65536", "/v1/transactions/-1", "/v1/transactions/1e3"])
+@pytest.mark.parametrize(
+    "path", ["/v1/clients/x", "/v1/clients/65536", "/v1/transactions/-1", "/v1/transactions/1e3", "/v1/clients/01"]
+)
 async def test_what_is_no_number_names_nothing(client: Client, path: str) -> None:
     refused(await client.get(path), 422, "invalid_id")

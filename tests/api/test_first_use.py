@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.api.conftest import Client, fresh_key
 from tests.api.reading import refused
+from zerosum.adapters.clock import now
+from zerosum.db.engine import Database
 from zerosum.domain.errors import AccountNotFound
+from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.chart import Chart, ChartRule
+from zerosum.services.proofs.whole_ledger import verify_ledger
 
 WALLETS = {"pattern": "customers:*", "type": "liability", "currency": "USD", "min_available": "0"}
 
@@ -213,3 +218,80 @@ async def test_each_change_of_a_chart_is_a_version_and_told_in_the_security_log(
 def test_a_pattern_matches_whole_codes(pattern: str, code: str, matches: bool) -> None:
     chart = Chart((ChartRule(pattern=pattern, type=AccountType.ASSET),), 1)
     assert (chart.rule_for(code) is not None) is matches
+
+
+async def all_codes(client: Client) -> list[str]:
+    answer = await client.get("/v1/accounts", params={"limit": 200})
+    return sorted(account["code"] for account in answer.json()["data"])
+
+
+async def test_the_ledgers_own_accounts_are_opened_by_what_succeeds_alone(
+    client: Client, database: Database, ledger_id: LedgerId
+) -> None:
+    await client.open_account("alice")
+    await client.open_account("euros", currency="EUR", min_available=None)
+    out = {"type": "withdrawal", "amount": "1", "currency": "USD", "from": "alice"}
+    sold = {
+        "from": "alice", "to": "euros", "amount": "1", "currency": "USD", "to_currency": "EUR", "rate": "0.9",
+        "rate_source": "x", "rate_at": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    for path, body in (("/v1/payments", out), ("/v1/exchanges", sold)):
+        refused(await client.post(path, body, key=fresh_key()), 422, "insufficient_funds", "/from")
+    assert await all_codes(client) == ["alice", "euros"]
+    await client.deposit("alice", "10")
+    assert await all_codes(client) == ["alice", "clearing:internal:USD", "euros"]
+    for path, body in (("/v1/payments", out), ("/v1/exchanges", sold)):
+        answer = await client.post(path, body, key=fresh_key())
+        assert answer.status_code == 201, answer.text
+    own = ["zerosum:exchange-margin:EUR", "zerosum:exchange:EUR", "zerosum:exchange:USD"]
+    assert await all_codes(client) == ["alice", "clearing:internal:USD", "euros", *own]
+    assert not (await verify_ledger(database, ledger_id, lambda *_: None)).breaks
+
+
+async def test_many_first_deposits_at_two_services_open_one_clearing_account(neighbours: tuple[Client, Client]) -> None:
+    await neighbours[0].open_account("alice")
+    order = {"type": "deposit", "amount": "1", "currency": "USD", "to": "alice"}
+    answers = await asyncio.gather(*(neighbours[number % 2].pay(order) for number in range(16)))
+    assert [answer.status_code for answer in answers] == [201] * 16
+    assert (await neighbours[0].balance("clearing:internal:USD"))["posted"] == "16.00"
+
+
+async def test_a_deposit_to_be_made_later_opens_the_clearing_account_it_names(client: Client) -> None:
+    await client.open_account("alice")
+    order = {
+        "type": "deposit",
+        "amount": "1",
+        "currency": "USD",
+        "to": "alice",
+        "execute_at": (now() + timedelta(hours=1)).isoformat(),
+    }
+    answer = await client.post("/v1/scheduled-payments", order, key=fresh_key())
+    assert answer.status_code == 201, answer.text
+    assert await all_codes(client) == ["alice", "clearing:internal:USD"]
+
+
+async def test_a_rehearsed_split_withdrawal_shows_the_clearing_account_and_opens_none(client: Client) -> None:
+    await client.open_account("alice", min_available=None)
+    await client.open_account("fees", type="revenue")
+    order: dict[str, Any] = {"type": "withdrawal", "amount": "10", "currency": "USD", "from": "alice"}
+    order |= {"splits": [{"to": "fees", "percent": "10"}]}
+    answer = await client.post("/v1/payments?dry_run=true", order, key=fresh_key())
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert {part["to_code"]: part["amount"] for part in body["splits"]} == {
+        "fees": "1.00",
+        "clearing:internal:USD": "9.00",
+    }
+    stand = {one["account_code"]: one["posted"] for one in body["balances"]}
+    assert stand == {"alice": "-10.00", "fees": "1.00", "clearing:internal:USD": "-9.00"}
+    assert await all_codes(client) == ["alice", "fees"]
+    refused(
+        await client.post(
+            "/v1/payments?dry_run=true",
+            {**order, "splits": [{"to": "clearing:internal:USD", "amount": "1"}]},
+            key=fresh_key(),
+        ),
+        422,
+        "same_account",
+        "/splits/0/to",
+    )

@@ -162,7 +162,7 @@ async def test_a_tip_goes_beyond_the_hold_where_that_was_agreed(client: Client, 
     assert await standing(client, guest) == ("4.00", "0.00", "4.00")
     too_dear = await placed(client, "3", capture_max="9")
     answer = await client.post(f"/v1/holds/{too_dear['id']}/capture", {"amount": "9"}, key=fresh_key())
-    refused(answer, 422, "insufficient_funds", "")
+    refused(answer, 422, "insufficient_funds", "/amount")
     assert await standing(client, guest) == ("4.00", "3.00", "1.00")
 
 
@@ -172,7 +172,7 @@ async def test_it_grows_and_lasts_longer(client: Client, guest: str) -> None:
     assert (grown["amount"], grown["remaining"], len(grown["journal_entry_ids"])) == ("95.00", "95.00", 2)
     assert await standing(client, guest) == ("100.00", "95.00", "5.00")
     answer = await client.post(f"/v1/holds/{hold['id']}/increment", {"amount": "5.01"}, key=fresh_key())
-    refused(answer, 422, "insufficient_funds", "")
+    refused(answer, 422, "insufficient_funds", "/amount")
     later = in_days(20)
     extended = await done(client, hold, "extend", {"expires_at": later})
     assert datetime.fromisoformat(extended["expires_at"]) == datetime.fromisoformat(later)

@@ -108,6 +108,29 @@ async def test_numbers_have_no_gap_whoever_asks_at_once(
     await other.http.aclose()
 
 
+async def test_a_later_number_is_never_of_an_earlier_version(
+    client: Client, service: Service, framework_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look at the account and its number another service issues one of a later version."""
+    await an_account(client)
+    other = await make_client(framework_service, LedgerId(parse_id(Prefix.LEDGER, client.ledger)))
+    statements = service.services.statements
+    look, overtaken = statements.content, list[dict[str, Any]]()
+
+    async def look_and_be_overtaken(*args: Any, **span: Any) -> Any:
+        content = await look(*args, **span)
+        if not overtaken:
+            await pay(other, "7", "2025-11-15T00:00:00Z")
+            overtaken.append(await issue(other))
+        return content
+
+    monkeypatch.setattr(statements, "content", look_and_be_overtaken)
+    second = await issue(client)
+    assert (overtaken[0]["number"], second["number"]) == (1, 2)
+    assert (second["account_version"], second["closing"]) == (overtaken[0]["account_version"], "122.00")
+    await other.http.aclose()
+
+
 async def test_spans_that_are_none_or_not_past_are_refused_and_take_no_number(client: Client) -> None:
     await an_account(client)
     path = "/v1/accounts/a/statements"
@@ -122,6 +145,13 @@ async def test_spans_that_are_none_or_not_past_are_refused_and_take_no_number(cl
     refused(await client.get(f"{path}/1"), 404, "statement_not_found")
     empty = await issue(client, to="2025-11-01")
     assert (empty["number"], empty["line_count"], empty["opening"], empty["closing"]) == (1, 0, "100.00", "100.00")
+
+
+@pytest.mark.parametrize("number", ["1.0", "01", "+1", "1e0", "%201", "0", "-1"])
+async def test_a_number_has_one_form(client: Client, number: str) -> None:
+    await an_account(client)
+    await issue(client)
+    refused(await client.get(f"/v1/accounts/a/statements/{number}"), 422, "invalid_parameter", "number")
 
 
 async def test_as_a_page_no_text_is_anything_but_text(client: Client) -> None:

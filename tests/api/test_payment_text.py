@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from zerosum.api.payment_text import payment_text
 from zerosum.api.schemas.payments import payment_body
+from zerosum.domain.ledger.periods import LateEntry, LateWay
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.domain.payments.splits import SplitRule
 from zerosum.services.payments import RecordedPayment, RecordedSplit
@@ -54,6 +55,16 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
             refunded=st.none() | st.just(Decimal("0.01")),
         ),
         max_size=1,
+    ),
+    "late": st.none()
+    | st.builds(
+        LateEntry,
+        ledger_id=st.uuids(),
+        id=st.uuids(),
+        closing=st.just(1),
+        way=st.sampled_from(LateWay),
+        requested_at=MOMENTS,
+        reason=st.none() | TEXTS,
     ),
 }
 PAYMENTS = st.builds(RecordedPayment, **OF_FIELDS)

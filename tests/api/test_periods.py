@@ -138,6 +138,10 @@ async def test_a_late_entry_is_rolled_forward_where_the_ledger_has_it_so(
     entry = (await books.get(f"/v1/journal-entries/{payment.json()['journal_entry_ids'][0]}")).json()
     late = {"way": "rolled_forward", "effective_at_requested": "2026-10-15T12:00:00.000000Z", "reason": None}
     assert (entry["effective_at"], entry["late"]) == (FIRST_OPEN, late)
+    assert payment.json()["late"] == late
+    assert (await books.get(f"/v1/payments/{payment.json()['id']}")).json() == payment.json()
+    assert (await books.get("/v1/payments", params={"limit": 1})).json()["data"] == [payment.json()]
+    assert "late" not in (await paid(books, "transfer", "1", FIRST_OPEN)).json()
     told = {name: late[name] for name in ("way", "effective_at_requested", "reason")}
     listed = (await books.get("/v1/periods/2026-10/late-entries")).json()["data"]
     assert listed == [{"journal_entry_id": entry["id"], **told}]
@@ -175,7 +179,11 @@ async def test_split_payments_exchanges_and_templates_are_dated_as_others_are(
         if policy == "refuse":
             refused(answer, 409, "period_closed", "/effective_at")
         else:
-            assert (answer.status_code, answer.json().get("effective_at")) == (201, FIRST_OPEN), answer.text
+            made = answer.json()
+            assert (answer.status_code, made.get("effective_at")) == (201, FIRST_OPEN), answer.text
+            assert made["late"]["way"] == "rolled_forward"
+            if path != "/v1/templates/one/post":
+                assert (await books.get(f"{path}/{made['id']}")).json() == made
     await is_right(database, ledger_id)
 
 
@@ -208,7 +216,12 @@ async def test_an_override_needs_its_scope_and_a_reason_and_leaves_the_seal_as_i
         "reason": "Invoice found",
     }
     assert (await books.get(f"/v1/journal-entries/{made['id']}")).json() == made
-    await paid(books, "transfer", "1", OCTOBER, **override)
+    payment = (await paid(books, "transfer", "1", OCTOBER, **override)).json()
+    assert payment["late"] == made["late"]
+    assert (await books.get(f"/v1/payments/{payment['id']}")).json() == payment
+    for blank in ("", " ", "\t\n"):
+        answer = await paid(books, "transfer", "1", OCTOBER, 422, override_closed_period={"reason": blank})
+        refused(answer, 422, "validation_error", "/override_closed_period/reason")
     assert len((await books.get("/v1/periods/2026-10/late-entries")).json()["data"]) == 2
     # The world has changed, what was sealed has not; the next seal has both.
     assert (await books.balance("alice", as_of="2026-10-31"))["posted"] == "114.00"

@@ -269,6 +269,23 @@ async def test_a_capture_whose_splits_cannot_be_changes_nothing(client: Client) 
     assert await balances(client, "alice", "bob", "fees") == ["990.00", "9.71", "0.29"]
 
 
+async def test_what_the_books_refuse_of_a_capture_or_an_increment_names_its_amount(client: Client) -> None:
+    answer = await client.post(
+        "/v1/holds", {"amount": "10", "capture_max": "5000", "currency": "USD", "from": "alice", "to": "bob"},
+        key=fresh_key(),
+    )  # fmt: skip
+    path = f"/v1/holds/{answer.json()['id']}"
+    for step, body in (
+        ("capture", {"amount": "4000"}),
+        ("capture", {"amount": "4000", "splits": FEES[:1]}),
+        ("increment", {"amount": "4000"}),
+    ):
+        answer = await client.post(f"{path}/{step}", body, key=fresh_key())
+        assert refused(answer, 422, "insufficient_funds", "/amount")["account"] == "alice"
+    await client.post("/v1/accounts/bob/freeze", {"reason": "Asked for"}, key=fresh_key())
+    refused(await client.post(f"{path}/capture", {"amount": "1"}, key=fresh_key()), 409, "account_frozen", "")
+
+
 async def test_holds_are_resolved_with_splits(client: Client) -> None:
     ids = [(await hold(client, "10")).rpartition("/")[2] for _ in range(2)]
     capture = {"hold": ids[0], "action": "capture", "splits": FEES, "idempotency_key": fresh_key()}

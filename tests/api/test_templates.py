@@ -74,6 +74,8 @@ async def test_a_new_version_leaves_the_old_ones_as_they_are(market: Client) -> 
     assert (await market.get(read)).json() == second
     assert (await market.get(read, params={"version": 1})).json() == first
     refused(await market.get(read, params={"version": 3}), 404, "template_not_found")
+    for odd in ("01", "1.0", "+1"):
+        refused(await market.get(read, params={"version": odd}), 422, "invalid_parameter", "version")
     other = await made(market, name="another")
     listed = (await market.get("/v1/templates", params={"order": "asc", "limit": 1})).json()
     assert (listed["data"], listed["has_more"]) == ([other], True)
@@ -134,6 +136,7 @@ REFUSED: tuple[tuple[dict[str, str], str, str, str | None], ...] = (
     ({"price": "1" * 21}, "amount_too_large", "/parameters/price", None),
     ({"fee": "100.5"}, "validation_error", "/parameters/fee", None),
     ({"fee": "-1"}, "validation_error", "/parameters/fee", None),
+    ({"fee": "05"}, "validation_error", "/parameters/fee", None),
     ({"fee": "1e1"}, "validation_error", "/parameters/fee", None),
     ({"other": "1"}, "unknown_field", "/parameters/other", None),
     ({"seller": "nobody"}, "account_not_found", "/parameters/seller", None),
@@ -159,6 +162,23 @@ async def test_a_parameter_that_is_missing_is_named(market: Client) -> None:
     given = {name: value for name, value in SALE.items() if name != "fee"}
     answer = await market.post(path(template), {"parameters": given}, key=fresh_key())
     refused(answer, 422, "validation_error", "/parameters/fee")
+
+
+async def test_where_the_template_names_the_account_the_amount_is_pointed_at(market: Client) -> None:
+    """A state of the account is nothing that the caller could say otherwise: the posting is named beside."""
+    postings = [{"side": "debit", "account": "alice", "amount": "tip + price"}]
+    postings.append({"side": "credit", "account": "bob", "amount": "remainder"})
+    amount = {"type": "amount", "currency": "USD"}
+    template = await made(
+        market, name="plain", postings=postings, parameters={"price": amount, "tip": amount}, reason="x"
+    )
+    call = path(template), {"parameters": {"price": "500", "tip": "0.01"}}
+    problem = refused(await market.post(*call, key=fresh_key()), 422, "insufficient_funds", "/parameters/price")
+    assert problem["posting"] == "/postings/0"
+    await market.post("/v1/accounts/bob/freeze", {"reason": "Asked for"}, key=fresh_key())
+    faults = (("", "account_frozen"),)
+    problem = refused(await market.post(*call, key=fresh_key()), 409, "account_frozen", *faults)
+    assert (problem["posting"], problem["account"]) == ("/postings/1", "bob")
 
 
 IMPOSSIBLE: tuple[tuple[str, dict[str, str], str], ...] = (
@@ -198,6 +218,20 @@ async def test_what_may_not_balance_is_not_made(market: Client) -> None:
     )
     assert problem["position"] == 7
     assert (await market.get("/v1/templates")).json()["data"] == []
+
+
+async def test_a_refused_call_sent_again_is_refused_as_before_whatever_became_of_the_template(market: Client) -> None:
+    template = await made(market)
+    asked, key = {"parameters": {**SALE, "price": "900"}}, fresh_key()
+    first = await market.post(path(template), asked, key=key)
+    refused(first, 422, "insufficient_funds", "/parameters/buyer")
+    parameters = {**MARKETPLACE["parameters"], "note": {"type": "text"}}
+    await made(market, parameters=parameters, reason="Sale {order} {note}")
+    again = await market.post(path(template), asked, key=key)
+    assert (again.status_code, again.json()["code"]) == (422, "insufficient_funds")
+    assert again.headers["idempotency-replayed"] == "true"
+    other = {"parameters": {**SALE, "price": "901"}}
+    refused(await market.post(path(template), other, key=key), 422, "idempotency_key_reused")
 
 
 async def test_a_key_that_has_made_a_version_gives_it_again(market: Client) -> None:

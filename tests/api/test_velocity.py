@@ -101,13 +101,29 @@ async def test_a_hold_counts_when_it_is_placed_and_what_gives_back_is_never_refu
         await client.post(capture, {"amount": "15.01", "final": True}, key=fresh_key()),
         422,
         "velocity_limit_exceeded",
-        "",
+        "/amount",
     )
     assert (await client.post(capture, {"amount": "15", "final": True}, key=fresh_key())).status_code == 200
     await limited(client, "b", limit(amount="0.01"))
     for _ in range(2):
         refund = f"/v1/payments/{captured.json()['payment_ids'][0]}/refund"
         assert (await client.post(refund, {"amount": "5"}, key=fresh_key())).status_code == 201
+
+
+@pytest.mark.parametrize("splits", [None, [{"to": "c", "percent": "10"}, {"to": "b", "remainder": True}]])
+async def test_a_capture_within_the_hold_is_not_judged_for_its_payee_and_counts(client: Client, splits: Any) -> None:
+    hold = {"from": "a", "to": "b", "amount": "20", "currency": "USD", "capture_max": "40"}
+    placed = (await client.post("/v1/holds", hold, key=fresh_key())).json()
+    await limited(client, "b", limit(direction="in", amount="5"))
+    await limited(client, "c", limit(direction="in", amount="1"))
+    capture, parts = f"/v1/holds/{placed['id']}/capture", {} if splits is None else {"splits": splits}
+    captured = await client.post(capture, {"amount": "15", **parts}, key=fresh_key())
+    assert captured.status_code == 200, captured.text
+    above = {"amount": "5.01", "final": True}
+    problem = refused(await client.post(capture, above, key=fresh_key()), 422, "velocity_limit_exceeded", "/amount")
+    assert (problem["used"], problem["asked"]) == ("15.00" if splits is None else "13.50", "5.01")
+    assert (await client.post(capture, {"final": True}, key=fresh_key())).status_code == 200
+    refused(await client.transfer("a", "b", "0.01"), 422, "velocity_limit_exceeded", "/to")
 
 
 async def test_many_at_once_at_two_services_reach_the_limit_exactly(neighbours: tuple[Client, Client]) -> None:

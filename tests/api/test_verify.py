@@ -52,7 +52,7 @@ TABLES = (
     "disputes", "dispute_changes", "payment_splits", "entry_conditions",
     "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
     "statements", "templates", "template_uses",
-    "charts", "account_groups", "limited_groups", "audit_log",
+    "charts", "account_groups", "limited_groups", "audit_log", "ledgers",
 )  # fmt: skip
 
 
@@ -228,7 +228,7 @@ async def _disputes(client: Client) -> None:
 
 
 async def _schedules(client: Client, service: Service) -> None:
-    """One that was paid twice, one that was tried in vain, one left out, one cancelled, and one that waits."""
+    """One that was paid twice, one that was tried in vain, one left out, one cancelled, two that wait."""
     await client.open_account("tenant")
     await client.open_account("landlord")
     await client.deposit("tenant", "25")
@@ -239,6 +239,8 @@ async def _schedules(client: Client, service: Service) -> None:
     await scheduled(client, reference="left out", amount="1000")
     cancelled = await scheduled(client, reference="cancelled")
     await _sent(client, f"/v1/scheduled-payments/{cancelled['id']}/cancel", {})
+    often = {"rule": "FREQ=DAILY;COUNT=30", "time_zone": "UTC"}
+    await scheduled(client, reference="goes on", amount="0.01", recurrence=often)
     later = (now() + timedelta(days=300)).isoformat()
     await scheduled(client, reference="later", execute_at=later, recurrence=daily, **again)
     await run_at(service, now() + timedelta(days=2), turns=2)
@@ -283,6 +285,7 @@ async def _templates(client: Client) -> None:
         await _sent(client, "/v1/templates/sale/post", {"parameters": given, **said})
     seller = (await client.get("/v1/accounts/seller")).json()["id"].upper().replace("ACC_", "acc_")
     await _sent(client, "/v1/templates/sale/post", {"parameters": {**given, "seller": seller}})
+    await _sent(client, "/v1/templates", {**sale, "description": "never used"})
 
 
 async def _holds(client: Client) -> None:

@@ -15,6 +15,7 @@ INDEXES = {
     "accounts_not_open": "GET /v1/accounts?status",
     "accounts_pkey": "the lock of a payment",
     "alembic_version_pkc": "migrations",
+    "answers_of_scheduled_payment": "the proof of who has cancelled one",
     "answers_pkey": "the key of a command that posts nothing",
     "api_keys_pkey": "authentication",
     "audit_log_by_type": "GET /v1/audit-log?type",

@@ -65,17 +65,20 @@ def test_what_is_bought_and_kept_is_the_exact_product_to_the_last_digit(
 
 
 @pytest.mark.parametrize(
-    ("exact", "half_even", "half_up", "down", "up"),
+    ("exact", "half_even", "half_up", "half_down", "down", "up"),
     [
-        ("0.125", "0.12", "0.13", "0.12", "0.13"),
-        ("0.135", "0.14", "0.14", "0.13", "0.14"),
-        ("0.1300001", "0.13", "0.13", "0.13", "0.14"),
-        ("0.13", "0.13", "0.13", "0.13", "0.13"),
+        ("0.125", "0.12", "0.13", "0.12", "0.12", "0.13"),
+        ("0.135", "0.14", "0.14", "0.13", "0.13", "0.14"),
+        ("0.1300001", "0.13", "0.13", "0.13", "0.13", "0.14"),
+        ("0.13", "0.13", "0.13", "0.13", "0.13", "0.13"),
     ],
 )
-def test_each_mode_rounds_as_it_says(exact: str, half_even: str, half_up: str, down: str, up: str) -> None:
+def test_each_mode_rounds_as_it_says(
+    exact: str, half_even: str, half_up: str, half_down: str, down: str, up: str
+) -> None:
     cents = currency("USD", 2)
-    assert [str(rounded(Decimal(exact), cents, mode)) for mode in RoundingMode] == [half_even, half_up, down, up]
+    expected = [half_even, half_up, half_down, down, up]
+    assert [str(rounded(Decimal(exact), cents, mode)) for mode in RoundingMode] == expected
 
 
 def test_what_would_come_to_nothing_or_to_too_much_is_refused() -> None:

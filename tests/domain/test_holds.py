@@ -325,7 +325,7 @@ def test_the_floor_stops_a_tip_and_leaves_the_hold_as_it_was() -> None:
     book = book_with("alice 82.00", "hotel")
     hold = place(book, "80.00", "alice", "hotel", capture_max=Decimal("96.00"))
     refusal = refusal_of(book, capture(hold, "82.01"))
-    assert (refusal.code, refusal.pointer, refusal.facts["required"]) == ("insufficient_funds", "", "2.01")
+    assert (refusal.code, refusal.pointer, refusal.facts["required"]) == ("insufficient_funds", "/amount", "2.01")
     posted(book.apply(capture(hold, "82.00"), NOON))
 
 
@@ -393,6 +393,6 @@ def test_a_rehearsal_is_told_everything_in_the_way() -> None:
     book.accounts[account_id("hotel")].max_available = Decimal("1.00")
     tip: CaptureHold = capture(hold, "11.00")
     codes = ["insufficient_funds", "limit_exceeded"]
-    assert [(one.code, one.pointer) for one in tip.objections(book)] == [(code, "") for code in codes]
+    assert [(one.code, one.pointer) for one in tip.objections(book)] == [(code, "/amount") for code in codes]
     assert refusal_of(book, tip).code == codes[0]
     assert list(void(hold).objections(book)) == []

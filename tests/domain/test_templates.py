@@ -15,8 +15,8 @@ from zerosum.domain.ledger.account import Side
 from zerosum.domain.ledger.templates.content import PARAMETERS_MAX, read_content
 from zerosum.domain.ledger.templates.expression import EXPRESSION_LENGTH_MAX, parse_expression, worked_out
 from zerosum.domain.ledger.templates.filled_in import TemplateValues
-from zerosum.domain.ledger.templates.lines import Rounding, rounded_units
-from zerosum.domain.money import Currency, Money
+from zerosum.domain.ledger.templates.lines import rounded_units
+from zerosum.domain.money import Currency, Money, RoundingMode
 
 PRICE = {"type": "amount", "currency": "USD"}
 PARAMETERS: dict[str, Any] = {"price": PRICE, "tip": PRICE, "fee": {"type": "percent"}}
@@ -282,8 +282,8 @@ def test_the_remainder_takes_what_rounding_leaves() -> None:
     assert amounts(content, {"price": "100"}) == ["100.00 USD", "33.33 USD", "33.33 USD", "33.34 USD"]
 
 
-@pytest.mark.parametrize("rounding", Rounding)
-def test_units_are_rounded_as_decimal_rounds_them(rounding: Rounding) -> None:
+@pytest.mark.parametrize("rounding", RoundingMode)
+def test_units_are_rounded_as_decimal_rounds_them(rounding: RoundingMode) -> None:
     for quarters in range(400):
         wanted = Decimal(quarters) / 4
         assert rounded_units(Fraction(quarters, 4), rounding) == int(
@@ -307,11 +307,11 @@ _TERMS = st.sampled_from(
     ]
 )
 _SUMS = st.lists(_TERMS, min_size=1, max_size=3)
-_ROUNDED = st.sampled_from(Rounding)
+_ROUNDED = st.sampled_from(RoundingMode)
 
 
 @st.composite
-def _templates(draw: st.DrawFn) -> list[tuple[Side, str, Rounding]]:
+def _templates(draw: st.DrawFn) -> list[tuple[Side, str, RoundingMode]]:
     """As people write them: one line takes the rest, or both sides say the same, more or less.
 
     Less: a sum stands term by term on the other side, or is rounded otherwise there. Then it may balance or not.
@@ -319,7 +319,7 @@ def _templates(draw: st.DrawFn) -> list[tuple[Side, str, Rounding]]:
     sums = [(draw(st.sampled_from(Side)), draw(_SUMS), draw(_ROUNDED)) for _ in range(draw(st.integers(1, 4)))]
     lines = [(side, " + ".join(terms), how) for side, terms, how in sums]
     if draw(st.booleans()):
-        return draw(st.permutations([*lines, (draw(st.sampled_from(Side)), "remainder", Rounding.DOWN)]))
+        return draw(st.permutations([*lines, (draw(st.sampled_from(Side)), "remainder", RoundingMode.DOWN)]))
     for side, terms, how in sums:
         other = Side.CREDIT if side is Side.DEBIT else Side.DEBIT
         parts = terms if draw(st.booleans()) else [" + ".join(terms)]
@@ -333,7 +333,7 @@ _AMOUNTS = st.integers(min_value=1, max_value=10**12)
 @settings(max_examples=150)
 @given(_templates(), st.integers(0, 8), _AMOUNTS, _AMOUNTS, st.integers(0, 10**20))
 def test_what_was_taken_balances_to_the_last_unit(
-    lines: list[tuple[Side, str, Rounding]], places: int, price: int, tip: int, fee: int
+    lines: list[tuple[Side, str, RoundingMode]], places: int, price: int, tip: int, fee: int
 ) -> None:
     """Whatever its parameters and however many places its currency has, or it is refused."""
     postings = [line(side, text, rounding=how.value, currency="USD") for side, text, how in lines]

@@ -22,18 +22,23 @@ PAGE_PARAMETERS = ("limit", "cursor", "order")
 SPAN_MAX = timedelta(days=366)
 """Of a list that is bounded on both sides."""
 
-_DIGITS = re.compile("[0-9]{1,18}", re.ASCII)
+_DIGITS = re.compile("0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 def _digits(value: Any) -> Any:
+    """As ids are: one number, one text. Neither `01` nor `1.0` is another name for what `1` names."""
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise PydanticCustomError("digits", "This is a whole number in plain digits.")
     return value
 
 
+InDigits = BeforeValidator(_digits)
+"""What every whole number in a path or a query goes through."""
+
+
 Limit = Annotated[
     int,
-    BeforeValidator(_digits),
+    InDigits,
     Query(ge=1, le=PAGE_SIZE_MAX, description="How many items the page holds at most."),
 ]
 Cursor = Annotated[
@@ -48,7 +53,7 @@ SortOrder = Annotated[
 ]
 VersionParameter = Annotated[
     int,
-    BeforeValidator(_digits),
+    InDigits,
     Query(ge=0, le=10**15, description="A version a write has returned: the answer is at least as new."),
 ]
 AsOf = Annotated[

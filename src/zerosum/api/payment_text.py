@@ -17,7 +17,7 @@ _NO_METADATA = "{}"
 
 
 def payment_text(payment: RecordedPayment) -> bytes:
-    if payment.splits:
+    if payment.splits or payment.late is not None:
         return orjson.dumps(payment_body(payment))
     id_text = str(payment.id)
     amount = render_amount(payment.amount)

@@ -100,6 +100,15 @@ class AccountOpenedMeanwhile(Conflict):
     is_kept = False
 
 
+class StatementOvertaken(Conflict):
+    """Between the look at the account and its number another statement was issued, of a later version."""
+
+    code = "statement_overtaken"
+    title = "Another statement of the account was issued at the same time"
+    retryable = True
+    is_kept = False
+
+
 class InvalidId(Unprocessable):
     code = "invalid_id"
     title = "The id is malformed"
@@ -307,6 +316,8 @@ class VersionNotReached(Conflict):
 
 
 OF_AMOUNTS: tuple[type[DomainError], ...] = (InvalidAmount, AmountTooPrecise, AmountTooLarge)
+OF_BALANCES: tuple[type[DomainError], ...] = (InsufficientFunds, LimitExceeded, VelocityLimitExceeded, BalanceOverflow)
+"""Why an account cannot move so much: another amount would help, where the caller names amounts and no accounts."""
 OF_BOOKS: tuple[type[DomainError], ...] = (
     *OF_AMOUNTS,
     EffectiveInFuture,
@@ -314,10 +325,7 @@ OF_BOOKS: tuple[type[DomainError], ...] = (
     InvalidCurrency,
     InvalidId,
     CurrencyMismatch,
-    InsufficientFunds,
-    LimitExceeded,
-    VelocityLimitExceeded,
-    BalanceOverflow,
+    *OF_BALANCES,
     AccountFrozen,
     AccountClosed,
 )

@@ -39,6 +39,8 @@ class EventType(StrEnum):
     ACCOUNT_GROUP_CHANGED = "account_group.changed"
     ACCOUNT_GROUP_DELETED = "account_group.deleted"
     PERIOD_CLOSED = "period.closed"
+    STATEMENT_ISSUED = "statement.issued"
+    TEMPLATE_MADE = "template.made"
 
 
 class ResourceType(StrEnum):

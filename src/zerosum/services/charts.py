@@ -75,7 +75,7 @@ def _hint(imagined: Imagined) -> str:
 
 
 def opened_by(called: Sequence[str], imagined: Mapping[str, Account]) -> Sequence[Account]:
-    """What a command opens of the accounts that are only imagined yet: clearing accounts are made before it."""
+    """What a command opens of the accounts that are only imagined yet."""
     if not imagined:
         return ()
     return tuple(imagined[code] for code in dict.fromkeys(called) if code in imagined)

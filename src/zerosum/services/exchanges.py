@@ -19,7 +19,7 @@ from zerosum.domain.money import Money, RoundingMode, parse_percent, parse_rate,
 from zerosum.domain.payments.exchanges import Exchange, MakeExchange, Terms, convert, exchange_code, margin_code
 from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
 from zerosum.services.accounts import Accounts
-from zerosum.services.charts import known_or_imagined
+from zerosum.services.charts import known_or_imagined, opened_by
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
@@ -131,6 +131,7 @@ class ExchangeKind:
             actor=caller.actor,
             metadata=order.metadata,
             codes=codes,
+            opens=opened_by(own, imagined),
             called=(order.payer, own[0], own[1], order.payee, own[2]),
             payer_id=payer.id,
             payee_id=payee.id,
@@ -148,7 +149,7 @@ class ExchangeKind:
         return Prepared(command, codes)
 
     async def prepare(self, caller: Caller, orders: Sequence[ExchangeOrder], *, may_write: bool) -> Imagined:
-        """Load what is named; make the exchange accounts of a currency on its first use."""
+        """Load what is named. The exchange accounts of a currency are opened by its first use."""
         ledger_id = caller.ledger_id
         used = {code for order in orders for code in (order.currency, order.bought_currency)}
         await self._currencies.load(ledger_id, used)
@@ -156,11 +157,9 @@ class ExchangeKind:
         own = dict(self._own_accounts(caller, used))
         await self._directory.load(ledger_id, {name for order in orders for name in (order.payer, order.payee, *own)})
         lacking = [account for code, account in own.items() if self._directory.find_known(ledger_id, code) is None]
-        if not may_write:
-            return {account.code: account for account in lacking}
-        for found in await self._accounts.ensure(caller, lacking):
-            self._directory.remember(ledger_id, found)
-        return NOTHING_IMAGINED
+        if lacking and may_write:
+            await self._accounts.check_quota(ledger_id, len(lacking))
+        return {account.code: account for account in lacking}
 
     def _own_accounts(self, caller: Caller, codes: Iterable[str]) -> Iterable[tuple[str, Account]]:
         """By code: what lies in them is ours or owed by us as the rates go, so positions are equity."""
@@ -191,6 +190,7 @@ class ExchangeKind:
             created_at=entry.posted_at,
             metadata=entry.metadata,
             account_versions=entry.account_versions,
+            late=entry.late,
         )
 
     async def recorded(

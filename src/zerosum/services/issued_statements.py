@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +14,8 @@ from zerosum.db.queries.issued_statements import (
     find_numbered_statement,
     list_issued_statements,
 )
-from zerosum.domain.errors import StatementNotFound, ValidationFailed
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.errors import StatementNotFound, StatementOvertaken, ValidationFailed
+from zerosum.domain.ledger.outcome import Posted, Replayed
 from zerosum.domain.ledger.statements import IssuedStatement, IssueStatement
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
@@ -25,6 +26,9 @@ from zerosum.services.requests.account_directory import AccountDirectory, Accoun
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.statements import Statement, Statements
+
+OVERTAKEN_MAX = 5
+"""How often the account is looked at again because statements of later versions came between: once will do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,7 @@ class IssuedStatements:
             named.append(await self._directory.get(caller.ledger_id, reference))
             return await self._command(caller, named[0], start, end, key)
 
-        answer = await self._keys.carry_out(caller.ledger_id, [key], prepare)
+        answer = await self._carried_out(caller, key, prepare)
         account = named[0]
         if isinstance(answer, Posted):
             return Done(NumberedStatement(account=account, issued=answer.resource))
@@ -73,6 +77,14 @@ class IssuedStatements:
         if issued is None:
             raise key_reused()
         return Done(NumberedStatement(account=account, issued=issued), is_replay=True)
+
+    async def _carried_out(
+        self, caller: Caller, key: str, prepare: Callable[[], Awaitable[IssueStatement]]
+    ) -> Posted | Replayed:
+        for _ in range(OVERTAKEN_MAX):
+            with suppress(StatementOvertaken):
+                return await self._keys.carry_out(caller.ledger_id, [key], prepare)
+        return await self._keys.carry_out(caller.ledger_id, [key], prepare)
 
     async def list(self, caller: Caller, reference: str, request: PageRequest) -> Page[NumberedStatement]:
         position = self._cursors.position(caller.ledger_id, request)

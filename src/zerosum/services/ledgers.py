@@ -70,7 +70,7 @@ class Ledgers:
             ledger.created_at,
             resource=render_id(Prefix.LEDGER, ledger_id),
             ledger_id=ledger_id,
-            facts={"name": name},
+            facts={"name": name, "time_zone": time_zone, "late_entries": late_entries.value},
         )
         async with self._database.work(ledger_id) as connection:
             await insert_ledger(connection, ledger)

@@ -19,6 +19,7 @@ from zerosum.domain.identifiers import PaymentId
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.entry import PostedPosting
 from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
+from zerosum.domain.ledger.periods import LateEntry
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import (
@@ -211,12 +212,13 @@ class PaymentKind:
         if not isinstance(pay, Pay):
             raise TypeError("a plain order makes a plain payment")
         ledger_id, currency = caller.ledger_id, pay.money.currency
+        known = known_or_imagined(self._directory, imagined)
         asked, codes = asked_splits(
             order.splits,
             currency,
             pay.payer_id,
             Payee(pay.payee_id, prepared.names[pay.payee_id], pay.called[1]),
-            lambda name, pointer: self._directory.known(ledger_id, name, is_prepared=is_prepared, pointer=pointer),
+            lambda name, pointer: known(ledger_id, name, is_prepared=is_prepared, pointer=pointer),
         )
         splits = divided(ledger_id, PaymentId(pay.id), pay.money, asked)
         named = {split.asked.account_id: split.asked.called for split in splits}
@@ -231,7 +233,7 @@ class PaymentKind:
         return Prepared(PayInParts(**members, splits=splits), members["codes"])
 
     async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined:
-        """Load what is named; make the clearing account of a currency on its first use."""
+        """Load what is named. The clearing account of a currency is opened by its first use, as the chart's are."""
         ledger_id = caller.ledger_id
         await self._currencies.load(ledger_id, {order.currency for order in orders})
         through = {order.currency for order in orders if order.payer is None or order.payee is None}
@@ -246,20 +248,17 @@ class PaymentKind:
             currency = self._currencies.find_known(ledger_id, currency_code)
             if currency is None or self._directory.find_known(ledger_id, code) is not None:
                 continue
-            account = self._accounts.draft(
-                caller, code, currency, AccountType.ASSET, f"Clearing of the processor {INTERNAL_PROCESSOR}"
-            )
+            name = f"Clearing of the processor {INTERNAL_PROCESSOR}"
+            imagined[code] = self._accounts.draft(caller, code, currency, AccountType.ASSET, name)
             if may_write:
-                for found in await self._accounts.ensure(caller, [account]):
-                    self._directory.remember(ledger_id, found)
-            else:
-                imagined[code] = account
+                await self._accounts.check_quota(ledger_id, 1)
         return imagined
 
     def view(self, posted: Posted, names: Names) -> RecordedPayment:
         payment: Payment
         lines: Sequence[PostedLine | PostedPosting]
         splits: Sequence[RecordedSplit] = ()
+        late: LateEntry | None = None
         if isinstance(posted, PostedPair) and posted.record is not None:
             # Nearly every payment is shown so, without being made out.
             payment, metadata = posted.record[1], posted.command.metadata
@@ -270,12 +269,8 @@ class PaymentKind:
             payment = made.payment if isinstance(made, SplitPayment) else made
             if isinstance(made, SplitPayment):
                 splits = [_shown_split(split, names) for split in made.splits]
-            metadata, effective_at, posted_at, lines = (
-                entry.metadata,
-                entry.effective_at,
-                entry.posted_at,
-                entry.postings,
-            )
+            metadata, effective_at, posted_at = entry.metadata, entry.effective_at, entry.posted_at
+            lines, late = entry.postings, entry.late
         return RecordedPayment(
             id=payment.id,
             type=payment.type,
@@ -294,6 +289,7 @@ class PaymentKind:
             account_versions={line.account_id: line.account_version for line in lines},
             lines=lines,
             splits=splits,
+            late=late,
         )
 
     async def recorded(

@@ -119,7 +119,7 @@ class Templates:
         return found
 
     async def meant(self, caller: Caller, name: str, version: int | None, key: str) -> Template | None:
-        """Which one a call to post means: the version it names, or that under which its key was used, or the newest.
+        """Which one a call to post means: the version it names, or that by which its key was answered, or the newest.
 
         So a call that is sent again finds its first answer, whatever has been made of the template since.
         """
@@ -180,7 +180,8 @@ class _TemplateKind(RecordedEntries):
             entry=JournalEntry(reason, tuple(postings), order.effective_at),
             dating=self._closed_periods.dating(ledger_id, order.effective_at, None, is_prepared=is_prepared),
             use=use,
-            pointers=[values.pointer_of(line.account) for line in lines],
+            stands_on=use.label,
+            pointers=[(values.pointer_of(line.account), values.amount_pointer_of(line)) for line in lines],
         )
         return Prepared(command, names)
 

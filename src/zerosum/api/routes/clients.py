@@ -228,6 +228,6 @@ def client_routes(services: Services) -> Routes:
 
 def _number(text: str, most: int) -> int:
     """A number in a path. Raises InvalidId."""
-    if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX and int(text) <= most:
+    if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX and int(text) <= most and str(int(text)) == text:
         return int(text)
     raise errors.InvalidId(f"This is a number from 0 to {most}.")

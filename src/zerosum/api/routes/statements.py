@@ -8,7 +8,16 @@ from fastapi import Path, Response
 
 from zerosum.api.csv_text import Accept, csv_response
 from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, check_span, page_request
+from zerosum.api.lists import (
+    DEFAULT_LIMIT,
+    PAGE_PARAMETERS,
+    Cursor,
+    InDigits,
+    Limit,
+    SortOrder,
+    check_span,
+    page_request,
+)
 from zerosum.api.routes.accounts import OF_REFERENCE, Reference
 from zerosum.api.schemas.issued_statements import (
     IssueStatementRequest,
@@ -31,7 +40,7 @@ from zerosum.gateway.routing import BodyKind
 
 _STATEMENTS = "/v1/accounts/{account:path}/statements"
 
-Number = Annotated[int, Path(description="The statement's number.", ge=1, le=2**63 - 1, examples=[1])]
+Number = Annotated[int, InDigits, Path(description="The statement's number.", ge=1, le=2**63 - 1, examples=[1])]
 
 EXAMPLES = {"month": {"summary": "A month", "value": {"from": "2026-10-01", "to": "2026-11-01"}}}
 
@@ -89,7 +98,7 @@ def statement_routes(services: Services) -> Routes:
         needs_key=True,
         effort=10,
         examples=EXAMPLES,
-        refusals=(*OF_REFERENCE, errors.TooManyItems),
+        refusals=(*OF_REFERENCE, errors.TooManyItems, errors.StatementOvertaken),
         summary="Issue a statement",
         answer=NumberedStatementResponse,
         description="It gets the account's next number, without a gap, and is the same for ever: what is written later "

@@ -9,7 +9,7 @@ from fastapi import Path, Query, Response
 
 from zerosum.api.desk_routes import answer_of, body_with, flag
 from zerosum.api.endpoints import Routes, TheCall, as_response, check_parameters, json_answer
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, InDigits, Limit, SortOrder, page_request
 from zerosum.api.routes.payments import SHOWN, DryRunFlag, Include
 from zerosum.api.schemas.journal import JournalEntryRehearsal, JournalEntryResponse, entry_body
 from zerosum.api.schemas.lists import ListOf, list_body
@@ -35,7 +35,9 @@ TemplateReference = Annotated[
         json_schema_extra={"pattern": f"^{TEMPLATE_NAME_PATTERN_TEXT}$"},
     ),
 ]
-AskedVersion = Annotated[int | None, Query(description="By default the newest.", ge=1, le=VERSION_MAX, examples=[1])]
+AskedVersion = Annotated[
+    int | None, InDigits, Query(description="By default the newest.", ge=1, le=VERSION_MAX, examples=[1])
+]
 
 MARKETPLACE: dict[str, Any] = {
     "name": "marketplace-sale",

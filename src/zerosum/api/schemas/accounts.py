@@ -19,9 +19,9 @@ from zerosum.api.schemas.fields import (
     Metadata,
     Name,
     OneOf,
+    Reason,
     Request,
     Response,
-    Text,
     Time,
     Version,
     id_field,
@@ -93,7 +93,7 @@ class ReasonRequest(Request):
     """Why."""
 
     reason: Annotated[
-        Text | None, Field(description="It is kept in the security log.", examples=["Asked for by compliance"])
+        Reason | None, Field(description="It is kept in the security log.", examples=["Asked for by compliance"])
     ] = None
 
 

@@ -17,6 +17,7 @@ from zerosum.api.schemas.fields import (
     CurrencyCode,
     Moment,
     OneOf,
+    Reason,
     Request,
     Response,
     Text,
@@ -42,7 +43,7 @@ class LaterStage(StrEnum):
 class DisputeRequest(Request):
     """What the payer's bank says of a payment."""
 
-    reason: Annotated[Text, Field(description="Why it is questioned.", examples=["fraudulent"])]
+    reason: Annotated[Reason, Field(description="Why it is questioned.", examples=["fraudulent"])]
     amount: Annotated[Amount | None, Field(description="All that is left of the payment where nothing is said.")] = None
     provider_case_id: Annotated[
         Text | None,

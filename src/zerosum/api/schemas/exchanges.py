@@ -27,6 +27,7 @@ from zerosum.api.schemas.fields import (
     Time,
     id_field,
 )
+from zerosum.api.schemas.late_dates import LateDate, late_body
 from zerosum.api.schemas.splits import Percent
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import RATE_PATTERN_TEXT, RoundingMode, render_amount, render_number
@@ -125,6 +126,7 @@ class ExchangeResponse(Response):
     effective_at: Annotated[Time, Field(description="When it happened in the world.")]
     created_at: Annotated[Time, Field(description="When it was written.")]
     metadata: AnsweredMetadata
+    late: Annotated[LateDate | None, Field(description="Only of one that was dated into a closed period.")] = None
 
 
 class ExchangeDryRun(ExchangeResponse):
@@ -136,6 +138,7 @@ class ExchangeDryRun(ExchangeResponse):
 
 def exchange_body(exchange: RecordedExchange) -> dict[str, Any]:
     terms, conversion = exchange.terms, exchange.conversion
+    late = {} if exchange.late is None else {"late": late_body(exchange.late)}
     return {
         "id": render_id(Prefix.EXCHANGE, exchange.id),
         "from": render_id(Prefix.ACCOUNT, exchange.payer_id),
@@ -163,4 +166,5 @@ def exchange_body(exchange: RecordedExchange) -> dict[str, Any]:
         "effective_at": render_time(exchange.effective_at),
         "created_at": render_time(exchange.created_at),
         "metadata": dict(exchange.metadata),
+        **late,
     }

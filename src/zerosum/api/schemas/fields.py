@@ -102,6 +102,12 @@ def _within_bytes(text: str) -> str:
     return text
 
 
+def _says_something(text: str) -> str:
+    if text.isspace():
+        raise PydanticCustomError("blank", "This is more than blanks.")
+    return text
+
+
 def _moment(value: Any) -> Any:
     moment = parse_time(value) if isinstance(value, str) else None
     if moment is None:
@@ -185,6 +191,8 @@ AccountReference = Annotated[
     ),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), AfterValidator(_within_bytes)]
+Reason = Annotated[Text, Field(json_schema_extra={"pattern": r"\S"}), AfterValidator(_says_something)]
+"""Why something is done. Whoever asks later is to find an answer."""
 Name = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), AfterValidator(_within_bytes)]
 Moment = Annotated[
     datetime,
@@ -206,7 +214,7 @@ Time = Annotated[
 class ClosedPeriodOverride(Request):
     """That something may be dated into a closed period all the same. Needs the scope `admin` too."""
 
-    reason: Annotated[Text, Field(description="Why.", examples=["Invoice found after the close"])]
+    reason: Annotated[Reason, Field(description="Why.", examples=["Invoice found after the close"])]
 
 
 MetadataValue = Annotated[str, Field(max_length=TEXT_MAX)]

@@ -22,18 +22,17 @@ from zerosum.api.schemas.fields import (
     GivenMetadata,
     ItemKey,
     Moment,
-    OneOf,
+    Reason,
     Request,
     Response,
-    Text,
     Time,
     Version,
     id_field,
 )
+from zerosum.api.schemas.late_dates import LateDate, late_body
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.ledger.entry import POSTINGS_MAX, POSTINGS_MIN
-from zerosum.domain.ledger.periods import LateWay
 from zerosum.domain.money import render_amount
 from zerosum.services.journal import EntryOrder, PostingOrder, RecordedEntry
 
@@ -52,7 +51,7 @@ class PostingRequest(Request):
 class JournalEntryRequest(Request):
     """One business fact. In each currency the debits must equal the credits."""
 
-    reason: Annotated[Text, Field(description="What happened.", examples=["Monthly fee"])]
+    reason: Annotated[Reason, Field(description="What happened.", examples=["Monthly fee"])]
     postings: Annotated[
         list[PostingRequest],
         Field(description="Its lines, debits equal to credits.", min_length=POSTINGS_MIN, max_length=POSTINGS_MAX),
@@ -95,25 +94,13 @@ class JournalEntryItem(JournalEntryRequest):
 class ReversalRequest(Request):
     """Why the entry is taken back."""
 
-    reason: Annotated[Text, Field(description="Why. The reason of the new entry.", examples=["Posted twice"])]
+    reason: Annotated[Reason, Field(description="Why. The reason of the new entry.", examples=["Posted twice"])]
     force: Annotated[
         bool | None,
         Field(
             description="True: whatever floors, ceilings, freezes and closed accounts say. Needs the scope `admin` too."
         ),
     ] = None
-
-
-class LateDate(Response):
-    """What an entry was dated to, in a closed period, and how that was answered."""
-
-    way: Annotated[
-        str,
-        OneOf(LateWay),
-        Field(description="Put there all the same, or dated to the first open moment.", examples=["rolled_forward"]),
-    ]
-    effective_at_requested: Annotated[Time, Field(description="What it was dated to.")]
-    reason: Annotated[str | None, Field(description="Of an override, or null.", examples=[None])]
 
 
 class PostingOfEntry(Response):
@@ -177,11 +164,7 @@ class JournalEntryRehearsal(JournalEntryResponse):
 def entry_body(entry: RecordedEntry) -> dict[str, Any]:
     body = _plain_entry_body(entry)
     if entry.late is not None:
-        body["late"] = {
-            "way": entry.late.way.value,
-            "effective_at_requested": render_time(entry.late.requested_at),
-            "reason": entry.late.reason,
-        }
+        body["late"] = late_body(entry.late)
     use = entry.template
     if use is not None:
         body["template"] = {"name": use.name, "version": use.version, "parameters": in_one_order(use.parameters)}

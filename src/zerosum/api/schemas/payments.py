@@ -24,12 +24,14 @@ from zerosum.api.schemas.fields import (
     ItemKey,
     Moment,
     OneOf,
+    Reason,
     Request,
     Response,
     Text,
     Time,
     id_field,
 )
+from zerosum.api.schemas.late_dates import LateDate, late_body
 from zerosum.api.schemas.splits import SplitResponse, Splits, split_orders, splits_body
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
@@ -128,6 +130,7 @@ class PaymentResponse(Response):
     splits: Annotated[
         list[SplitResponse] | None, Field(description="Of a payment with splits: what each receiver got.")
     ] = None
+    late: Annotated[LateDate | None, Field(description="Only of a payment that was dated into a closed period.")] = None
     balances: BalancesAfter = None
 
 
@@ -135,7 +138,7 @@ class RefundRequest(Request):
     """How much is given back."""
 
     amount: Annotated[Amount | None, Field(description="All that is left of the payment where nothing is said.")] = None
-    reason: Annotated[Text | None, Field(description="Why.", examples=["Returned"])] = None
+    reason: Annotated[Reason | None, Field(description="Why.", examples=["Returned"])] = None
     metadata: GivenMetadata = None
 
 
@@ -222,4 +225,6 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
     }
     if payment.splits:
         body["splits"] = splits_body(payment.splits)
+    if payment.late is not None:
+        body["late"] = late_body(payment.late)
     return body

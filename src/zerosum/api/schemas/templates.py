@@ -15,6 +15,7 @@ from zerosum.api.schemas.fields import (
     MetadataValue,
     Moment,
     OneOf,
+    Reason,
     Request,
     Response,
     Text,
@@ -23,12 +24,12 @@ from zerosum.api.schemas.fields import (
 from zerosum.domain.ledger.entry import POSTINGS_MAX, POSTINGS_MIN
 from zerosum.domain.ledger.templates.content import PARAMETERS_MAX, ParameterType
 from zerosum.domain.ledger.templates.expression import EXPRESSION_LENGTH_MAX
-from zerosum.domain.ledger.templates.lines import Rounding
 from zerosum.domain.ledger.templates.template import TEMPLATE_NAME_PATTERN_TEXT, VERSION_MAX, Template
+from zerosum.domain.money import RoundingMode
 from zerosum.services.templates import TemplateOrder
 
 TypeOfParameter = Annotated[str, OneOf(ParameterType)]
-RoundingName = Annotated[str, OneOf(Rounding)]
+RoundingName = Annotated[str, OneOf(RoundingMode)]
 
 TemplateName = Annotated[
     str,
@@ -93,7 +94,7 @@ class TemplateRequest(Request):
     name: TemplateName
     description: Annotated[Text | None, Field(description="For people.", examples=["A sale, less our fee"])] = None
     reason: Annotated[
-        Text | None,
+        Reason | None,
         Field(
             description="Of the entries, where a posting gives none; `{name}` is filled with a text parameter.",
             examples=["Sale {order}"],
@@ -121,7 +122,7 @@ class TemplateRequest(Request):
             content={
                 "description": self.description,
                 "reason": self.reason,
-                "rounding": self.rounding or Rounding.HALF_EVEN.value,
+                "rounding": self.rounding or RoundingMode.HALF_EVEN.value,
                 "parameters": {
                     name: {"type": one.type, "currency": one.currency} for name, one in self.parameters.items()
                 },
@@ -138,7 +139,7 @@ class TemplatePostRequest(Request):
         Field(description="All that the template wants, as strings.", examples=[{"price": "100.00", "fee": "2.9"}]),
     ]
     version: Annotated[VersionNumber | None, Field(description="By default the newest.", examples=[1])] = None
-    reason: Annotated[Text | None, Field(description="By default what the template says.")] = None
+    reason: Annotated[Reason | None, Field(description="By default what the template says.")] = None
     effective_at: Annotated[
         Moment | None, Field(description="When it happened in the world; by default when it is posted.")
     ] = None

@@ -32,10 +32,16 @@ STATEMENTS = RecordSet(
 LAST_STATEMENTS = RecordSet(
     kind=LAST_STATEMENT,
     # With the limit of the statement around it: the last entry of an index.
-    table="(select ledger_id, account_id, number, hash from statements order by ledger_id, account_id, number desc)",
-    columns=(Column("account_id", "uuid"), Column("number", "bigint"), Column("hash", "bytea")),
+    table="(select ledger_id, account_id, number, account_version, hash from statements "
+    "order by ledger_id, account_id, number desc)",
+    columns=(
+        Column("account_id", "uuid"),
+        Column("number", "bigint"),
+        Column("account_version", "bigint"),
+        Column("hash", "bytea"),
+    ),
     changing=(),
-    read=lambda row: LastStatement(number=row[2], hash=row[3]),
+    read=lambda row: LastStatement(number=row[2], account_version=row[3], hash=row[4]),
     is_stored=False,
 )
 """Whoever issues one holds the account, whose lock is theirs."""

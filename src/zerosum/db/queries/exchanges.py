@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.given_versions import read_versions, versions_given
+from zerosum.db.queries.late_dates import LATE_COLUMNS, late_in, with_late_dates
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
 from zerosum.db.schema.tables import accounts, exchanges, journal_entries
+from zerosum.domain.ledger.periods import LateEntry
 from zerosum.domain.money import RoundingMode
 from zerosum.domain.payments.exchanges import Conversion, Terms
 from zerosum.domain.payments.payment import PaymentTexts
@@ -40,6 +42,8 @@ class RecordedExchange:
     created_at: datetime
     metadata: Mapping[str, str]
     account_versions: Mapping[UUID, int]
+    late: LateEntry | None = None
+    """Of one that was dated into a closed period."""
 
 
 async def find_exchanges(
@@ -64,9 +68,10 @@ async def list_exchanges(
 def _select(ledger_id: UUID) -> Select[Any]:
     versions, entry = versions_given(ledger_id, exchanges.c.id), journal_entries
     payer, payee = accounts.alias("payer"), accounts.alias("payee")
-    return (
+    return with_late_dates(
         select(
             exchanges,
+            *LATE_COLUMNS,
             entry.c.posted_at,
             entry.c.effective_at,
             entry.c.metadata,
@@ -98,4 +103,5 @@ def _exchange(row: Row[Any]) -> RecordedExchange:
         created_at=row.posted_at,
         metadata=row.metadata or {},
         account_versions=read_versions(row.account_versions),
+        late=late_in(row, row.ledger_id, row.id),
     )

@@ -24,11 +24,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
+from zerosum.db.queries.late_dates import LATE_COLUMNS, late_in, with_late_dates
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
-from zerosum.db.schema.tables import accounts, journal_entries, late_entries, postings, template_uses
+from zerosum.db.schema.tables import accounts, journal_entries, postings, template_uses
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.account import Layer, Side
-from zerosum.domain.ledger.periods import LateEntry, LateWay
+from zerosum.domain.ledger.periods import LateEntry
 from zerosum.domain.ledger.templates.template import TemplateUse
 
 _SIDES = {"d": Side.DEBIT, "c": Side.CREDIT}
@@ -241,14 +242,8 @@ def _select_entries(ledger_id: UUID) -> Select[Any]:
         .where(reversal.c.ledger_id == ledger_id, reversal.c.reverses == journal_entries.c.id)
         .scalar_subquery()
     )
-    late = late_entries.alias("late")
-    told = [late.c[name].label(f"late_{name}") for name in ("closing", "way", "requested_at", "reason")]
-    own = and_(late.c.ledger_id == journal_entries.c.ledger_id, late.c.id == journal_entries.c.id)
-    return (
-        select(journal_entries, reversed_by.label("reversed_by"), *told)
-        .join(late, own, isouter=True)
-        .where(journal_entries.c.ledger_id == ledger_id)
-    )
+    statement = select(journal_entries, reversed_by.label("reversed_by"), *LATE_COLUMNS)
+    return with_late_dates(statement).where(journal_entries.c.ledger_id == ledger_id)
 
 
 def _select_postings(ledger_id: UUID) -> Select[Any]:
@@ -297,18 +292,7 @@ def _entry(row: Row[Any], lines: Sequence[RecordedPosting], template: TemplateUs
         metadata=row.metadata or {},
         postings=tuple(lines),
         template=template,
-        late=None if row.late_way is None else _late(row),
-    )
-
-
-def _late(row: Row[Any]) -> LateEntry:
-    return LateEntry(
-        ledger_id=row.ledger_id,
-        id=row.id,
-        closing=row.late_closing,
-        way=LateWay(row.late_way),
-        requested_at=row.late_requested_at,
-        reason=row.late_reason,
+        late=late_in(row, row.ledger_id, row.id),
     )
 
 

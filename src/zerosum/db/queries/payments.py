@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.given_versions import RecordedLine
+from zerosum.db.queries.late_dates import LATE_COLUMNS, late_in, with_late_dates
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
 from zerosum.db.schema.tables import accounts, disputes, journal_entries, payment_splits, payments, postings, refunds
+from zerosum.domain.ledger.periods import LateEntry
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.domain.payments.splits import SplitRule
 
@@ -75,6 +77,8 @@ class RecordedPayment:
     """By disputes that are not decided; None: nothing."""
     splits: Sequence[RecordedSplit] = ()
     """Of one that goes to several: all of them, in the order in which they were asked for."""
+    late: LateEntry | None = None
+    """Of one that was dated into a closed period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +215,7 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .where(own.c.ledger_id == ledger_id, own.c.payment_id == payments.c.id)
         .scalar_subquery()
     )
-    return (
+    return with_late_dates(
         select(
             payments,
             parts.label("parts"),
@@ -223,6 +227,7 @@ def _select(ledger_id: UUID) -> Select[Any]:
             journal_entries.c.posted_at.label("created_at"),
             journal_entries.c.metadata,
             lines.label("lines"),
+            *LATE_COLUMNS,
         )
         .join(
             journal_entries,
@@ -260,6 +265,7 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         further_ids=sorted((*(row.refund_ids or ()), *(row.dispute_entry_ids or ()))),
         disputed=row.disputed,
         splits=[_split(part) for part in row.parts or ()],
+        late=late_in(row, row.ledger_id, row.id),
     )
 
 

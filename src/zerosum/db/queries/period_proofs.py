@@ -20,7 +20,7 @@ where closing.ledger_id = :ledger_id order by closing.number
 """)
 
 NAMES_OF_PERIODS = f"""
-    (select closing.id, 'closed', 'period', null, {micros("seal.sealed_at")}, '{{}}'::uuid[], null
+    (select closing.id, 'closed', 'period', null, {micros("seal.sealed_at")}, '{{}}'::uuid[], null, ''
      from period_closings closing
      join period_seals seal on seal.ledger_id = closing.ledger_id and seal.number = closing.number
      where closing.ledger_id = :ledger_id and closing.id > :after order by closing.id limit :limit)

@@ -15,7 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.queries.account_group_proofs import NAMES_OF_ACCOUNT_GROUPS
 from zerosum.db.queries.moments import micros
 from zerosum.db.queries.period_proofs import NAMES_OF_PERIODS
-from zerosum.db.queries.schedule_proofs import HAS_RUN, NAMES_OF_SCHEDULES
+from zerosum.db.queries.schedule_proofs import HAS_RUN, NAMES_OF_SCHEDULES, TOLD_BY_EVENT
+from zerosum.db.queries.statement_proofs import NAMES_OF_STATEMENTS
+from zerosum.db.queries.template_proofs import NAMES_OF_TEMPLATES
 from zerosum.domain.payments.payment import PaymentTexts
 
 FIRST_ID = UUID(int=0)
@@ -201,7 +203,7 @@ with page as materialized (
     limit :limit
 )
 select page.id, page.xid, page.type, page.resource_type, page.resource_id,
-       {micros("page.created_at")} as created_at,
+       {micros("page.created_at")} as created_at, {TOLD_BY_EVENT} as told,
        page.resource_type <> 'account' or exists (
            select from account_changes change where change.ledger_id = page.ledger_id
            and change.account_id = page.resource_id
@@ -217,20 +219,21 @@ select * from (
             array(select distinct account_id from postings posting
                   where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id) as account_ids,
             (select payment_id from refunds refund
-             where refund.ledger_id = entry.ledger_id and refund.id = entry.id) as refunded_payment_id
+             where refund.ledger_id = entry.ledger_id and refund.id = entry.id) as refunded_payment_id,
+            '' as told
      from journal_entries entry where ledger_id = :ledger_id and id > :after order by id limit :limit)
     union all
     (select change.id, change.verb, 'hold', change.hold_id::text, {micros("change.changed_at")},
             array(select unnest(array[payer_id, payee_id]) from holds hold
                   where hold.ledger_id = change.ledger_id and hold.id = change.hold_id),
-            null
+            null, ''
      from hold_changes change where ledger_id = :ledger_id and id > :after and verb = 'extended'
      order by id limit :limit)
     union all
     (select change.id, change.verb, 'dispute', change.dispute_id::text, {micros("change.changed_at")},
             array(select unnest(array[payer_id, payee_id]) from disputes dispute
                   where dispute.ledger_id = change.ledger_id and dispute.id = change.dispute_id),
-            null
+            null, ''
      from dispute_changes change where ledger_id = :ledger_id and id > :after
         and (verb = 'evidence_added' or (verb = 'escalated' and not exists (
             select from journal_entries entry where entry.ledger_id = change.ledger_id and entry.id = change.id)))
@@ -241,6 +244,10 @@ select * from (
     {NAMES_OF_PERIODS}
     union all
     {NAMES_OF_ACCOUNT_GROUPS}
+    union all
+    {NAMES_OF_STATEMENTS}
+    union all
+    {NAMES_OF_TEMPLATES}
 ) named order by id limit :limit
 """)  # noqa: S608 - made of constants only
 

@@ -23,21 +23,42 @@ HAS_RUN = """case when page.idempotency_key ~ '^scheduled payment [0-9a-f-]{36} 
 _ACCOUNTS = """array(select unnest(array[payer_id, payee_id]) from scheduled_payments schedule
                   where schedule.ledger_id = run.ledger_id and schedule.id = run.scheduled_payment_id)"""
 
+
+# What the event of a step tells, which nothing else in the books would: who is to pay, when that is due after it, and
+# why it was refused.
+def _told(actor: str, due_at: str, refusal: str = "null::jsonb") -> str:
+    moment = f"to_char({due_at} at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+    return f"jsonb_build_array({actor}, {moment}, {refusal})::text"
+
+
+TOLD_BY_EVENT = """case when page.type = 'scheduled_payment.completed' then ''
+        when page.resource_type = 'scheduled_payment'
+        then jsonb_build_array(page.data->'actor', page.data->'due_at', page.data->'refusal')::text
+        when page.resource_type in ('statement', 'template') then coalesce(page.data->>'hash', '') else '' end"""
+"""Of an event of a `page`. A completion stands beside the run that completes it, which tells all of it."""
+
 # What is announced of scheduled payments, in the shape of entries.
 NAMES_OF_SCHEDULES = f"""
     (select id, 'created', 'scheduled_payment', id::text as own_id, {micros("created_at")},
-            array[payer_id, payee_id], null
+            array[payer_id, payee_id], null, {_told("actor", "execute_at")}
      from scheduled_payments where ledger_id = :ledger_id and id > :after order by id limit :limit)
     union all
     (select cancellation_id, 'cancelled', 'scheduled_payment', id::text, {micros("ended_at")},
-            array[payer_id, payee_id], null
+            array[payer_id, payee_id], null, {_told("actor", "due_at")}
      from scheduled_payments where ledger_id = :ledger_id and cancellation_id > :after
      order by cancellation_id limit :limit)
     union all
     (select run.id, run.outcome || case when run.completes then ' completed' else '' end, 'scheduled_payment',
-            run.scheduled_payment_id::text, {micros("run.ran_at")}, {_ACCOUNTS}, null
+            run.scheduled_payment_id::text, {micros("run.ran_at")}, {_ACCOUNTS}, null,
+            (select {_told("schedule.actor", "coalesce(next.due_at, schedule.due_at)", "run.refusal")}
+             from scheduled_payments schedule
+             left join scheduled_runs next on next.ledger_id = schedule.ledger_id
+                  and next.scheduled_payment_id = schedule.id and next.number = run.number + 1
+             where schedule.ledger_id = run.ledger_id and schedule.id = run.scheduled_payment_id)
      from scheduled_runs run where ledger_id = :ledger_id and id > :after order by id limit :limit)
 """  # noqa: S608 - made of constants only
+
+_NEXT_DUE_AT = "coalesce(lead(run.due_at) over (partition by page.id order by run.number), page.due_at)"
 
 _RUNS = text(f"""
 with page as materialized (
@@ -50,7 +71,9 @@ select page.id as scheduled_payment_id, page.type, page.currency, page.amount::t
        page.status, page.occurrence as next_occurrence, page.attempt as next_attempt,
        {micros("page.due_at")} as next_due_at, {micros("page.attempt_at")} as attempt_at, page.runs, page.payments,
        {micros("page.ended_at")} as ended_at, page.cancellation_id,
-       answer.fingerprint as ordered, answer.resource_id as ordered_id,
+       answer.fingerprint as ordered, answer.resource_id as ordered_id, cancelling.fingerprint as cancelling,
+       {_told("page.actor", "page.execute_at")} as told_first, {_told("page.actor", "page.due_at")} as told_last,
+       {_told("page.actor", _NEXT_DUE_AT, "run.refusal")} as told,
        exists (
            select from journal_entries stray where stray.ledger_id = page.ledger_id
            and stray.idempotency_key = 'scheduled payment ' || page.id || ' ' || page.occurrence
@@ -65,6 +88,9 @@ select page.id as scheduled_payment_id, page.type, page.currency, page.amount::t
        {", ".join(f"payment.{name} as payment_{name}" for name in PaymentTexts._fields)}
 from page
 left join answers answer on answer.ledger_id = page.ledger_id and answer.idempotency_key = page.idempotency_key
+left join answers cancelling on cancelling.ledger_id = page.ledger_id and cancelling.resource_id = page.id
+    and cancelling.resource_type = 'scheduled_payment' and cancelling.created_at = page.ended_at
+    and cancelling.idempotency_key <> page.idempotency_key
 left join scheduled_runs run on run.ledger_id = page.ledger_id and run.scheduled_payment_id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = run.payment_id
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = run.payment_id

@@ -11,6 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.moments import micros
 
+# What is announced of them, in the shape of entries.
+NAMES_OF_STATEMENTS = f"""
+    (select id, 'issued', 'statement', null, {micros("issued_at")}, array[account_id], null, encode(hash, 'hex')
+     from statements where ledger_id = :ledger_id and id > :after order by id limit :limit)
+"""  # noqa: S608 - made of constants only
+
 _SIGNED = """case when posting.side = 'd' and account.type in ('asset', 'expense')
                 or posting.side = 'c' and account.type not in ('asset', 'expense')
             then posting.amount else -posting.amount end"""

@@ -11,6 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.moments import micros
 
+# What is announced of them, in the shape of entries.
+NAMES_OF_TEMPLATES = f"""
+    (select * from (select encode(substring(hash from 1 for 16), 'hex')::uuid as id, 'made', 'template', null::text,
+            {micros("created_at")}, '{{}}'::uuid[], null::uuid, encode(hash, 'hex')
+     from templates where ledger_id = :ledger_id) made where id > :after order by id limit :limit)
+"""  # noqa: S608 - made of constants only
+
 # Each version with the hash of the one before it.
 _TEMPLATES = text(f"""
 with page as materialized (

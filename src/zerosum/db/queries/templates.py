@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
-from zerosum.db.schema.tables import journal_entries, templates
+from zerosum.db.schema.tables import journal_entries, refusals, templates
 from zerosum.domain.ledger.templates.template import Template
 
 
@@ -26,11 +26,17 @@ async def find_template(
 
 
 async def label_under_key(connection: AsyncConnection, ledger_id: UUID, key: str) -> str | None:
-    """Of the template by which an entry was posted under this idempotency key, if one was."""
-    entry = journal_entries
-    statement = select(entry.c.resource_id).where(entry.c.ledger_id == ledger_id, entry.c.idempotency_key == key)
-    found: str | None = (await connection.execute(statement)).scalar_one_or_none()
-    return found
+    """Of the template by which an entry was posted under this idempotency key, or refused."""
+    entry, refusal = journal_entries.c, refusals.c
+    posted = select(entry.resource_id).where(entry.ledger_id == ledger_id, entry.idempotency_key == key)
+    refused = select(refusal.problem["stands_on"].astext).where(
+        refusal.ledger_id == ledger_id, refusal.idempotency_key == key
+    )
+    for statement in (posted, refused):
+        found: str | None = (await connection.execute(statement)).scalar_one_or_none()
+        if found is not None:
+            return found
+    return None
 
 
 async def list_templates(

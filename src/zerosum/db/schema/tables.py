@@ -440,7 +440,7 @@ exchanges = Table(
     CheckConstraint("exact = amount * rate", name="exchanges_exact_is_product"),
     CheckConstraint("bought + margin = exact + difference", name="exchanges_nothing_is_lost"),
     CheckConstraint("currency <> bought_currency", name="exchanges_two_currencies"),
-    CheckConstraint("rounding in ('half_even', 'half_up', 'down', 'up')", name="exchanges_rounding_known"),
+    CheckConstraint("rounding in ('half_even', 'half_up', 'half_down', 'down', 'up')", name="exchanges_rounding_known"),
 )
 
 holds = Table(
@@ -713,6 +713,12 @@ answers = Table(
     _required("content", JSONB),
     _moment("created_at", nullable=False),
     PrimaryKeyConstraint("ledger_id", "idempotency_key", name="answers_pkey"),
+    Index(
+        "answers_of_scheduled_payment",
+        "ledger_id",
+        "resource_id",
+        postgresql_where=text("resource_type = 'scheduled_payment'"),
+    ),
 )
 """What was answered to commands that post nothing: an entry bears its key itself."""
 

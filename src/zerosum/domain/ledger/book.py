@@ -63,6 +63,9 @@ class LedgerCommand(Command):
     regroups: ClassVar[bool] = False
     """Whether it changes which groups accounts are in: whoever has carried it out remembers no account."""
 
+    stands_on: str | None = None
+    """What else its fingerprint depends on than its order: it is kept with a refusal, so that a retry asks the same."""
+
     changes_settings: ClassVar[bool] = False
     """Whether it changes what is said about its accounts: their limits, their status, their names."""
 
@@ -306,7 +309,8 @@ class Book:
             growth = {id_: change.growth for id_, change in changes.items()} if is_postable else None
             yield from failed(entry.conditions, self.accounts, growth)
         if is_postable:
-            has_velocity = is_intention and not entry.gives_back and entry.reverses is None
+            is_new = entry.reverses is None and not entry.gives_back and not entry.keeps_a_promise
+            has_velocity = is_intention and is_new
             for change in changes.values():
                 yield from change.objections(is_intention=is_intention)
                 if has_velocity and change.account.velocity:

@@ -125,6 +125,17 @@ class JournalEntry:
             and first.account_id != second.account_id
         )
 
+    @property
+    def keeps_a_promise(self) -> bool:
+        """Whether it pays no more than what it sets free of holds: that was decided when they were placed."""
+        freed = paid = Decimal(0)
+        for posting in self.postings:
+            if posting.side is Side.DEBIT and posting.releases:
+                freed = add(freed, posting.money.amount)
+            elif posting.side is Side.DEBIT and posting.layer is Layer.POSTED:
+                paid = add(paid, posting.money.amount)
+        return 0 < paid <= freed
+
     def check_time(self, posted_at: datetime) -> None:
         """Whether it can have happened when it is posted. Raises EffectiveInFuture, ValidationFailed."""
         if self.effective_at is None or is_timely(self.effective_at, posted_at):

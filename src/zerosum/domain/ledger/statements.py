@@ -9,19 +9,20 @@ so the lines of a statement are the same for ever; `head` is the link of the acc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 from uuid import UUID
 
-from zerosum.domain.errors import AccountNotFound
-from zerosum.domain.events import ResourceType
+from zerosum.domain.errors import AccountNotFound, DomainError, StatementOvertaken
+from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.chain import microseconds, netstrings
 from zerosum.domain.ledger.entry import JournalEntry
-from zerosum.domain.ledger.outcome import RECORDED_ID, Posted, Remembered
+from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.money import render_amount
 
@@ -64,12 +65,16 @@ class LastStatement:
     """What the next statement of the account follows."""
 
     number: int
+    account_version: int
     hash: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueStatement(LedgerCommand):
-    """`content` was read in one look before; only its number is decided here. Whatever state the account is in."""
+    """`content` was read in one look before; only its number is decided here. Whatever state the account is in.
+
+    A later number is never of an earlier version: one that was overtaken since its look is refused, and looks again.
+    """
 
     account_id: AccountId
     content: StatementContent
@@ -80,6 +85,10 @@ class IssueStatement(LedgerCommand):
     def journal_entry(self) -> JournalEntry:
         raise LookupError("this command posts no entry")
 
+    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - it has but one reason at a time
+        """None that stand beside the one it is refused for."""
+        return iter(())
+
     def needs(self) -> tuple[Need, ...]:
         return (Need(self._last_key, is_locked=False),)
 
@@ -87,6 +96,8 @@ class IssueStatement(LedgerCommand):
         if self.account_id not in book.accounts:
             raise AccountNotFound("This ledger has no such account.")
         last: LastStatement | None = book.records.get(self._newer_key) or book.records.get(self._last_key)
+        if last is not None and self.content.account_version < last.account_version:
+            raise StatementOvertaken("Another statement of the account was issued at the same time.")
         number = 1 if last is None else last.number + 1
         previous = statement_genesis(self.ledger_id, self.account_id) if last is None else last.hash
         issued = IssuedStatement(
@@ -99,9 +110,13 @@ class IssueStatement(LedgerCommand):
             hash=statement_hash(previous, self.account_id, number, self.content, posted_at),
         )
         book.records[RecordKey(self.ledger_id, STATEMENT, self.id)] = issued
-        book.records[self._newer_key] = LastStatement(number=number, hash=issued.hash)
+        book.records[self._newer_key] = LastStatement(
+            number=number, account_version=self.content.account_version, hash=issued.hash
+        )
         remembered = Remembered(ResourceType.STATEMENT, self.id, {RECORDED_ID: str(self.id)})
-        return Posted(self.ledger_id, (), (), issued, remembered)
+        told = {"account_id": f"acc_{self.account_id}", "number": number, "hash": issued.hash.hex()}
+        event = Event(self.id, EventType.STATEMENT_ISSUED, ResourceType.STATEMENT, data=told)
+        return Posted(self.ledger_id, (), (event,), issued, remembered)
 
     @property
     def _last_key(self) -> RecordKey:

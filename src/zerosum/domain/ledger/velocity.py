@@ -2,7 +2,8 @@
 
 They are judged by the Book under the account's lock, exact at both edges of a window. What counts is read from the
 postings of the account: an entry counts once, with what it takes from (or brings to) what is available. So a hold
-counts when it is placed, and its capture only with what goes beyond the hold.
+counts when it is placed, and its capture only with what goes beyond the hold. Whoever is paid by a capture has it
+counted then; within the hold nothing refuses it, for it was decided when the hold was placed.
 """
 
 from __future__ import annotations

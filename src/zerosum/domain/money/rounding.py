@@ -24,12 +24,14 @@ _ROUNDING = Context(
 
 
 class RoundingMode(StrEnum):
-    """What becomes of what is finer than the currency."""
+    """What becomes of what is finer than the currency. Only amounts above zero are rounded, so up is away from zero."""
 
     HALF_EVEN = "half_even"
     """To the nearest unit; from the middle to the even one."""
     HALF_UP = "half_up"
     """To the nearest unit; from the middle up."""
+    HALF_DOWN = "half_down"
+    """To the nearest unit; from the middle down."""
     DOWN = "down"
     UP = "up"
 
@@ -37,6 +39,7 @@ class RoundingMode(StrEnum):
 _MODES = {
     RoundingMode.HALF_EVEN: decimal.ROUND_HALF_EVEN,
     RoundingMode.HALF_UP: decimal.ROUND_HALF_UP,
+    RoundingMode.HALF_DOWN: decimal.ROUND_HALF_DOWN,
     RoundingMode.DOWN: decimal.ROUND_DOWN,
     RoundingMode.UP: decimal.ROUND_UP,
 }

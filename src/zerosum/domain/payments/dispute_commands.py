@@ -10,24 +10,23 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from zerosum.domain.errors import (
+    AccountNotFound,
     AmountExceedsPayment,
     DisputeNotFound,
     DomainError,
-    InsufficientFunds,
     InvalidState,
-    LimitExceeded,
     NotDisputable,
     PaymentNotFound,
     ValidationFailed,
 )
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId
-from zerosum.domain.ledger.account_change import objection_to_account
+from zerosum.domain.ledger.account_change import AccountChange, objection_to_account
 from zerosum.domain.ledger.book import Book, LedgerCommand
-from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, credit
+from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, credit, debit
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
-from zerosum.domain.money import Money, add, render_amount, subtract
+from zerosum.domain.money import Money, render_amount, subtract
 from zerosum.domain.payments import posting_rules
 from zerosum.domain.payments.disputes import (
     DISPUTE,
@@ -315,29 +314,22 @@ class LoseDispute(ChangeDispute):
         ChangeDispute.check(self, dispute, book)
         if self.fee is None or self.fee_account_id is None:
             return
-        earner, payee = book.accounts.get(self.fee_account_id), book.accounts[self.payee_id]
-        refusal = objection_to_account(earner, credit(self.fee_account_id, self.fee), is_intention=True)
-        if refusal is not None:
-            raise self.named(refusal).at("/fee/to")
-        floor, ceiling = payee.min_available, earner.max_available if earner is not None else None
-        if not self.is_forced and floor is not None and subtract(payee.available, self.fee.amount) < floor:
-            raise InsufficientFunds(
-                "Who was paid has too little for the fee.",
-                pointer="/fee/amount",
-                currency=payee.currency,
-                available=render_amount(payee.available),
-                required=render_amount(self.fee.amount),
-                min_available=render_amount(floor),
-            )
-        if earner is not None and ceiling is not None and add(earner.available, self.fee.amount) > ceiling:
-            raise LimitExceeded(
-                "The account would hold more than its limit.",
-                pointer="/fee/to",
-                currency=earner.currency,
-                available=render_amount(earner.available),
-                incoming=render_amount(self.fee.amount),
-                max_available=render_amount(ceiling),
-            )
+        for refusal in self._against_fee(book, self.fee, self.fee_account_id):
+            raise refusal
+
+    def _against_fee(self, book: Book, fee: Money, earner_id: AccountId) -> Iterator[DomainError]:
+        paid, earned = debit(self.payee_id, fee), credit(earner_id, fee)
+        earner = book.accounts.get(earner_id)
+        refusal = objection_to_account(earner, earned, is_intention=True)
+        if earner is None or refusal is not None:
+            yield self.named((refusal or AccountNotFound("There is no such account.")).at("/fee/to"))
+            return
+        payee = book.accounts[self.payee_id]
+        for account, posting, pointer in ((payee, paid, "/fee/amount"), (earner, earned, "/fee/to")):
+            change = AccountChange(account, 0)
+            change.include(posting)
+            for objection in change.objections(is_intention=account is earner or not self.is_forced):
+                yield self.named(objection.at(pointer))
 
     def account_ids(self) -> tuple[AccountId, ...]:
         parties = (self.payer_id, self.payee_id)

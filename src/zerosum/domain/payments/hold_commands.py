@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.errors import (
+    OF_BALANCES,
     AmountExceedsHold,
     AmountTooLarge,
     DomainError,
@@ -146,8 +147,13 @@ class ChangeHold(HoldCommand):
         raise LookupError("what this posts depends on the hold: ask `objections` with a book")
 
     def point(self, objection: DomainError) -> DomainError:
-        """The caller has named a hold and no accounts: what is wrong lies in the request as a whole."""
-        return self.named(objection).at("")
+        """The caller has named a hold and no accounts: an amount, or else the request as a whole is what is wrong."""
+        return self.named(objection).at("/amount" if self.names_amount and isinstance(objection, OF_BALANCES) else "")
+
+    @property
+    def names_amount(self) -> bool:
+        """Whether its caller has said how much."""
+        return False
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         try:
@@ -222,6 +228,10 @@ class CaptureHold(ChangeHold):
         )
         return entry, after
 
+    @property
+    def names_amount(self) -> bool:
+        return self.money is not None
+
     def _entry(self, hold: Hold, freed: Money, taken: Money) -> JournalEntry:
         return posting_rules.capture(hold.payer_id, hold.payee_id, freed, taken, hold.id)
 
@@ -257,6 +267,10 @@ class IncrementHold(ChangeHold):
     verb = HoldVerb.INCREMENTED
 
     money: Money
+
+    @property
+    def names_amount(self) -> bool:
+        return True
 
     def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
         hold.check_open(now or hold.created_at)

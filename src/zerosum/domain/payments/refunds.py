@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from zerosum.domain.errors import AmountExceedsPayment, DomainError, PaymentNotFound
+from zerosum.domain.errors import OF_BALANCES, AmountExceedsPayment, DomainError, PaymentNotFound
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.ledger.book import Book, LedgerCommand
@@ -61,8 +61,9 @@ class RefundPayment(LedgerCommand):
         raise LookupError("what this posts depends on the payment: ask `objections` with a book")
 
     def point(self, objection: DomainError) -> DomainError:
-        """The caller has named a payment and no accounts: what is wrong lies in the request as a whole."""
-        return self.named(objection).at("")
+        """The caller has named no accounts: an amount, or else the request as a whole is what is wrong."""
+        is_amount = self.money is not None and isinstance(objection, OF_BALANCES)
+        return self.named(objection).at("/amount" if is_amount else "")
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         try:

@@ -12,6 +12,7 @@ from uuid import UUID
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.errors import DomainError, ValidationFailed
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId, ScheduledPaymentId
+from zerosum.domain.moments import render_time
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts, PaymentType
 
@@ -207,6 +208,8 @@ def schedule_facts(schedule: ScheduledPayment, run: ScheduledRun | None = None) 
         "currency": schedule.money.currency.code,
         "occurrences": schedule.occurrences,
         "payments": schedule.payments,
+        "actor": schedule.actor,
+        "due_at": render_time(schedule.due_at),
     }
     if run is not None:
         facts |= {

@@ -87,7 +87,8 @@ class CaptureInParts(CaptureHold):
 
     def point(self, objection: DomainError) -> DomainError:
         pointer = pointer_to(objection, self.asked)
-        return ChangeHold.point(self, objection).at(pointer or "")
+        pointed = ChangeHold.point(self, objection)
+        return pointed if pointer is None else pointed.at(pointer)
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         yield from CaptureHold.objections(self, book)

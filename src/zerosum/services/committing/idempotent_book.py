@@ -156,7 +156,10 @@ def recalled_refusal(problem: Mapping[str, Any]) -> DomainError:
 
 
 def _refusal_row(command: LedgerCommand, refusal: DomainError) -> RefusalRow:
-    return RefusalRow(command.ledger_id, command.idempotency_key, command.fingerprint, _problem(refusal))
+    problem = _problem(refusal)
+    if command.stands_on is not None:
+        problem["stands_on"] = command.stands_on
+    return RefusalRow(command.ledger_id, command.idempotency_key, command.fingerprint, problem)
 
 
 def _problem(refusal: DomainError) -> dict[str, Any]:

@@ -49,7 +49,7 @@ Names = Mapping[UUID, str]
 
 
 Imagined = Mapping[str, Account]
-"""Accounts that would be made on first use, by code: a dry run writes nothing, not even them."""
+"""Accounts that would be opened by their first use, by code: by the command itself, or by nobody in a dry run."""
 
 NOTHING_IMAGINED: Imagined = {}
 

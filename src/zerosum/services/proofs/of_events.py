@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from zerosum.db.engine import Connection
@@ -50,6 +50,18 @@ _DISPUTE_EVENTS = {
     "resolve": "dispute.won",
     "chargeback": "dispute.lost",
 }
+
+_RECORDS = {"statement": "statement.issued", "template": "template.made"}
+"""What is recorded and posts nothing: its event tells its hash."""
+
+
+class Recorded(NamedTuple):
+    """What was recorded, as this proof knows entries. `told` is what its event says of it."""
+
+    id: UUID
+    posted_at: str
+    resource_type: str
+    told: str
 
 
 class EventsProof:
@@ -187,11 +199,14 @@ def _expected(entry: Any) -> list[tuple[UUID, int]]:
     """The ids of its events, and what is said there."""
     if entry.resource_type == "scheduled_payment":
         return _expected_of_schedule(entry)
+    if entry.resource_type in _RECORDS:
+        type_ = _RECORDS[entry.resource_type]
+        return [(entry.id, _number(str(entry.id), type_, entry.resource_type, "None", entry.posted_at, entry.told))]
     expected = [(entry.id, _first_expected(entry))]
     if (entry.resource_type, entry.reason) == ("hold", "capture"):
         # What was captured is a payment too.
         paid = UUID(int=entry.id.int + 1)
-        number = _number(str(paid), "payment.succeeded", "payment", str(entry.id), entry.posted_at)
+        number = _number(str(paid), "payment.succeeded", "payment", str(entry.id), entry.posted_at, "")
         expected.append((paid, number))
     return expected
 
@@ -202,7 +217,8 @@ def _expected_of_schedule(entry: Any) -> list[tuple[UUID, int]]:
     expected = []
     for place, verb in enumerate(entry.reason.split(" ")):
         id_ = UUID(int=entry.id.int + place)
-        number = _number(str(id_), f"scheduled_payment.{verb}", "scheduled_payment", told, entry.posted_at)
+        said = "" if verb == "completed" else entry.told
+        number = _number(str(id_), f"scheduled_payment.{verb}", "scheduled_payment", told, entry.posted_at, said)
         expected.append((id_, number))
     return expected
 
@@ -210,14 +226,14 @@ def _expected_of_schedule(entry: Any) -> list[tuple[UUID, int]]:
 def _first_expected(entry: Any) -> int:
     if entry.resource_type == "refund":
         payment_id = str(entry.refunded_payment_id)
-        return _number(str(entry.id), "payment.refunded", "payment", payment_id, entry.posted_at)
+        return _number(str(entry.id), "payment.refunded", "payment", payment_id, entry.posted_at, "")
     # Events of a hold or a dispute name it, but for the first, whose id it bears.
     resource_id = entry.resource_id if entry.resource_type in ("hold", "dispute") else None
-    return _number(str(entry.id), _type_of(entry), entry.resource_type, str(resource_id), entry.posted_at)
+    return _number(str(entry.id), _type_of(entry), entry.resource_type, str(resource_id), entry.posted_at, "")
 
 
 def _found(event: Any) -> int:
-    return _number(str(event.id), event.type, event.resource_type, str(event.resource_id), event.created_at)
+    return _number(str(event.id), event.type, event.resource_type, str(event.resource_id), event.created_at, event.told)
 
 
 def _type_of(entry: Any) -> str:

@@ -70,6 +70,7 @@ def _rounded(exact: Fraction, unit: Fraction, mode: str) -> Fraction:
         "down": False,
         "up": fraction > 0,
         "half_up": fraction >= Fraction(1, 2),
+        "half_down": fraction > Fraction(1, 2),
         "half_even": fraction > Fraction(1, 2) or (fraction == Fraction(1, 2) and below % 2 == 1),
     }
     return (below + rises[mode]) * unit

@@ -175,6 +175,23 @@ def is_schedule_of(row: Any, payer_code: str | None, payee_code: str | None) -> 
     )
 
 
+def is_cancellation_of(row: Any) -> bool:
+    """Whether somebody has ordered that this scheduled payment be cancelled."""
+    said = {"scheduled_payment": str(row.scheduled_payment_id)}
+    return bool(row.cancelling == _digest("scheduled payment cancellation", said))
+
+
+def is_statement_of(row: Any) -> bool:
+    """Whether what was answered to the order for it has the fingerprint of an order for this statement."""
+    said = {"account": str(row.account_id), "from": _moment(row.from_at), "to": _moment(row.to_at)}
+    return bool(row.fingerprint == _digest("statement", said))
+
+
+def is_template_of(row: Any, content: Any) -> bool:
+    """Whether what was answered to the order for it has the fingerprint of an order for this version."""
+    return bool(row.fingerprint == _digest("new template", {"name": row.name, "content": content}))
+
+
 def is_template_post(row: Any, parameters: Mapping[str, str], reason_given: str) -> bool:
     """Whether the fingerprint of the entry is that of an order to post by this version with these parameters.
 

@@ -14,7 +14,7 @@ from zerosum.db.queries.proofs import codes_of
 from zerosum.db.queries.schedule_proofs import scheduled_runs_after
 from zerosum.domain.identifiers import Prefix
 from zerosum.domain.payments.payment import PaymentTexts
-from zerosum.services.proofs.of_fingerprints import is_schedule_of
+from zerosum.services.proofs.of_fingerprints import is_cancellation_of, is_schedule_of
 from zerosum.services.proofs.of_steps import StepsProof
 from zerosum.services.proofs.report import part_of
 
@@ -54,13 +54,16 @@ class SchedulesProof(StepsProof):
 
     def _fault_of(self, steps: Sequence[Any]) -> str | None:
         schedule = steps[0]
-        self._announce(schedule.scheduled_payment_id, schedule.created_at, "created", schedule)
+        self._announce(schedule, schedule.scheduled_payment_id, schedule.created_at, "created", schedule.told_first)
         if schedule.cancellation_id is not None:
-            self._announce(schedule.cancellation_id, schedule.ended_at, "cancelled", schedule)
+            self._announce(schedule, schedule.cancellation_id, schedule.ended_at, "cancelled", schedule.told_last)
+            if not is_cancellation_of(schedule):
+                return "is cancelled, and nobody has done it"
         runs = [] if schedule.number is None else steps
         position = _Position(due_at=int(schedule.execute_at), attempt_at=int(schedule.execute_at))
         for number, run in enumerate(runs, start=1):
-            self._announce(run.id, run.ran_at, f"{run.outcome} completed" if run.completes else run.outcome, schedule)
+            verb = f"{run.outcome} completed" if run.completes else run.outcome
+            self._announce(schedule, run.id, run.ran_at, verb, run.told)
             if run.number != number:
                 return f"lacks the run {number}"
             fault = _fault_of_run(run, position)
@@ -79,18 +82,19 @@ class SchedulesProof(StepsProof):
     def _fault_of_step(self, step: Any, before: Any) -> str | None:  # noqa: ARG002
         raise LookupError("runs are followed from the beginning")
 
-    def _announce(self, id_: UUID, moment: str, verb: str, schedule: Any) -> None:
-        self._on_step(_Announced(id_, moment, verb, str(schedule.scheduled_payment_id)))
+    def _announce(self, schedule: Any, id_: UUID, moment: str, verb: str, told: str) -> None:
+        self._on_step(_Announced(id_, moment, verb, str(schedule.scheduled_payment_id), told))
 
 
 @dataclass(frozen=True, slots=True)
 class _Announced:
-    """What is told of a scheduled payment, as the proof of events knows entries."""
+    """What happened to a scheduled payment, as the proof of events knows entries. `told` is what its event says."""
 
     id: UUID
     posted_at: str
     reason: str
     resource_id: str
+    told: str
     resource_type: str = "scheduled_payment"
 
 

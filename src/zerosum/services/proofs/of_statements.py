@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from zerosum.db.engine import Connection
 from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.db.queries.statement_proofs import statements_after
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.of_events import Recorded
 from zerosum.services.proofs.report import Report, part_of
 
 STATEMENTS_AT_ONCE = 50
@@ -19,8 +20,11 @@ STATEMENTS_AT_ONCE = 50
 
 
 class StatementsProof:
-    def __init__(self, report: Report) -> None:
+    """`on_record` is told of each: the proof of events counts them."""
+
+    def __init__(self, report: Report, on_record: Callable[[Any], None]) -> None:
         self._report = report
+        self._on_record = on_record
         self._account_id = FIRST_ID
         self._number = 0
         self._hash = b""
@@ -41,6 +45,7 @@ class StatementsProof:
                 self._account_id, self._number = row.account_id, 0
                 begins = b"zerosum.statement-genesis.v1" + report.ledger_id.bytes + row.account_id.bytes
                 self._hash = hashlib.sha256(begins).digest()
+            self._on_record(Recorded(row.id, row.issued_at, "statement", row.hash.hex()))
             name = f"the statement {render_id(Prefix.STATEMENT, row.id)}"
             with report.noting(f"{name} cannot be read", row.account_id):
                 for fault in self._faults(row):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from zerosum.db.engine import Connection
 from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.db.queries.template_proofs import template_uses_after, templates_after
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.of_events import Recorded
 from zerosum.services.proofs.of_fingerprints import is_template_post
 from zerosum.services.proofs.report import Report, part_of
 from zerosum.services.proofs.template_amounts import postings_given
@@ -26,10 +27,11 @@ _SIDES = {"d": "debit", "c": "credit"}
 
 
 class TemplatesProof:
-    """Each version against the one before it."""
+    """Each version against the one before it. `on_record` is told of each: the proof of events counts them."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, on_record: Callable[[Any], None]) -> None:
         self._report = report
+        self._on_record = on_record
         self._after = ("", 0)
 
     def position(self) -> dict[str, Any]:
@@ -44,6 +46,7 @@ class TemplatesProof:
         limit = part_of(TEMPLATES_AT_ONCE, share)
         rows = await templates_after(connection, self._report.ledger_id, self._after, limit=limit)
         for row in rows:
+            self._on_record(Recorded(UUID(bytes=row.hash[:16]), row.created_at, "template", row.hash.hex()))
             if row.hash != self._expected(row):
                 self._report.note(f"the template {row.name}@{row.version} is not the one that was made")
             self._after = (row.name, row.version)

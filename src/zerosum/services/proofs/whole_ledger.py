@@ -16,6 +16,8 @@
 | `of_charts` | charts, by which first uses open accounts, against the security log |
 | `of_account_groups` | account groups, against the security log |
 | `of_group_limits` | which accounts stand under the limits of groups |
+| `of_settings` | what the ledger is set to, against the security log |
+| `of_answers` | what keys of commands that post nothing are answered again |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -35,6 +37,7 @@ from zerosum.db.queries.pages import look_up_by_key
 from zerosum.domain.money.iso4217 import ISO_4217
 from zerosum.services.proofs.of_account_groups import AccountGroupsProof
 from zerosum.services.proofs.of_accounts import AccountsProof
+from zerosum.services.proofs.of_answers import AnswersProof
 from zerosum.services.proofs.of_charts import ChartsProof
 from zerosum.services.proofs.of_checkpoints import CheckpointsProof
 from zerosum.services.proofs.of_disputes import DisputesProof
@@ -45,6 +48,7 @@ from zerosum.services.proofs.of_group_limits import GroupLimitsProof
 from zerosum.services.proofs.of_holds import HoldsProof
 from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
+from zerosum.services.proofs.of_settings import SettingsProof
 from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.of_statements import StatementsProof
 from zerosum.services.proofs.of_templates import TemplatesProof, TemplateUsesProof
@@ -129,20 +133,22 @@ class LedgerProof:
         return [
             AccountsProof(report, places),
             CheckpointsProof(report),
-            StatementsProof(report),
+            StatementsProof(report, events.expect),
             EntriesProof(report, events.expect),
             SplitsProof(report),
             ExchangesProof(report, places),
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
             SchedulesProof(report, events.expect),
-            TemplatesProof(report),
+            TemplatesProof(report, events.expect),
             TemplateUsesProof(report, places),
             ClientTransactionsProof(report),
             PeriodsProof(report, events.expect),
             ChartsProof(report),
             AccountGroupsProof(report, events.expect),
             GroupLimitsProof(report),
+            SettingsProof(report),
+            AnswersProof(report),
             events,
             SealsProof(report),
         ]

@@ -24,8 +24,8 @@ from zerosum.domain.ledger.entry import POSTINGS_MAX, POSTINGS_MIN
 from zerosum.domain.ledger.templates.balancing import check_balance
 from zerosum.domain.ledger.templates.currencies import currency_of
 from zerosum.domain.ledger.templates.expression import PARAMETER_PATTERN_TEXT, Expression, names_in, parse_expression
-from zerosum.domain.ledger.templates.lines import REMAINDER, Rounding, TemplateLine
-from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
+from zerosum.domain.ledger.templates.lines import REMAINDER, TemplateLine
+from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT, RoundingMode
 
 PARAMETERS_MAX = 32
 
@@ -83,7 +83,7 @@ def read_content(given: Mapping[str, Any]) -> TemplateContent:
     rows = given["postings"]
     if not POSTINGS_MIN <= len(rows) <= POSTINGS_MAX:
         raise TemplateInvalid(f"A template has {POSTINGS_MIN} to {POSTINGS_MAX} postings.", pointer="/postings")
-    usual = Rounding(given.get("rounding") or Rounding.HALF_EVEN)
+    usual = RoundingMode(given.get("rounding") or RoundingMode.HALF_EVEN)
     lines = tuple(_line(row, usual, parameters, f"/postings/{place}") for place, row in enumerate(rows))
     content = TemplateContent(
         parameters=parameters,
@@ -117,7 +117,7 @@ def _parameters(given: Mapping[str, Any]) -> dict[str, TemplateParameter]:
 
 
 def _line(
-    row: Mapping[str, Any], usual: Rounding, parameters: Mapping[str, TemplateParameter], here: str
+    row: Mapping[str, Any], usual: RoundingMode, parameters: Mapping[str, TemplateParameter], here: str
 ) -> TemplateLine:
     _check_account(row["account"], parameters, f"{here}/account")
     if row.get("currency") is not None:
@@ -126,7 +126,7 @@ def _line(
     amount = None if text == REMAINDER else parse_expression(text, pointer=f"{here}/amount")
     if amount is not None:
         _check_names(amount, parameters, f"{here}/amount")
-    rounding = Rounding(row.get("rounding") or usual)
+    rounding = RoundingMode(row.get("rounding") or usual)
     return TemplateLine(Side(row["side"]), row["account"], amount, row.get("currency"), rounding)
 
 

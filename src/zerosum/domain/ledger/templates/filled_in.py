@@ -10,14 +10,14 @@ from fractions import Fraction
 
 from zerosum.domain.errors import AmountTooLarge, DivisionByZero, InvalidAmount, UnknownField, ValidationFailed
 from zerosum.domain.ledger.templates.content import ParameterType, TemplateContent, placed_in, with_places_filled
-from zerosum.domain.ledger.templates.expression import worked_out
+from zerosum.domain.ledger.templates.expression import names_in, worked_out
 from zerosum.domain.ledger.templates.lines import TemplateLine, rounded_units
 from zerosum.domain.money import BALANCE_LIMIT, EXACT, Currency, Money, parse_amount, render_amount
 from zerosum.domain.money.amount import INTEGER_DIGITS_MAX
 
 REASON_MAX = 500
 
-PERCENT_PATTERN_TEXT = r"(?:100(?:\.0{1,18})?|[0-9]{1,2}(?:\.[0-9]{1,18})?)"
+PERCENT_PATTERN_TEXT = r"(?:100(?:\.0{1,18})?|(?:0|[1-9][0-9]?)(?:\.[0-9]{1,18})?)"
 _PERCENT = re.compile(PERCENT_PATTERN_TEXT, re.ASCII)
 
 
@@ -45,6 +45,11 @@ class TemplateValues:
         """Where in the request it was said: nowhere, where the template itself says it."""
         name = placed_in(text)
         return "" if name is None else _pointer(name)
+
+    def amount_pointer_of(self, line: TemplateLine) -> str:
+        """Where in the request its amount was said; of several parameters the first that the template has."""
+        names = frozenset[str]() if line.amount is None else names_in(line.amount)
+        return next((_pointer(name) for name in self.content.parameters if name in names), "")
 
     def currency_places(self) -> dict[str, str]:
         """The currencies by their places in the template, as codes."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from zerosum.domain.errors import DomainError, QuotaExceeded
-from zerosum.domain.events import ResourceType
+from zerosum.domain.errors import OF_BALANCES, DomainError, QuotaExceeded
+from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
-from zerosum.domain.ledger.outcome import Posted, Remembered, entry_posted
+from zerosum.domain.ledger.outcome import Event, Posted, Remembered, entry_posted
 from zerosum.domain.ledger.post_entry import PostEntry
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.ledger.templates.template import (
@@ -51,6 +52,10 @@ class MakeTemplate(LedgerCommand):
     def journal_entry(self) -> JournalEntry:
         raise LookupError("this command posts no entry")
 
+    def objections(self, book: Book) -> Iterator[DomainError]:  # noqa: ARG002 - it has but one reason at a time
+        """None that stand beside the one it is refused for."""
+        return iter(())
+
     @property
     def _newest_key(self) -> RecordKey:
         return RecordKey(self.ledger_id, NEWEST_TEMPLATE, self.name)
@@ -75,7 +80,7 @@ class MakeTemplate(LedgerCommand):
         )
         book.records[self._key_of(version)] = made
         remembered = Remembered(ResourceType.TEMPLATE, self.id, template_facts(made))
-        return Posted(self.ledger_id, (), (), made, remembered)
+        return Posted(self.ledger_id, (), (_template_made(made),), made, remembered)
 
     def _newest(self, book: Book) -> Template | None:
         """As it was found, or as commands before this one in the batch have left it."""
@@ -86,6 +91,12 @@ class MakeTemplate(LedgerCommand):
 
     def _key_of(self, version: int) -> RecordKey:
         return RecordKey(self.ledger_id, TEMPLATE, label_of(self.name, version))
+
+
+def _template_made(template: Template) -> Event:
+    """A version has no id of its own: its event takes one from its hash, by which `zerosum verify` finds it again."""
+    told = {"name": template.name, "version": template.version, "actor": template.actor, "hash": template.hash.hex()}
+    return Event(UUID(bytes=template.hash[:16]), EventType.TEMPLATE_MADE, ResourceType.TEMPLATE, data=told)
 
 
 def template_facts(template: Template) -> dict[str, Any]:
@@ -114,18 +125,22 @@ def template_of_facts(ledger_id: LedgerId, facts: Mapping[str, Any]) -> Template
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostTemplate(PostEntry):
-    """An entry by a template. `pointers` tell, line by line, where in the request its account was named."""
+    """An entry by a template. `pointers` tell, line by line, where in the request its account and amount were said."""
 
     use: TemplateUse
-    pointers: Sequence[str]
+    pointers: Sequence[tuple[str, str]]
 
     def point(self, objection: DomainError) -> DomainError:
-        """The caller has named parameters and no postings: which posting it is stands beside."""
+        """The caller has named parameters and no postings: which posting it is stands beside.
+
+        Where the template itself names the account, what can be mended is the amount.
+        """
         named = self.named(objection)
         steps = (named.pointer or "").split("/")
         if steps[1:2] == ["postings"] and len(steps) > 2:
             named.facts = {**named.facts, "posting": f"/postings/{steps[2]}"}
-            return named.at(self.pointers[int(steps[2])])
+            account, amount = self.pointers[int(steps[2])]
+            return named.at(account or (amount if isinstance(objection, OF_BALANCES) else ""))
         return named
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
