@@ -26,6 +26,7 @@ SOMETHING = {
     "period": "2999-12",
     "api_key": f"key_{UNKNOWN_UUID}",
     "template": "nobody",
+    "group": "nobody-s-group",
     "tx": "4294967295",
     "number": "1",
     "client": "65535",

@@ -282,6 +282,9 @@ async def things_of(owner: Client) -> dict[str, str]:
     scheduled = (await owner.post("/v1/scheduled-payments", later, key=fresh_key())).json()
     template = f"secret-{new_uuid()}"
     await owner.post("/v1/templates", {**MARKETPLACE, "name": template}, key=fresh_key())
+    group = f"secret-{new_uuid()}"
+    headers = {"Idempotency-Key": fresh_key()}
+    await owner.http.put(f"/v1/account-groups/{group}", json={"members": ["**"]}, headers=headers)
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {
         "account": account["id"],
@@ -292,6 +295,7 @@ async def things_of(owner: Client) -> dict[str, str]:
         "exchange": exchange["id"],
         "scheduled_payment": scheduled["id"],
         "template": template,
+        "group": group,
         "entry": payment["journal_entry_ids"][0],
         "key": key,
         "api_key": api_key["id"],

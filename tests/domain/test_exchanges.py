@@ -58,7 +58,7 @@ def test_what_is_bought_and_kept_is_the_exact_product_to_the_last_digit(
         assert found.bought.same_quantum(bought_in.minor_unit)
         assert found.margin.same_quantum(bought_in.minor_unit)
         assert found.bought > 0 <= found.margin
-        if mode in (RoundingMode.HALF_EVEN, RoundingMode.HALF_UP):
+        if mode not in (RoundingMode.DOWN, RoundingMode.UP):
             assert abs(Fraction(found.difference)) * 2 <= unit
         else:
             assert (found.difference <= 0) if mode is RoundingMode.DOWN else (found.difference >= 0)

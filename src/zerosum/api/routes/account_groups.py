@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import Path, Response
@@ -31,7 +32,7 @@ GroupReference = Annotated[
     Path(
         description="The group's name: small letters, digits, `_` and `-`.",
         examples=["wallets"],
-        pattern=f"^{GROUP_NAME_PATTERN_TEXT}$",
+        json_schema_extra={"pattern": f"^{GROUP_NAME_PATTERN_TEXT}$"},
     ),
 ]
 
@@ -42,6 +43,8 @@ def account_group_routes(services: Services) -> Routes:
 
     async def put_account_group(call: TheCall, group: GroupReference) -> Response:
         order = validated(AccountGroupRequest, call.content).order(group, call.idempotency_key or "")
+        if not re.fullmatch(GROUP_NAME_PATTERN_TEXT, group, re.ASCII):
+            raise errors.InvalidParameter("A name is of small letters, digits, `_` and `-`.", pointer="group")
         done = await groups.put(call.caller, order)
         return as_response(json_answer(200, account_group_body(done.view), is_replay=done.is_replay))
 

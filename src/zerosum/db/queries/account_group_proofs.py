@@ -50,7 +50,7 @@ select id, code, limited_groups from accounts where ledger_id = :ledger_id and i
 
 NAMES_OF_ACCOUNT_GROUPS = f"""
     (select own.id, case when own.content is null then 'deleted' else 'changed' end, 'account_group', null,
-            {micros("own.created_at")}, array[]::uuid[], null
+            {micros("own.created_at")}, array[]::uuid[], null, ''
      from account_groups own where ledger_id = :ledger_id and id > :after order by id limit :limit)
 """  # noqa: S608 - made of constants only
 """As `proofs.py` wants what was announced."""
