@@ -311,3 +311,23 @@ async def test_notices_refunds_and_decisions_at_once_keep_within_the_payment(
         gone = Decimal(now["refunded"]) + Decimal(now["disputed"]) + (Decimal(4) if lost else 0)
         assert gone <= Decimal(10)
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_answers_may_tell_the_balances_after_them(client: Client, paid: dict[str, Any]) -> None:
+    """Of a second notice of a case those that its dispute's last step has left, in each of its answers."""
+
+    async def told(path: str, body: dict[str, Any], key: str | None = None) -> list[tuple[str, str, str]]:
+        made = await client.post(path, body, key=key or fresh_key(), params={"include": "balances"})
+        return [(one["posted"], one["held"], one["available"]) for one in made.json()["balances"]]
+
+    path, body, key = f"/v1/payments/{paid['id']}/dispute", {"reason": "x", "provider_case_id": "c"}, fresh_key()
+    opening = [("40.00", "40.00", "0.00"), ("60.00", "0.00", "60.00")]
+    assert await told(path, body) == opening
+    await client.deposit("bob", "1")
+    assert await told(path, body, key) == opening
+    dispute = (await client.get("/v1/disputes")).json()["data"][0]["id"]
+    assert await told(f"/v1/disputes/{dispute}/evidence", {"text": "x"}) == []
+    lost = await told(f"/v1/disputes/{dispute}/chargeback", {"note": "x"})
+    assert sorted(lost) == [("1.00", "0.00", "1.00"), ("100.00", "0.00", "100.00")]
+    assert await told(path, body, key) == opening
+    refused(await client.post(path, body, key=fresh_key(), params={"include": "x"}), 422, "invalid_parameter")

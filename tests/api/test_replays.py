@@ -126,6 +126,14 @@ REQUESTS: dict[str, Asked] = {
         {"reason": "y", "amount": "1", "provider_case_id": "c", "respond_by": "2026-01-02T03:04:05+01:00"},
         "/v1/payments/{paid}/dispute",
     ),
+    "dispute with balances": Asked(
+        "POST",
+        "/v1/payments/{payment}/dispute",
+        {"reason": "y", "amount": "1"},
+        "/v1/payments/{paid}/dispute",
+        BALANCES,
+    ),
+    "lost dispute with balances": Asked("POST", "/v1/disputes/{dispute}/chargeback", {}, None, BALANCES, 200),
     "evidence": Asked("POST", "/v1/disputes/{dispute}/evidence", {"text": "x"}, status=200),
     "won dispute": Asked("POST", "/v1/disputes/{dispute}/resolve", {"note": "x"}, status=200),
     "dispute taken further": Asked(
@@ -148,6 +156,7 @@ REQUESTS: dict[str, Asked] = {
     "payment in parts": Asked("POST", "/v1/payments", {**PAYMENT, "splits": SPLITS}),
     "capture in parts": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1", "splits": SPLITS}, status=200),
     "exchange": Asked("POST", "/v1/exchanges", EXCHANGED),
+    "exchange with balances": Asked("POST", "/v1/exchanges", EXCHANGED, parameters=BALANCES),
     "hold with balances": Asked("POST", "/v1/holds", HOLD, parameters=BALANCES),
     "capture with balances": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, None, BALANCES, 200),
     "captured hold": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, status=200),

@@ -17,8 +17,10 @@ from zerosum.db.queries.disputes import (
     parties_of_disputes,
 )
 from zerosum.db.queries.disputes import RecordedDispute as RecordedDispute  # shown by the routes
+from zerosum.db.queries.given_versions import find_lines
 from zerosum.db.queries.parties import Parties
-from zerosum.domain.errors import CurrencyMismatch, DisputeNotFound, SameAccount
+from zerosum.db.queries.payments import Line as Line  # shown by the routes
+from zerosum.domain.errors import CurrencyMismatch, DisputeNotFound, SameAccount, Unavailable
 from zerosum.domain.identifiers import DisputeId, PaymentId, Prefix, parse_id
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
@@ -27,6 +29,7 @@ from zerosum.domain.payments.disputes import Dispute, DisputeChange, DisputeStag
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
+from zerosum.services.committing.work import outcome_unknown
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
@@ -91,6 +94,14 @@ class Disputes:
         if found is None:
             raise _no_such_dispute()
         return found
+
+    async def lines_of(self, caller: Caller, dispute: RecordedDispute) -> Sequence[Line]:
+        """What the step that left it so has posted, in order. It was done, whatever keeps it from being read now."""
+        try:
+            async with self._database.work(caller.ledger_id) as connection:
+                return await find_lines(connection, caller.ledger_id, dispute.step_id)
+        except Unavailable as refusal:
+            raise outcome_unknown() from refusal
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedDispute]:
         """Raises InvalidParameter."""
@@ -271,6 +282,7 @@ def shown_dispute(dispute: Dispute) -> RecordedDispute:
         stage=dispute.stage,
         fee=None if dispute.fee is None else dispute.fee.amount,
         fee_account_id=dispute.fee_account_id,
+        step_id=dispute.last_change_id,
     )
 
 

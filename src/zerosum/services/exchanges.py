@@ -191,6 +191,7 @@ class ExchangeKind:
             created_at=entry.posted_at,
             metadata=entry.metadata,
             account_versions=entry.account_versions,
+            lines=entry.postings,
         )
 
     async def recorded(

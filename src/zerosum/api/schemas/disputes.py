@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from zerosum.api.render import render_time
-from zerosum.api.schemas.bulk import DryRunBalance
+from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -139,6 +139,7 @@ class DisputeResponse(Response):
         list[str], Field(description="What it has posted, the oldest first.", examples=[[f"je_{EXAMPLE_UUID}"]])
     ]
     created_at: Annotated[Time, Field(description="When it was opened.")]
+    balances: BalancesAfter = None
 
 
 class DisputeDryRun(DisputeResponse):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
-from zerosum.api.schemas.bulk import DryRunBalance
+from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -125,6 +125,7 @@ class ExchangeResponse(Response):
     effective_at: Annotated[Time, Field(description="When it happened in the world.")]
     created_at: Annotated[Time, Field(description="When it was written.")]
     metadata: AnsweredMetadata
+    balances: BalancesAfter = None
 
 
 class ExchangeDryRun(ExchangeResponse):

@@ -38,6 +38,8 @@ class RecordedDispute:
     stage: DisputeStage
     fee: Decimal | None
     fee_account_id: UUID | None
+    step_id: UUID
+    """Of the step that left it so, and so of what that has posted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +128,13 @@ def _dispute(row: Row[Any]) -> RecordedDispute:
         stage=DisputeStage(row.stage),
         fee=row.fee,
         fee_account_id=row.fee_account_id,
+        step_id=row.last_change_id,
     )
 
 
 def _as_left(row: Row[Any]) -> RecordedDispute:
     dispute = _dispute(row)
+    dispute.step_id = row.change_id
     dispute.status, dispute.note = DisputeStatus(row.left_status), row.left_note
     dispute.evidence = [Evidence(*piece) for piece in row.left_evidence]
     dispute.entry_ids = dispute.entry_ids[: row.left_entries]

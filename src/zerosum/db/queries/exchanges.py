@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,8 +13,9 @@ from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
-from zerosum.db.queries.given_versions import read_versions, versions_given
+from zerosum.db.queries.given_versions import read_lines, read_versions, versions_given
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
+from zerosum.db.queries.payments import Line
 from zerosum.db.schema.tables import accounts, exchanges, journal_entries
 from zerosum.domain.money import RoundingMode
 from zerosum.domain.payments.exchanges import Conversion, Terms
@@ -40,6 +41,8 @@ class RecordedExchange:
     created_at: datetime
     metadata: Mapping[str, str]
     account_versions: Mapping[UUID, int]
+    lines: Sequence[Line] = ()
+    """Those of its entry, in order."""
 
 
 async def find_exchanges(
@@ -98,4 +101,5 @@ def _exchange(row: Row[Any]) -> RecordedExchange:
         created_at=row.posted_at,
         metadata=row.metadata or {},
         account_versions=read_versions(row.account_versions),
+        lines=read_lines(row.account_versions),
     )
