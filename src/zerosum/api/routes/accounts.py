@@ -49,6 +49,7 @@ from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.account_administration import (
+    UNCHANGED,
     ChangeAccount,
     CloseAccount,
     FreezeAccount,
@@ -142,6 +143,7 @@ def account_routes(services: Services) -> Routes:
                 min_available=body.min_available,
                 max_available=body.max_available,
                 metadata=body.metadata or {},
+                velocity_limits=velocity_orders(body.velocity_limits) or UNCHANGED,
             ),
             key,
         )

@@ -26,7 +26,7 @@ from zerosum.api.schemas.fields import (
     Version,
     id_field,
 )
-from zerosum.api.schemas.velocity import GivenVelocityLimits, VelocityLimitOfAccount
+from zerosum.api.schemas.velocity import GivenVelocityLimits, OpeningVelocityLimits, VelocityLimitOfAccount
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, Layer, Side, render_limit
 from zerosum.domain.ledger.account_content import velocity_content
@@ -76,6 +76,7 @@ class OpenAccountRequest(Request):
         ),
     ] = "0"
     max_available: Ceiling = None
+    velocity_limits: OpeningVelocityLimits = None
     metadata: GivenMetadata = None
 
 

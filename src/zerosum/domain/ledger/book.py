@@ -163,7 +163,7 @@ class Book:
 
     def _decide(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         try:
-            opened = open_accounts(command.opens, self.accounts, self.records) if command.opens else ()
+            opened = open_accounts(command.opens, self.accounts, self.records, posted_at) if command.opens else ()
             posted = command.decide(self, posted_at)
         except DomainError as refusal:
             if not command.posts_several:  # What it has posted before is not undone yet.
