@@ -19,6 +19,7 @@ from zerosum.domain.ledger.account_content import account_of_content, velocity_c
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import parse_signed_amount
+from zerosum.domain.payments import closing
 from zerosum.domain.payments.clients import CLIENT_CHARGEBACK, CLIENT_CODE_PATTERN
 from zerosum.services.accounts import Accounts, OpenAccount
 from zerosum.services.audit import log_record
@@ -127,7 +128,7 @@ class AccountAdministration:
         if isinstance(order, FreezeAccount):
             return commands.FreezeAccount(**carried)
         if isinstance(order, CloseAccount):
-            return commands.CloseAccount(**carried)
+            return closing.CloseAccount(**carried)
         client = name.code.partition(":")[2] if _CLIENT_CODE.match(name.code) else None
         chargeback = None if client is None else RecordKey(caller.ledger_id, CLIENT_CHARGEBACK, client)
         return commands.UnfreezeAccount(**carried, chargeback=chargeback, reopens=order.reopen)

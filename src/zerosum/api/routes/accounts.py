@@ -326,7 +326,8 @@ def account_routes(services: Services) -> Routes:
             close,
             ReasonRequest,
             "Close an account for good",
-            "Only with nothing posted and nothing held in it.",
+            "Only with nothing posted and nothing held in it, and while no open hold, waiting scheduled payment or "
+            "undecided dispute names it.",
         ),
     ):
         routes.add(

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
+from zerosum.db.batch.account_use import ACCOUNT_USES
 from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
 from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
@@ -323,6 +324,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         CLIENT_CHARGEBACKS,
         ACCOUNTS,
         ACCOUNT_CODES,
+        ACCOUNT_USES,
         AUDIT_RECORDS,
         REVERSALS,
         CLOSINGS,

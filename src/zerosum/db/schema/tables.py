@@ -349,6 +349,8 @@ refunds = Table(
     CheckConstraint("amount > 0", name="refunds_amount_positive"),
 )
 
+UNDECIDED = text("status in ('open', 'under_review')")
+
 disputes = Table(
     "disputes",
     metadata,
@@ -376,6 +378,8 @@ disputes = Table(
     PrimaryKeyConstraint("ledger_id", "id", name="disputes_pkey"),
     Index("disputes_of_payment", "ledger_id", "payment_id", "id"),
     Index("disputes_by_status", "ledger_id", "status", "id"),
+    Index("disputes_open_by_payer", "ledger_id", "payer_id", postgresql_where=UNDECIDED),
+    Index("disputes_open_by_payee", "ledger_id", "payee_id", postgresql_where=UNDECIDED),
     Index(
         "disputes_case_unique",
         "ledger_id",
@@ -466,6 +470,9 @@ holds = Table(
     Index("holds_by_status", "ledger_id", "status", "id"),
     Index("holds_by_payer", "ledger_id", "payer_id", "id"),
     Index("holds_by_payee", "ledger_id", "payee_id", "id"),
+    # Whoever closes an account asks whether it is still named, with its lock held.
+    Index("holds_open_by_payer", "ledger_id", "payer_id", postgresql_where=text("status = 'open'")),
+    Index("holds_open_by_payee", "ledger_id", "payee_id", postgresql_where=text("status = 'open'")),
     Index("holds_by_reference", "ledger_id", "reference", "id", postgresql_where=text("reference is not null")),
     CheckConstraint("status in ('open', 'captured', 'voided', 'expired')", name="holds_status_known"),
     CheckConstraint("amount > 0", name="holds_amount_positive"),
@@ -537,6 +544,18 @@ scheduled_payments = Table(
     Index("scheduled_payments_by_status", "ledger_id", "status", "id"),
     Index("scheduled_payments_by_payer", "ledger_id", "payer_id", "id"),
     Index("scheduled_payments_by_payee", "ledger_id", "payee_id", "id"),
+    Index(
+        "scheduled_payments_waiting_by_payer",
+        "ledger_id",
+        "payer_id",
+        postgresql_where=text("status = 'scheduled'"),
+    ),
+    Index(
+        "scheduled_payments_waiting_by_payee",
+        "ledger_id",
+        "payee_id",
+        postgresql_where=text("status = 'scheduled'"),
+    ),
     CheckConstraint(
         "status in ('scheduled', 'completed', 'failed', 'cancelled')", name="scheduled_payments_status_known"
     ),

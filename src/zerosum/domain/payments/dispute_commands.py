@@ -15,14 +15,13 @@ from zerosum.domain.errors import (
     DomainError,
     InsufficientFunds,
     InvalidState,
-    LimitExceeded,
     NotDisputable,
     PaymentNotFound,
     ValidationFailed,
 )
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, DisputeId, PaymentId
-from zerosum.domain.ledger.account_change import objection_to_account
+from zerosum.domain.ledger.account_change import above_ceiling, objection_to_account
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry, credit
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
@@ -330,14 +329,7 @@ class LoseDispute(ChangeDispute):
                 min_available=render_amount(floor),
             )
         if earner is not None and ceiling is not None and add(earner.available, self.fee.amount) > ceiling:
-            raise LimitExceeded(
-                "The account would hold more than its limit.",
-                pointer="/fee/to",
-                currency=earner.currency,
-                available=render_amount(earner.available),
-                incoming=render_amount(self.fee.amount),
-                max_available=render_amount(ceiling),
-            )
+            raise self.named(above_ceiling(earner, ceiling, self.fee.amount)).at("/fee/to")
 
     def account_ids(self) -> tuple[AccountId, ...]:
         parties = (self.payer_id, self.payee_id)
