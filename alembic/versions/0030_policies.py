@@ -1,4 +1,4 @@
-"""What still names an account is found at once.
+"""What still names an account is found at once; exchanges that say what is to be bought.
 
 Revision: 0030.
 """
@@ -19,8 +19,18 @@ INDEXES = {
     "disputes_open_by_payee": "disputes (ledger_id, payee_id) where status in ('open', 'under_review')",
 }
 
+EXCHANGES = {
+    "exchanges_nothing_is_lost": "bought + margin + coalesce(gain, 0) = exact + difference",
+    "exchanges_gain_not_negative": "gain >= 0",
+}
+
 
 def upgrade() -> None:
+    op.execute("alter table exchanges add column gain numeric")
+    op.execute("alter table exchanges drop constraint exchanges_nothing_is_lost")
+    for name, check in EXCHANGES.items():
+        op.execute(f"alter table exchanges add constraint {name} check ({check}) not valid")
+        op.execute(f"alter table exchanges validate constraint {name}")
     with op.get_context().autocommit_block():
         for name, columns in INDEXES.items():
             op.execute(f"drop index concurrently if exists {name}")
@@ -36,3 +46,11 @@ def downgrade() -> None:
     op.execute("alter table journal_entries force row level security")
     for name in INDEXES:
         op.execute(f"drop index {name}")
+    for name in EXCHANGES:
+        op.execute(f"alter table exchanges drop constraint {name}")
+    op.execute("alter table exchanges drop column gain")
+    op.execute(
+        "alter table exchanges add constraint exchanges_nothing_is_lost "
+        "check (bought + margin = exact + difference) not valid"
+    )
+    op.execute("alter table exchanges validate constraint exchanges_nothing_is_lost")

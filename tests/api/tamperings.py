@@ -20,6 +20,7 @@ CAPTURED = "(select payment_ids[1] from holds where ledger_id = $1 and reference
 OPEN = "(select id from holds where ledger_id = $1 and reference = 'open')"
 SOLD = "(select id from payments where ledger_id = $1 and reference = 'sold')"
 DELIVERED = "(select payment_ids[1] from holds where ledger_id = $1 and reference = 'delivered')"
+ASKED = "(select id from exchanges where ledger_id = $1 and gain is not null)"
 YEN = "(select id from exchanges where ledger_id = $1 and rounding = 'down')"
 SHARES = "update payment_splits set amount = amount + case place when 0 then -0.01 else 0.01 end where payment_id = {}"
 RENT = "(select id from scheduled_payments where ledger_id = $1 and reference = 'rent')"
@@ -234,6 +235,10 @@ TAMPERINGS = {
     f"and code = 'traveller') where id = {YEN}",
     "a currency of an exchange": f"update exchanges set bought_currency = 'KWD' where id = {YEN}",
     "a reference of an exchange": f"update exchanges set reference = 'x' where id = {YEN}",
+    "what was gained": f"update exchanges set gain = gain - 1, bought = bought + 1 where id = {ASKED}",
+    "that a gain was nothing": f"update exchanges set gain = null, bought = bought + gain where id = {ASKED}",
+    "what was sold for what is bought": "update exchanges set amount = amount + 1, exact = (amount + 1) * rate, "
+    f"difference = bought + margin + gain - (amount + 1) * rate where id = {ASKED}",
     "an exchange deleted": f"delete from exchanges where id = {YEN}",
     "an exchange inserted": "insert into exchanges select ledger_id, gen_random_uuid(), payer_id, payee_id, currency, "
     "amount, bought_currency, bought, margin, margin_percent, rate, rate_source, rate_at, rounding, exact, difference "
@@ -624,6 +629,9 @@ FOUND = {
     "a payee of an exchange": {"the exchange … is not what its journal entry moved"},
     "a currency of an exchange": {_RATE_SAYS_OTHERWISE},
     "a reference of an exchange": {_NOT_ORDERED_EXCHANGE},
+    "what was gained": {_RATE_SAYS_OTHERWISE},
+    "that a gain was nothing": {_RATE_SAYS_OTHERWISE},
+    "what was sold for what is bought": {_RATE_SAYS_OTHERWISE},
     "an exchange deleted": {"the exchange of the journal entry … is missing"},
     "an exchange inserted": {"the exchange … has no journal entry"},
     "an event of an exchange deleted": {"the journal entry … has no event"},

@@ -99,7 +99,7 @@ async def test_an_account_that_is_still_named_is_not_closed(client: Client) -> N
         return answer.json()
 
     holds = [await sent("/v1/holds", {**money, "from": payer, "to": "hotel"}) for payer in ("guest", "cash")]
-    later = {**money, "type": "transfer", "from": "cash", "to": "hotel", "execute_at": "2099-01-01T00:00:00Z"}
+    later = {**money, "type": "transfer", "from": "cash", "to": "hotel", "execute_at": "2030-01-01T00:00:00Z"}
     scheduled = await sent("/v1/scheduled-payments", later)
     paid = (await client.transfer("guest", "cash", "3")).json()
     dispute = await sent(f"/v1/payments/{paid['id']}/dispute", {"reason": "x"})

@@ -310,6 +310,7 @@ EXCHANGE_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "payer": {"payer": "b"},
     "payee": {"payee": "f"},
     "amount": {"amount": "1.01"},
+    "bought": {"amount": None, "bought": "0.91", "rounding": RoundingMode.UP},
     "currency": {"currency": "EUR", "payer": "e", "bought_currency": "USD", "payee": "a"},
     "bought_currency": {"currency": "EUR", "payer": "e", "bought_currency": "USD", "payee": "a"},
     "rate": {"rate": "0.93"},

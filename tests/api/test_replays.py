@@ -156,6 +156,9 @@ REQUESTS: dict[str, Asked] = {
     "payment in parts": Asked("POST", "/v1/payments", {**PAYMENT, "splits": SPLITS}),
     "capture in parts": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1", "splits": SPLITS}, status=200),
     "exchange": Asked("POST", "/v1/exchanges", EXCHANGED),
+    "exchange by what is bought": Asked(
+        "POST", "/v1/exchanges", {**{k: v for k, v in EXCHANGED.items() if k != "amount"}, "bought": "1"}
+    ),
     "exchange with balances": Asked("POST", "/v1/exchanges", EXCHANGED, parameters=BALANCES),
     "hold with balances": Asked("POST", "/v1/holds", HOLD, parameters=BALANCES),
     "capture with balances": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, None, BALANCES, 200),

@@ -326,6 +326,8 @@ async def _exchanges(client: Client) -> None:
     await _sent(client, "/v1/exchanges", {**made, **yen, **said})
     dinars = {"to": "traveller", "to_currency": "KWD", "rate": "0.307123456789012345", "description": "dinars"}
     await _sent(client, "/v1/exchanges", {**made, **dinars})
+    asked = {name: value for name, value in {**made, **yen}.items() if name not in ("amount", "rounding")}
+    await _sent(client, "/v1/exchanges", {**asked, "bought": "100"})
 
 
 async def _many(client: Client) -> None:

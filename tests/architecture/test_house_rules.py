@@ -190,6 +190,7 @@ MEANS_A_BUG = {
     "exchanges_margin_percent_within": "parse_percent has refused before",
     "exchanges_exact_is_product": "convert multiplies exactly",
     "exchanges_nothing_is_lost": "convert gives what it says",
+    "exchanges_gain_not_negative": "convert_back rounds up what is sold",
     "exchanges_two_currencies": "ExchangeKind has refused before",
     "exchanges_rounding_known": "RoundingMode knows no other",
     "ledgers_late_entries_known": "LatePolicy knows no other",

@@ -36,6 +36,19 @@ EXAMPLES = {
             "margin_percent": "0.5",
         },
     },
+    "euros": {
+        "summary": "As many dollars as buy 50 euros",
+        "value": {
+            "from": "customers:alice",
+            "to": "customers:alice:eur",
+            "bought": "50.00",
+            "currency": "USD",
+            "to_currency": "EUR",
+            "rate": "0.92135",
+            "rate_source": "ECB reference rates",
+            "rate_at": "2026-11-28T15:00:00Z",
+        },
+    },
 }
 
 
@@ -83,8 +96,8 @@ def exchange_routes(services: Services) -> Routes:
         refusals=(*errors.OF_BOOKS, *errors.OF_DATES, errors.AmountTooSmall, errors.QuotaExceeded),
         named_in_body=(errors.AccountNotFound,),
         also_answers={200: ("A rehearsal.", ExchangeDryRun)},
-        description="Sells an amount of one currency for another, at the rate you give, through the ledger's own "
-        "exchange accounts: one entry that balances in both currencies.",
+        description="Sells an amount of one currency for another, or as much as an amount of the other costs, at the "
+        "rate you give, through the ledger's own exchange accounts: one entry that balances in both currencies.",
     )
     routes.add(
         "GET",

@@ -171,6 +171,7 @@ EXCHANGES = RecordSet(
         Column("rounding", "text", lambda made: made.terms.rounding),
         Column("exact", "text", lambda made: render_amount(made.conversion.exact), "numeric"),
         Column("difference", "text", lambda made: render_amount(made.conversion.difference), "numeric"),
+        Column("gain", "text", lambda made: _optional(made.conversion.gain), "numeric"),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
     changing=(),

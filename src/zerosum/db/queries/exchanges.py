@@ -95,7 +95,7 @@ def _exchange(row: Row[Any]) -> RecordedExchange:
         currency=row.currency,
         bought_currency=row.bought_currency,
         terms=Terms(row.rate, row.rate_source, row.rate_at, row.margin_percent, RoundingMode(row.rounding)),
-        conversion=Conversion(row.exact, row.difference, row.margin, row.bought),
+        conversion=Conversion(row.exact, row.difference, row.margin, row.bought, row.gain),
         texts=PaymentTexts(*[getattr(row, name) for name in PaymentTexts._fields]),
         effective_at=row.effective_at,
         created_at=row.posted_at,

@@ -436,11 +436,13 @@ exchanges = Table(
     _required("exact", Numeric),  # amount times rate, with all its places
     _required("difference", Numeric),  # what was posted, less that
     *(Column(name, Text) for name in PaymentTexts._fields),
+    Column("gain", Numeric),  # of rounding up what is sold; None: it was said what is sold
     PrimaryKeyConstraint("ledger_id", "id", name="exchanges_pkey"),
     CheckConstraint("amount > 0 and bought > 0 and rate > 0 and margin >= 0", name="exchanges_amounts_positive"),
     CheckConstraint("margin_percent > 0 and margin_percent <= 100", name="exchanges_margin_percent_within"),
     CheckConstraint("exact = amount * rate", name="exchanges_exact_is_product"),
-    CheckConstraint("bought + margin = exact + difference", name="exchanges_nothing_is_lost"),
+    CheckConstraint("bought + margin + coalesce(gain, 0) = exact + difference", name="exchanges_nothing_is_lost"),
+    CheckConstraint("gain >= 0", name="exchanges_gain_not_negative"),
     CheckConstraint("currency <> bought_currency", name="exchanges_two_currencies"),
     CheckConstraint("rounding in ('half_even', 'half_up', 'down', 'up')", name="exchanges_rounding_known"),
 )

@@ -6,6 +6,7 @@ import decimal
 import re
 from decimal import Context, Decimal
 from enum import StrEnum
+from fractions import Fraction
 
 from zerosum.domain.errors import ValidationFailed
 from zerosum.domain.money.currency import Currency
@@ -45,6 +46,12 @@ _MODES = {
 def rounded(exact: Decimal, currency: Currency, mode: RoundingMode) -> Decimal:
     """With exactly the currency's places."""
     return exact.quantize(currency.minor_unit, rounding=_MODES[mode], context=_ROUNDING)
+
+
+def divided_up(amount: Decimal, by: Decimal, currency: Currency) -> Decimal:
+    """The smallest amount of the currency that is not below the quotient: the one division, and it loses nothing."""
+    units = Fraction(amount) / Fraction(by) / Fraction(currency.minor_unit)
+    return Decimal(-(-units.numerator // units.denominator)).scaleb(-currency.exponent, context=_ROUNDING)
 
 
 def parse_rate(text: str, *, pointer: str) -> Decimal:

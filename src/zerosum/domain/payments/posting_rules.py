@@ -93,12 +93,23 @@ def exchange(
     sold: Money,
     bought: Money,
     margin: Money | None,
+    gain: tuple[AccountId, Money] | None,
     effective_at: datetime | None,
 ) -> JournalEntry:
-    """The payer's money is our position in the sold currency; that in the bought one pays the payee, and our margin."""
-    given = bought if margin is None else Money(add(bought.amount, margin.amount), bought.currency)
-    kept = () if margin is None else (credit(margin_account, margin),)
-    lines = (debit(payer, sold), credit(sold_position, sold), debit(bought_position, given), credit(payee, bought))
+    """The payer's money is our position in the sold currency; that in the bought one pays the payee and what we earn.
+
+    We earn our margin, and what was gained by rounding up what is sold.
+    """
+    kept = [*([] if margin is None else [credit(margin_account, margin)]), *([] if gain is None else [credit(*gain)])]
+    given = bought.amount
+    for line in kept:
+        given = add(given, line.money.amount)
+    lines = (
+        debit(payer, sold),
+        credit(sold_position, sold),
+        debit(bought_position, Money(given, bought.currency)),
+        credit(payee, bought),
+    )
     return JournalEntry("exchange", (*lines, *kept), effective_at)
 
 

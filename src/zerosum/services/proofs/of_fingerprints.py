@@ -107,7 +107,8 @@ def is_exchange_of(row: Any) -> bool:
     moment = _moment(row.late_requested_at or row.effective_at)
     times = (None, moment) if row.effective_at == row.posted_at else (moment,)
     said = {
-        "amount": row.amount,
+        "amount": row.amount if row.gain is None else None,
+        "bought": None if row.gain is None else row.bought,
         "currency": row.currency,
         "to_currency": row.bought_currency,
         "rate": _plain(row.rate),
