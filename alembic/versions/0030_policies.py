@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 INDEXES = {
+    "accounts_overdrawn": "accounts (ledger_id, id) where overdrawn",
     "holds_open_by_payer": "holds (ledger_id, payer_id) where status = 'open'",
     "holds_open_by_payee": "holds (ledger_id, payee_id) where status = 'open'",
     "scheduled_payments_waiting_by_payer": "scheduled_payments (ledger_id, payer_id) where status = 'scheduled'",

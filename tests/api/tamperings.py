@@ -235,7 +235,7 @@ TAMPERINGS = {
     f"and code = 'traveller') where id = {YEN}",
     "a currency of an exchange": f"update exchanges set bought_currency = 'KWD' where id = {YEN}",
     "a reference of an exchange": f"update exchanges set reference = 'x' where id = {YEN}",
-    "what was gained": f"update exchanges set gain = gain - 1, bought = bought + 1 where id = {ASKED}",
+    "what was gained": f"update exchanges set gain = gain + 1, bought = bought - 1 where id = {ASKED}",
     "that a gain was nothing": f"update exchanges set gain = null, bought = bought + gain where id = {ASKED}",
     "what was sold for what is bought": "update exchanges set amount = amount + 1, exact = (amount + 1) * rate, "
     f"difference = bought + margin + gain - (amount + 1) * rate where id = {ASKED}",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.api.conftest import Client, fresh_key
 from tests.api.reading import all_pages, refused
@@ -109,6 +110,69 @@ async def test_it_is_lost_though_the_money_is_gone(
     answer = await client.post(f"/v1/payments/{paid['id']}/refund", key=fresh_key())
     refused(answer, 422, "amount_exceeds_payment")
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_a_debt_is_told_and_announced(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    """From when it begins until it is paid: by what comes in, or by an overdraft that is agreed to."""
+
+    async def debts() -> list[tuple[str, bool, str]]:
+        listed = await all_pages(client, "/v1/accounts", in_debt="true", limit=1)
+        return [(one["code"], one["in_debt"], one["debt"]) for one in listed]
+
+    async def told() -> list[tuple[str, dict[str, Any]]]:
+        async with database.work(ledger_id) as connection:
+            found = await connection.execute(
+                text("select type, data from events where type like 'account.%debt' order by xid, id")
+            )
+            return [(row.type, row.data) for row in found]
+
+    await client.open_account("thrifty", min_available="100")
+    assert await debts() == []
+    await client.transfer("bob", "alice", "35")
+    await opened(client, paid)
+    assert await debts() == [("bob", True, "35.00")]
+    await client.deposit("bob", "34.99")
+    assert await debts() == [("bob", True, "0.01")]
+    await client.deposit("bob", "0.01")
+    assert await debts() == []
+    dispute = (await client.get("/v1/disputes")).json()["data"][0]
+    await sent(client, f"/v1/disputes/{dispute['id']}/chargeback")
+    [other] = [await opened(client, (await client.transfer("alice", "bob", "10")).json())]
+    await client.http.patch("/v1/accounts/bob", json={"min_available": "-5"})
+    assert await debts() == []
+    answer = await client.http.patch("/v1/accounts/bob", json={"min_available": "0"})
+    assert (answer.json()["in_debt"], answer.json()["debt"]) == (False, "0.00")
+    await sent(client, f"/v1/disputes/{other['id']}/resolve")
+    fell, left = await told()
+    assert fell == ("account.fell_into_debt", {"currency": "USD", "available": "-35.00", "debt": "35.00"})
+    assert left == ("account.left_debt", {"currency": "USD", "available": "0.00", "debt": "0.00"})
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_an_agreed_overdraft_is_no_debt(client: Client, paid: dict[str, Any]) -> None:
+    """Only what goes beyond it; and another floor may make a debt of it, or take one away."""
+
+    async def limited(floor: str | None, key: str | None = None) -> tuple[bool, str]:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        answer = await client.http.patch("/v1/accounts/bob", json={"min_available": floor}, headers=headers)
+        return answer.json()["in_debt"], answer.json()["debt"]
+
+    await limited("-30")
+    await client.transfer("bob", "alice", "40")
+    await opened(client, paid)
+    bob = (await client.get("/v1/accounts/bob")).json()
+    assert (bob["balance"]["available"], bob["in_debt"], bob["debt"]) == ("-40.00", True, "10.00")
+    key = fresh_key()
+    assert await limited("0", key) == (True, "40.00")
+    assert await limited("-40") == (False, "0.00")
+    assert await limited("0", key) == (True, "40.00")
+    assert await limited(None) == (False, "0.00")
+    await limited("0")
+    await client.deposit("bob", "40")
+    events = (await client.get("/v1/accounts/bob")).json()
+    assert (events["in_debt"], events["debt"]) == (False, "0.00")
 
 
 async def test_what_was_won_is_questioned_once_more(

@@ -13,6 +13,7 @@ INDEXES = {
     "accounts_by_type": "GET /v1/accounts?type",
     "accounts_code_unique": "an account by its code; never two of one code",
     "accounts_not_open": "GET /v1/accounts?status",
+    "accounts_overdrawn": "GET /v1/accounts?in_debt",
     "accounts_pkey": "the lock of a payment",
     "alembic_version_pkc": "migrations",
     "answers_pkey": "the key of a command that posts nothing",

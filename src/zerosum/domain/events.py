@@ -36,6 +36,8 @@ class EventType(StrEnum):
     ACCOUNT_FROZEN = "account.frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"
+    ACCOUNT_FELL_INTO_DEBT = "account.fell_into_debt"
+    ACCOUNT_LEFT_DEBT = "account.left_debt"
     PERIOD_CLOSED = "period.closed"
 
 

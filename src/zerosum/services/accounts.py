@@ -182,6 +182,7 @@ class Accounts:
             currency=filters.get("currency"),
             status=filters.get("status"),
             code_prefix=filters.get("code_prefix"),
+            is_in_debt="in_debt" in filters,
             metadata=metadata_filters(filters),
         )
         async with self._database.work(caller.ledger_id) as connection:

@@ -149,6 +149,7 @@ accounts = Table(
     Index("accounts_by_code_prefix", "ledger_id", "code", postgresql_ops={"code": "text_pattern_ops"}),
     Index("accounts_by_type", "ledger_id", "type", "id"),
     Index("accounts_by_currency", "ledger_id", "currency", "id"),
+    Index("accounts_overdrawn", "ledger_id", "id", postgresql_where=text("overdrawn")),
     Index("accounts_not_open", "ledger_id", "status", "id", postgresql_where=text("status <> 'open'")),
     # Room for updates on the same page: balances change all the time, and of what is indexed only the status, rarely.
     postgresql_with={"fillfactor": 70},
