@@ -1,4 +1,4 @@
-"""What still names an account is found at once; exchanges that say what is to be bought.
+"""House rules; what still names an account is found at once; exchanges that say what is to be bought.
 
 Revision: 0030.
 """
@@ -9,6 +9,23 @@ revision = "0030"
 down_revision = "0026"
 branch_labels = None
 depends_on = None
+
+LEDGER_IS_SET = (
+    "array_position((select nullif(current_setting('zerosum.ledgers', true), '')::uuid[]), ledger_id) is not null"
+)
+
+HOUSE_RULES = """
+create table house_rules (
+    ledger_id uuid not null,
+    version integer not null,
+    id uuid not null,
+    content jsonb not null,
+    actor text not null,
+    created_at timestamptz not null,
+    constraint house_rules_pkey primary key (ledger_id, version),
+    constraint house_rules_counted_from_one check (version > 0)
+)
+"""
 
 INDEXES = {
     "accounts_overdrawn": "accounts (ledger_id, id) where overdrawn",
@@ -27,6 +44,20 @@ EXCHANGES = {
 
 
 def upgrade() -> None:
+    op.execute(HOUSE_RULES)
+    op.execute("alter table house_rules enable row level security")
+    op.execute("alter table house_rules force row level security")
+    op.execute(
+        f"create policy house_rules_by_ledger on house_rules using ({LEDGER_IS_SET}) with check ({LEDGER_IS_SET})"
+    )
+    op.execute(
+        "create trigger house_rules_unchanged before update or delete or truncate on house_rules "
+        "for each statement execute function zerosum_refuse_change()"
+    )
+    op.execute("grant select, insert on house_rules to zerosum_app")
+    op.execute("alter table holds add column house_rules integer")
+    op.execute("alter table disputes add column fee_house_rules integer")
+    op.execute("grant update (fee_house_rules) on disputes to zerosum_app")
     op.execute("alter table exchanges add column gain numeric")
     op.execute("alter table exchanges drop constraint exchanges_nothing_is_lost")
     for name, check in EXCHANGES.items():
@@ -40,11 +71,14 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     # The owner is bound by row-level security too, and would see an empty journal whatever is in it.
-    op.execute("alter table journal_entries no force row level security")
-    op.execute(
-        "do $$ begin if exists (select from journal_entries) then raise 'the ledger is not empty'; end if; end $$"
-    )
-    op.execute("alter table journal_entries force row level security")
+    for name in ("journal_entries", "house_rules"):
+        op.execute(f"alter table {name} no force row level security")
+        op.execute(f"do $$ begin if exists (select from {name}) then raise 'the ledger is not empty'; end if; end $$")
+        op.execute(f"alter table {name} force row level security")
+    op.execute("revoke update (fee_house_rules) on disputes from zerosum_app")
+    op.execute("alter table disputes drop column fee_house_rules")
+    op.execute("alter table holds drop column house_rules")
+    op.execute("drop table house_rules")
     for name in INDEXES:
         op.execute(f"drop index {name}")
     for name in EXCHANGES:

@@ -237,7 +237,7 @@ async def test_losing_costs_a_fee(
         assert answer.status_code in (404, 409, 422)
     lost = await sent(client, path, {"fee": {"amount": "15", "to": "fees", "force": True}})
     earner = (await client.get("/v1/accounts/fees")).json()["id"]
-    assert (lost["status"], lost["fee"]) == ("lost", {"amount": "15.00", "to": earner})
+    assert (lost["status"], lost["fee"]) == ("lost", {"amount": "15.00", "to": earner, "house_rules": None})
     assert await standing(client, "bob") == ("-15.00", "0.00", "-15.00")
     assert await standing(client, "fees") == ("15.00", "0.00", "15.00")
     assert await payment_now(client, paid) == ("charged_back", "0.00", "0.00")

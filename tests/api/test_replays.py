@@ -106,6 +106,7 @@ REQUESTS: dict[str, Asked] = {
     "reversal": Asked(
         "POST", "/v1/journal-entries/{entry}/reverse", {"reason": "y"}, "/v1/journal-entries/{original}/reverse"
     ),
+    "house rules": Asked("PUT", "/v1/house-rules", {"over_capture": {"percent": "3.50"}}, status=200),
     "template": Asked("POST", "/v1/templates", {**SALE, "rounding": "up"}),
     "entry by a template": Asked("POST", "/v1/templates/{template}/post", SOLD, "/v1/templates/sale/post"),
     "entry by a template with balances": Asked(
@@ -289,6 +290,9 @@ STEPS: dict[str, Step] = {
     "the payment refunded": Ground.refund_all,
     "the client charged back": Ground.charge_back,
     "funded": lambda ground: ground.client.deposit("alice", TOO_MUCH),
+    "other house rules": lambda ground: ground.client.http.put(
+        "/v1/house-rules", json={"over_capture": {"percent": "99"}}, headers={"Idempotency-Key": fresh_key()}
+    ),
     "another template": lambda ground: ground.client.post(
         "/v1/templates", {**SALE, "parameters": {**SALE["parameters"], "note": {"type": "text"}}}, key=fresh_key()
     ),

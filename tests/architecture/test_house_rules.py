@@ -203,6 +203,8 @@ MEANS_A_BUG = {
     "late_entries_way_known": "LateWay knows no other, and an override is its reason",
     "holds_pkey": "two equal random ids",
     "hold_changes_pkey": "two equal random ids",
+    "house_rules_pkey": "the one that loses is tried again, and finds the version of the other",
+    "house_rules_counted_from_one": "versions are counted on from the newest",
     "templates_pkey": "the one that loses is tried again, and finds the version of the other",
     "templates_counted_from_one": "versions are counted on from the newest",
     "template_uses_pkey": "two equal random ids",

@@ -22,6 +22,7 @@ class AuditType(StrEnum):
     LEDGER_CHANGED = "ledger.changed"
     PERIOD_CLOSED = "period.closed"
     CHART_CHANGED = "chart.changed"
+    HOUSE_RULES_CHANGED = "house_rules.changed"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
     OPERATOR_CREATED = "operator.created"

@@ -39,6 +39,7 @@ class EventType(StrEnum):
     ACCOUNT_FELL_INTO_DEBT = "account.fell_into_debt"
     ACCOUNT_LEFT_DEBT = "account.left_debt"
     PERIOD_CLOSED = "period.closed"
+    HOUSE_RULES_CHANGED = "house_rules.changed"
 
 
 class ResourceType(StrEnum):
@@ -56,3 +57,4 @@ class ResourceType(StrEnum):
     PERIOD = "period"
     STATEMENT = "statement"
     TEMPLATE = "template"
+    HOUSE_RULES = "house_rules"

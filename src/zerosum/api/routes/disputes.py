@@ -135,7 +135,7 @@ def dispute_routes(services: Services) -> Routes:
         include: Include = None,  # noqa: ARG001
     ) -> Response:
         body = validated(ChargebackRequest, call.content or {})
-        fee: dict[str, Any] = {}
+        fee: dict[str, Any] = {"is_fee_waived": body.fee is None and "fee" in body.model_fields_set}
         if body.fee is not None:
             if body.fee.force:
                 call.must_have(Scope.ADMIN, "/fee/force")
@@ -217,7 +217,8 @@ def dispute_routes(services: Services) -> Routes:
             "Decide a dispute against who was paid",
             ChargebackRequest,
             CHARGEBACK_EXAMPLES,
-            "It is lost: the money goes back, though he may owe it then; with a fee where there is one.",
+            "It is lost: the money goes back, though he may owe it then. It costs the fee that is said, else what the "
+            "house rules say; with null for a fee nothing.",
         ),
         (
             "escalate",

@@ -90,9 +90,13 @@ class FeeRequest(Request):
 class ChargebackRequest(DecisionRequest):
     """How it was lost."""
 
-    fee: Annotated[FeeRequest | None, Field(description="What losing costs who was paid besides, and who gets it.")] = (
-        None
-    )
+    fee: Annotated[
+        FeeRequest | None,
+        Field(
+            description="What losing costs who was paid besides, and who gets it. Left out: what the house rules say; "
+            "null: nothing."
+        ),
+    ] = None
 
 
 class EscalationRequest(Request):
@@ -108,6 +112,10 @@ class FeeResponse(Response):
 
     amount: Annotated[Amount, Field(description="In the currency of the dispute.")]
     to: Annotated[str, id_field(Prefix.ACCOUNT, "Who got it.")]
+    house_rules: Annotated[
+        int | None,
+        Field(description="The version of the house rules that said so; null: the request.", examples=[None]),
+    ]
 
 
 class EvidenceResponse(Response):
@@ -162,7 +170,11 @@ def dispute_body(dispute: RecordedDispute) -> dict[str, Any]:
         "note": dispute.note,
         "fee": None
         if dispute.fee is None or dispute.fee_account_id is None
-        else {"amount": render_amount(dispute.fee), "to": render_id(Prefix.ACCOUNT, dispute.fee_account_id)},
+        else {
+            "amount": render_amount(dispute.fee),
+            "to": render_id(Prefix.ACCOUNT, dispute.fee_account_id),
+            "house_rules": dispute.fee_house_rules,
+        },
         "journal_entry_ids": [render_id(Prefix.JOURNAL_ENTRY, entry_id) for entry_id in dispute.entry_ids],
         "created_at": render_time(dispute.created_at),
     }

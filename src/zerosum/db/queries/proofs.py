@@ -202,7 +202,11 @@ with page as materialized (
 )
 select page.id, page.xid, page.type, page.resource_type, page.resource_id,
        {micros("page.created_at")} as created_at,
-       page.resource_type <> 'account' or exists (
+       page.resource_type not in ('account', 'house_rules') or page.resource_type = 'house_rules' and exists (
+           select from house_rules rules where rules.ledger_id = page.ledger_id and rules.id = page.id
+           and rules.created_at = page.created_at and page.type = 'house_rules.changed'
+           and page.resource_id is null)
+       or exists (
            select from account_changes change where change.ledger_id = page.ledger_id
            and change.account_id = page.resource_id
            and (change.xid = page.xid or change.revision = 1 and change.xid > page.xid))

@@ -111,6 +111,20 @@ charts = Table(
 )
 """Which accounts their first use may open. The newest counts; the others tell what counted before."""
 
+house_rules = Table(
+    "house_rules",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("version", Integer),
+    _required("id", Uuid),  # of the command, and so of its event
+    _required("content", JSONB),
+    _required("actor", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "version", name="house_rules_pkey"),
+    CheckConstraint("version > 0", name="house_rules_counted_from_one"),
+)
+"""What holds and disputes are made under. The newest counts; the others tell what was made under them."""
+
 POSTED = """(case when type in ('asset', 'expense') then posted_debits - posted_credits
  else posted_credits - posted_debits end)"""
 
@@ -376,6 +390,7 @@ disputes = Table(
     _required("stage", Text, server_default=text("'first'")),
     Column("fee", Numeric),  # what losing it has cost the payee besides, and who got it
     Column("fee_account_id", Uuid),
+    Column("fee_house_rules", Integer),  # the version by which it cost that; None: the request's own word
     PrimaryKeyConstraint("ledger_id", "id", name="disputes_pkey"),
     Index("disputes_of_payment", "ledger_id", "payment_id", "id"),
     Index("disputes_by_status", "ledger_id", "status", "id"),
@@ -467,6 +482,7 @@ holds = Table(
     _required("entry_ids", ARRAY(Uuid)),  # the oldest first; only ever added to
     _required("payment_ids", ARRAY(Uuid)),  # those of its captures
     _required("changes", Integer),
+    Column("house_rules", Integer),  # the version by which more may be captured; None: the request's own word, or none
     PrimaryKeyConstraint("ledger_id", "id", name="holds_pkey"),
     # Whoever releases what has expired looks over all ledgers.
     Index("holds_due", "expires_at", "ledger_id", "id", postgresql_where=text("status = 'open'")),
@@ -920,6 +936,7 @@ JOURNAL = (
     templates,
     template_uses,
     charts,
+    house_rules,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -933,6 +950,7 @@ GRANTS: dict[Table, str] = {
     ledgers: "insert, update (time_zone, late_entries)",
     currencies: "insert",
     charts: "insert",
+    house_rules: "insert",
     accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata, velocity_limits)",
     journal_entries: "insert",
     postings: "insert",
@@ -940,7 +958,7 @@ GRANTS: dict[Table, str] = {
     dated_checkpoints: "",
     payments: "insert, update (status, refunded, disputed, charged_back)",
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "
-    "respond_by)",
+    "fee_house_rules, respond_by)",
     dispute_changes: "insert",
     payment_splits: "insert, update (refunded)",
     entry_conditions: "insert",

@@ -6,7 +6,6 @@ import decimal
 import re
 from decimal import Context, Decimal
 from enum import StrEnum
-from fractions import Fraction
 
 from zerosum.domain.errors import ValidationFailed
 from zerosum.domain.money.currency import Currency
@@ -50,8 +49,10 @@ def rounded(exact: Decimal, currency: Currency, mode: RoundingMode) -> Decimal:
 
 def divided_up(amount: Decimal, by: Decimal, currency: Currency) -> Decimal:
     """The smallest amount of the currency that is not below the quotient: the one division, and it loses nothing."""
-    units = Fraction(amount) / Fraction(by) / Fraction(currency.minor_unit)
-    return Decimal(-(-units.numerator // units.denominator)).scaleb(-currency.exponent, context=_ROUNDING)
+    amount_over, amount_under = amount.as_integer_ratio()
+    by_over, by_under = by.as_integer_ratio()
+    over, under = amount_over * by_under * 10**currency.exponent, amount_under * by_over
+    return Decimal(-(-over // under)).scaleb(-currency.exponent, context=_ROUNDING)
 
 
 def parse_rate(text: str, *, pointer: str) -> Decimal:

@@ -299,7 +299,7 @@ class EscalateDispute(ChangeDispute):
 class LoseDispute(ChangeDispute):
     """`fee`, where there is one, goes from who was paid to `fee_account_id`: whoever has paid the network.
 
-    That it was lost nothing refuses. The fee is the caller's own word: who was paid must have it, unless it is forced,
+    That it was lost nothing refuses. The fee is the house's own word: who was paid must have it, unless it is forced,
     and who gets it must be able to.
     """
 
@@ -309,6 +309,8 @@ class LoseDispute(ChangeDispute):
     fee: Money | None = None
     fee_account_id: AccountId | None = None
     is_forced: bool = False
+    house_rules: int | None = None
+    """The version of the house rules by which it costs that, where the request has not said it."""
 
     def check(self, dispute: Dispute, book: Book) -> None:
         ChangeDispute.check(self, dispute, book)
@@ -317,19 +319,22 @@ class LoseDispute(ChangeDispute):
         earner, payee = book.accounts.get(self.fee_account_id), book.accounts[self.payee_id]
         refusal = objection_to_account(earner, credit(self.fee_account_id, self.fee), is_intention=True)
         if refusal is not None:
-            raise self.named(refusal).at("/fee/to")
+            raise self.named(refusal).at(self._pointer("to"))
         floor, ceiling = payee.min_available, earner.max_available if earner is not None else None
         if not self.is_forced and floor is not None and subtract(payee.available, self.fee.amount) < floor:
             raise InsufficientFunds(
                 "Who was paid has too little for the fee.",
-                pointer="/fee/amount",
+                pointer=self._pointer("amount"),
                 currency=payee.currency,
                 available=render_amount(payee.available),
                 required=render_amount(self.fee.amount),
                 min_available=render_amount(floor),
             )
         if earner is not None and ceiling is not None and add(earner.available, self.fee.amount) > ceiling:
-            raise self.named(above_ceiling(earner, ceiling, self.fee.amount)).at("/fee/to")
+            raise self.named(above_ceiling(earner, ceiling, self.fee.amount)).at(self._pointer("to"))
+
+    def _pointer(self, member: str) -> str:
+        return f"/fee/{member}" if self.house_rules is None else "/fee"
 
     def account_ids(self) -> tuple[AccountId, ...]:
         parties = (self.payer_id, self.payee_id)
@@ -343,7 +348,12 @@ class LoseDispute(ChangeDispute):
         if self.fee is None or self.fee_account_id is None:
             return posting_rules.chargeback(payee, payer, money, dispute.id, None), members
         entry = posting_rules.chargeback_with_fee(payee, payer, self.fee_account_id, money, self.fee, dispute.id)
-        return entry, {**members, "fee": self.fee, "fee_account_id": self.fee_account_id}
+        return entry, {
+            **members,
+            "fee": self.fee,
+            "fee_account_id": self.fee_account_id,
+            "fee_house_rules": self.house_rules,
+        }
 
     def _settled(self, payment: Payment, dispute: Dispute) -> Payment:
         amount = dispute.money.amount

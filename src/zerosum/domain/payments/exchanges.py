@@ -154,27 +154,22 @@ class MakeExchange(LedgerCommand):
 
     def account_ids(self) -> tuple[AccountId, ...]:
         own = (self.payer_id, self.payee_id, self.sold_id, self.bought_id)
-        margin = (self.margin_id,) if self.conversion.margin else ()
-        return (*own, *margin) if self._gain is None else (*own, *margin, self._gain[0])
-
-    @property
-    def _gain(self) -> tuple[AccountId, Money] | None:
-        if self.rounding_id is None or not self.conversion.gain:
-            return None
-        return self.rounding_id, Money(self.conversion.gain, self.bought.currency)
+        earned = ((self.margin_id, self.conversion.margin), (self.rounding_id, self.conversion.gain))
+        return (*own, *(account_id for account_id, amount in earned if account_id is not None and amount))
 
     def journal_entry(self) -> JournalEntry:
-        margin = self.conversion.margin
+        margin, gain, currency = self.conversion.margin, self.conversion.gain, self.bought.currency
         return posting_rules.exchange(
             self.payer_id,
             self.payee_id,
             self.sold_id,
             self.bought_id,
             self.margin_id,
+            self.rounding_id or self.margin_id,
             self.sold,
             self.bought,
-            Money(margin, self.bought.currency) if margin else None,
-            self._gain,
+            Money(margin, currency) if margin else None,
+            Money(gain, currency) if gain else None,
             self.effective_at,
         )
 

@@ -44,6 +44,7 @@ from zerosum.domain.payments.holds import (
     check_expiry,
     hold_facts,
 )
+from zerosum.domain.payments.house_rules import newest_in, newest_key
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
     NO_TEXTS,
@@ -115,6 +116,18 @@ class PlaceHold(HoldCommand):
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at(PARTY_POINTERS.get(objection.pointer or "", objection.pointer or ""))
 
+    def needs(self) -> tuple[Need, ...]:
+        own = LedgerCommand.needs(self)
+        return own if self.capture_max is not None else (*own, Need(newest_key(self.ledger_id), is_locked=False))
+
+    def _capture_max(self, book: Book) -> tuple[Decimal | None, int | None]:
+        """Its own, or what the house rules give, and their version."""
+        if self.capture_max is not None:
+            return self.capture_max, None
+        rules = newest_in(book, self.ledger_id)
+        given = rules.capture_max(self.money)
+        return given, None if given is None else rules.version
+
     def objections(self, book: Book) -> Iterator[DomainError]:
         yield from LedgerCommand.objections(self, book)
         full = objection_to_payee(book, self.payee_id, self.money)
@@ -125,6 +138,7 @@ class PlaceHold(HoldCommand):
         if objection_to_payee(book, self.payee_id, self.money) is not None:
             for objection in self.objections(book):
                 raise objection
+        capture_max, version = self._capture_max(book)
         expires_at = self.expires_at or posted_at + LASTS_BY_DEFAULT
         check_expiry(expires_at, posted_at)
         entry = book.post(self.journal_entry(), self, posted_at, ResourceType.HOLD)
@@ -140,7 +154,8 @@ class PlaceHold(HoldCommand):
             created_at=posted_at,
             texts=self.texts,
             metadata=self.metadata or NO_METADATA,
-            capture_max=self.capture_max,
+            capture_max=capture_max,
+            house_rules=version,
             entry_ids=(entry.id,),
         )
         return self.conclude(book, hold, Posted(self.ledger_id, (entry,), ()), posted_at)

@@ -90,17 +90,16 @@ def exchange(
     sold_position: AccountId,
     bought_position: AccountId,
     margin_account: AccountId,
+    rounding_account: AccountId,
     sold: Money,
     bought: Money,
     margin: Money | None,
-    gain: tuple[AccountId, Money] | None,
+    gain: Money | None,
     effective_at: datetime | None,
 ) -> JournalEntry:
-    """The payer's money is our position in the sold currency; that in the bought one pays the payee and what we earn.
-
-    We earn our margin, and what was gained by rounding up what is sold.
-    """
-    kept = [*([] if margin is None else [credit(margin_account, margin)]), *([] if gain is None else [credit(*gain)])]
+    """The payer's money is our position in the sold currency; that in the bought one pays the payee and our gains."""
+    earned = ((margin_account, margin), (rounding_account, gain))
+    kept = [credit(account, money) for account, money in earned if money is not None]
     given = bought.amount
     for line in kept:
         given = add(given, line.money.amount)

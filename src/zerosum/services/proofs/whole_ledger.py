@@ -14,6 +14,7 @@
 | `of_periods` | closed periods: seals, the balances in them, and what came in behind them |
 | `of_templates` | templates, and what was posted by them (`template_amounts`) |
 | `of_charts` | charts, by which first uses open accounts, against the security log |
+| `of_house_rules` | house rules, by which holds and disputes are made, against the security log and events |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -39,6 +40,7 @@ from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesP
 from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_exchanges import ExchangesProof
 from zerosum.services.proofs.of_holds import HoldsProof
+from zerosum.services.proofs.of_house_rules import HouseRulesProof
 from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_splits import SplitsProof
@@ -129,7 +131,7 @@ class LedgerProof:
             EntriesProof(report, events.expect),
             SplitsProof(report),
             ExchangesProof(report, places),
-            HoldsProof(report, events.expect),
+            HoldsProof(report, events.expect, places),
             DisputesProof(report, events.expect),
             SchedulesProof(report, events.expect),
             TemplatesProof(report),
@@ -137,6 +139,7 @@ class LedgerProof:
             ClientTransactionsProof(report),
             PeriodsProof(report, events.expect),
             ChartsProof(report),
+            HouseRulesProof(report),
             events,
             SealsProof(report),
         ]
