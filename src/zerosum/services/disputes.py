@@ -264,9 +264,9 @@ class ChangingKind(_Recorded):
         """Who was paid pays nothing to himself."""
         if not is_prepared:
             raise NotPrepared
-        rules = self._rules.get(caller.ledger_id)
-        rule = None if rules is None else rules.dispute_fees.get(parties.currency)
-        if rules is None or rule is None or rule.account_id == parties.payee_id:
+        rules = self._rules[caller.ledger_id]
+        rule = rules.dispute_fees.get(parties.currency)
+        if rule is None or rule.account_id == parties.payee_id:
             return None
         currency = self._currencies.known(caller.ledger_id, parties.currency, is_prepared=True)
         name = render_id(Prefix.ACCOUNT, rule.account_id)
@@ -293,8 +293,9 @@ class ChangingKind(_Recorded):
         """Who may get a fee by them."""
         async with self._database.work(caller.ledger_id) as connection:
             rules = await find_house_rules(connection, caller.ledger_id)
+        self._rules.pop(caller.ledger_id, None)
         if len(self._rules) >= RULES_MAX:
-            self._rules.clear()
+            del self._rules[next(iter(self._rules))]
         self._rules[caller.ledger_id] = rules
         return {render_id(Prefix.ACCOUNT, fee.account_id) for fee in rules.dispute_fees.values()}
 
