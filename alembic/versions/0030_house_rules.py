@@ -14,6 +14,9 @@ LEDGER_IS_SET = (
     "array_position((select nullif(current_setting('zerosum.ledgers', true), '')::uuid[]), ledger_id) is not null"
 )
 
+BUILD_LOCK_TIMEOUT = "10min"
+"""An index that is built beside payments waits for the transactions before it, and keeps nobody waiting."""
+
 HOUSE_RULES = """
 create table house_rules (
     ledger_id uuid not null,
@@ -44,6 +47,13 @@ EXCHANGES = {
 
 
 def upgrade() -> None:
+    # First, since each is committed by itself: whatever fails behind them, all of it can be done once more.
+    with op.get_context().autocommit_block():
+        op.execute(f"set lock_timeout = '{BUILD_LOCK_TIMEOUT}'")
+        for name, columns in INDEXES.items():
+            op.execute(f"drop index concurrently if exists {name}")
+            op.execute(f"create index concurrently {name} on {columns}")
+        op.execute("set lock_timeout = '2s'")
     op.execute(HOUSE_RULES)
     op.execute("alter table house_rules enable row level security")
     op.execute("alter table house_rules force row level security")
@@ -63,10 +73,6 @@ def upgrade() -> None:
     for name, check in EXCHANGES.items():
         op.execute(f"alter table exchanges add constraint {name} check ({check}) not valid")
         op.execute(f"alter table exchanges validate constraint {name}")
-    with op.get_context().autocommit_block():
-        for name, columns in INDEXES.items():
-            op.execute(f"drop index concurrently if exists {name}")
-            op.execute(f"create index concurrently {name} on {columns}")
 
 
 def downgrade() -> None:
