@@ -22,6 +22,7 @@ from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.disputes import Disputes
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
+from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
@@ -85,6 +86,7 @@ def use_cases(
         disputes=Disputes(database, committer, directory, currencies, payments, cursors, now),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
         holds=Holds(database, committer, charts, directory, currencies, cursors, now),
+        house_rules=HouseRulesBook(database, committer, directory, currencies),
         imports=Imports(database, now),
         inspector=Inspector(database, now),
         issued_statements=IssuedStatements(database, committer, directory, statements, cursors, now),

@@ -21,6 +21,7 @@ CAPTURED = "(select payment_ids[1] from holds where ledger_id = $1 and reference
 OPEN = "(select id from holds where ledger_id = $1 and reference = 'open')"
 SOLD = "(select id from payments where ledger_id = $1 and reference = 'sold')"
 DELIVERED = "(select payment_ids[1] from holds where ledger_id = $1 and reference = 'delivered')"
+BOUGHT = "(select id from exchanges where ledger_id = $1 and gain is not null)"
 YEN = "(select id from exchanges where ledger_id = $1 and rounding = 'down')"
 SHARES = "update payment_splits set amount = amount + case place when 0 then -0.01 else 0.01 end where payment_id = {}"
 RENT = "(select id from scheduled_payments where ledger_id = $1 and reference = 'rent')"
@@ -150,6 +151,26 @@ TAMPERINGS = {
     "and code = 'alice'",
     "an account put into a group": "update accounts set limited_groups = '{wallets}' where ledger_id = $1 "
     "and code = 'bob'",
+    # House rules, and what was made under them.
+    "what house rules say": "update house_rules set content = jsonb_set(content, '{over_capture,percent}', '\"13\"') "
+    "where ledger_id = $1 and version = 2",
+    "who set house rules": "update house_rules set actor = 'key_other' where ledger_id = $1 and version = 3",
+    "house rules deleted": "delete from house_rules where ledger_id = $1 and version = 1",
+    "the last house rules deleted": "delete from house_rules where ledger_id = $1 and version = 3",
+    "an event of house rules deleted": "delete from events where ledger_id = $1 and type = 'house_rules.changed' "
+    "and data->>'version' = '1'",
+    "an event of house rules imagined": "insert into events (ledger_id, id, xid, type, resource_type, created_at) "
+    "select ledger_id, gen_random_uuid(), xid, type, resource_type, created_at from events "
+    "where ledger_id = $1 and type = 'house_rules.changed' and data->>'version' = '1'",
+    "what may be captured by house rules": "update holds set capture_max = 12 where ledger_id = $1 "
+    "and reference = 'by rules'; update hold_changes set capture_max = 12 where ledger_id = $1 and hold_id = "
+    "(select id from holds where ledger_id = $1 and reference = 'by rules')",
+    "the house rules of a hold": "update holds set house_rules = 1 where ledger_id = $1 and reference = 'by rules'",
+    "a hold without its house rules": "update holds set house_rules = null where ledger_id = $1 "
+    "and reference = 'by rules'",
+    "a fee without its house rules": "update disputes set fee_house_rules = null where ledger_id = $1 "
+    "and reason = 'by rules'",
+    "the house rules of a fee": "update disputes set fee_house_rules = 3 where ledger_id = $1 and reason = 'by rules'",
     # Client transactions.
     "a client": "update client_transactions set client = 2 where ledger_id = $1 and tx = 1",
     "an amount of a client transaction": "update client_transactions set amount = amount + 1 where ledger_id = $1 "
@@ -263,6 +284,10 @@ TAMPERINGS = {
     f"and code = 'traveller') where id = {YEN}",
     "a currency of an exchange": f"update exchanges set bought_currency = 'KWD' where id = {YEN}",
     "a reference of an exchange": f"update exchanges set reference = 'x' where id = {YEN}",
+    "what was gained": f"update exchanges set gain = gain + 1, bought = bought - 1 where id = {BOUGHT}",
+    "that a gain was nothing": f"update exchanges set gain = null, bought = bought + gain where id = {BOUGHT}",
+    "what was sold for what is bought": "update exchanges set amount = amount + 1, exact = (amount + 1) * rate, "
+    f"difference = bought + margin + gain - (amount + 1) * rate where id = {BOUGHT}",
     "an exchange deleted": f"delete from exchanges where id = {YEN}",
     "an exchange inserted": "insert into exchanges select ledger_id, gen_random_uuid(), payer_id, payee_id, currency, "
     "amount, bought_currency, bought, margin, margin_percent, rate, rate_source, rate_at, rounding, exact, difference "
@@ -637,6 +662,34 @@ FOUND = {
     "the last chart deleted": {"the security log tells of the ledger's chart 3, which is not there"},
     "a chart inserted": {"the ledger's chart 4 is not what the security log tells of it"},
     "a chart with its place in the log deleted": {"the ledger's chart 2 is missing"},
+    "what house rules say": {
+        "the house rules 2 are not what the security log tells of them",
+        "the house rules 2 are not what was announced",
+        "the hold … has a step 1 that may be captured beyond what the house rules gave",
+    },
+    "who set house rules": {"the house rules 3 are not what the security log tells of them"},
+    "house rules deleted": {
+        "the event … tells of a change that is not recorded",
+        "the house rules 1 are missing",
+        "the security log tells of the house rules 1, which are not there",
+    },
+    "the last house rules deleted": {
+        "the event … tells of a change that is not recorded",
+        "the security log tells of the house rules 3, which are not there",
+    },
+    "an event of house rules deleted": {"the house rules 1 are not what was announced"},
+    "an event of house rules imagined": {"the event … tells of a change that is not recorded"},
+    "what may be captured by house rules": {
+        "the hold … has a step 1 that may be captured beyond what the house rules gave"
+    },
+    "the house rules of a hold": {"the hold … has a step 1 that may be captured beyond what the house rules gave"},
+    "a hold without its house rules": {
+        "the hold … has a step 1 that is not what was ordered: its journal entry has another fingerprint"
+    },
+    "a fee without its house rules": {
+        "the dispute … has a step 2 that is not what was ordered: its journal entry has another fingerprint"
+    },
+    "the house rules of a fee": {"the dispute … has a step 2 that has not cost what the house rules said"},
     "a client": {"the client of the client transaction 1 is not what its journal entry says"},
     "an amount of a client transaction": {"the amount of the client transaction 1 is not what its journal entry says"},
     "a currency of a client transaction": {
@@ -722,6 +775,9 @@ FOUND = {
     "a payee of an exchange": {"the exchange … is not what its journal entry moved"},
     "a currency of an exchange": {_RATE_SAYS_OTHERWISE},
     "a reference of an exchange": {_NOT_ORDERED_EXCHANGE},
+    "what was gained": {_RATE_SAYS_OTHERWISE},
+    "that a gain was nothing": {_RATE_SAYS_OTHERWISE},
+    "what was sold for what is bought": {_RATE_SAYS_OTHERWISE},
     "an exchange deleted": {"the exchange of the journal entry … is missing"},
     "an exchange inserted": {"the exchange … has no journal entry"},
     "an event of an exchange deleted": {"the journal entry … has no event"},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Client
+from tests.api.conftest import Client, fresh_key
 from tests.api.reading import refused
 
 
@@ -84,3 +84,34 @@ async def test_a_reason_is_text(client: Client, action: str) -> None:
     refused(await turn(client, "a", action, {"why": "x"}), 422, "unknown_field", "/why")
     refused(await turn(client, "a", action, []), 422, "validation_error", "")
     assert (await client.get("/v1/accounts/a")).json()["status"] == "open"
+
+
+async def test_an_account_that_is_still_named_is_not_closed(client: Client) -> None:
+    """By a hold on either side, a scheduled payment or an open dispute; each kind with how many there are."""
+    for code in ("guest", "hotel", "cash"):
+        await client.open_account(code, type="asset" if code == "cash" else "liability", min_available=None)
+    await client.deposit("guest", "10")
+    money = {"amount": "10", "currency": "USD"}
+
+    async def sent(path: str, body: Any, status: int = 201) -> Any:
+        answer = await client.post(path, body, key=fresh_key())
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    holds = [await sent("/v1/holds", {**money, "from": payer, "to": "hotel"}) for payer in ("guest", "cash")]
+    later = {**money, "type": "transfer", "from": "cash", "to": "hotel", "execute_at": "2030-01-01T00:00:00Z"}
+    scheduled = await sent("/v1/scheduled-payments", later)
+    paid = (await client.transfer("guest", "cash", "3")).json()
+    dispute = await sent(f"/v1/payments/{paid['id']}/dispute", {"reason": "x"})
+    await client.transfer("cash", "guest", "3")
+    told = {"open_holds": "2", "open_scheduled_payments": "1"}
+    refused(await turn(client, "hotel", "close"), 409, "invalid_state", facts=told)
+    told = {"open_holds": "1", "open_scheduled_payments": "1", "open_disputes": "1"}
+    refused(await turn(client, "cash", "close"), 409, "invalid_state", facts=told)
+    for hold in holds:
+        await sent(f"/v1/holds/{hold['id']}/void", {}, 200)
+    await sent(f"/v1/scheduled-payments/{scheduled['id']}/cancel", {}, 200)
+    assert (await turn(client, "hotel", "close")).json()["status"] == "closed"
+    refused(await turn(client, "cash", "close"), 409, "invalid_state", facts={"open_disputes": "1"})
+    await sent(f"/v1/disputes/{dispute['id']}/resolve", {}, 200)
+    assert (await turn(client, "cash", "close")).json()["status"] == "closed"

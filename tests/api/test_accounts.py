@@ -30,6 +30,8 @@ async def test_an_account_is_open_and_empty_at_once(client: Client) -> None:
         "min_available": "0.00",
         "max_available": None,
         "velocity_limits": [],
+        "in_debt": False,
+        "debt": "0.00",
         "metadata": {},
         "balance": {"posted": "0.00", "held": "0.00", "available": "0.00"},
         "version": 0,

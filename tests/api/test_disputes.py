@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.api.conftest import Client, fresh_key
 from tests.api.reading import all_pages, refused
@@ -111,6 +112,69 @@ async def test_it_is_lost_though_the_money_is_gone(
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 
 
+async def test_a_debt_is_told_and_announced(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    """From when it begins until it is paid: by what comes in, or by an overdraft that is agreed to."""
+
+    async def debts() -> list[tuple[str, bool, str]]:
+        listed = await all_pages(client, "/v1/accounts", in_debt="true", limit=1)
+        return [(one["code"], one["in_debt"], one["debt"]) for one in listed]
+
+    async def told() -> list[tuple[str, dict[str, Any]]]:
+        async with database.work(ledger_id) as connection:
+            found = await connection.execute(
+                text("select type, data from events where type like 'account.%debt' order by xid, id")
+            )
+            return [(row.type, row.data) for row in found]
+
+    await client.open_account("thrifty", min_available="100")
+    assert await debts() == []
+    await client.transfer("bob", "alice", "35")
+    await opened(client, paid)
+    assert await debts() == [("bob", True, "35.00")]
+    await client.deposit("bob", "34.99")
+    assert await debts() == [("bob", True, "0.01")]
+    await client.deposit("bob", "0.01")
+    assert await debts() == []
+    dispute = (await client.get("/v1/disputes")).json()["data"][0]
+    await sent(client, f"/v1/disputes/{dispute['id']}/chargeback")
+    [other] = [await opened(client, (await client.transfer("alice", "bob", "10")).json())]
+    await client.http.patch("/v1/accounts/bob", json={"min_available": "-5"})
+    assert await debts() == []
+    answer = await client.http.patch("/v1/accounts/bob", json={"min_available": "0"})
+    assert (answer.json()["in_debt"], answer.json()["debt"]) == (False, "0.00")
+    await sent(client, f"/v1/disputes/{other['id']}/resolve")
+    fell, left = await told()
+    assert fell == ("account.fell_into_debt", {"currency": "USD", "available": "-35.00", "debt": "35.00"})
+    assert left == ("account.left_debt", {"currency": "USD", "available": "0.00", "debt": "0.00"})
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_an_agreed_overdraft_is_no_debt(client: Client, paid: dict[str, Any]) -> None:
+    """Only what goes beyond it; and another floor may make a debt of it, or take one away."""
+
+    async def limited(floor: str | None, key: str | None = None) -> tuple[bool, str]:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        answer = await client.http.patch("/v1/accounts/bob", json={"min_available": floor}, headers=headers)
+        return answer.json()["in_debt"], answer.json()["debt"]
+
+    await limited("-30")
+    await client.transfer("bob", "alice", "40")
+    await opened(client, paid)
+    bob = (await client.get("/v1/accounts/bob")).json()
+    assert (bob["balance"]["available"], bob["in_debt"], bob["debt"]) == ("-40.00", True, "10.00")
+    key = fresh_key()
+    assert await limited("0", key) == (True, "40.00")
+    assert await limited("-40") == (False, "0.00")
+    assert await limited("0", key) == (True, "40.00")
+    assert await limited(None) == (False, "0.00")
+    await limited("0")
+    await client.deposit("bob", "40")
+    events = (await client.get("/v1/accounts/bob")).json()
+    assert (events["in_debt"], events["debt"]) == (False, "0.00")
+
+
 async def test_what_was_won_is_questioned_once_more(
     client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
 ) -> None:
@@ -173,7 +237,7 @@ async def test_losing_costs_a_fee(
         assert answer.status_code in (404, 409, 422)
     lost = await sent(client, path, {"fee": {"amount": "15", "to": "fees", "force": True}})
     earner = (await client.get("/v1/accounts/fees")).json()["id"]
-    assert (lost["status"], lost["fee"]) == ("lost", {"amount": "15.00", "to": earner})
+    assert (lost["status"], lost["fee"]) == ("lost", {"amount": "15.00", "to": earner, "house_rules": None})
     assert await standing(client, "bob") == ("-15.00", "0.00", "-15.00")
     assert await standing(client, "fees") == ("15.00", "0.00", "15.00")
     assert await payment_now(client, paid) == ("charged_back", "0.00", "0.00")
@@ -311,3 +375,23 @@ async def test_notices_refunds_and_decisions_at_once_keep_within_the_payment(
         gone = Decimal(now["refunded"]) + Decimal(now["disputed"]) + (Decimal(4) if lost else 0)
         assert gone <= Decimal(10)
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_answers_may_tell_the_balances_after_them(client: Client, paid: dict[str, Any]) -> None:
+    """Of a second notice of a case those that its dispute's last step has left, in each of its answers."""
+
+    async def told(path: str, body: dict[str, Any], key: str | None = None) -> list[tuple[str, str, str]]:
+        made = await client.post(path, body, key=key or fresh_key(), params={"include": "balances"})
+        return [(one["posted"], one["held"], one["available"]) for one in made.json()["balances"]]
+
+    path, body, key = f"/v1/payments/{paid['id']}/dispute", {"reason": "x", "provider_case_id": "c"}, fresh_key()
+    opening = [("40.00", "40.00", "0.00"), ("60.00", "0.00", "60.00")]
+    assert await told(path, body) == opening
+    await client.deposit("bob", "1")
+    assert await told(path, body, key) == opening
+    dispute = (await client.get("/v1/disputes")).json()["data"][0]["id"]
+    assert await told(f"/v1/disputes/{dispute}/evidence", {"text": "x"}) == []
+    lost = await told(f"/v1/disputes/{dispute}/chargeback", {"note": "x"})
+    assert sorted(lost) == [("1.00", "0.00", "1.00"), ("100.00", "0.00", "100.00")]
+    assert await told(path, body, key) == opening
+    refused(await client.post(path, body, key=fresh_key(), params={"include": "x"}), 422, "invalid_parameter")

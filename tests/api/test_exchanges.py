@@ -77,6 +77,47 @@ async def test_one_currency_is_sold_for_another(client: Client, database: Databa
     refused(reversal, 409, "invalid_state")
 
 
+async def test_as_much_is_sold_as_what_is_bought_costs(client: Client, database: Database, ledger_id: LedgerId) -> None:
+    """What is sold is rounded up; what that is worth in whole units more is posted to an account of its own."""
+    await client.open_account("alice:jpy", currency="JPY")
+    by_bought = {name: value for name, value in ORDER.items() if name != "amount"}
+    yen = {"to": "alice:jpy", "to_currency": "JPY", "rate": "951.234", "bought": "100", "margin_percent": "5"}
+    answer = await client.post("/v1/exchanges", by_bought | yen, key=fresh_key())
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    figures = {
+        "amount": "0.12", "bought": "100", "margin": "6", "gain": "8", "exact": "114.14808", "rounding": "up",
+        "difference": "-0.14808",
+    }  # fmt: skip
+    assert figures.items() <= made.items()
+    entry = (await client.get(f"/v1/journal-entries/{made['journal_entry_ids'][0]}")).json()
+    lines = [(line["side"], line["account_code"], line["amount"], line["currency"]) for line in entry["postings"]]
+    assert lines == [
+        ("debit", "alice", "0.12", "USD"),
+        ("credit", "zerosum:exchange:USD", "0.12", "USD"),
+        ("debit", "zerosum:exchange:JPY", "114", "JPY"),
+        ("credit", "alice:jpy", "100", "JPY"),
+        ("credit", "zerosum:exchange-margin:JPY", "6", "JPY"),
+        ("credit", "zerosum:exchange-rounding:JPY", "8", "JPY"),
+    ]
+    assert (await client.get(f"/v1/exchanges/{made['id']}")).json() == made
+    plain = (await client.post("/v1/exchanges", by_bought | {"bought": "50"}, key=fresh_key())).json()
+    assert (plain["amount"], plain["gain"], plain["difference"]) == ("54.27", "0.00", "-0.0016645")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+    for members, pointer in (
+        ({}, "/amount"),
+        ({"amount": "1", "bought": "1"}, "/amount"),
+        ({"bought": "1", "rounding": "down"}, "/rounding"),
+        ({"bought": "1", "margin_percent": "100"}, "/margin_percent"),
+    ):
+        answer = await client.post("/v1/exchanges", by_bought | members, key=fresh_key())
+        refused(answer, 422, "validation_error", pointer)
+    for bad, code in (("0", "invalid_amount"), ("0.001", "amount_too_precise"), (1, "invalid_amount")):
+        refused(await client.post("/v1/exchanges", by_bought | {"bought": bad}, key=fresh_key()), 422, code, "/bought")
+    answer = await client.post("/v1/exchanges", by_bought | {"bought": "5000"}, key=fresh_key())
+    refused(answer, 422, "insufficient_funds", "/from")
+
+
 async def test_each_key_gives_its_first_answer(client: Client) -> None:
     key = fresh_key()
     first = await exchange(client, key, margin_percent="0.5")

@@ -284,6 +284,7 @@ OF_DECISIONS: Sequence[tuple[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] 
     ("respond_by", (_FURTHER, {"respond_by": "2099-01-01T00:00:00.000000Z"})),
     ("fee", (_WITH_FEE, {"fee": "2"})),
     ("fee_to", (_WITH_FEE, {"fee_to": "c"})),
+    ("is_fee_waived", ({"verb": DisputeVerb.LOST}, {"is_fee_waived": True})),
     ("is_fee_forced", (_WITH_FEE, {"is_fee_forced": False})),
 ]
 REFUND_CHANGES: Mapping[str, Mapping[str, Any]] = {
@@ -310,6 +311,7 @@ EXCHANGE_CHANGES: Mapping[str, Mapping[str, Any]] = {
     "payer": {"payer": "b"},
     "payee": {"payee": "f"},
     "amount": {"amount": "1.01"},
+    "bought": {"amount": None, "bought": "0.91", "rounding": RoundingMode.UP},
     "currency": {"currency": "EUR", "payer": "e", "bought_currency": "USD", "payee": "a"},
     "bought_currency": {"currency": "EUR", "payer": "e", "bought_currency": "USD", "payee": "a"},
     "rate": {"rate": "0.93"},

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Client, fresh_key
+from tests.api.reading import refused
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
@@ -134,3 +135,29 @@ async def test_two_workers_at_once_release_each_hold_once(
     statuses = [(await both[0].get(f"/v1/holds/{hold}")).json()["status"] for hold in holds]
     assert (statuses.count("expired"), statuses.count("captured")) == (released, captured)
     await must_be_right(both[0], database, ledger_id)
+
+
+async def test_an_account_is_not_closed_under_a_hold_that_is_being_placed(
+    both: tuple[Client, Client], database: Database, ledger_id: LedgerId
+) -> None:
+    """Either the hold finds it closed, or who closes it finds the hold; also where both come in one batch."""
+    ends = set()
+    for number in range(24):
+        shop = f"shop:{number}"
+        await both[0].open_account(shop)
+        body = {"from": "guest", "to": shop, "amount": "10", "currency": "USD"}
+        place = both[0].post("/v1/holds", body, key=fresh_key())
+        close = both[number % 2].post(f"/v1/accounts/{shop}/close", {}, key=fresh_key())
+        calls = (place, close) if number % 4 < 2 else (close, place)
+        first, second = await asyncio.gather(*calls)
+        placed, closed = (first, second) if number % 4 < 2 else (second, first)
+        ends.add((placed.status_code, closed.status_code))
+        if placed.status_code == 201:
+            refused(closed, 409, "invalid_state", facts={"open_holds": "1"})
+            answer = await both[1].post(f"/v1/holds/{placed.json()['id']}/capture", key=fresh_key())
+            assert answer.status_code == 200, answer.text
+        else:
+            refused(placed, 409, "account_closed", "/to")
+            assert closed.status_code == 200, closed.text
+    assert ends <= {(201, 409), (409, 200)}
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []

@@ -384,3 +384,22 @@ async def test_answers_may_tell_the_balances_after_them(client: Client) -> None:
     assert told == [("70.00", "10.00", "60.00"), ("30.00", "0.00", "30.00")]
     _, told = await balances(f"/v1/payments/{captured['payment_ids'][0]}/refund", {"amount": "5"})
     assert told == [("25.00", "0.00", "25.00"), ("75.00", "10.00", "65.00")]
+
+
+async def test_what_its_payee_could_not_take_now_is_not_held(client: Client) -> None:
+    """Frozen, closed, of another currency, or full: and so again of an increment. A capture is judged once more."""
+    await client.open_account("guest", min_available=None)
+    await client.open_account("hotel", max_available="100")
+    body = {"from": "guest", "to": "hotel", "amount": "100.01", "currency": "USD"}
+    facts = {"currency": "USD", "available": "0.00", "incoming": "100.01", "max_available": "100.00"}
+    problem = refused(await client.post("/v1/holds", body, key=fresh_key()), 422, "limit_exceeded", "/to")
+    assert facts.items() <= problem["facts"].items() if "facts" in problem else facts.items() <= problem.items()
+    hold = (await client.post("/v1/holds", {**body, "amount": "90"}, key=fresh_key())).json()
+    path = f"/v1/holds/{hold['id']}"
+    refused(await client.post(f"{path}/increment", {"amount": "10.01"}, key=fresh_key()), 422, "limit_exceeded", "")
+    assert (await client.post(f"{path}/increment", {"amount": "10"}, key=fresh_key())).status_code == 200
+    await client.transfer("guest", "hotel", "1")
+    refused(await client.post(f"{path}/capture", key=fresh_key()), 422, "limit_exceeded", "")
+    assert (await client.post(f"{path}/capture", {"amount": "99"}, key=fresh_key())).status_code == 200
+    await client.post("/v1/accounts/hotel/freeze")
+    refused(await client.post("/v1/holds", body, key=fresh_key()), 409, "account_frozen", "/to")

@@ -106,6 +106,7 @@ REQUESTS: dict[str, Asked] = {
     "reversal": Asked(
         "POST", "/v1/journal-entries/{entry}/reverse", {"reason": "y"}, "/v1/journal-entries/{original}/reverse"
     ),
+    "house rules": Asked("PUT", "/v1/house-rules", {"over_capture": {"percent": "3.50"}}, status=200),
     "template": Asked("POST", "/v1/templates", {**SALE, "rounding": "up"}),
     "entry by a template": Asked("POST", "/v1/templates/{template}/post", SOLD, "/v1/templates/sale/post"),
     "entry by a template with balances": Asked(
@@ -126,6 +127,14 @@ REQUESTS: dict[str, Asked] = {
         {"reason": "y", "amount": "1", "provider_case_id": "c", "respond_by": "2026-01-02T03:04:05+01:00"},
         "/v1/payments/{paid}/dispute",
     ),
+    "dispute with balances": Asked(
+        "POST",
+        "/v1/payments/{payment}/dispute",
+        {"reason": "y", "amount": "1"},
+        "/v1/payments/{paid}/dispute",
+        BALANCES,
+    ),
+    "lost dispute with balances": Asked("POST", "/v1/disputes/{dispute}/chargeback", {}, None, BALANCES, 200),
     "evidence": Asked("POST", "/v1/disputes/{dispute}/evidence", {"text": "x"}, status=200),
     "won dispute": Asked("POST", "/v1/disputes/{dispute}/resolve", {"note": "x"}, status=200),
     "dispute taken further": Asked(
@@ -148,6 +157,10 @@ REQUESTS: dict[str, Asked] = {
     "payment in parts": Asked("POST", "/v1/payments", {**PAYMENT, "splits": SPLITS}),
     "capture in parts": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1", "splits": SPLITS}, status=200),
     "exchange": Asked("POST", "/v1/exchanges", EXCHANGED),
+    "exchange by what is bought": Asked(
+        "POST", "/v1/exchanges", {**{k: v for k, v in EXCHANGED.items() if k != "amount"}, "bought": "1"}
+    ),
+    "exchange with balances": Asked("POST", "/v1/exchanges", EXCHANGED, parameters=BALANCES),
     "hold with balances": Asked("POST", "/v1/holds", HOLD, parameters=BALANCES),
     "capture with balances": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, None, BALANCES, 200),
     "captured hold": Asked("POST", "/v1/holds/{hold}/capture", {"amount": "1"}, status=200),
@@ -277,6 +290,9 @@ STEPS: dict[str, Step] = {
     "the payment refunded": Ground.refund_all,
     "the client charged back": Ground.charge_back,
     "funded": lambda ground: ground.client.deposit("alice", TOO_MUCH),
+    "other house rules": lambda ground: ground.client.http.put(
+        "/v1/house-rules", json={"over_capture": {"percent": "99"}}, headers={"Idempotency-Key": fresh_key()}
+    ),
     "another template": lambda ground: ground.client.post(
         "/v1/templates", {**SALE, "parameters": {**SALE["parameters"], "note": {"type": "text"}}}, key=fresh_key()
     ),

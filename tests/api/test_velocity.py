@@ -12,6 +12,9 @@ import pytest
 
 from tests.api.conftest import Client, fresh_key
 from tests.api.reading import refused
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId
+from zerosum.services.proofs.whole_ledger import verify_ledger
 
 
 @pytest.fixture
@@ -156,3 +159,43 @@ async def test_a_limit_that_cannot_be_read_is_refused(
     if members.get("count") == 1:
         twice = limit(count=1), limit(count=2)
         refused(await limited(client, "a", *twice), 422, "validation_error", "/velocity_limits/1/window")
+
+
+async def test_an_account_is_opened_with_its_limits(client: Client, database: Database, ledger_id: LedgerId) -> None:
+    """In the same transaction: there is no moment without them. The key knows them by their amounts."""
+    body = {"code": "d", "currency": "USD", "type": "liability", "velocity_limits": [limit(amount="30.0")]}
+    key = fresh_key()
+    made = await client.post("/v1/accounts", body, key=key)
+    assert made.status_code == 201, made.text
+    shown = [{"direction": "out", "window": "day", "seconds": None, "amount": "30.00", "count": None}]
+    assert made.json()["velocity_limits"] == (await client.get("/v1/accounts/d")).json()["velocity_limits"] == shown
+    again = await client.post("/v1/accounts", {**body, "velocity_limits": [limit(amount="30")]}, key=key)
+    assert (again.content, again.headers["idempotency-replayed"]) == (made.content, "true")
+    for other in ([limit(amount="31")], [], None):
+        answer = await client.post("/v1/accounts", {**body, "velocity_limits": other}, key=key)
+        refused(answer, 422, "idempotency_key_reused")
+    await client.deposit("d", "50")
+    refused(await client.transfer("d", "b", "30.01"), 422, "velocity_limit_exceeded", "/from")
+    assert (await client.transfer("d", "b", "30")).status_code == 201
+    twice = {**body, "code": "e", "velocity_limits": [limit(count=1), limit(count=2)]}
+    answer = await client.post("/v1/accounts", twice, key=fresh_key())
+    refused(answer, 422, "validation_error", "/velocity_limits/1/window")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_a_first_use_opens_an_account_with_the_limits_of_its_rule(
+    client: Client, database: Database, ledger_id: LedgerId
+) -> None:
+    """What opens it is judged by them, and counts."""
+    rule = {"pattern": "new:*", "type": "liability", "velocity_limits": [limit(direction="in", amount="30")]}
+    answer = await client.http.put("/v1/chart", json={"rules": [rule]})
+    refused(answer, 422, "validation_error", "/rules/0/currency")
+    for _ in range(2):
+        answer = await client.http.put("/v1/chart", json={"rules": [rule | {"currency": "USD"}]})
+        assert (answer.status_code, answer.json()["version"]) == (200, 1), answer.text
+    refused(await client.transfer("a", "new:x", "30.01"), 422, "velocity_limit_exceeded", "/to")
+    assert (await client.transfer("a", "new:x", "20")).status_code == 201
+    refused(await client.transfer("a", "new:x", "10.01"), 422, "velocity_limit_exceeded", "/to")
+    assert (await client.transfer("a", "new:x", "10")).status_code == 201
+    assert (await client.get("/v1/accounts/new:x")).json()["velocity_limits"][0]["amount"] == "30.00"
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []

@@ -31,6 +31,7 @@ from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_exchanges as proof_of_exchanges
 from zerosum.services.proofs import of_group_limits as proof_of_group_limits
 from zerosum.services.proofs import of_holds as proof_of_holds
+from zerosum.services.proofs import of_house_rules as proof_of_house_rules
 from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
@@ -52,7 +53,7 @@ TABLES = (
     "disputes", "dispute_changes", "payment_splits", "entry_conditions",
     "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
     "statements", "templates", "template_uses",
-    "charts", "account_groups", "limited_groups", "audit_log", "ledgers",
+    "charts", "account_groups", "limited_groups", "audit_log", "ledgers", "house_rules",
 )  # fmt: skip
 
 
@@ -70,6 +71,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _splits(client)
     await _exchanges(client)
     await _disputes(client)
+    await _house_rules(client)
     await _many(client)
     await _periods(client)
     await _schedules(client, service)  # last of what posts: its worker lives days ahead
@@ -166,6 +168,21 @@ async def _account_groups(client: Client) -> None:
     await _sent(client, "/v1/account-groups/unlimited", {"members": ["bob"]}, "PUT")
     await _sent(client, "/v1/account-groups/gone", {"members": ["**"]}, "PUT")
     await _sent(client, "/v1/account-groups/gone", None, "DELETE")
+
+
+async def _house_rules(client: Client) -> None:
+    """A hold and a lost dispute by the second of three versions."""
+    await _sent(client, "/v1/accounts", {"code": "ruled-fees", "currency": "USD", "type": "revenue"})
+    fee = {"amount": "2", "currency": "USD", "to": "ruled-fees", "force": True}
+    for percent in ("10", "12.5"):
+        rules = {"over_capture": {"percent": percent}, "dispute_fees": [fee]}
+        await _sent(client, "/v1/house-rules", rules, "PUT")
+    money = {"amount": "9.99", "currency": "USD"}
+    await _sent(client, "/v1/holds", {**money, "from": "alice", "to": "bob", "reference": "by rules"})
+    paid = await _sent(client, "/v1/payments", {**money, "type": "deposit", "to": "bob"})
+    opened = await _sent(client, f"/v1/payments/{paid['id']}/dispute", {"reason": "by rules"})
+    await _sent(client, f"/v1/disputes/{opened['id']}/chargeback", {})
+    await _sent(client, "/v1/house-rules", {}, "PUT")
 
 
 async def _clients(client: Client) -> None:
@@ -343,6 +360,8 @@ async def _exchanges(client: Client) -> None:
     await _sent(client, "/v1/exchanges", {**made, **yen, **said})
     dinars = {"to": "traveller", "to_currency": "KWD", "rate": "0.307123456789012345", "description": "dinars"}
     await _sent(client, "/v1/exchanges", {**made, **dinars})
+    asked = {name: value for name, value in {**made, **yen}.items() if name not in ("amount", "rounding")}
+    await _sent(client, "/v1/exchanges", {**asked, "bought": "100"})
 
 
 async def _many(client: Client) -> None:
@@ -398,7 +417,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions",
         "period_seals", "late_entries", "account_checkpoints",
         "statements", "templates", "template_uses",
-        "charts", "account_groups", "limited_groups",
+        "charts", "account_groups", "limited_groups", "house_rules",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -417,6 +436,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_charts, "CHARTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_account_groups, "GROUPS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_group_limits, "ACCOUNTS_AT_ONCE", 2)
+    monkeypatch.setattr(proof_of_house_rules, "HOUSE_RULES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_checkpoints, "CHECKPOINTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)

@@ -47,6 +47,7 @@ FEE = Money(Decimal("15.00"), Currency("USD", 2))
 
 
 BOUGHT, MARGIN = Money(Decimal("73.34"), Currency("EUR", 2)), Money(Decimal("0.37"), Currency("EUR", 2))
+GAIN = Money(Decimal("0.01"), Currency("EUR", 2))
 """Of 80.00 USD at 0.92135, less half a percent."""
 PLATFORM_PERCENT = Decimal("2.9")
 """Of a payment in parts."""
@@ -72,7 +73,7 @@ def _section(rule: Callable[..., JournalEntry]) -> str:
     known: dict[str, object] = {
         "money": MONEY, "freed": MONEY, "taken": TAKEN, "fee": FEE, "hold": hold, "id_": hold, "effective_at": None,
         "type_": PaymentType.TRANSFER,
-        "sold": MONEY, "bought": BOUGHT, "margin": MARGIN,
+        "sold": MONEY, "bought": BOUGHT, "margin": MARGIN, "gain": GAIN,
     }  # fmt: skip
     if "parts" in parameters:
         known["parts"] = _parts(parameters, names)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from zerosum.domain.errors import AmountTooLarge, AmountTooSmall, ValidationFailed
 from zerosum.domain.money import Currency, Money, RoundingMode, parse_rate, rounded
-from zerosum.domain.payments.exchanges import Terms, convert
+from zerosum.domain.payments.exchanges import Terms, convert, convert_back
 
 RATE_AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -62,6 +62,47 @@ def test_what_is_bought_and_kept_is_the_exact_product_to_the_last_digit(
             assert abs(Fraction(found.difference)) * 2 <= unit
         else:
             assert (found.difference <= 0) if mode is RoundingMode.DOWN else (found.difference >= 0)
+
+
+@given(
+    units=st.integers(1, 10**24),
+    places=st.tuples(st.integers(0, 18), st.integers(0, 18)),
+    rate=RATES,
+    percent=st.none() | st.decimals("0.000001", "99.999999", places=6),
+)
+def test_what_is_to_be_bought_is_bought_for_the_least_that_pays_for_it(
+    units: int, places: tuple[int, int], rate: Decimal, percent: Decimal | None
+) -> None:
+    """Not a unit is lost: what was sold is worth what was given, kept and gained, and a fraction that is told."""
+    one, other = currency("ONE", places[0]), currency("TWO", places[1])
+    bought = Decimal((0, tuple(map(int, str(units))), -other.exponent))
+    if bought >= 10**20:
+        return
+    try:
+        sold, found = convert_back(Money(bought, other), Terms(rate, "x", RATE_AT, percent, RoundingMode.UP), one)
+    except AmountTooLarge:
+        return
+    unit, price = Fraction(other.minor_unit), Fraction(rate)
+    assert found.gain is not None
+    assert (found.bought, sold.currency) == (bought, one)
+    worth, whole = Fraction(sold.amount) * price, Fraction(bought) + Fraction(found.margin)
+    assert Fraction(found.exact) == worth
+    assert whole + Fraction(found.gain) == worth + Fraction(found.difference)
+    assert -unit < Fraction(found.difference) <= 0 <= found.gain
+    assert worth >= whole > (Fraction(sold.amount) - Fraction(one.minor_unit)) * price
+    kept = whole * Fraction(percent or 0) / 100
+    assert kept <= Fraction(found.margin) < kept + unit
+    for amount, minor in ((sold.amount, one), (found.margin, other), (found.gain, other)):
+        assert amount.same_quantum(minor.minor_unit)
+
+
+def test_of_what_cannot_be_bought() -> None:
+    yen, cents = currency("JPY", 0), currency("USD", 2)
+    terms = Terms(Decimal("0.0000001"), "x", RATE_AT, rounding=RoundingMode.UP)
+    with pytest.raises(AmountTooLarge):
+        convert_back(Money(Decimal("99999999999999.99"), cents), terms, yen)
+    with pytest.raises(ValidationFailed):
+        convert_back(Money(Decimal("1.00"), cents), terms._replace(margin_percent=Decimal(100)), yen)
 
 
 @pytest.mark.parametrize(

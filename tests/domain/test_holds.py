@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.domain.builders import (
     LEDGER,
@@ -40,8 +43,10 @@ from zerosum.domain.ledger.account import AccountStatus
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.records import RecordKey
+from zerosum.domain.money import Currency, Money
 from zerosum.domain.payments.hold_commands import CaptureHold
 from zerosum.domain.payments.holds import CHANGES_MAX, HOLD_CHANGE, LASTS_BY_DEFAULT, LASTS_MAX, Hold, HoldChange
+from zerosum.domain.payments.house_rules import HouseRules, house_rules_of
 
 IN_A_WEEK = NOON + timedelta(days=7)
 
@@ -396,3 +401,25 @@ def test_a_rehearsal_is_told_everything_in_the_way() -> None:
     assert [(one.code, one.pointer) for one in tip.objections(book)] == [(code, "/amount") for code in codes]
     assert refusal_of(book, tip).code == codes[0]
     assert list(void(hold).objections(book)) == []
+
+
+@given(
+    units=st.integers(1, 10**18),
+    places=st.integers(0, 8),
+    percent=st.none() | st.decimals("0.000001", 100, places=6),
+    fixed=st.none() | st.integers(1, 10**6),
+)
+def test_house_rules_give_a_part_of_what_is_held_and_a_fixed_amount(
+    units: int, places: int, percent: Decimal | None, fixed: int | None
+) -> None:
+    """Both together, in whole units, and never a unit more; to holds in other currencies nothing fixed."""
+    currency = Currency("ONE", places)
+    held = Money(Decimal((0, tuple(map(int, str(units))), -places)), currency)
+    amounts = {} if fixed is None else {"ONE": Decimal((0, tuple(map(int, str(fixed))), -places))}
+    rules = HouseRules(ledger_id=LEDGER, over_percent=percent, over_amounts=amounts)
+    extra = int(Fraction(units) * Fraction(percent or 0) / 100) + (fixed or 0)
+    found = rules.capture_max(held)
+    assert found == (Decimal((0, tuple(map(int, str(units + extra))), -places)) if extra else None)
+    other = Money(held.amount, Currency("TWO", places))
+    assert (rules.capture_max(other) is None) is (extra == (fixed or 0))
+    assert house_rules_of(LEDGER, rules.content) == rules

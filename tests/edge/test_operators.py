@@ -129,6 +129,8 @@ WHO_MAY = {
     "GET /v1/currencies": "admin",
     "PUT /v1/chart": "admin",
     "GET /v1/chart": "admin",
+    "PUT /v1/house-rules": "admin",
+    "GET /v1/house-rules": "admin",
     "POST /v1/ledgers": "operator",
     "GET /v1/ledgers": "admin or operator",
     "POST /v1/api-keys": "admin or operator",

@@ -29,6 +29,7 @@ from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.disputes import dispute_routes
 from zerosum.api.routes.exchanges import exchange_routes
 from zerosum.api.routes.holds import hold_routes
+from zerosum.api.routes.house_rules import house_rules_routes
 from zerosum.api.routes.imports import import_routes
 from zerosum.api.routes.journal import journal_routes
 from zerosum.api.routes.journal_export import journal_export_routes
@@ -101,6 +102,7 @@ def make_app(
         account_group_routes(services),
         ledger_routes(services),
         chart_routes(services),
+        house_rules_routes(services),
         api_key_routes(services),
         audit_routes(services),
         system_routes(system),

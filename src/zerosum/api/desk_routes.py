@@ -196,6 +196,14 @@ def rehearses(call: Call) -> bool:
     return flag(check_parameters(call.query_string, frozenset({"dry_run"})), "dry_run")
 
 
+def includes_balances(call: Call) -> tuple[bool, bool]:
+    """Whether the call rehearses, and whether it wants to be told the balances; it knows no other parameter."""
+    parameters = check_parameters(call.query_string, frozenset({"dry_run", "include"}))
+    if parameters.get("include", "balances") != "balances":
+        raise InvalidParameter("What can be included are `balances`.", pointer="include")
+    return flag(parameters, "dry_run"), "include" in parameters
+
+
 def shown_as(
     call: Call, body_of: Callable[[View], dict[str, Any]], lines_of: Callable[[View], Iterable[Line]]
 ) -> tuple[bool, Callable[[View], dict[str, Any]]]:

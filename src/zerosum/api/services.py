@@ -16,6 +16,7 @@ from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.disputes import Disputes
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
+from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
@@ -46,6 +47,7 @@ class Services:
     disputes: Disputes
     exchanges: Exchanges
     holds: Holds
+    house_rules: HouseRulesBook
     imports: Imports
     inspector: Inspector
     issued_statements: IssuedStatements

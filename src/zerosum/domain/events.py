@@ -38,9 +38,12 @@ class EventType(StrEnum):
     ACCOUNT_CLOSED = "account.closed"
     ACCOUNT_GROUP_CHANGED = "account_group.changed"
     ACCOUNT_GROUP_DELETED = "account_group.deleted"
+    ACCOUNT_FELL_INTO_DEBT = "account.fell_into_debt"
+    ACCOUNT_LEFT_DEBT = "account.left_debt"
     PERIOD_CLOSED = "period.closed"
     STATEMENT_ISSUED = "statement.issued"
     TEMPLATE_MADE = "template.made"
+    HOUSE_RULES_CHANGED = "house_rules.changed"
 
 
 class ResourceType(StrEnum):
@@ -59,3 +62,4 @@ class ResourceType(StrEnum):
     PERIOD = "period"
     STATEMENT = "statement"
     TEMPLATE = "template"
+    HOUSE_RULES = "house_rules"

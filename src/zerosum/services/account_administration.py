@@ -9,17 +9,17 @@ from typing import Any
 
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.domain.errors import QuotaExceeded, ValidationFailed
+from zerosum.domain.errors import QuotaExceeded
 from zerosum.domain.identifiers import AccountId
 from zerosum.domain.ledger import account_commands as commands
 from zerosum.domain.ledger.account import Account, render_limit
-from zerosum.domain.ledger.account_commands import UNCHANGED as UNCHANGED  # what a change leaves alone
+from zerosum.domain.ledger.account_commands import UNCHANGED as UNCHANGED  # what an order leaves alone
 from zerosum.domain.ledger.account_commands import AccountCommand
-from zerosum.domain.ledger.account_content import account_of_content
+from zerosum.domain.ledger.account_content import account_of_content, velocity_content
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.records import RecordKey
-from zerosum.domain.ledger.velocity import VelocityLimit, Window
-from zerosum.domain.money import Currency, Money, parse_signed_amount
+from zerosum.domain.money import parse_signed_amount
+from zerosum.domain.payments import closing
 from zerosum.domain.payments.clients import CLIENT_CHARGEBACK, CLIENT_CODE_PATTERN
 from zerosum.services.accounts import Accounts, OpenAccount
 from zerosum.services.audit import log_record
@@ -31,17 +31,9 @@ from zerosum.services.committing.work import key_reused
 from zerosum.services.requests.account_directory import AccountDirectory, parse_account_reference
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.velocity_limits import VelocityLimitOrder, velocity_limits
 
 _CLIENT_CODE = re.compile(CLIENT_CODE_PATTERN)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VelocityLimitOrder:
-    """`amount` is in its wire form; `seconds` belong to a rolling window."""
-
-    window: Window
-    amount: str | None = None
-    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +128,7 @@ class AccountAdministration:
         if isinstance(order, FreezeAccount):
             return commands.FreezeAccount(**carried)
         if isinstance(order, CloseAccount):
-            return commands.CloseAccount(**carried)
+            return closing.CloseAccount(**carried)
         client = name.code.partition(":")[2] if _CLIENT_CODE.match(name.code) else None
         chargeback = None if client is None else RecordKey(caller.ledger_id, CLIENT_CHARGEBACK, client)
         return commands.UnfreezeAccount(**carried, chargeback=chargeback, reopens=order.reopen)
@@ -152,6 +144,8 @@ class AccountAdministration:
                 raise  # What was opened under this key before counts in the quota already.
         opened = AccountId(account.state.id)
         limits: dict[str, Any] = {name: render_limit(getattr(account.state, name)) for name in LIMITS}
+        if order.velocity_limits is not UNCHANGED:
+            limits["velocity_limits"] = velocity_content(account.state)
         carried |= {"id": opened, "fingerprint": order_fingerprint(replace(order, **limits))}
         return commands.OpenAccount(**carried, account_id=opened, account=account)
 
@@ -166,24 +160,10 @@ class AccountAdministration:
         }
         written: dict[str, Any] = {name: render_limit(limit) for name, limit in limits.items()}
         if order.velocity_limits is not UNCHANGED:
-            velocity = _velocity_limits(order.velocity_limits, currency)
+            velocity = velocity_limits(order.velocity_limits, currency)
             limits["velocity_limits"], written["velocity_limits"] = velocity, [limit.content for limit in velocity]
         carried["fingerprint"] = order_fingerprint(replace(order, **written))
         return commands.ChangeAccount(**carried, **limits, name=order.name, new_metadata=order.metadata)
-
-
-def _velocity_limits(orders: Sequence[VelocityLimitOrder], currency: Currency) -> tuple[VelocityLimit, ...]:
-    """In one order, whatever the caller's. Raises InvalidAmount, ValidationFailed for two of one window."""
-    limits: dict[Window, VelocityLimit] = {}
-    for place, order in enumerate(orders):
-        here = f"/velocity_limits/{place}"
-        if order.window in limits:
-            raise ValidationFailed("There is another limit of the same window.", pointer=f"{here}/window")
-        amount = None if order.amount is None else Money.parse(order.amount, currency, pointer=f"{here}/amount").amount
-        limits[order.window] = VelocityLimit(order.window, amount, order.count)
-    return tuple(
-        limits[window] for window in sorted(limits, key=lambda one: (one.direction, one.kind, one.seconds or 0))
-    )
 
 
 def order_fingerprint(order: AccountOrder) -> bytes:

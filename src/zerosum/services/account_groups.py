@@ -37,7 +37,6 @@ from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.ledger.velocity import VelocityLimit, Window
 from zerosum.domain.money import Money
-from zerosum.services.account_administration import VelocityLimitOrder
 from zerosum.services.account_reports import ReportLine
 from zerosum.services.audit import log_record
 from zerosum.services.committing.committer import Committer
@@ -49,6 +48,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.settled_time import SettledTime
+from zerosum.services.requests.velocity_limits import VelocityLimitOrder
 
 
 class GroupLimitOrder(NamedTuple):

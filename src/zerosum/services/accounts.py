@@ -35,7 +35,9 @@ from zerosum.domain.ledger.account import (
     status_after_freeze,
     with_limits,
 )
+from zerosum.domain.ledger.account_commands import UNCHANGED
 from zerosum.domain.ledger.chain import genesis
+from zerosum.domain.ledger.velocity import VelocityLimit
 from zerosum.domain.money import Currency, parse_signed_amount
 from zerosum.services.audit import audit_record, audited
 from zerosum.services.requests.account_directory import AccountDirectory, parse_account_reference
@@ -43,6 +45,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.quotas import AccountQuota
+from zerosum.services.requests.velocity_limits import VelocityLimitOrder, velocity_limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class OpenAccount:
     min_available: str | None
     max_available: str | None
     metadata: Mapping[str, str]
+    velocity_limits: Sequence[VelocityLimitOrder] = UNCHANGED
+    """Left alone where there are none, as in orders from before there were any: their keys are known by that."""
 
 
 class Accounts:
@@ -99,7 +104,10 @@ class Accounts:
         currency = await self._currencies.get(caller.ledger_id, request.currency)
         floor = _limit(request.min_available, currency, "/min_available")
         ceiling = _limit(request.max_available, currency, "/max_available")
-        drafted = self.draft(caller, request.code, currency, request.type, request.name, floor, ceiling)
+        velocity: tuple[VelocityLimit, ...] = ()
+        if request.velocity_limits is not UNCHANGED:
+            velocity = velocity_limits(request.velocity_limits, currency)
+        drafted = self.draft(caller, request.code, currency, request.type, request.name, floor, ceiling, velocity)
         return replace(drafted, metadata=request.metadata)
 
     def draft(
@@ -111,6 +119,7 @@ class Accounts:
         name: str | None,
         floor: Decimal | None = None,
         ceiling: Decimal | None = None,
+        velocity: tuple[VelocityLimit, ...] = (),
     ) -> Account:
         """An account as it would be opened now."""
         return Account(
@@ -119,7 +128,7 @@ class Accounts:
             type=type_,
             metadata={},
             created_at=self._now(),
-            state=with_limits(new_account_state(caller, currency, type_), floor, ceiling),
+            state=replace(with_limits(new_account_state(caller, currency, type_), floor, ceiling), velocity=velocity),
         )
 
     async def ensure(self, caller: Caller, drafts: Sequence[Account]) -> list[Account]:
@@ -173,6 +182,7 @@ class Accounts:
             currency=filters.get("currency"),
             status=filters.get("status"),
             code_prefix=filters.get("code_prefix"),
+            is_in_debt="in_debt" in filters,
             metadata=metadata_filters(filters),
         )
         async with self._database.work(caller.ledger_id) as connection:

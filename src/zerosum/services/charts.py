@@ -29,9 +29,13 @@ from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.velocity_limits import velocity_limits, velocity_order
 
 Wanted = Iterable[tuple[str, str]]
 """Accounts that a request names, each with the currency that is posted to it. The first posting counts."""
+
+NO_CURRENCY = Currency("XXX", 0, "No currency")
+"""In which a rule without one is looked at: its limits name no amounts but nothing."""
 
 PATTERNS_TOLD = 10
 """Of a chart, to who names an account that it does not let anybody open."""
@@ -122,11 +126,14 @@ class Charts:
 
     async def _check(self, caller: Caller, rule: ChartRule, pointer: str) -> None:
         if rule.currency is None:
-            if not {rule.min_available, rule.max_available} <= {None, "0"}:
+            amounts = {rule.min_available, rule.max_available, *(limit["amount"] for limit in rule.velocity_limits)}
+            if not amounts <= {None, "0"}:
                 raise ValidationFailed('A limit other than "0" needs a currency.', pointer=f"{pointer}/currency")
-            return
         try:
-            self._draft(caller, "x", rule, await self._currencies.get(caller.ledger_id, rule.currency))
+            currency = (
+                NO_CURRENCY if rule.currency is None else await self._currencies.get(caller.ledger_id, rule.currency)
+            )
+            self._draft(caller, "x", rule, currency)
         except DomainError as refusal:
             raise refusal.at(pointer + (refusal.pointer or "")) from None
 
@@ -161,7 +168,7 @@ class Charts:
         """The rule was right when it was put, so whoever pays is not the one to be told what is wrong with it."""
         try:
             return self._draft(caller, code, rule, currency)
-        except DomainError as error:
+        except (DomainError, LookupError, TypeError, ValueError) as error:
             raise RecordUnreadable("The ledger's chart cannot be read.") from error
 
     def _draft(self, caller: Caller, code: str, rule: ChartRule, currency: Currency) -> Account:
@@ -169,4 +176,5 @@ class Charts:
             None if text is None else parse_signed_amount(text, currency, pointer=pointer)
             for text, pointer in ((rule.min_available, "/min_available"), (rule.max_available, "/max_available"))
         )
-        return self._accounts.draft(caller, code, currency, rule.type, None, floor, ceiling)
+        velocity = velocity_limits([velocity_order(limit) for limit in rule.velocity_limits], currency)
+        return self._accounts.draft(caller, code, currency, rule.type, None, floor, ceiling, velocity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
@@ -17,21 +17,29 @@ from zerosum.db.queries.disputes import (
     parties_of_disputes,
 )
 from zerosum.db.queries.disputes import RecordedDispute as RecordedDispute  # shown by the routes
+from zerosum.db.queries.given_versions import find_lines
+from zerosum.db.queries.house_rules import find_house_rules
 from zerosum.db.queries.parties import Parties
-from zerosum.domain.errors import CurrencyMismatch, DisputeNotFound, SameAccount
-from zerosum.domain.identifiers import DisputeId, PaymentId, Prefix, parse_id
+from zerosum.db.queries.payments import Line as Line  # shown by the routes
+from zerosum.domain.errors import CurrencyMismatch, DisputeNotFound, SameAccount, Unavailable
+from zerosum.domain.identifiers import DisputeId, PaymentId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments import dispute_commands as commands
 from zerosum.domain.payments.disputes import Dispute, DisputeChange, DisputeStage, DisputeTexts, DisputeVerb
+from zerosum.domain.payments.house_rules import HouseRules
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
-from zerosum.services.requests.account_directory import AccountDirectory, AccountName
+from zerosum.services.committing.work import outcome_unknown
+from zerosum.services.requests.account_directory import AccountDirectory, AccountName, NotPrepared
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import KnownParties, members_between
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
+
+RULES_MAX = 1_000
+"""Of so many ledgers house rules are kept, from when an order is prepared until it is made a command."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +68,21 @@ class DisputeChangeOrder:
     fee: str | None = None
     fee_to: str | None = None
     is_fee_forced: bool = False
+    is_fee_waived: bool = False
+    """It costs nothing, whatever the house rules say."""
+
+    @property
+    def is_by_house_rules(self) -> bool:
+        return self.verb is DisputeVerb.LOST and self.fee is None and not self.is_fee_waived
+
+
+class _Fee(NamedTuple):
+    """What losing costs, who gets it, and the version of the house rules that say so, if it is they."""
+
+    money: Money
+    earner: AccountName
+    is_forced: bool
+    house_rules: int | None = None
 
 
 class Disputes:
@@ -82,7 +105,7 @@ class Disputes:
             OpeningKind(currencies, payments), committer, database, now
         )
         self.changes: Submission[DisputeChangeOrder, RecordedDispute] = Submission(
-            ChangingKind(directory, currencies, known), committer, database, now
+            ChangingKind(database, directory, currencies, known), committer, database, now
         )
 
     async def get(self, caller: Caller, dispute_id: UUID) -> RecordedDispute:
@@ -91,6 +114,14 @@ class Disputes:
         if found is None:
             raise _no_such_dispute()
         return found
+
+    async def lines_of(self, caller: Caller, dispute: RecordedDispute) -> Sequence[Line]:
+        """What the step that left it so has posted, in order. It was done, whatever keeps it from being read now."""
+        try:
+            async with self._database.work(caller.ledger_id) as connection:
+                return await find_lines(connection, caller.ledger_id, dispute.step_id)
+        except Unavailable as refusal:
+            raise outcome_unknown() from refusal
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedDispute]:
         """Raises InvalidParameter."""
@@ -170,10 +201,15 @@ class OpeningKind(_Recorded):
 class ChangingKind(_Recorded):
     """How what becomes of a dispute becomes a command."""
 
-    def __init__(self, directory: AccountDirectory, currencies: Currencies, known: KnownParties) -> None:
+    def __init__(
+        self, database: Database, directory: AccountDirectory, currencies: Currencies, known: KnownParties
+    ) -> None:
+        self._database = database
         self._directory = directory
         self._currencies = currencies
         self._known = known
+        self._rules: dict[UUID, HouseRules] = {}
+        """As they were when an order was prepared, which each order by them is."""
 
     def command(
         self,
@@ -187,26 +223,28 @@ class ChangingKind(_Recorded):
         if parties.payment_id is None:
             raise LookupError("a dispute of no payment")
         fee = self._fee(caller, order, parties, is_prepared=is_prepared)
+        own = None if order.fee is None else fee
         said = {
             "dispute": str(order.dispute_id),
             "verb": order.verb,
             "text": order.text,
             "stage": order.stage,
             "respond_by": order.respond_by,
-            "fee": None if fee is None else render_amount(fee[0].amount),
+            "fee": None if own is None else render_amount(own.money.amount),
             "fee_to": order.fee_to,
+            "fee_waived": "true" if order.is_fee_waived else None,
             "fee_force": "true" if order.is_fee_forced else None,
         }
         members = members_between(parties, caller, order.idempotency_key, fingerprint("dispute change", said))
         members |= {"payment_id": PaymentId(parties.payment_id), "dispute_id": DisputeId(order.dispute_id)}
         if fee is not None:
-            members["codes"] = {**members["codes"], fee[1].id: fee[1].code}
+            members["codes"] = {**members["codes"], fee.earner.id: fee.earner.code}
         return Prepared(_change(order, members, fee), members["codes"])
 
-    def _fee(
-        self, caller: Caller, order: DisputeChangeOrder, parties: Parties, *, is_prepared: bool
-    ) -> tuple[Money, AccountName] | None:
+    def _fee(self, caller: Caller, order: DisputeChangeOrder, parties: Parties, *, is_prepared: bool) -> _Fee | None:
         """Raises SameAccount and CurrencyMismatch besides what an amount and a name may be refused for."""
+        if order.is_by_house_rules:
+            return self._fee_by_rules(caller, parties, is_prepared=is_prepared)
         if order.fee is None or order.fee_to is None:
             return None
         currency = self._currencies.known(caller.ledger_id, parties.currency, is_prepared=is_prepared)
@@ -220,7 +258,20 @@ class ChangingKind(_Recorded):
                 pointer="/fee/to",
                 account=order.fee_to,
             )
-        return money, earner
+        return _Fee(money, earner, order.is_fee_forced)
+
+    def _fee_by_rules(self, caller: Caller, parties: Parties, *, is_prepared: bool) -> _Fee | None:
+        """Who was paid pays nothing to himself."""
+        if not is_prepared:
+            raise NotPrepared
+        rules = self._rules[caller.ledger_id]
+        rule = rules.dispute_fees.get(parties.currency)
+        if rule is None or rule.account_id == parties.payee_id:
+            return None
+        currency = self._currencies.known(caller.ledger_id, parties.currency, is_prepared=True)
+        name = render_id(Prefix.ACCOUNT, rule.account_id)
+        earner = self._directory.known(caller.ledger_id, name, is_prepared=True, pointer="/fee")
+        return _Fee(Money(rule.amount, currency), earner, rule.is_forced, rules.version)
 
     async def prepare(
         self,
@@ -231,23 +282,39 @@ class ChangingKind(_Recorded):
     ) -> Imagined:
         found = await self._known.load(caller.ledger_id, {order.dispute_id for order in orders})
         earners = {order.fee_to for order in orders if order.fee_to is not None}
+        if any(order.is_by_house_rules for order in orders):
+            earners |= await self._load_rules(caller)
         if earners:
             await self._currencies.load(caller.ledger_id, {parties.currency for parties in found})
             await self._directory.load(caller.ledger_id, earners)
         return NOTHING_IMAGINED
 
+    async def _load_rules(self, caller: Caller) -> set[str]:
+        """Who may get a fee by them."""
+        async with self._database.work(caller.ledger_id) as connection:
+            rules = await find_house_rules(connection, caller.ledger_id)
+        self._rules.pop(caller.ledger_id, None)
+        if len(self._rules) >= RULES_MAX:
+            del self._rules[next(iter(self._rules))]
+        self._rules[caller.ledger_id] = rules
+        return {render_id(Prefix.ACCOUNT, fee.account_id) for fee in rules.dispute_fees.values()}
 
-def _change(
-    order: DisputeChangeOrder, members: Mapping[str, Any], fee: tuple[Money, AccountName] | None
-) -> commands.ChangeDispute:
+
+def _change(order: DisputeChangeOrder, members: Mapping[str, Any], fee: _Fee | None) -> commands.ChangeDispute:
     if order.verb is DisputeVerb.EVIDENCE_ADDED and order.text is not None:
         return commands.AddEvidence(**members, text=order.text)
     if order.verb is DisputeVerb.WON:
         return commands.WinDispute(**members, note=order.text)
     if order.verb is DisputeVerb.LOST:
-        money, account_id = (None, None) if fee is None else (fee[0], fee[1].id)
+        if fee is None:
+            return commands.LoseDispute(**members, note=order.text)
         return commands.LoseDispute(
-            **members, note=order.text, fee=money, fee_account_id=account_id, is_forced=order.is_fee_forced
+            **members,
+            note=order.text,
+            fee=fee.money,
+            fee_account_id=fee.earner.id,
+            is_forced=fee.is_forced,
+            house_rules=fee.house_rules,
         )
     if order.verb is DisputeVerb.ESCALATED and order.stage is not None:
         return commands.EscalateDispute(**members, stage=order.stage, respond_by=order.respond_by, note=order.text)
@@ -271,6 +338,8 @@ def shown_dispute(dispute: Dispute) -> RecordedDispute:
         stage=dispute.stage,
         fee=None if dispute.fee is None else dispute.fee.amount,
         fee_account_id=dispute.fee_account_id,
+        fee_house_rules=dispute.fee_house_rules,
+        step_id=dispute.last_change_id,
     )
 
 

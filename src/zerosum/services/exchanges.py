@@ -15,8 +15,18 @@ from zerosum.db.queries.exchanges import find_exchanges, list_exchanges
 from zerosum.domain.errors import ExchangeNotFound, ValidationFailed
 from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.domain.ledger.outcome import Posted
-from zerosum.domain.money import Money, RoundingMode, parse_percent, parse_rate, render_amount, render_number
-from zerosum.domain.payments.exchanges import Exchange, MakeExchange, Terms, convert, exchange_code, margin_code
+from zerosum.domain.money import Currency, Money, RoundingMode, parse_percent, parse_rate, render_amount, render_number
+from zerosum.domain.payments.exchanges import (
+    Conversion,
+    Exchange,
+    MakeExchange,
+    Terms,
+    convert,
+    convert_back,
+    exchange_code,
+    margin_code,
+    rounding_code,
+)
 from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
 from zerosum.services.accounts import Accounts
 from zerosum.services.charts import known_or_imagined, opened_by
@@ -32,17 +42,18 @@ from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
 @dataclass(slots=True, kw_only=True)
 class ExchangeOrder:
-    """A request for an exchange, in its wire form: `amount` of `currency` is sold for `bought_currency`."""
+    """A request for an exchange, in its wire form: `amount` of `currency` is sold, or `bought` of `bought_currency`."""
 
     idempotency_key: str
     payer: str
     payee: str
-    amount: str
+    amount: str | None
     currency: str
     bought_currency: str
     rate: str
     rate_source: str
     rate_at: datetime
+    bought: str | None = None
     margin_percent: str | None = None
     rounding: RoundingMode = RoundingMode.HALF_EVEN
     texts: PaymentTexts = NO_TEXTS
@@ -115,11 +126,13 @@ class ExchangeKind:
         other = self._currencies.known(
             ledger_id, order.bought_currency, is_prepared=is_prepared, pointer="/to_currency"
         )
-        sold = Money.parse(order.amount, currency)
         terms = _terms(order)
-        conversion = convert(sold, terms, other)
+        sold, conversion = _converted(order, terms, currency, other)
+        bought = Money(conversion.bought, other)
         known = functools.partial(known_or_imagined(self._directory, imagined), ledger_id, is_prepared=is_prepared)
-        own = exchange_code(currency.code), exchange_code(other.code), margin_code(other.code)
+        own = [exchange_code(currency.code), exchange_code(other.code), margin_code(other.code)]
+        if order.bought is not None:
+            own.append(rounding_code(other.code))
         payer, payee = known(order.payer, pointer="/from"), known(order.payee, pointer="/to")
         positions = [known(code, pointer="") for code in own]
         codes: dict[UUID, str] = {account.id: account.code for account in (payer, payee, *positions)}
@@ -127,19 +140,20 @@ class ExchangeKind:
             id=new_uuid(),
             ledger_id=ledger_id,
             idempotency_key=order.idempotency_key,
-            fingerprint=_fingerprint(order, sold, terms),
+            fingerprint=_fingerprint(order, sold, None if order.bought is None else bought, terms),
             actor=caller.actor,
             metadata=order.metadata,
             codes=codes,
             opens=opened_by(own, imagined),
-            called=(order.payer, own[0], own[1], order.payee, own[2]),
+            called=_called(order, own, conversion),
             payer_id=payer.id,
             payee_id=payee.id,
             sold_id=positions[0].id,
             bought_id=positions[1].id,
             margin_id=positions[2].id,
+            rounding_id=None if order.bought is None else positions[3].id,
             sold=sold,
-            bought=Money(conversion.bought, other),
+            bought=bought,
             terms=terms,
             conversion=conversion,
             texts=order.texts,
@@ -154,14 +168,17 @@ class ExchangeKind:
         used = {code for order in orders for code in (order.currency, order.bought_currency)}
         await self._currencies.load(ledger_id, used)
         await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])
-        own = dict(self._own_accounts(caller, used))
+        rounded_into = {order.bought_currency for order in orders if order.bought is not None}
+        own = dict(self._own_accounts(caller, used, rounded_into))
         await self._directory.load(ledger_id, {name for order in orders for name in (order.payer, order.payee, *own)})
         lacking = [account for code, account in own.items() if self._directory.find_known(ledger_id, code) is None]
         if lacking and may_write:
             await self._accounts.check_quota(ledger_id, len(lacking))
         return {account.code: account for account in lacking}
 
-    def _own_accounts(self, caller: Caller, codes: Iterable[str]) -> Iterable[tuple[str, Account]]:
+    def _own_accounts(
+        self, caller: Caller, codes: Iterable[str], rounded_into: Collection[str]
+    ) -> Iterable[tuple[str, Account]]:
         """By code: what lies in them is ours or owed by us as the rates go, so positions are equity."""
         for code in codes:
             currency = self._currencies.find_known(caller.ledger_id, code)
@@ -170,6 +187,9 @@ class ExchangeKind:
             position, margin = exchange_code(code), margin_code(code)
             yield position, self._accounts.draft(caller, position, currency, AccountType.EQUITY, "Exchange position")
             yield margin, self._accounts.draft(caller, margin, currency, AccountType.REVENUE, "Exchange margin")
+            if code in rounded_into:
+                gain = rounding_code(code)
+                yield gain, self._accounts.draft(caller, gain, currency, AccountType.REVENUE, "Exchange rounding")
 
     def view(self, posted: Posted, names: Names) -> RecordedExchange:
         made: Exchange = posted.resource
@@ -191,12 +211,26 @@ class ExchangeKind:
             metadata=entry.metadata,
             account_versions=entry.account_versions,
             late=entry.late,
+            lines=entry.postings,
         )
 
     async def recorded(
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
     ) -> Mapping[UUID, RecordedExchange]:
         return await find_exchanges(connection, ledger_id, ids)
+
+
+def _converted(order: ExchangeOrder, terms: Terms, currency: Currency, other: Currency) -> tuple[Money, Conversion]:
+    if order.bought is not None:
+        return convert_back(Money.parse(order.bought, other, pointer="/bought"), terms, currency)
+    sold = Money.parse(order.amount or "", currency)
+    return sold, convert(sold, terms, other)
+
+
+def _called(order: ExchangeOrder, own: Sequence[str], conversion: Conversion) -> tuple[str, ...]:
+    """In the order of the postings: what was earned has one where it is anything."""
+    earned = [code for code, money in zip(own[2:], (conversion.margin, conversion.gain), strict=False) if money]
+    return (order.payer, own[0], own[1], order.payee, *earned)
 
 
 def _terms(order: ExchangeOrder) -> Terms:
@@ -206,17 +240,19 @@ def _terms(order: ExchangeOrder) -> Terms:
         source=order.rate_source,
         rate_at=order.rate_at,
         margin_percent=None if percent is None else parse_percent(percent, pointer="/margin_percent"),
-        rounding=order.rounding,
+        rounding=order.rounding if order.bought is None else RoundingMode.UP,
     )
 
 
-def _fingerprint(order: ExchangeOrder, sold: Money, terms: Terms) -> bytes:
+def _fingerprint(order: ExchangeOrder, sold: Money, bought: Money | None, terms: Terms) -> bytes:
+    """`bought` is what was asked for, where that was said and not what is sold."""
     return fingerprint(
         "exchange",
         {
             "from": order.payer,
             "to": order.payee,
-            "amount": render_amount(sold.amount),
+            "amount": render_amount(sold.amount) if bought is None else None,
+            "bought": None if bought is None else render_amount(bought.amount),
             "currency": order.currency,
             "to_currency": order.bought_currency,
             "rate": render_number(terms.rate),

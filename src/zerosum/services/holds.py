@@ -322,6 +322,7 @@ def shown_hold(hold: Hold, names: Names) -> RecordedHold:
         metadata=hold.metadata,
         entry_ids=hold.entry_ids,
         payment_ids=hold.payment_ids,
+        house_rules=hold.house_rules,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query, Response
 
@@ -49,6 +49,7 @@ from zerosum.domain.ledger.account import Account, AccountType
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.account_administration import (
+    UNCHANGED,
     ChangeAccount,
     CloseAccount,
     FreezeAccount,
@@ -75,6 +76,8 @@ CodePrefix = Annotated[
 DayOrTime = Annotated[
     str, Query(description="A day (from midnight UTC) or a time in RFC 3339.", examples=["2026-11-01"])
 ]
+
+FILTERS = ("type", "currency", "status", "code_prefix", "in_debt")
 
 OF_REFERENCE: tuple[Refusal, ...] = (errors.InvalidId, errors.AccountNotFound)
 
@@ -142,6 +145,7 @@ def account_routes(services: Services) -> Routes:
                 min_available=body.min_available,
                 max_available=body.max_available,
                 metadata=body.metadata or {},
+                velocity_limits=velocity_orders(body.velocity_limits) or UNCHANGED,
             ),
             key,
         )
@@ -156,10 +160,9 @@ def account_routes(services: Services) -> Routes:
         currency: Annotated[str | None, Query(description="Only in this one.", max_length=12)] = None,  # noqa: ARG001
         status: Annotated[StatusName | None, Query(description="Only what stands so now.")] = None,  # noqa: ARG001
         code_prefix: CodePrefix = None,  # noqa: ARG001
+        in_debt: Annotated[Literal["true"] | None, Query(description="Only those that are in debt.")] = None,  # noqa: ARG001
     ) -> dict[str, Any]:
-        request = page_request(
-            call, "accounts", limit, cursor, order, ("type", "currency", "status", "code_prefix"), ("metadata",)
-        )
+        request = page_request(call, "accounts", limit, cursor, order, FILTERS, ("metadata",))
         return await list_body(await accounts.list(call.caller, request), account_body)
 
     async def get_account(call: TheCall, account: Reference) -> dict[str, Any]:
@@ -263,7 +266,7 @@ def account_routes(services: Services) -> Routes:
         summary="List accounts",
         answer=ListOf[AccountResponse],
         families=("metadata",),
-        query=(*PAGE_PARAMETERS, "type", "currency", "status", "code_prefix"),
+        query=(*PAGE_PARAMETERS, *FILTERS),
         description="Newest first. All filters that are given must fit.",
     )
     routes.add(
@@ -324,7 +327,8 @@ def account_routes(services: Services) -> Routes:
             close,
             ReasonRequest,
             "Close an account for good",
-            "Only with nothing posted and nothing held in it.",
+            "Only with nothing posted and nothing held in it, and while no open hold, waiting scheduled payment or "
+            "undecided dispute names it.",
         ),
     ):
         routes.add(

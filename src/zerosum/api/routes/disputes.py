@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Query, Response
 
-from zerosum.api.desk_routes import answer_of, rehearses
-from zerosum.api.endpoints import Routes, TheCall, as_response
+from zerosum.api.desk_routes import answer_of, includes_balances
+from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.render import render_time
-from zerosum.api.routes.payments import DryRunFlag
+from zerosum.api.routes.payments import DryRunFlag, Include
 from zerosum.api.routes.refunds import PaymentReference
+from zerosum.api.schemas.bulk import balances_after
 from zerosum.api.schemas.disputes import (
     ChargebackRequest,
     DecisionRequest,
@@ -32,7 +33,10 @@ from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.payments.disputes import DisputeStage, DisputeVerb
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
-from zerosum.services.disputes import DisputeChangeOrder, DisputeOrder
+from zerosum.services.committing.submission import Submission
+from zerosum.services.disputes import DisputeChangeOrder, DisputeOrder, RecordedDispute
+
+Order = TypeVar("Order", DisputeOrder, DisputeChangeOrder)
 
 DisputeReference = Annotated[str, id_path(Prefix.DISPUTE, "The dispute's id.")]
 
@@ -72,8 +76,12 @@ def dispute_routes(services: Services) -> Routes:
     routes = Routes("Disputes")
     disputes = services.disputes
 
-    async def dispute_payment(call: TheCall, payment: PaymentReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
-        is_rehearsal = rehearses(call)
+    async def dispute_payment(
+        call: TheCall,
+        payment: PaymentReference,
+        dry_run: DryRunFlag = None,  # noqa: ARG001 - read by `answered`
+        include: Include = None,  # noqa: ARG001
+    ) -> Response:
         body = validated(DisputeRequest, call.content)
         order = DisputeOrder(
             idempotency_key=call.idempotency_key or "",
@@ -81,10 +89,20 @@ def dispute_routes(services: Services) -> Routes:
             texts=body.texts(),
             amount=body.amount,
         )
-        return as_response(await answer_of(call, disputes.desk, order, dispute_body, is_rehearsal=is_rehearsal))
+        return await answered(call, disputes.desk, order, 201)
+
+    async def answered(call: TheCall, desk: Submission[Order, RecordedDispute], order: Order, status: int) -> Response:
+        """A second notice of a case posts nothing: its balances are those that the dispute's last step has left."""
+        is_rehearsal, tells_balances = includes_balances(call)
+        if is_rehearsal or not tells_balances:
+            answer = answer_of(call, desk, order, dispute_body, is_rehearsal=is_rehearsal, status=status)
+            return as_response(await answer)
+        done = await desk.one(call.caller, order)
+        balances = balances_after(await disputes.lines_of(call.caller, done.view))
+        content = dispute_body(done.view) | {"balances": balances}
+        return as_response(json_answer(status, content, is_replay=done.is_replay))
 
     async def changed(call: TheCall, dispute: str, verb: DisputeVerb, text: str | None, **members: Any) -> Response:
-        is_rehearsal = rehearses(call)
         order = DisputeChangeOrder(
             idempotency_key=call.idempotency_key or "",
             dispute_id=parse_id(Prefix.DISPUTE, dispute),
@@ -92,26 +110,44 @@ def dispute_routes(services: Services) -> Routes:
             text=text,
             **members,
         )
-        return as_response(
-            await answer_of(call, disputes.changes, order, dispute_body, is_rehearsal=is_rehearsal, status=200)
-        )
+        return await answered(call, disputes.changes, order, 200)
 
-    async def add_evidence(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+    async def add_evidence(
+        call: TheCall,
+        dispute: DisputeReference,
+        dry_run: DryRunFlag = None,  # noqa: ARG001 - read by `answered`
+        include: Include = None,  # noqa: ARG001
+    ) -> Response:
         return await changed(call, dispute, DisputeVerb.EVIDENCE_ADDED, validated(EvidenceRequest, call.content).text)
 
-    async def resolve_dispute(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+    async def resolve_dispute(
+        call: TheCall,
+        dispute: DisputeReference,
+        dry_run: DryRunFlag = None,  # noqa: ARG001 - read by `answered`
+        include: Include = None,  # noqa: ARG001
+    ) -> Response:
         return await changed(call, dispute, DisputeVerb.WON, validated(DecisionRequest, call.content or {}).note)
 
-    async def charge_back(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+    async def charge_back(
+        call: TheCall,
+        dispute: DisputeReference,
+        dry_run: DryRunFlag = None,  # noqa: ARG001 - read by `answered`
+        include: Include = None,  # noqa: ARG001
+    ) -> Response:
         body = validated(ChargebackRequest, call.content or {})
-        fee: dict[str, Any] = {}
+        fee: dict[str, Any] = {"is_fee_waived": body.fee is None and "fee" in body.model_fields_set}
         if body.fee is not None:
             if body.fee.force:
                 call.must_have(Scope.ADMIN, "/fee/force")
             fee = {"fee": body.fee.amount, "fee_to": body.fee.to, "is_fee_forced": bool(body.fee.force)}
         return await changed(call, dispute, DisputeVerb.LOST, body.note, **fee)
 
-    async def escalate(call: TheCall, dispute: DisputeReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+    async def escalate(
+        call: TheCall,
+        dispute: DisputeReference,
+        dry_run: DryRunFlag = None,  # noqa: ARG001 - read by `answered`
+        include: Include = None,  # noqa: ARG001
+    ) -> Response:
         body = validated(EscalationRequest, call.content)
         respond_by = None if body.respond_by is None else render_time(body.respond_by)
         stage = DisputeStage(body.stage)
@@ -141,7 +177,7 @@ def dispute_routes(services: Services) -> Routes:
         status=201,
         body=BodyKind.JSON,
         needs_key=True,
-        query=("dry_run",),
+        query=("dry_run", "include"),
         summary="Open a dispute of a payment",
         answer=DisputeResponse,
         reads=DisputeRequest,
@@ -181,7 +217,8 @@ def dispute_routes(services: Services) -> Routes:
             "Decide a dispute against who was paid",
             ChargebackRequest,
             CHARGEBACK_EXAMPLES,
-            "It is lost: the money goes back, though he may owe it then; with a fee where there is one.",
+            "It is lost: the money goes back, though he may owe it then. It costs the fee that is said, else what the "
+            "house rules say; with null for a fee nothing.",
         ),
         (
             "escalate",
@@ -201,7 +238,7 @@ def dispute_routes(services: Services) -> Routes:
             scope=write,
             body=BodyKind.JSON if name in ("evidence", "escalate") else BodyKind.OPTIONAL_JSON,
             needs_key=True,
-            query=("dry_run",),
+            query=("dry_run", "include"),
             summary=summary,
             answer=DisputeResponse,
             reads=model,

@@ -26,7 +26,7 @@ from zerosum.api.schemas.fields import (
     Version,
     id_field,
 )
-from zerosum.api.schemas.velocity import GivenVelocityLimits, VelocityLimitOfAccount
+from zerosum.api.schemas.velocity import GivenVelocityLimits, OpeningVelocityLimits, VelocityLimitOfAccount
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, Layer, Side, render_limit
 from zerosum.domain.ledger.account_content import velocity_content
@@ -76,6 +76,7 @@ class OpenAccountRequest(Request):
         ),
     ] = "0"
     max_available: Ceiling = None
+    velocity_limits: OpeningVelocityLimits = None
     metadata: GivenMetadata = None
 
 
@@ -139,6 +140,15 @@ class AccountResponse(Response):
     ]
     metadata: AnsweredMetadata
     balance: Annotated[BalanceOfAccount, Field(description="As PostgreSQL had it for this answer.")]
+    in_debt: Annotated[bool, Field(description="Whether it owes what nobody has agreed to lend.", examples=[False])]
+    debt: Annotated[
+        BalanceAmount,
+        Field(
+            description="What is lacking up to nothing, or to the floor where that lies below nothing. A fact from "
+            "outside took it there (a dispute, a forced reversal), and whatever comes in reduces it.",
+            examples=["0.00"],
+        ),
+    ]
     version: Version
     created_at: Annotated[Time, Field(description="When it was opened.")]
 
@@ -195,6 +205,8 @@ def account_body(account: Account) -> dict[str, Any]:
         "velocity_limits": velocity_content(state),
         "metadata": dict(account.metadata),
         "balance": state_body(state),
+        "in_debt": state.is_in_debt,
+        "debt": render_amount(state.debt),
         "version": state.version,
         "created_at": render_time(account.created_at),
     }

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from zerosum.api.schemas.accounts import TypeName
 from zerosum.api.schemas.fields import CurrencyCode, LimitAmount, Request, Response
+from zerosum.api.schemas.velocity import OpeningVelocityLimits, VelocityLimitOfAccount, velocity_orders
 from zerosum.domain.errors import DomainError
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.chart import RULES_MAX, Chart, ChartRule
@@ -37,6 +38,7 @@ class ChartRuleRequest(Request):
     currency: RuleCurrency = None
     min_available: Limit = "0"
     max_available: Limit = None
+    velocity_limits: OpeningVelocityLimits = None
 
 
 class ChartRequest(Request):
@@ -56,6 +58,9 @@ class ChartRuleResponse(Response):
     currency: RuleCurrency
     min_available: Limit
     max_available: Limit
+    velocity_limits: Annotated[
+        list[VelocityLimitOfAccount], Field(description="As of an account that is opened by request.", examples=[[]])
+    ]
 
 
 class ChartResponse(Response):
@@ -77,6 +82,7 @@ def chart_rules(request: ChartRequest) -> list[ChartRule]:
                     currency=one.currency,
                     min_available=one.min_available,
                     max_available=one.max_available,
+                    velocity_limits=tuple(order.content for order in velocity_orders(one.velocity_limits)),
                 )
             )
         except DomainError as refusal:

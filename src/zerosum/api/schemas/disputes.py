@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from zerosum.api.render import render_time
-from zerosum.api.schemas.bulk import DryRunBalance
+from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -91,9 +91,13 @@ class FeeRequest(Request):
 class ChargebackRequest(DecisionRequest):
     """How it was lost."""
 
-    fee: Annotated[FeeRequest | None, Field(description="What losing costs who was paid besides, and who gets it.")] = (
-        None
-    )
+    fee: Annotated[
+        FeeRequest | None,
+        Field(
+            description="What losing costs who was paid besides, and who gets it. Left out: what the house rules say; "
+            "null: nothing."
+        ),
+    ] = None
 
 
 class EscalationRequest(Request):
@@ -109,6 +113,10 @@ class FeeResponse(Response):
 
     amount: Annotated[Amount, Field(description="In the currency of the dispute.")]
     to: Annotated[str, id_field(Prefix.ACCOUNT, "Who got it.")]
+    house_rules: Annotated[
+        int | None,
+        Field(description="The version of the house rules that said so; null: the request.", examples=[None]),
+    ]
 
 
 class EvidenceResponse(Response):
@@ -140,6 +148,7 @@ class DisputeResponse(Response):
         list[str], Field(description="What it has posted, the oldest first.", examples=[[f"je_{EXAMPLE_UUID}"]])
     ]
     created_at: Annotated[Time, Field(description="When it was opened.")]
+    balances: BalancesAfter = None
 
 
 class DisputeDryRun(DisputeResponse):
@@ -162,7 +171,11 @@ def dispute_body(dispute: RecordedDispute) -> dict[str, Any]:
         "note": dispute.note,
         "fee": None
         if dispute.fee is None or dispute.fee_account_id is None
-        else {"amount": render_amount(dispute.fee), "to": render_id(Prefix.ACCOUNT, dispute.fee_account_id)},
+        else {
+            "amount": render_amount(dispute.fee),
+            "to": render_id(Prefix.ACCOUNT, dispute.fee_account_id),
+            "house_rules": dispute.fee_house_rules,
+        },
         "journal_entry_ids": [render_id(Prefix.JOURNAL_ENTRY, entry_id) for entry_id in dispute.entry_ids],
         "created_at": render_time(dispute.created_at),
     }

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.accounts import AccountId
-from zerosum.api.schemas.bulk import DryRunBalance
+from zerosum.api.schemas.bulk import BalancesAfter, DryRunBalance
 from zerosum.api.schemas.fields import (
     EXAMPLE_UUID,
     AccountReference,
@@ -29,6 +29,7 @@ from zerosum.api.schemas.fields import (
 )
 from zerosum.api.schemas.late_dates import LateDate, late_body
 from zerosum.api.schemas.splits import Percent
+from zerosum.domain.errors import ValidationFailed
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import RATE_PATTERN_TEXT, RoundingMode, render_amount, render_number
 from zerosum.domain.payments.payment import PaymentTexts
@@ -53,15 +54,20 @@ class ExchangeRequest(Request):
     to: Annotated[
         AccountReference, Field(description="The account that gets what is bought.", examples=["customers:alice:eur"])
     ]
-    amount: Annotated[Amount, Field(description="What is sold.", examples=["100.00"])]
+    amount: Annotated[Amount | None, Field(description="What is sold: this or `bought`.", examples=["100.00"])] = None
     currency: CurrencyCode
     to_currency: Annotated[CurrencyCode, Field(description="The currency that is bought.", examples=["EUR"])]
+    bought: Annotated[
+        Amount | None,
+        Field(description="What `to` is to get, where that is said and not what is sold.", examples=[None]),
+    ] = None
     rate: Rate
     rate_source: Annotated[Text, Field(description="Whose rate it is.", examples=["ECB reference rates"])]
     rate_at: Annotated[Moment, Field(description="When it was given: at most five minutes ahead.")]
     margin_percent: Annotated[Percent | None, Field(description="What of the bought amount is kept.")] = None
     rounding: Annotated[
-        RoundingModeName | None, Field(description="What becomes of what is finer: `half_even` where nothing is said.")
+        RoundingModeName | None,
+        Field(description="Of what is finer: `half_even` where nothing is said; `up` with `bought`."),
     ] = None
     reference: Annotated[Text | None, Field(description="Your own reference.", examples=["order 1001"])] = None
     description: Annotated[Text | None, Field(description="For people.", examples=["Holiday money"])] = None
@@ -69,6 +75,12 @@ class ExchangeRequest(Request):
     metadata: GivenMetadata = None
 
     def order(self, idempotency_key: str) -> ExchangeOrder:
+        """Raises ValidationFailed."""
+        if (self.amount is None) is (self.bought is None):
+            raise ValidationFailed("Either what is sold is said (`amount`), or what is bought.", pointer="/amount")
+        if self.bought is not None and self.rounding not in (None, RoundingMode.UP):
+            raise ValidationFailed("What is sold for what is to be bought is rounded up.", pointer="/rounding")
+        rounding = RoundingMode.HALF_EVEN if self.bought is None else RoundingMode.UP
         return ExchangeOrder(
             idempotency_key=idempotency_key,
             payer=self.from_,
@@ -80,7 +92,8 @@ class ExchangeRequest(Request):
             rate_source=self.rate_source,
             rate_at=self.rate_at,
             margin_percent=self.margin_percent,
-            rounding=RoundingMode(self.rounding or RoundingMode.HALF_EVEN),
+            bought=self.bought,
+            rounding=RoundingMode(self.rounding or rounding),
             texts=PaymentTexts._make(_TEXTS_OF(self)),
             effective_at=self.effective_at,
             metadata=self.metadata or {},
@@ -88,7 +101,7 @@ class ExchangeRequest(Request):
 
 
 class ExchangeResponse(Response):
-    """An exchange: `bought` and `margin` are `exact` and `difference` together, to the last digit."""
+    """An exchange: `bought`, `margin` and `gain` are `exact` and `difference` together, to the last digit."""
 
     id: Annotated[str, id_field(Prefix.EXCHANGE, "The exchange.")]
     from_: Annotated[AccountId, Field(alias="from", description="The account that sold.")]
@@ -101,6 +114,14 @@ class ExchangeResponse(Response):
     to_currency: Annotated[CurrencyCode, Field(examples=["EUR"])]
     margin: Annotated[BalanceAmount, Field(description="What was kept of it.", examples=["0.46"])]
     margin_percent: Annotated[str | None, Field(description="As it was asked for, or null.", examples=["0.5"])]
+    gain: Annotated[
+        BalanceAmount | None,
+        Field(
+            description="What was earned by rounding up what is sold, in whole units of what is bought; null where it "
+            "was said what is sold.",
+            examples=[None],
+        ),
+    ]
     rate: Rate
     rate_source: Annotated[str, Field(description="Whose rate it is.", examples=["ECB reference rates"])]
     rate_at: Annotated[Time, Field(description="When it was given.")]
@@ -127,6 +148,7 @@ class ExchangeResponse(Response):
     created_at: Annotated[Time, Field(description="When it was written.")]
     metadata: AnsweredMetadata
     late: Annotated[LateDate | None, Field(description="Only of one that was dated into a closed period.")] = None
+    balances: BalancesAfter = None
 
 
 class ExchangeDryRun(ExchangeResponse):
@@ -151,6 +173,7 @@ def exchange_body(exchange: RecordedExchange) -> dict[str, Any]:
         "to_currency": exchange.bought_currency,
         "margin": render_amount(conversion.margin),
         "margin_percent": None if terms.margin_percent is None else render_number(terms.margin_percent),
+        "gain": None if conversion.gain is None else render_amount(conversion.gain),
         "rate": render_number(terms.rate),
         "rate_source": terms.source,
         "rate_at": render_time(terms.rate_at),

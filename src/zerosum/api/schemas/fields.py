@@ -32,7 +32,7 @@ METADATA_KEYS_MAX = 50
 METADATA_KEY_MAX = 64
 
 AMOUNT_MEMBERS = frozenset(
-    {"amount", "capture_max", "min_available", "max_available", "available_at_least", "available_at_most"}
+    {"amount", "bought", "capture_max", "min_available", "max_available", "available_at_least", "available_at_most"}
 )
 """Members whose value is an amount: a JSON number there is an `invalid_amount`, not just a wrong type."""
 

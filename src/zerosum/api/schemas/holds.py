@@ -60,7 +60,7 @@ class HoldRequest(Request):
         Amount | None,
         Field(
             description="What may be captured in all, where that may be more than is held (a tip). What goes beyond "
-            "the hold must be available when it is captured."
+            "the hold must be available when it is captured. Where nothing is said the house rules decide."
         ),
     ] = None
     reference: Annotated[Text | None, Field(description="Your own reference.", examples=["booking 1001"])] = None
@@ -157,6 +157,13 @@ class HoldResponse(Response):
     captured: Annotated[BalanceAmount, Field(description="What of it was paid.", examples=["0.00"])]
     remaining: Annotated[BalanceAmount, Field(description="What is still held.")]
     capture_max: Annotated[Amount | None, Field(description="What may be captured in all; null: no more than is held.")]
+    house_rules: Annotated[
+        int | None,
+        Field(
+            description="The version of the house rules by which more may be captured, or null.",
+            examples=[None],
+        ),
+    ]
     currency: CurrencyCode
     from_: Annotated[AccountId, Field(alias="from", description="The account whose money is held.")]
     from_code: AnsweredCode
@@ -199,6 +206,7 @@ def hold_body(hold: RecordedHold) -> dict[str, Any]:
         "captured": render_amount(hold.captured),
         "remaining": render_amount(hold.remaining),
         "capture_max": None if hold.capture_max is None else render_amount(hold.capture_max),
+        "house_rules": hold.house_rules,
         "currency": hold.currency,
         "from": render_id(Prefix.ACCOUNT, hold.payer_id),
         "from_code": hold.payer_code,

@@ -10,7 +10,7 @@ from pydantic import Field
 from zerosum.api.schemas.fields import Amount, OneOf, Request, Response
 from zerosum.domain.errors import ValidationFailed
 from zerosum.domain.ledger.velocity import ROLLING_SECONDS_MAX, VELOCITY_LIMITS_MAX, Direction, Window, WindowKind
-from zerosum.services.account_administration import VelocityLimitOrder
+from zerosum.services.requests.velocity_limits import VelocityLimitOrder
 
 DirectionName = Annotated[
     Annotated[str, OneOf(Direction)], Field(description="What leaves the account, or what comes in.", examples=["out"])
@@ -57,6 +57,11 @@ GivenVelocityLimits = Annotated[
         description="All that the account has from then on, one for each window; null or an empty list: none.",
         max_length=VELOCITY_LIMITS_MAX,
     ),
+]
+
+OpeningVelocityLimits = Annotated[
+    list[VelocityLimitRequest] | None,
+    Field(description="What may move within windows of time, one for each window.", max_length=VELOCITY_LIMITS_MAX),
 ]
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from zerosum.db.batch.record_sets import Column, RecordSet
+from zerosum.db.batch.velocity import velocity_limits, velocity_text
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType, read_limit, render_limit
 from zerosum.domain.ledger.account_commands import ACCOUNT, AUDIT_RECORD
@@ -41,6 +42,7 @@ def _account(row: Sequence[Any]) -> Account:
             min_available=read_limit(row[12]),
             max_available=read_limit(row[13]),
             head=row[14],
+            velocity=() if row[17] is None else velocity_limits(row[17]),
         ),
     )
 
@@ -66,6 +68,7 @@ ACCOUNTS = RecordSet(
         Column("created_at", "timestamptz", lambda account: account.created_at),
         Column("metadata", "text", metadata_text, "jsonb"),
         Column("limited_groups", "text", lambda account: f"{{{','.join(account.state.groups)}}}", "text[]"),
+        Column("velocity_limits", "text", lambda account: velocity_text(account.state), "jsonb"),
     ),
     changing=("name", "metadata"),
     read=_account,

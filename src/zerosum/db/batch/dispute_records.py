@@ -49,7 +49,8 @@ def _dispute(row: Sequence[Any]) -> Dispute:
         stage=DisputeStage(row[14]),
         fee=None if row[15] is None else stored_money(row[15], row[4]),
         fee_account_id=None if row[16] is None else AccountId(row[16]),
-        texts=DisputeTexts(*row[17:21]),
+        fee_house_rules=row[17],
+        texts=DisputeTexts(*row[18:22]),
     )
 
 
@@ -73,6 +74,7 @@ DISPUTES = RecordSet(
         Column("stage", "text", lambda dispute: dispute.stage),
         Column("fee", "text", _fee, "numeric"),
         Column("fee_account_id", "uuid", lambda dispute: dispute.fee_account_id),
+        Column("fee_house_rules", "int", lambda dispute: dispute.fee_house_rules),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in DisputeTexts._fields),
     ),
     changing=(
@@ -85,6 +87,7 @@ DISPUTES = RecordSet(
         "stage",
         "fee",
         "fee_account_id",
+        "fee_house_rules",
         "respond_by",
     ),
     read=_dispute,

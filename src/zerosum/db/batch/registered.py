@@ -10,7 +10,9 @@ from typing import Any
 
 from zerosum.db.batch.account_group_records import ACCOUNT_GROUPS, NEWEST_ACCOUNT_GROUPS
 from zerosum.db.batch.account_records import ACCOUNTS, AUDIT_RECORDS
+from zerosum.db.batch.account_use import ACCOUNT_USES
 from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
+from zerosum.db.batch.house_rules_records import ALL_HOUSE_RULES, NEWEST
 from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
@@ -171,6 +173,7 @@ EXCHANGES = RecordSet(
         Column("rounding", "text", lambda made: made.terms.rounding),
         Column("exact", "text", lambda made: render_amount(made.conversion.exact), "numeric"),
         Column("difference", "text", lambda made: render_amount(made.conversion.difference), "numeric"),
+        Column("gain", "text", lambda made: _optional(made.conversion.gain), "numeric"),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
     changing=(),
@@ -195,7 +198,8 @@ def _hold(row: Sequence[Any]) -> Hold:
         entry_ids=uuids(row[12]),
         payment_ids=uuids(row[13]),
         changes=row[14],
-        texts=PaymentTexts(*row[15:]),
+        house_rules=row[15],
+        texts=PaymentTexts(*row[16:]),
     )
 
 
@@ -218,6 +222,7 @@ HOLDS = RecordSet(
         Column("entry_ids", "text", lambda hold: uuids_text(hold.entry_ids), "uuid[]"),
         Column("payment_ids", "text", lambda hold: uuids_text(hold.payment_ids), "uuid[]"),
         Column("changes", "int", lambda hold: hold.changes),
+        Column("house_rules", "int", lambda hold: hold.house_rules),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
     changing=("status", "amount", "captured", "capture_max", "expires_at", "entry_ids", "payment_ids", "changes"),
@@ -324,6 +329,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         CLIENT_CHARGEBACKS,
         ACCOUNTS,
         ACCOUNT_CODES,
+        ACCOUNT_USES,
         AUDIT_RECORDS,
         REVERSALS,
         CLOSINGS,
@@ -335,6 +341,8 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         NEWEST_ACCOUNT_GROUPS,
         TEMPLATES,
         NEWEST_TEMPLATES,
+        ALL_HOUSE_RULES,
+        NEWEST,
         TEMPLATE_USES,
     )
 }

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.pages import look_up_by_key
-from zerosum.db.schema.tables import accounts
+from zerosum.db.schema.tables import POSTED, accounts
 from zerosum.domain.ledger.account import Account, AccountState, AccountStatus, AccountType
 from zerosum.domain.ledger.velocity import velocity_limit
 
@@ -28,6 +28,7 @@ class AccountFilter:
     currency: str | None = None
     status: str | None = None
     code_prefix: str | None = None
+    is_in_debt: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -117,6 +118,8 @@ async def list_accounts(
         statement = statement.where(accounts.c.status == bindparam("status", status, literal_execute=True))
     if wanted.code_prefix is not None:
         statement = statement.where(begins_with(accounts.c.code, wanted.code_prefix))
+    if wanted.is_in_debt:
+        statement = statement.where(accounts.c.overdrawn, text(f"{POSTED} - held < least(min_available, 0)"))
     for key, value in wanted.metadata.items():
         statement = statement.where(accounts.c.metadata[key].astext == value)
     rows = await connection.execute(paged(statement, accounts.c.id, after, limit, is_ascending=is_ascending))

@@ -55,6 +55,7 @@ def rule_content(rule: ChartRule) -> dict[str, Any]:
         "currency": rule.currency,
         "min_available": rule.min_available,
         "max_available": rule.max_available,
+        "velocity_limits": list(rule.velocity_limits),
     }
 
 
@@ -63,9 +64,13 @@ def _rules(stored: Any) -> list[ChartRule]:
     if not isinstance(stored, list):
         raise _unreadable()
     try:
-        return [ChartRule(**{**one, "type": AccountType(one["type"])}) for one in stored]
+        return [ChartRule(**{**one, **_read(one)}) for one in stored]
     except (LookupError, TypeError, ValueError, ValidationFailed) as error:
         raise _unreadable() from error
+
+
+def _read(stored: Any) -> dict[str, Any]:
+    return {"type": AccountType(stored["type"]), "velocity_limits": tuple(stored.get("velocity_limits", ()))}
 
 
 def _unreadable() -> RecordUnreadable:

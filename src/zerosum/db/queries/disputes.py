@@ -38,6 +38,9 @@ class RecordedDispute:
     stage: DisputeStage
     fee: Decimal | None
     fee_account_id: UUID | None
+    fee_house_rules: int | None
+    step_id: UUID
+    """Of the step that left it so, and so of what that has posted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,15 +129,18 @@ def _dispute(row: Row[Any]) -> RecordedDispute:
         stage=DisputeStage(row.stage),
         fee=row.fee,
         fee_account_id=row.fee_account_id,
+        fee_house_rules=row.fee_house_rules,
+        step_id=row.last_change_id,
     )
 
 
 def _as_left(row: Row[Any]) -> RecordedDispute:
     dispute = _dispute(row)
+    dispute.step_id = row.change_id
     dispute.status, dispute.note = DisputeStatus(row.left_status), row.left_note
     dispute.evidence = [Evidence(*piece) for piece in row.left_evidence]
     dispute.entry_ids = dispute.entry_ids[: row.left_entries]
     dispute.stage, dispute.texts = DisputeStage(row.left_stage), dispute.texts._replace(respond_by=row.left_respond_by)
     if dispute.status is not DisputeStatus.LOST:  # Of all steps only the last one costs something.
-        dispute.fee = dispute.fee_account_id = None
+        dispute.fee = dispute.fee_account_id = dispute.fee_house_rules = None
     return dispute

@@ -20,7 +20,7 @@ with page as materialized (
 select page.id, page.payer_id, page.payee_id, page.currency, page.amount::text as amount, page.bought_currency,
        page.bought::text as bought, page.margin::text as margin, page.margin_percent::text as margin_percent,
        page.rate::text as rate, page.rate_source, {micros("page.rate_at")} as rate_at, page.rounding,
-       page.exact::text as exact, page.difference::text as difference,
+       page.exact::text as exact, page.difference::text as difference, page.gain::text as gain,
        {", ".join(f"page.{name}" for name in PaymentTexts._fields)},
        payer.code as payer_code, payee.code as payee_code, entry.id is not null as has_entry, entry.reason,
        entry.resource_type, entry.fingerprint, entry.metadata, {micros("entry.effective_at")} as effective_at,

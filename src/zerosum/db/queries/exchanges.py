@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,9 +13,10 @@ from sqlalchemy import Row, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
-from zerosum.db.queries.given_versions import read_versions, versions_given
+from zerosum.db.queries.given_versions import read_lines, read_versions, versions_given
 from zerosum.db.queries.late_dates import LATE_COLUMNS, late_in, with_late_dates
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
+from zerosum.db.queries.payments import Line
 from zerosum.db.schema.tables import accounts, exchanges, journal_entries
 from zerosum.domain.ledger.periods import LateEntry
 from zerosum.domain.money import RoundingMode
@@ -44,6 +45,8 @@ class RecordedExchange:
     account_versions: Mapping[UUID, int]
     late: LateEntry | None = None
     """Of one that was dated into a closed period."""
+    lines: Sequence[Line] = ()
+    """Those of its entry, in order."""
 
 
 async def find_exchanges(
@@ -97,11 +100,12 @@ def _exchange(row: Row[Any]) -> RecordedExchange:
         currency=row.currency,
         bought_currency=row.bought_currency,
         terms=Terms(row.rate, row.rate_source, row.rate_at, row.margin_percent, RoundingMode(row.rounding)),
-        conversion=Conversion(row.exact, row.difference, row.margin, row.bought),
+        conversion=Conversion(row.exact, row.difference, row.margin, row.bought, row.gain),
         texts=PaymentTexts(*[getattr(row, name) for name in PaymentTexts._fields]),
         effective_at=row.effective_at,
         created_at=row.posted_at,
         metadata=row.metadata or {},
         account_versions=read_versions(row.account_versions),
         late=late_in(row, row.ledger_id, row.id),
+        lines=read_lines(row.account_versions),
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, ScalarSelect, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.schema.tables import postings
 
@@ -33,6 +34,17 @@ def versions_given(ledger_id: UUID, entry_id: ColumnElement[UUID]) -> ScalarSele
         .where(line.c.ledger_id == ledger_id, line.c.entry_id == entry_id)
         .scalar_subquery()
     )
+
+
+async def find_lines(connection: AsyncConnection, ledger_id: UUID, entry_id: UUID) -> list[RecordedLine]:
+    """Of one entry; none where there is no such entry."""
+    line = postings
+    found = await connection.execute(
+        select(line.c.account_id, line.c.account_version, line.c.balance_after, line.c.held_after)
+        .where(line.c.ledger_id == ledger_id, line.c.entry_id == entry_id)
+        .order_by(line.c.place)
+    )
+    return [RecordedLine(*row) for row in found]
 
 
 def read_versions(lines: Sequence[Sequence[Any]]) -> Mapping[UUID, int]:

@@ -44,6 +44,7 @@ class RecordedHold:
     metadata: Mapping[str, str]
     entry_ids: Sequence[UUID]
     payment_ids: Sequence[UUID]
+    house_rules: int | None
     account_versions: Mapping[UUID, int] | None = None
     lines: Sequence[Line] = ()
     """Those of its entry, in order."""
@@ -179,6 +180,7 @@ def _hold(row: Row[Any]) -> RecordedHold:
         metadata=row.metadata or {},
         entry_ids=tuple(row.entry_ids),
         payment_ids=tuple(row.payment_ids),
+        house_rules=row.house_rules,
     )
 
 

@@ -37,7 +37,8 @@ with page as materialized (
     select * from holds where ledger_id = :ledger_id and id > :after order by id limit :limit
 )
 select page.id as hold_id, page.status, page.currency, page.amount::text as amount, page.captured::text as captured,
-       page.capture_max::text as capture_max, page.payer_id, page.payee_id, page.entry_ids, page.changes,
+       page.capture_max::text as capture_max, page.house_rules, rules.content::text as rules_content,
+       page.payer_id, page.payee_id, page.entry_ids, page.changes,
        {micros("page.expires_at")} as expires_at, {micros("page.created_at")} as created_at, page.metadata,
        {", ".join(f"page.{name}" for name in PaymentTexts._fields)},
        change.id, change.number, change.verb, change.status as status_after, change.amount::text as amount_after,
@@ -54,6 +55,7 @@ select page.id as hold_id, page.status, page.currency, page.amount::text as amou
        {GONE},
        {SPLITS}
 from page
+left join house_rules rules on rules.ledger_id = page.ledger_id and rules.version = page.house_rules
 left join hold_changes change on change.ledger_id = page.ledger_id and change.hold_id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = change.id
@@ -75,6 +77,7 @@ select page.id as dispute_id, page.payment_id, page.status, page.currency, page.
        change.id, change.number, change.verb, change.status as status_after, change.note as note_after,
        change.evidence::text as evidence_after, {micros("change.changed_at")} as changed_at, change.entries,
        page.stage, page.fee::text as fee, page.fee_account_id, change.stage as stage_after,
+       page.fee_house_rules, rules.content::text as rules_content,
        change.respond_by as respond_by_after,
        (select code from accounts earner where earner.ledger_id = page.ledger_id
         and earner.id = page.fee_account_id) as fee_code,
@@ -83,6 +86,7 @@ select page.id as dispute_id, page.payment_id, page.status, page.currency, page.
        posted.placed, posted.freed, posted.paid, posted.others
 from page
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.payment_id
+left join house_rules rules on rules.ledger_id = page.ledger_id and rules.version = page.fee_house_rules
 left join dispute_changes change on change.ledger_id = page.ledger_id and change.dispute_id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = change.id
 {_moved("payee_id", "payer_id")}

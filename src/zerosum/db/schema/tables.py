@@ -111,6 +111,20 @@ charts = Table(
 )
 """Which accounts their first use may open. The newest counts; the others tell what counted before."""
 
+house_rules = Table(
+    "house_rules",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("version", Integer),
+    _required("id", Uuid),  # of the command, and so of its event
+    _required("content", JSONB),
+    _required("actor", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "version", name="house_rules_pkey"),
+    CheckConstraint("version > 0", name="house_rules_counted_from_one"),
+)
+"""What holds and disputes are made under. The newest counts; the others tell what was made under them."""
+
 POSTED = """(case when type in ('asset', 'expense') then posted_debits - posted_credits
  else posted_credits - posted_debits end)"""
 
@@ -151,6 +165,7 @@ accounts = Table(
     Index("accounts_by_type", "ledger_id", "type", "id"),
     Index("accounts_by_currency", "ledger_id", "currency", "id"),
     Index("accounts_in_limited_groups", "ledger_id", "id", postgresql_where=text("limited_groups is not null")),
+    Index("accounts_overdrawn", "ledger_id", "id", postgresql_where=text("overdrawn")),
     Index("accounts_not_open", "ledger_id", "status", "id", postgresql_where=text("status <> 'open'")),
     # Room for updates on the same page: balances change all the time, and of what is indexed only the status, rarely.
     postgresql_with={"fillfactor": 70},
@@ -351,6 +366,8 @@ refunds = Table(
     CheckConstraint("amount > 0", name="refunds_amount_positive"),
 )
 
+UNDECIDED = text("status in ('open', 'under_review')")
+
 disputes = Table(
     "disputes",
     metadata,
@@ -375,9 +392,12 @@ disputes = Table(
     _required("stage", Text, server_default=text("'first'")),
     Column("fee", Numeric),  # what losing it has cost the payee besides, and who got it
     Column("fee_account_id", Uuid),
+    Column("fee_house_rules", Integer),  # the version by which it cost that; None: the request's own word
     PrimaryKeyConstraint("ledger_id", "id", name="disputes_pkey"),
     Index("disputes_of_payment", "ledger_id", "payment_id", "id"),
     Index("disputes_by_status", "ledger_id", "status", "id"),
+    Index("disputes_open_by_payer", "ledger_id", "payer_id", postgresql_where=UNDECIDED),
+    Index("disputes_open_by_payee", "ledger_id", "payee_id", postgresql_where=UNDECIDED),
     Index(
         "disputes_case_unique",
         "ledger_id",
@@ -434,11 +454,13 @@ exchanges = Table(
     _required("exact", Numeric),  # amount times rate, with all its places
     _required("difference", Numeric),  # what was posted, less that
     *(Column(name, Text) for name in PaymentTexts._fields),
+    Column("gain", Numeric),  # of rounding up what is sold; None: it was said what is sold
     PrimaryKeyConstraint("ledger_id", "id", name="exchanges_pkey"),
     CheckConstraint("amount > 0 and bought > 0 and rate > 0 and margin >= 0", name="exchanges_amounts_positive"),
     CheckConstraint("margin_percent > 0 and margin_percent <= 100", name="exchanges_margin_percent_within"),
     CheckConstraint("exact = amount * rate", name="exchanges_exact_is_product"),
-    CheckConstraint("bought + margin = exact + difference", name="exchanges_nothing_is_lost"),
+    CheckConstraint("bought + margin + coalesce(gain, 0) = exact + difference", name="exchanges_nothing_is_lost"),
+    CheckConstraint("gain >= 0", name="exchanges_gain_not_negative"),
     CheckConstraint("currency <> bought_currency", name="exchanges_two_currencies"),
     CheckConstraint("rounding in ('half_even', 'half_up', 'half_down', 'down', 'up')", name="exchanges_rounding_known"),
 )
@@ -462,12 +484,16 @@ holds = Table(
     _required("entry_ids", ARRAY(Uuid)),  # the oldest first; only ever added to
     _required("payment_ids", ARRAY(Uuid)),  # those of its captures
     _required("changes", Integer),
+    Column("house_rules", Integer),  # the version by which more may be captured; None: the request's own word, or none
     PrimaryKeyConstraint("ledger_id", "id", name="holds_pkey"),
     # Whoever releases what has expired looks over all ledgers.
     Index("holds_due", "expires_at", "ledger_id", "id", postgresql_where=text("status = 'open'")),
     Index("holds_by_status", "ledger_id", "status", "id"),
     Index("holds_by_payer", "ledger_id", "payer_id", "id"),
     Index("holds_by_payee", "ledger_id", "payee_id", "id"),
+    # Whoever closes an account asks whether it is still named, with its lock held.
+    Index("holds_open_by_payer", "ledger_id", "payer_id", postgresql_where=text("status = 'open'")),
+    Index("holds_open_by_payee", "ledger_id", "payee_id", postgresql_where=text("status = 'open'")),
     Index("holds_by_reference", "ledger_id", "reference", "id", postgresql_where=text("reference is not null")),
     CheckConstraint("status in ('open', 'captured', 'voided', 'expired')", name="holds_status_known"),
     CheckConstraint("amount > 0", name="holds_amount_positive"),
@@ -539,6 +565,18 @@ scheduled_payments = Table(
     Index("scheduled_payments_by_status", "ledger_id", "status", "id"),
     Index("scheduled_payments_by_payer", "ledger_id", "payer_id", "id"),
     Index("scheduled_payments_by_payee", "ledger_id", "payee_id", "id"),
+    Index(
+        "scheduled_payments_waiting_by_payer",
+        "ledger_id",
+        "payer_id",
+        postgresql_where=text("status = 'scheduled'"),
+    ),
+    Index(
+        "scheduled_payments_waiting_by_payee",
+        "ledger_id",
+        "payee_id",
+        postgresql_where=text("status = 'scheduled'"),
+    ),
     CheckConstraint(
         "status in ('scheduled', 'completed', 'failed', 'cancelled')", name="scheduled_payments_status_known"
     ),
@@ -933,6 +971,7 @@ JOURNAL = (
     template_uses,
     charts,
     account_groups,
+    house_rules,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -946,6 +985,7 @@ GRANTS: dict[Table, str] = {
     ledgers: "insert, update (time_zone, late_entries)",
     currencies: "insert",
     charts: "insert",
+    house_rules: "insert",
     accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata, velocity_limits)",
     journal_entries: "insert",
     postings: "insert",
@@ -953,7 +993,7 @@ GRANTS: dict[Table, str] = {
     dated_checkpoints: "",
     payments: "insert, update (status, refunded, disputed, charged_back)",
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "
-    "respond_by)",
+    "fee_house_rules, respond_by)",
     dispute_changes: "insert",
     payment_splits: "insert, update (refunded)",
     entry_conditions: "insert",

@@ -115,6 +115,22 @@ class AccountState:
     def is_below_floor(self) -> bool:
         return self.min_available is not None and self.available < self.min_available
 
+    @property
+    def debt(self) -> Decimal:
+        """What lies below the floor by right and was never agreed to: below nothing, or below an agreed overdraft.
+
+        What merely lacks to a minimum balance is none.
+        """
+        available = self.available
+        nothing = subtract(available, available)
+        if not self.overdrawn or self.min_available is None:
+            return nothing
+        return max(subtract(min(self.min_available, nothing), available), nothing)
+
+    @property
+    def is_in_debt(self) -> bool:
+        return self.overdrawn and self.debt > 0
+
     def take(self, side: Side, amount: Decimal, layer: Layer, *, releases: bool) -> None:
         """Carry one posting. The Book has judged it before."""
         if layer is Layer.POSTED:

@@ -20,7 +20,7 @@ from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState, AccountStatus, Layer
 from zerosum.domain.ledger.entry import Posting
 from zerosum.domain.ledger.velocity_rules import Moved
-from zerosum.domain.money import BALANCE_LIMIT, add, render_amount, subtract
+from zerosum.domain.money import BALANCE_LIMIT, Money, add, render_amount, subtract
 
 ZERO = Decimal(0)
 _LOWEST = BALANCE_LIMIT.copy_negate()
@@ -96,15 +96,7 @@ class AccountChange:
             )
         income = self.income
         if income > 0 and ceiling is not None and available_after > ceiling:
-            yield LimitExceeded(
-                "The account would hold more than its limit.",
-                account=wire_account_id(account.id),
-                currency=account.currency,
-                available=render_amount(account.available),
-                incoming=render_amount(income),
-                max_available=render_amount(ceiling),
-                pointer=self.pointer,
-            )
+            yield above_ceiling(account, ceiling, income).at(self.pointer)
         if not (
             _LOWEST < posted_after < BALANCE_LIMIT
             and _LOWEST < available_after < BALANCE_LIMIT
@@ -116,6 +108,25 @@ class AccountChange:
                 currency=account.currency,
                 pointer=self.pointer,
             )
+
+
+def objection_to_income(account: AccountState, money: Money) -> LimitExceeded | None:
+    """What would stand against it if the account were paid this now, on its normal side."""
+    ceiling = account.max_available
+    if ceiling is None or add(account.available, money.amount) <= ceiling:
+        return None
+    return above_ceiling(account, ceiling, money.amount)
+
+
+def above_ceiling(account: AccountState, ceiling: Decimal, income: Decimal) -> LimitExceeded:
+    return LimitExceeded(
+        "The account would hold more than its limit.",
+        account=wire_account_id(account.id),
+        currency=account.currency,
+        available=render_amount(account.available),
+        incoming=render_amount(income),
+        max_available=render_amount(ceiling),
+    )
 
 
 def wire_account_id(account_id: UUID) -> str:

@@ -20,7 +20,6 @@ from zerosum.domain.ledger.account import (
     AccountState,
     AccountStatus,
     render_limit,
-    status_after_close,
     status_after_freeze,
     status_after_unfreeze,
     with_limits,
@@ -211,7 +210,9 @@ class ChangeAccount(ExistingAccountCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ChangeStatus(ExistingAccountCommand):
+class ChangeStatus(ExistingAccountCommand):
+    """It is said anew whether the account takes postings."""
+
     audit_type: ClassVar[AuditType]
 
     def _after(self, account: Account, book: Book) -> Account:
@@ -225,7 +226,7 @@ class _ChangeStatus(ExistingAccountCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FreezeAccount(_ChangeStatus):
+class FreezeAccount(ChangeStatus):
     event = EventType.ACCOUNT_FROZEN
     audit_type = AuditType.ACCOUNT_FROZEN
 
@@ -234,7 +235,7 @@ class FreezeAccount(_ChangeStatus):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnfreezeAccount(_ChangeStatus):
+class UnfreezeAccount(ChangeStatus):
     """`chargeback` is the record that tells whether a client was charged back, and `reopens` that this is known."""
 
     event = EventType.ACCOUNT_UNFROZEN
@@ -257,12 +258,3 @@ class UnfreezeAccount(_ChangeStatus):
                 account_status=state.status.value,
             )
         return after
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseAccount(_ChangeStatus):
-    event = EventType.ACCOUNT_CLOSED
-    audit_type = AuditType.ACCOUNT_CLOSED
-
-    def _status(self, state: AccountState, book: Book) -> AccountStatus:  # noqa: ARG002
-        return status_after_close(state)

@@ -43,6 +43,7 @@ def account_content(account: Account) -> dict[str, Any]:
         "posted_debits": render_amount(state.posted_debits),
         "posted_credits": render_amount(state.posted_credits),
         "held": render_amount(state.held),
+        "overdrawn": state.overdrawn,
         "created_at": account.created_at.isoformat(),
     }
 
@@ -70,5 +71,6 @@ def account_of_content(ledger_id: LedgerId, content: Mapping[str, Any]) -> Accou
             held=Decimal(content["held"]),
             version=content["version"],
             head=b"",
+            overdrawn=content.get("overdrawn", False),
         ),
     )

@@ -27,6 +27,7 @@ from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.account_change import AccountChange, objection_to_account
 from zerosum.domain.ledger.chain import entry_digest, posting_hash
 from zerosum.domain.ledger.conditions import Conditions, failed, kept
+from zerosum.domain.ledger.debt import debt_events
 from zerosum.domain.ledger.entry import JournalEntry, Nature, PostedEntry, PostedPosting, Posting
 from zerosum.domain.ledger.first_use import code_needs, open_accounts
 from zerosum.domain.ledger.group_rules import LimitedGroup, LimitedGroups, count_in_groups, group_objections
@@ -177,7 +178,8 @@ class Book:
 
     def _decide(self, command: LedgerCommand, posted_at: datetime) -> Outcome:
         try:
-            opened = open_accounts(command.opens, self.accounts, self.records) if command.opens else ()
+            opened = open_accounts(command.opens, self.accounts, self.records, posted_at) if command.opens else ()
+            debtors = self._debtors(command)
             posted = command.decide(self, posted_at)
         except DomainError as refusal:
             if not command.posts_several:  # What it has posted before is not undone yet.
@@ -186,7 +188,14 @@ class Book:
         if opened:
             posted.events = (*opened, *posted.events)
             posted.opened = tuple(event.id for event in opened)
+        if debtors != (now := self._debtors(command)):
+            posted.events = (*posted.events, *debt_events(command, self.accounts, debtors, now))
         return posted
+
+    def _debtors(self, command: LedgerCommand) -> set[UUID]:
+        """Hardly ever there is one. A debt goes or comes with an entry that is judged here, or with another floor."""
+        accounts = self.accounts
+        return {id_ for id_ in command.account_ids() if (found := accounts.get(id_)) is not None and found.is_in_debt}
 
     def _explain(self, refusal: DomainError, command: LedgerCommand) -> None:
         """Beside what stands in the way first, everything else that does: whoever mends one thing knows the next."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from zerosum.domain.errors import ValidationFailed
 from zerosum.domain.identifiers import is_reserved_code
@@ -23,6 +24,7 @@ class ChartRule:
     currency: str | None = None
     min_available: str | None = None
     max_available: str | None = None
+    velocity_limits: Sequence[Mapping[str, Any]] = ()
     matches: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from zerosum.domain.errors import AccountOpenedMeanwhile
@@ -11,6 +12,7 @@ from zerosum.domain.ledger.account import ACCOUNT, ACCOUNT_CODE, Account, Accoun
 from zerosum.domain.ledger.account_content import account_facts
 from zerosum.domain.ledger.outcome import Event
 from zerosum.domain.ledger.records import Need, RecordKey, Records
+from zerosum.domain.ledger.velocity import Used, zone_of
 
 
 def code_needs(opens: Sequence[Account]) -> tuple[Need, ...]:
@@ -19,7 +21,7 @@ def code_needs(opens: Sequence[Account]) -> tuple[Need, ...]:
 
 
 def open_accounts(
-    opens: Sequence[Account], accounts: MutableMapping[UUID, AccountState], records: Records
+    opens: Sequence[Account], accounts: MutableMapping[UUID, AccountState], records: Records, posted_at: datetime
 ) -> tuple[Event, ...]:
     """Open those that are not open yet. Raises AccountOpenedMeanwhile where a code names another account by now."""
     events = []
@@ -32,9 +34,23 @@ def open_accounts(
         records[_code_key(account)] = account.state.id
         # What is recorded stays as it was opened: its postings are written upon it.
         records[RecordKey(account.state.ledger_id, ACCOUNT, account.state.id)] = account
-        accounts[account.state.id] = account.state.copy()
+        accounts[account.state.id] = _unused(account.state, posted_at)
         events.append(_opening(account))
     return tuple(events)
+
+
+def _unused(state: AccountState, posted_at: datetime) -> AccountState:
+    """As it enters the book: nothing has moved yet in the windows of its limits."""
+    entered = state.copy()
+    if entered.velocity:
+        zone, nothing = zone_of(entered.ledger_id), entered.posted
+        entered.used = {
+            limit.window: Used(
+                posted_at, limit.window.start(posted_at, zone), limit.window.end(posted_at, zone), nothing, 0
+            )
+            for limit in entered.velocity
+        }
+    return entered
 
 
 def _opening(account: Account) -> Event:

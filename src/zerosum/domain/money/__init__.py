@@ -14,7 +14,7 @@ from zerosum.domain.money.amount import (
     subtract,
 )
 from zerosum.domain.money.currency import CURRENCY_CODE_PATTERN_TEXT, EXPONENT_MAX, Currency, CurrencyTable
-from zerosum.domain.money.rounding import RATE_PATTERN_TEXT, RoundingMode, parse_rate, rounded
+from zerosum.domain.money.rounding import RATE_PATTERN_TEXT, RoundingMode, divided_up, parse_rate, rounded
 
 __all__ = [
     "AMOUNT_PATTERN_TEXT",
@@ -30,6 +30,7 @@ __all__ = [
     "RoundingMode",
     "add",
     "allot",
+    "divided_up",
     "parse_amount",
     "parse_percent",
     "parse_rate",

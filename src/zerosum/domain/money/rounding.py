@@ -50,6 +50,14 @@ def rounded(exact: Decimal, currency: Currency, mode: RoundingMode) -> Decimal:
     return exact.quantize(currency.minor_unit, rounding=_MODES[mode], context=_ROUNDING)
 
 
+def divided_up(amount: Decimal, by: Decimal, currency: Currency) -> Decimal:
+    """The smallest amount of the currency that is not below the quotient: the one division, and it loses nothing."""
+    amount_over, amount_under = amount.as_integer_ratio()
+    by_over, by_under = by.as_integer_ratio()
+    over, under = amount_over * by_under * 10**currency.exponent, amount_under * by_over
+    return Decimal(-(-over // under)).scaleb(-currency.exponent, context=_ROUNDING)
+
+
 def parse_rate(text: str, *, pointer: str) -> Decimal:
     """Above zero; up to 20 digits before the point and 18 behind it. Raises ValidationFailed."""
     rate = Decimal(text) if _RATE.fullmatch(text) else Decimal(0)

@@ -299,7 +299,7 @@ class EscalateDispute(ChangeDispute):
 class LoseDispute(ChangeDispute):
     """`fee`, where there is one, goes from who was paid to `fee_account_id`: whoever has paid the network.
 
-    That it was lost nothing refuses. The fee is the caller's own word: who was paid must have it, unless it is forced,
+    That it was lost nothing refuses. The fee is the house's own word: who was paid must have it, unless it is forced,
     and who gets it must be able to.
     """
 
@@ -309,6 +309,8 @@ class LoseDispute(ChangeDispute):
     fee: Money | None = None
     fee_account_id: AccountId | None = None
     is_forced: bool = False
+    house_rules: int | None = None
+    """The version of the house rules by which it costs that, where the request has not said it."""
 
     def check(self, dispute: Dispute, book: Book) -> None:
         ChangeDispute.check(self, dispute, book)
@@ -322,14 +324,17 @@ class LoseDispute(ChangeDispute):
         earner = book.accounts.get(earner_id)
         refusal = objection_to_account(earner, earned, is_intention=True)
         if earner is None or refusal is not None:
-            yield self.named((refusal or AccountNotFound("There is no such account.")).at("/fee/to"))
+            yield self.named((refusal or AccountNotFound("There is no such account.")).at(self._pointer("to")))
             return
         payee = book.accounts[self.payee_id]
-        for account, posting, pointer in ((payee, paid, "/fee/amount"), (earner, earned, "/fee/to")):
+        for account, posting, member in ((payee, paid, "amount"), (earner, earned, "to")):
             change = AccountChange(account, 0)
             change.include(posting)
             for objection in change.objections(is_intention=account is earner or not self.is_forced):
-                yield self.named(objection.at(pointer))
+                yield self.named(objection.at(self._pointer(member)))
+
+    def _pointer(self, member: str) -> str:
+        return f"/fee/{member}" if self.house_rules is None else "/fee"
 
     def account_ids(self) -> tuple[AccountId, ...]:
         parties = (self.payer_id, self.payee_id)
@@ -343,7 +348,12 @@ class LoseDispute(ChangeDispute):
         if self.fee is None or self.fee_account_id is None:
             return posting_rules.chargeback(payee, payer, money, dispute.id, None), members
         entry = posting_rules.chargeback_with_fee(payee, payer, self.fee_account_id, money, self.fee, dispute.id)
-        return entry, {**members, "fee": self.fee, "fee_account_id": self.fee_account_id}
+        return entry, {
+            **members,
+            "fee": self.fee,
+            "fee_account_id": self.fee_account_id,
+            "fee_house_rules": self.house_rules,
+        }
 
     def _settled(self, payment: Payment, dispute: Dispute) -> Payment:
         amount = dispute.money.amount

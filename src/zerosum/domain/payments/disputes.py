@@ -80,7 +80,8 @@ class DisputeTexts(NamedTuple):
 class Dispute:
     """It bears the UUID of the entry that opened it. `payee_id` was paid, `payer_id` gets it if the dispute is lost.
 
-    `fee` is what losing it has cost the payee besides, and `fee_account_id` who got that.
+    `fee` is what losing it has cost the payee besides, and `fee_account_id` who got that; `fee_house_rules` is the
+    version of the house rules by which it was so, where the request has said nothing.
     """
 
     id: DisputeId
@@ -99,6 +100,7 @@ class Dispute:
     stage: DisputeStage = DisputeStage.FIRST
     fee: Money | None = None
     fee_account_id: AccountId | None = None
+    fee_house_rules: int | None = None
     changes: int = 1
 
     @property

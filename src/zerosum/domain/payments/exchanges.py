@@ -2,6 +2,7 @@
 
 The exchange account of a currency holds the ledger's open position in it. What the exact product of amount and rate
 has beyond the places of the bought currency cannot be posted: it stays there, and the exchange says how much it is.
+Where it is said what is to be bought, what is sold is rounded up, and may be worth whole units more: these are posted.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from zerosum.domain.money import (
     Currency,
     Money,
     RoundingMode,
+    divided_up,
     percentage,
     rounded,
     subtract,
 )
 from zerosum.domain.payments import posting_rules
 from zerosum.domain.payments.payment import NO_TEXTS, PARTY_POINTERS, PaymentTexts
+
+_HUNDRED = Decimal(100)
 
 EXCHANGE = "exchange"
 """Of which kind exchanges are among the records."""
@@ -44,6 +48,11 @@ def exchange_code(currency_code: str) -> str:
 def margin_code(currency_code: str) -> str:
     """The account of what was earned by exchanging into a currency."""
     return f"zerosum:exchange-margin:{currency_code}"
+
+
+def rounding_code(currency_code: str) -> str:
+    """The account of what was earned by rounding up what is sold, in whole units of what is bought."""
+    return f"zerosum:exchange-rounding:{currency_code}"
 
 
 class Terms(NamedTuple):
@@ -60,12 +69,16 @@ class Terms(NamedTuple):
 
 
 class Conversion(NamedTuple):
-    """What comes of it: `bought` and `margin` are exactly `exact` with its `difference`, which is less than a unit."""
+    """What comes of it: all that was posted is exactly `exact` with its `difference`, which is less than a unit.
+
+    Posted are `bought`, `margin` and, where it was said what is to be bought, the `gain` of rounding up what is sold.
+    """
 
     exact: Decimal
     difference: Decimal
     margin: Decimal
     bought: Decimal
+    gain: Decimal | None = None
 
 
 def convert(sold: Money, terms: Terms, currency: Currency) -> Conversion:
@@ -83,6 +96,28 @@ def convert(sold: Money, terms: Terms, currency: Currency) -> Conversion:
             "Nothing would be bought for it.", pointer="/amount", currency=currency.code, places=currency.exponent
         )
     return Conversion(exact, subtract(whole, exact), margin, bought)
+
+
+def convert_back(bought: Money, terms: Terms, currency: Currency) -> tuple[Money, Conversion]:
+    """What is to be sold of `currency`, so that with the margin just enough comes of it. All is rounded up.
+
+    Raises AmountTooLarge, and ValidationFailed where all of it would be kept.
+    """
+    margin = bought.currency.scaled(Decimal(0))
+    if terms.margin_percent is not None:
+        rest = subtract(_HUNDRED, terms.margin_percent)
+        if not rest:
+            raise ValidationFailed("Where all is kept, nothing can be bought.", pointer="/margin_percent")
+        margin = divided_up(EXACT.multiply(bought.amount, terms.margin_percent), rest, bought.currency)
+    whole = EXACT.add(bought.amount, margin)
+    sold = divided_up(whole, terms.rate, currency)
+    limit = subtract(BALANCE_LIMIT, Decimal(1))
+    exact = limit if sold >= limit else EXACT.multiply(sold, terms.rate)
+    if exact >= limit:
+        raise AmountTooLarge("What is sold, or what it is worth, has more than 20 integer digits.", pointer="/bought")
+    gain = rounded(EXACT.subtract(exact, whole), bought.currency, RoundingMode.DOWN)
+    difference = EXACT.subtract(EXACT.add(whole, gain), exact)
+    return Money(sold, currency), Conversion(exact, difference, margin, bought.amount, gain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +144,7 @@ class MakeExchange(LedgerCommand):
     sold_id: AccountId
     bought_id: AccountId
     margin_id: AccountId
+    rounding_id: AccountId | None = None
     sold: Money
     bought: Money
     terms: Terms
@@ -118,24 +154,27 @@ class MakeExchange(LedgerCommand):
 
     def account_ids(self) -> tuple[AccountId, ...]:
         own = (self.payer_id, self.payee_id, self.sold_id, self.bought_id)
-        return (*own, self.margin_id) if self.conversion.margin else own
+        earned = ((self.margin_id, self.conversion.margin), (self.rounding_id, self.conversion.gain))
+        return (*own, *(account_id for account_id, amount in earned if account_id is not None and amount))
 
     def journal_entry(self) -> JournalEntry:
-        margin = self.conversion.margin
+        margin, gain, currency = self.conversion.margin, self.conversion.gain, self.bought.currency
         return posting_rules.exchange(
             self.payer_id,
             self.payee_id,
             self.sold_id,
             self.bought_id,
             self.margin_id,
+            self.rounding_id or self.margin_id,
             self.sold,
             self.bought,
-            Money(margin, self.bought.currency) if margin else None,
+            Money(margin, currency) if margin else None,
+            Money(gain, currency) if gain else None,
             self.effective_at,
         )
 
     def point(self, objection: DomainError) -> DomainError:
-        places = {**PARTY_POINTERS, "/postings/1/account": "", "/postings/2/account": "", "/postings/4/account": ""}
+        places = {**PARTY_POINTERS, **{f"/postings/{place}/account": "" for place in (1, 2, 4, 5)}}
         places["/postings/3/account"] = "/to"
         return self.named(objection).at(places.get(objection.pointer or "", objection.pointer or ""))
 

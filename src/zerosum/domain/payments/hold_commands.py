@@ -24,6 +24,8 @@ from zerosum.domain.errors import (
 )
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, HoldId, PaymentId, Prefix, render_id
+from zerosum.domain.ledger.account import Side
+from zerosum.domain.ledger.account_change import objection_to_income
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
@@ -43,6 +45,7 @@ from zerosum.domain.payments.holds import (
     check_expiry,
     hold_facts,
 )
+from zerosum.domain.payments.house_rules import newest_in, newest_key
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
     NO_TEXTS,
@@ -114,7 +117,29 @@ class PlaceHold(HoldCommand):
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at(PARTY_POINTERS.get(objection.pointer or "", objection.pointer or ""))
 
+    def needs(self) -> tuple[Need, ...]:
+        own = LedgerCommand.needs(self)
+        return own if self.capture_max is not None else (*own, Need(newest_key(self.ledger_id), is_locked=False))
+
+    def _capture_max(self, book: Book) -> tuple[Decimal | None, int | None]:
+        """Its own, or what the house rules give, and their version."""
+        if self.capture_max is not None:
+            return self.capture_max, None
+        rules = newest_in(book, self.ledger_id)
+        given = rules.capture_max(self.money)
+        return given, None if given is None else rules.version
+
+    def objections(self, book: Book) -> Iterator[DomainError]:
+        yield from LedgerCommand.objections(self, book)
+        full = objection_to_payee(book, self.payee_id, self.money)
+        if full is not None:
+            yield self.named(full.at("/to"))
+
     def decide(self, book: Book, posted_at: datetime) -> Posted:
+        if objection_to_payee(book, self.payee_id, self.money) is not None:
+            for objection in self.objections(book):
+                raise objection
+        capture_max, version = self._capture_max(book)
         expires_at = self.expires_at or posted_at + LASTS_BY_DEFAULT
         check_expiry(expires_at, posted_at)
         entry = book.post(self.journal_entry(), self, posted_at, ResourceType.HOLD)
@@ -130,10 +155,19 @@ class PlaceHold(HoldCommand):
             created_at=posted_at,
             texts=self.texts,
             metadata=self.metadata or NO_METADATA,
-            capture_max=self.capture_max,
+            capture_max=capture_max,
+            house_rules=version,
             entry_ids=(entry.id,),
         )
         return self.conclude(book, hold, Posted(self.ledger_id, (entry,), ()), posted_at)
+
+
+def objection_to_payee(book: Book, payee_id: AccountId, money: Money) -> DomainError | None:
+    """A promise that could not be kept as things are is not made. Whether it can be is asked again at the capture."""
+    payee = book.accounts.get(payee_id)
+    if payee is None or payee.normal_side is not Side.CREDIT or payee.currency != money.currency.code:
+        return None
+    return objection_to_income(payee, money)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,11 +215,15 @@ class ChangeHold(HoldCommand):
         if hold is None:
             raise HoldNotFound("This ledger has no such hold.")
         entry, after = self._ruling(hold, now)
+        self._check_payee(book, after)
         if after.status is HoldStatus.OPEN and hold.changes >= CHANGES_MAX:
             raise InvalidState(
                 f"The hold has changed {CHANGES_MAX} times: it can only be ended.", hold_status=hold.status.value
             )
         return entry, after
+
+    def _check_payee(self, book: Book, after: Hold) -> None:
+        """Raises what would keep the payee from getting what is promised."""
 
     @abstractmethod
     def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
@@ -277,6 +315,11 @@ class IncrementHold(ChangeHold):
         entry = posting_rules.increment(hold.payer_id, hold.payee_id, self.money, hold.id)
         capture_max = None if hold.capture_max is None else self._grown(hold.capture_max).amount
         return entry, changed(hold, self.id, money=self._grown(hold.money.amount), capture_max=capture_max)
+
+    def _check_payee(self, book: Book, after: Hold) -> None:
+        full = objection_to_payee(book, self.payee_id, Money(after.remaining, after.money.currency))
+        if full is not None:
+            raise self.point(full)
 
     def _grown(self, amount: Decimal) -> Money:
         try:

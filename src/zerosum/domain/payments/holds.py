@@ -78,6 +78,8 @@ class Hold:
     payment_ids: tuple[UUID, ...] = ()
     """What was paid by its captures: each is a payment of its own, and bears the UUID of the capture's entry."""
     changes: int = 1
+    house_rules: int | None = None
+    """The version by which `capture_max` is what it is, where the request has said none."""
 
     @property
     def remaining(self) -> Decimal:

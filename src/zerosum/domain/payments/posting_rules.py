@@ -90,15 +90,25 @@ def exchange(
     sold_position: AccountId,
     bought_position: AccountId,
     margin_account: AccountId,
+    rounding_account: AccountId,
     sold: Money,
     bought: Money,
     margin: Money | None,
+    gain: Money | None,
     effective_at: datetime | None,
 ) -> JournalEntry:
-    """The payer's money is our position in the sold currency; that in the bought one pays the payee, and our margin."""
-    given = bought if margin is None else Money(add(bought.amount, margin.amount), bought.currency)
-    kept = () if margin is None else (credit(margin_account, margin),)
-    lines = (debit(payer, sold), credit(sold_position, sold), debit(bought_position, given), credit(payee, bought))
+    """The payer's money is our position in the sold currency; that in the bought one pays the payee and our gains."""
+    earned = ((margin_account, margin), (rounding_account, gain))
+    kept = [credit(account, money) for account, money in earned if money is not None]
+    given = bought.amount
+    for line in kept:
+        given = add(given, line.money.amount)
+    lines = (
+        debit(payer, sold),
+        credit(sold_position, sold),
+        debit(bought_position, Money(given, bought.currency)),
+        credit(payee, bought),
+    )
     return JournalEntry("exchange", (*lines, *kept), effective_at)
 
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from zerosum.db.engine import Connection
 from zerosum.db.queries.step_proofs import dispute_steps_after
 from zerosum.domain.identifiers import Prefix
@@ -73,12 +75,24 @@ class DisputesProof(StepsProof):
         expected = {"opened": held, "escalated": held, "won": (_NOTHING, amount, _NOTHING)}.get(
             step.verb, (_NOTHING, amount, amount + fee)
         )
+        if fee and not _is_by_rules(step):
+            return "has not cost what the house rules said"
         others = 1 if fee and step.fee_account_id != step.payer_id else 0
         if (Decimal(step.placed), Decimal(step.freed), Decimal(step.paid), step.others) != (*expected, others):
             return "is not what its journal entry moved"
         if not is_dispute_step_of(step):
             return "is not what was ordered: its journal entry has another fingerprint"
         return None
+
+
+def _is_by_rules(step: Any) -> bool:
+    """Whether it has cost what the rules say that it was lost under, if it was not the request that said it."""
+    if step.fee_house_rules is None:
+        return True
+    rule = orjson.loads(step.rules_content or "{}").get("dispute_fees", {}).get(step.currency)
+    if rule is None:
+        return False
+    return (Decimal(rule["amount"]), rule["to"]) == (Decimal(step.fee), f"acc_{step.fee_account_id}")
 
 
 def _follows(step: Any, before: Any) -> bool:

@@ -64,6 +64,10 @@ class Recorded(NamedTuple):
     told: str
 
 
+_EXPLAINED = ("account", "house_rules")
+"""Whose events stand beside a record of the change."""
+
+
 class EventsProof:
     """`horizon` (microseconds) is for slices that look at different moments: what is younger is left to the next
     proof."""
@@ -108,10 +112,10 @@ class EventsProof:
         limit = part_of(EVENTS_AT_ONCE, share)
         rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
         for row in rows:
-            if row.resource_type == "account":
+            if row.resource_type in _EXPLAINED:
                 if not row.is_explained:
                     what = f"the event {_event(row.id)} tells of a change that is not recorded"
-                    self._report.note(what, concerned=(row.resource_id,))
+                    self._report.note(what, concerned=(row.resource_id,) if row.resource_type == "account" else ())
             elif self._is_looked_at(row.created_at):
                 self._add(row.id, -_found(row))
         if len(rows) == limit:
@@ -172,7 +176,7 @@ class _Search:
     async def _look_at_events(self, connection: Connection, limit: int) -> bool:
         rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
         for row in rows:
-            is_meant = row.resource_type != "account" and _bucket(row.id) in self._buckets
+            is_meant = row.resource_type not in _EXPLAINED and _bucket(row.id) in self._buckets
             if is_meant and self._is_looked_at(row.created_at):
                 self._look_at(row)
         if len(rows) == limit:

@@ -51,16 +51,32 @@ class ExchangesProof:
             return "has no journal entry"
         unit = Fraction(1, 10 ** self._places[row.bought_currency])
         exact = Fraction(row.amount) * Fraction(row.rate)
-        whole = _rounded(exact, unit, row.rounding)
-        margin = _rounded(whole * Fraction(row.margin_percent or 0) / 100, unit, row.rounding)
-        said = [Fraction(text) for text in (row.exact, row.difference, row.margin, row.bought)]
-        if said != [exact, whole - exact, margin, whole - margin]:
+        said = [Fraction(text or 0) for text in (row.exact, row.difference, row.margin, row.bought, row.gain)]
+        if said != (self._sold(row, exact, unit) if row.gain is None else self._bought(row, exact, unit)):
             return "is not what its rate makes of it"
         if _moved(row) != _expected(row):
             return "is not what its journal entry moved"
         if not is_exchange_of(row):
             return "is not what was ordered: its journal entry has another fingerprint"
         return None
+
+    @staticmethod
+    def _sold(row: Any, exact: Fraction, unit: Fraction) -> list[Fraction]:
+        """What must come of what was sold."""
+        whole = _rounded(exact, unit, row.rounding)
+        margin = _rounded(whole * Fraction(row.margin_percent or 0) / 100, unit, row.rounding)
+        return [exact, whole - exact, margin, whole - margin, Fraction(0)]
+
+    def _bought(self, row: Any, exact: Fraction, unit: Fraction) -> list[Fraction] | None:
+        """What must come of what was to be bought. None where another amount would have had to be sold."""
+        bought, percent = Fraction(row.bought), Fraction(row.margin_percent or 0)
+        margin = _rounded(bought * percent / (100 - percent), unit, "up")
+        needed = (bought + margin) / Fraction(row.rate)
+        sold = _rounded(needed, Fraction(1, 10 ** self._places[row.currency]), "up")
+        if (sold, row.rounding) != (Fraction(row.amount), "up"):
+            return None
+        gain = _rounded(exact - bought - margin, unit, "down")
+        return [exact, bought + margin + gain - exact, margin, bought, gain]
 
 
 def _rounded(exact: Fraction, unit: Fraction, mode: str) -> Fraction:
@@ -86,6 +102,7 @@ def _moved(row: Any) -> list[tuple[Any, ...]]:
 def _expected(row: Any) -> list[tuple[Any, ...]]:
     """The lines in their order. The ledger's own accounts are known by their codes."""
     sold, bought, margin = Fraction(row.amount), Fraction(row.bought), Fraction(row.margin)
+    gain = Fraction(row.gain or 0)
     ids = {code: account_id for code, account_id, *_ in _moved(row)}
 
     def line(code: str, account_id: UUID | None, side: str, currency: str, amount: Fraction) -> tuple[Any, ...]:
@@ -94,10 +111,12 @@ def _expected(row: Any) -> list[tuple[Any, ...]]:
     lines = [
         line(row.payer_code, row.payer_id, "d", row.currency, sold),
         line(f"zerosum:exchange:{row.currency}", None, "c", row.currency, sold),
-        line(f"zerosum:exchange:{row.bought_currency}", None, "d", row.bought_currency, bought + margin),
+        line(f"zerosum:exchange:{row.bought_currency}", None, "d", row.bought_currency, bought + margin + gain),
         line(row.payee_code, row.payee_id, "c", row.bought_currency, bought),
     ]
     if margin:
         own = f"zerosum:exchange-margin:{row.bought_currency}"
         lines.append(line(own, None, "c", row.bought_currency, margin))
+    if gain:
+        lines.append(line(f"zerosum:exchange-rounding:{row.bought_currency}", None, "c", row.bought_currency, gain))
     return lines

@@ -107,7 +107,8 @@ def is_exchange_of(row: Any) -> bool:
     moment = _moment(row.late_requested_at or row.effective_at)
     times = (None, moment) if row.effective_at == row.posted_at else (moment,)
     said = {
-        "amount": row.amount,
+        "amount": row.amount if row.gain is None else None,
+        "bought": None if row.gain is None else row.bought,
         "currency": row.currency,
         "to_currency": row.bought_currency,
         "rate": _plain(row.rate),
@@ -140,7 +141,9 @@ def is_dispute_step_of(row: Any) -> bool:
     said = {"dispute": str(row.dispute_id), "verb": row.verb, "text": row.note_after}
     if row.verb == "escalated":
         said |= {"stage": row.stage_after, "respond_by": row.respond_by_after}
-    if row.verb != "lost" or row.fee is None:
+    if row.verb == "lost" and row.fee is None:
+        return any(_digest("dispute change", {**said, "fee_waived": way}) == row.fingerprint for way in (None, "true"))
+    if row.verb != "lost" or row.fee_house_rules is not None:
         return bool(_digest("dispute change", said) == row.fingerprint)
     return any(
         _digest("dispute change", {**said, "fee": row.fee, "fee_to": earner, "fee_force": force}) == row.fingerprint
@@ -251,7 +254,7 @@ def _hold_contents(row: Any, payer_code: str | None, payee_code: str | None) -> 
             "from": payer,
             "to": payee,
             "expires_at": time,
-            "capture_max": row.capture_max_after,
+            "capture_max": row.capture_max_after if row.house_rules is None else None,
             **texts,
             "metadata": row.metadata,
         }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from zerosum.domain.payments.payment import PaymentTexts
 from zerosum.services.proofs.of_entries import expected_status, number
 from zerosum.services.proofs.of_fingerprints import is_hold_step_of
 from zerosum.services.proofs.of_steps import StepsProof
-from zerosum.services.proofs.report import part_of
+from zerosum.services.proofs.report import Report, part_of
 
 HOLDS_AT_ONCE = 1_000
 
@@ -47,6 +48,11 @@ class HoldsProof(StepsProof):
     posts_nothing = "extended"
 
     _codes: Mapping[UUID, str] = MappingProxyType({})
+
+    def __init__(self, report: Report, expect: Callable[[Any], None], places: Mapping[str, int]) -> None:
+        """`places` are those of the ledger's currencies."""
+        StepsProof.__init__(self, report, expect)
+        self._places = places
 
     async def _rows(self, connection: Connection, share: float) -> tuple[Sequence[Any], int]:
         ledger_id, limit = self._report.ledger_id, part_of(HOLDS_AT_ONCE, share)
@@ -81,6 +87,8 @@ class HoldsProof(StepsProof):
             return "comes after the end"
         if step.status_after not in _LEAVES.get(step.verb, ()) or (not is_first and not _is_kept(step, before)):
             return "leaves it as it cannot be"
+        if is_first and step.house_rules is not None and not self._is_by_rules(step):
+            return "may be captured beyond what the house rules gave"
         if step.verb == "extended":
             is_same = (step.amount_after, step.captured_after) == (before.amount_after, before.captured_after)
             return None if is_same and not step.has_entry else "is no extension"
@@ -90,6 +98,16 @@ class HoldsProof(StepsProof):
         expected = _moved(step, before)
         found = (Decimal(step.placed), Decimal(step.freed), Decimal(step.paid), step.others)
         return None if found == expected else "is not what its journal entry moved"
+
+    def _is_by_rules(self, step: Any) -> bool:
+        """Whether it may be captured as far as the rules said that it was placed under."""
+        if step.rules_content is None or step.capture_max_after is None:
+            return False
+        over = orjson.loads(step.rules_content)["over_capture"]
+        unit = Fraction(1, 10 ** self._places[step.currency])
+        part = Fraction(step.amount_after) * Fraction(over["percent"] or 0) / 100 // unit * unit
+        whole = Fraction(step.amount_after) + part + Fraction(over["amounts"].get(step.currency, 0))
+        return whole == Fraction(step.capture_max_after) > Fraction(step.amount_after)
 
 
 def _is_kept(step: Any, before: Any) -> bool:

@@ -18,6 +18,7 @@
 | `of_group_limits` | which accounts stand under the limits of groups |
 | `of_settings` | what the ledger is set to, against the security log |
 | `of_answers` | what keys of commands that post nothing are answered again |
+| `of_house_rules` | house rules, by which holds and disputes are made, against the security log and events |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 
@@ -46,6 +47,7 @@ from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_exchanges import ExchangesProof
 from zerosum.services.proofs.of_group_limits import GroupLimitsProof
 from zerosum.services.proofs.of_holds import HoldsProof
+from zerosum.services.proofs.of_house_rules import HouseRulesProof
 from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_settings import SettingsProof
@@ -137,7 +139,7 @@ class LedgerProof:
             EntriesProof(report, events.expect),
             SplitsProof(report),
             ExchangesProof(report, places),
-            HoldsProof(report, events.expect),
+            HoldsProof(report, events.expect, places),
             DisputesProof(report, events.expect),
             SchedulesProof(report, events.expect),
             TemplatesProof(report, events.expect),
@@ -149,6 +151,7 @@ class LedgerProof:
             GroupLimitsProof(report),
             SettingsProof(report),
             AnswersProof(report),
+            HouseRulesProof(report),
             events,
             SealsProof(report),
         ]
