@@ -55,7 +55,9 @@ async def fail(ground: Ground, different: list[Run]) -> None:
     if shortest.sequence not in kept():
         with SEEDS.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
-    pytest.fail(f"{len(different)} sequences differ. The first, shrunk, is now in seeds.txt:\n{line}\n{shortest.difference}")
+    pytest.fail(
+        f"{len(different)} sequences differ. The first, shrunk, is now in seeds.txt:\n{line}\n{shortest.difference}"
+    )
 
 
 async def test_what_has_differed_once_does_not_again(model_ground: Ground) -> None:

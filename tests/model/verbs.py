@@ -90,13 +90,13 @@ def change_limits(world: World, draw: Random) -> Ask:
 
 
 def change_velocity(world: World, draw: Random) -> Ask:
-    code = some_account(world, draw)
+    code = draw.choice(["a", "a", "b", "c", "d", some_account(world, draw)])
     currency = world.model.accounts[code].currency
     windows = {(draw.choice(["out", "in"]), draw.choice(["hour", "day", "rolling"])) for _ in range(draw.randint(0, 2))}
     limits = [
         Velocity(direction, window, 7_200 if window == "rolling" else None, amount, number)
         for direction, window in sorted(windows)
-        for amount, number in [draw.choice([(5_000, None), (None, 2), (20_000, 3), (100, None)])]
+        for amount, number in [draw.choice([(5_000, None), (None, 1), (20_000, 3), (100, None)])]
     ]
     orders = [
         VelocityLimitOrder(
@@ -153,7 +153,9 @@ def some_conditions(world: World, draw: Random) -> list[Condition]:
         account = world.model.accounts[code]
         near = account.available + draw.choice([-100, 0, 1])
         version = account.version + draw.choice([0, 0, 0, 1])
-        found.append(draw.choice([Condition(code, near), Condition(code, None, near), Condition(code, version=version)]))
+        found.append(
+            draw.choice([Condition(code, near), Condition(code, None, near), Condition(code, version=version)])
+        )
     return found
 
 
@@ -309,7 +311,7 @@ def reverse(world: World, draw: Random) -> Ask | None:
 def exchange(world: World, draw: Random) -> Ask:
     payer, payee = some_account(world, draw, "USD"), some_account(world, draw, "EUR")
     amount = some_amount(world, draw, payer)
-    rate, margin = draw.choice(["0.9214", "1", "0.0012345", "3.5"]), draw.choice([None, "1.5", "0.25", "100"])
+    rate, margin = draw.choice(["0.9214", "1", "0.12345", "3.5"]), draw.choice([None, None, "1.5", "0.25", "100"])
     order = ExchangeOrder(
         idempotency_key=world.key(),
         payer=payer,
@@ -370,7 +372,7 @@ def place_hold(world: World, draw: Random) -> Ask:
     payer, payee = two_accounts(world, draw, "USD")
     amount = some_amount(world, draw, payer)
     most = draw.choice([None, None, amount * 2, amount + 1, amount - 1]) or None
-    lasts = draw.choice([timedelta(minutes=30), timedelta(hours=3), timedelta(hours=12), None])
+    lasts = draw.choice([timedelta(minutes=30), timedelta(hours=3), timedelta(hours=9), timedelta(hours=20), None])
     expires_at = None if lasts is None else world.at + lasts
     order = HoldOrder(
         idempotency_key=world.key(),
@@ -461,7 +463,9 @@ def open_dispute(world: World, draw: Random) -> Ask | None:
     )
 
 
-def change_dispute(world: World, draw: Random, verb: DisputeVerb, expect: Callable[..., Any], **said: Any) -> Ask | None:
+def change_dispute(
+    world: World, draw: Random, verb: DisputeVerb, expect: Callable[..., Any], **said: Any
+) -> Ask | None:
     disputes = world.model.disputes
     undecided = [one for one in disputes if one.status not in ("won", "lost")]
     if not disputes:
@@ -508,11 +512,15 @@ def escalate_dispute(world: World, draw: Random) -> Ask | None:
 
 
 def client_transaction(world: World, draw: Random) -> Ask:
-    disputed = [tx for tx, one in world.model.transactions.items() if one.status == "disputed"]
-    type_ = draw.choice(["deposit", "deposit", "withdrawal", "dispute", *["resolve", "chargeback"] * (1 + bool(disputed))])
+    transactions = world.model.transactions
+    disputed = [tx for tx, one in transactions.items() if one.status == "disputed"]
+    types = ["deposit", "deposit", "withdrawal", *["dispute"] * 2 * bool(transactions), "resolve"]
+    type_ = draw.choice([*types, *["resolve", "chargeback", "chargeback"] * bool(disputed)])
     client, tx = draw.randint(1, 3), draw.randint(1, 9)
     if disputed and type_ in ("resolve", "chargeback") and draw.random() < 0.8:
         tx = draw.choice(disputed)
+    elif type_ == "dispute" and transactions and draw.random() < 0.8:
+        tx = draw.choice(list(transactions))
     if tx in world.model.transactions and draw.random() < 0.8:
         client = int(world.model.transactions[tx].client.partition(":")[2])
     amount = draw.choice([1, 5_000, 123_456, 1_000_000])
@@ -598,7 +606,7 @@ def close_period(world: World, draw: Random) -> Ask:
 VERBS: dict[str, tuple[int, Verb]] = {
     "open_account": (2, open_account),
     "change_limits": (3, change_limits),
-    "change_velocity": (3, change_velocity),
+    "change_velocity": (5, change_velocity),
     "freeze": (2, freeze),
     "unfreeze": (4, unfreeze),
     "close_account": (2, close_account),
@@ -610,7 +618,7 @@ VERBS: dict[str, tuple[int, Verb]] = {
     "journal_entry": (6, journal_entry),
     "reverse": (4, reverse),
     "exchange": (4, exchange),
-    "make_template": (1, make_template),
+    "make_template": (2, make_template),
     "post_template": (3, post_template),
     "place_hold": (8, place_hold),
     "capture": (8, capture),
@@ -624,10 +632,9 @@ VERBS: dict[str, tuple[int, Verb]] = {
     "client_transaction": (10, client_transaction),
     "schedule_payment": (4, schedule_payment),
     "cancel_schedule": (1, cancel_schedule),
-    "close_period": (1, close_period),
+    "close_period": (2, close_period),
 }
 """How often each is drawn, beside the others."""
 
 OFTEN_REPEATED = 8
 """And how often an earlier order is sent again, or another one under its key."""
-

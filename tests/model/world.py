@@ -19,11 +19,26 @@ BEGIN = datetime.fromisoformat("2024-03-04T05:50:00.000123+00:00")
 ROUND = timedelta(minutes=40)
 """So much later is each step: fifty of them are a day and a half, with hours, days and expiries in between."""
 
-BOOK_REFUSES = frozenset(
-    "account_closed account_frozen insufficient_funds limit_exceeded velocity_limit_exceeded condition_failed "
-    "version_conflict amount_exceeds_hold amount_exceeds_payment already_reversed tx_exists tx_not_found wrong_client "
-    "not_disputed already_disputed negative_total client_locked account_exists".split()
-)
+BOOK_REFUSES = {
+    "account_closed",
+    "account_exists",
+    "account_frozen",
+    "already_disputed",
+    "already_reversed",
+    "amount_exceeds_hold",
+    "amount_exceeds_payment",
+    "client_locked",
+    "condition_failed",
+    "insufficient_funds",
+    "limit_exceeded",
+    "negative_total",
+    "not_disputed",
+    "tx_exists",
+    "tx_not_found",
+    "velocity_limit_exceeded",
+    "version_conflict",
+    "wrong_client",
+}
 """What is decided under the locks is remembered under its key, and is answered again for ever."""
 
 
@@ -120,9 +135,11 @@ def some_dating(world: World, draw: Random) -> dict[str, Any]:
     """Mostly none."""
     if draw.random() < 0.7:
         return {}
+    closed = world.model.closed_until
     back = timedelta(minutes=draw.choice([-600, -4, 1, 55, 300, 1_500, 2_500]))
-    is_overridden = draw.random() < 0.3
-    return {"effective": world.at - back, **({"override": True} if is_overridden else {})}
+    effective = world.at - back if closed is None or draw.random() < 0.4 else closed - back
+    is_overridden = draw.random() < (0.5 if closed is not None and effective < closed else 0.05)
+    return {"effective": effective, **({"override": True} if is_overridden else {})}
 
 
 def pairs(payer: str, payee: str, amount: int, currency: str) -> list[Line]:
