@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.model.running import Ground, Run, Sequence_, Step
 
 WAIT = Step("wait", 0)
-TRIES_MAX = 30
+TRIES_MAX = 100
 
 
 async def shrunk(ground: Ground, run: Run) -> Run:

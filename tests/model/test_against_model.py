@@ -16,7 +16,7 @@ from tests.model.shrinking import shrunk
 SEEDS = Path(__file__).with_name("seeds.txt")
 """Sequences that have shown a difference once, a line each. They are run first, for ever."""
 
-SEQUENCES = int(os.environ.get("MODEL_DEV", 500))
+SEQUENCES = int(os.environ.get("MODEL_DEV", "500"))
 SEQUENCES_OF_CAMPAIGN = 10_000
 
 

@@ -1,4 +1,4 @@
-"""The verbs: each draws an order, and says how the service and the model are asked for it. None: nothing to do it to."""
+"""The verbs: each draws an order, and says how the service and the model are asked for it. None: nothing is there."""
 
 from __future__ import annotations
 
