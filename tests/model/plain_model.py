@@ -258,9 +258,9 @@ class Model:
         refuse_if(out > 0 and account.floor is not None and after < account.floor, "insufficient_funds")
         refuse_if(into > 0 and account.ceiling is not None and after > account.ceiling, "limit_exceeded")
         for limit in account.velocity if has_velocity else ():
-            place = 1 if limit.direction == "out" else 2
-            asked = (out, into)[place - 1]
-            used = [move[place] for move in account.moves if limit.counts(move[0], at) and move[place] > 0]
+            asked = out if limit.direction == "out" else into
+            moves = [(gone, come) for then, gone, come in account.moves if limit.counts(then, at)]
+            used = [one for one in (gone if limit.direction == "out" else come for gone, come in moves) if one > 0]
             if asked > 0:
                 too_much = limit.amount is not None and sum(used) + asked > limit.amount
                 too_often = limit.number is not None and len(used) + 1 > limit.number
@@ -395,7 +395,7 @@ class Model:
         is_final: bool,
         splits: Sequence[tuple[str, str, Fraction | int]] = (),
     ) -> Payment:
-        for receiver, *_ in (*splits, (hold.payee,)) if splits else ():
+        for receiver in [*(to for to, _, _ in splits), hold.payee] if splits else ():
             self.check_account(receiver, hold.currency)
         self.check_open(at, hold)
         taken = hold.left if amount is None else amount

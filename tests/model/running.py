@@ -108,6 +108,8 @@ class Run:
     sequence: Sequence_
     world: World
     difference: str | None = None
+    steps: int = 0
+    """So many were done before anything differed."""
     outcomes: list[tuple[str, str]] = field(default_factory=list)
 
     def differs(self, what: str) -> None:
@@ -136,6 +138,8 @@ class Ground:
             going = [run for run in runs if number < len(run.sequence) and run.difference is None]
             await together(_step(run, run.sequence[number]) for run in going)
             await self._compare(going)
+            for run in going:
+                run.steps = number + 1
             if number in NOTED:
                 for run in going:
                     run.world.notes.append((self.clock.at, run.world.balances()))
@@ -149,7 +153,8 @@ class Ground:
 
     async def _begun(self, place: int, sequence: Sequence_) -> Run:
         """A ledger of its own with some accounts, two of which have money."""
-        policy = LatePolicy.ROLL_FORWARD if sum(step.number for step in sequence) % 2 else LatePolicy.REFUSE
+        closings = [step.number for step in sequence if step.verb == "close_period"]
+        policy = LatePolicy.ROLL_FORWARD if closings and closings[0] % 2 else LatePolicy.REFUSE
         ledger = LedgerRecord(id=new_uuid(), name=f"model {place}", created_at=self.clock.at, late_entries=policy)
         async with self.database.work(ledger.id) as connection:
             await insert_ledger(connection, ledger)
@@ -199,10 +204,10 @@ class Ground:
             for ledger_id, id_, *members in rows:
                 stored[ledger_id][id_] = tuple(members)
             for run in runs:
-                for id_, members in _resources(run.world.model, name):
+                for id_, expected in _resources(run.world.model, name):
                     found = stored[run.world.caller.ledger_id].get(id_)
-                    if found != members:
-                        run.differs(f"{name} {id_}: the model has {members}, the service {found}")
+                    if found != expected:
+                        run.differs(f"{name} {id_}: the model has {expected}, the service {found}")
 
     async def _look_back(self, run: Run) -> None:
         """At what was noted, at the trial balance, and at the books with the proofs of `zerosum verify`."""
@@ -279,7 +284,8 @@ async def ground(test_database: TestDatabase, servers: Servers) -> AsyncIterator
     services = replace(services, periods=Periods(database, currencies, cursors, settled, clock.now))
     superuser = await asyncpg.connect(test_database.superuser_dsn)
     try:
-        expiry, schedules = (one(database, committer, clock.now) for one in (HoldExpiry, ScheduledRuns))
+        expiry = HoldExpiry(database, committer, clock.now)
+        schedules = ScheduledRuns(database, committer, clock.now)
         yield Ground(database, services, clock, superuser, expiry, schedules)
     finally:
         await superuser.close()

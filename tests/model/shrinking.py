@@ -10,8 +10,8 @@ TRIES_MAX = 100
 
 async def shrunk(ground: Ground, run: Run) -> Run:
     """Pieces are left out, halves first, and all that one can do without at once are tried at the same time."""
-    best = run
-    size = max(len(run.sequence) // 2, 1)
+    best = await _first_different(ground, [run.sequence[: run.steps]]) or run
+    size = max(len(best.sequence) // 2, 1)
     for _ in range(TRIES_MAX):
         found = await _first_different(ground, _without_pieces(best.sequence, size))
         if found is not None:
