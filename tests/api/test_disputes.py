@@ -52,6 +52,20 @@ async def standing(client: Client, account: str) -> tuple[str, str, str]:
     return balance["posted"], balance["held"], balance["available"]
 
 
+async def test_a_closed_account_may_be_disputed_and_what_was_promised_to_it_set_free(
+    client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
+) -> None:
+    """Its newest posting is no fact from outside then; what lies in it is."""
+    await client.transfer("bob", "alice", "40")
+    promised = {"from": "alice", "to": "bob", "amount": "5", "currency": "USD"}
+    hold = await sent(client, "/v1/holds", promised, 201)
+    assert (await client.post("/v1/accounts/bob/close")).status_code == 200
+    await opened(client, paid)
+    await sent(client, f"/v1/holds/{hold['id']}/void")
+    assert await standing(client, "bob") == ("0.00", "40.00", "-40.00")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
 async def test_what_is_questioned_is_held_at_who_was_paid(client: Client, paid: dict[str, Any]) -> None:
     said = {"provider_case_id": "case-7", "network_reason_code": "10.4", "respond_by": "2099-12-31T00:00:00.000000Z"}
     dispute = await opened(client, paid, **said)

@@ -129,6 +129,18 @@ async def test_a_capture_within_the_hold_is_not_judged_for_its_payee_and_counts(
     refused(await client.transfer("a", "b", "0.01"), 422, "velocity_limit_exceeded", "/to")
 
 
+async def test_a_refund_of_a_payment_in_parts_is_never_refused_either(client: Client) -> None:
+    splits = [{"to": "c", "percent": "10"}]
+    body = {"type": "transfer", "amount": "20", "currency": "USD", "from": "a", "to": "b", "splits": splits}
+    paid = (await client.pay(body)).json()
+    for code in ("b", "c"):
+        await limited(client, code, limit(amount="0.01"))
+    await limited(client, "a", limit(direction="in", count=1))
+    for _ in range(2):
+        answer = await client.post(f"/v1/payments/{paid['id']}/refund", {"amount": "5"}, key=fresh_key())
+        assert answer.status_code == 201, answer.text
+
+
 async def test_many_at_once_at_two_services_reach_the_limit_exactly(neighbours: tuple[Client, Client]) -> None:
     await with_accounts(neighbours[0])
     await limited(neighbours[0], "a", limit("rolling", seconds=3600, amount="20"), limit(count=9, amount="90"))

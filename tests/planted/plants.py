@@ -25,6 +25,7 @@ LEDGERS = "tests/committer/test_several_ledgers.py::"
 HELD = "tests/api/test_held_amounts.py::"
 INSTANT = "tests/api/test_one_instant.py::"
 PRINTS = "tests/api/test_fingerprints.py::"
+MODEL = "tests/model/test_against_model.py::"
 ORDER = "tests/committer/test_order.py::"
 LOST = "tests/cli/test_lost_commits.py::"
 UPGRADE = "tests/upgrade/test_upgrade.py::"
@@ -489,6 +490,26 @@ WAY_PLANTS = (
     ),
 )
 
+VERBS = "all verbs together"
+VERBS_PLANTS = (
+    plant(
+        "a velocity limit refuses the refund of a payment in parts",
+        VERBS,
+        "src/zerosum/domain/payments/posting_rules.py",
+        'return JournalEntry("refund", (credit(payer, money), *given), gives_back=True)',
+        'return JournalEntry("refund", (credit(payer, money), *given))',
+        f"{MODEL}test_what_has_differed_once_does_not_again",
+    ),
+    plant(
+        "what is disputed can be refunded besides",
+        VERBS,
+        "src/zerosum/domain/payments/payment.py",
+        "for gone in (self.refunded, self.disputed, self.charged_back):",
+        "for gone in (self.refunded, self.charged_back):",
+        f"{MODEL}test_what_has_differed_once_does_not_again",
+    ),
+)
+
 PLANTS: tuple[Plant, ...] = (
     *SEVERAL_LEDGERS_PLANTS,
     *HELD_PLANTS,
@@ -499,6 +520,7 @@ PLANTS: tuple[Plant, ...] = (
     *DUTY_PLANTS,
     *ANSWER_PLANTS,
     *WAY_PLANTS,
+    *VERBS_PLANTS,
     *VERIFY_PLANTS,
     *JUDGED_PLANTS,
     *PARTS_PLANTS,

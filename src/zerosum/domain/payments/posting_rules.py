@@ -81,7 +81,8 @@ def refund(payer: AccountId, payee: AccountId, money: Money) -> JournalEntry:
 
 def refund_in_parts(payer: AccountId, parts: Parts, money: Money) -> JournalEntry:
     """Each who got a part of the payment gives back its part of what is refunded."""
-    return JournalEntry("refund", (credit(payer, money), *(debit(account, part) for account, part in parts)))
+    given = (debit(account, part) for account, part in parts)
+    return JournalEntry("refund", (credit(payer, money), *given), gives_back=True)
 
 
 def exchange(

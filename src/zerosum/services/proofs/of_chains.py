@@ -35,7 +35,7 @@ class Walk:
         self.held = Decimal(0)
         self.head = hashlib.sha256(b"zerosum.genesis.v1" + ledger_id.bytes + account_id.bytes).digest()
         self.is_from_outside = False
-        """What it was posted to last: then a closed account may have something in it."""
+        """Whether the newest posting that set nothing free was: then a closed account may have something in it."""
         self.client_transactions: dict[str, str] = {}
         """By tx: the status of those that were disputed. The others are as they were carried out."""
 
@@ -88,8 +88,9 @@ class Walk:
             report.note("the posting has other times than its journal entry", *here)
         elif _link(self.head, ledger_id, row) != row.hash:
             report.note("the hash does not follow from the posting, its entry and the hash before", *here)
+        if not row.releases:  # What is set free asks no account either, and says nothing of what lies in it.
+            self.is_from_outside = row.reason in _FROM_OUTSIDE or row.reverses is not None
         # The first line of what is said about a deposit lies in the client's account.
-        self.is_from_outside = row.reason in _FROM_OUTSIDE or row.reverses is not None
         if row.resource_type == "client_transaction" and row.place == 0 and row.reason in _STATUS_AFTER:
             self.client_transactions[row.resource_id] = _STATUS_AFTER[row.reason]
 
