@@ -38,8 +38,8 @@ from zerosum.gateway.identity.trusted_issuers import TrustedIssuer
 from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
-from zerosum.gateway.limits.streams import Streams
 from zerosum.gateway.limits.rate_limit import RateLimiter
+from zerosum.gateway.limits.streams import Streams
 from zerosum.gateway.routing import RouteTable
 from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options

@@ -9,3 +9,4 @@ class JournalFormat(StrEnum):
     """The program that a file is for."""
 
     HLEDGER = "hledger"
+    BEANCOUNT = "beancount"

@@ -18,9 +18,9 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedEntry:
-    """What goes on with an entry into another ledger. `id_` is what it was in its own."""
+    """What goes on with an entry into another ledger. `origins` are its ids there, by the names they are kept under."""
 
-    id_: str
+    origins: dict[str, str]
     reason: str
     effective_at: datetime
     metadata: dict[str, str]
@@ -69,7 +69,8 @@ def _exported(entry: ReadEntry, id_: str, reason: str, told: dict[str, str], kep
         effective_at = None
     if effective_at is None:
         raise JournalFault(entry.line, "the effective_at of this exported entry is no time")
-    return ExportedEntry(id_=id_, reason=reason, effective_at=effective_at, metadata=kept)
+    origins = {"imported_id": id_, **({"imported_reverses": told["reverses"]} if "reverses" in told else {})}
+    return ExportedEntry(origins=origins, reason=reason, effective_at=effective_at, metadata=kept)
 
 
 def _plain(text: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from zerosum.ingest.journal_files.assertions import check_assertions
 from zerosum.ingest.journal_files.balancing import balance
+from zerosum.ingest.journal_files.beancount import read_beancount
 from zerosum.ingest.journal_files.choices import JournalFormat
-from zerosum.ingest.journal_files.exported import ExportedEntry, exported_by_hledger
+from zerosum.ingest.journal_files.exported import ExportedEntry, exported_by_beancount, exported_by_hledger
 from zerosum.ingest.journal_files.hledger import read_hledger
 from zerosum.ingest.journal_files.read import CurrencyOf, JournalFault, JournalRefused, ReadEntry, ReadJournal
 
@@ -17,6 +18,7 @@ FILE_BYTES_MAX = 64 * 1024 * 1024
 
 EXPORTED: dict[JournalFormat, Callable[[ReadEntry], ExportedEntry | None]] = {
     JournalFormat.HLEDGER: exported_by_hledger,
+    JournalFormat.BEANCOUNT: exported_by_beancount,
 }
 
 
@@ -25,7 +27,10 @@ def read_journal(
 ) -> ReadJournal:
     """Balanced, with its assertions checked. Raises JournalRefused."""
     text = _text(content)
-    journal = read_hledger(text, currency_of, decimal_mark)
+    if program is JournalFormat.HLEDGER:
+        journal = read_hledger(text, currency_of, decimal_mark)
+    else:
+        journal = read_beancount(text, currency_of)
     balance(journal)
     journal.check()
     check_assertions(journal)

@@ -44,6 +44,7 @@ _HEADER = re.compile(
     r"(?:\s*\((?P<code>[^()\n]*)\))?(?:\s+(?P<rest>.*))?",
     re.ASCII | re.DOTALL,
 )
+_YEAR = re.compile("Y[0-9]{4}", re.ASCII)
 _DATE = re.compile(r"(?:([0-9]{4})[-/.])?([0-9]{1,2})[-/.]([0-9]{1,2})", re.ASCII)
 _TOLERATED = ("P", "payee", "tag", "commodity", "account", "D", "Y", "year", "decimal-mark", "comment", "end", "assert")
 _REASONS = {
@@ -96,8 +97,8 @@ class _Reader:
                 continue
             if not line or line[0] in ";#*":
                 continue
-            indented = []
-            while self._at < len(self._lines) and self._lines[self._at][:1] in (" ", "\t"):
+            indented: list[str] = []
+            while line[0] not in " \t" and self._at < len(self._lines) and self._lines[self._at][:1] in (" ", "\t"):
                 indented.append(self._lines[self._at].rstrip())
                 self._at += 1
                 if not indented[-1]:
@@ -119,6 +120,8 @@ class _Reader:
                 raise JournalFault(number, "this line is indented and belongs to nothing above it")
             return
         word, _, rest = line.partition(" ")
+        if _YEAR.fullmatch(line):
+            word, rest = "Y", line[1:]
         word = "=" if word[0] == "=" else "~" if word[0] == "~" else word
         if word in _REASONS:
             raise JournalFault(number, _REASONS[word])

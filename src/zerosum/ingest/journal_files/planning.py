@@ -111,9 +111,10 @@ def _planned(
         raise JournalFault(entry.line, f"an entry has at most {POSTINGS_MAX} postings")
     key = f"journal:{digest}:{times[digest]}"
     if exported is not None:
+        # Who has filled it up keeps what he wrote; from ledger to ledger the first origin stays.
         metadata = dict(exported.metadata)
-        if len(metadata) < METADATA_MAX:
-            metadata.setdefault("imported_id", exported.id_)
+        if len(metadata.keys() | exported.origins.keys()) <= METADATA_MAX:
+            metadata = {**exported.origins, **metadata}
         reason, effective_at = exported.reason, exported.effective_at
     else:
         metadata = _metadata(entry)
