@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.campaigns.installation import Installation, installed
-from tests.cli.command import Said, zerosum
+from tests.cli.command import Said, assert_one_clear_line, zerosum
 
 pytestmark = pytest.mark.xdist_group("import-journal")
 
@@ -84,3 +84,67 @@ def test_a_file_becomes_accounts_and_entries_and_again_changes_nothing(running: 
         "posting.1.what": "apples",
     }
     assert opening["metadata"] == {"code": "INV-1", "status": "cleared", "tag": "one", "more": "two words"}
+
+
+def test_beancount_over_http_opens_and_defines_what_is_needed(running: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "two.beancount"
+    path.write_text("""\
+2020-01-01 commodity POINTS
+  places: "1"
+2020-01-01 open Assets:Points
+2020-01-01 open Income:Points-Given
+2024-03-01 * "Shop" "Points given" #loyalty
+  Assets:Points         12.5 POINTS
+  Income:Points-Given
+2024-03-02 balance Assets:Points 12.5 POINTS
+""")
+    for posted, opened in ((1, 2), (0, 0)):
+        said = imported(running, path, "--format", "beancount", over_http=True)
+        assert said.code == 0, said.err
+        told = json.loads(said.out)
+        assert (told["entries"], told["posted"], len(told["accounts_opened"])) == (1, posted, opened)
+    assert get(running, "/v1/accounts/Assets:Points/balance")["posted"] == "12.5"
+    (entry,) = get(running, "/v1/journal-entries?account=Assets:Points")["data"]
+    assert (entry["reason"], entry["metadata"]) == ("Points given", {"payee": "Shop", "tags": "loyalty"})
+
+
+def test_a_file_with_faults_is_not_taken_and_every_fault_is_told(running: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "three.journal"
+    path.write_text("include more.journal\n\n2024-01-01 x\n    assets:a   1 CHF @ 2 USD\n    assets:b\n")
+    said = imported(running, path)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.splitlines() == [
+        "zerosum: the journal is not taken",
+        f"{path} line 1: another file is not taken in: import each by itself",
+        f"{path} line 4: a cost or price is not taken: an entry balances in each of its currencies",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["missing.journal"], "cannot be read"),
+        (["x", "--decimal-mark", ";"], "--decimal-mark is . or ,"),
+        (["x", "--account", "nothing"], "--account is OLD=NEW"),
+        (["x", "--name", "a b"], "--name is 1 to 128"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_told_in_one_line(words: list[str], told: str) -> None:
+    assert_one_clear_line(zerosum("import-journal", *words), told)
+
+
+def test_signs_and_names_are_what_the_command_says(running: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "four.journal"
+    path.write_text("2024-04-01 x\n    Kasse   1.000,50 Fr\n    Eigenes  Fr -1.000,50\n")
+    said = imported(
+        running, path, "--commodity", "Fr=CHF", "--account", "Kasse=assets:cash", "--account", "Eigenes=equity:own"
+    )
+    assert said.code == 2
+    assert "what is Kasse? Say it by a line" in said.err
+    path.write_text("account Kasse  ; type:A\naccount Eigenes  ; type:E\n" + path.read_text())
+    said = imported(
+        running, path, "--commodity", "Fr=CHF", "--account", "Kasse=assets:cash", "--account", "Eigenes=equity:own"
+    )
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["accounts_opened"] == ["assets:cash", "equity:own"]
+    assert get(running, "/v1/accounts/assets:cash/balance")["posted"] == "1000.50"

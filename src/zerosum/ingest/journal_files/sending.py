@@ -90,17 +90,15 @@ class JournalImport:
         currencies = await self._currencies(tally)
         codes, to_open = await self._accounts()
         tally.accounts = [code for _, code in to_open]
-        bodies = list(self._bodies(codes, currencies))
+        self._check(codes, currencies)
         if is_dry:
             return
         for code in tally.currencies:
             await patiently(lambda code=code: self.target.define(code, currencies[code].exponent))  # type: ignore[misc]
         for account, code in to_open:
             await patiently(lambda account=account, code=code: self.target.open(account, code))  # type: ignore[misc]
-        at = 0
         for some in _calls(self.plan.entries):
-            await self._send(some, bodies[at : at + len(some)], tally)
-            at += len(some)
+            await self._send(some, [_body(entry, codes, currencies) for entry in some], tally)
 
     async def _currencies(self, tally: JournalTally) -> dict[str, Currency]:
         """What the ledger counts in, or will. A file may define a currency where it declares its places."""
@@ -151,13 +149,12 @@ class JournalImport:
             raise JournalRefused(faults)
         return codes, to_open
 
-    def _bodies(
-        self, codes: Mapping[tuple[str, str], str], currencies: Mapping[str, Currency]
-    ) -> Iterator[dict[str, Any]]:
+    def _check(self, codes: Mapping[tuple[str, str], str], currencies: Mapping[str, Currency]) -> None:
+        """That everything can be said, before the first is sent."""
         faults: list[JournalFault] = []
         for entry in self.plan.entries:
             try:
-                yield _body(entry, codes, currencies)
+                _body(entry, codes, currencies)
             except JournalFault as fault:
                 faults.append(fault)
         if faults:
