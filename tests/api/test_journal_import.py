@@ -148,3 +148,13 @@ async def test_the_books_are_right_afterwards(client: Client, service: Service) 
     assert whole["is_intact"] is True, whole
     other = await make_client(service, LedgerId(parse_id(Prefix.LEDGER, client.ledger)))
     assert (await other.balance("assets:bank"))["posted"] == "20.00"
+
+
+async def test_card_numbers_are_refused_where_the_installation_wants_them_so(
+    client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = ONE.replace("one", "paid by 4111 1111 1111 1111")
+    assert (await brought(ONE, service, client)).posted == 1
+    monkeypatch.setattr(service, "settings", service.settings.model_copy(update={"refuse_card_numbers": True}))
+    (told,) = await refused_lines(text, service, client)
+    assert "pan_not_allowed" in told

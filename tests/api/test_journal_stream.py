@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.conftest import Client, fresh_key
+from tests.api.conftest import Client, fresh_key, over_socket
 from tests.api.reading import refused
 from zerosum.adapters.clock import now
+from zerosum.domain.errors import Overloaded
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.limits import streams
 from zerosum.main import Service
-from zerosum.services.journal_export import JournalExport
+from zerosum.services.journal_export import JournalExport, RunningExport
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.settled_time import SettledTime
 
@@ -147,8 +149,6 @@ async def test_an_export_may_take_longer_than_other_calls(
     monkeypatch.setattr("zerosum.gateway.app.REQUEST_SECONDS_MAX", 1.5)
     monkeypatch.setattr(service.services.journal_export, "_entries_at_once", 1)
     monkeypatch.setattr("zerosum.api.routes.journal_export.TURNS_ASKED_FOR_MAX", 3)
-    from zerosum.services.journal_export import RunningExport  # noqa: PLC0415
-
     next_page = RunningExport.next_page
 
     async def slowly(self: RunningExport) -> Any:
@@ -159,3 +159,43 @@ async def test_an_export_may_take_longer_than_other_calls(
     monkeypatch.setattr(RunningExport, "next_page", slowly)
     answer = await books.get("/v1/journal-export", params={"format": "hledger"})
     assert answer.text.endswith("; The end: 3 entries\n")
+
+
+async def test_what_fails_half_way_is_not_taken_for_a_whole(
+    books: Client, service: Service, service_port: int, ledger_id: LedgerId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await post_entries(books, 3)
+    monkeypatch.setattr(service.services.journal_export, "_entries_at_once", 1)
+    next_page = RunningExport.next_page
+
+    async def failing(self: RunningExport) -> Any:
+        if self.entries:
+            raise RuntimeError("the disk is gone")
+        return await next_page(self)
+
+    monkeypatch.setattr(RunningExport, "next_page", failing)
+    async with AsyncExitStack() as stack:
+        client = await over_socket(stack, service, ledger_id, service_port)
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/v1/journal-export", params={"format": "hledger"})
+    assert service.streams.running == 0
+
+
+async def test_a_page_that_finds_the_ledger_busy_is_read_later(
+    books: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await post_entries(books, 2)
+    monkeypatch.setattr(service.services.journal_export, "_entries_at_once", 1)
+    monkeypatch.setattr("zerosum.api.routes.journal_export.PAUSE_SECONDS", 0.01)
+    next_page, times = RunningExport.next_page, []
+
+    async def busy(self: RunningExport) -> Any:
+        times.append(self.entries)
+        if times.count(self.entries) < 3 and self.entries:
+            raise Overloaded("Too many.", retry_after=1)
+        return await next_page(self)
+
+    monkeypatch.setattr(RunningExport, "next_page", busy)
+    answer = await books.get("/v1/journal-export", params={"format": "hledger"})
+    assert answer.text.endswith("; The end: 2 entries\n")
+    assert times == [0, 1, 1, 1, 2, 2, 2]

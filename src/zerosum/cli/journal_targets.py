@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from zerosum.adapters.journal_client import JournalClient
+from zerosum.api.card_numbers import card_numbers_refused
+from zerosum.api.schemas.accounts import OpenAccountRequest
 from zerosum.api.schemas.journal import JournalEntryItem
 from zerosum.api.validation import validated
 from zerosum.cli.import_targets import Where
@@ -55,6 +57,7 @@ class LedgerJournal:
 
     def __init__(self, service: Service, caller: Caller) -> None:
         self._services = service.services
+        self._refuses_card_numbers = service.settings.refuse_card_numbers
         self._caller = caller
 
     def opens(self, code: str) -> bool:
@@ -75,25 +78,27 @@ class LedgerJournal:
         await self._services.currencies.define(self._caller, code, places, "")
 
     async def open(self, account: WantedAccount, code: str) -> None:
-        name = None if account.name == code else account.name
+        with card_numbers_refused() if self._refuses_card_numbers else nullcontext():
+            body = validated(OpenAccountRequest, account_body(account, code))
         if is_reserved_code(code):
             currency = await self._services.currencies.get(self._caller.ledger_id, account.currency)
-            draft = self._services.accounts.draft(self._caller, code, currency, account.type, name)
+            draft = self._services.accounts.draft(self._caller, code, currency, account.type, body.name)
             await self._services.accounts.ensure(self._caller, [draft])
             return
         order = OpenAccount(
-            code=code,
-            currency=account.currency,
+            code=body.code,
+            currency=body.currency,
             type=account.type,
-            name=name,
-            min_available=None,
-            max_available=None,
+            name=body.name,
+            min_available=body.min_available,
+            max_available=body.max_available,
             metadata={},
         )
         await self._services.account_administration.carry_out(self._caller, order)
 
     async def post(self, entries: Sequence[Mapping[str, Any]]) -> list[EntryResult]:
-        orders = [_order(entry) for entry in entries]
+        with card_numbers_refused() if self._refuses_card_numbers else nullcontext():
+            orders = [_order(entry) for entry in entries]
         answers = await self._services.journal.desk.each(self._caller, orders, order_key=0)
         for answer in answers:
             if isinstance(answer, DomainError) and answer.retryable:
@@ -104,6 +109,16 @@ class LedgerJournal:
             else EntryResult(None, "", answer.is_replay)
             for answer in answers
         ]
+
+
+def account_body(account: WantedAccount, code: str) -> dict[str, Any]:
+    return {
+        "code": code,
+        "name": None if account.name == code else account.name,
+        "type": account.type.value,
+        "currency": account.currency,
+        "min_available": None,
+    }
 
 
 def _order(entry: Mapping[str, Any]) -> EntryOrder | DomainError:
@@ -142,15 +157,8 @@ class ServiceJournal:
         await self._client.define(code, places)
 
     async def open(self, account: WantedAccount, code: str) -> None:
-        body = {
-            "code": code,
-            "name": None if account.name == code else account.name,
-            "type": account.type.value,
-            "currency": account.currency,
-            "min_available": None,
-        }
         try:
-            await self._client.open(body)
+            await self._client.open(account_body(account, code))
         except AccountExists:
             # An answer that was lost on its way, and the call made again; or somebody else, whose account is looked at.
             there = (await self.accounts([code])).get(code)

@@ -44,8 +44,8 @@ def journal_export_routes(services: Services) -> Routes:
         filters = page_request(call, "journal export", 1, None, None, _FILTERS).filters
         if call.is_head:
             return PlainText()
+        export = await services.journal_export.begin(call.caller, filters)
         async with call.turn():
-            export = await services.journal_export.begin(call.caller, filters)
             first = await export.next_page()
         text = _TEXTS[Program(format)](export.zone)
         return StreamingResponse(_written(export, first, text, call.turn), media_type=PlainText.media_type)
