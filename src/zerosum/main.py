@@ -39,6 +39,7 @@ from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import RateLimiter
+from zerosum.gateway.limits.streams import Streams
 from zerosum.gateway.routing import RouteTable
 from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options
@@ -88,6 +89,7 @@ class Service:
         self._lanes: list[BatchRunner] = []
         self.tracing = self._tracing()
         self.stats = CommitterStats()
+        self.streams = Streams()
         self._refusal_quota = RefusalQuota(settings.refusals_per_ledger_and_day, settings.workers)
         self.committer = Committer(
             self._carrier,
@@ -245,6 +247,7 @@ class Service:
                 ),
             ),
             admission=self.admission,
+            streams=self.streams,
             costly_reads=CostlyReads(settings.reports_at_once_per_ledger, lambda: self.admission.in_flight),
             render=render,
             new_request_id=lambda: secrets.token_hex(12),

@@ -61,6 +61,7 @@ def use_cases(
     accounts = Accounts(database, currencies, directory, cursors, now, AccountQuota(settings.accounts_per_ledger))
     charts = Charts(database, accounts, directory, currencies, now)
     api_keys = ApiKeys(database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
+    ledgers = Ledgers(database, api_keys, cursors, now)
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
     return Services(
@@ -91,9 +92,9 @@ def use_cases(
         inspector=Inspector(database, now),
         issued_statements=IssuedStatements(database, committer, directory, statements, cursors, now),
         journal=journal,
-        journal_export=JournalExport(database, journal),
+        journal_export=JournalExport(database, ledgers, settled),
         templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
-        ledgers=Ledgers(database, api_keys, cursors, now),
+        ledgers=ledgers,
         payments=Payments(database, committer, accounts, charts, directory, currencies, cursors, closed_periods, now),
         periods=Periods(database, currencies, cursors, settled, now),
         refunds=Refunds(database, committer, currencies, payments, cursors, now),

@@ -31,3 +31,14 @@ def request_token(
         raise ServiceAway(f"no token: {content.get('error_description') or content.get('error')}")
     token: str = content["access_token"]
     return token
+
+
+def service_address(text: str) -> httpx.URL:
+    """Raises ValueError for what is none, in one clear line."""
+    try:
+        url = httpx.URL(text.rstrip("/"))
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{text!r} is not a URL: {error}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"{text!r} is not an http or https URL")
+    return url

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 import httpx
 
-from zerosum.adapters.service_client import ServiceAway
+from zerosum.adapters.service_client import ServiceAway, service_address
 from zerosum.domain.errors import ImportDiffers, Unavailable
 
 SECONDS_MAX = 30.0
@@ -37,7 +37,7 @@ class TransactionsClient:
         if not (token.isascii() and token.isprintable()):
             raise ValueError("the token holds characters that no token has")
         self._http = httpx.AsyncClient(
-            base_url=_address(base_url),
+            base_url=service_address(base_url),
             headers={"Authorization": f"Bearer {token}"},
             timeout=SECONDS_MAX,
             trust_env=False,
@@ -91,13 +91,3 @@ class TransactionsClient:
         if content.get("code") == ImportDiffers.code:
             raise ImportDiffers(detail)
         raise ServiceAway(f"the service answers {answer.status_code}: {detail}")
-
-
-def _address(text: str) -> httpx.URL:
-    try:
-        url = httpx.URL(text.rstrip("/"))
-    except httpx.InvalidURL as error:
-        raise ValueError(f"{text!r} is not a URL: {error}") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError(f"{text!r} is not an http or https URL")
-    return url

@@ -6,7 +6,8 @@ the answer nor the log repeats what was found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -52,11 +53,18 @@ class RefusingCardNumbers:
         self.count_refused = gateway.count_refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        before = _is_refusing.set(True)
-        try:
+        with card_numbers_refused():
             await self._gateway(scope, receive, send)
-        finally:
-            _is_refusing.reset(before)
+
+
+@contextmanager
+def card_numbers_refused() -> Iterator[None]:
+    """For whatever is validated meanwhile."""
+    before = _is_refusing.set(True)
+    try:
+        yield
+    finally:
+        _is_refusing.reset(before)
 
 
 def place_of_card_number(content: Any) -> Place | None:

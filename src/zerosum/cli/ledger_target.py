@@ -27,12 +27,20 @@ async def open_ledger(
     settings: Settings, ledger: str | None, data_dir: Path | None, *, refuse_negative_total: bool
 ) -> AsyncIterator[Target]:
     """Without `ledger` that of `data_dir`, where `zerosum up` keeps the database. Raises CommandFailed."""
+    async with started_ledger(settings, ledger, data_dir, ACTOR) as (service, caller):
+        yield LedgerTarget(service, caller, refuse_negative_total)
+
+
+@asynccontextmanager
+async def started_ledger(
+    settings: Settings, ledger: str | None, data_dir: Path | None, actor: str
+) -> AsyncIterator[tuple[Service, Caller]]:
+    """Raises CommandFailed."""
     collect_seldom()
     service = Service(settings)
     await service.start()
     try:
-        caller = Caller(await _ledger(service, ledger, data_dir), ACTOR)
-        yield LedgerTarget(service, caller, refuse_negative_total)
+        yield service, Caller(await _ledger(service, ledger, data_dir), actor)
     finally:
         await service.stop()
 

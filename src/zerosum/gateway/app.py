@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from zerosum.domain.errors import (
@@ -34,6 +35,7 @@ from zerosum.gateway.judgement import Authorizer
 from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Charging, Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
+from zerosum.gateway.limits.streams import STREAM_SECONDS_MAX, Streams
 from zerosum.gateway.request_state import RequestState, Scope, Send, standard_headers
 from zerosum.gateway.routing import (
     BODY_BYTES_MAX,
@@ -111,6 +113,7 @@ class Gateway:
         begin_trace: BeginTrace | None = None,
         security_log: RefusalLog | None = None,
         unknown_keys: UnknownKeys | None = None,
+        streams: Streams | None = None,
     ) -> None:
         self._app = app
         self._authentication = authentication
@@ -118,6 +121,7 @@ class Gateway:
         self._judge = Authorizer(routes, self._charging, new_request_id, options.allowed_hosts)
         self._admission = admission
         self._costly_reads = costly_reads
+        self._streams = streams or Streams()
         self._render = render
         self._observe = observe
         self._begin_trace = begin_trace
@@ -247,7 +251,12 @@ class Gateway:
             if policy.body_bytes_max > BODY_BYTES_MAX:
                 await self._charging.charge_items(exchange, call)
         effort = policy.effort_of(call.query_string)
-        if effort and call.principal is not None:
+        if policy.is_streamed and call.principal is not None:
+            ledger_id = call.principal.ledger_id
+            call.turn = partial(self._costly_reads.turn, ledger_id, is_report=effort >= REPORT_EFFORT_MIN)
+            with self._streams.place(ledger_id):
+                await self._call_endpoint(exchange, policy, call)
+        elif effort and call.principal is not None:
             async with self._costly_reads.turn(call.principal.ledger_id, is_report=effort >= REPORT_EFFORT_MIN):
                 await self._call_endpoint(exchange, policy, call)
         else:
@@ -289,9 +298,11 @@ class Gateway:
         """Through the web framework, with the body played back and a deadline."""
         scope = exchange.scope
         scope.setdefault("state", {})["call"] = call
-        if scope["method"] == "HEAD":
+        call.is_head = scope["method"] == "HEAD"
+        if call.is_head:
             scope = {**scope, "method": "GET"}  # The framework knows no other; our server keeps the body to itself.
         is_played = False
+        deadline = asyncio.timeout(REQUEST_SECONDS_MAX)
 
         async def play() -> dict[str, Any]:
             nonlocal is_played
@@ -304,12 +315,14 @@ class Gateway:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 exchange.is_started = True
+                if policy.is_streamed:
+                    deadline.reschedule(asyncio.get_running_loop().time() + STREAM_SECONDS_MAX)
                 message["headers"] = [*message["headers"], *exchange.headers(message["headers"])]
             await exchange.send(message)
 
         exchange.is_dispatched = True
         try:
-            async with asyncio.timeout(REQUEST_SECONDS_MAX):
+            async with deadline:
                 await self._app(scope, play, send)
         except TimeoutError:
             raise too_late(is_read=policy.is_read) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Protocol
@@ -33,6 +34,10 @@ class BodyKind(Enum):
     FORM = "form"
 
 
+Turn = Callable[[], AbstractAsyncContextManager[None]]
+"""Raises Overloaded where it does not come in time."""
+
+
 @dataclass(slots=True)
 class Call:
     """A request that has passed the gateway. `content` is its JSON object, already judged by the guard.
@@ -54,6 +59,10 @@ class Call:
     """Of the certificate that the caller's connection has proved to hold."""
     headers: Sequence[tuple[bytes, bytes]] = ()
     """Of a public call: how its caller wants the answer, and what it has of it already."""
+    is_head: bool = False
+    """Nothing of the answer's body will be sent."""
+    turn: Turn = nullcontext
+    """Of a streamed answer: what is read for it is read in turns of the line of costly reads, and not in one of all."""
 
     def must_have(self, scope: Scope, pointer: str) -> None:
         """For what a member of the body asks beyond the route's own scope. Raises Forbidden."""
@@ -110,7 +119,8 @@ class Policy:
 
     Whoever has `other_scope` instead may call too. A call spends `units` of the rate limits. `effort` is what a read
     spends of its ledger's budget for costly reads besides; such a read also waits for its turn.
-    Where a query parameter is what makes it costly, `costly_query` names it.
+    Where a query parameter is what makes it costly, `costly_query` names it. An answer that `is_streamed` may take much
+    longer than others once it has begun, and its endpoint takes the turns by itself.
     """
 
     method: str
@@ -125,6 +135,7 @@ class Policy:
     units: int = 1
     effort: int = 0
     costly_query: bytes = b""
+    is_streamed: bool = False
 
     def effort_of(self, query_string: bytes) -> int:
         if not self.effort:

@@ -174,6 +174,12 @@ class Accounts:
         async with self._database.work(caller.ledger_id) as connection:
             return _must_exist(await find_account(connection, caller.ledger_id, id_=id_, code=code))
 
+    async def find_all(self, caller: Caller, codes: Sequence[str]) -> dict[str, Account]:
+        """By code, those that there are. The codes come in bounded numbers."""
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_accounts(connection, caller.ledger_id, ids=(), codes=codes)
+        return {account.code: account for account in found}
+
     async def list(self, caller: Caller, request: PageRequest) -> Page[Account]:
         position = self._cursors.position(caller.ledger_id, request)
         filters = position.filters

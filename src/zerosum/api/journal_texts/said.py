@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from datetime import datetime, tzinfo
 from enum import StrEnum
 
 from zerosum.api.render import render_time
@@ -10,6 +12,29 @@ from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.money import render_amount
 from zerosum.services.journal import RecordedEntry, RecordedPosting
+from zerosum.services.journal_export import ExportedPage
+
+
+class JournalText(ABC):
+    """A journal in the writing of one program, piece by piece. A day is one of the ledger's time zone."""
+
+    mark: str
+    """Begins a comment."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+
+    def head(self, as_of: datetime | None) -> str:
+        return "" if as_of is None else f"{self.mark} The journal as it was written at {render_time(as_of)}\n"
+
+    @abstractmethod
+    async def page(self, page: ExportedPage) -> str: ...
+
+    def end(self, entries: int) -> str:
+        return f"{self.mark} The end: {entries} entries\n"
+
+    def day(self, entry: RecordedEntry) -> str:
+        return entry.effective_at.astimezone(self._zone).date().isoformat()
 
 
 def said_of(entry: RecordedEntry) -> Iterator[tuple[str, str]]:

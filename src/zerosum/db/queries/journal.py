@@ -86,6 +86,8 @@ class EntryFilter:
     effective_from: datetime | None = None
     effective_to: datetime | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    posted_to: datetime | None = None
+    """Inclusive: what was written by then."""
 
     @property
     def is_bounded(self) -> bool:
@@ -137,6 +139,8 @@ def entries_page(
     entry = journal_entries
     page = partial(page_by, after=after, limit=limit, is_ascending=is_ascending)
     statement = select(entry.c.id).where(entry.c.ledger_id == ledger_id)
+    if wanted.posted_to is not None:
+        statement = statement.where(entry.c.posted_at <= wanted.posted_to)
     for name, value in wanted.metadata.items():
         statement = statement.where(entry.c.metadata[name].astext == value)
     span = wanted.effective_from, wanted.effective_to
