@@ -163,9 +163,11 @@ class Ground:
         usd, eur = ISO["USD"], ISO["EUR"]
         drafts = []
         for code, currency, type_, floor, ceiling in ACCOUNTS_AT_FIRST:
-            limits = (None if one is None else Decimal(text(one, currency) or "") for one in (floor, ceiling))
+            least, most = (None if one is None else Decimal(text(one, currency) or "") for one in (floor, ceiling))
             known = usd if currency == "USD" else eur
-            drafts.append(self.services.accounts.draft(world.caller, code, known, AccountType(type_), None, *limits))
+            drafts.append(
+                self.services.accounts.draft(world.caller, code, known, AccountType(type_), None, least, most)
+            )
             model.open_account(code, currency, type_, floor, ceiling)
         await self.services.accounts.ensure(world.caller, drafts)
         for code, amount in (("a", 50_000), ("b", 10_000)):

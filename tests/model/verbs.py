@@ -35,7 +35,6 @@ from zerosum.services.account_administration import (
     CloseAccount,
     FreezeAccount,
     UnfreezeAccount,
-    VelocityLimitOrder,
 )
 from zerosum.services.accounts import OpenAccount
 from zerosum.services.clients import ClientOrder
@@ -47,6 +46,7 @@ from zerosum.services.payments import PaymentOrder
 from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.conditions import ConditionOrder
 from zerosum.services.requests.splits import SplitOrder
+from zerosum.services.requests.velocity_limits import VelocityLimitOrder
 from zerosum.services.scheduled_payments import CancellationOrder, ScheduleOrder
 from zerosum.services.templates import TemplateOrder, TemplatePostOrder
 
