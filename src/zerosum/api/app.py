@@ -26,6 +26,7 @@ from zerosum.api.routes.audit import audit_routes
 from zerosum.api.routes.charts import chart_routes
 from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.disputes import dispute_routes
+from zerosum.api.routes.events import event_routes
 from zerosum.api.routes.exchanges import exchange_routes
 from zerosum.api.routes.holds import hold_routes
 from zerosum.api.routes.imports import import_routes
@@ -99,6 +100,7 @@ def make_app(
         account_report_routes(services),
         ledger_routes(services),
         chart_routes(services),
+        event_routes(services),
         api_key_routes(services),
         audit_routes(services),
         system_routes(system),

@@ -25,7 +25,7 @@ SPAN_MAX = timedelta(days=366)
 _DIGITS = re.compile("[0-9]{1,18}", re.ASCII)
 
 
-def _digits(value: Any) -> Any:
+def digits(value: Any) -> Any:
     if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise PydanticCustomError("digits", "This is a whole number in plain digits.")
     return value
@@ -33,7 +33,7 @@ def _digits(value: Any) -> Any:
 
 Limit = Annotated[
     int,
-    BeforeValidator(_digits),
+    BeforeValidator(digits),
     Query(ge=1, le=PAGE_SIZE_MAX, description="How many items the page holds at most."),
 ]
 Cursor = Annotated[
@@ -48,7 +48,7 @@ SortOrder = Annotated[
 ]
 VersionParameter = Annotated[
     int,
-    BeforeValidator(_digits),
+    BeforeValidator(digits),
     Query(ge=0, le=10**15, description="A version a write has returned: the answer is at least as new."),
 ]
 AsOf = Annotated[

@@ -13,6 +13,7 @@ from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.disputes import Disputes
+from zerosum.services.event_feed import EventFeed
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
@@ -42,6 +43,7 @@ class Services:
     clients: Clients
     currencies: Currencies
     disputes: Disputes
+    event_feed: EventFeed
     exchanges: Exchanges
     holds: Holds
     imports: Imports

@@ -35,6 +35,7 @@ from zerosum.domain.ledger.account import (
     status_after_freeze,
     with_limits,
 )
+from zerosum.domain.ledger.account_content import account_facts
 from zerosum.domain.ledger.chain import genesis
 from zerosum.domain.money import Currency, parse_signed_amount
 from zerosum.services.audit import audit_record, audited
@@ -198,7 +199,8 @@ class Accounts:
                 return
             await name_actor(connection, caller.actor)
             await update_account(connection, caller.ledger_id, account_id, {"status": status.value})
-            await self._announce(connection, account, EventType.ACCOUNT_FROZEN)
+            frozen = replace(account, state=replace(account.state, status=status))
+            await self._announce(connection, frozen, EventType.ACCOUNT_FROZEN)
             record = audit_record(
                 AuditType.ACCOUNT_FROZEN,
                 caller,
@@ -220,6 +222,7 @@ class Accounts:
             resource_type=ResourceType.ACCOUNT,
             resource_id=account.state.id,
             created_at=self._now(),
+            data=account_facts(account),
         )
 
 
