@@ -26,7 +26,8 @@ TOLD = (
     """,
     """
     insert into events (ledger_id, id, created_at, type, resource_type, data)
-    select ledger_id, encode(substring(hash from 1 for 16), 'hex')::uuid, created_at, 'template.made', 'template',
+    select ledger_id, (lpad(to_hex(floor(extract(epoch from created_at) * 1000)::bigint), 12, '0')
+        || encode(substring(hash from 1 for 10), 'hex'))::uuid, created_at, 'template.made', 'template',
         jsonb_build_object('name', name, 'version', version, 'actor', actor, 'hash', encode(hash, 'hex'))
     from templates
     """,

@@ -201,3 +201,22 @@ async def test_another_ledgers_events_are_not_there(client: Client, stranger: Cl
     assert await read_all(stranger) == []
     answer = await stranger.get("/v1/events", params={"after": event["id"]})
     assert answer.json()["code"] == "invalid_parameter"
+
+
+async def test_a_reader_goes_on_from_whatever_it_has_read_last(client: Client) -> None:
+    await parties(client)
+    made = {
+        "name": "fee",
+        "parameters": {"amount": {"type": "amount", "currency": "USD"}},
+        "postings": [
+            {"side": "debit", "account": "alice", "amount": "amount"},
+            {"side": "credit", "account": "bob", "amount": "remainder"},
+        ],
+    }
+    assert (await client.post("/v1/templates", made, key=fresh_key())).status_code == 201
+    span = {"from": "2026-01-01", "to": "2026-02-01"}
+    assert (await client.post("/v1/accounts/alice/statements", span, key=fresh_key())).status_code == 201
+    told = await read_all(client)
+    assert [event["resource"]["type"] for event in told[-2:]] == ["template", "statement"]
+    for place, event in enumerate(told):
+        assert (await read(client, after=event["id"], limit=200))["data"] == told[place + 1 :], event

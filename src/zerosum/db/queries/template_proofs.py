@@ -13,7 +13,9 @@ from zerosum.db.queries.moments import micros
 
 # What is announced of them, in the shape of entries.
 NAMES_OF_TEMPLATES = f"""
-    (select * from (select encode(substring(hash from 1 for 16), 'hex')::uuid as id, 'made', 'template', null::text,
+    (select * from (select (lpad(to_hex(case when created_at > 'epoch' and isfinite(created_at)
+                then floor(extract(epoch from created_at) * 1000)::bigint else 0 end), 12, '0')
+            || encode(substring(hash from 1 for 10), 'hex'))::uuid as id, 'made', 'template', null::text,
             {micros("created_at")}, '{{}}'::uuid[], null::uuid, encode(hash, 'hex')
      from templates where ledger_id = :ledger_id) made where id > :after order by id limit :limit)
 """  # noqa: S608 - made of constants only

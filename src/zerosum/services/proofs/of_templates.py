@@ -14,6 +14,7 @@ from zerosum.db.engine import Connection
 from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.db.queries.template_proofs import template_uses_after, templates_after
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.ledger.templates.template import event_id_of
 from zerosum.services.proofs.of_events import Recorded
 from zerosum.services.proofs.of_fingerprints import is_template_post
 from zerosum.services.proofs.report import Report, part_of
@@ -46,7 +47,8 @@ class TemplatesProof:
         limit = part_of(TEMPLATES_AT_ONCE, share)
         rows = await templates_after(connection, self._report.ledger_id, self._after, limit=limit)
         for row in rows:
-            self._on_record(Recorded(UUID(bytes=row.hash[:16]), row.created_at, "template", row.hash.hex()))
+            id_ = event_id_of(int(row.created_at) if row.created_at.isdigit() else 0, row.hash)
+            self._on_record(Recorded(id_, row.created_at, "template", row.hash.hex()))
             if row.hash != self._expected(row):
                 self._report.note(f"the template {row.name}@{row.version} is not the one that was made")
             self._after = (row.name, row.version)

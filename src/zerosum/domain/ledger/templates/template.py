@@ -61,3 +61,11 @@ def template_hash(previous: bytes, version: int, created_at: datetime, actor: st
     """The link after `previous`."""
     said = (str(version), str(microseconds(created_at)), actor, content)
     return sha256(b"zerosum.template.v1" + previous + netstrings(said)).digest()
+
+
+def event_id_of(created_micros: int, hash_: bytes) -> UUID:
+    """Of the event that tells of a version, which has no id of its own: a proof finds it by that again.
+
+    It begins with the time, as those of all events do, by which the feed looks them up.
+    """
+    return UUID(int=created_micros // 1000 << 80 | int.from_bytes(hash_[:10]))

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from zerosum.domain.errors import OF_BALANCES, DomainError, QuotaExceeded
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.chain import microseconds
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted, Remembered, entry_posted
 from zerosum.domain.ledger.post_entry import PostEntry
@@ -20,6 +20,7 @@ from zerosum.domain.ledger.templates.template import (
     VERSION_MAX,
     Template,
     TemplateUse,
+    event_id_of,
     label_of,
     template_genesis,
     template_hash,
@@ -94,9 +95,9 @@ class MakeTemplate(LedgerCommand):
 
 
 def _template_made(template: Template) -> Event:
-    """A version has no id of its own: its event takes one from its hash, by which `zerosum verify` finds it again."""
     told = {"name": template.name, "version": template.version, "actor": template.actor, "hash": template.hash.hex()}
-    return Event(UUID(bytes=template.hash[:16]), EventType.TEMPLATE_MADE, ResourceType.TEMPLATE, data=told)
+    id_ = event_id_of(microseconds(template.created_at), template.hash)
+    return Event(id_, EventType.TEMPLATE_MADE, ResourceType.TEMPLATE, data=told)
 
 
 def template_facts(template: Template) -> dict[str, Any]:
