@@ -19,6 +19,7 @@ _ACCOUNT = "the account without what is in it"
 _HOLD = "the hold after it, with its entries and payments"
 _DISPUTE = "the dispute after it, with its entries"
 _RUN = "the schedule, and the run"
+_ENDPOINT = "the endpoint, without what is secret"
 _TRANSACTION = "the transaction as it was answered"
 
 MEANINGS: Mapping[EventType, Meaning] = {
@@ -57,4 +58,11 @@ MEANINGS: Mapping[EventType, Meaning] = {
     EventType.ACCOUNT_UNFROZEN: Meaning("it was set free", _ACCOUNT),
     EventType.ACCOUNT_CLOSED: Meaning("it was closed", _ACCOUNT),
     EventType.PERIOD_CLOSED: Meaning("a period was closed and sealed", "the period, its totals and its seal"),
+    EventType.WEBHOOK_ENDPOINT_FAILING: Meaning("for a day nothing could be delivered to it", _ENDPOINT),
+    EventType.WEBHOOK_ENDPOINT_DISABLED: Meaning(
+        "nothing more is sent to it: by a call, after five days of failures, or because it answered 410", _ENDPOINT
+    ),
+    EventType.WEBHOOK_ENDPOINT_PING: Meaning(
+        "a test that was asked for; sent to it alone, and not in the feed", _ENDPOINT
+    ),
 }

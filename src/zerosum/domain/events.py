@@ -37,6 +37,9 @@ class EventType(StrEnum):
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"
     PERIOD_CLOSED = "period.closed"
+    WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    WEBHOOK_ENDPOINT_PING = "webhook_endpoint.ping"
 
 
 class ResourceType(StrEnum):
@@ -54,3 +57,4 @@ class ResourceType(StrEnum):
     PERIOD = "period"
     STATEMENT = "statement"
     TEMPLATE = "template"
+    WEBHOOK_ENDPOINT = "webhook_endpoint"

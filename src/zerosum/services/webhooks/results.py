@@ -1,0 +1,60 @@
+"""How attempts have ended: written together, and what that means for their endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from zerosum.db.engine import Database
+from zerosum.db.queries.events import insert_events
+from zerosum.db.queries.webhook_dispatch import AttemptResult, need_not_last, write_results
+from zerosum.db.queries.webhook_endpoints import EndpointRecord, lock_endpoints, update_endpoint
+from zerosum.domain.events import EventType
+from zerosum.domain.webhooks import DeliveryStatus, DisabledReason, EndpointStatus
+from zerosum.services.webhooks.announcing import endpoint_event
+from zerosum.services.webhooks.endpoints import disabled
+from zerosum.services.webhooks.parking import park_all
+
+GONE = 410
+
+
+async def record_results(database: Database, results: Sequence[AttemptResult], now: datetime) -> None:
+    """One unit of work for all of them; what it disables is parked behind it."""
+    endpoints = {result.delivery.endpoint for result in results}
+    switched_off: list[EndpointRecord] = []
+    async with database.work(*{ledger_id for ledger_id, _ in endpoints}) as connection:
+        is_calm = True
+        locked = await lock_endpoints(connection, endpoints)
+        await write_results(connection, results, now)
+        for id_, before in locked.items():
+            own = [result for result in results if result.delivery.endpoint_id == id_]
+            after = judged(before, own, now)
+            if after == before:
+                continue
+            await update_endpoint(connection, after)
+            if after.status is not before.status:
+                switched_off.append(after)
+                is_calm = False
+                await insert_events(connection, [endpoint_event(EventType.WEBHOOK_ENDPOINT_DISABLED, after, now)])
+            elif after.health.is_told and not before.health.is_told:
+                is_calm = False
+                await insert_events(connection, [endpoint_event(EventType.WEBHOOK_ENDPOINT_FAILING, after, now)])
+        if is_calm:
+            await need_not_last(connection)
+    for endpoint in switched_off:
+        await park_all(database, endpoint.ledger_id, endpoint.id)
+
+
+def judged(endpoint: EndpointRecord, results: Sequence[AttemptResult], now: datetime) -> EndpointRecord:
+    """The endpoint after these attempts, in the order in which they ended."""
+    health = endpoint.health
+    for result in results:
+        health = health.succeeded() if result.status is DeliveryStatus.DELIVERED else health.failed(now)
+    if endpoint.status is not EndpointStatus.ENABLED:
+        return endpoint
+    if any(result.status_code == GONE for result in results):
+        return disabled(replace(endpoint, health=health), DisabledReason.GONE, now)
+    if health.is_to_be_disabled(now):
+        return disabled(replace(endpoint, health=health), DisabledReason.ONLY_FAILURES, now)
+    return replace(endpoint, health=replace(health, is_told=True) if health.is_to_be_told(now) else health)

@@ -1,0 +1,79 @@
+"""A service whose webhooks may go to this machine, and dispatchers for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client, make_client, service_settings
+from tests.conftest import Servers, TestDatabase
+from zerosum.adapters.address_guard import AddressGuard
+from zerosum.adapters.clock import now
+from zerosum.adapters.webhook_client import WebhookClient
+from zerosum.api.schemas.events import event_body
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId
+from zerosum.main import Service
+from zerosum.services.credentials.envelope import MasterKeys
+from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.webhooks.dispatcher import Dispatcher
+from zerosum.services.webhooks.secrets import EndpointSecrets
+
+Dispatching = Callable[..., AbstractAsyncContextManager[Dispatcher]]
+
+
+@pytest.fixture(scope="session")
+async def webhook_service(test_database: TestDatabase, servers: Servers) -> AsyncIterator[Service]:
+    running = Service(service_settings(test_database, servers, webhook_allow_private=True))
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def client(webhook_service: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
+    made = await make_client(webhook_service, ledger_id)
+    yield made
+    await made.http.aclose()
+
+
+@pytest.fixture
+def dispatching(database: Database, webhook_service: Service, ledger_id: LedgerId) -> Dispatching:
+    """A dispatcher that sees this test's ledger alone: others of the same database have endpoints too."""
+
+    @contextlib.asynccontextmanager
+    async def run(*, is_running: bool = True, clock: Any = now, **options: Any) -> AsyncIterator[Dispatcher]:
+        client = WebhookClient(AddressGuard(allow_private=True), connections_max=64, **options)
+        current_id, keys = webhook_service.settings.master_key_pairs()
+        sealer = Sealer(database, MasterKeys(current_id, keys), now)
+        dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, event_body, clock, only=[ledger_id])
+        stop = asyncio.Event()
+        task = asyncio.create_task(dispatcher.run(stop)) if is_running else None
+        try:
+            yield dispatcher
+        finally:
+            stop.set()
+            if task is not None:
+                await task
+            await client.close()
+
+    return run
+
+
+async def endpoint_of(client: Client, url: str, **members: Any) -> dict[str, Any]:
+    answer = await client.post("/v1/webhook-endpoints", {"url": url, **members})
+    assert answer.status_code == 201, answer.text
+    endpoint: dict[str, Any] = answer.json()
+    return endpoint
+
+
+async def deliveries_of(client: Client, endpoint: dict[str, Any], **parameters: Any) -> list[dict[str, Any]]:
+    answer = await client.get(f"/v1/webhook-endpoints/{endpoint['id']}/deliveries", params=parameters)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found
