@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import pytest
 
@@ -24,6 +25,7 @@ from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.webhooks.dispatcher import Dispatcher
 from zerosum.services.webhooks.secrets import EndpointSecrets
 
+Found = TypeVar("Found")
 Dispatching = Callable[..., AbstractAsyncContextManager[Dispatcher]]
 
 
@@ -77,3 +79,31 @@ async def deliveries_of(client: Client, endpoint: dict[str, Any], **parameters: 
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = answer.json()["data"]
     return found
+
+
+class Clock:
+    """The real one, put forward as far as a test wants."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return now() + self._ahead
+
+    def forward(self, by: timedelta) -> None:
+        self._ahead += by
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def until(look: Callable[[], Awaitable[Found]], is_enough: Callable[[Found], bool], seconds: float = 20) -> Found:
+    """What is found, once that is enough."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = await look()
+            if is_enough(found):
+                return found
+            await asyncio.sleep(0.05)

@@ -121,15 +121,19 @@ class AddressGuard:
         return parts
 
     def check_address(self, address: Address) -> Address:
-        """The address to connect to: unwrapped, where it is IPv4 inside of IPv6. Raises UrlNotAllowed."""
+        """The address to connect to, judged by the IPv4 address in it where there is one. Raises UrlNotAllowed."""
         plain = _unwrapped(address)
+        self._check(plain)
+        # Behind NAT64 the address inside is reached by the one outside only.
+        return address if address in _NAT64 else plain
+
+    def _check(self, plain: Address) -> None:
         if any(plain in network for network in self.allowed_networks if network.version == plain.version):
-            return plain
+            return
         if self.allow_private and any(plain in network for network in _PRIVATE if network.version == plain.version):
-            return plain
+            return
         if not _is_open(plain):
             raise UrlNotAllowed("Its address is not one of the open internet.")
-        return plain
 
     def check_addresses(self, addresses: Sequence[Address]) -> list[Address]:
         """All must be good, or none is. Raises UrlNotAllowed."""

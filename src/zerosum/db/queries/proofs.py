@@ -194,6 +194,7 @@ order by page.tx
 """)
 
 # An account's event stands beside a revision of the same transaction, unless it is older than the account's history.
+# An endpoint's speaks of one that is or was there, for its row is never taken away.
 _EVENTS = text(f"""
 with page as materialized (
     select * from events where ledger_id = :ledger_id and (xid, id) > (cast(:xid as xid8), :id) order by xid, id
@@ -201,10 +202,15 @@ with page as materialized (
 )
 select page.id, page.xid, page.type, page.resource_type, page.resource_id,
        {micros("page.created_at")} as created_at,
-       page.resource_type <> 'account' or exists (
-           select from account_changes change where change.ledger_id = page.ledger_id
-           and change.account_id = page.resource_id
-           and (change.xid = page.xid or change.revision = 1 and change.xid > page.xid)) as is_explained
+       case page.resource_type
+           when 'account' then exists (
+               select from account_changes change where change.ledger_id = page.ledger_id
+               and change.account_id = page.resource_id
+               and (change.xid = page.xid or change.revision = 1 and change.xid > page.xid))
+           when 'webhook_endpoint' then page.type in ('webhook_endpoint.failing', 'webhook_endpoint.disabled')
+               and exists (select from webhook_endpoints endpoint
+                           where endpoint.ledger_id = page.ledger_id and endpoint.id = page.resource_id)
+           else true end as is_explained
 from page order by page.xid, page.id
 """)  # noqa: S608 - made of constants only
 

@@ -25,6 +25,12 @@ BUCKETS_AT_ONCE = 4
 
 _MODULUS = 2**256
 
+_OF_NO_ENTRY = {
+    "account": "a change that is not recorded",
+    "webhook_endpoint": "a webhook endpoint that was never there, or of what cannot be",
+}
+"""What tells of no entry, and what is wrong where nothing else tells of it either."""
+
 _CLIENT_EVENTS = {
     "deposit": "client_transaction.carried_out",
     "withdrawal": "client_transaction.carried_out",
@@ -96,10 +102,10 @@ class EventsProof:
         limit = part_of(EVENTS_AT_ONCE, share)
         rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
         for row in rows:
-            if row.resource_type == "account":
+            if row.resource_type in _OF_NO_ENTRY:
                 if not row.is_explained:
-                    what = f"the event {_event(row.id)} tells of a change that is not recorded"
-                    self._report.note(what, concerned=(row.resource_id,))
+                    what = f"the event {_event(row.id)} tells of {_OF_NO_ENTRY[row.resource_type]}"
+                    self._report.note(what, concerned=(row.resource_id,) if row.resource_type == "account" else ())
             elif self._is_looked_at(row.created_at):
                 self._add(row.id, -_found(row))
         if len(rows) == limit:
@@ -160,7 +166,7 @@ class _Search:
     async def _look_at_events(self, connection: Connection, limit: int) -> bool:
         rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
         for row in rows:
-            is_meant = row.resource_type != "account" and _bucket(row.id) in self._buckets
+            is_meant = row.resource_type not in _OF_NO_ENTRY and _bucket(row.id) in self._buckets
             if is_meant and self._is_looked_at(row.created_at):
                 self._look_at(row)
         if len(rows) == limit:
