@@ -149,6 +149,9 @@ class Dispatcher:
         if results:
             await record_results(self._database, results, self._now())
             del self._results[: len(results)]
+            # Only now: who has failed is judged by it before anything more is sent there.
+            self._busy.subtract(result.delivery.endpoint_id for result in results)
+            self._busy = +self._busy
         return len(results)
 
     async def _ledgers_now(self) -> list[UUID]:
@@ -221,6 +224,7 @@ class Dispatcher:
         for delivery in claimed:
             endpoint, body = opened.get(delivery.endpoint_id), bodies.get(delivery.event_id)
             if endpoint is None or body is None:
+                self._busy[delivery.endpoint_id] += 1
                 self._put(self._failed(delivery, None, "not_readable", None))
             else:
                 parcels.append(_Parcel(delivery=delivery, endpoint=endpoint, body=body))
@@ -245,10 +249,6 @@ class Dispatcher:
             result = self._failed(delivery, None, "not_sent", None)
         else:
             result = self._judged(delivery, answered)
-        finally:
-            self._busy[delivery.endpoint_id] -= 1
-            if not self._busy[delivery.endpoint_id]:
-                del self._busy[delivery.endpoint_id]
         self._put(result)
 
     def _judged(self, delivery: ClaimedDelivery, answered: Answered) -> AttemptResult:
