@@ -32,7 +32,7 @@ from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.proofs.refusal_seals import RefusalSeals
-from zerosum.services.webhooks.dispatcher import IN_FLIGHT_MAX, Dispatcher, Render
+from zerosum.services.webhooks.dispatcher import IN_FLIGHT_MAX, Dispatcher, DispatchStats, Render
 from zerosum.services.webhooks.secrets import EndpointSecrets
 
 _log = logging.getLogger(__name__)
@@ -85,10 +85,10 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
         Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
-    if settings.self_audit_seconds:
-        audit = SelfAudit(database, bare_accounts(database, now), now)
+    audit = SelfAudit(database, bare_accounts(database, now), now) if settings.self_audit_seconds else None
+    if audit is not None:
         chores.append(Chore("self-audit", settings.self_audit_seconds, audit.run_once))
-        chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(audit.progress, publish)))
+    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher.stats, audit, publish)))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     if redis is not None:
@@ -129,16 +129,24 @@ async def end_within(tasks: Sequence[asyncio.Task[None]], seconds: float) -> Non
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _publish(progress: AuditProgress, publish: Publish) -> None:
-    totals = {"self_audit_slices": progress.slices, "self_audit_postings": progress.postings}
-    newest = {
+async def _publish(stats: DispatchStats, audit: SelfAudit | None, publish: Publish) -> None:
+    totals = {"webhook_deliveries": stats.delivered, "webhook_failures": stats.failed}
+    newest: dict[str, float] = {}
+    if audit is not None:
+        progress = audit.progress
+        totals |= {"self_audit_slices": progress.slices, "self_audit_postings": progress.postings}
+        newest = _audit_levels(progress)
+    publish(totals, newest)
+
+
+def _audit_levels(progress: AuditProgress) -> dict[str, float]:
+    return {
         "self_audit_ledgers_done": progress.ledgers_done,
         "self_audit_differences": progress.differences,
         "self_audit_slice_timestamp_seconds": progress.slice_at,
         "self_audit_begun_timestamp_seconds": progress.begun_at,
         "self_audit_completed_timestamp_seconds": progress.completed_at,
     }
-    publish(totals, newest)
 
 
 async def _repeat(chore: Chore, stop: asyncio.Event) -> None:

@@ -282,6 +282,7 @@ async def things_of(owner: Client) -> dict[str, str]:
     scheduled = (await owner.post("/v1/scheduled-payments", later, key=fresh_key())).json()
     template = f"secret-{new_uuid()}"
     await owner.post("/v1/templates", {**MARKETPLACE, "name": template}, key=fresh_key())
+    endpoint = (await owner.post("/v1/webhook-endpoints", {"url": "https://93.184.215.14/"})).json()
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {
         "account": account["id"],
@@ -295,6 +296,7 @@ async def things_of(owner: Client) -> dict[str, str]:
         "entry": payment["journal_entry_ids"][0],
         "key": key,
         "api_key": api_key["id"],
+        "endpoint": endpoint["id"],
         "ledger": owner.ledger,
         "cursor": page["next_cursor"],
     }
@@ -358,6 +360,7 @@ async def test_what_another_ledger_has_is_in_no_list(client: Client, stranger: C
         "/v1/disputes",
         "/v1/exchanges",
         "/v1/scheduled-payments",
+        "/v1/webhook-endpoints",
     ):
         assert (await client.get(path)).json()["data"] == []
     assert (await client.get("/v1/trial-balance")).json()["accounts"] == []

@@ -45,6 +45,17 @@ async def client(webhook_service: Service, ledger_id: LedgerId) -> AsyncIterator
 
 
 @pytest.fixture
+async def strict_client(test_database: TestDatabase, servers: Servers, ledger_id: LedgerId) -> AsyncIterator[Client]:
+    """Of a service as it is without any setting about webhooks."""
+    service = Service(service_settings(test_database, servers, base_url="https://pay.zerosum.example.com"))
+    made = await make_client(service, ledger_id)
+    made.http.base_url = "https://pay.zerosum.example.com"
+    yield made
+    await made.http.aclose()
+    await service.database.close()
+
+
+@pytest.fixture
 def dispatching(database: Database, webhook_service: Service, ledger_id: LedgerId) -> Dispatching:
     """A dispatcher that sees this test's ledger alone: others of the same database have endpoints too."""
 

@@ -74,7 +74,7 @@ def retry_delay(attempts: int, percent: int, asked: timedelta | None) -> timedel
     """
     if attempts > len(RETRIES):
         return None
-    delay = RETRIES[attempts - 1] * percent / 100
+    delay = RETRIES[attempts - 1] * percent // 100
     return delay if asked is None else max(delay, min(asked, RETRY_AFTER_MAX))
 
 

@@ -42,6 +42,7 @@ EXAMPLES = {
         "value": {"url": "https://hooks.example.com/zerosum", "event_types": ["payment.*"]},
     }
 }
+CHANGES = {"types": {"summary": "Other events", "value": {"event_types": ["payment.*", "hold.expired"]}}}
 
 
 def webhook_routes(services: Services) -> Routes:
@@ -128,6 +129,7 @@ def _add_endpoints(routes: Routes, services: Services) -> None:
         **shared,
         body=BodyKind.JSON,
         reads=WebhookEndpointChange,
+        examples=CHANGES,
         refusals=(*OF_ONE, errors.UrlNotAllowed),
         summary="Change a webhook endpoint",
         answer=WebhookEndpointResponse,
