@@ -80,8 +80,8 @@ def upgrade() -> None:
         " (ledger_id, endpoint_id, resource_id, event_xid, event_id) where status = 'pending'"
     )
     op.execute(
-        "create index webhook_deliveries_open on webhook_deliveries (ledger_id, endpoint_id, status, event_id)"
-        " where status <> 'delivered'"
+        "create index webhook_deliveries_not_sent on webhook_deliveries (ledger_id, endpoint_id, event_id)"
+        " where status in ('failed', 'parked')"
     )
     for name in ("webhook_endpoints", "webhook_deliveries"):
         # The worker looks for ledgers that have endpoints.

@@ -32,7 +32,7 @@ from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.proofs.refusal_seals import RefusalSeals
-from zerosum.services.webhooks.dispatcher import IN_FLIGHT_MAX, Dispatcher, DispatchStats, Render
+from zerosum.services.webhooks.dispatcher import Dispatcher, DispatchStats, Render
 from zerosum.services.webhooks.secrets import EndpointSecrets
 
 _log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
     current_id, keys = settings.master_key_pairs()
     sealer = Sealer(database, MasterKeys(current_id, keys), now)
     signing_keys = SigningKeys(database, sealer)
-    client = WebhookClient(settings.webhook_guard, connections_max=IN_FLIGHT_MAX)
+    client = WebhookClient(settings.webhook_guard)
     dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, render, now)
     purge = RefusalPurge(database, now, settings.refusals_kept_days)
     chores = [

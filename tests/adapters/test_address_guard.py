@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import ssl
 from collections.abc import Sequence
-from typing import Any
 
-import httpcore
 import pytest
 
 from zerosum.adapters.address_guard import Address, AddressGuard, UrlNotAllowed
 from zerosum.adapters.webhook_client import SendFailed, UrlCheck, WebhookClient
+from zerosum.adapters.webhook_connection import WebhookConnection
 
 HOSTILE = [
     "http://hooks.example.com/",
@@ -114,15 +114,15 @@ PUBLIC, PRIVATE = "93.184.215.14", "10.0.0.7"
 GUARD = AddressGuard(own_hosts=frozenset({"pay.zerosum.example.com"}))
 
 
-class Socket(httpcore.AsyncNetworkBackend):
+class Socket:
     """Where connections would be made: it says to whom, and makes none."""
 
     def __init__(self) -> None:
         self.connected: list[str] = []
 
-    async def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
-        self.connected.append(f"{host} {port}")
-        raise httpcore.ConnectError("nothing is connected here")
+    async def __call__(self, address: str, port: int, _: ssl.SSLContext | None, host: str) -> WebhookConnection:
+        self.connected.append(f"{address} {port}")
+        raise ConnectionRefusedError("nothing is connected here")
 
 
 class Names:
@@ -139,7 +139,7 @@ class Names:
 async def send(url: str, names: Names, guard: AddressGuard = GUARD) -> tuple[str, list[str]]:
     """Why it was not sent, and who was connected to."""
     network = Socket()
-    client = WebhookClient(guard, connections_max=4, resolve=names, plain=network)
+    client = WebhookClient(guard, resolve=names, connect=network)
     with pytest.raises(SendFailed) as failure:
         await client.post(url, {}, b"{}")
     await client.close()
@@ -219,7 +219,7 @@ async def test_a_name_that_is_slow_does_not_keep_others_waiting() -> None:
             return await super().__call__(host)
 
     network = Socket()
-    client = WebhookClient(GUARD, connections_max=4, resolve=SlowNames([PUBLIC]), plain=network, seconds_max=0.5)
+    client = WebhookClient(GUARD, resolve=SlowNames([PUBLIC]), connect=network, seconds_max=0.5)
     slow = asyncio.create_task(client.post("https://slow.example.com/", {}, b""))
     with pytest.raises(SendFailed, match="unreachable"):
         await client.post("https://hooks.example.com/", {}, b"")

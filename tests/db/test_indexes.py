@@ -8,7 +8,7 @@ from tests.db.servers import Connection
 INDEXES = {
     "webhook_deliveries_due": "what a dispatcher sends next",
     "webhook_deliveries_in_order": "a delivery waits for the one before it of its resource",
-    "webhook_deliveries_open": "GET /v1/webhook-endpoints/{endpoint}/deliveries?status",
+    "webhook_deliveries_not_sent": "GET /v1/webhook-endpoints/{endpoint}/deliveries?status",
     "webhook_deliveries_pkey": "GET /v1/webhook-endpoints/{endpoint}/deliveries; an event is delivered once",
     "webhook_endpoints_pkey": "an endpoint by its id, and the lock of a dispatcher",
     "account_changes_pkey": "what was said about an account, in order",

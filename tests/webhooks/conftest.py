@@ -61,7 +61,7 @@ def dispatching(database: Database, webhook_service: Service, ledger_id: LedgerI
 
     @contextlib.asynccontextmanager
     async def run(*, is_running: bool = True, clock: Any = now, **options: Any) -> AsyncIterator[Dispatcher]:
-        client = WebhookClient(AddressGuard(allow_private=True), connections_max=64, **options)
+        client = WebhookClient(AddressGuard(allow_private=True), **options)
         current_id, keys = webhook_service.settings.master_key_pairs()
         sealer = Sealer(database, MasterKeys(current_id, keys), now)
         dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, event_body, clock, only=[ledger_id])

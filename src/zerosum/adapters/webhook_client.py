@@ -8,37 +8,42 @@ proxies taken from the environment.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import random
-import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from urllib.parse import SplitResult
 
-import httpcore
 import httpx
 
 from zerosum.adapters.address_guard import Address, AddressGuard, UrlNotAllowed, literal_address
+from zerosum.adapters.webhook_connection import NoAnswer, WebhookConnection
 
 CONNECT_SECONDS_MAX = 5.0
 TOTAL_SECONDS_MAX = 15.0
 RESOLVE_SECONDS_MAX = 3.0
-
-ANSWER_BYTES_MAX = 64 * 1024
 DRAIN_SECONDS_MAX = 1.0
-"""An answer's status decides. Its body is read so that the connection can be used again, for no longer than this."""
 
+ADDRESSES_TRIED_MAX = 2
 IDLE_SECONDS_MAX = 15.0
+IDLE_MAX = 256
+"""Connections that wait for another request, in all."""
+
 RESOLVERS = 16
 """Names that are asked for at once: one that is slow keeps no other from it."""
 
-_SECONDS = re.compile("[0-9]{1,9}", re.ASCII)
-
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 """The addresses of a name. Raises OSError where it has none."""
+
+Connect = Callable[[str, int, ssl.SSLContext | None, str], Awaitable[WebhookConnection]]
+"""To an address and port, with TLS of a name. Raises OSError."""
+
+_Place = tuple[str, str]
+"""Scheme, and host with its port."""
 
 
 class SendFailed(Exception):
@@ -71,148 +76,128 @@ class Resolver:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connects to judged addresses only. All connections of the client go through here."""
-
-    def __init__(self, guard: AddressGuard, resolve: Resolve, plain: httpcore.AsyncNetworkBackend) -> None:
-        self._guard = guard
-        self._resolve = resolve
-        self._plain = plain
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the interface is httpcore's
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        addresses = self._guard.check_addresses(await addresses_of(host, self._resolve))
-        failed: Exception = httpcore.ConnectError("the name has no address")
-        for address in addresses[:2]:
-            try:
-                return await self._plain.connect_tcp(str(address), port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failed = error
-        raise failed
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+async def connect(address: str, port: int, tls: ssl.SSLContext | None, host: str) -> WebhookConnection:
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(CONNECT_SECONDS_MAX):
+        _, connection = await loop.create_connection(
+            WebhookConnection, address, port, ssl=tls, server_hostname=None if tls is None else host
+        )
+    return connection
 
 
 class WebhookClient:
-    """One pool of connections. `connections_max` is as many as may be sent at once."""
+    """Keeps connections that have done well, for a while. How many are used at once is the caller's business."""
 
     def __init__(
         self,
         guard: AddressGuard,
         *,
-        connections_max: int,
         resolve: Resolve | None = None,
         tls: ssl.SSLContext | None = None,
-        plain: httpcore.AsyncNetworkBackend | None = None,
+        connect: Connect = connect,
         seconds_max: float = TOTAL_SECONDS_MAX,
     ) -> None:
         self._guard = guard
         self._resolver = Resolver()
+        self._resolve = resolve or self._resolver
+        self._tls = tls or httpx.create_ssl_context(trust_env=False)
+        self._connect = connect
         self._seconds_max = seconds_max
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls or httpx.create_ssl_context(trust_env=False),
-            max_connections=connections_max,
-            keepalive_expiry=IDLE_SECONDS_MAX,
-            retries=0,
-            network_backend=GuardedBackend(guard, resolve or self._resolver, plain or httpcore.AnyIOBackend()),
-        )
+        self._idle: dict[_Place, deque[WebhookConnection]] = {}
+        self._idle_number = 0
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:
         """Raises SendFailed."""
         try:
-            host = self._guard.check_url(url).netloc
+            parts = self._guard.check_url(url)
             async with asyncio.timeout(self._seconds_max):
-                return await self._post(url, host, headers, body)
+                return await self._post(parts, _request(parts, headers, body))
         except UrlNotAllowed:
             raise SendFailed("url_not_allowed") from None
-        except (TimeoutError, httpcore.TimeoutException):
+        except TimeoutError:
             raise SendFailed("timeout") from None
+        except NoAnswer:
+            raise SendFailed("protocol_error") from None
         except socket.gaierror:
             raise SendFailed("name_unknown") from None
-        except httpcore.ConnectError as error:
-            raise SendFailed("tls_failed" if _is_of_tls(error) else "unreachable") from None
-        except httpcore.NetworkError:
-            raise SendFailed("unreachable") from None
-        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol):
-            raise SendFailed("protocol_error") from None
+        except ssl.SSLError:
+            raise SendFailed("tls_failed") from None
         except (OSError, ValueError):
             raise SendFailed("unreachable") from None
 
     async def close(self) -> None:
-        await self._pool.aclose()
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
         self._resolver.close()
 
-    async def _post(self, url: str, host: str, headers: Mapping[str, str], body: bytes) -> Answered:
-        request = httpcore.Request(
-            "POST",
-            url,
-            headers=[
-                (b"host", host.encode("ascii")),
-                (b"content-length", b"%d" % len(body)),
-                # What the receiver sends back could be small on the way and huge in memory: it is never unpacked.
-                *((name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()),
-                (b"accept-encoding", b"identity"),
-            ],
-            content=body,
-            extensions={"timeout": {"connect": CONNECT_SECONDS_MAX, "pool": CONNECT_SECONDS_MAX}},
-        )
-        response = await self._pool.handle_async_request(request)
+    async def _post(self, parts: SplitResult, request: bytes) -> Answered:
+        place = (parts.scheme, parts.netloc)
+        kept = self._taken(place)
+        if kept is not None:
+            try:
+                return await self._ask(place, kept, request)
+            except NoAnswer as failure:
+                if not failure.is_unused:
+                    raise
+                # It was closed while nobody looked.
+        return await self._ask(place, await self._connected(parts), request)
+
+    async def _ask(self, place: _Place, connection: WebhookConnection, request: bytes) -> Answered:
         try:
-            with contextlib.suppress(TimeoutError, httpcore.NetworkError, httpcore.ProtocolError):
-                async with asyncio.timeout(DRAIN_SECONDS_MAX):
-                    await _drain(response.aiter_stream())
-        finally:
-            await response.aclose()
-        return Answered(response.status, _retry_after(response.headers))
+            status = await connection.ask(request)
+            await connection.drain(DRAIN_SECONDS_MAX)
+            answered = Answered(status, connection.retry_after_seconds)
+        except BaseException:
+            connection.close()
+            raise
+        self._keep(place, connection)
+        return answered
 
+    async def _connected(self, parts: SplitResult) -> WebhookConnection:
+        host, tls = parts.hostname or "", self._tls if parts.scheme == "https" else None
+        port = parts.port or (80 if tls is None else 443)
+        addresses = self._guard.check_addresses(await addresses_of(host, self._resolve))
+        failed: OSError = ConnectionError("the name has no address")
+        for address in addresses[:ADDRESSES_TRIED_MAX]:
+            try:
+                return await self._connect(str(address), port, tls, host)
+            except ssl.SSLError:
+                raise
+            except OSError as error:
+                failed = error
+        raise failed
 
-async def addresses_of(host: str, resolve: Resolve) -> Sequence[Address]:
-    """Raises OSError."""
-    literal = literal_address(host)
-    return [literal] if literal is not None else await resolve(host)
+    def _taken(self, place: _Place) -> WebhookConnection | None:
+        """The one used last, of those that wait."""
+        waiting = self._idle.get(place)
+        while waiting:
+            connection = waiting.pop()
+            self._idle_number -= 1
+            if connection.idle_timer is not None:
+                connection.idle_timer.cancel()
+            if connection.is_reusable:
+                return connection
+        self._idle.pop(place, None)
+        return None
 
-
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > ANSWER_BYTES_MAX:
+    def _keep(self, place: _Place, connection: WebhookConnection) -> None:
+        if not connection.is_reusable or self._idle_number >= IDLE_MAX:
+            connection.close()
             return
+        self._idle.setdefault(place, deque()).append(connection)
+        self._idle_number += 1
+        connection.idle_timer = asyncio.get_running_loop().call_later(IDLE_SECONDS_MAX, self._let_go, place, connection)
 
-
-def _addresses_of(host: str) -> list[Address]:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    addresses = dict.fromkeys(str(place[0]).partition("%")[0] for _, _, _, _, place in found)
-    return [ipaddress.ip_address(text) for text in addresses]
-
-
-def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> int | None:
-    for name, value in headers:
-        text = value.decode("latin-1").strip()
-        if name.lower() == b"retry-after" and _SECONDS.fullmatch(text):
-            return int(text)
-    return None
-
-
-def _is_of_tls(error: BaseException) -> bool:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
-
-
-def jitter_percent(most: int) -> int:
-    """100 give or take."""
-    return random.randint(100 - most, 100 + most)  # noqa: S311 - spreads load, protects nothing
+    def _let_go(self, place: _Place, connection: WebhookConnection) -> None:
+        waiting = self._idle.get(place)
+        if waiting is not None and connection in waiting:
+            waiting.remove(connection)
+            self._idle_number -= 1
+            if not waiting:
+                del self._idle[place]
+        connection.close()
 
 
 class UrlCheck:
@@ -233,3 +218,33 @@ class UrlCheck:
         except (OSError, ValueError):
             return
         self._guard.check_addresses(addresses)
+
+
+async def addresses_of(host: str, resolve: Resolve) -> Sequence[Address]:
+    """Raises OSError."""
+    literal = literal_address(host)
+    return [literal] if literal is not None else await resolve(host)
+
+
+def jitter_percent(most: int) -> int:
+    """100 give or take."""
+    return random.randint(100 - most, 100 + most)  # noqa: S311 - spreads load, protects nothing
+
+
+def _request(parts: SplitResult, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Names and values were checked when they were given: nothing in them ends a line."""
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"POST {target} HTTP/1.1", f"host: {parts.netloc}", f"content-length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    # What comes back could be small on the way and huge in memory: it is never unpacked.
+    lines.append("accept-encoding: identity")
+    head = "\r\n".join(lines)
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+        raise ValueError("a line of the head ends where it must not")
+    return f"{head}\r\n\r\n".encode("ascii") + body
+
+
+def _addresses_of(host: str) -> list[Address]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    addresses = dict.fromkeys(str(place[0]).partition("%")[0] for _, _, _, _, place in found)
+    return [ipaddress.ip_address(text) for text in addresses]

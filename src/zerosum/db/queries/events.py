@@ -131,12 +131,12 @@ async def events_at(
     connection: AsyncConnection, ledger_id: UUID, positions: Sequence[FeedPosition]
 ) -> list[RecordedEvent]:
     """Those that lie exactly there."""
-    statement = select(events).where(
-        events.c.ledger_id == ledger_id,
-        events.c.xid.in_([cast(literal(xid, Xid8()), Xid8()) for xid in sorted({one.xid for one in positions})]),
-        events.c.id.in_([position.id for position in positions]),
-    )
-    return [_recorded(row) for row in await connection.execute(statement)]
+    given = {
+        "ledger_id": ledger_id,
+        "xids": [position.xid for position in positions],
+        "ids": [position.id for position in positions],
+    }
+    return [_recorded(row) for row in await connection.execute(_AT, given)]
 
 
 async def position_of_event(connection: AsyncConnection, ledger_id: UUID, event_id: UUID) -> FeedPosition | None:
@@ -191,6 +191,11 @@ def _recorded(row: Row[Any]) -> RecordedEvent:
         data=row.data,
     )
 
+
+_AT = text("""
+select event.* from unnest(cast(:xids as xid8[]), cast(:ids as uuid[])) place (xid, id)
+join events event on event.ledger_id = :ledger_id and event.xid = place.xid and event.id = place.id
+""").columns(*events.c)
 
 _IS_SETTLED = text("events.xid < pg_snapshot_xmin(pg_current_snapshot())")
 

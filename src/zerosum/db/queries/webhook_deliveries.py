@@ -72,8 +72,8 @@ async def list_deliveries(
         statement = statement.where(delivery.event_id >= first_uuid_of(wanted.start))
     if wanted.end is not None:
         statement = statement.where(delivery.event_id < first_uuid_of(wanted.end))
-    if wanted.status is not None and wanted.status != DeliveryStatus.DELIVERED:
-        statement = statement.where(text("status <> 'delivered'"))  # says which index it may be
+    if wanted.status in (DeliveryStatus.FAILED, DeliveryStatus.PARKED):
+        statement = statement.where(text("status in ('failed', 'parked')"))  # says which index it may be
     page = paged(statement, delivery.event_id, after, limit, is_ascending=is_ascending)
     return [_record(row) for row in await connection.execute(page)]
 

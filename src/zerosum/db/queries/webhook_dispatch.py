@@ -16,7 +16,6 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.queries.pages import look_up_by_key
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.webhooks import DeliveryStatus
 
@@ -121,11 +120,11 @@ with room as (
         from webhook_deliveries delivery
         where delivery.ledger_id = room.ledger_id and delivery.endpoint_id = room.id and status = 'pending'
           and next_at <= :now and (claimed_until is null or claimed_until <= :now)
-          and not exists (
-              select from webhook_deliveries earlier
-              where earlier.ledger_id = delivery.ledger_id and earlier.endpoint_id = delivery.endpoint_id
-                and earlier.resource_id = delivery.resource_id and earlier.status = 'pending'
-                and (earlier.event_xid, earlier.event_id) < (delivery.event_xid, delivery.event_id))
+          and event_id = (
+              select first.event_id from webhook_deliveries first
+              where first.ledger_id = delivery.ledger_id and first.endpoint_id = delivery.endpoint_id
+                and first.resource_id = delivery.resource_id and first.status = 'pending'
+              order by first.event_xid, first.event_id limit 1)
         order by next_at limit greatest(room.number, 0)
         for update skip locked
     ) found
@@ -154,33 +153,59 @@ where delivery.ledger_id = result.ledger_id and delivery.endpoint_id = result.en
 """)
 
 PROMOTE = """
+with first as materialized (
+    select ended.ledger_id, ended.endpoint_id, waiting.event_id
+    from (select distinct *
+          from unnest(cast(:ledgers as uuid[]), cast(:endpoints as uuid[]), cast(:resources as uuid[])))
+        ended (ledger_id, endpoint_id, resource_id)
+    cross join lateral (
+        select event_id, next_at from webhook_deliveries waiting
+        where waiting.ledger_id = ended.ledger_id and waiting.endpoint_id = ended.endpoint_id
+          and waiting.resource_id = ended.resource_id and waiting.status = 'pending'
+        order by event_xid, event_id limit 1
+    ) waiting
+    where waiting.next_at is null
+)
 update webhook_deliveries delivery set next_at = cast(:now as timestamptz)
-from (select distinct * from unnest(cast(:ledgers as uuid[]), cast(:endpoints as uuid[]), cast(:resources as uuid[])))
-    ended (ledger_id, endpoint_id, resource_id)
-cross join lateral (
-    select event_id from webhook_deliveries waiting
-    where waiting.ledger_id = ended.ledger_id and waiting.endpoint_id = ended.endpoint_id
-      and waiting.resource_id = ended.resource_id and waiting.status = 'pending'
-    order by event_xid, event_id limit 1
-) first
-where delivery.ledger_id = ended.ledger_id and delivery.endpoint_id = ended.endpoint_id
-  and delivery.event_id = first.event_id and delivery.next_at is null
+from first
+where delivery.ledger_id = first.ledger_id and delivery.endpoint_id = first.endpoint_id
+  and delivery.event_id = first.event_id
 """
 _PROMOTE = text(PROMOTE)
 
-_NEED_NOT_LAST = text("set local synchronous_commit = off")
+_GIVE_BACK = text("""
+update webhook_deliveries delivery set claimed_until = null, attempts = greatest(attempts - 1, 0)
+from unnest(cast(:ledgers as uuid[]), cast(:endpoints as uuid[]), cast(:events as uuid[]))
+    unsent (ledger_id, endpoint_id, event_id)
+where delivery.ledger_id = unsent.ledger_id and delivery.endpoint_id = unsent.endpoint_id
+  and delivery.event_id = unsent.event_id and delivery.status = 'pending'
+""")
+
+_NEED_NOT_LAST = text(
+    "select set_config('synchronous_commit', 'off', true), set_config('enable_seqscan', 'off', true), "
+    "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
+    "set_config('enable_bitmapscan', 'off', true)"
+)
+_MUST_LAST = text("set local synchronous_commit to default")
 
 
 async def need_not_last(connection: AsyncConnection) -> None:
-    """What this unit of work writes may be lost with the server: it is then done again, and nobody was told of it."""
+    """What this unit of work writes may be lost with the server: it is then done again, and nobody was told of it.
+
+    And whatever it looks up is found by keys.
+    """
     await connection.execute(_NEED_NOT_LAST)
+
+
+async def must_last(connection: AsyncConnection) -> None:
+    """After all: it tells of something."""
+    await connection.execute(_MUST_LAST)
 
 
 async def fan_out(
     connection: AsyncConnection, ledger_ids: Sequence[UUID], now: datetime, *, endpoints_max: int, events_max: int
 ) -> int:
     """Make deliveries of what has happened behind the place of each endpoint; how many events were looked at."""
-    await look_up_by_key(connection)
     behind = (
         await connection.execute(_LOCK_THOSE_BEHIND, {"ledgers": list(ledger_ids), "endpoints": endpoints_max})
     ).all()
@@ -208,7 +233,6 @@ async def claim(
     free: int,
 ) -> list[ClaimedDelivery]:
     """At most `free` that are due, some of each endpoint. Who does not come back until then has lost them."""
-    await look_up_by_key(connection)
     given = {
         "ledgers": list(ledger_ids),
         "busy_ids": list(busy),
@@ -237,7 +261,8 @@ async def claim(
 
 async def write_results(connection: AsyncConnection, results: Sequence[AttemptResult], now: datetime) -> None:
     """With the endpoints locked. Where one has ended, the next of its resource is due."""
-    await look_up_by_key(connection)
+    if not results:
+        return
     given: dict[str, Any] = {
         "ledgers": [result.delivery.ledger_id for result in results],
         "endpoints": [result.delivery.endpoint_id for result in results],
@@ -258,3 +283,14 @@ async def write_results(connection: AsyncConnection, results: Sequence[AttemptRe
             "now": now,
         }
         await connection.execute(_PROMOTE, given)
+
+
+async def give_back(connection: AsyncConnection, unsent: Sequence[ClaimedDelivery]) -> None:
+    """What was claimed and not sent: others may claim it at once."""
+    if unsent:
+        given = {
+            "ledgers": [delivery.ledger_id for delivery in unsent],
+            "endpoints": [delivery.endpoint_id for delivery in unsent],
+            "events": [delivery.event_id for delivery in unsent],
+        }
+        await connection.execute(_GIVE_BACK, given)

@@ -4,10 +4,12 @@ One turn of a dispatcher, of which several may run:
 
     1  write   how attempts have ended, together
     2  fan out make deliveries of what has happened behind each endpoint's place, and move the place, in one transaction
-    3  claim   some that are due, of each endpoint
+    3  claim   some that are due, of each endpoint, and read what is to be sent
     4  send    each by a task of its own, with no transaction open
 
-Who dies between 3 and 1 loses its claims after CLAIM_TIME, and another sends them again, under the same id.
+2 and 3 are one short transaction. More is claimed than is sent at once, so that a turn is worth its while; when an
+endpoint fails, what waits for it is given back. Who dies between 3 and 1 loses its claims after CLAIM_TIME, and another
+sends them again, under the same id.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ from uuid import UUID
 import orjson
 
 from zerosum.adapters.webhook_client import Answered, SendFailed, jitter_percent
-from zerosum.db.engine import Database
+from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.events import FeedPosition, RecordedEvent, events_at, made_at
 from zerosum.db.queries.webhook_dispatch import AttemptResult, ClaimedDelivery, claim, fan_out, need_not_last
-from zerosum.db.queries.webhook_endpoints import find_endpoints, ledgers_with_endpoints
+from zerosum.db.queries.webhook_endpoints import EndpointRecord, find_endpoints, ledgers_with_endpoints
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
@@ -42,11 +44,17 @@ from zerosum.services.webhooks.signing import signed_headers
 CLAIM_TIME = timedelta(seconds=40)
 """More than sending may take, and writing how it went."""
 
-IN_FLIGHT_MAX = 128
+IN_FLIGHT_MAX = 256
 """Of one dispatcher, over all endpoints."""
 
 PER_ENDPOINT_MAX = 16
 """Of one dispatcher: what an endpoint that hangs can take up before it is left alone."""
+
+CLAIMED_MAX = 1_000
+CLAIMED_PER_ENDPOINT_MAX = 100
+
+STALE_TIME = timedelta(seconds=20)
+"""What has waited so long is given back: until it were sent, the claim might have lapsed."""
 
 ENDPOINTS_AT_ONCE = 200
 EVENTS_AT_ONCE = 200
@@ -86,6 +94,7 @@ class _Parcel:
     delivery: ClaimedDelivery
     endpoint: OpenedEndpoint
     body: bytes
+    claimed_at: datetime
 
 
 class Dispatcher:
@@ -97,8 +106,6 @@ class Dispatcher:
         render: Render,
         now: Callable[[], datetime],
         *,
-        per_endpoint: int = PER_ENDPOINT_MAX,
-        in_flight_max: int = IN_FLIGHT_MAX,
         only: Sequence[UUID] | None = None,
     ) -> None:
         """`only` are the ledgers that it looks after; None: all."""
@@ -107,14 +114,18 @@ class Dispatcher:
         self._client = client
         self._render = render
         self._now = now
-        self._per_endpoint = per_endpoint
-        self._in_flight_max = in_flight_max
         self._only = only
         self._ledgers: list[UUID] = []
         self._looked_at: float | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._busy: Counter[UUID] = Counter()
+        """Claims of each endpoint that are not written yet."""
+        self._gate = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._gates: dict[UUID, asyncio.Semaphore] = {}
+        self._failing: set[UUID] = set()
+        """Endpoints whose failures are not written yet."""
         self._results: list[AttemptResult] = []
+        self._returned: list[ClaimedDelivery] = []
         self._has_result = asyncio.Event()
         self.stats = DispatchStats()
 
@@ -138,20 +149,26 @@ class Dispatcher:
         ledgers = await self._ledgers_now()
         if not ledgers:
             return False
-        seen = await self._fan_out(ledgers)
-        sent = await self._send_due(ledgers)
-        return bool(seen or sent or (wrote and self._results))
+        seen, parcels = await self._take(ledgers)
+        for parcel in parcels:
+            task = asyncio.create_task(self._send(parcel), name="webhook")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        return bool(seen or parcels or (wrote and self._results))
 
     async def write(self) -> int:
         """How the attempts have ended that did so meanwhile. They are kept until that is committed."""
         self._has_result.clear()
-        results = self._results[:RESULTS_AT_ONCE]
-        if results:
-            await record_results(self._database, results, self._now())
-            del self._results[: len(results)]
+        results, returned = self._results[:RESULTS_AT_ONCE], self._returned[:RESULTS_AT_ONCE]
+        if results or returned:
+            await record_results(self._database, results, returned, self._now())
+            del self._results[: len(results)], self._returned[: len(returned)]
             # Only now: who has failed is judged by it before anything more is sent there.
             self._busy.subtract(result.delivery.endpoint_id for result in results)
+            self._busy.subtract(delivery.endpoint_id for delivery in returned)
             self._busy = +self._busy
+            self._gates = {id_: gate for id_, gate in self._gates.items() if id_ in self._busy}
+            self._failing = {one.delivery.endpoint_id for one in self._results if _is_failure(one)}
         return len(results)
 
     async def _ledgers_now(self) -> list[UUID]:
@@ -163,74 +180,79 @@ class Dispatcher:
             self._looked_at = clock
         return self._ledgers
 
-    async def _fan_out(self, ledgers: Sequence[UUID]) -> int:
-        async with self._database.work(*ledgers) as connection:
-            await need_not_last(connection)
-            return await fan_out(
-                connection, ledgers, self._now(), endpoints_max=ENDPOINTS_AT_ONCE, events_max=EVENTS_AT_ONCE
-            )
-
-    async def _send_due(self, ledgers: Sequence[UUID]) -> int:
-        free = self._in_flight_max - len(self._sending) - len(self._results)
-        if free <= 0:
-            return 0
+    async def _take(self, ledgers: Sequence[UUID]) -> tuple[int, list[_Parcel]]:
+        """How many events were looked at, and what is to be sent now."""
         now = self._now()
         async with self._database.work(*ledgers) as connection:
             await need_not_last(connection)
-            claimed = await claim(
-                connection,
-                ledgers,
-                self._busy,
-                now,
-                now + CLAIM_TIME,
-                breaker=BREAKER_FAILURES,
-                per_endpoint=self._per_endpoint,
-                free=free,
-            )
-        for parcel in await self._parcels(claimed, now):
-            self._busy[parcel.delivery.endpoint_id] += 1
-            task = asyncio.create_task(self._send(parcel), name="webhook")
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
-        return len(claimed)
+            seen = await fan_out(connection, ledgers, now, endpoints_max=ENDPOINTS_AT_ONCE, events_max=EVENTS_AT_ONCE)
+            free = CLAIMED_MAX - self._busy.total()
+            claimed = []
+            if free > 0:
+                claimed = await claim(
+                    connection,
+                    ledgers,
+                    self._busy,
+                    now,
+                    now + CLAIM_TIME,
+                    breaker=BREAKER_FAILURES,
+                    per_endpoint=CLAIMED_PER_ENDPOINT_MAX,
+                    free=free,
+                )
+            contents = await self._contents(connection, claimed)
+            endpoints = await find_endpoints(connection, {one.endpoint for one in claimed}) if claimed else {}
+        self._busy.update(delivery.endpoint_id for delivery in claimed)
+        return seen, await self._parcels(claimed, contents, endpoints, now)
 
-    async def _parcels(self, claimed: Sequence[ClaimedDelivery], now: datetime) -> list[_Parcel]:
-        """What is sent, rendered once for all endpoints of an event."""
-        if not claimed:
-            return []
-        bodies: dict[UUID, bytes] = {}
-        async with self._database.work(*{delivery.ledger_id for delivery in claimed}) as connection:
-            endpoints = await find_endpoints(connection, {delivery.endpoint for delivery in claimed})
-            for ledger_id in {delivery.ledger_id for delivery in claimed}:
-                own = {
-                    FeedPosition(one.event_xid, one.event_id)
-                    for one in claimed
-                    if one.ledger_id == ledger_id and one.event_xid
-                }
-                found = await events_at(connection, ledger_id, sorted(own))
-                for told in await told_events(connection, LedgerId(ledger_id), found):
-                    bodies[told.event.id] = orjson.dumps(self._render(told))
+    async def _contents(self, connection: Connection, claimed: Sequence[ClaimedDelivery]) -> dict[UUID, ToldEvent]:
+        """The events, looked up once for all endpoints that get one."""
+        places: dict[UUID, set[FeedPosition]] = {}
+        for one in claimed:
+            if one.type is not EventType.WEBHOOK_ENDPOINT_PING:
+                places.setdefault(one.ledger_id, set()).add(FeedPosition(one.event_xid, one.event_id))
+        contents: dict[UUID, ToldEvent] = {}
+        for ledger_id, positions in places.items():
+            found = await events_at(connection, ledger_id, sorted(positions))
+            told = await told_events(connection, LedgerId(ledger_id), found)
+            contents |= {one.event.id: one for one in told}
+        return contents
+
+    async def _parcels(
+        self,
+        claimed: Sequence[ClaimedDelivery],
+        contents: Mapping[UUID, ToldEvent],
+        endpoints: Mapping[UUID, EndpointRecord],
+        now: datetime,
+    ) -> list[_Parcel]:
         opened: dict[UUID, OpenedEndpoint] = {}
         for id_, record in endpoints.items():
             try:
                 opened[id_] = await self._secrets.opened(record, now)
             except SealBroken:
                 _log.exception("the secret of %s cannot be opened", render_id(Prefix.WEBHOOK_ENDPOINT, id_))
-        for delivery in claimed:
-            if delivery.type is EventType.WEBHOOK_ENDPOINT_PING and delivery.endpoint_id in endpoints:
-                content = endpoint_content(endpoints[delivery.endpoint_id])
-                bodies[delivery.event_id] = orjson.dumps(self._render(_ping(delivery, content)))
+        bodies = {id_: orjson.dumps(self._render(told)) for id_, told in contents.items()}
         parcels = []
-        for delivery in claimed:
-            endpoint, body = opened.get(delivery.endpoint_id), bodies.get(delivery.event_id)
+        for one in claimed:
+            endpoint, body = opened.get(one.endpoint_id), bodies.get(one.event_id)
+            if endpoint is not None and one.type is EventType.WEBHOOK_ENDPOINT_PING:
+                body = orjson.dumps(self._render(_ping(one, endpoint_content(endpoints[one.endpoint_id]))))
             if endpoint is None or body is None:
-                self._busy[delivery.endpoint_id] += 1
-                self._put(self._failed(delivery, None, "not_readable", None))
+                self._put(self._failed(one, None, "not_readable", None))
             else:
-                parcels.append(_Parcel(delivery=delivery, endpoint=endpoint, body=body))
+                parcels.append(_Parcel(delivery=one, endpoint=endpoint, body=body, claimed_at=now))
         return parcels
 
     async def _send(self, parcel: _Parcel) -> None:
+        """When it is its turn; unless its endpoint has failed meanwhile, or it has become late."""
+        endpoint_id = parcel.delivery.endpoint_id
+        async with self._gates.setdefault(endpoint_id, asyncio.Semaphore(PER_ENDPOINT_MAX)), self._gate:
+            if endpoint_id in self._failing or self._now() - parcel.claimed_at > STALE_TIME:
+                self._returned.append(parcel.delivery)
+                self._has_result.set()
+            else:
+                self._put(await self._attempted(parcel))
+
+    async def _attempted(self, parcel: _Parcel) -> AttemptResult:
         delivery, endpoint = parcel.delivery, parcel.endpoint
         event_id = render_id(Prefix.EVENT, delivery.event_id)
         timestamp = int(self._now().timestamp())
@@ -243,13 +265,11 @@ class Dispatcher:
         try:
             answered = await self._client.post(endpoint.url, headers, parcel.body)
         except SendFailed as failure:
-            result = self._failed(delivery, None, failure.code, None)
+            return self._failed(delivery, None, failure.code, None)
         except Exception:
             _log.exception("a webhook could not be sent")
-            result = self._failed(delivery, None, "not_sent", None)
-        else:
-            result = self._judged(delivery, answered)
-        self._put(result)
+            return self._failed(delivery, None, "not_sent", None)
+        return self._judged(delivery, answered)
 
     def _judged(self, delivery: ClaimedDelivery, answered: Answered) -> AttemptResult:
         if 200 <= answered.status < 300:
@@ -282,6 +302,8 @@ class Dispatcher:
         )
 
     def _put(self, result: AttemptResult) -> None:
+        if _is_failure(result):
+            self._failing.add(result.delivery.endpoint_id)
         self._results.append(result)
         self._has_result.set()
 
@@ -297,8 +319,12 @@ class Dispatcher:
             await asyncio.wait(self._sending, timeout=STOP_SECONDS_MAX)
         for task in self._sending:
             task.cancel()
-        while self._results:
+        while self._results or self._returned:
             await self.write()
+
+
+def _is_failure(result: AttemptResult) -> bool:
+    return result.status is not DeliveryStatus.DELIVERED
 
 
 def _ping(delivery: ClaimedDelivery, content: dict[str, Any]) -> ToldEvent:

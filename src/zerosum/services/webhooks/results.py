@@ -8,7 +8,14 @@ from datetime import datetime
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.events import insert_events
-from zerosum.db.queries.webhook_dispatch import AttemptResult, need_not_last, write_results
+from zerosum.db.queries.webhook_dispatch import (
+    AttemptResult,
+    ClaimedDelivery,
+    give_back,
+    must_last,
+    need_not_last,
+    write_results,
+)
 from zerosum.db.queries.webhook_endpoints import EndpointRecord, lock_endpoints, update_endpoint
 from zerosum.domain.events import EventType
 from zerosum.domain.webhooks import DeliveryStatus, DisabledReason, EndpointStatus
@@ -19,14 +26,17 @@ from zerosum.services.webhooks.parking import park_all
 GONE = 410
 
 
-async def record_results(database: Database, results: Sequence[AttemptResult], now: datetime) -> None:
-    """One unit of work for all of them; what it disables is parked behind it."""
-    endpoints = {result.delivery.endpoint for result in results}
+async def record_results(
+    database: Database, results: Sequence[AttemptResult], returned: Sequence[ClaimedDelivery], now: datetime
+) -> None:
+    """One unit of work for all of them, and for what is given back unsent; what it disables is parked behind it."""
+    endpoints = {result.delivery.endpoint for result in results} | {delivery.endpoint for delivery in returned}
     switched_off: list[EndpointRecord] = []
     async with database.work(*{ledger_id for ledger_id, _ in endpoints}) as connection:
-        is_calm = True
+        await need_not_last(connection)
         locked = await lock_endpoints(connection, endpoints)
         await write_results(connection, results, now)
+        await give_back(connection, returned)
         for id_, before in locked.items():
             own = [result for result in results if result.delivery.endpoint_id == id_]
             after = judged(before, own, now)
@@ -35,13 +45,11 @@ async def record_results(database: Database, results: Sequence[AttemptResult], n
             await update_endpoint(connection, after)
             if after.status is not before.status:
                 switched_off.append(after)
-                is_calm = False
+                await must_last(connection)
                 await insert_events(connection, [endpoint_event(EventType.WEBHOOK_ENDPOINT_DISABLED, after, now)])
             elif after.health.is_told and not before.health.is_told:
-                is_calm = False
+                await must_last(connection)
                 await insert_events(connection, [endpoint_event(EventType.WEBHOOK_ENDPOINT_FAILING, after, now)])
-        if is_calm:
-            await need_not_last(connection)
     for endpoint in switched_off:
         await park_all(database, endpoint.ledger_id, endpoint.id)
 
