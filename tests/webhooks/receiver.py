@@ -45,6 +45,8 @@ class Receiver:
 
     answer: Answer = lambda _: OK
     hostile: Hostile | None = None
+    seconds: float = 0.0
+    """That it takes to answer."""
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     port: int = 0
@@ -81,6 +83,7 @@ class Receiver:
                 if self.hostile is not None:
                     await self.hostile(writer)
                     break
+                await asyncio.sleep(self.seconds)
                 writer.write(self.answer(one))
                 await writer.drain()
         writer.close()

@@ -51,13 +51,13 @@ PER_ENDPOINT_MAX = 16
 """Of one dispatcher: what an endpoint that hangs can take up before it is left alone."""
 
 CLAIMED_MAX = 1_000
-CLAIMED_PER_ENDPOINT_MAX = 100
+CLAIMED_PER_ENDPOINT_MAX = 200
 
 STALE_TIME = timedelta(seconds=20)
 """What has waited so long is given back: until it were sent, the claim might have lapsed."""
 
-ENDPOINTS_AT_ONCE = 200
-EVENTS_AT_ONCE = 200
+ENDPOINTS_AT_ONCE = 100
+EVENTS_AT_ONCE = 500
 """Of each endpoint in one turn."""
 
 RESULTS_AT_ONCE = 500
