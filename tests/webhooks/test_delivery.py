@@ -6,7 +6,9 @@ import asyncio
 import time
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -272,3 +274,25 @@ async def test_lag_is_small_where_nothing_else_is_to_do(client: Client, dispatch
         await client.deposit("alice", "1.00")
         await receiver.has(2)
     assert time.monotonic() - began < 5
+
+
+async def test_an_event_that_cannot_be_shown_keeps_no_other_from_being_sent(
+    client: Client, dispatching: Dispatching, superuser: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    await client.open_account("alice")
+    async with receiving() as receiver, dispatching(is_running=False) as dispatcher:
+        endpoint = await endpoint_of(client, receiver.url, event_types=["payment.*"])
+        bad, good = (await client.deposit("alice", "1.00"))["id"], (await client.deposit("alice", "1.00"))["id"]
+        await superuser.execute("set session_replication_role = replica")
+        await superuser.execute("update payments set type = 'nonsense' where id = $1", UUID(bad.removeprefix("pay_")))
+        while not receiver.received:
+            await dispatcher.run_turn()
+            await asyncio.sleep(0.05)
+        await dispatcher.write()
+        await dispatcher.write()
+        stuck, sent = sorted(await deliveries_of(client, endpoint), key=lambda one: str(one["status"]), reverse=True)
+        health = (await client.get(f"/v1/webhook-endpoints/{endpoint['id']}")).json()
+    assert (stuck["status"], stuck["last_error"], stuck["resource"]["id"]) == ("pending", "not_readable", bad)
+    assert sent["resource"]["id"] == good
+    assert receiver.received[0].event["resource"]["id"] == good
+    assert health["failing_since"] is None

@@ -37,7 +37,7 @@ from zerosum.domain.webhooks import BREAKER_FAILURES, JITTER_PERCENT, DeliverySt
 from zerosum.services.credentials.envelope import SealBroken
 from zerosum.services.event_feed import ToldEvent, told_events
 from zerosum.services.webhooks.announcing import endpoint_content
-from zerosum.services.webhooks.results import record_results
+from zerosum.services.webhooks.results import NOT_READABLE, is_failure, record_results
 from zerosum.services.webhooks.secrets import EndpointSecrets, OpenedEndpoint
 from zerosum.services.webhooks.signing import signed_headers
 
@@ -168,7 +168,7 @@ class Dispatcher:
             self._busy.subtract(delivery.endpoint_id for delivery in returned)
             self._busy = +self._busy
             self._gates = {id_: gate for id_, gate in self._gates.items() if id_ in self._busy}
-            self._failing = {one.delivery.endpoint_id for one in self._results if _is_failure(one)}
+            self._failing = {one.delivery.endpoint_id for one in self._results if is_failure(one)}
         return len(results)
 
     async def _ledgers_now(self) -> list[UUID]:
@@ -201,8 +201,10 @@ class Dispatcher:
                 )
             contents = await self._contents(connection, claimed)
             endpoints = await find_endpoints(connection, {one.endpoint for one in claimed}) if claimed else {}
+        # Should that fail, its claims lapse.
+        parcels = await self._parcels(claimed, contents, endpoints, now)
         self._busy.update(delivery.endpoint_id for delivery in claimed)
-        return seen, await self._parcels(claimed, contents, endpoints, now)
+        return seen, parcels
 
     async def _contents(self, connection: Connection, claimed: Sequence[ClaimedDelivery]) -> dict[UUID, ToldEvent]:
         """The events, looked up once for all endpoints that get one."""
@@ -213,7 +215,7 @@ class Dispatcher:
         contents: dict[UUID, ToldEvent] = {}
         for ledger_id, positions in places.items():
             found = await events_at(connection, ledger_id, sorted(positions))
-            told = await told_events(connection, LedgerId(ledger_id), found)
+            told = await _told(connection, LedgerId(ledger_id), found)
             contents |= {one.event.id: one for one in told}
         return contents
 
@@ -230,17 +232,28 @@ class Dispatcher:
                 opened[id_] = await self._secrets.opened(record, now)
             except SealBroken:
                 _log.exception("the secret of %s cannot be opened", render_id(Prefix.WEBHOOK_ENDPOINT, id_))
-        bodies = {id_: orjson.dumps(self._render(told)) for id_, told in contents.items()}
+        bodies = {id_: self._body(told) for id_, told in contents.items()}
         parcels = []
+        unreadable = []
         for one in claimed:
             endpoint, body = opened.get(one.endpoint_id), bodies.get(one.event_id)
             if endpoint is not None and one.type is EventType.WEBHOOK_ENDPOINT_PING:
-                body = orjson.dumps(self._render(_ping(one, endpoint_content(endpoints[one.endpoint_id]))))
+                body = self._body(_ping(one, endpoint_content(endpoints[one.endpoint_id])))
             if endpoint is None or body is None:
-                self._put(self._failed(one, None, "not_readable", None))
+                unreadable.append(one)
             else:
                 parcels.append(_Parcel(delivery=one, endpoint=endpoint, body=body, claimed_at=now))
+        for one in unreadable:
+            self._put(self._failed(one, None, NOT_READABLE, None))
         return parcels
+
+    def _body(self, told: ToldEvent) -> bytes | None:
+        """None of what cannot be shown, which keeps nothing else from being sent."""
+        try:
+            return orjson.dumps(self._render(told))
+        except Exception:
+            _log.exception("%s cannot be rendered", render_id(Prefix.EVENT, told.event.id))
+            return None
 
     async def _send(self, parcel: _Parcel) -> None:
         """When it is its turn; unless its endpoint has failed meanwhile, or it has become late."""
@@ -302,7 +315,7 @@ class Dispatcher:
         )
 
     def _put(self, result: AttemptResult) -> None:
-        if _is_failure(result):
+        if is_failure(result):
             self._failing.add(result.delivery.endpoint_id)
         self._results.append(result)
         self._has_result.set()
@@ -323,8 +336,15 @@ class Dispatcher:
             await self.write()
 
 
-def _is_failure(result: AttemptResult) -> bool:
-    return result.status is not DeliveryStatus.DELIVERED
+async def _told(connection: Connection, ledger_id: LedgerId, events: Sequence[RecordedEvent]) -> list[ToldEvent]:
+    """Together; where one of them cannot be read, each for itself."""
+    try:
+        return await told_events(connection, ledger_id, events)
+    except (DomainError, ValueError, LookupError, TypeError):
+        if len(events) > 1:
+            return [told for event in events for told in await _told(connection, ledger_id, [event])]
+        _log.exception("%s cannot be read", render_id(Prefix.EVENT, events[0].id))
+        return []
 
 
 def _ping(delivery: ClaimedDelivery, content: dict[str, Any]) -> ToldEvent:

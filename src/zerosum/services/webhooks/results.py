@@ -25,6 +25,9 @@ from zerosum.services.webhooks.parking import park_all
 
 GONE = 410
 
+NOT_READABLE = "not_readable"
+"""What could not be sent for a reason of ours, which says nothing of its endpoint."""
+
 
 async def record_results(
     database: Database, results: Sequence[AttemptResult], returned: Sequence[ClaimedDelivery], now: datetime
@@ -58,7 +61,10 @@ def judged(endpoint: EndpointRecord, results: Sequence[AttemptResult], now: date
     """The endpoint after these attempts, in the order in which they ended."""
     health = endpoint.health
     for result in results:
-        health = health.succeeded() if result.status is DeliveryStatus.DELIVERED else health.failed(now)
+        if is_failure(result):
+            health = health.failed(now)
+        elif result.status is DeliveryStatus.DELIVERED:
+            health = health.succeeded()
     if endpoint.status is not EndpointStatus.ENABLED:
         return endpoint
     if any(result.status_code == GONE for result in results):
@@ -66,3 +72,8 @@ def judged(endpoint: EndpointRecord, results: Sequence[AttemptResult], now: date
     if health.is_to_be_disabled(now):
         return disabled(replace(endpoint, health=health), DisabledReason.ONLY_FAILURES, now)
     return replace(endpoint, health=replace(health, is_told=True) if health.is_to_be_told(now) else health)
+
+
+def is_failure(result: AttemptResult) -> bool:
+    """Of the endpoint."""
+    return result.status is not DeliveryStatus.DELIVERED and result.error != NOT_READABLE
