@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from zerosum.adapters.address_guard import AddressGuard
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
@@ -129,6 +130,11 @@ class Settings(BaseSettings):
     """In units: a list costs 1, a statement or a trial balance 10, an integrity report 50."""
     reports_at_once_per_ledger: Annotated[int, Field(ge=1, le=100)] = 1
     """In one process; others wait for their turn."""
+    webhook_allow_private: bool = False
+    """For trials: webhooks also by plain HTTP, to any port, and to this machine and private networks."""
+    webhook_allowed_networks: Annotated[list[str], NoDecode] = []
+    webhook_endpoints_per_ledger: Annotated[int, Field(ge=1, le=10_000)] = 50
+    webhook_deliveries_kept_days: Annotated[int, Field(ge=1, le=3_650)] = 30
     accounts_per_ledger: Annotated[int, Field(ge=1)] = 1_000_000
     api_keys_per_ledger: Annotated[int, Field(ge=1)] = 1_000
     refusals_per_ledger_and_day: Annotated[int, Field(ge=1)] = 1_000_000
@@ -173,7 +179,7 @@ class Settings(BaseSettings):
     postgres_bin: Path | None = None
     redis_bin: Path | None = None
 
-    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", "webhook_allowed_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -183,7 +189,7 @@ class Settings(BaseSettings):
     def _parse_issuers(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies", mode="after")
+    @field_validator("trusted_proxies", "webhook_allowed_networks", mode="after")
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for text in value:
@@ -304,6 +310,16 @@ class Settings(BaseSettings):
             pepper=self.pepper() if self.api_key_pepper else None,
             cursor_secret=self.cursor_key() if self.cursor_secret else None,
             master_keys=self.master_key_pairs()[1] if self.master_keys else {},
+        )
+
+    @property
+    def webhook_guard(self) -> AddressGuard:
+        """Where webhooks may go."""
+        own = {host.lower() for host in (urlsplit(self.url).hostname, *self.allowed_hosts) if host}
+        return AddressGuard(
+            allow_private=self.webhook_allow_private,
+            allowed_networks=tuple(map(parse_network, self.webhook_allowed_networks)),
+            own_hosts=frozenset() if self.webhook_allow_private else frozenset(own),
         )
 
     @property

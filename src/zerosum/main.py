@@ -104,12 +104,13 @@ class Service:
             unknown,
         )
 
-        self.services = use_cases(settings, self.database, self.committer, self.cache, now)
+        current_id, keys = settings.master_key_pairs()
+        sealer = Sealer(self.database, MasterKeys(current_id, keys), now)
+        self.services = use_cases(settings, self.database, self.committer, self.cache, sealer, now)
 
         self.metrics = Metrics()
-        current_id, keys = settings.master_key_pairs()
         self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
-        self.signing_keys = SigningKeys(self.database, Sealer(self.database, MasterKeys(current_id, keys), now))
+        self.signing_keys = SigningKeys(self.database, sealer)
         self._downloads: list[JwksDownload] = []
         self._last_uses = LastUses(self.database)
         self.security_log = SecurityLog(self.database, now, time.monotonic)

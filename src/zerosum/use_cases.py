@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
+from zerosum.adapters.webhook_client import UrlCheck
 from zerosum.api.services import Services
 from zerosum.config import Settings
 from zerosum.db.engine import Database
@@ -19,6 +20,7 @@ from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.committing.committer import Committer
 from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
 from zerosum.services.exchanges import Exchanges
@@ -44,6 +46,9 @@ from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 from zerosum.services.templates import Templates
+from zerosum.services.webhooks.deliveries import WebhookDeliveries
+from zerosum.services.webhooks.endpoints import WebhookEndpoints
+from zerosum.services.webhooks.secrets import EndpointSecrets
 
 
 def use_cases(
@@ -51,6 +56,7 @@ def use_cases(
     database: Database,
     committer: Committer,
     cache: BalanceCache | NoBalanceCache,
+    sealer: Sealer,
     now: Callable[[], datetime],
 ) -> Services:
     cursors = Cursors(settings.cursor_key())
@@ -109,4 +115,13 @@ def use_cases(
             now,
         ),
         statements=statements,
+        webhook_deliveries=WebhookDeliveries(database, cursors, now),
+        webhook_endpoints=WebhookEndpoints(
+            database,
+            EndpointSecrets(sealer),
+            UrlCheck(settings.webhook_guard),
+            cursors,
+            now,
+            settings.webhook_endpoints_per_ledger,
+        ),
     )

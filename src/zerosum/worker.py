@@ -13,11 +13,13 @@ import uvloop
 from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.adapters.redis import RedisLink
+from zerosum.adapters.webhook_client import WebhookClient
 from zerosum.config import Settings
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.background.delivery_purge import DeliveryPurge
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.hold_expiry import HoldExpiry
 from zerosum.services.background.refusal_purge import RefusalPurge
@@ -30,10 +32,13 @@ from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.proofs.refusal_seals import RefusalSeals
+from zerosum.services.webhooks.dispatcher import Dispatcher, DispatchStats, Render
+from zerosum.services.webhooks.secrets import EndpointSecrets
 
 _log = logging.getLogger(__name__)
 
 METRICS_SECONDS = 5.0
+POOL_SIZE = 4
 HOLD_EXPIRY_SECONDS = 1.0
 SCHEDULED_RUNS_SECONDS = 1.0
 LANE_CONNECT_SECONDS_MAX = 2.0
@@ -56,17 +61,20 @@ Publish = Callable[[Mapping[str, float], Mapping[str, float]], None]
 """Takes totals, and what was told last."""
 
 
-def run_worker(settings: Settings, publish: Publish) -> int:
-    """Until SIGTERM or SIGINT."""
-    return uvloop.run(_work(settings, publish))
+def run_worker(settings: Settings, publish: Publish, render: Render) -> int:
+    """Until SIGTERM or SIGINT. `render` shows an event as the feed does."""
+    return uvloop.run(_work(settings, publish, render))
 
 
-async def _work(settings: Settings, publish: Publish) -> int:
-    database = Database(make_engine(settings.required_database_url(), pool_size=2))
+async def _work(settings: Settings, publish: Publish, render: Render) -> int:
+    database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     redis = RedisLink(settings.redis_url) if settings.redis_url else None
     committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis))
     current_id, keys = settings.master_key_pairs()
-    signing_keys = SigningKeys(database, Sealer(database, MasterKeys(current_id, keys), now))
+    sealer = Sealer(database, MasterKeys(current_id, keys), now)
+    signing_keys = SigningKeys(database, sealer)
+    client = WebhookClient(settings.webhook_guard)
+    dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, render, now)
     purge = RefusalPurge(database, now, settings.refusals_kept_days)
     chores = [
         Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
@@ -75,11 +83,12 @@ async def _work(settings: Settings, publish: Publish) -> int:
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
         Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
         Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now).run_once),
+        Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
-    if settings.self_audit_seconds:
-        audit = SelfAudit(database, bare_accounts(database, now), now)
+    audit = SelfAudit(database, bare_accounts(database, now), now) if settings.self_audit_seconds else None
+    if audit is not None:
         chores.append(Chore("self-audit", settings.self_audit_seconds, audit.run_once))
-        chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(audit.progress, publish)))
+    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher.stats, audit, publish)))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     if redis is not None:
@@ -89,8 +98,10 @@ async def _work(settings: Settings, publish: Publish) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(_repeat(chore, stop), name=chore.name) for chore in chores]
+    tasks.append(asyncio.create_task(dispatcher.run(stop), name="webhooks"))
     await stop.wait()
     await end_within(tasks, STOP_SECONDS_MAX)
+    await client.close()
     await committer.stop()
     if redis is not None:
         await redis.close()
@@ -118,16 +129,24 @@ async def end_within(tasks: Sequence[asyncio.Task[None]], seconds: float) -> Non
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _publish(progress: AuditProgress, publish: Publish) -> None:
-    totals = {"self_audit_slices": progress.slices, "self_audit_postings": progress.postings}
-    newest = {
+async def _publish(stats: DispatchStats, audit: SelfAudit | None, publish: Publish) -> None:
+    totals = {"webhook_deliveries": stats.delivered, "webhook_failures": stats.failed}
+    newest: dict[str, float] = {}
+    if audit is not None:
+        progress = audit.progress
+        totals |= {"self_audit_slices": progress.slices, "self_audit_postings": progress.postings}
+        newest = _audit_levels(progress)
+    publish(totals, newest)
+
+
+def _audit_levels(progress: AuditProgress) -> dict[str, float]:
+    return {
         "self_audit_ledgers_done": progress.ledgers_done,
         "self_audit_differences": progress.differences,
         "self_audit_slice_timestamp_seconds": progress.slice_at,
         "self_audit_begun_timestamp_seconds": progress.begun_at,
         "self_audit_completed_timestamp_seconds": progress.completed_at,
     }
-    publish(totals, newest)
 
 
 async def _repeat(chore: Chore, stop: asyncio.Event) -> None:

@@ -24,6 +24,8 @@ SOMETHING = {
     "entry": f"je_{UNKNOWN_UUID}",
     "ledger": f"led_{UNKNOWN_UUID}",
     "period": "2999-12",
+    "endpoint": f"we_{UNKNOWN_UUID}",
+    "event": f"evt_{UNKNOWN_UUID}",
     "api_key": f"key_{UNKNOWN_UUID}",
     "template": "nobody",
     "group": "nobody-s-group",

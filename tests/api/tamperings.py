@@ -430,6 +430,9 @@ TAMPERINGS = {
     "an event of an account inserted": "insert into events (ledger_id, id, created_at, type, resource_type, "
     "resource_id) select $1, gen_random_uuid(), now(), 'account.unfrozen', 'account', id from accounts "
     "where ledger_id = $1 and code = 'alice'",
+    "an event of a webhook endpoint inserted": "insert into events (ledger_id, id, created_at, type, resource_type, "
+    "resource_id) values ($1, gen_random_uuid(), now(), 'webhook_endpoint.disabled', 'webhook_endpoint', "
+    "gen_random_uuid())",
     "an event told twice": "insert into events (ledger_id, id, created_at, type, resource_type) select ledger_id, id, "
     f"created_at, type, resource_type from events where id = {PAID}",
     # Checkpoints.
@@ -990,6 +993,9 @@ FOUND = {
     "an event changed": {"the event … is not what its journal entry makes one expect"},
     "an event inserted": {"the event … has no journal entry"},
     "an event of an account inserted": {"the event … tells of a change that is not recorded"},
+    "an event of a webhook endpoint inserted": "insert into events (ledger_id, id, created_at, type, resource_type, "
+    "resource_id) values ($1, gen_random_uuid(), now(), 'webhook_endpoint.disabled', 'webhook_endpoint', "
+    "gen_random_uuid())",
     "an event told twice": {"the event … is there twice"},
     "a refusal of what was done": {"the key of the journal entry … is refused too"},
     "a checkpoint": {"the checkpoint is not the sum of the postings up to it"},
@@ -1054,6 +1060,9 @@ CONCERNED = {
         "taxes",
     },
     "an event changed": {"alice", "bob"},
+    "an event of a webhook endpoint inserted": "insert into events (ledger_id, id, created_at, type, resource_type, "
+    "resource_id) values ($1, gen_random_uuid(), now(), 'webhook_endpoint.disabled', 'webhook_endpoint', "
+    "gen_random_uuid())",
     "an event told twice": {"alice", "bob"},
     "an event of an account inserted": {"alice"},
     "a refusal of what was done": {"alice", "bob"},

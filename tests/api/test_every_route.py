@@ -285,6 +285,7 @@ async def things_of(owner: Client) -> dict[str, str]:
     group = f"secret-{new_uuid()}"
     headers = {"Idempotency-Key": fresh_key()}
     await owner.http.put(f"/v1/account-groups/{group}", json={"members": ["**"]}, headers=headers)
+    endpoint = (await owner.post("/v1/webhook-endpoints", {"url": "https://93.184.215.14/"})).json()
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {
         "account": account["id"],
@@ -299,6 +300,7 @@ async def things_of(owner: Client) -> dict[str, str]:
         "entry": payment["journal_entry_ids"][0],
         "key": key,
         "api_key": api_key["id"],
+        "endpoint": endpoint["id"],
         "ledger": owner.ledger,
         "cursor": page["next_cursor"],
     }
@@ -362,6 +364,7 @@ async def test_what_another_ledger_has_is_in_no_list(client: Client, stranger: C
         "/v1/disputes",
         "/v1/exchanges",
         "/v1/scheduled-payments",
+        "/v1/webhook-endpoints",
     ):
         assert (await client.get(path)).json()["data"] == []
     assert (await client.get("/v1/trial-balance")).json()["accounts"] == []

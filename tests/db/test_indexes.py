@@ -6,6 +6,11 @@ from tests.db.conftest import Dsns
 from tests.db.servers import Connection
 
 INDEXES = {
+    "webhook_deliveries_due": "what a dispatcher sends next",
+    "webhook_deliveries_in_order": "a delivery waits for the one before it of its resource",
+    "webhook_deliveries_not_sent": "GET /v1/webhook-endpoints/{endpoint}/deliveries?status",
+    "webhook_deliveries_pkey": "GET /v1/webhook-endpoints/{endpoint}/deliveries; an event is delivered once",
+    "webhook_endpoints_pkey": "an endpoint by its id, and the lock of a dispatcher",
     "account_changes_pkey": "what was said about an account, in order",
     "account_checkpoints_pkey": "balances at an instant",
     "accounts_by_code_prefix": "GET /v1/accounts?code_prefix",

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import TestDatabase
 from zerosum import worker
+from zerosum.api.schemas.events import event_body
 from zerosum.config import load_settings
 from zerosum.domain.identifiers import LedgerId
 from zerosum.worker import Chore, _repeat
@@ -78,6 +79,6 @@ async def test_the_worker_audits_the_books_and_tells_how_far_it_is(
         if totals["self_audit_slices"] and list(tmp_path.glob("heads-*.txt")):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    assert await asyncio.wait_for(worker._work(settings, publish), 60) == 0
+    assert await asyncio.wait_for(worker._work(settings, publish, event_body), 60) == 0
     assert told["self_audit_slice_timestamp_seconds"] > 0
     assert told["self_audit_differences"] >= 0

@@ -43,6 +43,7 @@ from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
 from zerosum.api.routes.statements import statement_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.routes.templates import template_routes
+from zerosum.api.routes.webhooks import webhook_routes
 from zerosum.api.services import Services
 from zerosum.api.unreadable import add_unreadable_handlers, as_unreadable
 from zerosum.api.validation import schema_refusal
@@ -105,6 +106,7 @@ def make_app(
         chart_routes(services),
         house_rules_routes(services),
         event_routes(services),
+        webhook_routes(services),
         api_key_routes(services),
         audit_routes(services),
         system_routes(system),

@@ -19,6 +19,7 @@ _ACCOUNT = "the account without what is in it"
 _HOLD = "the hold after it, with its entries and payments"
 _DISPUTE = "the dispute after it, with its entries"
 _RUN = "the schedule, and the run"
+_ENDPOINT = "the endpoint, without what is secret"
 _TRANSACTION = "the transaction as it was answered"
 
 MEANINGS: Mapping[EventType, Meaning] = {
@@ -64,4 +65,11 @@ MEANINGS: Mapping[EventType, Meaning] = {
     EventType.TEMPLATE_MADE: Meaning("a version of a template was made", "its name, version and hash"),
     EventType.HOUSE_RULES_CHANGED: Meaning("the house rules were set anew", "the house rules"),
     EventType.PERIOD_CLOSED: Meaning("a period was closed and sealed", "the period, its totals and its seal"),
+    EventType.WEBHOOK_ENDPOINT_FAILING: Meaning("for a day nothing could be delivered to it", _ENDPOINT),
+    EventType.WEBHOOK_ENDPOINT_DISABLED: Meaning(
+        "nothing more is sent to it: by a call, after five days of failures, or because it answered 410", _ENDPOINT
+    ),
+    EventType.WEBHOOK_ENDPOINT_PING: Meaning(
+        "a test that was asked for; sent to it alone, and not in the feed", _ENDPOINT
+    ),
 }

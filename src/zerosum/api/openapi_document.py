@@ -47,6 +47,7 @@ TAGS = {
     "Templates": "Entries you post again and again, written once: their amounts are arithmetic over parameters.",
     "Reports": "How the books prove themselves, and what became of an idempotency key.",
     "Events": "What has happened, told once it is committed: in the order of the books, without gaps.",
+    "Webhooks": "Events sent to you as they happen: signed, tried again for days, searched and replayed.",
     "Administration": "Ledgers, their currencies and the API keys that open them.",
     "Service": "What is open to everybody: what runs here, health, tokens, public keys and metrics.",
 }

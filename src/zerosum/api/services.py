@@ -31,6 +31,8 @@ from zerosum.services.requests.currencies import Currencies
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 from zerosum.services.templates import Templates
+from zerosum.services.webhooks.deliveries import WebhookDeliveries
+from zerosum.services.webhooks.endpoints import WebhookEndpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +64,5 @@ class Services:
     scheduled_payments: ScheduledPayments
     statements: Statements
     templates: Templates
+    webhook_deliveries: WebhookDeliveries
+    webhook_endpoints: WebhookEndpoints

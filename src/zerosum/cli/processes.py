@@ -72,10 +72,11 @@ def api_process(
 
 def worker_process(settings: Settings) -> int:
     """The background work, until SIGTERM."""
+    from zerosum.api.schemas.events import event_body  # noqa: PLC0415 - what is sent is what the feed shows
     from zerosum.worker import run_worker  # noqa: PLC0415
 
     set_up_logging(settings.log_level, settings.log_format)
-    return run_worker(settings, _publisher(settings))
+    return run_worker(settings, _publisher(settings), event_body)
 
 
 def _publisher(settings: Settings) -> Callable[[Mapping[str, float], Mapping[str, float]], None]:

@@ -32,6 +32,13 @@ class AuditType(StrEnum):
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"
     ACCOUNT_LIMITS_CHANGED = "account.limits_changed"
+    WEBHOOK_ENDPOINT_CREATED = "webhook_endpoint.created"
+    WEBHOOK_ENDPOINT_CHANGED = "webhook_endpoint.changed"
+    WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted"
+    WEBHOOK_ENDPOINT_ENABLED = "webhook_endpoint.enabled"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    WEBHOOK_SECRET_ROTATED = "webhook_endpoint.secret_rotated"  # noqa: S105 - not a secret
+    WEBHOOK_EVENTS_REPLAYED = "webhook_endpoint.replayed"
     SIGNING_KEY_ROTATED = "signing_key.rotated"
     SIGNING_KEY_WITHDRAWN = "signing_key.withdrawn"
     DATA_KEYS_REWRAPPED = "data_keys.rewrapped"

@@ -471,6 +471,23 @@ class ImportDiffers(Conflict):
     title = "The name was used before, for other content"
 
 
+class UrlNotAllowed(Unprocessable):
+    """By the rules of where webhooks may go, or because of where its name leads. Nothing is told of what is there."""
+
+    code = "url_not_allowed"
+    title = "Webhooks are not sent to such an address"
+
+
+class WebhookEndpointNotFound(Absent):
+    code = "webhook_endpoint_not_found"
+    title = "No such webhook endpoint"
+
+
+class WebhookDeliveryNotFound(Absent):
+    code = "webhook_delivery_not_found"
+    title = "There is no such event to deliver"
+
+
 class ApiKeyNotFound(Absent):
     code = "api_key_not_found"
     title = "No such API key"

@@ -44,6 +44,9 @@ class EventType(StrEnum):
     STATEMENT_ISSUED = "statement.issued"
     TEMPLATE_MADE = "template.made"
     HOUSE_RULES_CHANGED = "house_rules.changed"
+    WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    WEBHOOK_ENDPOINT_PING = "webhook_endpoint.ping"
 
 
 class ResourceType(StrEnum):
@@ -63,3 +66,4 @@ class ResourceType(StrEnum):
     STATEMENT = "statement"
     TEMPLATE = "template"
     HOUSE_RULES = "house_rules"
+    WEBHOOK_ENDPOINT = "webhook_endpoint"

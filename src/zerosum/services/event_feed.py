@@ -50,6 +50,7 @@ PREFIXES = {
     ResourceType.REFUND: Prefix.REFUND,
     ResourceType.SCHEDULED_PAYMENT: Prefix.SCHEDULED_PAYMENT,
     ResourceType.STATEMENT: Prefix.STATEMENT,
+    ResourceType.WEBHOOK_ENDPOINT: Prefix.WEBHOOK_ENDPOINT,
 }
 """Of the resources that are named by a UUID."""
 

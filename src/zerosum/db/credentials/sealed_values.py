@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.schema.tables import signing_keys
+from zerosum.db.schema.tables import signing_keys, webhook_endpoints
 from zerosum.domain.identifiers import LedgerId
 
 
@@ -21,7 +21,12 @@ class SealedColumn:
     row_id: Column[Any]
 
 
-SEALED_COLUMNS = (SealedColumn(signing_keys, signing_keys.c.sealed_private_key, signing_keys.c.id),)
+SEALED_COLUMNS = (
+    SealedColumn(signing_keys, signing_keys.c.sealed_private_key, signing_keys.c.id),
+    SealedColumn(webhook_endpoints, webhook_endpoints.c.sealed_secret, webhook_endpoints.c.id),
+    SealedColumn(webhook_endpoints, webhook_endpoints.c.sealed_previous_secret, webhook_endpoints.c.id),
+    SealedColumn(webhook_endpoints, webhook_endpoints.c.sealed_headers, webhook_endpoints.c.id),
+)
 
 
 async def list_sealed_values(

@@ -12,7 +12,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, cast, exists, func, insert, literal, null, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Uuid,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.pages import look_up_by_key
@@ -105,33 +120,34 @@ async def events_behind(
     looked_at = _behind(ledger_id, position).limit(SCANNED_MAX).subquery("looked_at")
     page = select(looked_at).where(*_conditions(looked_at.c, ledger_id, wanted))
     rows = (await connection.execute(page.order_by(looked_at.c.xid, looked_at.c.id).limit(limit))).all()
-    found = [
-        RecordedEvent(
-            position=FeedPosition(row.xid, row.id),
-            id=row.id,
-            type=EventType(row.type),
-            created_at=row.created_at,
-            resource_type=ResourceType(row.resource_type),
-            resource_id=row.resource_id or row.id,
-            data=row.data,
-        )
-        for row in rows
-    ]
+    found = [_recorded(row) for row in rows]
     if len(found) == limit:
         return found, found[-1].position
     last = (await connection.execute(_behind(ledger_id, position).offset(SCANNED_MAX - 1).limit(1))).one_or_none()
     return found, None if last is None else FeedPosition(last.xid, last.id)
 
 
+async def events_at(
+    connection: AsyncConnection, ledger_id: UUID, positions: Sequence[FeedPosition]
+) -> list[RecordedEvent]:
+    """Those that lie exactly there."""
+    given = {
+        "ledger_id": ledger_id,
+        "xids": [position.xid for position in positions],
+        "ids": [position.id for position in positions],
+    }
+    return [_recorded(row) for row in await connection.execute(_AT, given)]
+
+
 async def position_of_event(connection: AsyncConnection, ledger_id: UUID, event_id: UUID) -> FeedPosition | None:
     """None where the ledger has no such event, or it is not in the feed yet."""
-    made_at = _made_at(event_id)
+    made = made_at(event_id)
     for distance in _NEARNESS:
         found = await connection.scalar(
             select(events.c.xid).where(
                 events.c.ledger_id == ledger_id,
                 events.c.id == event_id,
-                events.c.created_at.between(made_at - distance, made_at + distance),
+                events.c.created_at.between(made - distance, made + distance),
             )
         )
         if found is not None:
@@ -163,6 +179,23 @@ async def account_versions_of(
         found.setdefault(row.entry_id, {})[row.account_id] = row.version
     return found
 
+
+def _recorded(row: Row[Any]) -> RecordedEvent:
+    return RecordedEvent(
+        position=FeedPosition(row.xid, row.id),
+        id=row.id,
+        type=EventType(row.type),
+        created_at=row.created_at,
+        resource_type=ResourceType(row.resource_type),
+        resource_id=row.resource_id or row.id,
+        data=row.data,
+    )
+
+
+_AT = text("""
+select event.* from unnest(cast(:xids as xid8[]), cast(:ids as uuid[])) place (xid, id)
+join events event on event.ledger_id = :ledger_id and event.xid = place.xid and event.id = place.id
+""").columns(*events.c)
 
 _IS_SETTLED = text("events.xid < pg_snapshot_xmin(pg_current_snapshot())")
 
@@ -202,7 +235,7 @@ def _conditions(event: Any, ledger_id: UUID, wanted: EventFilter) -> list[Column
     return conditions
 
 
-def _made_at(event_id: UUID) -> datetime:
+def made_at(event_id: UUID) -> datetime:
     """The time in a UUIDv7; of an id of another kind some time."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(event_id.int >> 80, _LAST_MILLISECOND))
 

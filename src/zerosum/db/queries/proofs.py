@@ -198,6 +198,7 @@ order by page.tx
 
 # An account's event stands beside a revision of the same transaction, unless it is older than the account's history.
 # One of a debt may stand beside a posting of its moment instead, and one that begins beside one below nothing.
+# An endpoint's speaks of one that is or was there, for its row is never taken away.
 _EVENTS = text(f"""
 with page as materialized (
     select * from events where ledger_id = :ledger_id and (xid, id) > (cast(:xid as xid8), :id) order by xid, id
@@ -205,21 +206,25 @@ with page as materialized (
 )
 select page.id, page.xid, page.type, page.resource_type, page.resource_id,
        {micros("page.created_at")} as created_at, {TOLD_BY_EVENT} as told,
-       page.resource_type not in ('account', 'house_rules') or page.resource_type = 'house_rules' and exists (
-           select from house_rules rules where rules.ledger_id = page.ledger_id and rules.id = page.id
-           and rules.created_at = page.created_at and page.type = 'house_rules.changed'
-           and page.resource_id is null)
-       or exists (
-           select from account_changes change where change.ledger_id = page.ledger_id
-           and change.account_id = page.resource_id
-           and (change.xid = page.xid or change.revision = 1 and change.xid > page.xid))
-       or page.type in ('account.fell_into_debt', 'account.left_debt') and exists (
-           select from accounts account join postings line on line.ledger_id = account.ledger_id
-           and line.account_id = account.id and line.account_version >= zerosum_first_version_since(
-               account.ledger_id, account.id, account.version, page.created_at)
-           where account.ledger_id = page.ledger_id and account.id = page.resource_id
-           and line.posted_at = page.created_at
-           and (page.type = 'account.left_debt' or line.balance_after < line.held_after)) as is_explained
+       case page.resource_type
+           when 'account' then exists (
+               select from account_changes change where change.ledger_id = page.ledger_id
+               and change.account_id = page.resource_id
+               and (change.xid = page.xid or change.revision = 1 and change.xid > page.xid))
+               or page.type in ('account.fell_into_debt', 'account.left_debt') and exists (
+                   select from accounts account join postings line on line.ledger_id = account.ledger_id
+                   and line.account_id = account.id and line.account_version >= zerosum_first_version_since(
+                       account.ledger_id, account.id, account.version, page.created_at)
+                   where account.ledger_id = page.ledger_id and account.id = page.resource_id
+                   and line.posted_at = page.created_at
+                   and (page.type = 'account.left_debt' or line.balance_after < line.held_after))
+           when 'house_rules' then page.type = 'house_rules.changed' and page.resource_id is null and exists (
+               select from house_rules rules where rules.ledger_id = page.ledger_id and rules.id = page.id
+               and rules.created_at = page.created_at)
+           when 'webhook_endpoint' then page.type in ('webhook_endpoint.failing', 'webhook_endpoint.disabled')
+               and exists (select from webhook_endpoints endpoint
+                           where endpoint.ledger_id = page.ledger_id and endpoint.id = page.resource_id)
+           else true end as is_explained
 from page order by page.xid, page.id
 """)  # noqa: S608 - made of constants only
 

@@ -782,6 +782,82 @@ events = Table(
     ),
 )
 
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("url", Text),
+    Column("description", Text),
+    Column("event_types", ARRAY(Text)),  # None: all
+    _required("header_names", ARRAY(Text)),
+    Column("sealed_headers", Text),
+    Column("sealed_secret", Text),  # None: deleted
+    Column("sealed_previous_secret", Text),
+    _moment("previous_secret_until"),
+    _required("status", Text),
+    Column("disabled_reason", Text),
+    _moment("disabled_at"),
+    _moment("created_at", nullable=False),
+    _required("created_by", Text),
+    _required("feed_xid", Xid8),  # behind which event its deliveries go on
+    _required("feed_id", Uuid),
+    _required("parked_xid", Xid8, server_default=text("'0'")),  # events below are not sent by themselves
+    _required("consecutive_failures", Integer, server_default=text("0")),
+    _moment("paused_until"),
+    _moment("failing_since"),
+    _required("failing_told", Boolean, server_default=text("false")),
+    PrimaryKeyConstraint("ledger_id", "id", name="webhook_endpoints_pkey"),
+    CheckConstraint("status in ('enabled', 'disabled', 'deleted')", name="webhook_endpoints_status_known"),
+    CheckConstraint("consecutive_failures >= 0", name="webhook_endpoints_failures_not_negative"),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("endpoint_id", Uuid),
+    _required("event_id", Uuid),
+    _required("event_xid", Xid8),  # 0: of a ping, which is in no feed
+    _required("type", Text),
+    _required("resource_type", Text),
+    _required("resource_id", Uuid),
+    _required("status", Text),
+    _required("attempts", SmallInteger, server_default=text("0")),
+    _moment("next_at"),  # None: behind another of its resource, or ended
+    _moment("claimed_until"),  # a dispatcher is sending it, or has died
+    _moment("attempted_at"),
+    Column("status_code", SmallInteger),
+    Column("error", Text),
+    PrimaryKeyConstraint("ledger_id", "endpoint_id", "event_id", name="webhook_deliveries_pkey"),
+    Index(
+        "webhook_deliveries_due",
+        "ledger_id",
+        "endpoint_id",
+        "next_at",
+        postgresql_where=text("status = 'pending' and next_at is not null"),
+    ),
+    Index(
+        "webhook_deliveries_in_order",
+        "ledger_id",
+        "endpoint_id",
+        "resource_id",
+        "event_xid",
+        "event_id",
+        postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "webhook_deliveries_not_sent",
+        "ledger_id",
+        "endpoint_id",
+        "event_id",
+        postgresql_where=text("status in ('failed', 'parked')"),
+    ),
+    CheckConstraint("status in ('pending', 'delivered', 'failed', 'parked')", name="webhook_deliveries_status_known"),
+    CheckConstraint("attempts >= 0", name="webhook_deliveries_attempts_not_negative"),
+)
+"""Of each event to each endpoint that wants it. What is sent is read from the event when it is."""
+
 api_keys = Table(
     "api_keys",
     metadata,
@@ -1018,6 +1094,11 @@ GRANTS: dict[Table, str] = {
     refusals: "insert",
     answers: "insert",
     events: "insert",
+    webhook_endpoints: "insert, update (url, description, event_types, header_names, sealed_headers, sealed_secret, "
+    "sealed_previous_secret, previous_secret_until, status, disabled_reason, disabled_at, feed_xid, feed_id, "
+    "parked_xid, consecutive_failures, paused_until, failing_since, failing_told)",
+    webhook_deliveries: "insert, update (status, attempts, next_at, claimed_until, attempted_at, status_code, error), "
+    "delete",
     api_keys: "insert, update (revoked_at, last_used_at)",
     data_keys: "insert, update (master_key_id, wrapped_key)",
     signing_keys: "insert, update (expires_at, sealed_private_key), delete",
@@ -1035,5 +1116,5 @@ GRANTS: dict[Table, str] = {
     proof_positions: "insert, update (begun_at, taken_at, position)",
 }
 
-SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log, holds, scheduled_payments)
+SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log, holds, scheduled_payments, webhook_endpoints)
 """Administration and the worker look across ledgers here, and only here, by an explicit setting of a transaction."""

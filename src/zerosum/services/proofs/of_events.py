@@ -25,6 +25,13 @@ BUCKETS_AT_ONCE = 4
 
 _MODULUS = 2**256
 
+_OF_NO_ENTRY = {
+    "account": "a change that is not recorded",
+    "house_rules": "a change that is not recorded",
+    "webhook_endpoint": "a webhook endpoint that was never there, or of what cannot be",
+}
+"""What tells of no entry, and what is wrong where nothing else tells of it either."""
+
 _CLIENT_EVENTS = {
     "deposit": "client_transaction.carried_out",
     "withdrawal": "client_transaction.carried_out",
@@ -62,10 +69,6 @@ class Recorded(NamedTuple):
     posted_at: str
     resource_type: str
     told: str
-
-
-_EXPLAINED = ("account", "house_rules")
-"""Whose events stand beside a record of the change."""
 
 
 class EventsProof:
@@ -112,9 +115,9 @@ class EventsProof:
         limit = part_of(EVENTS_AT_ONCE, share)
         rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
         for row in rows:
-            if row.resource_type in _EXPLAINED:
+            if row.resource_type in _OF_NO_ENTRY:
                 if not row.is_explained:
-                    what = f"the event {_event(row.id)} tells of a change that is not recorded"
+                    what = f"the event {_event(row.id)} tells of {_OF_NO_ENTRY[row.resource_type]}"
                     self._report.note(what, concerned=(row.resource_id,) if row.resource_type == "account" else ())
             elif self._is_looked_at(row.created_at):
                 self._add(row.id, -_found(row))
@@ -176,7 +179,7 @@ class _Search:
     async def _look_at_events(self, connection: Connection, limit: int) -> bool:
         rows = await events_after(connection, self._report.ledger_id, self._position, limit=limit)
         for row in rows:
-            is_meant = row.resource_type not in _EXPLAINED and _bucket(row.id) in self._buckets
+            is_meant = row.resource_type not in _OF_NO_ENTRY and _bucket(row.id) in self._buckets
             if is_meant and self._is_looked_at(row.created_at):
                 self._look_at(row)
         if len(rows) == limit:

@@ -1,0 +1,296 @@
+"""What a dispatcher of webhooks does in the database: from events to deliveries, from deliveries to claims and back.
+
+A delivery is due when `next_at` has come, which only the first pending one of each resource has: the others wait
+behind it. Whoever adds deliveries or ends them holds the lock of their endpoint, so that none is left waiting behind
+one that has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.webhooks import DeliveryStatus
+
+EndpointKey = tuple[UUID, UUID]
+"""Ledger and endpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedDelivery:
+    """`attempts` counts this one."""
+
+    ledger_id: UUID
+    endpoint_id: UUID
+    event_id: UUID
+    event_xid: int
+    type: EventType
+    resource_type: ResourceType
+    resource_id: UUID
+    attempts: int
+
+    @property
+    def endpoint(self) -> EndpointKey:
+        return self.ledger_id, self.endpoint_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptResult:
+    """How an attempt has ended. `next_at` is when it is tried again, of one that is pending."""
+
+    delivery: ClaimedDelivery
+    status: DeliveryStatus
+    attempted_at: datetime
+    next_at: datetime | None
+    status_code: int | None
+    error: str | None
+
+
+_IS_SETTLED = "event.xid < pg_snapshot_xmin(pg_current_snapshot())"
+
+_LOCK_THOSE_BEHIND = text(f"""
+select ledger_id, id from webhook_endpoints endpoint
+where status = 'enabled' and ledger_id = any(cast(:ledgers as uuid[])) and exists (
+    select from events event
+    where event.ledger_id = endpoint.ledger_id and (event.xid, event.id) > (endpoint.feed_xid, endpoint.feed_id)
+      and {_IS_SETTLED})
+order by feed_xid limit :endpoints
+for update skip locked
+""")  # noqa: S608 - made of constants
+
+_FAN_OUT = text(f"""
+with seen as materialized (
+    select endpoint.ledger_id, endpoint.id as endpoint_id, event_types, event.xid < parked_xid as is_parked,
+           event.xid, event.id, event.type, event.resource_type, event.resource_id
+    from unnest(cast(:ledgers as uuid[]), cast(:ids as uuid[])) wanted (ledger_id, id)
+    join webhook_endpoints endpoint on endpoint.ledger_id = wanted.ledger_id and endpoint.id = wanted.id
+    cross join lateral (
+        select event.xid, event.id, event.type, event.resource_type,
+               coalesce(event.resource_id, event.id) as resource_id
+        from events event
+        where event.ledger_id = endpoint.ledger_id
+          and (event.xid, event.id) > (endpoint.feed_xid, endpoint.feed_id) and {_IS_SETTLED}
+        order by event.xid, event.id limit :at_once
+    ) event
+), moved as (
+    update webhook_endpoints endpoint set feed_xid = last.xid, feed_id = last.id
+    from (select distinct on (ledger_id, endpoint_id) ledger_id, endpoint_id, xid, id from seen
+          order by ledger_id, endpoint_id, xid desc, id desc) last
+    where endpoint.ledger_id = last.ledger_id and endpoint.id = last.endpoint_id
+), chosen as (
+    select seen.*, row_number() over (partition by ledger_id, endpoint_id, resource_id, is_parked order by xid, id) = 1
+           as is_first
+    from seen
+    where event_types is null or type = any(event_types) or split_part(type, '.', 1) || '.*' = any(event_types)
+), added as (
+    insert into webhook_deliveries (ledger_id, endpoint_id, event_id, event_xid, type, resource_type, resource_id,
+                                    status, next_at)
+    select ledger_id, endpoint_id, id, xid, type, resource_type, resource_id,
+           case when is_parked then 'parked' else 'pending' end,
+           case when is_first and not is_parked and not exists (
+               select from webhook_deliveries earlier
+               where earlier.ledger_id = chosen.ledger_id and earlier.endpoint_id = chosen.endpoint_id
+                 and earlier.resource_id = chosen.resource_id and earlier.status = 'pending')
+           then cast(:now as timestamptz) end
+    from chosen on conflict do nothing
+)
+select count(*) from seen
+""")  # noqa: S608 - made of constants
+
+_CLAIM = text("""
+with room as (
+    select endpoint.ledger_id, endpoint.id,
+           case when consecutive_failures >= :breaker then 1 else :per_endpoint end - coalesce(busy.number, 0) as number
+    from webhook_endpoints endpoint
+    left join unnest(cast(:busy_ids as uuid[]), cast(:busy_numbers as integer[])) busy (id, number)
+      on busy.id = endpoint.id
+    where endpoint.ledger_id = any(cast(:ledgers as uuid[])) and status = 'enabled'
+      and (paused_until is null or paused_until <= :now)
+), due as (
+    select found.*, row_number() over (partition by room.id order by found.next_at) as place
+    from room cross join lateral (
+        select delivery.ledger_id, delivery.endpoint_id, delivery.event_id, delivery.next_at
+        from webhook_deliveries delivery
+        where delivery.ledger_id = room.ledger_id and delivery.endpoint_id = room.id and status = 'pending'
+          and next_at <= :now and (claimed_until is null or claimed_until <= :now)
+          and event_id = (
+              select first.event_id from webhook_deliveries first
+              where first.ledger_id = delivery.ledger_id and first.endpoint_id = delivery.endpoint_id
+                and first.resource_id = delivery.resource_id and first.status = 'pending'
+              order by first.event_xid, first.event_id limit 1)
+        order by next_at limit greatest(room.number, 0)
+        for update skip locked
+    ) found
+), taken as (
+    select ledger_id, endpoint_id, event_id from due order by place, random() limit :free
+)
+update webhook_deliveries delivery set attempts = attempts + 1, claimed_until = cast(:until as timestamptz)
+from taken
+where delivery.ledger_id = taken.ledger_id and delivery.endpoint_id = taken.endpoint_id
+  and delivery.event_id = taken.event_id
+returning delivery.ledger_id, delivery.endpoint_id, delivery.event_id, event_xid, type, resource_type, resource_id,
+          attempts
+""")
+
+_WRITE_RESULTS = text("""
+update webhook_deliveries delivery
+set status = result.status, next_at = result.next_at, claimed_until = null, attempted_at = result.attempted_at,
+    status_code = result.status_code, error = result.error
+from unnest(cast(:ledgers as uuid[]), cast(:endpoints as uuid[]), cast(:events as uuid[]), cast(:statuses as text[]),
+            cast(:next as timestamptz[]), cast(:attempted as timestamptz[]), cast(:codes as smallint[]),
+            cast(:errors as text[]))
+    result (ledger_id, endpoint_id, event_id, status, next_at, attempted_at, status_code, error)
+where delivery.ledger_id = result.ledger_id and delivery.endpoint_id = result.endpoint_id
+  and delivery.event_id = result.event_id
+  and (delivery.status = 'pending' or delivery.status = 'parked' and result.status = 'delivered')
+""")
+
+PROMOTE = """
+with first as materialized (
+    select ended.ledger_id, ended.endpoint_id, waiting.event_id
+    from (select distinct *
+          from unnest(cast(:ledgers as uuid[]), cast(:endpoints as uuid[]), cast(:resources as uuid[])))
+        ended (ledger_id, endpoint_id, resource_id)
+    cross join lateral (
+        select event_id, next_at from webhook_deliveries waiting
+        where waiting.ledger_id = ended.ledger_id and waiting.endpoint_id = ended.endpoint_id
+          and waiting.resource_id = ended.resource_id and waiting.status = 'pending'
+        order by event_xid, event_id limit 1
+    ) waiting
+    where waiting.next_at is null
+)
+update webhook_deliveries delivery set next_at = cast(:now as timestamptz)
+from first
+where delivery.ledger_id = first.ledger_id and delivery.endpoint_id = first.endpoint_id
+  and delivery.event_id = first.event_id
+"""
+_PROMOTE = text(PROMOTE)
+
+_GIVE_BACK = text("""
+update webhook_deliveries delivery set claimed_until = null, attempts = greatest(attempts - 1, 0)
+from unnest(cast(:ledgers as uuid[]), cast(:endpoints as uuid[]), cast(:events as uuid[]))
+    unsent (ledger_id, endpoint_id, event_id)
+where delivery.ledger_id = unsent.ledger_id and delivery.endpoint_id = unsent.endpoint_id
+  and delivery.event_id = unsent.event_id and delivery.status = 'pending'
+""")
+
+_NEED_NOT_LAST = text(
+    "select set_config('synchronous_commit', 'off', true), set_config('enable_seqscan', 'off', true), "
+    "set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), "
+    "set_config('enable_bitmapscan', 'off', true)"
+)
+_MUST_LAST = text("set local synchronous_commit to default")
+
+
+async def need_not_last(connection: AsyncConnection) -> None:
+    """What this unit of work writes may be lost with the server: it is then done again, and nobody was told of it.
+
+    And whatever it looks up is found by keys.
+    """
+    await connection.execute(_NEED_NOT_LAST)
+
+
+async def must_last(connection: AsyncConnection) -> None:
+    """After all: it tells of something."""
+    await connection.execute(_MUST_LAST)
+
+
+async def fan_out(
+    connection: AsyncConnection, ledger_ids: Sequence[UUID], now: datetime, *, endpoints_max: int, events_max: int
+) -> int:
+    """Make deliveries of what has happened behind the place of each endpoint; how many events were looked at."""
+    behind = (
+        await connection.execute(_LOCK_THOSE_BEHIND, {"ledgers": list(ledger_ids), "endpoints": endpoints_max})
+    ).all()
+    if not behind:
+        return 0
+    # Locked by a statement of its own: what others have committed before that is seen by the next.
+    given = {
+        "ledgers": [row.ledger_id for row in behind],
+        "ids": [row.id for row in behind],
+        "at_once": events_max,
+        "now": now,
+    }
+    return int((await connection.execute(_FAN_OUT, given)).scalar_one())
+
+
+async def claim(
+    connection: AsyncConnection,
+    ledger_ids: Sequence[UUID],
+    busy: Mapping[UUID, int],
+    now: datetime,
+    until: datetime,
+    *,
+    breaker: int,
+    per_endpoint: int,
+    free: int,
+) -> list[ClaimedDelivery]:
+    """At most `free` that are due, some of each endpoint. Who does not come back until then has lost them."""
+    given = {
+        "ledgers": list(ledger_ids),
+        "busy_ids": list(busy),
+        "busy_numbers": list(busy.values()),
+        "now": now,
+        "until": until,
+        "breaker": breaker,
+        "per_endpoint": per_endpoint,
+        "free": free,
+    }
+    rows = (await connection.execute(_CLAIM, given)).all()
+    return [
+        ClaimedDelivery(
+            ledger_id=row.ledger_id,
+            endpoint_id=row.endpoint_id,
+            event_id=row.event_id,
+            event_xid=row.event_xid,
+            type=EventType(row.type),
+            resource_type=ResourceType(row.resource_type),
+            resource_id=row.resource_id,
+            attempts=row.attempts,
+        )
+        for row in rows
+    ]
+
+
+async def write_results(connection: AsyncConnection, results: Sequence[AttemptResult], now: datetime) -> None:
+    """With the endpoints locked. Where one has ended, the next of its resource is due."""
+    if not results:
+        return
+    given: dict[str, Any] = {
+        "ledgers": [result.delivery.ledger_id for result in results],
+        "endpoints": [result.delivery.endpoint_id for result in results],
+        "events": [result.delivery.event_id for result in results],
+        "statuses": [result.status.value for result in results],
+        "next": [result.next_at for result in results],
+        "attempted": [result.attempted_at for result in results],
+        "codes": [result.status_code for result in results],
+        "errors": [result.error for result in results],
+    }
+    await connection.execute(_WRITE_RESULTS, given)
+    ended = [result.delivery for result in results if result.status is not DeliveryStatus.PENDING]
+    if ended:
+        given = {
+            "ledgers": [delivery.ledger_id for delivery in ended],
+            "endpoints": [delivery.endpoint_id for delivery in ended],
+            "resources": [delivery.resource_id for delivery in ended],
+            "now": now,
+        }
+        await connection.execute(_PROMOTE, given)
+
+
+async def give_back(connection: AsyncConnection, unsent: Sequence[ClaimedDelivery]) -> None:
+    """What was claimed and not sent: others may claim it at once."""
+    if unsent:
+        given = {
+            "ledgers": [delivery.ledger_id for delivery in unsent],
+            "endpoints": [delivery.endpoint_id for delivery in unsent],
+            "events": [delivery.event_id for delivery in unsent],
+        }
+        await connection.execute(_GIVE_BACK, given)

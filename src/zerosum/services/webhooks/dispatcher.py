@@ -1,0 +1,368 @@
+"""Delivers events to webhook endpoints: at least once, those of one resource in their order, each with its own id.
+
+One turn of a dispatcher, of which several may run:
+
+    1  write   how attempts have ended, together
+    2  fan out make deliveries of what has happened behind each endpoint's place, and move the place, in one transaction
+    3  claim   some that are due, of each endpoint, and read what is to be sent
+    4  send    each by a task of its own, with no transaction open
+
+2 and 3 are one short transaction. More is claimed than is sent at once, so that a turn is worth its while; when an
+endpoint fails, what waits for it is given back. Who dies between 3 and 1 loses its claims after CLAIM_TIME, and another
+sends them again, under the same id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+
+from zerosum.adapters.webhook_client import Answered, SendFailed, jitter_percent
+from zerosum.db.engine import Connection, Database
+from zerosum.db.queries.events import FeedPosition, RecordedEvent, events_at, made_at
+from zerosum.db.queries.webhook_dispatch import AttemptResult, ClaimedDelivery, claim, fan_out, need_not_last
+from zerosum.db.queries.webhook_endpoints import EndpointRecord, find_endpoints, ledgers_with_endpoints
+from zerosum.domain.errors import DomainError
+from zerosum.domain.events import EventType
+from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.webhooks import BREAKER_FAILURES, JITTER_PERCENT, DeliveryStatus, retry_delay
+from zerosum.services.credentials.envelope import SealBroken
+from zerosum.services.event_feed import ToldEvent, told_events
+from zerosum.services.webhooks.announcing import endpoint_content
+from zerosum.services.webhooks.results import NOT_READABLE, is_failure, record_results
+from zerosum.services.webhooks.secrets import EndpointSecrets, OpenedEndpoint
+from zerosum.services.webhooks.signing import signed_headers
+
+CLAIM_TIME = timedelta(seconds=40)
+"""More than sending may take, and writing how it went."""
+
+IN_FLIGHT_MAX = 256
+"""Of one dispatcher, over all endpoints."""
+
+PER_ENDPOINT_MAX = 16
+"""Of one dispatcher: what an endpoint that hangs can take up before it is left alone."""
+
+CLAIMED_MAX = 1_000
+CLAIMED_PER_ENDPOINT_MAX = 200
+
+STALE_TIME = timedelta(seconds=20)
+"""What has waited so long is given back: until it were sent, the claim might have lapsed."""
+
+ENDPOINTS_AT_ONCE = 100
+EVENTS_AT_ONCE = 500
+"""Of each endpoint in one turn."""
+
+RESULTS_AT_ONCE = 500
+IDLE_SECONDS = 0.1
+LOOK_FOR_LEDGERS_SECONDS = 1.0
+REST_SECONDS = 1.0
+"""After a turn that has failed."""
+
+STOP_SECONDS_MAX = 4.0
+"""For what is on its way. Its claims lapse otherwise."""
+
+USER_AGENT = "Zerosum-Webhooks/1"
+
+Render = Callable[[ToldEvent], dict[str, Any]]
+"""What an event looks like in the feed."""
+
+_log = logging.getLogger(__name__)
+
+
+class Client(Protocol):
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered: ...
+
+
+@dataclass(slots=True)
+class DispatchStats:
+    """Since the process began."""
+
+    delivered: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parcel:
+    delivery: ClaimedDelivery
+    endpoint: OpenedEndpoint
+    body: bytes
+    claimed_at: datetime
+
+
+class Dispatcher:
+    def __init__(
+        self,
+        database: Database,
+        secrets: EndpointSecrets,
+        client: Client,
+        render: Render,
+        now: Callable[[], datetime],
+        *,
+        only: Sequence[UUID] | None = None,
+    ) -> None:
+        """`only` are the ledgers that it looks after; None: all."""
+        self._database = database
+        self._secrets = secrets
+        self._client = client
+        self._render = render
+        self._now = now
+        self._only = only
+        self._ledgers: list[UUID] = []
+        self._looked_at: float | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+        self._busy: Counter[UUID] = Counter()
+        """Claims of each endpoint that are not written yet."""
+        self._gate = asyncio.Semaphore(IN_FLIGHT_MAX)
+        self._gates: dict[UUID, asyncio.Semaphore] = {}
+        self._failing: set[UUID] = set()
+        """Endpoints whose failures are not written yet."""
+        self._results: list[AttemptResult] = []
+        self._returned: list[ClaimedDelivery] = []
+        self._has_result = asyncio.Event()
+        self.stats = DispatchStats()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until told to stop; what is on its way then is waited for, for a while."""
+        while not stop.is_set():
+            try:
+                has_more = await self.run_turn()
+            except Exception as error:
+                if not isinstance(error, DomainError):
+                    _log.exception("a turn of the webhook dispatcher has failed")
+                await _wait(stop, REST_SECONDS)
+                continue
+            if not has_more:
+                await self._rest(stop)
+        await self._end()
+
+    async def run_turn(self) -> bool:
+        """Whether the next one may find something at once."""
+        wrote = await self.write()
+        ledgers = await self._ledgers_now()
+        if not ledgers:
+            return False
+        seen, parcels = await self._take(ledgers)
+        for parcel in parcels:
+            task = asyncio.create_task(self._send(parcel), name="webhook")
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+        return bool(seen or parcels or (wrote and self._results))
+
+    async def write(self) -> int:
+        """How the attempts have ended that did so meanwhile. They are kept until that is committed."""
+        self._has_result.clear()
+        results, returned = self._results[:RESULTS_AT_ONCE], self._returned[:RESULTS_AT_ONCE]
+        if results or returned:
+            await record_results(self._database, results, returned, self._now())
+            del self._results[: len(results)], self._returned[: len(returned)]
+            # Only now: who has failed is judged by it before anything more is sent there.
+            self._busy.subtract(result.delivery.endpoint_id for result in results)
+            self._busy.subtract(delivery.endpoint_id for delivery in returned)
+            self._busy = +self._busy
+            self._gates = {id_: gate for id_, gate in self._gates.items() if id_ in self._busy}
+            self._failing = {one.delivery.endpoint_id for one in self._results if is_failure(one)}
+        return len(results)
+
+    async def _ledgers_now(self) -> list[UUID]:
+        clock = asyncio.get_running_loop().time()
+        if self._looked_at is None or clock - self._looked_at >= LOOK_FOR_LEDGERS_SECONDS:
+            async with self._database.operator_work() as connection:
+                found = await ledgers_with_endpoints(connection)
+            self._ledgers = found if self._only is None else [one for one in found if one in self._only]
+            self._looked_at = clock
+        return self._ledgers
+
+    async def _take(self, ledgers: Sequence[UUID]) -> tuple[int, list[_Parcel]]:
+        """How many events were looked at, and what is to be sent now."""
+        now = self._now()
+        async with self._database.work(*ledgers) as connection:
+            await need_not_last(connection)
+            seen = await fan_out(connection, ledgers, now, endpoints_max=ENDPOINTS_AT_ONCE, events_max=EVENTS_AT_ONCE)
+            free = CLAIMED_MAX - self._busy.total()
+            claimed = []
+            if free > 0:
+                claimed = await claim(
+                    connection,
+                    ledgers,
+                    self._busy,
+                    now,
+                    now + CLAIM_TIME,
+                    breaker=BREAKER_FAILURES,
+                    per_endpoint=CLAIMED_PER_ENDPOINT_MAX,
+                    free=free,
+                )
+            contents = await self._contents(connection, claimed)
+            endpoints = await find_endpoints(connection, {one.endpoint for one in claimed}) if claimed else {}
+        # Should that fail, its claims lapse.
+        parcels = await self._parcels(claimed, contents, endpoints, now)
+        self._busy.update(delivery.endpoint_id for delivery in claimed)
+        return seen, parcels
+
+    async def _contents(self, connection: Connection, claimed: Sequence[ClaimedDelivery]) -> dict[UUID, ToldEvent]:
+        """The events, looked up once for all endpoints that get one."""
+        places: dict[UUID, set[FeedPosition]] = {}
+        for one in claimed:
+            if one.type is not EventType.WEBHOOK_ENDPOINT_PING:
+                places.setdefault(one.ledger_id, set()).add(FeedPosition(one.event_xid, one.event_id))
+        contents: dict[UUID, ToldEvent] = {}
+        for ledger_id, positions in places.items():
+            found = await events_at(connection, ledger_id, sorted(positions))
+            told = await _told(connection, LedgerId(ledger_id), found)
+            contents |= {one.event.id: one for one in told}
+        return contents
+
+    async def _parcels(
+        self,
+        claimed: Sequence[ClaimedDelivery],
+        contents: Mapping[UUID, ToldEvent],
+        endpoints: Mapping[UUID, EndpointRecord],
+        now: datetime,
+    ) -> list[_Parcel]:
+        opened: dict[UUID, OpenedEndpoint] = {}
+        for id_, record in endpoints.items():
+            try:
+                opened[id_] = await self._secrets.opened(record, now)
+            except SealBroken:
+                _log.exception("the secret of %s cannot be opened", render_id(Prefix.WEBHOOK_ENDPOINT, id_))
+        bodies = {id_: self._body(told) for id_, told in contents.items()}
+        parcels = []
+        unreadable = []
+        for one in claimed:
+            endpoint, body = opened.get(one.endpoint_id), bodies.get(one.event_id)
+            if endpoint is not None and one.type is EventType.WEBHOOK_ENDPOINT_PING:
+                body = self._body(_ping(one, endpoint_content(endpoints[one.endpoint_id])))
+            if endpoint is None or body is None:
+                unreadable.append(one)
+            else:
+                parcels.append(_Parcel(delivery=one, endpoint=endpoint, body=body, claimed_at=now))
+        for one in unreadable:
+            self._put(self._failed(one, None, NOT_READABLE, None))
+        return parcels
+
+    def _body(self, told: ToldEvent) -> bytes | None:
+        """None of what cannot be shown, which keeps nothing else from being sent."""
+        try:
+            return orjson.dumps(self._render(told))
+        except Exception:
+            _log.exception("%s cannot be rendered", render_id(Prefix.EVENT, told.event.id))
+            return None
+
+    async def _send(self, parcel: _Parcel) -> None:
+        """When it is its turn; unless its endpoint has failed meanwhile, or it has become late."""
+        endpoint_id = parcel.delivery.endpoint_id
+        async with self._gates.setdefault(endpoint_id, asyncio.Semaphore(PER_ENDPOINT_MAX)), self._gate:
+            if endpoint_id in self._failing or self._now() - parcel.claimed_at > STALE_TIME:
+                self._returned.append(parcel.delivery)
+                self._has_result.set()
+            else:
+                self._put(await self._attempted(parcel))
+
+    async def _attempted(self, parcel: _Parcel) -> AttemptResult:
+        delivery, endpoint = parcel.delivery, parcel.endpoint
+        event_id = render_id(Prefix.EVENT, delivery.event_id)
+        timestamp = int(self._now().timestamp())
+        headers = {
+            "user-agent": USER_AGENT,
+            **endpoint.headers,
+            "content-type": "application/json",
+            **signed_headers(event_id, timestamp, parcel.body, endpoint.keys),
+        }
+        try:
+            answered = await self._client.post(endpoint.url, headers, parcel.body)
+        except SendFailed as failure:
+            return self._failed(delivery, None, failure.code, None)
+        except Exception:
+            _log.exception("a webhook could not be sent")
+            return self._failed(delivery, None, "not_sent", None)
+        return self._judged(delivery, answered)
+
+    def _judged(self, delivery: ClaimedDelivery, answered: Answered) -> AttemptResult:
+        if 200 <= answered.status < 300:
+            self.stats.delivered += 1
+            return AttemptResult(
+                delivery=delivery,
+                status=DeliveryStatus.DELIVERED,
+                attempted_at=self._now(),
+                next_at=None,
+                status_code=answered.status,
+                error=None,
+            )
+        seconds = answered.retry_after_seconds
+        asked = None if seconds is None else timedelta(seconds=seconds)
+        return self._failed(delivery, answered.status, f"status_{answered.status // 100}xx", asked)
+
+    def _failed(
+        self, delivery: ClaimedDelivery, status_code: int | None, error: str, asked: timedelta | None
+    ) -> AttemptResult:
+        self.stats.failed += 1
+        now = self._now()
+        delay = retry_delay(delivery.attempts, jitter_percent(JITTER_PERCENT), asked)
+        return AttemptResult(
+            delivery=delivery,
+            status=DeliveryStatus.FAILED if delay is None else DeliveryStatus.PENDING,
+            attempted_at=now,
+            next_at=None if delay is None else now + delay,
+            status_code=status_code,
+            error=error,
+        )
+
+    def _put(self, result: AttemptResult) -> None:
+        if is_failure(result):
+            self._failing.add(result.delivery.endpoint_id)
+        self._results.append(result)
+        self._has_result.set()
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Until something ends, or it is time to look again."""
+        waiting = [asyncio.create_task(self._has_result.wait()), asyncio.create_task(stop.wait())]
+        await asyncio.wait(waiting, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+
+    async def _end(self) -> None:
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=STOP_SECONDS_MAX)
+        for task in self._sending:
+            task.cancel()
+        while self._results or self._returned:
+            await self.write()
+
+
+async def _told(connection: Connection, ledger_id: LedgerId, events: Sequence[RecordedEvent]) -> list[ToldEvent]:
+    """Together; where one of them cannot be read, each for itself."""
+    try:
+        return await told_events(connection, ledger_id, events)
+    except (DomainError, ValueError, LookupError, TypeError):
+        if len(events) > 1:
+            return [told for event in events for told in await _told(connection, ledger_id, [event])]
+        _log.exception("%s cannot be read", render_id(Prefix.EVENT, events[0].id))
+        return []
+
+
+def _ping(delivery: ClaimedDelivery, content: dict[str, Any]) -> ToldEvent:
+    event = RecordedEvent(
+        position=FeedPosition(0, delivery.event_id),
+        id=delivery.event_id,
+        type=delivery.type,
+        created_at=made_at(delivery.event_id),
+        resource_type=delivery.resource_type,
+        resource_id=delivery.endpoint_id,
+        data=content,
+    )
+    return ToldEvent(ledger_id=LedgerId(delivery.ledger_id), event=event, resource=None, account_versions={})
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
