@@ -20,6 +20,7 @@ from zerosum.services.clients import Clients
 from zerosum.services.committing.committer import Committer
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.disputes import Disputes
+from zerosum.services.event_feed import EventFeed
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
@@ -85,6 +86,7 @@ def use_cases(
         ),
         currencies=currencies,
         disputes=Disputes(database, committer, directory, currencies, payments, cursors, now),
+        event_feed=EventFeed(database, directory),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
         holds=Holds(database, committer, charts, directory, currencies, cursors, now),
         house_rules=HouseRulesBook(database, committer, directory, currencies),

@@ -76,7 +76,7 @@ class Documented:
 
 
 async def documented(http: httpx.AsyncClient) -> list[Documented]:
-    document = (await http.get("/openapi.json")).json()
+    document = (await http.get("/openapi.json", timeout=60)).json()
     return [
         Documented(method.upper(), path, operation)
         for path, operations in document["paths"].items()

@@ -85,7 +85,7 @@ def check_problem(problem: dict[str, Any], status: int, code: str, expected: tup
         )
     if expected:
         told = [(fault["pointer"], fault["code"]) for fault in faults]
-        assert told == [(fault, code) if isinstance(fault, str) else fault for fault in expected]
+        assert told == [(fault, code) if isinstance(fault, str) else fault for fault in expected], told
 
 
 def without_ids(answer: httpx.Response) -> tuple[int, dict[str, Any]]:

@@ -532,6 +532,8 @@ FOUND = {
         "the late entry … has no journal entry",
     },
     "codes swapped": {
+        "the account is not in the groups with limits that it belongs to",
+        "the hold … has a step 1 that is not what was ordered: its journal entry has another fingerprint",
         "the account's code is not what its history says",
         "the payment … is not what was ordered: its journal entry has another fingerprint",
         "the dispute … has a step 2 that is not what was ordered: its journal entry has another fingerprint",

@@ -76,9 +76,9 @@ async def test_every_condition_that_fails_is_told_with_what_was_seen(client: Cli
     payer = "/from" if order is paying else "/postings/0/account"
     pointers = (
         "/conditions/0/expected_version",
-        "/conditions/1/available_at_least",
-        "/conditions/1/available_at_most",
-        payer,
+        ("/conditions/1/available_at_least", "condition_failed"),
+        ("/conditions/1/available_at_most", "condition_failed"),
+        (payer, "insufficient_funds"),
     )
     rehearsed = refused(await send(client, body, key, {"dry_run": "true"}), 409, "version_conflict", *pointers)
     first = await send(client, body, key)
@@ -119,7 +119,7 @@ async def test_items_of_a_bulk_are_judged_one_after_the_other(client: Client) ->
             409,
             "version_conflict",
             "/items/1/conditions/0/expected_version",
-            "/items/1/from",
+            ("/items/1/from", "insufficient_funds"),
         )
         assert (problem["version"], problem["errors"][1]["available"]) == (5, "6.00"), "after the item before it"
 

@@ -52,16 +52,16 @@ async def standing(client: Client, account: str) -> tuple[str, str, str]:
     return balance["posted"], balance["held"], balance["available"]
 
 
-async def test_a_closed_account_may_be_disputed_and_what_was_promised_to_it_set_free(
+async def test_a_closed_account_may_be_disputed_and_is_not_closed_while_it_is_promised_something(
     client: Client, paid: dict[str, Any], database: Database, ledger_id: LedgerId
 ) -> None:
-    """Its newest posting is no fact from outside then; what lies in it is."""
     await client.transfer("bob", "alice", "40")
     promised = {"from": "alice", "to": "bob", "amount": "5", "currency": "USD"}
     hold = await sent(client, "/v1/holds", promised, 201)
+    refused(await client.post("/v1/accounts/bob/close"), 409, "invalid_state", members=["open_holds"])
+    await sent(client, f"/v1/holds/{hold['id']}/void")
     assert (await client.post("/v1/accounts/bob/close")).status_code == 200
     await opened(client, paid)
-    await sent(client, f"/v1/holds/{hold['id']}/void")
     assert await standing(client, "bob") == ("0.00", "40.00", "-40.00")
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 

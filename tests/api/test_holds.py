@@ -70,6 +70,7 @@ async def test_a_hold_takes_money_out_of_reach_and_pays_nobody(client: Client, g
         "captured": "0.00",
         "remaining": "80.00",
         "capture_max": None,
+        "house_rules": None,
         "currency": "USD",
         "from": accounts[0],
         "from_code": "guest",
@@ -251,7 +252,8 @@ async def test_what_is_refused(client: Client, guest: str, members: dict[str, An
     body = {"from": "guest", "to": "hotel", "amount": "80", "currency": "USD", **members}
     key = fresh_key()
     first = await client.post("/v1/holds", body, key=key)
-    refused(first, 422, code, *([pointer, "/to"] if "EUR" in body.values() else [pointer]))
+    # Of a currency that neither account has both are told.
+    refused(first, 422, code, pointer, *(["/to"] if members.get("currency") == "EUR" else []))
     assert await standing(client, guest) == ("100.00", "0.00", "100.00")
 
 
@@ -396,10 +398,14 @@ async def test_what_its_payee_could_not_take_now_is_not_held(client: Client) -> 
     assert facts.items() <= problem["facts"].items() if "facts" in problem else facts.items() <= problem.items()
     hold = (await client.post("/v1/holds", {**body, "amount": "90"}, key=fresh_key())).json()
     path = f"/v1/holds/{hold['id']}"
-    refused(await client.post(f"{path}/increment", {"amount": "10.01"}, key=fresh_key()), 422, "limit_exceeded", "")
+    refused(
+        await client.post(f"{path}/increment", {"amount": "10.01"}, key=fresh_key()), 422, "limit_exceeded", "/amount"
+    )
     assert (await client.post(f"{path}/increment", {"amount": "10"}, key=fresh_key())).status_code == 200
     await client.transfer("guest", "hotel", "1")
     refused(await client.post(f"{path}/capture", key=fresh_key()), 422, "limit_exceeded", "")
     assert (await client.post(f"{path}/capture", {"amount": "99"}, key=fresh_key())).status_code == 200
     await client.post("/v1/accounts/hotel/freeze")
-    refused(await client.post("/v1/holds", body, key=fresh_key()), 409, "account_frozen", "/to")
+    refused(
+        await client.post("/v1/holds", body, key=fresh_key()), 409, "account_frozen", "/to", ("/to", "limit_exceeded")
+    )

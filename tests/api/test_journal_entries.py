@@ -231,18 +231,16 @@ async def test_a_wrong_entry_is_refused_where_it_is_wrong(
 
 async def test_every_fault_of_the_form_is_named_at_once(client: Client) -> None:
     body = {"postings": [{"account": 5, "side": "x", "amount": 1, "currency": "USD"}, line("b", "credit", "1")], "x": 1}
-    problem = refused(
+    refused(
         await post(client, body),
         422,
         "validation_error",
         "/reason",
         "/postings/0/account",
         "/postings/0/side",
-        "/postings/0/amount",
-        "/x",
+        ("/postings/0/amount", "invalid_amount"),
+        ("/x", "unknown_field"),
     )
-    codes = [fault["code"] for fault in problem["errors"]]
-    assert codes == ["validation_error"] * 3 + ["invalid_amount", "unknown_field"]
 
 
 # --- Read and list ---------------------------------------------------------------------------------------------------

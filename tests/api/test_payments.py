@@ -99,7 +99,7 @@ async def test_the_largest_amount_is_exact(client: Client) -> None:
     assert (await client.deposit("a", amount))["amount"] == amount
     assert (await client.balance("a"))["posted"] == amount
     over = await client.pay(payment("deposit", to="a", amount="0.01"))
-    refused(over, 422, "balance_overflow", "/from", members=["account", "currency"])
+    refused(over, 422, "balance_overflow", "/from", "/to", members=["account", "currency"])
     assert (await client.balance("a"))["posted"] == amount
 
 
@@ -155,7 +155,7 @@ async def test_a_ceiling_is_kept(client: Client) -> None:
         (payment("transfer", from_="alice", to="' or 1=1--"), 422, "invalid_id", ["/to"]),
         (payment("transfer", from_="alice", to="x" * 200), 422, "invalid_id", ["/to"]),
         (payment("transfer", from_="alice", to="euro"), 422, "currency_mismatch", ["/to"]),
-        (payment("transfer", from_="alice", to="bob", currency="EUR"), 422, "currency_mismatch", ["/from"]),
+        (payment("transfer", from_="alice", to="bob", currency="EUR"), 422, "currency_mismatch", ["/from", "/to"]),
         (payment("transfer", from_="alice", to="bob", currency="XXX"), 422, "invalid_currency", ["/currency"]),
         (payment("transfer", from_="alice", to="frozen"), 409, "account_frozen", ["/to"]),
         (payment("transfer", from_="closed", to="bob"), 409, "account_closed", ["/from"]),

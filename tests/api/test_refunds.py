@@ -100,7 +100,7 @@ async def test_deposits_and_withdrawals_go_back_through_clearing(client: Client,
 async def test_who_has_spent_it_cannot_give_it_back(client: Client, paid: dict[str, Any]) -> None:
     await client.transfer("bob", "alice", "30")
     answer = await client.post(f"/v1/payments/{paid['id']}/refund", {"amount": "10.01"}, key=fresh_key())
-    refused(answer, 422, "insufficient_funds", "")
+    refused(answer, 422, "insufficient_funds", "/amount")
     assert await read(client, paid) == paid
     await client.post("/v1/accounts/bob/freeze")
     answer = await client.post(f"/v1/payments/{paid['id']}/refund", {"amount": "1"}, key=fresh_key())

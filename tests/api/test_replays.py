@@ -6,6 +6,7 @@ again at the service that answered first and at one that shares nothing but Post
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Asked:
         return await client.http.request(
             self.method,
             (self.path or self.route).format(**of_path),
-            json=body,
+            json=None if self.method == "DELETE" else body,
             params=self.parameters,
             headers={} if is_bulk else {"Idempotency-Key": key},
         )
@@ -106,6 +107,10 @@ REQUESTS: dict[str, Asked] = {
     "reversal": Asked(
         "POST", "/v1/journal-entries/{entry}/reverse", {"reason": "y"}, "/v1/journal-entries/{original}/reverse"
     ),
+    "account group": Asked(
+        "PUT", "/v1/account-groups/{group}", {"members": ["bob", "alice"]}, "/v1/account-groups/theirs", status=200
+    ),
+    "deleted account group": Asked("DELETE", "/v1/account-groups/{group}", {}, "/v1/account-groups/doomed", status=200),
     "house rules": Asked("PUT", "/v1/house-rules", {"over_capture": {"percent": "3.50"}}, status=200),
     "template": Asked("POST", "/v1/templates", {**SALE, "rounding": "up"}),
     "entry by a template": Asked("POST", "/v1/templates/{template}/post", SOLD, "/v1/templates/sale/post"),
@@ -290,6 +295,14 @@ STEPS: dict[str, Step] = {
     "the payment refunded": Ground.refund_all,
     "the client charged back": Ground.charge_back,
     "funded": lambda ground: ground.client.deposit("alice", TOO_MUCH),
+    "the groups are others": lambda ground: asyncio.gather(
+        *[
+            ground.client.http.put(
+                f"/v1/account-groups/{name}", json={"members": ["**"]}, headers={"Idempotency-Key": fresh_key()}
+            )
+            for name in ("theirs", "doomed")
+        ]
+    ),
     "other house rules": lambda ground: ground.client.http.put(
         "/v1/house-rules", json={"over_capture": {"percent": "99"}}, headers={"Idempotency-Key": fresh_key()}
     ),
@@ -316,6 +329,10 @@ async def ground(neighbours: tuple[Client, Client]) -> Ground:
         answer = await client.post("/v1/journal-entries", ENTRY, key=fresh_key())
         entries.append(answer.json()["id"])
     await client.post("/v1/templates", SALE, key=fresh_key())
+    doomed = await client.http.put(
+        "/v1/account-groups/doomed", json={"members": ["dave"]}, headers={"Idempotency-Key": fresh_key()}
+    )
+    assert doomed.status_code == 200, doomed.text
     hold = (await client.post("/v1/holds", {**HOLD, "amount": "3"}, key=fresh_key())).json()
     paid = (await client.transfer("alice", "bob", "4")).json()
     disputed = await client.deposit("bob", "2")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture import refusal_table
+from tests.architecture import event_table, refusal_table
 from tests.architecture.sources import TOP
 from tests.architecture.test_routes import routes
 from zerosum.api.problems import STATUSES
@@ -28,3 +28,7 @@ def test_the_page_names_every_route() -> None:
     told = {name.replace(":path}", "}") for name, policy in routes().items() if policy.template not in of_the_manual}
     missing = sorted(name for name in told if f"`{name}`" not in PAGE)
     assert not missing, f"{missing}: name the route in docs/API.md, and show an example where it begins a new resource."
+
+
+def test_the_table_of_events_is_what_the_types_render() -> None:
+    assert event_table.shown() == event_table.rendered(), CURE

@@ -68,6 +68,7 @@ WHO_MAY = {
     "POST /v1/accounts/{account:path}/statements": "accounts:write",
     "GET /v1/accounts/{account:path}/statements": "accounts:read",
     "GET /v1/accounts/{account:path}/statements/{number}": "accounts:read",
+    "GET /v1/events": "events:read",
     "GET /v1/journal-export": "journal:read",
     "GET /v1/account-tree": "reports:read",
     "GET /v1/balance-sheet": "reports:read",

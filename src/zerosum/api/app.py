@@ -27,6 +27,7 @@ from zerosum.api.routes.audit import audit_routes
 from zerosum.api.routes.charts import chart_routes
 from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.disputes import dispute_routes
+from zerosum.api.routes.events import event_routes
 from zerosum.api.routes.exchanges import exchange_routes
 from zerosum.api.routes.holds import hold_routes
 from zerosum.api.routes.house_rules import house_rules_routes
@@ -103,6 +104,7 @@ def make_app(
         ledger_routes(services),
         chart_routes(services),
         house_rules_routes(services),
+        event_routes(services),
         api_key_routes(services),
         audit_routes(services),
         system_routes(system),

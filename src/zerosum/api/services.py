@@ -14,6 +14,7 @@ from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.disputes import Disputes
+from zerosum.services.event_feed import EventFeed
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
@@ -45,6 +46,7 @@ class Services:
     clients: Clients
     currencies: Currencies
     disputes: Disputes
+    event_feed: EventFeed
     exchanges: Exchanges
     holds: Holds
     house_rules: HouseRulesBook

@@ -36,6 +36,7 @@ from zerosum.domain.ledger.account import (
     with_limits,
 )
 from zerosum.domain.ledger.account_commands import UNCHANGED
+from zerosum.domain.ledger.account_content import account_facts
 from zerosum.domain.ledger.chain import genesis
 from zerosum.domain.ledger.velocity import VelocityLimit
 from zerosum.domain.money import Currency, parse_signed_amount
@@ -214,7 +215,8 @@ class Accounts:
                 return
             await name_actor(connection, caller.actor)
             await update_account(connection, caller.ledger_id, account_id, {"status": status.value})
-            await self._announce(connection, account, EventType.ACCOUNT_FROZEN)
+            frozen = replace(account, state=replace(account.state, status=status))
+            await self._announce(connection, frozen, EventType.ACCOUNT_FROZEN)
             record = audit_record(
                 AuditType.ACCOUNT_FROZEN,
                 caller,
@@ -236,6 +238,7 @@ class Accounts:
             resource_type=ResourceType.ACCOUNT,
             resource_id=account.state.id,
             created_at=self._now(),
+            data=account_facts(account),
         )
 
 

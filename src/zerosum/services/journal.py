@@ -165,9 +165,15 @@ class RecordedEntries:
     async def recorded(
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
     ) -> Mapping[UUID, RecordedEntry]:
-        """As they were when they were made: whatever takes one back came later."""
-        found = await find_entries(connection, ledger_id, list(ids))
-        return {id_: replace(entry, reversed_by=None) for id_, entry in found.items()}
+        return await entries_as_made(connection, ledger_id, ids)
+
+
+async def entries_as_made(
+    connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+) -> Mapping[UUID, RecordedEntry]:
+    """As they were when they were made: whatever takes one back came later."""
+    found = await find_entries(connection, ledger_id, list(ids))
+    return {id_: replace(entry, reversed_by=None) for id_, entry in found.items()}
 
 
 class _EntryKind(RecordedEntries):

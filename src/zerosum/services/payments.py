@@ -295,19 +295,25 @@ class PaymentKind:
     async def recorded(
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
     ) -> Mapping[UUID, RecordedPayment]:
-        """As they were when they were made, whatever has become of them since."""
-        found = await find_payments(connection, ledger_id, ids)
-        return {
-            id_: replace(
-                payment,
-                status=STATUS_WHEN_MADE,
-                refunded=None,
-                disputed=None,
-                further_ids=(),
-                splits=[split._replace(refunded=None) for split in payment.splits],
-            )
-            for id_, payment in found.items()
-        }
+        return await payments_as_made(connection, ledger_id, ids)
+
+
+async def payments_as_made(
+    connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+) -> Mapping[UUID, RecordedPayment]:
+    """As they were when they were made, whatever has become of them since."""
+    found = await find_payments(connection, ledger_id, ids)
+    return {
+        id_: replace(
+            payment,
+            status=STATUS_WHEN_MADE,
+            refunded=None,
+            disputed=None,
+            further_ids=(),
+            splits=[split._replace(refunded=None) for split in payment.splits],
+        )
+        for id_, payment in found.items()
+    }
 
 
 def _check_parties(order: PaymentOrder) -> None:

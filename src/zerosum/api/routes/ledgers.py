@@ -32,12 +32,12 @@ from zerosum.api.services import Services
 from zerosum.api.trial_balance_csv import trial_balance_csv
 from zerosum.api.validation import validated
 from zerosum.domain import errors
-from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.periods import LatePolicy
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
+from zerosum.services.event_feed import PREFIXES
 
 IdempotencyKeyPath = Annotated[
     str,
@@ -57,18 +57,6 @@ CHANGE_EXAMPLES = {
         "summary": "Days and months of Berlin",
         "value": {"time_zone": "Europe/Berlin", "late_entries": "roll_forward"},
     }
-}
-
-_PREFIXES = {
-    ResourceType.ACCOUNT: Prefix.ACCOUNT,
-    ResourceType.DISPUTE: Prefix.DISPUTE,
-    ResourceType.EXCHANGE: Prefix.EXCHANGE,
-    ResourceType.HOLD: Prefix.HOLD,
-    ResourceType.JOURNAL_ENTRY: Prefix.JOURNAL_ENTRY,
-    ResourceType.PAYMENT: Prefix.PAYMENT,
-    ResourceType.REFUND: Prefix.REFUND,
-    ResourceType.SCHEDULED_PAYMENT: Prefix.SCHEDULED_PAYMENT,
-    ResourceType.STATEMENT: Prefix.STATEMENT,
 }
 
 
@@ -213,7 +201,7 @@ def report_routes(services: Services) -> Routes:
             return {**content, "outcome": "refused", "problem": problem(outcome.refusal, call.request_id, call.path)}
         if outcome.resource_type is None or outcome.resource_id is None:
             raise LookupError("a key was used neither for something posted nor for a refusal")
-        prefix = _PREFIXES.get(outcome.resource_type)
+        prefix = PREFIXES.get(outcome.resource_type)
         own_id = outcome.own_id
         if prefix is None:
             reference_id = own_id

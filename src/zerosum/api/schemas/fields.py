@@ -103,7 +103,7 @@ def _within_bytes(text: str) -> str:
 
 
 def _says_something(text: str) -> str:
-    if text.isspace():
+    if not text.strip(" \t\n\r"):
         raise PydanticCustomError("blank", "This is more than blanks.")
     return text
 
@@ -191,7 +191,7 @@ AccountReference = Annotated[
     ),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), AfterValidator(_within_bytes)]
-Reason = Annotated[Text, Field(json_schema_extra={"pattern": r"\S"}), AfterValidator(_says_something)]
+Reason = Annotated[Text, Field(json_schema_extra={"pattern": "[^ \t\n\r]"}), AfterValidator(_says_something)]
 """Why something is done. Whoever asks later is to find an answer."""
 Name = Annotated[str, Field(min_length=1, max_length=TEXT_MAX), AfterValidator(_within_bytes)]
 Moment = Annotated[

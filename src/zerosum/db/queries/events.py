@@ -1,18 +1,31 @@
-"""The outbox: facts written in the transaction of the change they announce."""
+"""The outbox: facts written in the transaction of the change they announce, and read in the order of transactions.
+
+A transaction gets its number when it first writes, and is seen when it commits. What is read lies below the oldest that
+still runs: so nothing can appear later before a place that a reader has passed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import insert, null
+from sqlalchemy import ColumnElement, Select, Uuid, cast, exists, func, insert, literal, null, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.schema.tables import events
+from zerosum.db.queries.pages import look_up_by_key
+from zerosum.db.schema.tables import Xid8, events, postings
 from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import Prefix, render_id
+
+SCANNED_MAX = 5_000
+"""Events that one page looks at, however few of them pass its filter."""
+
+_NEARNESS = (timedelta(seconds=5), timedelta(minutes=2), timedelta(hours=2))
+"""How far an event's own time lies from the one in its id: other clocks, and what waited. The index by time is coarse,
+so it is asked for little first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +56,156 @@ async def insert_events(connection: AsyncConnection, new: Sequence[NewEvent]) ->
                 for event in new
             ],
         )
+
+
+class FeedPosition(NamedTuple):
+    """A place in a ledger's feed, behind an event."""
+
+    xid: int
+    id: UUID
+
+
+BEGINNING = FeedPosition(0, UUID(int=0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """`data` is None where the resource says itself how it was."""
+
+    position: FeedPosition
+    id: UUID
+    type: EventType
+    created_at: datetime
+    resource_type: ResourceType
+    resource_id: UUID
+    data: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """`types` are names of event types; `account_id` is one that the event moves, or speaks of."""
+
+    types: Collection[str] = ()
+    resource: tuple[ResourceType, UUID] | None = None
+    account_id: UUID | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        return bool(self.types) or self.resource is not None or self.account_id is not None
+
+
+async def events_behind(
+    connection: AsyncConnection, ledger_id: UUID, position: FeedPosition, wanted: EventFilter, limit: int
+) -> tuple[list[RecordedEvent], FeedPosition | None]:
+    """The next events, the oldest first; and where looking ended, where that was before the end of the feed.
+
+    At most `limit`, and out of at most SCANNED_MAX.
+    """
+    await look_up_by_key(connection)
+    looked_at = _behind(ledger_id, position).limit(SCANNED_MAX).subquery("looked_at")
+    page = select(looked_at).where(*_conditions(looked_at.c, ledger_id, wanted))
+    rows = (await connection.execute(page.order_by(looked_at.c.xid, looked_at.c.id).limit(limit))).all()
+    found = [
+        RecordedEvent(
+            position=FeedPosition(row.xid, row.id),
+            id=row.id,
+            type=EventType(row.type),
+            created_at=row.created_at,
+            resource_type=ResourceType(row.resource_type),
+            resource_id=row.resource_id or row.id,
+            data=row.data,
+        )
+        for row in rows
+    ]
+    if len(found) == limit:
+        return found, found[-1].position
+    last = (await connection.execute(_behind(ledger_id, position).offset(SCANNED_MAX - 1).limit(1))).one_or_none()
+    return found, None if last is None else FeedPosition(last.xid, last.id)
+
+
+async def position_of_event(connection: AsyncConnection, ledger_id: UUID, event_id: UUID) -> FeedPosition | None:
+    """None where the ledger has no such event, or it is not in the feed yet."""
+    made_at = _made_at(event_id)
+    for distance in _NEARNESS:
+        found = await connection.scalar(
+            select(events.c.xid).where(
+                events.c.ledger_id == ledger_id,
+                events.c.id == event_id,
+                events.c.created_at.between(made_at - distance, made_at + distance),
+            )
+        )
+        if found is not None:
+            return FeedPosition(found, event_id)
+    return None
+
+
+async def last_position(connection: AsyncConnection, ledger_id: UUID) -> FeedPosition:
+    """Behind all that can be read now."""
+    newest = select(events.c.xid, events.c.id).where(events.c.ledger_id == ledger_id, _IS_SETTLED)
+    newest = newest.order_by(events.c.xid.desc(), events.c.id.desc()).limit(1)
+    row = (await connection.execute(newest)).one_or_none()
+    return BEGINNING if row is None else FeedPosition(row.xid, row.id)
+
+
+async def account_versions_of(
+    connection: AsyncConnection, ledger_id: UUID, entry_ids: Collection[UUID]
+) -> dict[UUID, dict[UUID, int]]:
+    """The version that each entry left its accounts at."""
+    newest = func.max(postings.c.account_version)
+    statement = (
+        select(postings.c.entry_id, postings.c.account_id, newest.label("version"))
+        .where(postings.c.ledger_id == ledger_id, postings.c.entry_id.in_(entry_ids))
+        .group_by(postings.c.entry_id, postings.c.account_id)
+        .order_by(postings.c.entry_id, func.min(postings.c.place))
+    )
+    found: dict[UUID, dict[UUID, int]] = {}
+    for row in await connection.execute(statement):
+        found.setdefault(row.entry_id, {})[row.account_id] = row.version
+    return found
+
+
+_IS_SETTLED = text("events.xid < pg_snapshot_xmin(pg_current_snapshot())")
+
+
+def _behind(ledger_id: UUID, position: FeedPosition) -> Select[Any]:
+    place = tuple_(events.c.xid, events.c.id)
+    statement = select(events).where(
+        events.c.ledger_id == ledger_id,
+        place > tuple_(cast(literal(position.xid, Xid8()), Xid8()), literal(position.id, Uuid())),
+        _IS_SETTLED,
+    )
+    return statement.order_by(events.c.xid, events.c.id)
+
+
+def _conditions(event: Any, ledger_id: UUID, wanted: EventFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    spoken_of = func.coalesce(event.resource_id, event.id)
+    if wanted.types:
+        conditions.append(event.type.in_(sorted(wanted.types)))
+    if wanted.resource is not None:
+        kind, resource_id = wanted.resource
+        conditions += [event.resource_type == kind.value, spoken_of == resource_id]
+    if wanted.account_id is not None:
+        wire_id = render_id(Prefix.ACCOUNT, wanted.account_id)
+        is_moved = exists().where(
+            postings.c.ledger_id == ledger_id,
+            postings.c.entry_id == event.id,
+            postings.c.account_id == wanted.account_id,
+        )
+        is_paid = exists().where(
+            postings.c.ledger_id == ledger_id,
+            postings.c.entry_id == event.resource_id,
+            postings.c.account_id == wanted.account_id,
+        )
+        is_named = or_(event.data["from"].astext == wire_id, event.data["to"].astext == wire_id)
+        conditions.append(or_(spoken_of == wanted.account_id, is_moved, is_paid, is_named))
+    return conditions
+
+
+def _made_at(event_id: UUID) -> datetime:
+    """The time in a UUIDv7; of an id of another kind some time."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(event_id.int >> 80, _LAST_MILLISECOND))
+
+
+_LAST_MILLISECOND = 250_000_000_000_000
+"""In the year 9892, so that a little more is a time too."""
