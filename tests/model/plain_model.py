@@ -609,11 +609,11 @@ class Model:
         further.append(Line(payment.payer, "credit", dispute.amount, currency))
         if fee and earner:
             self.check_account(earner, currency)
-            payee, gets = self.accounts[payment.payee], self.accounts[earner]
-            is_poor = payee.floor is not None and payee.available - fee < payee.floor
-            refuse_if(is_poor and not is_forced, "insufficient_funds")
-            refuse_if(gets.ceiling is not None and gets.available + fee > gets.ceiling, "limit_exceeded")
-            further += [Line(payment.payee, "debit", fee, currency), Line(earner, "credit", fee, currency)]
+            costs = [Line(payment.payee, "debit", fee, currency), Line(earner, "credit", fee, currency)]
+            for line in costs[is_forced:]:
+                account = self.accounts[line.account]
+                self.check_limits(at, account, *account.effect([line]), has_velocity=False)
+            further += costs
         self.question(at, payment, dispute.amount, "freed", *further)
         payment.disputed -= dispute.amount
         payment.charged_back += dispute.amount
