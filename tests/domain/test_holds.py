@@ -376,6 +376,18 @@ def test_increments_never_come_to_more_than_an_amount_can_be() -> None:
     assert [one.code for one in increment(hold, "0.01").objections(book)] == ["amount_too_large"]
 
 
+def test_an_increment_is_refused_for_what_its_placing_would_be_refused_for() -> None:
+    """Accounts first, then who pays, then who is to be paid: and all of it is told."""
+    book = Book([wallet("alice", "20.00"), wallet("hotel")])
+    hold = place(book, "10.00", "alice", "hotel")
+    book.accounts[account_id("hotel")].max_available = Decimal("20.00")
+    refusal = refusal_of(book, increment(hold, "10.01"))
+    assert [one.code for one in (refusal, *refusal.others)] == ["insufficient_funds", "limit_exceeded"]
+    book.accounts[account_id("hotel")].status = AccountStatus.FROZEN
+    refusal = refusal_of(book, increment(hold, "10.01"))
+    assert [one.code for one in (refusal, *refusal.others)] == ["account_frozen", "limit_exceeded"]
+
+
 # --- Several together, and rehearsals --------------------------------------------------------------------------------
 
 

@@ -6,7 +6,8 @@ order is accepted, and raises `Refused` with the code that the caller should be 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -57,6 +58,30 @@ class Condition(NamedTuple):
     version: int | None = None
 
 
+class Late(NamedTuple):
+    """What was dated into closed time: by which way it was taken, and its date."""
+
+    way: str
+    asked: datetime
+
+
+class Fee(NamedTuple):
+    amount: int
+    earner: str
+    is_forced: bool
+
+
+@dataclass
+class HouseRules:
+    percent: Fraction = Fraction(0)
+    amount: int = 0
+    fee: Fee | None = None
+
+    def most(self, held: int) -> int | None:
+        extra = int(held * self.percent / 100) + self.amount
+        return held + extra if extra else None
+
+
 @dataclass
 class Account:
     code: str
@@ -71,10 +96,23 @@ class Account:
     velocity: list[Velocity] = field(default_factory=list)
     moves: list[tuple[datetime, int, int]] = field(default_factory=list)  # when, how much out, how much in
     was_charged_back: bool = False
+    debts: list[tuple[str, int]] = field(default_factory=list)  # "fell" or "left", and what was available then
 
     @property
     def available(self) -> int:
         return self.posted - self.held
+
+    @property
+    def is_in_debt(self) -> bool:
+        """What merely lacks to a minimum balance is no debt."""
+        return self.floor is not None and self.available < min(self.floor, 0)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        was_in_debt = self.is_in_debt
+        yield
+        if self.is_in_debt != was_in_debt:
+            self.debts.append(("fell" if self.is_in_debt else "left", self.available))
 
     def effect(self, lines: Iterable[Line]) -> tuple[int, int]:
         """What they do to what is posted, and to what is held."""
@@ -99,6 +137,7 @@ class Payment:
     refunded: int = 0
     disputed: int = 0
     charged_back: int = 0
+    late: Late | None = None
     id: Any = None
 
     @property
@@ -136,6 +175,7 @@ class Dispute:
 class Entry:
     lines: list[Line]
     is_reversed: bool = False
+    late: Late | None = None
     id: Any = None
 
 
@@ -196,6 +236,7 @@ class Model:
         self.transactions: dict[int, Transaction] = {}
         self.schedules: list[Schedule] = []
         self.template_versions = 0
+        self.house_rules = HouseRules()
         self.journal: list[tuple[datetime, str, int, int]] = []  # effective, account, change of posted and of held
 
     # What everything stands on: an entry is judged, and then written.
@@ -206,12 +247,14 @@ class Model:
         lines: list[Line],
         *,
         is_fact: bool = False,
-        gives_back: bool = False,
+        is_new: bool = True,
         effective: datetime | None = None,
         override: bool = False,
         conditions: Sequence[Condition] = (),
-    ) -> None:
-        effective = self.dated(at, effective, override=override)
+        room: Line | None = None,
+    ) -> Late | None:
+        """Of what is not new no limit of velocity is asked. For `room` there must be some, though nothing comes yet."""
+        effective, late = self.dated(at, effective, override=override)
         for line in lines:
             self.check_account(line.account, line.currency, is_fact=is_fact)
         touched = {line.account: self.accounts[line.account].effect(lines) for line in lines}
@@ -224,25 +267,34 @@ class Model:
             refuse_if(one.at_most is not None and after > one.at_most, "condition_failed")
         for code, (posted, held) in touched.items():
             if not is_fact:
-                self.check_limits(at, self.accounts[code], posted, held, has_velocity=not gives_back)
+                self.check_limits(at, self.accounts[code], posted, held, has_velocity=is_new)
+        if room is not None:
+            payee = self.accounts[room.account]
+            is_full = payee.ceiling is not None and payee.available + room.amount > payee.ceiling
+            refuse_if(is_full and payee.type not in DEBIT_NORMAL, "limit_exceeded")
         for code, (posted, held) in touched.items():
             account = self.accounts[code]
-            account.posted += posted
-            account.held += held
+            with account.watched():
+                account.posted += posted
+                account.held += held
             account.version += sum(line.account == code for line in lines)
             account.moves.append((at, max(held - posted, 0), max(posted - max(held, 0), 0)))
             self.journal.append((effective or at, code, posted, held))
+        return late
 
-    def dated(self, at: datetime, effective: datetime | None, *, override: bool) -> datetime | None:
+    def dated(self, at: datetime, effective: datetime | None, *, override: bool) -> tuple[datetime | None, Late | None]:
+        """The date that it gets, and whether that was late."""
         if effective is None:
-            return None
+            return None, None
         refuse_if(effective > at + timedelta(minutes=5), "effective_in_future")
         if self.closed_until is None or effective >= self.closed_until:
             refuse_if(override, "invalid_state")
         elif not override:
             refuse_if(not self.rolls_forward, "period_closed")
-            return self.closed_until
-        return effective
+            return self.closed_until, Late("rolled_forward", effective)
+        else:
+            return effective, Late("overridden", effective)
+        return effective, None
 
     def check_account(self, code: str, currency: str, *, is_fact: bool = False) -> None:
         account = self.accounts.get(code)
@@ -266,6 +318,17 @@ class Model:
                 too_often = limit.number is not None and len(used) + 1 > limit.number
                 refuse_if(too_much or too_often, "velocity_limit_exceeded")
 
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """What is refused leaves no account behind."""
+        known = set(self.accounts)
+        try:
+            yield
+        except Refused:
+            for code in set(self.accounts) - known:
+                del self.accounts[code]
+            raise
+
     def own_account(self, code: str, currency: str, type_: str, floor: int | None = None) -> None:
         """The ledger's own, which are opened by their first use."""
         self.accounts.setdefault(code, Account(code, currency, type_, floor, None))
@@ -286,7 +349,8 @@ class Model:
         account = self.accounts[code]
         refuse_if(account.status == "closed", "invalid_state")
         refuse_if(floor is not None and ceiling is not None and floor > ceiling, "validation_error")
-        account.floor, account.ceiling = floor, ceiling
+        with account.watched():
+            account.floor, account.ceiling = floor, ceiling
 
     def change_velocity(self, code: str, limits: list[Velocity]) -> None:
         refuse_if(self.accounts[code].status == "closed", "invalid_state")
@@ -305,7 +369,15 @@ class Model:
     def close(self, code: str) -> None:
         account = self.accounts[code]
         refuse_if(bool(account.posted or account.held), "invalid_state")
+        refuse_if(account.status != "closed" and self.is_named(code), "invalid_state")
         account.status = "closed"
+
+    def is_named(self, code: str) -> bool:
+        """By anything that has not ended."""
+        named: list[Hold | Schedule | Payment] = [one for one in self.holds if one.status == "open"]
+        named += [one for one in self.schedules if one.status == "scheduled"]
+        named += [one.payment for one in self.disputes if one.status not in ("won", "lost")]
+        return any(code in (one.payer, one.payee) for one in named)
 
     # Payments, and what becomes of them.
 
@@ -344,8 +416,8 @@ class Model:
                 self.check_account(receiver, currency)
         received = [Line(to, "credit", part, currency) for to, part, *_ in parts if part]
         lines = [Line(payer, "debit", amount, currency), *(received or [Line(payee, "credit", amount, currency)])]
-        self.post(at, lines, **dating)
-        self.payments.append(Payment(type_, payer, payee, currency, amount, parts))
+        late = self.post(at, lines, **dating)
+        self.payments.append(Payment(type_, payer, payee, currency, amount, parts, late=late))
         return self.payments[-1]
 
     def refund(self, at: datetime, payment: Payment, amount: int | None) -> None:
@@ -354,14 +426,14 @@ class Model:
         amount = amount or left
         back = Line(payment.payer, "credit", amount, payment.currency)
         if not payment.parts:
-            self.post(at, [Line(payment.payee, "debit", amount, payment.currency), back], gives_back=True)
+            self.post(at, [Line(payment.payee, "debit", amount, payment.currency), back], is_new=False)
         else:
             questioned = payment.disputed + payment.charged_back
             lefts = [max(got - gave - questioned * is_rest, 0) for _, got, gave, is_rest in payment.parts]
             shares = shared_out(amount, lefts)
             gives = zip(payment.parts, shares, strict=True)
             debits = [Line(part[0], "debit", share, payment.currency) for part, share in gives if share]
-            self.post(at, [back, *debits], gives_back=True)
+            self.post(at, [back, *debits], is_new=False)
             for part, share in zip(payment.parts, shares, strict=True):
                 part[2] += share
         payment.refunded += amount
@@ -373,7 +445,9 @@ class Model:
     ) -> Hold:
         refuse_if(most is not None and most < amount, "validation_error")
         refuse_if(payer == payee, "same_account")
-        self.post(at, self.promise(payer, payee, currency, amount, "held"))
+        lines = self.promise(payer, payee, currency, amount, "held")
+        self.post(at, lines, room=Line(payee, "credit", amount, currency))
+        most = self.house_rules.most(amount) if most is None else most
         self.holds.append(Hold(payer, payee, currency, amount, most, expires_at))
         return self.holds[-1]
 
@@ -403,9 +477,11 @@ class Model:
         ends = is_final or amount is None or taken >= hold.left
         parts = self.parts(taken, hold.payee, splits) if splits else []
         received = [Line(to, "credit", part, hold.currency) for to, part, *_ in parts if part]
-        freed = self.promise(hold.payer, hold.payee, hold.currency, hold.left if ends else taken, "freed")
+        freed = hold.left if ends else taken
+        promised = self.promise(hold.payer, hold.payee, hold.currency, freed, "freed")
         paid = Line(hold.payer, "debit", taken, hold.currency)
-        self.post(at, [*freed, paid, *(received or [Line(hold.payee, "credit", taken, hold.currency)])])
+        lines = [*promised, paid, *(received or [Line(hold.payee, "credit", taken, hold.currency)])]
+        self.post(at, lines, is_new=taken > freed)
         hold.captured += taken
         hold.status = "captured" if ends else "open"
         self.payments.append(Payment("transfer", hold.payer, hold.payee, hold.currency, taken, parts))
@@ -413,7 +489,8 @@ class Model:
 
     def increment(self, at: datetime, hold: Hold, amount: int) -> None:
         self.check_open(at, hold)
-        self.post(at, self.promise(hold.payer, hold.payee, hold.currency, amount, "held"))
+        lines = self.promise(hold.payer, hold.payee, hold.currency, amount, "held")
+        self.post(at, lines, room=Line(hold.payee, "credit", hold.left + amount, hold.currency))
         hold.amount += amount
         hold.most = None if hold.most is None else hold.most + amount
 
@@ -444,20 +521,25 @@ class Model:
         for currency in {line.currency for line in lines}:
             both = [sum(one.amount for one in lines if one[1::2] == (side, currency)) for side in ("debit", "credit")]
             refuse_if(both[0] != both[1], "unbalanced")
-        self.post(at, lines, **dating)
-        self.entries.append(Entry(lines))
+        late = self.post(at, lines, **dating)
+        self.entries.append(Entry(lines, late=late))
         return self.entries[-1]
 
     def reverse(self, at: datetime, entry: Entry, *, is_forced: bool) -> Entry:
         refuse_if(entry.is_reversed, "already_reversed")
         other = {"debit": "credit", "credit": "debit"}
         lines = [line._replace(side=other[line.side]) for line in entry.lines]
-        self.post(at, lines, is_fact=is_forced, gives_back=True)
+        self.post(at, lines, is_fact=is_forced, is_new=False)
         entry.is_reversed = True
         self.entries.append(Entry(lines))
         return self.entries[-1]
 
-    def post_template(self, at: datetime, buyer: str, seller: str, fees: str, price: int, percent: Fraction) -> Entry:
+    def post_template(
+        self, at: datetime, buyer: str, seller: str, fees: str, price: int, percent: Fraction | None
+    ) -> Entry:
+        """`percent` None: it is written as none is."""
+        if percent is None:
+            raise Refused("validation_error")
         fee = half_up(price * percent / 100 + 30)
         lines = [(buyer, "debit", price), (fees, "credit", fee), (seller, "credit", price - fee)]
         return self.enter(at, [Line(*line, "USD") for line in lines])
@@ -471,7 +553,7 @@ class Model:
         refuse_if(whole - margin <= 0, "amount_too_small")
         for currency in ("USD", "EUR"):
             self.own_account(f"zerosum:exchange:{currency}", currency, "equity")
-            self.own_account(f"zerosum:exchange-margin:{currency}", currency, "revenue")
+        self.own_account("zerosum:exchange-margin:EUR", "EUR", "revenue")
         lines = [
             Line(payer, "debit", amount, "USD"),
             Line("zerosum:exchange:USD", "credit", amount, "USD"),
@@ -516,19 +598,22 @@ class Model:
     def lose(self, at: datetime, dispute: Dispute, fee: int | None, earner: str | None, *, is_forced: bool) -> None:
         payment = dispute.payment
         currency = payment.currency
+        rule = self.house_rules.fee if currency == "USD" else None
         if fee and earner:
             refuse_if(earner == payment.payee, "same_account")
             refuse_if(self.accounts[earner].currency != currency, "currency_mismatch")
+        elif rule is not None and rule.earner != payment.payee:
+            fee, earner, is_forced = rule
         refuse_if(dispute.status in ("won", "lost"), "invalid_state")
         further = [Line(payment.payee, "debit", dispute.amount, currency)]
         further.append(Line(payment.payer, "credit", dispute.amount, currency))
         if fee and earner:
             self.check_account(earner, currency)
-            payee, gets = self.accounts[payment.payee], self.accounts[earner]
-            is_poor = payee.floor is not None and payee.available - fee < payee.floor
-            refuse_if(is_poor and not is_forced, "insufficient_funds")
-            refuse_if(gets.ceiling is not None and gets.available + fee > gets.ceiling, "limit_exceeded")
-            further += [Line(payment.payee, "debit", fee, currency), Line(earner, "credit", fee, currency)]
+            costs = [Line(payment.payee, "debit", fee, currency), Line(earner, "credit", fee, currency)]
+            for line in costs[is_forced:]:
+                account = self.accounts[line.account]
+                self.check_limits(at, account, *account.effect([line]), has_velocity=False)
+            further += costs
         self.question(at, payment, dispute.amount, "freed", *further)
         payment.disputed -= dispute.amount
         payment.charged_back += dispute.amount

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ import asyncpg
 
 from tests.api.conftest import service_settings
 from tests.conftest import Servers, TestDatabase
-from tests.model.plain_model import DEBIT_NORMAL, PLACES, Model, Payment, Refused
+from tests.model.plain_model import DEBIT_NORMAL, PLACES, Entry, Model, Payment, Refused
 from tests.model.verbs import OFTEN_REPEATED, VERBS
 from tests.model.world import BEGIN, BOOK_REFUSES, ROUND, Ask, Clock, Told, World, pairs, text
 from zerosum.adapters.balance_cache import BalanceCache
@@ -25,8 +26,6 @@ from zerosum.adapters.redis import RedisLink
 from zerosum.api.services import Services
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
-from zerosum.db.identifiers import new_uuid
-from zerosum.db.queries.ledgers import LedgerRecord, insert_ledger
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account import AccountType
@@ -148,6 +147,7 @@ class Ground:
             await self._let_fall_due(runs)
         await self._compare(runs)
         await self._compare_resources(runs)
+        await self._compare_debts(runs)
         await together(patiently(partial(self._look_back, run)) for run in runs if run.difference is None)
         return runs
 
@@ -155,9 +155,7 @@ class Ground:
         """A ledger of its own with some accounts, two of which have money."""
         closings = [step.number for step in sequence if step.verb == "close_period"]
         policy = LatePolicy.ROLL_FORWARD if closings and closings[0] % 2 else LatePolicy.REFUSE
-        ledger = LedgerRecord(id=new_uuid(), name=f"model {place}", created_at=self.clock.at, late_entries=policy)
-        async with self.database.work(ledger.id) as connection:
-            await insert_ledger(connection, ledger)
+        ledger = await self.services.ledgers.create(f"model {place}", late_entries=policy)
         model = Model(rolls_forward=policy is LatePolicy.ROLL_FORWARD)
         world = World(self.services, Caller(LedgerId(ledger.id), "key_model"), self.clock, model)
         usd, eur = ISO["USD"], ISO["EUR"]
@@ -198,6 +196,19 @@ class Ground:
         for run in runs:
             for what in _differences(run.world.model, stored[run.world.caller.ledger_id]):
                 run.differs(what)
+
+    async def _compare_debts(self, runs: Sequence[Run]) -> None:
+        """Who has got into debt and out of it, in this order, as it was announced."""
+        rows = await self.superuser.fetch(DEBTS, [run.world.caller.ledger_id for run in runs])
+        announced: defaultdict[tuple[UUID, str], list[tuple[str, str]]] = defaultdict(list)
+        for ledger_id, code, *what in rows:
+            announced[ledger_id, code].append((what[0], what[1]))
+        for run in runs:
+            for code, account in run.world.model.accounts.items():
+                mine = announced[run.world.caller.ledger_id, code]
+                told = [(what, _unit(available, account.currency)) for what, available in mine]
+                if told != account.debts:
+                    run.differs(f"of the debts of {code} is told {told}, and to be told {account.debts}")
 
     async def _compare_resources(self, runs: Sequence[Run]) -> None:
         for name, query in RESOURCES.items():
@@ -318,6 +329,10 @@ async def _step(run: Run, step: Step) -> None:
         return
     if made is not None and done is not None and hasattr(made, "id"):
         made.id = done.view.payment_ids[-1] if _is_capture(made, done.view) else done.view.id
+        late = getattr(done.view, "late", None)
+        told = None if late is None else (late.way, late.requested_at)
+        if told != getattr(made, "late", None):
+            run.differs(f"{step} tells {late} late, and is to tell {made.late}")
     world.told.append(Told(ask, refused, None if done is None else done.view))
 
 
@@ -366,9 +381,11 @@ def _as_told(view: Any) -> Any:
     if hasattr(view, "state"):
         state = view.state
         return view.code, state.status, state.posted, state.held, state.version, state.min_available, state.velocity
+    if hasattr(view, "over_percent"):
+        return view.version, view.content
     return {
         name: getattr(view, name)
-        for name in ("id", "status", "amount", "captured", "tx", "stage", "version")
+        for name in ("late", "id", "status", "amount", "captured", "tx", "stage", "version")
         if hasattr(view, name)
     }
 
@@ -381,11 +398,19 @@ ACCOUNTS = """
     select ledger_id, code, currency, type, status, posted_debits, posted_credits, held, version, overdrawn
     from accounts where ledger_id = any($1::uuid[])"""
 
+DEBTS = """
+    select e.ledger_id, a.code, split_part(substr(e.type, length('account.') + 1), '_', 1) as what,
+      e.data ->> 'available' as available
+    from events e join accounts a on a.ledger_id = e.ledger_id and a.id = e.resource_id
+    where e.ledger_id = any($1::uuid[]) and e.type in ('account.fell_into_debt', 'account.left_debt')
+    order by e.xid, e.id"""
+
 RESOURCES = {
     "payment": "select ledger_id, id, coalesce(refunded, 0), coalesce(disputed, 0), coalesce(charged_back, 0) "
     "from payments where ledger_id = any($1::uuid[])",
     "hold": "select ledger_id, id, status, amount, captured from holds where ledger_id = any($1::uuid[])",
     "dispute": "select ledger_id, id, status, stage, amount from disputes where ledger_id = any($1::uuid[])",
+    "late date": "select ledger_id, id, way, requested_at from late_entries where ledger_id = any($1::uuid[])",
     "schedule": "select ledger_id, id, status, runs, payments from scheduled_payments "
     "where ledger_id = any($1::uuid[])",
 }
@@ -416,7 +441,9 @@ def _differences(model: Model, stored: dict[str, Any]) -> list[str]:
     return found
 
 
-def _resources(model: Model, name: str) -> list[tuple[Any, tuple[Any, ...]]]:
+def _resources(model: Model, name: str) -> list[tuple[Any, tuple[Any, ...] | None]]:
+    """By id. None: there is to be no such row."""
+
     def money(amount: int, currency: str) -> Decimal:
         return Decimal(amount).scaleb(-PLACES[currency])
 
@@ -427,4 +454,7 @@ def _resources(model: Model, name: str) -> list[tuple[Any, tuple[Any, ...]]]:
         return [(one.id, (one.status, money(one.amount, "USD"), money(one.captured, "USD"))) for one in model.holds]
     if name == "dispute":
         return [(one.id, (one.status, one.stage, money(one.amount, one.payment.currency))) for one in model.disputes]
+    if name == "late date":
+        dated: list[Payment | Entry] = [*model.payments, *model.entries]
+        return [(one.id, one.late) for one in dated]
     return [(one.id, (one.status, one.runs, one.paid)) for one in model.schedules]

@@ -50,6 +50,7 @@ async def must_agree(ground: Ground, sequences: Iterable[Sequence_]) -> Counter[
             await fail(ground, different)
         for run in runs:
             seen.update(run.outcomes)
+        print(f"{len(runs)} sequences agree, {len(waiting)} are left", flush=True)
     return seen
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-from tests.model.plain_model import STAGES, Condition, Schedule, Velocity
+from tests.model.plain_model import STAGES, Condition, Fee, HouseRules, Schedule, Velocity
 from tests.model.world import (
     Ask,
     World,
@@ -41,6 +41,7 @@ from zerosum.services.clients import ClientOrder
 from zerosum.services.disputes import DisputeChangeOrder, DisputeOrder
 from zerosum.services.exchanges import ExchangeOrder
 from zerosum.services.holds import HoldChangeOrder, HoldOrder
+from zerosum.services.house_rules import FeeOrder, HouseRulesOrder, OverAmount
 from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
 from zerosum.services.payments import PaymentOrder
 from zerosum.services.refunds import RefundOrder
@@ -198,18 +199,10 @@ def paying(
     at, model = world.at, world.model
 
     def expect() -> Any:
-        clearing = model.clearing(currency) if None in (payer, payee) else ""
-        return model.pay(
-            at,
-            type_,
-            payer or clearing,
-            payee or clearing,
-            currency,
-            amount,
-            splits,
-            conditions=conditions,
-            **dating,
-        )
+        with model.opening():
+            clearing = model.clearing(currency) if None in (payer, payee) else ""
+            parties = payer or clearing, payee or clearing
+            return model.pay(at, type_, *parties, currency, amount, splits, conditions=conditions, **dating)
 
     return Ask(lambda: world.services.payments.desk.one(world.caller, order), expect, order.idempotency_key)
 
@@ -325,11 +318,12 @@ def exchange(world: World, draw: Random) -> Ask:
         margin_percent=margin,
     )
     at, percent = world.at, None if margin is None else Fraction(margin)
-    return Ask(
-        lambda: world.services.exchanges.desk.one(world.caller, order),
-        lambda: world.model.exchange(at, payer, payee, amount, Fraction(rate), percent),
-        order.idempotency_key,
-    )
+
+    def expect() -> None:
+        with world.model.opening():
+            world.model.exchange(at, payer, payee, amount, Fraction(rate), percent)
+
+    return Ask(lambda: world.services.exchanges.desk.one(world.caller, order), expect, order.idempotency_key)
 
 
 def make_template(world: World, draw: Random) -> Ask:
@@ -349,7 +343,8 @@ def post_template(world: World, draw: Random) -> Ask | None:
     if not world.model.template_versions:
         return None
     buyer, seller = two_accounts(world, draw, "USD")
-    price, fee = draw.choice([200, 999, 10_001, 4_250]), draw.choice(["2.9", "0", "7.77", "50"])
+    price, fee = draw.choice([200, 999, 10_001, 4_250]), draw.choice(["2.9", "0", "7.77", "50", "2.90", "050", "100.1"])
+    percent = None if fee in ("050", "100.1") else Fraction(fee)
     parameters = {"price": text(price, "USD") or "", "fee": fee, "buyer": buyer, "seller": seller, "order": "A-1"}
     version = draw.randint(1, world.model.template_versions)
     key, at = world.key(), world.at
@@ -362,7 +357,7 @@ def post_template(world: World, draw: Random) -> Ask | None:
         )
         return await templates.desk.one(world.caller, order)
 
-    return Ask(send, lambda: world.model.post_template(at, buyer, seller, "fees", price, Fraction(fee)), key)
+    return Ask(send, lambda: world.model.post_template(at, buyer, seller, "fees", price, percent), key)
 
 
 # Holds.
@@ -439,6 +434,25 @@ def extend(world: World, draw: Random) -> Ask | None:
 
 def void(world: World, draw: Random) -> Ask | None:
     return change_hold(world, draw, HoldVerb.VOIDED, world.model.void)
+
+
+def change_house_rules(world: World, draw: Random) -> Ask:
+    """In dollars: how much more than a hold may be captured, and what a lost dispute costs."""
+    percent, amount = draw.choice([None, None, "2.5", "33.333"]), draw.choice([None, None, 1, 250])
+    codes = [code for code, one in world.model.accounts.items() if ":" not in code and one.currency == "USD"]
+    fee = draw.choice([None, None, Fee(draw.choice([15, 1_500]), draw.choice(codes), draw.random() < 0.5)])
+    fees = [] if fee is None else [FeeOrder(text(fee.amount, "USD") or "", "USD", fee.earner, fee.is_forced)]
+    order = HouseRulesOrder(
+        idempotency_key=world.key(),
+        over_percent=percent,
+        over_amounts=[] if amount is None else [OverAmount(text(amount, "USD") or "", "USD")],
+        dispute_fees=fees,
+    )
+
+    def expect() -> None:
+        world.model.house_rules = HouseRules(Fraction(percent or 0), amount or 0, fee)
+
+    return Ask(lambda: world.services.house_rules.put(world.caller, order), expect, order.idempotency_key)
 
 
 # Disputes.
@@ -625,6 +639,7 @@ VERBS: dict[str, tuple[int, Verb]] = {
     "increment": (3, increment),
     "extend": (2, extend),
     "void": (2, void),
+    "change_house_rules": (2, change_house_rules),
     "open_dispute": (6, open_dispute),
     "win_dispute": (3, win_dispute),
     "lose_dispute": (4, lose_dispute),

@@ -501,6 +501,25 @@ VERBS_PLANTS = (
         f"{MODEL}test_what_has_differed_once_does_not_again",
     ),
     plant(
+        "a full payee hides what else stands in the way of an increment",
+        VERBS,
+        "src/zerosum/domain/payments/hold_commands.py",
+        "        if next(self._against_payee(book, after), None) is not None:\n"
+        "            for objection in self.objections(book):\n"
+        "                raise objection\n",
+        "        for objection in self._against_payee(book, after):\n            raise self.point(objection)\n",
+        f"{MODEL}test_what_has_differed_once_does_not_again",
+        "tests/domain/test_holds.py::test_an_increment_is_refused_for_what_its_placing_would_be_refused_for",
+    ),
+    plant(
+        "an account is closed though what waits names it",
+        VERBS,
+        "src/zerosum/domain/payments/closing.py",
+        "        if counted:\n",
+        "        if len(counted) > 3:\n",
+        f"{MODEL}test_what_has_differed_once_does_not_again",
+    ),
+    plant(
         "what is disputed can be refunded besides",
         VERBS,
         "src/zerosum/domain/payments/payment.py",

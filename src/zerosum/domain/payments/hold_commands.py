@@ -191,16 +191,20 @@ class ChangeHold(HoldCommand):
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         try:
-            entry, _ = self._ruled(book, None)
+            entry, after = self._ruled(book, None)
         except DomainError as refusal:
             yield refusal
             return
         if entry is not None:
             for objection in book.objections(entry):
                 yield self.point(objection)
+        yield from map(self.point, self._against_payee(book, after))
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         entry, after = self._ruled(book, posted_at)
+        if next(self._against_payee(book, after), None) is not None:
+            for objection in self.objections(book):
+                raise objection
         if entry is None:
             content = {RECORDED_ID: str(self.id)}
             posted = Posted(self.ledger_id, (), (), None, Remembered(ResourceType.HOLD, self.hold_id, content))
@@ -215,15 +219,15 @@ class ChangeHold(HoldCommand):
         if hold is None:
             raise HoldNotFound("This ledger has no such hold.")
         entry, after = self._ruling(hold, now)
-        self._check_payee(book, after)
         if after.status is HoldStatus.OPEN and hold.changes >= CHANGES_MAX:
             raise InvalidState(
                 f"The hold has changed {CHANGES_MAX} times: it can only be ended.", hold_status=hold.status.value
             )
         return entry, after
 
-    def _check_payee(self, book: Book, after: Hold) -> None:
-        """Raises what would keep the payee from getting what is promised."""
+    def _against_payee(self, book: Book, after: Hold) -> Iterator[DomainError]:  # noqa: ARG002 - most promise no more
+        """What would keep the payee from getting all that is promised then."""
+        return iter(())
 
     @abstractmethod
     def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
@@ -316,10 +320,10 @@ class IncrementHold(ChangeHold):
         capture_max = None if hold.capture_max is None else self._grown(hold.capture_max).amount
         return entry, changed(hold, self.id, money=self._grown(hold.money.amount), capture_max=capture_max)
 
-    def _check_payee(self, book: Book, after: Hold) -> None:
+    def _against_payee(self, book: Book, after: Hold) -> Iterator[DomainError]:
         full = objection_to_payee(book, self.payee_id, Money(after.remaining, after.money.currency))
         if full is not None:
-            raise self.point(full)
+            yield full
 
     def _grown(self, amount: Decimal) -> Money:
         try:
