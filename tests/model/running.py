@@ -37,6 +37,8 @@ from zerosum.services.background.scheduled_runs import ScheduledRuns
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.credentials.envelope import MasterKeys
+from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.payments import PaymentOrder
 from zerosum.services.periods import Periods
 from zerosum.services.proofs.whole_ledger import verify_ledger
@@ -291,7 +293,8 @@ async def ground(test_database: TestDatabase, servers: Servers) -> AsyncIterator
 
     committer = Committer(carrier, CommitterOptions(lanes=1, is_alone=True, deadline_seconds=60.0), stats)
     committer.start()
-    services = use_cases(settings, database, committer, cache, clock.now)
+    sealer = Sealer(database, MasterKeys(*settings.master_key_pairs()), clock.now)
+    services = use_cases(settings, database, committer, cache, sealer, clock.now)
     settled = SettledTime(database, clock.now, pause=lambda seconds: asyncio.sleep(min(seconds, 0.01)))
     currencies, cursors = Currencies(database, clock.now), Cursors(settings.cursor_key())
     services = replace(services, periods=Periods(database, currencies, cursors, settled, clock.now))

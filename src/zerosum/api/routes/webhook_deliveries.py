@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from zerosum.api.endpoints import Routes, TheCall
-from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, digits, page_request
+from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, InDigits, Limit, SortOrder, page_request
 from zerosum.api.schemas.fields import OneOf, id_path
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.webhooks import (
@@ -40,7 +40,7 @@ EventFilter = Annotated[
 ]
 CodeFilter = Annotated[
     int | None,
-    BeforeValidator(digits),
+    InDigits,
     Query(ge=100, le=599, description="Only what was last answered so, as 500.", examples=[500]),
 ]
 DeliveryFrom = Annotated[
