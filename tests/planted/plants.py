@@ -504,10 +504,10 @@ VERBS_PLANTS = (
         "a full payee hides what else stands in the way of an increment",
         VERBS,
         "src/zerosum/domain/payments/hold_commands.py",
-        "        if next(self._against_payee(book, after), None) is not None:\n"
+        "if next(self._against_payee(book, after), None) is not None:\n"
         "            for objection in self.objections(book):\n"
-        "                raise objection\n",
-        "        for objection in self._against_payee(book, after):\n            raise self.point(objection)\n",
+        "                raise objection",
+        "for objection in self._against_payee(book, after):\n            raise self.point(objection)",
         f"{MODEL}test_what_has_differed_once_does_not_again",
         "tests/domain/test_holds.py::test_an_increment_is_refused_for_what_its_placing_would_be_refused_for",
     ),
@@ -515,8 +515,8 @@ VERBS_PLANTS = (
         "an account is closed though what waits names it",
         VERBS,
         "src/zerosum/domain/payments/closing.py",
-        "        if counted:\n",
-        "        if len(counted) > 3:\n",
+        "if counted:",
+        "if len(counted) > 3:",
         f"{MODEL}test_what_has_differed_once_does_not_again",
     ),
     plant(
