@@ -317,7 +317,9 @@ def test_tags_are_compared_weakly() -> None:
 
 
 async def test_on_the_wire_an_answer_without_a_body_does_not_disturb_the_next(service_port: int) -> None:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service_port}", trust_env=False, verify=False) as http:
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{service_port}", trust_env=False, verify=False, timeout=60
+    ) as http:
         tag = (await http.get("/openapi.json")).headers["etag"]
         for _ in range(3):
             answer = await http.get("/openapi.json", headers={"If-None-Match": tag})
