@@ -17,6 +17,7 @@ from zerosum.services.event_feed import EventFeed
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.imports import Imports
+from zerosum.services.ingestion import Ingestion
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
@@ -47,6 +48,7 @@ class Services:
     exchanges: Exchanges
     holds: Holds
     imports: Imports
+    ingestion: Ingestion
     inspector: Inspector
     issued_statements: IssuedStatements
     journal: Journal

@@ -1,4 +1,4 @@
-"""The ledger in a database that `zerosum import` brings rows to, by a service in the command's own process."""
+"""The ledger in a database that commands write to, by a service in the command's own process."""
 
 from __future__ import annotations
 
@@ -27,12 +27,20 @@ async def open_ledger(
     settings: Settings, ledger: str | None, data_dir: Path | None, *, refuse_negative_total: bool
 ) -> AsyncIterator[Target]:
     """Without `ledger` that of `data_dir`, where `zerosum up` keeps the database. Raises CommandFailed."""
+    async with opened_service(settings, ledger, data_dir, ACTOR) as (service, caller):
+        yield LedgerTarget(service, caller, refuse_negative_total)
+
+
+@asynccontextmanager
+async def opened_service(
+    settings: Settings, ledger: str | None, data_dir: Path | None, actor: str
+) -> AsyncIterator[tuple[Service, Caller]]:
+    """A service of this process alone, and who asks it. Raises CommandFailed."""
     collect_seldom()
     service = Service(settings)
     await service.start()
     try:
-        caller = Caller(await _ledger(service, ledger, data_dir), ACTOR)
-        yield LedgerTarget(service, caller, refuse_negative_total)
+        yield service, Caller(await _ledger(service, ledger, data_dir), actor)
     finally:
         await service.stop()
 

@@ -1,0 +1,141 @@
+"""Which inputs and places for answers `zerosum ingest` was told of: one URL each."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from zerosum.adapters.streams.lines import StandardInput, TcpInput
+from zerosum.cli.talk import USAGE, CommandFailed, put
+from zerosum.domain.messages import InputAway
+from zerosum.ingest.streams.port import Input, Replies
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A URL without what is ours in its query."""
+
+    url: SplitResult
+    shown: str
+    """Without a password."""
+    options: dict[str, str]
+
+    @classmethod
+    def parse(cls, text: str, known: Sequence[str]) -> Address:
+        """Raises CommandFailed."""
+        try:
+            url = urlsplit(text)
+            port = url.port
+        except ValueError:
+            raise CommandFailed("an input is a URL like kafka://host:9092/topic, or - for stdin", USAGE) from None
+        shown = f"{url.scheme}://{url.hostname or ''}{'' if port is None else f':{port}'}{url.path}"
+        options: dict[str, str] = {}
+        for name, value in parse_qsl(url.query, keep_blank_values=True):
+            if name not in known:
+                raise CommandFailed(f"{shown}: the parameter {name[:64]!r} is unknown: {', '.join(known)}", USAGE)
+            options[name] = value
+        return cls(url._replace(query=""), shown, options)
+
+    @property
+    def host(self) -> str:
+        return self.url.hostname or "localhost"
+
+    @property
+    def path(self) -> str:
+        return unquote(self.url.path.lstrip("/"))
+
+    def required(self, name: str) -> str:
+        """Raises CommandFailed."""
+        value = self.options.get(name)
+        if not value:
+            raise CommandFailed(f"{self.shown}: say ?{name}=…", USAGE)
+        return value
+
+    def name(self, default: str) -> str:
+        """What positions and derived keys call the input. Raises CommandFailed."""
+        name = self.options.get("name", default)
+        if NAME.fullmatch(name) is None:
+            raise CommandFailed(f"{self.shown}: a name has up to 64 letters, digits and _.-", USAGE)
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """`name` is that of stdin."""
+
+    name: str | None
+    message_bytes_max: int
+
+
+def make_inputs(texts: Sequence[str], options: InputOptions) -> list[Input]:
+    """Raises CommandFailed."""
+    if not texts:
+        raise CommandFailed("say where messages come from: --from, or ZEROSUM_INGEST_FROM", USAGE)
+    inputs = [_make_input(text, options) for text in texts]
+    names = [one.name for one in inputs]
+    for name in names:
+        if names.count(name) > 1:
+            raise CommandFailed(f"two inputs are called {name}: give them names of their own (?name=…)", USAGE)
+    return inputs
+
+
+def _make_input(text: str, options: InputOptions) -> Input:
+    if text == STDIN:
+        if options.name is not None and NAME.fullmatch(options.name) is None:
+            raise CommandFailed("--name is up to 64 letters, digits and _.-", USAGE)
+        has_name = options.name is not None
+        return StandardInput(options.name or "stdin", options.message_bytes_max, has_positions=has_name)
+    scheme = text.partition("://")[0]
+    maker = _MAKERS.get(scheme)
+    if maker is None:
+        raise CommandFailed(f"{scheme[:20]!r}: inputs are -, {', '.join(f'{one}://' for one in _MAKERS)}", USAGE)
+    return maker(text, options)
+
+
+def _tcp(text: str, options: InputOptions) -> Input:
+    address = Address.parse(text, ("name",))
+    if address.url.port is None:
+        raise CommandFailed(f"{address.shown}: say at which port to listen", USAGE)
+    if not _is_loopback(address.host):
+        raise CommandFailed(
+            f"{address.shown}: lines come without TLS and without a credential, so only from this machine", USAGE
+        )
+    return TcpInput(address.name("tcp"), address.host, address.url.port, options.message_bytes_max)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+_MAKERS = {"tcp": _tcp}
+
+
+class StandardReplies:
+    """Answers as JSON lines on stdout."""
+
+    async def send(self, answers: Sequence[tuple[str | None, bytes]]) -> None:
+        try:
+            put("".join(f"{body.decode()}\n" for _, body in answers))
+        except CommandFailed as error:
+            raise InputAway(str(error)) from None
+
+    async def close(self) -> None:
+        """Everything was flushed."""
+
+
+def make_replies(text: str | None) -> Replies | None:
+    """Raises CommandFailed."""
+    if text is None:
+        return None
+    if text == STDIN:
+        return StandardReplies()
+    raise CommandFailed(f"{text.partition('://')[0][:20]!r}: answers go to -, …", USAGE)

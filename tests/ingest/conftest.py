@@ -1,0 +1,7 @@
+"""The service in this process, as the tests of the API have it."""
+
+from __future__ import annotations
+
+from tests.api.conftest import client as client
+from tests.api.conftest import service as service
+from tests.api.conftest import stranger as stranger
