@@ -17,6 +17,7 @@ create table ingest_positions (
     topic text not null,
     partition text not null,
     next_offset bigint,
+    last_place text,
     epoch bigint not null,
     holder text not null,
     held_until timestamptz,
@@ -64,8 +65,8 @@ LEDGER_IS_SET = (
 )
 
 GRANTS = {
-    "ingest_positions": "insert, update (next_offset, epoch, holder, held_until, head, begun, tries, suspects, "
-    "updated_at)",
+    "ingest_positions": "insert, update (next_offset, last_place, epoch, holder, held_until, head, begun, tries, "
+    "suspects, updated_at)",
     "dead_letters": "insert, update (status, reason, problem, attempts, last_at, next_at, actor)",
 }
 

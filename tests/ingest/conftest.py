@@ -1,7 +1,33 @@
-"""The service in this process, as the tests of the API have it."""
+"""The service in this process, as the tests of the API have it, and brokers."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
 
 from tests.api.conftest import client as client
 from tests.api.conftest import service as service
 from tests.api.conftest import stranger as stranger
+from tests.conftest import Servers
+from tests.ingest.brokers import Broker, NatsBroker, RedisBroker, nats_server
+
+
+@pytest.fixture(scope="session")
+def nats_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with nats_server(Path(tmp_path_factory.mktemp("nats"))) as address:
+        yield address
+
+
+@pytest.fixture(params=["redis", "nats"])
+async def broker(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Broker]:
+    """A topic of its own at each of them: what holds of one input holds of all."""
+    makers: dict[str, Callable[[], Broker]] = {
+        "redis": lambda: RedisBroker(servers),
+        "nats": lambda: NatsBroker(request.getfixturevalue("nats_address")),
+    }
+    made = makers[request.param]()
+    await made.make()
+    yield made
+    await made.close()

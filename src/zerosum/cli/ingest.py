@@ -39,6 +39,7 @@ class IngestOptions:
     data_dir: Path | None
     ledger: str | None
     replies: str | None
+    accepts_gaps: bool
     is_json: bool
 
 
@@ -46,7 +47,8 @@ class IngestOptions:
 def run_ingest(options: IngestOptions) -> int:
     settings = reachable_settings(options.data_dir)
     inputs = make_inputs(
-        options.inputs or settings.ingest_from, InputOptions(options.name, settings.ingest_message_bytes_max)
+        options.inputs or settings.ingest_from,
+        InputOptions(options.name, settings.ingest_message_bytes_max, options.accepts_gaps),
     )
     replies = make_replies(options.replies or settings.ingest_replies)
     embedded = is_embedded(options.data_dir, load_settings())

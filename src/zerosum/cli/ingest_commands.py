@@ -30,12 +30,21 @@ def ingest(
     ] = None,
     data_dir: DataDirOption = None,
     ledger: LedgerOption = None,
+    accept_gaps: Annotated[
+        bool, typer.Option("--accept-gaps", help="Go on where messages were deleted before they were read.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Carry out messages from queues and streams, each once, until SIGTERM or the end of stdin."""
     from zerosum.cli.ingest import IngestOptions, run_ingest  # noqa: PLC0415
 
     options = IngestOptions(
-        inputs=inputs or [], name=name, data_dir=data_dir, ledger=ledger, replies=replies, is_json=json
+        inputs=inputs or [],
+        name=name,
+        data_dir=data_dir,
+        ledger=ledger,
+        replies=replies,
+        accepts_gaps=accept_gaps,
+        is_json=json,
     )
     raise typer.Exit(run_ingest(options))

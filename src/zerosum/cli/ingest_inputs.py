@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -47,6 +48,11 @@ class Address:
         return self.url.hostname or "localhost"
 
     @property
+    def server(self) -> str:
+        """The URL without its path."""
+        return self.url._replace(path="").geturl()
+
+    @property
     def path(self) -> str:
         return unquote(self.url.path.lstrip("/"))
 
@@ -71,6 +77,7 @@ class InputOptions:
 
     name: str | None
     message_bytes_max: int
+    accepts_gaps: bool = False
 
 
 def make_inputs(texts: Sequence[str], options: InputOptions) -> list[Input]:
@@ -116,7 +123,49 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-_MAKERS = {"tcp": _tcp}
+def _redis(text: str, options: InputOptions) -> Input:
+    from zerosum.adapters.streams.redis_streams import RedisStreamInput  # noqa: PLC0415 - only what is used is loaded
+
+    address = Address.parse(text, ("stream", "group", "name"))
+    return RedisStreamInput(
+        address.name("redis"),
+        address.url.geturl(),
+        address.required("stream"),
+        address.options.get("group", "zerosum"),
+        options.message_bytes_max,
+        accepts_gaps=options.accepts_gaps,
+    )
+
+
+def _nats(text: str, options: InputOptions) -> Input:
+    _need("nats", "nats", address := Address.parse(text, ("subject", "name")))
+    from zerosum.adapters.streams.nats import NatsInput  # noqa: PLC0415
+
+    if not address.path:
+        raise CommandFailed(f"{address.shown}: say which stream: nats://host:4222/STREAM", USAGE)
+    return NatsInput(
+        address.name("nats"),
+        address.server,
+        address.path,
+        address.options.get("subject"),
+        options.message_bytes_max,
+        accepts_gaps=options.accepts_gaps,
+    )
+
+
+def _need(package: str, extra: str, address: Address) -> None:
+    """Raises CommandFailed where an extra is not installed."""
+    if importlib.util.find_spec(package) is None:
+        raise CommandFailed(f"{address.shown}: pip install 'zerosum[{extra}]'", USAGE)
+
+
+_MAKERS: dict[str, Callable[[str, InputOptions], Input]] = {
+    "tcp": _tcp,
+    "redis": _redis,
+    "rediss": _redis,
+    "nats": _nats,
+    "tls": _nats,
+}
 
 
 class StandardReplies:
@@ -138,4 +187,32 @@ def make_replies(text: str | None) -> Replies | None:
         return None
     if text == STDIN:
         return StandardReplies()
-    raise CommandFailed(f"{text.partition('://')[0][:20]!r}: answers go to -, …", USAGE)
+    scheme = text.partition("://")[0]
+    maker = _REPLY_MAKERS.get(scheme)
+    if maker is None:
+        raise CommandFailed(
+            f"{scheme[:20]!r}: answers go to -, {', '.join(f'{one}://' for one in _REPLY_MAKERS)}", USAGE
+        )
+    return maker(text)
+
+
+def _redis_replies(text: str) -> Replies:
+    from zerosum.adapters.streams.redis_streams import RedisStreamReplies  # noqa: PLC0415 - as above
+
+    address = Address.parse(text, ("stream",))
+    return RedisStreamReplies(address.url.geturl(), address.required("stream"))
+
+
+def _nats_replies(text: str) -> Replies:
+    _need("nats", "nats", address := Address.parse(text, ("subject",)))
+    from zerosum.adapters.streams.nats import NatsReplies  # noqa: PLC0415
+
+    return NatsReplies(address.server, address.required("subject"))
+
+
+_REPLY_MAKERS: dict[str, Callable[[str], Replies]] = {
+    "redis": _redis_replies,
+    "rediss": _redis_replies,
+    "nats": _nats_replies,
+    "tls": _nats_replies,
+}

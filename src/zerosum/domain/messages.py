@@ -25,6 +25,14 @@ class Partition:
         return f"{self.input}/{self.topic}/{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a partition is settled: where its input counts the next offset, and the place of the last message."""
+
+    next_offset: int | None = None
+    last_place: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One command for the ledger, as it came. `body` is bounded by whoever read it; `body_bytes` is the whole."""

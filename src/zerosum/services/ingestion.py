@@ -27,7 +27,7 @@ from zerosum.db.queries.ingest_positions import (
     lock_position,
     update_position,
 )
-from zerosum.domain.messages import DeadLetterStatus, Message, Partition
+from zerosum.domain.messages import DeadLetterStatus, Message, Partition, Position
 from zerosum.services.requests.caller import Caller
 
 KEYS_AT_ONCE_MAX = 100
@@ -49,8 +49,7 @@ class Taken:
 
     partition: Partition
     epoch: int
-    next_offset: int | None
-    """None: nothing of it was ever settled, or its input does not count."""
+    position: Position
     waiting_keys: frozenset[str]
     set_aside: int
 
@@ -68,8 +67,7 @@ class Begun:
 class Settlement:
     """What a batch, or the beginning of one, has come to."""
 
-    next_offset: int | None
-    """None: as it was."""
+    last: Message
     messages: int
     is_whole: bool
     """Nothing of the batch is left."""
@@ -99,7 +97,8 @@ class Ingestion:
                 found.epoch, found.holder, found.held_until = found.epoch + 1, holder, until
                 await update_position(connection, caller.ledger_id, found, now)
             keys, set_aside = await open_keys(connection, caller.ledger_id, partition)
-        return Taken(partition, found.epoch, found.next_offset, frozenset(keys), set_aside)
+        position = Position(found.next_offset, found.last_place)
+        return Taken(partition, found.epoch, position, frozenset(keys), set_aside)
 
     async def begin(self, caller: Caller, taken: Taken, head: Message, size: int) -> Begun:
         """Count that this batch is begun, before anything of it is tried. Raises Fenced."""
@@ -119,8 +118,9 @@ class Ingestion:
         """How many messages were put aside that did not lie there before. Raises Fenced."""
         async with self._database.work(caller.ledger_id) as connection:
             found = await self._ours(connection, caller, taken)
-            if settlement.next_offset is not None:
-                found.next_offset = max(settlement.next_offset, found.next_offset or 0)
+            if settlement.last.offset is not None:
+                found.next_offset = max(settlement.last.offset + 1, found.next_offset or 0)
+            found.last_place = settlement.last.place
             found.suspects = max(0, found.suspects - settlement.messages)
             found.begun = 0 if settlement.is_whole else max(0, found.begun - settlement.messages)
             if settlement.is_whole:

@@ -7,11 +7,12 @@ import contextlib
 import os
 import secrets
 import threading
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
+from zerosum.adapters.streams.taking import Lose, Take
 from zerosum.domain.messages import InputAway, Message, Partition
 
 READ_BYTES = 65_536
@@ -19,9 +20,6 @@ QUEUED_LINES_MAX = 1_000
 CONNECTIONS_MAX = 100
 KEPT_BYTES_MAX = 4_096
 """Of a line that is too long."""
-
-Take = Callable[[Partition], Awaitable[int | None]]
-Lose = Callable[[Collection[Partition]], Awaitable[None]]
 
 
 @dataclass(slots=True)

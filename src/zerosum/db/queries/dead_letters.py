@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, and_, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.accounts import paged
@@ -109,7 +109,7 @@ async def first_open_of_each_key(
     oldest = (
         select(dead_letters)
         .where(_of(ledger_id, partition), _IS_OPEN)
-        .distinct(key)
+        .ext(distinct_on(key))
         .order_by(key, _columns.id)
         .limit(limit)
     )

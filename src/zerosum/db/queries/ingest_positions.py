@@ -23,6 +23,7 @@ class PositionRecord:
 
     partition: Partition
     next_offset: int | None
+    last_place: str | None = None
     epoch: int
     holder: str
     held_until: datetime | None
@@ -86,6 +87,7 @@ def _is(ledger_id: UUID, partition: Partition) -> ColumnElement[bool]:
 def _values(record: PositionRecord, now: datetime) -> dict[str, Any]:
     return {
         "next_offset": record.next_offset,
+        "last_place": record.last_place,
         "epoch": record.epoch,
         "holder": record.holder,
         "held_until": record.held_until,
@@ -101,6 +103,7 @@ def _record(row: Row[Any], partition: Partition) -> PositionRecord:
     return PositionRecord(
         partition=partition,
         next_offset=row.next_offset,
+        last_place=row.last_place,
         epoch=row.epoch,
         holder=row.holder,
         held_until=row.held_until,

@@ -670,6 +670,7 @@ ingest_positions = Table(
     _required("topic", Text),
     _required("partition", Text),
     Column("next_offset", BigInteger),  # None: the input counts nothing, or nothing was settled yet
+    Column("last_place", Text),  # of the message that was settled last
     _required("epoch", BigInteger),  # of whoever has taken it: who comes with an older one is a zombie
     _required("holder", Text),
     _moment("held_until"),  # None: it may be taken at once
@@ -994,8 +995,8 @@ GRANTS: dict[Table, str] = {
     client_transactions: "insert, update (status)",
     statements: "insert",
     imports: "insert",
-    ingest_positions: "insert, update (next_offset, epoch, holder, held_until, head, begun, tries, suspects, "
-    "updated_at)",
+    ingest_positions: "insert, update (next_offset, last_place, epoch, holder, held_until, head, begun, tries, "
+    "suspects, updated_at)",
     dead_letters: "insert, update (status, reason, problem, attempts, last_at, next_at, actor)",
     refusals: "insert",
     answers: "insert",

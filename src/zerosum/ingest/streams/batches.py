@@ -67,7 +67,7 @@ class PartitionWork:
         """Without `taken` nothing is remembered of it: its messages have no places that last."""
         self.pending: deque[Message] = deque()
         self._taken = taken
-        self._next_offset = None if taken is None else taken.next_offset
+        self._next_offset = None if taken is None else taken.position.next_offset
         self._waiting_keys = frozenset() if taken is None else taken.waiting_keys
         self._set_aside = 0 if taken is None else taken.set_aside
         self._caller = caller
@@ -188,10 +188,8 @@ class PartitionWork:
         return [Answered(one.message, outcome) for one, outcome in zip(readings, outcomes, strict=True)]
 
     async def _settle(self, messages: Sequence[Message], set_aside: Sequence[DeadLetterRecord]) -> None:
-        last = messages[-1].offset
-        next_offset = None if last is None else last + 1
         left = self._batch[len(messages) :]
-        settlement = Settlement(next_offset=next_offset, messages=len(messages), is_whole=not left, set_aside=set_aside)
+        settlement = Settlement(last=messages[-1], messages=len(messages), is_whole=not left, set_aside=set_aside)
         if self._taken is not None:
             new = await self._ingestion.settle(self._caller, self._taken, settlement)
         else:
@@ -199,7 +197,8 @@ class PartitionWork:
         self._set_aside += sum(one.status is not DeadLetterStatus.DEAD for one in set_aside)
         self._tally.dead += min(new, sum(one.status is DeadLetterStatus.DEAD for one in set_aside))
         self._tally.messages += len(messages)
-        self._next_offset = self._next_offset if next_offset is None else next_offset
+        last = messages[-1].offset
+        self._next_offset = self._next_offset if last is None else last + 1
         self._batch = left
         await self._input.acknowledge(messages)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from zerosum.domain.errors import DomainError
-from zerosum.domain.messages import InputAway, Message, Partition
+from zerosum.domain.messages import InputAway, Message, Partition, Position
 from zerosum.ingest.streams.batches import Answered, DependencyAway, PartitionWork
 from zerosum.ingest.streams.port import Desk, IngestTally, Input, Replies
 from zerosum.services.ingestion import Fenced, Ingestion, Taken
@@ -144,7 +144,7 @@ class Consumer:
                 _log.warning("the input %s is paused: %s", self._input.name, failure)
         return not failures
 
-    async def _take(self, partition: Partition) -> int | None:
+    async def _take(self, partition: Partition) -> Position:
         """Raises InputAway."""
         lease = LEASE_SECONDS if self._input.is_leased else None
         while not self._stop.is_set():
@@ -152,7 +152,7 @@ class Consumer:
             if taken is not None:
                 self._works[partition] = self._work(taken)
                 self._renewed_at = asyncio.get_running_loop().time()
-                return taken.next_offset
+                return taken.position
             await self._sleep(LEASE_PAUSE_SECONDS)
         raise InputAway("it is told to stop")
 

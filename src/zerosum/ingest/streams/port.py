@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from zerosum.domain.errors import DomainError
-from zerosum.domain.messages import Message, MessageOutcome, Partition
+from zerosum.domain.messages import Message, MessageOutcome, Partition, Position
 
-Take = Callable[[Partition], Awaitable[int | None]]
-"""Take a partition before anything of it is read: at which offset it goes on, None where nothing is known of it.
+Take = Callable[[Partition], Awaitable[Position]]
+"""Take a partition before anything of it is read: the input begins behind what is settled of it.
 
-An input that counts begins there. Raises InputAway where it cannot be taken.
+Raises InputAway where it cannot be taken.
 """
 
 Lose = Callable[[Collection[Partition]], Awaitable[None]]
