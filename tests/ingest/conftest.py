@@ -11,7 +11,17 @@ from tests.api.conftest import client as client
 from tests.api.conftest import service as service
 from tests.api.conftest import stranger as stranger
 from tests.conftest import Servers
-from tests.ingest.brokers import Broker, NatsBroker, RedisBroker, nats_server
+from tests.ingest.brokers import (
+    Broker,
+    KafkaBroker,
+    KafkaMock,
+    NatsBroker,
+    RabbitBroker,
+    RedisBroker,
+    nats_server,
+    rabbitmq_program,
+    rabbitmq_server,
+)
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +30,28 @@ def nats_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(params=["redis", "nats"])
+@pytest.fixture(scope="session")
+def rabbitmq_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if rabbitmq_program() is None:
+        pytest.skip("RabbitMQ is not here: apt-get install rabbitmq-server")
+    with rabbitmq_server(Path(tmp_path_factory.mktemp("rabbitmq"))) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def kafka_mock() -> Iterator[KafkaMock]:
+    mock = KafkaMock()
+    yield mock
+    mock.close()
+
+
+@pytest.fixture(params=["redis", "nats", "rabbitmq", "kafka"])
 async def broker(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Broker]:
     """A topic of its own at each of them: what holds of one input holds of all."""
     makers: dict[str, Callable[[], Broker]] = {
         "redis": lambda: RedisBroker(servers),
+        "rabbitmq": lambda: RabbitBroker(request.getfixturevalue("rabbitmq_address")),
+        "kafka": lambda: KafkaBroker(request.getfixturevalue("kafka_mock")),
         "nats": lambda: NatsBroker(request.getfixturevalue("nats_address")),
     }
     made = makers[request.param]()

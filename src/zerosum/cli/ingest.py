@@ -48,7 +48,12 @@ def run_ingest(options: IngestOptions) -> int:
     settings = reachable_settings(options.data_dir)
     inputs = make_inputs(
         options.inputs or settings.ingest_from,
-        InputOptions(options.name, settings.ingest_message_bytes_max, options.accepts_gaps),
+        InputOptions(
+            options.name,
+            settings.ingest_message_bytes_max,
+            settings.ingest_in_memory_messages,
+            options.accepts_gaps,
+        ),
     )
     replies = make_replies(options.replies or settings.ingest_replies)
     embedded = is_embedded(options.data_dir, load_settings())

@@ -7,8 +7,12 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+if TYPE_CHECKING:
+    # What is not used is not loaded.
+    from zerosum.adapters.streams.kafka import KafkaAddress
 from zerosum.adapters.streams.lines import StandardInput, TcpInput
 from zerosum.cli.talk import USAGE, CommandFailed, put
 from zerosum.domain.messages import InputAway
@@ -32,10 +36,11 @@ class Address:
         """Raises CommandFailed."""
         try:
             url = urlsplit(text)
-            port = url.port
+            if "," not in url.netloc and url.port == 0:
+                raise ValueError("port")
         except ValueError:
             raise CommandFailed("an input is a URL like kafka://host:9092/topic, or - for stdin", USAGE) from None
-        shown = f"{url.scheme}://{url.hostname or ''}{'' if port is None else f':{port}'}{url.path}"
+        shown = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
         options: dict[str, str] = {}
         for name, value in parse_qsl(url.query, keep_blank_values=True):
             if name not in known:
@@ -77,6 +82,7 @@ class InputOptions:
 
     name: str | None
     message_bytes_max: int
+    in_memory_max: int
     accepts_gaps: bool = False
 
 
@@ -153,6 +159,58 @@ def _nats(text: str, options: InputOptions) -> Input:
     )
 
 
+def _rabbitmq(text: str, options: InputOptions) -> Input:
+    _need("aio_pika", "rabbitmq", address := Address.parse(text, ("queue", "name")))
+    from zerosum.adapters.streams.rabbitmq import RabbitInput  # noqa: PLC0415
+
+    return RabbitInput(
+        address.name("rabbitmq"),
+        address.url.geturl(),
+        address.required("queue"),
+        options.message_bytes_max,
+        options.in_memory_max,
+    )
+
+
+OF_KAFKA = ("mechanism", "ca", "session_ms")
+
+
+def _kafka(text: str, options: InputOptions) -> Input:
+    _need("aiokafka", "kafka", address := Address.parse(text, ("group", "name", *OF_KAFKA)))
+    from zerosum.adapters.streams.kafka import KafkaInput  # noqa: PLC0415
+
+    topics = [topic for topic in address.path.split(",") if topic]
+    if not topics:
+        raise CommandFailed(f"{address.shown}: say which topics: kafka://host:9092/one,another", USAGE)
+    return KafkaInput(
+        address.name("kafka"),
+        _kafka_address(address),
+        topics,
+        address.options.get("group", "zerosum"),
+        options.message_bytes_max,
+        accepts_gaps=options.accepts_gaps,
+    )
+
+
+def _kafka_address(address: Address) -> KafkaAddress:
+    from zerosum.adapters.streams.kafka import SESSION_MILLISECONDS, KafkaAddress  # noqa: PLC0415
+
+    session = address.options.get("session_ms", str(SESSION_MILLISECONDS))
+    if not session.isascii() or not session.isdigit():
+        raise CommandFailed(f"{address.shown}: session_ms is a number", USAGE)
+    login, _, servers = address.url.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    return KafkaAddress(
+        servers=servers,
+        user=unquote(user) or None,
+        password=unquote(password) or None,
+        mechanism=address.options.get("mechanism", "SCRAM-SHA-512"),
+        is_tls=address.url.scheme == "kafkas",
+        ca=address.options.get("ca"),
+        session_milliseconds=int(session),
+    )
+
+
 def _need(package: str, extra: str, address: Address) -> None:
     """Raises CommandFailed where an extra is not installed."""
     if importlib.util.find_spec(package) is None:
@@ -165,6 +223,10 @@ _MAKERS: dict[str, Callable[[str, InputOptions], Input]] = {
     "rediss": _redis,
     "nats": _nats,
     "tls": _nats,
+    "amqp": _rabbitmq,
+    "amqps": _rabbitmq,
+    "kafka": _kafka,
+    "kafkas": _kafka,
 }
 
 
@@ -210,7 +272,27 @@ def _nats_replies(text: str) -> Replies:
     return NatsReplies(address.server, address.required("subject"))
 
 
+def _rabbitmq_replies(text: str) -> Replies:
+    _need("aio_pika", "rabbitmq", address := Address.parse(text, ("queue",)))
+    from zerosum.adapters.streams.rabbitmq import RabbitReplies  # noqa: PLC0415
+
+    return RabbitReplies(address.url.geturl(), address.required("queue"))
+
+
+def _kafka_replies(text: str) -> Replies:
+    _need("aiokafka", "kafka", address := Address.parse(text, OF_KAFKA))
+    from zerosum.adapters.streams.kafka import KafkaReplies  # noqa: PLC0415
+
+    if not address.path:
+        raise CommandFailed(f"{address.shown}: say which topic: kafka://host:9092/answers", USAGE)
+    return KafkaReplies(_kafka_address(address), address.path)
+
+
 _REPLY_MAKERS: dict[str, Callable[[str], Replies]] = {
+    "amqp": _rabbitmq_replies,
+    "amqps": _rabbitmq_replies,
+    "kafka": _kafka_replies,
+    "kafkas": _kafka_replies,
     "redis": _redis_replies,
     "rediss": _redis_replies,
     "nats": _nats_replies,
