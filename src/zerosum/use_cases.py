@@ -18,6 +18,7 @@ from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.committing.committer import Committer
 from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
 from zerosum.services.exchanges import Exchanges
@@ -82,6 +83,7 @@ def use_cases(
             client_currency(settings.client_currency),
         ),
         currencies=currencies,
+        dead_letters=DeadLetters(database, cursors, now),
         disputes=Disputes(database, committer, directory, currencies, payments, cursors, now),
         event_feed=EventFeed(database, directory),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),

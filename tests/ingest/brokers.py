@@ -221,6 +221,7 @@ class KafkaMock:
         configuration = ctypes.c_void_p(self._library.rd_kafka_conf_new())
         self._client = ctypes.c_void_p(self._library.rd_kafka_new(0, configuration, said, 512))
         self._cluster = ctypes.c_void_p(self._library.rd_kafka_mock_cluster_new(self._client, 1))
+        self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
         self.servers: str = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
 
     def make_topic(self, name: str, partitions: int) -> None:

@@ -46,6 +46,7 @@ TAGS = {
     "Templates": "Entries you post again and again, written once: their amounts are arithmetic over parameters.",
     "Reports": "How the books prove themselves, and what became of an idempotency key.",
     "Events": "What has happened, told once it is committed: in the order of the books, without gaps.",
+    "Dead letters": "Messages from queues that could not be carried out: why, and carrying them out after all.",
     "Administration": "Ledgers, their currencies and the API keys that open them.",
     "Service": "What is open to everybody: what runs here, health, tokens, public keys and metrics.",
 }

@@ -12,6 +12,7 @@ from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
 from zerosum.services.exchanges import Exchanges
@@ -43,6 +44,7 @@ class Services:
     charts: Charts
     clients: Clients
     currencies: Currencies
+    dead_letters: DeadLetters
     disputes: Disputes
     event_feed: EventFeed
     exchanges: Exchanges

@@ -14,7 +14,13 @@ LedgerOption = Annotated[str | None, typer.Option(help="Which ledger (led_…), 
 
 
 def add_to(app: typer.Typer) -> None:
+    """The commands of this file."""
     app.command("ingest")(ingest)
+    letters = typer.Typer(name="dead-letters", help="Messages that could not be carried out.", no_args_is_help=True)
+    letters.callback()(_dead_letters)
+    for name, command in (("list", list_), ("show", show), ("replay", replay), ("drop", drop)):
+        letters.command(name)(command)
+    app.add_typer(letters)
 
 
 def ingest(
@@ -48,3 +54,44 @@ def ingest(
         is_json=json,
     )
     raise typer.Exit(run_ingest(options))
+
+
+def _dead_letters() -> None:
+    """Messages that could not be carried out."""
+
+
+LetterArgument = Annotated[str, typer.Argument(help="Which one (dl_…): `zerosum dead-letters list` shows them.")]
+
+
+def list_(
+    status: Annotated[
+        str | None, typer.Option(help="Only these: dead, retrying, waiting, replayed or dropped.")
+    ] = None,
+    data_dir: DataDirOption = None,
+    ledger: LedgerOption = None,
+) -> None:
+    """A line of JSON each, newest first."""
+    from zerosum.cli.dead_letters import list_letters  # noqa: PLC0415
+
+    raise typer.Exit(list_letters(data_dir, ledger, status))
+
+
+def show(letter: LetterArgument, data_dir: DataDirOption = None, ledger: LedgerOption = None) -> None:
+    """One with its message and why it could not be carried out."""
+    from zerosum.cli.dead_letters import show_letter  # noqa: PLC0415
+
+    raise typer.Exit(show_letter(data_dir, ledger, letter))
+
+
+def replay(letter: LetterArgument, data_dir: DataDirOption = None, ledger: LedgerOption = None) -> None:
+    """Carry it out after all, under its own key: twice is once."""
+    from zerosum.cli.dead_letters import replay_letter  # noqa: PLC0415
+
+    raise typer.Exit(replay_letter(data_dir, ledger, letter))
+
+
+def drop(letter: LetterArgument, data_dir: DataDirOption = None, ledger: LedgerOption = None) -> None:
+    """Give it up. It stays to be read."""
+    from zerosum.cli.dead_letters import drop_letter  # noqa: PLC0415
+
+    raise typer.Exit(drop_letter(data_dir, ledger, letter))
