@@ -183,15 +183,20 @@ class KafkaBroker:
         from aiokafka import AIOKafkaProducer  # noqa: PLC0415
 
         self.mock.make_topic(self.topic, PARTITIONS)
-        self._producer = AIOKafkaProducer(bootstrap_servers=self.mock.servers, acks="all")
+        self._producer = AIOKafkaProducer(bootstrap_servers=self.mock.servers, acks="all", linger_ms=10)
         await self._producer.start()
 
     async def send(self, contents: Sequence[Any], keys: Sequence[str | None] | None = None) -> None:
+        sent = []
         for content, key in zip(contents, keys or [None] * len(contents), strict=True):
             partition = 0 if key is None else crc32(key.encode()) % PARTITIONS
-            await self._producer.send_and_wait(
-                self.topic, encoded(content), key=None if key is None else key.encode(), partition=partition
+            sent.append(
+                await self._producer.send(
+                    self.topic, encoded(content), key=None if key is None else key.encode(), partition=partition
+                )
             )
+        for one in sent:
+            await one
 
     def input(self, name: str = "test", **options: Any) -> Input:
         address = KafkaAddress(servers=self.mock.servers, session_milliseconds=6_000)

@@ -49,7 +49,7 @@ class Message:
     ordering_key: str | None = None
     """Messages of one key are carried out in their order, also while one of them is tried again."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    handle: object = None
+    receipt: object = None
     """The input's own, for acknowledging."""
 
     @property

@@ -201,8 +201,8 @@ class TcpInput:
         """Whoever has gone away asks again with the same key."""
         lines: dict[_Sender, list[bytes]] = {}
         for message, outcome in answered:
-            if isinstance(message.handle, _Sender):
-                lines.setdefault(message.handle, []).append(orjson.dumps(dict(outcome)) + b"\n")
+            if isinstance(message.receipt, _Sender):
+                lines.setdefault(message.receipt, []).append(orjson.dumps(dict(outcome)) + b"\n")
         for sender, answers in lines.items():
             sender.answer(answers)
 
@@ -255,6 +255,6 @@ class TcpInput:
                         is_named_for_ever=False,
                         body=line,
                         body_bytes=length,
-                        handle=sender,
+                        receipt=sender,
                     )
                 )

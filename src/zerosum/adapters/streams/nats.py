@@ -54,8 +54,9 @@ class NatsInput:
         self._client = await connected(self._url)
         streams = self._client.jetstream()
         try:
-            state = await self._state(streams)
+            await self._state(streams)  # Whoever cannot read it takes nothing.
             position = await take(self._partition)
+            state = await self._state(streams)
             self._next = max(1, position.next_offset or state.first_seq)
             self._check(state, is_known=position.next_offset is not None)
             self._consumer = f"zerosum-{secrets.token_hex(6)}"

@@ -1,6 +1,8 @@
-"""RabbitMQ. One consumer at a time reads a queue, by the broker's own word: what the one before it had goes back first.
+"""RabbitMQ. One consumer at a time reads a queue: who has the lease, once the broker counts no other consumer.
 
-A message is named by its `message_id`; without one it needs an idempotency key.
+By then it has put back, in its place, what a consumer before had and did not acknowledge: so the order is kept. Of
+quorum queues the broker would let several consume, whatever they ask for. A message is named by its `message_id`;
+without one it needs an idempotency key.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _log = logging.getLogger(__name__)
 class RabbitInput:
     """One queue. It is there already: how long it keeps what, and its dead letters, is up to whoever made it."""
 
-    is_leased = False
+    is_leased = True
     has_positions = True
 
     def __init__(self, name: str, url: str, queue: str, bytes_max: int, prefetch: int) -> None:
@@ -42,8 +44,9 @@ class RabbitInput:
         self._arrived: asyncio.Queue[Any] = asyncio.Queue()
         self._lost: str | None = None
 
-    async def open(self, take: Take, lose: Lose) -> None:  # noqa: ARG002 - the broker ends what another takes
+    async def open(self, take: Take, lose: Lose) -> None:  # noqa: ARG002 - nobody but a newer lease takes it
         self._arrived, self._lost = asyncio.Queue(), None
+        await take(self._partition)
         self._connection = await connected(self._url)
         try:
             async with asyncio.timeout(SECONDS_MAX):
@@ -51,11 +54,12 @@ class RabbitInput:
                 self._channel.close_callbacks.add(self._on_close)
                 await self._channel.set_qos(prefetch_count=min(self._prefetch, 65_535))
                 queue = await self._channel.declare_queue(self._queue_name, passive=True)
-                # Exclusive: refused as long as another consumer is there, and the broker keeps its messages for it.
-                await queue.consume(self._arrived.put, exclusive=True)
+                if not queue.declaration_result.consumer_count:
+                    await queue.consume(self._arrived.put, exclusive=True)
+                    return
         except _errors() as error:
             raise InputAway(_said(error)) from None
-        await take(self._partition)
+        raise InputAway("another consumer still has the queue")
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message]:
         found: list[Message] = []
@@ -70,7 +74,7 @@ class RabbitInput:
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
         """All up to the last one: they are settled in their order."""
-        last: Any = messages[-1].handle
+        last: Any = messages[-1].receipt
         try:
             await last.ack(multiple=True)
         except _errors() as error:
@@ -116,7 +120,7 @@ class RabbitInput:
             body_bytes=len(body),
             ordering_key=None if key is None else str(key),
             headers=text_headers(headers),
-            handle=found,
+            receipt=found,
         )
 
 
