@@ -41,7 +41,9 @@ class RedisStreamInput:
         self._partition = Partition(name, stream)
         self._client: Any = None
         self._accepts_gaps = accepts_gaps
-        self._last, self._last_is_known = BEGINNING, False
+        self._last = BEGINNING
+        self._read: int | None = None
+        """How many entries of the stream lie up to there, of those that were ever added; None where nobody knows."""
 
     async def open(self, take: Take, lose: Lose) -> None:  # noqa: ARG002 - nobody but a newer lease takes it
         self._client = redis.asyncio.Redis.from_url(
@@ -49,11 +51,7 @@ class RedisStreamInput:
         )
         await self._run("PING")
         position = await take(self._partition)
-        await self._make_group()
-        if position.last_place is None and not self._last_is_known:
-            self._last = max(BEGINNING, await self._deleted_up_to(), key=_number)
-        else:
-            self._last = position.last_place or self._last
+        await self._begin(position.last_place)
         await self._check_trimmed()
         await self._tell_durability()
 
@@ -62,13 +60,18 @@ class RedisStreamInput:
             "XREAD", "COUNT", most, "BLOCK", max(1, int(seconds * 1000)), "STREAMS", self._stream, self._last
         )
         entries = _entries(reply)
-        if entries:
-            self._last = entries[-1][0]
-        return [self._message(id_, fields) for id_, fields in entries]
+        found = []
+        for id_, fields in entries:
+            self._last = id_
+            self._read = None if self._read is None else self._read + 1
+            found.append(self._message(id_, fields))
+        return found
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
+        last = messages[-1]
+        counted = () if last.receipt is None else ("ENTRIESREAD", last.receipt)
         try:
-            await self._run("XGROUP", "SETID", self._stream, self._group, messages[-1].place)
+            await self._run("XGROUP", "SETID", self._stream, self._group, last.place, *counted)
         except InputAway as error:
             _log.warning("the group %s of %s is not moved: %s", self._group, self._stream, error)
 
@@ -91,22 +94,37 @@ class RedisStreamInput:
             except (RedisError, OSError) as error:
                 raise InputAway(str(error)) from None
 
-    async def _make_group(self) -> None:
-        """A group that others have used before says where to begin: before the first entry that it still waits for."""
+    async def _begin(self, settled: str | None) -> None:
+        """Behind what is settled; else where a group that others have used has come to; else at the beginning."""
+        is_new = await self._make_group()
+        facts = await self._group_facts()
+        delivered, read = _text(facts.get("last-delivered-id")), facts.get("entries-read")
+        self._read = None if read is None else int(read)
+        if settled is not None:
+            self._last = settled
+            if is_new or _number(settled) < _number(delivered):
+                self._read = None
+            elif self._read is not None:  # The group is told after the settling: it may be a batch behind.
+                self._read += len(await self._run("XRANGE", self._stream, f"({delivered}", settled))
+        elif is_new:
+            self._last, self._read = BEGINNING, (await self._removed())[0]
+        else:
+            pending = await self._run("XPENDING", self._stream, self._group)
+            oldest = pending.get("min") if isinstance(pending, dict) else pending[1]
+            self._last = delivered if oldest is None else _before(_text(oldest))
+            self._read = self._read if oldest is None else None
+        if self._accepts_gaps and self._read is not None:
+            self._read = max(self._read, (await self._removed())[0])
+
+    async def _make_group(self) -> bool:
+        """Whether it was not there."""
         try:
             await self._run("XGROUP", "CREATE", self._stream, self._group, BEGINNING, "MKSTREAM")
         except InputAway as error:
             if "BUSYGROUP" not in str(error):
                 raise
-        else:
-            return
-        pending = await self._run("XPENDING", self._stream, self._group)
-        oldest = pending.get("min") if isinstance(pending, dict) else pending[1]
-        if oldest is not None:
-            self._last = _before(oldest.decode())
-        else:
-            self._last = bytes((await self._group_facts()).get("last-delivered-id", b"0-0")).decode()
-        self._last_is_known = self._last != BEGINNING
+            return False
+        return True
 
     async def _group_facts(self) -> dict[str, Any]:
         for group in await self._run("XINFO", "GROUPS", self._stream):
@@ -115,17 +133,21 @@ class RedisStreamInput:
                 return facts
         return {}
 
-    async def _deleted_up_to(self) -> str:
+    async def _removed(self) -> tuple[int, str | None]:
+        """How many entries were ever trimmed or deleted, and the first that is there."""
         facts = _pairs(await self._run("XINFO", "STREAM", self._stream))
-        return bytes(facts.get("max-deleted-entry-id", b"0-0")).decode()
+        first = facts.get("first-entry")
+        return int(facts["entries-added"]) - int(facts["length"]), None if not first else _text(first[0])
 
     async def _check_trimmed(self) -> None:
-        """Entries that were trimmed or deleted before they were read are lost. Raises Gap."""
-        deleted = await self._deleted_up_to()
-        if _number(deleted) > _number(self._last) and not self._accepts_gaps:
+        """Streams are trimmed from their beginning: what is gone beyond what was read is lost. Raises Gap."""
+        if self._read is None:
+            return
+        removed, first = await self._removed()
+        if removed > self._read and (first is None or _number(first) > _number(self._last)):
             raise Gap(
-                f"{self._partition}: entries up to {deleted} were deleted, only those up to {self._last} were read. "
-                "Look for what is lost; then begin once with --accept-gaps"
+                f"{self._partition}: {removed - self._read} entries behind {self._last} were deleted before they were "
+                "read. Look for what is lost; then begin once with --accept-gaps"
             )
 
     async def _tell_durability(self) -> None:
@@ -161,6 +183,7 @@ class RedisStreamInput:
             body_bytes=len(body),
             ordering_key=None if key is None else key.decode("utf-8", "replace"),
             headers=text_headers({name.decode("utf-8", "replace"): value for name, value in fields.items()}),
+            receipt=self._read,
         )
 
 
@@ -205,6 +228,10 @@ def _pairs(reply: Any) -> dict[str, Any]:
     """By name: a mapping, or names and values one after the other."""
     items = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
     return {name.decode() if isinstance(name, bytes) else str(name): value for name, value in items}
+
+
+def _text(id_: Any) -> str:
+    return id_.decode() if isinstance(id_, bytes) else str(id_ or BEGINNING)
 
 
 def _number(id_: str) -> tuple[int, int]:
