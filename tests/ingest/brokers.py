@@ -174,16 +174,20 @@ class RabbitBroker:
 class KafkaBroker:
     """A topic of four partitions: messages without a key go to the first."""
 
-    def __init__(self, mock: KafkaMock) -> None:
-        self.mock = mock
+    def __init__(self, servers: str, mock: KafkaMock | None = None) -> None:
+        self.servers = servers
+        self._mock = mock
         self.topic = f"payments-{next(_names)}"
         self._producer: Any = None
 
     async def make(self) -> None:
         from aiokafka import AIOKafkaProducer  # noqa: PLC0415
 
-        self.mock.make_topic(self.topic, PARTITIONS)
-        self._producer = AIOKafkaProducer(bootstrap_servers=self.mock.servers, acks="all", linger_ms=10)
+        if self._mock is not None:
+            self._mock.make_topic(self.topic, PARTITIONS)  # it knows no administration
+        else:
+            await self._make_topic()
+        self._producer = AIOKafkaProducer(bootstrap_servers=self.servers, acks="all", linger_ms=10)
         await self._producer.start()
 
     async def send(self, contents: Sequence[Any], keys: Sequence[str | None] | None = None) -> None:
@@ -199,12 +203,20 @@ class KafkaBroker:
             await one
 
     def input(self, name: str = "test", **options: Any) -> Input:
-        address = KafkaAddress(servers=self.mock.servers, session_milliseconds=6_000)
+        address = KafkaAddress(servers=self.servers, session_milliseconds=6_000)
         return KafkaInput(name, address, [self.topic], f"group-{self.topic}", BYTES_MAX, **options)
 
     @property
     def url(self) -> str:
-        return f"kafka://{self.mock.servers}/{self.topic}?group=group-{self.topic}&session_ms=6000"
+        return f"kafka://{self.servers}/{self.topic}?group=group-{self.topic}&session_ms=6000"
+
+    async def _make_topic(self) -> None:
+        from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: PLC0415
+
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
+        await admin.start()
+        await admin.create_topics([NewTopic(self.topic, PARTITIONS, 1)])
+        await admin.close()
 
     async def close(self) -> None:
         await self._producer.stop()

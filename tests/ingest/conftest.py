@@ -22,6 +22,7 @@ from tests.ingest.brokers import (
     rabbitmq_program,
     rabbitmq_server,
 )
+from tests.ingest.kafka_server import kafka_server, missing
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +46,27 @@ def kafka_mock() -> Iterator[KafkaMock]:
     mock.close()
 
 
-@pytest.fixture(params=["redis", "nats", "rabbitmq", "kafka"])
+@pytest.fixture(scope="session")
+def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    obstacle = missing()
+    if obstacle is not None:
+        pytest.skip(f"no real Kafka: {obstacle}")
+    with kafka_server(Path(tmp_path_factory.mktemp("kafka"))) as servers:
+        yield servers
+
+
+def _mocked(mock: KafkaMock) -> KafkaBroker:
+    return KafkaBroker(mock.servers, mock)
+
+
+@pytest.fixture(params=["redis", "nats", "rabbitmq", "kafka", pytest.param("real-kafka", marks=pytest.mark.kafka)])
 async def broker(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Broker]:
     """A topic of its own at each of them: what holds of one input holds of all."""
     makers: dict[str, Callable[[], Broker]] = {
         "redis": lambda: RedisBroker(servers),
         "rabbitmq": lambda: RabbitBroker(request.getfixturevalue("rabbitmq_address")),
-        "kafka": lambda: KafkaBroker(request.getfixturevalue("kafka_mock")),
+        "kafka": lambda: _mocked(request.getfixturevalue("kafka_mock")),
+        "real-kafka": lambda: KafkaBroker(request.getfixturevalue("kafka_servers")),
         "nats": lambda: NatsBroker(request.getfixturevalue("nats_address")),
     }
     made = makers[request.param]()

@@ -15,6 +15,7 @@ from zerosum.api.messages import MessageDesk, Reading
 from zerosum.domain.errors import InternalError, Unavailable
 from zerosum.domain.messages import Message, MessageOutcome
 from zerosum.main import Service
+from zerosum.services.ingestion import ATTEMPTS_MAX
 
 
 class Sabotaged:
@@ -119,6 +120,24 @@ async def test_while_the_ledger_is_away_everything_waits_and_nothing_is_counted(
         await until(lambda: tally.done == 5)
     assert (tally.dead, tally.retried) == (0, 0)
     assert (await posted(client, a)) == "5.00"
+
+
+async def test_who_ends_while_the_ledger_is_away_has_not_tried(
+    broker: Broker, service: Service, client: Client
+) -> None:
+    a = (await client.open_account())["code"]
+    await broker.send([deposit(a) for _ in range(3)])
+    for _ in range(ATTEMPTS_MAX + 2):
+        desk = Sabotaged(desk_of(service, client))
+        desk.is_away = True
+        made, tally = consumer(service, client, broker.input(), desk=desk)
+        async with running(made):
+            await until(lambda desk=desk: desk.asked > 0)
+        assert tally.dead == 0
+    made, tally = consumer(service, client, broker.input())
+    async with running(made):
+        await until(lambda: tally.done == 3)
+    assert (tally.dead, await posted(client, a)) == (0, "3.00")
 
 
 async def test_one_bad_key_delays_only_itself_and_keeps_its_order(

@@ -129,6 +129,17 @@ class Ingestion:
             new = await insert_dead_letters(connection, caller.ledger_id, settlement.set_aside)
         return len(new)
 
+    async def abandon(self, caller: Caller, taken: Taken) -> None:
+        """A batch that was begun is left in peace: its try does not count. Nothing where it was taken since."""
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await lock_position(connection, caller.ledger_id, taken.partition)
+            if found is None or found.epoch != taken.epoch:
+                return
+            found.begun, found.tries = 0, max(0, found.tries - 1)
+            if not found.tries:
+                found.head = None
+            await update_position(connection, caller.ledger_id, found, self._now())
+
     async def only_set_aside(self, caller: Caller, records: Sequence[DeadLetterRecord]) -> int:
         """Of messages without a position."""
         if not records:

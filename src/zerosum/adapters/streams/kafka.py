@@ -86,6 +86,7 @@ class KafkaInput:
     async def open(self, take: Take, lose: Lose) -> None:
         from aiokafka import AIOKafkaConsumer  # noqa: PLC0415 - an extra
 
+        logging.getLogger("aiokafka").setLevel(logging.WARNING)  # It tells every step of every rebalance.
         self._next, self._failure, self._early = {}, None, []
         self._client = AIOKafkaConsumer(
             **self._address.options(),

@@ -78,6 +78,7 @@ class PartitionWork:
         self._tally = tally
         self._batch_max = batch_max
         self._batch: list[Message] = []
+        self._is_waiting = False
         self._retries_at = 0.0
 
     @property
@@ -88,8 +89,21 @@ class PartitionWork:
     def taken(self) -> Taken | None:
         return self._taken
 
+    async def give_up(self) -> None:
+        """The partition is left. A batch that only waits for the ledger has not been tried."""
+        if self._taken is not None and self._batch and self._is_waiting:
+            await self._ingestion.abandon(self._caller, self._taken)
+
     async def advance(self) -> None:
         """Carry out what is there. Raises DependencyAway, Fenced, Gap, InputAway; then what is left stays."""
+        self._is_waiting = False
+        try:
+            await self._advance()
+        except (DependencyAway, DomainError):
+            self._is_waiting = True
+            raise
+
+    async def _advance(self) -> None:
         await self._retry()
         while self.pending or self._batch:
             if not self._batch and not await self._begin():

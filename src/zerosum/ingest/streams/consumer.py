@@ -159,7 +159,9 @@ class Consumer:
     async def _lose(self, partitions: Collection[Partition]) -> None:
         async with self._barrier:
             for partition in partitions:
-                self._works.pop(partition, None)
+                work = self._works.pop(partition, None)
+                if work is not None:
+                    await self._leave(work)
 
     def _work(self, taken: Taken | None) -> PartitionWork:
         return PartitionWork(
@@ -203,11 +205,15 @@ class Consumer:
         except InputAway as error:
             _log.warning("the input %s: %s", self._input.name, error)
         for work in works.values():
+            await self._leave(work)
+
+    async def _leave(self, work: PartitionWork) -> None:
+        try:
+            await work.give_up()
             if work.taken is not None and self._input.is_leased:
-                try:
-                    await self._ingestion.release(self._caller, work.taken)
-                except DomainError as error:
-                    _log.warning("the input %s: %s", self._input.name, error.detail)
+                await self._ingestion.release(self._caller, work.taken)
+        except DomainError as error:
+            _log.warning("the input %s: %s", self._input.name, error.detail)
 
     async def _sleep(self, seconds: float) -> None:
         try:
