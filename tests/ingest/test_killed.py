@@ -103,7 +103,7 @@ class Storm:
                 running[at].send_signal(signal.SIGKILL)
                 running[at].wait(10)
                 running[at] = self.start()
-        async with asyncio.timeout(SECONDS_MAX):
+        async with asyncio.timeout(SECONDS_MAX + self.messages / 20):
             while sum(self.counts().values()) < self.messages:
                 await asyncio.sleep(0.5)
         await asyncio.sleep(1.0)  # what would be too much has time to come

@@ -195,7 +195,7 @@ def test_a_derived_key_is_of_one_message_only() -> None:
         key("a", "b" * 301, "0", "1"),
     ]
     assert len(set(keys)) == len(keys)
-    assert keys[0] == "ingest:a:b:0:1"
+    assert keys[0] == "ingest a:b:0:1"
     assert all(made is not None and len(made) <= 255 and made.isascii() and made.isprintable() for made in keys)
 
 

@@ -180,7 +180,7 @@ def _event_key(version: Any, source: Any, id_: Any) -> str:
         if not isinstance(value, str) or not value:
             raise errors.ValidationFailed("A CloudEvent has this: a text.", pointer=f"/{name}")
     digest = sha256(f"{len(source)}:{source},{id_}".encode("utf-8", "surrogatepass"))
-    return f"cloudevent-sha256:{digest.hexdigest()}"
+    return f"cloudevent sha256 {digest.hexdigest()}"
 
 
 def _check_ledger(named: Any, ledger_id: LedgerId) -> None:

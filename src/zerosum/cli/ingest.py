@@ -18,6 +18,7 @@ from zerosum.cli.ingest_inputs import InputOptions, make_inputs, make_replies
 from zerosum.cli.installation import chosen_data_dir, is_embedded, reachable_settings
 from zerosum.cli.talk import FAILED, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings, load_settings
+from zerosum.domain.errors import DomainError
 from zerosum.domain.messages import Gap
 from zerosum.ingest.streams.port import IngestTally, Input, Replies
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     # The service takes a second to load.
     from zerosum.cli.processes import Publish
     from zerosum.ingest.streams.consumer import Consumer
+    from zerosum.services.ingestion import Ingestion
+    from zerosum.services.requests.caller import Caller
 
 ACTOR = "zerosum ingest"
 METRICS_SECONDS = 2.0
@@ -102,7 +105,7 @@ async def _ingest(
         consumers = [Consumer(one, desk, ingestion, caller, options, tally, replies) for one in inputs]
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _stop, consumers)
-        telling = asyncio.create_task(_tell_metrics(publish, consumers, tally))
+        telling = asyncio.create_task(_tell_metrics(publish, consumers, tally, ingestion, caller))
         try:
             await _run_all(consumers)
         finally:
@@ -128,7 +131,9 @@ async def _run_all(consumers: Sequence[Consumer]) -> None:
         task.result()
 
 
-async def _tell_metrics(publish: Publish, consumers: Sequence[Consumer], tally: IngestTally) -> None:
+async def _tell_metrics(
+    publish: Publish, consumers: Sequence[Consumer], tally: IngestTally, ingestion: Ingestion, caller: Caller
+) -> None:
     """Until cancelled."""
     while True:
         totals = {f"ingest_{name}": float(total) for name, total in asdict(tally).items()}
@@ -137,8 +142,17 @@ async def _tell_metrics(publish: Publish, consumers: Sequence[Consumer], tally: 
             "ingest_lag_messages": sum(lags),
             "ingest_paused_inputs": float(sum(one.is_paused for one in consumers)),
         }
-        publish(totals, levels, {})
+        publish(totals, levels, await _set_aside(ingestion, caller))
         await asyncio.sleep(METRICS_SECONDS)
+
+
+async def _set_aside(ingestion: Ingestion, caller: Caller) -> dict[str, float]:
+    """The same, whichever consumer tells it. Nothing is told while the database is away."""
+    try:
+        dead, waiting = await ingestion.set_aside(caller)
+    except DomainError:
+        return {}
+    return {"ingest_dead_letters": float(dead), "ingest_set_aside_messages": float(waiting)}
 
 
 def _sum_up(tally: IngestTally, seconds: float, *, is_json: bool) -> None:

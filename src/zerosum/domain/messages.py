@@ -10,7 +10,8 @@ from hashlib import sha256
 
 from zerosum.domain.errors import DomainError
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_READABLE = re.compile(r"[\x21-\x7e]{1,240}")
+"""Of a key that has 255 characters at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,18 @@ class Message:
 
     @property
     def derived_key(self) -> str | None:
-        """The idempotency key of a message that brings none: the same at every delivery, and no other message's."""
+        """The idempotency key of a message that brings none: the same at every delivery, and nobody else's.
+
+        It holds a blank, which no caller and no message can send.
+        """
         if not self.is_named_for_ever:
             return None
         words = (self.partition.input, self.partition.topic, self.partition.name, self.place)
-        readable = "ingest:" + ":".join(words)
-        if _KEY.fullmatch(readable) and not any(":" in word for word in words):
-            return readable
+        readable = ":".join(words)
+        if _READABLE.fullmatch(readable) and not any(":" in word for word in words):
+            return f"ingest {readable}"
         digest = sha256("".join(f"{len(word)}:{word}," for word in words).encode("utf-8", "surrogatepass"))
-        return f"ingest-sha256:{digest.hexdigest()}"
+        return f"ingest sha256 {digest.hexdigest()}"
 
 
 class OutcomeKind(StrEnum):

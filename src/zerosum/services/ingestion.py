@@ -16,6 +16,7 @@ from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.dead_letters import DeadLetterRecord as DeadLetterRecord  # shown by consumers
 from zerosum.db.queries.dead_letters import (
+    count_dead_letters,
     first_open_of_each_key,
     insert_dead_letters,
     open_keys,
@@ -146,6 +147,13 @@ class Ingestion:
             return 0
         async with self._database.work(caller.ledger_id) as connection:
             return len(await insert_dead_letters(connection, caller.ledger_id, records))
+
+    async def set_aside(self, caller: Caller) -> tuple[int, int]:
+        """How many dead letters there are, and how many messages are tried again or wait."""
+        async with self._database.work(caller.ledger_id) as connection:
+            counts = await count_dead_letters(connection, caller.ledger_id)
+        dead = counts.pop(DeadLetterStatus.DEAD, 0)
+        return dead, sum(counts.values())
 
     async def renew(self, caller: Caller, taken: Taken, lease_seconds: float) -> None:
         """Raises Fenced."""

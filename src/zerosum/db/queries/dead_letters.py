@@ -128,8 +128,13 @@ async def open_keys(connection: AsyncConnection, ledger_id: UUID, partition: Par
 
 
 async def count_dead_letters(connection: AsyncConnection, ledger_id: UUID) -> dict[str, int]:
-    """How many there are, by status."""
-    statement = select(_columns.status, func.count()).where(_columns.ledger_id == ledger_id).group_by(_columns.status)
+    """How many somebody must look at or are tried again, by status. Those that are settled are not counted."""
+    wanted = (DeadLetterStatus.DEAD, DeadLetterStatus.RETRYING, DeadLetterStatus.WAITING)
+    statement = (
+        select(_columns.status, func.count())
+        .where(_columns.ledger_id == ledger_id, _columns.status.in_(wanted))
+        .group_by(_columns.status)
+    )
     return {row[0]: int(row[1]) for row in await connection.execute(statement)}
 
 

@@ -64,17 +64,6 @@ async def update_position(connection: AsyncConnection, ledger_id: UUID, record: 
     )
 
 
-async def list_positions(connection: AsyncConnection, ledger_id: UUID, limit: int) -> list[PositionRecord]:
-    statement = (
-        select(ingest_positions)
-        .where(_columns.ledger_id == ledger_id)
-        .order_by(_columns.input, _columns.topic, _columns.partition)
-        .limit(limit)
-    )
-    rows = await connection.execute(statement)
-    return [_record(row, Partition(row.input, row.topic, row.partition)) for row in rows]
-
-
 def _is(ledger_id: UUID, partition: Partition) -> ColumnElement[bool]:
     return and_(
         _columns.ledger_id == ledger_id,
