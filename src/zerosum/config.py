@@ -161,6 +161,19 @@ class Settings(BaseSettings):
     lean_routes: bool = True
     """Answer the hottest routes without the web framework, express where they can be. Off only to compare."""
 
+    ingest_from: Annotated[list[str], NoDecode] = []
+    """Where `zerosum ingest` takes messages from, separated by spaces: as `--from`."""
+    ingest_replies: str | None = None
+    """Where it tells what has become of them: as `--replies`."""
+    ingest_batch_messages: Annotated[int, Field(ge=1, le=1_000)] = 500
+    """Of one partition, committed together."""
+    ingest_in_memory_messages: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    """Of one input: with more nothing is received until some are settled."""
+    ingest_message_bytes_max: Annotated[int, Field(ge=1_024, le=1_048_576)] = 65_536
+    """A larger one is put aside unread."""
+    ingest_lanes: Annotated[int, Field(ge=1, le=16)] = 1
+    """Of one consumer process: batches at once, a partition keeps to one."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     metrics: bool = True
@@ -183,6 +196,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("ingest_from", mode="before")
+    @classmethod
+    def _split_at_spaces(cls, value: Any) -> Any:
+        return value.split() if isinstance(value, str) else value
 
     @field_validator("trusted_issuers", mode="before")
     @classmethod

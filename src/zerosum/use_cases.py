@@ -21,12 +21,14 @@ from zerosum.services.clients import Clients
 from zerosum.services.committing.committer import Committer
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.credentials.sealing import Sealer
+from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports
+from zerosum.services.ingestion import Ingestion
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
@@ -91,12 +93,14 @@ def use_cases(
             client_currency(settings.client_currency),
         ),
         currencies=currencies,
+        dead_letters=DeadLetters(database, cursors, now),
         disputes=Disputes(database, committer, directory, currencies, payments, cursors, now),
         event_feed=EventFeed(database, directory),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
         holds=Holds(database, committer, charts, directory, currencies, cursors, now),
         house_rules=HouseRulesBook(database, committer, directory, currencies),
         imports=Imports(database, now),
+        ingestion=Ingestion(database, now),
         inspector=Inspector(database, now),
         issued_statements=IssuedStatements(database, committer, directory, statements, cursors, now),
         journal=journal,

@@ -21,6 +21,7 @@ SOMETHING = {
     "exchange": f"exc_{UNKNOWN_UUID}",
     "hold": f"hold_{UNKNOWN_UUID}",
     "scheduled_payment": f"sch_{UNKNOWN_UUID}",
+    "dead_letter": f"dl_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
     "ledger": f"led_{UNKNOWN_UUID}",
     "period": "2999-12",

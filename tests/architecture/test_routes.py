@@ -52,6 +52,8 @@ WITHOUT_A_KEY = {
     "POST /v1/webhook-endpoints/{endpoint}/deliveries/{event}/replay": "moves no money; the same",
     "DELETE /v1/api-keys/{api_key}": "moves no money; idempotent by state",
     "POST /v1/oauth/token": "moves no money",
+    "POST /v1/dead-letters/{dead_letter}/replay": "the message has its own",
+    "POST /v1/dead-letters/{dead_letter}/drop": "moves no money; idempotent by state",
 }
 
 

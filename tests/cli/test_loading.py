@@ -15,6 +15,7 @@ import pytest
         ("zerosum.cli.generate", {"pydantic", "sqlalchemy"}),
         ("zerosum.cli.process", {"pydantic", "sqlalchemy", "numba"}),
         ("zerosum.cli.import_files", {"sqlalchemy", "fastapi"}),
+        ("zerosum.cli.ingest", {"sqlalchemy", "fastapi", "aiokafka", "aio_pika", "nats"}),
         ("zerosum.cli.serve", {"sqlalchemy", "fastapi"}),
         ("zerosum.cli.up", {"sqlalchemy", "fastapi"}),
         ("zerosum.main", {"dateutil"}),

@@ -34,6 +34,7 @@ _TOGETHER: Mapping[str, Mapping[str, Any]] = {
     "period_closings": {"starts_at": NOON - timedelta(days=1), "begun_at": NOON + timedelta(days=1)},
     "late_entries": {"way": "rolled_forward"},
     "scheduled_runs": {"outcome": "skipped", "refusal": "{}"},
+    "dead_letters": {"status": "dead"},
 }
 """What only fits together, as a constraint says."""
 

@@ -26,6 +26,7 @@ from zerosum.api.routes.api_keys import api_key_routes
 from zerosum.api.routes.audit import audit_routes
 from zerosum.api.routes.charts import chart_routes
 from zerosum.api.routes.clients import client_routes
+from zerosum.api.routes.dead_letters import dead_letter_routes
 from zerosum.api.routes.disputes import dispute_routes
 from zerosum.api.routes.events import event_routes
 from zerosum.api.routes.exchanges import exchange_routes
@@ -107,6 +108,7 @@ def make_app(
         house_rules_routes(services),
         event_routes(services),
         webhook_routes(services),
+        dead_letter_routes(services),
         api_key_routes(services),
         audit_routes(services),
         system_routes(system),

@@ -67,6 +67,11 @@ def card_numbers_refused() -> Iterator[None]:
         _is_refusing.reset(before)
 
 
+def refuse_card_numbers() -> None:
+    """From now on, in everything this task and those it starts look at: for a process that serves no HTTP."""
+    _is_refusing.set(True)
+
+
 def place_of_card_number(content: Any) -> Place | None:
     """Where in a body a card number is that must not be there: in a text, or in the name of a member of an object."""
     return _place(content, (), are_names_free=False) if _is_refusing.get() else None

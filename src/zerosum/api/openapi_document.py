@@ -48,6 +48,7 @@ TAGS = {
     "Reports": "How the books prove themselves, and what became of an idempotency key.",
     "Events": "What has happened, told once it is committed: in the order of the books, without gaps.",
     "Webhooks": "Events sent to you as they happen: signed, tried again for days, searched and replayed.",
+    "Dead letters": "Messages from queues that could not be carried out: why, and carrying them out after all.",
     "Administration": "Ledgers, their currencies and the API keys that open them.",
     "Service": "What is open to everybody: what runs here, health, tokens, public keys and metrics.",
 }

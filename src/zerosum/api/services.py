@@ -13,12 +13,14 @@ from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports
+from zerosum.services.ingestion import Ingestion
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
@@ -47,12 +49,14 @@ class Services:
     charts: Charts
     clients: Clients
     currencies: Currencies
+    dead_letters: DeadLetters
     disputes: Disputes
     event_feed: EventFeed
     exchanges: Exchanges
     holds: Holds
     house_rules: HouseRulesBook
     imports: Imports
+    ingestion: Ingestion
     inspector: Inspector
     issued_statements: IssuedStatements
     journal: Journal

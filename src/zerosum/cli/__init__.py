@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosum import __version__
+from zerosum.cli import ingest_commands
 from zerosum.ingest.client_files.choices import EngineChoice, Order
 from zerosum.ingest.journal_files.choices import JournalFormat
 
@@ -386,6 +387,9 @@ def rotate_data(data_dir: DataDirOption = None) -> None:
     from zerosum.cli.keys import rotate_data_key  # noqa: PLC0415
 
     raise typer.Exit(rotate_data_key(data_dir))
+
+
+ingest_commands.add_to(app)
 
 
 def main() -> None:

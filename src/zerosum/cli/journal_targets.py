@@ -13,7 +13,7 @@ from zerosum.api.schemas.journal import JournalEntryItem
 from zerosum.api.validation import validated
 from zerosum.cli.import_targets import Where
 from zerosum.cli.installation import chosen_data_dir
-from zerosum.cli.ledger_target import started_ledger
+from zerosum.cli.ledger_target import opened_service
 from zerosum.cli.talk import USAGE, CommandFailed
 from zerosum.domain.errors import AccountExists, AccountNotFound, DomainError
 from zerosum.domain.identifiers import is_reserved_code
@@ -48,7 +48,7 @@ async def open_journal_target(where: Where) -> AsyncIterator[JournalTarget]:
         raise LookupError("a ledger in a database is found by settings")
     settings = where.settings.model_copy(update={"metrics": False})
     folder = chosen_data_dir(where.data_dir) if where.is_embedded and where.ledger is None else None
-    async with started_ledger(settings, where.ledger, folder, ACTOR) as (service, caller):
+    async with opened_service(settings, where.ledger, folder, ACTOR) as (service, caller):
         yield LedgerJournal(service, caller)
 
 

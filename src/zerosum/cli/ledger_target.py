@@ -1,4 +1,4 @@
-"""The ledger in a database that `zerosum import` brings rows to, by a service in the command's own process."""
+"""The ledger in a database that commands write to, by a service in the command's own process."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ async def open_ledger(
     settings: Settings, ledger: str | None, data_dir: Path | None, *, refuse_negative_total: bool
 ) -> AsyncIterator[Target]:
     """Without `ledger` that of `data_dir`, where `zerosum up` keeps the database. Raises CommandFailed."""
-    async with started_ledger(settings, ledger, data_dir, ACTOR) as (service, caller):
+    async with opened_service(settings, ledger, data_dir, ACTOR) as (service, caller):
         yield LedgerTarget(service, caller, refuse_negative_total)
 
 
 @asynccontextmanager
-async def started_ledger(
+async def opened_service(
     settings: Settings, ledger: str | None, data_dir: Path | None, actor: str
 ) -> AsyncIterator[tuple[Service, Caller]]:
-    """Raises CommandFailed."""
+    """A service of this process alone, and who asks it. Raises CommandFailed."""
     collect_seldom()
     service = Service(settings)
     await service.start()

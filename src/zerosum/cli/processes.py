@@ -76,12 +76,16 @@ def worker_process(settings: Settings) -> int:
     from zerosum.worker import run_worker  # noqa: PLC0415
 
     set_up_logging(settings.log_level, settings.log_format)
-    return run_worker(settings, _publisher(settings), event_body)
+    publish = publisher(settings)
+    return run_worker(settings, lambda totals, newest: publish(totals, {}, newest), event_body)
 
 
-def _publisher(settings: Settings) -> Callable[[Mapping[str, float], Mapping[str, float]], None]:
+Publish = Callable[[Mapping[str, float], Mapping[str, float], Mapping[str, float]], None]
+"""Takes totals, levels, and what was told last."""
+
+
+def publisher(settings: Settings) -> Publish:
     """Into the folder in which the API processes count; where there is none nobody could read it."""
     if not settings.metrics or not join_metrics(settings.metrics_dir):
-        return lambda _totals, _newest: None
-    metrics = Metrics()
-    return lambda totals, newest: metrics.carry_over(totals, {}, newest)
+        return lambda _totals, _levels, _newest: None
+    return Metrics().carry_over

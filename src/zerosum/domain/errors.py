@@ -124,6 +124,21 @@ class InvalidString(Unprocessable):
     title = "The text holds characters that are not allowed"
 
 
+class UnknownCommand(Unprocessable):
+    code = "unknown_command"
+    title = "There is no such command"
+
+
+class UnsupportedVersion(Unprocessable):
+    code = "unsupported_version"
+    title = "The message is of a version that is not known here"
+
+
+class WrongLedger(Unprocessable):
+    code = "wrong_ledger"
+    title = "The message is for another ledger"
+
+
 class PanNotAllowed(Unprocessable):
     code = "pan_not_allowed"
     title = "The text looks like a card number"
@@ -486,6 +501,16 @@ class WebhookEndpointNotFound(Absent):
 class WebhookDeliveryNotFound(Absent):
     code = "webhook_delivery_not_found"
     title = "There is no such event to deliver"
+
+
+class DeadLetterNotFound(Absent):
+    code = "dead_letter_not_found"
+    title = "No such dead letter"
+
+
+class DeadLetterSettled(Conflict):
+    code = "dead_letter_settled"
+    title = "The message was replayed or dropped, or is still tried"
 
 
 class ApiKeyNotFound(Absent):

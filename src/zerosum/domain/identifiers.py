@@ -61,6 +61,7 @@ class Prefix(StrEnum):
     API_KEY = "key_"
     AUDIT_RECORD = "aud_"
     STATEMENT = "stm_"
+    DEAD_LETTER = "dl_"
 
 
 def render_id(prefix: Prefix, value: UUID) -> str:

@@ -29,12 +29,10 @@ from zerosum.api.schemas.holds import (
     hold_body,
 )
 from zerosum.api.schemas.lists import ListOf, list_body
-from zerosum.api.schemas.splits import split_orders
 from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
-from zerosum.domain.payments.holds import HoldVerb
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, Begun, BodyKind, Call, Express, HttpAnswer, Lean
 from zerosum.services.holds import HoldChangeOrder, HoldOrder, RecordedHold
@@ -182,10 +180,9 @@ def hold_routes(services: Services) -> Routes:
         description="Money that cannot be spent otherwise, and is not paid yet. It is captured, at once or in parts, "
         "or voided; when its time is over what is left is set free.",
     )
-    for name, order_in, summary, model, examples, refusals, description in (
+    for name, summary, model, examples, refusals, description in (
         (
             "capture",
-            _capture,
             "Capture a hold",
             CaptureRequest,
             CAPTURE_EXAMPLES,
@@ -195,7 +192,6 @@ def hold_routes(services: Services) -> Routes:
         ),
         (
             "increment",
-            _increment,
             "Hold more",
             IncrementRequest,
             INCREMENT_EXAMPLES,
@@ -204,7 +200,6 @@ def hold_routes(services: Services) -> Routes:
         ),
         (
             "extend",
-            _extension,
             "Hold for longer",
             ExtendRequest,
             EXTEND_EXAMPLES,
@@ -213,7 +208,6 @@ def hold_routes(services: Services) -> Routes:
         ),
         (
             "void",
-            _void,
             "Void a hold",
             VoidRequest,
             None,
@@ -221,7 +215,7 @@ def hold_routes(services: Services) -> Routes:
             "What is still held is set free. What was captured stays paid.",
         ),
     ):
-        lean, express = change_of(order_in)
+        lean, express = change_of(_change(model))
         routes.add(
             "POST",
             f"/v1/holds/{{hold}}/{name}",
@@ -285,25 +279,11 @@ def hold_routes(services: Services) -> Routes:
     return routes
 
 
-def _capture(call: Call) -> HoldChangeOrder:
-    body = validated(CaptureRequest, call.content or {})
-    splits = split_orders(body.splits)
-    return _change(call, HoldVerb.CAPTURED, amount=body.amount, is_final=bool(body.final), splits=splits)
+def _change(model: Any) -> Callable[[Call], HoldChangeOrder]:
+    def order_in(call: Call) -> HoldChangeOrder:
+        order: HoldChangeOrder = validated(model, call.content or {}).order(
+            call.idempotency_key or "", id_in(call, Prefix.HOLD)
+        )
+        return order
 
-
-def _increment(call: Call) -> HoldChangeOrder:
-    return _change(call, HoldVerb.INCREMENTED, amount=validated(IncrementRequest, call.content or {}).amount)
-
-
-def _extension(call: Call) -> HoldChangeOrder:
-    return _change(call, HoldVerb.EXTENDED, expires_at=validated(ExtendRequest, call.content or {}).expires_at)
-
-
-def _void(call: Call) -> HoldChangeOrder:
-    validated(VoidRequest, call.content or {})
-    return _change(call, HoldVerb.VOIDED)
-
-
-def _change(call: Call, verb: HoldVerb, **members: Any) -> HoldChangeOrder:
-    key, hold_id = call.idempotency_key or "", id_in(call, Prefix.HOLD)
-    return HoldChangeOrder(idempotency_key=key, hold_id=hold_id, verb=verb, **members)
+    return order_in

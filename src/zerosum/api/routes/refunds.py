@@ -109,10 +109,4 @@ def refund_routes(services: Services) -> Routes:
 
 def _order_in(call: Call) -> RefundOrder:
     body = validated(RefundRequest, call.content or {})
-    return RefundOrder(
-        idempotency_key=call.idempotency_key or "",
-        payment_id=id_in(call, Prefix.PAYMENT),
-        amount=body.amount,
-        reason=body.reason,
-        metadata=body.metadata or {},
-    )
+    return body.order(call.idempotency_key or "", id_in(call, Prefix.PAYMENT))

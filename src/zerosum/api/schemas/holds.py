@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from operator import attrgetter
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import Field
 
@@ -91,11 +92,26 @@ class CaptureRequest(Request):
     ] = None
     splits: Splits | None = None
 
+    def order(self, idempotency_key: str, hold_id: UUID) -> HoldChangeOrder:
+        return HoldChangeOrder(
+            idempotency_key=idempotency_key,
+            hold_id=hold_id,
+            verb=HoldVerb.CAPTURED,
+            amount=self.amount,
+            is_final=bool(self.final),
+            splits=split_orders(self.splits),
+        )
+
 
 class IncrementRequest(Request):
     """How much more is held."""
 
     amount: Amount
+
+    def order(self, idempotency_key: str, hold_id: UUID) -> HoldChangeOrder:
+        return HoldChangeOrder(
+            idempotency_key=idempotency_key, hold_id=hold_id, verb=HoldVerb.INCREMENTED, amount=self.amount
+        )
 
 
 class ExtendRequest(Request):
@@ -105,9 +121,17 @@ class ExtendRequest(Request):
         Moment, Field(description=f"Not before the time at which it ends now; at most {LASTS_MAX.days} days ahead.")
     ]
 
+    def order(self, idempotency_key: str, hold_id: UUID) -> HoldChangeOrder:
+        return HoldChangeOrder(
+            idempotency_key=idempotency_key, hold_id=hold_id, verb=HoldVerb.EXTENDED, expires_at=self.expires_at
+        )
+
 
 class VoidRequest(Request):
     """Nothing need be said."""
+
+    def order(self, idempotency_key: str, hold_id: UUID) -> HoldChangeOrder:
+        return HoldChangeOrder(idempotency_key=idempotency_key, hold_id=hold_id, verb=HoldVerb.VOIDED)
 
 
 class ResolutionName(StrEnum):

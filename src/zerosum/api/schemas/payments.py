@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import Field
 
@@ -37,7 +38,7 @@ from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.services.payments import PaymentOrder, RecordedPayment
-from zerosum.services.refunds import RecordedRefund
+from zerosum.services.refunds import RecordedRefund, RefundOrder
 
 PaymentTypeName = Annotated[str, OneOf(PaymentType)]
 PaymentStatusName = Annotated[str, OneOf(PaymentStatus)]
@@ -140,6 +141,15 @@ class RefundRequest(Request):
     amount: Annotated[Amount | None, Field(description="All that is left of the payment where nothing is said.")] = None
     reason: Annotated[Reason | None, Field(description="Why.", examples=["Returned"])] = None
     metadata: GivenMetadata = None
+
+    def order(self, idempotency_key: str, payment_id: UUID) -> RefundOrder:
+        return RefundOrder(
+            idempotency_key=idempotency_key,
+            payment_id=payment_id,
+            amount=self.amount,
+            reason=self.reason,
+            metadata=self.metadata or {},
+        )
 
 
 class RefundResponse(Response):

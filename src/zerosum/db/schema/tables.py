@@ -728,6 +728,61 @@ imports = Table(
     PrimaryKeyConstraint("ledger_id", "name", name="imports_pkey"),
 )
 
+ingest_positions = Table(
+    "ingest_positions",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("input", Text),
+    _required("topic", Text),
+    _required("partition", Text),
+    Column("next_offset", BigInteger),  # None: the input counts nothing, or nothing was settled yet
+    Column("last_place", Text),  # of the message that was settled last
+    _required("epoch", BigInteger),  # of whoever has taken it: who comes with an older one is a zombie
+    _required("holder", Text),
+    _moment("held_until"),  # None: it may be taken at once
+    Column("head", Text),  # of the batch that was begun and not settled
+    _required("begun", Integer),  # how many messages it has
+    _required("tries", Integer),  # how often its head was begun
+    _required("suspects", Integer),  # how many messages are to be tried one by one
+    _moment("updated_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "input", "topic", "partition", name="ingest_positions_pkey"),
+    CheckConstraint("begun >= 0 and tries >= 0 and suspects >= 0", name="ingest_positions_counts_not_negative"),
+)
+"""How far the messages of a partition are settled, and the fence against whoever held it before."""
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("input", Text),
+    _required("topic", Text),
+    _required("partition", Text),
+    _required("place", Text),
+    Column("ordering_key", Text),
+    Column("derived_key", Text),  # the idempotency key of a message that brings none; None: it has no lasting name
+    _required("body", LargeBinary),  # its beginning, where it is too large
+    _required("body_bytes", BigInteger),  # of the whole
+    _required("headers", JSONB),
+    _required("status", Text),
+    _required("reason", Text),
+    _required("problem", JSONB),
+    _required("attempts", Integer),
+    _moment("first_at", nullable=False),
+    _moment("last_at", nullable=False),
+    _moment("next_at"),  # of what is tried again
+    Column("actor", Text),  # who has replayed or dropped it
+    PrimaryKeyConstraint("ledger_id", "id", name="dead_letters_pkey"),
+    UniqueConstraint("ledger_id", "input", "topic", "partition", "place", name="dead_letters_message_unique"),
+    Index("dead_letters_by_status", "ledger_id", "status", "id"),
+    CheckConstraint(
+        "status in ('dead', 'retrying', 'waiting', 'replayed', 'dropped')", name="dead_letters_status_known"
+    ),
+    CheckConstraint("(status in ('retrying', 'waiting')) = (next_at is not null)", name="dead_letters_next_at_fits"),
+    CheckConstraint("attempts >= 0", name="dead_letters_attempts_not_negative"),
+)
+"""Messages that could not be carried out, with why; and those behind one of their key that is still tried."""
+
 refusals = Table(
     "refusals",
     metadata,
@@ -1091,6 +1146,9 @@ GRANTS: dict[Table, str] = {
     client_transactions: "insert, update (status)",
     statements: "insert",
     imports: "insert",
+    ingest_positions: "insert, update (next_offset, last_place, epoch, holder, held_until, head, begun, tries, "
+    "suspects, updated_at)",
+    dead_letters: "insert, update (status, reason, problem, attempts, last_at, next_at, actor)",
     refusals: "insert",
     answers: "insert",
     events: "insert",

@@ -1,0 +1,260 @@
+"""JSON lines, one message each: from stdin, or from whoever connects to a TCP port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from zerosum.adapters.streams.taking import Lose, Take
+from zerosum.domain.messages import InputAway, Message, Partition
+
+READ_BYTES = 65_536
+QUEUED_LINES_MAX = 1_000
+CONNECTIONS_MAX = 100
+KEPT_BYTES_MAX = 4_096
+"""Of a line that is too long."""
+
+
+@dataclass(slots=True)
+class LineSplitter:
+    """Lines out of blocks. Of one that is too long only the beginning is kept, and its length."""
+
+    bytes_max: int
+    _begun: bytearray = field(default_factory=bytearray)
+    _dropped: int = 0
+
+    def split(self, block: bytes) -> list[tuple[bytes, int]]:
+        """Whole lines with their lengths."""
+        *whole, rest = block.split(b"\n")
+        found = []
+        for part in whole:
+            self._add(part)
+            found.append(self._take())
+        self._add(rest)
+        return found
+
+    def rest(self) -> list[tuple[bytes, int]]:
+        """What has no end, at the end."""
+        return [self._take()] if self._begun or self._dropped else []
+
+    def _add(self, part: bytes) -> None:
+        room = max(0, self.bytes_max + 1 - len(self._begun))
+        self._begun += part[:room]
+        self._dropped += max(0, len(part) - room)
+
+    def _take(self) -> tuple[bytes, int]:
+        line, length = bytes(self._begun), len(self._begun) + self._dropped
+        self._begun.clear()
+        self._dropped = 0
+        return (line if length <= self.bytes_max else line[:KEPT_BYTES_MAX]), length
+
+
+class StandardInput:
+    """Stdin to its end. With a name of its own a line is named for ever by its number, and needs no key."""
+
+    is_leased = False
+
+    def __init__(self, name: str, bytes_max: int, *, has_positions: bool, descriptor: int = 0) -> None:
+        self.name = name
+        self.has_positions = has_positions
+        self._partition = Partition(name, "stdin")
+        self._splitter = LineSplitter(bytes_max)
+        self._descriptor = descriptor
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._room = threading.BoundedSemaphore(2)
+        self._waiting: list[Message] = []
+        self._run, self._number = secrets.token_hex(6), 0
+        self._has_ended = False
+        self._reader: threading.Thread | None = None
+
+    async def open(self, take: Take, lose: Lose) -> None:  # noqa: ARG002 - nobody else can have it
+        if self.has_positions:
+            await take(self._partition)
+        if self._reader is None:
+            loop = asyncio.get_running_loop()
+            self._reader = threading.Thread(target=self._read, args=(loop,), daemon=True, name="stdin")
+            self._reader.start()
+
+    async def receive(self, most: int, seconds: float) -> Sequence[Message] | None:
+        if not self._waiting and not self._has_ended:
+            await self._fill(seconds)
+        found, self._waiting = self._waiting[:most], self._waiting[most:]
+        return None if not found and self._has_ended else found
+
+    async def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Nobody waits for it."""
+
+    async def answer(self, answered: Sequence[tuple[Message, Mapping[str, object]]]) -> None:
+        """There is no way back."""
+
+    async def keep_alive(self) -> None:
+        """Whoever writes waits."""
+
+    async def lag(self) -> float | None:
+        return None
+
+    async def close(self) -> None:
+        """It cannot be opened again."""
+
+    async def _fill(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                block = await self._queue.get()
+        except TimeoutError:
+            return
+        self._room.release()
+        self._has_ended = block is None
+        lines = self._splitter.rest() if block is None else self._splitter.split(block)
+        for line, length in lines:
+            self._number += 1
+            if line.strip():
+                self._waiting.append(
+                    Message(
+                        partition=self._partition,
+                        place=str(self._number) if self.has_positions else f"{self._run}-{self._number}",
+                        is_named_for_ever=self.has_positions,
+                        body=line,
+                        body_bytes=length,
+                    )
+                )
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread: stdin may be a file, a pipe or a terminal, and only files need no waiting."""
+        block: bytes | None = b""
+        while block is not None:
+            self._room.acquire()
+            try:
+                block = os.read(self._descriptor, READ_BYTES) or None
+            except OSError:
+                block = None
+            with contextlib.suppress(RuntimeError):  # the loop has ended before stdin
+                loop.call_soon_threadsafe(self._queue.put_nowait, block)
+
+
+@dataclass(slots=True, eq=False)
+class _Sender:
+    """Whoever is connected: it gets an answer to each line, and then the connection ends."""
+
+    writer: asyncio.StreamWriter
+    unanswered: int = 0
+    has_ended: bool = False
+
+    def answer(self, lines: Sequence[bytes]) -> None:
+        self.unanswered -= len(lines)
+        with contextlib.suppress(OSError):
+            self.writer.write(b"".join(lines))
+        self.close_if_done()
+
+    def close_if_done(self) -> None:
+        if self.has_ended and not self.unanswered:
+            self.writer.close()
+
+
+class TcpInput:
+    """Listens; every line gets its outcome as a line, in order, once it is committed. Messages need their own keys."""
+
+    is_leased = False
+    has_positions = False
+
+    def __init__(self, name: str, host: str, port: int, bytes_max: int) -> None:
+        self.name = name
+        self.port = port
+        self._host = host
+        self._bytes_max = bytes_max
+        self._partition = Partition(name, "tcp")
+        self._queue: asyncio.Queue[Message] = asyncio.Queue(QUEUED_LINES_MAX)
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._run, self._number = secrets.token_hex(6), 0
+
+    async def open(self, take: Take, lose: Lose) -> None:  # noqa: ARG002 - as above
+        if self._server is not None:
+            return
+        try:
+            self._server = await asyncio.start_server(self._serve, self._host, self.port)
+        except OSError as error:
+            raise InputAway(f"cannot listen at {self._host}:{self.port}: {error.strerror}") from None
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def receive(self, most: int, seconds: float) -> Sequence[Message]:
+        found: list[Message] = []
+        try:
+            async with asyncio.timeout(seconds):
+                found.append(await self._queue.get())
+        except TimeoutError:
+            return []
+        while len(found) < most and not self._queue.empty():
+            found.append(self._queue.get_nowait())
+        return found
+
+    async def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Its answer has told."""
+
+    async def answer(self, answered: Sequence[tuple[Message, Mapping[str, object]]]) -> None:
+        """Whoever has gone away asks again with the same key."""
+        lines: dict[_Sender, list[bytes]] = {}
+        for message, outcome in answered:
+            if isinstance(message.receipt, _Sender):
+                lines.setdefault(message.receipt, []).append(orjson.dumps(dict(outcome)) + b"\n")
+        for sender, answers in lines.items():
+            sender.answer(answers)
+
+    async def keep_alive(self) -> None:
+        """Senders wait: nothing more is read than the queue holds."""
+
+    async def lag(self) -> float | None:
+        return float(self._queue.qsize())
+
+    async def close(self) -> None:
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is None or len(self._connections) >= CONNECTIONS_MAX:
+            writer.close()
+            return
+        self._connections.add(task)
+        try:
+            await self._read(reader, _Sender(writer))
+        except (OSError, asyncio.CancelledError):
+            writer.close()
+        finally:
+            self._connections.discard(task)
+
+    async def _read(self, reader: asyncio.StreamReader, sender: _Sender) -> None:
+        splitter = LineSplitter(self._bytes_max)
+        while block := await reader.read(READ_BYTES):
+            await self._queue_lines(splitter.split(block), sender)
+            await sender.writer.drain()
+        await self._queue_lines(splitter.rest(), sender)
+        sender.has_ended = True
+        sender.close_if_done()
+
+    async def _queue_lines(self, lines: Sequence[tuple[bytes, int]], sender: _Sender) -> None:
+        for line, length in lines:
+            if line.strip():
+                self._number += 1
+                sender.unanswered += 1
+                await self._queue.put(
+                    Message(
+                        partition=self._partition,
+                        place=f"{self._run}-{self._number}",
+                        is_named_for_ever=False,
+                        body=line,
+                        body_bytes=length,
+                        receipt=sender,
+                    )
+                )

@@ -1,0 +1,200 @@
+"""RabbitMQ. One consumer at a time reads a queue: who has the lease, once the broker counts no other consumer.
+
+By then it has put back, in its place, what a consumer before had and did not acknowledge: so the order is kept. Of
+quorum queues the broker would let several consume, whatever they ask for. A message is named by its `message_id`;
+without one it needs an idempotency key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+from zerosum.adapters.streams.taking import Lose, Take, text_headers
+from zerosum.domain.messages import InputAway, Message, Partition
+
+SECONDS_MAX = 5.0
+HEARTBEAT_SECONDS = 5
+"""A consumer that was stopped for longer than twice this has lost its messages."""
+
+KEY_HEADER = "zerosum-key"
+
+_log = logging.getLogger(__name__)
+
+
+class RabbitInput:
+    """One queue. It is there already: how long it keeps what, and its dead letters, is up to whoever made it."""
+
+    is_leased = True
+    has_positions = True
+
+    def __init__(self, name: str, url: str, queue: str, bytes_max: int, prefetch: int) -> None:
+        self.name = name
+        self._url = url
+        self._queue_name = queue
+        self._bytes_max = bytes_max
+        self._prefetch = prefetch
+        self._partition = Partition(name, queue)
+        self._connection: Any = None
+        self._channel: Any = None
+        self._arrived: asyncio.Queue[Any] = asyncio.Queue()
+        self._lost: str | None = None
+
+    async def open(self, take: Take, lose: Lose) -> None:  # noqa: ARG002 - nobody but a newer lease takes it
+        self._arrived, self._lost = asyncio.Queue(), None
+        await take(self._partition)
+        self._connection = await connected(self._url)
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                self._channel = await self._connection.channel()
+                self._channel.close_callbacks.add(self._on_close)
+                await self._channel.set_qos(prefetch_count=min(self._prefetch, 65_535))
+                queue = await self._channel.declare_queue(self._queue_name, passive=True)
+                if not queue.declaration_result.consumer_count:
+                    await queue.consume(self._arrived.put, exclusive=True)
+                    return
+        except _errors() as error:
+            raise InputAway(_said(error)) from None
+        raise InputAway("another consumer still has the queue")
+
+    async def receive(self, most: int, seconds: float) -> Sequence[Message]:
+        found: list[Message] = []
+        if self._arrived.empty():
+            self._raise_if_lost()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                found.append(self._message(await self._arrived.get()))
+        while len(found) < most and not self._arrived.empty():
+            found.append(self._message(self._arrived.get_nowait()))
+        return found
+
+    async def acknowledge(self, messages: Sequence[Message]) -> None:
+        """All up to the last one: they are settled in their order."""
+        last: Any = messages[-1].receipt
+        try:
+            await last.ack(multiple=True)
+        except _errors() as error:
+            _log.warning("%s: messages that are settled come again: %s", self._partition, _said(error))
+
+    async def answer(self, answered: Sequence[tuple[Message, Mapping[str, object]]]) -> None:
+        """Only `--replies` tell."""
+
+    async def keep_alive(self) -> None:
+        """The connection keeps itself; no more comes than the prefetch lets."""
+        self._raise_if_lost()
+
+    async def lag(self) -> float | None:
+        self._raise_if_lost()
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                queue = await self._channel.declare_queue(self._queue_name, passive=True)
+        except _errors() as error:
+            raise InputAway(_said(error)) from None
+        return float(queue.declaration_result.message_count or 0)
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await closed(connection)
+
+    def _on_close(self, _channel: object, error: BaseException | None = None) -> None:
+        self._lost = "the broker has closed the channel" if error is None else _said(error)
+
+    def _raise_if_lost(self) -> None:
+        if self._lost is not None:
+            raise InputAway(self._lost)
+
+    def _message(self, found: Any) -> Message:
+        body: bytes = found.body
+        headers = {str(name): value for name, value in (found.headers or {}).items()}
+        key = headers.get(KEY_HEADER)
+        return Message(
+            partition=self._partition,
+            place=found.message_id or f"sha256:{sha256(body).hexdigest()}",
+            is_named_for_ever=bool(found.message_id),
+            body=body if len(body) <= self._bytes_max else body[:4096],
+            body_bytes=len(body),
+            ordering_key=None if key is None else str(key),
+            headers=text_headers(headers),
+            receipt=found,
+        )
+
+
+class RabbitReplies:
+    """Answers into one queue, lasting, each confirmed by the broker."""
+
+    def __init__(self, url: str, queue: str) -> None:
+        self._url = url
+        self._queue_name = queue
+        self._connection: Any = None
+        self._exchange: Any = None
+
+    async def send(self, answers: Sequence[tuple[str | None, bytes]]) -> None:
+        try:
+            await self._send(answers)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # The client cancels its own waits when a broker hangs: whether it has come is not known, so it goes again.
+            await self.close()
+            raise InputAway("the broker hangs") from None
+        except _errors(InputAway) as error:
+            await self.close()
+            raise InputAway(_said(error)) from None
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await closed(connection)
+
+    async def _send(self, answers: Sequence[tuple[str | None, bytes]]) -> None:
+        import aio_pika  # noqa: PLC0415 - an extra
+
+        if self._connection is None:
+            self._connection = await connected(self._url)
+            channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            self._exchange = channel.default_exchange
+        for key, body in answers:
+            message = aio_pika.Message(
+                body,
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                content_type="application/json",
+                headers={} if key is None else {KEY_HEADER: key},
+            )
+            await self._exchange.publish(message, routing_key=self._queue_name, mandatory=True, timeout=SECONDS_MAX)
+
+
+async def connected(url: str) -> Any:
+    """Raises InputAway."""
+    import aio_pika  # noqa: PLC0415 - an extra
+
+    for noisy in ("aio_pika", "aiormq", "aiormq.connection"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            return await aio_pika.connect(url, heartbeat=HEARTBEAT_SECONDS)
+    except _errors() as error:
+        raise InputAway(_said(error)) from None
+
+
+async def closed(connection: Any) -> None:
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            await connection.close()
+    except _errors() as error:
+        _log.info("RabbitMQ was left without a word: %s", _said(error))
+
+
+def _errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    from aio_pika.exceptions import AMQPError  # noqa: PLC0415 - an extra
+
+    return (AMQPError, OSError, TimeoutError, RuntimeError, *others)
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or type(error).__name__

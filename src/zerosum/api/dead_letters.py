@@ -1,0 +1,37 @@
+"""Carries a dead letter out after all: as the message it was, under the key it had, so that twice is once."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from zerosum.api.messages import MessageDesk
+from zerosum.api.schemas.dead_letters import dead_letter_body
+from zerosum.api.services import Services
+from zerosum.domain.errors import BodyTooLarge, DomainError
+from zerosum.domain.messages import DeadLetterStatus, MessageOutcome, OutcomeKind
+from zerosum.services.requests.caller import Caller
+
+
+async def replay(services: Services, caller: Caller, id_: UUID) -> dict[str, Any]:
+    """What has become of it, and what its command was answered. Raises DeadLetterNotFound, DeadLetterSettled, and what
+    keeps the ledger from answering at all.
+    """
+    record = await services.dead_letters.to_replay(caller, id_)
+    desk = MessageDesk(services, caller)
+    outcome = await _outcome(desk, record.message, is_whole=record.is_whole)
+    if outcome.kind is OutcomeKind.AWAY and outcome.refusal is not None:
+        raise outcome.refusal
+    if record.status is DeadLetterStatus.DEAD:
+        record = await services.dead_letters.replayed(caller, id_, outcome)
+    return dead_letter_body(record) | {"outcome": dict(outcome.answer)}
+
+
+async def _outcome(desk: MessageDesk, message: Any, *, is_whole: bool) -> MessageOutcome:
+    try:
+        if not is_whole:
+            raise BodyTooLarge("Only the beginning of the message was kept.")
+        reading = desk.read(message)
+    except DomainError as refusal:
+        return desk.refused(message, refusal)
+    return (await desk.carry_out([reading]))[0]

@@ -1,0 +1,165 @@
+"""`zerosum ingest`: messages from queues and streams into a ledger, each with its effect once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zerosum.cli.ingest_inputs import InputOptions, make_inputs, make_replies
+from zerosum.cli.installation import chosen_data_dir, is_embedded, reachable_settings
+from zerosum.cli.talk import FAILED, CommandFailed, put, say, told_plainly
+from zerosum.config import Settings, load_settings
+from zerosum.domain.errors import DomainError
+from zerosum.domain.messages import Gap
+from zerosum.ingest.streams.port import IngestTally, Input, Replies
+
+if TYPE_CHECKING:
+    # The service takes a second to load.
+    from zerosum.cli.processes import Publish
+    from zerosum.ingest.streams.consumer import Consumer
+    from zerosum.services.ingestion import Ingestion
+    from zerosum.services.requests.caller import Caller
+
+ACTOR = "zerosum ingest"
+METRICS_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestOptions:
+    """What the command was told. The settings say the rest."""
+
+    inputs: Sequence[str]
+    name: str | None
+    data_dir: Path | None
+    ledger: str | None
+    replies: str | None
+    accepts_gaps: bool
+    is_json: bool
+
+
+@told_plainly
+def run_ingest(options: IngestOptions) -> int:
+    settings = reachable_settings(options.data_dir)
+    inputs = make_inputs(
+        options.inputs or settings.ingest_from,
+        InputOptions(
+            options.name,
+            settings.ingest_message_bytes_max,
+            settings.ingest_in_memory_messages,
+            options.accepts_gaps,
+        ),
+    )
+    replies = make_replies(options.replies or settings.ingest_replies or None)
+    embedded = is_embedded(options.data_dir, load_settings())
+    folder = chosen_data_dir(options.data_dir) if embedded and options.ledger is None else None
+    from zerosum.telemetry import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
+
+    set_up_logging(settings.log_level, settings.log_format)
+    begun = time.perf_counter()
+    tally = IngestTally()
+    try:
+        asyncio.run(_ingest(settings, options.ledger, folder, inputs, replies, tally))
+    except Gap as gap:
+        _sum_up(tally, time.perf_counter() - begun, is_json=options.is_json)
+        raise CommandFailed(str(gap), FAILED) from None
+    _sum_up(tally, time.perf_counter() - begun, is_json=options.is_json)
+    return 0
+
+
+async def _ingest(
+    settings: Settings,
+    ledger: str | None,
+    folder: Path | None,
+    inputs: Sequence[Input],
+    replies: Replies | None,
+    tally: IngestTally,
+) -> None:
+    """Until all inputs have ended, or SIGTERM. Raises CommandFailed, Gap."""
+    from zerosum.api.card_numbers import refuse_card_numbers  # noqa: PLC0415 - the service takes a second to load
+    from zerosum.api.messages import MessageDesk  # noqa: PLC0415
+    from zerosum.cli.ledger_target import opened_service  # noqa: PLC0415
+    from zerosum.cli.processes import publisher  # noqa: PLC0415
+    from zerosum.ingest.streams.consumer import Consumer, ConsumerOptions  # noqa: PLC0415
+
+    if settings.refuse_card_numbers:
+        refuse_card_numbers()
+    publish = publisher(settings)
+    service_settings = settings.model_copy(update={"metrics": False, "lanes": settings.ingest_lanes, "workers": 1})
+    async with opened_service(service_settings, ledger, folder, ACTOR) as (service, caller):
+        desk = MessageDesk(service.services, caller, settings.ingest_message_bytes_max)
+        options = ConsumerOptions(
+            batch_max=settings.ingest_batch_messages,
+            in_memory_max=settings.ingest_in_memory_messages,
+            holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        )
+        ingestion = service.services.ingestion
+        consumers = [Consumer(one, desk, ingestion, caller, options, tally, replies) for one in inputs]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, _stop, consumers)
+        telling = asyncio.create_task(_tell_metrics(publish, consumers, tally, ingestion, caller))
+        try:
+            await _run_all(consumers)
+        finally:
+            telling.cancel()
+            if replies is not None:
+                await replies.close()
+
+
+def _stop(consumers: Sequence[Consumer]) -> None:
+    for one in consumers:
+        one.stop()
+
+
+async def _run_all(consumers: Sequence[Consumer]) -> None:
+    """Until all have ended; the first that cannot go on ends the others too, in peace. Raises Gap."""
+    tasks = [asyncio.create_task(one.run(), name="input") for one in consumers]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    if any(task.exception() is not None for task in done):
+        for one in consumers:
+            one.stop()
+    await asyncio.wait(tasks)
+    for task in tasks:
+        task.result()
+
+
+async def _tell_metrics(
+    publish: Publish, consumers: Sequence[Consumer], tally: IngestTally, ingestion: Ingestion, caller: Caller
+) -> None:
+    """Until cancelled."""
+    while True:
+        totals = {f"ingest_{name}": float(total) for name, total in asdict(tally).items()}
+        lags = [one.lag for one in consumers if one.lag is not None]
+        levels = {
+            "ingest_lag_messages": sum(lags),
+            "ingest_paused_inputs": float(sum(one.is_paused for one in consumers)),
+        }
+        publish(totals, levels, await _set_aside(ingestion, caller))
+        await asyncio.sleep(METRICS_SECONDS)
+
+
+async def _set_aside(ingestion: Ingestion, caller: Caller) -> dict[str, float]:
+    """The same, whichever consumer tells it. Nothing is told while the database is away."""
+    try:
+        dead, waiting = await ingestion.set_aside(caller)
+    except DomainError:
+        return {}
+    return {"ingest_dead_letters": float(dead), "ingest_set_aside_messages": float(waiting)}
+
+
+def _sum_up(tally: IngestTally, seconds: float, *, is_json: bool) -> None:
+    rate = round(tally.messages / seconds) if seconds else 0
+    if is_json:
+        put(json.dumps({**asdict(tally), "seconds": round(seconds, 3), "messages_per_second": rate}) + "\n")
+    say(
+        f"{tally.messages:,} messages: {tally.done:,} done, {tally.refused:,} refused, {tally.dead:,} dead letters; "
+        f"{tally.replayed:,} of them were there before; {seconds:.2f} s, {rate:,} messages/s"
+    )

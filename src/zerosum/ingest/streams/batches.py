@@ -1,0 +1,298 @@
+"""One partition's messages, in batches: begun, carried out in order, told, settled, acknowledged.
+
+1. The batch is begun in PostgreSQL, which counts how often its first message was tried and refuses zombies.
+2. What lies below the position was settled before; what lies above it leaves a gap, and stops the partition.
+3. What cannot be read is put aside. What follows a message that is tried again, with its ordering key, waits there.
+4. Neighbours for one desk go to the committer together; the first that finds it away ends the batch there.
+5. Outcomes are told; then the batch is settled; then it is acknowledged. Killed in between, it comes again, and every
+   message of it is answered from its idempotency key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from zerosum.domain.errors import DomainError
+from zerosum.domain.messages import DeadLetterStatus, Gap, Message, MessageOutcome, OutcomeKind
+from zerosum.ingest.streams.port import Desk, IngestTally, Input, Reading
+from zerosum.services.ingestion import ATTEMPTS_MAX, Begun, DeadLetterRecord, Ingestion, Settlement, Taken
+from zerosum.services.requests.caller import Caller
+
+SET_ASIDE_MAX = 10_000
+"""Of one partition, to be tried again or behind such. With more it waits until there are fewer."""
+
+RETRY_TURN_SECONDS = 0.5
+
+CRASHED = "consumer_crashed"
+CRASHED_PROBLEM = {
+    "code": CRASHED,
+    "detail": f"The consumer has ended {ATTEMPTS_MAX} times while it carried this message out.",
+}
+
+BEHIND = MessageOutcome(OutcomeKind.BEHIND, {})
+
+_log = logging.getLogger(__name__)
+
+
+class DependencyAway(Exception):
+    """What messages need is away: nothing is counted, everything waits."""
+
+
+class Answered(NamedTuple):
+    message: Message
+    outcome: MessageOutcome
+
+
+class PartitionWork:
+    """The messages of one partition that are in memory, and what is known of it. One batch at a time."""
+
+    def __init__(
+        self,
+        taken: Taken | None,
+        *,
+        caller: Caller,
+        source: Input,
+        desk: Desk,
+        ingestion: Ingestion,
+        tell: Callable[[Sequence[Answered]], Awaitable[None]],
+        tally: IngestTally,
+        batch_max: int,
+    ) -> None:
+        """Without `taken` nothing is remembered of it: its messages have no places that last."""
+        self.pending: deque[Message] = deque()
+        self._taken = taken
+        self._next_offset = None if taken is None else taken.position.next_offset
+        self._waiting_keys = frozenset() if taken is None else taken.waiting_keys
+        self._set_aside = 0 if taken is None else taken.set_aside
+        self._caller = caller
+        self._input = source
+        self._desk = desk
+        self._ingestion = ingestion
+        self._tell = tell
+        self._tally = tally
+        self._batch_max = batch_max
+        self._batch: list[Message] = []
+        self._is_waiting = False
+        self._retries_at = 0.0
+
+    @property
+    def in_memory(self) -> int:
+        return len(self.pending) + len(self._batch)
+
+    @property
+    def taken(self) -> Taken | None:
+        return self._taken
+
+    async def give_up(self) -> None:
+        """The partition is left. A batch that only waits for the ledger has not been tried."""
+        if self._taken is not None and self._batch and self._is_waiting:
+            await self._ingestion.abandon(self._caller, self._taken)
+
+    async def advance(self) -> None:
+        """Carry out what is there. Raises DependencyAway, Fenced, Gap, InputAway; then what is left stays."""
+        self._is_waiting = False
+        try:
+            await self._advance()
+        except (DependencyAway, DomainError):
+            self._is_waiting = True
+            raise
+
+    async def _advance(self) -> None:
+        await self._retry()
+        while self.pending or self._batch:
+            if not self._batch and not await self._begin():
+                continue
+            await self._carry_out(self._batch)
+
+    async def _begin(self) -> bool:
+        """The next batch. False where nothing of it was left to do."""
+        self._drop_settled()
+        if not self.pending:
+            return False
+        if self._set_aside >= SET_ASIDE_MAX:
+            raise DependencyAway(f"{self._set_aside} messages of {self.pending[0].partition} are tried again or wait")
+        size = min(self._batch_max, len(self.pending))
+        if self._taken is None:
+            self._batch = [self.pending.popleft() for _ in range(size)]
+            return True
+        begun = await self._ingestion.begin(self._caller, self._taken, self.pending[0], size)
+        self._check_gap(begun)
+        if begun.is_suspect:
+            size = 1
+        self._batch = [self.pending.popleft() for _ in range(size)]
+        if begun.tries > ATTEMPTS_MAX:
+            await self._settle_crashed(self._batch[0])
+            return False
+        return True
+
+    def _drop_settled(self) -> None:
+        while self.pending and self._is_settled(self.pending[0]):
+            self.pending.popleft()
+            self._tally.skipped += 1
+
+    def _is_settled(self, message: Message) -> bool:
+        return message.offset is not None and self._next_offset is not None and message.offset < self._next_offset
+
+    def _check_gap(self, begun: Begun) -> None:
+        """Inputs seek to the position, so that whatever comes first above it is what their log has first there."""
+        offset = self.pending[0].offset
+        if offset is None or begun.next_offset is None:
+            return
+        if self._next_offset != begun.next_offset:
+            raise Gap(f"the position of {self.pending[0].partition} is {begun.next_offset}, not {self._next_offset}")
+
+    async def _settle_crashed(self, message: Message) -> None:
+        _log.error(
+            "a message ends the consumer again and again and is put aside: %s %s", message.partition, message.place
+        )
+        record = self._ingestion.put_aside(message, DeadLetterStatus.DEAD, CRASHED, CRASHED_PROBLEM, ATTEMPTS_MAX)
+        await self._settle([message], [record])
+
+    async def _carry_out(self, batch: Sequence[Message]) -> None:
+        results = _Results(self._ingestion, set(self._waiting_keys))
+        for group in self._groups(batch, results.blocked):
+            results.add(await self._ask(group) if isinstance(group, list) else [group])
+            if results.away is not None:
+                break
+        await self._tell(results.answered)
+        if results.settled:
+            await self._settle(batch[: results.settled], results.set_aside)
+            self._waiting_keys = frozenset(results.blocked)
+        self._count(results.answered)
+        if results.away is not None:
+            raise DependencyAway(results.away.detail)
+
+    def _groups(self, batch: Sequence[Message], blocked: set[str]) -> Iterator[list[Reading] | Answered]:
+        """In order: neighbours for one desk, what cannot be read, and what must wait behind one of its key.
+
+        `blocked` grows while the groups before are answered.
+        """
+        group: list[Reading] = []
+        for message in batch:
+            found = self._read(message)
+            if group and (
+                isinstance(found, Answered) or found.group is not group[0].group or message.ordering_key in blocked
+            ):
+                yield group
+                group = []
+            if message.ordering_key in blocked:
+                yield Answered(message, BEHIND)
+            elif isinstance(found, Answered):
+                yield found
+            else:
+                group.append(found)
+        if group:
+            yield group
+
+    def _read(self, message: Message) -> Reading | Answered:
+        try:
+            return self._desk.read(message)
+        except DomainError as refusal:
+            return Answered(message, self._desk.refused(message, refusal))
+
+    async def _ask(self, readings: Sequence[Reading]) -> list[Answered]:
+        order_key = crc32(str(readings[0].message.partition).encode())
+        outcomes = await self._desk.carry_out(readings, order_key)
+        return [Answered(one.message, outcome) for one, outcome in zip(readings, outcomes, strict=True)]
+
+    async def _settle(self, messages: Sequence[Message], set_aside: Sequence[DeadLetterRecord]) -> None:
+        left = self._batch[len(messages) :]
+        settlement = Settlement(last=messages[-1], messages=len(messages), is_whole=not left, set_aside=set_aside)
+        if self._taken is not None:
+            new = await self._ingestion.settle(self._caller, self._taken, settlement)
+        else:
+            new = await self._ingestion.only_set_aside(self._caller, set_aside)
+        self._set_aside += sum(one.status is not DeadLetterStatus.DEAD for one in set_aside)
+        self._tally.dead += min(new, sum(one.status is DeadLetterStatus.DEAD for one in set_aside))
+        self._tally.messages += len(messages)
+        last = messages[-1].offset
+        self._next_offset = self._next_offset if last is None else last + 1
+        self._batch = left
+        await self._input.acknowledge(messages)
+
+    def _count(self, answered: Sequence[Answered]) -> None:
+        for _, outcome in answered:
+            self._tally.done += outcome.kind is OutcomeKind.DONE
+            self._tally.refused += outcome.kind is OutcomeKind.REFUSED
+            self._tally.replayed += outcome.is_replay
+
+    async def _retry(self) -> None:
+        """What has failed and is due again, and what has waited behind it: the oldest of each key, one by one."""
+        now = asyncio.get_running_loop().time()
+        if self._taken is None or not self._set_aside or now < self._retries_at:
+            return
+        self._retries_at = now + RETRY_TURN_SECONDS
+        while records := await self._ingestion.to_retry(self._caller, self._taken.partition):
+            for record in records:
+                await self._retry_one(self._taken, record)
+
+    async def _retry_one(self, taken: Taken, record: DeadLetterRecord) -> None:
+        read = self._read(record.message)
+        answered = read if isinstance(read, Answered) else (await self._ask([read]))[0]
+        kind, answer = answered.outcome.kind, answered.outcome.answer
+        if kind is OutcomeKind.AWAY:
+            raise DependencyAway("the ledger cannot be reached")
+        reason, told = _reason(answered)
+        if kind is OutcomeKind.FAILED:
+            after = self._ingestion.again_later(record, reason, told)
+        elif kind is OutcomeKind.POISON:
+            after = self._ingestion.given_up(record, reason, told)
+        else:
+            after = self._ingestion.done(record, self._caller.actor)
+        if after.next_at is None:
+            await self._tell([Answered(record.message, replace(answered.outcome, answer=answer))])
+            self._count([answered])
+        self._waiting_keys, self._set_aside = await self._ingestion.retried(self._caller, taken, after)
+        self._tally.retried += 1
+        self._tally.dead += after.status is DeadLetterStatus.DEAD
+
+
+class _Results:
+    """What a batch has come to so far."""
+
+    def __init__(self, ingestion: Ingestion, blocked: set[str]) -> None:
+        self.blocked = blocked
+        """Ordering keys whose messages must wait."""
+        self.answered: list[Answered] = []
+        self.set_aside: list[DeadLetterRecord] = []
+        self.settled = 0
+        self.away: DomainError | None = None
+        self._ingestion = ingestion
+
+    def add(self, answers: Sequence[Answered]) -> None:
+        """The first that found the ledger away ends the batch: those after it come again with it."""
+        for one in answers:
+            if one.outcome.kind is OutcomeKind.AWAY:
+                self.away = one.outcome.refusal
+                return
+            self._add(one)
+            self.settled += 1
+
+    def _add(self, one: Answered) -> None:
+        kind, key = one.outcome.kind, one.message.ordering_key
+        if kind is OutcomeKind.BEHIND:
+            self._put_aside(one, DeadLetterStatus.WAITING, 0)
+        elif kind is OutcomeKind.FAILED:
+            self._put_aside(one, DeadLetterStatus.RETRYING, 0)
+            if key is not None:
+                self.blocked.add(key)
+        else:
+            self.answered.append(one)
+            if kind is OutcomeKind.POISON:
+                self._put_aside(one, DeadLetterStatus.DEAD, 1)
+
+    def _put_aside(self, one: Answered, status: DeadLetterStatus, attempts: int) -> None:
+        reason, told = _reason(one)
+        self.set_aside.append(self._ingestion.put_aside(one.message, status, reason, told, attempts))
+
+
+def _reason(one: Answered) -> tuple[str, Mapping[str, Any]]:
+    """The code of the refusal, and its problem."""
+    refusal, told = one.outcome.refusal, one.outcome.answer.get("problem")
+    return "behind" if refusal is None else refusal.code, told if isinstance(told, dict) else {}

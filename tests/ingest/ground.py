@@ -1,0 +1,121 @@
+"""A consumer on the service of the tests, and messages for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+from tests.api.conftest import Client
+from zerosum.api.messages import MessageDesk
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
+from zerosum.ingest.streams.consumer import Consumer, ConsumerOptions
+from zerosum.ingest.streams.port import Desk, IngestTally, Input
+from zerosum.main import Service
+from zerosum.services.requests.caller import Caller
+
+_holders = count(1)
+SECONDS_MAX = 30.0
+
+
+class Told:
+    """Answers, as they were sent."""
+
+    def __init__(self) -> None:
+        self.answers: list[dict[str, Any]] = []
+
+    async def send(self, answers: Sequence[tuple[str | None, bytes]]) -> None:
+        self.answers += [json.loads(body) for _, body in answers]
+
+    async def close(self) -> None:
+        pass
+
+    @property
+    def statuses(self) -> list[str]:
+        return [answer["status"] for answer in self.answers]
+
+
+def caller_of(client: Client) -> Caller:
+    return Caller(LedgerId(parse_id(Prefix.LEDGER, client.ledger)), "test")
+
+
+def desk_of(service: Service, client: Client, **options: Any) -> MessageDesk:
+    return MessageDesk(service.services, caller_of(client), **options)
+
+
+def consumer(
+    service: Service,
+    client: Client,
+    source: Input,
+    *,
+    told: Told | None = None,
+    desk: Desk | None = None,
+    batch_max: int = 100,
+    in_memory_max: int = 1000,
+) -> tuple[Consumer, IngestTally]:
+    tally = IngestTally()
+    options = ConsumerOptions(batch_max=batch_max, in_memory_max=in_memory_max, holder=f"test-{next(_holders)}")
+    made = Consumer(
+        source,
+        desk or desk_of(service, client),
+        service.services.ingestion,
+        caller_of(client),
+        options,
+        tally,
+        told,
+    )
+    return made, tally
+
+
+async def consumed(service: Service, client: Client, source: Input, **options: Any) -> tuple[IngestTally, Told]:
+    """To the end of the input."""
+    told = Told()
+    made, tally = consumer(service, client, source, told=told, **options)
+    async with asyncio.timeout(SECONDS_MAX):
+        await made.run()
+    return tally, told
+
+
+@asynccontextmanager
+async def running(made: Consumer) -> AsyncIterator[Consumer]:
+    """In the background until the test is done with it."""
+    task = asyncio.create_task(made.run())
+    try:
+        yield made
+    finally:
+        made.stop()
+        async with asyncio.timeout(SECONDS_MAX):
+            await task
+
+
+async def until(holds: Any, seconds: float = SECONDS_MAX) -> None:
+    """Wait for what the condition says, a coroutine function or a plain one."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = holds()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            await asyncio.sleep(0.02)
+
+
+def deposit(to: str, amount: str = "1.00", key: str | None = None, **members: Any) -> dict[str, Any]:
+    content = {"command": "payment", "type": "deposit", "amount": amount, "currency": "USD", "to": to, **members}
+    return content if key is None else {**content, "idempotency_key": key}
+
+
+def transfer(from_: str, to: str, amount: str = "1.00", key: str | None = None) -> dict[str, Any]:
+    content = {
+        "command": "payment", "type": "transfer", "amount": amount, "currency": "USD", "from": from_, "to": to,
+    }  # fmt: skip
+    return content if key is None else {**content, "idempotency_key": key}
+
+
+def as_lines(contents: Sequence[Any]) -> bytes:
+    return b"".join(
+        (content if isinstance(content, bytes) else json.dumps(content).encode()) + b"\n" for content in contents
+    )
