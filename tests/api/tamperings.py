@@ -993,9 +993,9 @@ FOUND = {
     "an event changed": {"the event … is not what its journal entry makes one expect"},
     "an event inserted": {"the event … has no journal entry"},
     "an event of an account inserted": {"the event … tells of a change that is not recorded"},
-    "an event of a webhook endpoint inserted": "insert into events (ledger_id, id, created_at, type, resource_type, "
-    "resource_id) values ($1, gen_random_uuid(), now(), 'webhook_endpoint.disabled', 'webhook_endpoint', "
-    "gen_random_uuid())",
+    "an event of a webhook endpoint inserted": {
+        "the event … tells of a webhook endpoint that was never there, or of what cannot be"
+    },
     "an event told twice": {"the event … is there twice"},
     "a refusal of what was done": {"the key of the journal entry … is refused too"},
     "a checkpoint": {"the checkpoint is not the sum of the postings up to it"},
@@ -1060,14 +1060,12 @@ CONCERNED = {
         "taxes",
     },
     "an event changed": {"alice", "bob"},
-    "an event of a webhook endpoint inserted": "insert into events (ledger_id, id, created_at, type, resource_type, "
-    "resource_id) values ($1, gen_random_uuid(), now(), 'webhook_endpoint.disabled', 'webhook_endpoint', "
-    "gen_random_uuid())",
     "an event told twice": {"alice", "bob"},
     "an event of an account inserted": {"alice"},
     "a refusal of what was done": {"alice", "bob"},
     # Nobody knows whom it was about.
     "an event inserted": set[str](),
+    "an event of a webhook endpoint inserted": set[str](),
     "a refusal deleted": set[str](),
 }
 """By tampering: the codes of the accounts that are frozen for it."""

@@ -192,9 +192,13 @@ def _recorded(row: Row[Any]) -> RecordedEvent:
     )
 
 
+# Each by its key: with the limit the planner cannot make one large join of it.
 _AT = text("""
 select event.* from unnest(cast(:xids as xid8[]), cast(:ids as uuid[])) place (xid, id)
-join events event on event.ledger_id = :ledger_id and event.xid = place.xid and event.id = place.id
+cross join lateral (
+    select * from events event
+    where event.ledger_id = :ledger_id and event.xid = place.xid and event.id = place.id limit 1
+) event
 """).columns(*events.c)
 
 _IS_SETTLED = text("events.xid < pg_snapshot_xmin(pg_current_snapshot())")
