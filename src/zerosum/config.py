@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from zerosum.adapters.processors.configured import ConfiguredProcessor, ProcessorsFileWrong, read_processors
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
@@ -146,6 +147,8 @@ class Settings(BaseSettings):
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
     self_audit_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     """Between two slices of the worker's self-audit; 0: there is none."""
+    processors_file: Path | None = None
+    """Which outside processors there are, in TOML or JSON."""
     heads_dir: Path | None = None
     """Where the worker leaves the heads of all chains, a file a day."""
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
@@ -309,6 +312,13 @@ class Settings(BaseSettings):
     @property
     def key_lifetimes(self) -> KeyLifetimes:
         return KeyLifetimes(default_days=self.api_key_days_default, days_max=self.api_key_days_max)
+
+    def processors(self) -> dict[str, ConfiguredProcessor]:
+        """By name. Raises SettingsError."""
+        try:
+            return read_processors(self.processors_file)
+        except ProcessorsFileWrong as error:
+            raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
 
     def required_database_url(self) -> str:
         if not self.database_url:

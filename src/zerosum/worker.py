@@ -18,6 +18,7 @@ from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.background.completer import Completer
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.hold_expiry import HoldExpiry
 from zerosum.services.background.refusal_purge import RefusalPurge
@@ -36,6 +37,7 @@ _log = logging.getLogger(__name__)
 METRICS_SECONDS = 5.0
 HOLD_EXPIRY_SECONDS = 1.0
 SCHEDULED_RUNS_SECONDS = 1.0
+PROCESSOR_CALLS_SECONDS = 0.5
 LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
 
@@ -75,6 +77,12 @@ async def _work(settings: Settings, publish: Publish) -> int:
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
         Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
         Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now).run_once),
+    ]
+    chores += [
+        Chore(
+            f"calls of {outside.name}", PROCESSOR_CALLS_SECONDS, Completer(database, committer, outside, now).run_once
+        )
+        for outside in settings.processors().values()
     ]
     if settings.self_audit_seconds:
         audit = SelfAudit(database, bare_accounts(database, now), now)

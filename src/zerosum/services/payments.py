@@ -14,7 +14,13 @@ from zerosum.db.queries.payments import Line as Line  # shown by the routes
 from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments
 from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.db.queries.payments import RecordedSplit as RecordedSplit  # shown by the routes
-from zerosum.domain.errors import AccountNotFound, PaymentNotFound, SameAccount, ValidationFailed
+from zerosum.domain.errors import (
+    AccountNotFound,
+    PaymentNotFound,
+    ProcessorNotFound,
+    SameAccount,
+    ValidationFailed,
+)
 from zerosum.domain.identifiers import PaymentId
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.entry import PostedPosting
@@ -24,12 +30,13 @@ from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
     NO_TEXTS,
-    STATUS_WHEN_MADE,
     Payment,
     PaymentTexts,
     PaymentType,
     clearing_code,
+    status_when_made,
 )
+from zerosum.domain.payments.processor_commands import ProposePayment
 from zerosum.domain.payments.split_commands import PayInParts
 from zerosum.domain.payments.splits import Split, SplitPayment, divided, moved
 from zerosum.services.accounts import Accounts, metadata_filters
@@ -67,6 +74,7 @@ class PaymentOrder:
     override_closed_period: str | None = None
     """Why it may be dated into a closed period. Who may say so is for the caller's scope to say."""
     conditions: Sequence[ConditionOrder] = ()
+    processor: str = INTERNAL_PROCESSOR
 
 
 class Payments:
@@ -83,12 +91,14 @@ class Payments:
         cursors: Cursors,
         closed_periods: ClosedPeriods,
         now: Callable[[], datetime],
+        processors: Collection[str] = (),
     ) -> None:
+        """`processors` are those outside that may be named."""
         self._database = database
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment] = ExpressSubmission(
-            PaymentKind(accounts, charts, directory, currencies, closed_periods), committer, database, now
+            PaymentKind(accounts, charts, directory, currencies, closed_periods, processors), committer, database, now
         )
 
     async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
@@ -140,7 +150,10 @@ class PaymentKind:
         directory: AccountDirectory,
         currencies: Currencies,
         closed_periods: ClosedPeriods,
+        processors: Collection[str] = (),
     ) -> None:
+        self._processors = frozenset(processors)
+        self._known = self._processors | {INTERNAL_PROCESSOR}
         self._accounts = accounts
         self._charts = charts
         self._directory = directory
@@ -151,13 +164,15 @@ class PaymentKind:
     def command(
         self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
     ) -> Prepared:
-        if order.splits:
+        if order.splits and order.processor == INTERNAL_PROCESSOR:
             return self._in_parts(caller, order, is_prepared=is_prepared, imagined=imagined)
         _check_parties(order)
+        if order.processor != INTERNAL_PROCESSOR:
+            self._check_outside(order)
         ledger_id = caller.ledger_id
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
         money = Money.parse(order.amount, currency)
-        clearing = clearing_code(INTERNAL_PROCESSOR, currency.code)
+        clearing = clearing_code(order.processor, currency.code)
         known = known_or_imagined(self._directory, imagined)
         called = order.payer or clearing, order.payee or clearing
         try:
@@ -191,7 +206,21 @@ class PaymentKind:
             ),
             conditions=conditions,
         )
+        if order.processor != INTERNAL_PROCESSOR:
+            members = {member.name: getattr(command, member.name) for member in fields(command)}
+            command = ProposePayment(**members, processor=order.processor)
         return Prepared(command, codes)
+
+    def _check_outside(self, order: PaymentOrder) -> None:
+        """What an outside processor carries out happens when it does, and is of one receiver."""
+        if order.processor not in self._processors:
+            raise ProcessorNotFound("There is no such processor here.", pointer="/processor")
+        if order.type is PaymentType.TRANSFER:
+            raise ValidationFailed("A transfer stays in the ledger: no processor carries it out.", pointer="/processor")
+        if order.effective_at is not None:
+            raise ValidationFailed("It happens when the processor carries it out.", pointer="/effective_at")
+        if order.splits:
+            raise ValidationFailed("What an outside processor carries out has no splits.", pointer="/splits")
 
     def _in_parts(self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined) -> Prepared:
         """As the payment of the whole to who takes the rest, and then its money in parts."""
@@ -234,20 +263,23 @@ class PaymentKind:
         """Load what is named; make the clearing account of a currency on its first use."""
         ledger_id = caller.ledger_id
         await self._currencies.load(ledger_id, {order.currency for order in orders})
-        through = {order.currency for order in orders if order.payer is None or order.payee is None}
-        clearing = {clearing_code(INTERNAL_PROCESSOR, code): code for code in through}
+        clearing = {
+            clearing_code(order.processor, order.currency): order
+            for order in orders
+            if (order.payer is None or order.payee is None) and order.processor in self._known
+        }
         named = {name for order in orders for name in (order.payer, order.payee, *names_in(order.splits)) if name}
         await self._directory.load(ledger_id, named | clearing.keys())
         await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])
         await self._conditions.load(ledger_id, [one for order in orders for one in order.conditions])
         wanted = [(name, order.currency) for order in orders for name in (order.payer, order.payee) if name]
         imagined = await self._charts.imagined(caller, wanted, may_write=may_write)
-        for code, currency_code in clearing.items():
-            currency = self._currencies.find_known(ledger_id, currency_code)
+        for code, order in clearing.items():
+            currency = self._currencies.find_known(ledger_id, order.currency)
             if currency is None or self._directory.find_known(ledger_id, code) is not None:
                 continue
             account = self._accounts.draft(
-                caller, code, currency, AccountType.ASSET, f"Clearing of the processor {INTERNAL_PROCESSOR}"
+                caller, code, currency, AccountType.ASSET, f"Clearing of the processor {order.processor}"
             )
             if may_write:
                 for found in await self._accounts.ensure(caller, [account]):
@@ -310,10 +342,11 @@ async def payments_as_made(
     return {
         id_: replace(
             payment,
-            status=STATUS_WHEN_MADE,
+            status=status_when_made(payment.processor),
             refunded=None,
             disputed=None,
             further_ids=(),
+            settlement=None,
             splits=[split._replace(refunded=None) for split in payment.splits],
         )
         for id_, payment in found.items()
@@ -352,4 +385,6 @@ def _fingerprint(order: PaymentOrder, money: Money, splits: Sequence[Mapping[str
     }
     if splits:
         content["splits"] = splits
+    if order.processor != INTERNAL_PROCESSOR:
+        content["processor"] = order.processor
     return fingerprint("payment", content)
