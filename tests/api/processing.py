@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -35,8 +36,6 @@ def sandbox_running(**options: Any) -> Iterator[Sandbox]:
 
 
 def processors_file(folder: Path, url: str, **rules: Any) -> Path:
-    import json
-
     members = {"kind": "sandbox", "base_url": url, "secret": SECRET, **QUICK, **rules}
     path = folder / "processors.json"
     path.write_text(json.dumps({"processors": {"sandbox": members}}), encoding="utf-8")
@@ -44,9 +43,7 @@ def processors_file(folder: Path, url: str, **rules: Any) -> Path:
 
 
 @asynccontextmanager
-async def processing_service(
-    database: TestDatabase, servers: Servers, file: Path
-) -> AsyncIterator[Service]:
+async def processing_service(database: TestDatabase, servers: Servers, file: Path) -> AsyncIterator[Service]:
     running = Service(service_settings(database, servers, processors_file=file))
     await running.start()
     try:
@@ -68,7 +65,14 @@ async def client_with(service: Service, ledger_id: LedgerId, amount: str = "1000
 
 
 async def withdrawn(client: Client, amount: str = "20.00", **members: Any) -> dict[str, Any]:
-    body = {"type": "withdrawal", "amount": amount, "currency": "USD", "from": "alice", "processor": "sandbox", **members}
+    body = {
+        "type": "withdrawal",
+        "amount": amount,
+        "currency": "USD",
+        "from": "alice",
+        "processor": "sandbox",
+        **members,
+    }
     answer = await client.pay(body)
     assert answer.status_code == 201, answer.text
     payment: dict[str, Any] = answer.json()

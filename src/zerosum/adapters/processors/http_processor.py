@@ -63,6 +63,8 @@ class HttpProcessor:
             follow_redirects=False,
             trust_env=False,
             timeout=settings.timeout_seconds,
+            # A connection that was kept may have ended unseen, and what is lost on it would have to be looked up.
+            limits=httpx.Limits(max_keepalive_connections=0),
             headers={"accept": "application/json", "accept-encoding": "identity", **settings.headers},
         )
 

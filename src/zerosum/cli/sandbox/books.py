@@ -49,6 +49,7 @@ class SandboxPayment:
 @dataclass(slots=True)
 class SandboxBooks:
     payments: dict[str, SandboxPayment] = field(default_factory=dict)
+    forgotten: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def taken_on(self, key: str, order: Mapping[str, Any]) -> tuple[SandboxPayment, bool]:
@@ -60,16 +61,20 @@ class SandboxBooks:
                 if len(self.payments) >= PAYMENTS_MAX:
                     raise BooksFull
                 names = ("payment_id", "type", "amount", "currency")
-                members = {name: str(order.get(name, "")) for name in names}
+                members: dict[str, Any] = {name: str(order.get(name, "")) for name in names}
                 found = SandboxPayment(id=f"sbx_{len(self.payments) + 1}", key=key, **members)
                 self.payments[key] = found
             found.asked += 1
             return found, is_new
 
-    def forget(self, key: str) -> None:
-        """It was not carried out, and nothing is known of it."""
+    def forget(self, key: str) -> bool:
+        """It was not carried out, and nothing is known of it: once. False: it was forgotten before."""
         with self.lock:
+            if key in self.forgotten:
+                return False
+            self.forgotten.add(key)
             self.payments.pop(key, None)
+            return True
 
     def settlement(self) -> str:
         """What was carried out, a line each, as a processor sends it at the end of a day."""

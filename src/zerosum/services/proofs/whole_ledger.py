@@ -7,6 +7,7 @@
 | `of_statements` | statements that were issued, beside the postings they tell of |
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_splits` | payments with several receivers, with what each got and gave back |
+| `of_processor_calls` | payments through processors: what is pending, and what was said of them |
 | `of_exchanges` | exchanges, with what their rates make of them |
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
@@ -40,6 +41,7 @@ from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_exchanges import ExchangesProof
 from zerosum.services.proofs.of_holds import HoldsProof
 from zerosum.services.proofs.of_periods import PeriodsProof
+from zerosum.services.proofs.of_processor_calls import ProcessorCallsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.of_statements import StatementsProof
@@ -128,6 +130,7 @@ class LedgerProof:
             StatementsProof(report),
             EntriesProof(report, events.expect),
             SplitsProof(report),
+            ProcessorCallsProof(report),
             ExchangesProof(report, places),
             HoldsProof(report, events.expect),
             DisputesProof(report, events.expect),
