@@ -8,13 +8,12 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from zerosum.adapters.processors.configured import ConfiguredProcessor, ProcessorsFileWrong, read_processors
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
@@ -23,6 +22,9 @@ from zerosum.services.credentials.installation_secrets import InstallationSecret
 from zerosum.services.credentials.key_grants import KeyLifetimes
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
+
+if TYPE_CHECKING:
+    from zerosum.adapters.processors.configured import ConfiguredProcessor
 
 SECRET_BYTES = 32
 HEX_KEY_PATTERN = re.compile(rf"[0-9A-Fa-f]{{{2 * SECRET_BYTES}}}")
@@ -315,6 +317,13 @@ class Settings(BaseSettings):
 
     def processors(self) -> dict[str, ConfiguredProcessor]:
         """By name. Raises SettingsError."""
+        if self.processors_file is None:
+            return {}
+        from zerosum.adapters.processors.configured import (  # noqa: PLC0415 - brings httpx, for those who need it
+            ProcessorsFileWrong,
+            read_processors,
+        )
+
         try:
             return read_processors(self.processors_file)
         except ProcessorsFileWrong as error:

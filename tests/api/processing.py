@@ -19,7 +19,7 @@ from zerosum.services.background.completer import Completer
 
 SECRET = "a secret of the sandbox"
 
-QUICK = {"timeout_seconds": 0.5, "backoff_seconds": 0.05, "backoff_seconds_max": 0.2, "at_once": 8}
+QUICK = {"timeout_seconds": 0.5, "backoff_seconds": 0.05, "backoff_seconds_max": 0.2, "at_once": 8, "attempts_max": 4}
 
 
 @contextmanager

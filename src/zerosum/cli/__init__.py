@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosum import __version__
+from zerosum.cli.outside import processors, sandbox
 from zerosum.ingest.client_files.choices import EngineChoice, Order
 
 app = typer.Typer(
@@ -241,6 +242,10 @@ def generate(
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="A new file for the credentials, which its owner alone reads, not stdout.")
 ]
+
+
+app.command()(sandbox)
+app.add_typer(processors)
 
 ledgers = typer.Typer(name="ledgers", help="Make ledgers.", no_args_is_help=True)
 app.add_typer(ledgers)
