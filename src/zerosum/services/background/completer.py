@@ -37,7 +37,7 @@ IN_ONE_TURN = 2_000
 LOOK_SECONDS = 0.25
 """So long a turn that waits for slow replies looks no further for what is due."""
 
-CLAIM_MARGIN_SECONDS = 30.0
+CLAIM_MARGIN_SECONDS = 10.0
 """A claim lasts for a look-up, a call and this: for the machine may be slow where the processor is not."""
 
 ERROR_MAX = 300
