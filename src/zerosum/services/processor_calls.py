@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -214,7 +215,7 @@ class SettlingKind:
         return await find_calls_settled_by(connection, ledger_id, sorted(ids))
 
 
-class Effect:
+class Effect(StrEnum):
     """What a callback has done."""
 
     SETTLED = "settled"
@@ -244,7 +245,7 @@ class ProcessorCallbacks:
         self._crews = {name: Crew(f"callbacks of {name}", CALLBACKS_AT_ONCE) for name in processors}
         self._now = now
 
-    async def take(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+    async def take(self, name: str, headers: Mapping[str, str], body: bytes) -> Effect:
         """Raises ProcessorNotFound, Unauthenticated, PaymentNotFound, Unavailable."""
         outside = self._processors.get(name)
         if outside is None:
@@ -288,7 +289,7 @@ class ProcessorCallbacks:
             _log.exception("the processor %s could not read a callback", outside.name)
             raise Unavailable("The callback could not be read; nothing was done.", retry_after=60) from error
 
-    async def _effect(self, call: RecordedCall, answer: ProcessorAnswer) -> str:
+    async def _effect(self, call: RecordedCall, answer: ProcessorAnswer) -> Effect:
         said = told_state(answer)
         if said is None:
             return Effect.NOTED
@@ -372,7 +373,7 @@ def _approved_amount(call: RecordedCall, text: str) -> Decimal:
     return amount
 
 
-def _compared(call: RecordedCall, said: CallState) -> str:
+def _compared(call: RecordedCall, said: CallState) -> Effect:
     if call.state is said:
         return Effect.CONFIRMS
     _log.error("pay_%s: the processor %s says %s, and it is %s", call.id, call.processor, said, call.state)

@@ -126,10 +126,10 @@ def _configured(place: str, name: str, options: Any) -> ConfiguredProcessor:
     make = _kinds().get(kind) if isinstance(kind, str) else None
     if make is None:
         raise ProcessorsFileWrong(f"{place}.kind is one of {', '.join(sorted(_kinds()))}")
-    common = {member: options[member] for member in options if member in CallRules.model_fields}
+    of_every_kind = {member: options[member] for member in options if member in CallRules.model_fields}
     own = {member: value for member, value in options.items() if member not in (*CallRules.model_fields, "kind")}
     try:
-        rules = CallRules(**common)
+        rules = CallRules(**of_every_kind)
         own_options = {**own, "timeout_seconds": rules.timeout_seconds} if kind in _BUILT_IN else own
         return ConfiguredProcessor(name=name, kind=str(kind), processor=make(name, own_options), rules=rules)
     except ValidationError as error:

@@ -25,6 +25,7 @@ from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.domain.payments.processor_calls import CallOutcome
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.processor_calls import SettlementOrder
@@ -69,7 +70,7 @@ def processor_routes(services: Services) -> Routes:
         order = SettlementOrder(
             idempotency_key=call.idempotency_key or "",
             payment_id=parse_id(Prefix.PAYMENT, payment),
-            is_approved=body.outcome == "approved",
+            is_approved=body.outcome == CallOutcome.APPROVED,
             reason=body.reason,
             amount=body.amount,
         )

@@ -23,8 +23,8 @@ from zerosum.api.schemas.fields import (
 from zerosum.api.schemas.payments import PaymentTypeName
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.processor_calls import CallState, call_key
-from zerosum.services.processor_calls import RecordedCall
+from zerosum.domain.payments.processor_calls import CallOutcome, CallState, call_key
+from zerosum.services.processor_calls import Effect, RecordedCall
 
 CallStateName = Annotated[str, OneOf(CallState)]
 
@@ -76,7 +76,9 @@ class ProcessorCallResponse(Response):
 class SettlementRequest(Request):
     """What became of a payment, by the word of a person who has looked at the processor."""
 
-    outcome: Annotated[Literal["approved", "declined"], Field(description="Whether the processor has carried it out.")]
+    outcome: Annotated[
+        str, OneOf(CallOutcome), Field(description="Whether the processor has carried it out.", examples=["approved"])
+    ]
     reason: Annotated[Text, Field(description="How that is known.", examples=["Seen in the portal of the bank."])]
     amount: Annotated[Amount | None, Field(description="Where only a part was carried out: how much.")] = None
 
@@ -98,11 +100,13 @@ class CallbackResponse(Response):
     """It was taken."""
 
     effect: Annotated[
-        Literal["settled", "confirms", "contradicts", "noted", "repeated"],
+        str,
+        OneOf(Effect),
         Field(
+            examples=["settled"],
             description="`settled`: the payment is settled by it. `confirms`: it says what is known. `contradicts`: it "
             "says otherwise than what was settled, and changes nothing. `noted`: nothing is decided yet. `repeated`: "
-            "this event was taken before."
+            "this event was taken before.",
         ),
     ]
 

@@ -52,7 +52,7 @@ class Sandbox:
         self.options = options
         self.books = SandboxBooks()
         self.callbacks = Callbacks(options.callback_url, options.secret, options.seed, options.repeats)
-        self.server = _Server((options.host, options.port), _handler_of(self))
+        self.server = _Server((options.host, options.port), _answering(self))
 
     @property
     def url(self) -> str:
@@ -99,14 +99,14 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def _handler_of(sandbox: Sandbox) -> Callable[..., BaseHTTPRequestHandler]:
-    class Handler(_Handler):
+def _answering(sandbox: Sandbox) -> Callable[..., BaseHTTPRequestHandler]:
+    class Answers(_Answers):
         own = sandbox
 
-    return Handler
+    return Answers
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Answers(BaseHTTPRequestHandler):
     own: Sandbox
     protocol_version = "HTTP/1.1"
     timeout = 60

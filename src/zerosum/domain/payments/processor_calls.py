@@ -36,6 +36,15 @@ class CallState(StrEnum):
     DECLINED = "declined"
 
 
+class CallOutcome(StrEnum):
+    """What can become of it in the end."""
+
+    APPROVED = "approved"
+    """Carried out, wholly or in part."""
+    DECLINED = "declined"
+    """Not carried out."""
+
+
 SETTLED = frozenset({CallState.APPROVED, CallState.DECLINED})
 
 
