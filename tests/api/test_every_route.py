@@ -33,6 +33,7 @@ PUBLIC = {
     "/readyz",
     "/metrics",
     "/v1/oauth/token",
+    "/v1/processors/{processor}/callbacks",
     "/.well-known/jwks.json",
     "/",
     "/favicon.ico",
@@ -186,6 +187,7 @@ UPON: dict[str, dict[str, Any]] = {
     "/v1/templates/{template}/post": {"parameters": {}},
     "/v1/payments/{payment}/refund": {},
     "/v1/payments/{payment}/dispute": {"reason": "x"},
+    "/v1/processor-calls/{payment}/settle": {"outcome": "declined", "reason": "x"},
     "/v1/disputes/{dispute}/evidence": {"text": "x"},
     "/v1/disputes/{dispute}/resolve": {},
     "/v1/disputes/{dispute}/chargeback": {},
@@ -356,6 +358,7 @@ async def test_what_another_ledger_has_is_in_no_list(client: Client, stranger: C
         "/v1/journal-entries",
         "/v1/holds",
         "/v1/disputes",
+        "/v1/processor-calls",
         "/v1/exchanges",
         "/v1/scheduled-payments",
     ):

@@ -38,7 +38,7 @@ from zerosum.domain.errors import (
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.ledger.outcome import Posted, Refused
 from zerosum.domain.money import Currency, Money, render_amount
-from zerosum.domain.payments.processor_calls import CallState, ProcessorCall, parse_call_key
+from zerosum.domain.payments.processor_calls import CallOutcome, CallState, ProcessorCall, parse_call_key
 from zerosum.domain.payments.processor_commands import SettlePayment
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
@@ -90,7 +90,7 @@ class SettlementOrder:
 
     idempotency_key: str
     payment_id: UUID
-    is_approved: bool
+    outcome: CallOutcome
     reason: str
     amount: str | None = None
 
@@ -154,12 +154,13 @@ class SettlingKind:
         ledger_id = caller.ledger_id
         parties = self._known.known(ledger_id, order.payment_id, is_prepared=is_prepared)
         currency = self._currencies.known(ledger_id, parties.currency, is_prepared=is_prepared)
-        if order.amount is not None and not order.is_approved:
+        is_approved = order.outcome is CallOutcome.APPROVED
+        if order.amount is not None and not is_approved:
             raise ValidationFailed("What was declined has no amount.", pointer="/amount")
         amount = None if order.amount is None else Money.parse(order.amount, currency).amount
         said = {
             "payment": str(order.payment_id),
-            "outcome": CallState.APPROVED if order.is_approved else CallState.DECLINED,
+            "outcome": order.outcome,
             "amount": None if amount is None else render_amount(amount),
             "reason": order.reason,
         }
@@ -167,7 +168,7 @@ class SettlingKind:
         command = SettlePayment(
             **members,
             payment_id=PaymentId(order.payment_id),
-            is_approved=order.is_approved,
+            is_approved=is_approved,
             amount=amount,
             reason=order.reason,
             by_person={"address": caller.address, "request_id": caller.request_id},
@@ -339,7 +340,7 @@ def _settlement(call: RecordedCall, answer: ProcessorAnswer, actor: str) -> Sett
         amount = _approved_amount(call, answer.amount)
     said = {
         "payment": str(call.id),
-        "outcome": CallState.APPROVED if is_approved else CallState.DECLINED,
+        "outcome": CallOutcome.APPROVED if is_approved else CallOutcome.DECLINED,
         "amount": None if amount is None else render_amount(amount),
         "processor_payment_id": answer.processor_payment_id,
         "reason": None if is_approved else answer.reason,

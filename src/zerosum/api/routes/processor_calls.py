@@ -70,7 +70,7 @@ def processor_routes(services: Services) -> Routes:
         order = SettlementOrder(
             idempotency_key=call.idempotency_key or "",
             payment_id=parse_id(Prefix.PAYMENT, payment),
-            is_approved=body.outcome == CallOutcome.APPROVED,
+            outcome=CallOutcome(body.outcome),
             reason=body.reason,
             amount=body.amount,
         )
