@@ -32,6 +32,7 @@ from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_exchanges as proof_of_exchanges
 from zerosum.services.proofs import of_holds as proof_of_holds
 from zerosum.services.proofs import of_periods as proof_of_periods
+from zerosum.services.proofs import of_processor_calls as proof_of_processor_calls
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs import of_statements as proof_of_statements

@@ -13,6 +13,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.payments import Line as Line  # shown by the routes
 from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments
 from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
+from zerosum.db.queries.payments import RecordedSettlement as RecordedSettlement  # shown by the routes
 from zerosum.db.queries.payments import RecordedSplit as RecordedSplit  # shown by the routes
 from zerosum.domain.errors import (
     AccountNotFound,
