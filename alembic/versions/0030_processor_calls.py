@@ -36,6 +36,7 @@ create table processor_calls (
     approved numeric,
     entry_id uuid,
     settled_at timestamptz,
+    route text,
     constraint processor_calls_pkey primary key (ledger_id, id),
     constraint processor_calls_state_known check (
         state in ('proposed', 'sent', 'unknown', 'parked', 'approved', 'declined')
@@ -67,6 +68,7 @@ create table processor_callbacks (
 INDEXES = (
     "create index processor_calls_due on processor_calls (processor, next_at, ledger_id, id) where next_at is not null",
     "create index processor_calls_by_state on processor_calls (ledger_id, state, id)",
+    "create index processor_calls_by_processor on processor_calls (ledger_id, processor, id)",
     "create index processor_callbacks_of_payment on processor_callbacks (ledger_id, payment_id, received_at)",
 )
 
@@ -98,7 +100,7 @@ def upgrade() -> None:
     )
     op.execute(
         "create trigger processor_calls_money_unchanged before update of ledger_id, id, processor, type, currency, "
-        "amount, payer_id, payee_id, created_at on processor_calls "
+        "amount, payer_id, payee_id, created_at, route on processor_calls "
         "for each statement when (pg_trigger_depth() = 0) execute function zerosum_refuse_money_change()"
     )
     op.execute(

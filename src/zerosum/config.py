@@ -22,6 +22,7 @@ from zerosum.services.credentials.installation_secrets import InstallationSecret
 from zerosum.services.credentials.key_grants import KeyLifetimes
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
+from zerosum.services.requests.outside_processors import NO_PROCESSORS, OutsideProcessors
 
 if TYPE_CHECKING:
     from zerosum.adapters.processors.configured import ConfiguredProcessor
@@ -328,6 +329,20 @@ class Settings(BaseSettings):
             return read_processors(self.processors_file)
         except ProcessorsFileWrong as error:
             raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
+
+    def outside(self) -> OutsideProcessors:
+        """What payments are told of them: their names, and the routes. Raises SettingsError."""
+        if self.processors_file is None:
+            return NO_PROCESSORS
+        from zerosum.adapters.processors.routes_file import read_routes  # noqa: PLC0415 - as above
+
+        configured = self.processors()
+        try:
+            routes = read_routes(self.processors_file, configured)
+        except ValueError as error:
+            raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
+        paused = frozenset(name for name, one in configured.items() if one.rules.paused)
+        return OutsideProcessors(names=frozenset(configured), routes=routes, paused=paused)
 
     def required_database_url(self) -> str:
         if not self.database_url:

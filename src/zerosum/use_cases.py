@@ -63,7 +63,7 @@ def use_cases(
     api_keys = ApiKeys(database, settings.pepper(), now, settings.api_keys_per_ledger, settings.key_lifetimes)
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
-    processors = settings.processors()
+    processors, outside = settings.processors(), settings.outside()
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_reports=AccountReports(database, currencies, settled, now),
@@ -95,7 +95,16 @@ def use_cases(
         templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
         ledgers=Ledgers(database, api_keys, cursors, now),
         payments=Payments(
-            database, committer, accounts, charts, directory, currencies, cursors, closed_periods, now, processors
+            database,
+            committer,
+            accounts,
+            charts,
+            directory,
+            currencies,
+            cursors,
+            closed_periods,
+            now,
+            outside,
         ),
         processor_callbacks=ProcessorCallbacks(database, committer, processors, now),
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),

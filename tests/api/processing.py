@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from zerosum.services.background.completer import Completer
 
 SECRET = "a secret of the sandbox"
 
-QUICK = {"timeout_seconds": 0.5, "backoff_seconds": 0.05, "backoff_seconds_max": 0.2, "at_once": 8, "attempts_max": 4}
+QUICK = {"timeout_seconds": 2.0, "backoff_seconds": 0.05, "backoff_seconds_max": 0.2, "at_once": 8, "attempts_max": 100}
 
 
 @contextmanager
 def sandbox_running(**options: Any) -> Iterator[Sandbox]:
-    given = {"port": 0, "secret": SECRET.encode(), "hang_seconds": 1.0, **options}
+    given = {"port": 0, "secret": SECRET.encode(), "hang_seconds": 3.0, **options}
     sandbox = Sandbox(SandboxOptions(**given))
     thread = threading.Thread(target=sandbox.serve_forever, daemon=True)
     thread.start()
@@ -49,11 +50,19 @@ async def processing_service(database: TestDatabase, servers: Servers, file: Pat
     try:
         yield running
     finally:
+        # Whoever looks next, looks over all ledgers of this database.
+        async with running.database.operator_work() as connection:
+            await connection.exec_driver_sql(
+                "update processor_calls set state = 'parked', next_at = null where next_at is not null "
+                "and processor <> 'away'"
+            )
         await running.stop()
 
 
-def completer_of(service: Service, name: str = "sandbox") -> Completer:
-    return Completer(service.database, service.committer, service.settings.processors()[name], now)
+def completer_of(service: Service, name: str = "sandbox", **rules: Any) -> Completer:
+    configured = service.settings.processors()[name]
+    asked = replace(configured, rules=configured.rules.model_copy(update=rules))
+    return Completer(service.database, service.committer, asked, now)
 
 
 async def client_with(service: Service, ledger_id: LedgerId, amount: str = "1000.00") -> Client:

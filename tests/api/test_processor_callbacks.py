@@ -108,6 +108,14 @@ async def test_it_settles_once_however_often_and_in_whatever_order_it_comes(
     found = (await alice.get(f"/v1/payments/{payment['id']}")).json()
     assert (found["status"], found["approved"], found["processor_payment_id"]) == ("succeeded", "15.00", "po_1")
     assert (await alice.balance("alice"))["posted"] == "985.00"
+    shown = (await alice.get(f"/v1/processor-calls/{payment['id']}")).json()["callbacks"]
+    effects = [(one["told"], one["effect"]) for one in reversed(shown)]
+    assert effects == [
+        ("approved", "settled"),
+        ("pending", "noted"),
+        ("approved", "confirms"),
+        ("declined", "contradicts"),
+    ]
     assert await completer_of(outside).run_once() == 0, "nobody has to ask any more"
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 
@@ -126,7 +134,8 @@ async def test_a_worker_that_comes_behind_it_changes_nothing(
 ) -> None:
     payment = await withdrawn(alice, reference="sandbox:hangs")
     turn = asyncio.create_task(completer_of(outside).run_once())
-    await asyncio.sleep(0.2)
+    while not sandbox.books.payments:
+        await asyncio.sleep(0.01)
     assert effect(await told(alice, payment, "approved")) == "settled"
     await turn
     assert await status_of(alice, payment) == "succeeded"

@@ -24,6 +24,7 @@ from tests.api.processing import (
     sandbox_running,
     withdrawn,
 )
+from tests.api.reading import refused
 from tests.architecture.sources import TOP
 from tests.conftest import Servers, TestDatabase
 from zerosum.adapters.clock import now
@@ -35,6 +36,7 @@ from zerosum.adapters.processors import (
     ProcessorOutcome,
 )
 from zerosum.adapters.processors.configured import CallRules, ConfiguredProcessor, ProcessorsFileWrong, read_processors
+from zerosum.adapters.processors.routes_file import read_routes
 from zerosum.cli.sandbox.server import Sandbox
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import ClaimedCall, claim_due_calls
@@ -133,7 +135,8 @@ async def test_a_turn_that_is_cut_off_leaves_nothing_that_the_next_does_not_find
 ) -> None:
     payment = await withdrawn(alice, reference="sandbox:hangs")
     turn = asyncio.create_task(completer_of(outside).run_once())
-    await asyncio.sleep(0.2)
+    while not sandbox.books.payments:
+        await asyncio.sleep(0.01)
     turn.cancel()
     await asyncio.gather(turn, return_exceptions=True)
     async with database.operator_work() as connection:
@@ -294,13 +297,14 @@ async def test_the_sample_of_the_page_is_a_processor(
     [
         ("[processors.a]\nkind = 'http'", "processors.a.base_url: Field required"),
         ("[processors.a]\nkind = 'nothing'", "processors.a.kind is one of http, sandbox"),
-        ("[processors.internal]\nkind = 'http'", "and not `internal`"),
+        ("[processors.internal]\nkind = 'http'", "and not `internal` or `auto`"),
         ("[processors.a]\nkind = 'http'\nbase_url = 'https://a'", "secret or secret_file is missing"),
         ("[processors.a]\nkind = 'http'\nbase_url = 'http://a.example'\nsecret = 'x'", "must be https"),
         ("[processors.a]\nkind = 'http'\nbase_url = 'https://a'\nsecret = 'short'", "at least 16 bytes"),
         ("[processors.a]\nkind = 'http'\nbase_ulr = 'https://a'", "processors.a.base_url: Field required"),
         ("[processors.a]\nkind = 'http'\ntimeout_seconds = 0", "processors.a.timeout_seconds"),
-        ("nothing = 1", "has no table `processors`"),
+        ("nothing = 1", "has the tables `processors` and `routes`, and not nothing"),
+        ("routes = []", "has no table `processors`"),
         ("not toml", "processors.toml: "),
     ],
 )
@@ -309,5 +313,76 @@ def test_a_file_that_is_wrong_is_told_of_in_one_line(text: str, complaint: str, 
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ProcessorsFileWrong) as raised:
         read_processors(file)
+    assert complaint in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+ROUTED = """
+[processors.first]
+kind = "http"
+base_url = "http://127.0.0.1:9"
+secret = "a secret of nobody else"
+
+[processors.second]
+kind = "http"
+base_url = "http://127.0.0.1:9"
+secret = "a secret of nobody else"
+
+[[routes]]
+name = "small"
+amount_below = "10"
+accounts = ["alice"]
+processors = ["first"]
+
+[[routes]]
+name = "withdrawals"
+types = ["withdrawal"]
+weights = { first = 1, second = 1 }
+"""
+
+
+async def test_a_payment_that_leaves_the_choice_to_the_routes_tells_which_has_chosen(
+    test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId, database: Database
+) -> None:
+    file = tmp_path / "processors.toml"
+    file.write_text(ROUTED, encoding="utf-8")
+    async with processing_service(test_database, servers, file) as service:
+        client = await client_with(service, ledger_id)
+        small = await withdrawn(client, "9.99", processor="auto")
+        assert (small["processor"], small["to_code"]) == ("first", "clearing:first:USD")
+        call = (await client.get(f"/v1/processor-calls/{small['id']}")).json()
+        assert (call["processor"], call["route"]) == ("first", "small")
+        named = await withdrawn(client, "1.00", processor="second")
+        assert (await client.get(f"/v1/processor-calls/{named['id']}")).json()["route"] is None
+        chosen = {(await withdrawn(client, "10.00", processor="auto"))["processor"] for _ in range(12)}
+        assert chosen == {"first", "second"}
+        body = {"type": "withdrawal", "amount": "12.00", "currency": "USD", "from": "alice", "processor": "auto"}
+        first, again = await client.pay(body, "k"), await client.pay(body, "k")
+        assert first.json() == again.json()
+        refused(await client.pay({**body, "processor": first.json()["processor"]}, "k"), 422, "idempotency_key_reused")
+        came = {"type": "deposit", "amount": "12.00", "currency": "USD", "to": "alice", "processor": "auto"}
+        refused(await client.pay(came), 422, "no_route", "/processor")
+        await must_be_right(database, ledger_id)
+        await client.http.aclose()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("name = 'x'", "routes.2: it has either processors or weights"),
+        ("name = 'x'\nprocessors = ['first']\nweights = { first = 1 }", "it has either processors or weights"),
+        ("name = 'x'\nprocessors = ['third']", "routes.2: there is no processor third"),
+        ("name = 'small'\nprocessors = ['first']", "two routes are called small"),
+        ("name = 'x'\nprocessors = ['first']\namount_from = 10", "routes.2.amount_from: an amount is a text"),
+        ("name = 'x'\nprocessors = ['first']\ntypes = ['transfer']", "a transfer stays in the ledger"),
+        ("name = 'x'\nprocessors = ['first']\nweight = 1", "routes.2.weight"),
+        ("name = 'x'\nweights = { first = 0 }", "routes.2.weights.first"),
+    ],
+)
+def test_a_route_that_is_wrong_is_told_of_in_one_line(text: str, complaint: str, tmp_path: Path) -> None:
+    file = tmp_path / "processors.toml"
+    file.write_text(f"{ROUTED}\n[[routes]]\n{text}\n", encoding="utf-8")
+    with pytest.raises(ProcessorsFileWrong) as raised:
+        read_routes(file, read_processors(file))
     assert complaint in str(raised.value)
     assert "\n" not in str(raised.value)

@@ -75,3 +75,19 @@ def test_a_file_that_is_wrong_ends_every_command_with_one_line(tmp_path: Path) -
     environment = {"ZEROSUM_PROCESSORS_FILE": str(file)}
     said = zerosum("processors", "list", environment=environment)
     assert_one_clear_line(said, "ZEROSUM_PROCESSORS_FILE", "processors.acme.kind is one of http, sandbox")
+
+
+def test_a_route_is_explained_before_anybody_pays_by_it(tmp_path: Path) -> None:
+    file = tmp_path / "processors.toml"
+    processor = 'kind = "http"\nbase_url = "https://acme.example"\nsecret = "nobody may read this"\n'
+    routes = '[[routes]]\nname = "in yen"\ncurrencies = ["JPY"]\nprocessors = ["acme"]\n'
+    routes += '[[routes]]\nname = "gold"\nmetadata = { tier = "gold" }\nprocessors = ["acme"]\n'
+    file.write_text(f"[processors.acme]\n{processor}{routes}")
+    environment = {"ZEROSUM_PROCESSORS_FILE": str(file)}
+    asked = ("route", "--amount", "20", "--currency", "EUR", "--account", "customers:alice")
+    said = zerosum(*asked, "--explain", "--metadata", "tier=gold", environment=environment)
+    assert (said.code, said.out) == (0, "in yen: it is not for EUR\ngold: fits, acme\nacme by gold\n")
+    said = zerosum(*asked, environment=environment)
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "no route leads to a processor for this payment\n"
+    assert_one_clear_line(zerosum(*asked[:2], "x", *asked[3:], environment=environment), "--amount")

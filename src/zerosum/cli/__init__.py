@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosum import __version__
-from zerosum.cli.outside import processors, sandbox
+from zerosum.cli.outside import processors, route, sandbox
 from zerosum.ingest.client_files.choices import EngineChoice, Order
 
 app = typer.Typer(
@@ -245,6 +245,7 @@ OutOption = Annotated[
 
 
 app.command()(sandbox)
+app.command()(route)
 app.add_typer(processors)
 
 ledgers = typer.Typer(name="ledgers", help="Make ledgers.", no_args_is_help=True)

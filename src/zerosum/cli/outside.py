@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,38 @@ def sandbox(
         chances=chances,
     )
     raise typer.Exit(run_sandbox(command))
+
+
+class RoutedType(StrEnum):
+    """What leaves or enters the ledger."""
+
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+
+
+def route(
+    amount: Annotated[str, typer.Option(help="How much.")],
+    currency: Annotated[str, typer.Option(help="Of what.")],
+    account: Annotated[str, typer.Option(help="The code of who pays or receives.")],
+    type_: Annotated[RoutedType, typer.Option("--type", help="What it is.")] = RoutedType.WITHDRAWAL,
+    metadata: Annotated[list[str] | None, typer.Option(help="name=value; as often as there are.")] = None,
+    key: Annotated[str, typer.Option(help="The idempotency key: by it weights are drawn.")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="Tell of each route why it does not fit.")] = False,
+) -> None:
+    """Show which processor the routes of ZEROSUM_PROCESSORS_FILE choose for a payment; exit 1 where none does."""
+    from zerosum.cli.routing import RouteQuestion, run_route  # noqa: PLC0415
+    from zerosum.domain.payments.payment import PaymentType  # noqa: PLC0415
+
+    question = RouteQuestion(
+        type=PaymentType(type_.value),
+        amount=amount,
+        currency=currency,
+        account=account,
+        key=key,
+        metadata=metadata or [],
+        is_explained=explain,
+    )
+    raise typer.Exit(run_route(question))
 
 
 processors = typer.Typer(name="processors", help="Show the outside processors.", no_args_is_help=True)

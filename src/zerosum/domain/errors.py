@@ -403,6 +403,14 @@ class ProcessorCallNotFound(Absent):
     is_kept = False
 
 
+class NoRoute(Unprocessable):
+    """Not kept: routes change."""
+
+    code = "no_route"
+    title = "No route leads to a processor for this payment"
+    is_kept = False
+
+
 class ProcessorNotFound(Absent):
     """In a body it is 422: a processor that is named and not configured here."""
 

@@ -11,14 +11,17 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from zerosum.adapters.processors import BadCallback, Processor, ProcessorAnswer, ProcessorCallback, ProcessorOutcome
+from zerosum.adapters.processors import BadCallback, Processor, ProcessorAnswer, ProcessorCallback
+from zerosum.adapters.processors import ProcessorOutcome as ProcessorOutcome  # shown by the routes
 from zerosum.adapters.processors.crew import Crew, CrewBusy
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.parties import parties_of_calls
 from zerosum.db.queries.processor_calls import CallFilter as CallFilter
 from zerosum.db.queries.processor_calls import RecordedCall as RecordedCall  # shown by the routes
+from zerosum.db.queries.processor_calls import RecordedCallback as RecordedCallback  # shown by the routes
 from zerosum.db.queries.processor_calls import (
+    callbacks_of,
     find_call,
     find_calls_settled_by,
     insert_callback,
@@ -113,12 +116,13 @@ class ProcessorCalls:
             SettlingKind(currencies, known), committer, database, now
         )
 
-    async def get(self, caller: Caller, payment_id: UUID) -> RecordedCall:
+    async def get(self, caller: Caller, payment_id: UUID) -> tuple[RecordedCall, Sequence[RecordedCallback]]:
+        """With what the processor has told by itself, the newest first."""
         async with self._database.work(caller.ledger_id) as connection:
             found = await find_call(connection, caller.ledger_id, payment_id)
-        if found is None:
-            raise _no_such_call()
-        return found
+            if found is None:
+                raise _no_such_call()
+            return found, await callbacks_of(connection, caller.ledger_id, payment_id)
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedCall]:
         """Raises InvalidParameter."""
@@ -208,6 +212,7 @@ class SettlingKind:
             approved=call.approved,
             entry_id=call.entry_id,
             settled_at=call.settled_at,
+            route=call.route,
         )
 
     async def recorded(

@@ -23,10 +23,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from zerosum.adapters.processors.contract import Processor
 from zerosum.adapters.processors.http_processor import HttpProcessor, HttpSettings
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PROCESSOR_PATTERN_TEXT
+from zerosum.domain.payments.routing import AUTOMATIC
 
 ENTRY_POINTS = "zerosum.processors"
 PROCESSORS_MAX = 50
 SECRET_BYTES_MIN = 16
+
+TAKEN_NAMES = (INTERNAL_PROCESSOR, AUTOMATIC)
 
 Make = Callable[[str, Mapping[str, Any]], Processor]
 """What a plug-in registers: from the name and its own options to a processor. Raises ValueError for wrong options."""
@@ -51,6 +54,8 @@ class CallRules(BaseModel):
     backoff_seconds: Annotated[float, Field(gt=0, le=3600)] = 2.0
     backoff_seconds_max: Annotated[float, Field(gt=0, le=86_400)] = 3600.0
     repeats_safely: bool = True
+    paused: bool = False
+    """No route chooses it; what it was asked for goes on."""
 
 
 class HttpOptions(BaseModel):
@@ -102,10 +107,16 @@ class ConfiguredProcessor:
     rules: CallRules
 
 
-def read_processors(path: Path | None) -> dict[str, ConfiguredProcessor]:
+def read_processors(path: Path) -> dict[str, ConfiguredProcessor]:
     """By name. Raises ProcessorsFileWrong."""
-    if path is None:
-        return {}
+    named = read_file(path).get("processors")
+    if not isinstance(named, dict) or len(named) > PROCESSORS_MAX:
+        raise ProcessorsFileWrong(f"{path} has no table `processors`, of at most {PROCESSORS_MAX}")
+    return {name: _configured(f"{path}: processors.{name}", name, options) for name, options in named.items()}
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """All that is in it. Raises ProcessorsFileWrong."""
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -113,15 +124,17 @@ def read_processors(path: Path | None) -> dict[str, ConfiguredProcessor]:
         raise ProcessorsFileWrong(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise ProcessorsFileWrong(f"{path}: {error}") from None
-    named = content.get("processors") if isinstance(content, dict) else None
-    if not isinstance(named, dict) or len(named) > PROCESSORS_MAX:
-        raise ProcessorsFileWrong(f"{path} has no table `processors`, of at most {PROCESSORS_MAX}")
-    return {name: _configured(f"{path}: processors.{name}", name, options) for name, options in named.items()}
+    if not isinstance(content, dict) or (unknown := content.keys() - {"processors", "routes"}):
+        found = "" if not isinstance(content, dict) else f", and not {sorted(unknown)[0]}"
+        raise ProcessorsFileWrong(f"{path} has the tables `processors` and `routes`{found}")
+    return content
 
 
 def _configured(place: str, name: str, options: Any) -> ConfiguredProcessor:
-    if not isinstance(options, dict) or not re.fullmatch(PROCESSOR_PATTERN_TEXT, name) or name == INTERNAL_PROCESSOR:
-        raise ProcessorsFileWrong(f"{place}: a processor is a table, named in small letters, and not `internal`")
+    if not isinstance(options, dict) or not re.fullmatch(PROCESSOR_PATTERN_TEXT, name) or name in TAKEN_NAMES:
+        raise ProcessorsFileWrong(
+            f"{place}: a processor is a table, named in small letters, and not `internal` or `auto`"
+        )
     kind = options.get("kind")
     make = _kinds().get(kind) if isinstance(kind, str) else None
     if make is None:

@@ -73,6 +73,7 @@ REFUSALS = (
     *OF_CONDITIONS,
     errors.SameAccount,
     errors.SplitsExceedAmount,
+    errors.NoRoute,
     errors.QuotaExceeded,
 )
 

@@ -19,6 +19,7 @@ from zerosum.api.schemas.processor_calls import (
     ProcessorCallDryRun,
     ProcessorCallResponse,
     SettlementRequest,
+    callback_body,
     processor_call_body,
 )
 from zerosum.api.services import Services
@@ -62,7 +63,8 @@ def processor_routes(services: Services) -> Routes:
         return await list_body(await calls.list(call.caller, request), processor_call_body)
 
     async def get_processor_call(call: TheCall, payment: PaymentReference) -> dict[str, Any]:
-        return processor_call_body(await calls.get(call.caller, parse_id(Prefix.PAYMENT, payment)))
+        found, callbacks = await calls.get(call.caller, parse_id(Prefix.PAYMENT, payment))
+        return {**processor_call_body(found), "callbacks": [callback_body(one) for one in callbacks]}
 
     async def settle(call: TheCall, payment: PaymentReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
         is_rehearsal = rehearses(call)

@@ -24,9 +24,20 @@ from zerosum.api.schemas.payments import PaymentTypeName
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.processor_calls import CallOutcome, CallState, call_key
-from zerosum.services.processor_calls import Effect, RecordedCall
+from zerosum.services.processor_calls import Effect, ProcessorOutcome, RecordedCall, RecordedCallback
 
 CallStateName = Annotated[str, OneOf(CallState)]
+
+
+class ToldResponse(Response):
+    """What a processor has told by itself."""
+
+    event_id: Annotated[str, Field(description="The processor's own id of it.", examples=["ev_1"])]
+    told: Annotated[
+        str, OneOf(ProcessorOutcome), Field(description="What it says became of the payment.", examples=["approved"])
+    ]
+    effect: Annotated[str, OneOf(Effect), Field(description="What that has done.", examples=["settled"])]
+    received_at: Annotated[Time, Field(description="When it was taken.")]
 
 
 class ProcessorCallResponse(Response):
@@ -40,6 +51,9 @@ class ProcessorCallResponse(Response):
             description="Under which the processor knows the payment: the same one however often it is asked.",
             examples=[f"zs-{EXAMPLE_UUID.replace('-', '')}-{EXAMPLE_UUID.replace('-', '')}"],
         ),
+    ]
+    route: Annotated[
+        str | None, Field(description="By which route it was chosen, or null: it was named.", examples=["in euros"])
     ]
     type: Annotated[PaymentTypeName, Field(description="Of the payment.")]
     amount: Amount
@@ -71,6 +85,10 @@ class ProcessorCallResponse(Response):
     ]
     created_at: Annotated[Time, Field(description="When the payment was taken on.")]
     settled_at: Annotated[Time | None, Field(description="When its outcome was posted.")]
+    callbacks: Annotated[
+        list[ToldResponse] | None,
+        Field(description="Of one call: what the processor has told by itself, the newest first, at most 100."),
+    ] = None
 
 
 class SettlementRequest(Request):
@@ -111,11 +129,16 @@ class CallbackResponse(Response):
     ]
 
 
+def callback_body(callback: RecordedCallback) -> dict[str, Any]:
+    return {**callback._asdict(), "received_at": render_time(callback.received_at)}
+
+
 def processor_call_body(call: RecordedCall) -> dict[str, Any]:
     entries = (call.id,) if call.entry_id is None else (call.id, call.entry_id)
     return {
         "payment_id": render_id(Prefix.PAYMENT, call.id),
         "processor": call.processor,
+        "route": call.route,
         "key": call_key(call.ledger_id, call.id),
         "type": call.type,
         "amount": render_amount(call.amount),

@@ -33,6 +33,7 @@ def _call(row: Sequence[Any]) -> ProcessorCall:
         approved=None if row[16] is None else Decimal(row[16]),
         entry_id=row[17],
         settled_at=row[18],
+        route=row[19],
     )
 
 
@@ -62,6 +63,7 @@ PROCESSOR_CALLS = RecordSet(
         Column("approved", "text", _approved, "numeric"),
         Column("entry_id", "uuid", lambda call: call.entry_id),
         Column("settled_at", "timestamptz", lambda call: call.settled_at),
+        Column("route", "text", lambda call: call.route),
     ),
     changing=("state", "next_at", "processor_payment_id", "reason", "approved", "entry_id", "settled_at"),
     read=_call,

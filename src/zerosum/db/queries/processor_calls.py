@@ -42,6 +42,20 @@ class RecordedCall:
     approved: Decimal | None
     entry_id: UUID | None
     settled_at: datetime | None
+    route: str | None
+
+
+class RecordedCallback(NamedTuple):
+    """What the processor has told by itself, and what that did."""
+
+    event_id: str
+    told: str
+    effect: str
+    received_at: datetime
+
+
+CALLBACKS_SHOWN_MAX = 100
+"""Of one payment, the newest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +198,18 @@ async def was_called_back(connection: AsyncConnection, ledger_id: UUID, processo
         and_(known.c.ledger_id == ledger_id, known.c.processor == processor, known.c.event_id == event_id)
     )
     return (await connection.execute(statement)).first() is not None
+
+
+async def callbacks_of(connection: AsyncConnection, ledger_id: UUID, payment_id: UUID) -> list[RecordedCallback]:
+    """The newest first."""
+    told = processor_callbacks
+    statement = (
+        select(told.c.event_id, told.c.told, told.c.effect, told.c.received_at)
+        .where(told.c.ledger_id == ledger_id, told.c.payment_id == payment_id)
+        .order_by(told.c.received_at.desc())
+        .limit(CALLBACKS_SHOWN_MAX)
+    )
+    return [RecordedCallback(*row) for row in await connection.execute(statement)]
 
 
 async def insert_callback(connection: AsyncConnection, **members: Any) -> None:

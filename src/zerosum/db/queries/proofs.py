@@ -116,7 +116,7 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
            select from processor_calls settled where settled.ledger_id = page.ledger_id
            and settled.id::text = page.resource_id and settled.entry_id = page.id
        ) as has_call,
-       call.state as call_state, call.processor as call_processor,
+       call.state as call_state, call.processor as call_processor, call.route as call_route,
        page.resource_type <> 'journal_entry' or page.resource_id is null or exists (
            select from template_uses use where use.ledger_id = page.ledger_id and use.id = page.id
        ) as has_template,

@@ -465,12 +465,14 @@ processor_calls = Table(
     Column("approved", Numeric),
     Column("entry_id", Uuid),  # of what settled it
     _moment("settled_at"),
+    Column("route", Text),  # that has chosen the processor
     PrimaryKeyConstraint("ledger_id", "id", name="processor_calls_pkey"),
     # Whoever makes the calls looks over all ledgers.
     Index(
         "processor_calls_due", "processor", "next_at", "ledger_id", "id", postgresql_where=text("next_at is not null")
     ),
     Index("processor_calls_by_state", "ledger_id", "state", "id"),
+    Index("processor_calls_by_processor", "ledger_id", "processor", "id"),
     CheckConstraint(
         "state in ('proposed', 'sent', 'unknown', 'parked', 'approved', 'declined')",
         name="processor_calls_state_known",

@@ -64,6 +64,8 @@ class ProcessorCall:
     payee_id: AccountId
     state: CallState
     created_at: datetime
+    route: str | None = None
+    """By which route the processor was chosen. None: the payment has named it."""
     next_at: datetime | None
     """When it is due, or a claim of it lapses. None: nobody asks any more."""
     attempts: int = 0

@@ -35,6 +35,7 @@ class ProposePayment(Pay):
     """
 
     processor: str
+    route: str | None = None
 
     def proposal(self) -> JournalEntry:
         return posting_rules.proposal(self.payer_id, self.payee_id, self.money, self.id)
@@ -50,6 +51,7 @@ class ProposePayment(Pay):
             id=PaymentId(self.id),
             ledger_id=self.ledger_id,
             processor=self.processor,
+            route=self.route,
             type=self.type,
             money=self.money,
             payer_id=self.payer_id,

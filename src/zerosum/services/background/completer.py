@@ -23,10 +23,11 @@ from zerosum.db.queries.processor_calls import (
     leave_call,
     texts_of_payments,
 )
+from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.payment import PaymentTexts
+from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
 from zerosum.domain.payments.processor_calls import CallState, call_key
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_calls import ACTOR, AnswerWrong, Outside, settle, told_state
@@ -96,7 +97,7 @@ class Completer:
         for calls in by_ledger.values():
             async with self._database.work(calls[0].ledger_id) as connection:
                 said = await texts_of_payments(connection, calls[0].ledger_id, [call.id for call in calls])
-            found += [(call, _order(call, *said[call.id])) for call in calls]
+            found += [(call, _order(call, *said.get(call.id, (NO_TEXTS, NO_METADATA)))) for call in calls]
         return found
 
     async def _complete(self, call: ClaimedCall, order: ProcessorOrder) -> None:

@@ -74,8 +74,15 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
             "metadata": row.metadata,
             "splits": _said_of_splits(row),
             "override": row.late_reason,
-            "processor": None if row.processor == INTERNAL_PROCESSOR else row.processor,
+            "processor": _said_of_processor(row),
         }
+
+
+def _said_of_processor(row: Any) -> str | None:
+    """Of one that a route has chosen, only that a route was to choose it."""
+    if row.processor == INTERNAL_PROCESSOR:
+        return None
+    return str(row.processor) if row.call_route is None else "auto"
 
 
 def _said_of_splits(row: Any) -> list[Mapping[str, str]] | None:
