@@ -31,7 +31,7 @@ PAYERS = 8
 CHANCES = Chances(declined=0.05, lost=0.10, hangs=0.05, partial=0.05, never=0.03, fails=0.03, pending=0.10)
 REPEATS = 0.3
 SETTLED_SECONDS_MAX = 180.0
-SECRETS = {"timeout_seconds": 0.5, "backoff_seconds": 0.2, "backoff_seconds_max": 2.0, "attempts_max": 40}
+RULES = {"timeout_seconds": 0.5, "backoff_seconds": 0.2, "backoff_seconds_max": 2.0, "attempts_max": 40}
 
 
 def worker_pids(installation: Installation) -> list[int]:
@@ -123,7 +123,7 @@ async def _campaign(count: int, kills: int, *, is_warm: bool) -> None:
     generator = random.Random(20261129)
     amounts = [f"{generator.randint(1, 99_999) / 100:.2f}" for _ in range(count)]
     with tempfile.TemporaryDirectory() as folder, sandbox_running(chances=CHANCES, hang_seconds=1.5) as sandbox:
-        file = processors_file(Path(folder), sandbox.url, **SECRETS)
+        file = processors_file(Path(folder), sandbox.url, **RULES)
         Path(folder).chmod(0o755)
         environment = {"ZEROSUM_PROCESSORS_FILE": str(file)}
         with installed("--no-demo", environment=environment, is_warm=is_warm) as installation:
