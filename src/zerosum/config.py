@@ -8,7 +8,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -23,6 +23,10 @@ from zerosum.services.credentials.installation_secrets import InstallationSecret
 from zerosum.services.credentials.key_grants import KeyLifetimes
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
+from zerosum.services.requests.outside_processors import NO_PROCESSORS, OutsideProcessors
+
+if TYPE_CHECKING:
+    from zerosum.adapters.processors.configured import ConfiguredProcessor
 
 SECRET_BYTES = 32
 HEX_KEY_PATTERN = re.compile(rf"[0-9A-Fa-f]{{{2 * SECRET_BYTES}}}")
@@ -152,6 +156,8 @@ class Settings(BaseSettings):
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
     self_audit_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     """Between two slices of the worker's self-audit; 0: there is none."""
+    processors_file: Path | None = None
+    """Which outside processors there are, in TOML or JSON."""
     heads_dir: Path | None = None
     """Where the worker leaves the heads of all chains, a file a day."""
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
@@ -343,6 +349,34 @@ class Settings(BaseSettings):
     @property
     def key_lifetimes(self) -> KeyLifetimes:
         return KeyLifetimes(default_days=self.api_key_days_default, days_max=self.api_key_days_max)
+
+    def processors(self) -> dict[str, ConfiguredProcessor]:
+        """By name. Raises SettingsError."""
+        if self.processors_file is None:
+            return {}
+        from zerosum.adapters.processors.configured import (  # noqa: PLC0415 - brings httpx, for those who need it
+            ProcessorsFileWrong,
+            read_processors,
+        )
+
+        try:
+            return read_processors(self.processors_file)
+        except ProcessorsFileWrong as error:
+            raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
+
+    def outside(self) -> OutsideProcessors:
+        """What payments are told of them: their names, and the routes. Raises SettingsError."""
+        if self.processors_file is None:
+            return NO_PROCESSORS
+        from zerosum.adapters.processors.routes_file import read_routes  # noqa: PLC0415 - as above
+
+        configured = self.processors()
+        try:
+            routes = read_routes(self.processors_file, configured)
+        except ValueError as error:
+            raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
+        paused = frozenset(name for name, one in configured.items() if one.rules.paused)
+        return OutsideProcessors(names=frozenset(configured), routes=routes, paused=paused)
 
     def required_database_url(self) -> str:
         if not self.database_url:

@@ -35,6 +35,7 @@ from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
+from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.account_directory import AccountDirectory
@@ -73,6 +74,7 @@ def use_cases(
     ledgers = Ledgers(database, api_keys, cursors, now)
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
+    processors, outside = settings.processors(), settings.outside()
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
@@ -107,7 +109,20 @@ def use_cases(
         journal_export=JournalExport(database, ledgers, settled),
         templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
         ledgers=ledgers,
-        payments=Payments(database, committer, accounts, charts, directory, currencies, cursors, closed_periods, now),
+        payments=Payments(
+            database,
+            committer,
+            accounts,
+            charts,
+            directory,
+            currencies,
+            cursors,
+            closed_periods,
+            now,
+            outside,
+        ),
+        processor_callbacks=ProcessorCallbacks(database, committer, processors, now),
+        processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
         periods=Periods(database, currencies, cursors, settled, now),
         refunds=Refunds(database, committer, currencies, payments, cursors, now),
         scheduled_payments=ScheduledPayments(

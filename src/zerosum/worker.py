@@ -19,6 +19,7 @@ from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.background.completer import Completer
 from zerosum.services.background.delivery_purge import DeliveryPurge
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.hold_expiry import HoldExpiry
@@ -41,6 +42,7 @@ METRICS_SECONDS = 5.0
 POOL_SIZE = 4
 HOLD_EXPIRY_SECONDS = 1.0
 SCHEDULED_RUNS_SECONDS = 1.0
+PROCESSOR_CALLS_SECONDS = 0.5
 LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
 
@@ -84,6 +86,12 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
         Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
         Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
+    ]
+    chores += [
+        Chore(
+            f"calls of {outside.name}", PROCESSOR_CALLS_SECONDS, Completer(database, committer, outside, now).run_once
+        )
+        for outside in settings.processors().values()
     ]
     audit = SelfAudit(database, bare_accounts(database, now), now) if settings.self_audit_seconds else None
     if audit is not None:

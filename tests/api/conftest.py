@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -39,6 +40,7 @@ def service_settings(test_database: TestDatabase, servers: Servers, **overrides:
             "auth_failures_per_address": "off",
             "new_connections_per_address": 1_000_000,
             "base_url": "http://zerosum.test",
+            "processors_file": Path(__file__).with_name("processors.toml"),
             **overrides,
         }
     )

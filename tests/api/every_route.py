@@ -16,6 +16,7 @@ from zerosum.main import Service
 UNKNOWN_UUID = "01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"
 SOMETHING = {
     "account": f"acc_{UNKNOWN_UUID}",
+    "processor": "nobody",
     "payment": f"pay_{UNKNOWN_UUID}",
     "dispute": f"dsp_{UNKNOWN_UUID}",
     "exchange": f"exc_{UNKNOWN_UUID}",
@@ -63,9 +64,23 @@ class Documented:
 
     @property
     def moves_money(self) -> bool:
-        return self.method == "POST" and bool(
-            {"Payments", "Scheduled payments", "Disputes", "Holds", "Exchanges", "Journal", "Templates", "Clients"}
-            & set(self.operation["tags"])
+        return (
+            self.method == "POST"
+            and not self.path.endswith("/callbacks")
+            and bool(
+                {
+                    "Payments",
+                    "Processors",
+                    "Scheduled payments",
+                    "Disputes",
+                    "Holds",
+                    "Exchanges",
+                    "Journal",
+                    "Templates",
+                    "Clients",
+                }
+                & set(self.operation["tags"])
+            )
         )
 
     @property

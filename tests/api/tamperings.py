@@ -35,7 +35,39 @@ ISO_DUE_AT = "to_char(due_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
 ALICE = "ledger_id = $1 and code = 'alice'"
 
+CARRIED_OUT = "(select id from payments where ledger_id = $1 and reference = 'carried out')"
+IN_PART = "(select id from payments where ledger_id = $1 and reference = 'in part')"
+TURNED_DOWN = "(select id from payments where ledger_id = $1 and reference = 'turned down')"
+WAITS = "(select id from payments where ledger_id = $1 and reference = 'waits')"
+CAME_IN = "(select id from payments where ledger_id = $1 and reference = 'came in')"
+
 TAMPERINGS = {
+    # Payments through processors.
+    "a payment said to have succeeded": f"update payments set status = 'succeeded' where id = {WAITS}",
+    "a failed payment said to have succeeded": f"update payments set status = 'succeeded' where id = {TURNED_DOWN}",
+    "an approved amount of a payment": f"update payments set approved = 5 where id = {IN_PART}",
+    "an approved amount of a payment that has none": f"update payments set approved = 5 where id = {CARRIED_OUT}",
+    "an approved amount of an internal payment": f"update payments set approved = 5 where id = {PAID}",
+    "a processor of a processor call": f"update processor_calls set processor = 'other' where id = {WAITS}",
+    "an amount of a processor call": f"update processor_calls set amount = amount + 1 where id = {WAITS}",
+    "what was approved": f"update processor_calls set approved = 5 where id = {IN_PART};"
+    f"update payments set approved = 5 where id = {IN_PART}",
+    "a reason": f"update processor_calls set reason = 'unseen' where id = {TURNED_DOWN}",
+    "a processor's own id": f"update processor_calls set processor_payment_id = 'po_2' where id = {CAME_IN}",
+    "a declined call approved": "update processor_calls set state = 'approved', approved = 10 "
+    f"where id = {TURNED_DOWN};update payments set status = 'succeeded' where id = {TURNED_DOWN}",
+    "a settled call proposed again": "update processor_calls set state = 'proposed', approved = null, entry_id = null, "
+    f"settled_at = null, next_at = now() where id = {CARRIED_OUT}",
+    "an open call settled by nothing": "update processor_calls set state = 'declined', entry_id = gen_random_uuid(), "
+    f"settled_at = now(), next_at = null where id = {WAITS}",
+    "a time of a settlement": "update processor_calls set settled_at = settled_at + interval '1 second' "
+    f"where id = {CARRIED_OUT}",
+    "a processor call deleted": f"delete from processor_calls where id = {CARRIED_OUT}",
+    "an open processor call deleted": f"delete from processor_calls where id = {WAITS}",
+    "a payment through a processor deleted": f"delete from payments where id = {WAITS}",
+    "an event of a settlement deleted": "delete from events where ledger_id = $1 and type = 'payment.failed'",
+    "an event of a proposal turned into success": "update events set type = 'payment.succeeded' "
+    f"where ledger_id = $1 and id = {WAITS}",
     # Payments.
     "an amount of a payment": f"update payments set amount = amount + 1 where id = {PAID}",
     "a payer": "update payments set payer_id = (select id from accounts where ledger_id = $1 and code = 'gone') "
@@ -484,6 +516,45 @@ _RATE_SAYS_OTHERWISE = "the exchange … is not what its rate makes of it"
 _RULES_SAY_OTHERWISE = "the payment … has splits that are not what their rules make of it"
 
 FOUND = {
+    "a payment said to have succeeded": {"the status of the payment … is not what its journal entry says"},
+    "a failed payment said to have succeeded": {"the status of the payment … is not what its journal entry says"},
+    "an approved amount of a payment": {"the processor call of … has a payment that says another amount was approved"},
+    "an approved amount of a payment that has none": {
+        "the processor call of … has a payment that says another amount was approved"
+    },
+    "an approved amount of an internal payment": {
+        "the approved amount of the payment … is not what its journal entry says"
+    },
+    "a processor of a processor call": {
+        "the processor of the payment … is not what its journal entry says",
+        "the processor call of … has no payment, or another one",
+    },
+    "an amount of a processor call": {"the processor call of … has no payment, or another one"},
+    "what was approved": {"the processor call of … is not what the entry that settled it has moved"},
+    "a reason": {"the processor call of … is not what was said: its journal entry has another fingerprint"},
+    "a processor's own id": {"the processor call of … is not what was said: its journal entry has another fingerprint"},
+    "a declined call approved": {"the processor call of … was settled by no entry of its own"},
+    "a settled call proposed again": {
+        "the processor call of the journal entry … is missing",
+        "the status of the payment … is not what its journal entry says",
+        "the processor call of … has more or less that is pending than it says",
+    },
+    "an open call settled by nothing": {
+        "the status of the payment … is not what its journal entry says",
+        "the processor call of … has more or less that is pending than it says",
+    },
+    "a time of a settlement": {"the processor call of … was settled by no entry of its own"},
+    "a processor call deleted": {
+        "the processor call of the journal entry … is missing",
+        "the type of the payment … is not what its journal entry says",
+    },
+    "an open processor call deleted": {"the type of the payment … is not what its journal entry says"},
+    "a payment through a processor deleted": {
+        "the payment … is missing, its journal entry is there",
+        "the processor call of … has no payment, or another one",
+    },
+    "an event of a settlement deleted": {"the journal entry … has no event"},
+    "an event of a proposal turned into success": {"the event … is not what its journal entry makes one expect"},
     "an amount of a payment": {"the amount of the payment … is not what its journal entry says"},
     "a payer": {"the payer of the payment … is not what its journal entry says"},
     "payer and payee turned round": {"the payer of the payment … is not what its journal entry says"},

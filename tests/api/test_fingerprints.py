@@ -24,7 +24,8 @@ from zerosum.domain.money import RoundingMode
 from zerosum.domain.payments.clients import ClientCommandType
 from zerosum.domain.payments.disputes import DisputeStage, DisputeTexts, DisputeVerb
 from zerosum.domain.payments.holds import HoldVerb
-from zerosum.domain.payments.payment import PaymentTexts, PaymentType
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PaymentTexts, PaymentType
+from zerosum.domain.payments.processor_calls import CallOutcome
 from zerosum.domain.payments.schedules import OnRefusal, Recurrence
 from zerosum.main import Service
 from zerosum.services.clients import ClientOrder
@@ -34,6 +35,7 @@ from zerosum.services.exchanges import ExchangeOrder
 from zerosum.services.holds import HoldChangeOrder, HoldOrder
 from zerosum.services.journal import EntryOrder, PostingOrder, ReversalOrder
 from zerosum.services.payments import PaymentOrder
+from zerosum.services.processor_calls import SettlementOrder
 from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.conditions import ConditionOrder
@@ -159,7 +161,8 @@ def names_of(order: type) -> set[str]:
 
 def test_every_field_of_every_order_has_a_change_here() -> None:
     told = "is there a change of every field here, and is every field in the fingerprint?"
-    assert names_of(PaymentOrder) - {"texts"} | set(PaymentTexts._fields) == PAYMENT_CHANGES.keys(), told
+    assert names_of(PaymentOrder) - {"texts", "processor"} | set(PaymentTexts._fields) == PAYMENT_CHANGES.keys(), told
+    assert names_of(SettlementOrder) == SETTLEMENT_CHANGES.keys() | {"payment_id"}, told
     assert names_of(EntryOrder) == ENTRY_CHANGES.keys(), told
     assert names_of(PostingOrder) == LINE_CHANGES.keys(), told
     assert names_of(ClientOrder) == CLIENT_CHANGES.keys(), told
@@ -418,6 +421,36 @@ async def test_another_decision_is_not_replayed(
     order = DisputeChangeOrder(idempotency_key="", dispute_id=ids[0], text="t", **members[0])
     other = replace(order, dispute_id=ids[1]) if name == "dispute_id" else replace(order, **members[1])
     await must_be_another(ground, disputes.changes, order, other)
+
+
+OUTSIDE = replace(
+    PAYMENT, type=PaymentType.WITHDRAWAL, payee=None, effective_at=None, splits=(), processor="away", metadata={}
+)
+
+
+async def test_another_processor_is_not_replayed(service: Service, ground: Client) -> None:
+    other = replace(OUTSIDE, processor=INTERNAL_PROCESSOR)
+    await must_be_another(ground, service.services.payments.desk, OUTSIDE, other)
+
+
+SETTLEMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "outcome": {"outcome": CallOutcome.DECLINED, "amount": None},
+    "reason": {"reason": "s"},
+    "amount": {"amount": "0.60"},
+}
+
+
+@pytest.mark.parametrize("name", [*SETTLEMENT_CHANGES, "payment_id"])
+async def test_another_settlement_is_not_replayed(service: Service, ground: Client, name: str) -> None:
+    desk, ids = service.services.payments.desk, []
+    for _ in range(2):
+        [made] = await desk.each(caller_of(ground), [replace(OUTSIDE, idempotency_key=fresh_key())])
+        ids.append(made.view.id)  # type: ignore[union-attr]
+    order = SettlementOrder(
+        idempotency_key="", payment_id=ids[0], outcome=CallOutcome.APPROVED, reason="r", amount="0.50"
+    )
+    change = {"payment_id": ids[1]} if name == "payment_id" else SETTLEMENT_CHANGES[name]
+    await must_be_another(ground, service.services.processor_calls.desk, order, replace(order, **change))
 
 
 @pytest.mark.parametrize("change", ["original", "reason", "is_forced"])

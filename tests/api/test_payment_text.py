@@ -16,7 +16,7 @@ from zerosum.api.schemas.payments import payment_body
 from zerosum.domain.ledger.periods import LateEntry, LateWay
 from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
 from zerosum.domain.payments.splits import SplitRule
-from zerosum.services.payments import RecordedPayment, RecordedSplit
+from zerosum.services.payments import RecordedPayment, RecordedSettlement, RecordedSplit
 from zerosum.services.requests.times import FIRST, LAST
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -34,7 +34,7 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "payer_code": CODES,
     "payee_id": st.uuids(),
     "payee_code": CODES,
-    "processor": st.just("internal"),
+    "processor": st.sampled_from(["internal", "acme"]),
     "texts": st.builds(PaymentTexts, *[st.none() | TEXTS for _ in PaymentTexts._fields]),
     "effective_at": MOMENTS,
     "created_at": MOMENTS,
@@ -65,6 +65,14 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
         way=st.sampled_from(LateWay),
         requested_at=MOMENTS,
         reason=st.none() | TEXTS,
+    ),
+    "settlement": st.none()
+    | st.builds(
+        RecordedSettlement,
+        entry_id=st.uuids(),
+        approved=st.none() | st.just(Decimal("0.29")),
+        reason=st.none() | TEXTS,
+        processor_payment_id=st.none() | TEXTS,
     ),
 }
 PAYMENTS = st.builds(RecordedPayment, **OF_FIELDS)

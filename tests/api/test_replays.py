@@ -66,6 +66,14 @@ PAYMENT = {
     "effective_at": "2026-01-02T03:04:05+01:00",
     "metadata": METADATA,
 }
+PROCESSED = {
+    "type": "withdrawal",
+    "amount": "2",
+    "currency": "USD",
+    "from": "alice",
+    "processor": "away",
+    "metadata": METADATA,
+}
 ENTRY = {"reason": "x", "postings": lines("1"), "metadata": METADATA}
 SALE: dict[str, Any] = {
     "name": "sale",
@@ -99,6 +107,15 @@ REQUESTS: dict[str, Asked] = {
         "POST", "/v1/payments", {**PAYMENT, "conditions": [{"account": "bob", "available_at_least": "0"}]}
     ),
     "deposit": Asked("POST", "/v1/payments", {"type": "deposit", "amount": "2.5", "currency": "USD", "to": "alice"}),
+    "payment through a processor": Asked("POST", "/v1/payments", PROCESSED),
+    "payment through a processor with balances": Asked("POST", "/v1/payments", PROCESSED, parameters=BALANCES),
+    "settled processor call": Asked(
+        "POST",
+        "/v1/processor-calls/{payment}/settle",
+        {"outcome": "approved", "amount": "1.50", "reason": "x"},
+        "/v1/processor-calls/{processing}/settle",
+        status=200,
+    ),
     "payment with balances": Asked("POST", "/v1/payments", PAYMENT, parameters=BALANCES),
     "payment of a bulk": Asked("POST", "/v1/payments/bulk", PAYMENT, status=200),
     "entry": Asked("POST", "/v1/journal-entries", ENTRY),
@@ -275,6 +292,12 @@ class Ground:
             await self.client.post(f"/v1/disputes/{dispute['id']}/evidence", {"text": "y"}, key=fresh_key())
             await self.client.post(f"/v1/disputes/{dispute['id']}/chargeback", key=fresh_key())
 
+    async def settle_all(self) -> None:
+        """Every payment that its processor has said nothing of."""
+        for call in (await self.client.get("/v1/processor-calls?state=proposed")).json()["data"]:
+            body = {"outcome": "approved", "reason": "y"}
+            await self.client.post(f"/v1/processor-calls/{call['payment_id']}/settle", body, key=fresh_key())
+
     async def cancel_all(self) -> None:
         for scheduled in (await self.client.get("/v1/scheduled-payments")).json()["data"]:
             await self.client.post(f"/v1/scheduled-payments/{scheduled['id']}/cancel", key=fresh_key())
@@ -291,6 +314,7 @@ STEPS: dict[str, Step] = {
     "money moved": lambda ground: ground.post("/v1/payments", {**PAYMENT, "amount": "3", "to": "dave"}),
     "the entry reversed": Ground.reverse_all,
     "holds and disputes ended": Ground.end_all,
+    "what waits for a processor settled": Ground.settle_all,
     "what was scheduled cancelled": Ground.cancel_all,
     "the payment refunded": Ground.refund_all,
     "the client charged back": Ground.charge_back,
@@ -341,6 +365,8 @@ async def ground(neighbours: tuple[Client, Client]) -> Ground:
     of_path = {"original": entries[0], "reversed": entries[1], "hold": hold["id"], "paid": paid["id"]}
     later = {**HOLD, "type": "transfer", "execute_at": LATER}
     scheduled = (await client.post("/v1/scheduled-payments", later, key=fresh_key())).json()
+    processing = (await client.post("/v1/payments", PROCESSED, key=fresh_key())).json()
+    of_path["processing"] = processing["id"]
     made = Ground(client, {**of_path, "dispute": dispute["id"], "scheduled_payment": scheduled["id"]})
     await made.post("/v1/transactions", {"type": "deposit", "client": 1, "tx": 1, "amount": "5"})
     await made.post(f"/v1/journal-entries/{entries[1]}/reverse", {"reason": "z"})

@@ -9,12 +9,14 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
+import orjson
 import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.scheduling import run_at, scheduled
 from tests.api.tamperings import CONCERNED, FOUND, TAMPERINGS
 from zerosum.adapters.clock import now
+from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
 from zerosum.api.render import render_time
 from zerosum.db.engine import Database
 from zerosum.db.queries.checkpoints import BLOCK
@@ -33,6 +35,7 @@ from zerosum.services.proofs import of_group_limits as proof_of_group_limits
 from zerosum.services.proofs import of_holds as proof_of_holds
 from zerosum.services.proofs import of_house_rules as proof_of_house_rules
 from zerosum.services.proofs import of_periods as proof_of_periods
+from zerosum.services.proofs import of_processor_calls as proof_of_processor_calls
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs import of_statements as proof_of_statements
@@ -50,7 +53,7 @@ AT_ONCE = 100
 TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
-    "disputes", "dispute_changes", "payment_splits", "entry_conditions",
+    "disputes", "dispute_changes", "payment_splits", "entry_conditions", "processor_calls", "processor_callbacks",
     "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
     "statements", "templates", "template_uses",
     "charts", "account_groups", "limited_groups", "audit_log", "ledgers", "house_rules",
@@ -72,6 +75,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _exchanges(client)
     await _disputes(client)
     await _house_rules(client)
+    await _processors(client)
     await _many(client)
     await _periods(client)
     await _schedules(client, service)  # last of what posts: its worker lives days ahead
@@ -242,6 +246,32 @@ async def _disputes(client: Client) -> None:
             for stage in ("pre_arbitration", "arbitration"):
                 said = {"stage": stage, "respond_by": "2027-02-01T00:00:00Z", "note": stage}
                 await _sent(client, f"/v1/disputes/{dispute['id']}/escalate", said)
+
+
+async def _processors(client: Client) -> None:
+    """Payments that are carried out in full and in part, declined, told of by the processor, and one that waits."""
+    await client.open_account("paul")
+    await client.deposit("paul", "200")
+    out = {"type": "withdrawal", "amount": "10.00", "currency": "USD", "from": "paul", "processor": "away"}
+    for reference, said in (
+        ("carried out", {"outcome": "approved", "reason": "seen"}),
+        ("in part", {"outcome": "approved", "reason": "seen", "amount": "4.50"}),
+        ("turned down", {"outcome": "declined", "reason": "not seen"}),
+        ("waits", None),
+    ):
+        made = await _sent(client, "/v1/payments", out | {"reference": reference, "metadata": {"b": "2", "a": "1"}})
+        if said is not None:
+            await _sent(client, f"/v1/processor-calls/{made['id']}/settle", said)
+        if reference == "in part":
+            await _sent(client, f"/v1/payments/{made['id']}/refund", {"amount": "1.25"})
+    came = {"type": "deposit", "amount": "3.00", "currency": "USD", "to": "paul", "processor": "away"}
+    made = await _sent(client, "/v1/payments", came | {"reference": "came in"})
+    call = (await client.get(f"/v1/processor-calls/{made['id']}")).json()
+    body = {"event_id": "ev", "key": call["key"], "status": "approved", "approved": "2.00", "id": "po_1"}
+    content = orjson.dumps(body)
+    signed = {"content-type": "application/json", SIGNATURE_HEADER: sign(b"a secret of nobody else", content, now())}
+    answer = await client.http.post("/v1/processors/away/callbacks", content=content, headers=signed)
+    assert answer.json() == {"effect": "settled"}, answer.text
 
 
 async def _schedules(client: Client, service: Service) -> None:
@@ -444,6 +474,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_disputes, "DISPUTES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_statements, "STATEMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_processor_calls, "CALLS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_exchanges, "EXCHANGES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_splits, "SPLIT_PAYMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_schedules, "SCHEDULES_AT_ONCE", 1)

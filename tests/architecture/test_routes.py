@@ -24,6 +24,7 @@ OPEN_TO_ALL = {
     "GET /favicon.ico": "the sign beside the address",
     "GET /favicon.svg": "the sign beside the address",
     "POST /v1/oauth/token": "where credentials are presented",
+    "POST /v1/processors/{processor}/callbacks": "believed by the signature of the processor, over the body",
 }
 WITHOUT_A_KEY = {
     "POST /v1/payments/bulk": "each item carries its own",
@@ -54,6 +55,7 @@ WITHOUT_A_KEY = {
     "POST /v1/oauth/token": "moves no money",
     "POST /v1/dead-letters/{dead_letter}/replay": "the message has its own",
     "POST /v1/dead-letters/{dead_letter}/drop": "moves no money; idempotent by state",
+    "POST /v1/processors/{processor}/callbacks": "each event has an id of its own, and what it settles is settled once",
 }
 
 

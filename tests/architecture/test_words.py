@@ -26,6 +26,8 @@ PHRASES = {
     "server_data": "everything the private servers keep: there is no narrower word",
     "data_path": "where the server data is",
     "existing_data": "server data that is there already",
+    "do_post": "the name that `http.server` gives to this call",
+    "do_get": "the same, of the other method",
     "data_received": "the name asyncio gives to this call",
     "base_url": "what other products call the address under which all others lie",
     "base64url": "the name of the encoding",

@@ -33,6 +33,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 _TOGETHER: Mapping[str, Mapping[str, Any]] = {
     "period_closings": {"starts_at": NOON - timedelta(days=1), "begun_at": NOON + timedelta(days=1)},
     "late_entries": {"way": "rolled_forward"},
+    "processor_calls": {"state": "proposed", "next_at": NOON},
     "scheduled_runs": {"outcome": "skipped", "refusal": "{}"},
     "dead_letters": {"status": "dead"},
 }

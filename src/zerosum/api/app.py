@@ -39,6 +39,7 @@ from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.periods import period_routes
+from zerosum.api.routes.processor_calls import processor_routes
 from zerosum.api.routes.refunds import refund_routes
 from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
 from zerosum.api.routes.statements import statement_routes
@@ -89,6 +90,7 @@ def make_app(
         payment_routes(services),
         refund_routes(services),
         dispute_routes(services),
+        processor_routes(services),
         hold_routes(services),
         exchange_routes(services),
         scheduled_payment_routes(services),

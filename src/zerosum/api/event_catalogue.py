@@ -27,8 +27,13 @@ MEANINGS: Mapping[EventType, Meaning] = {
         "an entry was posted by a caller, or by a template, or takes back another", "the entry as it was answered"
     ),
     EventType.PAYMENT_SUCCEEDED: Meaning(
-        "a payment was made: by a call, by a capture, by a schedule", "the payment as it was answered"
+        "a payment was made: by a call, by a capture, by a schedule, by a processor",
+        "the payment as it was answered",
     ),
+    EventType.PAYMENT_PROCESSING: Meaning(
+        "a payment was given to a processor, and its amount is pending", "the payment as it was answered"
+    ),
+    EventType.PAYMENT_FAILED: Meaning("the processor has declined a payment: nothing was paid", "the payment, and why"),
     EventType.PAYMENT_REFUNDED: Meaning("a payment was given back, in full or in part", "the refund and the payment"),
     EventType.EXCHANGE_SUCCEEDED: Meaning("one currency was sold for another", "the exchange as it was answered"),
     EventType.CLIENT_TRANSACTION_CARRIED_OUT: Meaning("a client's deposit or withdrawal", _TRANSACTION),

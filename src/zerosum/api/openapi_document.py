@@ -34,6 +34,7 @@ LICENSE = {"name": "MIT", "identifier": "MIT"}
 TAGS = {
     "Payments": "Money between two accounts, into the ledger or out of it: one payment a call, or up to 1,000.",
     "Periods": "Closing a month or a day: its balances are sealed, and nothing more is dated into it.",
+    "Processors": "Who carries out what leaves or enters the ledger: what is asked of them, and what they tell.",
     "Disputes": "What a payer's bank questions: opened, answered with evidence, won or lost.",
     "Holds": "Money that is promised and not paid yet: captured at once or in parts, voided, or released by time.",
     "Exchanges": "One currency sold for another, at a rate of yours, in one entry that balances in both.",

@@ -11,13 +11,14 @@ import orjson
 from zerosum.api.render import render_time
 from zerosum.api.schemas.payments import payment_body
 from zerosum.domain.money import render_amount
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR
 from zerosum.services.payments import RecordedPayment
 
 _NO_METADATA = "{}"
 
 
 def payment_text(payment: RecordedPayment) -> bytes:
-    if payment.splits or payment.late is not None:
+    if payment.splits or payment.late is not None or payment.processor != INTERNAL_PROCESSOR:
         return orjson.dumps(payment_body(payment))
     id_text = str(payment.id)
     amount = render_amount(payment.amount)

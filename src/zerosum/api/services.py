@@ -27,6 +27,7 @@ from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
 from zerosum.services.periods import Periods
+from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
@@ -64,6 +65,8 @@ class Services:
     ledgers: Ledgers
     payments: Payments
     periods: Periods
+    processor_callbacks: ProcessorCallbacks
+    processor_calls: ProcessorCalls
     refunds: Refunds
     scheduled_payments: ScheduledPayments
     statements: Statements

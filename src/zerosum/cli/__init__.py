@@ -9,6 +9,7 @@ import typer
 
 from zerosum import __version__
 from zerosum.cli import ingest_commands
+from zerosum.cli.outside import processors, route, sandbox
 from zerosum.ingest.client_files.choices import EngineChoice, Order
 from zerosum.ingest.journal_files.choices import JournalFormat
 
@@ -282,6 +283,11 @@ def generate(
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="A new file for the credentials, which its owner alone reads, not stdout.")
 ]
+
+
+app.command()(sandbox)
+app.command()(route)
+app.add_typer(processors)
 
 ledgers = typer.Typer(name="ledgers", help="Make ledgers.", no_args_is_help=True)
 app.add_typer(ledgers)

@@ -61,6 +61,7 @@ def run_worker() -> int:
     check_database(settings)
     settings.master_key_pairs()
     check_secrets(settings)
+    settings.outside()
     return worker_process(settings)
 
 
@@ -73,6 +74,7 @@ def check_settings(settings: Settings) -> None:
     check_certificate(settings)
     check_redis(settings)
     check_issuers(settings)
+    settings.outside()
     check_transport(settings)
 
 

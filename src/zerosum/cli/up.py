@@ -83,6 +83,7 @@ def run_up(
         check_transport(settings)
         check_certificate(settings)
         check_issuers(settings)
+        settings.outside()
         sockets = listen(settings.host, settings.port, settings.workers)
         check_side_port(settings.host, settings.metrics_port)
         settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})

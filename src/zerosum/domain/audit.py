@@ -28,6 +28,7 @@ class AuditType(StrEnum):
     API_KEY_REVOKED = "api_key.revoked"
     OPERATOR_CREATED = "operator.created"
     OPERATOR_REVOKED = "operator.revoked"
+    PROCESSOR_CALL_SETTLED = "processor_call.settled"
     ACCOUNT_FROZEN = "account.frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"

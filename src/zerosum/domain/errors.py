@@ -420,6 +420,28 @@ class PaymentNotFound(Absent):
     is_kept = False
 
 
+class ProcessorCallNotFound(Absent):
+    code = "processor_call_not_found"
+    title = "No such processor call"
+    is_kept = False
+
+
+class NoRoute(Unprocessable):
+    """Not kept: routes change."""
+
+    code = "no_route"
+    title = "No route leads to a processor for this payment"
+    is_kept = False
+
+
+class ProcessorNotFound(Absent):
+    """In a body it is 422: a processor that is named and not configured here."""
+
+    code = "processor_not_found"
+    title = "No such processor"
+    is_kept = False
+
+
 class ScheduledPaymentNotFound(Absent):
     code = "scheduled_payment_not_found"
     title = "No such scheduled payment"

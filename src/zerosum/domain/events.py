@@ -7,7 +7,9 @@ from enum import StrEnum
 
 class EventType(StrEnum):
     JOURNAL_ENTRY_POSTED = "journal_entry.posted"
+    PAYMENT_PROCESSING = "payment.processing"
     PAYMENT_SUCCEEDED = "payment.succeeded"
+    PAYMENT_FAILED = "payment.failed"
     PAYMENT_REFUNDED = "payment.refunded"
     EXCHANGE_SUCCEEDED = "exchange.succeeded"
     CLIENT_TRANSACTION_CARRIED_OUT = "client_transaction.carried_out"

@@ -13,9 +13,16 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.payments import Line as Line  # shown by the routes
 from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments
 from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
+from zerosum.db.queries.payments import RecordedSettlement as RecordedSettlement  # shown by the routes
 from zerosum.db.queries.payments import RecordedSplit as RecordedSplit  # shown by the routes
-from zerosum.domain.errors import AccountNotFound, PaymentNotFound, SameAccount, ValidationFailed
-from zerosum.domain.identifiers import PaymentId
+from zerosum.domain.errors import (
+    AccountNotFound,
+    DomainError,
+    PaymentNotFound,
+    SameAccount,
+    ValidationFailed,
+)
+from zerosum.domain.identifiers import LedgerId, PaymentId
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.entry import PostedPosting
 from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
@@ -25,12 +32,14 @@ from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
     NO_TEXTS,
-    STATUS_WHEN_MADE,
     Payment,
     PaymentTexts,
     PaymentType,
     clearing_code,
+    status_when_made,
 )
+from zerosum.domain.payments.processor_commands import ProposePayment
+from zerosum.domain.payments.routing import Routed
 from zerosum.domain.payments.split_commands import PayInParts
 from zerosum.domain.payments.splits import Split, SplitPayment, divided, moved
 from zerosum.services.accounts import Accounts, metadata_filters
@@ -44,7 +53,15 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.conditions import ConditionOrder, ConditionReader, fingerprint_with
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.outside_processors import (
+    INTERNALLY,
+    NO_PROCESSORS,
+    Chosen,
+    OutsideProcessors,
+    check_outside,
+)
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
+from zerosum.services.requests.payment_parties import check_parties
 from zerosum.services.requests.splits import Payee, SplitOrder, asked_splits, names_in, remainder_place, said_of
 from zerosum.services.requests.times import parse_filter_time
 
@@ -68,6 +85,7 @@ class PaymentOrder:
     override_closed_period: str | None = None
     """Why it may be dated into a closed period. Who may say so is for the caller's scope to say."""
     conditions: Sequence[ConditionOrder] = ()
+    processor: str = INTERNAL_PROCESSOR
 
 
 class Payments:
@@ -84,12 +102,13 @@ class Payments:
         cursors: Cursors,
         closed_periods: ClosedPeriods,
         now: Callable[[], datetime],
+        outside: OutsideProcessors = NO_PROCESSORS,
     ) -> None:
         self._database = database
         self._directory = directory
         self._cursors = cursors
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment] = ExpressSubmission(
-            PaymentKind(accounts, charts, directory, currencies, closed_periods), committer, database, now
+            PaymentKind(accounts, charts, directory, currencies, closed_periods, outside), committer, database, now
         )
 
     async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
@@ -141,7 +160,9 @@ class PaymentKind:
         directory: AccountDirectory,
         currencies: Currencies,
         closed_periods: ClosedPeriods,
+        outside: OutsideProcessors = NO_PROCESSORS,
     ) -> None:
+        self._outside = outside
         self._accounts = accounts
         self._charts = charts
         self._directory = directory
@@ -152,13 +173,14 @@ class PaymentKind:
     def command(
         self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
     ) -> Prepared:
-        if order.splits:
+        if order.splits and order.processor == INTERNAL_PROCESSOR:
             return self._in_parts(caller, order, is_prepared=is_prepared, imagined=imagined)
-        _check_parties(order)
+        check_parties(order.type, order.payer, order.payee)
         ledger_id = caller.ledger_id
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
         money = Money.parse(order.amount, currency)
-        clearing = clearing_code(INTERNAL_PROCESSOR, currency.code)
+        chosen = self._chosen(ledger_id, order, money)
+        clearing = clearing_code(chosen.processor, currency.code)
         known = known_or_imagined(self._directory, imagined)
         called = order.payer or clearing, order.payee or clearing
         try:
@@ -192,7 +214,38 @@ class PaymentKind:
             ),
             conditions=conditions,
         )
+        if chosen is not INTERNALLY:
+            members = {member.name: getattr(command, member.name) for member in fields(command)}
+            command = ProposePayment(**members, processor=chosen.processor, route=chosen.route)
         return Prepared(command, codes)
+
+    def _chosen(self, ledger_id: LedgerId, order: PaymentOrder, money: Money) -> Chosen:
+        """By whom it is carried out. Raises what stands against an outside processor."""
+        if order.processor == INTERNAL_PROCESSOR:
+            return INTERNALLY
+        check_outside(order.type, is_dated=order.effective_at is not None, has_splits=bool(order.splits))
+        named = order.payer or order.payee or ""
+        known = self._directory.find_known(ledger_id, named)
+        payment = Routed(
+            type=order.type,
+            amount=money.amount,
+            currency=order.currency,
+            account=named if known is None else known.code,
+            key=order.idempotency_key,
+            metadata=order.metadata,
+        )
+        return self._outside.chosen(order.processor, payment)
+
+    def _clearing_of(self, ledger_id: LedgerId, order: PaymentOrder) -> str | None:
+        """The code of the account on its other side. None: it has none, or will be refused."""
+        currency = self._currencies.find_known(ledger_id, order.currency)
+        if currency is None or (order.payer is not None and order.payee is not None):
+            return None
+        try:
+            chosen = self._chosen(ledger_id, order, Money.parse(order.amount, currency))
+        except DomainError:
+            return None
+        return clearing_code(chosen.processor, order.currency)
 
     def _in_parts(self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined) -> Prepared:
         """As the payment of the whole to who takes the rest, and then its money in parts."""
@@ -236,19 +289,19 @@ class PaymentKind:
         """Load what is named. The clearing account of a currency is opened by its first use, as the chart's are."""
         ledger_id = caller.ledger_id
         await self._currencies.load(ledger_id, {order.currency for order in orders})
-        through = {order.currency for order in orders if order.payer is None or order.payee is None}
-        clearing = {clearing_code(INTERNAL_PROCESSOR, code): code for code in through}
         named = {name for order in orders for name in (order.payer, order.payee, *names_in(order.splits)) if name}
-        await self._directory.load(ledger_id, named | clearing.keys())
+        await self._directory.load(ledger_id, named)
+        clearing = {code: order for order in orders if (code := self._clearing_of(ledger_id, order)) is not None}
+        await self._directory.load(ledger_id, clearing.keys())
         await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])
         await self._conditions.load(ledger_id, [one for order in orders for one in order.conditions])
         wanted = [(name, order.currency) for order in orders for name in (order.payer, order.payee) if name]
         imagined = await self._charts.imagined(caller, wanted, may_write=may_write)
-        for code, currency_code in clearing.items():
-            currency = self._currencies.find_known(ledger_id, currency_code)
+        for code, order in clearing.items():
+            currency = self._currencies.find_known(ledger_id, order.currency)
             if currency is None or self._directory.find_known(ledger_id, code) is not None:
                 continue
-            name = f"Clearing of the processor {INTERNAL_PROCESSOR}"
+            name = f"Clearing of the processor {code.split(':')[1]}"
             imagined[code] = self._accounts.draft(caller, code, currency, AccountType.ASSET, name)
             if may_write:
                 await self._accounts.check_quota(ledger_id, 1)
@@ -306,27 +359,15 @@ async def payments_as_made(
     return {
         id_: replace(
             payment,
-            status=STATUS_WHEN_MADE,
+            status=status_when_made(payment.processor),
             refunded=None,
             disputed=None,
             further_ids=(),
+            settlement=None,
             splits=[split._replace(refunded=None) for split in payment.splits],
         )
         for id_, payment in found.items()
     }
-
-
-def _check_parties(order: PaymentOrder) -> None:
-    """A transfer names both parties; the other side of a deposit or withdrawal is the clearing account."""
-    needs_payer = order.type is not PaymentType.DEPOSIT
-    needs_payee = order.type is not PaymentType.WITHDRAWAL
-    for name, party, is_needed in (("from", order.payer, needs_payer), ("to", order.payee, needs_payee)):
-        if is_needed and not party:
-            raise ValidationFailed(f"A {order.type.value} names the account it goes {name}.", pointer=f"/{name}")
-        if party and not is_needed:
-            raise ValidationFailed(
-                f'A {order.type.value} has no "{name}": that side is the clearing account.', pointer=f"/{name}"
-            )
 
 
 def _shown_split(split: Split, names: Names) -> RecordedSplit:
@@ -348,4 +389,6 @@ def _fingerprint(order: PaymentOrder, money: Money, splits: Sequence[Mapping[str
     }
     if splits:
         content["splits"] = splits
+    if order.processor != INTERNAL_PROCESSOR:
+        content["processor"] = order.processor
     return fingerprint("payment", content)

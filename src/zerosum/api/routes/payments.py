@@ -73,6 +73,7 @@ REFUSALS = (
     *OF_CONDITIONS,
     errors.SameAccount,
     errors.SplitsExceedAmount,
+    errors.NoRoute,
     errors.QuotaExceeded,
 )
 
@@ -199,7 +200,7 @@ def payment_routes(services: Services) -> Routes:
         reads=PaymentRequest,
         examples=EXAMPLES,
         refusals=REFUSALS,
-        named_in_body=(errors.AccountNotFound,),
+        named_in_body=(errors.AccountNotFound, errors.ProcessorNotFound),
         also_answers={200: ("A rehearsal.", PaymentDryRun)},
         description="A transfer between two accounts, a deposit into the ledger or a withdrawal out of it. Answered "
         "once it is committed; a refusal is kept under the key, too.",
@@ -214,7 +215,7 @@ def payment_routes(services: Services) -> Routes:
         body_bytes_max=BULK_BODY_BYTES_MAX,
         query=("mode", "dry_run", "include"),
         refusals=(*OF_KEYS, *REFUSALS),
-        named_in_body=(errors.AccountNotFound,),
+        named_in_body=(errors.AccountNotFound, errors.ProcessorNotFound),
         summary="Make up to 1,000 payments",
         answer=BulkResponse[PaymentResponse],
         reads=BulkRequest[PaymentItem],

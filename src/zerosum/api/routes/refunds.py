@@ -82,6 +82,7 @@ def refund_routes(services: Services) -> Routes:
             errors.InvalidId,
             errors.PaymentNotFound,
             errors.AmountExceedsPayment,
+            errors.InvalidState,
             errors.InsufficientFunds,
             errors.LimitExceeded,
             errors.BalanceOverflow,

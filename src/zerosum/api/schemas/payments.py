@@ -36,7 +36,13 @@ from zerosum.api.schemas.late_dates import LateDate, late_body
 from zerosum.api.schemas.splits import SplitResponse, Splits, split_orders, splits_body
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
+from zerosum.domain.payments.payment import (
+    INTERNAL_PROCESSOR,
+    PROCESSOR_PATTERN_TEXT,
+    PaymentStatus,
+    PaymentTexts,
+    PaymentType,
+)
 from zerosum.services.payments import PaymentOrder, RecordedPayment
 from zerosum.services.refunds import RecordedRefund, RefundOrder
 
@@ -71,6 +77,14 @@ class PaymentRequest(Request):
         Field(description="Where `effective_at` may lie in a closed period. Needs the scope `admin` too."),
     ] = None
     conditions: GivenConditions = None
+    processor: Annotated[
+        Annotated[str, Field(pattern=PROCESSOR_PATTERN_TEXT)] | None,
+        Field(
+            description="Who carries out a deposit or withdrawal. By default `internal`, which settles at once; by "
+            "another the payment is `processing` until that has said what became of it.",
+            examples=["internal"],
+        ),
+    ] = None
 
     def order(self, idempotency_key: str) -> PaymentOrder:
         return PaymentOrder(
@@ -86,6 +100,7 @@ class PaymentRequest(Request):
             splits=split_orders(self.splits) if self.splits else (),
             override_closed_period=None if self.override_closed_period is None else self.override_closed_period.reason,
             conditions=condition_orders(self.conditions) if self.conditions else (),
+            processor=self.processor or INTERNAL_PROCESSOR,
         )
 
 
@@ -132,6 +147,20 @@ class PaymentResponse(Response):
         list[SplitResponse] | None, Field(description="Of a payment with splits: what each receiver got.")
     ] = None
     late: Annotated[LateDate | None, Field(description="Only of a payment that was dated into a closed period.")] = None
+    approved: Annotated[
+        Amount | None,
+        Field(
+            description="Of one through an outside processor: how much that has carried out, or null.",
+            examples=["20.00"],
+        ),
+    ] = None
+    failure_reason: Annotated[
+        str | None,
+        Field(description="Of one that has failed: the processor's code for why.", examples=["no_such_iban"]),
+    ] = None
+    processor_payment_id: Annotated[
+        str | None, Field(description="How an outside processor calls it, once that is known.", examples=["po_71"])
+    ] = None
     balances: BalancesAfter = None
 
 
@@ -237,4 +266,17 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
         body["splits"] = splits_body(payment.splits)
     if payment.late is not None:
         body["late"] = late_body(payment.late)
+    if payment.processor != INTERNAL_PROCESSOR:
+        body |= _settlement_body(payment)
     return body
+
+
+def _settlement_body(payment: RecordedPayment) -> dict[str, Any]:
+    """What its processor has said, as far as it has."""
+    said = payment.settlement
+    approved = None if said is None or said.approved is None else render_amount(said.approved)
+    return {
+        "approved": approved,
+        "failure_reason": None if said is None or approved is not None else said.reason,
+        "processor_payment_id": None if said is None else said.processor_payment_id,
+    }

@@ -14,6 +14,7 @@ from zerosum.db.batch.account_use import ACCOUNT_USES
 from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
 from zerosum.db.batch.house_rules_records import ALL_HOUSE_RULES, NEWEST
 from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
+from zerosum.db.batch.processor_records import PROCESSOR_CALLS
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
 from zerosum.db.batch.statement_records import LAST_STATEMENTS, NEWER_STATEMENTS, STATEMENTS
@@ -59,7 +60,8 @@ def _payment(row: Sequence[Any]) -> Payment:
         refunded=_decimal(row[9]),
         disputed=_decimal(row[10]),
         charged_back=_decimal(row[11]),
-        texts=PaymentTexts(*row[12:]),
+        approved=_decimal(row[12]),
+        texts=PaymentTexts(*row[13:]),
     )
 
 
@@ -78,9 +80,10 @@ PAYMENTS = RecordSet(
         Column("refunded", "text", lambda payment: _optional(payment.refunded), "numeric"),
         Column("disputed", "text", lambda payment: _optional(payment.disputed), "numeric"),
         Column("charged_back", "text", lambda payment: _optional(payment.charged_back), "numeric"),
+        Column("approved", "text", lambda payment: _optional(payment.approved), "numeric"),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
-    changing=("status", "refunded", "disputed", "charged_back"),
+    changing=("status", "refunded", "disputed", "charged_back", "approved"),
     read=_payment,
     in_pair={
         "id": "id",
@@ -314,6 +317,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
     record_set.kind: record_set
     for record_set in (
         PAYMENTS,
+        PROCESSOR_CALLS,
         SPLITS,
         ENTRY_CONDITIONS,
         REFUNDS,

@@ -10,7 +10,22 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, Text, and_, bindparam, cast, func, not_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,9 +33,18 @@ from zerosum.db.gently import gently
 from zerosum.db.queries.given_versions import RecordedLine
 from zerosum.db.queries.late_dates import LATE_COLUMNS, late_in, with_late_dates
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
-from zerosum.db.schema.tables import accounts, disputes, journal_entries, payment_splits, payments, postings, refunds
+from zerosum.db.schema.tables import (
+    accounts,
+    disputes,
+    journal_entries,
+    payment_splits,
+    payments,
+    postings,
+    processor_calls,
+    refunds,
+)
 from zerosum.domain.ledger.periods import LateEntry
-from zerosum.domain.payments.payment import PaymentStatus, PaymentTexts, PaymentType
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PaymentStatus, PaymentTexts, PaymentType
 from zerosum.domain.payments.splits import SplitRule
 
 
@@ -44,6 +68,15 @@ class RecordedSplit(NamedTuple):
     value: str | None
     amount: Decimal
     refunded: Decimal | None
+
+
+class RecordedSettlement(NamedTuple):
+    """What the processor has said of a payment. `approved` None: it was declined, for this `reason`."""
+
+    entry_id: UUID
+    approved: Decimal | None
+    reason: str | None
+    processor_payment_id: str | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +112,8 @@ class RecordedPayment:
     """Of one that goes to several: all of them, in the order in which they were asked for."""
     late: LateEntry | None = None
     """Of one that was dated into a closed period."""
+    settlement: RecordedSettlement | None = None
+    """Of one through an outside processor, once that has said what became of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +180,9 @@ def payments_page(
         statement = statement.join(entry, and_(entry.c.ledger_id == ledger_id, entry.c.id == payments.c.id))
     if wanted.account_id is not None:
         is_own = and_(own.c.ledger_id == ledger_id, own.c.entry_id == payments.c.id)
-        # Of a capture the account has a posting in each layer.
-        statement = statement.join(own, is_own).where(own.c.account_id == wanted.account_id, own.c.layer == "p")
+        # Of a capture the account has a posting in each layer; what a processor carries out begins in the pending one.
+        is_first = or_(own.c.layer == "p", payments.c.processor != INTERNAL_PROCESSOR)
+        statement = statement.join(own, is_own).where(own.c.account_id == wanted.account_id, is_first)
         key = [own.c.effective_at, own.c.account_version] if wanted.is_by_time else [own.c.account_version]
         return page(within(statement, own.c.effective_at, wanted.effective_from, wanted.effective_to), key)
     if not wanted.is_bounded:
@@ -215,10 +251,20 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .where(own.c.ledger_id == ledger_id, own.c.payment_id == payments.c.id)
         .scalar_subquery()
     )
+    call = processor_calls
+    settled = func.jsonb_build_array(
+        call.c.entry_id, cast(call.c.approved, Text), call.c.reason, call.c.processor_payment_id
+    )
+    settlement = (
+        select(settled)
+        .where(call.c.ledger_id == ledger_id, call.c.id == payments.c.id, call.c.entry_id.is_not(None))
+        .scalar_subquery()
+    )
     return with_late_dates(
         select(
             payments,
             parts.label("parts"),
+            case((payments.c.processor != INTERNAL_PROCESSOR, settlement)).label("settlement"),
             given_back.label("refund_ids"),
             questioned.label("dispute_entry_ids"),
             payer.c.code.label("payer_code"),
@@ -244,6 +290,8 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         RecordedLine(UUID(account_id), version, Decimal(posted), Decimal(held))
         for account_id, version, posted, held in row.lines
     ]
+    settlement = None if row.settlement is None else _settlement(row.settlement)
+    first = () if settlement is None else (settlement.entry_id,)
     return RecordedPayment(
         id=row.id,
         type=PaymentType(row.type),
@@ -262,11 +310,18 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         account_versions={line.account_id: line.account_version for line in lines},
         lines=lines,
         refunded=row.refunded,
-        further_ids=sorted((*(row.refund_ids or ()), *(row.dispute_entry_ids or ()))),
+        further_ids=[*first, *sorted((*(row.refund_ids or ()), *(row.dispute_entry_ids or ())))],
         disputed=row.disputed,
         splits=[_split(part) for part in row.parts or ()],
         late=late_in(row, row.ledger_id, row.id),
+        settlement=settlement,
     )
+
+
+def _settlement(told: Sequence[Any]) -> RecordedSettlement:
+    entry_id, approved, reason, processor_payment_id = told
+    paid = None if approved is None else Decimal(approved)
+    return RecordedSettlement(UUID(entry_id), paid, reason, processor_payment_id)
 
 
 def _split(part: Sequence[Any]) -> RecordedSplit:

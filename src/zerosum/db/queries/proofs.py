@@ -85,7 +85,8 @@ GONE = """(select sum(amount)::text from refunds given where given.ledger_id = p
         and open.payment_id = payment.id and open.status in ('open', 'under_review')) as questioned,
        (select sum(amount)::text from disputes lost where lost.ledger_id = page.ledger_id
         and lost.payment_id = payment.id and lost.status = 'lost') as taken,
-       payment.disputed::text as payment_disputed, payment.charged_back::text as payment_charged_back"""
+       payment.disputed::text as payment_disputed, payment.charged_back::text as payment_charged_back,
+       payment.approved::text as payment_approved"""
 """Of a `payment` in the ledger of a `page`: what its refunds and disputes come to, and what it says of that."""
 
 SPLITS = """(select jsonb_agg(jsonb_build_array(split.account_id, split.called, split.rule, split.value,
@@ -114,6 +115,11 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
            and hold.id = change.hold_id where change.ledger_id = page.ledger_id and change.id = page.id
        ) as has_hold,
        {HAS_RUN},
+       page.resource_type <> 'payment' or page.resource_id is null or exists (
+           select from processor_calls settled where settled.ledger_id = page.ledger_id
+           and settled.id::text = page.resource_id and settled.entry_id = page.id
+       ) as has_call,
+       call.state as call_state, call.processor as call_processor, call.route as call_route,
        page.resource_type <> 'journal_entry' or page.resource_id is null or exists (
            select from template_uses use where use.ledger_id = page.ledger_id and use.id = page.id
        ) as has_template,
@@ -144,6 +150,7 @@ left join lateral (
     from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = page.id
 ) shape on true
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.id
+left join processor_calls call on call.ledger_id = page.ledger_id and call.id = page.id
 left join refunds refund on refund.ledger_id = page.ledger_id and refund.id = page.id
 left join payments refunded on refunded.ledger_id = page.ledger_id and refunded.id = refund.payment_id
 left join late_entries late on late.ledger_id = page.ledger_id and late.id = page.id

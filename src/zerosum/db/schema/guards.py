@@ -211,11 +211,20 @@ end
 $$
 """
 
+REFUSE_SETTLED_CHANGE = """
+create function zerosum_refuse_settled_change() returns trigger language plpgsql as $$
+begin
+    raise exception 'a processor call is settled once' using errcode = 'insufficient_privilege';
+end
+$$
+"""
+
 MONEY_COLUMNS = {
     "accounts": "ledger_id, id, currency, type, version, posted_debits, posted_credits, held, head, last_posted_at",
     "payments": "ledger_id, id, type, currency, amount, payer_id, payee_id",
     "payment_splits": "ledger_id, id, payment_id, place, account_id, called, rule, value, currency, amount",
     "disputes": "ledger_id, id, payment_id, currency, amount, payer_id, payee_id, created_at",
+    "processor_calls": "ledger_id, id, processor, type, currency, amount, payer_id, payee_id, created_at, route",
     "holds": "ledger_id, id, currency, payer_id, payee_id, created_at",
     "scheduled_payments": "ledger_id, id, type, currency, amount, payer_id, payee_id, execute_at, rule, time_zone, "
     "occurrences, on_refusal, attempts_max, retry_seconds, actor, fingerprint, idempotency_key, created_at",
@@ -314,6 +323,7 @@ def statements() -> list[str]:
         REFUSE_MONEY_CHANGE,
         REFUSE_CHANGE,
         REFUSE_REFUSAL_CHANGE,
+        REFUSE_SETTLED_CHANGE,
         NETSTRING,
         APPEND_ACCOUNT_CHANGE,
         RECORD_ACCOUNT_CHANGE,
@@ -324,6 +334,8 @@ def statements() -> list[str]:
         "when (new.effective_at < now() - interval '1 second') execute function zerosum_check_open_period()",
         "create trigger period_closings_in_order before insert on period_closings "
         "for each row execute function zerosum_check_closing()",
+        "create trigger processor_calls_settled_once before update on processor_calls for each row "
+        "when (old.entry_id is not null) execute function zerosum_refuse_settled_change()",
         f"create trigger accounts_recorded after insert or update of {RECORDED_COLUMNS} on accounts "
         "for each row execute function zerosum_record_account_change()",
         "create trigger postings_carried after insert on postings referencing new table as new_postings "

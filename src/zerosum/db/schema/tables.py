@@ -301,6 +301,7 @@ payments = Table(
     Column("refunded", Numeric),  # in all; None: nothing
     Column("disputed", Numeric),  # by disputes that are not decided
     Column("charged_back", Numeric),  # by those that were lost
+    Column("approved", Numeric),  # by its processor; None: all of it
     PrimaryKeyConstraint("ledger_id", "id", name="payments_pkey"),
     Index("payments_by_type", "ledger_id", "type", "id"),
     Index("payments_by_currency", "ledger_id", "currency", "id"),
@@ -312,9 +313,10 @@ payments = Table(
         "coalesce(disputed > 0, true) and coalesce(charged_back > 0, true)", name="payments_disputed_positive"
     ),
     CheckConstraint(
-        "coalesce(refunded, 0) + coalesce(disputed, 0) + coalesce(charged_back, 0) <= amount",
+        "coalesce(refunded, 0) + coalesce(disputed, 0) + coalesce(charged_back, 0) <= coalesce(approved, amount)",
         name="payments_gone_within",
     ),
+    CheckConstraint("approved > 0 and approved < amount", name="payments_approved_within"),
     CheckConstraint("payer_id <> payee_id", name="payments_two_accounts"),
 )
 
@@ -464,6 +466,69 @@ exchanges = Table(
     CheckConstraint("currency <> bought_currency", name="exchanges_two_currencies"),
     CheckConstraint("rounding in ('half_even', 'half_up', 'half_down', 'down', 'up')", name="exchanges_rounding_known"),
 )
+
+processor_calls = Table(
+    "processor_calls",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the payment
+    _required("processor", Text),
+    _required("type", Text),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _required("state", Text),
+    _moment("created_at", nullable=False),
+    _moment("next_at"),  # when it is due, or a claim of it lapses; None: nobody asks any more
+    _required("attempts", Integer),
+    _moment("sent_at"),  # for the first time
+    Column("last_error", Text),
+    Column("processor_payment_id", Text),
+    Column("reason", Text),
+    Column("approved", Numeric),
+    Column("entry_id", Uuid),  # of what settled it
+    _moment("settled_at"),
+    Column("route", Text),  # that has chosen the processor
+    PrimaryKeyConstraint("ledger_id", "id", name="processor_calls_pkey"),
+    # Whoever makes the calls looks over all ledgers.
+    Index(
+        "processor_calls_due", "processor", "next_at", "ledger_id", "id", postgresql_where=text("next_at is not null")
+    ),
+    Index("processor_calls_by_state", "ledger_id", "state", "id"),
+    Index("processor_calls_by_processor", "ledger_id", "processor", "id"),
+    CheckConstraint(
+        "state in ('proposed', 'sent', 'unknown', 'parked', 'approved', 'declined')",
+        name="processor_calls_state_known",
+    ),
+    CheckConstraint("amount > 0 and approved > 0 and approved <= amount", name="processor_calls_approved_within"),
+    CheckConstraint("payer_id <> payee_id", name="processor_calls_two_accounts"),
+    CheckConstraint(
+        "(state = 'approved') = (approved is not null)"
+        " and (state in ('approved', 'declined')) = (entry_id is not null and settled_at is not null)"
+        " and (state in ('proposed', 'sent', 'unknown')) = (next_at is not null)",
+        name="processor_calls_settled_whole",
+    ),
+)
+"""What is to be asked of a processor for a payment, and how far that has come: recovery stands on nothing else."""
+
+processor_callbacks = Table(
+    "processor_callbacks",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("processor", Text),
+    _required("event_id", Text),  # the processor's own
+    _required("payment_id", Uuid),
+    _required("told", Text),
+    _required("effect", Text),
+    _moment("received_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "processor", "event_id", name="processor_callbacks_pkey"),
+    Index("processor_callbacks_of_payment", "ledger_id", "payment_id", "received_at"),
+    CheckConstraint(
+        "effect in ('settled', 'confirms', 'contradicts', 'noted')", name="processor_callbacks_effect_known"
+    ),
+)
+"""What a processor has told by itself, once for each of its events."""
 
 holds = Table(
     "holds",
@@ -1099,6 +1164,7 @@ JOURNAL = (
     dispute_changes,
     hold_changes,
     scheduled_runs,
+    processor_callbacks,
     audit_log,
     account_changes,
     refusal_seals,
@@ -1130,7 +1196,10 @@ GRANTS: dict[Table, str] = {
     postings: "insert",
     account_checkpoints: "",  # a function derives them
     dated_checkpoints: "",
-    payments: "insert, update (status, refunded, disputed, charged_back)",
+    payments: "insert, update (status, refunded, disputed, charged_back, approved)",
+    processor_calls: "insert, update (state, next_at, attempts, sent_at, last_error, processor_payment_id, reason, "
+    "approved, entry_id, settled_at)",
+    processor_callbacks: "insert",
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "
     "fee_house_rules, respond_by)",
     dispute_changes: "insert",
@@ -1174,5 +1243,5 @@ GRANTS: dict[Table, str] = {
     proof_positions: "insert, update (begun_at, taken_at, position)",
 }
 
-SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log, holds, scheduled_payments, webhook_endpoints)
+SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log, holds, scheduled_payments, webhook_endpoints, processor_calls)
 """Administration and the worker look across ledgers here, and only here, by an explicit setting of a transaction."""

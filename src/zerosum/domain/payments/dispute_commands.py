@@ -166,6 +166,7 @@ class OpenDispute(DisputeCommand):
     def _ruling(self, payment: Payment) -> tuple[Money, Payment]:
         if payment.type is PaymentType.WITHDRAWAL:
             raise NotDisputable("A withdrawal is not disputed: it was paid out.", type=payment.type.value)
+        payment.check_paid()
         left = payment.left
         if not left or (self.money is not None and self.money.amount > left):
             raise AmountExceedsPayment(

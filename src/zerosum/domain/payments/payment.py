@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from zerosum.domain.errors import InvalidState
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
 from zerosum.domain.money import Money, add, subtract
 
@@ -23,7 +24,9 @@ class PaymentType(StrEnum):
 class PaymentStatus(StrEnum):
     SUCCEEDED = "succeeded"
     PROCESSING = "processing"
+    """Its processor has not said yet what became of it: its amount is pending."""
     FAILED = "failed"
+    """Its processor has declined it, and nothing was paid."""
     REFUNDED = "refunded"
     PARTIALLY_REFUNDED = "partially_refunded"
     DISPUTED = "disputed"
@@ -33,11 +36,19 @@ class PaymentStatus(StrEnum):
 PAYMENT = "payment"
 """Of which kind payments are among the records."""
 
+PROCESSOR_PATTERN_TEXT = "^[a-z][a-z0-9_-]{0,31}$"
+"""How a processor is called: its clearing accounts are named after it."""
+
 INTERNAL_PROCESSOR = "internal"
 """Settles at once, in the books themselves."""
 
 STATUS_WHEN_MADE = PaymentStatus.SUCCEEDED
 """Of a payment through it: what its key is answered with for ever, whatever becomes of the payment."""
+
+
+def status_when_made(processor: str) -> PaymentStatus:
+    """Of a payment through any."""
+    return STATUS_WHEN_MADE if processor == INTERNAL_PROCESSOR else PaymentStatus.PROCESSING
 
 
 def clearing_code(processor: str, currency_code: str) -> str:
@@ -81,11 +92,23 @@ class Payment:
     """What of it is held by disputes that are not decided yet."""
     charged_back: Decimal | None = None
     """What of it lost disputes have taken."""
+    approved: Decimal | None = None
+    """What of it its processor has carried out, where that is less than all."""
+
+    @property
+    def paid(self) -> Decimal:
+        """What it came to, once it has succeeded."""
+        return self.money.amount if self.approved is None else self.approved
+
+    def check_paid(self) -> None:
+        """Raises InvalidState for one of which nothing was paid, or not yet."""
+        if self.status in (PaymentStatus.PROCESSING, PaymentStatus.FAILED):
+            raise InvalidState(f"The payment is {self.status.value}.", payment_status=self.status.value)
 
     @property
     def left(self) -> Decimal:
-        """What of it may still be given back, or be disputed: refunds and disputes never come to more than it was."""
-        left = self.money.amount
+        """What of it may still be given back, or be disputed: refunds and disputes never come to more than was paid."""
+        left = self.paid
         for gone in (self.refunded, self.disputed, self.charged_back):
             if gone is not None:
                 left = subtract(left, gone)
@@ -115,4 +138,4 @@ def _status_of(payment: Payment) -> PaymentStatus:
         return PaymentStatus.CHARGED_BACK
     if payment.refunded is None:
         return PaymentStatus.SUCCEEDED
-    return PaymentStatus.REFUNDED if payment.refunded == payment.money.amount else PaymentStatus.PARTIALLY_REFUNDED
+    return PaymentStatus.REFUNDED if payment.refunded == payment.paid else PaymentStatus.PARTIALLY_REFUNDED

@@ -150,6 +150,24 @@ def expiry(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> Journ
     return JournalEntry("hold expiry", promised, nature=Nature.RELEASE)
 
 
+def proposal(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
+    """A processor is to carry it out: it is pending between the two until that has said what became of it."""
+    return JournalEntry("payment proposed", (placed(debit(payer, money), id_), placed(credit(payee, money), id_)))
+
+
+def approval(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_: UUID) -> JournalEntry:
+    """The processor has carried it out, or a part of it: that much is paid, and nothing of it is pending any more."""
+    promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
+    paid = (debit(payer, taken), credit(payee, taken))
+    return JournalEntry("payment approved", (*promised, *paid), nature=Nature.OUTSIDE)
+
+
+def decline(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> JournalEntry:
+    """The processor does not carry it out: what was pending is the payer's again."""
+    promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))
+    return JournalEntry("payment declined", promised, nature=Nature.RELEASE)
+
+
 def dispute(
     payee: AccountId, clearing: AccountId, money: Money, hold: UUID, effective_at: datetime | None
 ) -> JournalEntry:

@@ -89,6 +89,7 @@ class RefundPayment(LedgerCommand):
         payment: Payment | None = book.records.get(self.payment_key)
         if payment is None:
             raise PaymentNotFound("This ledger has no such payment.")
+        payment.check_paid()
         left = payment.left
         money = self.money
         if not left or (money is not None and money.amount > left):

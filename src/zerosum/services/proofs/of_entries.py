@@ -111,19 +111,20 @@ class EntriesProof:
             report.note(what, concerned=concerned)
         if row.resource_type == "refund":
             _look_at_refund(report, row)
-        if row.resource_type == "payment":
+        if row.resource_type == "payment" and row.resource_id is None:
             _look_at_payment(report, row, self._codes.get(row.debited_id), self._codes.get(row.payee_id))
         elif row.payment_id is not None and (row.resource_type, row.reason) != ("hold", "capture"):
             what = f"the payment {render_id(Prefix.PAYMENT, row.id)} has the journal entry of something else"
             report.note(what, concerned=concerned)
-        if not row.has_dispute:
-            report.note(f"the dispute of the journal entry {_entry(row.id)} is missing", concerned=concerned)
-        if not row.has_hold:
-            report.note(f"the hold of the journal entry {_entry(row.id)} is missing", concerned=concerned)
-        if not row.has_run:
-            report.note(f"the run that has posted the journal entry {_entry(row.id)} is missing", concerned=concerned)
-        if not row.has_template:
-            report.note(f"the template of the journal entry {_entry(row.id)} is missing", concerned=concerned)
+        for what, is_there in (
+            ("dispute of", row.has_dispute),
+            ("hold of", row.has_hold),
+            ("run that has posted", row.has_run),
+            ("template of", row.has_template),
+            ("processor call of", row.has_call),
+        ):
+            if not is_there:
+                report.note(f"the {what} the journal entry {_entry(row.id)} is missing", concerned=concerned)
         if row.resource_type == "client_transaction":
             account_id = row.credited_id if row.reason == "deposit" else row.debited_id
             made = self._transactions.get(row.resource_id)
@@ -146,7 +147,7 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
         report.note(f"the payment {name} is missing, its journal entry is there", concerned=concerned)
         return
     for what, is_so in {
-        "type": row.payment_type == row.reason,
+        "type": row.reason == (row.payment_type if row.call_processor is None else "payment proposed"),
         "status": row.payment_status == expected_status(row),
         "refunded amount": number(row.payment_refunded) == number(row.given_back),
         "disputed amount": number(row.payment_disputed) == number(row.questioned),
@@ -156,7 +157,8 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
         "payer": row.payer_id == row.debited_id,
         # Who gets which part of one that goes to several is proved with its splits.
         "payee": row.splits is not None or row.payee_id == row.credited_id,
-        "processor": row.processor == "internal",
+        "processor": row.processor == (row.call_processor or "internal"),
+        "approved amount": row.payment_approved is None or row.call_processor is not None,
     }.items():
         if not is_so:
             report.note(f"the {what} of the payment {name} is not what its journal entry says", concerned=concerned)
@@ -176,14 +178,18 @@ def number(text: str | None) -> Decimal | None:
 
 
 def expected_status(row: Any) -> str:
-    """Of a payment, by what was given back, is questioned, and was taken."""
+    """Of a payment, by what its processor has said, what was given back, is questioned, and was taken."""
+    state = getattr(row, "call_state", None)
+    if state not in (None, "approved"):
+        return "failed" if state == "declined" else "processing"
     if row.questioned is not None:
         return "disputed"
     if row.taken is not None:
         return "charged_back"
     if row.given_back is None:
         return "succeeded"
-    return "refunded" if Decimal(row.given_back) == Decimal(row.payment_amount) else "partially_refunded"
+    paid = row.payment_approved or row.payment_amount
+    return "refunded" if Decimal(row.given_back) == Decimal(paid) else "partially_refunded"
 
 
 def _look_at_refund(report: Report, row: Any) -> None:

@@ -49,6 +49,12 @@ _HOLD_EVENTS = {
     "hold expiry": "hold.expired",
 }
 
+_PROCESSOR_EVENTS = {
+    "payment proposed": "payment.processing",
+    "payment approved": "payment.succeeded",
+    "payment declined": "payment.failed",
+}
+
 _DISPUTE_EVENTS = {
     "dispute": "dispute.opened",
     "evidence_added": "dispute.evidence_added",
@@ -234,8 +240,8 @@ def _first_expected(entry: Any) -> int:
     if entry.resource_type == "refund":
         payment_id = str(entry.refunded_payment_id)
         return _number(str(entry.id), "payment.refunded", "payment", payment_id, entry.posted_at, "")
-    # Events of a hold or a dispute name it, but for the first, whose id it bears.
-    resource_id = entry.resource_id if entry.resource_type in ("hold", "dispute") else None
+    # Events of a hold, a dispute or a payment name it, but for the first, whose id it bears.
+    resource_id = entry.resource_id if entry.resource_type in ("hold", "dispute", "payment") else None
     return _number(str(entry.id), _type_of(entry), entry.resource_type, str(resource_id), entry.posted_at, "")
 
 
@@ -250,8 +256,10 @@ def _type_of(entry: Any) -> str:
         return _DISPUTE_EVENTS.get(entry.reason, "")
     if entry.resource_type == "hold":
         return _HOLD_EVENTS.get(entry.reason, "")
-    if entry.resource_type in ("payment", "exchange"):
-        return f"{entry.resource_type}.succeeded"
+    if entry.resource_type == "payment":
+        return _PROCESSOR_EVENTS.get(entry.reason, "payment.succeeded")
+    if entry.resource_type == "exchange":
+        return "exchange.succeeded"
     if entry.resource_type == "account_group":
         return f"account_group.{entry.reason}"
     if entry.resource_type == "period":

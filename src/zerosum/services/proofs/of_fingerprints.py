@@ -20,7 +20,7 @@ import orjson
 
 from zerosum.domain.money import EXACT
 from zerosum.domain.payments.disputes import DisputeTexts
-from zerosum.domain.payments.payment import PaymentTexts
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PaymentTexts
 
 _HOLD_LASTS = 7 * 24 * 3600 * 1_000_000
 """A hold of which nobody says how long it lasts, in microseconds."""
@@ -74,7 +74,15 @@ def _payment_contents(row: Any, payer_code: str | None, payee_code: str | None) 
             "metadata": row.metadata,
             "splits": _said_of_splits(row),
             "override": row.late_reason,
+            "processor": _said_of_processor(row),
         }
+
+
+def _said_of_processor(row: Any) -> str | None:
+    """Of one that a route has chosen, only that a route was to choose it."""
+    if row.processor == INTERNAL_PROCESSOR:
+        return None
+    return str(row.processor) if row.call_route is None else "auto"
 
 
 def _said_of_splits(row: Any) -> list[Mapping[str, str]] | None:
@@ -100,6 +108,20 @@ def is_refund_of(row: Any) -> bool:
         == row.fingerprint
         for amount in (None, row.refund_amount)
     )
+
+
+def is_settlement_of(row: Any) -> bool:
+    """Whether the fingerprint of the entry is that of an order to settle this processor call.
+
+    The processor may have said how it calls the payment before that, and need not say how much where it is all.
+    """
+    amounts = (None, row.approved) if row.approved == row.amount else (row.approved,)
+    said = {"payment": str(row.id), "outcome": row.state, "reason": row.reason}
+    by_processor = product(amounts, {None, row.processor_payment_id})
+    return any(
+        _digest("settlement", {**said, "amount": amount, "processor_payment_id": named}) == row.fingerprint
+        for amount, named in by_processor
+    ) or any(_digest("settlement by hand", {**said, "amount": amount}) == row.fingerprint for amount in amounts)
 
 
 def is_exchange_of(row: Any) -> bool:

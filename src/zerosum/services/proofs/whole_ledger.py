@@ -7,6 +7,7 @@
 | `of_statements` | statements that were issued, beside the postings they tell of |
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_splits` | payments with several receivers, with what each got and gave back |
+| `of_processor_calls` | payments through processors: what is pending, and what was said of them |
 | `of_exchanges` | exchanges, with what their rates make of them |
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
@@ -49,6 +50,7 @@ from zerosum.services.proofs.of_group_limits import GroupLimitsProof
 from zerosum.services.proofs.of_holds import HoldsProof
 from zerosum.services.proofs.of_house_rules import HouseRulesProof
 from zerosum.services.proofs.of_periods import PeriodsProof
+from zerosum.services.proofs.of_processor_calls import ProcessorCallsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_settings import SettingsProof
 from zerosum.services.proofs.of_splits import SplitsProof
@@ -138,6 +140,7 @@ class LedgerProof:
             StatementsProof(report, events.expect),
             EntriesProof(report, events.expect),
             SplitsProof(report),
+            ProcessorCallsProof(report),
             ExchangesProof(report, places),
             HoldsProof(report, events.expect, places),
             DisputesProof(report, events.expect),

@@ -1,0 +1,8 @@
+"""Outside processors: what they are asked and answer, and the kinds that are built in (docs/changing/processor.md)."""
+
+from zerosum.adapters.processors.contract import BadCallback as BadCallback
+from zerosum.adapters.processors.contract import Processor as Processor
+from zerosum.adapters.processors.contract import ProcessorAnswer as ProcessorAnswer
+from zerosum.adapters.processors.contract import ProcessorCallback as ProcessorCallback
+from zerosum.adapters.processors.contract import ProcessorOrder as ProcessorOrder
+from zerosum.adapters.processors.contract import ProcessorOutcome as ProcessorOutcome

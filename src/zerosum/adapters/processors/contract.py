@@ -1,0 +1,78 @@
+"""What a processor is asked and what it answers. A plug-in needs this file and nothing else of Zerosum.
+
+Its methods are plain calls: they run in threads of their own, under a time-out, with no transaction open. Whatever one
+raises, and a reply that does not come, means that nobody knows what became of the payment: it is looked up later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class ProcessorOutcome(StrEnum):
+    APPROVED = "approved"
+    """Carried out, wholly or in part: money has moved."""
+    DECLINED = "declined"
+    """Not carried out, and it never will be."""
+    PENDING = "pending"
+    """Taken on and not decided yet: it is looked up later, or told by a callback."""
+    ABSENT = "absent"
+    """Of a look-up: the processor knows no payment of this key, and so has not carried it out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorOrder:
+    """What is to be carried out. However often it is asked for, the `key` is the same: it must be done once.
+
+    `type` is `deposit` or `withdrawal`, `amount` a decimal number with exactly the currency's places.
+    """
+
+    key: str
+    payment_id: str
+    type: str
+    amount: str
+    currency: str
+    reference: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorAnswer:
+    """`amount` None: all that was asked for. `reason` is the processor's own code for why it has declined."""
+
+    outcome: ProcessorOutcome
+    amount: str | None = None
+    processor_payment_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorCallback:
+    """What a processor tells by itself. It sends the same `event_id` however often it repeats it."""
+
+    event_id: str
+    key: str
+    answer: ProcessorAnswer
+
+
+class BadCallback(Exception):
+    """Nobody knows who has sent this: the signature does not fit, or it is older than five minutes."""
+
+
+class Processor(Protocol):
+    def pay(self, order: ProcessorOrder) -> ProcessorAnswer:
+        """Carry it out. Asked for again with the same key, it answers what has become of the first."""
+        ...
+
+    def look_up(self, key: str) -> ProcessorAnswer:
+        """What has become of the payment of this key."""
+        ...
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes, now: datetime) -> ProcessorCallback:
+        """Names of headers are in lower case. Raises BadCallback for one whose signature over the body does not fit."""
+        ...

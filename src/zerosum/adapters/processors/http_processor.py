@@ -1,0 +1,141 @@
+"""A processor that is spoken to in JSON over HTTP. Paths, names of members and words of statuses are by its settings.
+
+Only a status that is known is an answer. Everything else (another status, a 4xx or 5xx, no JSON, no reply) is unknown,
+and is looked up: so nothing is sent again before the processor was asked, and then only with the same key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from zerosum.adapters.clock import now
+from zerosum.adapters.processors.contract import (
+    BadCallback,
+    ProcessorAnswer,
+    ProcessorCallback,
+    ProcessorOrder,
+    ProcessorOutcome,
+)
+from zerosum.adapters.processors.signing import SIGNATURE_HEADER, check_signature, sign
+
+ANSWER_BYTES_MAX = 64 * 1024
+TEXT_MAX = 500
+"""Of what a processor says for its own id and its reasons."""
+
+
+class ProcessorUnclear(Exception):
+    """The reply says nothing that is known: what became of the payment has to be looked up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """`members` maps our names to those of the processor's JSON; `statuses`, our outcomes to its words."""
+
+    base_url: str
+    secrets: Sequence[bytes]
+    timeout_seconds: float
+    pay_path: str = "/payments"
+    look_up_path: str = "/payments/{key}"
+    key_header: str = "idempotency-key"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, str] = field(default_factory=dict)
+    statuses: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class HttpProcessor:
+    def __init__(self, settings: HttpSettings, transport: httpx.BaseTransport | None = None) -> None:
+        self._settings = settings
+        self._outcomes = {
+            word: outcome
+            for outcome in ProcessorOutcome
+            for word in settings.statuses.get(outcome.value, (outcome.value,))
+        }
+        self._client = httpx.Client(
+            base_url=settings.base_url,
+            transport=transport,
+            follow_redirects=False,
+            trust_env=False,
+            timeout=settings.timeout_seconds,
+            # A connection that was kept may have ended unseen, and what is lost on it would have to be looked up.
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers={"accept": "application/json", "accept-encoding": "identity", **settings.headers},
+        )
+
+    def pay(self, order: ProcessorOrder) -> ProcessorAnswer:
+        content: dict[str, Any] = {
+            self._called("key"): order.key,
+            "payment_id": order.payment_id,
+            "type": order.type,
+            self._called("amount"): order.amount,
+            "currency": order.currency,
+            "reference": order.reference,
+            "description": order.description,
+            "metadata": dict(order.metadata),
+        }
+        body = json.dumps({name: value for name, value in content.items() if value}).encode()
+        status, answer = self._ask("POST", self._settings.pay_path, body, {self._settings.key_header: order.key})
+        return self._answer(status, answer)
+
+    def look_up(self, key: str) -> ProcessorAnswer:
+        path = self._settings.look_up_path.replace("{key}", quote(key, safe=""))
+        status, answer = self._ask("GET", path, b"", {})
+        if status == 404:
+            return ProcessorAnswer(outcome=ProcessorOutcome.ABSENT)
+        return self._answer(status, answer)
+
+    def parse_callback(self, headers: Mapping[str, str], body: bytes, now: datetime) -> ProcessorCallback:
+        check_signature(self._settings.secrets, headers, body, now)
+        try:
+            content = json.loads(body)
+            event_id, key = content[self._called("event_id")], content[self._called("key")]
+            if not isinstance(event_id, str) or not isinstance(key, str):
+                raise TypeError
+            return ProcessorCallback(event_id=event_id[:TEXT_MAX], key=key, answer=self._answer(200, content))
+        except (ValueError, KeyError, TypeError, RecursionError, ProcessorUnclear) as error:
+            raise BadCallback("it is signed, and says nothing that is known") from error
+
+    def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Any]:
+        signed = {SIGNATURE_HEADER: sign(self._settings.secrets[0], body, now())} if self._settings.secrets else {}
+        kind = {"content-type": "application/json"} if body else {}
+        sent = {**headers, **signed, **kind}
+        with self._client.stream(method, path, content=body, headers=sent) as response:
+            read = bytearray()
+            for part in response.iter_raw():
+                read += part
+                if len(read) > ANSWER_BYTES_MAX:
+                    raise ProcessorUnclear(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
+        if response.status_code == 404:
+            return 404, None
+        try:
+            return response.status_code, json.loads(read)
+        except (ValueError, RecursionError) as error:
+            raise ProcessorUnclear(f"the answer {response.status_code} is no JSON") from error
+
+    def _answer(self, status: int, content: Any) -> ProcessorAnswer:
+        word = content.get(self._called("status")) if isinstance(content, dict) else None
+        outcome = self._outcomes.get(word) if isinstance(word, str) else None
+        if status >= 500 or outcome is None:
+            raise ProcessorUnclear(f"the answer {status} has no status that is known")
+        amount = content.get(self._called("approved"))
+        if amount is not None and not isinstance(amount, str):
+            raise ProcessorUnclear("the approved amount is no text")
+        return ProcessorAnswer(
+            outcome=outcome,
+            amount=amount,
+            processor_payment_id=_text(content.get(self._called("id"))),
+            reason=_text(content.get(self._called("reason"))),
+        )
+
+    def _called(self, name: str) -> str:
+        return self._settings.members.get(name, name)
+
+
+def _text(value: Any) -> str | None:
+    return value[:TEXT_MAX] if isinstance(value, str) and value.isprintable() else None

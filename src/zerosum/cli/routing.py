@@ -1,0 +1,58 @@
+"""`zerosum route --explain`: which processor a payment would go through, and why no other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from zerosum.cli.talk import FAILED, USAGE, CommandFailed, put, say, told_plainly
+from zerosum.config import load_settings
+from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.routing import Routed, choose, explain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteQuestion:
+    """A payment, in the words of the command line. `metadata` are `name=value`."""
+
+    type: PaymentType
+    amount: str
+    currency: str
+    account: str
+    key: str
+    metadata: list[str]
+    is_explained: bool
+
+
+@told_plainly
+def run_route(question: RouteQuestion) -> int:
+    outside = load_settings().outside()
+    payment = _payment(question)
+    if question.is_explained:
+        for one in explain(outside.routes, payment, outside.paused):
+            told = one.why if one.processor is None else f"fits, {one.processor}"
+            put(f"{one.route.name}: {told}\n")
+    choice = choose(outside.routes, payment, outside.paused)
+    if choice is None:
+        say("no route leads to a processor for this payment")
+        return FAILED
+    put(f"{choice.processor} by {choice.route}\n")
+    return 0
+
+
+def _payment(question: RouteQuestion) -> Routed:
+    pairs = [text.partition("=") for text in question.metadata]
+    try:
+        amount = Decimal(question.amount)
+    except InvalidOperation:
+        raise CommandFailed("--amount is a number", USAGE) from None
+    if not amount.is_finite() or not all(separator for _, separator, _ in pairs):
+        raise CommandFailed("--amount is a number, and --metadata is written name=value", USAGE)
+    return Routed(
+        type=question.type,
+        amount=amount,
+        currency=question.currency,
+        account=question.account,
+        key=question.key,
+        metadata={name: value for name, _, value in pairs},
+    )

@@ -1,0 +1,63 @@
+"""Reading processor calls for the proof of a ledger: each beside its payment and what its two entries moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.queries.moments import micros
+
+
+def _moved(name: str, entry_id: str) -> str:
+    """What the entry has placed, set free and paid between the two accounts; and how much else it has moved."""
+    return f"""left join lateral (
+    select coalesce(sum(amount) filter (where is_own and layer = 'h' and not releases and side = 'd'), 0)::text placed,
+           coalesce(sum(amount) filter (where is_own and layer = 'h' and releases and side = 'd'), 0)::text freed,
+           coalesce(sum(amount) filter (where is_own and layer = 'p' and side = 'd'), 0)::text paid,
+           count(*) filter (where not is_own) as others
+    from (
+        select posting.*, posting.currency = page.currency
+                   and posting.account_id = case side when 'd' then page.payer_id else page.payee_id end
+                   and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
+        from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = {entry_id}
+    ) line
+) {name} on true"""  # noqa: S608 - made of constants only
+
+
+_CALLS = text(f"""
+with page as materialized (
+    select * from processor_calls where ledger_id = :ledger_id and id > :after order by id limit :limit
+)
+select page.id, page.processor, page.type, page.currency, page.amount::text as amount, page.payer_id, page.payee_id,
+       page.state, page.processor_payment_id, page.reason, page.approved::text as approved, page.entry_id,
+       {micros("page.created_at")} as created_at, {micros("page.settled_at")} as settled_at,
+       payment.id is not null and (payment.processor, payment.type, payment.currency, payment.amount, payment.payer_id,
+           payment.payee_id) = (page.processor, page.type, page.currency, page.amount, page.payer_id, page.payee_id)
+           as fits_payment,
+       payment.approved::text as payment_approved,
+       first.reason as first_reason, {micros("first.posted_at")} as first_posted_at,
+       begun.placed as begun_placed, begun.freed as begun_freed, begun.paid as begun_paid, begun.others as begun_others,
+       entry.reason as entry_reason, entry.resource_type, entry.resource_id, entry.fingerprint,
+       {micros("entry.posted_at")} as posted_at,
+       ended.placed, ended.freed, ended.paid, ended.others,
+       (select count(*) from postings posting where posting.ledger_id = page.ledger_id and posting.hold_id = page.id)
+           as pending_postings
+from page
+left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.id
+left join journal_entries first on first.ledger_id = page.ledger_id and first.id = page.id
+left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = page.entry_id
+{_moved("begun", "page.id")}
+{_moved("ended", "page.entry_id")}
+order by page.id
+""")  # noqa: S608 - made of constants only
+
+
+async def processor_calls_after(
+    connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int
+) -> Sequence[Row[Any]]:
+    given = {"ledger_id": ledger_id, "after": after, "limit": limit}
+    return (await connection.execute(_CALLS, given)).all()

@@ -1,0 +1,226 @@
+"""Processor calls: whoever makes them claims those that are due, and tells how it went; and people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
+from zerosum.db.schema.tables import processor_callbacks, processor_calls
+from zerosum.domain.payments.payment import PaymentTexts, PaymentType
+from zerosum.domain.payments.processor_calls import CallState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCall:
+    """A processor call as it is now."""
+
+    ledger_id: UUID
+    id: UUID
+    processor: str
+    type: PaymentType
+    currency: str
+    amount: Decimal
+    payer_id: UUID
+    payee_id: UUID
+    state: CallState
+    created_at: datetime
+    next_at: datetime | None
+    attempts: int
+    sent_at: datetime | None
+    last_error: str | None
+    processor_payment_id: str | None
+    reason: str | None
+    approved: Decimal | None
+    entry_id: UUID | None
+    settled_at: datetime | None
+    route: str | None
+
+
+class RecordedCallback(NamedTuple):
+    """What the processor has told by itself, and what that did."""
+
+    event_id: str
+    told: str
+    effect: str
+    received_at: datetime
+
+
+CALLBACKS_SHOWN_MAX = 100
+"""Of one payment, the newest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilter:
+    state: str | None = None
+    processor: str | None = None
+
+
+class ClaimedCall(NamedTuple):
+    """One that its claimer may make until the claim lapses. `attempts` tells this claim from those before and after."""
+
+    ledger_id: UUID
+    id: UUID
+    type: PaymentType
+    currency: str
+    amount: Decimal
+    payer_id: UUID
+    payee_id: UUID
+    attempts: int
+
+
+_CLAIM = text("""
+with due as (
+    select ledger_id, id from processor_calls
+    where processor = :processor and next_at <= :now
+    order by next_at, ledger_id, id limit :limit for update skip locked
+), claimed as (
+    update processor_calls call
+    set state = 'sent', next_at = :until, attempts = call.attempts + 1, sent_at = coalesce(call.sent_at, :now)
+    from due where call.ledger_id = due.ledger_id and call.id = due.id
+    returning call.*
+)
+select claimed.ledger_id, claimed.id, claimed.type, claimed.currency, claimed.amount, claimed.payer_id,
+       claimed.payee_id, claimed.attempts
+from claimed
+""")
+
+_TEXTS = text(f"""
+select payment.id, {", ".join(f"payment.{name}" for name in PaymentTexts._fields)}, entry.metadata
+from payments payment
+join journal_entries entry on entry.ledger_id = payment.ledger_id and entry.id = payment.id
+where payment.ledger_id = :ledger_id and payment.id = any(:ids)
+""")  # noqa: S608 - made of constants only
+
+_LEAVE = text("""
+update processor_calls
+set state = :state, next_at = :next_at, last_error = :error,
+    processor_payment_id = coalesce(:processor_payment_id, processor_payment_id)
+where ledger_id = :ledger_id and id = :id and state = 'sent' and attempts = :attempts
+""")
+
+
+async def claim_due_calls(
+    connection: AsyncConnection, processor: str, now: datetime, until: datetime, limit: int
+) -> list[ClaimedCall]:
+    """Those of all ledgers that are due, the longest due first, now claimed. For an operator's unit of work."""
+    given = {"processor": processor, "now": now, "until": until, "limit": limit}
+    return [ClaimedCall(*row) for row in await connection.execute(_CLAIM, given)]
+
+
+async def texts_of_payments(
+    connection: AsyncConnection, ledger_id: UUID, ids: Sequence[UUID]
+) -> dict[UUID, tuple[PaymentTexts, Mapping[str, str]]]:
+    rows = await connection.execute(_TEXTS, {"ledger_id": ledger_id, "ids": list(ids)})
+    return {
+        row.id: (PaymentTexts(*[getattr(row, name) for name in PaymentTexts._fields]), row.metadata or {})
+        for row in rows
+    }
+
+
+async def leave_call(
+    connection: AsyncConnection,
+    call: ClaimedCall,
+    *,
+    state: CallState,
+    next_at: datetime | None,
+    error: str | None,
+    processor_payment_id: str | None,
+) -> None:
+    """How far this claim has come. Nothing, where another claim or a settlement has come after it."""
+    await connection.execute(
+        _LEAVE,
+        {
+            "state": state.value,
+            "next_at": next_at,
+            "error": error,
+            "processor_payment_id": processor_payment_id,
+            "ledger_id": call.ledger_id,
+            "id": call.id,
+            "attempts": call.attempts,
+        },
+    )
+
+
+async def find_call(connection: AsyncConnection, ledger_id: UUID, payment_id: UUID) -> RecordedCall | None:
+    row = (await connection.execute(_select(ledger_id).where(processor_calls.c.id == payment_id))).first()
+    return None if row is None else _recorded(row)
+
+
+async def list_calls(
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    wanted: CallFilter,
+    *,
+    after: UUID | None,
+    limit: int,
+    is_ascending: bool,
+) -> list[RecordedCall]:
+    """A page by id, which is by time."""
+    await look_up_by_key(connection)
+    calls = processor_calls
+    statement = select(calls.c.id).where(calls.c.ledger_id == ledger_id)
+    if wanted.state is not None:
+        statement = statement.where(calls.c.state == wanted.state)
+    if wanted.processor is not None:
+        statement = statement.where(calls.c.processor == wanted.processor)
+    page = page_by(statement, [calls.c.id], None if after is None else [after], limit, is_ascending=is_ascending)
+    found = _select(ledger_id).join(page, page.c.id == calls.c.id)
+    return [_recorded(row) for row in await connection.execute(in_order(found, page, is_ascending=is_ascending))]
+
+
+async def find_calls_settled_by(
+    connection: AsyncConnection, ledger_id: UUID, entry_ids: Sequence[UUID]
+) -> dict[UUID, RecordedCall]:
+    """By the entry that settled each. What such an entry left does not change any more."""
+    entries = text(
+        "select entry.id, entry.resource_id from journal_entries entry where ledger_id = :l and id = any(:ids)"
+    )
+    named = {
+        row.resource_id: row.id for row in await connection.execute(entries, {"l": ledger_id, "ids": list(entry_ids)})
+    }
+    payments = [UUID(resource_id) for resource_id in named if resource_id is not None]
+    rows = await connection.execute(_select(ledger_id).where(processor_calls.c.id.in_(payments)))
+    return {named[str(row.id)]: _recorded(row) for row in rows}
+
+
+async def was_called_back(connection: AsyncConnection, ledger_id: UUID, processor: str, event_id: str) -> bool:
+    known = processor_callbacks
+    statement = select(known.c.event_id).where(
+        and_(known.c.ledger_id == ledger_id, known.c.processor == processor, known.c.event_id == event_id)
+    )
+    return (await connection.execute(statement)).first() is not None
+
+
+async def callbacks_of(connection: AsyncConnection, ledger_id: UUID, payment_id: UUID) -> list[RecordedCallback]:
+    """The newest first."""
+    told = processor_callbacks
+    statement = (
+        select(told.c.event_id, told.c.told, told.c.effect, told.c.received_at)
+        .where(told.c.ledger_id == ledger_id, told.c.payment_id == payment_id)
+        .order_by(told.c.received_at.desc())
+        .limit(CALLBACKS_SHOWN_MAX)
+    )
+    return [RecordedCallback(*row) for row in await connection.execute(statement)]
+
+
+async def insert_callback(connection: AsyncConnection, **members: Any) -> None:
+    """Once, however many have taken it at the same moment."""
+    await connection.execute(insert(processor_callbacks).values(**members).on_conflict_do_nothing())
+
+
+def _select(ledger_id: UUID) -> Select[Any]:
+    return select(processor_calls).where(processor_calls.c.ledger_id == ledger_id)
+
+
+def _recorded(row: Row[Any]) -> RecordedCall:
+    members = {**row._asdict(), "type": PaymentType(row.type), "state": CallState(row.state)}
+    return RecordedCall(**members)

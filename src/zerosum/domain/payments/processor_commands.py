@@ -1,0 +1,178 @@
+"""The two commands of a payment through an outside processor: the amount is made pending, and what was said is posted.
+
+What lies between them, the call, is made outside of any transaction (`services/background/completer.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from zerosum.domain.audit import AuditRecord, AuditType
+from zerosum.domain.errors import AmountExceedsPayment, DomainError, InvalidState, ProcessorCallNotFound
+from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import AccountId, PaymentId
+from zerosum.domain.ledger.account_commands import AUDIT_RECORD
+from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.entry import JournalEntry
+from zerosum.domain.ledger.outcome import Event, Posted
+from zerosum.domain.ledger.records import Need, RecordKey
+from zerosum.domain.money import Money, render_amount
+from zerosum.domain.payments import posting_rules
+from zerosum.domain.payments.pay import Pay
+from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus
+from zerosum.domain.payments.processor_calls import PROCESSOR_CALL, CallState, ProcessorCall, payment_facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposePayment(Pay):
+    """The amount becomes pending between the payer and the payee, and the call of the processor is due.
+
+    It is judged as if it were paid now, too: what the payee may not hold is not asked for.
+    """
+
+    processor: str
+    route: str | None = None
+
+    def proposal(self) -> JournalEntry:
+        return posting_rules.proposal(self.payer_id, self.payee_id, self.money, self.id)
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        for objection in self.objections(book):
+            raise objection
+        entry = book.post(self.proposal(), self, posted_at, ResourceType.PAYMENT)
+        key, payment = self.record()
+        payment = replace(payment, status=PaymentStatus.PROCESSING, processor=self.processor)
+        book.records[key] = payment
+        call = ProcessorCall(
+            id=PaymentId(self.id),
+            ledger_id=self.ledger_id,
+            processor=self.processor,
+            route=self.route,
+            type=self.type,
+            money=self.money,
+            payer_id=self.payer_id,
+            payee_id=self.payee_id,
+            state=CallState.PROPOSED,
+            created_at=posted_at,
+            next_at=posted_at,
+        )
+        book.records[RecordKey(self.ledger_id, PROCESSOR_CALL, self.id)] = call
+        event = Event(self.id, EventType.PAYMENT_PROCESSING, ResourceType.PAYMENT)
+        return Posted(self.ledger_id, (entry,), (event,), payment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlePayment(LedgerCommand):
+    """What the processor has said, or a person who has looked. `amount` None: all of it was approved.
+
+    A call is settled once. Whoever says the same later finds it done; whoever says otherwise is refused.
+    """
+
+    payment_id: PaymentId
+    payer_id: AccountId
+    payee_id: AccountId
+    is_approved: bool
+    amount: Decimal | None = None
+    processor_payment_id: str | None = None
+    reason: str | None = None
+    by_person: Mapping[str, Any] | None = None
+    """Of a person: what the security log tells of who it is (`address`, `request_id`)."""
+
+    def account_ids(self) -> tuple[AccountId, ...]:
+        return (self.payer_id, self.payee_id)
+
+    @property
+    def payment_key(self) -> RecordKey:
+        return RecordKey(self.ledger_id, PAYMENT, self.payment_id)
+
+    @property
+    def call_key(self) -> RecordKey:
+        return RecordKey(self.ledger_id, PROCESSOR_CALL, self.payment_id)
+
+    def needs(self) -> tuple[Need, ...]:
+        return (Need(self.payment_key), Need(self.call_key))
+
+    def journal_entry(self) -> JournalEntry:
+        raise LookupError("what this posts depends on the payment: ask `objections` with a book")
+
+    def point(self, objection: DomainError) -> DomainError:
+        return self.named(objection).at("")
+
+    def objections(self, book: Book) -> Iterator[DomainError]:
+        try:
+            entry = self._ruling(book)
+        except DomainError as refusal:
+            yield refusal
+            return
+        for objection in book.objections(entry):
+            yield self.point(objection)
+
+    def decide(self, book: Book, posted_at: datetime) -> Posted:
+        entry = self._ruling(book)
+        call: ProcessorCall = book.records[self.call_key]
+        payment: Payment = book.records[self.payment_key]
+        posted = book.post(entry, self, posted_at, ResourceType.PAYMENT, str(self.payment_id))
+        approved = (self.amount or call.money.amount) if self.is_approved else None
+        payment = replace(
+            payment,
+            status=PaymentStatus.SUCCEEDED if self.is_approved else PaymentStatus.FAILED,
+            approved=None if approved == payment.money.amount else approved,
+        )
+        call = replace(
+            call,
+            state=CallState.APPROVED if self.is_approved else CallState.DECLINED,
+            next_at=None,
+            processor_payment_id=self.processor_payment_id or call.processor_payment_id,
+            reason=self.reason,
+            approved=approved,
+            entry_id=self.id,
+            settled_at=posted_at,
+        )
+        book.records[self.payment_key] = payment
+        book.records[self.call_key] = call
+        kind = EventType.PAYMENT_SUCCEEDED if self.is_approved else EventType.PAYMENT_FAILED
+        facts = payment_facts(payment, call, (payment.id, self.id))
+        done = Posted(self.ledger_id, (posted,), (Event(self.id, kind, ResourceType.PAYMENT, payment.id, facts),), call)
+        if self.by_person is not None:
+            self._tell(book, done, call, self.by_person, posted_at)
+        return done
+
+    def _ruling(self, book: Book) -> JournalEntry:
+        """What to post. Raises the first objection to the call."""
+        call: ProcessorCall | None = book.records.get(self.call_key)
+        if call is None:
+            raise ProcessorCallNotFound("This ledger has no such processor call.")
+        if call.is_settled:
+            raise InvalidState(f"The processor call is {call.state.value}.", processor_call_state=call.state.value)
+        money = call.money
+        if not self.is_approved:
+            return posting_rules.decline(call.payer_id, call.payee_id, money, call.id)
+        if self.amount is not None and self.amount > money.amount:
+            raise AmountExceedsPayment(
+                "The payment was of less.",
+                pointer="/amount",
+                amount=render_amount(money.amount),
+                currency=money.currency.code,
+            )
+        paid = money if self.amount is None else Money(self.amount, money.currency)
+        return posting_rules.approval(call.payer_id, call.payee_id, money, paid, call.id)
+
+    def _tell(self, book: Book, done: Posted, call: ProcessorCall, person: Mapping[str, Any], now: datetime) -> None:
+        audit = AuditRecord(
+            ledger_id=self.ledger_id,
+            id=self.further_id(1),
+            recorded_at=now,
+            type=AuditType.PROCESSOR_CALL_SETTLED,
+            actor=self.actor,
+            address=person.get("address"),
+            request_id=person.get("request_id"),
+            resource=f"pay_{self.payment_id}",
+            reason=self.reason,
+            facts={"outcome": call.state.value},
+        )
+        book.records[RecordKey(self.ledger_id, AUDIT_RECORD, audit.id)] = audit
+        done.told = (audit,)

@@ -1,0 +1,195 @@
+"""Background work: processors are asked for what payments wait for, and what they say is posted.
+
+Each call is claimed in a short transaction, made outside of any, and settled by a command. Where anything dies between,
+the claim lapses and whoever comes next looks the payment up by its key before it is asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from zerosum.adapters.processors import ProcessorAnswer, ProcessorOrder, ProcessorOutcome
+from zerosum.adapters.processors.crew import Crew, CrewBusy
+from zerosum.db.engine import Database
+from zerosum.db.queries.processor_calls import (
+    ClaimedCall,
+    claim_due_calls,
+    find_call,
+    leave_call,
+    texts_of_payments,
+)
+from zerosum.domain.commands import NO_METADATA
+from zerosum.domain.errors import DomainError
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.money import render_amount
+from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
+from zerosum.domain.payments.processor_calls import CallState, call_key
+from zerosum.services.committing.committer import Committer
+from zerosum.services.processor_calls import ACTOR, AnswerWrong, Outside, settle, told_state
+
+IN_ONE_TURN = 2_000
+"""Calls that are begun; what is left over is looked for at the next turn, a moment later."""
+
+LOOK_SECONDS = 0.25
+"""So long a turn that waits for slow replies looks no further for what is due."""
+
+CLAIM_MARGIN_SECONDS = 10.0
+"""A claim lasts for a look-up, a call and this: for the machine may be slow where the processor is not."""
+
+ERROR_MAX = 300
+"""Characters of an error that are kept."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What came of asking: an answer, or why there is none."""
+
+    answer: ProcessorAnswer | None
+    error: str | None = None
+
+
+class Completer:
+    """The calls of one processor: one that hangs or fails keeps none of the others from theirs."""
+
+    def __init__(self, database: Database, committer: Committer, outside: Outside, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._committer = committer
+        self._outside = outside
+        self._crew = Crew(f"calls of {outside.name}", outside.rules.at_once)
+        self._now = now
+
+    async def run_once(self) -> int:
+        """How many calls were begun. It ends when nothing is due and nothing under way."""
+        tasks: set[asyncio.Task[None]] = set()
+        begun = 0
+        try:
+            while True:
+                free = min(self._outside.rules.at_once - len(tasks), self._crew.free)
+                claimed = await self._claim(free) if free > 0 and begun < IN_ONE_TURN else []
+                begun += len(claimed)
+                tasks |= {asyncio.create_task(self._complete(*one), name="processor call") for one in claimed}
+                if not tasks:
+                    return begun
+                done, tasks = await asyncio.wait(tasks, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    _tell_failure(task)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _claim(self, limit: int) -> list[tuple[ClaimedCall, ProcessorOrder]]:
+        now, rules = self._now(), self._outside.rules
+        until = now + timedelta(seconds=2 * rules.timeout_seconds + CLAIM_MARGIN_SECONDS)
+        async with self._database.operator_work() as connection:
+            claimed = await claim_due_calls(connection, self._outside.name, now, until, limit)
+        by_ledger: dict[object, list[ClaimedCall]] = {}
+        for call in claimed:
+            by_ledger.setdefault(call.ledger_id, []).append(call)
+        found: list[tuple[ClaimedCall, ProcessorOrder]] = []
+        for calls in by_ledger.values():
+            async with self._database.work(calls[0].ledger_id) as connection:
+                said = await texts_of_payments(connection, calls[0].ledger_id, [call.id for call in calls])
+            found += [(call, _order(call, *said.get(call.id, (NO_TEXTS, NO_METADATA)))) for call in calls]
+        return found
+
+    async def _complete(self, call: ClaimedCall, order: ProcessorOrder) -> None:
+        try:
+            known = await self._known(call, order)
+        except CrewBusy:
+            # Nothing was asked, so that is nothing that could park it: what hangs in all places is waited for.
+            await self._leave(call, None, "all calls of the processor are under way", may_park=False)
+            return
+        if known.answer is None or told_state(known.answer) is None:
+            await self._leave(call, known.answer, known.error)
+            return
+        try:
+            async with self._database.work(call.ledger_id) as connection:
+                recorded = await find_call(connection, call.ledger_id, call.id)
+            if recorded is not None and not await settle(self._committer, recorded, known.answer, ACTOR):
+                _log.info("pay_%s was settled by somebody else", call.id)
+        except AnswerWrong as error:
+            await self._leave(call, known.answer, str(error), parks=True)
+        except DomainError as error:
+            # The claim lapses, and then it is looked up again: it will be the same answer.
+            _log.warning("pay_%s could not be settled yet: %s", call.id, error.code)
+
+    async def _known(self, call: ClaimedCall, order: ProcessorOrder) -> _Known:
+        """The first time it is sent. Later it is looked up, and sent again if the processor has none of it."""
+        processor, rules = self._outside.processor, self._outside.rules
+        if call.attempts > 1:
+            looked_up = await self._asked(lambda: processor.look_up(order.key))
+            if looked_up.answer is None or looked_up.answer.outcome is not ProcessorOutcome.ABSENT:
+                return looked_up
+            if not rules.repeats_safely:
+                return _Known(None, "the processor knows nothing of it, and must not be asked twice")
+        paid = await self._asked(lambda: processor.pay(order))
+        if paid.answer is not None and paid.answer.outcome is ProcessorOutcome.ABSENT:
+            return _Known(None, "the processor has not taken it on")
+        return paid
+
+    async def _asked(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
+        """Raises CrewBusy. Whatever else goes wrong is an outcome that nobody knows."""
+        try:
+            answer: Any = await self._crew.ask(ask, self._outside.rules.timeout_seconds)
+        except CrewBusy:
+            raise
+        except TimeoutError:
+            return _Known(None, "no reply in time")
+        except Exception as error:
+            return _Known(None, f"{type(error).__name__}: {error}"[:ERROR_MAX])
+        if not isinstance(answer, ProcessorAnswer):
+            return _Known(None, "the plug-in's answer is no answer")
+        return _Known(answer)
+
+    async def _leave(
+        self,
+        call: ClaimedCall,
+        answer: ProcessorAnswer | None,
+        error: str | None,
+        *,
+        parks: bool = False,
+        may_park: bool = True,
+    ) -> None:
+        """To be looked up later; or, asked often enough, for a person."""
+        rules = self._outside.rules
+        is_last = parks or (may_park and call.attempts >= rules.attempts_max)
+        seconds = min(rules.backoff_seconds * 2.0 ** min(call.attempts - 1, 30), rules.backoff_seconds_max)
+        async with self._database.work(call.ledger_id) as connection:
+            await leave_call(
+                connection,
+                call,
+                state=CallState.PARKED if is_last else CallState.UNKNOWN,
+                next_at=None if is_last else self._now() + timedelta(seconds=seconds),
+                error=error,
+                processor_payment_id=None if answer is None else answer.processor_payment_id,
+            )
+        if is_last:
+            _log.error("pay_%s waits for a person: %s", call.id, error or "the processor has decided nothing")
+
+
+def _order(call: ClaimedCall, texts: PaymentTexts, metadata: Mapping[str, str]) -> ProcessorOrder:
+    return ProcessorOrder(
+        key=call_key(call.ledger_id, call.id),
+        payment_id=render_id(Prefix.PAYMENT, call.id),
+        type=call.type,
+        amount=render_amount(call.amount),
+        currency=call.currency,
+        reference=texts.reference,
+        description=texts.description,
+        metadata=metadata,
+    )
+
+
+def _tell_failure(task: asyncio.Task[None]) -> None:
+    """What failed on our side is tried again when its claim lapses."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _log.error("a processor call failed", exc_info=error)

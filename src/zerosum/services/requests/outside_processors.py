@@ -1,0 +1,54 @@
+"""Which outside processor a payment goes through: the one that it names, or that a route has chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from zerosum.domain.errors import NoRoute, ProcessorNotFound, ValidationFailed
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PaymentType
+from zerosum.domain.payments.routing import AUTOMATIC, Route, Routed, choose
+
+
+class Chosen(NamedTuple):
+    """`route` None: the payment has named the processor itself."""
+
+    processor: str
+    route: str | None = None
+
+
+INTERNALLY = Chosen(INTERNAL_PROCESSOR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideProcessors:
+    """Those that are configured. What is paused is chosen by no route."""
+
+    names: frozenset[str] = frozenset()
+    routes: Sequence[Route] = ()
+    paused: frozenset[str] = frozenset()
+
+    def chosen(self, named: str, payment: Routed) -> Chosen:
+        """Raises NoRoute, ProcessorNotFound."""
+        if named == AUTOMATIC:
+            choice = choose(self.routes, payment, self.paused)
+            if choice is None:
+                raise NoRoute("No route leads to a processor for this payment.", pointer="/processor")
+            return Chosen(*choice)
+        if named not in self.names:
+            raise ProcessorNotFound("There is no such processor here.", pointer="/processor")
+        return Chosen(named)
+
+
+NO_PROCESSORS = OutsideProcessors()
+
+
+def check_outside(type_: PaymentType, *, is_dated: bool, has_splits: bool) -> None:
+    """What an outside processor carries out happens when it does, and is of one receiver. Raises ValidationFailed."""
+    if type_ is PaymentType.TRANSFER:
+        raise ValidationFailed("A transfer stays in the ledger: no processor carries it out.", pointer="/processor")
+    if is_dated:
+        raise ValidationFailed("It happens when the processor carries it out.", pointer="/effective_at")
+    if has_splits:
+        raise ValidationFailed("What an outside processor carries out has no splits.", pointer="/splits")

@@ -1,0 +1,64 @@
+"""Routes: the first that fits decides, weights are drawn by the key, and what is paused is passed by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.routing import Choice, Route, Routed, choose, explain
+
+PAYMENT = Routed(
+    type=PaymentType.WITHDRAWAL,
+    amount=Decimal("20.00"),
+    currency="EUR",
+    account="customers:alice",
+    key="k",
+    metadata={"tier": "gold"},
+)
+LAST = Route(name="else", processors=("beta",))
+
+
+@pytest.mark.parametrize(
+    ("members", "change"),
+    [
+        ({"types": frozenset({PaymentType.WITHDRAWAL})}, {"type": PaymentType.DEPOSIT}),
+        ({"currencies": frozenset({"EUR", "USD"})}, {"currency": "JPY"}),
+        ({"amount_from": Decimal("20.00")}, {"amount": Decimal("19.99")}),
+        ({"amount_below": Decimal("20.01")}, {"amount": Decimal("20.01")}),
+        ({"accounts": ("customers:*",)}, {"account": "merchants:alice"}),
+        ({"accounts": ("customers:alice",)}, {"account": "customers:alice2"}),
+        ({"metadata": {"tier": "gold"}}, {"metadata": {}}),
+        ({"metadata": {"tier": "gold"}}, {"metadata": {"tier": "tin"}}),
+    ],
+)
+def test_a_route_is_for_what_it_says_and_for_nothing_else(members: dict[str, Any], change: dict[str, Any]) -> None:
+    routes = (Route(name="first", processors=("acme",), **members), LAST)
+    assert choose(routes, PAYMENT, ()) == Choice("acme", "first")
+    assert choose(routes, replace(PAYMENT, **change), ()) == Choice("beta", "else")
+    told = [one.why for one in explain(routes, replace(PAYMENT, **change), ())]
+    assert told[0] is not None
+    assert told[1] is None
+
+
+def test_what_is_paused_is_passed_by() -> None:
+    routes = (Route(name="first", processors=("acme", "beta")), Route(name="second", processors=("gamma",)))
+    assert choose(routes, PAYMENT, ()) == Choice("acme", "first")
+    assert choose(routes, PAYMENT, {"acme"}) == Choice("beta", "first")
+    assert choose(routes, PAYMENT, {"acme", "beta"}) == Choice("gamma", "second")
+    assert choose(routes, PAYMENT, {"acme", "beta", "gamma"}) is None
+    assert choose((), PAYMENT, ()) is None
+
+
+def test_weights_are_drawn_by_the_key_and_alike_for_the_same() -> None:
+    route = Route(name="shared", processors=("acme", "beta"), weights=(80, 20))
+    keys = [f"key-{number}" for number in range(4000)]
+    drawn = [choose((route,), replace(PAYMENT, key=key), ()) for key in keys]
+    assert drawn == [choose((route,), replace(PAYMENT, key=key), ()) for key in keys]
+    counts = Counter(choice.processor for choice in drawn if choice is not None)
+    assert 0.77 < counts["acme"] / 4000 < 0.83
+    assert {choose((route,), replace(PAYMENT, key=key), {"acme"}) for key in keys} == {Choice("beta", "shared")}
