@@ -9,9 +9,9 @@ import typer
 
 from zerosum import __version__
 from zerosum.cli import ingest_commands
+from zerosum.cli.journal_command import import_journal
 from zerosum.cli.outside import processors, route, sandbox
 from zerosum.ingest.client_files.choices import EngineChoice, Order
-from zerosum.ingest.journal_files.choices import JournalFormat
 
 app = typer.Typer(
     name="zerosum",
@@ -210,44 +210,7 @@ def import_files(
     raise typer.Exit(run_import(inputs, options))
 
 
-@app.command("import-journal")
-def import_journal(
-    context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A journal; `-` is stdin.")],
-    format_: Annotated[JournalFormat, typer.Option("--format", help="For which program.")] = JournalFormat.HLEDGER,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and write nothing.")] = False,
-    real: Annotated[bool, typer.Option("--real", help="Leave out what is pending (brackets in hledger).")] = False,
-    account: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="How names begin in the ledger.")] = None,
-    commodity: Annotated[list[str] | None, typer.Option(metavar="SIGN=CODE", help="What a commodity is.")] = None,
-    decimal_mark: Annotated[str | None, typer.Option(help="Where the file does not say it: . or ,")] = None,
-    name: Annotated[str | None, typer.Option(help="Keeps its entries apart from equal ones of other files.")] = None,
-    data_dir: DataDirOption = None,
-    url: Annotated[str | None, typer.Option(envvar="ZEROSUM_URL", help="A service elsewhere.")] = None,
-    token: Annotated[str | None, typer.Option(envvar="ZEROSUM_TOKEN", help="Its access token or API key.")] = None,
-    ledger: Annotated[str | None, typer.Option(help="Which ledger (led_…), where a database holds several.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-) -> None:
-    """Put the journal of another program into a ledger. Run it again to go on: nothing is done twice."""
-    from zerosum.cli.import_journal import JournalOptions, run_import_journal  # noqa: PLC0415
-
-    url_source = context.get_parameter_source("url")
-    options = JournalOptions(
-        program=format_,
-        is_dry=dry_run,
-        is_real_only=real,
-        accounts=account or [],
-        commodities=commodity or [],
-        decimal_mark=decimal_mark,
-        name=name,
-        data_dir=data_dir,
-        url=url,
-        is_url_given=url_source is not None and url_source.name == "COMMANDLINE",
-        token=token,
-        ledger=ledger,
-        is_json=json,
-    )
-    raise typer.Exit(run_import_journal(file, options))
-
+app.command("import-journal")(import_journal)
 
 ShareOption = Annotated[float, typer.Option(min=0, max=1, help="Their share of all rows.")]
 
