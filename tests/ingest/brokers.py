@@ -284,22 +284,27 @@ def rabbitmq_server(folder: Path) -> Iterator[str]:
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
     }
-    process = subprocess.Popen([program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent: Any = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # The node would start one that outlives it and is a child of nobody.
+    names = subprocess.Popen(["epmd", "-port", str(epmd), "-address", "127.0.0.1"], **silent)
+    wait_for_port(epmd, names)
+    process = subprocess.Popen([program], **silent)
     try:
         wait_for_port(port, process)
         yield f"amqp://guest:guest@127.0.0.1:{port}/"
     finally:
-        _end_rabbitmq(process, folder / "pid", epmd, environment)
+        _end_rabbitmq(process, folder / "pid")
+        names.kill()
+        names.wait()
 
 
-def _end_rabbitmq(process: subprocess.Popen[bytes], pid: Path, epmd: int, environment: dict[str, str]) -> None:
-    """epmd outlives the node, and is a child of nobody."""
+def _end_rabbitmq(process: subprocess.Popen[bytes], pid: Path) -> None:
+    """The program is a shell around the node."""
     if pid.exists():
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid.read_text()), signal.SIGKILL)
     process.kill()
     process.wait()
-    subprocess.run(["epmd", "-port", str(epmd), "-kill"], env=environment, capture_output=True, check=False)
 
 
 @contextmanager
