@@ -67,6 +67,8 @@ create table processor_callbacks (
 
 INDEXES = (
     "create index processor_calls_due on processor_calls (processor, next_at, ledger_id, id) where next_at is not null",
+    "create index processor_calls_of_payer on processor_calls (ledger_id, payer_id, id) where entry_id is null",
+    "create index processor_calls_of_payee on processor_calls (ledger_id, payee_id, id) where entry_id is null",
     "create index processor_calls_by_state on processor_calls (ledger_id, state, id)",
     "create index processor_calls_by_processor on processor_calls (ledger_id, processor, id)",
     "create index processor_callbacks_of_payment on processor_callbacks (ledger_id, payment_id, received_at)",

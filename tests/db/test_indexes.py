@@ -89,6 +89,8 @@ INDEXES = {
     "processor_calls_by_processor": "GET /v1/processor-calls?processor",
     "processor_calls_by_state": "GET /v1/processor-calls?state",
     "processor_calls_due": "what is to be asked of a processor now, over all ledgers",
+    "processor_calls_of_payee": "POST /v1/accounts/{account}/close",
+    "processor_calls_of_payer": "POST /v1/accounts/{account}/close",
     "processor_calls_pkey": "the lock of a processor call",
     "proof_positions_pkey": "the self-audit goes on after a restart",
     "refusal_seals_pkey": "a refusal that is gone is missed",

@@ -14,6 +14,17 @@ _READABLE = re.compile(r"[\x21-\x7e]{1,240}")
 """Of a key that has 255 characters at most."""
 
 
+_WRITTEN_OUT = re.compile("[\\\\\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """With control characters written out, and backslashes doubled: no two texts become one.
+
+    Names are any bytes to a broker, and PostgreSQL takes no zero in a text: one such name would stop an input for ever.
+    """
+    return _WRITTEN_OUT.sub(lambda found: "\\\\" if found[0] == "\\" else f"\\x{ord(found[0]):02x}", text)
+
+
 @dataclass(frozen=True, slots=True)
 class Partition:
     """One ordered line of messages: a Kafka partition, a stream, a queue. The input's name comes from configuration."""

@@ -94,6 +94,8 @@ class EndpointHealth:
         return HEALTHY
 
     def failed(self, now: datetime) -> EndpointHealth:
+        if self.paused_until is not None and now < self.paused_until:
+            return self  # It was under way already when the pause began: one mishap is judged once.
         failures = self.consecutive_failures + 1
         over = failures - BREAKER_FAILURES
         pause = None if over < 0 else min(FIRST_PAUSE * 2 ** min(over, 16), PAUSE_MAX)

@@ -22,12 +22,12 @@ from zerosum.db.queries.events import (
     position_of_event,
 )
 from zerosum.db.queries.exchanges import find_exchanges
+from zerosum.db.queries.payments import payments_as_made
 from zerosum.domain.errors import InvalidParameter
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.ledger.account import Account
 from zerosum.services.journal import entries_as_made
-from zerosum.services.payments import payments_as_made
 from zerosum.services.requests.account_directory import AccountDirectory
 
 LATEST = "latest"
@@ -126,10 +126,9 @@ class EventFeed:
 
     async def page(self, ledger_id: LedgerId, position: FeedPosition, wanted: EventFilter, limit: int) -> FeedPage:
         async with self._database.work(ledger_id) as connection:
-            found, ended_at = await events_behind(connection, ledger_id, position, wanted, limit)
+            found, behind, has_more = await events_behind(connection, ledger_id, position, wanted, limit)
             told = await told_events(connection, ledger_id, found)
-        behind = ended_at or (found[-1].position if found else position)
-        return FeedPage(events=told, behind=behind, has_more=ended_at is not None)
+        return FeedPage(events=told, behind=behind, has_more=has_more)
 
     async def _position(self, connection: Connection, ledger_id: LedgerId, after: str | None) -> FeedPosition:
         if after is None:

@@ -11,7 +11,7 @@ from uuid import UUID
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.payments import Line as Line  # shown by the routes
-from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments
+from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments, payments_as_made
 from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.db.queries.payments import RecordedSettlement as RecordedSettlement  # shown by the routes
 from zerosum.db.queries.payments import RecordedSplit as RecordedSplit  # shown by the routes
@@ -36,7 +36,6 @@ from zerosum.domain.payments.payment import (
     PaymentTexts,
     PaymentType,
     clearing_code,
-    status_when_made,
 )
 from zerosum.domain.payments.processor_commands import ProposePayment
 from zerosum.domain.payments.routing import Routed
@@ -179,9 +178,13 @@ class PaymentKind:
         ledger_id = caller.ledger_id
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
         money = Money.parse(order.amount, currency)
-        chosen = self._chosen(ledger_id, order, money)
-        clearing = clearing_code(chosen.processor, currency.code)
         known = known_or_imagined(self._directory, imagined)
+        chosen = INTERNALLY
+        if order.processor != INTERNAL_PROCESSOR:
+            named, pointer = (order.payer, "/from") if order.payer else (order.payee or "", "/to")
+            account = known(ledger_id, named, is_prepared=is_prepared, pointer=pointer)
+            chosen = self._chosen(order, money, account.code)
+        clearing = clearing_code(chosen.processor, currency.code)
         called = order.payer or clearing, order.payee or clearing
         try:
             payer = known(ledger_id, called[0], is_prepared=is_prepared, pointer="/from")
@@ -219,18 +222,14 @@ class PaymentKind:
             command = ProposePayment(**members, processor=chosen.processor, route=chosen.route)
         return Prepared(command, codes)
 
-    def _chosen(self, ledger_id: LedgerId, order: PaymentOrder, money: Money) -> Chosen:
-        """By whom it is carried out. Raises what stands against an outside processor."""
-        if order.processor == INTERNAL_PROCESSOR:
-            return INTERNALLY
+    def _chosen(self, order: PaymentOrder, money: Money, code: str) -> Chosen:
+        """By whom it is carried out; routes go by the account's code. Raises what stands against a processor."""
         check_outside(order.type, is_dated=order.effective_at is not None, has_splits=bool(order.splits))
-        named = order.payer or order.payee or ""
-        known = self._directory.find_known(ledger_id, named)
         payment = Routed(
             type=order.type,
             amount=money.amount,
             currency=order.currency,
-            account=named if known is None else known.code,
+            account=code,
             key=order.idempotency_key,
             metadata=order.metadata,
         )
@@ -242,10 +241,21 @@ class PaymentKind:
         if currency is None or (order.payer is not None and order.payee is not None):
             return None
         try:
-            chosen = self._chosen(ledger_id, order, Money.parse(order.amount, currency))
+            if order.processor == INTERNAL_PROCESSOR:
+                return clearing_code(INTERNAL_PROCESSOR, order.currency)
+            code = self._code_of(ledger_id, order.payer or order.payee or "")
+            return clearing_code(
+                self._chosen(order, Money.parse(order.amount, currency), code).processor, order.currency
+            )
         except DomainError:
             return None
-        return clearing_code(chosen.processor, order.currency)
+
+    def _code_of(self, ledger_id: LedgerId, reference: str) -> str:
+        """What is not there yet may be opened by this payment, under the code it is named by."""
+        try:
+            return self._directory.known(ledger_id, reference, is_prepared=True, pointer="").code
+        except AccountNotFound:
+            return reference
 
     def _in_parts(self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined) -> Prepared:
         """As the payment of the whole to who takes the rest, and then its money in parts."""
@@ -349,25 +359,6 @@ class PaymentKind:
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
     ) -> Mapping[UUID, RecordedPayment]:
         return await payments_as_made(connection, ledger_id, ids)
-
-
-async def payments_as_made(
-    connection: Connection, ledger_id: UUID, ids: Collection[UUID]
-) -> Mapping[UUID, RecordedPayment]:
-    """As they were when they were made, whatever has become of them since."""
-    found = await find_payments(connection, ledger_id, ids)
-    return {
-        id_: replace(
-            payment,
-            status=status_when_made(payment.processor),
-            refunded=None,
-            disputed=None,
-            further_ids=(),
-            settlement=None,
-            splits=[split._replace(refunded=None) for split in payment.splits],
-        )
-        for id_, payment in found.items()
-    }
 
 
 def _shown_split(split: Split, names: Names) -> RecordedSplit:

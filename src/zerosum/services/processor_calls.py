@@ -300,7 +300,7 @@ class ProcessorCallbacks:
         if said is None:
             return Effect.NOTED
         if call.state in (CallState.APPROVED, CallState.DECLINED):
-            return _compared(call, said)
+            return compared(call, answer)
         try:
             done = await settle(self._committer, call, answer, f"processor {call.processor}")
         except AnswerWrong as error:
@@ -310,7 +310,7 @@ class ProcessorCallbacks:
             return Effect.SETTLED
         async with self._database.work(call.ledger_id) as connection:
             now = await find_call(connection, call.ledger_id, call.id)
-        return _compared(now or call, said)
+        return compared(now or call, answer)
 
 
 class AnswerWrong(Exception):
@@ -369,7 +369,7 @@ def _settlement(call: RecordedCall, answer: ProcessorAnswer, actor: str) -> Sett
 
 def _approved_amount(call: RecordedCall, text: str) -> Decimal:
     """Raises AnswerWrong."""
-    places = -int(call.amount.as_tuple().exponent)
+    places = max(0, -int(call.amount.as_tuple().exponent))  # 10000 yen may come as 1E+4
     try:
         amount = Money.parse(text, Currency(call.currency, places)).amount
     except DomainError as error:
@@ -379,10 +379,21 @@ def _approved_amount(call: RecordedCall, text: str) -> Decimal:
     return amount
 
 
-def _compared(call: RecordedCall, said: CallState) -> Effect:
-    if call.state is said:
+def compared(call: RecordedCall, answer: ProcessorAnswer) -> Effect:
+    """What is said of a call that was settled before: the same, or what only a person can put right."""
+    said, amount = told_state(answer), call.approved
+    try:
+        if said is CallState.APPROVED:
+            amount = call.amount if answer.amount is None else _approved_amount(call, answer.amount)
+    except AnswerWrong as error:
+        _log.error("pay_%s: the processor %s says what cannot be: %s", call.id, call.processor, error)
+        return Effect.CONTRADICTS
+    if call.state is said and amount == call.approved:
         return Effect.CONFIRMS
-    _log.error("pay_%s: the processor %s says %s, and it is %s", call.id, call.processor, said, call.state)
+    _log.error(
+        "pay_%s: the processor %s says %s %s, and it is %s %s",
+        call.id, call.processor, said, amount, call.state, call.approved,
+    )  # fmt: skip
     return Effect.CONTRADICTS
 
 

@@ -58,6 +58,10 @@ class CallRules(BaseModel):
     """No route chooses it; what it was asked for goes on."""
 
 
+_HEADER_NAME = re.compile("[!-9;-~]+", re.ASCII)
+_HEADER_VALUE = re.compile("[!-~]([ -~]*[!-~])?", re.ASCII)
+
+
 class HttpOptions(BaseModel):
     """Of the kinds `http` and `sandbox`."""
 
@@ -84,6 +88,14 @@ class HttpOptions(BaseModel):
         if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise ValueError("must be https, but for this machine itself")
         return value.rstrip("/")
+
+    @field_validator("headers")
+    @classmethod
+    def _are_sendable(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, content in value.items():
+            if not (_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(content)):
+                raise ValueError("names and values are visible ASCII characters, without blanks around them")
+        return value
 
     def secrets(self) -> list[bytes]:
         """The first signs what is sent. Raises ValueError."""

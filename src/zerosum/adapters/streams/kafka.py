@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zerosum.adapters.streams.taking import Lose, Take, text_headers
-from zerosum.domain.messages import Gap, InputAway, Message, Partition
+from zerosum.domain.messages import Gap, InputAway, Message, Partition, storable
 
 SECONDS_MAX = 10.0
 SESSION_MILLISECONDS = 10_000
@@ -230,7 +230,7 @@ class KafkaInput:
             body=body if len(body) <= self._bytes_max else body[:4096],
             body_bytes=len(body),
             offset=record.offset,
-            ordering_key=None if record.key is None else record.key.decode("utf-8", "backslashreplace"),
+            ordering_key=None if record.key is None else storable(record.key.decode("utf-8", "backslashreplace")),
             headers=text_headers(dict(record.headers or ())),
         )
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zerosum.adapters.streams.taking import Lose, Take, text_headers
-from zerosum.domain.messages import Gap, InputAway, Message, Partition
+from zerosum.domain.messages import Gap, InputAway, Message, Partition, storable
 
 SECONDS_MAX = 5.0
 INACTIVE_SECONDS = 60.0
@@ -145,6 +145,7 @@ class NatsInput:
         self._delivered, self._next = sequence.consumer, sequence.stream + 1
         headers = dict(found.headers or {})
         body = found.data
+        key = headers.get(KEY_HEADER) or (found.subject if self._has_many_subjects else None)
         return Message(
             partition=self._partition,
             place=str(sequence.stream),
@@ -152,7 +153,7 @@ class NatsInput:
             body=body if len(body) <= self._bytes_max else body[:4096],
             body_bytes=len(body),
             offset=sequence.stream,
-            ordering_key=headers.get(KEY_HEADER) or (found.subject if self._has_many_subjects else None),
+            ordering_key=None if key is None else storable(key),
             headers=text_headers(dict(headers)),
         )
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from zerosum.adapters.streams.taking import Lose, Take, text_headers
-from zerosum.domain.messages import InputAway, Message, Partition
+from zerosum.domain.messages import InputAway, Message, Partition, storable
 
 SECONDS_MAX = 5.0
 HEARTBEAT_SECONDS = 5
@@ -114,11 +114,11 @@ class RabbitInput:
         key = headers.get(KEY_HEADER)
         return Message(
             partition=self._partition,
-            place=found.message_id or f"sha256:{sha256(body).hexdigest()}",
+            place=storable(found.message_id or f"sha256:{sha256(body).hexdigest()}"),
             is_named_for_ever=bool(found.message_id),
             body=body if len(body) <= self._bytes_max else body[:4096],
             body_bytes=len(body),
-            ordering_key=None if key is None else str(key),
+            ordering_key=None if key is None else storable(str(key)),
             headers=text_headers(headers),
             receipt=found,
         )

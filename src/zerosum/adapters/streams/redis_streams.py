@@ -14,7 +14,7 @@ import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
 
 from zerosum.adapters.streams.taking import Lose, Take, text_headers
-from zerosum.domain.messages import Gap, InputAway, Message, Partition
+from zerosum.domain.messages import Gap, InputAway, Message, Partition, storable
 
 SECONDS_MAX = 5.0
 BODY_FIELDS = (b"body", b"message", b"data")
@@ -177,11 +177,11 @@ class RedisStreamInput:
         key = fields.get(KEY_FIELD)
         return Message(
             partition=self._partition,
-            place=id_,
+            place=storable(id_),
             is_named_for_ever=True,
             body=body if len(body) <= self._bytes_max else body[:4096],
             body_bytes=len(body),
-            ordering_key=None if key is None else key.decode("utf-8", "replace"),
+            ordering_key=None if key is None else storable(key.decode("utf-8", "replace")),
             headers=text_headers({name.decode("utf-8", "replace"): value for name, value in fields.items()}),
             receipt=self._read,
         )

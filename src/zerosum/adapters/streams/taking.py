@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 
-from zerosum.domain.messages import Partition, Position
+from zerosum.domain.messages import Partition, Position, storable
 
 Take = Callable[[Partition], Awaitable[Position]]
 """Before anything of the partition is read. What was settled comes back: the input begins behind it."""
@@ -19,5 +19,6 @@ def text_headers(pairs: dict[str, object]) -> dict[str, str]:
     for name, value in pairs.items():
         lower = name.lower().replace("cloudevents:", "ce-").replace("cloudevents_", "ce-").replace("ce_", "ce-")
         if lower.startswith("ce-"):
-            found[lower] = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+            found[storable(lower)] = storable(text)
     return found

@@ -20,6 +20,7 @@ _USES = (
     _those_of("holds", "status = 'open'"),
     _those_of("scheduled_payments", "status = 'scheduled'"),
     _those_of("disputes", "status in ('open', 'under_review')"),
+    _those_of("processor_calls", "entry_id is null"),
 )
 
 ACCOUNT_USES = RecordSet(
@@ -30,6 +31,7 @@ ACCOUNT_USES = RecordSet(
         Column("holds", "text", cast="uuid[]"),
         Column("scheduled_payments", "text", cast="uuid[]"),
         Column("disputes", "text", cast="uuid[]"),
+        Column("processor_calls", "text", cast="uuid[]"),
     ),
     changing=(),
     read=lambda row: AccountUse(*(frozenset(uuids(ids)) for ids in row[2:])),

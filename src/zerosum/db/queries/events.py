@@ -26,12 +26,13 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.pages import look_up_by_key
-from zerosum.db.schema.tables import Xid8, events, postings
+from zerosum.db.schema.tables import Xid8, events, postings, scheduled_payments
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
 
@@ -111,20 +112,29 @@ class EventFilter:
 
 async def events_behind(
     connection: AsyncConnection, ledger_id: UUID, position: FeedPosition, wanted: EventFilter, limit: int
-) -> tuple[list[RecordedEvent], FeedPosition | None]:
-    """The next events, the oldest first; and where looking ended, where that was before the end of the feed.
+) -> tuple[list[RecordedEvent], FeedPosition, bool]:
+    """The next events, the oldest first; where looking ended, and whether that was before the end of the feed.
 
-    At most `limit`, and out of at most SCANNED_MAX.
+    At most `limit`, and out of at most SCANNED_MAX. All of it is found by one statement: what settles between two
+    would lie before a place that the second has passed, and was not in the page of the first.
     """
     await look_up_by_key(connection)
-    looked_at = _behind(ledger_id, position).limit(SCANNED_MAX).subquery("looked_at")
+    looked_at = _behind(ledger_id, position).limit(SCANNED_MAX).cte("looked_at").prefix_with("materialized")
     page = select(looked_at).where(*_conditions(looked_at.c, ledger_id, wanted))
-    rows = (await connection.execute(page.order_by(looked_at.c.xid, looked_at.c.id).limit(limit))).all()
-    found = [_recorded(row) for row in rows]
+    page_ = page.order_by(looked_at.c.xid, looked_at.c.id).limit(limit).subquery("page")
+    newest = looked_at.alias("newest")
+    number = select(func.count()).select_from(looked_at).scalar_subquery()
+    last = select(newest.c.xid, newest.c.id, number.label("number"))
+    edge = last.order_by(newest.c.xid.desc(), newest.c.id.desc()).limit(1).subquery("edge")
+    both = select(edge.c.xid.label("last_xid"), edge.c.id.label("last_id"), edge.c.number, page_)
+    statement = both.select_from(edge.outerjoin(page_, true())).order_by(page_.c.xid, page_.c.id)
+    rows = (await connection.execute(statement)).all()
+    if not rows:
+        return [], position, False
+    found = [_recorded(row) for row in rows if row.id is not None]
     if len(found) == limit:
-        return found, found[-1].position
-    last = (await connection.execute(_behind(ledger_id, position).offset(SCANNED_MAX - 1).limit(1))).one_or_none()
-    return found, None if last is None else FeedPosition(last.xid, last.id)
+        return found, found[-1].position, True
+    return found, FeedPosition(rows[0].last_xid, rows[0].last_id), rows[0].number == SCANNED_MAX
 
 
 async def events_at(
@@ -148,11 +158,14 @@ async def position_of_event(connection: AsyncConnection, ledger_id: UUID, event_
                 events.c.ledger_id == ledger_id,
                 events.c.id == event_id,
                 events.c.created_at.between(made - distance, made + distance),
+                _IS_SETTLED,
             )
         )
         if found is not None:
             return FeedPosition(found, event_id)
-    return None
+    # The event of a period bears the id of its closing, which may have been begun long before.
+    of_closing = await connection.scalar(_OF_CLOSING, {"ledger_id": ledger_id, "id": event_id})
+    return None if of_closing is None else FeedPosition(of_closing, event_id)
 
 
 async def last_position(connection: AsyncConnection, ledger_id: UUID) -> FeedPosition:
@@ -201,6 +214,15 @@ cross join lateral (
 ) event
 """).columns(*events.c)
 
+_OF_CLOSING = text("""
+select event.xid
+from period_closings closing
+join period_seals seal on seal.ledger_id = closing.ledger_id and seal.number = closing.number
+join events event on event.ledger_id = closing.ledger_id and event.id = closing.id
+    and event.created_at between seal.sealed_at - interval '5 seconds' and seal.sealed_at + interval '5 seconds'
+where closing.ledger_id = :ledger_id and closing.id = :id and event.xid < pg_snapshot_xmin(pg_current_snapshot())
+""")
+
 _IS_SETTLED = text("events.xid < pg_snapshot_xmin(pg_current_snapshot())")
 
 
@@ -234,8 +256,13 @@ def _conditions(event: Any, ledger_id: UUID, wanted: EventFilter) -> list[Column
             postings.c.entry_id == event.resource_id,
             postings.c.account_id == wanted.account_id,
         )
-        is_named = or_(event.data["from"].astext == wire_id, event.data["to"].astext == wire_id)
-        conditions.append(or_(spoken_of == wanted.account_id, is_moved, is_paid, is_named))
+        is_named = or_(*[event.data[name].astext == wire_id for name in ("from", "to", "account_id")])
+        is_scheduled = exists().where(
+            scheduled_payments.c.ledger_id == ledger_id,
+            scheduled_payments.c.id == spoken_of,
+            or_(*[scheduled_payments.c[side] == wanted.account_id for side in ("payer_id", "payee_id")]),
+        )
+        conditions.append(or_(spoken_of == wanted.account_id, is_moved, is_paid, is_named, is_scheduled))
     return conditions
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -44,7 +44,13 @@ from zerosum.db.schema.tables import (
     refunds,
 )
 from zerosum.domain.ledger.periods import LateEntry
-from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PaymentStatus, PaymentTexts, PaymentType
+from zerosum.domain.payments.payment import (
+    INTERNAL_PROCESSOR,
+    PaymentStatus,
+    PaymentTexts,
+    PaymentType,
+    status_when_made,
+)
 from zerosum.domain.payments.splits import SplitRule
 
 
@@ -147,6 +153,25 @@ async def find_payments(
 ) -> dict[UUID, RecordedPayment]:
     rows = await connection.execute(_select(ledger_id).where(payments.c.id.in_(ids)))
     return {row.id: _payment(row) for row in rows}
+
+
+async def payments_as_made(
+    connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
+) -> Mapping[UUID, RecordedPayment]:
+    """As they were when they were made, whatever has become of them since."""
+    found = await find_payments(connection, ledger_id, ids)
+    return {
+        id_: replace(
+            payment,
+            status=status_when_made(payment.processor),
+            refunded=None,
+            disputed=None,
+            further_ids=(),
+            settlement=None,
+            splits=[split._replace(refunded=None) for split in payment.splits],
+        )
+        for id_, payment in found.items()
+    }
 
 
 async def list_payments(

@@ -88,7 +88,11 @@ with seen as materialized (
     select seen.*, row_number() over (partition by ledger_id, endpoint_id, resource_id, is_parked order by xid, id) = 1
            as is_first
     from seen
-    where event_types is null or type = any(event_types) or split_part(type, '.', 1) || '.*' = any(event_types)
+    where (event_types is null or type = any(event_types) or split_part(type, '.', 1) || '.*' = any(event_types))
+      -- What was replayed meanwhile is there, and nothing must wait for this one to come before it.
+      and not exists (
+          select from webhook_deliveries there
+          where there.ledger_id = seen.ledger_id and there.endpoint_id = seen.endpoint_id and there.event_id = seen.id)
 ), added as (
     insert into webhook_deliveries (ledger_id, endpoint_id, event_id, event_xid, type, resource_type, resource_id,
                                     status, next_at)
@@ -97,7 +101,8 @@ with seen as materialized (
            case when is_first and not is_parked and not exists (
                select from webhook_deliveries earlier
                where earlier.ledger_id = chosen.ledger_id and earlier.endpoint_id = chosen.endpoint_id
-                 and earlier.resource_id = chosen.resource_id and earlier.status = 'pending')
+                 and earlier.resource_id = chosen.resource_id and earlier.status = 'pending'
+                 and (earlier.event_xid, earlier.event_id) < (chosen.xid, chosen.id))
            then cast(:now as timestamptz) end
     from chosen on conflict do nothing
 )

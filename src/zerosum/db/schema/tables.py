@@ -495,6 +495,9 @@ processor_calls = Table(
     Index(
         "processor_calls_due", "processor", "next_at", "ledger_id", "id", postgresql_where=text("next_at is not null")
     ),
+    # Whoever closes an account asks what still waits for it.
+    Index("processor_calls_of_payer", "ledger_id", "payer_id", "id", postgresql_where=text("entry_id is null")),
+    Index("processor_calls_of_payee", "ledger_id", "payee_id", "id", postgresql_where=text("entry_id is null")),
     Index("processor_calls_by_state", "ledger_id", "state", "id"),
     Index("processor_calls_by_processor", "ledger_id", "processor", "id"),
     CheckConstraint(

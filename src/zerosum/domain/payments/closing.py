@@ -1,4 +1,4 @@
-"""Closing an account: not while a hold, a scheduled payment or an open dispute still names it.
+"""Closing an account: not while a hold, a scheduled payment, an open dispute or a processor's payment still names it.
 
 Who places a hold or schedules a payment locks both accounts, as who closes one does: of two at once one finds what the
 other has done. A dispute is a fact from outside, and may come once the account is closed.
@@ -20,6 +20,7 @@ from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.payments.disputes import DISPUTE, Dispute
 from zerosum.domain.payments.holds import HOLD, Hold, HoldStatus
+from zerosum.domain.payments.processor_calls import PROCESSOR_CALL, ProcessorCall
 from zerosum.domain.payments.schedules import SCHEDULED_PAYMENT, ScheduledPayment, ScheduleStatus
 
 ACCOUNT_USE = "account_use"
@@ -35,10 +36,16 @@ class AccountUse(NamedTuple):
     holds: frozenset[UUID] = frozenset()
     scheduled_payments: frozenset[UUID] = frozenset()
     disputes: frozenset[UUID] = frozenset()
+    processor_calls: frozenset[UUID] = frozenset()
 
 
 _NOTHING = AccountUse()
-_KINDS = {HOLD: "holds", SCHEDULED_PAYMENT: "scheduled_payments", DISPUTE: "disputes"}
+_KINDS = {
+    HOLD: "holds",
+    SCHEDULED_PAYMENT: "scheduled_payments",
+    DISPUTE: "disputes",
+    PROCESSOR_CALL: "processor_calls",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +86,9 @@ class CloseAccount(ChangeStatus):
                 yield _KINDS[key.kind], record.id, _is_open(record)
 
 
-def _is_open(record: Hold | ScheduledPayment | Dispute) -> bool:
+def _is_open(record: Hold | ScheduledPayment | Dispute | ProcessorCall) -> bool:
     if isinstance(record, Dispute):
         return not record.is_decided
+    if isinstance(record, ProcessorCall):
+        return not record.is_settled
     return record.status in (HoldStatus.OPEN, ScheduleStatus.SCHEDULED)

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from zerosum.domain.errors import DomainError
+from zerosum.domain.errors import DomainError, PanNotAllowed
 from zerosum.domain.messages import DeadLetterStatus, Gap, Message, MessageOutcome, OutcomeKind
 from zerosum.ingest.streams.port import Desk, IngestTally, Input, Reading
 from zerosum.services.ingestion import ATTEMPTS_MAX, Begun, DeadLetterRecord, Ingestion, Settlement, Taken
@@ -155,7 +155,7 @@ class PartitionWork:
         await self._settle([message], [record])
 
     async def _carry_out(self, batch: Sequence[Message]) -> None:
-        results = _Results(self._ingestion, set(self._waiting_keys))
+        results = _Results(self._ingestion, set(self._waiting_keys), may_retry=self._taken is not None)
         for group in self._groups(batch, results.blocked):
             results.add(await self._ask(group) if isinstance(group, list) else [group])
             if results.away is not None:
@@ -256,7 +256,9 @@ class PartitionWork:
 class _Results:
     """What a batch has come to so far."""
 
-    def __init__(self, ingestion: Ingestion, blocked: set[str]) -> None:
+    def __init__(self, ingestion: Ingestion, blocked: set[str], *, may_retry: bool) -> None:
+        """Of an input without a place of its own nobody looks again for what has failed: it is told at once."""
+        self._may_retry = may_retry
         self.blocked = blocked
         """Ordering keys whose messages must wait."""
         self.answered: list[Answered] = []
@@ -278,18 +280,22 @@ class _Results:
         kind, key = one.outcome.kind, one.message.ordering_key
         if kind is OutcomeKind.BEHIND:
             self._put_aside(one, DeadLetterStatus.WAITING, 0)
-        elif kind is OutcomeKind.FAILED:
+        elif kind is OutcomeKind.FAILED and self._may_retry:
             self._put_aside(one, DeadLetterStatus.RETRYING, 0)
             if key is not None:
                 self.blocked.add(key)
         else:
             self.answered.append(one)
-            if kind is OutcomeKind.POISON:
+            if kind in (OutcomeKind.POISON, OutcomeKind.FAILED):
                 self._put_aside(one, DeadLetterStatus.DEAD, 1)
 
     def _put_aside(self, one: Answered, status: DeadLetterStatus, attempts: int) -> None:
         reason, told = _reason(one)
-        self.set_aside.append(self._ingestion.put_aside(one.message, status, reason, told, attempts))
+        message = one.message
+        if isinstance(one.outcome.refusal, PanNotAllowed):
+            # What the books must not keep is not kept here either.
+            message = replace(message, body=b"", headers={})
+        self.set_aside.append(self._ingestion.put_aside(message, status, reason, told, attempts))
 
 
 def _reason(one: Answered) -> tuple[str, Mapping[str, Any]]:

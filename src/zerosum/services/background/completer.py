@@ -15,6 +15,7 @@ from typing import Any
 
 from zerosum.adapters.processors import ProcessorAnswer, ProcessorOrder, ProcessorOutcome
 from zerosum.adapters.processors.crew import Crew, CrewBusy
+from zerosum.adapters.processors.http_processor import ProcessorUnclear
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import (
     ClaimedCall,
@@ -24,13 +25,13 @@ from zerosum.db.queries.processor_calls import (
     texts_of_payments,
 )
 from zerosum.domain.commands import NO_METADATA
-from zerosum.domain.errors import DomainError
+from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
 from zerosum.domain.payments.processor_calls import CallState, call_key
 from zerosum.services.committing.committer import Committer
-from zerosum.services.processor_calls import ACTOR, AnswerWrong, Outside, settle, told_state
+from zerosum.services.processor_calls import ACTOR, AnswerWrong, Outside, compared, settle, told_state
 
 IN_ONE_TURN = 2_000
 """Calls that are begun; what is left over is looked for at the next turn, a moment later."""
@@ -114,12 +115,21 @@ class Completer:
             async with self._database.work(call.ledger_id) as connection:
                 recorded = await find_call(connection, call.ledger_id, call.id)
             if recorded is not None and not await settle(self._committer, recorded, known.answer, ACTOR):
-                _log.info("pay_%s was settled by somebody else", call.id)
+                await self._compare(call, known.answer)
         except AnswerWrong as error:
             await self._leave(call, known.answer, str(error), parks=True)
-        except DomainError as error:
+        except (Unavailable, Overloaded, OutcomeUnknown) as error:
             # The claim lapses, and then it is looked up again: it will be the same answer.
             _log.warning("pay_%s could not be settled yet: %s", call.id, error.code)
+        except DomainError as error:
+            await self._leave(call, known.answer, f"it could not be settled: {error.code}")
+
+    async def _compare(self, call: ClaimedCall, answer: ProcessorAnswer) -> None:
+        """It was settled by somebody else meanwhile: whether that is what we were told."""
+        async with self._database.work(call.ledger_id) as connection:
+            settled = await find_call(connection, call.ledger_id, call.id)
+        if settled is not None and settled.state in (CallState.APPROVED, CallState.DECLINED):
+            compared(settled, answer)
 
     async def _known(self, call: ClaimedCall, order: ProcessorOrder) -> _Known:
         """The first time it is sent. Later it is looked up, and sent again if the processor has none of it."""
@@ -143,8 +153,11 @@ class Completer:
             raise
         except TimeoutError:
             return _Known(None, "no reply in time")
-        except Exception as error:
+        except ProcessorUnclear as error:
             return _Known(None, f"{type(error).__name__}: {error}"[:ERROR_MAX])
+        except Exception as error:
+            # Its words may hold a header, and that a secret: whoever reads the ledger is told its kind alone.
+            return _Known(None, type(error).__name__)
         if not isinstance(answer, ProcessorAnswer):
             return _Known(None, "the plug-in's answer is no answer")
         return _Known(answer)
