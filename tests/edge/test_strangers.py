@@ -180,9 +180,16 @@ async def test_what_is_open_is_charged_to_the_address(limited: Limited, path: st
             assert (await elsewhere.get(path)).status_code == 200
 
 
+async def test_forged_callbacks_are_charged_to_the_address(limited: Limited) -> None:
+    async with limited(rate_limit_per_address="60/h") as service, nobody(service) as http:
+        path, forged = "/v1/processors/nobody/callbacks", {"event_id": "1", "key": "k", "status": "approved"}
+        statuses = {(await http.post(path, json=forged)).status_code for _ in range(61)}
+    assert statuses == {404, 429}
+
+
 async def test_every_open_route_is_on_the_list_above(service: Service) -> None:
     opened = {policy.template for policy in policies(service) if policy.scope is None}
-    listed = {*OPEN_PATHS, "/v1/oauth/token", "/docs/assets/{name}"}
+    listed = {*OPEN_PATHS, "/v1/oauth/token", "/docs/assets/{name}", "/v1/processors/{processor}/callbacks"}
     assert opened <= listed, "Say in `test_what_is_open_is_charged_to_the_address` that the new route is charged too."
 
 

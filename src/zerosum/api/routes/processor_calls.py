@@ -26,6 +26,7 @@ from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.domain.payments.payment import PROCESSOR_PATTERN_TEXT
 from zerosum.domain.payments.processor_calls import CallOutcome
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
@@ -81,7 +82,8 @@ def processor_routes(services: Services) -> Routes:
         )
 
     async def take_callback(
-        call: TheCall, processor: Annotated[str, Path(description="Which one, by its name here.", max_length=32)]
+        call: TheCall,
+        processor: Annotated[str, Path(description="Which one, by its name here.", pattern=PROCESSOR_PATTERN_TEXT)],
     ) -> dict[str, Any]:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in call.headers}
         return {"effect": await services.processor_callbacks.take(processor, headers, call.body)}
