@@ -103,7 +103,10 @@ async def test_it_settles_once_however_often_and_in_whatever_order_it_comes(
     assert effect(await told(alice, payment, "approved", **paid)) == "settled"
     assert effect(await told(alice, payment, "approved", **paid)) == "repeated"
     assert effect(await told(alice, payment, "pending")) == "noted"
-    assert effect(await told(alice, payment, "approved")) == "confirms"
+    assert effect(await told(alice, payment, "approved", approved="15.00")) == "confirms"
+    assert effect(await told(alice, payment, "approved")) == "contradicts", (
+        "that is all of it, and not what was settled"
+    )
     assert effect(await told(alice, payment, "declined", reason="late")) == "contradicts"
     found = (await alice.get(f"/v1/payments/{payment['id']}")).json()
     assert (found["status"], found["approved"], found["processor_payment_id"]) == ("succeeded", "15.00", "po_1")
@@ -114,6 +117,7 @@ async def test_it_settles_once_however_often_and_in_whatever_order_it_comes(
         ("approved", "settled"),
         ("pending", "noted"),
         ("approved", "confirms"),
+        ("approved", "contradicts"),
         ("declined", "contradicts"),
     ]
     assert await completer_of(outside).run_once() == 0, "nobody has to ask any more"

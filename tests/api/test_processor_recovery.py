@@ -204,8 +204,8 @@ def _nonsense(order: ProcessorOrder) -> ProcessorAnswer:
 @pytest.mark.parametrize(
     ("pays", "error", "asked"),
     [
-        (_exits, "RuntimeError: the plug-in raised SystemExit", 3),
-        (_raises, "ValueError: no such thing", 3),
+        (_exits, "RuntimeError", 3),
+        (_raises, "ValueError", 3),
         (lambda _: None, "the plug-in's answer is no answer", 3),
         (_more, "more was approved than was asked for", 1),
         (_nonsense, "the approved amount is no amount in USD: invalid_amount", 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -381,19 +382,14 @@ def _approved_amount(call: RecordedCall, text: str) -> Decimal:
 
 def compared(call: RecordedCall, answer: ProcessorAnswer) -> Effect:
     """What is said of a call that was settled before: the same, or what only a person can put right."""
-    said, amount = told_state(answer), call.approved
-    try:
+    said, amount = told_state(answer), None
+    with contextlib.suppress(AnswerWrong):
         if said is CallState.APPROVED:
             amount = call.amount if answer.amount is None else _approved_amount(call, answer.amount)
-    except AnswerWrong as error:
-        _log.error("pay_%s: the processor %s says what cannot be: %s", call.id, call.processor, error)
-        return Effect.CONTRADICTS
-    if call.state is said and amount == call.approved:
+    if (said, amount) == (call.state, call.approved):
         return Effect.CONFIRMS
-    _log.error(
-        "pay_%s: the processor %s says %s %s, and it is %s %s",
-        call.id, call.processor, said, amount, call.state, call.approved,
-    )  # fmt: skip
+    told = f"says {said} {answer.amount}, and it is {call.state} {call.approved}"
+    _log.error("pay_%s: the processor %s %s", call.id, call.processor, told)
     return Effect.CONTRADICTS
 
 

@@ -213,11 +213,7 @@ def account_body(account: Account) -> dict[str, Any]:
 
 
 def state_body(state: AccountState) -> dict[str, str]:
-    return {
-        "posted": render_amount(state.posted),
-        "held": render_amount(state.held),
-        "available": render_amount(state.available),
-    }
+    return {name: render_amount(getattr(state, name)) for name in ("posted", "held", "available")}
 
 
 def balance_body(balance: Balance) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.events import NewEvent
@@ -36,6 +37,12 @@ def endpoint_content(record: EndpointRecord) -> dict[str, Any]:
     }
 
 
+def shown_address(url: str) -> str:
+    """Where it goes, without what many receivers take for a secret: the path, and what stands behind it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def endpoint_event(type_: EventType, record: EndpointRecord, now: datetime) -> NewEvent:
     return NewEvent(
         ledger_id=record.ledger_id,
@@ -44,5 +51,5 @@ def endpoint_event(type_: EventType, record: EndpointRecord, now: datetime) -> N
         resource_type=ResourceType.WEBHOOK_ENDPOINT,
         resource_id=record.id,
         created_at=now,
-        data=endpoint_content(record),
+        data={**endpoint_content(record), "url": shown_address(record.url)},
     )

@@ -32,7 +32,7 @@ from zerosum.services.audit import audit_record, audited
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.quotas import check_quota
-from zerosum.services.webhooks.announcing import endpoint_event
+from zerosum.services.webhooks.announcing import endpoint_event, shown_address
 from zerosum.services.webhooks.parking import park_all
 from zerosum.services.webhooks.secrets import EndpointSecrets
 from zerosum.services.webhooks.signing import make_secret, secret_text
@@ -217,7 +217,9 @@ class WebhookEndpoints:
         self, connection: Connection, type_: AuditType, caller: Caller, record: EndpointRecord, **facts: Any
     ) -> None:
         resource = render_id(Prefix.WEBHOOK_ENDPOINT, record.id)
-        told = audit_record(type_, caller, self._now(), resource=resource, facts={"url": record.url, **facts})
+        told = audit_record(
+            type_, caller, self._now(), resource=resource, facts={"url": shown_address(record.url), **facts}
+        )
         await audited(connection, told)
 
 

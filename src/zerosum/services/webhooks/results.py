@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -17,11 +18,14 @@ from zerosum.db.queries.webhook_dispatch import (
     write_results,
 )
 from zerosum.db.queries.webhook_endpoints import EndpointRecord, lock_endpoints, update_endpoint
+from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType
 from zerosum.domain.webhooks import DeliveryStatus, DisabledReason, EndpointStatus
 from zerosum.services.webhooks.announcing import endpoint_event
 from zerosum.services.webhooks.endpoints import disabled
 from zerosum.services.webhooks.parking import park_all
+
+_log = logging.getLogger(__name__)
 
 GONE = 410
 
@@ -54,7 +58,11 @@ async def record_results(
                 await must_last(connection)
                 await insert_events(connection, [endpoint_event(EventType.WEBHOOK_ENDPOINT_FAILING, after, now)])
     for endpoint in switched_off:
-        await park_all(database, endpoint.ledger_id, endpoint.id)
+        try:
+            await park_all(database, endpoint.ledger_id, endpoint.id)
+        except DomainError as error:
+            # Nothing is claimed of it any more, and whoever enables it parks the rest first.
+            _log.warning("what we_%s still waits for is parked later: %s", endpoint.id, error.code)
 
 
 def judged(endpoint: EndpointRecord, results: Sequence[AttemptResult], now: datetime) -> EndpointRecord:
