@@ -19,7 +19,7 @@ from tests.api.conftest import Client
 from tests.api.every_route import documented
 from tests.committer.ground import assert_books_are_right
 
-EXAMPLES = 15
+EXAMPLES = 8
 CAMPAIGN_EXAMPLES = 300
 
 SETTINGS = """

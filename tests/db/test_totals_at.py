@@ -20,7 +20,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.balances import Instant, currency_totals, totals_at, trial_balance_lines
 from zerosum.db.queries.checkpoints import BLOCK, find_unsealed_accounts, make_checkpoints
 
-EXAMPLES = 60
+EXAMPLES = 30
 SIZES = (0, 1, 2, 30, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK - 7, 16 * BLOCK, 17 * BLOCK + 9)
 GRAINS = (timedelta(0), MICROSECOND, timedelta(seconds=1), timedelta(hours=7))
 

@@ -237,5 +237,5 @@ async def test_every_living_token_finds_its_key_published_through_a_hundred_days
         assert all(kid in readable for kid, expires_at in living.items() if expires_at > now)
         # The hours in which a key changes are walked through; the days between are stepped over.
         is_near_change = (now - START) % REPLACED_AFTER < timedelta(hours=3)
-        now += timedelta(minutes=5) if is_near_change else timedelta(hours=3)
+        now += timedelta(minutes=5) if is_near_change else timedelta(hours=12)
     assert len(signed) == 4
