@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -11,6 +12,7 @@ import pytest
 
 from tests.api.conftest import Client, fresh_key
 from tests.conftest import TestDatabase
+from zerosum.adapters.clock import now
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.services.event_feed import WAIT_SECONDS_MAX
@@ -182,6 +184,18 @@ async def test_filters(client: Client) -> None:
         "payment.succeeded",
     }
     assert carol["id"] not in {event["resource"]["id"] for event in await read_all(client, account=alice)}
+
+
+async def test_what_speaks_of_an_account_is_found_by_it(client: Client) -> None:
+    await parties(client)
+    carol = await client.open_account("carol")
+    later = {"type": "transfer", "amount": "1", "currency": "USD", "from": "alice", "to": "carol"}
+    later["execute_at"] = (now() + timedelta(days=1)).isoformat()
+    assert (await client.post("/v1/scheduled-payments", later, key=fresh_key())).status_code == 201
+    span = {"from": "2026-01-01", "to": "2026-02-01"}
+    assert (await client.post("/v1/accounts/carol/statements", span, key=fresh_key())).status_code == 201
+    found = await read_all(client, account=carol["id"])
+    assert [event["type"] for event in found] == ["account.opened", "scheduled_payment.created", "statement.issued"]
 
 
 async def test_a_narrow_reader_gets_on_where_nothing_fits(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,26 @@ async def test_it_settles_once_however_often_and_in_whatever_order_it_comes(
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 
 
+async def test_whole_thousands_of_a_currency_without_places_are_settled(alice: Client) -> None:
+    """PostgreSQL's number comes as 1E+4."""
+    await alice.open_account("yen", currency="JPY")
+    await alice.deposit("yen", "20000", "JPY")
+    payment = await withdrawn(alice, "10000", currency="JPY", **{"from": "yen"})
+    assert effect(await told(alice, payment, "approved", approved="10000")) == "settled"
+    found = (await alice.get(f"/v1/payments/{payment['id']}")).json()
+    assert (found["status"], found["approved"]) == ("succeeded", "10000")
+
+
+async def test_an_account_is_not_closed_while_a_payment_is_on_its_way_to_it(alice: Client) -> None:
+    await alice.open_account("bob")
+    coming = {"type": "deposit", "amount": "5", "currency": "USD", "to": "bob", "processor": "sandbox"}
+    payment = (await alice.pay(coming)).json()
+    answer = await alice.post("/v1/accounts/bob/close")
+    assert (answer.status_code, answer.json()["open_processor_calls"]) == (409, "1"), answer.text
+    assert effect(await told(alice, payment, "declined", reason="no")) == "settled"
+    assert (await alice.post("/v1/accounts/bob/close")).status_code == 200
+
+
 async def test_many_at_once_settle_once(alice: Client, database: Database, ledger_id: LedgerId) -> None:
     payment = await withdrawn(alice)
     answers = await asyncio.gather(*[told(alice, payment, "approved") for _ in range(12)])

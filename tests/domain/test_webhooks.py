@@ -11,6 +11,7 @@ from zerosum.domain.webhooks import (
     BREAKER_FAILURES,
     DISABLED_AFTER,
     FAILING_AFTER,
+    FIRST_PAUSE,
     HEALTHY,
     JITTER_PERCENT,
     PAUSE_MAX,
@@ -58,6 +59,14 @@ def test_pauses_begin_with_the_fifth_failure_and_stay_bounded(failures: int) -> 
     else:
         assert health.paused_until is not None
         assert timedelta() < health.paused_until - (NOON + timedelta(seconds=failures - 1)) <= PAUSE_MAX
+
+
+def test_what_was_under_way_when_a_pause_began_makes_it_no_longer() -> None:
+    """Of one mishap there are as many failures as were sent at that moment."""
+    health = HEALTHY
+    for _ in range(16):
+        health = health.failed(NOON)
+    assert (health.consecutive_failures, health.paused_until) == (BREAKER_FAILURES, NOON + FIRST_PAUSE)
 
 
 def test_one_success_forgets_all_failures() -> None:
