@@ -81,7 +81,7 @@ async def test_one_that_is_gone_is_disabled_at_once_and_the_feed_tells_it(
         await asyncio.sleep(0.5)
     assert gone["disabled_reason"] == "gone"
     assert len(receiver.received) == 1
-    (event,) = await told(client, "webhook_endpoint.disabled")
+    (event,) = await until(lambda: told(client, "webhook_endpoint.disabled"), bool)
     assert event["resource"] == {"type": "webhook_endpoint", "id": endpoint["id"]}
     assert event["data"]["disabled_reason"] == "gone"
     assert "secret" not in event["data"]
@@ -113,7 +113,7 @@ async def test_one_that_fails_for_days_is_told_of_after_one_and_disabled_after_f
         off = await until(lambda: endpoint_now(client, endpoint), lambda now: now["status"] == "disabled")
         await watching.has(2)
     assert off["disabled_reason"] == "only_failures"
-    assert len(await told(client, "webhook_endpoint.failing")) == 1
+    assert len(await until(lambda: told(client, "webhook_endpoint.failing"), bool)) == 1
     assert sorted(one.event["type"] for one in watching.received) == [
         "webhook_endpoint.disabled",
         "webhook_endpoint.failing",
@@ -156,7 +156,7 @@ async def test_one_event_is_sent_again_also_what_was_before_the_endpoint(
 ) -> None:
     await client.open_account("alice")
     await client.deposit("alice", "1.00")
-    (old,) = await told(client, "payment.succeeded")
+    (old,) = await until(lambda: told(client, "payment.succeeded"), bool)
     async with receiving() as receiver, dispatching():
         endpoint = await endpoint_of(client, receiver.url, event_types=["hold.*"])
         again = await act(client, endpoint, f"deliveries/{old['id']}/replay")
