@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
-import httpx
-
-from zerosum.adapters.service_client import ServiceAway, service_address
+from zerosum.adapters.service_client import LedgerClient, ServiceAway
 from zerosum.domain.errors import AccountExists, AccountNotFound, Unavailable
 
-SECONDS_MAX = 30.0
 PAGE_ITEMS = 200
 CURRENCY_PAGES_MAX = 100
 
 
-class JournalClient:
-    """Use it as a context. Each call raises Unavailable for what can be tried again, ServiceAway for all the rest."""
-
-    def __init__(self, base_url: str, token: str) -> None:
-        """Raises ValueError for an address that is none and a token that cannot be one, in one clear line."""
-        if not (token.isascii() and token.isprintable()):
-            raise ValueError("the token holds characters that no token has")
-        self._http = httpx.AsyncClient(
-            base_url=service_address(base_url),
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=SECONDS_MAX,
-            trust_env=False,
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
-        await self._http.aclose()
+class JournalClient(LedgerClient):
+    expected = (AccountNotFound, AccountExists)
 
     async def time_zone(self) -> str:
         """Of the credential's own ledger, which is the only one that it sees."""
@@ -82,19 +59,3 @@ class JournalClient:
             code, detail = (None, "") if problem is None else (problem["code"], problem["detail"])
             told.append((code, detail, bool(result.get("replayed"))))
         return told
-
-    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        try:
-            answer = await self._http.request(method, path, json=body)
-            content: dict[str, Any] = answer.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise Unavailable(f"The service does not answer ({type(error).__name__}).", retry_after=1) from None
-        if answer.is_success:
-            return content
-        detail = str(content.get("detail") or answer.reason_phrase)
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise Unavailable(detail, retry_after=1)
-        for kind in (AccountNotFound, AccountExists):
-            if content.get("code") == kind.code:
-                raise kind(detail)
-        raise ServiceAway(f"the service answers {answer.status_code}: {detail}")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
 
 import httpx
 
+from zerosum.domain.errors import DomainError, Unavailable
+
 SECONDS_MAX = 5.0
+CALL_SECONDS_MAX = 30.0
+"""Of a call of a ledger, which may carry a thousand items."""
 
 
 class ServiceAway(Exception):
@@ -42,3 +49,48 @@ def service_address(text: str) -> httpx.URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError(f"{text!r} is not an http or https URL")
     return url
+
+
+class LedgerClient:
+    """The ledger of a credential. Use it as a context.
+
+    Each call raises Unavailable for what can be tried again, one of `expected` where the service refuses it so, and
+    ServiceAway for all the rest.
+    """
+
+    expected: ClassVar[tuple[type[DomainError], ...]] = ()
+
+    def __init__(self, base_url: str, token: str) -> None:
+        """Raises ValueError for an address that is none and a token that cannot be one, in one clear line."""
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError("the token holds characters that no token has")
+        self._http = httpx.AsyncClient(
+            base_url=service_address(base_url),
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=CALL_SECONDS_MAX,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            answer = await self._http.request(method, path, json=body)
+            content: dict[str, Any] = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise Unavailable(f"The service does not answer ({type(error).__name__}).", retry_after=1) from None
+        if answer.is_success:
+            return content
+        detail = str(content.get("detail") or answer.reason_phrase)
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise Unavailable(detail, retry_after=1)
+        for kind in self.expected:
+            if content.get("code") == kind.code:
+                raise kind(detail)
+        raise ServiceAway(f"the service answers {answer.status_code}: {detail}")
