@@ -24,3 +24,12 @@ _MILLISECOND = timedelta(milliseconds=1)
 def first_uuid_of(moment: datetime) -> UUID:
     """The lowest UUIDv7 that can be made from this moment on: ids are in the order of time, to the millisecond."""
     return UUID(int=max(0, (moment - _BEGINNING) // _MILLISECOND) << 80)
+
+
+_LAST_MILLISECOND = 250_000_000_000_000
+"""In the year 9892, so that a little more is a time too."""
+
+
+def made_at(id_: UUID) -> datetime:
+    """The time in a UUIDv7; of an id of another kind some time."""
+    return _BEGINNING + min(id_.int >> 80, _LAST_MILLISECOND) * _MILLISECOND

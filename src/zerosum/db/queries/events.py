@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.identifiers import made_at
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.schema.tables import Xid8, events, postings, scheduled_payments
 from zerosum.domain.events import EventType, ResourceType
@@ -214,16 +215,27 @@ cross join lateral (
 ) event
 """).columns(*events.c)
 
-_OF_CLOSING = text("""
+
+def is_settled(event: str = "event") -> str:
+    """Whether it lies below the oldest transaction that still runs, whoever runs it on that server."""
+    return f"{event}.xid < pg_snapshot_xmin(pg_current_snapshot())"
+
+
+def is_of_types(types: str) -> str:
+    """Whether the type of an `event` is among names, or all of its kind are (`payment.*`)."""
+    return f"(event.type = any({types}) or split_part(event.type, '.', 1) || '.*' = any({types}))"
+
+
+_OF_CLOSING = text(f"""
 select event.xid
 from period_closings closing
 join period_seals seal on seal.ledger_id = closing.ledger_id and seal.number = closing.number
 join events event on event.ledger_id = closing.ledger_id and event.id = closing.id
     and event.created_at between seal.sealed_at - interval '5 seconds' and seal.sealed_at + interval '5 seconds'
-where closing.ledger_id = :ledger_id and closing.id = :id and event.xid < pg_snapshot_xmin(pg_current_snapshot())
-""")
+where closing.ledger_id = :ledger_id and closing.id = :id and {is_settled()}
+""")  # noqa: S608 - made of constants only
 
-_IS_SETTLED = text("events.xid < pg_snapshot_xmin(pg_current_snapshot())")
+_IS_SETTLED = text(is_settled("events"))
 
 
 def _behind(ledger_id: UUID, position: FeedPosition) -> Select[Any]:
@@ -264,12 +276,3 @@ def _conditions(event: Any, ledger_id: UUID, wanted: EventFilter) -> list[Column
         )
         conditions.append(or_(spoken_of == wanted.account_id, is_moved, is_paid, is_named, is_scheduled))
     return conditions
-
-
-def made_at(event_id: UUID) -> datetime:
-    """The time in a UUIDv7; of an id of another kind some time."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(event_id.int >> 80, _LAST_MILLISECOND))
-
-
-_LAST_MILLISECOND = 250_000_000_000_000
-"""In the year 9892, so that a little more is a time too."""

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.identifiers import first_uuid_of
 from zerosum.db.queries.accounts import paged
+from zerosum.db.queries.events import is_of_types, is_settled
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.queries.webhook_dispatch import PROMOTE
 from zerosum.db.schema.tables import webhook_deliveries
@@ -124,9 +125,8 @@ with wanted as (
            event.created_at
     from events event
     where event.ledger_id = :ledger_id and event.created_at >= :since and event.created_at < :until
-      and event.xid < pg_snapshot_xmin(pg_current_snapshot())
-      and (cast(:types as text[]) is null or event.type = any(cast(:types as text[]))
-           or split_part(event.type, '.', 1) || '.*' = any(cast(:types as text[])))
+      and {is_settled()}
+      and (cast(:types as text[]) is null or {is_of_types("cast(:types as text[])")})
       and not (:only_undelivered and exists (
           select from webhook_deliveries delivery
           where delivery.ledger_id = event.ledger_id and delivery.endpoint_id = :endpoint_id

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.queries.events import is_of_types, is_settled
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.webhooks import DeliveryStatus
 
@@ -53,14 +54,12 @@ class AttemptResult:
     error: str | None
 
 
-_IS_SETTLED = "event.xid < pg_snapshot_xmin(pg_current_snapshot())"
-
 _LOCK_THOSE_BEHIND = text(f"""
 select ledger_id, id from webhook_endpoints endpoint
 where status = 'enabled' and ledger_id = any(cast(:ledgers as uuid[])) and exists (
     select from events event
     where event.ledger_id = endpoint.ledger_id and (event.xid, event.id) > (endpoint.feed_xid, endpoint.feed_id)
-      and {_IS_SETTLED})
+      and {is_settled()})
 order by feed_xid limit :endpoints
 for update skip locked
 """)  # noqa: S608 - made of constants
@@ -76,7 +75,7 @@ with seen as materialized (
                coalesce(event.resource_id, event.id) as resource_id
         from events event
         where event.ledger_id = endpoint.ledger_id
-          and (event.xid, event.id) > (endpoint.feed_xid, endpoint.feed_id) and {_IS_SETTLED}
+          and (event.xid, event.id) > (endpoint.feed_xid, endpoint.feed_id) and {is_settled()}
         order by event.xid, event.id limit :at_once
     ) event
 ), moved as (
@@ -85,14 +84,15 @@ with seen as materialized (
           order by ledger_id, endpoint_id, xid desc, id desc) last
     where endpoint.ledger_id = last.ledger_id and endpoint.id = last.endpoint_id
 ), chosen as (
-    select seen.*, row_number() over (partition by ledger_id, endpoint_id, resource_id, is_parked order by xid, id) = 1
+    select event.*, row_number() over (partition by ledger_id, endpoint_id, resource_id, is_parked order by xid, id) = 1
            as is_first
-    from seen
-    where (event_types is null or type = any(event_types) or split_part(type, '.', 1) || '.*' = any(event_types))
+    from seen event
+    where (event_types is null or {is_of_types("event_types")})
       -- What was replayed meanwhile is there, and nothing must wait for this one to come before it.
       and not exists (
           select from webhook_deliveries there
-          where there.ledger_id = seen.ledger_id and there.endpoint_id = seen.endpoint_id and there.event_id = seen.id)
+          where there.ledger_id = event.ledger_id and there.endpoint_id = event.endpoint_id
+            and there.event_id = event.id)
 ), added as (
     insert into webhook_deliveries (ledger_id, endpoint_id, event_id, event_xid, type, resource_type, resource_id,
                                     status, next_at)

@@ -27,7 +27,8 @@ import orjson
 
 from zerosum.adapters.webhook_client import Answered, SendFailed, jitter_percent
 from zerosum.db.engine import Connection, Database
-from zerosum.db.queries.events import FeedPosition, RecordedEvent, events_at, made_at
+from zerosum.db.identifiers import made_at
+from zerosum.db.queries.events import FeedPosition, RecordedEvent, events_at
 from zerosum.db.queries.webhook_dispatch import AttemptResult, ClaimedDelivery, claim, fan_out, need_not_last
 from zerosum.db.queries.webhook_endpoints import EndpointRecord, find_endpoints, ledgers_with_endpoints
 from zerosum.domain.errors import DomainError
