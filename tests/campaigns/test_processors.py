@@ -20,9 +20,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.processing import processors_file, sandbox_running
 from tests.campaigns.installation import Installation, children, installed
 from tests.cli.command import zerosum
+from tests.processors.processing import processors_file, sandbox_running
 from zerosum.cli.sandbox.behaviour import Chances
 from zerosum.cli.sandbox.callbacks import Callbacks
 from zerosum.cli.sandbox.server import Sandbox

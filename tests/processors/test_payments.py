@@ -3,49 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.api.conftest import Client, fresh_key
-from tests.api.processing import (
-    client_with,
+from tests.api.reading import refused
+from tests.processors.processing import (
     completer_of,
-    processing_service,
-    processors_file,
-    sandbox_running,
     withdrawn,
 )
-from tests.api.reading import refused
-from tests.conftest import Servers, TestDatabase
 from zerosum.cli.sandbox.server import Sandbox
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 from zerosum.services.proofs.whole_ledger import verify_ledger
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_running() as running:
-        yield running
-
-
-@pytest.fixture
-async def outside(
-    test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path
-) -> AsyncIterator[Service]:
-    async with processing_service(test_database, servers, processors_file(tmp_path, sandbox.url)) as running:
-        yield running
-
-
-@pytest.fixture
-async def alice(outside: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
-    client = await client_with(outside, ledger_id)
-    yield client
-    await client.http.aclose()
 
 
 async def standing(client: Client, account: str) -> tuple[str, str, str]:

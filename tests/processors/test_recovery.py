@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,17 +16,15 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Client
-from tests.api.processing import (
-    client_with,
-    completer_of,
-    processing_service,
-    processors_file,
-    sandbox_running,
-    withdrawn,
-)
 from tests.api.reading import refused
 from tests.architecture.sources import TOP
 from tests.conftest import Servers, TestDatabase
+from tests.processors.processing import (
+    client_with,
+    completer_of,
+    processing_service,
+    withdrawn,
+)
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors import (
     BadCallback,
@@ -46,27 +44,6 @@ from zerosum.domain.payments.processor_calls import call_key
 from zerosum.main import Service
 from zerosum.services.background.completer import Completer
 from zerosum.services.proofs.whole_ledger import verify_ledger
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_running() as running:
-        yield running
-
-
-@pytest.fixture
-async def outside(
-    test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path
-) -> AsyncIterator[Service]:
-    async with processing_service(test_database, servers, processors_file(tmp_path, sandbox.url)) as running:
-        yield running
-
-
-@pytest.fixture
-async def alice(outside: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
-    client = await client_with(outside, ledger_id)
-    yield client
-    await client.http.aclose()
 
 
 async def claimed_and_dead(database: Database) -> ClaimedCall:

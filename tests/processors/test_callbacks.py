@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client
-from tests.api.processing import (
+from tests.api.reading import refused
+from tests.processors.processing import (
     SECRET,
-    client_with,
     completer_of,
-    processing_service,
-    processors_file,
-    sandbox_running,
     withdrawn,
 )
-from tests.api.reading import refused
-from tests.conftest import Servers, TestDatabase
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
 from zerosum.cli.sandbox.server import Sandbox
@@ -35,27 +28,6 @@ from zerosum.main import Service
 from zerosum.services.proofs.whole_ledger import verify_ledger
 
 _events = count(1)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with sandbox_running() as running:
-        yield running
-
-
-@pytest.fixture
-async def outside(
-    test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path
-) -> AsyncIterator[Service]:
-    async with processing_service(test_database, servers, processors_file(tmp_path, sandbox.url)) as running:
-        yield running
-
-
-@pytest.fixture
-async def alice(outside: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
-    client = await client_with(outside, ledger_id)
-    yield client
-    await client.http.aclose()
 
 
 async def told(
@@ -177,15 +149,17 @@ async def test_what_is_forged_or_old_is_not_believed(options: dict[str, Any], al
     assert await status_of(alice, payment) == "processing"
 
 
-async def test_what_nobody_knows_is_not_found(alice: Client, stranger: Client) -> None:
+async def test_what_nobody_knows_is_not_found(alice: Client, outside: Service) -> None:
     payment = await withdrawn(alice)
     refused(await told(alice, payment, "approved", processor="nobody"), 404, "processor_not_found")
     for key in ("nothing", "zs-1-2", f"zs-{'0' * 32}-{'1' * 32}"):
         refused(await told(alice, payment, "approved", key=key), 404, "payment_not_found")
     internal = await alice.deposit("alice", "1")
+    another = await outside.services.ledgers.create("another")
     ledger = alice.ledger.removeprefix("led_").replace("-", "")
-    key = f"zs-{ledger}-{internal['id'].removeprefix('pay_').replace('-', '')}"
-    refused(await told(alice, payment, "approved", key=key), 404, "payment_not_found")
+    for place, paid in ((ledger, internal), (another.id.hex, payment)):
+        key = f"zs-{place}-{paid['id'].removeprefix('pay_').replace('-', '')}"
+        refused(await told(alice, payment, "approved", key=key), 404, "payment_not_found")
 
 
 async def test_a_person_has_the_last_word_about_what_was_parked(alice: Client) -> None:
