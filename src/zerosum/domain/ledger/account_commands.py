@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -82,6 +82,10 @@ class OpenAccount(AccountCommand):
     """`account` is the account as it will be. Its code is looked at under no lock: the database has the last word."""
 
     account: Account
+
+    @property
+    def new_accounts(self) -> Sequence[Account]:
+        return (self.account,)
 
     def needs(self) -> tuple[Need, ...]:
         return (Need(self._code_key, is_locked=False),)

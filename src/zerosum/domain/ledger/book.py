@@ -79,6 +79,11 @@ class LedgerCommand(Command):
         if "pair" not in own and not own.keys().isdisjoint(_DECIDING):
             cls.pair = LedgerCommand.pair  # type: ignore[method-assign]
 
+    @property
+    def new_accounts(self) -> Sequence[Account]:
+        """All that it opens, where nothing stands in the way."""
+        return self.opens
+
     @abstractmethod
     def account_ids(self) -> tuple[AccountId, ...]:
         """The accounts whose rows must be locked before this is decided."""

@@ -330,7 +330,7 @@ class BatchRunner:
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
-        if any(command.regroups for work in works for command in work.commands):
+        if needs and any(command.regroups for work in works for command in work.commands):
             number = None  # Rows that it has marked are of the same transaction, and not what is known of them here.
         return answers, before, list(book.accounts.values()), number
 

@@ -194,7 +194,7 @@ class Submission(Generic[AnyOrder, View]):
             records = await loader.records({need for one in commands for need in one.needs()})
             now = self._now()
             await loader.count_velocity(states, {}, now)
-            opening = [account for command in commands for account in command.opens]
+            opening = [account for command in commands for account in command.new_accounts]
             groups = await loader.limited_groups(states, opening, now)
         opened = {account.state.id for account in opening}
         states += [one.state for one in imagined.values() if one.state.id in ids - opened]

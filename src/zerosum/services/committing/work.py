@@ -12,7 +12,7 @@ from zerosum.db.batch import Key
 from zerosum.db.errors import says_refused
 from zerosum.domain.errors import DomainError, IdempotencyKeyReused, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.ledger.account import Account
-from zerosum.domain.ledger.account_commands import AccountCommand, OpenAccount
+from zerosum.domain.ledger.account_commands import AccountCommand
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.domain.ledger.velocity import Window
@@ -92,13 +92,7 @@ def further_windows(works: Sequence[Work]) -> dict[UUID, set[Window]]:
 
 def opened_in(works: Sequence[Work]) -> list[Account]:
     """What commands of this batch open."""
-    opened: list[Account] = []
-    for work in works:
-        for command in work.commands:
-            opened += command.opens
-            if isinstance(command, OpenAccount):
-                opened.append(command.account)
-    return opened
+    return [account for work in works for command in work.commands for account in command.new_accounts]
 
 
 @contextmanager
