@@ -337,7 +337,7 @@ async def test_who_stops_waiting_for_readiness_takes_it_from_nobody() -> None:
 # --- Poolers ---------------------------------------------------------------------------------------------------------
 
 NAMED_STATEMENTS = "select count(*) from pg_prepared_statements where name <> ''"
-LIMITS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "2s", "jit": "off"}
+LIMITS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "5s", "jit": "off"}
 
 
 async def must_have_its_limits(dsn: str) -> None:

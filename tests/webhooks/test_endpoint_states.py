@@ -140,6 +140,7 @@ async def test_what_fell_due_while_it_was_disabled_is_parked_and_sent_when_it_is
         )
         assert {one["resource"]["id"] for one in parked} == set(missed)
         assert [one.event["resource"]["id"] for one in receiver.received] == [after]
+        await until(lambda: deliveries_of(client, endpoint, status="delivered"), bool)
         since = disabled["disabled_at"]
         replayed = await act(client, endpoint, "replay", {"since": since, "only_undelivered": True})
         assert replayed == {"replayed": 3, "next_since": None}

@@ -26,6 +26,10 @@ from zerosum.domain.errors import OutcomeUnknown, Unavailable
 POOL_WAIT_SECONDS_MAX = 1.0
 STATEMENT_TIMEOUT = "5s"
 
+IDLE_TIMEOUT = "5s"
+"""As long as a statement may take. A lane holds rows that payments wait for, so its own bound is shorter; what the pool
+does is mostly reading, and a process that was starved for two seconds should not answer its readers with 503."""
+
 COMMIT_SECONDS_MAX = 5.0
 """PostgreSQL's time-out of statements does not hold for a COMMIT, which may wait for a standby that never comes."""
 
@@ -59,7 +63,12 @@ def make_engine(database_url: str, pool_size: int, statement_timeout: str = STAT
     Raises DatabaseUrlError.
     """
     url = DatabaseUrl.parse(database_url)
-    settings = {"jit": "off", "statement_timeout": statement_timeout, **LIMITS}
+    settings = {
+        "jit": "off",
+        "statement_timeout": statement_timeout,
+        **LIMITS,
+        "idle_in_transaction_session_timeout": IDLE_TIMEOUT,
+    }
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=lambda: open_session(url, settings, seconds_max=POOL_WAIT_SECONDS_MAX, may_keep_statements=True),
