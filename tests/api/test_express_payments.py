@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -214,12 +215,38 @@ async def test_what_is_asked_for_besides_is_answered_alike_and_not_express(ways:
     assert ways.taken == before
 
 
-async def test_what_is_named_for_the_first_time_is_loaded_on_the_ordinary_way(ways: Ways) -> None:
+async def test_what_is_named_for_the_first_time_is_fetched_on_the_express_way(ways: Ways) -> None:
     account = await ways.framework.open_account("new", min_available=None)
     before = ways.taken
-    body = json.dumps(pay(**{"from": account["id"]})).encode()
-    assert (await send(ways.express, body)).status_code == 201
-    assert ways.taken == before
-    assert (await send(ways.express, body)).status_code == 201
+    body, key = json.dumps(pay(**{"from": account["id"]})).encode(), fresh_key()
+    first = await send(ways.express, body, key)
+    assert first.status_code == 201
     assert ways.taken == before + 1
+    assert (await send(ways.express, body)).status_code == 201
+    assert ways.taken == before + 2
+    again = await send(ways.express, body, key)
+    assert (again.headers["idempotency-replayed"], again.json()["id"]) == ("true", first.json()["id"])
     assert (await ways.express.balance("new"))["posted"] == "-2.00"
+
+
+async def test_what_nobody_knows_is_refused_alike_and_its_key_is_looked_for(ways: Ways) -> None:
+    used = fresh_key()
+    await send(ways.express, json.dumps(pay()).encode(), used)
+    before = ways.taken
+    for key in (fresh_key(), used):
+        body = json.dumps(pay(**{"from": "nobody-" + fresh_key()[:8]})).encode()
+        answers = [told(await send(client, body, key)) for client in (ways.express, ways.framework)]
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 422
+    assert ways.taken == before + 2
+
+
+async def test_a_refund_of_what_another_process_has_paid_goes_express_once_and_is_replayed(ways: Ways) -> None:
+    paid = (await send(ways.framework, json.dumps(pay(amount="3.00")).encode())).json()
+    path, key, before = f"/v1/payments/{paid['id']}/refund", fresh_key(), ways.taken
+    answers = await asyncio.gather(*(send(ways.express, b'{"amount": "1.00"}', key, path) for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sorted("idempotency-replayed" in answer.headers for answer in answers) == [False] + [True] * 7
+    assert ways.taken == before + 8
+    assert (await ways.express.get(f"/v1/payments/{paid['id']}")).json()["refunded"] == "1.00"

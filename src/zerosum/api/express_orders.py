@@ -11,7 +11,7 @@ import orjson
 
 from zerosum.api.endpoints import JSON_TYPE, REPLAYED
 from zerosum.gateway.routing import Begun, Call, HttpAnswer
-from zerosum.services.committing.express_submission import ExpressSubmission, Handed
+from zerosum.services.committing.express_submission import ExpressSubmission, Undertaken
 
 View = TypeVar("View")
 
@@ -25,20 +25,20 @@ _HEADERS_OF_REPLAY = (JSON_TYPE, REPLAYED)
 class BegunOrder(Generic[View]):
     """`text_of` is the body of an answer as it is written, `status` that of one that is not refused."""
 
-    handed: Handed[View]
+    undertaken: Undertaken[View]
     text_of: Callable[[View], bytes]
     status: int = CREATED
 
     @property
     def outcome(self) -> asyncio.Future[Any]:
-        return self.handed.outcome
+        return self.undertaken.outcome
 
     def plain_answer(self) -> HttpAnswer | None:
-        view = self.handed.view()
+        view = self.undertaken.view()
         return None if view is None else HttpAnswer(self.status, self.text_of(view), _HEADERS)
 
     async def answer(self) -> HttpAnswer:
-        done = await self.handed.done()
+        done = await self.undertaken.done()
         return HttpAnswer(self.status, self.text_of(done.view), _HEADERS_OF_REPLAY if done.is_replay else _HEADERS)
 
 
@@ -48,10 +48,9 @@ def begun(
     order: Any,
     text_of: Callable[[View], bytes],
     status: int = CREATED,
-) -> Begun | None:
-    """The order, if all it names is in memory. Raises what is wrong with it."""
-    handed = desk.begin(call.caller, order)
-    return None if handed is None else BegunOrder(handed, text_of, status)
+) -> Begun:
+    """Raises what is wrong with the order."""
+    return BegunOrder(desk.begin(call.caller, order), text_of, status)
 
 
 def as_text(body_of: Callable[[View], dict[str, Any]]) -> Callable[[View], bytes]:

@@ -1,10 +1,10 @@
-"""A submission that also takes orders between two socket events, where all they name is in memory."""
+"""A submission that also takes orders between two socket events."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic, Protocol
 
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.services.committing.committer import each_of
@@ -14,16 +14,29 @@ from zerosum.services.requests.account_directory import NotPrepared
 from zerosum.services.requests.caller import Caller
 
 
+class Undertaken(Protocol[View]):
+    """An order that is carried out whoever waits for it."""
+
+    @property
+    def outcome(self) -> asyncio.Future[Any]: ...
+
+    def view(self) -> View | None:
+        """What was posted, once the outcome is there. None for whatever else has become of it: ask `done`."""
+
+    async def done(self) -> Done[View]:
+        """Raises the refusal."""
+
+
 class ExpressSubmission(Submission[AnyOrder, View]):
-    def begin(self, caller: Caller, order: AnyOrder) -> Handed[View] | None:
-        """Hand it over, or None: then nothing was done, and `one` is the way.
+    def begin(self, caller: Caller, order: AnyOrder) -> Undertaken[View]:
+        """Hand it over; if something it names has to be fetched first, to a task that does both.
 
         Raises what is wrong with the order; but only `one` looks whether its key was used before, so ask that.
         """
         try:
             prepared = self._kind.command(caller, order, is_prepared=False)
         except NotPrepared:
-            return None
+            return Fetching(asyncio.create_task(self.one(caller, order), name="an order with what it names"))
         outcome = self._committer.hand_over((prepared.command,), is_atomic=False, order_key=None)
         return Handed(self, caller, prepared, outcome)
 
@@ -37,7 +50,7 @@ class ExpressSubmission(Submission[AnyOrder, View]):
 
 @dataclass(frozen=True, slots=True)
 class Handed(Generic[View]):
-    """An order with the committer, which carries it out whoever waits for it."""
+    """An order with the committer."""
 
     desk: ExpressSubmission[AnyOrder, View]  # type: ignore[valid-type]
     caller: Caller
@@ -45,11 +58,25 @@ class Handed(Generic[View]):
     outcome: asyncio.Future[Answers]
 
     def view(self) -> View | None:
-        """What was posted, once the outcome is there. None for whatever else has become of it: ask `done`."""
         answers = self.outcome.result()
         answer = answers[0]
         return self.desk.view_of(self.prepared, answer) if isinstance(answer, Posted) else None
 
     async def done(self) -> Done[View]:
-        """Raises the refusal."""
         return await self.desk.done(self.caller, self.prepared, await self.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching(Generic[View]):
+    """An order whose names are being fetched, or that is with the committer since."""
+
+    outcome: asyncio.Task[Done[View]]
+
+    def view(self) -> View | None:
+        if self.outcome.cancelled() or self.outcome.exception() is not None:
+            return None
+        done = self.outcome.result()
+        return None if done.is_replay else done.view
+
+    async def done(self) -> Done[View]:
+        return await self.outcome
