@@ -14,10 +14,11 @@ from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.payments.hold_commands import ExpireHold
+from zerosum.services.background.pacing import then_rest
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 
-AT_ONCE = 200
+AT_ONCE = 20
 """So many are released in one batch: who pays at the same moment waits no longer than for that."""
 
 IN_ONE_TURN = 2_000
@@ -45,9 +46,9 @@ class HoldExpiry:
         for _ in range(IN_ONE_TURN // AT_ONCE):
             async with self._database.operator_work() as connection:
                 due = await find_due(connection, self._now(), after, AT_ONCE)
-            released += await self._release(due)
             if len(due) < AT_ONCE:
-                break
+                return released + await self._release(due)
+            released += await then_rest(self._release(due))
             after = due[-1]
         return released
 

@@ -15,6 +15,7 @@ from zerosum.domain.identifiers import AccountId, LedgerId, ScheduledPaymentId
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused
 from zerosum.domain.payments.schedule_commands import RunScheduledPayment
 from zerosum.domain.payments.schedules import Recurrence, occurrence_key
+from zerosum.services.background.pacing import then_rest
 from zerosum.services.committing.committer import Committer
 from zerosum.services.requests.occurrences import occurrence_at
 
@@ -46,9 +47,9 @@ class ScheduledRuns:
         for _ in range(IN_ONE_TURN // AT_ONCE):
             async with self._database.operator_work() as connection:
                 due = await find_due_schedules(connection, self._now(), after, AT_ONCE)
-            ran += await self._run(due)
             if len(due) < AT_ONCE:
-                break
+                return ran + await self._run(due)
+            ran += await then_rest(self._run(due))
             after = due[-1]
         return ran
 
