@@ -81,7 +81,7 @@ async def park_until_now(connection: AsyncConnection, ledger_id: UUID, id_: UUID
     await connection.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.ledger_id == ledger_id, webhook_endpoints.c.id == id_)
-        .values(parked_xid=text("pg_snapshot_xmin(pg_current_snapshot())"))
+        .values(parked_xid=text("zerosum_feed_horizon()"))
     )
 
 
