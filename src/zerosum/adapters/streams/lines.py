@@ -60,6 +60,7 @@ class StandardInput:
     """Stdin to its end. With a name of its own a line is named for ever by its number, and needs no key."""
 
     is_leased = False
+    lost = 0
 
     def __init__(self, name: str, bytes_max: int, *, has_positions: bool, descriptor: int = 0) -> None:
         self.name = name
@@ -161,6 +162,7 @@ class TcpInput:
     """Listens; every line gets its outcome as a line, in order, once it is committed. Messages need their own keys."""
 
     is_leased = False
+    lost = 0
     has_positions = False
 
     def __init__(self, name: str, host: str, port: int, bytes_max: int) -> None:

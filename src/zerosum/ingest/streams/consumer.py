@@ -60,6 +60,7 @@ class Consumer:
         self._stop = asyncio.Event()
         self._renewed_at = 0.0
         self._lag_at = 0.0
+        self._lost = 0
         self.lag: float | None = None
         self.is_paused = False
 
@@ -187,7 +188,12 @@ class Consumer:
                 raise DependencyAway(f"answers cannot be told: {error}") from None
         await self._input.answer([(one.message, one.outcome.answer) for one in answered])
 
+    def _note_losses(self) -> None:
+        lost = self._input.lost
+        self._tally.lost, self._lost = self._tally.lost + lost - self._lost, lost
+
     async def _keep_up(self) -> None:
+        self._note_losses()
         now = asyncio.get_running_loop().time()
         if self._input.is_leased and now - self._renewed_at > LEASE_SECONDS / 3:
             for work in list(self._works.values()):
@@ -199,6 +205,7 @@ class Consumer:
             self.lag = await self._input.lag()
 
     async def _end(self) -> None:
+        self._note_losses()
         works, self._works = self._works, {}
         try:
             await self._input.close()
