@@ -86,6 +86,11 @@ class PartitionWork:
         return len(self.pending) + len(self._batch)
 
     @property
+    def set_aside(self) -> int:
+        """To be tried again, or behind such."""
+        return self._set_aside
+
+    @property
     def taken(self) -> Taken | None:
         return self._taken
 
