@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import uvloop
@@ -17,6 +18,7 @@ from zerosum.adapters.webhook_client import WebhookClient
 from zerosum.config import Settings
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
+from zerosum.domain.errors import DomainError
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
 from zerosum.services.background.completer import Completer
@@ -33,7 +35,7 @@ from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.proofs.refusal_seals import RefusalSeals
-from zerosum.services.webhooks.dispatcher import Dispatcher, DispatchStats, Render
+from zerosum.services.webhooks.dispatcher import Dispatcher, Render
 from zerosum.services.webhooks.secrets import EndpointSecrets
 
 _log = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
     audit = SelfAudit(database, bare_accounts(database, now), now) if settings.self_audit_seconds else None
     if audit is not None:
         chores.append(Chore("self-audit", settings.self_audit_seconds, audit.run_once))
-    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher.stats, audit, publish)))
+    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher, audit, publish)))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     if redis is not None:
@@ -137,9 +139,12 @@ async def end_within(tasks: Sequence[asyncio.Task[None]], seconds: float) -> Non
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _publish(stats: DispatchStats, audit: SelfAudit | None, publish: Publish) -> None:
+async def _publish(dispatcher: Dispatcher, audit: SelfAudit | None, publish: Publish) -> None:
+    stats = dispatcher.stats
     totals = {"webhook_deliveries": stats.delivered, "webhook_failures": stats.failed}
     newest: dict[str, float] = {}
+    with suppress(DomainError):  # else PostgreSQL is away, and nobody can know it
+        newest["webhook_lag_seconds"] = await dispatcher.lag()
     if audit is not None:
         progress = audit.progress
         totals |= {"self_audit_slices": progress.slices, "self_audit_postings": progress.postings}

@@ -33,7 +33,7 @@ def watched(superuser: Superuser) -> None:
 
 async def settled(client: Client) -> None:
     """Until all that the ledger has written can be read."""
-    pending = "select count(*) from events where ledger_id = $1 and xid >= pg_snapshot_xmin(pg_current_snapshot())"
+    pending = "select count(*) from events where ledger_id = $1 and xid >= zerosum_feed_horizon()"
     ledger_id = parse_id(Prefix.LEDGER, client.ledger)
     async with asyncio.timeout(60):
         while await Watch.superuser.fetchval(pending, ledger_id):

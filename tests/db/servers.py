@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from tests.conftest import Servers
-from zerosum.db.schema import guards
+from zerosum.db.schema import feed_order, guards
 from zerosum.db.schema.migrations import migrate
 from zerosum.db.schema.provisioning import OWNER_ROLE, provision
 from zerosum.db.schema.tables import metadata
@@ -80,6 +80,8 @@ async def described_database(servers: Servers, name: str) -> AsyncIterator[str]:
         engine = create_async_engine(make_url(dsn).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
         async with engine.begin() as connection:
             await connection.execute(text(f'set role "{OWNER_ROLE}"'))
+            for statement in feed_order.statements():
+                await connection.exec_driver_sql(statement)
             await connection.run_sync(metadata.create_all)
             for statement in guards.statements():
                 await connection.exec_driver_sql(statement)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.conftest import Client
 from tests.ingest.brokers import Broker
-from tests.ingest.ground import Told, consumer, deposit, desk_of, running, transfer, until
+from tests.ingest.ground import Told, caller_of, consumer, deposit, desk_of, running, transfer, until
 from zerosum.api.messages import MessageDesk, Reading
 from zerosum.domain.errors import InternalError, Unavailable
 from zerosum.domain.messages import Message, MessageOutcome
@@ -213,3 +213,41 @@ async def test_a_message_that_ends_the_consumer_is_put_aside_after_five_tries(
         crashes += 1
     assert crashes in (5, 6)
     assert (await posted(client, a)) == "2.00"
+
+
+async def test_a_message_that_ends_the_consumer_when_it_is_tried_again_is_put_aside_too(
+    broker: Broker, service: Service, client: Client
+) -> None:
+    a = (await client.open_account())["code"]
+
+    class LateBomb(Sabotaged):
+        """Fails at first, and ends the process whenever it is tried again."""
+
+        async def carry_out(self, readings: Sequence[Reading], order_key: int | None = None) -> Any:
+            if self.breaks_on or "bomb" not in {one.key for one in readings}:
+                return await super().carry_out(readings, order_key)
+            raise SystemError("killed")
+
+    desk = LateBomb(desk_of(service, client))
+    desk.breaks_on = {"bomb"}
+    made, tally = consumer(service, client, broker.input(), desk=desk)
+    async with running(made):
+        await broker.send([deposit(a, key="bomb"), deposit(a, key="after")], ["a", "a"])
+        await until(lambda: tally.messages == 2)
+    desk.breaks_on = set()
+    crashes = 0
+    while crashes < 10:
+        made, tally = consumer(service, client, broker.input(), desk=desk)
+        task = asyncio.create_task(made.run())
+        await until(lambda task=task, tally=tally: task.done() or tally.done)
+        if not task.done():
+            assert tally.dead == 1
+            made.stop()
+            await task
+            break
+        assert isinstance(task.exception(), SystemError)
+        crashes += 1
+    assert crashes in (3, 4)
+    assert (await posted(client, a)) == "1.00", "what waited behind it goes on"
+    letters = await service.services.ingestion.set_aside(caller_of(client))
+    assert letters == (1, 0)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Client
-from tests.ingest.ground import as_lines, consumed, consumer, deposit, running, transfer
+from tests.ingest.ground import as_lines, consumed, consumer, deposit, desk_of, running, transfer, until
+from tests.ingest.test_every_input import Sabotaged
 from zerosum.adapters.streams.lines import LineSplitter, StandardInput, TcpInput
 from zerosum.main import Service
 
@@ -90,3 +94,58 @@ async def test_who_connects_is_answered_line_by_line(service: Service, client: C
     assert [b'"status":"done"' in line for line in answers] == [True, False, True]
     assert b'"malformed_json"' in answers[1]
     assert (await client.balance(a))["posted"] == "1.00"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\r\n",
+        b"\r\n\r\nPOST / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\n",
+        b"nonsense\n",
+    ],
+    ids=["a browser", "behind blank lines", "TLS", "nonsense"],
+)
+async def test_who_begins_with_another_protocol_is_sent_away(service: Service, client: Client, start: bytes) -> None:
+    """A page that is open on this machine may send to any of its ports, and a body may hold lines."""
+    a = (await client.open_account())["code"]
+    source = TcpInput("tcp", "127.0.0.1", 0, BYTES_MAX)
+    made, tally = consumer(service, client, source)
+    async with running(made):
+        await until(lambda: source._server is not None)
+        for pause in (False, True):
+            reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+            writer.write(start)
+            if pause:
+                await writer.drain()
+                await asyncio.sleep(0.01)
+            with contextlib.suppress(ConnectionError):
+                writer.write(as_lines([deposit(a, key="forged")]))
+                async with asyncio.timeout(20):
+                    assert await reader.read() == b""
+            writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+        writer.write(as_lines([deposit(a, key="true")]))
+        async with asyncio.timeout(20):
+            assert b'"done"' in await reader.readline()
+        writer.close()
+    assert tally.messages == 1
+    assert (await client.balance(a))["posted"] == "1.00"
+
+
+async def test_stdin_waits_at_its_end_for_what_is_tried_again(service: Service, client: Client) -> None:
+    a = (await client.open_account())["code"]
+    desk = Sabotaged(desk_of(service, client))
+    desk.breaks_on = {"late"}
+    reading, writing = os.pipe()
+    os.write(writing, as_lines([deposit(a, key="late"), deposit(a)]))
+    os.close(writing)
+    source = StandardInput("late-lines", BYTES_MAX, has_positions=True, descriptor=reading)
+    made, tally = consumer(service, client, source, desk=desk)
+    task = asyncio.create_task(made.run())
+    await until(lambda: tally.retried >= 1)
+    assert not task.done()
+    desk.breaks_on = set()
+    await asyncio.wait_for(task, 30)
+    assert (tally.done, tally.dead) == (2, 0)
+    assert (await client.balance(a))["posted"] == "2.00"

@@ -8,33 +8,28 @@ proxies taken from the environment.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
 import socket
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import SplitResult
 
 import httpx
 
 from zerosum.adapters.address_guard import Address, AddressGuard, UrlNotAllowed, literal_address
+from zerosum.adapters.name_resolver import Resolver, ResolversBusy
 from zerosum.adapters.webhook_connection import NoAnswer, WebhookConnection
 
 CONNECT_SECONDS_MAX = 5.0
 TOTAL_SECONDS_MAX = 15.0
-RESOLVE_SECONDS_MAX = 3.0
 DRAIN_SECONDS_MAX = 1.0
 
 ADDRESSES_TRIED_MAX = 2
 IDLE_SECONDS_MAX = 15.0
 IDLE_MAX = 256
 """Connections that wait for another request, in all."""
-
-RESOLVERS = 16
-"""Names that are asked for at once: one that is slow keeps no other from it."""
 
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 """The addresses of a name. Raises OSError where it has none."""
@@ -48,7 +43,7 @@ _Place = tuple[str, str]
 
 class SendFailed(Exception):
     """No answer came. `code` says why in a word: unreachable, timeout, tls_failed, name_unknown, url_not_allowed,
-    protocol_error."""
+    protocol_error; names_busy says nothing of the receiver."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -59,21 +54,6 @@ class SendFailed(Exception):
 class Answered:
     status: int
     retry_after_seconds: int | None
-
-
-class Resolver:
-    """Asks the system, in threads of its own."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolver")
-
-    async def __call__(self, host: str) -> Sequence[Address]:
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(RESOLVE_SECONDS_MAX):
-            return await loop.run_in_executor(self._threads, _addresses_of, host)
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 async def connect(address: str, port: int, tls: ssl.SSLContext | None, host: str) -> WebhookConnection:
@@ -118,6 +98,8 @@ class WebhookClient:
             raise SendFailed("timeout") from None
         except NoAnswer:
             raise SendFailed("protocol_error") from None
+        except ResolversBusy:
+            raise SendFailed("names_busy") from None
         except socket.gaierror:
             raise SendFailed("name_unknown") from None
         except ssl.SSLError:
@@ -242,9 +224,3 @@ def _request(parts: SplitResult, headers: Mapping[str, str], body: bytes) -> byt
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
         raise ValueError("a line of the head ends where it must not")
     return f"{head}\r\n\r\n".encode("ascii") + body
-
-
-def _addresses_of(host: str) -> list[Address]:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    addresses = dict.fromkeys(str(place[0]).partition("%")[0] for _, _, _, _, place in found)
-    return [ipaddress.ip_address(text) for text in addresses]

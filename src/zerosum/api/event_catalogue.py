@@ -74,6 +74,7 @@ MEANINGS: Mapping[EventType, Meaning] = {
     EventType.WEBHOOK_ENDPOINT_DISABLED: Meaning(
         "nothing more is sent to it: by a call, after five days of failures, or because it answered 410", _ENDPOINT
     ),
+    EventType.WEBHOOK_ENDPOINT_SECRET_ROTATED: Meaning("it signs with a new secret", _ENDPOINT),
     EventType.WEBHOOK_ENDPOINT_PING: Meaning(
         "a test that was asked for; sent to it alone, and not in the feed", _ENDPOINT
     ),

@@ -10,7 +10,8 @@ import asyncpg
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, say, told_plainly
 from zerosum.config import migration_database_url
 from zerosum.db.errors import Failed
-from zerosum.db.schema.migrations import current_revision, migrate
+from zerosum.db.schema.feed_order import put_in_order
+from zerosum.db.schema.migrations import HEAD, current_revision, migrate
 from zerosum.db.schema.startup_checks import Unfit, check_reachable, told_in_one_line
 
 PAUSE_SECONDS = 1.0
@@ -25,11 +26,14 @@ def run_migrate(revision: str, wait_seconds: float = 0.0) -> int:
         with told_in_one_line("migrate"):
             asyncio.run(migrate(url, revision=revision))
             now_at = asyncio.run(current_revision(url)) or "nothing"
+            is_mended = now_at == HEAD and asyncio.run(put_in_order(url))
     except Failed as error:
         raise CommandFailed(str(error), FAILED) from None
     except Unfit as error:
         raise CommandFailed(f"ZEROSUM_MIGRATION_DATABASE_URL: {error}", USAGE) from None
     say(f"zerosum: the database is at revision {now_at}")
+    if is_mended:
+        say("zerosum: the database comes from another server: the feed of events goes on behind what it holds")
     return 0
 
 

@@ -48,6 +48,7 @@ class EventType(StrEnum):
     HOUSE_RULES_CHANGED = "house_rules.changed"
     WEBHOOK_ENDPOINT_FAILING = "webhook_endpoint.failing"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    WEBHOOK_ENDPOINT_SECRET_ROTATED = "webhook_endpoint.secret_rotated"  # noqa: S105 - a name
     WEBHOOK_ENDPOINT_PING = "webhook_endpoint.ping"
 
 

@@ -177,6 +177,19 @@ class Ingestion:
         now = self._now()
         return [record for record in found if record.next_at is None or record.next_at <= now]
 
+    async def begin_retry(self, caller: Caller, taken: Taken, record: DeadLetterRecord) -> None:
+        """Count the attempt before it is made: a message may end the process that tries it. Raises Fenced."""
+        await self._counted(caller, taken, replace(record, attempts=record.attempts + 1))
+
+    async def abandon_retry(self, caller: Caller, taken: Taken, record: DeadLetterRecord) -> None:
+        """What it needs is away: the attempt does not count. Raises Fenced."""
+        await self._counted(caller, taken, record)
+
+    async def _counted(self, caller: Caller, taken: Taken, record: DeadLetterRecord) -> None:
+        async with self._database.work(caller.ledger_id) as connection:
+            await self._ours(connection, caller, taken)
+            await update_dead_letter(connection, caller.ledger_id, record)
+
     async def retried(self, caller: Caller, taken: Taken, record: DeadLetterRecord) -> tuple[frozenset[str], int]:
         """Write down what has come of a retry. The keys that still wait, and how many messages. Raises Fenced."""
         async with self._database.work(caller.ledger_id) as connection:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zerosum.adapters.streams.taking import Lose, Take, text_headers
+from zerosum.adapters.streams.taking import Lose, Losses, Take, text_headers
 from zerosum.domain.messages import Gap, InputAway, Message, Partition, storable
 
 SECONDS_MAX = 10.0
@@ -74,20 +74,26 @@ class KafkaInput:
         self._topics = tuple(topics)
         self._group = group
         self._bytes_max = bytes_max
-        self._accepts_gaps = accepts_gaps
+        self._losses = Losses(is_accepted=accepts_gaps)
         self._client: Any = None
         self._next: dict[Any, int] = {}
         """Where each assigned partition is to be read from."""
+        self._edges: dict[Any, int] = {}
+        """Up to there each was read, also over what is no message: marks of transactions, and what was compacted."""
         self._assignments = 0
         self._failure: BaseException | None = None
         self._early: list[Message] = []
         """What came while nothing was wanted: of a partition that was assigned meanwhile."""
 
+    @property
+    def lost(self) -> int:
+        return self._losses.number
+
     async def open(self, take: Take, lose: Lose) -> None:
         from aiokafka import AIOKafkaConsumer  # noqa: PLC0415 - an extra
 
         logging.getLogger("aiokafka").setLevel(logging.WARNING)  # It tells every step of every rebalance.
-        self._next, self._failure, self._early = {}, None, []
+        self._next, self._edges, self._failure, self._early = {}, {}, None, []
         self._client = AIOKafkaConsumer(
             **self._address.options(),
             group_id=self._group,
@@ -131,10 +137,16 @@ class KafkaInput:
         self._early += await self._fetch(1, 0)
 
     async def lag(self) -> float | None:
-        if not self._next:
+        """Raises Gap where something was deleted and nothing has come since."""
+        wanted = list(self._next)
+        if not wanted:
             return None
         try:
-            ends = await self._client.end_offsets(list(self._next))
+            ends = await self._client.end_offsets(wanted)
+            await self._check_beginnings(wanted)
+            for partition in wanted:
+                if partition in self._edges and await self._client.position(partition) >= ends[partition]:
+                    self._edges[partition] = max(self._edges[partition], ends[partition])
         except _errors() as error:
             raise InputAway(_said(error)) from None
         return float(sum(max(0, end - self._next.get(partition, end)) for partition, end in ends.items()))
@@ -155,6 +167,7 @@ class KafkaInput:
         try:
             for partition in partitions:
                 self._next[partition] = await self._beginning(partition, take)
+                self._edges[partition] = self._next[partition]
                 self._client.seek(partition, self._next[partition])
         except BaseException as error:
             self._failure = error
@@ -164,6 +177,7 @@ class KafkaInput:
         self._assignments += 1
         for partition in partitions:
             self._next.pop(partition, None)
+            self._edges.pop(partition, None)
         self._early = []
         await lose([self._partition(partition) for partition in partitions])
 
@@ -179,14 +193,11 @@ class KafkaInput:
 
     def _check(self, partition: Any, wanted: int, first: int, end: int) -> None:
         """Raises Gap."""
-        if self._accepts_gaps or first <= wanted <= end:
-            return
         named = self._partition(partition)
         if wanted < first:
-            raise Gap(
-                f"{named}: messages {wanted} to {first - 1} were deleted before they were read. Look for what is lost; "
-                "then begin once with --accept-gaps"
-            )
+            self._losses.add(named, first - wanted, f"messages {wanted} to {first - 1}")
+        if wanted <= end or self._losses.is_accepted:
+            return
         raise Gap(
             f"{named}: it ends at {end}, and {wanted} messages were settled: was the topic made anew? Read it under "
             "another name (?name=…)"
@@ -206,12 +217,30 @@ class KafkaInput:
             for partition in self._client.assignment() & self._next.keys():
                 self._client.seek(partition, self._next[partition])
             return []
+        ours = {partition: records for partition, records in found.items() if partition in self._next and records}
+        jumped = {one: records[0].offset for one, records in ours.items() if records[0].offset > self._edges[one]}
+        if jumped:
+            try:
+                await self._check_beginnings(list(jumped), jumped)
+            except _errors() as error:
+                raise InputAway(_said(error)) from None
         messages = []
-        for partition, records in found.items():
-            if partition in self._next and records:
-                self._next[partition] = records[-1].offset + 1
+        for partition, records in ours.items():
+            if partition in self._next:  # else it was revoked meanwhile
+                self._next[partition] = self._edges[partition] = records[-1].offset + 1
                 messages += [self._message(record) for record in records]
         return messages
+
+    async def _check_beginnings(self, partitions: Sequence[Any], read: Mapping[Any, int] | None = None) -> None:
+        """Whether messages were deleted that were not read; `read` are the first that were, after them. Raises Gap."""
+        for partition, first in (await self._client.beginning_offsets(partitions)).items():
+            edge = self._edges.get(partition)
+            if edge is None:
+                continue
+            until = first if read is None else min(first, read[partition])
+            if until > edge:
+                self._edges[partition] = until
+                self._losses.add(self._partition(partition), until - edge, f"messages {edge} to {until - 1}")
 
     def _resume(self) -> None:
         paused = self._client.paused()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import threading
@@ -14,6 +15,8 @@ import orjson
 
 from zerosum.adapters.streams.taking import Lose, Take
 from zerosum.domain.messages import InputAway, Message, Partition
+
+_log = logging.getLogger(__name__)
 
 READ_BYTES = 65_536
 QUEUED_LINES_MAX = 1_000
@@ -40,6 +43,10 @@ class LineSplitter:
         self._add(rest)
         return found
 
+    def begins_with(self, start: bytes) -> bool:
+        """What has no end yet."""
+        return self._begun.lstrip().startswith(start)
+
     def rest(self) -> list[tuple[bytes, int]]:
         """What has no end, at the end."""
         return [self._take()] if self._begun or self._dropped else []
@@ -60,6 +67,7 @@ class StandardInput:
     """Stdin to its end. With a name of its own a line is named for ever by its number, and needs no key."""
 
     is_leased = False
+    lost = 0
 
     def __init__(self, name: str, bytes_max: int, *, has_positions: bool, descriptor: int = 0) -> None:
         self.name = name
@@ -161,6 +169,7 @@ class TcpInput:
     """Listens; every line gets its outcome as a line, in order, once it is committed. Messages need their own keys."""
 
     is_leased = False
+    lost = 0
     has_positions = False
 
     def __init__(self, name: str, host: str, port: int, bytes_max: int) -> None:
@@ -236,10 +245,20 @@ class TcpInput:
 
     async def _read(self, reader: asyncio.StreamReader, sender: _Sender) -> None:
         splitter = LineSplitter(self._bytes_max)
+        is_known = False
         while block := await reader.read(READ_BYTES):
-            await self._queue_lines(splitter.split(block), sender)
+            lines = splitter.split(block)
+            first = next((line.strip() for line, _ in lines if line.strip()), b"{" if is_known else b"")
+            if first and not is_known and not first.startswith(b"{"):
+                # A page that is open in a browser here can make it send whatever it likes, but for the first line.
+                _log.warning("%s: whoever connected speaks another protocol, and is sent away", self.name)
+                sender.writer.close()
+                return
+            is_known = is_known or bool(first)
+            await self._queue_lines(lines, sender)
             await sender.writer.drain()
-        await self._queue_lines(splitter.rest(), sender)
+        if is_known or splitter.begins_with(b"{"):
+            await self._queue_lines(splitter.rest(), sender)
         sender.has_ended = True
         sender.close_if_done()
 

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zerosum.adapters.streams.taking import Lose, Take, text_headers
+from zerosum.adapters.streams.taking import Lose, Losses, Take, text_headers
 from zerosum.domain.messages import Gap, InputAway, Message, Partition, storable
 
 SECONDS_MAX = 5.0
@@ -40,13 +40,19 @@ class NatsInput:
         self._subject = subject
         self._has_many_subjects = subject is None or "*" in subject or ">" in subject
         self._bytes_max = bytes_max
-        self._accepts_gaps = accepts_gaps
+        self._losses = Losses(is_accepted=accepts_gaps)
         self._partition = Partition(name, stream, subject or "0")
         self._client: Any = None
         self._reading: Any = None
         self._consumer = ""
         self._next = 1
+        self._edge = 1
+        """All below was read, or is none of ours."""
         self._delivered = 0
+
+    @property
+    def lost(self) -> int:
+        return self._losses.number
 
     async def open(self, take: Take, lose: Lose) -> None:  # noqa: ARG002 - nobody but a newer lease takes it
         from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy  # noqa: PLC0415 - an extra
@@ -57,8 +63,9 @@ class NatsInput:
             await self._state(streams)  # Whoever cannot read it takes nothing.
             position = await take(self._partition)
             state = await self._state(streams)
-            self._next = max(1, position.next_offset or state.first_seq)
-            self._check(state, is_known=position.next_offset is not None)
+            self._next = self._edge = max(1, position.next_offset or state.first_seq)
+            self._check_end(state)
+            self._check_beginning(state)
             self._consumer = f"zerosum-{secrets.token_hex(6)}"
             await streams.add_consumer(
                 self._stream,
@@ -84,6 +91,8 @@ class NatsInput:
             return []
         except _errors() as error:
             raise InputAway(_said(error)) from None
+        if any(one.metadata.sequence.stream > self._edge + at for at, one in enumerate(found)):
+            self._check_beginning(await self._state(self._client.jetstream()), found[0].metadata.sequence.stream)
         return [self._message(one) for one in found]
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
@@ -96,7 +105,15 @@ class NatsInput:
         """A consumer that is not asked lives for a minute; after that it is made anew at the position."""
 
     async def lag(self) -> float | None:
-        state = await self._state(self._client.jetstream())
+        streams = self._client.jetstream()
+        state = await self._state(streams)
+        self._check_beginning(state)
+        try:
+            waiting = (await streams.consumer_info(self._stream, self._consumer)).num_pending
+        except _errors() as error:
+            raise InputAway(_said(error)) from None
+        if waiting == 0:  # What came up to then is of other subjects, or was read.
+            self._edge = max(self._edge, state.last_seq + 1)
         return float(max(0, state.last_seq + 1 - self._next))
 
     async def close(self) -> None:
@@ -122,16 +139,16 @@ class NatsInput:
             raise Gap(f"the stream {self._stream} forgets what was read: make one with the retention `limits`")
         return found.state
 
-    def _check(self, state: Any, *, is_known: bool) -> None:
+    def _check_beginning(self, state: Any, read: int | None = None) -> None:
+        """Whether messages were deleted that were not read; `read` is the first that was, after them. Raises Gap."""
+        first = state.first_seq if read is None else min(read, state.first_seq)
+        edge, self._edge = self._edge, max(self._edge, first)
+        if first > edge:
+            self._losses.add(self._partition, first - edge, f"messages {edge} to {first - 1}")
+
+    def _check_end(self, state: Any) -> None:
         """Raises Gap."""
-        if not is_known or self._accepts_gaps:
-            return
-        if state.first_seq > self._next:
-            raise Gap(
-                f"{self._partition}: messages {self._next} to {state.first_seq - 1} were deleted before they were "
-                "read. Look for what is lost; then begin once with --accept-gaps"
-            )
-        if state.last_seq + 1 < self._next:
+        if not self._losses.is_accepted and state.last_seq + 1 < self._next:
             raise Gap(
                 f"{self._partition}: it ends at {state.last_seq}, and {self._next - 1} was settled: was the stream "
                 "made anew? Read it under another name (?name=…)"
@@ -143,6 +160,7 @@ class NatsInput:
         if sequence.consumer != self._delivered + 1:
             raise InputAway(f"a message was lost on the way before {sequence.stream}")
         self._delivered, self._next = sequence.consumer, sequence.stream + 1
+        self._edge = max(self._edge, self._next)
         headers = dict(found.headers or {})
         body = found.data
         key = headers.get(KEY_HEADER) or (found.subject if self._has_many_subjects else None)

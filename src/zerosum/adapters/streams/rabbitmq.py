@@ -31,6 +31,7 @@ class RabbitInput:
 
     is_leased = True
     has_positions = True
+    lost = 0  # a queue does not tell
 
     def __init__(self, name: str, url: str, queue: str, bytes_max: int, prefetch: int) -> None:
         self.name = name

@@ -13,8 +13,8 @@ from typing import Any
 import redis.asyncio
 from redis.exceptions import RedisError, ResponseError
 
-from zerosum.adapters.streams.taking import Lose, Take, text_headers
-from zerosum.domain.messages import Gap, InputAway, Message, Partition, storable
+from zerosum.adapters.streams.taking import Lose, Losses, Take, text_headers
+from zerosum.domain.messages import InputAway, Message, Partition, storable
 
 SECONDS_MAX = 5.0
 BODY_FIELDS = (b"body", b"message", b"data")
@@ -40,10 +40,14 @@ class RedisStreamInput:
         self._bytes_max = bytes_max
         self._partition = Partition(name, stream)
         self._client: Any = None
-        self._accepts_gaps = accepts_gaps
+        self._losses = Losses(is_accepted=accepts_gaps)
         self._last = BEGINNING
         self._read: int | None = None
         """How many entries of the stream lie up to there, of those that were ever added; None where nobody knows."""
+
+    @property
+    def lost(self) -> int:
+        return self._losses.number
 
     async def open(self, take: Take, lose: Lose) -> None:  # noqa: ARG002 - nobody but a newer lease takes it
         self._client = redis.asyncio.Redis.from_url(
@@ -60,6 +64,8 @@ class RedisStreamInput:
             "XREAD", "COUNT", most, "BLOCK", max(1, int(seconds * 1000)), "STREAMS", self._stream, self._last
         )
         entries = _entries(reply)
+        if entries:
+            await self._check_overtaken(entries)
         found = []
         for id_, fields in entries:
             self._last = id_
@@ -113,8 +119,6 @@ class RedisStreamInput:
             oldest = pending.get("min") if isinstance(pending, dict) else pending[1]
             self._last = delivered if oldest is None else _before(_text(oldest))
             self._read = self._read if oldest is None else None
-        if self._accepts_gaps and self._read is not None:
-            self._read = max(self._read, (await self._removed())[0])
 
     async def _make_group(self) -> bool:
         """Whether it was not there."""
@@ -145,10 +149,21 @@ class RedisStreamInput:
             return
         removed, first = await self._removed()
         if removed > self._read and (first is None or _number(first) > _number(self._last)):
-            raise Gap(
-                f"{self._partition}: {removed - self._read} entries behind {self._last} were deleted before they were "
-                "read. Look for what is lost; then begin once with --accept-gaps"
-            )
+            lost, self._read = removed - self._read, removed
+            self._losses.add(self._partition, lost, f"{lost} entries behind {self._last}")
+
+    async def _check_overtaken(self, entries: Sequence[tuple[str, Mapping[bytes, bytes]]]) -> None:
+        """Whether everything before what has come now is gone, and more of it than was read. Raises Gap."""
+        if self._read is None:
+            return
+        removed, first = await self._removed()
+        if first is not None and _number(first) < _number(entries[0][0]):
+            return
+        of_these = sum(first is None or _number(id_) < _number(first) for id_, _ in entries)
+        lost = removed - of_these - self._read
+        if lost > 0:
+            self._read += lost
+            self._losses.add(self._partition, lost, f"{lost} entries behind {self._last}")
 
     async def _tell_durability(self) -> None:
         try:

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Collection
 
-from zerosum.domain.messages import Partition, Position, storable
+from zerosum.domain.messages import Gap, Partition, Position, storable
+
+_log = logging.getLogger(__name__)
 
 Take = Callable[[Partition], Awaitable[Position]]
 """Before anything of the partition is read. What was settled comes back: the input begins behind it."""
 
 Lose = Callable[[Collection[Partition]], Awaitable[None]]
 """Returns when nothing of these partitions is under way any more."""
+
+
+class Losses:
+    """What a broker has deleted before it was read: it stops the input, unless it was told to go on."""
+
+    def __init__(self, *, is_accepted: bool) -> None:
+        self.is_accepted = is_accepted
+        self.number = 0
+
+    def add(self, partition: Partition, number: int, which: str) -> None:
+        """Raises Gap."""
+        self.number += number
+        said = f"{partition}: {which} were deleted before they were read"
+        if not self.is_accepted:
+            raise Gap(f"{said}. Look for what is lost; then begin once with --accept-gaps")
+        _log.error("%s, and it goes on (--accept-gaps)", said)
 
 
 def text_headers(pairs: dict[str, object]) -> dict[str, str]:

@@ -218,7 +218,7 @@ cross join lateral (
 
 def is_settled(event: str = "event") -> str:
     """Whether it lies below the oldest transaction that still runs, whoever runs it on that server."""
-    return f"{event}.xid < pg_snapshot_xmin(pg_current_snapshot())"
+    return f"{event}.xid < zerosum_feed_horizon()"
 
 
 def is_of_types(types: str) -> str:

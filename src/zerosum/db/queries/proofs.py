@@ -228,7 +228,8 @@ select page.id, page.xid, page.type, page.resource_type, page.resource_id,
            when 'house_rules' then page.type = 'house_rules.changed' and page.resource_id is null and exists (
                select from house_rules rules where rules.ledger_id = page.ledger_id and rules.id = page.id
                and rules.created_at = page.created_at)
-           when 'webhook_endpoint' then page.type in ('webhook_endpoint.failing', 'webhook_endpoint.disabled')
+           when 'webhook_endpoint' then page.type in (
+               'webhook_endpoint.failing', 'webhook_endpoint.disabled', 'webhook_endpoint.secret_rotated')
                and exists (select from webhook_endpoints endpoint
                            where endpoint.ledger_id = page.ledger_id and endpoint.id = page.resource_id)
            else true end as is_explained

@@ -20,6 +20,9 @@ from zerosum.db.schema.tables import webhook_deliveries
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.webhooks import DeliveryStatus
 
+SCANNED_MAX = 5_000
+"""Deliveries that one page looks at, however few of them pass its filter."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRecord:
@@ -57,33 +60,42 @@ async def list_deliveries(
     after: UUID | None,
     limit: int,
     is_ascending: bool,
-) -> list[DeliveryRecord]:
+) -> tuple[list[DeliveryRecord], UUID | None]:
+    """At most `limit`, out of at most SCANNED_MAX; and the event where looking ended, if that was before the end."""
     await look_up_by_key(connection)
     delivery = webhook_deliveries.c
-    statement = select(webhook_deliveries).where(delivery.ledger_id == ledger_id, delivery.endpoint_id == endpoint_id)
+    everything = select(webhook_deliveries).where(delivery.ledger_id == ledger_id, delivery.endpoint_id == endpoint_id)
+    if wanted.event_id is not None:
+        everything = everything.where(delivery.event_id == wanted.event_id)
+    if wanted.start is not None:
+        everything = everything.where(delivery.event_id >= first_uuid_of(wanted.start))
+    if wanted.end is not None:
+        everything = everything.where(delivery.event_id < first_uuid_of(wanted.end))
+    if wanted.status in (DeliveryStatus.FAILED, DeliveryStatus.PARKED):
+        everything = everything.where(text("status in ('failed', 'parked')"))  # says which index it may be
+    window = paged(everything, delivery.event_id, after, SCANNED_MAX, is_ascending=is_ascending)
+    looked_at = window.cte("looked_at").prefix_with("materialized")
+    page = select(looked_at)
     for column, value in (
-        (delivery.status, wanted.status),
-        (delivery.event_id, wanted.event_id),
-        (delivery.type, wanted.type),
-        (delivery.status_code, wanted.status_code),
+        (looked_at.c.status, wanted.status),
+        (looked_at.c.type, wanted.type),
+        (looked_at.c.status_code, wanted.status_code),
     ):
         if value is not None:
-            statement = statement.where(column == value)
-    if wanted.start is not None:
-        statement = statement.where(delivery.event_id >= first_uuid_of(wanted.start))
-    if wanted.end is not None:
-        statement = statement.where(delivery.event_id < first_uuid_of(wanted.end))
-    if wanted.status in (DeliveryStatus.FAILED, DeliveryStatus.PARKED):
-        statement = statement.where(text("status in ('failed', 'parked')"))  # says which index it may be
-    page = paged(statement, delivery.event_id, after, limit, is_ascending=is_ascending)
-    return [_record(row) for row in await connection.execute(page)]
+            page = page.where(column == value)
+    ordered = paged(page, looked_at.c.event_id, None, limit, is_ascending=is_ascending)
+    found = [_record(row) for row in await connection.execute(ordered)]
+    if len(found) == limit:
+        return found, found[-1].event_id
+    last = window.with_only_columns(delivery.event_id).offset(SCANNED_MAX - 1).limit(1)
+    return found, await connection.scalar(last)
 
 
 async def find_delivery(
     connection: AsyncConnection, ledger_id: UUID, endpoint_id: UUID, event_id: UUID
 ) -> DeliveryRecord | None:
     wanted = DeliveryFilter(event_id=event_id)
-    found = await list_deliveries(connection, ledger_id, endpoint_id, wanted, after=None, limit=1, is_ascending=True)
+    found, _ = await list_deliveries(connection, ledger_id, endpoint_id, wanted, after=None, limit=1, is_ascending=True)
     return found[0] if found else None
 
 
@@ -168,13 +180,22 @@ where ledger_id = :ledger_id and endpoint_id = :endpoint_id and event_id in (
 """)
 
 _FREE_STUCK = text("""
-update webhook_deliveries delivery set next_at = :now
-where ledger_id = :ledger_id and endpoint_id = :endpoint_id and status = 'pending' and next_at is null
-  and not exists (
-    select from webhook_deliveries earlier
-    where earlier.ledger_id = delivery.ledger_id and earlier.endpoint_id = delivery.endpoint_id
-      and earlier.resource_id = delivery.resource_id and earlier.status = 'pending'
-      and (earlier.event_xid, earlier.event_id) < (delivery.event_xid, delivery.event_id))
+with looked_at as materialized (
+    select event_id, event_xid, resource_id, status, next_at from webhook_deliveries
+    where ledger_id = :ledger_id and endpoint_id = :endpoint_id and event_id > :after order by event_id limit :at_once
+), freed as (
+    update webhook_deliveries delivery set next_at = :now
+    from looked_at
+    where delivery.ledger_id = :ledger_id and delivery.endpoint_id = :endpoint_id
+      and delivery.event_id = looked_at.event_id and delivery.status = 'pending' and looked_at.status = 'pending'
+      and looked_at.next_at is null
+      and not exists (
+        select from webhook_deliveries earlier
+        where earlier.ledger_id = :ledger_id and earlier.endpoint_id = :endpoint_id
+          and earlier.resource_id = looked_at.resource_id and earlier.status = 'pending'
+          and (earlier.event_xid, earlier.event_id) < (looked_at.event_xid, looked_at.event_id))
+)
+select case when count(*) = :at_once then (array_agg(event_id order by event_id desc))[1] end from looked_at
 """)
 
 
@@ -258,11 +279,23 @@ async def purge_deliveries(
     return (await connection.execute(_PURGE, given)).rowcount
 
 
-async def free_stuck(connection: AsyncConnection, ledger_id: UUID, endpoint_id: UUID, now: datetime) -> int:
-    """What waits behind nothing is due. Nobody leaves such a delivery; should it be there, it is not for ever."""
+async def free_stuck(
+    connection: AsyncConnection, ledger_id: UUID, endpoint_id: UUID, now: datetime, after: UUID | None, *, at_once: int
+) -> UUID | None:
+    """What waits behind nothing is due, of some deliveries behind an event; where to go on, if there may be more.
+
+    Nobody leaves such a delivery; should it be there, it is not for ever.
+    """
     await look_up_by_key(connection)
-    given = {"ledger_id": ledger_id, "endpoint_id": endpoint_id, "now": now}
-    return (await connection.execute(_FREE_STUCK, given)).rowcount
+    given = {
+        "ledger_id": ledger_id,
+        "endpoint_id": endpoint_id,
+        "now": now,
+        "after": after or UUID(int=0),
+        "at_once": at_once,
+    }
+    found: UUID | None = await connection.scalar(_FREE_STUCK, given)
+    return found
 
 
 async def _promote(

@@ -178,6 +178,20 @@ where delivery.ledger_id = first.ledger_id and delivery.endpoint_id = first.endp
 """
 _PROMOTE = text(PROMOTE)
 
+_OLDEST_DUE = text(f"""
+select min(place.moment) from webhook_endpoints endpoint cross join lateral (
+    (select next_at as moment from webhook_deliveries delivery
+     where delivery.ledger_id = endpoint.ledger_id and delivery.endpoint_id = endpoint.id
+       and status = 'pending' and next_at is not null order by next_at limit 1)
+    union all
+    (select created_at from events event
+     where event.ledger_id = endpoint.ledger_id and (event.xid, event.id) > (endpoint.feed_xid, endpoint.feed_id)
+       and {is_settled()} order by event.xid, event.id limit 1)
+) place
+where endpoint.ledger_id = any(cast(:ledgers as uuid[])) and endpoint.status = 'enabled'
+  and (paused_until is null or paused_until <= :now)
+""")  # noqa: S608 - made of constants
+
 _GIVE_BACK = text("""
 update webhook_deliveries delivery set claimed_until = null, attempts = greatest(attempts - 1, 0)
 from unnest(cast(:ledgers as uuid[]), cast(:endpoints as uuid[]), cast(:events as uuid[]))
@@ -262,6 +276,12 @@ async def claim(
         )
         for row in rows
     ]
+
+
+async def oldest_due(connection: AsyncConnection, ledger_ids: Sequence[UUID], now: datetime) -> datetime | None:
+    """Since when something is due, or has happened and is in nobody's deliveries; not of endpoints left alone now."""
+    found: datetime | None = await connection.scalar(_OLDEST_DUE, {"ledgers": list(ledger_ids), "now": now})
+    return found
 
 
 async def write_results(connection: AsyncConnection, results: Sequence[AttemptResult], now: datetime) -> None:

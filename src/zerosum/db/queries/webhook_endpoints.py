@@ -81,7 +81,7 @@ async def park_until_now(connection: AsyncConnection, ledger_id: UUID, id_: UUID
     await connection.execute(
         update(webhook_endpoints)
         .where(webhook_endpoints.c.ledger_id == ledger_id, webhook_endpoints.c.id == id_)
-        .values(parked_xid=text("pg_snapshot_xmin(pg_current_snapshot())"))
+        .values(parked_xid=text("zerosum_feed_horizon()"))
     )
 
 
@@ -134,17 +134,18 @@ async def ledgers_with_endpoints(connection: AsyncConnection) -> list[UUID]:
     return list((await connection.execute(statement.distinct())).scalars())
 
 
-async def all_endpoints(connection: AsyncConnection) -> list[tuple[UUID, UUID, bool]]:
-    """Of all ledgers, for an operator's unit of work: ledger, id, and whether it is deleted."""
+async def all_endpoints(connection: AsyncConnection) -> list[tuple[UUID, UUID, str]]:
+    """Of all ledgers, for an operator's unit of work: ledger, id, and its status, which may be `deleted`."""
     endpoint = webhook_endpoints.c
-    rows = await connection.execute(select(endpoint.ledger_id, endpoint.id, endpoint.status == DELETED))
+    rows = await connection.execute(select(endpoint.ledger_id, endpoint.id, endpoint.status))
     return [(row[0], row[1], row[2]) for row in rows]
 
 
 async def lock_endpoints(connection: AsyncConnection, ids: Collection[tuple[UUID, UUID]]) -> dict[UUID, EndpointRecord]:
-    """In one order, so that two that lock several do not wait for each other crosswise."""
-    statement = _of(ids).order_by(webhook_endpoints.c.ledger_id, webhook_endpoints.c.id).with_for_update()
-    return {row.id: _record(row) for row in await connection.execute(statement)}
+    """Those that nobody else has locked, in one order."""
+    ordered = _of(ids).order_by(webhook_endpoints.c.ledger_id, webhook_endpoints.c.id)
+    rows = await connection.execute(ordered.with_for_update(skip_locked=True))
+    return {row.id: _record(row) for row in rows}
 
 
 def _of(ids: Collection[tuple[UUID, UUID]]) -> Select[Any]:

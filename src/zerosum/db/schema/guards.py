@@ -246,7 +246,7 @@ declare
     actor text := coalesce(nullif(current_setting('zerosum.actors', true), '')::jsonb ->> account.id::text,
                            nullif(current_setting('zerosum.actor', true), ''));
     moment timestamptz := now();
-    transaction xid8 := pg_current_xact_id();
+    transaction xid8 := zerosum_feed_place();
     revision bigint;
     previous bytea;
 begin

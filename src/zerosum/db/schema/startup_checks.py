@@ -13,6 +13,7 @@ from zerosum.db.batch import BatchConnection
 from zerosum.db.database_url import DatabaseUrl, DatabaseUrlError
 from zerosum.db.errors import CommitOutcomeUnknown, Failed, words_of
 from zerosum.db.errors import Unfit as Unfit
+from zerosum.db.schema.feed_order import is_in_order
 from zerosum.db.schema.migrations import HEAD
 from zerosum.db.schema.tables import APPLICATION_ROLE, GRANTS, JOURNAL, metadata
 from zerosum.db.sessions import Session, SessionNotKept, close_session, open_session
@@ -66,6 +67,7 @@ async def check_fitness(database_url: str) -> None:
         await _check_role(session)
         await _check_schema(session)
         await _check_rights(session)
+        await _check_feed(session)
 
 
 async def check_lanes(lane_url: str, database_url: str) -> None:
@@ -171,6 +173,15 @@ async def _check_rights(session: Session) -> None:
         for right in ("SELECT", "INSERT") if "insert" in GRANTS[table] else ("SELECT",):
             if not await session.fetchval("select has_table_privilege($1, $2)", f"public.{table.name}", right):
                 raise Unfit(f"the role may not {right} in {table.name}: grant {APPLICATION_ROLE} to it")
+
+
+async def _check_feed(session: Session) -> None:
+    """Whatever was written now would lie where readers have been: so nothing is."""
+    if not await is_in_order(session):
+        raise Unfit(
+            "the database was restored into a server with younger transaction numbers, and the feed of events would "
+            "lose its order: run `zerosum migrate`"
+        )
 
 
 async def _identity(session: Session) -> tuple[object, ...]:

@@ -887,7 +887,7 @@ events = Table(
     "events",
     metadata,
     _required("ledger_id", Uuid),
-    _required("xid", Xid8, server_default=text("pg_current_xact_id()")),
+    _required("xid", Xid8, server_default=text("zerosum_feed_place()")),
     _required("id", Uuid),
     _moment("created_at", nullable=False),
     _required("type", Text),

@@ -86,6 +86,11 @@ class PartitionWork:
         return len(self.pending) + len(self._batch)
 
     @property
+    def set_aside(self) -> int:
+        """To be tried again, or behind such."""
+        return self._set_aside
+
+    @property
     def taken(self) -> Taken | None:
         return self._taken
 
@@ -233,10 +238,17 @@ class PartitionWork:
                 await self._retry_one(self._taken, record)
 
     async def _retry_one(self, taken: Taken, record: DeadLetterRecord) -> None:
+        if record.attempts >= ATTEMPTS_MAX:  # Nobody came back from the last one.
+            _log.error("%s of %s ends the consumer and is put aside", record.message.place, taken.partition)
+            crashed = replace(record, attempts=record.attempts - 1)
+            await self._retried(taken, self._ingestion.given_up(crashed, CRASHED, CRASHED_PROBLEM))
+            return
+        await self._ingestion.begin_retry(self._caller, taken, record)
         read = self._read(record.message)
         answered = read if isinstance(read, Answered) else (await self._ask([read]))[0]
         kind, answer = answered.outcome.kind, answered.outcome.answer
         if kind is OutcomeKind.AWAY:
+            await self._ingestion.abandon_retry(self._caller, taken, record)
             raise DependencyAway("the ledger cannot be reached")
         reason, told = _reason(answered)
         if kind is OutcomeKind.FAILED:
@@ -248,6 +260,9 @@ class PartitionWork:
         if after.next_at is None:
             await self._tell([Answered(record.message, replace(answered.outcome, answer=answer))])
             self._count([answered])
+        await self._retried(taken, after)
+
+    async def _retried(self, taken: Taken, after: DeadLetterRecord) -> None:
         self._waiting_keys, self._set_aside = await self._ingestion.retried(self._caller, taken, after)
         self._tally.retried += 1
         self._tally.dead += after.status is DeadLetterStatus.DEAD

@@ -11,7 +11,7 @@ import orjson
 
 from zerosum.domain.errors import DomainError
 from zerosum.domain.messages import InputAway, Message, Partition, Position
-from zerosum.ingest.streams.batches import Answered, DependencyAway, PartitionWork
+from zerosum.ingest.streams.batches import RETRY_TURN_SECONDS, Answered, DependencyAway, PartitionWork
 from zerosum.ingest.streams.port import Desk, IngestTally, Input, Replies
 from zerosum.services.ingestion import Fenced, Ingestion, Taken
 from zerosum.services.requests.caller import Caller
@@ -60,6 +60,7 @@ class Consumer:
         self._stop = asyncio.Event()
         self._renewed_at = 0.0
         self._lag_at = 0.0
+        self._lost = 0
         self.lag: float | None = None
         self.is_paused = False
 
@@ -98,21 +99,29 @@ class Consumer:
                 received = await self._input.receive(self._options.in_memory_max - self._in_memory, RECEIVE_SECONDS)
                 has_ended = received is None
                 await self._put(received or ())
-            if has_ended and not self._in_memory:
+            if has_ended and not self._in_memory and not self._set_aside:
                 return True
             if await self._advance():
                 self.is_paused, pause = False, PAUSE_SECONDS_MIN
+                if has_ended and self._set_aside:
+                    await self._sleep(RETRY_TURN_SECONDS)
                 continue
             self.is_paused = True
             self._tally.pauses += 1
             await self._input.keep_alive()
             await self._sleep(pause)
             pause = min(2 * pause, PAUSE_SECONDS_MAX)
+        if has_ended and self._set_aside:
+            _log.warning("the input %s: %s messages wait to be tried again", self._input.name, self._set_aside)
         return True
 
     @property
     def _in_memory(self) -> int:
         return sum(work.in_memory for work in self._works.values())
+
+    @property
+    def _set_aside(self) -> int:
+        return sum(work.set_aside for work in self._works.values())
 
     @property
     def _is_full(self) -> bool:
@@ -187,7 +196,12 @@ class Consumer:
                 raise DependencyAway(f"answers cannot be told: {error}") from None
         await self._input.answer([(one.message, one.outcome.answer) for one in answered])
 
+    def _note_losses(self) -> None:
+        lost = self._input.lost
+        self._tally.lost, self._lost = self._tally.lost + lost - self._lost, lost
+
     async def _keep_up(self) -> None:
+        self._note_losses()
         now = asyncio.get_running_loop().time()
         if self._input.is_leased and now - self._renewed_at > LEASE_SECONDS / 3:
             for work in list(self._works.values()):
@@ -199,6 +213,7 @@ class Consumer:
             self.lag = await self._input.lag()
 
     async def _end(self) -> None:
+        self._note_losses()
         works, self._works = self._works, {}
         try:
             await self._input.close()

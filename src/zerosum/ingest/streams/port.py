@@ -33,6 +33,10 @@ class Input(Protocol):
     def has_positions(self) -> bool:
         """Whether its messages have places that last, so that something can be remembered of them."""
 
+    @property
+    def lost(self) -> int:
+        """Messages that the broker has deleted before they were read, as far as it can be known."""
+
     async def open(self, take: Take, lose: Lose) -> None: ...
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message] | None:
@@ -101,3 +105,5 @@ class IngestTally:
     """Below the position: they were settled before."""
     pauses: int = 0
     fenced: int = 0
+    lost: int = 0
+    """Deleted by a broker before they were read."""

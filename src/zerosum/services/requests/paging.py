@@ -105,14 +105,20 @@ class Cursors:
         position: Position,
         found: Sequence[Item],
         key: Callable[[Item], object],
+        *,
+        looked_to: object | None = None,
     ) -> Page[Item]:
-        """`found` holds up to one item more than the limit, which tells whether there is more."""
-        if len(found) <= request.limit:
-            return Page(found, None)
+        """`found` holds up to one item more than the limit, which tells whether there is more.
+
+        `looked_to` is where looking ended, of a list that looks at so many and finds few of them: there it goes on.
+        """
         items = found[: request.limit]
+        if len(found) <= request.limit and looked_to is None:
+            return Page(found, None)
+        last = key(items[-1]) if len(found) > request.limit else looked_to
         content = {
             "list": request.list_name,
-            "after": str(key(items[-1])),
+            "after": str(last),
             "ascending": position.is_ascending,
             "filters": dict(position.filters),
         }

@@ -63,7 +63,7 @@ class WebhookDeliveries:
         )
         async with self._database.work(caller.ledger_id) as connection:
             await found_endpoint(connection, caller, endpoint_id)
-            found = await list_deliveries(
+            found, looked_to = await list_deliveries(
                 connection,
                 caller.ledger_id,
                 endpoint_id,
@@ -72,7 +72,9 @@ class WebhookDeliveries:
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
-        return self._cursors.page(caller.ledger_id, request, position, found, lambda record: record.event_id)
+        return self._cursors.page(
+            caller.ledger_id, request, position, found, lambda record: record.event_id, looked_to=looked_to
+        )
 
     async def replay_one(self, caller: Caller, endpoint_id: UUID, event_id: UUID) -> DeliveryRecord:
         """Sent again as soon as what is before it of its resource was; also what was never meant for the endpoint.
@@ -96,9 +98,8 @@ class WebhookDeliveries:
         """What the endpoint wants of a span of time. Raises WebhookEndpointNotFound, InvalidState."""
         now = self._now()
         async with self._database.work(caller.ledger_id) as connection:
-            # Not locked: a long span would hold up whoever delivers, for all. What comes to an endpoint that is
-            # disabled meanwhile is parked when that is enabled.
-            endpoint = await found_endpoint(connection, caller, endpoint_id)
+            # Whoever delivers passes over an endpoint that is locked, and does not wait for the rows of a long span.
+            endpoint = await found_endpoint(connection, caller, endpoint_id, is_locked=True)
             check_enabled(endpoint)
             replayed = await replay_range(
                 connection,

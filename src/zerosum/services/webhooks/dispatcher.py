@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -26,30 +26,32 @@ from uuid import UUID
 import orjson
 
 from zerosum.adapters.webhook_client import Answered, SendFailed, jitter_percent
-from zerosum.db.engine import Connection, Database
-from zerosum.db.identifiers import made_at
-from zerosum.db.queries.events import FeedPosition, RecordedEvent, events_at
-from zerosum.db.queries.webhook_dispatch import AttemptResult, ClaimedDelivery, claim, fan_out, need_not_last
+from zerosum.db.engine import Database
+from zerosum.db.queries.webhook_dispatch import (
+    AttemptResult,
+    ClaimedDelivery,
+    claim,
+    fan_out,
+    need_not_last,
+    oldest_due,
+)
 from zerosum.db.queries.webhook_endpoints import EndpointRecord, find_endpoints, ledgers_with_endpoints
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType
-from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.webhooks import BREAKER_FAILURES, JITTER_PERCENT, DeliveryStatus, retry_delay
 from zerosum.services.credentials.envelope import SealBroken
-from zerosum.services.event_feed import ToldEvent, told_events
+from zerosum.services.event_feed import ToldEvent
 from zerosum.services.webhooks.announcing import endpoint_content
+from zerosum.services.webhooks.contents import contents_of, ping_event
+from zerosum.services.webhooks.parking import park
 from zerosum.services.webhooks.results import NOT_READABLE, is_failure, record_results
 from zerosum.services.webhooks.secrets import EndpointSecrets, OpenedEndpoint
 from zerosum.services.webhooks.signing import signed_headers
+from zerosum.services.webhooks.slots import Slots
 
 CLAIM_TIME = timedelta(seconds=40)
 """More than sending may take, and writing how it went."""
-
-IN_FLIGHT_MAX = 256
-"""Of one dispatcher, over all endpoints."""
-
-PER_ENDPOINT_MAX = 16
-"""Of one dispatcher: what an endpoint that hangs can take up before it is left alone."""
 
 CLAIMED_MAX = 1_000
 CLAIMED_PER_ENDPOINT_MAX = 200
@@ -69,6 +71,8 @@ REST_SECONDS = 1.0
 
 STOP_SECONDS_MAX = 4.0
 """For what is on its way. Its claims lapse otherwise."""
+
+LAST_WRITES_MAX = 30
 
 USER_AGENT = "Zerosum-Webhooks/1"
 
@@ -118,11 +122,10 @@ class Dispatcher:
         self._only = only
         self._ledgers: list[UUID] = []
         self._looked_at: float | None = None
-        self._sending: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
         self._busy: Counter[UUID] = Counter()
         """Claims of each endpoint that are not written yet."""
-        self._gate = asyncio.Semaphore(IN_FLIGHT_MAX)
-        self._gates: dict[UUID, asyncio.Semaphore] = {}
+        self._slots = Slots()
         self._failing: set[UUID] = set()
         """Endpoints whose failures are not written yet."""
         self._results: list[AttemptResult] = []
@@ -152,25 +155,51 @@ class Dispatcher:
             return False
         seen, parcels = await self._take(ledgers)
         for parcel in parcels:
-            task = asyncio.create_task(self._send(parcel), name="webhook")
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            self._begin(self._send(parcel))
         return bool(seen or parcels or (wrote and self._results))
 
     async def write(self) -> int:
         """How the attempts have ended that did so meanwhile. They are kept until that is committed."""
         self._has_result.clear()
         results, returned = self._results[:RESULTS_AT_ONCE], self._returned[:RESULTS_AT_ONCE]
-        if results or returned:
-            await record_results(self._database, results, returned, self._now())
-            del self._results[: len(results)], self._returned[: len(returned)]
-            # Only now: who has failed is judged by it before anything more is sent there.
-            self._busy.subtract(result.delivery.endpoint_id for result in results)
-            self._busy.subtract(delivery.endpoint_id for delivery in returned)
-            self._busy = +self._busy
-            self._gates = {id_: gate for id_, gate in self._gates.items() if id_ in self._busy}
-            self._failing = {one.delivery.endpoint_id for one in self._results if is_failure(one)}
-        return len(results)
+        if not results and not returned:
+            return 0
+        recorded = await record_results(self._database, results, returned, self._now())
+        del self._results[: len(results)], self._returned[: len(returned)]
+        # Those of an endpoint that somebody else has locked come again, behind the others.
+        self._results += [one for one in results if one.delivery.endpoint_id in recorded.locked]
+        self._returned += [one for one in returned if one.endpoint_id in recorded.locked]
+        written = [one.delivery.endpoint_id for one in results] + [one.endpoint_id for one in returned]
+        # Only now: who has failed is judged by it before anything more is sent there.
+        self._busy.subtract(id_ for id_ in written if id_ not in recorded.locked)
+        self._busy = +self._busy
+        self._slots.forget_idle(self._busy)
+        self._failing = {one.delivery.endpoint_id for one in self._results if is_failure(one)}
+        for endpoint in recorded.disabled:
+            self._begin(self._park(endpoint))
+        return sum(one.delivery.endpoint_id not in recorded.locked for one in results)
+
+    async def lag(self) -> float:
+        """Seconds for which what has waited the longest is due, or has happened and was not looked at yet."""
+        if not self._ledgers:
+            return 0.0
+        now = self._now()
+        async with self._database.work(*self._ledgers) as connection:
+            oldest = await oldest_due(connection, self._ledgers, now)
+        return 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+
+    async def _park(self, endpoint: EndpointRecord) -> None:
+        """Beside the turns. Nothing is claimed of it any more; what is left is parked with what is old."""
+        try:
+            await park(self._database, endpoint.ledger_id, endpoint.id)
+        except DomainError as error:
+            named = render_id(Prefix.WEBHOOK_ENDPOINT, endpoint.id)
+            _log.warning("what %s still waits for is parked later: %s", named, error.code)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="webhook")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     async def _ledgers_now(self) -> list[UUID]:
         clock = asyncio.get_running_loop().time()
@@ -193,32 +222,19 @@ class Dispatcher:
                 claimed = await claim(
                     connection,
                     ledgers,
-                    self._busy,
+                    self._slots.as_claimed(self._busy, CLAIMED_PER_ENDPOINT_MAX),
                     now,
                     now + CLAIM_TIME,
                     breaker=BREAKER_FAILURES,
                     per_endpoint=CLAIMED_PER_ENDPOINT_MAX,
                     free=free,
                 )
-            contents = await self._contents(connection, claimed)
+            contents = await contents_of(connection, claimed)
             endpoints = await find_endpoints(connection, {one.endpoint for one in claimed}) if claimed else {}
         # Should that fail, its claims lapse.
         parcels = await self._parcels(claimed, contents, endpoints, now)
         self._busy.update(delivery.endpoint_id for delivery in claimed)
         return seen, parcels
-
-    async def _contents(self, connection: Connection, claimed: Sequence[ClaimedDelivery]) -> dict[UUID, ToldEvent]:
-        """The events, looked up once for all endpoints that get one."""
-        places: dict[UUID, set[FeedPosition]] = {}
-        for one in claimed:
-            if one.type is not EventType.WEBHOOK_ENDPOINT_PING:
-                places.setdefault(one.ledger_id, set()).add(FeedPosition(one.event_xid, one.event_id))
-        contents: dict[UUID, ToldEvent] = {}
-        for ledger_id, positions in places.items():
-            found = await events_at(connection, ledger_id, sorted(positions))
-            told = await _told(connection, LedgerId(ledger_id), found)
-            contents |= {one.event.id: one for one in told}
-        return contents
 
     async def _parcels(
         self,
@@ -239,7 +255,7 @@ class Dispatcher:
         for one in claimed:
             endpoint, body = opened.get(one.endpoint_id), bodies.get(one.event_id)
             if endpoint is not None and one.type is EventType.WEBHOOK_ENDPOINT_PING:
-                body = self._body(_ping(one, endpoint_content(endpoints[one.endpoint_id])))
+                body = self._body(ping_event(one, endpoint_content(endpoints[one.endpoint_id])))
             if endpoint is None or body is None:
                 unreadable.append(one)
             else:
@@ -259,7 +275,7 @@ class Dispatcher:
     async def _send(self, parcel: _Parcel) -> None:
         """When it is its turn; unless its endpoint has failed meanwhile, or it has become late."""
         endpoint_id = parcel.delivery.endpoint_id
-        async with self._gates.setdefault(endpoint_id, asyncio.Semaphore(PER_ENDPOINT_MAX)), self._gate:
+        async with self._slots.taken(endpoint_id, parcel.endpoint.place):
             if endpoint_id in self._failing or self._now() - parcel.claimed_at > STALE_TIME:
                 self._returned.append(parcel.delivery)
                 self._has_result.set()
@@ -329,36 +345,15 @@ class Dispatcher:
             task.cancel()
 
     async def _end(self) -> None:
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=STOP_SECONDS_MAX)
-        for task in self._sending:
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=STOP_SECONDS_MAX)
+        for task in self._under_way:
             task.cancel()
-        while self._results or self._returned:
-            await self.write()
-
-
-async def _told(connection: Connection, ledger_id: LedgerId, events: Sequence[RecordedEvent]) -> list[ToldEvent]:
-    """Together; where one of them cannot be read, each for itself."""
-    try:
-        return await told_events(connection, ledger_id, events)
-    except (DomainError, ValueError, LookupError, TypeError):
-        if len(events) > 1:
-            return [told for event in events for told in await _told(connection, ledger_id, [event])]
-        _log.exception("%s cannot be read", render_id(Prefix.EVENT, events[0].id))
-        return []
-
-
-def _ping(delivery: ClaimedDelivery, content: dict[str, Any]) -> ToldEvent:
-    event = RecordedEvent(
-        position=FeedPosition(0, delivery.event_id),
-        id=delivery.event_id,
-        type=delivery.type,
-        created_at=made_at(delivery.event_id),
-        resource_type=delivery.resource_type,
-        resource_id=delivery.endpoint_id,
-        data=content,
-    )
-    return ToldEvent(ledger_id=LedgerId(delivery.ledger_id), event=event, resource=None, account_versions={})
+        for _ in range(LAST_WRITES_MAX):
+            if not self._results and not self._returned:
+                return
+            if not await self.write():
+                await asyncio.sleep(IDLE_SECONDS)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

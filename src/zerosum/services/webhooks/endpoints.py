@@ -24,7 +24,7 @@ from zerosum.db.queries.webhook_endpoints import (
     update_endpoint,
 )
 from zerosum.domain.audit import AuditType
-from zerosum.domain.errors import InvalidState, UrlNotAllowed, WebhookEndpointNotFound
+from zerosum.domain.errors import InvalidState, Overloaded, UrlNotAllowed, WebhookEndpointNotFound
 from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.webhooks import HEALTHY, DisabledReason, EndpointStatus
@@ -33,7 +33,7 @@ from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.quotas import check_quota
 from zerosum.services.webhooks.announcing import endpoint_event, shown_address
-from zerosum.services.webhooks.parking import park_all
+from zerosum.services.webhooks.parking import park
 from zerosum.services.webhooks.secrets import EndpointSecrets
 from zerosum.services.webhooks.signing import make_secret, secret_text
 
@@ -157,18 +157,19 @@ class WebhookEndpoints:
                 previous_secret_until=rotated.previous_secret_until,
             )
             await update_endpoint(connection, record)
+            await insert_events(connection, [endpoint_event(EventType.WEBHOOK_ENDPOINT_SECRET_ROTATED, record, now)])
             await self._audit(connection, AuditType.WEBHOOK_SECRET_ROTATED, caller, record)
         return record, secret_text(secret)
 
     async def enable(self, caller: Caller, id_: UUID) -> EndpointRecord:
         """It gets what is committed from now on; what fell due meanwhile is parked, until it is replayed.
 
-        Raises WebhookEndpointNotFound, UrlNotAllowed.
+        Raises WebhookEndpointNotFound, UrlNotAllowed; Overloaded while there is too much of that to be parked at once.
         """
         record = await self.get(caller, id_)
         await self._check(record.url)
-        if record.status is EndpointStatus.DISABLED:
-            await park_all(self._database, caller.ledger_id, id_)
+        if record.status is EndpointStatus.DISABLED and not await park(self._database, caller.ledger_id, id_):
+            raise Overloaded("What fell due while it was disabled is still being parked: enable it again in a while.")
         async with self._database.work(caller.ledger_id) as connection:
             record = await found_endpoint(connection, caller, id_, is_locked=True)
             if record.status is EndpointStatus.ENABLED:
@@ -192,7 +193,7 @@ class WebhookEndpoints:
             await update_endpoint(connection, record)
             await insert_events(connection, [endpoint_event(EventType.WEBHOOK_ENDPOINT_DISABLED, record, now)])
             await self._audit(connection, AuditType.WEBHOOK_ENDPOINT_DISABLED, caller, record)
-        await park_all(self._database, caller.ledger_id, id_)
+        await park(self._database, caller.ledger_id, id_)
         return record
 
     async def ping(self, caller: Caller, id_: UUID) -> UUID:

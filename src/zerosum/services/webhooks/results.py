@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.events import insert_events
@@ -17,34 +17,43 @@ from zerosum.db.queries.webhook_dispatch import (
     need_not_last,
     write_results,
 )
-from zerosum.db.queries.webhook_endpoints import EndpointRecord, lock_endpoints, update_endpoint
-from zerosum.domain.errors import DomainError
+from zerosum.db.queries.webhook_endpoints import EndpointRecord, find_endpoints, lock_endpoints, update_endpoint
 from zerosum.domain.events import EventType
 from zerosum.domain.webhooks import DeliveryStatus, DisabledReason, EndpointStatus
 from zerosum.services.webhooks.announcing import endpoint_event
 from zerosum.services.webhooks.endpoints import disabled
-from zerosum.services.webhooks.parking import park_all
-
-_log = logging.getLogger(__name__)
 
 GONE = 410
 
 NOT_READABLE = "not_readable"
+OURS = frozenset({NOT_READABLE, "names_busy"})
 """What could not be sent for a reason of ours, which says nothing of its endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """`locked` are endpoints that somebody else had: of these nothing is written yet. `disabled` is to be parked."""
+
+    locked: frozenset[UUID]
+    disabled: Sequence[EndpointRecord]
 
 
 async def record_results(
     database: Database, results: Sequence[AttemptResult], returned: Sequence[ClaimedDelivery], now: datetime
-) -> None:
-    """One unit of work for all of them, and for what is given back unsent; what it disables is parked behind it."""
+) -> Recorded:
+    """One unit of work for all of them, and for what is given back unsent."""
     endpoints = {result.delivery.endpoint for result in results} | {delivery.endpoint for delivery in returned}
     switched_off: list[EndpointRecord] = []
     async with database.work(*{ledger_id for ledger_id, _ in endpoints}) as connection:
         await need_not_last(connection)
-        locked = await lock_endpoints(connection, endpoints)
+        ours = await lock_endpoints(connection, endpoints)
+        others = {key for key in endpoints if key[1] not in ours}
+        # What is not among them either is deleted: what became of its deliveries is written all the same.
+        locked = frozenset(await find_endpoints(connection, others)) if others else frozenset[UUID]()
+        results = [result for result in results if result.delivery.endpoint_id not in locked]
         await write_results(connection, results, now)
-        await give_back(connection, returned)
-        for id_, before in locked.items():
+        await give_back(connection, [delivery for delivery in returned if delivery.endpoint_id not in locked])
+        for id_, before in ours.items():
             own = [result for result in results if result.delivery.endpoint_id == id_]
             after = judged(before, own, now)
             if after == before:
@@ -57,12 +66,7 @@ async def record_results(
             elif after.health.is_told and not before.health.is_told:
                 await must_last(connection)
                 await insert_events(connection, [endpoint_event(EventType.WEBHOOK_ENDPOINT_FAILING, after, now)])
-    for endpoint in switched_off:
-        try:
-            await park_all(database, endpoint.ledger_id, endpoint.id)
-        except DomainError as error:
-            # Nothing is claimed of it any more, and whoever enables it parks the rest first.
-            _log.warning("what we_%s still waits for is parked later: %s", endpoint.id, error.code)
+    return Recorded(locked, switched_off)
 
 
 def judged(endpoint: EndpointRecord, results: Sequence[AttemptResult], now: datetime) -> EndpointRecord:
@@ -84,4 +88,4 @@ def judged(endpoint: EndpointRecord, results: Sequence[AttemptResult], now: date
 
 def is_failure(result: AttemptResult) -> bool:
     """Of the endpoint."""
-    return result.status is not DeliveryStatus.DELIVERED and result.error != NOT_READABLE
+    return result.status is not DeliveryStatus.DELIVERED and result.error not in OURS

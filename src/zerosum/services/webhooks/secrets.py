@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
@@ -23,6 +24,11 @@ class OpenedEndpoint:
     url: str
     keys: tuple[bytes, ...] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        """Its host and port."""
+        return urlsplit(self.url).netloc
 
 
 class EndpointSecrets:
