@@ -12,6 +12,7 @@ TOTALS = "tests/db/test_totals_at.py::"
 
 VERIFY = "verify looks away"
 PROVED = "tests/api/test_verify.py::test_what_was_changed_past_the_service_is_found"
+CHECKPOINTS_PROVED = "tests/api/test_verify.py::test_what_was_changed_of_checkpoints_is_found"
 ENTRIES_PROOF = "src/zerosum/services/proofs/of_entries.py"
 HISTORIES_PROOF = "src/zerosum/services/proofs/of_histories.py"
 CHECKPOINTS_PROOF = "src/zerosum/services/proofs/of_checkpoints.py"
@@ -148,7 +149,7 @@ VERIFY_PLANTS = (
         CHECKPOINTS_PROOF,
         "if [getattr(mark, name) for name in _SUMS] != sums or mark.undated_version != undated:",
         "if False:",
-        PROVED,
+        CHECKPOINTS_PROVED,
     ),
     plant(
         "a checkpoint in the middle may be gone",
@@ -156,7 +157,7 @@ VERIFY_PLANTS = (
         CHECKPOINTS_PROOF,
         'report.note(f"the checkpoint does not follow the one at version {version}", *here)',
         "",
-        PROVED,
+        CHECKPOINTS_PROVED,
     ),
     plant(
         "dated postings may be sealed otherwise",
@@ -164,7 +165,7 @@ VERIFY_PLANTS = (
         CHECKPOINTS_PROOF,
         "for block in wrong:",
         "for block in wrong[:0]:",
-        PROVED,
+        CHECKPOINTS_PROVED,
         "tests/services/test_checkpointing.py::test_blocks_of_blocks_are_proved_too",
     ),
     plant(

@@ -104,10 +104,17 @@ class LedgerProof:
         return {"horizon": self._horizon, "parts": parts}
 
     async def take_slice(self, connection: Connection, share: float = 1.0) -> bool:
-        """A bounded piece of it. Whether that was the last one."""
+        """A bounded piece of it, in a unit of work of its own. Whether that was the last one."""
+        await self.begin_look(connection)
+        return await self.take_next(connection, share)
+
+    async def begin_look(self, connection: Connection) -> None:
+        """In each unit of work before its first slice: a currency may have been defined since the last, and used."""
         await look_up_by_key(connection)
-        # Each time: a currency may have been defined since the last slice, and used at once.
         self._places.update(await currency_places(connection, self.report.ledger_id))
+
+    async def take_next(self, connection: Connection, share: float = 1.0) -> bool:
+        """One slice more of a look that has begun. Whether that was the last one."""
         if self._parts is None:
             self._parts = self._gone_on(self._places) or self._begun(self._places)
         if await self._parts[0].take_slice(connection, share):
@@ -165,7 +172,8 @@ async def verify_ledger(database: Database, ledger_id: UUID, on_progress: Callab
     proof = LedgerProof(ledger_id)
     async with database.snapshot(ledger_id) as connection:
         total = await count_postings(connection, ledger_id)
-        while not await proof.take_slice(connection):
+        await proof.begin_look(connection)
+        while not await proof.take_next(connection):
             on_progress(proof.report.postings, total)
     on_progress(total, total)
     return proof.report
