@@ -33,6 +33,7 @@ from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
+from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
@@ -109,6 +110,9 @@ def use_cases(
         journal_export=JournalExport(database, ledgers, settled),
         templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
         ledgers=ledgers,
+        notifications=Notifications(
+            database, directory, cursors, now, settings.mail_limits(), settings.notifications_per_ledger
+        ),
         payments=Payments(
             database,
             committer,

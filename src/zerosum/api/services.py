@@ -25,6 +25,7 @@ from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
+from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
@@ -63,6 +64,7 @@ class Services:
     journal: Journal
     journal_export: JournalExport
     ledgers: Ledgers
+    notifications: Notifications
     payments: Payments
     periods: Periods
     processor_callbacks: ProcessorCallbacks

@@ -36,7 +36,7 @@ from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.webhooks import BREAKER_FAILURES, JITTER_PERCENT, DeliveryStatus, retry_delay
 from zerosum.services.credentials.envelope import SealBroken
-from zerosum.services.event_feed import ToldEvent, told_events
+from zerosum.services.event_feed import ToldEvent, readable_events
 from zerosum.services.webhooks.announcing import endpoint_content
 from zerosum.services.webhooks.results import NOT_READABLE, is_failure, record_results
 from zerosum.services.webhooks.secrets import EndpointSecrets, OpenedEndpoint
@@ -216,7 +216,7 @@ class Dispatcher:
         contents: dict[UUID, ToldEvent] = {}
         for ledger_id, positions in places.items():
             found = await events_at(connection, ledger_id, sorted(positions))
-            told = await _told(connection, LedgerId(ledger_id), found)
+            told = await readable_events(connection, LedgerId(ledger_id), found)
             contents |= {one.event.id: one for one in told}
         return contents
 
@@ -335,17 +335,6 @@ class Dispatcher:
             task.cancel()
         while self._results or self._returned:
             await self.write()
-
-
-async def _told(connection: Connection, ledger_id: LedgerId, events: Sequence[RecordedEvent]) -> list[ToldEvent]:
-    """Together; where one of them cannot be read, each for itself."""
-    try:
-        return await told_events(connection, ledger_id, events)
-    except (DomainError, ValueError, LookupError, TypeError):
-        if len(events) > 1:
-            return [told for event in events for told in await _told(connection, ledger_id, [event])]
-        _log.exception("%s cannot be read", render_id(Prefix.EVENT, events[0].id))
-        return []
 
 
 def _ping(delivery: ClaimedDelivery, content: dict[str, Any]) -> ToldEvent:
