@@ -105,7 +105,7 @@ class Mailer:
             ledgers = [one for one in ledgers if one in self._only]
         if not ledgers:
             return
-        await self._making.run_once(ledgers)
+        await self._making.make(ledgers)
         clock = asyncio.get_running_loop().time
         end = clock() + TURN_SECONDS_MAX
         while clock() < end and (self._away_until is None or self._away_until <= self._now()):

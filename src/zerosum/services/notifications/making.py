@@ -40,7 +40,7 @@ class MailMaking:
         self._limits = limits
         self._now = now
 
-    async def run_once(self, ledger_ids: Sequence[UUID]) -> None:
+    async def make(self, ledger_ids: Sequence[UUID]) -> None:
         async with self._database.work(*ledger_ids) as connection:
             held_until = self._now() - LIMIT_SPAN
             behind = await notifications_behind(connection, ledger_ids, held_until, NOTIFICATIONS_AT_ONCE)
