@@ -285,8 +285,8 @@ class Settings(BaseSettings):
             raise ValueError("ZEROSUM_API_KEY_DAYS_DEFAULT must not be more than ZEROSUM_API_KEY_DAYS_MAX")
         if bool(self.smtp_url) != bool(self.mail_sender):
             raise ValueError("ZEROSUM_SMTP_URL and ZEROSUM_MAIL_SENDER go together")
-        if bool(self.smtp_user) != (self.smtp_password is not None and bool(self.smtp_password.get_secret_value())):
-            raise ValueError("ZEROSUM_SMTP_USER and ZEROSUM_SMTP_PASSWORD go together")
+        if self.smtp_password is not None and self.smtp_password.get_secret_value() and not self.smtp_user:
+            raise ValueError("ZEROSUM_SMTP_PASSWORD needs ZEROSUM_SMTP_USER: whose it is")
         self.mail_server()
         if self.metrics_port == self.port:
             raise ValueError("ZEROSUM_METRICS_PORT must be another than ZEROSUM_PORT")

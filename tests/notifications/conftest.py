@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Client
+from tests.api.conftest import Client, make_client, service_settings
+from tests.conftest import Servers, TestDatabase
 from tests.notifications.mail_server import MailServer, mail_server
 from tests.webhooks.conftest import Clock, until
 from zerosum.adapters.clock import now
@@ -16,6 +17,7 @@ from zerosum.adapters.mail_server import MailServer as MailAddress
 from zerosum.api.schemas.events import event_body
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
+from zerosum.main import Service
 from zerosum.services.notifications.limits import MailLimits
 from zerosum.services.notifications.mailer import Mailer
 
@@ -23,6 +25,21 @@ SENDER = "alerts@example.com"
 PER_LEDGER = 50
 
 MakeMailer = Callable[..., Mailer]
+
+
+@pytest.fixture(scope="session")
+async def mailing_service(test_database: TestDatabase, servers: Servers) -> AsyncIterator[Service]:
+    running = Service(service_settings(test_database, servers))
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def client(mailing_service: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
+    made = await make_client(mailing_service, ledger_id)
+    yield made
+    await made.http.aclose()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import contextlib
 import email
 import email.policy
 import ssl
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -91,15 +92,16 @@ async def mail_server(
 
     def protocol() -> SMTP:
         server.connections += 1
-        made = SMTP(
-            server,
-            hostname="mail.test",
-            tls_context=None if is_tls_at_once else tls,
-            require_starttls=tls is not None and not is_tls_at_once,
-            authenticator=authenticated if login else None,
-            auth_required=login is not None,
-            auth_require_tls=not is_tls_at_once,
-        )
+        with warnings.catch_warnings(action="ignore"):  # With TLS at once it takes the connection for an open one.
+            made = SMTP(
+                server,
+                hostname="mail.test",
+                tls_context=None if is_tls_at_once else tls,
+                require_starttls=tls is not None and not is_tls_at_once,
+                authenticator=authenticated if login else None,
+                auth_required=login is not None,
+                auth_require_tls=not is_tls_at_once,
+            )
         protocols.append(made)
         return made
 
