@@ -16,6 +16,7 @@ from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
+from zerosum.services.event_tail import EventTail
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
@@ -54,6 +55,7 @@ class Services:
     dead_letters: DeadLetters
     disputes: Disputes
     event_feed: EventFeed
+    event_tail: EventTail
     exchanges: Exchanges
     holds: Holds
     house_rules: HouseRulesBook

@@ -102,8 +102,8 @@ class EventFeed:
         self._directory = directory
         self._waiting = 0
 
-    async def read(self, ledger_id: LedgerId, order: FeedOrder) -> FeedPage:
-        """A page of what is wanted; where there is nothing yet, after waiting for it.
+    async def begin(self, ledger_id: LedgerId, order: FeedOrder) -> tuple[FeedPosition, EventFilter]:
+        """Where a reader begins, and what it wants.
 
         Raises InvalidParameter, AccountNotFound for an account that is named and not there.
         """
@@ -115,6 +115,11 @@ class EventFeed:
         )
         async with self._database.work(ledger_id) as connection:
             position = await self._position(connection, ledger_id, order.after)
+        return position, wanted
+
+    async def read(self, ledger_id: LedgerId, order: FeedOrder) -> FeedPage:
+        """A page of what is wanted; where there is nothing yet, after waiting for it. Raises as `begin`."""
+        position, wanted = await self.begin(ledger_id, order)
         loop = asyncio.get_running_loop()
         until = loop.time() + (order.wait_seconds if self._waiting < WAITERS_MAX else 0)
         self._waiting += 1
