@@ -15,12 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zerosum.adapters.address_guard import AddressGuard
+from zerosum.adapters.mail_server import MailServer, MailServerWrong
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
+from zerosum.domain.mail_addresses import ANY_DOMAIN, domain_of, is_address, is_domain
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
 from zerosum.services.credentials.installation_secrets import InstallationSecrets
 from zerosum.services.credentials.key_grants import KeyLifetimes
+from zerosum.services.notifications.limits import MailLimits
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
 from zerosum.services.requests.outside_processors import NO_PROCESSORS, OutsideProcessors
@@ -139,6 +142,19 @@ class Settings(BaseSettings):
     webhook_allowed_networks: Annotated[list[str], NoDecode] = []
     webhook_endpoints_per_ledger: Annotated[int, Field(ge=1, le=10_000)] = 50
     webhook_deliveries_kept_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    smtp_url: str | None = None
+    """The mail server, for notifications; without one there are none."""
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_ca: Path | None = None
+    """Who signs its certificate, in PEM; by default the authorities of the system."""
+    mail_sender: str | None = None
+    """The address that mails come from."""
+    mail_recipient_domains: Annotated[list[str], NoDecode] = []
+    """Where mails may go: by default only to the sender's own domain; `*`: anywhere."""
+    mails_per_ledger_and_hour: Annotated[int, Field(ge=1, le=100_000)] = 200
+    mails_kept_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    notifications_per_ledger: Annotated[int, Field(ge=1, le=1_000)] = 20
     accounts_per_ledger: Annotated[int, Field(ge=1)] = 1_000_000
     api_keys_per_ledger: Annotated[int, Field(ge=1)] = 1_000
     refusals_per_ledger_and_day: Annotated[int, Field(ge=1)] = 1_000_000
@@ -198,7 +214,9 @@ class Settings(BaseSettings):
     postgres_bin: Path | None = None
     redis_bin: Path | None = None
 
-    @field_validator("allowed_hosts", "trusted_proxies", "webhook_allowed_networks", mode="before")
+    @field_validator(
+        "allowed_hosts", "trusted_proxies", "webhook_allowed_networks", "mail_recipient_domains", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -265,9 +283,28 @@ class Settings(BaseSettings):
             raise ValueError("ZEROSUM_TLS_CLIENT_CERTIFICATES needs ZEROSUM_TLS_CLIENT_CA: who signs them")
         if self.api_key_days_default and self.api_key_days_max and self.api_key_days_default > self.api_key_days_max:
             raise ValueError("ZEROSUM_API_KEY_DAYS_DEFAULT must not be more than ZEROSUM_API_KEY_DAYS_MAX")
+        if bool(self.smtp_url) != bool(self.mail_sender):
+            raise ValueError("ZEROSUM_SMTP_URL and ZEROSUM_MAIL_SENDER go together")
+        if self.smtp_password is not None and self.smtp_password.get_secret_value() and not self.smtp_user:
+            raise ValueError("ZEROSUM_SMTP_PASSWORD needs ZEROSUM_SMTP_USER: whose it is")
+        self.mail_server()
         if self.metrics_port == self.port:
             raise ValueError("ZEROSUM_METRICS_PORT must be another than ZEROSUM_PORT")
         return self
+
+    @field_validator("mail_sender")
+    @classmethod
+    def _is_mail_address(cls, value: str | None) -> str | None:
+        if value and not is_address(value):
+            raise ValueError("must be a plain address like alerts@example.com")
+        return value
+
+    @field_validator("mail_recipient_domains", mode="after")
+    @classmethod
+    def _are_domains(cls, value: list[str]) -> list[str]:
+        if not all(part == ANY_DOMAIN or is_domain(part) for part in value):
+            raise ValueError("must be domains like example.com with commas between them, or *")
+        return [part.lower() for part in value]
 
     @field_validator("otlp_endpoint")
     @classmethod
@@ -344,6 +381,25 @@ class Settings(BaseSettings):
             allow_private=self.webhook_allow_private,
             allowed_networks=tuple(map(parse_network, self.webhook_allowed_networks)),
             own_hosts=frozenset() if self.webhook_allow_private else frozenset(own),
+        )
+
+    def mail_server(self) -> MailServer | None:
+        """None where no mails are sent. Raises ValueError."""
+        if not self.smtp_url:
+            return None
+        password = None if self.smtp_password is None else self.smtp_password.get_secret_value()
+        try:
+            return MailServer.parse(self.smtp_url, user=self.smtp_user, password=password, ca=self.smtp_ca)
+        except MailServerWrong as error:
+            raise ValueError(f"ZEROSUM_SMTP_URL {error}") from None
+
+    def mail_limits(self) -> MailLimits | None:
+        """None where no mails are sent."""
+        if not self.smtp_url or not self.mail_sender:
+            return None
+        return MailLimits(
+            recipient_domains=frozenset(self.mail_recipient_domains or [domain_of(self.mail_sender)]),
+            per_ledger_and_hour=self.mails_per_ledger_and_hour,
         )
 
     @property

@@ -39,7 +39,7 @@ from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import RateLimiter
-from zerosum.gateway.limits.streams import Streams
+from zerosum.gateway.limits.streams import FOLLOWERS_MAX, FOLLOWERS_OF_A_LEDGER_MAX, Streams
 from zerosum.gateway.routing import RouteTable
 from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options
@@ -90,6 +90,7 @@ class Service:
         self.tracing = self._tracing()
         self.stats = CommitterStats()
         self.streams = Streams()
+        self.followers = Streams(FOLLOWERS_OF_A_LEDGER_MAX, FOLLOWERS_MAX)
         self._refusal_quota = RefusalQuota(settings.refusals_per_ledger_and_day, settings.workers)
         self.committer = Committer(
             self._carrier,
@@ -106,7 +107,7 @@ class Service:
 
         current_id, keys = settings.master_key_pairs()
         sealer = Sealer(self.database, MasterKeys(current_id, keys), now)
-        self.services = use_cases(settings, self.database, self.committer, self.cache, sealer, now)
+        self.services = use_cases(settings, self.database, self.committer, self.cache, sealer, now, is_draining)
 
         self.metrics = Metrics()
         self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
@@ -249,6 +250,7 @@ class Service:
             ),
             admission=self.admission,
             streams=self.streams,
+            followers=self.followers,
             costly_reads=CostlyReads(settings.reports_at_once_per_ledger, lambda: self.admission.in_flight),
             render=render,
             new_request_id=lambda: secrets.token_hex(12),

@@ -24,6 +24,7 @@ from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
+from zerosum.services.event_tail import EventTail
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
@@ -33,6 +34,7 @@ from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
+from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
@@ -61,6 +63,7 @@ def use_cases(
     cache: BalanceCache | NoBalanceCache,
     sealer: Sealer,
     now: Callable[[], datetime],
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> Services:
     cursors = Cursors(settings.cursor_key())
     currencies = Currencies(database, now)
@@ -74,6 +77,7 @@ def use_cases(
     ledgers = Ledgers(database, api_keys, cursors, now)
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
+    feed = EventFeed(database, directory)
     processors, outside = settings.processors(), settings.outside()
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
@@ -97,7 +101,8 @@ def use_cases(
         currencies=currencies,
         dead_letters=DeadLetters(database, cursors, now),
         disputes=Disputes(database, committer, directory, currencies, payments, cursors, now),
-        event_feed=EventFeed(database, directory),
+        event_feed=feed,
+        event_tail=EventTail(feed, is_ending),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
         holds=Holds(database, committer, charts, directory, currencies, cursors, now),
         house_rules=HouseRulesBook(database, committer, directory, currencies),
@@ -109,6 +114,9 @@ def use_cases(
         journal_export=JournalExport(database, ledgers, settled),
         templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
         ledgers=ledgers,
+        notifications=Notifications(
+            database, directory, cursors, now, settings.mail_limits(), settings.notifications_per_ledger
+        ),
         payments=Payments(
             database,
             committer,

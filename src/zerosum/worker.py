@@ -13,6 +13,7 @@ import uvloop
 
 from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.clock import now
+from zerosum.adapters.mail_client import MailClient
 from zerosum.adapters.redis import RedisLink
 from zerosum.adapters.webhook_client import WebhookClient
 from zerosum.config import Settings
@@ -25,6 +26,7 @@ from zerosum.services.background.completer import Completer
 from zerosum.services.background.delivery_purge import DeliveryPurge
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.hold_expiry import HoldExpiry
+from zerosum.services.background.mail_purge import MailPurge
 from zerosum.services.background.refusal_purge import RefusalPurge
 from zerosum.services.background.scheduled_runs import ScheduledRuns
 from zerosum.services.background.self_audit import AuditProgress, SelfAudit
@@ -34,6 +36,7 @@ from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
+from zerosum.services.notifications.mailer import Mailer
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.webhooks.dispatcher import Dispatcher, Render
 from zerosum.services.webhooks.secrets import EndpointSecrets
@@ -45,6 +48,7 @@ POOL_SIZE = 4
 HOLD_EXPIRY_SECONDS = 1.0
 SCHEDULED_RUNS_SECONDS = 1.0
 PROCESSOR_CALLS_SECONDS = 0.5
+MAILS_SECONDS = 1.0
 LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
 
@@ -87,6 +91,7 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
         Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
         Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now).run_once),
+        Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
     chores += [
@@ -95,10 +100,13 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
         )
         for outside in settings.processors().values()
     ]
+    mailer = _mailer(settings, database, render)
+    if mailer is not None:
+        chores.append(Chore("mails", MAILS_SECONDS, mailer.run_once))
     audit = SelfAudit(database, bare_accounts(database, now), now) if settings.self_audit_seconds else None
     if audit is not None:
         chores.append(Chore("self-audit", settings.self_audit_seconds, audit.run_once))
-    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher, audit, publish)))
+    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher, mailer, audit, publish)))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     if redis is not None:
@@ -117,6 +125,14 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
         await redis.close()
     await database.close()
     return 0
+
+
+def _mailer(settings: Settings, database: Database, render: Render) -> Mailer | None:
+    """None where there is no mail server."""
+    server, limits, sender = settings.mail_server(), settings.mail_limits(), settings.mail_sender
+    if server is None or limits is None or sender is None:
+        return None
+    return Mailer(database, MailClient(server, sender), limits, render, now)
 
 
 def _committer(settings: Settings, cache: BalanceCache | NoBalanceCache) -> Committer:
@@ -139,9 +155,11 @@ async def end_within(tasks: Sequence[asyncio.Task[None]], seconds: float) -> Non
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _publish(dispatcher: Dispatcher, audit: SelfAudit | None, publish: Publish) -> None:
+async def _publish(dispatcher: Dispatcher, mailer: Mailer | None, audit: SelfAudit | None, publish: Publish) -> None:
     stats = dispatcher.stats
     totals = {"webhook_deliveries": stats.delivered, "webhook_failures": stats.failed}
+    if mailer is not None:
+        totals |= {"mails_sent": mailer.stats.sent, "mails_failed": mailer.stats.failed}
     newest: dict[str, float] = {}
     with suppress(DomainError):  # else PostgreSQL is away, and nobody can know it
         newest["webhook_lag_seconds"] = await dispatcher.lag()

@@ -40,6 +40,8 @@ def service_settings(test_database: TestDatabase, servers: Servers, **overrides:
             "auth_failures_per_address": "off",
             "new_connections_per_address": 1_000_000,
             "base_url": "http://zerosum.test",
+            "smtp_url": "smtp://mail.example.com",
+            "mail_sender": "alerts@example.com",
             "processors_file": Path(__file__).with_name("processors.toml"),
             **overrides,
         }

@@ -288,6 +288,8 @@ async def things_of(owner: Client) -> dict[str, str]:
     headers = {"Idempotency-Key": fresh_key()}
     await owner.http.put(f"/v1/account-groups/{group}", json={"members": ["**"]}, headers=headers)
     endpoint = (await owner.post("/v1/webhook-endpoints", {"url": "https://93.184.215.14/"})).json()
+    mailed = {"name": "n", "event_types": ["hold.*"], "recipients": ["a@example.com"], "subject": "s", "text": "t"}
+    notification = (await owner.post("/v1/notifications", mailed)).json()
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {
         "account": account["id"],
@@ -297,6 +299,7 @@ async def things_of(owner: Client) -> dict[str, str]:
         "dispute": dispute["id"],
         "exchange": exchange["id"],
         "scheduled_payment": scheduled["id"],
+        "notification": notification["id"],
         "template": template,
         "group": group,
         "entry": payment["journal_entry_ids"][0],
@@ -368,6 +371,7 @@ async def test_what_another_ledger_has_is_in_no_list(client: Client, stranger: C
         "/v1/exchanges",
         "/v1/scheduled-payments",
         "/v1/webhook-endpoints",
+        "/v1/notifications",
     ):
         assert (await client.get(path)).json()["data"] == []
     assert (await client.get("/v1/trial-balance")).json()["accounts"] == []

@@ -6,6 +6,12 @@ from tests.db.conftest import Dsns
 from tests.db.servers import Connection
 
 INDEXES = {
+    "notification_mails_by_time": "how many were mailed within the hour",
+    "notification_mails_due": "what a mailer sends next",
+    "notification_mails_listed": "GET /v1/notifications/{notification}/mails",
+    "notification_mails_once": "an event is mailed once to each recipient",
+    "notification_mails_pkey": "a mail by its id, when its answer is written",
+    "notifications_pkey": "a notification by its id, and the lock of who makes mails",
     "webhook_deliveries_due": "what a dispatcher sends next",
     "webhook_deliveries_in_order": "a delivery waits for the one before it of its resource",
     "webhook_deliveries_not_sent": "GET /v1/webhook-endpoints/{endpoint}/deliveries?status",

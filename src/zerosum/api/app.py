@@ -37,6 +37,7 @@ from zerosum.api.routes.journal import journal_routes
 from zerosum.api.routes.journal_export import journal_export_routes
 from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.metrics import metrics_routes
+from zerosum.api.routes.notifications import notification_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.periods import period_routes
 from zerosum.api.routes.processor_calls import processor_routes
@@ -110,6 +111,7 @@ def make_app(
         house_rules_routes(services),
         event_routes(services),
         webhook_routes(services),
+        notification_routes(services),
         dead_letter_routes(services),
         api_key_routes(services),
         audit_routes(services),

@@ -95,6 +95,7 @@ class Routes:
         effort: int | None = None,
         costly_query: bytes = b"",
         is_streamed: bool = False,
+        followed_as: str = "",
     ) -> None:
         """`operation_id` is what generated clients call it: a verb and a noun, like `createPayment`.
 
@@ -105,7 +106,8 @@ class Routes:
         those for what a member of the body names and is not there. `also_answers` are further statuses with their
         description and model, `headers` further headers of the answer, `also_as` further media types of text.
         `units`, `effort` and `costly_query` are what a call is charged (`Policy`); a list has an effort of its own.
-        What `is_streamed` takes its turns by itself (`Call.turn`).
+        What `is_streamed` takes its turns by itself (`Call.turn`); `followed_as` is the media type of one that goes
+        on as long as something happens (`Call.is_followed`).
         `needs_key` refuses a call without an idempotency key; `takes_key` is of a call that may have one.
         `other_scope` opens the route as well as `scope` does. `security` is what the manual says where the endpoint
         itself asks for something.
@@ -127,6 +129,7 @@ class Routes:
                 effort=(LIST_EFFORT if "cursor" in query else 0) if effort is None else effort,
                 costly_query=costly_query,
                 is_streamed=is_streamed,
+                followed_as=followed_as.encode("ascii"),
             )
         )
         answered = {"headers": route_manual.success_headers(scope, headers or {}, takes_key=needs_key or takes_key)}

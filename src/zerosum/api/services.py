@@ -16,6 +16,7 @@ from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
+from zerosum.services.event_tail import EventTail
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
@@ -25,6 +26,7 @@ from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
+from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
@@ -53,6 +55,7 @@ class Services:
     dead_letters: DeadLetters
     disputes: Disputes
     event_feed: EventFeed
+    event_tail: EventTail
     exchanges: Exchanges
     holds: Holds
     house_rules: HouseRulesBook
@@ -63,6 +66,7 @@ class Services:
     journal: Journal
     journal_export: JournalExport
     ledgers: Ledgers
+    notifications: Notifications
     payments: Payments
     periods: Periods
     processor_callbacks: ProcessorCallbacks

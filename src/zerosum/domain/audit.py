@@ -40,6 +40,9 @@ class AuditType(StrEnum):
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     WEBHOOK_SECRET_ROTATED = "webhook_endpoint.secret_rotated"  # noqa: S105 - not a secret
     WEBHOOK_EVENTS_REPLAYED = "webhook_endpoint.replayed"
+    NOTIFICATION_CREATED = "notification.created"
+    NOTIFICATION_CHANGED = "notification.changed"
+    NOTIFICATION_DELETED = "notification.deleted"
     SIGNING_KEY_ROTATED = "signing_key.rotated"
     SIGNING_KEY_WITHDRAWN = "signing_key.withdrawn"
     DATA_KEYS_REWRAPPED = "data_keys.rewrapped"

@@ -520,6 +520,23 @@ class WebhookEndpointNotFound(Absent):
     title = "No such webhook endpoint"
 
 
+class NotificationNotFound(Absent):
+    code = "notification_not_found"
+    title = "No such notification"
+
+
+class RecipientNotAllowed(Unprocessable):
+    code = "recipient_not_allowed"
+    title = "This installation sends no mail there"
+
+
+class MailsNotSent(Conflict):
+    """The installation has no mail server."""
+
+    code = "mails_not_sent"
+    title = "This installation sends no mails"
+
+
 class WebhookDeliveryNotFound(Absent):
     code = "webhook_delivery_not_found"
     title = "There is no such event to deliver"

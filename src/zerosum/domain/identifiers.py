@@ -58,6 +58,8 @@ class Prefix(StrEnum):
     SCHEDULED_RUN = "run_"
     EVENT = "evt_"
     WEBHOOK_ENDPOINT = "we_"
+    NOTIFICATION = "ntf_"
+    MAIL = "mail_"
     API_KEY = "key_"
     AUDIT_RECORD = "aud_"
     STATEMENT = "stm_"

@@ -114,6 +114,7 @@ class Gateway:
         security_log: RefusalLog | None = None,
         unknown_keys: UnknownKeys | None = None,
         streams: Streams | None = None,
+        followers: Streams | None = None,
     ) -> None:
         self._app = app
         self._authentication = authentication
@@ -122,6 +123,7 @@ class Gateway:
         self._admission = admission
         self._costly_reads = costly_reads
         self._streams = streams or Streams()
+        self._followers = followers or Streams()
         self._render = render
         self._observe = observe
         self._begin_trace = begin_trace
@@ -219,6 +221,10 @@ class Gateway:
             return
         principal = await self._authenticate(exchange, headers)
         self._judge.may_call(exchange, principal, policy, call)
+        if policy.followed_as and guard.accepts(exchange.scope["headers"], policy.followed_as):
+            call.is_followed = True
+            call.headers = exchange.scope["headers"]
+            call.confirm = partial(self._authenticate, exchange, headers)
         await self._charging.charge(exchange, principal, policy)
 
     async def _authenticate(self, exchange: RequestState, headers: guard.HeaderView) -> Principal:
@@ -255,6 +261,9 @@ class Gateway:
             ledger_id = call.principal.ledger_id
             call.turn = partial(self._costly_reads.turn, ledger_id, is_report=effort >= REPORT_EFFORT_MIN)
             with self._streams.place(ledger_id):
+                await self._call_endpoint(exchange, policy, call)
+        elif call.is_followed and call.principal is not None:
+            with self._followers.place(call.principal.ledger_id):
                 await self._call_endpoint(exchange, policy, call)
         elif effort and call.principal is not None:
             async with self._costly_reads.turn(call.principal.ledger_id, is_report=effort >= REPORT_EFFORT_MIN):
@@ -315,7 +324,7 @@ class Gateway:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 exchange.is_started = True
-                if policy.is_streamed:
+                if policy.is_streamed or call.is_followed:
                     deadline.reschedule(asyncio.get_running_loop().time() + STREAM_SECONDS_MAX)
                 message["headers"] = [*message["headers"], *exchange.headers(message["headers"])]
             await exchange.send(message)

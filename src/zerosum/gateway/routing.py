@@ -38,6 +38,14 @@ Turn = Callable[[], AbstractAsyncContextManager[None]]
 """Raises Overloaded where it does not come in time."""
 
 
+Confirm = Callable[[], Awaitable[object]]
+"""Raises Unauthenticated where a credential was good when the call came, and is no more."""
+
+
+async def unconfirmed() -> None:
+    """Of a call that is over before that could matter."""
+
+
 @dataclass(slots=True)
 class Call:
     """A request that has passed the gateway. `content` is its JSON object, already judged by the guard.
@@ -59,6 +67,9 @@ class Call:
     """Of the certificate that the caller's connection has proved to hold."""
     headers: Sequence[tuple[bytes, bytes]] = ()
     """Of a public call: how its caller wants the answer, and what it has of it already."""
+    is_followed: bool = False
+    """The answer goes on as long as something happens, and `confirm` says whether its caller may still have it."""
+    confirm: Confirm = unconfirmed
     is_head: bool = False
     """Nothing of the answer's body will be sent."""
     turn: Turn = nullcontext
@@ -120,7 +131,8 @@ class Policy:
     Whoever has `other_scope` instead may call too. A call spends `units` of the rate limits. `effort` is what a read
     spends of its ledger's budget for costly reads besides; such a read also waits for its turn.
     Where a query parameter is what makes it costly, `costly_query` names it. An answer that `is_streamed` may take much
-    longer than others once it has begun, and its endpoint takes the turns by itself.
+    longer than others once it has begun, and its endpoint takes the turns by itself. Who accepts the media type
+    `followed_as` gets an answer that goes on as long as something happens.
     """
 
     method: str
@@ -136,6 +148,7 @@ class Policy:
     effort: int = 0
     costly_query: bytes = b""
     is_streamed: bool = False
+    followed_as: bytes = b""
 
     def effort_of(self, query_string: bytes) -> int:
         if not self.effort:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,12 +24,14 @@ from zerosum.db.queries.events import (
 )
 from zerosum.db.queries.exchanges import find_exchanges
 from zerosum.db.queries.payments import payments_as_made
-from zerosum.domain.errors import InvalidParameter
+from zerosum.domain.errors import DomainError, InvalidParameter
 from zerosum.domain.events import EventType, ResourceType
-from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import Account
 from zerosum.services.journal import entries_as_made
 from zerosum.services.requests.account_directory import AccountDirectory
+
+_log = logging.getLogger(__name__)
 
 LATEST = "latest"
 """Given instead of an event: whatever comes from now on."""
@@ -99,19 +102,24 @@ class EventFeed:
         self._directory = directory
         self._waiting = 0
 
-    async def read(self, ledger_id: LedgerId, order: FeedOrder) -> FeedPage:
-        """A page of what is wanted; where there is nothing yet, after waiting for it.
+    async def begin(self, ledger_id: LedgerId, order: FeedOrder) -> tuple[FeedPosition, EventFilter]:
+        """Where a reader begins, and what it wants.
 
         Raises InvalidParameter, AccountNotFound for an account that is named and not there.
         """
         account = await self._directory.find_filter(ledger_id, order.filters)
         wanted = EventFilter(
-            types=_types(order.types),
+            types=event_types_named(order.types),
             resource=None if order.resource is None else _resource(order.resource),
             account_id=None if account is None else account.id,
         )
         async with self._database.work(ledger_id) as connection:
             position = await self._position(connection, ledger_id, order.after)
+        return position, wanted
+
+    async def read(self, ledger_id: LedgerId, order: FeedOrder) -> FeedPage:
+        """A page of what is wanted; where there is nothing yet, after waiting for it. Raises as `begin`."""
+        position, wanted = await self.begin(ledger_id, order)
         loop = asyncio.get_running_loop()
         until = loop.time() + (order.wait_seconds if self._waiting < WAITERS_MAX else 0)
         self._waiting += 1
@@ -163,12 +171,25 @@ async def told_events(connection: Connection, ledger_id: LedgerId, events: Seque
     ]
 
 
+async def readable_events(
+    connection: Connection, ledger_id: LedgerId, events: Sequence[RecordedEvent]
+) -> list[ToldEvent]:
+    """As `told_events`, together; where one of them cannot be read, each for itself, and that one is left out."""
+    try:
+        return await told_events(connection, ledger_id, events)
+    except (DomainError, ValueError, LookupError, TypeError):
+        if len(events) > 1:
+            return [told for event in events for told in await readable_events(connection, ledger_id, [event])]
+        _log.exception("%s cannot be read", render_id(Prefix.EVENT, events[0].id))
+        return []
+
+
 def _entry_ids(events: Iterable[RecordedEvent]) -> list[UUID]:
     """An event bears the id of the entry that made it one, but for the second of a command: its resource bears that."""
     return sorted({id_ for event in events for id_ in (event.id, event.resource_id)})
 
 
-def _types(names: Sequence[str]) -> frozenset[str]:
+def event_types_named(names: Sequence[str]) -> frozenset[str]:
     """A name may end in `.*`, which is all that begins so. Raises InvalidParameter."""
     chosen: set[str] = set()
     for name in names:

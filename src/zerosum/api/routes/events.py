@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
-from fastapi import Query
+import orjson
+from fastapi import Query, Response
+from fastapi.responses import StreamingResponse
 from pydantic import WithJsonSchema
 
 from zerosum.api.endpoints import Routes, TheCall, check_parameters
 from zerosum.api.lists import DEFAULT_LIMIT, AccountFilter, InDigits, Limit
-from zerosum.api.schemas.events import EventPage, feed_body
+from zerosum.api.schemas.events import EventPage, event_body, feed_body
 from zerosum.api.services import Services
 from zerosum.domain import errors
-from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.gateway.identity.principal import Scope
-from zerosum.services.event_feed import WAIT_SECONDS_MAX, FeedOrder
+from zerosum.gateway.routing import Call
+from zerosum.services.event_feed import WAIT_SECONDS_MAX, FeedOrder, FeedPage, ToldEvent
+from zerosum.services.event_tail import EventTail, RunningTail
+
+EVENT_STREAM = "text/event-stream"
+FOLLOWED_SECONDS_MAX = 1_800.0
+"""Then a reader comes again, and goes on where it was."""
+
+RETRY_MILLISECONDS = 1_000
+LAST_EVENT_ID = b"last-event-id"
+OF_PAGES = ("limit", "wait")
+"""Parameters that mean nothing to who follows."""
 
 PARAMETERS = ("after", "limit", "wait", "type", "resource", "account")
 
@@ -45,16 +60,18 @@ def event_routes(services: Services) -> Routes:
         ] = None,
         resource: Annotated[str | None, Query(description="Only of this one, by its id.")] = None,
         account: AccountFilter = None,  # noqa: ARG001 - read with the other filters
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | Response:
         given = check_parameters(call.query_string, frozenset(PARAMETERS))
         order = FeedOrder(
-            after=after,
+            after=_last_event(call) or after,
             types=() if type is None else type.split(","),
             resource=resource,
             filters={name: value for name, value in given.items() if name == "account"},
             limit=limit,
             wait_seconds=wait,
         )
+        if call.is_followed:
+            return await _followed(services.event_tail, call, order, given)
         return feed_body(await services.event_feed.read(LedgerId(call.caller.ledger_id), order))
 
     routes.add(
@@ -63,11 +80,60 @@ def event_routes(services: Services) -> Routes:
         list_events,
         operation_id="listEvents",
         scope=Scope.EVENTS_READ,
-        refusals=(errors.InvalidId, errors.AccountNotFound),
+        refusals=(errors.InvalidId, errors.AccountNotFound, errors.Overloaded),
+        followed_as=EVENT_STREAM,
+        also_as=(EVENT_STREAM,),
         query=PARAMETERS,
         summary="Read events",
         answer=EventPage,
         description="Oldest first, each once, in the order of their transactions. Nothing appears later before an "
-        "event that was read, so the last id is all a reader keeps. What is read was committed.",
+        "event that was read, so the last id is all a reader keeps. What is read was committed. With `Accept: "
+        "text/event-stream` the answer goes on as server-sent events, behind `Last-Event-ID` where that is given.",
     )
     return routes
+
+
+async def _followed(tail: EventTail, call: Call, order: FeedOrder, given: Mapping[str, str]) -> Response:
+    for name in OF_PAGES:
+        if name in given:
+            raise errors.InvalidParameter("Who follows events gets no pages.", pointer=name)
+    running = await tail.begin(LedgerId(call.caller.ledger_id), order)
+    if call.is_head:
+        return Response(media_type=EVENT_STREAM)
+    # A proxy that gathers an answer before it passes it on would pass on nothing.
+    return StreamingResponse(_written(running, call), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+
+
+async def _written(running: RunningTail, call: Call) -> AsyncIterator[bytes]:
+    """Read when what was before it has been taken. An id without an event moves the reader's place, and tells nothing.
+
+    Whatever ends it, the reader comes again and is told why, where that lasts.
+    """
+    yield b"retry: %d\n\n" % RETRY_MILLISECONDS
+    until = asyncio.get_running_loop().time() + FOLLOWED_SECONDS_MAX
+    try:
+        while asyncio.get_running_loop().time() < until:
+            page = await running.next_page()
+            if page is None:
+                return
+            await call.confirm()
+            yield b"".join(map(_message, page.events)) or _heartbeat(page)
+    except errors.DomainError:
+        return
+
+
+def _message(told: ToldEvent) -> bytes:
+    event = event_body(told)
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event["id"].encode(), event["type"].encode(), orjson.dumps(event))
+
+
+def _heartbeat(page: FeedPage) -> bytes:
+    return b"id: %b\n\n" % render_id(Prefix.EVENT, page.behind.id).encode() if page.behind.id.int else b":\n\n"
+
+
+def _last_event(call: Call) -> str | None:
+    """What a browser sends when it comes again. It wins over what the address says, which is as old as the page."""
+    if not call.is_followed:
+        return None
+    found = [value.decode("latin-1") for name, value in call.headers if name == LAST_EVENT_ID]
+    return found[-1] if found and found[-1] else None

@@ -74,8 +74,10 @@ Url = Annotated[
         max_length=4_000,
     ),
 ]
+EventTypeName = Annotated[str, Field(max_length=64), AfterValidator(_event_type)]
+"""A type, or all of a kind."""
 EventTypes = Annotated[
-    list[Annotated[str, Field(max_length=64), AfterValidator(_event_type)]],
+    list[EventTypeName],
     Field(
         description="Which events: types, or all of a kind as `payment.*`. Null means all.",
         min_length=1,

@@ -981,6 +981,61 @@ webhook_deliveries = Table(
 )
 """Of each event to each endpoint that wants it. What is sent is read from the event when it is."""
 
+notifications = Table(
+    "notifications",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("name", Text),
+    _required("event_types", ARRAY(Text)),
+    Column("account_id", Uuid),  # only what moves it or speaks of it
+    _required("recipients", ARRAY(Text)),
+    _required("subject", Text),
+    _required("body", Text),
+    _required("mails_per_hour", SmallInteger),
+    _required("status", Text),
+    _moment("created_at", nullable=False),
+    _required("created_by", Text),
+    _required("feed_xid", Xid8),  # behind which event its mails go on
+    _required("feed_id", Uuid),
+    Column("held_types", JSONB),  # how many events of each type wait for the digest
+    _moment("held_since"),
+    PrimaryKeyConstraint("ledger_id", "id", name="notifications_pkey"),
+    CheckConstraint("status in ('enabled', 'disabled', 'deleted')", name="notifications_status_known"),
+    CheckConstraint("(held_types is null) = (held_since is null)", name="notifications_held_together"),
+)
+
+notification_mails = Table(
+    "notification_mails",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("notification_id", Uuid),
+    _required("event_id", Uuid),  # of a digest or a test: its own
+    _required("recipient", Text),
+    _required("kind", Text),
+    _required("event_xid", Xid8, server_default=text("'0'")),  # 0: no event of the feed
+    Column("type", Text),
+    Column("digest", JSONB),  # what a digest tells
+    _moment("created_at", nullable=False),
+    _required("status", Text),
+    _required("attempts", SmallInteger, server_default=text("0")),
+    _moment("next_at"),  # None: ended
+    _moment("claimed_until"),  # a worker is sending it, or has died
+    _moment("attempted_at"),
+    Column("answer_code", SmallInteger),
+    Column("answer", Text),
+    PrimaryKeyConstraint("ledger_id", "id", name="notification_mails_pkey"),
+    Index("notification_mails_once", "ledger_id", "notification_id", "event_id", "recipient", unique=True),
+    Index("notification_mails_listed", "ledger_id", "notification_id", "id"),
+    Index("notification_mails_by_time", "ledger_id", "created_at"),
+    Index("notification_mails_due", "ledger_id", "next_at", postgresql_where=text("status = 'pending'")),
+    CheckConstraint("kind in ('event', 'digest', 'test')", name="notification_mails_kind_known"),
+    CheckConstraint("status in ('pending', 'sent', 'failed')", name="notification_mails_status_known"),
+    CheckConstraint("attempts >= 0", name="notification_mails_attempts_not_negative"),
+)
+"""A mail to one recipient. What is in it is read from event and notification when it is sent."""
+
 api_keys = Table(
     "api_keys",
     metadata,
@@ -1229,6 +1284,10 @@ GRANTS: dict[Table, str] = {
     "parked_xid, consecutive_failures, paused_until, failing_since, failing_told)",
     webhook_deliveries: "insert, update (status, attempts, next_at, claimed_until, attempted_at, status_code, error), "
     "delete",
+    notifications: "insert, update (name, event_types, account_id, recipients, subject, body, mails_per_hour, status, "
+    "feed_xid, feed_id, held_types, held_since), delete",
+    notification_mails: "insert, update (status, attempts, next_at, claimed_until, attempted_at, answer_code, answer), "
+    "delete",
     api_keys: "insert, update (revoked_at, last_used_at)",
     data_keys: "insert, update (master_key_id, wrapped_key)",
     signing_keys: "insert, update (expires_at, sealed_private_key), delete",
@@ -1246,5 +1305,14 @@ GRANTS: dict[Table, str] = {
     proof_positions: "insert, update (begun_at, taken_at, position)",
 }
 
-SEEN_BY_OPERATOR = (ledgers, api_keys, audit_log, holds, scheduled_payments, webhook_endpoints, processor_calls)
+SEEN_BY_OPERATOR = (
+    ledgers,
+    api_keys,
+    audit_log,
+    holds,
+    scheduled_payments,
+    webhook_endpoints,
+    notifications,
+    processor_calls,
+)
 """Administration and the worker look across ledgers here, and only here, by an explicit setting of a transaction."""

@@ -38,6 +38,11 @@ _BLANKS = re.compile(b" +")
 _UTF_8 = (b"utf-8", b"utf8")
 
 
+def accepts(headers: Headers, media_type: bytes) -> bool:
+    """Whether a caller asks for it by name."""
+    return any(name == b"accept" and media_type in value.lower() for name, value in headers)
+
+
 class HeaderView:
     """The headers the gateway needs, picked in one pass. Lists where a second one matters."""
 

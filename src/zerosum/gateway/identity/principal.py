@@ -32,6 +32,7 @@ class Scope(StrEnum):
     PAYMENTS_WRITE = "payments:write"
     EVENTS_READ = "events:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    NOTIFICATIONS_WRITE = "notifications:write"
     REPORTS_READ = "reports:read"
     ADMIN = "admin"
     """Administration of the credential's own ledger. It implies none of the others."""

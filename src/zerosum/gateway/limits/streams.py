@@ -13,6 +13,10 @@ OF_A_LEDGER_MAX = 2
 OF_ALL_MAX = 8
 """In this process."""
 
+FOLLOWERS_OF_A_LEDGER_MAX = 8
+FOLLOWERS_MAX = 64
+"""The same of answers that go on as long as something happens."""
+
 STREAM_SECONDS_MAX = 3600.0
 """No such answer takes longer. A reader who does not read at all is left sooner, by the server."""
 
@@ -33,7 +37,7 @@ class Streams:
     def place(self, ledger_id: UUID) -> Iterator[None]:
         """Raises Overloaded."""
         if self._running[ledger_id] >= self._of_a_ledger_max or self.running >= self._of_all_max:
-            raise Overloaded("Other exports are still being read; nothing was done.", retry_after=5)
+            raise Overloaded("Others of this ledger are still being read; nothing was done.", retry_after=5)
         self._running[ledger_id] += 1
         try:
             yield

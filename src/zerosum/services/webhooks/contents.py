@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -11,12 +10,9 @@ from zerosum.db.engine import Connection
 from zerosum.db.identifiers import made_at
 from zerosum.db.queries.events import FeedPosition, RecordedEvent, events_at
 from zerosum.db.queries.webhook_dispatch import ClaimedDelivery
-from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType
-from zerosum.domain.identifiers import LedgerId, Prefix, render_id
-from zerosum.services.event_feed import ToldEvent, told_events
-
-_log = logging.getLogger(__name__)
+from zerosum.domain.identifiers import LedgerId
+from zerosum.services.event_feed import ToldEvent, readable_events
 
 
 async def contents_of(connection: Connection, claimed: Sequence[ClaimedDelivery]) -> dict[UUID, ToldEvent]:
@@ -28,20 +24,9 @@ async def contents_of(connection: Connection, claimed: Sequence[ClaimedDelivery]
     contents: dict[UUID, ToldEvent] = {}
     for ledger_id, positions in places.items():
         found = await events_at(connection, ledger_id, sorted(positions))
-        told = await _told(connection, LedgerId(ledger_id), found)
+        told = await readable_events(connection, LedgerId(ledger_id), found)
         contents |= {one.event.id: one for one in told}
     return contents
-
-
-async def _told(connection: Connection, ledger_id: LedgerId, events: Sequence[RecordedEvent]) -> list[ToldEvent]:
-    """Together; where one of them cannot be read, each for itself."""
-    try:
-        return await told_events(connection, ledger_id, events)
-    except (DomainError, ValueError, LookupError, TypeError):
-        if len(events) > 1:
-            return [told for event in events for told in await _told(connection, ledger_id, [event])]
-        _log.exception("%s cannot be read", render_id(Prefix.EVENT, events[0].id))
-        return []
 
 
 def ping_event(delivery: ClaimedDelivery, content: dict[str, Any]) -> ToldEvent:

@@ -1,0 +1,1 @@
+"""Notifications: events told to people by mail, and who makes and sends these mails."""
