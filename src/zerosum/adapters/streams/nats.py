@@ -74,16 +74,16 @@ class NatsInput:
             )
             self._delivered = 0
             self._reading = await streams.pull_subscribe_bind(consumer=self._consumer, stream=self._stream)
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message]:
         try:
             found = await self._reading.fetch(most, timeout=seconds)
         except TimeoutError:
             return []
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
         return [self._message(one) for one in found]
 
     async def acknowledge(self, messages: Sequence[Message]) -> None:
@@ -108,16 +108,16 @@ class NatsInput:
                 if self._consumer:
                     await client.jetstream().delete_consumer(self._stream, self._consumer)
                 await client.close()
-        except _errors() as error:
-            _log.info("NATS was left without a word: %s", _said(error))
+        except errors() as error:
+            _log.info("NATS was left without a word: %s", said(error))
 
     async def _state(self, streams: Any) -> Any:
         from nats.js.api import RetentionPolicy  # noqa: PLC0415 - an extra
 
         try:
             found = await streams.stream_info(self._stream)
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
         if found.config.retention not in (None, RetentionPolicy.LIMITS):
             raise Gap(f"the stream {self._stream} forgets what was read: make one with the retention `limits`")
         return found.state
@@ -174,8 +174,8 @@ class NatsReplies:
             for key, body in answers:
                 headers = None if key is None else {KEY_HEADER: key}
                 await streams.publish(self._subject, body, timeout=SECONDS_MAX, headers=headers)
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
 
     async def close(self) -> None:
         if self._client is not None:
@@ -194,16 +194,16 @@ async def connected(url: str) -> Any:
             return await nats.connect(
                 url, connect_timeout=2, max_reconnect_attempts=1, allow_reconnect=False, error_cb=tell
             )
-    except _errors() as error:
-        raise InputAway(_said(error)) from None
+    except errors() as error:
+        raise InputAway(said(error)) from None
 
 
-def _errors() -> tuple[type[Exception], ...]:
+def errors() -> tuple[type[Exception], ...]:
     from nats.errors import Error  # noqa: PLC0415 - an extra
     from nats.js.errors import APIError  # noqa: PLC0415
 
     return (Error, APIError, OSError, TimeoutError)
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     return str(error) or type(error).__name__

@@ -1,0 +1,133 @@
+"""Events to Kafka by an idempotent producer: a batch for each partition, of which one at a time is on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from zerosum.adapters.streams.kafka import SECONDS_MAX, KafkaAddress, errors, said
+from zerosum.domain.messages import InputAway
+from zerosum.domain.publications import OutgoingMessage, Sent
+
+BATCH_BYTES_MAX = 524_288
+"""Of one partition: half of what a broker takes unless it is told otherwise. A larger event goes alone."""
+
+CLOSE_SECONDS_MAX = 2.0
+METADATA_SECONDS_MAX = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Batch:
+    builder: Any
+    places: list[int] = field(default_factory=list)
+    """Of its messages among all that are sent."""
+
+
+class KafkaDestination:
+    """One cluster. Topics are there already: how many partitions they have is up to whoever made them."""
+
+    def __init__(self, address: KafkaAddress) -> None:
+        self._address = address
+        self._producer: Any = None
+
+    async def send(self, messages: Sequence[OutgoingMessage]) -> Sent:
+        """The client would go on with what comes behind a batch that it has given up, so it never has more than one."""
+        try:
+            producer = await self._started()
+            batches, number = await _batches(producer, messages)
+            ends = await asyncio.gather(
+                *(_sent(producer, topic, partition, batch) for (topic, partition), batch in batches.items()),
+                return_exceptions=True,
+            )
+        except errors(InputAway) as error:
+            return Sent(0, said(error))
+        for batch, end in zip(batches.values(), ends, strict=True):
+            if isinstance(end, BaseException):
+                if not isinstance(end, errors()):
+                    raise end
+                number = min(number, batch.places[0])
+        failures = [end for end in ends if isinstance(end, BaseException)]
+        return Sent(number, said(failures[0]) if failures else None)
+
+    async def close(self) -> None:
+        """The client would wait for what it still has, for ever where the broker does not come back."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        producer._message_accumulator.fail_all(ConnectionAbortedError("it is closed"))  # noqa: SLF001 - see above
+        with contextlib.suppress(asyncio.CancelledError, *errors()):
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                await producer._sender.close()  # noqa: SLF001 - as above
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                await producer.stop()
+        except errors() as error:
+            _log.info("Kafka was left without a word: %s", said(error))
+
+    async def _started(self) -> Any:
+        """Raises InputAway and what the client raises."""
+        if self._producer is None:
+            from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - an extra
+
+            producer = AIOKafkaProducer(
+                **self._address.options(), acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES_MAX
+            )
+            try:
+                async with asyncio.timeout(SECONDS_MAX):
+                    await producer.start()
+            except BaseException:
+                await producer.client.close()
+                raise
+            self._producer = producer
+        return self._producer
+
+
+async def _batches(producer: Any, messages: Sequence[OutgoingMessage]) -> tuple[Mapping[tuple[str, int], _Batch], int]:
+    """One for each partition, and how many of the first messages are in them: no further than one is full."""
+    batches: dict[tuple[str, int], _Batch] = {}
+    partitions: dict[str, list[int]] = {}
+    for place, message in enumerate(messages):
+        if message.topic not in partitions:
+            partitions[message.topic] = await _partitions_of(producer, message.topic)
+        key = message.key.encode()
+        partition = _partition(key, partitions[message.topic])
+        batch = batches.get((message.topic, partition))
+        if batch is None:
+            batch = batches[message.topic, partition] = _Batch(producer.create_batch())
+        if batch.builder.append(key=key, value=message.body, timestamp=None, headers=_headers(message)) is None:
+            return batches, place
+        batch.places.append(place)
+    return batches, len(messages)
+
+
+async def _partitions_of(producer: Any, topic: str) -> list[int]:
+    """Raises InputAway."""
+    try:
+        async with asyncio.timeout(METADATA_SECONDS_MAX):
+            return sorted(await producer.partitions_for(topic))
+    except TimeoutError:
+        raise InputAway(f"there is no topic {topic}, or nobody leads it") from None
+
+
+async def _sent(producer: Any, topic: str, partition: int, batch: _Batch) -> None:
+    await (await producer.send_batch(batch.builder, topic, partition=partition))
+
+
+def _partition(key: bytes, partitions: list[int]) -> int:
+    """As Kafka's own clients choose it."""
+    from aiokafka.partitioner import DefaultPartitioner  # noqa: PLC0415 - an extra
+
+    return int(DefaultPartitioner()(key, partitions, partitions))
+
+
+def _headers(message: OutgoingMessage) -> list[tuple[str, bytes]]:
+    headers = [
+        (f"ce_{name}", value.encode()) for name, value in message.attributes.items() if name != "datacontenttype"
+    ]
+    return [*headers, ("content-type", message.attributes["datacontenttype"].encode())]
