@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ BATCH_BYTES_MAX = 524_288
 
 CLOSE_SECONDS_MAX = 2.0
 METADATA_SECONDS_MAX = 5.0
+TELL_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -56,25 +56,16 @@ class KafkaDestination:
         return Sent(number, said(failures[0]) if failures else None)
 
     async def close(self) -> None:
-        """The client would wait for what it still has, for ever where the broker does not come back."""
         producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        producer._message_accumulator.fail_all(ConnectionAbortedError("it is closed"))  # noqa: SLF001 - see above
-        with contextlib.suppress(asyncio.CancelledError, *errors()):
-            async with asyncio.timeout(CLOSE_SECONDS_MAX):
-                await producer._sender.close()  # noqa: SLF001 - as above
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS_MAX):
-                await producer.stop()
-        except errors() as error:
-            _log.info("Kafka was left without a word: %s", said(error))
+        if producer is not None:
+            await _ended(producer)
 
     async def _started(self) -> Any:
         """Raises InputAway and what the client raises."""
         if self._producer is None:
             from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - an extra
 
+            _quieten()
             producer = AIOKafkaProducer(
                 **self._address.options(), acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES_MAX
             )
@@ -82,10 +73,52 @@ class KafkaDestination:
                 async with asyncio.timeout(SECONDS_MAX):
                     await producer.start()
             except BaseException:
-                await producer.client.close()
+                await _ended(producer)
                 raise
             self._producer = producer
         return self._producer
+
+
+async def _ended(producer: Any) -> None:
+    """Now: by itself the client waits for what it still has, for ever where the broker does not come back."""
+    sender = producer._sender.sender_task  # noqa: SLF001 - it has no other way
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS_MAX):
+            await producer.client.close()
+            if sender is not None:
+                sender.cancel()
+                await asyncio.wait([sender])
+            producer._message_accumulator._batches.clear()  # noqa: SLF001 - as above
+            producer._message_accumulator._pending_batches.clear()  # noqa: SLF001 - as above
+            await producer.stop()
+    except errors() as error:
+        _log.info("Kafka was left without a word: %s", said(error))
+
+
+class _Seldom(logging.Filter):
+    """The client tells every attempt, many in a second. Why it cannot connect stands there and nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        before = self._told_at.get(str(record.msg), -TELL_SECONDS)
+        if record.created - before < TELL_SECONDS:
+            return False
+        self._told_at[str(record.msg)] = record.created
+        return True
+
+
+_seldom = _Seldom()
+
+
+def _quieten() -> None:
+    for name in ("aiokafka", "aiokafka.conn", "aiokafka.cluster", "aiokafka.producer.sender"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        if _seldom not in logger.filters:
+            logger.addFilter(_seldom)
 
 
 async def _batches(producer: Any, messages: Sequence[OutgoingMessage]) -> tuple[Mapping[tuple[str, int], _Batch], int]:

@@ -7,6 +7,7 @@ cannot be read so and are refused.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
@@ -184,18 +185,20 @@ class NatsReplies:
 
 async def connected(url: str) -> Any:
     """Raises InputAway."""
-    import nats  # noqa: PLC0415 - an extra
+    from nats.aio.client import Client  # noqa: PLC0415 - an extra
 
     async def tell(error: Exception) -> None:
         _log.debug("NATS: %s", error)
 
+    client = Client()
     try:
         async with asyncio.timeout(SECONDS_MAX):
-            return await nats.connect(
-                url, connect_timeout=2, max_reconnect_attempts=1, allow_reconnect=False, error_cb=tell
-            )
+            await client.connect(url, connect_timeout=2, max_reconnect_attempts=1, allow_reconnect=False, error_cb=tell)
     except errors() as error:
+        with contextlib.suppress(*errors()):
+            await client.close()  # It may have got as far as a connection.
         raise InputAway(said(error)) from None
+    return client
 
 
 def errors() -> tuple[type[Exception], ...]:
