@@ -105,13 +105,16 @@ class Tap:
         if self._is_cut:
             writer.transport.abort()
             return
-        with contextlib.suppress(OSError):
+        try:
             there_reader, there_writer = await asyncio.open_connection(*self._there)
-            self._writers |= {writer, there_writer}
-            for one, other in ((reader, there_writer), (there_reader, writer)):
-                task = asyncio.create_task(self._pump(one, other))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, there_writer}
+        for one, other in ((reader, there_writer), (there_reader, writer)):
+            task = asyncio.create_task(self._pump(one, other))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

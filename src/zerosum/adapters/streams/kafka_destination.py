@@ -81,16 +81,12 @@ class KafkaDestination:
 
 async def _ended(producer: Any) -> None:
     """Now: by itself the client waits for what it still has, for ever where the broker does not come back."""
-    sender = producer._sender.sender_task  # noqa: SLF001 - it has no other way
+    producer._message_accumulator._batches.clear()  # noqa: SLF001 - it has no other way
+    producer._message_accumulator._pending_batches.clear()  # noqa: SLF001 - as above
     try:
         async with asyncio.timeout(CLOSE_SECONDS_MAX):
-            await producer.client.close()
-            if sender is not None:
-                sender.cancel()
-                await asyncio.wait([sender])
-            producer._message_accumulator._batches.clear()  # noqa: SLF001 - as above
-            producer._message_accumulator._pending_batches.clear()  # noqa: SLF001 - as above
-            await producer.stop()
+            # Requests that are under way end with their connections.
+            await asyncio.gather(producer.stop(), producer.client.close())
     except errors() as error:
         _log.info("Kafka was left without a word: %s", said(error))
 
