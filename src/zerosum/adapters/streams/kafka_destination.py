@@ -80,12 +80,12 @@ class KafkaDestination:
 
 
 async def _ended(producer: Any) -> None:
-    """Now: by itself the client waits for what it still has, for ever where the broker does not come back."""
-    producer._message_accumulator._batches.clear()  # noqa: SLF001 - it has no other way
-    producer._message_accumulator._pending_batches.clear()  # noqa: SLF001 - as above
+    """Now: by itself the client waits for what is under way, for ever where the broker does not come back.
+
+    Nothing is left but requests: who waited for them has given up, and they end with their connections.
+    """
     try:
         async with asyncio.timeout(CLOSE_SECONDS_MAX):
-            # Requests that are under way end with their connections.
             await asyncio.gather(producer.stop(), producer.client.close())
     except errors() as error:
         _log.info("Kafka was left without a word: %s", said(error))
