@@ -133,26 +133,22 @@ def attributes_of(event: Mapping[str, Any], key: str) -> dict[str, str]:
     }
 
 
-def key_of(event: Mapping[str, Any], key: PublicationKey) -> str:
-    """The ordering key of an event of the feed."""
+def key_of(event: Mapping[str, Any], key: PublicationKey, parties: Mapping[str, Any] | None = None) -> str:
+    """The ordering key of an event of the feed. `parties` are those of its payment, where it does not say them."""
     if key is PublicationKey.LEDGER:
         return str(event["ledger"])
     resource = event["resource"]
     own = f"{resource['type']}/{resource['id']}"
-    return own if key is PublicationKey.RESOURCE else _account_of(event) or own
+    return own if key is PublicationKey.RESOURCE else _account_of(event, parties or event["data"]) or own
 
 
-def _account_of(event: Mapping[str, Any]) -> str | None:
-    """Whose event it is: the account itself; who pays, or is paid by a deposit; else the first that is moved.
-
-    What is told of a payment later, its refund, its dispute, has the account of the payment.
-    """
-    resource, told = event["resource"], event["data"]
+def _account_of(event: Mapping[str, Any], about: Mapping[str, Any]) -> str | None:
+    """Whose event it is: the account itself; who pays, or is paid by a deposit; else the first that is moved."""
+    resource = event["resource"]
     if resource["type"] == ResourceType.ACCOUNT:
         return str(resource["id"])
-    about = told.get("payment") if isinstance(told.get("payment"), dict) else told
     sides = ("to", "from") if about.get("type") == "deposit" else ("from", "to")
-    for name in (*sides, "account_id", "account"):
+    for name in (*sides, "account_id"):
         if isinstance(about.get(name), str) and about[name].startswith("acc_"):
             return str(about[name])
     return next(iter(event["account_versions"]), None)

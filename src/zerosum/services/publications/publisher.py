@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -33,12 +33,14 @@ from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.publications import (
     OutgoingMessage,
     Publication,
+    PublicationKey,
     PublicationUnfit,
     Sent,
     attributes_of,
     key_of,
 )
 from zerosum.services.event_feed import ToldEvent, told_events
+from zerosum.services.publications.parties import parties_of
 from zerosum.services.publications.positions import HeldPosition, PublicationPositions
 
 BATCH_MAX = 500
@@ -209,7 +211,9 @@ class Publisher:
                     connection, ledger_id, line.held.position, self._wanted, line.batch
                 )
                 told = await told_events(connection, ledger_id, found)
-            messages = [self._message(one) for one in told]
+                by_account = self.publication.key is PublicationKey.ACCOUNT
+                parties = await parties_of(connection, ledger_id, told) if by_account else {}
+            messages = [self._message(one, parties.get(one.event.id)) for one in told]
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             # Something that this version cannot read. Alone it is what stands in the way.
             _log.debug("events of %s cannot be read", render_id(Prefix.LEDGER, ledger_id), exc_info=True)
@@ -228,9 +232,9 @@ class Publisher:
             await self._goes_well(line)
         return place is not None
 
-    def _message(self, told: ToldEvent) -> OutgoingMessage:
+    def _message(self, told: ToldEvent, parties: Mapping[str, Any] | None) -> OutgoingMessage:
         body = self._render(told)
-        key = key_of(body, self.publication.key)
+        key = key_of(body, self.publication.key, parties)
         topic = self.publication.topic.rendered(
             ledger=body["ledger"], type=body["type"], resource=body["resource"]["type"]
         )
