@@ -7,6 +7,7 @@ import base64
 import os
 import signal
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from zerosum.config import load_settings
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.publications import OutgoingMessage, Sent
+from zerosum.services.event_feed import ToldEvent
 from zerosum.services.publications.positions import PublicationPositions
 from zerosum.services.publications.publisher import Publisher
 
@@ -167,3 +169,27 @@ async def test_the_worker_publishes_what_its_setting_names(
             await asyncio.sleep(0.02)
     os.kill(os.getpid(), signal.SIGTERM)
     assert await asyncio.wait_for(working, 30) == 0
+
+
+async def test_an_event_that_cannot_be_read_stands_in_the_way_alone(
+    database: Database, ledger_id: LedgerId, client: Client, redis_events: RedisEvents
+) -> None:
+    account = (await client.open_account())["id"]
+    for _ in range(3):
+        paid = await client.deposit(account, "1.00")
+
+    def render(told: ToldEvent) -> dict[str, Any]:
+        body = event_body(told)
+        if body["resource"]["id"] == paid["id"]:
+            raise KeyError("what a later version has written")
+        return body
+
+    made = publisher(database, ledger_id, redis_events)
+    made._render = render
+    async with running(made):
+        await until_refused(made)
+        (state,) = await PublicationPositions(database, ledger_id).list()
+        assert "cannot be read" in str(state.record.obstacle)
+        made._render = event_body
+        found = await arrived(client, redis_events, 3)
+    assert len(found) == len(different(found))

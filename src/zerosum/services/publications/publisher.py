@@ -28,7 +28,7 @@ from zerosum.db.engine import Database
 from zerosum.db.queries.events import EventFilter, FeedPosition, events_behind
 from zerosum.db.queries.publications import move_publication, tell_obstacle
 from zerosum.db.queries.webhook_dispatch import need_not_last
-from zerosum.domain.errors import DomainError
+from zerosum.domain.errors import DomainError, OutcomeUnknown, Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.publications import (
     OutgoingMessage,
@@ -204,33 +204,33 @@ class Publisher:
 
     async def _advance(self, line: _Line) -> bool:
         """Whether the position was moved."""
-        ledger_id = LedgerId(line.held.ledger_id)
         try:
-            async with self._database.work(ledger_id) as connection:
-                found, behind, _ = await events_behind(
-                    connection, ledger_id, line.held.position, self._wanted, line.batch
-                )
-                told = await told_events(connection, ledger_id, found)
-                by_account = self.publication.key is PublicationKey.ACCOUNT
-                parties = await parties_of(connection, ledger_id, told) if by_account else {}
-            messages = [self._message(one, parties.get(one.event.id)) for one in told]
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            messages, places, behind = await self._read(line)
+        except (Unavailable, OutcomeUnknown):
+            raise
+        except (DomainError, ValueError, LookupError, TypeError, AttributeError) as error:
             # Something that this version cannot read. Alone it is what stands in the way.
-            _log.debug("events of %s cannot be read", render_id(Prefix.LEDGER, ledger_id), exc_info=True)
             return await self._failed(line, 0, f"an event cannot be read: {error!r}")
         sent = await self._send(messages) if messages else Sent(0)
-        places = [event.position for event in found]
-        if sent.number == len(messages):
-            place: FeedPosition | None = behind
-        else:
-            place = places[sent.number - 1] if sent.number else None
+        place = behind if sent.number == len(messages) else places[sent.number - 1] if sent.number else None
         if place is not None and place != line.held.position and not await self._move(line, place, sent.number):
             return False
         if sent.obstacle is not None:
             return await self._failed(line, sent.number, sent.obstacle)
         if sent.number or not messages:
-            await self._goes_well(line)
+            self._goes_well(line)
         return place is not None
+
+    async def _read(self, line: _Line) -> tuple[list[OutgoingMessage], list[FeedPosition], FeedPosition]:
+        """What comes next, the place of each, and where looking has ended: behind what is not wanted too."""
+        ledger_id = LedgerId(line.held.ledger_id)
+        by_account = self.publication.key is PublicationKey.ACCOUNT
+        async with self._database.work(ledger_id) as connection:
+            found, behind, _ = await events_behind(connection, ledger_id, line.held.position, self._wanted, line.batch)
+            told = await told_events(connection, ledger_id, found)
+            parties = await parties_of(connection, ledger_id, told) if by_account else {}
+        messages = [self._message(one, parties.get(one.event.id)) for one in told]
+        return messages, [event.position for event in found], behind
 
     def _message(self, told: ToldEvent, parties: Mapping[str, Any] | None) -> OutgoingMessage:
         body = self._render(told)
@@ -291,7 +291,7 @@ class Publisher:
             await self._tell_obstacle(line, obstacle)
         return False
 
-    async def _goes_well(self, line: _Line) -> None:
+    def _goes_well(self, line: _Line) -> None:
         line.batch, line.pause = min(2 * line.batch, BATCH_MAX), 0.0
         if line.obstacle is not None:
             _log.info("the publication %s of %s goes on", *self._named(line.held))
