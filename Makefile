@@ -82,7 +82,7 @@ container-test: .venv/.installed-dev  ## bring docker-compose.yml up by a real c
 	@exec .venv/bin/python -m pytest -m containers -n 0 --timeout 3600 tests/containers $(ARGS)
 
 kafka-test: .venv/.installed-dev  ## messages through a real Kafka (needs Java 17 and Maven, which fetches its jars once)
-	@exec .venv/bin/python -m pytest -m "kafka and not campaign" -n 0 tests/ingest $(ARGS)
+	@exec .venv/bin/python -m pytest -m "kafka and not campaign" -n 0 tests/ingest tests/publications $(ARGS)
 
 clean:  ## remove .venv and caches, not the data in .zerosum
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench-results

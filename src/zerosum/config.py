@@ -196,6 +196,11 @@ class Settings(BaseSettings):
     ingest_lanes: Annotated[int, Field(ge=1, le=16)] = 1
     """Of one consumer process: batches at once, a partition keeps to one."""
 
+    publish_to: Annotated[list[str], NoDecode] = []
+    """Where the worker and `zerosum publish` publish events, separated by spaces: as `--to`."""
+    publish_lease_seconds: Annotated[float, Field(ge=2, le=600)] = 20.0
+    """So long after a publisher has died another takes over."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     metrics: bool = True
@@ -221,7 +226,7 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("ingest_from", mode="before")
+    @field_validator("ingest_from", "publish_to", mode="before")
     @classmethod
     def _split_at_spaces(cls, value: Any) -> Any:
         return value.split() if isinstance(value, str) else value

@@ -38,6 +38,8 @@ from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.notifications.mailer import Mailer
 from zerosum.services.proofs.refusal_seals import RefusalSeals
+from zerosum.services.publications.publisher import PublicationOrder
+from zerosum.services.publications.publishing import Publishing
 from zerosum.services.webhooks.dispatcher import Dispatcher, Render
 from zerosum.services.webhooks.secrets import EndpointSecrets
 
@@ -69,12 +71,16 @@ Publish = Callable[[Mapping[str, float], Mapping[str, float]], None]
 """Takes totals, and what was told last."""
 
 
-def run_worker(settings: Settings, publish: Publish, render: Render) -> int:
+def run_worker(
+    settings: Settings, publish: Publish, render: Render, publications: Sequence[PublicationOrder] = ()
+) -> int:
     """Until SIGTERM or SIGINT. `render` shows an event as the feed does."""
-    return uvloop.run(_work(settings, publish, render))
+    return uvloop.run(_work(settings, publish, render, publications))
 
 
-async def _work(settings: Settings, publish: Publish, render: Render) -> int:
+async def _work(
+    settings: Settings, publish: Publish, render: Render, publications: Sequence[PublicationOrder] = ()
+) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     redis = RedisLink(settings.redis_url) if settings.redis_url else None
     committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis))
@@ -83,6 +89,9 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
     signing_keys = SigningKeys(database, sealer)
     client = WebhookClient(settings.webhook_guard)
     dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, render, now)
+    # A pool of its own: while a broker is away nothing else waits for a connection.
+    publishing_database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
+    publishing = Publishing(publications, publishing_database, render, now, settings.publish_lease_seconds)
     purge = RefusalPurge(database, now, settings.refusals_kept_days)
     chores = [
         Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
@@ -106,7 +115,7 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
     audit = SelfAudit(database, bare_accounts(database, now), now) if settings.self_audit_seconds else None
     if audit is not None:
         chores.append(Chore("self-audit", settings.self_audit_seconds, audit.run_once))
-    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher, mailer, audit, publish)))
+    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher, mailer, audit, publishing, publish)))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     if redis is not None:
@@ -117,12 +126,14 @@ async def _work(settings: Settings, publish: Publish, render: Render) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     tasks = [asyncio.create_task(_repeat(chore, stop), name=chore.name) for chore in chores]
     tasks.append(asyncio.create_task(dispatcher.run(stop), name="webhooks"))
+    tasks.append(asyncio.create_task(publishing.run_patiently(stop), name="publications"))
     await stop.wait()
     await end_within(tasks, STOP_SECONDS_MAX)
     await client.close()
     await committer.stop()
     if redis is not None:
         await redis.close()
+    await publishing_database.close()
     await database.close()
     return 0
 
@@ -155,18 +166,20 @@ async def end_within(tasks: Sequence[asyncio.Task[None]], seconds: float) -> Non
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _publish(dispatcher: Dispatcher, mailer: Mailer | None, audit: SelfAudit | None, publish: Publish) -> None:
+async def _publish(
+    dispatcher: Dispatcher, mailer: Mailer | None, audit: SelfAudit | None, publishing: Publishing, publish: Publish
+) -> None:
     stats = dispatcher.stats
-    totals = {"webhook_deliveries": stats.delivered, "webhook_failures": stats.failed}
+    totals = {"webhook_deliveries": stats.delivered, "webhook_failures": stats.failed, **publishing.totals()}
     if mailer is not None:
         totals |= {"mails_sent": mailer.stats.sent, "mails_failed": mailer.stats.failed}
-    newest: dict[str, float] = {}
+    newest = dict(publishing.newest())
     with suppress(DomainError):  # else PostgreSQL is away, and nobody can know it
         newest["webhook_lag_seconds"] = await dispatcher.lag()
     if audit is not None:
         progress = audit.progress
         totals |= {"self_audit_slices": progress.slices, "self_audit_postings": progress.postings}
-        newest = _audit_levels(progress)
+        newest |= _audit_levels(progress)
     publish(totals, newest)
 
 

@@ -40,6 +40,7 @@ INDEXES = {
     "dated_checkpoints_pkey": "balances at an instant, where entries are dated",
     "dispute_changes_of_dispute": "the steps of a dispute, in order",
     "dispute_changes_pkey": "what a key that has changed a dispute is answered again",
+    "publications_pkey": "the position of a publication",
     "dead_letters_by_status": "GET /v1/dead-letters?status",
     "dead_letters_message_unique": "a message lies there once; those of a partition that are tried again",
     "dead_letters_pkey": "GET /v1/dead-letters",

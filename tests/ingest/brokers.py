@@ -29,7 +29,7 @@ from zerosum.adapters.streams.redis_streams import RedisStreamInput
 from zerosum.ingest.streams.port import Input
 
 BYTES_MAX = 65_536
-READY_SECONDS_MAX = 30.0
+READY_SECONDS_MAX = 90.0
 PARTITIONS = 4
 
 _names = count(1)
@@ -243,6 +243,12 @@ class KafkaMock:
 
     def make_topic(self, name: str, partitions: int) -> None:
         assert self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1) == 0
+
+    def set_up(self, is_up: bool) -> None:
+        """Whether its one broker is there: else it refuses connections, and drops those it has."""
+        broker = ctypes.c_int32(1)
+        call = self._library.rd_kafka_mock_broker_set_up if is_up else self._library.rd_kafka_mock_broker_set_down
+        assert call(self._cluster, broker) == 0
 
     def close(self) -> None:
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)

@@ -46,6 +46,23 @@ def jars() -> Path:
 @contextmanager
 def kafka_server(folder: Path) -> Iterator[str]:
     """Its address."""
+    port, words = prepared(folder)
+    process = started(port, words)
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+
+def started(port: int, words: list[str]) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for_port(port, process)
+    return process
+
+
+def prepared(folder: Path) -> tuple[int, list[str]]:
+    """Its port, and the command that starts it: again too, with what it has kept."""
     port, controller = free_port(), free_port()
     settings = folder / "server.properties"
     settings.write_text(
@@ -63,6 +80,9 @@ def kafka_server(folder: Path) -> Iterator[str]:
                 "num.partitions=1",
                 "auto.create.topics.enable=false",
                 "group.initial.rebalance.delay.ms=0",
+                # One that was killed is otherwise believed to be there for nine seconds.
+                "broker.session.timeout.ms=2000",
+                "broker.heartbeat.interval.ms=500",
                 *(f"{name}=1" for name in ONES),
             ]
         )
@@ -71,12 +91,4 @@ def kafka_server(folder: Path) -> Iterator[str]:
     cluster = base64.urlsafe_b64encode(uuid.UUID(int=7).bytes).decode().rstrip("=")
     formatting = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)]
     subprocess.run(formatting, check=True, capture_output=True, timeout=60)
-    process = subprocess.Popen(
-        [*java, "kafka.Kafka", str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        wait_for_port(port, process)
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    return port, [*java, "kafka.Kafka", str(settings)]

@@ -2,78 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-if TYPE_CHECKING:
-    # What is not used is not loaded.
-    from zerosum.adapters.streams.kafka import KafkaAddress
 from zerosum.adapters.streams.lines import StandardInput, TcpInput
+from zerosum.cli.broker_addresses import NAME, OF_KAFKA, Address, kafka_address, need
 from zerosum.cli.talk import USAGE, CommandFailed, put
 from zerosum.domain.messages import InputAway
 from zerosum.ingest.streams.port import Input, Replies
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 STDIN = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A URL without what is ours in its query."""
-
-    url: SplitResult
-    shown: str
-    """Without a password."""
-    options: dict[str, str]
-
-    @classmethod
-    def parse(cls, text: str, known: Sequence[str]) -> Address:
-        """Raises CommandFailed."""
-        try:
-            url = urlsplit(text)
-            if "," not in url.netloc and url.port == 0:
-                raise ValueError("port")
-        except ValueError:
-            raise CommandFailed("an input is a URL like kafka://host:9092/topic, or - for stdin", USAGE) from None
-        shown = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
-        options: dict[str, str] = {}
-        for name, value in parse_qsl(url.query, keep_blank_values=True):
-            if name not in known:
-                raise CommandFailed(f"{shown}: the parameter {name[:64]!r} is unknown: {', '.join(known)}", USAGE)
-            options[name] = value
-        return cls(url._replace(query=""), shown, options)
-
-    @property
-    def host(self) -> str:
-        return self.url.hostname or "localhost"
-
-    @property
-    def server(self) -> str:
-        """The URL without its path."""
-        return self.url._replace(path="").geturl()
-
-    @property
-    def path(self) -> str:
-        return unquote(self.url.path.lstrip("/"))
-
-    def required(self, name: str) -> str:
-        """Raises CommandFailed."""
-        value = self.options.get(name)
-        if not value:
-            raise CommandFailed(f"{self.shown}: say ?{name}=…", USAGE)
-        return value
-
-    def name(self, default: str) -> str:
-        """What positions and derived keys call the input. Raises CommandFailed."""
-        name = self.options.get("name", default)
-        if NAME.fullmatch(name) is None:
-            raise CommandFailed(f"{self.shown}: a name has up to 64 letters, digits and _.-", USAGE)
-        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +83,7 @@ def _redis(text: str, options: InputOptions) -> Input:
 
 
 def _nats(text: str, options: InputOptions) -> Input:
-    _need("nats", "nats", address := Address.parse(text, ("subject", "name")))
+    need("nats", "nats", address := Address.parse(text, ("subject", "name")))
     from zerosum.adapters.streams.nats import NatsInput  # noqa: PLC0415
 
     if not address.path:
@@ -160,7 +99,7 @@ def _nats(text: str, options: InputOptions) -> Input:
 
 
 def _rabbitmq(text: str, options: InputOptions) -> Input:
-    _need("aio_pika", "rabbitmq", address := Address.parse(text, ("queue", "name")))
+    need("aio_pika", "rabbitmq", address := Address.parse(text, ("queue", "name")))
     from zerosum.adapters.streams.rabbitmq import RabbitInput  # noqa: PLC0415
 
     return RabbitInput(
@@ -172,11 +111,8 @@ def _rabbitmq(text: str, options: InputOptions) -> Input:
     )
 
 
-OF_KAFKA = ("mechanism", "ca", "session_ms")
-
-
 def _kafka(text: str, options: InputOptions) -> Input:
-    _need("aiokafka", "kafka", address := Address.parse(text, ("group", "name", *OF_KAFKA)))
+    need("aiokafka", "kafka", address := Address.parse(text, ("group", "name", *OF_KAFKA)))
     from zerosum.adapters.streams.kafka import KafkaInput  # noqa: PLC0415
 
     topics = [topic for topic in address.path.split(",") if topic]
@@ -184,37 +120,12 @@ def _kafka(text: str, options: InputOptions) -> Input:
         raise CommandFailed(f"{address.shown}: say which topics: kafka://host:9092/one,another", USAGE)
     return KafkaInput(
         address.name("kafka"),
-        _kafka_address(address),
+        kafka_address(address),
         topics,
         address.options.get("group", "zerosum"),
         options.message_bytes_max,
         accepts_gaps=options.accepts_gaps,
     )
-
-
-def _kafka_address(address: Address) -> KafkaAddress:
-    from zerosum.adapters.streams.kafka import SESSION_MILLISECONDS, KafkaAddress  # noqa: PLC0415
-
-    session = address.options.get("session_ms", str(SESSION_MILLISECONDS))
-    if not session.isascii() or not session.isdigit():
-        raise CommandFailed(f"{address.shown}: session_ms is a number", USAGE)
-    login, _, servers = address.url.netloc.rpartition("@")
-    user, _, password = login.partition(":")
-    return KafkaAddress(
-        servers=servers,
-        user=unquote(user) or None,
-        password=unquote(password) or None,
-        mechanism=address.options.get("mechanism", "SCRAM-SHA-512"),
-        is_tls=address.url.scheme == "kafkas",
-        ca=address.options.get("ca"),
-        session_milliseconds=int(session),
-    )
-
-
-def _need(package: str, extra: str, address: Address) -> None:
-    """Raises CommandFailed where an extra is not installed."""
-    if importlib.util.find_spec(package) is None:
-        raise CommandFailed(f"{address.shown}: pip install 'zerosum[{extra}]'", USAGE)
 
 
 _MAKERS: dict[str, Callable[[str, InputOptions], Input]] = {
@@ -266,26 +177,26 @@ def _redis_replies(text: str) -> Replies:
 
 
 def _nats_replies(text: str) -> Replies:
-    _need("nats", "nats", address := Address.parse(text, ("subject",)))
+    need("nats", "nats", address := Address.parse(text, ("subject",)))
     from zerosum.adapters.streams.nats import NatsReplies  # noqa: PLC0415
 
     return NatsReplies(address.server, address.required("subject"))
 
 
 def _rabbitmq_replies(text: str) -> Replies:
-    _need("aio_pika", "rabbitmq", address := Address.parse(text, ("queue",)))
+    need("aio_pika", "rabbitmq", address := Address.parse(text, ("queue",)))
     from zerosum.adapters.streams.rabbitmq import RabbitReplies  # noqa: PLC0415
 
     return RabbitReplies(address.url.geturl(), address.required("queue"))
 
 
 def _kafka_replies(text: str) -> Replies:
-    _need("aiokafka", "kafka", address := Address.parse(text, OF_KAFKA))
+    need("aiokafka", "kafka", address := Address.parse(text, OF_KAFKA))
     from zerosum.adapters.streams.kafka import KafkaReplies  # noqa: PLC0415
 
     if not address.path:
         raise CommandFailed(f"{address.shown}: say which topic: kafka://host:9092/answers", USAGE)
-    return KafkaReplies(_kafka_address(address), address.path)
+    return KafkaReplies(kafka_address(address), address.path)
 
 
 _REPLY_MAKERS: dict[str, Callable[[str], Replies]] = {

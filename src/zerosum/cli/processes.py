@@ -7,10 +7,16 @@ import gc
 import resource
 import socket
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
+from zerosum.cli.publish_targets import PublishWords, make_orders
 from zerosum.config import Settings
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.telemetry import Metrics, join_metrics, set_up_logging
+
+if TYPE_CHECKING:
+    # The database takes a while to load.
+    from zerosum.services.publications.publisher import PublicationOrder
 
 GC_THRESHOLDS = (50_000, 50, 100)
 """A batch makes tens of thousands of short-lived objects at once, none of them in cycles."""
@@ -70,6 +76,11 @@ def api_process(
     return 0
 
 
+def configured_publications(settings: Settings) -> list[PublicationOrder]:
+    """Raises CommandFailed."""
+    return make_orders(settings.publish_to, PublishWords()) if settings.publish_to else []
+
+
 def worker_process(settings: Settings) -> int:
     """The background work, until SIGTERM."""
     from zerosum.api.schemas.events import event_body  # noqa: PLC0415 - what is sent is what the feed shows
@@ -77,7 +88,8 @@ def worker_process(settings: Settings) -> int:
 
     set_up_logging(settings.log_level, settings.log_format)
     publish = publisher(settings)
-    return run_worker(settings, lambda totals, newest: publish(totals, {}, newest), event_body)
+    publications = configured_publications(settings)
+    return run_worker(settings, lambda totals, newest: publish(totals, {}, newest), event_body, publications)
 
 
 Publish = Callable[[Mapping[str, float], Mapping[str, float], Mapping[str, float]], None]

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.precautions import check_transport, name_misspelt_settings, private_metrics_dir
-from zerosum.cli.processes import api_process, load_service, worker_process
+from zerosum.cli.processes import api_process, configured_publications, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
@@ -62,6 +62,7 @@ def run_worker() -> int:
     settings.master_key_pairs()
     check_secrets(settings)
     settings.outside()
+    configured_publications(settings)
     return worker_process(settings)
 
 

@@ -24,7 +24,7 @@ from zerosum.cli.installation import (
 )
 from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.precautions import check_transport, name_misspelt_settings
-from zerosum.cli.processes import api_process, load_service, worker_process
+from zerosum.cli.processes import api_process, configured_publications, load_service, worker_process
 from zerosum.cli.serve import check_certificate, check_issuers, check_secrets
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings, load_settings
@@ -84,6 +84,7 @@ def run_up(
         check_certificate(settings)
         check_issuers(settings)
         settings.outside()
+        configured_publications(settings)
         sockets = listen(settings.host, settings.port, settings.workers)
         check_side_port(settings.host, settings.metrics_port)
         settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})

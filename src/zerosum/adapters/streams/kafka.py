@@ -108,8 +108,8 @@ class KafkaInput:
         self._client.subscribe(self._topics, listener=_listener(self, take, lose))
         try:
             await self._client.start()
-        except _errors() as error:
-            raise InputAway(f"{_said(error)} (not there, or it refuses the credential: see the log)") from None
+        except errors() as error:
+            raise InputAway(f"{said(error)} (not there, or it refuses the credential: see the log)") from None
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message]:
         if self._early:
@@ -125,8 +125,8 @@ class KafkaInput:
             return
         try:
             await self._client.commit({_topic_partition(last.partition): last.offset + 1})
-        except _errors(ValueError) as error:
-            _log.info("%s: the group is not told: %s", last.partition, _said(error))
+        except errors(ValueError) as error:
+            _log.info("%s: the group is not told: %s", last.partition, said(error))
 
     async def answer(self, answered: Sequence[tuple[Message, Mapping[str, object]]]) -> None:
         """Only `--replies` tell."""
@@ -147,8 +147,8 @@ class KafkaInput:
             for partition in wanted:
                 if partition in self._edges and await self._client.position(partition) >= ends[partition]:
                     self._edges[partition] = max(self._edges[partition], ends[partition])
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
         return float(sum(max(0, end - self._next.get(partition, end)) for partition, end in ends.items()))
 
     async def close(self) -> None:
@@ -156,8 +156,8 @@ class KafkaInput:
         if client is not None:
             try:
                 await client.stop()
-            except _errors() as error:
-                _log.info("Kafka was left without a word: %s", _said(error))
+            except errors() as error:
+                _log.info("Kafka was left without a word: %s", said(error))
 
     async def assigned(self, partitions: Sequence[Any], take: Take) -> None:
         """Begin each behind what is settled. What goes wrong here the client would swallow: it is raised later."""
@@ -208,8 +208,8 @@ class KafkaInput:
         before = self._assignments
         try:
             found = await self._client.getmany(timeout_ms=milliseconds, max_records=max(1, most))
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
         if self._failure is not None:
             raise self._failure
         if before != self._assignments:
@@ -222,8 +222,8 @@ class KafkaInput:
         if jumped:
             try:
                 await self._check_beginnings(list(jumped), jumped)
-            except _errors() as error:
-                raise InputAway(_said(error)) from None
+            except errors() as error:
+                raise InputAway(said(error)) from None
         messages = []
         for partition, records in ours.items():
             if partition in self._next:  # else it was revoked meanwhile
@@ -286,17 +286,17 @@ class KafkaReplies:
             ]
             for one in sent:
                 await one
-        except _errors() as error:
+        except errors() as error:
             await self.close()
-            raise InputAway(_said(error)) from None
+            raise InputAway(said(error)) from None
 
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             try:
                 await producer.stop()
-            except _errors() as error:
-                _log.info("Kafka was left without a word: %s", _said(error))
+            except errors() as error:
+                _log.info("Kafka was left without a word: %s", said(error))
 
 
 def _listener(source: KafkaInput, take: Take, lose: Lose) -> Any:
@@ -318,11 +318,11 @@ def _topic_partition(partition: Partition) -> Any:
     return TopicPartition(partition.topic, int(partition.name))
 
 
-def _errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+def errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     from aiokafka.errors import KafkaError  # noqa: PLC0415 - an extra
 
     return (KafkaError, OSError, TimeoutError, *others)
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     return str(error) or type(error).__name__

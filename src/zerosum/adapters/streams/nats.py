@@ -7,6 +7,7 @@ cannot be read so and are refused.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
@@ -81,16 +82,16 @@ class NatsInput:
             )
             self._delivered = 0
             self._reading = await streams.pull_subscribe_bind(consumer=self._consumer, stream=self._stream)
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message]:
         try:
             found = await self._reading.fetch(most, timeout=seconds)
         except TimeoutError:
             return []
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
         if any(one.metadata.sequence.stream > self._edge + at for at, one in enumerate(found)):
             self._check_beginning(await self._state(self._client.jetstream()), found[0].metadata.sequence.stream)
         return [self._message(one) for one in found]
@@ -110,8 +111,8 @@ class NatsInput:
         self._check_beginning(state)
         try:
             waiting = (await streams.consumer_info(self._stream, self._consumer)).num_pending
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
         if waiting == 0:  # What came up to then is of other subjects, or was read.
             self._edge = max(self._edge, state.last_seq + 1)
         return float(max(0, state.last_seq + 1 - self._next))
@@ -125,16 +126,16 @@ class NatsInput:
                 if self._consumer:
                     await client.jetstream().delete_consumer(self._stream, self._consumer)
                 await client.close()
-        except _errors() as error:
-            _log.info("NATS was left without a word: %s", _said(error))
+        except errors() as error:
+            _log.info("NATS was left without a word: %s", said(error))
 
     async def _state(self, streams: Any) -> Any:
         from nats.js.api import RetentionPolicy  # noqa: PLC0415 - an extra
 
         try:
             found = await streams.stream_info(self._stream)
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
         if found.config.retention not in (None, RetentionPolicy.LIMITS):
             raise Gap(f"the stream {self._stream} forgets what was read: make one with the retention `limits`")
         return found.state
@@ -192,8 +193,8 @@ class NatsReplies:
             for key, body in answers:
                 headers = None if key is None else {KEY_HEADER: key}
                 await streams.publish(self._subject, body, timeout=SECONDS_MAX, headers=headers)
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
 
     async def close(self) -> None:
         if self._client is not None:
@@ -202,26 +203,28 @@ class NatsReplies:
 
 async def connected(url: str) -> Any:
     """Raises InputAway."""
-    import nats  # noqa: PLC0415 - an extra
+    from nats.aio.client import Client  # noqa: PLC0415 - an extra
 
     async def tell(error: Exception) -> None:
         _log.debug("NATS: %s", error)
 
+    client = Client()
     try:
         async with asyncio.timeout(SECONDS_MAX):
-            return await nats.connect(
-                url, connect_timeout=2, max_reconnect_attempts=1, allow_reconnect=False, error_cb=tell
-            )
-    except _errors() as error:
-        raise InputAway(_said(error)) from None
+            await client.connect(url, connect_timeout=2, max_reconnect_attempts=1, allow_reconnect=False, error_cb=tell)
+    except errors() as error:
+        with contextlib.suppress(*errors()):
+            await client.close()  # It may have got as far as a connection.
+        raise InputAway(said(error)) from None
+    return client
 
 
-def _errors() -> tuple[type[Exception], ...]:
+def errors() -> tuple[type[Exception], ...]:
     from nats.errors import Error  # noqa: PLC0415 - an extra
     from nats.js.errors import APIError  # noqa: PLC0415
 
     return (Error, APIError, OSError, TimeoutError)
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     return str(error) or type(error).__name__

@@ -58,8 +58,8 @@ class RabbitInput:
                 if not queue.declaration_result.consumer_count:
                     await queue.consume(self._arrived.put, exclusive=True)
                     return
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
         raise InputAway("another consumer still has the queue")
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message]:
@@ -78,8 +78,8 @@ class RabbitInput:
         last: Any = messages[-1].receipt
         try:
             await last.ack(multiple=True)
-        except _errors() as error:
-            _log.warning("%s: messages that are settled come again: %s", self._partition, _said(error))
+        except errors() as error:
+            _log.warning("%s: messages that are settled come again: %s", self._partition, said(error))
 
     async def answer(self, answered: Sequence[tuple[Message, Mapping[str, object]]]) -> None:
         """Only `--replies` tell."""
@@ -93,8 +93,8 @@ class RabbitInput:
         try:
             async with asyncio.timeout(SECONDS_MAX):
                 queue = await self._channel.declare_queue(self._queue_name, passive=True)
-        except _errors() as error:
-            raise InputAway(_said(error)) from None
+        except errors() as error:
+            raise InputAway(said(error)) from None
         return float(queue.declaration_result.message_count or 0)
 
     async def close(self) -> None:
@@ -103,7 +103,7 @@ class RabbitInput:
             await closed(connection)
 
     def _on_close(self, _channel: object, error: BaseException | None = None) -> None:
-        self._lost = "the broker has closed the channel" if error is None else _said(error)
+        self._lost = "the broker has closed the channel" if error is None else said(error)
 
     def _raise_if_lost(self) -> None:
         if self._lost is not None:
@@ -144,9 +144,9 @@ class RabbitReplies:
             # The client cancels its own waits when a broker hangs: whether it has come is not known, so it goes again.
             await self.close()
             raise InputAway("the broker hangs") from None
-        except _errors(InputAway) as error:
+        except errors(InputAway) as error:
             await self.close()
-            raise InputAway(_said(error)) from None
+            raise InputAway(said(error)) from None
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -179,23 +179,23 @@ async def connected(url: str) -> Any:
     try:
         async with asyncio.timeout(SECONDS_MAX):
             return await aio_pika.connect(url, heartbeat=HEARTBEAT_SECONDS)
-    except _errors() as error:
-        raise InputAway(_said(error)) from None
+    except errors() as error:
+        raise InputAway(said(error)) from None
 
 
 async def closed(connection: Any) -> None:
     try:
         async with asyncio.timeout(SECONDS_MAX):
             await connection.close()
-    except _errors() as error:
-        _log.info("RabbitMQ was left without a word: %s", _said(error))
+    except errors() as error:
+        _log.info("RabbitMQ was left without a word: %s", said(error))
 
 
-def _errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
+def errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
     from aio_pika.exceptions import AMQPError  # noqa: PLC0415 - an extra
 
     return (AMQPError, OSError, TimeoutError, RuntimeError, *others)
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     return str(error) or type(error).__name__

@@ -57,7 +57,7 @@ class RedisStreamInput:
         position = await take(self._partition)
         await self._begin(position.last_place)
         await self._check_trimmed()
-        await self._tell_durability()
+        await tell_durability(self._client, str(self._partition))
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message]:
         reply = await self._run(
@@ -165,17 +165,6 @@ class RedisStreamInput:
             self._read += lost
             self._losses.add(self._partition, lost, f"{lost} entries behind {self._last}")
 
-    async def _tell_durability(self) -> None:
-        try:
-            facts = await self._run("CONFIG", "GET", "appendfsync", "appendonly")
-        except InputAway:
-            return  # Managed servers do not tell.
-        found = _pairs(facts)
-        if found.get("appendonly") != b"yes" or found.get("appendfsync") != b"always":
-            _log.warning(
-                "the Redis of %s does not sync what it takes: it may lose messages when it ends", self._partition
-            )
-
     async def _run(self, *words: Any) -> Any:
         """Raises InputAway."""
         if self._client is None:
@@ -221,6 +210,17 @@ class RedisStreamReplies:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+async def tell_durability(client: Any, whose: str) -> None:
+    """In the log, where the server may lose what it has taken."""
+    try:
+        facts = await client.execute_command("CONFIG", "GET", "appendfsync", "appendonly")
+    except RedisError:
+        return  # Managed servers do not tell.
+    found = _pairs(facts)
+    if found.get("appendonly") != b"yes" or found.get("appendfsync") != b"always":
+        _log.warning("the Redis of %s does not sync what it takes: it may lose messages when it ends", whose)
 
 
 def _entries(reply: Any) -> list[tuple[str, dict[bytes, bytes]]]:

@@ -46,6 +46,8 @@ select coalesce(max(place), '0')::text::bigint from (
     select greatest(feed_xid, parked_xid) from webhook_endpoints where ledger_id = any($1::uuid[])
     union all
     select feed_xid from notifications where ledger_id = any($1::uuid[])
+    union all
+    select feed_xid from publications where ledger_id = any($1::uuid[])
 ) places
 """
 

@@ -935,6 +935,29 @@ webhook_endpoints = Table(
     CheckConstraint("consecutive_failures >= 0", name="webhook_endpoints_failures_not_negative"),
 )
 
+publications = Table(
+    "publications",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("target", Text),  # the broker, without a password
+    _required("topic", Text),
+    _required("key", Text),
+    _required("types", ARRAY(Text)),  # none: all
+    _required("feed_xid", Xid8),  # behind which event publishing goes on
+    _required("feed_id", Uuid),
+    _moment("moved_at"),  # when that was last moved by publishing
+    _required("published", BigInteger),  # how many events were, repeated ones too
+    Column("obstacle", Text),  # what stands in the way of the next one
+    _required("epoch", BigInteger),  # of whoever has taken it: who comes with an older one is a zombie
+    Column("holder", Text),
+    _moment("held_until"),  # None: it may be taken at once
+    PrimaryKeyConstraint("ledger_id", "name", name="publications_pkey"),
+    CheckConstraint("key in ('account', 'ledger', 'resource')", name="publications_key_known"),
+    CheckConstraint("published >= 0", name="publications_published_not_negative"),
+)
+"""How far a ledger's events are published to a broker, and the fence against whoever did so before."""
+
 webhook_deliveries = Table(
     "webhook_deliveries",
     metadata,
@@ -1282,6 +1305,8 @@ GRANTS: dict[Table, str] = {
     webhook_endpoints: "insert, update (url, description, event_types, header_names, sealed_headers, sealed_secret, "
     "sealed_previous_secret, previous_secret_until, status, disabled_reason, disabled_at, feed_xid, feed_id, "
     "parked_xid, consecutive_failures, paused_until, failing_since, failing_told)",
+    publications: "insert, update (target, topic, key, types, feed_xid, feed_id, moved_at, published, obstacle, epoch, "
+    "holder, held_until), delete",
     webhook_deliveries: "insert, update (status, attempts, next_at, claimed_until, attempted_at, status_code, error), "
     "delete",
     notifications: "insert, update (name, event_types, account_id, recipients, subject, body, mails_per_hour, status, "

@@ -1,0 +1,1 @@
+"""Events of the feed on their way to brokers."""
