@@ -60,6 +60,17 @@ async def test_a_replay_has_its_effect_once_however_often(service: Service, clie
         assert answer.json()["outcome"]["replayed"] is replayed
         assert (await client.balance(a))["posted"] == "5.00"
     refused(await client.post(f"/v1/dead-letters/{letter}/drop"), 409, "dead_letter_settled")
+    (told,) = (await client.get("/v1/audit-log", params={"type": "dead_letter.replayed"})).json()["data"]
+    assert told["resource"] == letter
+    assert told["facts"] == {"input": "test", "place": "1", "code": "internal_error", "outcome": "done"}
+
+
+async def test_a_drop_stands_in_the_security_log(service: Service, client: Client) -> None:
+    letter = await put_aside(service, client, {"command": "fly"})
+    for _ in range(2):
+        assert (await client.post(f"/v1/dead-letters/{letter}/drop")).json()["status"] == "dropped"
+    (told,) = (await client.get("/v1/audit-log", params={"type": "dead_letter.dropped"})).json()["data"]
+    assert (told["resource"], told["facts"]["code"]) == (letter, "internal_error")
 
 
 async def test_what_is_still_poison_stays_dead(service: Service, client: Client) -> None:

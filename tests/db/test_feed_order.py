@@ -27,7 +27,7 @@ from zerosum.db.queries.events import (
 )
 from zerosum.db.schema.feed_order import put_in_order
 from zerosum.db.schema.provisioning import OWNER_ROLE
-from zerosum.db.schema.startup_checks import Unfit, check_fitness
+from zerosum.db.schema.startup_checks import Unfit, check_fitness, check_migrated
 from zerosum.db.schema.tables import metadata
 from zerosum.domain.events import EventType, ResourceType
 
@@ -89,6 +89,10 @@ async def written_behind(restored: Restored) -> list[FeedPosition]:
 async def test_a_service_does_not_start_where_its_feed_would_lose_its_order(restored: Restored) -> None:
     with pytest.raises(Unfit, match=r"younger transaction numbers.*zerosum migrate"):
         await check_fitness(restored.service)
+    for dsn in (restored.service, restored.superuser):
+        with pytest.raises(Unfit, match="younger"):
+            await check_migrated(dsn, is_writing=True)
+        await check_migrated(dsn, is_writing=False)
 
 
 async def test_migrating_puts_what_happens_next_behind_what_is_there(restored: Restored) -> None:

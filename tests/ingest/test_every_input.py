@@ -247,7 +247,7 @@ async def test_a_message_that_ends_the_consumer_when_it_is_tried_again_is_put_as
             break
         assert isinstance(task.exception(), SystemError)
         crashes += 1
-    assert crashes in (3, 4)
+    assert 1 <= crashes <= 4, "fewer where it was tried again before the first one had ended"
     assert (await posted(client, a)) == "1.00", "what waited behind it goes on"
     letters = await service.services.ingestion.set_aside(caller_of(client))
     assert letters == (1, 0)

@@ -14,7 +14,8 @@ import pytest
 from tests.api.conftest import Client
 from tests.ingest.ground import as_lines, consumed, consumer, deposit, desk_of, running, transfer, until
 from tests.ingest.test_every_input import Sabotaged
-from zerosum.adapters.streams.lines import LineSplitter, StandardInput, TcpInput
+from zerosum.adapters.streams.line_splitter import LineSplitter
+from zerosum.adapters.streams.lines import StandardInput, TcpInput
 from zerosum.main import Service
 
 BYTES_MAX = 65_536

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.api.conftest import Client
+from tests.api.conftest import Client, fresh_key
 from tests.architecture.sources import TOP
 from tests.ingest.ground import deposit, desk_of
 from zerosum.api.message_commands import message_commands
@@ -61,7 +61,7 @@ async def test_every_command_is_carried_out(service: Service, client: Client) ->
     await send({"command": "refund", "payment": payment["id"], "amount": "1.00", "reason": "Returned"})
     line = {"amount": "1.00", **USD}
     postings = [{"account": a, "side": "debit", **line}, {"account": b, "side": "credit", **line}]
-    await send({"command": "journal_entry", "reason": "fee", "postings": postings})
+    entry = await send({"command": "journal_entry", "reason": "fee", "postings": postings})
     hold = await send({"command": "hold", "from": a, "to": b, "amount": "10.00", **USD})
     await send({"command": "increment", "hold": hold["id"], "amount": "5.00"})
     await send({"command": "extend", "hold": hold["id"], "expires_at": hold["expires_at"]})
@@ -72,6 +72,30 @@ async def test_every_command_is_carried_out(service: Service, client: Client) ->
     exchange = {"command": "exchange", "from": a, "to": euros, "amount": "10.00", "to_currency": "EUR", **USD, **rate}
     await send(exchange)
     await send({"command": "client_transaction", "type": "deposit", "client": 1, "tx": 1, "amount": "1.5"})
+    reversed_ = await send({"command": "reversal", "journal_entry": entry["id"], "reason": "Posted twice"})
+    assert reversed_["reverses"] == entry["id"]
+    template = {
+        "name": f"fee-{client.ledger[-8:]}",
+        "parameters": {"fee": {"type": "amount", "currency": "USD"}},
+        "postings": [
+            {"side": "debit", "account": a, "amount": "fee"},
+            {"side": "credit", "account": b, "amount": "remainder"},
+        ],
+    }
+    assert (await client.post("/v1/templates", template, key=fresh_key())).status_code == 201
+    post = {"command": "template_post", "template": template["name"], "parameters": {"fee": "2.00"}, "reason": "Fee"}
+    assert (await send(post))["template"]["version"] == 1
+    paid = [(await client.deposit(a, "5.00"))["id"] for _ in range(2)]
+    won, lost = [
+        await send({"command": "dispute", "payment": one, "reason": "fraudulent", "idempotency_key": one})
+        for one in paid
+    ]
+    evidence = await send({"command": "dispute_evidence", "dispute": won["id"], "text": "Delivered"})
+    assert len(evidence["evidence"]) == 1
+    assert (await send({"command": "dispute_resolve", "dispute": won["id"]}))["status"] == "won"
+    await send({"command": "dispute_escalate", "dispute": won["id"], "stage": "arbitration"})
+    fee = {"amount": "1.00", "to": b}
+    assert (await send({"command": "dispute_chargeback", "dispute": lost["id"], "fee": fee}))["status"] == "lost"
     assert done == set(message_commands(service.services))
 
 
@@ -137,6 +161,15 @@ POISON: dict[str, tuple[Any, str]] = {
     "an amount in words": ({**DEPOSIT, "amount": "one"}, "invalid_amount"),
     "a negative amount": ({**DEPOSIT, "amount": "-1"}, "invalid_amount"),
     "an override": ({**DEPOSIT, "override_closed_period": {"reason": "x"}}, "forbidden"),
+    "a forced reversal": (
+        {"command": "reversal", "journal_entry": "je_1", "reason": "x", "force": True},
+        "forbidden",
+    ),
+    "a forced fee": (
+        {"command": "dispute_chargeback", "dispute": "dp_1", "fee": {"amount": "1", "to": "a", "force": True}},
+        "forbidden",
+    ),
+    "a template without a name": ({"command": "template_post", "template": "A b"}, "validation_error"),
     "a capture of nothing": ({"command": "capture"}, "validation_error"),
     "a capture of something else": ({"command": "capture", "hold": "pay_1"}, "invalid_id"),
     "an event without data": ({"specversion": "1.0", "id": "1", "source": "s"}, "validation_error"),

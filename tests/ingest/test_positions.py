@@ -13,7 +13,7 @@ from tests.ingest.brokers import NatsBroker, RedisBroker
 from tests.ingest.ground import caller_of, consumer, deposit, running, until
 from tests.ingest.test_messages import message
 from zerosum.adapters.streams.nats import NatsReplies
-from zerosum.adapters.streams.redis_streams import RedisStreamReplies
+from zerosum.adapters.streams.redis_replies import RedisStreamReplies
 from zerosum.domain.messages import Gap, Message, Partition
 from zerosum.main import Service
 from zerosum.services.ingestion import Fenced, Settlement

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -92,7 +93,8 @@ async def test_a_filter_that_few_pass_looks_at_some_deliveries_a_page_and_misses
             await client.deposit("alice", "1.00")
         await until(lambda: deliveries_of(client, endpoint), lambda found: len(found) == 2)
         path, parameters = f"/v1/webhook-endpoints/{endpoint['id']}/deliveries", {"type": "account.frozen"}
-        found, pages = [], 0
+        found: list[dict[str, Any]] = []
+        pages = 0
 
         async def all_pages() -> list[dict[str, Any]]:
             nonlocal pages
@@ -123,9 +125,7 @@ async def test_an_endpoint_at_which_the_purge_fails_keeps_no_other_from_it(
         for _ in range(3):
             await client.deposit("alice", "1.00")
         for endpoint in (first, second):
-            await until(
-                lambda endpoint=endpoint: deliveries_of(client, endpoint, code=503), lambda all_: len(all_) == 3
-            )
+            await until(partial(deliveries_of, client, endpoint, code=503), lambda found: len(found) == 3)
     other = await asyncpg.connect(test_database.superuser_dsn)
     try:
         stuck = "update webhook_deliveries set next_at = null where endpoint_id = any($1)"

@@ -75,12 +75,13 @@ async def test_what_failed_is_sent_again_within_ten_seconds_under_the_same_id(
         await receiver.has(1)
         (waiting,) = await until(lambda: deliveries_of(client, endpoint, code=500), bool)
         assert (waiting["status"], waiting["last_error"]) == ("pending", "status_5xx")
-        assert waiting["next_attempt_at"] is not None
+        last, following = (datetime.fromisoformat(waiting[name]) for name in ("last_attempt_at", "next_attempt_at"))
+        assert following - last < timedelta(seconds=7)
         first, second = await receiver.has(2)
         assert first.id == second.id
         assert first.body == second.body
         assert second.headers["webhook-timestamp"] > first.headers["webhook-timestamp"]
-        assert 3.5 <= second.at - first.at < 10
+        assert second.at - first.at >= 3.5
         Webhook(endpoint["secret"]).verify(second.body, second.headers)
 
 
@@ -166,6 +167,8 @@ async def test_a_secret_is_rotated_while_both_sign(client: Client, dispatching: 
         assert len(both.headers["webhook-signature"].split(" ")) == 2
         for secret in (endpoint["secret"], rotated["secret"]):
             Webhook(secret).verify(both.body, both.headers)
+        # What is written is not sent again when its claim is over.
+        await until(lambda: deliveries_of(client, endpoint, status="delivered"), bool)
         clock.forward(timedelta(hours=2))
         await client.deposit("alice", "1.00")
         _, last = await receiver.has(2)
@@ -288,9 +291,12 @@ async def test_an_event_that_cannot_be_shown_keeps_no_other_from_being_sent(
         while not receiver.received:
             await dispatcher.run_turn()
             await asyncio.sleep(0.05)
-        await dispatcher.write()
-        await dispatcher.write()
-        stuck, sent = sorted(await deliveries_of(client, endpoint), key=lambda one: str(one["status"]), reverse=True)
+
+        async def both() -> list[dict[str, Any]]:
+            await dispatcher.write()
+            return sorted(await deliveries_of(client, endpoint), key=lambda one: str(one["status"]), reverse=True)
+
+        stuck, sent = await until(both, lambda found: found[-1]["status"] == "delivered" and found[0]["last_error"])
         health = (await client.get(f"/v1/webhook-endpoints/{endpoint['id']}")).json()
     assert (stuck["status"], stuck["last_error"], stuck["resource"]["id"]) == ("pending", "not_readable", bad)
     assert sent["resource"]["id"] == good

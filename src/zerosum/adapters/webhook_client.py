@@ -14,6 +14,7 @@ import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult
 
 import httpx
@@ -30,6 +31,8 @@ ADDRESSES_TRIED_MAX = 2
 IDLE_SECONDS_MAX = 15.0
 IDLE_MAX = 256
 """Connections that wait for another request, in all."""
+
+URLS_KEPT = 1_000
 
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 """The addresses of a name. Raises OSError where it has none."""
@@ -78,6 +81,8 @@ class WebhookClient:
         seconds_max: float = TOTAL_SECONDS_MAX,
     ) -> None:
         self._guard = guard
+        self._check_url = lru_cache(URLS_KEPT)(guard.check_url)
+        """What a URL is judged by does not change; its addresses are judged whenever a connection is made."""
         self._resolver = Resolver()
         self._resolve = resolve or self._resolver
         self._tls = tls or httpx.create_ssl_context(trust_env=False)
@@ -89,7 +94,7 @@ class WebhookClient:
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:
         """Raises SendFailed."""
         try:
-            parts = self._guard.check_url(url)
+            parts = self._check_url(url)
             async with asyncio.timeout(self._seconds_max):
                 return await self._post(parts, _request(parts, headers, body))
         except UrlNotAllowed:

@@ -91,9 +91,13 @@ class MessageDesk:
 
     async def carry_out(self, readings: Sequence[Reading], order_key: int | None = None) -> list[MessageOutcome]:
         """Of one group, in order. Where they fail together they are tried in halves, until who is at fault is alone."""
-        desk, body_of = readings[0].command.desk, readings[0].command.body_of
+        command = readings[0].command
+        desk, body_of = command.desk, command.body_of
         try:
-            results = await desk.each(self._caller, [one.order for one in readings], order_key=order_key)
+            orders = [one.order for one in readings]
+            if command.look_up is not None:
+                orders = [await command.look_up(self._caller, order) for order in orders]
+            results = await desk.each(self._caller, orders, order_key=order_key)
         except DomainError as refusal:
             return await self._together_failed(readings, refusal, order_key)
         except Exception:

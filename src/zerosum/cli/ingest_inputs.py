@@ -170,7 +170,7 @@ def make_replies(text: str | None) -> Replies | None:
 
 
 def _redis_replies(text: str) -> Replies:
-    from zerosum.adapters.streams.redis_streams import RedisStreamReplies  # noqa: PLC0415 - as above
+    from zerosum.adapters.streams.redis_replies import RedisStreamReplies  # noqa: PLC0415 - as above
 
     address = Address.parse(text, ("stream",))
     return RedisStreamReplies(address.url.geturl(), address.required("stream"))

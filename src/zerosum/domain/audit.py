@@ -28,6 +28,8 @@ class AuditType(StrEnum):
     API_KEY_REVOKED = "api_key.revoked"
     OPERATOR_CREATED = "operator.created"
     OPERATOR_REVOKED = "operator.revoked"
+    DEAD_LETTER_REPLAYED = "dead_letter.replayed"
+    DEAD_LETTER_DROPPED = "dead_letter.dropped"
     PROCESSOR_CALL_SETTLED = "processor_call.settled"
     ACCOUNT_FROZEN = "account.frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen"

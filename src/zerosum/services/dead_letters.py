@@ -10,8 +10,11 @@ from uuid import UUID
 from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.dead_letters import DeadLetterRecord as DeadLetterRecord  # shown by the routes
 from zerosum.db.queries.dead_letters import find_dead_letter, list_dead_letters, update_dead_letter
+from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import DeadLetterNotFound, DeadLetterSettled
+from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.messages import DeadLetterStatus, MessageOutcome, OutcomeKind
+from zerosum.services.audit import audit_record, audited
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
@@ -69,6 +72,7 @@ class DeadLetters:
                 actor=caller.actor,
             )
             await update_dead_letter(connection, caller.ledger_id, after)
+            await self._audit(connection, AuditType.DEAD_LETTER_REPLAYED, caller, after, outcome=outcome.kind.value)
         return after
 
     async def drop(self, caller: Caller, id_: UUID) -> DeadLetterRecord:
@@ -81,7 +85,16 @@ class DeadLetters:
                 raise _settled(found)
             after = replace(found, status=DeadLetterStatus.DROPPED, last_at=self._now(), actor=caller.actor)
             await update_dead_letter(connection, caller.ledger_id, after)
+            await self._audit(connection, AuditType.DEAD_LETTER_DROPPED, caller, after)
         return after
+
+    async def _audit(
+        self, connection: Connection, type_: AuditType, caller: Caller, record: DeadLetterRecord, **facts: str
+    ) -> None:
+        message = record.message
+        where = {"input": message.partition.input, "place": message.place, "code": record.reason}
+        resource = render_id(Prefix.DEAD_LETTER, record.id)
+        await audited(connection, audit_record(type_, caller, self._now(), resource=resource, facts=where | facts))
 
     async def _locked(self, connection: Connection, caller: Caller, id_: UUID) -> DeadLetterRecord:
         found = await find_dead_letter(connection, caller.ledger_id, id_, is_locked=True)

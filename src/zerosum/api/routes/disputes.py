@@ -9,7 +9,6 @@ from fastapi import Query, Response
 from zerosum.api.desk_routes import answer_of, includes_balances
 from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
-from zerosum.api.render import render_time
 from zerosum.api.routes.payments import DryRunFlag, Include
 from zerosum.api.routes.refunds import PaymentReference
 from zerosum.api.schemas.bulk import balances_after
@@ -30,13 +29,13 @@ from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
-from zerosum.domain.payments.disputes import DisputeStage, DisputeVerb
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.committing.submission import Submission
 from zerosum.services.disputes import DisputeChangeOrder, DisputeOrder, RecordedDispute
 
 Order = TypeVar("Order", DisputeOrder, DisputeChangeOrder)
+Change = EvidenceRequest | DecisionRequest | EscalationRequest
 
 DisputeReference = Annotated[str, id_path(Prefix.DISPUTE, "The dispute's id.")]
 
@@ -83,12 +82,7 @@ def dispute_routes(services: Services) -> Routes:
         include: Include = None,  # noqa: ARG001
     ) -> Response:
         body = validated(DisputeRequest, call.content)
-        order = DisputeOrder(
-            idempotency_key=call.idempotency_key or "",
-            payment_id=parse_id(Prefix.PAYMENT, payment),
-            texts=body.texts(),
-            amount=body.amount,
-        )
+        order = body.order(call.idempotency_key or "", parse_id(Prefix.PAYMENT, payment))
         return await answered(call, disputes.desk, order, 201)
 
     async def answered(call: TheCall, desk: Submission[Order, RecordedDispute], order: Order, status: int) -> Response:
@@ -102,14 +96,8 @@ def dispute_routes(services: Services) -> Routes:
         content = dispute_body(done.view) | {"balances": balances}
         return as_response(json_answer(status, content, is_replay=done.is_replay))
 
-    async def changed(call: TheCall, dispute: str, verb: DisputeVerb, text: str | None, **members: Any) -> Response:
-        order = DisputeChangeOrder(
-            idempotency_key=call.idempotency_key or "",
-            dispute_id=parse_id(Prefix.DISPUTE, dispute),
-            verb=verb,
-            text=text,
-            **members,
-        )
+    async def changed(call: TheCall, dispute: str, body: Change) -> Response:
+        order = body.order(call.idempotency_key or "", parse_id(Prefix.DISPUTE, dispute))
         return await answered(call, disputes.changes, order, 200)
 
     async def add_evidence(
@@ -118,7 +106,7 @@ def dispute_routes(services: Services) -> Routes:
         dry_run: DryRunFlag = None,  # noqa: ARG001 - read by `answered`
         include: Include = None,  # noqa: ARG001
     ) -> Response:
-        return await changed(call, dispute, DisputeVerb.EVIDENCE_ADDED, validated(EvidenceRequest, call.content).text)
+        return await changed(call, dispute, validated(EvidenceRequest, call.content))
 
     async def resolve_dispute(
         call: TheCall,
@@ -126,7 +114,7 @@ def dispute_routes(services: Services) -> Routes:
         dry_run: DryRunFlag = None,  # noqa: ARG001 - read by `answered`
         include: Include = None,  # noqa: ARG001
     ) -> Response:
-        return await changed(call, dispute, DisputeVerb.WON, validated(DecisionRequest, call.content or {}).note)
+        return await changed(call, dispute, validated(DecisionRequest, call.content or {}))
 
     async def charge_back(
         call: TheCall,
@@ -135,12 +123,9 @@ def dispute_routes(services: Services) -> Routes:
         include: Include = None,  # noqa: ARG001
     ) -> Response:
         body = validated(ChargebackRequest, call.content or {})
-        fee: dict[str, Any] = {"is_fee_waived": body.fee is None and "fee" in body.model_fields_set}
-        if body.fee is not None:
-            if body.fee.force:
-                call.must_have(Scope.ADMIN, "/fee/force")
-            fee = {"fee": body.fee.amount, "fee_to": body.fee.to, "is_fee_forced": bool(body.fee.force)}
-        return await changed(call, dispute, DisputeVerb.LOST, body.note, **fee)
+        if body.fee is not None and body.fee.force:
+            call.must_have(Scope.ADMIN, "/fee/force")
+        return await changed(call, dispute, body)
 
     async def escalate(
         call: TheCall,
@@ -148,10 +133,7 @@ def dispute_routes(services: Services) -> Routes:
         dry_run: DryRunFlag = None,  # noqa: ARG001 - read by `answered`
         include: Include = None,  # noqa: ARG001
     ) -> Response:
-        body = validated(EscalationRequest, call.content)
-        respond_by = None if body.respond_by is None else render_time(body.respond_by)
-        stage = DisputeStage(body.stage)
-        return await changed(call, dispute, DisputeVerb.ESCALATED, body.note, stage=stage, respond_by=respond_by)
+        return await changed(call, dispute, validated(EscalationRequest, call.content))
 
     async def list_disputes(
         call: TheCall,

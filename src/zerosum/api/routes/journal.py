@@ -44,7 +44,7 @@ from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, Begun, BodyKind, Call
-from zerosum.services.journal import EntryOrder, RecordedEntry, ReversalOrder
+from zerosum.services.journal import EntryOrder, RecordedEntry
 
 EntryReference = Annotated[str, id_path(Prefix.JOURNAL_ENTRY, "The journal entry's id.")]
 
@@ -135,12 +135,8 @@ def journal_routes(services: Services) -> Routes:
         body = validated(ReversalRequest, call.content)
         if body.force:
             call.must_have(Scope.ADMIN, "/force")
-        order = ReversalOrder(
-            idempotency_key=call.idempotency_key or "",
-            original=await journal.find(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry)),
-            reason=body.reason,
-            is_forced=bool(body.force),
-        )
+        original = await journal.find(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry))
+        order = body.order(call.idempotency_key or "", original)
         return as_response(await answer_of(call, journal.reversals, order, shown, is_rehearsal=is_rehearsal))
 
     read, write = Scope.JOURNAL_READ, Scope.JOURNAL_WRITE

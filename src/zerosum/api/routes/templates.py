@@ -25,7 +25,6 @@ from zerosum.domain import errors
 from zerosum.domain.ledger.templates.template import TEMPLATE_NAME_PATTERN_TEXT, VERSION_MAX
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
-from zerosum.services.templates import TemplatePostOrder
 
 TemplateReference = Annotated[
     str,
@@ -95,16 +94,7 @@ def template_routes(services: Services) -> Routes:
         is_rehearsal, shown = flag(parameters, "dry_run"), body_with(parameters, entry_body, attrgetter("postings"))
         body = validated(TemplatePostRequest, call.content)
         key = call.idempotency_key or ""
-        order = TemplatePostOrder(
-            idempotency_key=key,
-            name=template,
-            template=await templates.meant(call.caller, template, body.version, key),
-            version=body.version,
-            parameters=body.parameters,
-            reason=body.reason,
-            effective_at=body.effective_at,
-            metadata=body.metadata or {},
-        )
+        order = body.order(key, template, await templates.meant(call.caller, template, body.version, key))
         return as_response(await answer_of(call, templates.desk, order, shown, is_rehearsal=is_rehearsal))
 
     read, write = Scope.JOURNAL_READ, Scope.JOURNAL_WRITE

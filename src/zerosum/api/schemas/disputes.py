@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import Field
 
@@ -26,8 +27,8 @@ from zerosum.api.schemas.fields import (
 )
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.disputes import DisputeStage, DisputeStatus, DisputeTexts
-from zerosum.services.disputes import RecordedDispute
+from zerosum.domain.payments.disputes import DisputeStage, DisputeStatus, DisputeTexts, DisputeVerb
+from zerosum.services.disputes import DisputeChangeOrder, DisputeOrder, RecordedDispute
 
 DisputeStatusName = Annotated[str, OneOf(DisputeStatus)]
 DisputeStageName = Annotated[str, OneOf(DisputeStage)]
@@ -55,6 +56,11 @@ class DisputeRequest(Request):
     network_reason_code: Annotated[Text | None, Field(description="Of the card network.", examples=["10.4"])] = None
     respond_by: Annotated[Moment | None, Field(description="Until when evidence counts.")] = None
 
+    def order(self, idempotency_key: str, payment_id: UUID) -> DisputeOrder:
+        return DisputeOrder(
+            idempotency_key=idempotency_key, payment_id=payment_id, texts=self.texts(), amount=self.amount
+        )
+
     def texts(self) -> DisputeTexts:
         moment: datetime | None = self.respond_by
         return DisputeTexts(
@@ -70,11 +76,17 @@ class EvidenceRequest(Request):
 
     text: Annotated[Text, Field(description="The evidence, or where it is kept.", examples=["Delivered on Monday"])]
 
+    def order(self, idempotency_key: str, dispute_id: UUID) -> DisputeChangeOrder:
+        return _change(DisputeVerb.EVIDENCE_ADDED, idempotency_key, dispute_id, self.text)
+
 
 class DecisionRequest(Request):
     """How it was decided."""
 
     note: Annotated[Text | None, Field(description="For people.", examples=["The bank has agreed"])] = None
+
+    def order(self, idempotency_key: str, dispute_id: UUID) -> DisputeChangeOrder:
+        return _change(DisputeVerb.WON, idempotency_key, dispute_id, self.note)
 
 
 class FeeRequest(Request):
@@ -99,6 +111,12 @@ class ChargebackRequest(DecisionRequest):
         ),
     ] = None
 
+    def order(self, idempotency_key: str, dispute_id: UUID) -> DisputeChangeOrder:
+        fee: dict[str, Any] = {"is_fee_waived": self.fee is None and "fee" in self.model_fields_set}
+        if self.fee is not None:
+            fee = {"fee": self.fee.amount, "fee_to": self.fee.to, "is_fee_forced": bool(self.fee.force)}
+        return _change(DisputeVerb.LOST, idempotency_key, dispute_id, self.note, **fee)
+
 
 class EscalationRequest(Request):
     """To which stage it goes."""
@@ -106,6 +124,17 @@ class EscalationRequest(Request):
     stage: Annotated[str, OneOf(LaterStage), Field(description="The next one, or the last at once.")]
     respond_by: Annotated[Moment | None, Field(description="Until when evidence counts now.")] = None
     note: Annotated[Text | None, Field(description="For people.", examples=["The bank does not agree"])] = None
+
+    def order(self, idempotency_key: str, dispute_id: UUID) -> DisputeChangeOrder:
+        respond_by = None if self.respond_by is None else render_time(self.respond_by)
+        stage = DisputeStage(self.stage)
+        return _change(
+            DisputeVerb.ESCALATED, idempotency_key, dispute_id, self.note, stage=stage, respond_by=respond_by
+        )
+
+
+def _change(verb: DisputeVerb, key: str, dispute_id: UUID, text: str | None, **members: Any) -> DisputeChangeOrder:
+    return DisputeChangeOrder(idempotency_key=key, dispute_id=dispute_id, verb=verb, text=text, **members)
 
 
 class FeeResponse(Response):

@@ -34,7 +34,7 @@ from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.ledger.entry import POSTINGS_MAX, POSTINGS_MIN
 from zerosum.domain.money import render_amount
-from zerosum.services.journal import EntryOrder, PostingOrder, RecordedEntry
+from zerosum.services.journal import EntryOrder, PostingOrder, RecordedEntry, ReversalOrder
 
 JournalEntryId = Annotated[str, id_field(Prefix.JOURNAL_ENTRY, "The journal entry.")]
 
@@ -101,6 +101,11 @@ class ReversalRequest(Request):
             description="True: whatever floors, ceilings, freezes and closed accounts say. Needs the scope `admin` too."
         ),
     ] = None
+
+    def order(self, idempotency_key: str, original: RecordedEntry | None) -> ReversalOrder:
+        return ReversalOrder(
+            idempotency_key=idempotency_key, original=original, reason=self.reason, is_forced=bool(self.force)
+        )
 
 
 class PostingOfEntry(Response):

@@ -26,7 +26,7 @@ from zerosum.domain.ledger.templates.content import PARAMETERS_MAX, ParameterTyp
 from zerosum.domain.ledger.templates.expression import EXPRESSION_LENGTH_MAX
 from zerosum.domain.ledger.templates.template import TEMPLATE_NAME_PATTERN_TEXT, VERSION_MAX, Template
 from zerosum.domain.money import RoundingMode
-from zerosum.services.templates import TemplateOrder
+from zerosum.services.templates import TemplateOrder, TemplatePostOrder
 
 TypeOfParameter = Annotated[str, OneOf(ParameterType)]
 RoundingName = Annotated[str, OneOf(RoundingMode)]
@@ -144,6 +144,18 @@ class TemplatePostRequest(Request):
         Moment | None, Field(description="When it happened in the world; by default when it is posted.")
     ] = None
     metadata: GivenMetadata = None
+
+    def order(self, idempotency_key: str, name: str, template: Template | None = None) -> TemplatePostOrder:
+        return TemplatePostOrder(
+            idempotency_key=idempotency_key,
+            name=name,
+            template=template,
+            version=self.version,
+            parameters=self.parameters,
+            reason=self.reason,
+            effective_at=self.effective_at,
+            metadata=self.metadata or {},
+        )
 
 
 class ParameterOfTemplate(Response):

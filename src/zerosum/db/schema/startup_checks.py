@@ -56,6 +56,8 @@ async def check_migrated(database_url: str, *, is_writing: bool) -> None:
         if is_writing:
             await _check_writable(session)
         await _check_schema(session)
+        if is_writing:
+            await _check_feed(session)
 
 
 async def check_fitness(database_url: str) -> None:

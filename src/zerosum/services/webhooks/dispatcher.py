@@ -53,8 +53,8 @@ from zerosum.services.webhooks.slots import Slots
 CLAIM_TIME = timedelta(seconds=40)
 """More than sending may take, and writing how it went."""
 
-CLAIMED_MAX = 1_000
-CLAIMED_PER_ENDPOINT_MAX = 200
+CLAIMED_MAX = 2_500
+CLAIMED_PER_ENDPOINT_MAX = 500
 
 STALE_TIME = timedelta(seconds=20)
 """What has waited so long is given back: until it were sent, the claim might have lapsed."""
