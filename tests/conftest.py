@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.sharing_out import share_out
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.identifiers import new_uuid
@@ -96,6 +97,12 @@ def pytest_configure(config: pytest.Config) -> None:
         running = config.stash[_running_key] = _Running()
         values = (running.servers.superuser_dsn, running.servers.service_password, running.servers.redis_url)
         os.environ.update(zip(_ENVIRONMENT, values, strict=True))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        share_out(items)
 
 
 def pytest_collection_finish() -> None:
