@@ -46,6 +46,12 @@ def running() -> Iterator[Installation]:
         yield installation
 
 
+@pytest.fixture(scope="module")
+def other() -> Iterator[Installation]:
+    with installed("--no-demo", "--https", "--workers", "1", is_warm=True) as installation:
+        yield installation
+
+
 @on_the_one_installation
 def test_the_credentials_are_written_once_for_their_owner_only(running: Installation) -> None:
     path = running.folder / "credentials.json"
@@ -55,6 +61,10 @@ def test_the_credentials_are_written_once_for_their_owner_only(running: Installa
 
 @on_the_one_installation
 def test_the_printed_first_payment_works_when_pasted(running: Installation) -> None:
+    deadline = time.monotonic() + BACK_SECONDS_MAX
+    # It answers before it has greeted.
+    while "\n\n" not in running.log().partition("TOKEN=")[2] and time.monotonic() < deadline:
+        time.sleep(0.02)
     printed = running.log()
     lines = printed[printed.index("TOKEN=") :].split("\n\n")[0]
     done = subprocess.run(["sh", "-c", lines], capture_output=True, text=True, env={"PATH": os.defpath}, check=False)
@@ -215,39 +225,31 @@ def test_it_starts_again_with_its_data_and_stops_at_once() -> None:
         assert again.stop() < STOP_SECONDS_MAX
 
 
-def test_no_demo_makes_an_empty_ledger() -> None:
-    with installed("--no-demo", "--workers", "1", is_warm=True) as installation:
-        answer = httpx.get(
-            f"{installation.base_url}/v1/accounts", headers=installation.headers, trust_env=False, verify=False
-        )
-        assert answer.json()["data"] == []
-        ledgers = httpx.get(
-            f"{installation.base_url}/v1/ledgers", headers=installation.headers, trust_env=False, verify=False
-        )
-        assert [ledger["name"] for ledger in ledgers.json()["data"]] == ["main"]
+@on_the_one_installation
+def test_no_demo_makes_an_empty_ledger(other: Installation) -> None:
+    answer = httpx.get(f"{other.base_url}/v1/accounts", headers=other.headers, trust_env=False, verify=False)
+    assert answer.json()["data"] == []
+    ledgers = httpx.get(f"{other.base_url}/v1/ledgers", headers=other.headers, trust_env=False, verify=False)
+    assert [ledger["name"] for ledger in ledgers.json()["data"]] == ["main"]
 
 
-def test_https_serves_with_a_development_certificate() -> None:
-    with installed("--https", "--workers", "1", is_warm=True) as installation:
-        assert installation.base_url.startswith("https://")
-        trust = ssl.create_default_context(cafile=installation.folder / "tls" / "certificate.pem")
-        answer = httpx.get(
-            f"{installation.base_url}/v1/accounts",
-            headers=installation.headers,
-            verify=trust,
-            trust_env=False,
-        )
-        assert answer.status_code == 200
-        token = zerosum("token", "--data-dir", str(installation.folder))
-        assert token.out.count(".") == 2
+@on_the_one_installation
+def test_https_serves_with_a_development_certificate(other: Installation) -> None:
+    assert other.base_url.startswith("https://")
+    trust = ssl.create_default_context(cafile=other.folder / "tls" / "certificate.pem")
+    answer = httpx.get(f"{other.base_url}/v1/accounts", headers=other.headers, verify=trust, trust_env=False)
+    assert answer.status_code == 200
+    token = zerosum("token", "--data-dir", str(other.folder))
+    assert token.out.count(".") == 2
 
 
-def test_two_folders_run_side_by_side() -> None:
-    with installed("--workers", "1", is_warm=True) as one, installed("--workers", "1", is_warm=True) as other:
-        assert one.base_url != other.base_url
-        assert one.credentials["ledger"] != other.credentials["ledger"]
-        refused = httpx.get(f"{one.base_url}/v1/accounts", headers=other.headers, trust_env=False, verify=False)
-        assert refused.status_code == 401
+@on_the_one_installation
+def test_two_folders_run_side_by_side(running: Installation, other: Installation) -> None:
+    assert running.base_url != other.base_url
+    assert running.credentials["ledger"] != other.credentials["ledger"]
+    for one, stranger in ((running, other), (other, running)):
+        answer = httpx.get(f"{one.base_url}/v1/accounts", headers=stranger.headers, trust_env=False, verify=False)
+        assert answer.status_code == 401
 
 
 def test_a_token_needs_an_installation(open_folder: Path) -> None:

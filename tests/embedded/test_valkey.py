@@ -55,7 +55,7 @@ def test_killed_server_starts_again_with_what_it_had_written(ground: Ground) -> 
     talk(server, "CONFIG SET appendfsync always", "SET key value")
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
-    wait_until(lambda: not server.is_alive(), "death noticed", 1)
+    wait_until(lambda: not server.is_alive(), "death noticed")
     assert server.exit_status == -signal.SIGKILL
     server.start()
     assert talk(server, "GET key") == ["$5", "value"]

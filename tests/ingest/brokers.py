@@ -177,6 +177,7 @@ class KafkaBroker:
     def __init__(self, servers: str, mock: KafkaMock | None = None) -> None:
         self.servers = servers
         self._mock = mock
+        self.session_milliseconds = 6_000
         self.topic = f"payments-{next(_names)}"
         self._producer: Any = None
 
@@ -203,12 +204,16 @@ class KafkaBroker:
             await one
 
     def input(self, name: str = "test", **options: Any) -> Input:
-        address = KafkaAddress(servers=self.servers, session_milliseconds=6_000)
+        address = KafkaAddress(servers=self.servers, session_milliseconds=self.session_milliseconds)
         return KafkaInput(name, address, [self.topic], f"group-{self.topic}", BYTES_MAX, **options)
 
     @property
     def url(self) -> str:
         return f"kafka://{self.servers}/{self.topic}?group=group-{self.topic}&session_ms=6000"
+
+    @property
+    def is_mock(self) -> bool:
+        return self._mock is not None
 
     async def _make_topic(self) -> None:
         from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: PLC0415
@@ -220,6 +225,12 @@ class KafkaBroker:
 
     async def close(self) -> None:
         await self._producer.stop()
+
+
+def forget_the_dead_soon(broker: Broker) -> None:
+    """Not after six seconds, below which a real Kafka does not go; where a few must die one after another."""
+    if isinstance(broker, KafkaBroker) and broker.is_mock:
+        broker.session_milliseconds = 1_500
 
 
 class KafkaMock:
