@@ -43,8 +43,8 @@ EXAMPLES = {
             "name": "Debts",
             "event_types": ["account.fell_into_debt"],
             "recipients": ["ann@example.com"],
-            "subject": "{data.code} fell below zero",
-            "text": "At {created_at}: {data.code} ({data.name}) fell below zero.",
+            "subject": "{resource.id} is in debt",
+            "text": "At {created_at} it fell {data.debt} {data.currency} below zero.",
         },
     }
 }
