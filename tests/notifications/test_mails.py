@@ -294,7 +294,8 @@ async def test_old_mails_go_and_all_of_what_is_deleted(
     connection = await asyncpg.connect(test_database.superuser_dsn)
     names = "select (select count(*) from notifications where id = $1), "
     names += "(select count(*) from notification_mails where notification_id = $1)"
-    assert tuple(await connection.fetchrow(names, deleted["id"].removeprefix("ntf_"))) == (0, 0)
+    (row,) = await connection.fetch(names, deleted["id"].removeprefix("ntf_"))
+    assert tuple(row) == (0, 0)
     await connection.close()
     clock.forward(timedelta(days=31))
     await purge.run_once()
