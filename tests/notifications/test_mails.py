@@ -58,7 +58,9 @@ async def test_what_others_write_makes_no_header_line_or_recipient(
     client: Client, server: MailServer, mailer_of: MakeMailer
 ) -> None:
     await client.open_account("alice")
-    await notification_of(client, subject="{data.metadata.order}", text="{data.metadata.order}\n{data.nothing}")
+    await notification_of(
+        client, subject="{data.metadata.order}", text="{data.metadata.order}\n{data.metadata.nothing}"
+    )
     order = "A-1\r\nBcc: eve@example.com\r\n\r\nPay here\u202e\u2028now <b>ä</b>"
     body = {"type": "deposit", "amount": "1", "currency": "USD", "to": "alice", "metadata": {"order": order}}
     assert (await client.pay(body)).status_code == 201

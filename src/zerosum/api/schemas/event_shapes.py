@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -229,6 +229,16 @@ _OF_TYPES: Mapping[EventType, tuple[type[BaseModel], ...]] = {
 
 def shapes_of(type_: EventType) -> tuple[type[BaseModel], ...]:
     return _OF_TYPES.get(type_) or _OF_KINDS[type_.value.partition(".")[0]]
+
+
+def members_of(types: Collection[str]) -> frozenset[str]:
+    """What events of some types may have in `data`."""
+    return frozenset(
+        field.alias or name
+        for type_ in types
+        for model in shapes_of(EventType(type_))
+        for name, field in model.model_fields.items()
+    )
 
 
 def event_schemas() -> dict[str, Any]:
