@@ -16,6 +16,7 @@ from tests.notifications.mail_server import OK, Taken, mail_server
 from zerosum.services.notifications.mailer import CLAIM_TIME
 
 PAYMENTS = 30
+KILLS = 3
 
 
 @pytest.mark.campaign
@@ -28,7 +29,7 @@ async def test_a_killed_worker_loses_no_mail() -> None:
             async def slow(taken: Taken) -> str:
                 """The worker dies while it waits for the answer to each tenth mail."""
                 nonlocal killed
-                if len(server.taken) % 10 == 5 and killed < 3:
+                if len(server.taken) % 10 == 5 and killed < KILLS:
                     pid = worker_pid(installation)
                     if pid is not None:
                         os.kill(pid, signal.SIGKILL)
@@ -50,12 +51,12 @@ async def test_a_killed_worker_loses_no_mail() -> None:
                     body = {"type": "deposit", "amount": "1.00", "currency": "USD", "to": "customers:alice"}
                     key = {"Idempotency-Key": f"money-{number}"}
                     assert (await client.post("/v1/payments", json=body, headers=key)).status_code == 201
-                async with asyncio.timeout(CLAIM_TIME.total_seconds() + 120):
+                async with asyncio.timeout(KILLS * CLAIM_TIME.total_seconds()):
                     while len(set(server.ids)) < PAYMENTS:
                         await asyncio.sleep(0.5)
     times = Counter(server.ids)
     print(f"\n{killed} kills, {PAYMENTS} events, {sum(times.values()) - PAYMENTS} of them twice")
-    assert killed == 3
+    assert killed == KILLS
     assert sum(times.values()) - PAYMENTS <= killed
     contents = {one.message["Message-ID"]: one.content for one in server.taken}
     assert all(one.content == contents[one.message["Message-ID"]] for one in server.taken)
