@@ -68,6 +68,7 @@ pages: .venv/.installed-dev  ## render what docs/ says of posting rules, refusal
 	.venv/bin/python -m tests.architecture.accounting
 	.venv/bin/python -m tests.architecture.refusal_table
 	.venv/bin/python -m tests.architecture.event_table
+	.venv/bin/python -m tests.architecture.event_schemas
 
 lock:  ## renew the locks (needs uv)
 	uv pip compile pyproject.toml --extra embedded --extra fast --extra build --universal --generate-hashes --python-version 3.11 -o requirements.lock

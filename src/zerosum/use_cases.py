@@ -7,6 +7,7 @@ from datetime import datetime
 
 from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.webhook_client import UrlCheck
+from zerosum.api.schemas.event_shapes import members_of
 from zerosum.api.services import Services
 from zerosum.config import Settings
 from zerosum.db.engine import Database
@@ -115,7 +116,7 @@ def use_cases(
         templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
         ledgers=ledgers,
         notifications=Notifications(
-            database, directory, cursors, now, settings.mail_limits(), settings.notifications_per_ledger
+            database, directory, cursors, now, settings.mail_limits(), members_of, settings.notifications_per_ledger
         ),
         payments=Payments(
             database,

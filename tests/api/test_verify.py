@@ -14,13 +14,17 @@ import orjson
 import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client
+from tests.api.event_schemas import unlike_the_schemas
 from tests.api.scheduling import run_at, scheduled
 from tests.api.tamperings import BUSY, CONCERNED, FOUND, TAMPERINGS
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
 from zerosum.api.render import render_time
+from zerosum.api.schemas.events import event_body
 from zerosum.db.engine import Database
 from zerosum.db.queries.checkpoints import BLOCK
+from zerosum.db.queries.events import BEGINNING, EventFilter
+from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.main import Service
 from zerosum.services.background.checkpointing import Checkpointing
@@ -482,6 +486,26 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert await superuser.fetchval(held, ledger_id), "nothing is held here"
     assert report.postings == await superuser.fetchval("select count(*) from postings where ledger_id = $1", ledger_id)
     assert report.accounts == await superuser.fetchval("select count(*) from accounts where ledger_id = $1", ledger_id)
+
+
+NOT_HERE = {
+    EventType.HOLD_EXPIRED,
+    EventType.WEBHOOK_ENDPOINT_DISABLED,
+    EventType.WEBHOOK_ENDPOINT_FAILING,
+    EventType.WEBHOOK_ENDPOINT_PING,
+}
+"""Types of events that did not happen in this ledger."""
+
+
+async def test_what_has_happened_is_told_as_the_schemas_say(service: Service, ledger_id: LedgerId) -> None:
+    told = []
+    position, has_more = BEGINNING, True
+    while has_more:
+        page = await service.services.event_feed.page(ledger_id, position, EventFilter(), 200)
+        told += [event_body(one) for one in page.events]
+        position, has_more = page.behind, page.has_more
+    assert unlike_the_schemas(told) == {}
+    assert set(EventType) - {event["type"] for event in told} == NOT_HERE
 
 
 @with_many

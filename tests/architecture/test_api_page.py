@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture import event_table, refusal_table
+from tests.architecture import event_schemas, event_table, refusal_table
 from tests.architecture.sources import TOP
 from tests.architecture.test_routes import routes
 from zerosum.api.problems import STATUSES
@@ -32,3 +32,4 @@ def test_the_page_names_every_route() -> None:
 
 def test_the_table_of_events_is_what_the_types_render() -> None:
     assert event_table.shown() == event_table.rendered(), CURE
+    assert event_schemas.PAGE.read_text(encoding="utf-8") == event_schemas.rendered(), CURE

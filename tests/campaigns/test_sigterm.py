@@ -14,10 +14,12 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import httpx
 import pytest
 
 from tests.campaigns.installation import Installation, installed, start
@@ -198,3 +200,19 @@ async def test_20_api_processes_that_are_told_to_stop() -> None:
 @pytest.mark.campaign
 async def test_5_services_that_are_told_to_stop() -> None:
     await with_busy_callers(lambda: whole_service(cycles=5))
+
+
+def test_who_follows_the_feed_is_let_go_at_once() -> None:
+    """An answer that would go on for half an hour holds up no end."""
+    with installed("--workers", "1") as installation:
+        headers = {**installation.headers, "accept": "text/event-stream"}
+        url = f"{installation.base_url}/v1/events?after=latest"
+        with httpx.stream("GET", url, headers=headers, timeout=20, trust_env=False) as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "retry: 1000"
+            installation.process.send_signal(signal.SIGINT)
+            told_at = time.monotonic()
+            assert all(not line or line.startswith(("id: ", ":")) for line in lines), "and its answer ends as it should"
+            assert time.monotonic() - told_at < END_SECONDS_MAX / 2
+        installation.stop()
+        assert installation.process.returncode == 0, installation.log()

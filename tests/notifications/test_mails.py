@@ -58,7 +58,9 @@ async def test_what_others_write_makes_no_header_line_or_recipient(
     client: Client, server: MailServer, mailer_of: MakeMailer
 ) -> None:
     await client.open_account("alice")
-    await notification_of(client, subject="{data.metadata.order}", text="{data.metadata.order}\n{data.nothing}")
+    await notification_of(
+        client, subject="{data.metadata.order}", text="{data.metadata.order}\n{data.metadata.nothing}"
+    )
     order = "A-1\r\nBcc: eve@example.com\r\n\r\nPay here\u202e\u2028now <b>ä</b>"
     body = {"type": "deposit", "amount": "1", "currency": "USD", "to": "alice", "metadata": {"order": order}}
     assert (await client.pay(body)).status_code == 201
@@ -294,7 +296,8 @@ async def test_old_mails_go_and_all_of_what_is_deleted(
     connection = await asyncpg.connect(test_database.superuser_dsn)
     names = "select (select count(*) from notifications where id = $1), "
     names += "(select count(*) from notification_mails where notification_id = $1)"
-    assert tuple(await connection.fetchrow(names, deleted["id"].removeprefix("ntf_"))) == (0, 0)
+    (row,) = await connection.fetch(names, deleted["id"].removeprefix("ntf_"))
+    assert tuple(row) == (0, 0)
     await connection.close()
     clock.forward(timedelta(days=31))
     await purge.run_once()

@@ -19,7 +19,7 @@ GOOD: dict[str, Any] = {
     "name": "Debts",
     "event_types": ["account.fell_into_debt"],
     "recipients": ["ann@example.com"],
-    "subject": "{data.code}",
+    "subject": "{data.debt}",
     "text": "{created_at}\nto {{all}}",
 }
 
@@ -74,6 +74,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"text": "{self.id}"}, "validation_error", "/text"),
     ({"text": "{}"}, "validation_error", "/text"),
     ({"text": "{{data.amount}"}, "validation_error", "/text"),
+    ({"text": "{id.x}"}, "validation_error", "/text"),
+    ({"text": "{resource}"}, "validation_error", "/text"),
+    ({"text": "{data.amount}"}, "unknown_place", "/text"),
+    ({"subject": "{data.name}"}, "unknown_place", "/subject"),
+    ({"event_types": ["payment.*"]}, "unknown_place", "/subject"),
     ({"text": "a}"}, "validation_error", "/text"),
     ({"text": "{id}" * 51}, "validation_error", "/text"),
     ({"text": "a\x1b[31m"}, "invalid_string", "/text"),

@@ -11,6 +11,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.api.conftest import Client
+from tests.api.event_schemas import unlike_the_schemas
 from tests.api.reading import refused
 from tests.conftest import TestDatabase
 from tests.webhooks.conftest import Clock, Dispatching, deliveries_of, endpoint_of, until
@@ -87,6 +88,7 @@ async def test_one_that_is_gone_is_disabled_at_once_and_the_feed_tells_it(
     assert gone["disabled_reason"] == "gone"
     assert len(receiver.received) == 1
     (event,) = await until(lambda: told(client, "webhook_endpoint.disabled"), bool)
+    assert unlike_the_schemas([event]) == {}
     assert event["resource"] == {"type": "webhook_endpoint", "id": endpoint["id"]}
     assert event["data"]["disabled_reason"] == "gone"
     assert "secret" not in event["data"]
@@ -185,6 +187,7 @@ async def test_a_ping_goes_to_one_endpoint_and_is_in_no_feed(client: Client, dis
         (received,) = await receiver.has(1)
         assert Webhook(endpoint["secret"]).verify(received.body, received.headers)["id"] == event_id
         assert received.event["type"] == "webhook_endpoint.ping"
+        assert unlike_the_schemas([received.event]) == {}
         assert received.event["resource"] == {"type": "webhook_endpoint", "id": endpoint["id"]}
         (delivery,) = await until(lambda: deliveries_of(client, endpoint, status="delivered"), bool)
         assert delivery["resource"] == {"type": "webhook_endpoint", "id": endpoint["id"]}

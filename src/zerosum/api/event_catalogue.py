@@ -16,6 +16,7 @@ class Meaning(NamedTuple):
 
 
 _ACCOUNT = "the account without what is in it"
+_DEBT = "what it has available, and its debt"
 _HOLD = "the hold after it, with its entries and payments"
 _DISPUTE = "the dispute after it, with its entries"
 _RUN = "the schedule, and the run"
@@ -62,8 +63,8 @@ MEANINGS: Mapping[EventType, Meaning] = {
     EventType.ACCOUNT_FROZEN: Meaning("it was frozen", _ACCOUNT),
     EventType.ACCOUNT_UNFROZEN: Meaning("it was set free", _ACCOUNT),
     EventType.ACCOUNT_CLOSED: Meaning("it was closed", _ACCOUNT),
-    EventType.ACCOUNT_FELL_INTO_DEBT: Meaning("what it has available fell below zero", _ACCOUNT),
-    EventType.ACCOUNT_LEFT_DEBT: Meaning("its debt was made up for", _ACCOUNT),
+    EventType.ACCOUNT_FELL_INTO_DEBT: Meaning("what it has available fell below zero", _DEBT),
+    EventType.ACCOUNT_LEFT_DEBT: Meaning("its debt was made up for", _DEBT),
     EventType.ACCOUNT_GROUP_CHANGED: Meaning("a group of accounts was made or replaced", "the group"),
     EventType.ACCOUNT_GROUP_DELETED: Meaning("a group of accounts was deleted", "its name and version"),
     EventType.STATEMENT_ISSUED: Meaning("a statement was issued", "its account, number, span and hash"),

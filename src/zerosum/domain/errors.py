@@ -525,6 +525,11 @@ class NotificationNotFound(Absent):
     title = "No such notification"
 
 
+class UnknownPlace(Unprocessable):
+    code = "unknown_place"
+    title = "No event of these types has such a member"
+
+
 class RecipientNotAllowed(Unprocessable):
     code = "recipient_not_allowed"
     title = "This installation sends no mail there"

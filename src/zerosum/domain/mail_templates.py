@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +17,15 @@ PLACES_MAX = 50
 NOTHING = "-"
 """Stands where an event has no such member."""
 
-ROOTS = ("id", "type", "created_at", "ledger", "resource", "account_versions", "data", "notification")
-"""The members of an event, and the name of the notification."""
+PLAIN_MEMBERS = ("id", "type", "created_at", "ledger", "notification")
+"""The members of an event that are one value, and the name of the notification."""
+
+RESOURCE_MEMBERS = ("type", "id")
+OPEN_MEMBERS = ("account_versions", "data")
+ROOTS = (*PLAIN_MEMBERS, "resource", *OPEN_MEMBERS)
 
 _PIECE = re.compile(r"\{\{|\}\}|\{(?P<path>[^{}]*)\}|[{}]")
 _PATH = re.compile(r"[a-z_]+(?:\.[A-Za-z0-9_-]{1,64}){0,8}", re.ASCII)
-_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 class TemplateWrong(ValueError):
@@ -35,6 +37,10 @@ class MailTemplate:
     """Made by `parse`. A part is text, or the path of a member."""
 
     parts: tuple[str | tuple[str, ...], ...]
+
+    def unknown(self, members: Container[str]) -> str | None:
+        """The first member of `data` that is none of these."""
+        return next((path[1] for path in self.paths if path[0] == "data" and path[1:] and path[1] not in members), None)
 
     @property
     def paths(self) -> list[tuple[str, ...]]:
@@ -73,7 +79,7 @@ def one_line(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if len(text) > VALUE_CHARACTERS_MAX:
         text = text[: VALUE_CHARACTERS_MAX - 1] + "…"
-    return "".join(" " if unicodedata.category(character) in _INVISIBLE else character for character in text)
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _path(text: str) -> tuple[str, ...]:
@@ -82,6 +88,10 @@ def _path(text: str) -> tuple[str, ...]:
     path = tuple(text.split("."))
     if path[0] not in ROOTS:
         raise TemplateWrong(f"An event has no member {path[0]!r}: it has {', '.join(ROOTS)}.")
+    if path[0] in PLAIN_MEMBERS and len(path) > 1:
+        raise TemplateWrong(f"{path[0]!r} of an event has no members.")
+    if path[0] == "resource" and (len(path) != 2 or path[1] not in RESOURCE_MEMBERS):
+        raise TemplateWrong("'resource' of an event has type and id: {resource.id}.")
     return path
 
 

@@ -35,6 +35,7 @@ PATH = "/v1/notifications"
 ONE = f"{PATH}/{{notification}}"
 OF_ONE = (errors.InvalidId, errors.NotificationNotFound)
 OF_RECIPIENTS = (errors.MailsNotSent, errors.RecipientNotAllowed)
+OF_CONTENT = (*OF_RECIPIENTS, errors.UnknownPlace, errors.AccountNotFound)
 
 EXAMPLES = {
     "debts": {
@@ -43,8 +44,8 @@ EXAMPLES = {
             "name": "Debts",
             "event_types": ["account.fell_into_debt"],
             "recipients": ["ann@example.com"],
-            "subject": "{data.code} fell below zero",
-            "text": "At {created_at}: {data.code} ({data.name}) fell below zero.",
+            "subject": "{resource.id} is in debt",
+            "text": "At {created_at} it fell {data.debt} {data.currency} below zero.",
         },
     }
 }
@@ -87,7 +88,7 @@ def _add_notifications(routes: Routes, services: Services) -> None:
         body=BodyKind.JSON,
         reads=NotificationRequest,
         examples=EXAMPLES,
-        refusals=(*OF_RECIPIENTS, errors.QuotaExceeded, errors.AccountNotFound),
+        refusals=(*OF_CONTENT, errors.QuotaExceeded),
         named_in_body=(errors.AccountNotFound,),
         summary="Create a notification",
         answer=NotificationResponse,
@@ -140,7 +141,7 @@ def _add_one(routes: Routes, services: Services) -> None:
         body=BodyKind.JSON,
         reads=NotificationChange,
         examples=CHANGES,
-        refusals=(*OF_ONE, *OF_RECIPIENTS, errors.AccountNotFound),
+        refusals=(*OF_ONE, *OF_CONTENT),
         named_in_body=(errors.AccountNotFound,),
         summary="Change a notification",
         answer=NotificationResponse,

@@ -104,7 +104,7 @@ Body = Annotated[
         "does not have.",
         min_length=1,
         max_length=TEXT_MAX,
-        examples=["At {created_at}: {data.code} fell below zero."],
+        examples=["At {created_at} it fell {data.debt} {data.currency} below zero."],
     ),
     AfterValidator(_lines),
     AfterValidator(_template),
@@ -181,7 +181,7 @@ class NotificationResponse(Response):
     ]
     recipients: Annotated[list[str], Field(description="To whom.", examples=[["ann@example.com"]])]
     subject: Annotated[str, Field(description="As it was given.", examples=["{type}: {resource.id}"])]
-    text: Annotated[str, Field(description="As it was given.", examples=["At {created_at}: {data.code}"])]
+    text: Annotated[str, Field(description="As it was given.", examples=["At {created_at}: {data.debt}"])]
     mails_per_hour: Annotated[int, Field(description="Events that are mailed within an hour at most.", examples=[30])]
     status: Annotated[
         str, OneOf(NotificationStatus), Field(description="Whether it mails anything.", examples=["enabled"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -31,17 +31,23 @@ from zerosum.domain.errors import (
     NotificationNotFound,
     RateLimited,
     RecipientNotAllowed,
+    UnknownPlace,
 )
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.mail_addresses import is_allowed
+from zerosum.domain.mail_templates import MailTemplate
 from zerosum.domain.notifications import LIMIT_SPAN, NotificationStatus
 from zerosum.services.audit import audit_record, audited
+from zerosum.services.event_feed import event_types_named
 from zerosum.services.notifications.limits import MailLimits
 from zerosum.services.notifications.making import room_of, test_mail
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.quotas import check_quota
+
+MembersOf = Callable[[Collection[str]], Container[str]]
+"""What events of some types may have in `data`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +74,7 @@ class Notifications:
         cursors: Cursors,
         now: Callable[[], datetime],
         limits: MailLimits | None,
+        members_of: MembersOf,
         notifications_max: int,
     ) -> None:
         self._database = database
@@ -75,10 +82,14 @@ class Notifications:
         self._cursors = cursors
         self._now = now
         self._limits = limits
+        self._members_of = members_of
         self._notifications_max = notifications_max
 
     async def create(self, caller: Caller, order: NotificationOrder) -> NotificationRecord:
-        """It mails what is committed from now on. Raises MailsNotSent, RecipientNotAllowed, QuotaExceeded."""
+        """It mails what is committed from now on.
+
+        Raises MailsNotSent, RecipientNotAllowed, UnknownPlace, AccountNotFound, QuotaExceeded.
+        """
         self._check_recipients(order.recipients)
         account_id = await self._account(caller, order.account)
         async with self._database.work(caller.ledger_id) as connection:
@@ -99,6 +110,7 @@ class Notifications:
                 created_by=caller.actor,
                 behind=await last_position(connection, caller.ledger_id),
             )
+            self._check_places(record)
             await insert_notification(connection, record)
             await self._audit(connection, AuditType.NOTIFICATION_CREATED, caller, record)
         return record
@@ -123,7 +135,7 @@ class Notifications:
     async def change(self, caller: Caller, id_: UUID, given: Mapping[str, Any]) -> NotificationRecord:
         """`given` holds members of a NotificationOrder. One that is enabled goes on from now.
 
-        Raises NotificationNotFound, MailsNotSent, RecipientNotAllowed, AccountNotFound.
+        Raises NotificationNotFound, MailsNotSent, RecipientNotAllowed, UnknownPlace, AccountNotFound.
         """
         changes = dict(given)
         if "recipients" in changes:
@@ -137,6 +149,7 @@ class Notifications:
             changed = replace(record, **changes)
             if changed == record:
                 return record
+            self._check_places(changed)
             if changed.status is not record.status:
                 changed = replace(changed, behind=await last_position(connection, caller.ledger_id), held=None)
             await update_notification(connection, changed)
@@ -191,6 +204,13 @@ class Notifications:
             if not is_allowed(recipient, self._limits.recipient_domains):
                 raise RecipientNotAllowed("Mails are sent to certain domains only.", pointer=f"/recipients/{place}")
         return self._limits
+
+    def _check_places(self, record: NotificationRecord) -> None:
+        members = self._members_of(event_types_named(record.event_types))
+        for pointer, template in (("/subject", record.subject), ("/text", record.body)):
+            unknown = MailTemplate.parse(template).unknown(members)
+            if unknown is not None:
+                raise UnknownPlace(f"No event of these types has {unknown!r} in data.", pointer=pointer)
 
     async def _account(self, caller: Caller, reference: str | None) -> UUID | None:
         if reference is None:
