@@ -493,6 +493,7 @@ NOT_HERE = {
     EventType.WEBHOOK_ENDPOINT_DISABLED,
     EventType.WEBHOOK_ENDPOINT_FAILING,
     EventType.WEBHOOK_ENDPOINT_PING,
+    EventType.WEBHOOK_ENDPOINT_SECRET_ROTATED,
 }
 """Types of events that did not happen in this ledger."""
 
