@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
-from tests.sharing_out import share_out
+from tests.sharing_out import FileByFile, longest_first
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.identifiers import new_uuid
@@ -118,10 +119,14 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.update(zip(_ENVIRONMENT, values, strict=True))
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
-        share_out(items)
+        longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
+    return FileByFile(config, log)
 
 
 def pytest_collection_finish() -> None:

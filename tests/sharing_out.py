@@ -1,12 +1,15 @@
-"""How the test processes share the suite: the longest first, so that none is left alone with one; else file by file.
+"""How the test processes share the suite: file by file, the longest first, so that none is left alone with one.
 
-Told apart one by one, eleven thousand tests take xdist a quarter of a minute of processor time to hand out, and what
-a file makes for all its tests is made in each process.
+What a file makes for all its tests, an installation or a ledger, is made in one process then and not in each. xdist's
+own groups are of no help: it marks a test by a name of its own, which pytest 9.2 no longer looks at.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 LONGEST = (
     "tests/ingest/test_killed.py",
@@ -15,21 +18,36 @@ LONGEST = (
     "tests/model/test_against_model.py",
     "tests/api/test_schemathesis.py",
     "tests/api/test_verify.py",
-    "tests/api/test_replays.py",
     "tests/cli/test_up.py",
-    "tests/embedded/test_postgres.py",
     "tests/edge/test_first_look.py",
+    "tests/api/test_replays.py",
+    "tests/embedded/test_postgres.py",
 )
-"""Each is half a minute or more. Where one has no groups of its own its tests are told apart."""
+TOLD_APART = {
+    "tests/ingest/test_every_input.py",
+    "tests/model/test_against_model.py",
+    "tests/api/test_replays.py",
+    "tests/embedded/test_postgres.py",
+}
+"""Long, and nothing is made for all their tests."""
 
 
-def share_out(items: list[pytest.Item]) -> None:
+class FileByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """In the order of collection."""
+
+    def __init__(self, config: pytest.Config, log: Any = None) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        if path in TOLD_APART:
+            return nodeid
+        if path.startswith("tests/db/") and "oldest" in nodeid.partition("[")[2]:
+            return "the oldest PostgreSQL, which one of the processes starts"
+        return path
+
+
+def longest_first(items: list[pytest.Item]) -> None:
     ranks = {path: rank for rank, path in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(_path(item), len(ranks)))
-    for item in items:
-        if _path(item) not in ranks and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_path(item)))
-
-
-def _path(item: pytest.Item) -> str:
-    return item.nodeid.partition("::")[0]
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
