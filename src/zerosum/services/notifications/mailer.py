@@ -37,7 +37,7 @@ from zerosum.services.notifications.composing import composed
 from zerosum.services.notifications.limits import MailLimits
 from zerosum.services.notifications.making import MailMaking
 
-MAILS_AT_ONCE = 20
+MAILS_AT_ONCE = 10
 """Claimed together, and sent over one connection."""
 
 TURN_SECONDS_MAX = 60.0
