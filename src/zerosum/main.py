@@ -177,6 +177,8 @@ class Service:
         await self.committer.stop()
         if self._side_server is not None:
             await self._side_server.stop()
+        if self.services.rule_book is not None:
+            await self.services.rule_book.close()
         await self.authenticator.close()
         for download in self._downloads:
             await download.close()

@@ -32,6 +32,7 @@ from zerosum.services.ingestion import Ingestion
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
+from zerosum.services.judging import PaymentRules
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
@@ -46,6 +47,7 @@ from zerosum.services.requests.known_parties import known_payments
 from zerosum.services.requests.paging import Cursors
 from zerosum.services.requests.quotas import AccountQuota
 from zerosum.services.requests.settled_time import SettledTime
+from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 from zerosum.services.templates import Templates
@@ -74,7 +76,21 @@ def use_cases(
     ledgers = Ledgers(database, api_keys, cursors, now)
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
-    processors, outside = settings.processors(), settings.outside()
+    book = settings.rule_book()
+    payments_made = Payments(
+        database,
+        committer,
+        accounts,
+        charts,
+        directory,
+        currencies,
+        cursors,
+        closed_periods,
+        now,
+        settings.outside(),
+        None if book is None else PaymentRules(book, database, committer),
+    )
+    processors = settings.processors()
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
@@ -109,21 +125,12 @@ def use_cases(
         journal_export=JournalExport(database, ledgers, settled),
         templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
         ledgers=ledgers,
-        payments=Payments(
-            database,
-            committer,
-            accounts,
-            charts,
-            directory,
-            currencies,
-            cursors,
-            closed_periods,
-            now,
-            outside,
-        ),
+        payments=payments_made,
         processor_callbacks=ProcessorCallbacks(database, committer, processors, now),
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
         periods=Periods(database, currencies, cursors, settled, now),
+        reviews=Reviews(database, committer, payments_made.kind, cursors, now),
+        rule_book=book,
         refunds=Refunds(database, committer, currencies, payments, cursors, now),
         scheduled_payments=ScheduledPayments(
             database,

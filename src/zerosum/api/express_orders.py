@@ -23,11 +23,15 @@ _HEADERS_OF_REPLAY = (JSON_TYPE, REPLAYED)
 
 @dataclass(frozen=True, slots=True)
 class BegunOrder(Generic[View]):
-    """`text_of` is the body of an answer as it is written, `status` that of one that is not refused."""
+    """`text_of` is the body of an answer as it is written, `status` that of one that is not refused.
+
+    `status_of` says it of what was made before, where that may be something else.
+    """
 
     handed: Handed[View]
     text_of: Callable[[View], bytes]
     status: int = CREATED
+    status_of: Callable[[View], int] | None = None
 
     @property
     def outcome(self) -> asyncio.Future[Any]:
@@ -39,7 +43,8 @@ class BegunOrder(Generic[View]):
 
     async def answer(self) -> HttpAnswer:
         done = await self.handed.done()
-        return HttpAnswer(self.status, self.text_of(done.view), _HEADERS_OF_REPLAY if done.is_replay else _HEADERS)
+        status = self.status if self.status_of is None else self.status_of(done.view)
+        return HttpAnswer(status, self.text_of(done.view), _HEADERS_OF_REPLAY if done.is_replay else _HEADERS)
 
 
 def begun(
@@ -48,10 +53,11 @@ def begun(
     order: Any,
     text_of: Callable[[View], bytes],
     status: int = CREATED,
+    status_of: Callable[[View], int] | None = None,
 ) -> Begun | None:
     """The order, if all it names is in memory. Raises what is wrong with it."""
     handed = desk.begin(call.caller, order)
-    return None if handed is None else BegunOrder(handed, text_of, status)
+    return None if handed is None else BegunOrder(handed, text_of, status, status_of)
 
 
 def as_text(body_of: Callable[[View], dict[str, Any]]) -> Callable[[View], bytes]:

@@ -38,6 +38,7 @@ TAGS = {
     "Disputes": "What a payer's bank questions: opened, answered with evidence, won or lost.",
     "Holds": "Money that is promised and not paid yet: captured at once or in parts, voided, or released by time.",
     "Exchanges": "One currency sold for another, at a rate of yours, in one entry that balances in both.",
+    "Reviews": "Payments that a rule has held, until people approve or refuse them.",
     "Scheduled payments": "Payments of a later day, once or again and again, and what came of each.",
     "Clients": "Client transactions by number, with disputes and chargebacks, by the rules of client files.",
     "Imports": "Files of client transactions, so that each row is carried out once however often the file is sent.",

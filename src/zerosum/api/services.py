@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zerosum.adapters.rules.rule_set import RuleBook
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
@@ -31,6 +32,7 @@ from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 from zerosum.services.templates import Templates
@@ -68,6 +70,9 @@ class Services:
     processor_callbacks: ProcessorCallbacks
     processor_calls: ProcessorCalls
     refunds: Refunds
+    reviews: Reviews
+    rule_book: RuleBook | None
+    """Whoever judges payments; closed with the service."""
     scheduled_payments: ScheduledPayments
     statements: Statements
     templates: Templates

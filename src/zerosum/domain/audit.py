@@ -29,6 +29,8 @@ class AuditType(StrEnum):
     OPERATOR_CREATED = "operator.created"
     OPERATOR_REVOKED = "operator.revoked"
     PROCESSOR_CALL_SETTLED = "processor_call.settled"
+    REVIEW_APPROVED = "review.approved"
+    REVIEW_REFUSED = "review.refused"
     ACCOUNT_FROZEN = "account.frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"

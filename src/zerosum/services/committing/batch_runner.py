@@ -325,7 +325,8 @@ class BatchRunner:
         records = ChangedRecords(await connection.loader.records(needs), only_read(needs))
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records, groups)
-        await connection.loader.count_velocity(locked, further_windows(works) if needs else {}, posted_at)
+        wanted = further_windows(command for work in works for command in work.commands) if needs else {}
+        await connection.loader.count_velocity(locked, wanted, posted_at)
         judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())

@@ -20,6 +20,8 @@ class ExpressSubmission(Submission[AnyOrder, View]):
 
         Raises what is wrong with the order; but only `one` looks whether its key was used before, so ask that.
         """
+        if self._judge is not None and not self._judge.is_idle:
+            return None  # Whoever judges may have to ask.
         try:
             prepared = self._kind.command(caller, order, is_prepared=False)
         except NotPrepared:
