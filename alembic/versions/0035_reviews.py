@@ -65,6 +65,7 @@ INDEXES = (
     "create index reviews_by_rule on reviews (ledger_id, rule, id)",
     "create unique index reviews_by_first on reviews (ledger_id, first_id) where first_id is not null",
     "create unique index reviews_by_last on reviews (ledger_id, last_id) where last_id is not null",
+    "create index answers_of_review on answers (ledger_id, resource_id) where resource_type = 'review'",
 )
 
 REFUSE_DECIDED_CHANGE = """
@@ -104,5 +105,6 @@ def downgrade() -> None:
     # The owner is bound by row-level security too, and would see an empty table whatever is in it.
     op.execute("alter table reviews no force row level security")
     op.execute("do $$ begin if exists (select from reviews) then raise 'payments were in review'; end if; end $$")
+    op.execute("drop index answers_of_review")
     op.execute("drop table reviews")
     op.execute("drop function zerosum_refuse_decided_change()")

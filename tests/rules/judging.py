@@ -26,7 +26,9 @@ def write_rules(file: Path, *rules: Any) -> Path:
 
 
 @asynccontextmanager
-async def judging_service(database: TestDatabase, servers: Servers, file: Path, **members: Any) -> AsyncIterator[Service]:
+async def judging_service(
+    database: TestDatabase, servers: Servers, file: Path, **members: Any
+) -> AsyncIterator[Service]:
     running = Service(service_settings(database, servers, rules_file=file, **members))
     await running.start()
     try:

@@ -123,7 +123,7 @@ async def answer_of(
     status: int = CREATED,
     status_of: Callable[[View], int] | None = None,
 ) -> HttpAnswer:
-    """`status` (`status_of` knows better) with what was made; the first answer for a key used before; 200: rehearsed."""
+    """`status`, or by `status_of`, with what was made; the first answer for a key used before; 200 for a rehearsal."""
     if not is_rehearsal:
         done = await desk.one(call.caller, order)
         told = status if status_of is None else status_of(done.view)

@@ -935,6 +935,7 @@ answers = Table(
         "resource_id",
         postgresql_where=text("resource_type = 'scheduled_payment'"),
     ),
+    Index("answers_of_review", "ledger_id", "resource_id", postgresql_where=text("resource_type = 'review'")),
 )
 """What was answered to commands that post nothing: an entry bears its key itself."""
 
