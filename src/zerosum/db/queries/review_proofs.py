@@ -80,7 +80,7 @@ select page.id, page.type, page.status, page.currency, page.amount::text as amou
        array(select type || ' ' || coalesce(actor, '') || ' ' || coalesce(reason, '') from audit_log told
              where told.ledger_id = page.ledger_id and told.resource = 'rev_' || page.id
              and told.id = any (array[{_further("page.first_id", 2)}, {_further("page.last_id", 2)}])
-             order by told.id) as audited
+             order by told.id = {_further("page.last_id", 2)}) as audited
 from page
 left join accounts payer on payer.ledger_id = page.ledger_id and payer.id = page.payer_id
 left join accounts payee on payee.ledger_id = page.ledger_id and payee.id = page.payee_id
