@@ -68,14 +68,6 @@ INDEXES = (
     "create index answers_of_review on answers (ledger_id, resource_id) where resource_type = 'review'",
 )
 
-REFUSE_DECIDED_CHANGE = """
-create function zerosum_refuse_decided_change() returns trigger language plpgsql as $$
-begin
-    raise exception 'a review is decided once' using errcode = 'insufficient_privilege';
-end
-$$
-"""
-
 
 def upgrade() -> None:
     op.execute(REVIEWS)
@@ -84,10 +76,9 @@ def upgrade() -> None:
     op.execute("alter table reviews enable row level security")
     op.execute("alter table reviews force row level security")
     op.execute(f"create policy reviews_by_ledger on reviews using ({LEDGER_IS_SET}) with check ({LEDGER_IS_SET})")
-    op.execute(REFUSE_DECIDED_CHANGE)
     op.execute(
         "create trigger reviews_decided_once before update on reviews for each row "
-        "when (old.last_id is not null) execute function zerosum_refuse_decided_change()"
+        "when (old.last_id is not null) execute function zerosum_refuse_change()"
     )
     op.execute(
         "create trigger reviews_money_unchanged before update of ledger_id, id, type, currency, amount, payer_id, "
@@ -107,4 +98,3 @@ def downgrade() -> None:
     op.execute("do $$ begin if exists (select from reviews) then raise 'payments were in review'; end if; end $$")
     op.execute("drop index answers_of_review")
     op.execute("drop table reviews")
-    op.execute("drop function zerosum_refuse_decided_change()")

@@ -27,7 +27,7 @@ from zerosum.services.requests.outside_processors import NO_PROCESSORS, OutsideP
 
 if TYPE_CHECKING:
     from zerosum.adapters.processors.configured import ConfiguredProcessor
-    from zerosum.adapters.rules.rule_set import RuleBook
+    from zerosum.adapters.rules.rule_set import RuleBook, RuleSet
 
 SECRET_BYTES = 32
 HEX_KEY_PATTERN = re.compile(rf"[0-9A-Fa-f]{{{2 * SECRET_BYTES}}}")
@@ -392,6 +392,11 @@ class Settings(BaseSettings):
             return RuleBook(self.rules_file, read_rules)
         except ValueError as error:
             raise SettingsError(f"ZEROSUM_RULES_FILE: {error}") from None
+
+    def read_rules(self) -> RuleSet | None:
+        """As they are now. Raises SettingsError."""
+        book = self.rule_book()
+        return None if book is None else book.known
 
     def required_database_url(self) -> str:
         if not self.database_url:

@@ -106,7 +106,8 @@ class Service:
 
         current_id, keys = settings.master_key_pairs()
         sealer = Sealer(self.database, MasterKeys(current_id, keys), now)
-        self.services = use_cases(settings, self.database, self.committer, self.cache, sealer, now)
+        self.rule_book = settings.rule_book()
+        self.services = use_cases(settings, self.database, self.committer, self.cache, sealer, now, self.rule_book)
 
         self.metrics = Metrics()
         self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
@@ -177,8 +178,8 @@ class Service:
         await self.committer.stop()
         if self._side_server is not None:
             await self._side_server.stop()
-        if self.services.rule_book is not None:
-            await self.services.rule_book.close()
+        if self.rule_book is not None:
+            await self.rule_book.close()
         await self.authenticator.close()
         for download in self._downloads:
             await download.close()

@@ -32,7 +32,7 @@ from zerosum.services.ingestion import Ingestion
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
-from zerosum.services.judging import PaymentRules
+from zerosum.services.judging import PaymentRules, RuleBook
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
@@ -63,7 +63,9 @@ def use_cases(
     cache: BalanceCache | NoBalanceCache,
     sealer: Sealer,
     now: Callable[[], datetime],
+    rule_book: RuleBook | None = None,
 ) -> Services:
+    """`rule_book` judges payments; whoever has made it closes it."""
     cursors = Cursors(settings.cursor_key())
     currencies = Currencies(database, now)
     directory = AccountDirectory(database)
@@ -76,7 +78,6 @@ def use_cases(
     ledgers = Ledgers(database, api_keys, cursors, now)
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
-    book = settings.rule_book()
     payments_made = Payments(
         database,
         committer,
@@ -88,7 +89,7 @@ def use_cases(
         closed_periods,
         now,
         settings.outside(),
-        None if book is None else PaymentRules(book, database, committer),
+        None if rule_book is None else PaymentRules(rule_book, database, committer),
     )
     processors = settings.processors()
     return Services(
@@ -130,7 +131,6 @@ def use_cases(
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
         periods=Periods(database, currencies, cursors, settled, now),
         reviews=Reviews(database, committer, payments_made.kind, cursors, now),
-        rule_book=book,
         refunds=Refunds(database, committer, currencies, payments, cursors, now),
         scheduled_payments=ScheduledPayments(
             database,

@@ -35,7 +35,7 @@ async def worker_at(service: Service, moment: datetime) -> AsyncIterator[Schedul
     committer = Committer(carrier, CommitterOptions(), stats)
     committer.start()
     try:
-        book = service.services.rule_book
+        book = service.rule_book
         rules = None if book is None else PaymentRules(book, service.database, committer)
         yield ScheduledRuns(service.database, committer, lambda: moment, rules)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import pytest
 from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.scheduling import run_at, scheduled
 from tests.api.tamperings import CONCERNED, FOUND, TAMPERINGS
+from tests.rules.judging import ALL_HELD, hold_for_review
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
 from zerosum.api.render import render_time
@@ -36,6 +38,7 @@ from zerosum.services.proofs import of_holds as proof_of_holds
 from zerosum.services.proofs import of_house_rules as proof_of_house_rules
 from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs import of_processor_calls as proof_of_processor_calls
+from zerosum.services.proofs import of_reviews as proof_of_reviews
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs import of_statements as proof_of_statements
@@ -45,7 +48,7 @@ from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp|exc|sch|run|stm)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|rev|dsp|exc|sch|run|stm)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 MANY = 3 * BLOCK + 20
 AT_ONCE = 100
@@ -54,14 +57,16 @@ TABLES = (
     "accounts", "account_changes", "journal_entries", "postings", "payments", "client_transactions", "refusals",
     "refusal_seals", "events", "account_checkpoints", "dated_checkpoints", "holds", "hold_changes", "refunds",
     "disputes", "dispute_changes", "payment_splits", "entry_conditions", "processor_calls", "processor_callbacks",
-    "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals", "late_entries",
-    "statements", "templates", "template_uses",
+    "reviews", "exchanges", "scheduled_payments", "scheduled_runs", "answers", "period_closings", "period_seals",
+    "late_entries", "statements", "templates", "template_uses",
     "charts", "account_groups", "limited_groups", "audit_log", "ledgers", "house_rules",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-async def ledger_id(service: Service, database: Database) -> AsyncIterator[LedgerId]:
+async def ledger_id(
+    service: Service, database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LedgerId]:
     """A ledger in which everything has happened that can."""
     made = await service.services.ledgers.create("everything")
     ledger_id = LedgerId(made.id)
@@ -76,6 +81,7 @@ async def ledger_id(service: Service, database: Database) -> AsyncIterator[Ledge
     await _disputes(client)
     await _house_rules(client)
     await _processors(client)
+    await _reviews(client, service, ledger_id, tmp_path_factory.mktemp("rules"))
     await _many(client)
     await _periods(client)
     await _schedules(client, service)  # last of what posts: its worker lives days ahead
@@ -274,6 +280,31 @@ async def _processors(client: Client) -> None:
     assert answer.json() == {"effect": "settled"}, answer.text
 
 
+async def _reviews(client: Client, service: Service, ledger_id: LedgerId, folder: Path) -> None:
+    """One that waits, one of which half is said, one that was approved, one by two, and one that was refused."""
+    for code in ("holder", "taker"):
+        await client.open_account(code, min_available=None)
+    other = await make_client(service, ledger_id)
+    body = {"type": "transfer", "amount": "4.00", "currency": "USD", "from": "holder", "to": "taker"}
+    twice = {**ALL_HELD, "two_approvals_from": "0"}
+    cases: dict[str, tuple[dict[str, Any], list[tuple[Client, str]]]] = {
+        "held": (ALL_HELD, []),
+        "half": (twice, [(client, "approve")]),
+        "approved": (ALL_HELD, [(client, "approve")]),
+        "by two": (twice, [(other, "approve"), (client, "approve")]),
+        "refused": (ALL_HELD, [(other, "refuse")]),
+    }
+    for reference, (rule, said) in cases.items():
+        ordered = {**body, "reference": reference, "metadata": {"m": reference}}
+        if reference == "approved":
+            ordered["splits"] = [{"to": "alice", "percent": "10"}]
+        review = await hold_for_review(service, ledger_id, folder, ordered, rule)
+        for one, verb in said:
+            answer = await one.post(f"/v1/reviews/{review}/{verb}", {"reason": "Known."}, key=fresh_key())
+            assert answer.status_code == 200, answer.text
+    await other.http.aclose()
+
+
 async def _schedules(client: Client, service: Service) -> None:
     """One that was paid twice, one that was tried in vain, one left out, one cancelled, two that wait."""
     await client.open_account("tenant")
@@ -444,7 +475,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert report.breaks == []
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
-        "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions",
+        "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions", "reviews",
         "period_seals", "late_entries", "account_checkpoints",
         "statements", "templates", "template_uses",
         "charts", "account_groups", "limited_groups", "house_rules",
@@ -475,6 +506,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_statements, "STATEMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_processor_calls, "CALLS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_reviews, "REVIEWS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_exchanges, "EXCHANGES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_splits, "SPLIT_PAYMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_schedules, "SCHEDULES_AT_ONCE", 1)

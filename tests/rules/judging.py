@@ -10,13 +10,22 @@ from typing import Any
 
 from tests.api.conftest import Client, fresh_key, make_client, service_settings
 from tests.conftest import Servers, TestDatabase
+from zerosum.adapters.clock import now
+from zerosum.adapters.rules.rule_set import RuleBook
+from zerosum.adapters.rules.rules_file import read_rules
+from zerosum.api.schemas.payments import PaymentRequest
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
+from zerosum.services.committing.submission import Submission
+from zerosum.services.judging import PaymentJudge, PaymentRules
+from zerosum.services.payments import RecordedReview
 from zerosum.services.proofs.whole_ledger import verify_ledger
+from zerosum.services.requests.caller import Caller
 
 LIMIT = {"name": "large transfers", "kind": "limit", "types": ["transfer"], "amount_max": "100"}
 HELD = {**LIMIT, "action": "review", "two_approvals_from": "1000"}
+ALL_HELD = {"name": "all", "kind": "limit", "amount_max": "0", "action": "review"}
 PLAIN = {"type": "transfer", "currency": "USD", "from": "alice", "to": "bob"}
 
 
@@ -39,7 +48,7 @@ async def judging_service(
 
 async def read_at_once(service: Service) -> str:
     """What the file says now, without waiting for somebody to look. Its version."""
-    book = service.services.rule_book
+    book = service.rule_book
     assert book is not None
     book._looked_at = float("-inf")
     return (await book.current()).version
@@ -71,3 +80,16 @@ async def refuse(client: Client, review: dict[str, Any], key: str | None = None)
 
 async def must_be_right(database: Database, ledger_id: LedgerId) -> None:
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def hold_for_review(
+    service: Service, ledger_id: LedgerId, folder: Path, body: dict[str, Any], *rules: Any, key: str | None = None
+) -> str:
+    """A payment of somebody else that is held in a service without rules: as by one beside it that has some. Its id."""
+    book = RuleBook(write_rules(folder / "rules.json", *(rules or (ALL_HELD,))), read_rules)
+    judge = PaymentJudge(PaymentRules(book, service.database, service.committer))
+    desk = Submission(service.services.payments.kind, service.committer, service.database, now, judge)
+    order = PaymentRequest.model_validate(body).order(key or fresh_key())
+    done = await desk.one(Caller(ledger_id, "key_of_somebody_else"), order)
+    assert isinstance(done.view, RecordedReview), done.view
+    return f"rev_{done.view.id}"

@@ -63,6 +63,7 @@ _SCOPES = {
     Scope.JOURNAL_WRITE: "Post journal entries",
     Scope.PAYMENTS_READ: "Read payments",
     Scope.PAYMENTS_WRITE: "Make payments",
+    Scope.REVIEWS_WRITE: "Approve and refuse payments in review",
     Scope.EVENTS_READ: "Read events",
     Scope.WEBHOOKS_WRITE: "Manage webhook endpoints",
     Scope.REPORTS_READ: "Read reports",

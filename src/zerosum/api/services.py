@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zerosum.adapters.rules.rule_set import RuleBook
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
@@ -71,8 +70,6 @@ class Services:
     processor_calls: ProcessorCalls
     refunds: Refunds
     reviews: Reviews
-    rule_book: RuleBook | None
-    """Whoever judges payments; closed with the service."""
     scheduled_payments: ScheduledPayments
     statements: Statements
     templates: Templates

@@ -57,7 +57,14 @@ class Described(BaseModel):
         scope = Scope(
             types=self.types, currencies=self.currencies, accounts=tuple(self.accounts), metadata=self.metadata
         )
-        return Rule(place=place, name=self.name, scope=scope, action=action, two_approvals_from=self.two_approvals_from)
+        return Rule(
+            place=place,
+            name=self.name,
+            kind=self.kind,
+            scope=scope,
+            action=action,
+            two_approvals_from=self.two_approvals_from,
+        )
 
 
 class DescribedRule(Described):

@@ -21,7 +21,8 @@ LINE_BYTES_MAX = 64 * 1024
 START_SECONDS = 10.0
 """An interpreter, and what the plug-in imports: longer than an answer may take."""
 
-_PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+"""All that it is given: nothing of the service's own."""
 
 
 class PlugInFailed(Exception):
@@ -90,7 +91,6 @@ class PlugIn:
         await _end(await self._begun())
 
     async def _begun(self) -> asyncio.subprocess.Process:
-        environment = {name: os.environ[name] for name in _PASSED if name in os.environ}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -98,7 +98,7 @@ class PlugIn:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={**environment, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
+            env={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
             limit=LINE_BYTES_MAX,
             start_new_session=True,  # A Ctrl-C of the terminal is for the service.
         )

@@ -65,6 +65,11 @@ class RuleBook:
         """There are no rules, and the file is as it was when it was looked at last."""
         return self._now.is_empty and not self._is_to_look()
 
+    @property
+    def known(self) -> RuleSet:
+        """What was read last, whatever the file says by now."""
+        return self._now
+
     async def current(self) -> RuleSet:
         if self._is_to_look():
             async with self._reading:

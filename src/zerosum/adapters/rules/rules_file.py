@@ -103,12 +103,12 @@ def _made(place: str, number: int, described: Any) -> Any:
 def _plug_in(number: int, described: Mapping[str, Any], entry_point: str) -> OutsideRule:
     """Its own options are what rules of every kind do not know."""
     shared = {name: value for name, value in described.items() if name in DescribedPlugIn.model_fields}
-    options = {name: value for name, value in described.items() if name not in shared and name != "kind"}
+    options = {name: value for name, value in described.items() if name not in shared}
     try:
         json.dumps(options)
     except (TypeError, ValueError):
         raise ValueError("a plug-in's own options are texts, numbers, lists and tables") from None
-    return DescribedPlugIn.model_validate({**shared, "kind": "plug-in"}).made_of(number, entry_point, options)
+    return DescribedPlugIn.model_validate(shared).made_of(number, entry_point, options)
 
 
 def _plug_ins() -> dict[str, str]:

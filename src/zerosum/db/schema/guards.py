@@ -219,14 +219,6 @@ end
 $$
 """
 
-REFUSE_DECIDED_CHANGE = """
-create function zerosum_refuse_decided_change() returns trigger language plpgsql as $$
-begin
-    raise exception 'a review is decided once' using errcode = 'insufficient_privilege';
-end
-$$
-"""
-
 MONEY_COLUMNS = {
     "accounts": "ledger_id, id, currency, type, version, posted_debits, posted_credits, held, head, last_posted_at",
     "payments": "ledger_id, id, type, currency, amount, payer_id, payee_id",
@@ -334,7 +326,6 @@ def statements() -> list[str]:
         REFUSE_CHANGE,
         REFUSE_REFUSAL_CHANGE,
         REFUSE_SETTLED_CHANGE,
-        REFUSE_DECIDED_CHANGE,
         NETSTRING,
         APPEND_ACCOUNT_CHANGE,
         RECORD_ACCOUNT_CHANGE,
@@ -348,7 +339,7 @@ def statements() -> list[str]:
         "create trigger processor_calls_settled_once before update on processor_calls for each row "
         "when (old.entry_id is not null) execute function zerosum_refuse_settled_change()",
         "create trigger reviews_decided_once before update on reviews for each row "
-        "when (old.last_id is not null) execute function zerosum_refuse_decided_change()",
+        "when (old.last_id is not null) execute function zerosum_refuse_change()",
         f"create trigger accounts_recorded after insert or update of {RECORDED_COLUMNS} on accounts "
         "for each row execute function zerosum_record_account_change()",
         "create trigger postings_carried after insert on postings referencing new table as new_postings "

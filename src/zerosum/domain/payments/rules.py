@@ -91,6 +91,7 @@ class Rule:
 
     place: int
     name: str
+    kind: str
     scope: Scope = Scope()
     action: RuleAction = RuleAction.REFUSE
     two_approvals_from: Decimal | None = None

@@ -88,6 +88,11 @@ def further_windows(commands: Iterable[LedgerCommand]) -> dict[UUID, set[Window]
     return further
 
 
+def windows_of(works: Sequence[Work]) -> dict[UUID, set[Window]]:
+    """Of all their commands."""
+    return further_windows(command for work in works for command in work.commands)
+
+
 def opened_in(works: Sequence[Work]) -> list[Account]:
     """What commands of this batch open."""
     return [account for work in works for command in work.commands for account in command.new_accounts]
