@@ -93,8 +93,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The owner is bound by row-level security too, and would see an empty table whatever is in it.
-    op.execute("alter table reviews no force row level security")
-    op.execute("do $$ begin if exists (select from reviews) then raise 'payments were in review'; end if; end $$")
+    # The owner is bound by row-level security too, and would see empty tables whatever is in them.
+    for table in ("journal_entries", "reviews"):
+        op.execute(f"alter table {table} no force row level security")
+        op.execute(f"do $$ begin if exists (select from {table}) then raise 'the ledger is not empty'; end if; end $$")
+        op.execute(f"alter table {table} force row level security")
     op.execute("drop index answers_of_review")
     op.execute("drop table reviews")

@@ -18,6 +18,8 @@ from tests.api.conftest import Client, fresh_key
 from tests.rules.judging import PLAIN, must_be_right, read_at_once, write_rules
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, check_signature
+from zerosum.adapters.rules.rules_file import read_rules
+from zerosum.cli.rules import failures_to_begin
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
@@ -77,7 +79,7 @@ def scored(url: str, **members: Any) -> dict[str, Any]:
         "refuse_from": 80,
         "review_from": "50.5",
         "default": "review",
-        "timeout_seconds": 0.3,
+        "timeout_seconds": 5,
         **members,
     }
 
@@ -161,7 +163,7 @@ async def test_who_hangs_or_is_away_costs_no_more_than_its_time(
     write_rules(
         rules_file,
         scored(scores.url, default=default, timeout_seconds=0.05, at_once=2),
-        scored("http://127.0.0.1:9/", name="away", default="allow"),
+        scored("http://127.0.0.1:9/", name="away", default="allow", at_once=200),
     )
     await read_at_once(judging)
     released = threading.Event()
@@ -258,8 +260,6 @@ async def test_the_sample_of_the_page_is_a_rule(
     [shown] = re.findall(r"   ```toml\n   (\[\[rules\]\].*?)   ```\n", page, re.DOTALL)
     toml = rules_file.with_suffix(".toml")
     toml.write_text(re.sub(r"(?m)^   ", "", shown), encoding="utf-8")
-    from zerosum.adapters.rules.rules_file import read_rules  # noqa: PLC0415
-
     [rule] = read_rules(toml).outside
     assert rule.rule.name == "night watch"
     write_rules(rules_file, {"name": "night watch", "kind": "night_watch", "default": "refuse", "limit": "50"})
@@ -293,3 +293,13 @@ async def test_a_plug_in_knows_no_secret_and_what_it_prints_is_no_answer(
     await read_at_once(judging)
     answers = [await alice.transfer("alice", "bob", "1.00") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201], answers[0].text
+
+
+@pytest.mark.usefixtures("plug_ins")
+async def test_the_command_begins_each_plug_in(rules_file: Path) -> None:
+    named = [{"name": kind, "kind": kind, "default": "allow"} for kind in ("prints", "fails_to_begin", "absent")]
+    write_rules(rules_file, *named)
+    assert await failures_to_begin(read_rules(rules_file)) == [
+        "the rule fails_to_begin does not begin: ValueError: limit is missing",
+        "the rule absent does not begin: ModuleNotFoundError: No module named 'nothing_there'",
+    ]

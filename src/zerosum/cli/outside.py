@@ -104,7 +104,7 @@ def list_outside_processors(
 def rules(
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """Show what ZEROSUM_RULES_FILE says and its version, and begin each plug-in once; exit 1 where it is wrong."""
+    """Show what ZEROSUM_RULES_FILE says and its version, and begin each plug-in once; it fails where one is wrong."""
     from zerosum.cli.rules import show_rules  # noqa: PLC0415
 
     raise typer.Exit(show_rules(is_json=json))

@@ -27,7 +27,7 @@ def show_rules(*, is_json: bool) -> int:
         put(f"{json.dumps({'version': rules.version, 'rules': rows})}\n")
     else:
         put(f"version {rules.version}\n" + "".join(f"{row['name']}: {row['kind']}, {row['action']}\n" for row in rows))
-    failures = asyncio.run(_failures(rules))
+    failures = asyncio.run(failures_to_begin(rules))
     for failure in failures:
         say(failure)
     return FAILED if failures else 0
@@ -37,7 +37,7 @@ def _action(one: Any) -> str:
     return f"default {one.default.value}" if isinstance(one, OutsideRule) else str(one.rule.action.value)
 
 
-async def _failures(rules: RuleSet) -> Sequence[str]:
+async def failures_to_begin(rules: RuleSet) -> Sequence[str]:
     found = []
     for rule in rules.outside:
         if isinstance(rule.asked, PlugIn):

@@ -52,7 +52,7 @@ class ApiKeyRequest(Request):
         Field(
             description="What it may do, but never `operator`.",
             min_length=1,
-            max_length=10,
+            max_length=11,
         ),
     ]
     expires_at: Annotated[
