@@ -295,7 +295,7 @@ async def _reviews(client: Client, service: Service, ledger_id: LedgerId, folder
         "refused": (ALL_HELD, [(other, "refuse")]),
     }
     for reference, (rule, said) in cases.items():
-        ordered = {**body, "reference": reference, "metadata": {"m": reference}}
+        ordered: dict[str, Any] = {**body, "reference": reference, "metadata": {"m": reference}}
         if reference == "approved":
             ordered["splits"] = [{"to": "alice", "percent": "10"}]
         review = await hold_for_review(service, ledger_id, folder, ordered, rule)

@@ -16,8 +16,8 @@ from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 
-DEPOSIT = {"type": "deposit", "amount": "5.00", "currency": "USD", "to": "bob"}
-OUT = {"type": "withdrawal", "amount": "5.00", "currency": "USD", "from": "alice"}
+DEPOSIT: dict[str, Any] = {"type": "deposit", "amount": "5.00", "currency": "USD", "to": "bob"}
+OUT: dict[str, Any] = {"type": "withdrawal", "amount": "5.00", "currency": "USD", "from": "alice"}
 
 
 async def set_to(service: Service, file: Path, *rules: Any) -> str:
@@ -29,7 +29,7 @@ def named(kind: str, **members: Any) -> dict[str, Any]:
     return {"name": "it", "kind": kind, **members}
 
 
-STATIC = {
+STATIC: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "an amount": (named("limit", amount_max="4.99"), DEPOSIT, "/amount"),
     "too small an amount": (named("limit", amount_min="5.01"), DEPOSIT, "/amount"),
     "a payee": (named("blocked", blocked_accounts=["bob"]), DEPOSIT, "/to"),
@@ -54,7 +54,7 @@ STATIC = {
         "/amount",
     ),
 }
-NOT_MEANT = {
+NOT_MEANT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "at the limit": (named("limit", amount_max="5.00", amount_min="5"), DEPOSIT),
     "of another type": (named("limit", types=["withdrawal"], amount_max="1"), DEPOSIT),
     "of another currency": (named("limit", currencies=["EUR"], amount_max="1"), DEPOSIT),

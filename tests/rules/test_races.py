@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ async def test_a_payment_of_any_shape_is_held_and_paid(
     write_rules(rules_file, {"name": "all", "kind": "limit", "amount_max": "0", "action": "review"})
     await read_at_once(judging)
     out = {"type": "withdrawal", "amount": "9.00", "currency": "USD", "from": "alice"}
-    bodies = [
+    bodies: list[dict[str, Any]] = [
         {**out, "processor": "away"},
         {**out, "splits": [{"to": "bob", "percent": "10"}]},
         {**out, "type": "transfer", "to": "bob", "splits": [{"to": "clearing:internal:USD", "amount": "1"}]},

@@ -21,7 +21,8 @@ def show_rules(*, is_json: bool) -> int:
     if rules is None:
         say("no rules: ZEROSUM_RULES_FILE names no file")
         return 0
-    made = sorted((*rules.static, *rules.checks, *rules.outside), key=lambda one: one.rule.place)
+    every: list[Any] = [*rules.static, *rules.checks, *rules.outside]
+    made = sorted(every, key=lambda one: one.rule.place)
     rows = [{"name": one.rule.name, "kind": one.rule.kind, "action": _action(one)} for one in made]
     if is_json:
         put(f"{json.dumps({'version': rules.version, 'rules': rows})}\n")
