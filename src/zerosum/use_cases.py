@@ -78,6 +78,7 @@ def use_cases(
     ledgers = Ledgers(database, api_keys, cursors, now)
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
+    rules = None if rule_book is None else PaymentRules(rule_book, database, committer)
     payments_made = Payments(
         database,
         committer,
@@ -89,7 +90,7 @@ def use_cases(
         closed_periods,
         now,
         settings.outside(),
-        None if rule_book is None else PaymentRules(rule_book, database, committer),
+        rules,
     )
     processors = settings.processors()
     return Services(
@@ -116,7 +117,7 @@ def use_cases(
         disputes=Disputes(database, committer, directory, currencies, payments, cursors, now),
         event_feed=EventFeed(database, directory),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
-        holds=Holds(database, committer, charts, directory, currencies, cursors, now),
+        holds=Holds(database, committer, charts, directory, currencies, cursors, now, rules),
         house_rules=HouseRulesBook(database, committer, directory, currencies),
         imports=Imports(database, now),
         ingestion=Ingestion(database, now),

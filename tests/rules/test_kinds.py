@@ -203,3 +203,27 @@ async def test_a_scheduled_payment_is_judged_when_it_is_run(
     assert run["refusal"]["facts"]["rule"] == "twice"
     assert RENT["amount"] == "10"
     await must_be_right(database, ledger_id)
+
+
+async def test_a_hold_is_judged_as_the_transfer_that_it_promises(
+    judging: Service, rules_file: Path, alice: Client, database: Database, ledger_id: LedgerId
+) -> None:
+    often = {"name": "often", "kind": "velocity", "party": "from", "window_seconds": 600, "count_max": 3}
+    twice = {"name": "twice", "kind": "duplicate", "window_seconds": 600}
+    await set_to(
+        judging, rules_file, {**HELD, "name": "held", "amount_max": "50"}, {**LIMIT, "amount_max": "80"}, often, twice
+    )
+
+    async def place(amount: str, key: str | None = None) -> tuple[int, Any, Any]:
+        hold = {"amount": amount, "currency": "USD", "from": "alice", "to": "bob"}
+        answer = await alice.post("/v1/holds", hold, key=key or fresh_key())
+        return answer.status_code, answer.json().get("rule"), answer.json().get("action")
+
+    key = fresh_key()
+    assert await place("81", key) == (422, "large transfers", None)
+    assert await place("51") == (422, "held", "review")
+    assert [await place("5") for _ in range(4)] == [(201, None, None)] * 3 + [(422, "often", None)]
+    await set_to(judging, rules_file)
+    assert await place("81", key) == (422, "large transfers", None)
+    assert await place("81") == (201, None, None)
+    await must_be_right(database, ledger_id)

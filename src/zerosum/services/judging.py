@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.book import LedgerCommand
-from zerosum.domain.payments.book_checks import BookCheck
+from zerosum.domain.payments.book_checks import BookCheck, Duplicate
+from zerosum.domain.payments.hold_commands import PlaceHold
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.review_commands import JudgedPayment, Ruling
@@ -30,6 +31,9 @@ CLEARING = "clearing:"
 
 ATOMIC = "All or nothing cannot wait for a review: send it alone."
 CONDITIONAL = "What has conditions cannot wait for a review."
+PROMISED = "A hold cannot wait for a review."
+
+Judgeable = Pay | PlaceHold
 
 
 class Rules(Protocol):
@@ -68,7 +72,12 @@ class PaymentRules:
         return self._book.is_idle
 
     async def commands(
-        self, ledger_id: LedgerId, payments: Sequence[Pay], ordered: Sequence[Mapping[str, Any]], *, is_atomic: bool
+        self,
+        ledger_id: LedgerId,
+        payments: Sequence[Judgeable],
+        ordered: Sequence[Mapping[str, Any]],
+        *,
+        is_atomic: bool,
     ) -> Sequence[LedgerCommand]:
         """Each as it is, where no rule has anything to say; or under what was said."""
         rules = await self._book.current()
@@ -87,7 +96,9 @@ class PaymentRules:
     async def current(self) -> Rules:
         return await self._book.current()
 
-    async def rulings(self, rules: Rules, payments: Sequence[Pay], cannot_wait: Sequence[str | None]) -> list[Ruling]:
+    async def rulings(
+        self, rules: Rules, payments: Sequence[Judgeable], cannot_wait: Sequence[str | None]
+    ) -> list[Ruling]:
         """Whoever is refused by what he says is not asked about outside."""
         judged = [as_judged(payment) for payment in payments]
         found = [findings(rules.static, payment) for payment in judged]
@@ -101,10 +112,10 @@ class PaymentRules:
                 version=rules.version,
                 judged=payment,
                 findings=tuple(one),
-                checks=() if _is_refused(one) else tuple(c for c in rules.checks if c.rule.scope.holds(payment)),
+                checks=() if _is_refused(one) else _checks_of(rules, paying, payment),
                 cannot_wait=why,
             )
-            for payment, one, why in zip(judged, found, cannot_wait, strict=True)
+            for paying, payment, one, why in zip(payments, judged, found, cannot_wait, strict=True)
         ]
 
 
@@ -127,6 +138,30 @@ class PaymentJudge:
         return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
 
 
+class HoldJudge:
+    """Of the desk that places holds: each is judged as the transfer that it promises."""
+
+    def __init__(self, rules: PaymentRules) -> None:
+        self._rules = rules
+
+    @property
+    def is_idle(self) -> bool:
+        return self._rules.is_idle
+
+    async def judged(
+        self, caller: Caller, orders: Sequence[Any], prepared: Sequence[Prepared], *, is_atomic: bool
+    ) -> list[Prepared]:
+        holds = [_hold(one) for one in prepared]
+        commands = await self._rules.commands(caller.ledger_id, holds, [{} for _ in orders], is_atomic=is_atomic)
+        return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
+
+
+def _hold(prepared: Prepared) -> PlaceHold:
+    if not isinstance(prepared.command, PlaceHold):
+        raise TypeError("what is judged here is a hold")
+    return prepared.command
+
+
 def _payment(prepared: Prepared) -> Pay:
     if not isinstance(prepared.command, Pay):
         raise TypeError("what is judged is a payment")
@@ -138,7 +173,7 @@ def _ordered(order: PaymentOrder, payment: Pay) -> Mapping[str, Any]:
     return kept_content(ordered_content(order, payment.money, splits))
 
 
-def as_judged(payment: Pay) -> Judged:
+def as_judged(payment: Judgeable) -> Judged:
     """By codes: an id in the order means the same account."""
     codes = payment.codes or {}
     receivers: tuple[str, ...] = ()
@@ -159,15 +194,26 @@ def as_judged(payment: Pay) -> Judged:
     )
 
 
-def _cannot_wait(payment: Pay) -> str | None:
+def _cannot_wait(payment: Judgeable) -> str | None:
+    if not isinstance(payment, Pay):
+        return PROMISED
     return None if payment.conditions is None else CONDITIONAL
+
+
+def _checks_of(rules: Rules, payment: Judgeable, judged: Judged) -> tuple[BookCheck, ...]:
+    """A hold is no payment yet, and has no duplicate."""
+    return tuple(
+        check
+        for check in rules.checks
+        if check.rule.scope.holds(judged) and (isinstance(payment, Pay) or not isinstance(check, Duplicate))
+    )
 
 
 def _is_refused(found: Sequence[Finding]) -> bool:
     return any(one.action is RuleAction.REFUSE for one in found)
 
 
-def _under(payment: Pay, ruling: Ruling | None, ordered: Mapping[str, Any]) -> LedgerCommand:
+def _under(payment: Judgeable, ruling: Ruling | None, ordered: Mapping[str, Any]) -> LedgerCommand:
     if ruling is not None and ruling.is_clear:
         return payment
     return JudgedPayment(

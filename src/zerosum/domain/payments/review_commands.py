@@ -28,7 +28,8 @@ from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
 from zerosum.domain.ledger.velocity import Window
-from zerosum.domain.payments.book_checks import BookCheck
+from zerosum.domain.payments.book_checks import BookCheck, Paying
+from zerosum.domain.payments.hold_commands import PlaceHold
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.reviews import REVIEW, Decision, Review, ReviewStatus, review_facts
 from zerosum.domain.payments.rules import Finding, Judged, RuleAction, refusal
@@ -51,7 +52,7 @@ class Ruling:
     def is_clear(self) -> bool:
         return not self.findings and not self.checks
 
-    def objections(self, book: Book, payment: Pay, now: datetime) -> tuple[list[Finding], list[Finding]]:
+    def objections(self, book: Book, payment: Paying, now: datetime) -> tuple[list[Finding], list[Finding]]:
         """Those that refuse and those that hold it, each in the order of the file."""
         found = list(self.findings)
         for check in self.checks:
@@ -73,13 +74,13 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedPayment(LedgerCommand):
-    """A payment under a ruling: refused by it, held for review, or made as it would be without.
+    """A payment under a ruling: refused by it, held for review, or made as it would be without. Or a hold.
 
     No `ruling`: its key was used when it was looked at, so nobody has judged it. Should that key be free by now, it is
     to be sent again.
     """
 
-    payment: Pay
+    payment: Pay | PlaceHold
     ruling: Ruling | None
     ordered: Mapping[str, Any]
 
@@ -118,7 +119,11 @@ class JudgedPayment(LedgerCommand):
 
 
 def carried_out(
-    payment: Pay, ruling: Ruling, book: Book, posted_at: datetime, ordered: Mapping[str, Any] | None = None
+    payment: Pay | PlaceHold,
+    ruling: Ruling,
+    book: Book,
+    posted_at: datetime,
+    ordered: Mapping[str, Any] | None = None,
 ) -> Posted:
     """Raises RuleRefused, and what the books object to: what they refuse now is not held for anybody."""
     refusing, holding = ruling.objections(book, payment, posted_at)
@@ -127,6 +132,8 @@ def carried_out(
     if holding:
         for objection in payment.objections(book):
             raise objection
+        if not isinstance(payment, Pay):
+            raise TypeError("a hold waits for nobody: its ruling says why it cannot")
         return _held(payment, ruling, holding, book, posted_at, ordered or {})
     posted = payment.decide(book, posted_at)
     for check in ruling.checks:

@@ -83,7 +83,7 @@ def _is_review(row: Any, content: Any) -> bool:
     recorded = content["recorded_id"]
     if row.review_id is None or content != {"recorded_id": recorded} or moments.get(recorded) != row.created_at:
         return False
-    return (recorded == str(row.review_id)) == (row.idempotency_key == row.review_key)
+    return bool((recorded == str(row.review_id)) == (row.idempotency_key == row.review_key))
 
 
 _PREFIXES = {"statement": Prefix.STATEMENT, "scheduled_payment": Prefix.SCHEDULED_PAYMENT, "review": Prefix.REVIEW}
