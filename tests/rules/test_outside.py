@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -303,3 +306,39 @@ async def test_the_command_begins_each_plug_in(rules_file: Path) -> None:
         "the rule fails_to_begin does not begin: ValueError: limit is missing",
         "the rule absent does not begin: ModuleNotFoundError: No module named 'nothing_there'",
     ]
+
+
+@pytest.mark.usefixtures("plug_ins")
+def test_a_plug_in_that_computes_ends_with_the_service_that_was_killed(tmp_path: Path) -> None:
+    """Its parent is another process here, which begins it, asks it, and is killed."""
+    script = (
+        "import json, subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'zerosum.adapters.rules.child'], stdin=-1, stdout=-1)\n"
+        "begin = {'entry_point': 'bad_rules:computes', 'name': 'x', 'options': {}}\n"
+        "child.stdin.write(json.dumps(begin).encode() + b'\\n'); child.stdin.flush(); child.stdout.readline()\n"
+        'child.stdin.write(b\'{"receivers": [], "ledger": "l", "type": "t", "amount": "1", '
+        '"currency": "USD"}\\n\'); child.stdin.flush()\n'
+        "print(child.pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"PYTHONPATH": paths}
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while _is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_running(pid)
+
+
+def _is_running(pid: int) -> bool:
+    """Whoever nobody waits for is a zombie where nobody reaps orphans."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(") ", 1)[1][0] != "Z"
+    except OSError:
+        return False

@@ -89,19 +89,22 @@ class RuleBook:
     async def _look(self) -> None:
         mark = _mark(self._path)
         if mark != self._mark:
-            self._mark = mark
             try:
                 read = await asyncio.to_thread(self._read, self._path)
-            except ValueError as error:
-                _log.error("the rules of version %s stay: %s", self._now.version, error)
+            except Exception as error:
+                _log.error("the rules of version %s stay: %s", self._now.version, error or type(error).__name__)
             else:
-                if read.version != self._now.version:
-                    _log.warning("rules of version %s judge payments, no longer %s", read.version, self._now.version)
-                before, self._now = self._now, read
-                closing = asyncio.create_task(_close_later(before), name="rules of before")
-                self._closing.add(closing)
-                closing.add_done_callback(self._closing.discard)
+                self._take(read)
+            self._mark = mark  # Whoever leaves meanwhile has not read it: somebody else will.
         self._looked_at = time.monotonic()
+
+    def _take(self, read: RuleSet) -> None:
+        if read.version != self._now.version:
+            _log.warning("rules of version %s judge payments, no longer %s", read.version, self._now.version)
+        before, self._now = self._now, read
+        closing = asyncio.create_task(_close_later(before), name="rules of before")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
 
 async def _close_later(rules: RuleSet) -> None:
