@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Client, fresh_key, make_client, service_settings
+from tests.api.test_first_use import put_chart
 from tests.conftest import Servers, TestDatabase
 from tests.rules.judging import approve, held, must_be_right, read_at_once, refuse, write_rules
 from zerosum.db.engine import Database
@@ -117,7 +118,9 @@ async def test_a_payment_of_any_shape_is_held_and_paid(
         {**out, "type": "transfer", "splits": [{"to": "bob", "remainder": True}], "description": "d"},
         {**out, "type": "deposit", "from": None, "to": "bob", "effective_at": "2026-01-02T03:04:05.678Z"},
     ]
-    wanted = ["processing", "succeeded", "succeeded", "succeeded", "succeeded"]
+    bodies.append({**out, "type": "transfer", "to": "wallets:new"})
+    await put_chart(alice, {"pattern": "wallets:*", "type": "liability"})
+    wanted = ["processing", "succeeded", "succeeded", "succeeded", "succeeded", "succeeded"]
     for number, (body, status) in enumerate(zip(bodies, wanted, strict=True)):
         answer = await alice.pay({name: value for name, value in body.items() if value is not None})
         assert answer.status_code == 202, answer.text
@@ -126,3 +129,14 @@ async def test_a_payment_of_any_shape_is_held_and_paid(
         payment = (await alice.get(f"/v1/payments/{approved.json()['payment_id']}")).json()
         assert payment["status"] == status
     await must_be_right(database, ledger_id)
+
+
+async def test_what_is_refused_opens_no_account(judging: Service, rules_file: Path, alice: Client) -> None:
+    write_rules(rules_file, {"name": "all", "kind": "limit", "amount_max": "0"})
+    await read_at_once(judging)
+    await put_chart(alice, {"pattern": "wallets:*", "type": "liability"})
+    answer = await alice.pay(
+        {"type": "transfer", "amount": "1", "currency": "USD", "from": "alice", "to": "wallets:new"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "rule_refused")
+    assert (await alice.get("/v1/accounts/wallets:new")).status_code == 404

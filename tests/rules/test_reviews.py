@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+from sqlalchemy.exc import DBAPIError
+
 from tests.api.conftest import Client, fresh_key
 from tests.rules.judging import LIMIT, PLAIN, approve, held, must_be_right, read_at_once, refuse, write_rules
 from zerosum.db.engine import Database
@@ -108,3 +111,25 @@ async def test_what_was_refused_stays_so(
     assert (await refuse(alice, taken_back)).json()["status"] == "refused"
     assert (await alice.balance("bob"))["posted"] == "0.00"
     await must_be_right(database, ledger_id)
+
+
+async def test_the_database_itself_keeps_four_eyes_and_what_was_decided(
+    alice: Client, people: list[Client], database: Database, ledger_id: LedgerId
+) -> None:
+    said = "last_id = gen_random_uuid(), last_reason = 'x', last_at = now()"
+    forbidden = {
+        f"status = 'approved', last_by = actor, {said}": "reviews_four_eyes",
+        f"status = 'approved', last_by = 'key_other', {said}, approvals_needed = 2": "never changed|permission denied",
+        "status = 'approved'": "reviews_said_whole",
+        "amount = amount + 1": "permission denied",
+    }
+    await held(alice, "150")
+    for change, complaint in forbidden.items():
+        with pytest.raises(DBAPIError, match=complaint):
+            async with database.work(ledger_id) as connection:
+                await connection.exec_driver_sql(f"update reviews set {change}")
+    decided = await held(alice, "160")
+    assert (await approve(people[0], decided)).status_code == 200
+    with pytest.raises(DBAPIError, match="is refused"):
+        async with database.work(ledger_id) as connection:
+            await connection.exec_driver_sql("update reviews set last_reason = 'x' where status = 'approved'")
