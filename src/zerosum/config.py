@@ -30,6 +30,7 @@ from zerosum.services.requests.outside_processors import NO_PROCESSORS, OutsideP
 
 if TYPE_CHECKING:
     from zerosum.adapters.processors.configured import ConfiguredProcessor
+    from zerosum.adapters.rules.rule_set import RuleBook, RuleSet
 
 SECRET_BYTES = 32
 HEX_KEY_PATTERN = re.compile(rf"[0-9A-Fa-f]{{{2 * SECRET_BYTES}}}")
@@ -172,6 +173,8 @@ class Settings(BaseSettings):
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
     self_audit_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     """Between two slices of the worker's self-audit; 0: there is none."""
+    rules_file: Path | None = None
+    """By which rules payments are judged before they are posted, in TOML or JSON. Another content is noticed."""
     processors_file: Path | None = None
     """Which outside processors there are, in TOML or JSON."""
     heads_dir: Path | None = None
@@ -438,6 +441,23 @@ class Settings(BaseSettings):
             raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
         paused = frozenset(name for name, one in configured.items() if one.rules.paused)
         return OutsideProcessors(names=frozenset(configured), routes=routes, paused=paused)
+
+    def rule_book(self) -> RuleBook | None:
+        """None: no file is named, and nobody judges. Raises SettingsError."""
+        if self.rules_file is None:
+            return None
+        from zerosum.adapters.rules.rule_set import RuleBook  # noqa: PLC0415 - as above
+        from zerosum.adapters.rules.rules_file import read_rules  # noqa: PLC0415
+
+        try:
+            return RuleBook(self.rules_file, read_rules)
+        except ValueError as error:
+            raise SettingsError(f"ZEROSUM_RULES_FILE: {error}") from None
+
+    def read_rules(self) -> RuleSet | None:
+        """As they are now. Raises SettingsError."""
+        book = self.rule_book()
+        return None if book is None else book.known
 
     def required_database_url(self) -> str:
         if not self.database_url:

@@ -107,7 +107,10 @@ class Service:
 
         current_id, keys = settings.master_key_pairs()
         sealer = Sealer(self.database, MasterKeys(current_id, keys), now)
-        self.services = use_cases(settings, self.database, self.committer, self.cache, sealer, now, is_draining)
+        self.rule_book = settings.rule_book()
+        self.services = use_cases(
+            settings, self.database, self.committer, self.cache, sealer, now, is_draining, self.rule_book
+        )
 
         self.metrics = Metrics()
         self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
@@ -178,6 +181,8 @@ class Service:
         await self.committer.stop()
         if self._side_server is not None:
             await self._side_server.stop()
+        if self.rule_book is not None:
+            await self.rule_book.close()
         await self.authenticator.close()
         for download in self._downloads:
             await download.close()

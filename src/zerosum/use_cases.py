@@ -34,6 +34,7 @@ from zerosum.services.ingestion import Ingestion
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
+from zerosum.services.judging import PaymentRules, RuleBook
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import PaymentKind, Payments
@@ -49,6 +50,7 @@ from zerosum.services.requests.known_parties import known_payments
 from zerosum.services.requests.paging import Cursors
 from zerosum.services.requests.quotas import AccountQuota
 from zerosum.services.requests.settled_time import SettledTime
+from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 from zerosum.services.templates import Templates
@@ -65,7 +67,9 @@ def use_cases(
     sealer: Sealer,
     now: Callable[[], datetime],
     is_ending: Callable[[], bool] = lambda: False,
+    rule_book: RuleBook | None = None,
 ) -> Services:
+    """`rule_book` judges payments; whoever has made it closes it."""
     cursors = Cursors(settings.cursor_key())
     currencies = Currencies(database, now)
     directory = AccountDirectory(database)
@@ -79,7 +83,21 @@ def use_cases(
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
     feed = EventFeed(database, directory)
-    processors, outside = settings.processors(), settings.outside()
+    rules = None if rule_book is None else PaymentRules(rule_book, database, committer)
+    payments_made = Payments(
+        database,
+        committer,
+        accounts,
+        charts,
+        directory,
+        currencies,
+        cursors,
+        closed_periods,
+        now,
+        settings.outside(),
+        rules,
+    )
+    processors = settings.processors()
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
@@ -105,7 +123,7 @@ def use_cases(
         event_feed=feed,
         event_tail=EventTail(feed, is_ending),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
-        holds=Holds(database, committer, charts, directory, currencies, cursors, now),
+        holds=Holds(database, committer, charts, directory, currencies, cursors, now, rules),
         house_rules=HouseRulesBook(database, committer, directory, currencies),
         imports=Imports(database, now),
         ingestion=Ingestion(database, now),
@@ -118,21 +136,11 @@ def use_cases(
         notifications=Notifications(
             database, directory, cursors, now, settings.mail_limits(), members_of, settings.notifications_per_ledger
         ),
-        payments=Payments(
-            database,
-            committer,
-            accounts,
-            charts,
-            directory,
-            currencies,
-            cursors,
-            closed_periods,
-            now,
-            outside,
-        ),
+        payments=payments_made,
         processor_callbacks=ProcessorCallbacks(database, committer, processors, now),
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
         periods=Periods(database, currencies, cursors, settled, now),
+        reviews=Reviews(database, committer, payments_made.kind, cursors, now),
         refunds=Refunds(database, committer, currencies, payments, cursors, now),
         scheduled_payments=ScheduledPayments(
             database,

@@ -36,6 +36,7 @@ from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
+from zerosum.services.judging import PaymentRules
 from zerosum.services.notifications.mailer import Mailer
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.publications.publisher import PublicationOrder
@@ -93,13 +94,15 @@ async def _work(
     publishing_database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     publishing = Publishing(publications, publishing_database, render, now, settings.publish_lease_seconds)
     purge = RefusalPurge(database, now, settings.refusals_kept_days)
+    book = settings.rule_book()
+    rules = None if book is None else PaymentRules(book, database, committer)
     chores = [
         Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
         Chore("old refusals", 3600.0, purge.run_once),
         Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
         Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
-        Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now).run_once),
+        Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now, rules).run_once),
         Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
@@ -131,6 +134,8 @@ async def _work(
     await end_within(tasks, STOP_SECONDS_MAX)
     await client.close()
     await committer.stop()
+    if book is not None:
+        await book.close()
     if redis is not None:
         await redis.close()
     await publishing_database.close()

@@ -21,6 +21,7 @@ SOMETHING = {
     "dispute": f"dsp_{UNKNOWN_UUID}",
     "exchange": f"exc_{UNKNOWN_UUID}",
     "hold": f"hold_{UNKNOWN_UUID}",
+    "review": f"rev_{UNKNOWN_UUID}",
     "scheduled_payment": f"sch_{UNKNOWN_UUID}",
     "dead_letter": f"dl_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
@@ -72,6 +73,7 @@ class Documented:
                 {
                     "Payments",
                     "Processors",
+                    "Reviews",
                     "Scheduled payments",
                     "Disputes",
                     "Holds",

@@ -16,6 +16,7 @@ from zerosum.services.background.scheduled_runs import ScheduledRuns
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.judging import PaymentRules
 
 SOON = timedelta(minutes=1)
 RENT = {"type": "transfer", "amount": "10", "currency": "USD", "from": "tenant", "to": "landlord"}
@@ -34,7 +35,9 @@ async def worker_at(service: Service, moment: datetime) -> AsyncIterator[Schedul
     committer = Committer(carrier, CommitterOptions(), stats)
     committer.start()
     try:
-        yield ScheduledRuns(service.database, committer, lambda: moment)
+        book = service.rule_book
+        rules = None if book is None else PaymentRules(book, service.database, committer)
+        yield ScheduledRuns(service.database, committer, lambda: moment, rules)
     finally:
         await committer.stop()
 

@@ -30,6 +30,12 @@ IN_VAIN = "(select id from scheduled_payments where ledger_id = $1 and reference
 LEFT_OUT = "(select id from scheduled_payments where ledger_id = $1 and reference = 'left out')"
 CALLED_OFF = "(select id from scheduled_payments where ledger_id = $1 and reference = 'cancelled')"
 GOES_ON = "(select id from scheduled_payments where ledger_id = $1 and reference = 'goes on')"
+IN_REVIEW, HALF, APPROVED, BY_TWO, REFUSED = (
+    f"(select id from reviews where ledger_id = $1 and ordered->>'reference' = '{reference}')"
+    for reference in ("held", "half", "approved", "by two", "refused")
+)
+SAID = "last_id = gen_random_uuid(), last_by = 'key_other', last_reason = 'x', last_at = now()"
+UNSAID = "status = 'in_review', last_id = null, last_by = null, last_reason = null, last_at = null"
 FORGED_ID = "'019a0000-0000-7000-8000-000000000001'::uuid"
 ISO_DUE_AT = "to_char(due_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
@@ -439,6 +445,28 @@ TAMPERINGS = {
     f"where scheduled_payment_id = {LEFT_OUT}",
     "what an order to pay later is answered": "update answers set content = '{}' where ledger_id = $1 "
     f"and resource_id = {LATER}",
+    # Reviews.
+    "an amount of a review": f"update reviews set amount = amount + 1 where id = {IN_REVIEW}",
+    "what was ordered of a review": 'update reviews set ordered = ordered || \'{"description": "x"}\' '
+    f"where id = {HALF}",
+    "the payee of a review": f"update reviews set payee_id = {ALICES} where id = {IN_REVIEW}",
+    "who has made a review": f"update reviews set actor = 'key_other' where id = {IN_REVIEW}",
+    "the rule of a review": f"update reviews set rule = 'another' where id = {APPROVED}",
+    "the key of a review": f"update reviews set idempotency_key = 'another' where id = {IN_REVIEW}",
+    "a review approved by nobody": f"update reviews set status = 'approved', {SAID} where id = {IN_REVIEW}",
+    "a review refused by nobody": f"update reviews set status = 'refused', {SAID} where id = {IN_REVIEW}",
+    "a refused review opened again": f"update reviews set {UNSAID} where id = {REFUSED}",
+    "an approved review opened again": f"update reviews set {UNSAID} where id = {APPROVED}",
+    "an approved review refused": f"update reviews set status = 'refused' where id = {APPROVED}",
+    "a refused review approved": f"update reviews set status = 'approved' where id = {REFUSED}",
+    "a first approval forgotten": "update reviews set first_id = null, first_by = null, first_reason = null, "
+    f"first_at = null where id = {HALF}",
+    "why a payment was approved": f"update reviews set last_reason = 'x' where id = {APPROVED}",
+    "who has approved a payment": f"update reviews set last_by = 'key_other' where id = {BY_TWO}",
+    "when a payment was approved": f"update reviews set last_at = last_at + interval '1 second' where id = {APPROVED}",
+    "a review that waits deleted": f"delete from reviews where id = {IN_REVIEW}",
+    "an approved review deleted": f"delete from reviews where id = {APPROVED}",
+    "an event of a review deleted": "delete from events where ledger_id = $1 and type = 'payment.refused'",
     # The ledger.
     "the time zone of the ledger": "update ledgers set time_zone = 'Asia/Tokyo' where ledger_id = $1",
     "what the ledger does with late entries": "update ledgers set late_entries = 'refuse' where ledger_id = $1",
@@ -1049,6 +1077,69 @@ FOUND = {
     "what the ledger does with late entries": {
         "the ledger's late_entries is not what the security log tells of it",
     },
+    "an amount of a review": {
+        "the event … is not what its journal entry makes one expect",
+        "the review … is not what was ordered",
+    },
+    "what was ordered of a review": {"the review … is not what was ordered"},
+    "the payee of a review": {
+        "the event … is not what its journal entry makes one expect",
+        "the review … pays another account than was ordered",
+    },
+    "who has made a review": {"the event … is not what its journal entry makes one expect"},
+    "the rule of a review": {"the event … is not what its journal entry makes one expect"},
+    "the key of a review": {
+        "the review … was ordered under another key",
+        "what the key of the review … is answered is not what was recorded",
+    },
+    "a review approved by nobody": {
+        "the journal entry … has no event",
+        "the review … is approved, and nobody has said so",
+    },
+    "a review refused by nobody": {
+        "the journal entry … has no event",
+        "the review … is refused, and nobody has said so",
+    },
+    "a refused review opened again": {
+        "the event … has no journal entry",
+        "what the key of the review … is answered is not what was recorded",
+    },
+    "an approved review opened again": {
+        "the event … has no journal entry",
+        "the review of the journal entry … is missing",
+        "the review … is paid, and was not approved",
+        "what the key of the review … is answered is not what was recorded",
+    },
+    "an approved review refused": {
+        "the event … is not what its journal entry makes one expect",
+        "the review of the journal entry … is missing",
+        "the review … is refused, and nobody has said so",
+    },
+    "a refused review approved": {
+        "the event … is not what its journal entry makes one expect",
+        "the review … is approved, and nobody has said so",
+    },
+    "a first approval forgotten": {
+        "the event … has no journal entry",
+        "what the key of the review … is answered is not what was recorded",
+    },
+    "why a payment was approved": {"the review … is approved, and nobody has said so"},
+    "who has approved a payment": {"the review … was decided otherwise than the security log tells"},
+    "when a payment was approved": {
+        "the event … is not what its journal entry makes one expect",
+        "the review … was approved, and its payment is another one",
+        "what the key of the review … is answered is not what was recorded",
+    },
+    "a review that waits deleted": {
+        "the event … has no journal entry",
+        "what the key of the review … is answered is not what was recorded",
+    },
+    "an approved review deleted": {
+        "the event … has no journal entry",
+        "the review of the journal entry … is missing",
+        "what the key of the review … is answered is not what was recorded",
+    },
+    "an event of a review deleted": {"the journal entry … has no event"},
     "a refusal deleted": {"refusals were changed or taken away: 3 were sealed between … and …, there are 2"},
     "all refusals deleted": {"refusals were changed or taken away: 3 were sealed between … and …, there are 0"},
     "a refusal changed": {"refusals were changed or taken away: 3 were sealed between … and …, there are 3"},

@@ -197,6 +197,8 @@ UPON: dict[str, dict[str, Any]] = {
     "/v1/holds/{hold}/extend": {"expires_at": "2099-12-31T00:00:00Z"},
     "/v1/holds/{hold}/void": {},
     "/v1/scheduled-payments/{scheduled_payment}/cancel": {},
+    "/v1/reviews/{review}/approve": {"reason": "x"},
+    "/v1/reviews/{review}/refuse": {"reason": "x"},
     "/v1/holds/resolve": {"hold": SOMETHING["hold"], "action": "void"},
 }
 """The same for those that act upon what their path names. How they replay is tested with what they act upon."""
@@ -370,6 +372,7 @@ async def test_what_another_ledger_has_is_in_no_list(client: Client, stranger: C
         "/v1/processor-calls",
         "/v1/exchanges",
         "/v1/scheduled-payments",
+        "/v1/reviews",
         "/v1/webhook-endpoints",
         "/v1/notifications",
     ):

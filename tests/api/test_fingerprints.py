@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import pytest
 
 from tests.api.conftest import Client, fresh_key
 from tests.api.reading import refused
+from tests.rules.judging import hold_for_review
 from zerosum.adapters.clock import now
 from zerosum.api.schemas.imports import ImportRequest
 from zerosum.domain.errors import IdempotencyKeyReused
@@ -40,6 +42,7 @@ from zerosum.services.refunds import RefundOrder
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.conditions import ConditionOrder
 from zerosum.services.requests.splits import SplitOrder
+from zerosum.services.reviews import DecisionOrder
 from zerosum.services.scheduled_payments import CancellationOrder, ScheduleOrder
 from zerosum.services.templates import TemplateOrder, TemplatePostOrder
 
@@ -170,6 +173,7 @@ def test_every_field_of_every_order_has_a_change_here() -> None:
     assert names_of(HoldOrder) - {"texts"} | set(PaymentTexts._fields) == HOLD_CHANGES.keys(), told
     assert names_of(HoldChangeOrder) == {order for order, _ in OF_HOLDS}, told
     assert names_of(ScheduleOrder) - {"payment"} == SCHEDULE_CHANGES.keys(), told
+    assert names_of(DecisionOrder) == {"review_id", "reason"}, told
     assert names_of(CancellationOrder) == {"schedule_id"}, told
     assert names_of(RefundOrder) == REFUND_CHANGES.keys() | {"payment_id"}, told
     assert names_of(DisputeOrder) - {"texts"} | set(DisputeTexts._fields) == DISPUTE_CHANGES.keys() | {"payment_id"}, (
@@ -423,6 +427,8 @@ async def test_another_decision_is_not_replayed(
     await must_be_another(ground, disputes.changes, order, other)
 
 
+HELD_FOR_REVIEW = {"type": "transfer", "amount": "0.10", "currency": "USD", "from": "a", "to": "b"}
+
 OUTSIDE = replace(
     PAYMENT, type=PaymentType.WITHDRAWAL, payee=None, effective_at=None, splits=(), processor="away", metadata={}
 )
@@ -451,6 +457,20 @@ async def test_another_settlement_is_not_replayed(service: Service, ground: Clie
     )
     change = {"payment_id": ids[1]} if name == "payment_id" else SETTLEMENT_CHANGES[name]
     await must_be_another(ground, service.services.processor_calls.desk, order, replace(order, **change))
+
+
+@pytest.mark.parametrize("change", ["review_id", "reason"])
+async def test_another_word_about_a_review_is_not_replayed(
+    service: Service, ground: Client, ledger_id: LedgerId, tmp_path: Path, change: str
+) -> None:
+    held = [await hold_for_review(service, ledger_id, tmp_path, HELD_FOR_REVIEW) for _ in range(4)]
+    ids = [parse_id(Prefix.REVIEW, one) for one in held]
+    for desk, (one, other) in zip(
+        (service.services.reviews.approvals, service.services.reviews.refusals), (ids[:2], ids[2:]), strict=True
+    ):
+        order = DecisionOrder(idempotency_key="", review_id=one, reason="r")
+        said = replace(order, review_id=other) if change == "review_id" else replace(order, reason="s")
+        await must_be_another(ground, desk, order, said)
 
 
 @pytest.mark.parametrize("change", ["original", "reason", "is_forced"])

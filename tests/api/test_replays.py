@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,8 +21,11 @@ import pytest
 from tests.api.conftest import Client, fresh_key
 from tests.api.every_route import documented
 from tests.api.test_idempotency import is_replay
+from tests.rules.judging import ALL_HELD, hold_for_review
 from zerosum.adapters.clock import now
 from zerosum.api.render import render_time
+from zerosum.domain.identifiers import LedgerId
+from zerosum.main import Service
 
 METADATA = {"zebra": "1", "b": "2", "éa": "3", "ab": "4", "a": "5", "\U0001f600": "6", "Z": "7"}
 """In no order in which anything would sort it."""
@@ -211,6 +215,15 @@ REQUESTS: dict[str, Asked] = {
         },
     ),
     "cancelled payment": Asked("POST", "/v1/scheduled-payments/{scheduled_payment}/cancel", {}, status=200),
+    "approved payment": Asked(
+        "POST", "/v1/reviews/{review}/approve", {"reason": "x"}, "/v1/reviews/{held}/approve", status=200
+    ),
+    "first of two approvals": Asked(
+        "POST", "/v1/reviews/{review}/approve", {"reason": "x"}, "/v1/reviews/{held_twice}/approve", status=200
+    ),
+    "refused review": Asked(
+        "POST", "/v1/reviews/{review}/refuse", {"reason": "x"}, "/v1/reviews/{held}/refuse", status=200
+    ),
     "client's deposit": Asked("POST", "/v1/transactions", {"type": "deposit", "client": 1, "tx": 2, "amount": "3"}),
     "client's dispute": Asked("POST", "/v1/transactions", DISPUTED),
     "client's transaction of a bulk": Asked("POST", "/v1/transactions/bulk", DISPUTED, status=200),
@@ -308,6 +321,11 @@ class Ground:
                 body = {"type": type_, "client": 1, "tx": tx}
                 await self.client.post("/v1/transactions", body, key=fresh_key())
 
+    async def refuse_held(self) -> None:
+        """Every payment that is in review."""
+        for review in (await self.client.get("/v1/reviews?status=in_review")).json()["data"]:
+            await self.client.post(f"/v1/reviews/{review['id']}/refuse", {"reason": "y"}, key=fresh_key())
+
 
 STEPS: dict[str, Step] = {
     "at once": lambda ground: ground.client.get("/v1/accounts"),
@@ -315,6 +333,7 @@ STEPS: dict[str, Step] = {
     "the entry reversed": Ground.reverse_all,
     "holds and disputes ended": Ground.end_all,
     "what waits for a processor settled": Ground.settle_all,
+    "what is in review refused": Ground.refuse_held,
     "what was scheduled cancelled": Ground.cancel_all,
     "the payment refunded": Ground.refund_all,
     "the client charged back": Ground.charge_back,
@@ -342,7 +361,7 @@ STEPS: dict[str, Step] = {
 
 
 @pytest.fixture
-async def ground(neighbours: tuple[Client, Client]) -> Ground:
+async def ground(neighbours: tuple[Client, Client], service: Service, ledger_id: LedgerId, tmp_path: Path) -> Ground:
     client = neighbours[0]
     for code in ("alice", "bob", "dave", "empty"):
         await client.open_account(code, name=code, metadata=METADATA)
@@ -367,6 +386,9 @@ async def ground(neighbours: tuple[Client, Client]) -> Ground:
     scheduled = (await client.post("/v1/scheduled-payments", later, key=fresh_key())).json()
     processing = (await client.post("/v1/payments", PROCESSED, key=fresh_key())).json()
     of_path["processing"] = processing["id"]
+    of_path["held"] = await hold_for_review(service, ledger_id, tmp_path, PAYMENT)
+    twice = {**ALL_HELD, "two_approvals_from": "0"}
+    of_path["held_twice"] = await hold_for_review(service, ledger_id, tmp_path, PAYMENT, twice)
     made = Ground(client, {**of_path, "dispute": dispute["id"], "scheduled_payment": scheduled["id"]})
     await made.post("/v1/transactions", {"type": "deposit", "client": 1, "tx": 1, "amount": "5"})
     await made.post(f"/v1/journal-entries/{entries[1]}/reverse", {"reason": "z"})

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.event_schemas import unlike_the_schemas
 from tests.api.scheduling import run_at, scheduled
 from tests.api.tamperings import BUSY, CONCERNED, FOUND, TAMPERINGS
+from tests.rules.judging import ALL_HELD, hold_for_review
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
 from zerosum.api.render import render_time
@@ -41,6 +43,7 @@ from zerosum.services.proofs import of_holds as proof_of_holds
 from zerosum.services.proofs import of_house_rules as proof_of_house_rules
 from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs import of_processor_calls as proof_of_processor_calls
+from zerosum.services.proofs import of_reviews as proof_of_reviews
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs import of_statements as proof_of_statements
@@ -50,7 +53,7 @@ from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|dsp|exc|sch|run|stm)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|rev|dsp|exc|sch|run|stm)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 FEW = 20
 MANY = 3 * BLOCK + 20
@@ -64,15 +67,15 @@ with_many = pytest.mark.xdist_group("a ledger with checkpoints")  # one of the t
 
 
 @pytest.fixture(scope="module")
-async def ledger_id(service: Service, database: Database) -> LedgerId:
+async def ledger_id(service: Service, database: Database, tmp_path_factory: pytest.TempPathFactory) -> LedgerId:
     """A ledger in which everything has happened that can."""
-    return await _made(service, database, FEW)
+    return await _made(service, database, FEW, tmp_path_factory.mktemp("rules"))
 
 
 @pytest.fixture(scope="module")
-async def busy_ledger_id(service: Service, database: Database) -> LedgerId:
+async def busy_ledger_id(service: Service, database: Database, tmp_path_factory: pytest.TempPathFactory) -> LedgerId:
     """The same with checkpoints, which are made of many postings."""
-    return await _made(service, database, MANY)
+    return await _made(service, database, MANY, tmp_path_factory.mktemp("rules"))
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +89,7 @@ async def beside(service: Service) -> LedgerId:
     return LedgerId(made.id)
 
 
-async def _made(service: Service, database: Database, payments: int) -> LedgerId:
+async def _made(service: Service, database: Database, payments: int, rules: Path) -> LedgerId:
     made = await service.services.ledgers.create("everything")
     ledger_id = LedgerId(made.id)
     client = await make_client(service, ledger_id)
@@ -100,6 +103,7 @@ async def _made(service: Service, database: Database, payments: int) -> LedgerId
     await _disputes(client)
     await _house_rules(client)
     await _processors(client)
+    await _reviews(client, service, ledger_id, rules)
     await _many(client, payments)
     await _periods(client)
     await _schedules(client, service)  # last of what posts: its worker lives days ahead
@@ -300,6 +304,31 @@ async def _processors(client: Client) -> None:
     assert answer.json() == {"effect": "settled"}, answer.text
 
 
+async def _reviews(client: Client, service: Service, ledger_id: LedgerId, folder: Path) -> None:
+    """One that waits, one of which half is said, one that was approved, one by two, and one that was refused."""
+    for code in ("holder", "taker"):
+        await client.open_account(code, min_available=None)
+    other = await make_client(service, ledger_id)
+    body = {"type": "transfer", "amount": "4.00", "currency": "USD", "from": "holder", "to": "taker"}
+    twice = {**ALL_HELD, "two_approvals_from": "0"}
+    cases: dict[str, tuple[dict[str, Any], list[tuple[Client, str]]]] = {
+        "held": (ALL_HELD, []),
+        "half": (twice, [(client, "approve")]),
+        "approved": (ALL_HELD, [(client, "approve")]),
+        "by two": (twice, [(other, "approve"), (client, "approve")]),
+        "refused": (ALL_HELD, [(other, "refuse")]),
+    }
+    for reference, (rule, said) in cases.items():
+        ordered: dict[str, Any] = {**body, "reference": reference, "metadata": {"m": reference}}
+        if reference == "approved":
+            ordered["splits"] = [{"to": "alice", "percent": "10"}]
+        review = await hold_for_review(service, ledger_id, folder, ordered, rule)
+        for one, verb in said:
+            answer = await one.post(f"/v1/reviews/{review}/{verb}", {"reason": "Known."}, key=fresh_key())
+            assert answer.status_code == 200, answer.text
+    await other.http.aclose()
+
+
 async def _schedules(client: Client, service: Service) -> None:
     """One that was paid twice, one that was tried in vain, one left out, one cancelled, two that wait."""
     await client.open_account("tenant")
@@ -475,7 +504,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     assert report.breaks == []
     for table in (
         "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
-        "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions",
+        "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions", "reviews",
         "period_seals", "late_entries", "account_checkpoints",
         "statements", "templates", "template_uses",
         "charts", "account_groups", "limited_groups", "house_rules",
@@ -528,6 +557,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_statements, "STATEMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_holds, "HOLDS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_processor_calls, "CALLS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_reviews, "REVIEWS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_exchanges, "EXCHANGES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_splits, "SPLIT_PAYMENTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_schedules, "SCHEDULES_AT_ONCE", 1)

@@ -34,6 +34,7 @@ _TOGETHER: Mapping[str, Mapping[str, Any]] = {
     "period_closings": {"starts_at": NOON - timedelta(days=1), "begun_at": NOON + timedelta(days=1)},
     "late_entries": {"way": "rolled_forward"},
     "processor_calls": {"state": "proposed", "next_at": NOON},
+    "reviews": {"status": "in_review", "approvals_needed": 1},
     "scheduled_runs": {"outcome": "skipped", "refusal": "{}"},
     "dead_letters": {"status": "dead"},
 }

@@ -42,6 +42,7 @@ from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.periods import period_routes
 from zerosum.api.routes.processor_calls import processor_routes
 from zerosum.api.routes.refunds import refund_routes
+from zerosum.api.routes.reviews import review_routes
 from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
 from zerosum.api.routes.statements import statement_routes
 from zerosum.api.routes.system import System, system_routes
@@ -95,6 +96,7 @@ def make_app(
         hold_routes(services),
         exchange_routes(services),
         scheduled_payment_routes(services),
+        review_routes(services),
         client_routes(services),
         import_routes(services),
         statement_routes(services),

@@ -36,11 +36,12 @@ class DeskRoutes(Generic[Input, View]):
         text_of: Callable[[View], bytes] | None = None,
         lines_of: Callable[[View], Iterable[Line]] | None = None,
         status: int = CREATED,
+        status_of: Callable[[View], int] | None = None,
     ) -> None:
         """`text_of` is what `body_of` comes to when it is written, where there is a faster way to that.
 
         `lines_of` gives the postings of what is shown, where answers may carry the balances after them. `status` is
-        that of an item of a bulk call that was carried out.
+        that of an item of a bulk call that was carried out, unless `status_of` says it of each.
         """
         self._desk = desk
         self._order_of = order_of
@@ -49,17 +50,19 @@ class DeskRoutes(Generic[Input, View]):
         self._text_of = text_of or as_text(body_of)
         self._lines_of = lines_of
         self._status = status
+        self._status_of = status_of
         self._parameters = frozenset({"dry_run"} if lines_of is None else {"dry_run", "include"})
 
     async def single(self, call: Call) -> HttpAnswer:
         parameters = check_parameters(call.query_string, self._parameters)
         is_rehearsal, body_of = flag(parameters, "dry_run"), body_with(parameters, self._body_of, self._lines_of)
         order = self._order_of(call.content, call.idempotency_key or "")
-        return await answer_of(call, self._desk, order, body_of, is_rehearsal=is_rehearsal)
+        return await answer_of(call, self._desk, order, body_of, is_rehearsal=is_rehearsal, status_of=self._status_of)
 
     def express(self, call: Call) -> Begun | None:
         """`single`, of a call without parameters, if all it names is in memory. Raises what is wrong with the order."""
-        return begun(self._desk, call, self._order_of(call.content, call.idempotency_key or ""), self._text_of)
+        order = self._order_of(call.content, call.idempotency_key or "")
+        return begun(self._desk, call, order, self._text_of, status_of=self._status_of)
 
     async def bulk(self, call: Call, *, is_always_atomic: bool = False) -> HttpAnswer:
         """Each item judged by itself, or all or nothing; or a rehearsal of either."""
@@ -102,7 +105,8 @@ class DeskRoutes(Generic[Input, View]):
             }
             is_replay = result.is_replay
         else:
-            content = {"index": index, "status": self._status, "data": body_of(result.view)}
+            status = self._status if self._status_of is None else self._status_of(result.view)
+            content = {"index": index, "status": status, "data": body_of(result.view)}
             is_replay = result.is_replay
         if is_replay:
             content["replayed"] = True
@@ -117,11 +121,13 @@ async def answer_of(
     *,
     is_rehearsal: bool,
     status: int = CREATED,
+    status_of: Callable[[View], int] | None = None,
 ) -> HttpAnswer:
-    """`status` with what was made; the first answer again for a key used before; 200 for a rehearsal."""
+    """`status`, or by `status_of`, with what was made; the first answer for a key used before; 200 for a rehearsal."""
     if not is_rehearsal:
         done = await desk.one(call.caller, order)
-        return json_answer(status, body_of(done.view), is_replay=done.is_replay)
+        told = status if status_of is None else status_of(done.view)
+        return json_answer(told, body_of(done.view), is_replay=done.is_replay)
     rehearsed = await desk.rehearse(call.caller, [order])
     if isinstance(rehearsed, tuple):
         raise rehearsed[1]

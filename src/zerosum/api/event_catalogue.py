@@ -19,6 +19,7 @@ _ACCOUNT = "the account without what is in it"
 _DEBT = "what it has available, and its debt"
 _HOLD = "the hold after it, with its entries and payments"
 _DISPUTE = "the dispute after it, with its entries"
+_REVIEW = "the review after it, with what was ordered and what was said"
 _RUN = "the schedule, and the run"
 _ENDPOINT = "the endpoint, without what is secret"
 _TRANSACTION = "the transaction as it was answered"
@@ -35,6 +36,11 @@ MEANINGS: Mapping[EventType, Meaning] = {
         "a payment was given to a processor, and its amount is pending", "the payment as it was answered"
     ),
     EventType.PAYMENT_FAILED: Meaning("the processor has declined a payment: nothing was paid", "the payment, and why"),
+    EventType.PAYMENT_IN_REVIEW: Meaning("a rule has held a payment for review: nothing is posted", _REVIEW),
+    EventType.PAYMENT_REVIEW_APPROVED: Meaning(
+        "somebody has approved a payment in review; with the last approval it is made", _REVIEW
+    ),
+    EventType.PAYMENT_REFUSED: Meaning("a payment in review was refused: nothing is paid", _REVIEW),
     EventType.PAYMENT_REFUNDED: Meaning("a payment was given back, in full or in part", "the refund and the payment"),
     EventType.EXCHANGE_SUCCEEDED: Meaning("one currency was sold for another", "the exchange as it was answered"),
     EventType.CLIENT_TRANSACTION_CARRIED_OUT: Meaning("a client's deposit or withdrawal", _TRANSACTION),

@@ -23,11 +23,15 @@ _HEADERS_OF_REPLAY = (JSON_TYPE, REPLAYED)
 
 @dataclass(frozen=True, slots=True)
 class BegunOrder(Generic[View]):
-    """`text_of` is the body of an answer as it is written, `status` that of one that is not refused."""
+    """`text_of` is the body of an answer as it is written, `status` that of one that is not refused.
+
+    `status_of` says it of what is shown, where that may be something else.
+    """
 
     undertaken: Undertaken[View]
     text_of: Callable[[View], bytes]
     status: int = CREATED
+    status_of: Callable[[View], int] | None = None
 
     @property
     def outcome(self) -> asyncio.Future[Any]:
@@ -35,11 +39,15 @@ class BegunOrder(Generic[View]):
 
     def plain_answer(self) -> HttpAnswer | None:
         view = self.undertaken.view()
-        return None if view is None else HttpAnswer(self.status, self.text_of(view), _HEADERS)
+        return None if view is None else HttpAnswer(self._status(view), self.text_of(view), _HEADERS)
 
     async def answer(self) -> HttpAnswer:
         done = await self.undertaken.done()
-        return HttpAnswer(self.status, self.text_of(done.view), _HEADERS_OF_REPLAY if done.is_replay else _HEADERS)
+        headers = _HEADERS_OF_REPLAY if done.is_replay else _HEADERS
+        return HttpAnswer(self._status(done.view), self.text_of(done.view), headers)
+
+    def _status(self, view: View) -> int:
+        return self.status if self.status_of is None else self.status_of(view)
 
 
 def begun(
@@ -48,9 +56,10 @@ def begun(
     order: Any,
     text_of: Callable[[View], bytes],
     status: int = CREATED,
+    status_of: Callable[[View], int] | None = None,
 ) -> Begun:
     """Raises what is wrong with the order."""
-    return BegunOrder(desk.begin(call.caller, order), text_of, status)
+    return BegunOrder(desk.begin(call.caller, order), text_of, status, status_of)
 
 
 def as_text(body_of: Callable[[View], dict[str, Any]]) -> Callable[[View], bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.api.overrides import OVERRIDE
+from zerosum.api.payment_text import paid_or_held_body
 from zerosum.api.schemas.clients import TransactionRequest, transaction_body
 from zerosum.api.schemas.disputes import (
     ChargebackRequest,
@@ -28,7 +29,7 @@ from zerosum.api.schemas.holds import (
     hold_body,
 )
 from zerosum.api.schemas.journal import JournalEntryRequest, ReversalRequest, entry_body
-from zerosum.api.schemas.payments import PaymentRequest, RefundRequest, payment_body, refund_body
+from zerosum.api.schemas.payments import PaymentRequest, RefundRequest, refund_body
 from zerosum.api.schemas.templates import TemplatePostRequest
 from zerosum.api.services import Services
 from zerosum.api.validation import validated
@@ -116,7 +117,7 @@ def message_commands(services: Services) -> dict[str, MessageCommand]:
         return MessageCommand(model=model, desk=changes, body_of=hold_body, acts_upon=("hold", Prefix.HOLD))
 
     return {
-        "payment": MessageCommand(model=PaymentRequest, desk=services.payments.desk, body_of=payment_body),
+        "payment": MessageCommand(model=PaymentRequest, desk=services.payments.desk, body_of=paid_or_held_body),
         "refund": MessageCommand(
             model=RefundRequest,
             desk=services.refunds.desk,

@@ -6,15 +6,33 @@ A test holds the two against each other over all that can be in a payment; what 
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.payments import payment_body
+from zerosum.api.schemas.reviews import review_body
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR
-from zerosum.services.payments import RecordedPayment
+from zerosum.services.payments import RecordedPayment, RecordedReview
 
 _NO_METADATA = "{}"
+
+CREATED, HELD = 201, 202
+
+
+def paid_or_held_status(made: RecordedPayment | RecordedReview) -> int:
+    """What is held for review is accepted, and nothing is made yet."""
+    return HELD if isinstance(made, RecordedReview) else CREATED
+
+
+def paid_or_held_body(made: RecordedPayment | RecordedReview) -> dict[str, Any]:
+    return review_body(made) if isinstance(made, RecordedReview) else payment_body(made)
+
+
+def paid_or_held_text(made: RecordedPayment | RecordedReview) -> bytes:
+    return orjson.dumps(review_body(made)) if isinstance(made, RecordedReview) else payment_text(made)
 
 
 def payment_text(payment: RecordedPayment) -> bytes:

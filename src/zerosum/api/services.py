@@ -33,6 +33,7 @@ from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 from zerosum.services.templates import Templates
@@ -72,6 +73,7 @@ class Services:
     processor_callbacks: ProcessorCallbacks
     processor_calls: ProcessorCalls
     refunds: Refunds
+    reviews: Reviews
     scheduled_payments: ScheduledPayments
     statements: Statements
     templates: Templates

@@ -99,3 +99,12 @@ def list_outside_processors(
     from zerosum.cli.processors import list_processors  # noqa: PLC0415
 
     raise typer.Exit(list_processors(is_json=json))
+
+
+def rules(
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show what ZEROSUM_RULES_FILE says and its version, and begin each plug-in once; it fails where one is wrong."""
+    from zerosum.cli.rules import show_rules  # noqa: PLC0415
+
+    raise typer.Exit(show_rules(is_json=json))

@@ -31,6 +31,8 @@ class AuditType(StrEnum):
     DEAD_LETTER_REPLAYED = "dead_letter.replayed"
     DEAD_LETTER_DROPPED = "dead_letter.dropped"
     PROCESSOR_CALL_SETTLED = "processor_call.settled"
+    REVIEW_APPROVED = "review.approved"
+    REVIEW_REFUSED = "review.refused"
     ACCOUNT_FROZEN = "account.frozen"
     ACCOUNT_UNFROZEN = "account.unfrozen"
     ACCOUNT_CLOSED = "account.closed"

@@ -442,6 +442,33 @@ class ProcessorNotFound(Absent):
     is_kept = False
 
 
+class RuleRefused(Unprocessable):
+    """Kept as what the books refuse: the same key is not judged again."""
+
+    code = "rule_refused"
+    title = "A rule of this service does not let the payment pass"
+
+
+class JudgementNeeded(Conflict):
+    """A key that was looked at was used, and has become free before the payment came to its turn."""
+
+    code = "judgement_needed"
+    title = "The rules have not judged this payment yet"
+    retryable = True
+    is_kept = False
+
+
+class FourEyesRequired(Conflict):
+    code = "four_eyes_required"
+    title = "Somebody else has to approve the payment"
+
+
+class ReviewNotFound(Absent):
+    code = "review_not_found"
+    title = "No such review"
+    is_kept = False
+
+
 class ScheduledPaymentNotFound(Absent):
     code = "scheduled_payment_not_found"
     title = "No such scheduled payment"

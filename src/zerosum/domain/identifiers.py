@@ -16,6 +16,7 @@ PaymentId = NewType("PaymentId", UUID)
 HoldId = NewType("HoldId", UUID)
 DisputeId = NewType("DisputeId", UUID)
 ScheduledPaymentId = NewType("ScheduledPaymentId", UUID)
+ReviewId = NewType("ReviewId", UUID)
 ApiKeyId = NewType("ApiKeyId", UUID)
 
 SERVICE_LEDGER = LedgerId(UUID(int=0))
@@ -56,6 +57,7 @@ class Prefix(StrEnum):
     EXCHANGE = "exc_"
     SCHEDULED_PAYMENT = "sch_"
     SCHEDULED_RUN = "run_"
+    REVIEW = "rev_"
     EVENT = "evt_"
     WEBHOOK_ENDPOINT = "we_"
     NOTIFICATION = "ntf_"

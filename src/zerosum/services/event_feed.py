@@ -52,6 +52,7 @@ PREFIXES = {
     ResourceType.PAYMENT: Prefix.PAYMENT,
     ResourceType.REFUND: Prefix.REFUND,
     ResourceType.SCHEDULED_PAYMENT: Prefix.SCHEDULED_PAYMENT,
+    ResourceType.REVIEW: Prefix.REVIEW,
     ResourceType.STATEMENT: Prefix.STATEMENT,
     ResourceType.WEBHOOK_ENDPOINT: Prefix.WEBHOOK_ENDPOINT,
 }

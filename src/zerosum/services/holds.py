@@ -29,6 +29,7 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
+from zerosum.services.judging import HoldJudge, PaymentRules
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
@@ -78,13 +79,15 @@ class Holds:
         currencies: Currencies,
         cursors: Cursors,
         now: Callable[[], datetime],
+        rules: PaymentRules | None = None,
     ) -> None:
         self._database = database
         self._directory = directory
         self._cursors = cursors
+        judge = None if rules is None else HoldJudge(rules)
         known = KnownParties(database, parties_of_holds, _no_such_hold)
         self.desk: ExpressSubmission[HoldOrder, RecordedHold] = ExpressSubmission(
-            PlacingKind(charts, directory, currencies, known), committer, database, now
+            PlacingKind(charts, directory, currencies, known), committer, database, now, judge
         )
         self.changes: ExpressSubmission[HoldChangeOrder, RecordedHold] = ExpressSubmission(
             ChangingKind(directory, currencies, known), committer, database, now

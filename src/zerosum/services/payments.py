@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,8 @@ from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payme
 from zerosum.db.queries.payments import RecordedPayment as RecordedPayment  # shown by the routes
 from zerosum.db.queries.payments import RecordedSettlement as RecordedSettlement  # shown by the routes
 from zerosum.db.queries.payments import RecordedSplit as RecordedSplit  # shown by the routes
+from zerosum.db.queries.reviews import RecordedReview as RecordedReview  # shown by the routes
+from zerosum.db.queries.reviews import reviews_as_made, shown_review
 from zerosum.domain.errors import (
     AccountNotFound,
     DomainError,
@@ -27,13 +29,11 @@ from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.entry import PostedPosting
 from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
 from zerosum.domain.ledger.periods import LateEntry
-from zerosum.domain.money import Money, render_amount
+from zerosum.domain.money import Money
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import (
     INTERNAL_PROCESSOR,
-    NO_TEXTS,
     Payment,
-    PaymentTexts,
     PaymentType,
     clearing_code,
 )
@@ -47,10 +47,11 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
+from zerosum.services.judging import PaymentJudge, PaymentRules
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
-from zerosum.services.requests.conditions import ConditionOrder, ConditionReader, fingerprint_with
+from zerosum.services.requests.conditions import ConditionReader, fingerprint_with
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.outside_processors import (
     INTERNALLY,
@@ -60,31 +61,11 @@ from zerosum.services.requests.outside_processors import (
     check_outside,
 )
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
+from zerosum.services.requests.payment_orders import PaymentOrder as PaymentOrder
+from zerosum.services.requests.payment_orders import ordered_content
 from zerosum.services.requests.payment_parties import check_parties
-from zerosum.services.requests.splits import Payee, SplitOrder, asked_splits, names_in, remainder_place, said_of
+from zerosum.services.requests.splits import Payee, asked_splits, names_in, remainder_place, said_of
 from zerosum.services.requests.times import parse_filter_time
-
-_NO_METADATA: Mapping[str, str] = {}
-
-
-@dataclass(slots=True, kw_only=True)
-class PaymentOrder:
-    """A request for a payment, in its wire form. `payer` and `payee` are ids or codes."""
-
-    idempotency_key: str
-    type: PaymentType
-    amount: str
-    currency: str
-    payer: str | None = None
-    payee: str | None = None
-    texts: PaymentTexts = NO_TEXTS
-    effective_at: datetime | None = None
-    metadata: Mapping[str, str] = field(default_factory=lambda: _NO_METADATA)
-    splits: Sequence[SplitOrder] = ()
-    override_closed_period: str | None = None
-    """Why it may be dated into a closed period. Who may say so is for the caller's scope to say."""
-    conditions: Sequence[ConditionOrder] = ()
-    processor: str = INTERNAL_PROCESSOR
 
 
 class Payments:
@@ -102,12 +83,15 @@ class Payments:
         closed_periods: ClosedPeriods,
         now: Callable[[], datetime],
         outside: OutsideProcessors = NO_PROCESSORS,
+        rules: PaymentRules | None = None,
     ) -> None:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        self.desk: ExpressSubmission[PaymentOrder, RecordedPayment] = ExpressSubmission(
-            PaymentKind(accounts, charts, directory, currencies, closed_periods, outside), committer, database, now
+        self.kind = PaymentKind(accounts, charts, directory, currencies, closed_periods, outside)
+        judge = None if rules is None else PaymentJudge(rules)
+        self.desk: ExpressSubmission[PaymentOrder, RecordedPayment | RecordedReview] = ExpressSubmission(
+            self.kind, committer, database, now, judge
         )
 
     async def get(self, caller: Caller, payment_id: UUID) -> RecordedPayment:
@@ -317,7 +301,9 @@ class PaymentKind:
                 await self._accounts.check_quota(ledger_id, 1)
         return imagined
 
-    def view(self, posted: Posted, names: Names) -> RecordedPayment:
+    def view(self, posted: Posted, names: Names) -> RecordedPayment | RecordedReview:
+        if posted.remembered is not None:
+            return shown_review(posted.resource, names)
         payment: Payment
         lines: Sequence[PostedLine | PostedPosting]
         splits: Sequence[RecordedSplit] = ()
@@ -357,8 +343,10 @@ class PaymentKind:
 
     async def recorded(
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
-    ) -> Mapping[UUID, RecordedPayment]:
-        return await payments_as_made(connection, ledger_id, ids)
+    ) -> Mapping[UUID, RecordedPayment | RecordedReview]:
+        made = await payments_as_made(connection, ledger_id, ids)
+        held = [id_ for id_ in ids if id_ not in made]
+        return {**made, **(await reviews_as_made(connection, ledger_id, held) if held else {})}
 
 
 def _shown_split(split: Split, names: Names) -> RecordedSplit:
@@ -367,19 +355,4 @@ def _shown_split(split: Split, names: Names) -> RecordedSplit:
 
 
 def _fingerprint(order: PaymentOrder, money: Money, splits: Sequence[Mapping[str, Any]] = ()) -> bytes:
-    content: dict[str, Any] = {
-        "type": order.type,
-        "amount": render_amount(money.amount),
-        "currency": order.currency,
-        "from": order.payer,
-        "to": order.payee,
-        **order.texts._asdict(),
-        "effective_at": order.effective_at,
-        "metadata": order.metadata,
-        "override": order.override_closed_period,
-    }
-    if splits:
-        content["splits"] = splits
-    if order.processor != INTERNAL_PROCESSOR:
-        content["processor"] = order.processor
-    return fingerprint("payment", content)
+    return fingerprint("payment", ordered_content(order, money, splits))

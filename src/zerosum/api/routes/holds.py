@@ -174,7 +174,7 @@ def hold_routes(services: Services) -> Routes:
         answer=HoldResponse,
         reads=HoldRequest,
         examples=EXAMPLES,
-        refusals=(*errors.OF_BOOKS, errors.SameAccount),
+        refusals=(*errors.OF_BOOKS, errors.SameAccount, errors.RuleRefused, errors.JudgementNeeded),
         named_in_body=(errors.AccountNotFound,),
         also_answers={200: ("A rehearsal.", HoldDryRun)},
         description="Money that cannot be spent otherwise, and is not paid yet. It is captured, at once or in parts, "

@@ -26,7 +26,7 @@ from zerosum.api.lists import (
     page_request,
 )
 from zerosum.api.overrides import check_override, check_overrides
-from zerosum.api.payment_text import payment_text
+from zerosum.api.payment_text import paid_or_held_body, paid_or_held_status, paid_or_held_text
 from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.schemas.bulk import BulkRequest, BulkResponse
 from zerosum.api.schemas.fields import TEXT_MAX, id_path
@@ -40,12 +40,13 @@ from zerosum.api.schemas.payments import (
     PaymentTypeName,
     payment_body,
 )
+from zerosum.api.schemas.reviews import ReviewResponse
 from zerosum.api.services import Services
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BULK_BODY_BYTES_MAX, Begun, BodyKind, Call
-from zerosum.services.payments import PaymentOrder, RecordedPayment
+from zerosum.services.payments import PaymentOrder, RecordedPayment, RecordedReview
 
 # Only for the manual: the desk reads these itself, the same whether or not the web framework stands in between.
 DryRunFlag = Annotated[
@@ -74,6 +75,8 @@ REFUSALS = (
     errors.SameAccount,
     errors.SplitsExceedAmount,
     errors.NoRoute,
+    errors.RuleRefused,
+    errors.JudgementNeeded,
     errors.QuotaExceeded,
 )
 
@@ -129,13 +132,14 @@ BULK_EXAMPLES = {
 def payment_routes(services: Services) -> Routes:
     routes = Routes("Payments")
     payments = services.payments
-    desk: DeskRoutes[PaymentOrder, RecordedPayment] = DeskRoutes(
+    desk: DeskRoutes[PaymentOrder, RecordedPayment | RecordedReview] = DeskRoutes(
         payments.desk,
         order_of=model_order(PaymentRequest),
         item_order_of=model_item_order(PaymentItem),
-        body_of=payment_body,
-        text_of=payment_text,
+        body_of=paid_or_held_body,
+        text_of=paid_or_held_text,
         lines_of=attrgetter("lines"),
+        status_of=paid_or_held_status,
     )
 
     def express(call: Call) -> Begun | None:
@@ -201,7 +205,7 @@ def payment_routes(services: Services) -> Routes:
         examples=EXAMPLES,
         refusals=REFUSALS,
         named_in_body=(errors.AccountNotFound, errors.ProcessorNotFound),
-        also_answers={200: ("A rehearsal.", PaymentDryRun)},
+        also_answers={200: ("A rehearsal.", PaymentDryRun), 202: ("Held by a rule, for review.", ReviewResponse)},
         description="A transfer between two accounts, a deposit into the ledger or a withdrawal out of it. Answered "
         "once it is committed; a refusal is kept under the key, too.",
     )
@@ -217,7 +221,7 @@ def payment_routes(services: Services) -> Routes:
         refusals=(*OF_KEYS, *REFUSALS),
         named_in_body=(errors.AccountNotFound, errors.ProcessorNotFound),
         summary="Make up to 1,000 payments",
-        answer=BulkResponse[PaymentResponse],
+        answer=BulkResponse[PaymentResponse | ReviewResponse],
         reads=BulkRequest[PaymentItem],
         examples=BULK_EXAMPLES,
         description="Independent: 200 with a result for each. Atomic: all or nothing; when one is refused the answer "

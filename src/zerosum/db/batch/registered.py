@@ -16,6 +16,7 @@ from zerosum.db.batch.house_rules_records import ALL_HOUSE_RULES, NEWEST
 from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
 from zerosum.db.batch.processor_records import PROCESSOR_CALLS
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
+from zerosum.db.batch.review_records import PAYMENT_TWINS, REVIEWS
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
 from zerosum.db.batch.statement_records import LAST_STATEMENTS, NEWER_STATEMENTS, STATEMENTS
 from zerosum.db.batch.template_records import NEWEST_TEMPLATES, TEMPLATE_USES, TEMPLATES
@@ -329,6 +330,8 @@ RECORD_SETS: Mapping[str, RecordSet] = {
         HOLD_CHANGES,
         SCHEDULED_PAYMENTS,
         SCHEDULED_RUNS,
+        REVIEWS,
+        PAYMENT_TWINS,
         CLIENT_TRANSACTIONS,
         CLIENT_CHARGEBACKS,
         ACCOUNTS,

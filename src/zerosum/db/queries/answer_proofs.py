@@ -24,7 +24,10 @@ select page.idempotency_key, page.fingerprint, page.resource_type, page.resource
        template.actor, encode(template.hash, 'hex') as hash,
        schedule.id as scheduled_payment_id, schedule.idempotency_key as schedule_key,
        {micros("schedule.created_at")} as scheduled_at, {micros("schedule.ended_at")} as ended_at,
-       page.fingerprint as cancelling, schedule.cancellation_id
+       page.fingerprint as cancelling, schedule.cancellation_id,
+       review.id as review_id, review.idempotency_key as review_key, review.first_id, review.last_id,
+       {micros("review.created_at")} as held_at, {micros("review.first_at")} as first_at,
+       {micros("review.last_at")} as last_at
 from page
 left join statements statement on page.resource_type = 'statement' and statement.ledger_id = page.ledger_id
     and statement.id = page.resource_id
@@ -32,6 +35,8 @@ left join templates template on page.resource_type = 'template' and template.led
     and template.name = page.content->>'name' and template.version::text = page.content->>'version'
 left join scheduled_payments schedule on page.resource_type = 'scheduled_payment'
     and schedule.ledger_id = page.ledger_id and schedule.id = page.resource_id
+left join reviews review on page.resource_type = 'review' and review.ledger_id = page.ledger_id
+    and review.id = page.resource_id
 order by page.idempotency_key
 """)  # noqa: S608 - made of constants only
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.schema.tables import holds, payments, processor_calls, scheduled_payments
+from zerosum.db.schema.tables import holds, payments, processor_calls, reviews, scheduled_payments
 
 
 class Parties(NamedTuple):
@@ -53,6 +53,12 @@ async def parties_of_schedules(
 
 async def parties_of_calls(connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, Parties]:
     return await _find(connection, processor_calls, ledger_id, ids)
+
+
+async def parties_of_reviews(
+    connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
+) -> dict[UUID, Parties]:
+    return await _find(connection, reviews, ledger_id, ids)
 
 
 async def parties_of_payments(

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.queries.account_group_proofs import NAMES_OF_ACCOUNT_GROUPS
 from zerosum.db.queries.moments import micros
 from zerosum.db.queries.period_proofs import NAMES_OF_PERIODS
+from zerosum.db.queries.review_proofs import HAS_REVIEW, NAMES_OF_REVIEWS
 from zerosum.db.queries.schedule_proofs import HAS_RUN, NAMES_OF_SCHEDULES, TOLD_BY_EVENT
 from zerosum.db.queries.statement_proofs import NAMES_OF_STATEMENTS
 from zerosum.db.queries.template_proofs import NAMES_OF_TEMPLATES
@@ -115,6 +116,7 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
            and hold.id = change.hold_id where change.ledger_id = page.ledger_id and change.id = page.id
        ) as has_hold,
        {HAS_RUN},
+       {HAS_REVIEW},
        page.resource_type <> 'payment' or page.resource_id is null or exists (
            select from processor_calls settled where settled.ledger_id = page.ledger_id
            and settled.id::text = page.resource_id and settled.entry_id = page.id
@@ -265,6 +267,8 @@ select * from (
      order by id limit :limit)
     union all
     {NAMES_OF_SCHEDULES}
+    union all
+    {NAMES_OF_REVIEWS}
     union all
     {NAMES_OF_PERIODS}
     union all

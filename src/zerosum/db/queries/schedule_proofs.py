@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.moments import micros
+from zerosum.db.queries.review_proofs import TOLD_OF_REVIEW
 from zerosum.domain.payments.payment import PaymentTexts
 
 # Of an entry of a `page`: whether the run is there that its key speaks of.
@@ -31,10 +32,15 @@ def _told(actor: str, due_at: str, refusal: str = "null::jsonb") -> str:
     return f"jsonb_build_array({actor}, {moment}, {refusal})::text"
 
 
-TOLD_BY_EVENT = """case when page.type = 'scheduled_payment.completed' then ''
+TOLD_BY_EVENT = (
+    """case when page.type = 'scheduled_payment.completed' then ''
         when page.resource_type = 'scheduled_payment'
         then jsonb_build_array(page.data->'actor', page.data->'due_at', page.data->'refusal')::text
+        when page.resource_type = 'review' then """
+    + TOLD_OF_REVIEW
+    + """
         when page.resource_type in ('statement', 'template') then coalesce(page.data->>'hash', '') else '' end"""
+)
 """Of an event of a `page`. A completion stands beside the run that completes it, which tells all of it."""
 
 # What is announced of scheduled payments, in the shape of entries.

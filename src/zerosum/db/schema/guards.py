@@ -228,6 +228,8 @@ MONEY_COLUMNS = {
     "holds": "ledger_id, id, currency, payer_id, payee_id, created_at",
     "scheduled_payments": "ledger_id, id, type, currency, amount, payer_id, payee_id, execute_at, rule, time_zone, "
     "occurrences, on_refusal, attempts_max, retry_seconds, actor, fingerprint, idempotency_key, created_at",
+    "reviews": "ledger_id, id, type, currency, amount, payer_id, payee_id, ordered, fingerprint, idempotency_key, "
+    "actor, created_at, rule, rules_version, detail, approvals_needed",
     "client_transactions": "ledger_id, tx, client, type, currency, amount, entry_id",
 }
 """What nobody sets once a row is there, by table: an account's change only as its postings say."""
@@ -336,6 +338,8 @@ def statements() -> list[str]:
         "for each row execute function zerosum_check_closing()",
         "create trigger processor_calls_settled_once before update on processor_calls for each row "
         "when (old.entry_id is not null) execute function zerosum_refuse_settled_change()",
+        "create trigger reviews_decided_once before update on reviews for each row "
+        "when (old.last_id is not null) execute function zerosum_refuse_change()",
         f"create trigger accounts_recorded after insert or update of {RECORDED_COLUMNS} on accounts "
         "for each row execute function zerosum_record_account_change()",
         "create trigger postings_carried after insert on postings referencing new table as new_postings "

@@ -689,6 +689,61 @@ scheduled_runs = Table(
     ),
 )
 
+reviews = Table(
+    "reviews",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("type", Text),
+    _required("currency", Text),
+    _required("amount", Numeric),
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _required("ordered", JSONB),  # all that was ordered, as the fingerprint has it
+    _required("fingerprint", LargeBinary),
+    _required("idempotency_key", Text),  # of the order
+    _required("actor", Text),  # who has made it, and does not approve it
+    _moment("created_at", nullable=False),
+    _required("rule", Text),  # that has held it
+    _required("rules_version", Text),
+    _required("detail", Text),
+    _required("approvals_needed", Integer),
+    _required("status", Text),
+    # The first of two approvals.
+    Column("first_id", Uuid),
+    Column("first_by", Text),
+    Column("first_reason", Text),
+    _moment("first_at"),
+    # What has decided it; of an approval it is the id of the payment, too.
+    Column("last_id", Uuid),
+    Column("last_by", Text),
+    Column("last_reason", Text),
+    _moment("last_at"),
+    PrimaryKeyConstraint("ledger_id", "id", name="reviews_pkey"),
+    Index("reviews_by_status", "ledger_id", "status", "id"),
+    Index("reviews_by_rule", "ledger_id", "rule", "id"),
+    Index("reviews_by_first", "ledger_id", "first_id", unique=True, postgresql_where=text("first_id is not null")),
+    Index("reviews_by_last", "ledger_id", "last_id", unique=True, postgresql_where=text("last_id is not null")),
+    CheckConstraint("status in ('in_review', 'approved', 'refused')", name="reviews_status_known"),
+    CheckConstraint("amount > 0", name="reviews_amount_positive"),
+    CheckConstraint("payer_id <> payee_id", name="reviews_two_accounts"),
+    CheckConstraint("approvals_needed in (1, 2)", name="reviews_approvals_needed_known"),
+    CheckConstraint(
+        "num_nulls(first_id, first_by, first_reason, first_at) in (0, 4)"
+        " and num_nulls(last_id, last_by, last_reason, last_at) in (0, 4)"
+        " and (status = 'in_review') = (last_id is null)"
+        " and (first_id is null or approvals_needed = 2)",
+        name="reviews_said_whole",
+    ),
+    CheckConstraint(
+        "coalesce(first_by <> actor, true)"
+        " and (status <> 'approved' or (last_by <> actor and (first_id is not null) = (approvals_needed = 2)"
+        " and coalesce(first_by <> last_by, true)))",
+        name="reviews_four_eyes",
+    ),
+)
+"""Payments that a rule has held. Nothing of them is in the books."""
+
 client_transactions = Table(
     "client_transactions",
     metadata,
@@ -880,6 +935,7 @@ answers = Table(
         "resource_id",
         postgresql_where=text("resource_type = 'scheduled_payment'"),
     ),
+    Index("answers_of_review", "ledger_id", "resource_id", postgresql_where=text("resource_type = 'review'")),
 )
 """What was answered to commands that post nothing: an entry bears its key itself."""
 
@@ -1293,6 +1349,8 @@ GRANTS: dict[Table, str] = {
     scheduled_payments: "insert, update (status, occurrence, attempt, due_at, attempt_at, runs, payments, ended_at, "
     "cancellation_id)",
     scheduled_runs: "insert",
+    reviews: "insert, update (status, first_id, first_by, first_reason, first_at, last_id, last_by, last_reason, "
+    "last_at)",
     client_transactions: "insert, update (status)",
     statements: "insert",
     imports: "insert",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import UUID
 
 from zerosum.domain.audit import AuditRecord, AuditType
 from zerosum.domain.errors import AccountExists, AccountNotFound, DomainError, InvalidState
@@ -53,6 +54,9 @@ class AccountCommand(LedgerCommand):
     def windows(self) -> tuple[Window, ...]:
         """Those in which somebody of the same batch may need to know what counts, once this is done."""
         return ()
+
+    def counted(self) -> Iterator[tuple[UUID, Window]]:
+        return iter([(self.account_id, window) for window in self.windows()])
 
     def journal_entry(self) -> JournalEntry:
         raise LookupError("this command posts no entry")

@@ -35,6 +35,7 @@ from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.periods import Dating, late_key
 from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, Records
+from zerosum.domain.ledger.velocity import Window
 from zerosum.domain.ledger.velocity_rules import count, velocity_objections
 from zerosum.domain.money import render_amount
 
@@ -92,6 +93,10 @@ class LedgerCommand(Command):
         """The records that must be in the Book too, those that there are: most commands stand on accounts alone."""
         codes = code_needs(self.opens) if self.opens else ()
         return codes if self.dating is None else (*codes, *self.dating.needs(self.ledger_id))
+
+    def counted(self) -> Iterator[tuple[UUID, Window]]:
+        """Of which accounts what counts in which windows is to be known besides, if it needs records at all."""
+        return iter(())
 
     @abstractmethod
     def journal_entry(self) -> JournalEntry:

@@ -58,7 +58,8 @@ class Remembered(NamedTuple):
 class Posted:
     """Carried out. `entries` are in the books, `events` announce it, `resource` is what the caller is shown.
 
-    The first entry bears the command's key, and replays it; a command without entries says what is to be remembered.
+    The first entry bears the command's key, and replays it, unless the command says what is to be remembered instead:
+    one without entries does, and one whose entry has a key of its own.
     Records that were put into the Book are written with it.
     """
 

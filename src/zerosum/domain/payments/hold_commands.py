@@ -106,6 +106,11 @@ class PlaceHold(HoldCommand):
     capture_max: Decimal | None = None
     texts: PaymentTexts = NO_TEXTS
 
+    @property
+    def type(self) -> PaymentType:
+        """Of the payments that its captures make."""
+        return PaymentType.TRANSFER
+
     def __post_init__(self) -> None:
         if self.payer_id == self.payee_id:
             wire_id = render_id(Prefix.ACCOUNT, self.payee_id)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from zerosum.domain.errors import (
     AccountFrozen,
@@ -26,7 +27,9 @@ from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, PostedEntry
 from zerosum.domain.ledger.outcome import RECORDED_ID, Event, Posted, Remembered
 from zerosum.domain.ledger.records import Need, RecordKey
+from zerosum.domain.ledger.velocity import Window
 from zerosum.domain.payments.pay import Pay
+from zerosum.domain.payments.review_commands import Ruling, carried_out
 from zerosum.domain.payments.schedules import (
     SCHEDULED_PAYMENT,
     SCHEDULED_RUN,
@@ -169,6 +172,20 @@ class RunScheduledPayment(ChangeSchedule):
     occurrence: int
     attempt: int
     next_due_at: datetime | None = None
+    payment: Pay | None = None
+    """As it was judged, where rules have something to say: then `ruling` is that."""
+    ruling: Ruling | None = None
+
+    def needs(self) -> tuple[Need, ...]:
+        own = ChangeSchedule.needs(self)
+        if self.payment is None or self.ruling is None:
+            return own
+        return (*own, *[need for check in self.ruling.checks for need in check.needs(self.payment)])
+
+    def counted(self) -> Iterator[tuple[UUID, Window]]:
+        if self.payment is not None and self.ruling is not None:
+            for check in self.ruling.checks:
+                yield from check.counted(self.payment)
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         waiting = self._waiting(book)
@@ -177,7 +194,7 @@ class RunScheduledPayment(ChangeSchedule):
             raise InvalidState("This run is not due.", scheduled_payment_status=waiting.status.value)
         paid: Posted | DomainError
         try:
-            paid = self._payment(waiting).decide(book, posted_at)
+            paid = self._paid(self._payment(waiting), book, posted_at)
         except DomainError as refusal:
             paid = refusal
         refused = paid if isinstance(paid, DomainError) else None
@@ -188,6 +205,11 @@ class RunScheduledPayment(ChangeSchedule):
         entries: tuple[PostedEntry, ...] = () if isinstance(paid, DomainError) else paid.entries
         events: tuple[Event, ...] = () if isinstance(paid, DomainError) else paid.events
         return Posted(self.ledger_id, entries, (*events, *self._told(after, run)), run)
+
+    def _paid(self, payment: Pay, book: Book, posted_at: datetime) -> Posted:
+        if self.ruling is None:
+            return payment.decide(book, posted_at)
+        return carried_out(payment, self.ruling, book, posted_at)
 
     def _payment(self, schedule: ScheduledPayment) -> Pay:
         members: dict[str, Any] = {

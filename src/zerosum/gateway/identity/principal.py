@@ -30,6 +30,8 @@ class Scope(StrEnum):
     JOURNAL_WRITE = "journal:write"
     PAYMENTS_READ = "payments:read"
     PAYMENTS_WRITE = "payments:write"
+    REVIEWS_WRITE = "reviews:write"
+    """To approve and refuse payments that a rule has held for review."""
     EVENTS_READ = "events:read"
     WEBHOOKS_WRITE = "webhooks:write"
     NOTIFICATIONS_WRITE = "notifications:write"

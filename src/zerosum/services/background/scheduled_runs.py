@@ -15,8 +15,10 @@ from zerosum.domain.identifiers import AccountId, LedgerId, ScheduledPaymentId
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused
 from zerosum.domain.payments.schedule_commands import RunScheduledPayment
 from zerosum.domain.payments.schedules import Recurrence, occurrence_key
+from zerosum.services.background.judged_runs import JudgedRuns
 from zerosum.services.background.pacing import then_rest
 from zerosum.services.committing.committer import Committer
+from zerosum.services.judging import PaymentRules
 from zerosum.services.requests.occurrences import occurrence_at
 
 AT_ONCE = 25
@@ -36,7 +38,15 @@ class ScheduledRuns:
     schedule after the other.
     """
 
-    def __init__(self, database: Database, committer: Committer, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        now: Callable[[], datetime],
+        rules: PaymentRules | None = None,
+    ) -> None:
+        """`rules` judge each payment when it is run, and not when it was ordered."""
+        self._judging = None if rules is None else JudgedRuns(database, rules)
         self._database = database
         self._committer = committer
         self._now = now
@@ -55,16 +65,19 @@ class ScheduledRuns:
 
     async def _run(self, due: Sequence[DueSchedule]) -> int:
         """Whoever was faster, or cannot be run now, keeps nobody else from it."""
-        outcomes = await asyncio.gather(*[self._run_one(schedule) for schedule in due], return_exceptions=True)
-        for schedule, outcome in zip(due, outcomes, strict=True):
+        commands = [_command(schedule) for schedule in due]
+        if self._judging is not None:
+            commands = await self._judging.judged(commands)
+        outcomes = await asyncio.gather(*[self._run_one(command) for command in commands], return_exceptions=True)
+        for command, outcome in zip(commands, outcomes, strict=True):
             if isinstance(outcome, DomainError):
-                _log.warning("sch_%s could not be run yet: %s", schedule.id, outcome.code)
+                _log.warning("sch_%s could not be run yet: %s", command.schedule_id, outcome.code)
             elif isinstance(outcome, BaseException):
                 raise outcome
         return sum(isinstance(outcome, Posted) for outcome in outcomes)
 
-    async def _run_one(self, due: DueSchedule) -> Answer:
-        answer = await self._committer.carry_out(_command(due))
+    async def _run_one(self, command: RunScheduledPayment) -> Answer:
+        answer = await self._committer.carry_out(command)
         if isinstance(answer, Refused) and answer.refusal.code != InvalidState.code:
             raise answer.refusal
         return answer

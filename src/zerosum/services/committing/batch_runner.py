@@ -22,7 +22,7 @@ from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_
 from zerosum.services.committing.idempotent_book import IdempotentBook
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.remembered import RememberedAccounts
-from zerosum.services.committing.work import Answers, Work, committing, further_windows, opened_in
+from zerosum.services.committing.work import Answers, Work, committing, opened_in, windows_of
 from zerosum.services.requests.quotas import RefusalQuota
 
 ATTEMPTS_MAX = 3
@@ -325,7 +325,7 @@ class BatchRunner:
         records = ChangedRecords(await connection.loader.records(needs), only_read(needs))
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records, groups)
-        await connection.loader.count_velocity(locked, further_windows(works) if needs else {}, posted_at)
+        await connection.loader.count_velocity(locked, windows_of(works) if needs else {}, posted_at)
         judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
         answers = _answers(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())

@@ -29,16 +29,21 @@ class Undertaken(Protocol[View]):
 
 class ExpressSubmission(Submission[AnyOrder, View]):
     def begin(self, caller: Caller, order: AnyOrder) -> Undertaken[View]:
-        """Hand it over; if something it names has to be fetched first, to a task that does both.
+        """Hand it over; if something it names has to be fetched first, or rules judge it, to a task that does both.
 
         Raises what is wrong with the order; but only `one` looks whether its key was used before, so ask that.
         """
+        if self._judge is not None and not self._judge.is_idle:
+            return self._in_a_task(caller, order)  # Whoever judges may have to ask.
         try:
             prepared = self._kind.command(caller, order, is_prepared=False)
         except NotPrepared:
-            return Fetching(asyncio.create_task(self.one(caller, order), name="an order with what it names"))
+            return self._in_a_task(caller, order)
         outcome = self._committer.hand_over((prepared.command,), is_atomic=False, order_key=None)
         return Handed(self, caller, prepared, outcome)
+
+    def _in_a_task(self, caller: Caller, order: AnyOrder) -> Fetching[View]:
+        return Fetching(asyncio.create_task(self.one(caller, order), name="an order with what it names"))
 
     def view_of(self, prepared: Prepared, posted: Posted) -> View:
         return self._kind.view(posted, prepared.names)

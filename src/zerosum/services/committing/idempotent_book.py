@@ -102,9 +102,9 @@ class IdempotentBook:
             self.rows.actors.setdefault(outcome.changed_account, set()).add(command.actor)
         for opened in outcome.opened:
             self.rows.actors.setdefault(opened, set()).add(command.actor)
-        if not outcome.entries and command.is_remembered:
-            if outcome.remembered is None:
-                raise LookupError("a command has posted nothing and does not say what its key is to remember")
+        if not outcome.entries and outcome.remembered is None and command.is_remembered:
+            raise LookupError("a command has posted nothing and does not say what its key is to remember")
+        if outcome.remembered is not None and command.is_remembered:
             self.rows.answers.append(
                 AnswerRow(command.ledger_id, command.idempotency_key, command.fingerprint, *outcome.remembered)
             )

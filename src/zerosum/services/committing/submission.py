@@ -21,7 +21,7 @@ from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.dry_run import DryRunBook
 from zerosum.services.committing.key_lookup import KeyLookup
-from zerosum.services.committing.work import key_reused, outcome_unknown, refusal_in
+from zerosum.services.committing.work import further_windows, key_reused, outcome_unknown, refusal_in
 from zerosum.services.requests.account_directory import NotPrepared
 from zerosum.services.requests.caller import Caller
 
@@ -83,6 +83,19 @@ class CommandBuilder(Protocol[AnyOrder_contra, View_co]):
     ) -> Mapping[UUID, View_co]: ...
 
 
+class Judge(Protocol[AnyOrder_contra]):
+    """Says what rules say of commands that are prepared, before they are handed over."""
+
+    @property
+    def is_idle(self) -> bool:
+        """There are no rules."""
+
+    async def judged(
+        self, caller: Caller, orders: Sequence[AnyOrder_contra], prepared: Sequence[Prepared], *, is_atomic: bool
+    ) -> list[Prepared]:
+        """The same, each with a command that bears what was said of it."""
+
+
 @dataclass(slots=True)
 class Done(Generic[View]):
     view: View
@@ -104,7 +117,9 @@ class Submission(Generic[AnyOrder, View]):
         committer: Committer,
         database: Database,
         now: Callable[[], datetime],
+        judge: Judge[AnyOrder] | None = None,
     ) -> None:
+        self._judge = judge
         self._kind = kind
         self._committer = committer
         self._database = database
@@ -120,11 +135,15 @@ class Submission(Generic[AnyOrder, View]):
         except DomainError as refusal:
             is_used = await self._keys.used(caller.ledger_id, [order.idempotency_key])
             raise (key_reused() if is_used else refusal) from None
+        if self._judge is not None:
+            prepared = (await self._judge.judged(caller, [order], [prepared], is_atomic=False))[0]
         answer = await self._committer.carry_out(prepared.command)
         for _ in range(OPENED_MEANWHILE_MAX):
             if not _was_opened_meanwhile(answer):
                 break
             prepared = await self._prepare(caller, order)
+            if self._judge is not None:
+                prepared = (await self._judge.judged(caller, [order], [prepared], is_atomic=False))[0]
             answer = await self._committer.carry_out(prepared.command)
         if isinstance(answer, Posted):
             return Done(self._kind.view(answer, prepared.names))
@@ -138,6 +157,7 @@ class Submission(Generic[AnyOrder, View]):
         Calls with one order key keep their order among each other.
         """
         prepared, _ = await self._prepare_each(caller, orders)
+        prepared = await self._judged_each(caller, orders, prepared)
         fit = [item for item in prepared if isinstance(item, Prepared)]
         answers = (
             await self._committer.carry_out_each([item.command for item in fit], order_key=order_key) if fit else []
@@ -168,7 +188,10 @@ class Submission(Generic[AnyOrder, View]):
     async def _together(
         self, caller: Caller, orders: Sequence[AnyOrder | DomainError]
     ) -> list[Done[View]] | tuple[int, DomainError]:
-        prepared = _all_fit((await self._prepare_each(caller, orders))[0])
+        fit = _all_fit((await self._prepare_each(caller, orders))[0])
+        if isinstance(fit, tuple):
+            return fit
+        prepared = _all_fit(await self._judged_each(caller, orders, fit, is_atomic=True))
         if isinstance(prepared, tuple):
             return prepared
         answers = await self._committer.carry_out_together([item.command for item in prepared])
@@ -182,6 +205,7 @@ class Submission(Generic[AnyOrder, View]):
     ) -> DryRunResult[View] | tuple[int, DomainError]:
         """All checks and nothing written. A refusal brings every other condition that fails beside it."""
         all_prepared, imagined = await self._prepare_each(caller, orders, may_write=False)
+        all_prepared = await self._judged_each(caller, orders, all_prepared, is_atomic=is_atomic)
         prepared = _all_fit(all_prepared) if is_atomic else [one for one in all_prepared if isinstance(one, Prepared)]
         if isinstance(prepared, tuple):
             return prepared
@@ -193,7 +217,7 @@ class Submission(Generic[AnyOrder, View]):
             states = await loader.accounts([(caller.ledger_id, account_id) for account_id in ids])
             records = await loader.records({need for one in commands for need in one.needs()})
             now = self._now()
-            await loader.count_velocity(states, {}, now)
+            await loader.count_velocity(states, further_windows(commands), now)
             opening = [account for command in commands for account in command.new_accounts]
             groups = await loader.limited_groups(states, opening, now)
         opened = {account.state.id for account in opening}
@@ -237,6 +261,29 @@ class Submission(Generic[AnyOrder, View]):
             if key in used:
                 prepared[index] = key_reused()
         return prepared, imagined
+
+    async def _judged_each(
+        self,
+        caller: Caller,
+        orders: Sequence[AnyOrder | DomainError],
+        prepared: Sequence[Prepared | DomainError],
+        *,
+        is_atomic: bool = False,
+    ) -> list[Prepared | DomainError]:
+        """Those that are fit, where somebody judges them."""
+        if self._judge is None:
+            return list(prepared)
+        fit = [
+            (order, one)
+            for order, one in zip(orders, prepared, strict=True)
+            if isinstance(one, Prepared) and not isinstance(order, DomainError)
+        ]
+        if not fit:
+            return list(prepared)
+        judged = iter(
+            await self._judge.judged(caller, [order for order, _ in fit], [one for _, one in fit], is_atomic=is_atomic)
+        )
+        return [next(judged) if isinstance(one, Prepared) else one for one in prepared]
 
     async def _one_done(self, caller: Caller, prepared: Prepared, answer: Answer) -> Done[View]:
         """Raises the refusal."""

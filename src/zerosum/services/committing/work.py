@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,7 +12,6 @@ from zerosum.db.batch import Key
 from zerosum.db.errors import says_refused
 from zerosum.domain.errors import DomainError, IdempotencyKeyReused, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.ledger.account import Account
-from zerosum.domain.ledger.account_commands import AccountCommand
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.domain.ledger.velocity import Window
@@ -80,14 +79,18 @@ def key_reused() -> IdempotencyKeyReused:
     return IdempotencyKeyReused("The key was used before, for another request.")
 
 
-def further_windows(works: Sequence[Work]) -> dict[UUID, set[Window]]:
-    """Of limits that accounts are given in this batch, by account."""
+def further_windows(commands: Iterable[LedgerCommand]) -> dict[UUID, set[Window]]:
+    """In which commands want to know what counts, by account: of limits that they give it, or of rules."""
     further: dict[UUID, set[Window]] = {}
-    for work in works:
-        for command in work.commands:
-            if isinstance(command, AccountCommand):
-                further.setdefault(command.account_id, set()).update(command.windows())
+    for command in commands:
+        for account_id, window in command.counted():
+            further.setdefault(account_id, set()).add(window)
     return further
+
+
+def windows_of(works: Sequence[Work]) -> dict[UUID, set[Window]]:
+    """Of all their commands."""
+    return further_windows(command for work in works for command in work.commands)
 
 
 def opened_in(works: Sequence[Work]) -> list[Account]:

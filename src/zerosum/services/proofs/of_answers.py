@@ -77,10 +77,20 @@ def _is_scheduled_payment(row: Any, content: Any) -> bool:
     return bool(row.cancellation_id and row.ended_at == row.created_at) and is_cancellation_of(row)
 
 
-_PREFIXES = {"statement": Prefix.STATEMENT, "scheduled_payment": Prefix.SCHEDULED_PAYMENT}
+def _is_review(row: Any, content: Any) -> bool:
+    """The order for a payment that was held, or what somebody has said of it (`of_reviews` looks at what)."""
+    moments = {str(row.review_id): row.held_at, str(row.first_id): row.first_at, str(row.last_id): row.last_at}
+    recorded = content["recorded_id"]
+    if row.review_id is None or content != {"recorded_id": recorded} or moments.get(recorded) != row.created_at:
+        return False
+    return bool((recorded == str(row.review_id)) == (row.idempotency_key == row.review_key))
+
+
+_PREFIXES = {"statement": Prefix.STATEMENT, "scheduled_payment": Prefix.SCHEDULED_PAYMENT, "review": Prefix.REVIEW}
 
 _LOOKS_RIGHT: Mapping[str, Callable[[Any, Any], bool]] = {
     "statement": _is_statement,
     "template": _is_template,
     "scheduled_payment": _is_scheduled_payment,
+    "review": _is_review,
 }

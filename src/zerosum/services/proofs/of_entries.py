@@ -120,6 +120,7 @@ class EntriesProof:
             ("dispute of", row.has_dispute),
             ("hold of", row.has_hold),
             ("run that has posted", row.has_run),
+            ("review of", row.has_review),
             ("template of", row.has_template),
             ("processor call of", row.has_call),
         ):

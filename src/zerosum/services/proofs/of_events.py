@@ -212,6 +212,9 @@ def _expected(entry: Any) -> list[tuple[UUID, int]]:
     """The ids of its events, and what is said there."""
     if entry.resource_type == "scheduled_payment":
         return _expected_of_schedule(entry)
+    if entry.resource_type == "review":
+        type_ = f"payment.{entry.reason}"
+        return [(entry.id, _number(str(entry.id), type_, "review", entry.resource_id, entry.posted_at, entry.told))]
     if entry.resource_type in _RECORDS:
         type_ = _RECORDS[entry.resource_type]
         return [(entry.id, _number(str(entry.id), type_, entry.resource_type, "None", entry.posted_at, entry.told))]

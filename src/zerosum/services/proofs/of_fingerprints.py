@@ -206,6 +206,16 @@ def is_cancellation_of(row: Any) -> bool:
     return bool(row.cancelling == _digest("scheduled payment cancellation", said))
 
 
+def is_held_order(ordered: Mapping[str, Any], fingerprint: bytes) -> bool:
+    """Whether this is what an order for a payment has said."""
+    return _digest("payment", ordered) == fingerprint
+
+
+def is_said_of_review(operation: str, review_id: UUID, reason: str, fingerprint: bytes) -> bool:
+    """Whether this is the fingerprint of what somebody has said of this review."""
+    return _digest(operation, {"review": str(review_id), "reason": reason}) == fingerprint
+
+
 def is_statement_of(row: Any) -> bool:
     """Whether what was answered to the order for it has the fingerprint of an order for this statement."""
     said = {"account": str(row.account_id), "from": _moment(row.from_at), "to": _moment(row.to_at)}

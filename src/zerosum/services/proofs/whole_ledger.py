@@ -12,6 +12,7 @@
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
 | `of_schedules` | scheduled payments, run by run |
+| `of_reviews` | payments that a rule has held, who has approved them, and what they have paid |
 | `of_periods` | closed periods: seals, the balances in them, and what came in behind them |
 | `of_templates` | templates, and what was posted by them (`template_amounts`) |
 | `of_charts` | charts, by which first uses open accounts, against the security log |
@@ -51,6 +52,7 @@ from zerosum.services.proofs.of_holds import HoldsProof
 from zerosum.services.proofs.of_house_rules import HouseRulesProof
 from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_processor_calls import ProcessorCallsProof
+from zerosum.services.proofs.of_reviews import ReviewsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_settings import SettingsProof
 from zerosum.services.proofs.of_splits import SplitsProof
@@ -152,6 +154,7 @@ class LedgerProof:
             HoldsProof(report, events.expect, places),
             DisputesProof(report, events.expect),
             SchedulesProof(report, events.expect),
+            ReviewsProof(report, events.expect),
             TemplatesProof(report, events.expect),
             TemplateUsesProof(report, places),
             ClientTransactionsProof(report),

@@ -1,0 +1,100 @@
+"""Rules that ask outside: so many at once, each for so long, and what is decided where no answer comes.
+
+They are asked before anything is locked. Whatever goes wrong is told in the log, and the rule's default decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from zerosum.adapters.rules.contract import RulePayment, RuleVerdict, Verdict
+from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.money import render_amount
+from zerosum.domain.payments.rules import Finding, Judged, Rule, RuleAction
+
+JUDGING_SECONDS_MAX = 10.0
+"""One call is judged for no longer, however many payments it has: of those that are left the defaults decide."""
+
+REASON_MAX = 300
+
+_log = logging.getLogger(__name__)
+
+
+class Asked(Protocol):
+    """Who answers: a service behind HTTP, or a plug-in."""
+
+    async def ask(self, payment: RulePayment, seconds: float) -> RuleVerdict:
+        """In so many seconds, or raises TimeoutError; raises whatever is wrong."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class OutsideRule:
+    """`default` is what is decided where no answer comes in time, or none that can be read."""
+
+    rule: Rule
+    asked: Asked
+    timeout_seconds: float
+    default: Verdict
+    places: asyncio.Semaphore
+
+    async def finding(self, ledger_id: LedgerId, payment: Judged, deadline: float) -> Finding | None:
+        """None: it lets the payment pass."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(deadline), self.places:
+                seconds = min(self.timeout_seconds, deadline - loop.time())
+                verdict = await self.asked.ask(_told(ledger_id, payment), seconds)
+        except Exception as error:
+            why = "no answer in time" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
+            _log.warning("the rule %s could not be asked (%s): its default is %s", self.rule.name, why, self.default)
+            detail = f"The rule `{self.rule.name}` could not be asked."
+            return self._caught(payment, RuleVerdict(self.default, detail))
+        return self._caught(payment, verdict)
+
+    def _caught(self, payment: Judged, verdict: RuleVerdict) -> Finding | None:
+        if verdict.verdict is Verdict.ALLOW:
+            return None
+        detail = verdict.reason or f"The rule `{self.rule.name}` has objected."
+        return self.rule.caught(payment, detail[:REASON_MAX], action=RuleAction(verdict.verdict.value))
+
+
+async def ask_outside(
+    rules: Sequence[OutsideRule], ledger_id: LedgerId, payments: Sequence[Judged]
+) -> list[list[Finding]]:
+    """For each payment what all rules have found that are about it, in the order of the file."""
+    deadline = asyncio.get_running_loop().time() + JUDGING_SECONDS_MAX
+    asked = [
+        (place, rule.finding(ledger_id, payment, deadline))
+        for place, payment in enumerate(payments)
+        for rule in rules
+        if rule.rule.scope.holds(payment)
+    ]
+    answers = await asyncio.gather(*[call for _, call in asked])
+    found: list[list[Finding]] = [[] for _ in payments]
+    for (place, _), finding in zip(asked, answers, strict=True):
+        if finding is not None:
+            found[place].append(finding)
+    return found
+
+
+def _told(ledger_id: LedgerId, payment: Judged) -> RulePayment:
+    return RulePayment(
+        ledger=render_id(Prefix.LEDGER, ledger_id),
+        type=payment.type.value,
+        amount=render_amount(payment.amount),
+        currency=payment.currency,
+        payer=payment.payer,
+        payee=payment.payee,
+        receivers=payment.receivers,
+        reference=payment.reference,
+        description=payment.description,
+        metadata=dict(payment.metadata),
+        actor=payment.actor,
+    )

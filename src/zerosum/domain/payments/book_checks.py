@@ -1,0 +1,140 @@
+"""Rules that are judged by the books, with the accounts locked: two payments at once cannot both be the last one.
+
+What counts for velocity are the windows of velocity limits (`ledger/velocity.py`): whatever leaves (or enters) the
+account counts, by whatever call. A duplicate is another payment of the same money between the same accounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+from uuid import UUID
+
+from zerosum.domain.identifiers import AccountId, LedgerId
+from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.records import Need, RecordKey
+from zerosum.domain.ledger.velocity import Direction, Used, VelocityLimit, Window, frees_at, is_exceeded, zone_of
+from zerosum.domain.moments import render_time
+from zerosum.domain.money import Money, render_amount
+from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.rules import Finding, Judged, Rule
+
+PAYMENT_TWIN = "payment_twin"
+"""Of which kind earlier payments of the same are among the records."""
+
+
+class Paying(Protocol):
+    """A payment, or a hold, which is the promise of one."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def ledger_id(self) -> LedgerId: ...
+    @property
+    def type(self) -> PaymentType: ...
+    @property
+    def money(self) -> Money: ...
+    @property
+    def payer_id(self) -> AccountId: ...
+    @property
+    def payee_id(self) -> AccountId: ...
+
+
+class BookCheck(Protocol):
+    @property
+    def rule(self) -> Rule: ...
+
+    def needs(self, payment: Paying) -> Iterator[Need]: ...
+
+    def counted(self, payment: Paying) -> Iterator[tuple[UUID, Window]]: ...
+
+    def finding(self, book: Book, payment: Paying, judged: Judged, now: datetime) -> Finding | None: ...
+
+    def passed(self, book: Book, payment: Paying) -> None:
+        """It was posted: what follows in the batch is to know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Velocity:
+    """How much, and how often, leaves the payer (`out`) or reaches the payee (`in`) within a window."""
+
+    rule: Rule
+    limit: VelocityLimit
+
+    def needs(self, payment: Paying) -> Iterator[Need]:  # noqa: ARG002 - it stands on the account alone
+        return iter(())
+
+    def counted(self, payment: Paying) -> Iterator[tuple[UUID, Window]]:
+        party = self._party(payment)
+        if party is not None:
+            yield party, self.limit.window
+
+    def finding(self, book: Book, payment: Paying, judged: Judged, now: datetime) -> Finding | None:
+        party = self._party(payment)
+        if party is None:
+            return None
+        window, amount = self.limit.window, payment.money.amount
+        zone = zone_of(payment.ledger_id)
+        account = book.accounts.get(party)
+        used = None if account is None else account.used.get(window)
+        if used is None:  # It is opened by this very payment: nothing counts yet.
+            used = Used(now, window.start(now, zone), window.end(now, zone), amount - amount, 0)
+        if not is_exceeded(self.limit, used, amount):
+            return None
+        frees = frees_at(self.limit, used, amount)
+        return self.rule.caught(
+            judged,
+            f"The account would move more, or more often, than the rule `{self.rule.name}` allows.",
+            "/from" if window.direction is Direction.OUT else "/to",
+            limit=self.limit.content,
+            used=render_amount(used.amount),
+            used_count=used.number,
+            frees_at=None if frees is None else render_time(frees),
+        )
+
+    def passed(self, book: Book, payment: Paying) -> None:
+        """The Book counts on by itself."""
+
+    def _party(self, payment: Paying) -> AccountId | None:
+        if self.limit.window.direction is Direction.OUT:
+            return None if payment.type is PaymentType.DEPOSIT else payment.payer_id
+        return None if payment.type is PaymentType.WITHDRAWAL else payment.payee_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicate:
+    rule: Rule
+    window_seconds: int
+
+    def needs(self, payment: Paying) -> Iterator[Need]:
+        yield Need(self._key(payment), is_locked=False)  # The accounts' locks keep it as it is.
+
+    def counted(self, payment: Paying) -> Iterator[tuple[UUID, Window]]:  # noqa: ARG002 - it counts nothing
+        return iter(())
+
+    def finding(self, book: Book, payment: Paying, judged: Judged, now: datetime) -> Finding | None:  # noqa: ARG002
+        earlier: UUID | None = book.records.get(self._key(payment))
+        if earlier is None:
+            return None
+        detail = f"The same was paid between these accounts within {self.window_seconds} seconds."
+        return self.rule.caught(judged, detail, payment_id=f"pay_{earlier}")
+
+    def passed(self, book: Book, payment: Paying) -> None:
+        key = self._key(payment)
+        if key not in book.records:
+            book.records[key] = payment.id
+
+    def _key(self, payment: Paying) -> RecordKey:
+        """Looked for among the postings of the caller's own account, which are fewer than a clearing account's."""
+        owner = payment.payee_id if payment.type is PaymentType.DEPOSIT else payment.payer_id
+        money = payment.money
+        words: tuple[Any, ...] = (owner, payment.payer_id, payment.payee_id, money.currency.code, _plain(money.amount))
+        text = " ".join(str(word) for word in (*words, payment.type.value, self.window_seconds))
+        return RecordKey(payment.ledger_id, PAYMENT_TWIN, text)
+
+
+def _plain(amount: Decimal) -> str:
+    return render_amount(amount)

@@ -1,0 +1,232 @@
+"""Payments under the rules: judged before they are handed over, and with their key looked at first.
+
+What needs the books is judged by the books (`domain/payments/book_checks.py`); whoever is asked outside is asked here,
+with nothing locked and no transaction open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.ledger.book import LedgerCommand
+from zerosum.domain.payments.book_checks import BookCheck, Duplicate
+from zerosum.domain.payments.hold_commands import PlaceHold
+from zerosum.domain.payments.pay import Pay
+from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.review_commands import JudgedPayment, Ruling
+from zerosum.domain.payments.rules import Finding, Judged, RuleAction, StaticRule, findings
+from zerosum.domain.payments.split_commands import PayInParts
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.key_lookup import KeyLookup
+from zerosum.services.committing.submission import Prepared
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.payment_orders import PaymentOrder, kept_content, ordered_content
+from zerosum.services.requests.splits import said_of
+
+CLEARING = "clearing:"
+"""Accounts of processors are no party of a payment."""
+
+ATOMIC = "All or nothing cannot wait for a review: send it alone."
+CONDITIONAL = "What has conditions cannot wait for a review."
+PROMISED = "A hold cannot wait for a review."
+
+Judgeable = Pay | PlaceHold
+
+
+class Rules(Protocol):
+    """Those of one version of the file."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def static(self) -> Sequence[StaticRule]: ...
+    @property
+    def checks(self) -> tuple[BookCheck, ...]: ...
+    @property
+    def is_empty(self) -> bool: ...
+
+    async def ask(self, ledger_id: LedgerId, payments: Sequence[Judged]) -> list[list[Finding]]: ...
+
+
+class RuleBook(Protocol):
+    """The rules as they are now."""
+
+    @property
+    def is_idle(self) -> bool: ...
+
+    async def current(self) -> Rules: ...
+
+
+class PaymentRules:
+    """What the rules of this moment say of payments."""
+
+    def __init__(self, book: RuleBook, database: Database, committer: Committer) -> None:
+        self._book = book
+        self._keys = KeyLookup(database, committer)
+
+    @property
+    def is_idle(self) -> bool:
+        return self._book.is_idle
+
+    async def commands(
+        self,
+        ledger_id: LedgerId,
+        payments: Sequence[Judgeable],
+        ordered: Sequence[Mapping[str, Any]],
+        *,
+        is_atomic: bool,
+    ) -> Sequence[LedgerCommand]:
+        """Each as it is, where no rule has anything to say; or under what was said."""
+        rules = await self._book.current()
+        if rules.is_empty:
+            return payments
+        used = await self._keys.used(ledger_id, {payment.idempotency_key for payment in payments})
+        fresh = [payment for payment in payments if payment.idempotency_key not in used]
+        rulings = iter(
+            await self.rulings(rules, fresh, [ATOMIC if is_atomic else _cannot_wait(payment) for payment in fresh])
+        )
+        return [
+            _under(payment, None if payment.idempotency_key in used else next(rulings), said)
+            for payment, said in zip(payments, ordered, strict=True)
+        ]
+
+    async def current(self) -> Rules:
+        return await self._book.current()
+
+    async def rulings(
+        self, rules: Rules, payments: Sequence[Judgeable], cannot_wait: Sequence[str | None]
+    ) -> list[Ruling]:
+        """Whoever is refused by what he says is not asked about outside."""
+        judged = [as_judged(payment) for payment in payments]
+        found = [findings(rules.static, payment) for payment in judged]
+        asked = [place for place, one in enumerate(found) if not _is_refused(one)]
+        if asked:
+            answers = await rules.ask(payments[0].ledger_id, [judged[place] for place in asked])
+            for place, answer in zip(asked, answers, strict=True):
+                found[place] += answer
+        return [
+            Ruling(
+                version=rules.version,
+                judged=payment,
+                findings=tuple(one),
+                checks=() if _is_refused(one) else _checks_of(rules, paying, payment),
+                cannot_wait=why,
+            )
+            for paying, payment, one, why in zip(payments, judged, found, cannot_wait, strict=True)
+        ]
+
+
+class PaymentJudge:
+    """Of the desk that takes payments: what a review would keep is what the order has said."""
+
+    def __init__(self, rules: PaymentRules) -> None:
+        self._rules = rules
+
+    @property
+    def is_idle(self) -> bool:
+        return self._rules.is_idle
+
+    async def judged(
+        self, caller: Caller, orders: Sequence[PaymentOrder], prepared: Sequence[Prepared], *, is_atomic: bool
+    ) -> list[Prepared]:
+        payments = [_payment(one) for one in prepared]
+        ordered = [_ordered(order, payment) for order, payment in zip(orders, payments, strict=True)]
+        commands = await self._rules.commands(caller.ledger_id, payments, ordered, is_atomic=is_atomic)
+        return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
+
+
+class HoldJudge:
+    """Of the desk that places holds: each is judged as the transfer that it promises."""
+
+    def __init__(self, rules: PaymentRules) -> None:
+        self._rules = rules
+
+    @property
+    def is_idle(self) -> bool:
+        return self._rules.is_idle
+
+    async def judged(
+        self, caller: Caller, orders: Sequence[Any], prepared: Sequence[Prepared], *, is_atomic: bool
+    ) -> list[Prepared]:
+        holds = [_hold(one) for one in prepared]
+        commands = await self._rules.commands(caller.ledger_id, holds, [{} for _ in orders], is_atomic=is_atomic)
+        return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
+
+
+def _hold(prepared: Prepared) -> PlaceHold:
+    if not isinstance(prepared.command, PlaceHold):
+        raise TypeError("what is judged here is a hold")
+    return prepared.command
+
+
+def _payment(prepared: Prepared) -> Pay:
+    if not isinstance(prepared.command, Pay):
+        raise TypeError("what is judged is a payment")
+    return prepared.command
+
+
+def _ordered(order: PaymentOrder, payment: Pay) -> Mapping[str, Any]:
+    splits = said_of(split.asked for split in payment.splits) if isinstance(payment, PayInParts) else ()
+    return kept_content(ordered_content(order, payment.money, splits))
+
+
+def as_judged(payment: Judgeable) -> Judged:
+    """By codes: an id in the order means the same account."""
+    codes = payment.codes or {}
+    receivers: tuple[str, ...] = ()
+    if isinstance(payment, PayInParts):
+        found = [codes[split.asked.account_id] for split in payment.splits]
+        receivers = tuple(code for code in found if not code.startswith(CLEARING))
+    return Judged(
+        type=payment.type,
+        amount=payment.money.amount,
+        currency=payment.money.currency.code,
+        payer=None if payment.type is PaymentType.DEPOSIT else codes[payment.payer_id],
+        payee=None if payment.type is PaymentType.WITHDRAWAL else codes[payment.payee_id],
+        receivers=receivers,
+        metadata=payment.metadata,
+        reference=payment.texts.reference,
+        description=payment.texts.description,
+        actor=payment.actor,
+    )
+
+
+def _cannot_wait(payment: Judgeable) -> str | None:
+    if not isinstance(payment, Pay):
+        return PROMISED
+    return None if payment.conditions is None else CONDITIONAL
+
+
+def _checks_of(rules: Rules, payment: Judgeable, judged: Judged) -> tuple[BookCheck, ...]:
+    """A hold is no payment yet, and has no duplicate."""
+    return tuple(
+        check
+        for check in rules.checks
+        if check.rule.scope.holds(judged) and (isinstance(payment, Pay) or not isinstance(check, Duplicate))
+    )
+
+
+def _is_refused(found: Sequence[Finding]) -> bool:
+    return any(one.action is RuleAction.REFUSE for one in found)
+
+
+def _under(payment: Judgeable, ruling: Ruling | None, ordered: Mapping[str, Any]) -> LedgerCommand:
+    if ruling is not None and ruling.is_clear:
+        return payment
+    return JudgedPayment(
+        id=payment.id,
+        ledger_id=payment.ledger_id,
+        idempotency_key=payment.idempotency_key,
+        fingerprint=payment.fingerprint,
+        actor=payment.actor,
+        metadata=payment.metadata,
+        codes=payment.codes,
+        called=payment.called,
+        opens=payment.opens,
+        payment=payment,
+        ruling=ruling,
+        ordered=ordered,
+    )

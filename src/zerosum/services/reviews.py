@@ -1,0 +1,216 @@
+"""Use cases about reviews: payments that a rule has held are read, approved and refused."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.reviews import RecordedReview as RecordedReview  # shown by the routes
+from zerosum.db.queries.reviews import ReviewFilter, find_reviews, list_reviews, reviews_as_decided, shown_review
+from zerosum.domain.errors import DomainError, ReviewNotFound
+from zerosum.domain.identifiers import AccountId, ReviewId
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.payments.pay import Pay
+from zerosum.domain.payments.review_commands import ApproveReview, RefuseReview
+from zerosum.domain.payments.reviews import approval_key
+from zerosum.services.committing.committer import Committer
+from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
+from zerosum.services.requests.account_directory import NotPrepared
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.paging import Cursors, Page, PageRequest
+from zerosum.services.requests.payment_orders import PaymentOrder, order_again
+
+REMEMBERED_MAX = 1_000
+"""Orders of reviews, in each process: they never change."""
+
+
+@dataclass(slots=True, kw_only=True)
+class DecisionOrder:
+    idempotency_key: str
+    review_id: UUID
+    reason: str
+
+
+class PaymentsMade(Protocol):
+    """How orders become payments."""
+
+    def command(
+        self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
+    ) -> Prepared: ...
+
+    async def prepare(self, caller: Caller, orders: Sequence[PaymentOrder], *, may_write: bool) -> Imagined: ...
+
+
+class Reviews:
+    """`approvals` and `refusals` take what people say; the rest reads."""
+
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        payments: PaymentsMade,
+        cursors: Cursors,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._cursors = cursors
+        held = _HeldOrders(database)
+        self.approvals: Submission[DecisionOrder, RecordedReview] = Submission(
+            ApprovingKind(held, payments), committer, database, now
+        )
+        self.refusals: Submission[DecisionOrder, RecordedReview] = Submission(
+            RefusingKind(held), committer, database, now
+        )
+
+    async def get(self, caller: Caller, review_id: UUID) -> RecordedReview:
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_reviews(connection, caller.ledger_id, [review_id])
+        if review_id not in found:
+            raise _no_such_review()
+        return found[review_id]
+
+    async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedReview]:
+        """Raises InvalidParameter."""
+        position = self._cursors.position(caller.ledger_id, request)
+        wanted = ReviewFilter(status=position.filters.get("status"), rule=position.filters.get("rule"))
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await list_reviews(
+                connection,
+                caller.ledger_id,
+                wanted,
+                after=position.after_as(UUID),
+                limit=request.limit + 1,
+                is_ascending=position.is_ascending,
+            )
+        return self._cursors.page(caller.ledger_id, request, position, found, lambda review: review.id)
+
+
+class _HeldOrders:
+    """What is fixed of reviews: what was ordered, by whom, between whom. It is remembered."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._held: OrderedDict[tuple[UUID, UUID], RecordedReview] = OrderedDict()
+
+    def known(self, ledger_id: UUID, review_id: UUID, *, is_prepared: bool) -> RecordedReview:
+        """Raises NotPrepared, and ReviewNotFound once it was looked for."""
+        found = self._held.get((ledger_id, review_id))
+        if found is None:
+            raise _no_such_review() if is_prepared else NotPrepared
+        return found
+
+    async def load(self, ledger_id: UUID, ids: Collection[UUID]) -> list[RecordedReview]:
+        wanted = {id_ for id_ in ids if (ledger_id, id_) not in self._held}
+        if wanted:
+            async with self._database.work(ledger_id) as connection:
+                for id_, review in (await find_reviews(connection, ledger_id, wanted)).items():
+                    self._held[ledger_id, id_] = review
+            while len(self._held) > max(REMEMBERED_MAX, len(wanted)):
+                self._held.popitem(last=False)
+        return [self._held[ledger_id, id_] for id_ in ids if (ledger_id, id_) in self._held]
+
+
+class _DecidingKind:
+    """What is shown after something was said of a review."""
+
+    def __init__(self, held: _HeldOrders) -> None:
+        self._held = held
+
+    def view(self, posted: Posted, names: Names) -> RecordedReview:
+        return shown_review(posted.resource, names)
+
+    async def recorded(
+        self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
+    ) -> Mapping[UUID, RecordedReview]:
+        return await reviews_as_decided(connection, ledger_id, ids)
+
+
+class RefusingKind(_DecidingKind):
+    """How a refusal becomes a command."""
+
+    def command(
+        self,
+        caller: Caller,
+        order: DecisionOrder,
+        *,
+        is_prepared: bool,
+        imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - this opens no account
+    ) -> Prepared:
+        held = self._held.known(caller.ledger_id, order.review_id, is_prepared=is_prepared)
+        members = _members(caller, order, held, "review refusal")
+        return Prepared(RefuseReview(id=new_uuid(), **members), members["codes"])
+
+    async def prepare(
+        self,
+        caller: Caller,
+        orders: Sequence[DecisionOrder],
+        *,
+        may_write: bool,  # noqa: ARG002 - it never writes
+    ) -> Imagined:
+        await self._held.load(caller.ledger_id, {order.review_id for order in orders})
+        return NOTHING_IMAGINED
+
+
+class ApprovingKind(_DecidingKind):
+    """How an approval becomes a command: what was ordered becomes a payment as any other would, in its maker's name."""
+
+    def __init__(self, held: _HeldOrders, payments: PaymentsMade) -> None:
+        super().__init__(held)
+        self._payments = payments
+
+    def command(
+        self, caller: Caller, order: DecisionOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
+    ) -> Prepared:
+        held = self._held.known(caller.ledger_id, order.review_id, is_prepared=is_prepared)
+        maker = Caller(caller.ledger_id, held.actor)
+        try:
+            prepared = self._payments.command(maker, _order_of(held), is_prepared=is_prepared, imagined=imagined)
+        except DomainError as refusal:
+            raise refusal.at("") from None
+        payment = prepared.command
+        if not isinstance(payment, Pay):
+            raise TypeError("what is reviewed is a payment")
+        members = _members(caller, order, held, "review approval")
+        members |= {"codes": payment.codes, "called": payment.called, "opens": payment.opens}
+        command = ApproveReview(id=payment.id, **members, payment=payment)
+        return Prepared(command, {**prepared.names, **_codes(held)})
+
+    async def prepare(self, caller: Caller, orders: Sequence[DecisionOrder], *, may_write: bool) -> Imagined:
+        held = await self._held.load(caller.ledger_id, {order.review_id for order in orders})
+        return await self._payments.prepare(caller, [_order_of(one) for one in held], may_write=may_write)
+
+
+def _order_of(held: RecordedReview) -> PaymentOrder:
+    return order_again(held.ordered, approval_key(held.id))
+
+
+def _members(caller: Caller, order: DecisionOrder, held: RecordedReview, operation: str) -> dict[str, Any]:
+    said = {"review": str(order.review_id), "reason": order.reason}
+    return {
+        "ledger_id": caller.ledger_id,
+        "idempotency_key": order.idempotency_key,
+        "fingerprint": fingerprint(operation, said),
+        "actor": caller.actor,
+        "codes": _codes(held),
+        "review_id": ReviewId(held.id),
+        "payer_id": AccountId(held.payer_id),
+        "payee_id": AccountId(held.payee_id),
+        "reason": order.reason,
+        "address": caller.address,
+        "request_id": caller.request_id,
+    }
+
+
+def _codes(held: RecordedReview) -> dict[UUID, str]:
+    return {held.payer_id: held.payer_code, held.payee_id: held.payee_code}
+
+
+def _no_such_review() -> ReviewNotFound:
+    return ReviewNotFound("This ledger has no such review.")

@@ -1,0 +1,135 @@
+"""Payments that are refused by a rule, or held by one until people have decided."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from tests.api.conftest import Client, fresh_key
+from tests.rules.judging import LIMIT, PLAIN, approve, held, must_be_right, read_at_once, refuse, write_rules
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId
+from zerosum.main import Service
+
+
+async def test_a_refusal_names_its_rule_and_is_kept_under_its_key(
+    judging: Service, rules_file: Path, alice: Client, database: Database, ledger_id: LedgerId
+) -> None:
+    write_rules(rules_file, LIMIT)
+    version = await read_at_once(judging)
+    key = fresh_key()
+    answer = await alice.pay({**PLAIN, "amount": "100.01"}, key)
+    assert answer.status_code == 422, answer.text
+    problem = answer.json()
+    assert {name: problem[name] for name in ("code", "rule", "rules_version", "amount_max")} == {
+        "code": "rule_refused",
+        "rule": "large transfers",
+        "rules_version": version,
+        "amount_max": "100",
+    }
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/amount"]
+    assert (await alice.pay({**PLAIN, "amount": "100"})).status_code == 201
+    write_rules(rules_file)
+    await read_at_once(judging)
+    again = await alice.pay({**PLAIN, "amount": "100.01"}, key)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (422, "true")
+    assert (again.json()["rule"], again.json()["rules_version"]) == ("large transfers", version)
+    assert (await alice.pay({**PLAIN, "amount": "100.01"})).status_code == 201
+    await must_be_right(database, ledger_id)
+
+
+async def test_one_is_held_and_paid_once_it_is_approved(
+    judging: Service,
+    rules_file: Path,
+    holding: str,
+    alice: Client,
+    people: list[Client],
+    database: Database,
+    ledger_id: LedgerId,
+) -> None:
+    key = fresh_key()
+    first = await alice.pay({**PLAIN, "amount": "100.01", "metadata": {"a": "b"}, "reference": "r"}, key)
+    assert first.status_code == 202, first.text
+    review = first.json()
+    assert (review["status"], review["rule"], review["rules_version"]) == ("in_review", "large transfers", holding)
+    assert (review["approvals_needed"], review["payment_id"], review["made_by"]) == (1, None, review["made_by"])
+    assert (await alice.balance("bob"))["posted"] == "0.00"
+
+    own = await approve(alice, review)
+    assert (own.status_code, own.json()["code"]) == (409, "four_eyes_required")
+    told = fresh_key()
+    answer = await approve(people[0], review, told)
+    assert answer.status_code == 200, answer.text
+    approved = answer.json()
+    assert (approved["status"], approved["approvals"]) == ("approved", 1)
+    assert (await alice.balance("bob"))["posted"] == "100.01"
+    payment = (await alice.get(f"/v1/payments/{approved['payment_id']}")).json()
+    assert (payment["status"], payment["metadata"], payment["reference"]) == ("succeeded", {"a": "b"}, "r")
+
+    again = await approve(people[0], review, told)
+    assert (again.status_code, again.headers["idempotency-replayed"], again.json()) == (200, "true", approved)
+    late = await approve(people[1], review)
+    assert (late.status_code, late.json()["review_status"]) == (409, "approved")
+    write_rules(rules_file)
+    await read_at_once(judging)
+    replayed = await alice.pay({**PLAIN, "amount": "100.01", "metadata": {"a": "b"}, "reference": "r"}, key)
+    assert (replayed.status_code, replayed.json()) == (202, review)
+    assert (await alice.get(f"/v1/reviews/{review['id']}")).json() == approved
+    await must_be_right(database, ledger_id)
+
+
+async def test_a_large_one_is_approved_by_two(
+    alice: Client, people: list[Client], database: Database, ledger_id: LedgerId
+) -> None:
+    review = await held(alice, "1000")
+    assert review["approvals_needed"] == 2
+    first_key = fresh_key()
+    first = (await approve(people[0], review, first_key)).json()
+    assert (first["status"], first["approvals"], first["payment_id"]) == ("in_review", 1, None)
+    same = await approve(people[0], review)
+    assert (same.status_code, same.json()["code"]) == (409, "four_eyes_required")
+    second = await approve(people[1], review)
+    assert (second.status_code, second.json()["status"], second.json()["approvals"]) == (200, "approved", 2)
+    again = await approve(people[0], review, first_key)
+    assert (again.headers["idempotency-replayed"], again.json()) == ("true", first)
+    assert (await alice.balance("bob"))["posted"] == "1000.00"
+    await must_be_right(database, ledger_id)
+
+
+async def test_what_was_refused_stays_so(
+    alice: Client, people: list[Client], database: Database, ledger_id: LedgerId
+) -> None:
+    review = await held(alice, "2000")
+    assert (await approve(people[0], review)).status_code == 200
+    answer = await refuse(people[1], review)
+    assert (answer.status_code, answer.json()["status"], answer.json()["payment_id"]) == (200, "refused", None)
+    late = await approve(people[0], review)
+    assert (late.status_code, late.json()["review_status"]) == (409, "refused")
+    taken_back = await held(alice, "500")
+    assert (await refuse(alice, taken_back)).json()["status"] == "refused"
+    assert (await alice.balance("bob"))["posted"] == "0.00"
+    await must_be_right(database, ledger_id)
+
+
+async def test_the_database_itself_keeps_four_eyes_and_what_was_decided(
+    alice: Client, people: list[Client], database: Database, ledger_id: LedgerId
+) -> None:
+    said = "last_id = gen_random_uuid(), last_reason = 'x', last_at = now()"
+    forbidden = {
+        f"status = 'approved', last_by = actor, {said}": "reviews_four_eyes",
+        f"status = 'approved', last_by = 'key_other', {said}, approvals_needed = 2": "never changed|permission denied",
+        "status = 'approved'": "reviews_said_whole",
+        "amount = amount + 1": "permission denied",
+    }
+    await held(alice, "150")
+    for change, complaint in forbidden.items():
+        with pytest.raises(DBAPIError, match=complaint):
+            async with database.work(ledger_id) as connection:
+                await connection.exec_driver_sql(f"update reviews set {change}")
+    decided = await held(alice, "160")
+    assert (await approve(people[0], decided)).status_code == 200
+    with pytest.raises(DBAPIError, match="is refused"):
+        async with database.work(ledger_id) as connection:
+            await connection.exec_driver_sql("update reviews set last_reason = 'x' where status = 'approved'")
