@@ -14,12 +14,14 @@ from zerosum.api.schemas.exchanges import ExchangeResponse
 from zerosum.api.schemas.fields import BalanceAmount, OneOf, Response, Time
 from zerosum.api.schemas.journal import JournalEntryResponse
 from zerosum.api.schemas.payments import PaymentResponse
+from zerosum.api.schemas.reviews import DecisionResponse
 from zerosum.api.schemas.webhooks import WebhookEndpointResponse
 from zerosum.domain.events import EventType
 from zerosum.domain.ledger.account import AccountStatus, AccountType
 from zerosum.domain.payments.disputes import DisputeStage, DisputeStatus
 from zerosum.domain.payments.holds import HoldStatus
 from zerosum.domain.payments.payment import PaymentStatus, PaymentType
+from zerosum.domain.payments.reviews import ReviewStatus
 from zerosum.domain.payments.schedules import ScheduleStatus
 
 Id = Annotated[str, Field(description="An id, with its prefix.", pattern=r"^[a-z]{2,5}_[0-9a-f-]{36}$")]
@@ -159,6 +161,29 @@ class GroupTold(Response):
     content: dict[str, Any] | None
 
 
+class ReviewTold(Response):
+    """A payment that a rule has held for review, as the review is now."""
+
+    status: Annotated[str, OneOf(ReviewStatus)]
+    type: Annotated[str, OneOf(PaymentType)]
+    amount: BalanceAmount
+    currency: str
+    from_: Annotated[Id, Field(alias="from")]
+    to: Id
+    reference: str | None
+    description: str | None
+    metadata: dict[str, str]
+    rule: str
+    rules_version: str
+    detail: str
+    made_by: str
+    approvals_needed: int
+    approvals: int
+    first_approval: DecisionResponse | None
+    decision: DecisionResponse | None
+    payment_id: Id | None
+
+
 class PeriodTold(Response):
     """A closed period and its seal."""
 
@@ -224,6 +249,9 @@ _OF_TYPES: Mapping[EventType, tuple[type[BaseModel], ...]] = {
     EventType.PAYMENT_PROCESSING: (ProcessingPaymentTold,),
     EventType.PAYMENT_FAILED: (SettledPaymentTold,),
     EventType.PAYMENT_REFUNDED: (RefundTold,),
+    EventType.PAYMENT_IN_REVIEW: (ReviewTold,),
+    EventType.PAYMENT_REVIEW_APPROVED: (ReviewTold,),
+    EventType.PAYMENT_REFUSED: (ReviewTold,),
 }
 
 
