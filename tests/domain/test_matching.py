@@ -88,10 +88,10 @@ class PlainModel:
             entries = [one for one in self.entries if reference in one.references]
             days = [one.day for one in lines + entries]
             difference = abs(sum(one.units for one in lines) - sum(one.units for one in entries))
-            if entries and lines[0] == item and len(days) > 2 and max(days) - min(days) <= self.rules.window_days:
-                if difference <= self.rules.tolerance_units:
-                    self._note(MatchRule.REFERENCE_SUM, lines, entries)
-                    return
+            is_turn = entries and lines[0] == item and len(days) > 2
+            if is_turn and max(days) - min(days) <= self.rules.window_days and difference <= self.rules.tolerance_units:
+                self._note(MatchRule.REFERENCE_SUM, lines, entries)
+                return
 
     def _amount(self, item: OpenItem) -> None:
         if item not in self.lines or self._known(item, self.entries):

@@ -40,6 +40,7 @@ from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.periods import period_routes
 from zerosum.api.routes.processor_calls import processor_routes
+from zerosum.api.routes.reconciliation import reconciliation_routes
 from zerosum.api.routes.refunds import refund_routes
 from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
 from zerosum.api.routes.statements import statement_routes
@@ -111,6 +112,7 @@ def make_app(
         event_routes(services),
         webhook_routes(services),
         dead_letter_routes(services),
+        reconciliation_routes(services),
         api_key_routes(services),
         audit_routes(services),
         system_routes(system),

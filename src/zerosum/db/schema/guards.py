@@ -229,6 +229,8 @@ MONEY_COLUMNS = {
     "scheduled_payments": "ledger_id, id, type, currency, amount, payer_id, payee_id, execute_at, rule, time_zone, "
     "occurrences, on_refusal, attempts_max, retry_seconds, actor, fingerprint, idempotency_key, created_at",
     "client_transactions": "ledger_id, tx, client, type, currency, amount, entry_id",
+    "reconciliation_breaks": "ledger_id, id, source, run_id, kind, holder_id, number, entry_id, is_different, amount, "
+    "currency, day, opened_at",
 }
 """What nobody sets once a row is there, by table: an account's change only as its postings say."""
 

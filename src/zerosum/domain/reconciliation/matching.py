@@ -8,10 +8,10 @@
 | 4 `one_to_many` | a line and two to PARTS_MAX entries that come to it | `by_sum` |
 | 5 `many_to_one` | an entry and two to PARTS_MAX lines that come to it | `by_sum` |
 
-In every stage amounts differ by the tolerance at most and days by the window. The stages go one after the other, each over
-its items in order, so the same items give the same matches, and who was stopped goes on at its cursor as if he had not been.
-Whatever shares a reference with something open on the other side is kept out of stages 3 to 5: it is known what it belongs
-to, and it is different.
+In every stage amounts differ by the tolerance at most and days by the window. The stages go one after the other, each
+over its items in order, so the same items give the same matches, and who was stopped goes on at its cursor as if he had
+not been. Whatever shares a reference with something open on the other side is kept out of stages 3 to 5: it is known
+what it belongs to, and it is different.
 """
 
 from __future__ import annotations

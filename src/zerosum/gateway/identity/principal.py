@@ -33,6 +33,8 @@ class Scope(StrEnum):
     EVENTS_READ = "events:read"
     WEBHOOKS_WRITE = "webhooks:write"
     REPORTS_READ = "reports:read"
+    RECONCILIATION_READ = "reconciliation:read"
+    RECONCILIATION_WRITE = "reconciliation:write"
     ADMIN = "admin"
     """Administration of the credential's own ledger. It implies none of the others."""
     OPERATOR = OPERATOR_SCOPE

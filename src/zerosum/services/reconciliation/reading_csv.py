@@ -1,0 +1,249 @@
+"""A settlement file or bank statement as CSV, read as its source's mapping says.
+
+Everything that is wrong is told by line and column, and nothing is taken of a file that has a fault.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
+
+from zerosum.domain.errors import DomainError
+from zerosum.domain.money import Currency, add, parse_signed_amount, subtract
+from zerosum.domain.reconciliation.outside import (
+    LINES_MAX,
+    TEXT_MAX,
+    Faults,
+    OutsideLine,
+    OutsideRecord,
+    repeated_ids,
+    spoken_of,
+)
+from zerosum.domain.reconciliation.sources import CsvMapping, DateForm, TextEncoding
+from zerosum.services.requests.times import parse_time
+
+_DATES = {
+    DateForm.ISO: re.compile(r"(?P<y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)", re.ASCII),
+    DateForm.PLAIN: re.compile(r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)", re.ASCII),
+    DateForm.POINTS: re.compile(r"(?P<d>\d\d?)\.(?P<m>\d\d?)\.(?P<y>\d{4})", re.ASCII),
+    DateForm.SLASHES: re.compile(r"(?P<d>\d\d?)/(?P<m>\d\d?)/(?P<y>\d{4})", re.ASCII),
+    DateForm.AMERICAN: re.compile(r"(?P<m>\d\d?)/(?P<d>\d\d?)/(?P<y>\d{4})", re.ASCII),
+}
+_GROUPED = re.compile(r"\d{1,3}(?:G\d{3})+", re.ASCII)
+
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
+"""Other days are slips of the pen."""
+
+Row = Mapping[str, str]
+"""By what is read, not by what the columns are called."""
+
+
+class Unreadable(Exception):
+    """A field is not what it is to be: a fault, and its words."""
+
+
+def read_csv(content: bytes, mapping: CsvMapping, currency: Currency, zone: tzinfo) -> OutsideRecord:
+    """Raises ReconciliationFileInvalid."""
+    faults = Faults()
+    text = _decoded(content, mapping.encoding, faults)
+    reader = _Reader(mapping, currency, zone, faults)
+    lines = reader.lines(text)
+    for line in repeated_ids(lines):
+        faults.note(line.place, mapping.id or "", "duplicate_line", "An earlier line of the file has this id.")
+    if not lines and not faults.found:
+        faults.note(1, "", "no_lines", "The file has no lines with an amount.")
+    faults.check()
+    from_on, to_on = spoken_of(lines)
+    return OutsideRecord(lines=lines, from_on=from_on, to_on=to_on, opening=reader.opening, closing=reader.closing)
+
+
+def _decoded(content: bytes, encoding: TextEncoding, faults: Faults) -> str:
+    try:
+        return content.decode("utf-8-sig" if encoding is TextEncoding.UTF_8 else encoding)
+    except UnicodeDecodeError as error:
+        place = content.count(b"\n", 0, error.start) + 1
+        faults.note(place, "", "invalid_encoding", "This is not UTF-8. The source may say `latin-1`.")
+        faults.check()
+        raise LookupError("a fault was noted") from error
+
+
+class _Reader:
+    def __init__(self, mapping: CsvMapping, currency: Currency, zone: tzinfo, faults: Faults) -> None:
+        self._mapping = mapping
+        self._currency = currency
+        self._zone = zone
+        self._faults = faults
+        self._columns = mapping.columns()
+        self.opening: Decimal | None = None
+        self.closing: Decimal | None = None
+
+    def lines(self, text: str) -> list[OutsideLine]:
+        found: list[OutsideLine] = []
+        for place, row in self._rows(text):
+            line = self._line(place, row)
+            if line is not None:
+                found.append(line)
+            if len(found) > LINES_MAX:
+                self._faults.note(place, "", "too_many_lines", f"A file has at most {LINES_MAX} lines.")
+            if self._faults.are_too_many or len(found) > LINES_MAX:
+                break
+        return found
+
+    def _rows(self, text: str) -> Iterator[tuple[int, Row]]:
+        """Each with the line it begins in, but for those that are left out."""
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=self._mapping.delimiter, strict=True)
+        header: list[str] | None = None
+        place, before = 1, self._mapping.rows_before
+        try:
+            for fields in reader:
+                here, place = place, reader.line_num + 1
+                if before > 0:
+                    before -= 1
+                elif header is None:
+                    header = [name.strip() for name in fields]
+                    if not self._has_columns(here, header):
+                        return
+                elif any(field.strip() for field in fields):
+                    if len(fields) != len(header):
+                        self._faults.note(here, "", "wrong_fields", f"This has not {len(header)} fields.")
+                        continue
+                    row = dict(zip(header, fields, strict=True))
+                    named = {what: row[column].strip() for what, column in self._columns.items()}
+                    if all(named[f"only/{name}"] == wanted for name, wanted in self._mapping.only.items()):
+                        yield here, named
+        except csv.Error:
+            self._faults.note(
+                place, "", "invalid_quoting", "The quotes of this line do not fit, or a field is too long."
+            )
+            return
+        if header is None:
+            self._faults.note(place, "", "no_header", "The line that names the columns is missing.")
+
+    def _has_columns(self, place: int, header: Sequence[str]) -> bool:
+        for column in dict.fromkeys(self._columns.values()):
+            if header.count(column) != 1:
+                word = "missing" if column not in header else "there twice"
+                self._faults.note(place, column, "missing_column", f"The column is {word}.")
+        return not self._faults.found
+
+    def _line(self, place: int, row: Row) -> OutsideLine | None:
+        """None where it has a fault, which is noted, or moves nothing."""
+        what = ""
+        try:
+            what = "currency"
+            if row.get("currency", self._currency.code) != self._currency.code:
+                raise Unreadable("currency_mismatch", f"The account holds {self._currency.code}.")
+            what = "date"
+            booked_on = self._day(row["date"])
+            what = "value_date"
+            value_on = self._day(row["value_date"]) if row.get("value_date") else None
+            what = "amount" if self._mapping.amount else "paid_in"
+            amount = self._signed(row)
+            what = "balance"
+            self._check_balance(row, amount)
+            texts: dict[str, str] = {}
+            for what in ("id", "description", *(name for name in row if name.startswith("references/"))):
+                texts[what] = _text(row.get(what, ""))
+        except Unreadable as error:
+            self._faults.note(place, self._columns.get(what, what), *error.args)
+            return None
+        if not amount:
+            return None
+        references = tuple(dict.fromkeys(text for name, text in texts.items() if text and name.startswith("ref")))
+        return OutsideLine(
+            place=place,
+            booked_on=booked_on,
+            value_on=value_on,
+            amount=amount,
+            outside_id=texts["id"] or None,
+            references=references,
+            description=texts["description"] or None,
+        )
+
+    def _day(self, text: str) -> date:
+        form = self._mapping.date_form
+        if form is DateForm.ISO and len(text) > 10:
+            moment = parse_time(text.replace(" ", "T", 1))
+            if moment is None:
+                raise Unreadable("invalid_date", "A time is written like 2026-11-21T09:30:00Z, with its zone.")
+            return _within(moment.astimezone(self._zone))
+        match = _DATES[form].fullmatch(text)
+        try:
+            found = None if match is None else date(int(match["y"]), int(match["m"]), int(match["d"]))
+        except ValueError:
+            found = None
+        if found is None:
+            raise Unreadable("invalid_date", f"A day is written {form.value}.")
+        return _within(found)
+
+    def _signed(self, row: Row) -> Decimal:
+        if self._mapping.amount is None:
+            paid_in, paid_out = (self._amount(row[what]) if row.get(what) else None for what in ("paid_in", "paid_out"))
+            if paid_in and paid_out:
+                raise Unreadable("invalid_amount", "Either something comes in or it goes out.")
+            if paid_in is None and paid_out is None:
+                raise Unreadable("invalid_amount", "The amount is missing.")
+            return paid_in or (paid_out or Decimal(0)).copy_abs().copy_negate()
+        amount = self._amount(row["amount"])
+        direction = row.get("direction")
+        if direction is None:
+            return amount
+        if direction in self._mapping.incoming:
+            return amount
+        if direction in self._mapping.outgoing:
+            return amount.copy_negate()
+        raise Unreadable("invalid_direction", "This is none of the words that the source names for in and out.")
+
+    def _amount(self, text: str) -> Decimal:
+        """With a sign before or behind it, in the source's marks."""
+        body, sign = text, ""
+        if text[:1] in ("+", "-"):
+            body, sign = text[1:], text[0]
+        elif text.endswith("-"):
+            body, sign = text[:-1], "-"
+        whole, mark, places = body.partition(self._mapping.decimal_mark)
+        group = self._mapping.group_mark
+        if group is not None and group in whole:
+            if not re.fullmatch(_GROUPED.pattern.replace("G", re.escape(group)), whole, re.ASCII):
+                raise Unreadable("invalid_amount", "The marks between the thousands are not where they belong.")
+            whole = whole.replace(group, "")
+        if mark and not places:
+            raise Unreadable("invalid_amount", "There is nothing behind the decimal mark.")
+        try:
+            amount = parse_signed_amount(f"{whole}.{places}" if mark else whole, self._currency, pointer="/amount")
+        except DomainError as refusal:
+            raise Unreadable(refusal.code, refusal.detail) from None
+        return amount.copy_negate() if sign == "-" and amount else amount
+
+    def _check_balance(self, row: Row, amount: Decimal) -> None:
+        """Each is the one before it and the amount."""
+        if "balance" not in row:
+            return
+        balance = self._amount(row["balance"])
+        if self.closing is None:
+            self.opening = subtract(balance, amount)
+        elif add(self.closing, amount) != balance:
+            self.closing = balance
+            raise Unreadable("wrong_balance", "This is not the balance of the line before with this amount.")
+        self.closing = balance
+
+
+def _within(moment: date | datetime) -> date:
+    day = moment.date() if isinstance(moment, datetime) else moment
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise Unreadable("invalid_date", f"A day lies from {FIRST_DAY} to {LAST_DAY}.")
+    return day
+
+
+def _text(text: str) -> str:
+    """On one line."""
+    found = " ".join(text.split())
+    if len(found) > TEXT_MAX:
+        raise Unreadable("text_too_long", f"This has at most {TEXT_MAX} characters.")
+    if not found.isprintable():
+        raise Unreadable("invalid_string", "This holds characters that are not allowed.")
+    return found
