@@ -15,8 +15,12 @@ COLUMNS = {"date": "day", "amount": "amount", "id": "id", "references": ["refere
 HEADER = "day,id,reference,amount,text"
 
 
+_DAY = now().date().isoformat()
+
+
 def today() -> str:
-    return now().date().isoformat()
+    """One day for all of a run, which may go on past midnight."""
+    return _DAY
 
 
 async def open_bank(client: Client, currency: str = "USD") -> None:
@@ -35,6 +39,7 @@ async def entry(client: Client, amount: str, *, currency: str = "USD", **members
         for account, side in zip((BANK, "equity:owner"), sides, strict=True)
     ]
     key = members.pop("key", None) or fresh_key()
+    members.setdefault("effective_at", f"{today()}T00:00:00Z")
     answer = await client.post("/v1/journal-entries", {"reason": "test", "postings": lines, **members}, key=key)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
@@ -77,3 +82,43 @@ async def report(client: Client, **parameters: Any) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+CAMT = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
+
+
+def camt_entry(amount: str, reference: str, *, day: str | None = None, own: str = "", currency: str = "USD") -> str:
+    """Below zero it goes out."""
+    sign, day = ("DBIT" if amount.startswith("-") else "CRDT"), day or today()
+    return (
+        f'<Ntry><Amt Ccy="{currency}">{amount.removeprefix("-")}</Amt><CdtDbtInd>{sign}</CdtDbtInd>'
+        f"<Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt>"
+        f"{f'<AcctSvcrRef>{own}</AcctSvcrRef>' if own else ''}<NtryDtls><TxDtls><Refs>"
+        f"<EndToEndId>{reference}</EndToEndId></Refs></TxDtls></NtryDtls></Ntry>"
+    )
+
+
+def camt_of(
+    *entries: str, opening: str = "0.00", closing: str, before: str = "", number: str = "DE02", **parts: str
+) -> bytes:
+    def balance(kind: str, amount: str) -> str:
+        sign = "DBIT" if amount.startswith("-") else "CRDT"
+        return (
+            f"<Bal><Tp><CdOrPrtry><Cd>{kind}</Cd></CdOrPrtry></Tp>"
+            f'<Amt Ccy="USD">{amount.removeprefix("-")}</Amt><CdtDbtInd>{sign}</CdtDbtInd>'
+            f"<Dt><Dt>{today()}</Dt></Dt></Bal>"
+        )
+
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>{before}\n'
+        f'<Document xmlns="{parts.get("namespace", CAMT)}"><BkToCstmrStmt>'
+        f"<GrpHdr><MsgId>1</MsgId></GrpHdr>\n<Stmt><Id>1</Id>{parts.get('span', '')}"
+        f"<Acct><Id><Othr><Id>{number}</Id></Othr></Id><Ccy>USD</Ccy></Acct>{balance('OPBD', opening)}"
+        f"{balance('CLBD', closing)}{parts.get('summary', '')}\n{chr(10).join(entries)}\n</Stmt>{parts.get('more', '')}"
+        f"</BkToCstmrStmt></Document>"
+    ).encode()
+
+
+async def make_camt_source(client: Client, name: str = "bank", **members: Any) -> httpx.Response:
+    body = {"name": name, "account": BANK, "format": "camt.053", **members}
+    return await client.post("/v1/reconciliation/sources", body)

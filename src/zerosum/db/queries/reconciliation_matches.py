@@ -24,9 +24,9 @@ _OPEN_LINES = text("""
 select line.file_id, line.number, line.booked_on, line.value_on, line.amount, line.reference_texts
 from reconciliation_files file
 join reconciliation_lines line on line.ledger_id = file.ledger_id and line.file_id = file.id
-where file.ledger_id = :ledger_id and file.source = :source and file.to_on >= :since
-  and not line.is_repeat and coalesce(line.value_on, line.booked_on) >= :since
-  and (line.file_id = :file_id or exists (
+where file.ledger_id = :ledger_id and file.source = :source and (file.to_on >= :since or file.id = :file_id)
+  and not line.is_repeat
+  and (line.file_id = :file_id or coalesce(line.value_on, line.booked_on) >= :since and exists (
       select from reconciliation_runs run
       where run.ledger_id = line.ledger_id and run.file_id = line.file_id and run.ended_at is not null
         and run.failure is null))
@@ -38,7 +38,7 @@ where file.ledger_id = :ledger_id and file.source = :source and file.to_on >= :s
       select from reconciliation_breaks closed
       where closed.ledger_id = line.ledger_id and closed.source = line.source and closed.kind = 'line'
         and closed.holder_id = line.file_id and closed.number = line.number and closed.state <> 'open')
-order by line.file_id desc, line.number desc limit :limit
+order by line.file_id = :file_id desc, line.file_id desc, line.number desc limit :limit
 """)
 
 _OPEN_ENTRIES = text("""

@@ -10,6 +10,7 @@ the entry the break is open again, and the next try has another key: a refusal i
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,12 +22,15 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.reconciliation_breaks import break_changes, change_break, find_break, posted_or_free_key
 from zerosum.db.queries.reconciliation_matches import MatchRecord, insert_matches
 from zerosum.domain.errors import (
+    AccountNotFound,
     DomainError,
     IdempotencyInProgress,
     IdempotencyKeyReused,
     InvalidState,
     OutcomeUnknown,
+    Overloaded,
     QuotaExceeded,
+    Unavailable,
     ValidationFailed,
 )
 from zerosum.domain.identifiers import Prefix, render_id
@@ -48,6 +52,9 @@ ATTEMPTS_MAX = 20
 
 POSTING_MAX = timedelta(minutes=5)
 """No command is under way for so long by far."""
+
+_UNDECIDED = (Unavailable, Overloaded, OutcomeUnknown, IdempotencyKeyReused, IdempotencyInProgress)
+"""Behind these an entry may be there."""
 
 BREAK_MEMBER = "reconciliation_break"
 """Of the entry's metadata: the break it was posted for."""
@@ -112,17 +119,17 @@ class ReconciliationAdjustments:
             if entry_id is None and key is None:
                 raise QuotaExceeded(f"The books have refused {ATTEMPTS_MAX} adjustments of this break.")
             if found.state is BreakState.OPEN:
-                found = replace(found, state=BreakState.ADJUSTING, changes=found.changes + 1)
-                await change_break(connection, caller.ledger_id, found, BreakStep.ADJUSTING, caller.actor, self._now())
+                after = replace(found, state=BreakState.ADJUSTING, changes=found.changes + 1)
+                await change_break(connection, caller.ledger_id, after, BreakStep.ADJUSTING, caller.actor, self._now())
             return found, entry_id, key
 
     async def _entry_order(
         self, caller: Caller, found: ReconciliationBreak, order: AdjustmentOrder, key: str
     ) -> EntryOrder:
         account_id = (await self._sources.get(caller, found.source)).account_id
-        other = self._directory.find_known(caller.ledger_id, order.account)
-        if other is not None and other.id == account_id:
-            raise ValidationFailed("The other side is another account.", pointer="/account")
+        with contextlib.suppress(AccountNotFound):  # the chart may let it be opened
+            if (await self._directory.get(caller.ledger_id, order.account)).id == account_id:
+                raise ValidationFailed("The other side is another account.", pointer="/account")
         # A line that our books lack comes in; an entry that is too much is taken back.
         comes_in = (found.amount > 0) == (found.kind is ItemKind.LINE)
         amount, currency = render_amount(found.amount.copy_abs()), found.currency
@@ -142,7 +149,7 @@ class ReconciliationAdjustments:
     async def _reopen(self, caller: Caller, begun: ReconciliationBreak, refusal: DomainError) -> None:
         """Unless an entry may be there all the same, or somebody else may be posting one."""
         id_ = begun.id
-        if refusal.retryable or isinstance(refusal, OutcomeUnknown | IdempotencyKeyReused | IdempotencyInProgress):
+        if isinstance(refusal, _UNDECIDED):
             return
         async with self._database.work(caller.ledger_id) as connection:
             found = await locked_break(connection, caller, id_)
@@ -193,6 +200,6 @@ class ReconciliationAdjustments:
 
 def _at_its_member(refusal: DomainError) -> DomainError:
     """Its pointer leads into the entry, which the caller has not written."""
-    if refusal.pointer is not None and refusal.pointer.startswith("/postings/1/account"):
+    if refusal.pointer == "/postings/1/account":
         return refusal.at("/account")
     return refusal

@@ -43,7 +43,7 @@ Row = Mapping[str, str]
 
 
 class Unreadable(Exception):
-    """A field is not what it is to be: a fault, and its words."""
+    """A field is not what it is to be: a fault, its words, and what was read where that is not plain."""
 
 
 def read_csv(content: bytes, mapping: CsvMapping, currency: Currency, zone: tzinfo) -> OutsideRecord:
@@ -101,13 +101,14 @@ class _Reader:
         try:
             for fields in reader:
                 here, place = place, reader.line_num + 1
-                if before > 0:
+                is_blank = not any(field.strip() for field in fields)
+                if before > 0 or is_blank:
                     before -= 1
                 elif header is None:
                     header = [name.strip() for name in fields]
                     if not self._has_columns(here, header):
                         return
-                elif any(field.strip() for field in fields):
+                else:
                     if len(fields) != len(header):
                         self._faults.note(here, "", "wrong_fields", f"This has not {len(header)} fields.")
                         continue
@@ -149,7 +150,9 @@ class _Reader:
             for what in ("id", "description", *(name for name in row if name.startswith("references/"))):
                 texts[what] = _text(row.get(what, ""))
         except Unreadable as error:
-            self._faults.note(place, self._columns.get(what, what), *error.args)
+            fault, detail, *other = error.args
+            what = other[0] if other else what
+            self._faults.note(place, self._columns.get(what, what), fault, detail)
             return None
         if not amount:
             return None
@@ -196,7 +199,8 @@ class _Reader:
             return amount
         if direction in self._mapping.outgoing:
             return amount.copy_negate()
-        raise Unreadable("invalid_direction", "This is none of the words that the source names for in and out.")
+        detail = "This is none of the words that the source names for in and out."
+        raise Unreadable("invalid_direction", detail, "direction")
 
     def _amount(self, text: str) -> Decimal:
         """With a sign before or behind it, in the source's marks."""
