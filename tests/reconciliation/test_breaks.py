@@ -12,6 +12,8 @@ from tests.api.conftest import Client
 from tests.api.reading import refused
 from tests.reconciliation.ground import BANK, breaks, csv_of, entry, make_source, open_bank, report, send, sent, today
 from zerosum.adapters.clock import now
+from zerosum.main import Service
+from zerosum.services.reconciliation.adjustments import ReconciliationAdjustments
 
 DAY = today()
 YESTERDAY, TOMORROW = ((now() + timedelta(days=days)).date().isoformat() for days in (-1, 1))
@@ -134,6 +136,29 @@ async def test_a_line_that_the_books_lack_is_posted_once(bank: Client) -> None:
     file = await sent(bank, csv_of(f"{DAY},b1,charges,-2.50,"))
     assert (file["matched"], file["open_breaks"]) == (1, 0), "the entry is matched with the line and is no break itself"
     assert len(await breaks(bank)) == 1
+
+
+async def test_whoever_dies_behind_the_entry_is_followed_by_the_same_request(
+    bank: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sent(bank, csv_of(f"{DAY},b1,charges,-2.50,"))
+    one = await _one_break(bank)
+    path, body = f"/v1/reconciliation/breaks/{one['id']}/adjust", {"account": "expenses:fees", "reason": "Charges"}
+
+    async def die(*_: object) -> None:
+        raise ConnectionError("the process has died")
+
+    monkeypatch.setattr(ReconciliationAdjustments, "_link", die)
+    assert (await bank.post(path, body)).status_code == 500
+    monkeypatch.undo()
+    resolved = await bank.post(f"/v1/reconciliation/breaks/{one['id']}/resolve", {"reason": "x"})
+    refused(resolved, 409, "reconciliation_break_closed", facts={"state": "adjusting"})
+    again = await sent(bank, csv_of(f"{DAY},b1,charges,-2.50,"))
+    assert again["matched"] == 0, "nobody matches it meanwhile, not even with its own entry"
+    other = await bank.post(path, {**body, "reason": "By somebody else"})
+    assert (other.status_code, other.json()["state"]) == (200, "adjusted"), other.text
+    assert (await bank.balance(BANK))["posted"] == "-2.50"
+    assert [(one["line"], one["state"]) for one in await breaks(bank, state="adjusted")] == [(1, "adjusted")]
 
 
 async def test_an_entry_that_is_too_much_is_taken_back(bank: Client) -> None:

@@ -18,7 +18,7 @@ from zerosum.db.engine import Connection, Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 from zerosum.services.proofs.whole_ledger import verify_ledger
-from zerosum.services.reconciliation import files, running
+from zerosum.services.reconciliation import files, open_sides, running
 from zerosum.services.reconciliation.files import ReconciliationFiles
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import Cursors
@@ -83,7 +83,7 @@ async def test_a_process_that_dies_at_any_commit(
     for module, name, value in (
         (files, "LINES_AT_ONCE", 3),
         (running, "MATCHES_AT_ONCE", 2),
-        (running, "ENTRIES_AT_ONCE", 2),
+        (open_sides, "ENTRIES_AT_ONCE", 2),
         (running, "BREAKS_AT_ONCE", 1),
     ):
         monkeypatch.setattr(module, name, value)
@@ -129,8 +129,8 @@ async def test_two_at_once_leave_what_one_leaves(client: Client) -> None:
 async def test_a_source_with_too_much_around_it_says_so_and_blocks_nothing(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "ENTRIES_MAX", 2)
-    monkeypatch.setattr(running, "ENTRIES_AT_ONCE", 2)
+    monkeypatch.setattr(open_sides, "ENTRIES_MAX", 2)
+    monkeypatch.setattr(open_sides, "ENTRIES_AT_ONCE", 2)
     content = await _ground(client)
     refused(await send(client, content), 422, "reconciliation_too_wide")
     refused(await send(client, content), 422, "reconciliation_too_wide")

@@ -66,6 +66,8 @@ _SCOPES = {
     Scope.EVENTS_READ: "Read events",
     Scope.WEBHOOKS_WRITE: "Manage webhook endpoints",
     Scope.REPORTS_READ: "Read reports",
+    Scope.RECONCILIATION_READ: "Read files, breaks and the report of reconciliation",
+    Scope.RECONCILIATION_WRITE: "Send files to reconcile, and work on breaks",
     Scope.ADMIN: "Administer the ledger: its API keys, currencies and security log",
     Scope.OPERATOR: "Administer the service: ledgers, and the keys of all of them",
 }

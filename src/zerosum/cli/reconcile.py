@@ -59,7 +59,9 @@ def reconcile_file(path: Path, source: str, data_dir: Path | None, ledger: str |
 
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                return file_body((await services.reconciliation_files.receive(caller, source, content)).file)
+                received = await services.reconciliation_files.receive(caller, source, content)
+                if received.file.is_matched or attempt == ATTEMPTS_MAX:
+                    return file_body(received.file)
             except (ReconciliationBusy, Unavailable):
                 if attempt == ATTEMPTS_MAX:
                     raise

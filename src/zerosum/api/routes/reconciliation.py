@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 
-from zerosum.api.csv_text import Accept, Format, csv_response, csv_text, wants_csv
 from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, InDigits, Limit, SortOrder, page_request
 from zerosum.api.routes.reconciliation_breaks import add_break_routes
+from zerosum.api.routes.reconciliation_report import add_report_route
 from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.reconciliation import (
-    DAY_PATTERN_TEXT,
     ReconciliationFileResponse,
-    ReconciliationReportResponse,
-    ReportedDay,
     file_body,
-    report_body,
 )
 from zerosum.api.schemas.reconciliation_sources import (
     ReconciliationSourceRequest,
@@ -29,16 +24,13 @@ from zerosum.api.schemas.reconciliation_sources import (
 from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
-from zerosum.domain.errors import InvalidParameter
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.reconciliation.sources import SOURCE_NAME_PATTERN_TEXT, VERSIONS_MAX
 from zerosum.gateway.guards.request_guard import FILE_TYPES
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.reconciliation.files import FILE_BYTES_MAX
-from zerosum.services.reconciliation.reports import ReportOrder
 
-REPORT_EFFORT = 10
 READ, WRITE = Scope.RECONCILIATION_READ, Scope.RECONCILIATION_WRITE
 
 _NAME = {"description": "The source's name.", "examples": ["acme-settlements"]}
@@ -48,7 +40,6 @@ SourceFilter = Annotated[str | None, Query(**_NAME, pattern=_PATTERN["pattern"])
 WantedSource = Annotated[str, Query(**_NAME, pattern=_PATTERN["pattern"])]
 FileReference = Annotated[str, id_path(Prefix.RECONCILIATION_FILE, "The file's id.")]
 AskedVersion = Annotated[int | None, InDigits, Query(description="By default the newest.", ge=1, le=VERSIONS_MAX)]
-ReportDay = Annotated[str | None, Query(description="A day, which belongs to it.", pattern=DAY_PATTERN_TEXT)]
 
 FILE_BODY: dict[str, Any] = {
     "required": True,
@@ -79,7 +70,7 @@ def reconciliation_routes(services: Services) -> Routes:
     _add_source_routes(routes, services)
     _add_file_routes(routes, services)
     add_break_routes(routes, services)
-    _add_report_route(routes, services)
+    add_report_route(routes, services)
     return routes
 
 
@@ -183,7 +174,7 @@ def _add_file_routes(routes: Routes, services: Services) -> None:
         description="It is taken as a whole or not at all; what is wrong with it is told by line and column. Then its "
         "lines are matched with the postings of the account, and what has no match becomes a break. The books are only "
         "read. The same content again is the same file: what was cut off goes on, and what is still open is looked at "
-        "once more.",
+        "once more. A request works for six seconds; where `is_matched` is false then, send it again.",
     )
     routes.add(
         "GET",
@@ -206,47 +197,3 @@ def _add_file_routes(routes: Routes, services: Services) -> None:
         summary="Read what has become of a file",
         answer=ReconciliationFileResponse,
     )
-
-
-def _add_report_route(routes: Routes, services: Services) -> None:
-    reports = services.reconciliation_reports
-
-    async def get_report(
-        call: TheCall,
-        from_: Annotated[ReportDay, Query(alias="from")] = None,
-        to: ReportDay = None,
-        as_of: ReportDay = None,
-        source: SourceFilter = None,
-        format: Format = None,  # noqa: A002
-        accept: Accept = "",
-    ) -> Any:
-        order = ReportOrder(
-            source=source, from_on=_day(from_, "from"), to_on=_day(to, "to"), as_of=_day(as_of, "as_of")
-        )
-        body = report_body(await reports.report(call.caller, order))
-        if wants_csv(format, accept):
-            return csv_response(await csv_text(tuple(ReportedDay.model_fields), body["days"], free=()))
-        return body
-
-    routes.add(
-        "GET",
-        "/v1/reconciliation/report",
-        get_report,
-        operation_id="getReconciliationReport",
-        scope=READ,
-        query=("from", "to", "as_of", "source", "format"),
-        effort=REPORT_EFFORT,
-        refusals=(errors.TooManyItems,),
-        summary="What was matched, and what was not, by day and source",
-        answer=ReconciliationReportResponse,
-        also_as=("text/csv",),
-        description="Of the last 31 days by default, 92 at most.",
-    )
-
-
-def _day(text: str | None, name: str) -> date | None:
-    """Raises InvalidParameter."""
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise InvalidParameter("A day is written like 2026-11-21.", pointer=name) from None

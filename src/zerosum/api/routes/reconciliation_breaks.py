@@ -8,18 +8,19 @@ from fastapi import Path, Query, Response
 
 from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, InDigits, Limit, SortOrder, page_request
+from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.schemas.fields import EXAMPLE_UUID
 from zerosum.api.schemas.lists import ListOf, list_body
-from zerosum.api.schemas.reconciliation import (
-    AdjustRequest,
-    AssignRequest,
-    BreakAdjustment,
-    BreakDetail,
-    BreakResponse,
+from zerosum.api.schemas.reconciliation_breaks import (
+    AdjustBreakRequest,
+    AssignBreakRequest,
     BreakStateName,
-    ExplainRequest,
-    NoteRequest,
-    ResolveRequest,
+    ExplainBreakRequest,
+    NoteBreakRequest,
+    ReconciliationBreakAdjustment,
+    ReconciliationBreakDetail,
+    ReconciliationBreakResponse,
+    ResolveBreakRequest,
     break_body,
     break_detail,
 )
@@ -90,7 +91,7 @@ def _add_reading(routes: Routes, services: Services) -> None:
         query=(*PAGE_PARAMETERS, *FILTERS),
         refusals=(errors.InvalidCursor,),
         summary="List breaks",
-        answer=ListOf[BreakResponse],
+        answer=ListOf[ReconciliationBreakResponse],
         description="The newest first.",
     )
     routes.add(
@@ -101,7 +102,7 @@ def _add_reading(routes: Routes, services: Services) -> None:
         scope=READ,
         refusals=_NOT_THERE,
         summary="Read a break with all its steps",
-        answer=BreakDetail,
+        answer=ReconciliationBreakDetail,
     )
 
 
@@ -112,26 +113,26 @@ def _add_steps(routes: Routes, services: Services) -> None:
         return break_body(found, breaks.today())
 
     async def assign(call: TheCall, break_: BreakReference) -> dict[str, Any]:
-        order = validated(AssignRequest, call.content)
+        order = validated(AssignBreakRequest, call.content)
         return answered(await breaks.assign(call.caller, _id(break_), order.owner))
 
     async def note(call: TheCall, break_: BreakReference) -> dict[str, Any]:
-        order = validated(NoteRequest, call.content)
+        order = validated(NoteBreakRequest, call.content)
         return answered(await breaks.note(call.caller, _id(break_), order.note))
 
     async def explain(call: TheCall, break_: BreakReference) -> dict[str, Any]:
-        order = validated(ExplainRequest, call.content)
+        order = validated(ExplainBreakRequest, call.content)
         return answered(await breaks.explain(call.caller, _id(break_), order.reason, order.until))
 
     async def resolve(call: TheCall, break_: BreakReference) -> dict[str, Any]:
-        order = validated(ResolveRequest, call.content)
+        order = validated(ResolveBreakRequest, call.content)
         return answered(await breaks.resolve(call.caller, _id(break_), order.reason))
 
     steps: tuple[tuple[str, Any, Any, str, str], ...] = (
-        ("assign", assign, AssignRequest, "Say whose a break is", "assignReconciliationBreak"),
-        ("note", note, NoteRequest, "Say what is known of a break", "noteReconciliationBreak"),
-        ("explain", explain, ExplainRequest, "Say why there is nothing wrong yet", "explainReconciliationBreak"),
-        ("resolve", resolve, ResolveRequest, "Say why nothing is to be done", "resolveReconciliationBreak"),
+        ("assign", assign, AssignBreakRequest, "Say whose a break is", "assignReconciliationBreak"),
+        ("note", note, NoteBreakRequest, "Say what is known of a break", "noteReconciliationBreak"),
+        ("explain", explain, ExplainBreakRequest, "Say why there is nothing wrong yet", "explainReconciliationBreak"),
+        ("resolve", resolve, ResolveBreakRequest, "Say why nothing is to be done", "resolveReconciliationBreak"),
     )
     for word, endpoint, model, summary, operation_id in steps:
         routes.add(
@@ -144,7 +145,7 @@ def _add_steps(routes: Routes, services: Services) -> None:
             reads=model,
             refusals=_CHANGES,
             summary=summary,
-            answer=BreakResponse,
+            answer=ReconciliationBreakResponse,
             description="Its steps are kept for ever. The same again is no step.",
         )
 
@@ -153,8 +154,8 @@ def _add_adjustment(routes: Routes, services: Services) -> None:
     breaks, adjustments = services.reconciliation_breaks, services.reconciliation_adjustments
 
     async def adjust(call: TheCall, break_: BreakReference) -> Response:
+        order = validated(AdjustBreakRequest, call.content).order()
         call.must_have(Scope.JOURNAL_WRITE, "")
-        order = validated(AdjustRequest, call.content).order()
         done = await adjustments.adjust(call.caller, _id(break_), order)
         body = break_body(done.adjusted, breaks.today())
         body["adjustment"] = render_id(Prefix.JOURNAL_ENTRY, done.entry.id)
@@ -167,19 +168,15 @@ def _add_adjustment(routes: Routes, services: Services) -> None:
         operation_id="adjustReconciliationBreak",
         scope=WRITE,
         body=BodyKind.JSON,
-        reads=AdjustRequest,
-        refusals=(*errors.OF_BOOKS, *errors.OF_DATES, *_CHANGES, errors.InvalidState, *errors_of_keys()),
+        reads=AdjustBreakRequest,
+        refusals=(*errors.OF_BOOKS, *errors.OF_DATES, *_CHANGES, errors.InvalidState, *OF_KEYS),
         named_in_body=(errors.AccountNotFound,),
         summary="Post the entry that puts a break right",
-        answer=BreakAdjustment,
+        answer=ReconciliationBreakAdjustment,
         description="A line that our books lack is posted, an entry that is too much is taken back, against the "
         "account that is named. Its key is the break's own: however often this is sent, there is one entry. Needs "
         "`journal:write` too.",
     )
-
-
-def errors_of_keys() -> tuple[type[errors.DomainError], ...]:
-    return errors.IdempotencyKeyReused, errors.IdempotencyInProgress, errors.OutcomeUnknown
 
 
 def _id(text: str) -> Any:

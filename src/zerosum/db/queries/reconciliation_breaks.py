@@ -8,8 +8,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as insert_or_not
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, Text, Uuid, and_, bindparam, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.accounts import paged
@@ -40,13 +40,11 @@ async def insert_breaks(
     if not found:
         return 0
     values = [{"ledger_id": ledger_id, **{name: getattr(one, name) for name in _NAMES}} for one in found]
-    made = await connection.execute(
-        insert_or_not(reconciliation_breaks)
-        .values(values)
-        .on_conflict_do_nothing(constraint="reconciliation_breaks_item_unique")
-        .returning(_columns.id)
+    await connection.execute(
+        insert(reconciliation_breaks).on_conflict_do_nothing(constraint="reconciliation_breaks_item_unique"), values
     )
-    new = set(made.scalars())
+    made = select(_columns.id).where(_columns.ledger_id == ledger_id, _columns.id.in_([one.id for one in found]))
+    new = set((await connection.execute(made)).scalars())
     opened = [_change(one, BreakStep.OPENED, actor, one.opened_at) for one in found if one.id in new]
     await _insert_changes(connection, ledger_id, opened)
     return len(new)
@@ -64,13 +62,26 @@ async def lock_breaks_of(
     connection: AsyncConnection, ledger_id: UUID, source: str, items: Iterable[tuple[ItemKind, UUID, int]]
 ) -> list[ReconciliationBreak]:
     """Those that such items have, in one order."""
-    wanted = [(kind.value, holder_id, number) for kind, holder_id, number in items]
+    kinds, holders, numbers = zip(*items, strict=True)
+    wanted = func.unnest(
+        bindparam("kinds", [kind.value for kind in kinds], type_=ARRAY(Text)),
+        bindparam("holders", list(holders), type_=ARRAY(Uuid)),
+        bindparam("numbers", list(numbers), type_=ARRAY(BigInteger)),
+    ).table_valued("kind", "holder_id", "number", name="wanted")
+    wanted = wanted.render_derived()
     statement = (
         select(reconciliation_breaks)
+        .join(
+            wanted,
+            and_(
+                wanted.c.kind == _columns.kind,
+                wanted.c.holder_id == _columns.holder_id,
+                wanted.c.number == _columns.number,
+            ),
+        )
         .where(_columns.ledger_id == ledger_id, _columns.source == source)
-        .where(tuple_(_columns.kind, _columns.holder_id, _columns.number).in_(wanted))
         .order_by(_columns.id)
-        .with_for_update()
+        .with_for_update(of=reconciliation_breaks)
     )
     return [_break(row) for row in await connection.execute(statement)]
 
@@ -160,7 +171,7 @@ async def _insert_changes(connection: AsyncConnection, ledger_id: UUID, changes:
             }
             for one in changes
         ]
-        await connection.execute(insert(reconciliation_break_changes).values(values))
+        await connection.execute(insert(reconciliation_break_changes), values)
 
 
 def _change(one: ReconciliationBreak, step: BreakStep, actor: str, now: datetime) -> BreakChange:

@@ -160,9 +160,14 @@ async def insert_lines(
         }
         for number, line in enumerate(lines, first)
     ]
-    await connection.execute(
-        insert(reconciliation_lines).values(values).on_conflict_do_nothing(constraint="reconciliation_lines_pkey")
-    )
+    new = insert(reconciliation_lines).on_conflict_do_nothing(constraint="reconciliation_lines_pkey")
+    await connection.execute(new, values)
+
+
+async def count_written_lines(connection: AsyncConnection, ledger_id: UUID, file_id: UUID) -> int:
+    """They are written in their order."""
+    statement = select(func.max(_lines.number)).where(_lines.ledger_id == ledger_id, _lines.file_id == file_id)
+    return (await connection.execute(statement)).scalar() or 0
 
 
 async def _told_before(

@@ -9,15 +9,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.schema.tables import reconciliation_matched, reconciliation_matches
 from zerosum.domain.reconciliation.open_items import ItemKind
-
-ITEMS_AT_ONCE = 2_000
-"""Written by one statement: what the driver takes at once has an end."""
 
 # Those of a file are looked at once a run has come to its end over it, or it is the run's own.
 _OPEN_LINES = text("""
@@ -122,7 +119,7 @@ async def insert_matches(connection: AsyncConnection, ledger_id: UUID, records: 
     """False where somebody else has matched one of the items: then nothing of it may be committed."""
     if not records:
         return True
-    await connection.execute(insert(reconciliation_matches).values([_match(ledger_id, record) for record in records]))
+    await connection.execute(insert(reconciliation_matches), [_match(ledger_id, record) for record in records])
     items = [
         {
             "ledger_id": ledger_id,
@@ -137,12 +134,12 @@ async def insert_matches(connection: AsyncConnection, ledger_id: UUID, records: 
         for record in records
         for kind, holder_id, number, amount in record.items
     ]
-    made = 0
-    for start in range(0, len(items), ITEMS_AT_ONCE):
-        statement = insert(reconciliation_matched).values(items[start : start + ITEMS_AT_ONCE])
-        new = statement.on_conflict_do_nothing().returning(reconciliation_matched.c.number)
-        made += len((await connection.execute(new)).all())
-    return made == len(items)
+    await connection.execute(insert(reconciliation_matched).on_conflict_do_nothing(), items)
+    made = select(func.count()).where(
+        reconciliation_matched.c.ledger_id == ledger_id,
+        reconciliation_matched.c.match_id.in_([record.id for record in records]),
+    )
+    return (await connection.execute(made)).scalar_one() == len(items)
 
 
 def _match(ledger_id: UUID, record: MatchRecord) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.reconciliation_files import FileRecord as FileRecord  # shown by the routes
 from zerosum.db.queries.reconciliation_files import (
     RunRecord,
+    count_written_lines,
     find_files,
     insert_file,
     insert_lines,
@@ -25,9 +27,10 @@ from zerosum.domain.errors import ReconciliationBusy, ReconciliationFileNotFound
 from zerosum.domain.money import Currency
 from zerosum.domain.reconciliation.outside import OutsideRecord
 from zerosum.domain.reconciliation.sources import ReconciliationSource, RecordFormat
+from zerosum.services.reconciliation.open_sides import Ground
 from zerosum.services.reconciliation.reading_camt053 import read_camt053
 from zerosum.services.reconciliation.reading_csv import read_csv
-from zerosum.services.reconciliation.running import Ground, Runner
+from zerosum.services.reconciliation.running import OutOfTime, Runner
 from zerosum.services.reconciliation.sources import ReconciliationSources
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
@@ -67,21 +70,23 @@ class ReconciliationFiles:
 
         Raises ReconciliationSourceNotFound, ReconciliationFileInvalid, and what `Runner.finish` raises.
         """
+        ends_at = self._runner.ends_at()
         source = await self._sources.get(caller, source_name)
         currency = await self._currencies.get(caller.ledger_id, source.content["currency"])
         record = await asyncio.to_thread(read, source, currency, content)
-        await self._finish_open_run(caller, source_name)
-        wanted = self._record(caller, source, record, content)
         async with self._database.work(caller.ledger_id) as connection:
+            wanted = self._record(caller, source, record, content)
             file_id = await insert_file(connection, caller.ledger_id, wanted)
         file = await self.get(caller, file_id)
-        if not file.is_matched:
-            if file.source_version != source.version:
-                # It was begun under another mapping; some of its lines may be there, and they stay.
-                begun = await self._sources.get(caller, source_name, file.source_version)
-                record = await asyncio.to_thread(read, begun, currency, content)
-            await self._write_lines(caller, file, record)
-        await self._match(caller, source, file)
+        if not file.is_matched and file.source_version != source.version:
+            # It was begun under another mapping; some of its lines may be there, and they stay.
+            begun = await self._sources.get(caller, source_name, file.source_version)
+            record = await asyncio.to_thread(read, begun, currency, content)
+        with contextlib.suppress(OutOfTime):
+            await self._finish_open_run(caller, source_name, ends_at)
+            if not file.is_matched:
+                await self._write_lines(caller, file, record, ends_at)
+            await self._match(caller, source, file, ends_at)
         return Received(await self.get(caller, file_id), is_repeat=file.is_matched)
 
     def _record(
@@ -106,13 +111,17 @@ class ReconciliationFiles:
             received_at=self._now(),
         )
 
-    async def _write_lines(self, caller: Caller, file: FileRecord, record: OutsideRecord) -> None:
-        for start in range(0, len(record.lines), LINES_AT_ONCE):
+    async def _write_lines(self, caller: Caller, file: FileRecord, record: OutsideRecord, ends_at: float) -> None:
+        async with self._database.work(caller.ledger_id) as connection:
+            written = await count_written_lines(connection, caller.ledger_id, file.id)
+        for start in range(written, len(record.lines), LINES_AT_ONCE):
+            self._runner.check(ends_at)
             async with self._database.work(caller.ledger_id) as connection:
                 piece = record.lines[start : start + LINES_AT_ONCE]
                 await insert_lines(connection, caller.ledger_id, file, start + 1, piece)
 
-    async def _match(self, caller: Caller, source: ReconciliationSource, file: FileRecord) -> None:
+    async def _match(self, caller: Caller, source: ReconciliationSource, file: FileRecord, ends_at: float) -> None:
+        self._runner.check(ends_at)
         run = RunRecord(
             id=new_uuid(),
             source=source.name,
@@ -126,9 +135,9 @@ class ReconciliationFiles:
         if not is_begun:
             raise ReconciliationBusy("Another file of the source is being matched: send this one again.", retry_after=1)
         currency = await self._currencies.get(caller.ledger_id, file.currency)
-        await self._runner.finish(caller, Ground(run=run, file=file, source=source, currency=currency))
+        await self._runner.finish(caller, Ground(run=run, file=file, source=source, currency=currency), ends_at)
 
-    async def _finish_open_run(self, caller: Caller, source_name: str) -> None:
+    async def _finish_open_run(self, caller: Caller, source_name: str, ends_at: float) -> None:
         """What somebody was cut off in: under the rules it was begun with."""
         async with self._database.work(caller.ledger_id) as connection:
             run = await open_run(connection, caller.ledger_id, source_name)
@@ -137,7 +146,7 @@ class ReconciliationFiles:
         source = await self._sources.get(caller, source_name, run.source_version)
         file = await self.get(caller, run.file_id)
         currency = await self._currencies.get(caller.ledger_id, file.currency)
-        await self._runner.finish(caller, Ground(run=run, file=file, source=source, currency=currency))
+        await self._runner.finish(caller, Ground(run=run, file=file, source=source, currency=currency), ends_at)
 
     async def get(self, caller: Caller, file_id: UUID) -> FileRecord:
         """Raises ReconciliationFileNotFound."""

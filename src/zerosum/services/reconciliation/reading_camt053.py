@@ -23,7 +23,7 @@ from zerosum.domain.reconciliation.outside import (
     repeated_ids,
     spoken_of,
 )
-from zerosum.services.reconciliation.reading_csv import FIRST_DAY, LAST_DAY
+from zerosum.services.reconciliation.csv_values import FIRST_DAY, LAST_DAY
 from zerosum.services.reconciliation.xml_nodes import Node, read_nodes
 from zerosum.services.requests.times import parse_time
 

@@ -7,43 +7,24 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, tzinfo
+from datetime import tzinfo
 from decimal import Decimal
 
-from zerosum.domain.errors import DomainError
-from zerosum.domain.money import Currency, add, parse_signed_amount, subtract
+from zerosum.domain.money import Currency, add, subtract
 from zerosum.domain.reconciliation.outside import (
     LINES_MAX,
-    TEXT_MAX,
     Faults,
     OutsideLine,
     OutsideRecord,
     repeated_ids,
     spoken_of,
 )
-from zerosum.domain.reconciliation.sources import CsvMapping, DateForm, TextEncoding
-from zerosum.services.requests.times import parse_time
-
-_DATES = {
-    DateForm.ISO: re.compile(r"(?P<y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)", re.ASCII),
-    DateForm.PLAIN: re.compile(r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)", re.ASCII),
-    DateForm.POINTS: re.compile(r"(?P<d>\d\d?)\.(?P<m>\d\d?)\.(?P<y>\d{4})", re.ASCII),
-    DateForm.SLASHES: re.compile(r"(?P<d>\d\d?)/(?P<m>\d\d?)/(?P<y>\d{4})", re.ASCII),
-    DateForm.AMERICAN: re.compile(r"(?P<m>\d\d?)/(?P<d>\d\d?)/(?P<y>\d{4})", re.ASCII),
-}
-_GROUPED = re.compile(r"\d{1,3}(?:G\d{3})+", re.ASCII)
-
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
-"""Other days are slips of the pen."""
+from zerosum.domain.reconciliation.sources import CsvMapping, TextEncoding
+from zerosum.services.reconciliation.csv_values import CsvValues, Unreadable, one_line
 
 Row = Mapping[str, str]
 """By what is read, not by what the columns are called."""
-
-
-class Unreadable(Exception):
-    """A field is not what it is to be: a fault, its words, and what was read where that is not plain."""
 
 
 def read_csv(content: bytes, mapping: CsvMapping, currency: Currency, zone: tzinfo) -> OutsideRecord:
@@ -75,7 +56,7 @@ class _Reader:
     def __init__(self, mapping: CsvMapping, currency: Currency, zone: tzinfo, faults: Faults) -> None:
         self._mapping = mapping
         self._currency = currency
-        self._zone = zone
+        self._values = CsvValues(mapping, currency, zone)
         self._faults = faults
         self._columns = mapping.columns()
         self.opening: Decimal | None = None
@@ -139,16 +120,16 @@ class _Reader:
             if row.get("currency", self._currency.code) != self._currency.code:
                 raise Unreadable("currency_mismatch", f"The account holds {self._currency.code}.")
             what = "date"
-            booked_on = self._day(row["date"])
+            booked_on = self._values.day(row["date"])
             what = "value_date"
-            value_on = self._day(row["value_date"]) if row.get("value_date") else None
+            value_on = self._values.day(row["value_date"]) if row.get("value_date") else None
             what = "amount" if self._mapping.amount else "paid_in"
             amount = self._signed(row)
             what = "balance"
             self._check_balance(row, amount)
             texts: dict[str, str] = {}
             for what in ("id", "description", *(name for name in row if name.startswith("references/"))):
-                texts[what] = _text(row.get(what, ""))
+                texts[what] = one_line(row.get(what, ""))
         except Unreadable as error:
             fault, detail, *other = error.args
             what = other[0] if other else what
@@ -167,31 +148,17 @@ class _Reader:
             description=texts["description"] or None,
         )
 
-    def _day(self, text: str) -> date:
-        form = self._mapping.date_form
-        if form is DateForm.ISO and len(text) > 10:
-            moment = parse_time(text.replace(" ", "T", 1))
-            if moment is None:
-                raise Unreadable("invalid_date", "A time is written like 2026-11-21T09:30:00Z, with its zone.")
-            return _within(moment.astimezone(self._zone))
-        match = _DATES[form].fullmatch(text)
-        try:
-            found = None if match is None else date(int(match["y"]), int(match["m"]), int(match["d"]))
-        except ValueError:
-            found = None
-        if found is None:
-            raise Unreadable("invalid_date", f"A day is written {form.value}.")
-        return _within(found)
-
     def _signed(self, row: Row) -> Decimal:
         if self._mapping.amount is None:
-            paid_in, paid_out = (self._amount(row[what]) if row.get(what) else None for what in ("paid_in", "paid_out"))
+            paid_in, paid_out = (
+                self._values.amount(row[what]) if row.get(what) else None for what in ("paid_in", "paid_out")
+            )
             if paid_in and paid_out:
                 raise Unreadable("invalid_amount", "Either something comes in or it goes out.")
             if paid_in is None and paid_out is None:
                 raise Unreadable("invalid_amount", "The amount is missing.")
             return paid_in or (paid_out or Decimal(0)).copy_abs().copy_negate()
-        amount = self._amount(row["amount"])
+        amount = self._values.amount(row["amount"])
         direction = row.get("direction")
         if direction is None:
             return amount
@@ -202,52 +169,14 @@ class _Reader:
         detail = "This is none of the words that the source names for in and out."
         raise Unreadable("invalid_direction", detail, "direction")
 
-    def _amount(self, text: str) -> Decimal:
-        """With a sign before or behind it, in the source's marks."""
-        body, sign = text, ""
-        if text[:1] in ("+", "-"):
-            body, sign = text[1:], text[0]
-        elif text.endswith("-"):
-            body, sign = text[:-1], "-"
-        whole, mark, places = body.partition(self._mapping.decimal_mark)
-        group = self._mapping.group_mark
-        if group is not None and group in whole:
-            if not re.fullmatch(_GROUPED.pattern.replace("G", re.escape(group)), whole, re.ASCII):
-                raise Unreadable("invalid_amount", "The marks between the thousands are not where they belong.")
-            whole = whole.replace(group, "")
-        if mark and not places:
-            raise Unreadable("invalid_amount", "There is nothing behind the decimal mark.")
-        try:
-            amount = parse_signed_amount(f"{whole}.{places}" if mark else whole, self._currency, pointer="/amount")
-        except DomainError as refusal:
-            raise Unreadable(refusal.code, refusal.detail) from None
-        return amount.copy_negate() if sign == "-" and amount else amount
-
     def _check_balance(self, row: Row, amount: Decimal) -> None:
         """Each is the one before it and the amount."""
         if "balance" not in row:
             return
-        balance = self._amount(row["balance"])
+        balance = self._values.amount(row["balance"])
         if self.closing is None:
             self.opening = subtract(balance, amount)
         elif add(self.closing, amount) != balance:
             self.closing = balance
             raise Unreadable("wrong_balance", "This is not the balance of the line before with this amount.")
         self.closing = balance
-
-
-def _within(moment: date | datetime) -> date:
-    day = moment.date() if isinstance(moment, datetime) else moment
-    if not FIRST_DAY <= day <= LAST_DAY:
-        raise Unreadable("invalid_date", f"A day lies from {FIRST_DAY} to {LAST_DAY}.")
-    return day
-
-
-def _text(text: str) -> str:
-    """On one line."""
-    found = " ".join(text.split())
-    if len(found) > TEXT_MAX:
-        raise Unreadable("text_too_long", f"This has at most {TEXT_MAX} characters.")
-    if not found.isprintable():
-        raise Unreadable("invalid_string", "This holds characters that are not allowed.")
-    return found

@@ -8,90 +8,60 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from decimal import Decimal
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from time import monotonic
 from typing import Any
-from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.reconciliation_breaks import change_break, insert_breaks, lock_breaks_of
-from zerosum.db.queries.reconciliation_files import FileRecord, RunRecord, advance_run
+from zerosum.db.queries.reconciliation_files import RunRecord, advance_run
 from zerosum.db.queries.reconciliation_matches import (
-    EntryPage,
     MatchRecord,
     insert_matches,
-    open_entries,
-    open_lines,
 )
 from zerosum.domain.errors import ReconciliationBusy, ReconciliationTooWide
-from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.domain.money import Currency
-from zerosum.domain.payments.processor_calls import call_key
 from zerosum.domain.reconciliation.breaks import BreakState, BreakStep, Explanation, ReconciliationBreak
-from zerosum.domain.reconciliation.matching import Cursor, Match, Matching, MatchingRules
+from zerosum.domain.reconciliation.matching import Cursor, Match, Matching
 from zerosum.domain.reconciliation.open_items import ItemKind, OpenItem
-from zerosum.domain.reconciliation.sources import ReconciliationSource
-from zerosum.domain.reconciliation.units import amount_of, units_of
+from zerosum.domain.reconciliation.units import amount_of
+from zerosum.services.reconciliation.open_sides import Ground, open_sides
 from zerosum.services.requests.caller import Caller
-from zerosum.services.requests.time_zones import parse_time_zone
 
-LINES_OPEN_MAX = 20_000
-"""Of one source: the newest are matched, and the others are breaks already."""
+SECONDS_MAX = 6.0
+"""Of one request. It takes up what is left of it when it comes again."""
 
-ENTRIES_MAX = 50_000
-"""Without a match, in the days that one run looks at."""
-
-LOOK_BACK_DAYS = 31
-"""Open lines of earlier files are looked at again for so long."""
-
-ENTRIES_AT_ONCE = 1_000
 MATCHES_AT_ONCE = 200
 BREAKS_AT_ONCE = 500
 STEPS_AT_ONCE = 25
 """Between them others have their turn."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What a run stands on. `source` is the version it was begun under."""
-
-    run: RunRecord
-    file: FileRecord
-    source: ReconciliationSource
-    currency: Currency
-
-    @property
-    def rules(self) -> MatchingRules:
-        rules = self.source.rules
-        return MatchingRules(
-            tolerance_units=units_of(self.tolerance, self.currency),
-            window_days=int(rules["window_days"]),
-            by_amount=bool(rules["by_amount"]),
-            by_sum=bool(rules["by_sum"]),
-        )
-
-    @property
-    def tolerance(self) -> Decimal:
-        return self.currency.scaled(Decimal(self.source.rules["tolerance"]))
-
-    @property
-    def zone(self) -> tzinfo:
-        return parse_time_zone(self.source.time_zone)
+class OutOfTime(Exception):
+    """The caller has waited long enough: what is left is done when he comes again."""
 
 
 class Runner:
     """Carries a run to its end. One that somebody else has taken further raises ReconciliationBusy."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime], clock: Callable[[], float] = monotonic) -> None:
         self._database = database
         self._now = now
+        self._clock = clock
 
-    async def finish(self, caller: Caller, ground: Ground) -> None:
-        """Raises ReconciliationTooWide, ReconciliationBusy."""
+    def ends_at(self) -> float:
+        return self._clock() + SECONDS_MAX
+
+    def check(self, ends_at: float) -> None:
+        """Raises OutOfTime."""
+        if self._clock() > ends_at:
+            raise OutOfTime
+
+    async def finish(self, caller: Caller, ground: Ground, ends_at: float) -> None:
+        """Raises ReconciliationTooWide, ReconciliationBusy, OutOfTime."""
         try:
-            matching = Matching(*await self._open(ground), ground.rules)
+            matching = Matching(*await open_sides(self._database, ground), ground.rules)
         except ReconciliationTooWide:
             # It would stand in the way of every other file.
             async with self._database.work(caller.ledger_id) as connection:
@@ -106,62 +76,13 @@ class Runner:
                 if len(found) == MATCHES_AT_ONCE:
                     run = await self._write(caller, replace(ground, run=run), found, cursor)
                     found = []
+                    self.check(ends_at)
             if number % STEPS_AT_ONCE == 0:
                 await asyncio.sleep(0)
         run = await self._write(caller, replace(ground, run=run), found, cursor)
-        await self._open_breaks(caller, replace(ground, run=run), matching)
+        await self._open_breaks(caller, replace(ground, run=run), matching, ends_at)
         async with self._database.work(caller.ledger_id) as connection:
             await self._advance(connection, caller, run, cursor, ended_at=self._now())
-
-    async def _open(self, ground: Ground) -> tuple[list[OpenItem], list[OpenItem]]:
-        """What has no match yet."""
-        file, ledger_id = ground.file, ground.source.ledger_id
-        since = file.from_on - timedelta(days=LOOK_BACK_DAYS)
-        async with self._database.work(ledger_id) as connection:
-            rows = await open_lines(
-                connection, ledger_id, source=file.source, file_id=file.id, since=since, limit=LINES_OPEN_MAX
-            )
-        lines = [
-            OpenItem(
-                ItemKind.LINE,
-                row.file_id,
-                row.number,
-                row.value_on or row.booked_on,
-                units_of(row.amount, ground.currency),
-                frozenset(row.reference_texts),
-            )
-            for row in rows
-        ]
-        days = [line.on for line in lines] + [file.from_on, file.to_on]
-        window = timedelta(days=ground.rules.window_days)
-        return lines, await self._open_entries(ground, min(days) - window, max(days) + window)
-
-    async def _open_entries(self, ground: Ground, first: date, last: date) -> list[OpenItem]:
-        zone, ledger_id = ground.zone, ground.source.ledger_id
-        from_at, to_at = (_midnight(day, zone) for day in (first, last + timedelta(days=1)))
-        found: list[OpenItem] = []
-        page = EntryPage(
-            account_id=ground.file.account_id,
-            source=ground.file.source,
-            from_at=from_at,
-            to_at=to_at,
-            posted_until=ground.run.begun_at,
-            member=str(ground.source.rules["reference_member"] or ""),
-            after=(from_at, 0),
-            limit=ENTRIES_AT_ONCE,
-        )
-        while True:
-            async with self._database.work(ledger_id) as connection:
-                rows = await open_entries(connection, ledger_id, page)
-            found += [_entry(ledger_id, page.account_id, row, ground.currency, zone) for row in rows]
-            if len(rows) < page.limit:
-                return found
-            if len(found) > ENTRIES_MAX:
-                raise ReconciliationTooWide(
-                    f"More than {ENTRIES_MAX} entries without a match lie from {first} to {last}. Send files of fewer "
-                    "days, or have a narrower window."
-                )
-            page = replace(page, after=(rows[-1].effective_at, rows[-1].account_version))
 
     async def _write(self, caller: Caller, ground: Ground, found: Sequence[Match], cursor: Cursor | None) -> RunRecord:
         now, run = self._now(), ground.run
@@ -180,7 +101,7 @@ class Runner:
             raise _overtaken()
         return replace(run, cursor=cursor)
 
-    async def _open_breaks(self, caller: Caller, ground: Ground, matching: Matching) -> None:
+    async def _open_breaks(self, caller: Caller, ground: Ground, matching: Matching, ends_at: float) -> None:
         """Of the lines of this file, and of the entries in the days that it speaks of."""
         now, file = self._now(), ground.file
         found = [
@@ -189,6 +110,7 @@ class Runner:
             if item.holder_id == file.id or (item.kind is ItemKind.ENTRY and file.from_on <= item.on <= file.to_on)
         ]
         for start in range(0, len(found), BREAKS_AT_ONCE):
+            self.check(ends_at)
             async with self._database.work(caller.ledger_id) as connection:
                 await self._advance(connection, caller, ground.run, ground.run.cursor)
                 await insert_breaks(connection, caller.ledger_id, found[start : start + BREAKS_AT_ONCE], caller.actor)
@@ -214,28 +136,6 @@ async def close_breaks(
 
 def _overtaken() -> ReconciliationBusy:
     return ReconciliationBusy("Somebody else has taken this further: send it again.", retry_after=1)
-
-
-def _midnight(day: date, zone: tzinfo) -> datetime:
-    return datetime.combine(day, time(), zone).astimezone(UTC)
-
-
-def _entry(ledger_id: UUID, account_id: UUID, line: Any, currency: Currency, zone: tzinfo) -> OpenItem:
-    told = {line.idempotency_key, line.named, line.reference, line.processor_payment_id}
-    told |= {render_id(Prefix.JOURNAL_ENTRY, line.entry_id), str(line.entry_id), line.entry_id.hex}
-    if line.payment_id is not None:
-        told |= {render_id(Prefix.PAYMENT, line.payment_id), str(line.payment_id), line.payment_id.hex}
-        told.add(call_key(ledger_id, line.payment_id))
-    units = units_of(line.amount, currency)
-    return OpenItem(
-        ItemKind.ENTRY,
-        account_id,
-        line.account_version,
-        line.effective_at.astimezone(zone).date(),
-        units if line.side in (b"d", "d") else -units,
-        frozenset(text for text in told if text),
-        line.entry_id,
-    )
 
 
 def _record(ground: Ground, match: Match, actor: str, now: datetime) -> MatchRecord:

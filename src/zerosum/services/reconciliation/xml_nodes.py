@@ -70,10 +70,14 @@ class _Walk:
         self._namespace: str | None = None
         parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         parser.buffer_text = True
-        parser.StartDoctypeDeclHandler = self._doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
+        heard = {
+            "StartDoctypeDecl": self._doctype,
+            "StartElement": self._start,
+            "EndElement": self._end,
+            "CharacterData": self._characters,
+        }
+        for what, answer in heard.items():
+            setattr(parser, f"{what}Handler", answer)
         self._parser = parser
 
     def read(self, content: bytes) -> str | None:
