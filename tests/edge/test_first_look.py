@@ -40,7 +40,7 @@ def running() -> Iterator[Installation]:
         yield installation
 
 
-def sh(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def sh(script: str, cwd: Path, seconds_max: float = SECONDS_MAX) -> subprocess.CompletedProcess[str]:
     """As pasted into a shell that knows nothing of the project."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("ZEROSUM_", "VIRTUAL_ENV"))}
     return subprocess.run(
@@ -49,7 +49,7 @@ def sh(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         env={**clean, "PATH": os.defpath},
         capture_output=True,
         text=True,
-        timeout=SECONDS_MAX,
+        timeout=seconds_max,
         check=False,
     )
 
@@ -375,7 +375,9 @@ def test_the_commands_of_the_api_page_work_as_they_are_pasted(running: Installat
 def test_the_commands_of_the_page_about_reconciliation_work_as_they_are_pasted(running: Installation) -> None:
     pasted = "\n".join(blocks("docs/RECONCILIATION.md", "sh"))
     assert "#" not in pasted
-    done = sh("set -e\n" + pasted.replace("http://127.0.0.1:8080", running.base_url), running.folder.parent)
+    done = sh(
+        "set -e\n" + pasted.replace("http://127.0.0.1:8080", running.base_url), running.folder.parent, 3 * SECONDS_MAX
+    )
     assert done.returncode == 0, done.stderr
     assert "2 lines, in 100.00 and out 2.50 USD: 1 matched, 1 open breaks" in done.stderr
     assert "2 lines, in 100.00 and out 2.50 USD: 2 matched, 0 open breaks" in done.stderr

@@ -42,6 +42,7 @@ from zerosum.domain.reconciliation.open_items import ItemKind
 from zerosum.domain.reconciliation.sources import ReconciliationSource
 from zerosum.services.journal import EntryOrder, Journal, PostingOrder, RecordedEntry
 from zerosum.services.reconciliation.breaks import closed, locked_break
+from zerosum.services.reconciliation.open_sides import ADJUSTMENT_KEY
 from zerosum.services.reconciliation.running import close_breaks
 from zerosum.services.reconciliation.sources import ReconciliationSources
 from zerosum.services.requests.account_directory import AccountDirectory
@@ -108,7 +109,7 @@ class ReconciliationAdjustments:
 
     async def _begin(self, caller: Caller, id_: UUID) -> tuple[ReconciliationBreak, UUID | None, str | None]:
         """The break as it was before, and what was posted for it already, or else the key to do so with."""
-        keys = [f"reconciliation adjustment {id_} {attempt}" for attempt in range(1, ATTEMPTS_MAX + 1)]
+        keys = [f"{ADJUSTMENT_KEY}{id_} {attempt}" for attempt in range(1, ATTEMPTS_MAX + 1)]
         async with self._database.work(caller.ledger_id) as connection:
             found = await locked_break(connection, caller, id_)
             entry_id, key = await posted_or_free_key(connection, caller.ledger_id, keys)

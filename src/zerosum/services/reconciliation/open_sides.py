@@ -32,6 +32,9 @@ LOOK_BACK_DAYS = 31
 
 ENTRIES_AT_ONCE = 1_000
 
+ADJUSTMENT_KEY = "reconciliation adjustment "
+"""How the keys of adjustments begin. It holds a blank: no caller can send one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
@@ -102,7 +105,9 @@ async def _open_entries(database: Database, ground: Ground, first: date, last: d
     while True:
         async with database.work(ledger_id) as connection:
             rows = await open_entries(connection, ledger_id, page)
-        found += [_entry(ledger_id, page.account_id, row, ground.currency, zone) for row in rows]
+        # What was posted for a break is matched with it, by whoever has posted it.
+        others = (row for row in rows if not (row.idempotency_key or "").startswith(ADJUSTMENT_KEY))
+        found += [_entry(ledger_id, page.account_id, row, ground.currency, zone) for row in others]
         if len(rows) < page.limit:
             return found
         if len(found) > ENTRIES_MAX:
