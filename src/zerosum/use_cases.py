@@ -41,6 +41,11 @@ from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
+from zerosum.services.reconciliation.adjustments import ReconciliationAdjustments
+from zerosum.services.reconciliation.breaks import ReconciliationBreaks
+from zerosum.services.reconciliation.files import ReconciliationFiles
+from zerosum.services.reconciliation.reports import ReconciliationReports
+from zerosum.services.reconciliation.sources import ReconciliationSources
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.client_currency import client_currency
@@ -98,6 +103,7 @@ def use_cases(
         rules,
     )
     processors = settings.processors()
+    sources = ReconciliationSources(database, directory, currencies, cursors, now)
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
@@ -141,6 +147,11 @@ def use_cases(
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
         periods=Periods(database, currencies, cursors, settled, now),
         reviews=Reviews(database, committer, payments_made.kind, cursors, now),
+        reconciliation_adjustments=ReconciliationAdjustments(database, journal, sources, directory, now),
+        reconciliation_breaks=ReconciliationBreaks(database, cursors, now),
+        reconciliation_files=ReconciliationFiles(database, sources, currencies, cursors, now),
+        reconciliation_reports=ReconciliationReports(database, currencies, now),
+        reconciliation_sources=sources,
         refunds=Refunds(database, committer, currencies, payments, cursors, now),
         scheduled_payments=ScheduledPayments(
             database,

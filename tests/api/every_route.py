@@ -24,6 +24,9 @@ SOMETHING = {
     "review": f"rev_{UNKNOWN_UUID}",
     "scheduled_payment": f"sch_{UNKNOWN_UUID}",
     "dead_letter": f"dl_{UNKNOWN_UUID}",
+    "source": "nobody",
+    "file": f"rcf_{UNKNOWN_UUID}",
+    "break": f"brk_{UNKNOWN_UUID}",
     "entry": f"je_{UNKNOWN_UUID}",
     "ledger": f"led_{UNKNOWN_UUID}",
     "period": "2999-12",
@@ -125,4 +128,7 @@ async def ask(client: Client, policy: Policy, *, body: Any = None, **options: An
         options.setdefault("json", {} if body is None else body)
     elif policy.body is BodyKind.FORM:
         options.setdefault("data", {"grant_type": "client_credentials"})
+    elif policy.body is BodyKind.FILE:
+        options.setdefault("content", b"a file")
+        headers.setdefault("Content-Type", "text/csv")
     return await client.http.request(policy.method, path, headers=headers, **options)

@@ -24,6 +24,7 @@ from tests.api.reading import refused, without_ids
 from zerosum.api.routes.templates import MARKETPLACE
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.guards.request_guard import FILE_TYPES
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind, Policy
 from zerosum.main import Service
@@ -81,6 +82,7 @@ async def test_the_manual_tells_what_the_policy_asks(service: Service, client: C
             BodyKind.JSON: {"application/json"},
             BodyKind.OPTIONAL_JSON: {"application/json"},
             BodyKind.FORM: {"application/x-www-form-urlencoded"},
+            BodyKind.FILE: {kind.decode() for kind in FILE_TYPES},
         }
         assert set(body["content"]) == media[policy.body]
 
@@ -292,6 +294,12 @@ async def things_of(owner: Client) -> dict[str, str]:
     endpoint = (await owner.post("/v1/webhook-endpoints", {"url": "https://93.184.215.14/"})).json()
     mailed = {"name": "n", "event_types": ["hold.*"], "recipients": ["a@example.com"], "subject": "s", "text": "t"}
     notification = (await owner.post("/v1/notifications", mailed)).json()
+    source: dict[str, Any] = {"name": f"secret-{new_uuid()}", "account": account["id"], "format": "csv"}
+    source["csv"] = {"columns": {"date": "d", "amount": "a"}}
+    await owner.post("/v1/reconciliation/sources", source)
+    told: dict[str, Any] = {"content": b"d,a\n2026-01-02,1\n", "headers": {"content-type": "text/csv"}}
+    sent = await owner.http.post("/v1/reconciliation/files", params={"source": source["name"]}, **told)
+    broken = (await owner.get("/v1/reconciliation/breaks")).json()["data"][0]
     api_key = (await owner.get("/v1/api-keys", params={"ledger": owner.ledger})).json()["data"][0]
     return {
         "account": account["id"],
@@ -308,6 +316,9 @@ async def things_of(owner: Client) -> dict[str, str]:
         "key": key,
         "api_key": api_key["id"],
         "endpoint": endpoint["id"],
+        "source": source["name"],
+        "file": sent.json()["id"],
+        "break": broken["id"],
         "ledger": owner.ledger,
         "cursor": page["next_cursor"],
     }

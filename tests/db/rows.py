@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     Integer,
     LargeBinary,
     Numeric,
@@ -83,6 +84,8 @@ def _value(table: Table, column: Column[Any]) -> Any:
         return bytes(32)
     if isinstance(kind, TIMESTAMP):
         return NOON
+    if isinstance(kind, Date):
+        return NOON.date()
     if isinstance(kind, JSONB):
         return "{}"
     if isinstance(kind, ARRAY):

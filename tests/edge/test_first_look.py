@@ -40,7 +40,7 @@ def running() -> Iterator[Installation]:
         yield installation
 
 
-def sh(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def sh(script: str, cwd: Path, seconds_max: float = SECONDS_MAX) -> subprocess.CompletedProcess[str]:
     """As pasted into a shell that knows nothing of the project."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("ZEROSUM_", "VIRTUAL_ENV"))}
     return subprocess.run(
@@ -49,7 +49,7 @@ def sh(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         env={**clean, "PATH": os.defpath},
         capture_output=True,
         text=True,
-        timeout=SECONDS_MAX,
+        timeout=seconds_max,
         check=False,
     )
 
@@ -369,6 +369,38 @@ def test_the_commands_of_the_api_page_work_as_they_are_pasted(running: Installat
         if re.search(rf'"status": ?5\d\d|{of_the_form}', answer) or not answer.strip()
     ]
     assert not wrong
+
+
+@on_the_one_installation
+def test_the_commands_of_the_page_about_reconciliation_work_as_they_are_pasted(running: Installation) -> None:
+    pasted = "\n".join(blocks("docs/RECONCILIATION.md", "sh"))
+    assert "#" not in pasted
+    done = sh(
+        "set -e\n" + pasted.replace("http://127.0.0.1:8080", running.base_url), running.folder.parent, 3 * SECONDS_MAX
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 lines, in 100.00 and out 2.50 USD: 1 matched, 1 open breaks" in done.stderr
+    assert "2 lines, in 100.00 and out 2.50 USD: 2 matched, 0 open breaks" in done.stderr
+    assert ": 0 unexplained" in done.stderr
+    assert '"state":"adjusted"' in done.stdout
+    (row,) = [line.split() for line in done.stdout.splitlines() if line.split()[1:3] == ["bank", "USD"]]
+    assert row[3:] == ["2", "97.50", "2", "0", "0", "0.00", "1", "0"]
+
+
+@on_the_one_installation
+def test_a_file_that_is_not_taken_is_told_line_by_line(running: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text("day,id,reference,amount,text\n2026-13-01,a,b,1.00,x\n2026-11-01,b,b,many,x\n")
+    said = zerosum("reconcile", str(file), "--source", "bank", "--data-dir", str(running.folder))
+    assert (said.code, said.out) == (2, ""), said
+    assert f"{file} line 2, day: " in said.err
+    assert f"{file} line 3, amount: " in said.err
+    assert "Traceback" not in said.err
+    missing = zerosum("reconcile", str(tmp_path / "missing.csv"), "--source", "bank")
+    assert missing.code == 2
+    assert "cannot be read" in missing.err
+    unknown = zerosum("reconcile", str(file), "--source", "nobody", "--data-dir", str(running.folder))
+    assert (unknown.code, "no such source" in unknown.err) == (1, True), unknown
 
 
 def _made(running: Installation, path: str, key: str, body: dict[str, str]) -> str:

@@ -41,6 +41,7 @@ from zerosum.api.routes.notifications import notification_routes
 from zerosum.api.routes.payments import payment_routes
 from zerosum.api.routes.periods import period_routes
 from zerosum.api.routes.processor_calls import processor_routes
+from zerosum.api.routes.reconciliation import reconciliation_routes
 from zerosum.api.routes.refunds import refund_routes
 from zerosum.api.routes.reviews import review_routes
 from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
@@ -115,6 +116,7 @@ def make_app(
         webhook_routes(services),
         notification_routes(services),
         dead_letter_routes(services),
+        reconciliation_routes(services),
         api_key_routes(services),
         audit_routes(services),
         system_routes(system),

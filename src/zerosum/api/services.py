@@ -31,6 +31,11 @@ from zerosum.services.payments import Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
+from zerosum.services.reconciliation.adjustments import ReconciliationAdjustments
+from zerosum.services.reconciliation.breaks import ReconciliationBreaks
+from zerosum.services.reconciliation.files import ReconciliationFiles
+from zerosum.services.reconciliation.reports import ReconciliationReports
+from zerosum.services.reconciliation.sources import ReconciliationSources
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.reviews import Reviews
@@ -72,6 +77,11 @@ class Services:
     periods: Periods
     processor_callbacks: ProcessorCallbacks
     processor_calls: ProcessorCalls
+    reconciliation_adjustments: ReconciliationAdjustments
+    reconciliation_breaks: ReconciliationBreaks
+    reconciliation_files: ReconciliationFiles
+    reconciliation_reports: ReconciliationReports
+    reconciliation_sources: ReconciliationSources
     refunds: Refunds
     reviews: Reviews
     scheduled_payments: ScheduledPayments

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosum import __version__
-from zerosum.cli import ingest_commands, publish_commands
+from zerosum.cli import ingest_commands, publish_commands, reconcile_commands
 from zerosum.cli.journal_command import import_journal
 from zerosum.cli.outside import processors, route, rules, sandbox
 from zerosum.ingest.client_files.choices import EngineChoice, Order
@@ -361,6 +361,7 @@ def rotate_data(data_dir: DataDirOption = None) -> None:
 
 ingest_commands.add_to(app)
 publish_commands.add_to(app)
+reconcile_commands.add_to(app)
 
 
 def main() -> None:

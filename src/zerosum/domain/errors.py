@@ -584,6 +584,44 @@ class DeadLetterSettled(Conflict):
     title = "The message was replayed or dropped, or is still tried"
 
 
+class ReconciliationSourceNotFound(Absent):
+    code = "reconciliation_source_not_found"
+    title = "No such source of reconciliation"
+
+
+class ReconciliationFileNotFound(Absent):
+    code = "reconciliation_file_not_found"
+    title = "No such file"
+
+
+class ReconciliationFileInvalid(Unprocessable):
+    """`pointer` is line and column: `/12/amount`."""
+
+    code = "reconciliation_file_invalid"
+    title = "The file is not what its source says"
+
+
+class ReconciliationBreakNotFound(Absent):
+    code = "reconciliation_break_not_found"
+    title = "No such break"
+
+
+class ReconciliationBreakClosed(Conflict):
+    code = "reconciliation_break_closed"
+    title = "The break was matched, adjusted or resolved"
+
+
+class ReconciliationTooWide(Unprocessable):
+    code = "reconciliation_too_wide"
+    title = "There is more in the days around the file than one matching holds"
+
+
+class ReconciliationBusy(Conflict):
+    code = "reconciliation_busy"
+    title = "Another request is matching the same source"
+    retryable = True
+
+
 class ApiKeyNotFound(Absent):
     code = "api_key_not_found"
     title = "No such API key"

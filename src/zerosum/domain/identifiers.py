@@ -66,6 +66,9 @@ class Prefix(StrEnum):
     AUDIT_RECORD = "aud_"
     STATEMENT = "stm_"
     DEAD_LETTER = "dl_"
+    RECONCILIATION_FILE = "rcf_"
+    RECONCILIATION_BREAK = "brk_"
+    RECONCILIATION_MATCH = "rcm_"
 
 
 def render_id(prefix: Prefix, value: UUID) -> str:

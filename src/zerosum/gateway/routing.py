@@ -32,6 +32,8 @@ class BodyKind(Enum):
     JSON = "json"
     OPTIONAL_JSON = "optional json"
     FORM = "form"
+    FILE = "file"
+    """Bytes of the caller's own, which the endpoint reads by itself."""
 
 
 Turn = Callable[[], AbstractAsyncContextManager[None]]

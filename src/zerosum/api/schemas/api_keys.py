@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from zerosum.api.render import render_time
 from zerosum.api.schemas.fields import Moment, Name, OneOf, Request, Response, Text, Time, id_field
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
-from zerosum.gateway.identity.principal import Scope
+from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
 from zerosum.services.credentials.certificate_subject import canonical_subject
 from zerosum.services.ledgers import ApiKeyRecord
 from zerosum.services.requests.networks import parse_network
@@ -52,7 +52,7 @@ class ApiKeyRequest(Request):
         Field(
             description="What it may do, but never `operator`.",
             min_length=1,
-            max_length=20,
+            max_length=len(TENANT_SCOPES),
         ),
     ]
     expires_at: Annotated[

@@ -231,6 +231,8 @@ MONEY_COLUMNS = {
     "reviews": "ledger_id, id, type, currency, amount, payer_id, payee_id, ordered, fingerprint, idempotency_key, "
     "actor, created_at, rule, rules_version, detail, approvals_needed",
     "client_transactions": "ledger_id, tx, client, type, currency, amount, entry_id",
+    "reconciliation_breaks": "ledger_id, id, source, run_id, kind, holder_id, number, entry_id, is_different, amount, "
+    "currency, day, opened_at",
 }
 """What nobody sets once a row is there, by table: an account's change only as its postings say."""
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     Index,
     Integer,
     LargeBinary,
@@ -1290,6 +1291,196 @@ proof_positions = Table(
 )
 """Where the self-audit goes on after a restart. Nothing but that is believed of it."""
 
+reconciliation_sources = Table(
+    "reconciliation_sources",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("name", Text),
+    _required("version", Integer),
+    _required("content", JSONB),
+    _required("actor", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "name", "version", name="reconciliation_sources_pkey"),
+    CheckConstraint("version > 0", name="reconciliation_sources_counted_from_one"),
+)
+"""Who tells what of which account, and by which rules that is matched. The newest version counts."""
+
+reconciliation_files = Table(
+    "reconciliation_files",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("source", Text),
+    _required("source_version", Integer),
+    _required("account_id", Uuid),
+    _required("currency", Text),
+    _required("sha256", LargeBinary),
+    _required("bytes", BigInteger),
+    _required("lines", Integer),
+    _required("money_in", Numeric),
+    _required("money_out", Numeric),
+    Column("opening", Numeric),  # that it tells of itself; None: it does not
+    Column("closing", Numeric),
+    _required("from_on", Date),
+    _required("to_on", Date),
+    _required("actor", Text),
+    _moment("received_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "id", name="reconciliation_files_pkey"),
+    UniqueConstraint("ledger_id", "source", "sha256", name="reconciliation_files_content_unique"),
+    Index("reconciliation_files_of_source", "ledger_id", "source", "id"),
+    CheckConstraint("money_in >= 0 and money_out >= 0", name="reconciliation_files_sums_not_negative"),
+    CheckConstraint("closing - opening = money_in - money_out", name="reconciliation_files_balances_fit"),
+    CheckConstraint("from_on <= to_on", name="reconciliation_files_days_ordered"),
+)
+
+reconciliation_lines = Table(
+    "reconciliation_lines",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("file_id", Uuid),
+    _required("number", Integer),  # from 1
+    _required("source", Text),
+    _required("place", Integer),  # the line of the text it begins in
+    _required("booked_on", Date),
+    Column("value_on", Date),
+    _required("amount", Numeric),  # above zero what comes in for us
+    _required("currency", Text),
+    Column("outside_id", Text),
+    _required("reference_texts", ARRAY(Text)),
+    Column("description", Text),
+    _required("is_repeat", Boolean),  # an earlier file has told of it
+    PrimaryKeyConstraint("ledger_id", "file_id", "number", name="reconciliation_lines_pkey"),
+    Index(
+        "reconciliation_lines_outside_id",
+        "ledger_id",
+        "source",
+        "outside_id",
+        postgresql_where=text("outside_id is not null"),
+    ),
+    CheckConstraint("amount <> 0", name="reconciliation_lines_amount_not_zero"),
+)
+
+reconciliation_runs = Table(
+    "reconciliation_runs",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("source", Text),
+    _required("source_version", Integer),
+    _required("file_id", Uuid),
+    _required("actor", Text),
+    _moment("begun_at", nullable=False),
+    Column("stage", SmallInteger),  # how far it has come; None: it has only begun
+    Column("holder_id", Uuid),
+    Column("number", BigInteger),
+    _moment("ended_at"),
+    Column("failure", Text),  # why it has ended without having matched
+    PrimaryKeyConstraint("ledger_id", "id", name="reconciliation_runs_pkey"),
+    Index(
+        "reconciliation_runs_open",
+        "ledger_id",
+        "source",
+        unique=True,
+        postgresql_where=text("ended_at is null"),
+    ),
+    Index("reconciliation_runs_of_file", "ledger_id", "file_id", "id"),
+)
+"""One matching of a source. What is left of one that was cut off is done first."""
+
+reconciliation_matches = Table(
+    "reconciliation_matches",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("source", Text),
+    _required("source_version", Integer),
+    Column("run_id", Uuid),  # None: an adjustment
+    _required("rule", Text),
+    _required("currency", Text),
+    _required("lines", Integer),
+    _required("entries", Integer),
+    _required("lines_sum", Numeric),
+    _required("entries_sum", Numeric),
+    _required("tolerance", Numeric),
+    _required("actor", Text),
+    _moment("matched_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "id", name="reconciliation_matches_pkey"),
+    Index("reconciliation_matches_of_source", "ledger_id", "source", "id"),
+    CheckConstraint("abs(lines_sum - entries_sum) <= tolerance", name="reconciliation_matches_within_tolerance"),
+    CheckConstraint("lines + entries >= 2", name="reconciliation_matches_of_two"),
+    CheckConstraint(
+        "rule in ('reference', 'reference_sum', 'amount', 'one_to_many', 'many_to_one', 'adjustment')",
+        name="reconciliation_matches_rule_known",
+    ),
+)
+
+reconciliation_matched = Table(
+    "reconciliation_matched",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("source", Text),
+    _required("kind", Text),
+    _required("holder_id", Uuid),  # the file of a line, the account of an entry
+    _required("number", BigInteger),  # in its file, or the account's version
+    _required("match_id", Uuid),
+    _required("amount", Numeric),
+    _required("currency", Text),
+    # Nothing is matched twice.
+    PrimaryKeyConstraint("ledger_id", "source", "kind", "holder_id", "number", name="reconciliation_matched_pkey"),
+    Index("reconciliation_matched_of_match", "ledger_id", "match_id"),
+    CheckConstraint("kind in ('line', 'entry')", name="reconciliation_matched_kind_known"),
+    CheckConstraint("amount <> 0", name="reconciliation_matched_amount_not_zero"),
+)
+
+reconciliation_breaks = Table(
+    "reconciliation_breaks",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("source", Text),
+    _required("run_id", Uuid),
+    _required("kind", Text),  # of the item, as in reconciliation_matched
+    _required("holder_id", Uuid),
+    _required("number", BigInteger),
+    Column("entry_id", Uuid),
+    _required("is_different", Boolean),  # it is known what it belongs to, and that is not the same
+    _required("amount", Numeric),
+    _required("currency", Text),
+    _required("day", Date),
+    _moment("opened_at", nullable=False),
+    _required("state", Text),
+    Column("explanation", Text),
+    Column("explained_until", Date),  # None with an explanation: for good
+    Column("owner", Text),
+    Column("note", Text),
+    Column("match_id", Uuid),
+    _required("changes", Integer),
+    PrimaryKeyConstraint("ledger_id", "id", name="reconciliation_breaks_pkey"),
+    UniqueConstraint("ledger_id", "source", "kind", "holder_id", "number", name="reconciliation_breaks_item_unique"),
+    Index("reconciliation_breaks_by_state", "ledger_id", "state", "id"),
+    Index("reconciliation_breaks_by_day", "ledger_id", "source", "day", "id"),
+    CheckConstraint("kind in ('line', 'entry')", name="reconciliation_breaks_kind_known"),
+    CheckConstraint("amount <> 0", name="reconciliation_breaks_amount_not_zero"),
+    CheckConstraint(
+        "state in ('open', 'adjusting', 'resolved', 'matched', 'adjusted')", name="reconciliation_breaks_state_known"
+    ),
+    CheckConstraint("(state in ('matched', 'adjusted')) = (match_id is not null)", name="reconciliation_breaks_closed"),
+)
+
+reconciliation_break_changes = Table(
+    "reconciliation_break_changes",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("break_id", Uuid),
+    _required("number", Integer),  # gap-free from 1
+    _required("step", Text),
+    _required("actor", Text),
+    _moment("changed_at", nullable=False),
+    _required("left_as", JSONB),
+    PrimaryKeyConstraint("ledger_id", "break_id", "number", name="reconciliation_break_changes_pkey"),
+    CheckConstraint("number > 0", name="reconciliation_break_changes_counted_from_one"),
+)
+
 JOURNAL = (
     journal_entries,
     postings,
@@ -1314,6 +1505,12 @@ JOURNAL = (
     charts,
     account_groups,
     house_rules,
+    reconciliation_sources,
+    reconciliation_files,
+    reconciliation_lines,
+    reconciliation_matches,
+    reconciliation_matched,
+    reconciliation_break_changes,
 )
 """What is only ever added to: UPDATE, DELETE and TRUNCATE are refused even to the owner.
 
@@ -1386,6 +1583,14 @@ GRANTS: dict[Table, str] = {
     templates: "insert",
     template_uses: "insert",
     proof_positions: "insert, update (begun_at, taken_at, position)",
+    reconciliation_sources: "insert",
+    reconciliation_files: "insert",
+    reconciliation_lines: "insert",
+    reconciliation_runs: "insert, update (stage, holder_id, number, ended_at, failure)",
+    reconciliation_matches: "insert",
+    reconciliation_matched: "insert",
+    reconciliation_breaks: "insert, update (state, explanation, explained_until, owner, note, match_id, changes)",
+    reconciliation_break_changes: "insert",
 }
 
 SEEN_BY_OPERATOR = (

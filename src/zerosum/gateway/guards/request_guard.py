@@ -32,6 +32,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 KEY_PATTERN_TEXT = r"^[\x21-\x7e]{1,255}$"
 _KEY = re.compile(KEY_PATTERN_TEXT.encode())
 _JSON_TYPES = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
+FILE_TYPES = (b"text/csv", b"application/xml", b"text/xml", b"application/octet-stream")
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 _PARAMETER = re.compile(rb';\s*([^\s=;"]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;"]*))?')
 _BLANKS = re.compile(b" +")
@@ -159,12 +160,17 @@ def check_no_body(policy: Policy, headers: HeaderView) -> None:
 
 
 def check_media_type(policy: Policy, headers: HeaderView) -> None:
-    """The body is JSON in UTF-8 (a form at the token endpoint), not compressed."""
+    """The body is JSON in UTF-8 (a form at the token endpoint, a file where one is wanted), not compressed."""
     if headers.content_encoding is not None and headers.content_encoding.lower() != b"identity":
         raise UnsupportedMediaType("Compressed bodies are not taken.")
     if len(headers.content_type) != 1:
         raise UnsupportedMediaType("The body needs exactly one Content-Type.")
     given = headers.content_type[0]
+    if policy.body is BodyKind.FILE:
+        if given.partition(b";")[0].strip().lower() not in FILE_TYPES:
+            wanted_types = ", ".join(kind.decode() for kind in FILE_TYPES)
+            raise UnsupportedMediaType(f"The body must be one of {wanted_types}.")
+        return
     if policy.body is not BodyKind.FORM:
         if given in _JSON_TYPES:
             return

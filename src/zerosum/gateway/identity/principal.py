@@ -36,6 +36,8 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     NOTIFICATIONS_WRITE = "notifications:write"
     REPORTS_READ = "reports:read"
+    RECONCILIATION_READ = "reconciliation:read"
+    RECONCILIATION_WRITE = "reconciliation:write"
     ADMIN = "admin"
     """Administration of the credential's own ledger. It implies none of the others."""
     OPERATOR = OPERATOR_SCOPE

@@ -8,6 +8,7 @@
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_splits` | payments with several receivers, with what each got and gave back |
 | `of_processor_calls` | payments through processors: what is pending, and what was said of them |
+| `of_reconciliation` | files of reconciliation, what was matched of them, and breaks with their steps |
 | `of_exchanges` | exchanges, with what their rates make of them |
 | `of_holds` | holds, with the steps of their lives and what these posted |
 | `of_disputes` | disputes, in the same way |
@@ -52,6 +53,11 @@ from zerosum.services.proofs.of_holds import HoldsProof
 from zerosum.services.proofs.of_house_rules import HouseRulesProof
 from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_processor_calls import ProcessorCallsProof
+from zerosum.services.proofs.of_reconciliation import (
+    ReconciliationBreaksProof,
+    ReconciliationFilesProof,
+    ReconciliationMatchesProof,
+)
 from zerosum.services.proofs.of_reviews import ReviewsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_settings import SettingsProof
@@ -150,6 +156,9 @@ class LedgerProof:
             EntriesProof(report, events.expect),
             SplitsProof(report),
             ProcessorCallsProof(report),
+            ReconciliationFilesProof(report),
+            ReconciliationMatchesProof(report),
+            ReconciliationBreaksProof(report),
             ExchangesProof(report, places),
             HoldsProof(report, events.expect, places),
             DisputesProof(report, events.expect),

@@ -1,0 +1,1 @@
+"""Reconciliation: what somebody outside says of an account of ours, held against what our books say of it."""

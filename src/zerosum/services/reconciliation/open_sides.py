@@ -1,0 +1,140 @@
+"""What is open on both sides of a source: lines of its files, and postings to its account, without a match."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from zerosum.db.engine import Database
+from zerosum.db.queries.reconciliation_files import FileRecord, RunRecord
+from zerosum.db.queries.reconciliation_matches import EntryPage, open_entries, open_lines
+from zerosum.domain.errors import ReconciliationTooWide
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.money import Currency
+from zerosum.domain.payments.processor_calls import call_key
+from zerosum.domain.reconciliation.matching import MatchingRules
+from zerosum.domain.reconciliation.open_items import ItemKind, OpenItem
+from zerosum.domain.reconciliation.sources import ReconciliationSource
+from zerosum.domain.reconciliation.units import units_of
+from zerosum.services.requests.time_zones import parse_time_zone
+
+LINES_OPEN_MAX = 20_000
+"""Of one source: the newest are matched, and the others are breaks already."""
+
+ENTRIES_MAX = 50_000
+"""Without a match, in the days that one run looks at."""
+
+LOOK_BACK_DAYS = 31
+"""Open lines of earlier files are looked at again for so long."""
+
+ENTRIES_AT_ONCE = 1_000
+
+ADJUSTMENT_KEY = "reconciliation adjustment "
+"""How the keys of adjustments begin. It holds a blank: no caller can send one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a run stands on. `source` is the version it was begun under."""
+
+    run: RunRecord
+    file: FileRecord
+    source: ReconciliationSource
+    currency: Currency
+
+    @property
+    def rules(self) -> MatchingRules:
+        rules = self.source.rules
+        return MatchingRules(
+            tolerance_units=units_of(self.tolerance, self.currency),
+            window_days=int(rules["window_days"]),
+            by_amount=bool(rules["by_amount"]),
+            by_sum=bool(rules["by_sum"]),
+        )
+
+    @property
+    def tolerance(self) -> Decimal:
+        return self.currency.scaled(Decimal(self.source.rules["tolerance"]))
+
+    @property
+    def zone(self) -> tzinfo:
+        return parse_time_zone(self.source.time_zone)
+
+
+async def open_sides(database: Database, ground: Ground) -> tuple[list[OpenItem], list[OpenItem]]:
+    """Lines and entries. Raises ReconciliationTooWide."""
+    file, ledger_id = ground.file, ground.source.ledger_id
+    since = file.from_on - timedelta(days=LOOK_BACK_DAYS)
+    async with database.work(ledger_id) as connection:
+        rows = await open_lines(
+            connection, ledger_id, source=file.source, file_id=file.id, since=since, limit=LINES_OPEN_MAX
+        )
+    lines = [
+        OpenItem(
+            ItemKind.LINE,
+            row.file_id,
+            row.number,
+            row.value_on or row.booked_on,
+            units_of(row.amount, ground.currency),
+            frozenset(row.reference_texts),
+        )
+        for row in rows
+    ]
+    days = [line.on for line in lines] + [file.from_on, file.to_on]
+    window = timedelta(days=ground.rules.window_days)
+    return lines, await _open_entries(database, ground, min(days) - window, max(days) + window)
+
+
+async def _open_entries(database: Database, ground: Ground, first: date, last: date) -> list[OpenItem]:
+    zone, ledger_id = ground.zone, ground.source.ledger_id
+    from_at, to_at = (_midnight(day, zone) for day in (first, last + timedelta(days=1)))
+    found: list[OpenItem] = []
+    page = EntryPage(
+        account_id=ground.file.account_id,
+        source=ground.file.source,
+        from_at=from_at,
+        to_at=to_at,
+        posted_until=ground.run.begun_at,
+        member=str(ground.source.rules["reference_member"] or ""),
+        after=(from_at, 0),
+        limit=ENTRIES_AT_ONCE,
+    )
+    while True:
+        async with database.work(ledger_id) as connection:
+            rows = await open_entries(connection, ledger_id, page)
+        # What was posted for a break is matched with it, by whoever has posted it.
+        others = (row for row in rows if not (row.idempotency_key or "").startswith(ADJUSTMENT_KEY))
+        found += [_entry(ledger_id, page.account_id, row, ground.currency, zone) for row in others]
+        if len(rows) < page.limit:
+            return found
+        if len(found) > ENTRIES_MAX:
+            raise ReconciliationTooWide(
+                f"More than {ENTRIES_MAX} entries without a match lie from {first} to {last}. Send files of fewer "
+                "days, or have a narrower window."
+            )
+        page = replace(page, after=(rows[-1].effective_at, rows[-1].account_version))
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _entry(ledger_id: UUID, account_id: UUID, line: Any, currency: Currency, zone: tzinfo) -> OpenItem:
+    told = {line.idempotency_key, line.named, line.reference, line.processor_payment_id}
+    told |= {render_id(Prefix.JOURNAL_ENTRY, line.entry_id), str(line.entry_id), line.entry_id.hex}
+    if line.payment_id is not None:
+        told |= {render_id(Prefix.PAYMENT, line.payment_id), str(line.payment_id), line.payment_id.hex}
+        told.add(call_key(ledger_id, line.payment_id))
+    units = units_of(line.amount, currency)
+    return OpenItem(
+        ItemKind.ENTRY,
+        account_id,
+        line.account_version,
+        line.effective_at.astimezone(zone).date(),
+        units if line.side in (b"d", "d") else -units,
+        frozenset(text for text in told if text),
+        line.entry_id,
+    )

@@ -1,0 +1,1 @@
+"""Reconciliation: outside records against the ledger."""
