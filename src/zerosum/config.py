@@ -376,7 +376,8 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
         paused = frozenset(name for name, one in configured.items() if one.rules.paused)
-        return OutsideProcessors(names=frozenset(configured), routes=routes, paused=paused)
+        refunding = frozenset(name for name, one in configured.items() if one.is_asked_for_refunds)
+        return OutsideProcessors(names=frozenset(configured), routes=routes, paused=paused, refunding=refunding)
 
     def required_database_url(self) -> str:
         if not self.database_url:

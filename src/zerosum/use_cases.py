@@ -35,7 +35,8 @@ from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
-from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
+from zerosum.services.processor_callbacks import ProcessorCallbacks
+from zerosum.services.processor_calls import ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.account_directory import AccountDirectory
@@ -124,7 +125,7 @@ def use_cases(
         processor_callbacks=ProcessorCallbacks(database, committer, processors, now),
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
         periods=Periods(database, currencies, cursors, settled, now),
-        refunds=Refunds(database, committer, currencies, payments, cursors, now),
+        refunds=Refunds(database, committer, currencies, payments, cursors, now, outside),
         scheduled_payments=ScheduledPayments(
             database,
             committer,

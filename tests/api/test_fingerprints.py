@@ -440,16 +440,14 @@ SETTLEMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", [*SETTLEMENT_CHANGES, "payment_id"])
+@pytest.mark.parametrize("name", [*SETTLEMENT_CHANGES, "id"])
 async def test_another_settlement_is_not_replayed(service: Service, ground: Client, name: str) -> None:
     desk, ids = service.services.payments.desk, []
     for _ in range(2):
         [made] = await desk.each(caller_of(ground), [replace(OUTSIDE, idempotency_key=fresh_key())])
         ids.append(made.view.id)  # type: ignore[union-attr]
-    order = SettlementOrder(
-        idempotency_key="", payment_id=ids[0], outcome=CallOutcome.APPROVED, reason="r", amount="0.50"
-    )
-    change = {"payment_id": ids[1]} if name == "payment_id" else SETTLEMENT_CHANGES[name]
+    order = SettlementOrder(idempotency_key="", id=ids[0], outcome=CallOutcome.APPROVED, reason="r", amount="0.50")
+    change = {"id": ids[1]} if name == "id" else SETTLEMENT_CHANGES[name]
     await must_be_another(ground, service.services.processor_calls.desk, order, replace(order, **change))
 
 

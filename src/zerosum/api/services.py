@@ -27,7 +27,8 @@ from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.payments import Payments
 from zerosum.services.periods import Periods
-from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
+from zerosum.services.processor_callbacks import ProcessorCallbacks
+from zerosum.services.processor_calls import ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies

@@ -11,6 +11,8 @@ class EventType(StrEnum):
     PAYMENT_SUCCEEDED = "payment.succeeded"
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_REFUNDED = "payment.refunded"
+    PAYMENT_REFUND_PROCESSING = "payment.refund_processing"
+    PAYMENT_REFUND_FAILED = "payment.refund_failed"
     EXCHANGE_SUCCEEDED = "exchange.succeeded"
     CLIENT_TRANSACTION_CARRIED_OUT = "client_transaction.carried_out"
     CLIENT_TRANSACTION_DISPUTED = "client_transaction.disputed"

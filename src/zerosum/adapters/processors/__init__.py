@@ -6,3 +6,5 @@ from zerosum.adapters.processors.contract import ProcessorAnswer as ProcessorAns
 from zerosum.adapters.processors.contract import ProcessorCallback as ProcessorCallback
 from zerosum.adapters.processors.contract import ProcessorOrder as ProcessorOrder
 from zerosum.adapters.processors.contract import ProcessorOutcome as ProcessorOutcome
+from zerosum.adapters.processors.contract import ProcessorRefundOrder as ProcessorRefundOrder
+from zerosum.adapters.processors.contract import RefundingProcessor as RefundingProcessor

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from zerosum.adapters.processors.contract import Processor
+from zerosum.adapters.processors.contract import Processor, RefundingProcessor
 from zerosum.adapters.processors.http_processor import HttpProcessor, HttpSettings
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PROCESSOR_PATTERN_TEXT
 from zerosum.domain.payments.routing import AUTOMATIC
@@ -56,6 +56,8 @@ class CallRules(BaseModel):
     repeats_safely: bool = True
     paused: bool = False
     """No route chooses it; what it was asked for goes on."""
+    refunds: Literal["asked", "recorded"] | None = None
+    """Whether it is asked for refunds, or they are only recorded in the books. None: asked, where it can give back."""
 
 
 _HEADER_NAME = re.compile("[!-9;-~]+", re.ASCII)
@@ -74,6 +76,8 @@ class HttpOptions(BaseModel):
     """That is still taken while another replaces it."""
     pay_path: Annotated[str, Field(pattern="^/")] = "/payments"
     look_up_path: Annotated[str, Field(pattern=r"^/.*\{key\}")] = "/payments/{key}"
+    refund_path: Annotated[str, Field(pattern="^/")] = "/refunds"
+    refund_look_up_path: Annotated[str, Field(pattern=r"^/.*\{key\}")] = "/refunds/{key}"
     key_header: Annotated[str, Field(pattern="^[a-zA-Z0-9-]{1,64}$")] = "idempotency-key"
     headers: dict[str, str] = {}
     members: dict[Literal["key", "status", "amount", "approved", "id", "reason", "event_id"], str] = {}
@@ -118,6 +122,10 @@ class ConfiguredProcessor:
     processor: Processor
     rules: CallRules
 
+    @property
+    def is_asked_for_refunds(self) -> bool:
+        return self.rules.refunds != "recorded" and isinstance(self.processor, RefundingProcessor)
+
 
 def read_processors(path: Path) -> dict[str, ConfiguredProcessor]:
     """By name. Raises ProcessorsFileWrong."""
@@ -156,7 +164,10 @@ def _configured(place: str, name: str, options: Any) -> ConfiguredProcessor:
     try:
         rules = CallRules(**of_every_kind)
         own_options = {**own, "timeout_seconds": rules.timeout_seconds} if kind in _BUILT_IN else own
-        return ConfiguredProcessor(name=name, kind=str(kind), processor=make(name, own_options), rules=rules)
+        processor = make(name, own_options)
+        if rules.refunds == "asked" and not isinstance(processor, RefundingProcessor):
+            raise ValueError(f"refunds cannot be asked for: the kind {kind} gives nothing back")
+        return ConfiguredProcessor(name=name, kind=str(kind), processor=processor, rules=rules)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -179,6 +190,8 @@ def make_http(name: str, options: Mapping[str, Any]) -> HttpProcessor:  # noqa: 
             timeout_seconds=seconds,
             pay_path=read.pay_path,
             look_up_path=read.look_up_path,
+            refund_path=read.refund_path,
+            refund_look_up_path=read.refund_look_up_path,
             key_header=read.key_header,
             headers=read.headers,
             members=members,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class ProcessorOutcome(StrEnum):
@@ -38,6 +38,25 @@ class ProcessorOrder:
     currency: str
     reference: str | None = None
     description: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorRefundOrder:
+    """So much of a payment is to be given back. The `key` is the refund's own, and the same however often it is sent.
+
+    `type` is that of the payment, `payment_key` its key and `processor_payment_id` how the processor has called it.
+    """
+
+    key: str
+    refund_id: str
+    payment_id: str
+    payment_key: str
+    processor_payment_id: str | None
+    type: str
+    amount: str
+    currency: str
+    reason: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -74,5 +93,21 @@ class Processor(Protocol):
         ...
 
     def parse_callback(self, headers: Mapping[str, str], body: bytes, now: datetime) -> ProcessorCallback:
-        """Names of headers are in lower case. Raises BadCallback for one whose signature over the body does not fit."""
+        """Names of headers are in lower case. Raises BadCallback for one whose signature over the body does not fit.
+
+        Its `key` is that of the payment or refund that it tells of.
+        """
+        ...
+
+
+@runtime_checkable
+class RefundingProcessor(Protocol):
+    """One that also gives back. Refunds through one that has not these two are only recorded in the books."""
+
+    def refund(self, order: ProcessorRefundOrder) -> ProcessorAnswer:
+        """Give it back. Asked for again with the same key, it answers what has become of the first."""
+        ...
+
+    def look_up_refund(self, key: str) -> ProcessorAnswer:
+        """What has become of the refund of this key."""
         ...

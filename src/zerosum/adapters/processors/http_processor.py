@@ -22,6 +22,7 @@ from zerosum.adapters.processors.contract import (
     ProcessorCallback,
     ProcessorOrder,
     ProcessorOutcome,
+    ProcessorRefundOrder,
 )
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, check_signature, sign
 
@@ -43,6 +44,8 @@ class HttpSettings:
     timeout_seconds: float
     pay_path: str = "/payments"
     look_up_path: str = "/payments/{key}"
+    refund_path: str = "/refunds"
+    refund_look_up_path: str = "/refunds/{key}"
     key_header: str = "idempotency-key"
     headers: Mapping[str, str] = field(default_factory=dict)
     members: Mapping[str, str] = field(default_factory=dict)
@@ -79,12 +82,37 @@ class HttpProcessor:
             "description": order.description,
             "metadata": dict(order.metadata),
         }
-        body = json.dumps({name: value for name, value in content.items() if value}).encode()
-        status, answer = self._ask("POST", self._settings.pay_path, body, {self._settings.key_header: order.key})
-        return self._answer(status, answer)
+        return self._carry_out(self._settings.pay_path, order.key, content)
+
+    def refund(self, order: ProcessorRefundOrder) -> ProcessorAnswer:
+        content: dict[str, Any] = {
+            self._called("key"): order.key,
+            "refund_id": order.refund_id,
+            "payment_id": order.payment_id,
+            "payment_key": order.payment_key,
+            "processor_payment_id": order.processor_payment_id,
+            "type": order.type,
+            self._called("amount"): order.amount,
+            "currency": order.currency,
+            "reason": order.reason,
+            "metadata": dict(order.metadata),
+        }
+        path = self._settings.refund_path.replace("{payment}", quote(order.processor_payment_id or "", safe=""))
+        return self._carry_out(path, order.key, content)
 
     def look_up(self, key: str) -> ProcessorAnswer:
-        path = self._settings.look_up_path.replace("{key}", quote(key, safe=""))
+        return self._look_up(self._settings.look_up_path, key)
+
+    def look_up_refund(self, key: str) -> ProcessorAnswer:
+        return self._look_up(self._settings.refund_look_up_path, key)
+
+    def _carry_out(self, path: str, key: str, content: Mapping[str, Any]) -> ProcessorAnswer:
+        body = json.dumps({name: value for name, value in content.items() if value}).encode()
+        status, answer = self._ask("POST", path, body, {self._settings.key_header: key})
+        return self._answer(status, answer)
+
+    def _look_up(self, template: str, key: str) -> ProcessorAnswer:
+        path = template.replace("{key}", quote(key, safe=""))
         status, answer = self._ask("GET", path, b"", {})
         if status == 404:
             return ProcessorAnswer(outcome=ProcessorOutcome.ABSENT)

@@ -24,7 +24,8 @@ from zerosum.api.schemas.payments import PaymentTypeName
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.processor_calls import CallOutcome, CallState, call_key
-from zerosum.services.processor_calls import Effect, ProcessorOutcome, RecordedCall, RecordedCallback
+from zerosum.services.processor_answers import Effect, ProcessorOutcome
+from zerosum.services.processor_calls import RecordedCall, RecordedCallback
 
 CallStateName = Annotated[str, OneOf(CallState)]
 
@@ -41,14 +42,18 @@ class ToldResponse(Response):
 
 
 class ProcessorCallResponse(Response):
-    """What has to be asked of a processor for a payment, and how far that has come."""
+    """What has to be asked of a processor for a payment or a refund, and how far that has come."""
 
     payment_id: Annotated[str, id_field(Prefix.PAYMENT, "The payment.")]
+    refund_id: Annotated[
+        str | None,
+        Field(description="Of a call for a refund of the payment: the refund.", examples=[f"ref_{EXAMPLE_UUID}"]),
+    ]
     processor: Annotated[str, Field(description="Who is asked.", examples=["acme"])]
     key: Annotated[
         str,
         Field(
-            description="Under which the processor knows the payment: the same one however often it is asked.",
+            description="Under which the processor knows the payment or refund, however often it is asked.",
             examples=[f"zs-{EXAMPLE_UUID.replace('-', '')}-{EXAMPLE_UUID.replace('-', '')}"],
         ),
     ]
@@ -135,8 +140,10 @@ def callback_body(callback: RecordedCallback) -> dict[str, Any]:
 
 def processor_call_body(call: RecordedCall) -> dict[str, Any]:
     entries = (call.id,) if call.entry_id is None else (call.id, call.entry_id)
+    is_refund = call.refunded_payment_id is not None
     return {
-        "payment_id": render_id(Prefix.PAYMENT, call.id),
+        "payment_id": render_id(Prefix.PAYMENT, call.refunded_payment_id or call.id),
+        "refund_id": render_id(Prefix.REFUND, call.id) if is_refund else None,
         "processor": call.processor,
         "route": call.route,
         "key": call_key(call.ledger_id, call.id),

@@ -302,6 +302,7 @@ payments = Table(
     Column("disputed", Numeric),  # by disputes that are not decided
     Column("charged_back", Numeric),  # by those that were lost
     Column("approved", Numeric),  # by its processor; None: all of it
+    Column("refunding", Numeric),  # by refunds that its processor has not answered yet
     PrimaryKeyConstraint("ledger_id", "id", name="payments_pkey"),
     Index("payments_by_type", "ledger_id", "type", "id"),
     Index("payments_by_currency", "ledger_id", "currency", "id"),
@@ -312,8 +313,10 @@ payments = Table(
     CheckConstraint(
         "coalesce(disputed > 0, true) and coalesce(charged_back > 0, true)", name="payments_disputed_positive"
     ),
+    CheckConstraint("refunding > 0", name="payments_refunding_positive"),
     CheckConstraint(
-        "coalesce(refunded, 0) + coalesce(disputed, 0) + coalesce(charged_back, 0) <= coalesce(approved, amount)",
+        "coalesce(refunded, 0) + coalesce(refunding, 0) + coalesce(disputed, 0) + coalesce(charged_back, 0)"
+        " <= coalesce(approved, amount)",
         name="payments_gone_within",
     ),
     CheckConstraint("approved > 0 and approved < amount", name="payments_approved_within"),
@@ -471,7 +474,7 @@ processor_calls = Table(
     "processor_calls",
     metadata,
     _required("ledger_id", Uuid),
-    _required("id", Uuid),  # of the payment
+    _required("id", Uuid),  # of the payment, or of the refund
     _required("processor", Text),
     _required("type", Text),
     _required("currency", Text),
@@ -490,7 +493,15 @@ processor_calls = Table(
     Column("entry_id", Uuid),  # of what settled it
     _moment("settled_at"),
     Column("route", Text),  # that has chosen the processor
+    Column("refunded_payment_id", Uuid),  # of a call for a refund
     PrimaryKeyConstraint("ledger_id", "id", name="processor_calls_pkey"),
+    Index(
+        "processor_calls_of_refunds",
+        "ledger_id",
+        "refunded_payment_id",
+        "id",
+        postgresql_where=text("refunded_payment_id is not null"),
+    ),
     # Whoever makes the calls looks over all ledgers.
     Index(
         "processor_calls_due", "processor", "next_at", "ledger_id", "id", postgresql_where=text("next_at is not null")
@@ -1199,7 +1210,7 @@ GRANTS: dict[Table, str] = {
     postings: "insert",
     account_checkpoints: "",  # a function derives them
     dated_checkpoints: "",
-    payments: "insert, update (status, refunded, disputed, charged_back, approved)",
+    payments: "insert, update (status, refunded, disputed, charged_back, approved, refunding)",
     processor_calls: "insert, update (state, next_at, attempts, sent_at, last_error, processor_payment_id, reason, "
     "approved, entry_id, settled_at)",
     processor_callbacks: "insert",

@@ -28,6 +28,8 @@ class OutsideProcessors:
     names: frozenset[str] = frozenset()
     routes: Sequence[Route] = ()
     paused: frozenset[str] = frozenset()
+    refunding: frozenset[str] = frozenset()
+    """Those that are asked for refunds; of the others they are only recorded in the books."""
 
     def chosen(self, named: str, payment: Routed) -> Chosen:
         """Raises NoRoute, ProcessorNotFound."""
@@ -39,6 +41,14 @@ class OutsideProcessors:
         if named not in self.names:
             raise ProcessorNotFound("There is no such processor here.", pointer="/processor")
         return Chosen(named)
+
+    def is_asked_to_refund(self, processor: str) -> bool:
+        """Of the processor of a payment. Raises ProcessorNotFound."""
+        if processor == INTERNAL_PROCESSOR:
+            return False
+        if processor not in self.names:
+            raise ProcessorNotFound("The payment's processor is not known here any more: nobody could give it back.")
+        return processor in self.refunding
 
 
 NO_PROCESSORS = OutsideProcessors()

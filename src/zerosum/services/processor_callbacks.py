@@ -1,0 +1,100 @@
+"""What processors tell by themselves: believed by its signature, taken once, and never backward."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from zerosum.adapters.processors import BadCallback, ProcessorAnswer, ProcessorCallback
+from zerosum.adapters.processors.crew import Crew, CrewBusy
+from zerosum.db.engine import Database
+from zerosum.db.queries.processor_calls import RecordedCall, find_call, insert_callback, was_called_back
+from zerosum.domain.errors import PaymentNotFound, ProcessorNotFound, Unauthenticated, Unavailable
+from zerosum.domain.payments.processor_calls import CallState, parse_call_key
+from zerosum.services.committing.committer import Committer
+from zerosum.services.processor_answers import AnswerWrong, Effect, Outside, compared, name_of, settle, told_state
+
+CALLBACKS_AT_ONCE = 8
+"""Of one processor, in one process: they are parsed by foreign code."""
+CALLBACK_SECONDS_MAX = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+class ProcessorCallbacks:
+    """Each event of a processor has its effect once, in whatever order they come."""
+
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        processors: Mapping[str, Outside],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._committer = committer
+        self._processors = processors
+        self._crews = {name: Crew(f"callbacks of {name}", CALLBACKS_AT_ONCE) for name in processors}
+        self._now = now
+
+    async def take(self, name: str, headers: Mapping[str, str], body: bytes) -> Effect:
+        """Raises ProcessorNotFound, Unauthenticated, PaymentNotFound, Unavailable."""
+        outside = self._processors.get(name)
+        if outside is None:
+            raise ProcessorNotFound("There is no such processor here.")
+        callback = await self._parsed(outside, headers, body)
+        owner = parse_call_key(callback.key)
+        if owner is None:
+            raise PaymentNotFound("There is no such payment.")
+        ledger_id, id_ = owner
+        async with self._database.work(ledger_id) as connection:
+            call = await find_call(connection, ledger_id, id_)
+            if call is None or call.processor != name:
+                raise PaymentNotFound("There is no such payment.")
+            if await was_called_back(connection, ledger_id, name, callback.event_id):
+                return Effect.REPEATED
+        effect = await self._effect(call, callback.answer)
+        async with self._database.work(ledger_id) as connection:
+            await insert_callback(
+                connection,
+                ledger_id=ledger_id,
+                processor=name,
+                event_id=callback.event_id,
+                payment_id=id_,
+                told=callback.answer.outcome.value,
+                effect=effect,
+                received_at=self._now(),
+            )
+        return effect
+
+    async def _parsed(self, outside: Outside, headers: Mapping[str, str], body: bytes) -> ProcessorCallback:
+        moment = self._now()
+        try:
+            return await self._crews[outside.name].ask(
+                lambda: outside.processor.parse_callback(headers, body, moment), CALLBACK_SECONDS_MAX
+            )
+        except BadCallback as error:
+            raise Unauthenticated(f"The callback is not believed: {error}.") from None
+        except (CrewBusy, TimeoutError):
+            raise Unavailable("The callback could not be read now; nothing was done.", retry_after=1) from None
+        except Exception as error:
+            _log.exception("the processor %s could not read a callback", outside.name)
+            raise Unavailable("The callback could not be read; nothing was done.", retry_after=60) from error
+
+    async def _effect(self, call: RecordedCall, answer: ProcessorAnswer) -> Effect:
+        said = told_state(answer)
+        if said is None:
+            return Effect.NOTED
+        if call.state in (CallState.APPROVED, CallState.DECLINED):
+            return compared(call, answer)
+        try:
+            done = await settle(self._committer, call, answer, f"processor {call.processor}")
+        except AnswerWrong as error:
+            _log.error("%s: a callback cannot be right: %s", name_of(call), error)
+            return Effect.CONTRADICTS
+        if done:
+            return Effect.SETTLED
+        async with self._database.work(call.ledger_id) as connection:
+            now = await find_call(connection, call.ledger_id, call.id)
+        return compared(now or call, answer)
