@@ -1,4 +1,4 @@
-"""Refunds through the processor of the payment.
+"""Refunds through the processor of the payment; how well processors answer, and why a route has chosen one.
 
 Revision: 0038.
 """
@@ -13,6 +13,28 @@ depends_on = None
 GONE = "coalesce(refunded, 0) + coalesce(disputed, 0) + coalesce(charged_back, 0)"
 GONE_OR_WANTED = "coalesce(refunded, 0) + coalesce(refunding, 0) + coalesce(disputed, 0) + coalesce(charged_back, 0)"
 
+LEDGER_IS_SET = (
+    "array_position((select nullif(current_setting('zerosum.ledgers', true), '')::uuid[]), ledger_id) is not null"
+)
+
+PROCESSOR_HEALTH = """
+create table processor_health (
+    ledger_id uuid not null,
+    processor text not null,
+    consecutive_failures integer not null,
+    paused_until timestamptz,
+    window_at timestamptz not null,
+    approved integer not null,
+    attempts integer not null,
+    approved_before integer not null,
+    attempts_before integer not null,
+    constraint processor_health_pkey primary key (ledger_id, processor),
+    constraint processor_health_counted check (
+        consecutive_failures >= 0 and approved >= 0 and approved <= attempts
+    )
+)
+"""
+
 OF_A_CALL = "ledger_id, id, processor, type, currency, amount, payer_id, payee_id, created_at, route"
 
 
@@ -22,7 +44,19 @@ def upgrade() -> None:
         "create index processor_calls_of_refunds on processor_calls (ledger_id, refunded_payment_id, id) "
         "where refunded_payment_id is not null"
     )
-    _guard_money(f"{OF_A_CALL}, refunded_payment_id")
+    op.execute("alter table processor_calls add column routing jsonb")
+    _guard_money(f"{OF_A_CALL}, refunded_payment_id, routing")
+    op.execute(PROCESSOR_HEALTH)
+    op.execute("alter table processor_health enable row level security")
+    op.execute("alter table processor_health force row level security")
+    op.execute(
+        f"create policy processor_health_by_ledger on processor_health using ({LEDGER_IS_SET}) "
+        f"with check ({LEDGER_IS_SET})"
+    )
+    op.execute(
+        "grant select, insert, update (consecutive_failures, paused_until, window_at, approved, attempts, "
+        "approved_before, attempts_before) on processor_health to zerosum_app"
+    )
     op.execute("alter table payments add column refunding numeric")
     op.execute("grant update (refunding) on payments to zerosum_app")
     _replace_check("payments_gone_within", f"{GONE_OR_WANTED} <= coalesce(approved, amount)")
@@ -42,7 +76,9 @@ def downgrade() -> None:
     _replace_check("payments_gone_within", f"{GONE} <= coalesce(approved, amount)")
     op.execute("revoke update (refunding) on payments from zerosum_app")
     op.execute("alter table payments drop column refunding")
+    op.execute("drop table processor_health")
     _guard_money(OF_A_CALL)
+    op.execute("alter table processor_calls drop column routing")
     op.execute("drop index processor_calls_of_refunds")
     op.execute("alter table processor_calls drop column refunded_payment_id")
 

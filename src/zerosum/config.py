@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import difflib
+import hashlib
 import json
 import os
 import re
@@ -377,7 +378,10 @@ class Settings(BaseSettings):
             raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
         paused = frozenset(name for name, one in configured.items() if one.rules.paused)
         refunding = frozenset(name for name, one in configured.items() if one.is_asked_for_refunds)
-        return OutsideProcessors(names=frozenset(configured), routes=routes, paused=paused, refunding=refunding)
+        version = hashlib.sha256(self.processors_file.read_bytes()).hexdigest()[:12]
+        return OutsideProcessors(
+            names=frozenset(configured), routes=routes, paused=paused, refunding=refunding, version=version
+        )
 
     def required_database_url(self) -> str:
         if not self.database_url:

@@ -10,6 +10,7 @@ from zerosum.adapters.webhook_client import UrlCheck
 from zerosum.api.services import Services
 from zerosum.config import Settings
 from zerosum.db.engine import Database
+from zerosum.outside import live_processors
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
@@ -75,7 +76,7 @@ def use_cases(
     ledgers = Ledgers(database, api_keys, cursors, now)
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
-    processors, outside = settings.processors(), settings.outside()
+    outside = live_processors(settings, database, now)
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
@@ -122,7 +123,8 @@ def use_cases(
             now,
             outside,
         ),
-        processor_callbacks=ProcessorCallbacks(database, committer, processors, now),
+        live_processors=outside,
+        processor_callbacks=ProcessorCallbacks(database, committer, outside, now),
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
         periods=Periods(database, currencies, cursors, settled, now),
         refunds=Refunds(database, committer, currencies, payments, cursors, now, outside),

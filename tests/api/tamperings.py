@@ -532,17 +532,37 @@ _NOT_ORDERED_EXCHANGE = "the exchange … is not what was ordered: its journal e
 _RATE_SAYS_OTHERWISE = "the exchange … is not what its rate makes of it"
 _RULES_SAY_OTHERWISE = "the payment … has splits that are not what their rules make of it"
 
+_ASKED_BACK_OTHERWISE = {
+    "the amount that its processor is to give back of the payment … is not what its journal entry says"
+}
+
 FOUND = {
-    "an amount that is asked back": {},
-    "an amount that is asked back forgotten": {},
-    "an amount asked back of an internal payment": {},
-    "an amount of a call for a refund": {},
-    "a call for a refund of another payment": {},
-    "a call for a refund turned into one for a payment": {},
-    "what was given back by a processor": {},
-    "a call for a refund deleted": {},
-    "an open call for a refund deleted": {},
-    "an event of a declined refund deleted": {},
+    "an amount that is asked back": _ASKED_BACK_OTHERWISE,
+    "an amount that is asked back forgotten": _ASKED_BACK_OTHERWISE,
+    "an amount asked back of an internal payment": _ASKED_BACK_OTHERWISE,
+    "an amount of a call for a refund": {
+        *_ASKED_BACK_OTHERWISE,
+        "the processor call of … has no refund, or another one",
+    },
+    "a call for a refund of another payment": {
+        *_ASKED_BACK_OTHERWISE,
+        "the processor call of … has no refund, or another one",
+    },
+    "a call for a refund turned into one for a payment": {
+        "the processor call of the refund of the journal entry … is missing",
+        "the processor call of … has no payment, or another one",
+    },
+    "what was given back by a processor": {"the processor call of … is not what the entry that settled it has moved"},
+    "a call for a refund deleted": {
+        "the reason of the refund … is not what its journal entry says",
+        "the refunded amount of the payment … is not what its journal entry says",
+        "the processor call of the refund of the journal entry … is missing",
+    },
+    "an open call for a refund deleted": {
+        "the reason of the refund … is not what its journal entry says",
+        "the status of the payment … is not what its journal entry says",
+    },
+    "an event of a declined refund deleted": {"the journal entry … has no event"},
     "a payment said to have succeeded": {"the status of the payment … is not what its journal entry says"},
     "a failed payment said to have succeeded": {"the status of the payment … is not what its journal entry says"},
     "an approved amount of a payment": {"the processor call of … has a payment that says another amount was approved"},

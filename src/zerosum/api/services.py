@@ -32,6 +32,7 @@ from zerosum.services.processor_calls import ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
 from zerosum.services.templates import Templates
@@ -66,6 +67,7 @@ class Services:
     ledgers: Ledgers
     payments: Payments
     periods: Periods
+    live_processors: LiveProcessors
     processor_callbacks: ProcessorCallbacks
     processor_calls: ProcessorCalls
     refunds: Refunds

@@ -55,8 +55,8 @@ from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.outside_processors import (
     INTERNALLY,
     NO_PROCESSORS,
+    Choosing,
     Chosen,
-    OutsideProcessors,
     check_outside,
 )
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
@@ -101,7 +101,7 @@ class Payments:
         cursors: Cursors,
         closed_periods: ClosedPeriods,
         now: Callable[[], datetime],
-        outside: OutsideProcessors = NO_PROCESSORS,
+        outside: Choosing = NO_PROCESSORS,
     ) -> None:
         self._database = database
         self._directory = directory
@@ -159,7 +159,7 @@ class PaymentKind:
         directory: AccountDirectory,
         currencies: Currencies,
         closed_periods: ClosedPeriods,
-        outside: OutsideProcessors = NO_PROCESSORS,
+        outside: Choosing = NO_PROCESSORS,
     ) -> None:
         self._outside = outside
         self._accounts = accounts
@@ -219,7 +219,7 @@ class PaymentKind:
         )
         if chosen is not INTERNALLY:
             members = {member.name: getattr(command, member.name) for member in fields(command)}
-            command = ProposePayment(**members, processor=chosen.processor, route=chosen.route)
+            command = ProposePayment(**members, processor=chosen.processor, route=chosen.route, routing=chosen.routing)
         return Prepared(command, codes)
 
     def _chosen(self, order: PaymentOrder, money: Money, code: str) -> Chosen:

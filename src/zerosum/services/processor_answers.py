@@ -6,10 +6,10 @@ import contextlib
 import logging
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-from zerosum.adapters.processors import Processor, ProcessorAnswer
+from zerosum.adapters.processors import ProcessorAnswer
 from zerosum.adapters.processors import ProcessorOutcome as ProcessorOutcome  # shown by the routes
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.processor_calls import RecordedCall
@@ -26,34 +26,6 @@ from zerosum.services.committing.fingerprint import fingerprint
 ACTOR = "zerosum worker"
 
 _log = logging.getLogger(__name__)
-
-
-class Rules(Protocol):
-    """How a processor is asked."""
-
-    @property
-    def timeout_seconds(self) -> float: ...
-    @property
-    def at_once(self) -> int: ...
-    @property
-    def attempts_max(self) -> int: ...
-    @property
-    def backoff_seconds(self) -> float: ...
-    @property
-    def backoff_seconds_max(self) -> float: ...
-    @property
-    def repeats_safely(self) -> bool: ...
-
-
-class Outside(Protocol):
-    """A processor with its rules, as it is configured."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def processor(self) -> Processor: ...
-    @property
-    def rules(self) -> Rules: ...
 
 
 class Effect(StrEnum):

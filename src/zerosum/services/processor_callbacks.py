@@ -13,7 +13,9 @@ from zerosum.db.queries.processor_calls import RecordedCall, find_call, insert_c
 from zerosum.domain.errors import PaymentNotFound, ProcessorNotFound, Unauthenticated, Unavailable
 from zerosum.domain.payments.processor_calls import CallState, parse_call_key
 from zerosum.services.committing.committer import Committer
-from zerosum.services.processor_answers import AnswerWrong, Effect, Outside, compared, name_of, settle, told_state
+from zerosum.services.processor_answers import AnswerWrong, Effect, compared, name_of, settle, told_state
+from zerosum.services.requests.live_processors import LiveProcessors
+from zerosum.services.requests.outside_processors import Outside
 
 CALLBACKS_AT_ONCE = 8
 """Of one processor, in one process: they are parsed by foreign code."""
@@ -29,18 +31,18 @@ class ProcessorCallbacks:
         self,
         database: Database,
         committer: Committer,
-        processors: Mapping[str, Outside],
+        live: LiveProcessors,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._committer = committer
-        self._processors = processors
-        self._crews = {name: Crew(f"callbacks of {name}", CALLBACKS_AT_ONCE) for name in processors}
+        self._live = live
+        self._crews: dict[str, Crew] = {}
         self._now = now
 
     async def take(self, name: str, headers: Mapping[str, str], body: bytes) -> Effect:
         """Raises ProcessorNotFound, Unauthenticated, PaymentNotFound, Unavailable."""
-        outside = self._processors.get(name)
+        outside = self._live.processors.get(name)
         if outside is None:
             raise ProcessorNotFound("There is no such processor here.")
         callback = await self._parsed(outside, headers, body)
@@ -71,9 +73,8 @@ class ProcessorCallbacks:
     async def _parsed(self, outside: Outside, headers: Mapping[str, str], body: bytes) -> ProcessorCallback:
         moment = self._now()
         try:
-            return await self._crews[outside.name].ask(
-                lambda: outside.processor.parse_callback(headers, body, moment), CALLBACK_SECONDS_MAX
-            )
+            crew = self._crews.setdefault(outside.name, Crew(f"callbacks of {outside.name}", CALLBACKS_AT_ONCE))
+            return await crew.ask(lambda: outside.processor.parse_callback(headers, body, moment), CALLBACK_SECONDS_MAX)
         except BadCallback as error:
             raise Unauthenticated(f"The callback is not believed: {error}.") from None
         except (CrewBusy, TimeoutError):

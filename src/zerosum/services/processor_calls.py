@@ -158,6 +158,7 @@ class SettlingKind:
             settled_at=call.settled_at,
             route=call.route,
             refunded_payment_id=call.refunded_payment_id,
+            routing=call.routing,
         )
 
     async def recorded(

@@ -26,7 +26,7 @@ from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, N
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import KnownParties, members_between
-from zerosum.services.requests.outside_processors import NO_PROCESSORS, OutsideProcessors
+from zerosum.services.requests.outside_processors import NO_PROCESSORS, Choosing
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
 
@@ -52,7 +52,7 @@ class Refunds:
         payments: KnownParties,
         cursors: Cursors,
         now: Callable[[], datetime],
-        outside: OutsideProcessors = NO_PROCESSORS,
+        outside: Choosing = NO_PROCESSORS,
     ) -> None:
         self._database = database
         self._cursors = cursors
@@ -81,7 +81,7 @@ class Refunds:
 class RefundKind:
     """How an order for a refund becomes a command. Whom the payment is between is known before: it never changes."""
 
-    def __init__(self, currencies: Currencies, known: KnownParties, outside: OutsideProcessors) -> None:
+    def __init__(self, currencies: Currencies, known: KnownParties, outside: Choosing) -> None:
         self._currencies = currencies
         self._known = known
         self._outside = outside

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from zerosum.adapters.processors.contract import Processor, RefundingProcessor
 from zerosum.adapters.processors.http_processor import HttpProcessor, HttpSettings
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PROCESSOR_PATTERN_TEXT
+from zerosum.domain.payments.processor_health import BreakerRules
 from zerosum.domain.payments.routing import AUTOMATIC
 
 ENTRY_POINTS = "zerosum.processors"
@@ -56,8 +57,20 @@ class CallRules(BaseModel):
     repeats_safely: bool = True
     paused: bool = False
     """No route chooses it; what it was asked for goes on."""
+    breaker_failures: Annotated[int, Field(ge=0, le=1000)] = 5
+    """So many attempts without a reply in a row, and it is left alone for a while. 0: never."""
+    breaker_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    """How long, at first; doubled with each further one, six times at most."""
+    success_rate_min: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """What it must approve of late for routes to choose it before others."""
     refunds: Literal["asked", "recorded"] | None = None
     """Whether it is asked for refunds, or they are only recorded in the books. None: asked, where it can give back."""
+
+    @property
+    def breaker(self) -> BreakerRules:
+        return BreakerRules(
+            failures=self.breaker_failures, seconds=self.breaker_seconds, success_rate_min=self.success_rate_min
+        )
 
 
 _HEADER_NAME = re.compile("[!-9;-~]+", re.ASCII)

@@ -41,6 +41,19 @@ class ToldResponse(Response):
     received_at: Annotated[Time, Field(description="When it was taken.")]
 
 
+class RoutingResponse(Response):
+    """By what the processor of a payment was chosen."""
+
+    version: Annotated[str, Field(description="Of the file of processors and routes.", examples=["1f0c9b7d22aa"])]
+    passed_over: Annotated[
+        dict[str, str],
+        Field(
+            description="The processors that would have come first, each with why they did not.",
+            examples=[{"acme": "5 attempts in a row had no reply"}],
+        ),
+    ]
+
+
 class ProcessorCallResponse(Response):
     """What has to be asked of a processor for a payment or a refund, and how far that has come."""
 
@@ -59,6 +72,9 @@ class ProcessorCallResponse(Response):
     ]
     route: Annotated[
         str | None, Field(description="By which route it was chosen, or null: it was named.", examples=["in euros"])
+    ]
+    routing: Annotated[
+        RoutingResponse | None, Field(description="What was known when it was chosen. Null of a refund.")
     ]
     type: Annotated[PaymentTypeName, Field(description="Of the payment.")]
     amount: Amount
@@ -146,6 +162,7 @@ def processor_call_body(call: RecordedCall) -> dict[str, Any]:
         "refund_id": render_id(Prefix.REFUND, call.id) if is_refund else None,
         "processor": call.processor,
         "route": call.route,
+        "routing": None if call.routing is None else dict(call.routing),
         "key": call_key(call.ledger_id, call.id),
         "type": call.type,
         "amount": render_amount(call.amount),

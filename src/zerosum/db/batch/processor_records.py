@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -66,6 +67,7 @@ PROCESSOR_CALLS = RecordSet(
         Column("settled_at", "timestamptz", lambda call: call.settled_at),
         Column("route", "text", lambda call: call.route),
         Column("refunded_payment_id", "uuid", lambda call: call.refunded_payment_id),
+        Column("routing", "text", lambda call: None if call.routing is None else json.dumps(call.routing), "jsonb"),
     ),
     changing=("state", "next_at", "processor_payment_id", "reason", "approved", "entry_id", "settled_at"),
     read=_call,

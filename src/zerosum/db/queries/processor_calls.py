@@ -45,6 +45,7 @@ class RecordedCall:
     route: str | None
     refunded_payment_id: UUID | None = None
     """Of a call for a refund: the payment that is given back."""
+    routing: Mapping[str, Any] | None = None
 
 
 class RecordedCallback(NamedTuple):
@@ -55,6 +56,12 @@ class RecordedCallback(NamedTuple):
     effect: str
     received_at: datetime
 
+
+NOT_IN_FILE = "the processor is not in the file: nobody asks it"
+"""The last error of a call that waits for one."""
+
+UNKNOWN_SHOWN_MAX = 100
+"""Processors that are not in the file."""
 
 CALLBACKS_SHOWN_MAX = 100
 """Of one payment, the newest."""
@@ -174,6 +181,22 @@ async def leave_call(
             "attempts": call.attempts,
         },
     )
+
+
+_OF_NOBODY = text("""
+with late as (
+    update processor_calls set last_error = :error
+    where processor <> all(cast(:known as text[])) and next_at <= :now and last_error is distinct from :error
+)
+select processor, count(*) as number from processor_calls
+where processor <> all(cast(:known as text[])) and next_at <= :now group by processor order by processor limit :limit
+""")
+
+
+async def calls_of_nobody(connection: AsyncConnection, known: Sequence[str], now: datetime) -> dict[str, int]:
+    """How many are due of each processor that is not known. Each says so as its last error. For an operator."""
+    given = {"known": list(known), "now": now, "error": NOT_IN_FILE, "limit": UNKNOWN_SHOWN_MAX}
+    return {row.processor: row.number for row in await connection.execute(_OF_NOBODY, given)}
 
 
 async def find_call(connection: AsyncConnection, ledger_id: UUID, id_: UUID) -> RecordedCall | None:

@@ -494,6 +494,7 @@ processor_calls = Table(
     _moment("settled_at"),
     Column("route", Text),  # that has chosen the processor
     Column("refunded_payment_id", Uuid),  # of a call for a refund
+    Column("routing", JSONB),  # by which version of the routes, and who was passed over
     PrimaryKeyConstraint("ledger_id", "id", name="processor_calls_pkey"),
     Index(
         "processor_calls_of_refunds",
@@ -525,6 +526,25 @@ processor_calls = Table(
     ),
 )
 """What is to be asked of a processor for a payment, and how far that has come: recovery stands on nothing else."""
+
+processor_health = Table(
+    "processor_health",
+    metadata,
+    _required("ledger_id", Uuid),  # of the service itself
+    _required("processor", Text),
+    _required("consecutive_failures", Integer),
+    _moment("paused_until"),
+    _moment("window_at", nullable=False),
+    _required("approved", Integer),
+    _required("attempts", Integer),
+    _required("approved_before", Integer),  # in the window before it
+    _required("attempts_before", Integer),
+    PrimaryKeyConstraint("ledger_id", "processor", name="processor_health_pkey"),
+    CheckConstraint(
+        "consecutive_failures >= 0 and approved >= 0 and approved <= attempts", name="processor_health_counted"
+    ),
+)
+"""How well each processor answers, for all processes: nothing of it moves money."""
 
 processor_callbacks = Table(
     "processor_callbacks",
@@ -1214,6 +1234,8 @@ GRANTS: dict[Table, str] = {
     processor_calls: "insert, update (state, next_at, attempts, sent_at, last_error, processor_payment_id, reason, "
     "approved, entry_id, settled_at)",
     processor_callbacks: "insert",
+    processor_health: "insert, update (consecutive_failures, paused_until, window_at, approved, attempts, "
+    "approved_before, attempts_before)",
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "
     "fee_house_rules, respond_by)",
     dispute_changes: "insert",

@@ -5,7 +5,7 @@ It is written with the payment's first entry and is all that recovery stands on:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -70,6 +70,8 @@ class ProcessorCall:
     """Of a call for a refund: the payment that is given back. Its payer is who gives back."""
     route: str | None = None
     """By which route the processor was chosen. None: the payment has named it."""
+    routing: Mapping[str, Any] | None = None
+    """By which version of the routes, and which processors were passed over for what: kept to be shown."""
     next_at: datetime | None
     """When it is due, or a claim of it lapses. None: nobody asks any more."""
     attempts: int = 0

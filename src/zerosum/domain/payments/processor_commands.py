@@ -36,6 +36,7 @@ class ProposePayment(Pay):
 
     processor: str
     route: str | None = None
+    routing: Mapping[str, Any] | None = None
 
     def proposal(self) -> JournalEntry:
         return posting_rules.proposal(self.payer_id, self.payee_id, self.money, self.id)
@@ -52,6 +53,7 @@ class ProposePayment(Pay):
             ledger_id=self.ledger_id,
             processor=self.processor,
             route=self.route,
+            routing=self.routing,
             type=self.type,
             money=self.money,
             payer_id=self.payer_id,

@@ -23,12 +23,15 @@ from zerosum.db.queries.processor_calls import (
     find_call,
     leave_call,
 )
+from zerosum.db.queries.processor_health import change_health, healths
 from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
-from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
 from zerosum.domain.payments.processor_calls import CallState
+from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
 from zerosum.services.committing.committer import Committer
-from zerosum.services.processor_answers import ACTOR, AnswerWrong, Outside, compared, settle, told_state
+from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
 from zerosum.services.processor_orders import Order, carry_out, look_up, orders_of
+from zerosum.services.requests.outside_processors import Outside
 
 IN_ONE_TURN = 2_000
 """Calls that are begun; what is left over is looked for at the next turn, a moment later."""
@@ -60,16 +63,25 @@ class Completer:
         self._database = database
         self._committer = committer
         self._outside = outside
+        self._replies: list[Reply] = []
+        """That are not told to the others yet."""
         self._crew = Crew(f"calls of {outside.name}", outside.rules.at_once)
         self._now = now
+
+    @property
+    def outside(self) -> Outside:
+        return self._outside
 
     async def run_once(self) -> int:
         """How many calls were begun. It ends when nothing is due and nothing under way."""
         tasks: set[asyncio.Task[None]] = set()
         begun = 0
+        at_once = await self._may_ask()
         try:
             while True:
-                free = min(self._outside.rules.at_once - len(tasks), self._crew.free)
+                if self._replies:
+                    at_once = await self._may_ask()
+                free = min(at_once - len(tasks), self._crew.free)
                 claimed = await self._claim(free) if free > 0 and begun < IN_ONE_TURN else []
                 begun += len(claimed)
                 tasks |= {asyncio.create_task(self._complete(*one), name="processor call") for one in claimed}
@@ -82,6 +94,19 @@ class Completer:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _may_ask(self) -> int:
+        """How many calls at a time, once the others know what came of those before."""
+        rules, now = self._outside.rules, self._now()
+        replies, self._replies = self._replies, []
+        async with self._database.work(SERVICE_LEDGER) as connection:
+            if replies:
+                health: ProcessorHealth | None = await change_health(
+                    connection, self._outside.name, now, lambda found: found.after(replies, rules.breaker, now)
+                )
+            else:
+                health = (await healths(connection)).get(self._outside.name)
+        return rules.at_once if health is None else health.may_be_asked(rules.breaker, now, rules.at_once)
 
     async def _claim(self, limit: int) -> list[tuple[ClaimedCall, Order]]:
         now, rules = self._now(), self._outside.rules
@@ -135,6 +160,12 @@ class Completer:
         return paid
 
     async def _asked(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
+        """Raises CrewBusy. What came of it is counted."""
+        known = await self._tried(ask)
+        self._replies.append(_reply(known.answer))
+        return known
+
+    async def _tried(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
         """Raises CrewBusy. Whatever else goes wrong is an outcome that nobody knows."""
         try:
             answer: Any = await self._crew.ask(ask, self._outside.rules.timeout_seconds)
@@ -175,6 +206,13 @@ class Completer:
             )
         if is_last:
             _log.error("%s waits for a person: %s", _named(call), error or "the processor has decided nothing")
+
+
+def _reply(answer: ProcessorAnswer | None) -> Reply:
+    if answer is None:
+        return Reply.MISSING
+    state = told_state(answer)
+    return Reply.UNDECIDED if state is None else Reply(state.value)
 
 
 def _named(call: ClaimedCall) -> str:
