@@ -9,7 +9,7 @@ import pytest
 from tests.domain.builders import NOON
 from zerosum.domain.payments.processor_health import JUDGED_FROM, WINDOW, BreakerRules, ProcessorHealth, Reply
 
-RULES = BreakerRules(failures=3, seconds=5.0, success_rate_min=0.5)
+RULES = BreakerRules(failures=3, success_percent_min=50)
 NEW = ProcessorHealth(window_at=NOON)
 MISSING, APPROVED, DECLINED = Reply.MISSING, Reply.APPROVED, Reply.DECLINED
 
@@ -47,8 +47,8 @@ def test_who_approves_too_little_is_in_trouble(approved: int, is_troubled: bool)
 
 def test_a_rate_is_of_what_is_young_and_of_enough() -> None:
     health = NEW.after([DECLINED] * (JUDGED_FROM - 1), RULES, NOON)
-    assert health.success_rate is None
+    assert health.success_percent is None
     next_window = NOON + WINDOW
     health = health.after([DECLINED], RULES, next_window)
-    assert health.trouble(RULES, next_window) == "it has approved 0% of late"
+    assert health.trouble(RULES, next_window) == "it has approved 0 % of late"
     assert health.trouble(RULES, next_window + 2 * WINDOW) is None, "it may have got better"

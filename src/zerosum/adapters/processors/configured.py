@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -61,7 +62,7 @@ class CallRules(BaseModel):
     """So many attempts without a reply in a row, and it is left alone for a while. 0: never."""
     breaker_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """How long, at first; doubled with each further one, six times at most."""
-    success_rate_min: Annotated[float, Field(ge=0, le=1)] = 0.0
+    success_percent_min: Annotated[int, Field(ge=0, le=100)] = 0
     """What it must approve of late for routes to choose it before others."""
     refunds: Literal["asked", "recorded"] | None = None
     """Whether it is asked for refunds, or they are only recorded in the books. None: asked, where it can give back."""
@@ -69,7 +70,9 @@ class CallRules(BaseModel):
     @property
     def breaker(self) -> BreakerRules:
         return BreakerRules(
-            failures=self.breaker_failures, seconds=self.breaker_seconds, success_rate_min=self.success_rate_min
+            failures=self.breaker_failures,
+            pause=timedelta(seconds=self.breaker_seconds),
+            success_percent_min=self.success_percent_min,
         )
 
 

@@ -174,10 +174,10 @@ def refund_proposal(payer: AccountId, payee: AccountId, money: Money, id_: UUID)
     return JournalEntry("refund proposed", lines, gives_back=True)
 
 
-def refund_approval(payer: AccountId, payee: AccountId, freed: Money, given: Money, id_: UUID) -> JournalEntry:
-    """The processor has given it back, or a part of it; nothing of it is pending any more."""
+def refund_approval(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_: UUID) -> JournalEntry:
+    """The processor has taken it back, or a part of it; nothing of it is pending any more."""
     promised = (released(debit(payee, freed), id_), released(credit(payer, freed), id_))
-    paid_back = (debit(payee, given), credit(payer, given))
+    paid_back = (debit(payee, taken), credit(payer, taken))
     return JournalEntry("refund approved", (*promised, *paid_back), nature=Nature.OUTSIDE)
 
 

@@ -29,11 +29,11 @@ class Reply(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerRules:
-    """`failures` 0: there is no breaker; `success_rate_min` 0: no rate is asked for."""
+    """`failures` 0: there is no breaker; `success_percent_min` 0: no rate is asked for. `pause` is the first one."""
 
     failures: int = 5
-    seconds: float = 5.0
-    success_rate_min: float = 0.0
+    pause: timedelta = timedelta(seconds=5)
+    success_percent_min: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +50,10 @@ class ProcessorHealth:
     attempts_before: int = 0
 
     @property
-    def success_rate(self) -> float | None:
+    def success_percent(self) -> int | None:
         """None: it was asked too seldom."""
         attempts = self.attempts + self.attempts_before
-        return (self.approved + self.approved_before) / attempts if attempts >= JUDGED_FROM else None
+        return 100 * (self.approved + self.approved_before) // attempts if attempts >= JUDGED_FROM else None
 
     def after(self, replies: Iterable[Reply], rules: BreakerRules, now: datetime) -> ProcessorHealth:
         health = self._in_window(now)
@@ -65,9 +65,9 @@ class ProcessorHealth:
         """Why nothing new should go to it, in words for who asks. None: nothing stands against it."""
         if self.paused_until is not None and now < self.paused_until:
             return f"{self.consecutive_failures} attempts in a row had no reply"
-        rate = self._in_window(now).success_rate
-        if rate is not None and rate < rules.success_rate_min:
-            return f"it has approved {rate:.0%} of late"
+        percent = self._in_window(now).success_percent
+        if percent is not None and percent < rules.success_percent_min:
+            return f"it has approved {percent} % of late"
         return None
 
     def may_be_asked(self, rules: BreakerRules, now: datetime, at_once: int) -> int:
@@ -95,7 +95,7 @@ class ProcessorHealth:
         failures = self.consecutive_failures + 1
         over = failures - rules.failures
         is_open = rules.failures > 0 and over >= 0
-        pause = timedelta(seconds=rules.seconds * 2 ** min(over, PAUSE_DOUBLINGS_MAX)) if is_open else None
+        pause = rules.pause * 2 ** min(over, PAUSE_DOUBLINGS_MAX) if is_open else None
         return replace(self, consecutive_failures=failures, paused_until=None if pause is None else now + pause)
 
     def _in_window(self, now: datetime) -> ProcessorHealth:
