@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from tests.api.reading import refused
 from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import client_with, completer_of, processing_service, processors_file, withdrawn
 from tests.processors.test_callbacks import effect, told
+from zerosum.adapters.clock import now
 from zerosum.cli.sandbox.server import Sandbox
 from zerosum.db.engine import Database
+from zerosum.db.queries.processor_calls import ClaimedCall, claim_due_calls
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
+from zerosum.services.processor_orders import carry_out, orders_of
 from zerosum.services.proofs.whole_ledger import verify_ledger
 
 
@@ -225,6 +229,46 @@ async def test_what_nobody_knows_waits_for_a_person(
     assert (found["refunded"], found["refunding"], found["status"]) == ("4.00", "0.00", "partially_refunded")
     audit = (await alice.get("/v1/audit-log?limit=1")).json()["data"][0]
     assert audit["resource"] == refund["id"]
+    await must_be_right(database, ledger_id)
+
+
+async def claimed_and_dead(database: Database) -> ClaimedCall:
+    """As a worker leaves it that dies behind its claim, some time ago."""
+    async with database.operator_work() as connection:
+        [call] = await claim_due_calls(connection, "sandbox", now(), now() - timedelta(seconds=1), 10)
+    return call
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+async def test_who_dies_before_or_behind_the_asking_is_followed_by_one_who_looks_first(
+    alice: Client, outside: Service, sandbox: Sandbox, database: Database, ledger_id: LedgerId, is_asked: bool
+) -> None:
+    payment = await paid(alice, outside)
+    await refunded(alice, payment, "3.00")
+    call = await claimed_and_dead(database)
+    if is_asked:
+        [(_, order)] = await orders_of(database, [call])
+        processor = outside.settings.processors()["sandbox"].processor
+        await asyncio.to_thread(carry_out, processor, order)
+    await must_be_right(database, ledger_id)
+    before = sandbox.books.figures()["asked"]
+    assert await completer_of(outside).run_once() == 1
+    assert sandbox.books.figures()["asked"] == before + (not is_asked), "what was asked is looked up"
+    assert (await last_refund(alice, payment))["status"] == "succeeded"
+    assert (await alice.balance("alice"))["posted"] == "983.00"
+    await must_be_right(database, ledger_id)
+
+
+async def test_two_workers_ask_for_each_once(
+    alice: Client, outside: Service, sandbox: Sandbox, database: Database, ledger_id: LedgerId
+) -> None:
+    payment = await paid(alice, outside)
+    for _ in range(12):
+        await refunded(alice, payment, "1.00")
+    begun = await asyncio.gather(*[completer_of(outside).run_once() for _ in range(3)])
+    assert sum(begun) == 12
+    assert sandbox.books.figures()["asked"] == 13
+    assert (await shown(alice, payment))["refunded"] == "12.00"
     await must_be_right(database, ledger_id)
 
 

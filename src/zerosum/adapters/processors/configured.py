@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from zerosum.adapters.processors.contract import Processor, RefundingProcessor
 from zerosum.adapters.processors.http_processor import HttpProcessor, HttpSettings
+from zerosum.adapters.processors.iso20022.payouts import make_payouts
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PROCESSOR_PATTERN_TEXT
 from zerosum.domain.payments.processor_health import BreakerRules
 from zerosum.domain.payments.routing import AUTOMATIC
@@ -216,7 +217,7 @@ def make_http(name: str, options: Mapping[str, Any]) -> HttpProcessor:  # noqa: 
     )
 
 
-_BUILT_IN: Mapping[str, Make] = {"http": make_http, "sandbox": make_http}
+_BUILT_IN: Mapping[str, Make] = {"http": make_http, "sandbox": make_http, "iso20022": make_payouts}
 
 
 def _kinds() -> dict[str, Make]:
