@@ -66,12 +66,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     # The owner is bound by row-level security too, and would see an empty table whatever is in it.
-    op.execute("alter table processor_calls no force row level security")
+    op.execute("alter table journal_entries no force row level security")
     op.execute(
-        "do $$ begin if exists (select from processor_calls where refunded_payment_id is not null) "
-        "then raise 'there are refunds through processors'; end if; end $$"
+        "do $$ begin if exists (select from journal_entries) then raise 'the ledger is not empty'; end if; end $$"
     )
-    op.execute("alter table processor_calls force row level security")
+    op.execute("alter table journal_entries force row level security")
     op.execute("alter table payments drop constraint payments_refunding_positive")
     _replace_check("payments_gone_within", f"{GONE} <= coalesce(approved, amount)")
     op.execute("revoke update (refunding) on payments from zerosum_app")

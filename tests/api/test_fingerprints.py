@@ -162,7 +162,7 @@ def names_of(order: type) -> set[str]:
 def test_every_field_of_every_order_has_a_change_here() -> None:
     told = "is there a change of every field here, and is every field in the fingerprint?"
     assert names_of(PaymentOrder) - {"texts", "processor"} | set(PaymentTexts._fields) == PAYMENT_CHANGES.keys(), told
-    assert names_of(SettlementOrder) == SETTLEMENT_CHANGES.keys() | {"payment_id"}, told
+    assert names_of(SettlementOrder) == SETTLEMENT_CHANGES.keys() | {"id", "is_of_refund"}, told
     assert names_of(EntryOrder) == ENTRY_CHANGES.keys(), told
     assert names_of(PostingOrder) == LINE_CHANGES.keys(), told
     assert names_of(ClientOrder) == CLIENT_CHANGES.keys(), told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -154,6 +155,10 @@ def callback_body(callback: RecordedCallback) -> dict[str, Any]:
     return {**callback._asdict(), "received_at": render_time(callback.received_at)}
 
 
+def _routing_body(routing: Mapping[str, Any]) -> dict[str, Any]:
+    return {"version": routing["version"], "passed_over": dict(sorted(routing["passed_over"].items()))}
+
+
 def processor_call_body(call: RecordedCall) -> dict[str, Any]:
     entries = (call.id,) if call.entry_id is None else (call.id, call.entry_id)
     is_refund = call.refunded_payment_id is not None
@@ -162,7 +167,7 @@ def processor_call_body(call: RecordedCall) -> dict[str, Any]:
         "refund_id": render_id(Prefix.REFUND, call.id) if is_refund else None,
         "processor": call.processor,
         "route": call.route,
-        "routing": None if call.routing is None else dict(call.routing),
+        "routing": None if call.routing is None else _routing_body(call.routing),
         "key": call_key(call.ledger_id, call.id),
         "type": call.type,
         "amount": render_amount(call.amount),

@@ -36,6 +36,7 @@ def _call(row: Sequence[Any]) -> ProcessorCall:
         settled_at=row[18],
         route=row[19],
         refunded_payment_id=row[20],
+        routing=None if row[21] is None else json.loads(row[21]),
     )
 
 
