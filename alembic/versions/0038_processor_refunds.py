@@ -46,6 +46,7 @@ def upgrade() -> None:
     )
     op.execute("alter table processor_calls add column routing jsonb")
     _guard_money(f"{OF_A_CALL}, refunded_payment_id, routing")
+    _know_effects("'settled', 'confirms', 'contradicts', 'noted', 'disputed'")
     op.execute(PROCESSOR_HEALTH)
     op.execute("alter table processor_health enable row level security")
     op.execute("alter table processor_health force row level security")
@@ -76,10 +77,20 @@ def downgrade() -> None:
     op.execute("revoke update (refunding) on payments from zerosum_app")
     op.execute("alter table payments drop column refunding")
     op.execute("drop table processor_health")
+    _know_effects("'settled', 'confirms', 'contradicts', 'noted'")
     _guard_money(OF_A_CALL)
     op.execute("alter table processor_calls drop column routing")
     op.execute("drop index processor_calls_of_refunds")
     op.execute("alter table processor_calls drop column refunded_payment_id")
+
+
+def _know_effects(words: str) -> None:
+    op.execute("alter table processor_callbacks drop constraint processor_callbacks_effect_known")
+    op.execute(
+        "alter table processor_callbacks add constraint processor_callbacks_effect_known "
+        f"check (effect in ({words})) not valid"
+    )
+    op.execute("alter table processor_callbacks validate constraint processor_callbacks_effect_known")
 
 
 def _guard_money(columns: str) -> None:

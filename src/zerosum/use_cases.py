@@ -77,6 +77,7 @@ def use_cases(
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
     outside = live_processors(settings, database, now)
+    disputes = Disputes(database, committer, directory, currencies, payments, cursors, now)
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
@@ -98,7 +99,7 @@ def use_cases(
         ),
         currencies=currencies,
         dead_letters=DeadLetters(database, cursors, now),
-        disputes=Disputes(database, committer, directory, currencies, payments, cursors, now),
+        disputes=disputes,
         event_feed=EventFeed(database, directory),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
         holds=Holds(database, committer, charts, directory, currencies, cursors, now),
@@ -124,7 +125,7 @@ def use_cases(
             outside,
         ),
         live_processors=outside,
-        processor_callbacks=ProcessorCallbacks(database, committer, outside, now),
+        processor_callbacks=ProcessorCallbacks(database, committer, outside, disputes, now),
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
         periods=Periods(database, currencies, cursors, settled, now),
         refunds=Refunds(database, committer, currencies, payments, cursors, now, outside),

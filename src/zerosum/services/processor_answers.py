@@ -36,6 +36,8 @@ class Effect(StrEnum):
     """It says what is known already."""
     CONTRADICTS = "contradicts"
     """It says otherwise than what was settled, and changes nothing: a person looks at it."""
+    DISPUTED = "disputed"
+    """It tells of a dispute, which is open now, or was before."""
     NOTED = "noted"
     """Nothing is decided yet."""
     REPEATED = "repeated"

@@ -5,15 +5,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from hashlib import sha256
 
-from zerosum.adapters.processors import BadCallback, ProcessorAnswer, ProcessorCallback
+from zerosum.adapters.processors import BadCallback, ProcessorAnswer, ProcessorCallback, ProcessorDispute
 from zerosum.adapters.processors.crew import Crew, CrewBusy
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import RecordedCall, find_call, insert_callback, was_called_back
-from zerosum.domain.errors import PaymentNotFound, ProcessorNotFound, Unauthenticated, Unavailable
+from zerosum.domain.errors import (
+    DomainError,
+    OutcomeUnknown,
+    Overloaded,
+    PaymentNotFound,
+    ProcessorNotFound,
+    Unauthenticated,
+    Unavailable,
+)
+from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.payments.disputes import DisputeTexts
 from zerosum.domain.payments.processor_calls import CallState, parse_call_key
 from zerosum.services.committing.committer import Committer
+from zerosum.services.disputes import DisputeOrder, Disputes
 from zerosum.services.processor_answers import AnswerWrong, Effect, compared, name_of, settle, told_state
+from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.outside_processors import Outside
 
@@ -32,11 +45,13 @@ class ProcessorCallbacks:
         database: Database,
         committer: Committer,
         live: LiveProcessors,
+        disputes: Disputes,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._committer = committer
         self._live = live
+        self._disputes = disputes
         self._crews: dict[str, Crew] = {}
         self._now = now
 
@@ -56,7 +71,10 @@ class ProcessorCallbacks:
                 raise PaymentNotFound("There is no such payment.")
             if await was_called_back(connection, ledger_id, name, callback.event_id):
                 return Effect.REPEATED
-        effect = await self._effect(call, callback.answer)
+        if callback.dispute is None:
+            effect = await self._effect(call, callback.answer)
+        else:
+            effect = await self._disputed(call, callback.dispute)
         async with self._database.work(ledger_id) as connection:
             await insert_callback(
                 connection,
@@ -82,6 +100,29 @@ class ProcessorCallbacks:
         except Exception as error:
             _log.exception("the processor %s could not read a callback", outside.name)
             raise Unavailable("The callback could not be read; nothing was done.", retry_after=60) from error
+
+    async def _disputed(self, call: RecordedCall, told: ProcessorDispute) -> Effect:
+        """A dispute of the payment; a case is one dispute, however often it is told. Raises Unavailable.
+
+        What cannot be disputed (it is not paid, or more than is left of it) changes nothing, and a person looks at it.
+        """
+        if call.state not in (CallState.APPROVED, CallState.DECLINED):
+            raise Unavailable("What became of the payment is not known yet; nothing was done.", retry_after=60)
+        order = DisputeOrder(
+            # With blanks, which no caller can send.
+            idempotency_key=f"processor dispute {call.id} {sha256(told.case_id.encode()).hexdigest()[:32]}",
+            payment_id=call.id,
+            amount=told.amount,
+            texts=DisputeTexts(reason=told.reason, provider_case_id=told.case_id),
+        )
+        caller = Caller(LedgerId(call.ledger_id), f"processor {call.processor}")
+        [done] = await self._disputes.desk.each(caller, [order])
+        if not isinstance(done, DomainError):
+            return Effect.DISPUTED
+        if isinstance(done, Unavailable | Overloaded | OutcomeUnknown):
+            raise done
+        _log.error("%s: the processor tells of the dispute %s: %s", name_of(call), told.case_id, done.code)
+        return Effect.CONTRADICTS
 
     async def _effect(self, call: RecordedCall, answer: ProcessorAnswer) -> Effect:
         said = told_state(answer)

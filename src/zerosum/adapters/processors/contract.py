@@ -71,12 +71,25 @@ class ProcessorAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorDispute:
+    """The payer's bank questions a deposit. A case is one dispute, however it is told; `amount` None: all of it."""
+
+    case_id: str
+    reason: str
+    amount: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorCallback:
-    """What a processor tells by itself. It sends the same `event_id` however often it repeats it."""
+    """What a processor tells by itself. It sends the same `event_id` however often it repeats it.
+
+    With a `dispute` it tells of that; its answer is PENDING then, and decides nothing.
+    """
 
     event_id: str
     key: str
     answer: ProcessorAnswer
+    dispute: ProcessorDispute | None = None
 
 
 class BadCallback(Exception):

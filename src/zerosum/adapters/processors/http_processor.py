@@ -20,6 +20,7 @@ from zerosum.adapters.processors.contract import (
     BadCallback,
     ProcessorAnswer,
     ProcessorCallback,
+    ProcessorDispute,
     ProcessorOrder,
     ProcessorOutcome,
     ProcessorRefundOrder,
@@ -125,7 +126,11 @@ class HttpProcessor:
             event_id, key = content[self._called("event_id")], content[self._called("key")]
             if not isinstance(event_id, str) or not isinstance(key, str):
                 raise TypeError
-            return ProcessorCallback(event_id=event_id[:TEXT_MAX], key=key, answer=self._answer(200, content))
+            event_id = event_id[:TEXT_MAX]
+            if (dispute := content.get("dispute")) is not None:
+                nothing = ProcessorAnswer(outcome=ProcessorOutcome.PENDING)
+                return ProcessorCallback(event_id=event_id, key=key, answer=nothing, dispute=_dispute(dispute))
+            return ProcessorCallback(event_id=event_id, key=key, answer=self._answer(200, content))
         except (ValueError, KeyError, TypeError, RecursionError, ProcessorUnclear) as error:
             raise BadCallback("it is signed, and says nothing that is known") from error
 
@@ -163,6 +168,15 @@ class HttpProcessor:
 
     def _called(self, name: str) -> str:
         return self._settings.members.get(name, name)
+
+
+def _dispute(content: Any) -> ProcessorDispute:
+    """Raises KeyError, TypeError, ProcessorUnclear."""
+    case_id, reason = _text(content["case_id"]), _text(content["reason"])
+    amount = content.get("amount")
+    if not case_id or not reason or not (amount is None or isinstance(amount, str)):
+        raise ProcessorUnclear("a dispute tells its case and its reason")
+    return ProcessorDispute(case_id=case_id, reason=reason, amount=amount)
 
 
 def _text(value: Any) -> str | None:

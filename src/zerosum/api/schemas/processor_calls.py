@@ -145,8 +145,8 @@ class CallbackResponse(Response):
         Field(
             examples=["settled"],
             description="`settled`: the payment is settled by it. `confirms`: it says what is known. `contradicts`: it "
-            "says otherwise than what was settled, and changes nothing. `noted`: nothing is decided yet. `repeated`: "
-            "this event was taken before.",
+            "says otherwise than what was settled, and changes nothing. `disputed`: a dispute is open by it. `noted`: "
+            "nothing is decided yet. `repeated`: this event was taken before.",
         ),
     ]
 

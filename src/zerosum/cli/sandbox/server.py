@@ -88,6 +88,8 @@ class Sandbox:
             # The second time it goes well.
             deed = Deed.APPROVED if deed in (Deed.NEVER, Deed.FAILS) else deed
             self.callbacks.tell(payment)
+            if deed is Deed.DISPUTED:
+                self.callbacks.tell_dispute(payment)
         return 202 if payment.status == "pending" else 200, payment.shown(), deed
 
     def _decide(self, payment: SandboxPayment) -> None:

@@ -559,7 +559,7 @@ processor_callbacks = Table(
     PrimaryKeyConstraint("ledger_id", "processor", "event_id", name="processor_callbacks_pkey"),
     Index("processor_callbacks_of_payment", "ledger_id", "payment_id", "received_at"),
     CheckConstraint(
-        "effect in ('settled', 'confirms', 'contradicts', 'noted')", name="processor_callbacks_effect_known"
+        "effect in ('settled', 'confirms', 'contradicts', 'noted', 'disputed')", name="processor_callbacks_effect_known"
     ),
 )
 """What a processor has told by itself, once for each of its events."""
