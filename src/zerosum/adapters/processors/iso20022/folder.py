@@ -87,8 +87,8 @@ class Folder:
             yield
 
     def _keep(self, kind: str) -> None:
-        handle = os.open(self.path / kind, os.O_RDONLY)
+        opened = os.open(self.path / kind, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            os.fsync(opened)
         finally:
-            os.close(handle)
+            os.close(opened)

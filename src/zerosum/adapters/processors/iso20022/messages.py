@@ -64,27 +64,27 @@ def pain001(debtor: Debtor, message_id: str, created_at: str, instructions: Sequ
 def _put_payments(
     root: Element, debtor: Debtor, payment_id: str, day: str, instructions: Sequence[Mapping[str, Any]]
 ) -> None:
-    info = SubElement(root, "PmtInf")
-    _put(info, "PmtInfId", payment_id)
-    _put(info, "PmtMtd", "TRF")
-    _put_sums(info, instructions)
+    payments = SubElement(root, "PmtInf")
+    _put(payments, "PmtInfId", payment_id)
+    _put(payments, "PmtMtd", "TRF")
+    _put_sums(payments, instructions)
     if instructions[0]["currency"] == "EUR":
-        _put(_below(info, "PmtTpInf", "SvcLvl"), "Cd", "SEPA")
-    _put(SubElement(info, "ReqdExctnDt"), "Dt", day)
-    _put(SubElement(info, "Dbtr"), "Nm", plain(debtor.name, NAME_MAX))
-    _put(_below(info, "DbtrAcct", "Id"), "IBAN", debtor.iban)
-    agent = _below(info, "DbtrAgt", "FinInstnId")
+        _put(_below(payments, "PmtTpInf", "SvcLvl"), "Cd", "SEPA")
+    _put(SubElement(payments, "ReqdExctnDt"), "Dt", day)
+    _put(SubElement(payments, "Dbtr"), "Nm", plain(debtor.name, NAME_MAX))
+    _put(_below(payments, "DbtrAcct", "Id"), "IBAN", debtor.iban)
+    agent = _below(payments, "DbtrAgt", "FinInstnId")
     if debtor.bic is None:
         _put(SubElement(agent, "Othr"), "Id", "NOTPROVIDED")
     else:
         _put(agent, "BICFI", debtor.bic)
-    _put(info, "ChrgBr", "SLEV")
+    _put(payments, "ChrgBr", "SLEV")
     for one in instructions:
-        _put_transfer(info, one)
+        _put_transfer(payments, one)
 
 
-def _put_transfer(info: Element, one: Mapping[str, Any]) -> None:
-    transfer = SubElement(info, "CdtTrfTxInf")
+def _put_transfer(payments: Element, one: Mapping[str, Any]) -> None:
+    transfer = SubElement(payments, "CdtTrfTxInf")
     ids = SubElement(transfer, "PmtId")
     _put(ids, "InstrId", one["id"])
     _put(ids, "EndToEndId", one["id"])

@@ -39,10 +39,10 @@ def read_xml(path: Path) -> Element:
     def refuse(*_: Any) -> NoReturn:
         raise FileWrong(f"{path.name} has a DOCTYPE or an entity: such files are not read")
 
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
-    parser.ExternalEntityRefHandler = refuse
+    calls = {"StartElement": start, "EndElement": end, "CharacterData": builder.data}
+    refused = ("StartDoctypeDecl", "EntityDecl", "ExternalEntityRef")
+    for event, call in {**calls, **dict.fromkeys(refused, refuse)}.items():
+        setattr(parser, f"{event}Handler", call)
     try:
         with path.open("rb") as file:
             while part := file.read(_READ_BYTES):
