@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import difflib
+import hashlib
 import json
 import os
 import re
@@ -440,7 +441,11 @@ class Settings(BaseSettings):
         except ValueError as error:
             raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
         paused = frozenset(name for name, one in configured.items() if one.rules.paused)
-        return OutsideProcessors(names=frozenset(configured), routes=routes, paused=paused)
+        refunding = frozenset(name for name, one in configured.items() if one.is_asked_for_refunds)
+        version = hashlib.sha256(self.processors_file.read_bytes()).hexdigest()[:12]
+        return OutsideProcessors(
+            names=frozenset(configured), routes=routes, paused=paused, refunding=refunding, version=version
+        )
 
     def rule_book(self) -> RuleBook | None:
         """None: no file is named, and nobody judges. Raises SettingsError."""

@@ -173,11 +173,13 @@ class Service:
         await self.signing_keys.ensure(now())
         self._writing.start()
         self.committer.start()
+        self.services.live_processors.start()
         if self._side_server is not None:
             await self._side_server.start()
 
     async def stop(self) -> None:
         """After the last answer: nothing accepted is left undone."""
+        await self.services.live_processors.stop()
         await self.committer.stop()
         if self._side_server is not None:
             await self._side_server.stop()

@@ -11,6 +11,7 @@ from zerosum.api.schemas.event_shapes import members_of
 from zerosum.api.services import Services
 from zerosum.config import Settings
 from zerosum.db.engine import Database
+from zerosum.outside import live_processors
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
@@ -39,7 +40,8 @@ from zerosum.services.ledgers import Ledgers
 from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
-from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
+from zerosum.services.processor_callbacks import ProcessorCallbacks
+from zerosum.services.processor_calls import ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.reconciliation.adjustments import ReconciliationAdjustments
 from zerosum.services.reconciliation.breaks import ReconciliationBreaks
@@ -87,6 +89,8 @@ def use_cases(
     ledgers = Ledgers(database, api_keys, cursors, now)
     journal = Journal(database, committer, charts, directory, currencies, cursors, closed_periods, now)
     statements = Statements(database, directory, currencies, lines_max=settings.statement_lines_max)
+    outside = live_processors(settings, database, now)
+    disputes = Disputes(database, committer, directory, currencies, payments, cursors, now)
     feed = EventFeed(database, directory)
     rules = None if rule_book is None else PaymentRules(rule_book, database, committer)
     payments_made = Payments(
@@ -99,10 +103,9 @@ def use_cases(
         cursors,
         closed_periods,
         now,
-        settings.outside(),
+        outside,
         rules,
     )
-    processors = settings.processors()
     sources = ReconciliationSources(database, directory, currencies, cursors, now)
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
@@ -125,7 +128,7 @@ def use_cases(
         ),
         currencies=currencies,
         dead_letters=DeadLetters(database, cursors, now),
-        disputes=Disputes(database, committer, directory, currencies, payments, cursors, now),
+        disputes=disputes,
         event_feed=feed,
         event_tail=EventTail(feed, is_ending),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
@@ -142,8 +145,9 @@ def use_cases(
         notifications=Notifications(
             database, directory, cursors, now, settings.mail_limits(), members_of, settings.notifications_per_ledger
         ),
+        live_processors=outside,
         payments=payments_made,
-        processor_callbacks=ProcessorCallbacks(database, committer, processors, now),
+        processor_callbacks=ProcessorCallbacks(database, committer, outside, disputes, now),
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
         periods=Periods(database, currencies, cursors, settled, now),
         reviews=Reviews(database, committer, payments_made.kind, cursors, now),
@@ -152,7 +156,7 @@ def use_cases(
         reconciliation_files=ReconciliationFiles(database, sources, currencies, cursors, now),
         reconciliation_reports=ReconciliationReports(database, currencies, now),
         reconciliation_sources=sources,
-        refunds=Refunds(database, committer, currencies, payments, cursors, now),
+        refunds=Refunds(database, committer, currencies, payments, cursors, now, outside),
         scheduled_payments=ScheduledPayments(
             database,
             committer,

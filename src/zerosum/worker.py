@@ -20,9 +20,10 @@ from zerosum.config import Settings
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
 from zerosum.domain.errors import DomainError
+from zerosum.outside import live_processors
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
-from zerosum.services.background.completer import Completer
+from zerosum.services.background.completers import Completers
 from zerosum.services.background.delivery_purge import DeliveryPurge
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.hold_expiry import HoldExpiry
@@ -50,7 +51,6 @@ METRICS_SECONDS = 5.0
 POOL_SIZE = 4
 HOLD_EXPIRY_SECONDS = 1.0
 SCHEDULED_RUNS_SECONDS = 1.0
-PROCESSOR_CALLS_SECONDS = 0.5
 MAILS_SECONDS = 1.0
 LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
@@ -106,12 +106,7 @@ async def _work(
         Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
-    chores += [
-        Chore(
-            f"calls of {outside.name}", PROCESSOR_CALLS_SECONDS, Completer(database, committer, outside, now).run_once
-        )
-        for outside in settings.processors().values()
-    ]
+    completers = Completers(database, committer, live_processors(settings), now)
     mailer = _mailer(settings, database, render)
     if mailer is not None:
         chores.append(Chore("mails", MAILS_SECONDS, mailer.run_once))
@@ -130,6 +125,7 @@ async def _work(
     tasks = [asyncio.create_task(_repeat(chore, stop), name=chore.name) for chore in chores]
     tasks.append(asyncio.create_task(dispatcher.run(stop), name="webhooks"))
     tasks.append(asyncio.create_task(publishing.run_patiently(stop), name="publications"))
+    tasks.append(asyncio.create_task(completers.run(stop), name="processors"))
     await stop.wait()
     await end_within(tasks, STOP_SECONDS_MAX)
     await client.close()

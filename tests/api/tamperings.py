@@ -46,8 +46,25 @@ IN_PART = "(select id from payments where ledger_id = $1 and reference = 'in par
 TURNED_DOWN = "(select id from payments where ledger_id = $1 and reference = 'turned down')"
 WAITS = "(select id from payments where ledger_id = $1 and reference = 'waits')"
 CAME_IN = "(select id from payments where ledger_id = $1 and reference = 'came in')"
+ASKED_BACK = "(select id from refunds where ledger_id = $1 and reason = 'waits')"
+GIVEN_IN_PART = "(select id from refunds where ledger_id = $1 and reason = 'known')"
 
 TAMPERINGS = {
+    # Refunds through processors.
+    "an amount that is asked back": f"update payments set refunding = 2 where id = {CARRIED_OUT}",
+    "an amount that is asked back forgotten": f"update payments set refunding = null where id = {CARRIED_OUT}",
+    "an amount asked back of an internal payment": f"update payments set refunding = 1 where id = {PAID}",
+    "an amount of a call for a refund": f"update processor_calls set amount = 3 where id = {ASKED_BACK}",
+    "a call for a refund of another payment": f"update processor_calls set refunded_payment_id = {IN_PART} "
+    f"where id = {ASKED_BACK}",
+    "a call for a refund turned into one for a payment": "update processor_calls set refunded_payment_id = null "
+    f"where id = {GIVEN_IN_PART}",
+    "what was given back by a processor": f"update processor_calls set approved = 1.25 where id = {GIVEN_IN_PART};"
+    f"update payments set refunded = 1.25 where id = {IN_PART}",
+    "a call for a refund deleted": f"delete from processor_calls where id = {GIVEN_IN_PART}",
+    "an open call for a refund deleted": f"delete from processor_calls where id = {ASKED_BACK}",
+    "an event of a declined refund deleted": "delete from events where ledger_id = $1 "
+    "and type = 'payment.refund_failed'",
     # Payments through processors.
     "a payment said to have succeeded": f"update payments set status = 'succeeded' where id = {WAITS}",
     "a failed payment said to have succeeded": f"update payments set status = 'succeeded' where id = {TURNED_DOWN}",
@@ -543,7 +560,37 @@ _NOT_ORDERED_EXCHANGE = "the exchange … is not what was ordered: its journal e
 _RATE_SAYS_OTHERWISE = "the exchange … is not what its rate makes of it"
 _RULES_SAY_OTHERWISE = "the payment … has splits that are not what their rules make of it"
 
+_ASKED_BACK_OTHERWISE = {
+    "the amount that its processor is to give back of the payment … is not what its journal entry says"
+}
+
 FOUND = {
+    "an amount that is asked back": _ASKED_BACK_OTHERWISE,
+    "an amount that is asked back forgotten": _ASKED_BACK_OTHERWISE,
+    "an amount asked back of an internal payment": _ASKED_BACK_OTHERWISE,
+    "an amount of a call for a refund": {
+        *_ASKED_BACK_OTHERWISE,
+        "the processor call of … has no refund, or another one",
+    },
+    "a call for a refund of another payment": {
+        *_ASKED_BACK_OTHERWISE,
+        "the processor call of … has no refund, or another one",
+    },
+    "a call for a refund turned into one for a payment": {
+        "the processor call of the refund of the journal entry … is missing",
+        "the processor call of … has no payment, or another one",
+    },
+    "what was given back by a processor": {"the processor call of … is not what the entry that settled it has moved"},
+    "a call for a refund deleted": {
+        "the reason of the refund … is not what its journal entry says",
+        "the refunded amount of the payment … is not what its journal entry says",
+        "the processor call of the refund of the journal entry … is missing",
+    },
+    "an open call for a refund deleted": {
+        "the reason of the refund … is not what its journal entry says",
+        "the status of the payment … is not what its journal entry says",
+    },
+    "an event of a declined refund deleted": {"the journal entry … has no event"},
     "a payment said to have succeeded": {"the status of the payment … is not what its journal entry says"},
     "a failed payment said to have succeeded": {"the status of the payment … is not what its journal entry says"},
     "an approved amount of a payment": {"the processor call of … has a payment that says another amount was approved"},

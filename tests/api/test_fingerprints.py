@@ -165,7 +165,7 @@ def names_of(order: type) -> set[str]:
 def test_every_field_of_every_order_has_a_change_here() -> None:
     told = "is there a change of every field here, and is every field in the fingerprint?"
     assert names_of(PaymentOrder) - {"texts", "processor"} | set(PaymentTexts._fields) == PAYMENT_CHANGES.keys(), told
-    assert names_of(SettlementOrder) == SETTLEMENT_CHANGES.keys() | {"payment_id"}, told
+    assert names_of(SettlementOrder) == SETTLEMENT_CHANGES.keys() | {"id", "is_of_refund"}, told
     assert names_of(EntryOrder) == ENTRY_CHANGES.keys(), told
     assert names_of(PostingOrder) == LINE_CHANGES.keys(), told
     assert names_of(ClientOrder) == CLIENT_CHANGES.keys(), told
@@ -446,16 +446,14 @@ SETTLEMENT_CHANGES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", [*SETTLEMENT_CHANGES, "payment_id"])
+@pytest.mark.parametrize("name", [*SETTLEMENT_CHANGES, "id"])
 async def test_another_settlement_is_not_replayed(service: Service, ground: Client, name: str) -> None:
     desk, ids = service.services.payments.desk, []
     for _ in range(2):
         [made] = await desk.each(caller_of(ground), [replace(OUTSIDE, idempotency_key=fresh_key())])
         ids.append(made.view.id)  # type: ignore[union-attr]
-    order = SettlementOrder(
-        idempotency_key="", payment_id=ids[0], outcome=CallOutcome.APPROVED, reason="r", amount="0.50"
-    )
-    change = {"payment_id": ids[1]} if name == "payment_id" else SETTLEMENT_CHANGES[name]
+    order = SettlementOrder(idempotency_key="", id=ids[0], outcome=CallOutcome.APPROVED, reason="r", amount="0.50")
+    change = {"id": ids[1]} if name == "id" else SETTLEMENT_CHANGES[name]
     await must_be_another(ground, service.services.processor_calls.desk, order, replace(order, **change))
 
 

@@ -293,7 +293,14 @@ async def _processors(client: Client) -> None:
         if said is not None:
             await _sent(client, f"/v1/processor-calls/{made['id']}/settle", said)
         if reference == "in part":
-            await _sent(client, f"/v1/payments/{made['id']}/refund", {"amount": "1.25"})
+            back = await _sent(client, f"/v1/payments/{made['id']}/refund", {"amount": "1.25", "reason": "known"})
+            seen = {"outcome": "approved", "reason": "seen", "amount": "1.00"}
+            await _sent(client, f"/v1/processor-calls/{back['id']}/settle", seen)
+        if reference == "carried out":
+            back = await _sent(client, f"/v1/payments/{made['id']}/refund", {"amount": "2.00"})
+            seen = {"outcome": "declined", "reason": "not seen"}
+            await _sent(client, f"/v1/processor-calls/{back['id']}/settle", seen)
+            await _sent(client, f"/v1/payments/{made['id']}/refund", {"amount": "2.25", "reason": "waits"})
     came = {"type": "deposit", "amount": "3.00", "currency": "USD", "to": "paul", "processor": "away"}
     made = await _sent(client, "/v1/payments", came | {"reference": "came in"})
     call = (await client.get(f"/v1/processor-calls/{made['id']}")).json()

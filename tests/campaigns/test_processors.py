@@ -1,7 +1,7 @@
-"""Withdrawals through a processor that declines, hangs, loses replies and repeats itself, while workers are killed.
+"""Withdrawals and refunds through a processor that declines, hangs, loses replies and repeats itself, workers killed.
 
-What has left our books is what the processor has paid out, to the digit; nothing was asked for under two keys; and the
-reconciliation of its settlement file leaves nothing unexplained.
+What has left our books is what the processor has paid out and not given back, to the digit; nothing was asked for under
+two keys; and the reconciliation of its settlement file leaves nothing unexplained.
 """
 
 from __future__ import annotations
@@ -95,31 +95,82 @@ async def _until_settled(client: httpx.AsyncClient) -> None:
         await asyncio.sleep(0.5)
 
 
+async def _refunded(client: httpx.AsyncClient) -> int:
+    """Half of every third that has succeeded, and all that is left of every sixth: two at once."""
+    payments = [one for one in await _all(client, "/v1/payments?type=withdrawal") if one["status"] == "succeeded"]
+    asked = 0
+    for number, payment in enumerate(payments[::3]):
+        half = (Decimal(payment["approved"]) / 2).quantize(Decimal("0.01"))
+        bodies: list[dict[str, str]] = [{"amount": f"{half}"}] if half else []
+        bodies += [{}] if number % 2 else []
+        answers = await asyncio.gather(
+            *[
+                client.post(
+                    f"/v1/payments/{payment['id']}/refund",
+                    json=body,
+                    headers={"Idempotency-Key": f"{payment['id']}{turn}"},
+                )
+                for turn, body in enumerate(bodies)
+            ]
+        )
+        assert {answer.status_code for answer in answers} <= {201, 422}, "all of it may have been asked for first"
+        asked += sum(answer.status_code == 201 for answer in answers)
+    return asked
+
+
+async def _until_no_call_is_open(client: httpx.AsyncClient) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SETTLED_SECONDS_MAX
+    while any(call["settled_at"] is None for call in await _all(client, "/v1/processor-calls?processor=sandbox")):
+        assert loop.time() < deadline
+        await asyncio.sleep(0.5)
+
+
 async def _judge(client: httpx.AsyncClient, sandbox: Sandbox, count: int) -> dict[str, Any]:
     payments = await _all(client, "/v1/payments?type=withdrawal")
-    calls = {call["payment_id"]: call for call in await _all(client, "/v1/processor-calls?processor=sandbox")}
+    made = await _all(client, "/v1/processor-calls?processor=sandbox")
+    calls = {call["payment_id"]: call for call in made if call["refund_id"] is None}
+    given = {call["key"]: call for call in made if call["refund_id"] is not None and call["state"] == "approved"}
     assert len(payments) == len(calls) == count
     assert {call["state"] for call in calls.values()} <= {"approved", "declined"}
     settlement = list(csv.DictReader(io.StringIO((await client.get(f"{sandbox.url}/settlement.csv")).text)))
-    there = {line["key"]: Decimal(line["amount"]) for line in settlement}
+    there = {line["key"]: Decimal(line["amount"]) for line in settlement if line["type"] == "withdrawal"}
+    back = {line["key"]: Decimal(line["amount"]) for line in settlement if line["type"] == "refund of a withdrawal"}
+    assert back == {key: Decimal(call["approved"]) for key, call in given.items()}
+    refunded: dict[str, Decimal] = {}
+    for call in given.values():
+        refunded[call["payment_id"]] = refunded.get(call["payment_id"], Decimal(0)) + Decimal(call["approved"])
+    for payment in payments:
+        assert (
+            Decimal(payment["refunded"]) == refunded.get(payment["id"], Decimal(0)) <= Decimal(payment["approved"] or 0)
+        )
+        assert payment["refunding"] == "0.00"
     here = {
         calls[payment["id"]]["key"]: Decimal(payment["approved"])
         for payment in payments
-        if payment["status"] == "succeeded"
+        if payment["approved"] is not None
     }
     assert here == there, "every payment of the settlement is one of ours, of the same amount, and the other way round"
     keys: dict[str, set[str]] = {}
     for one in sandbox.books.payments.values():
+        if one.given_back_of is not None:
+            continue
         keys.setdefault(one.payment_id, set()).add(one.key)
     assert all(own == {calls[payment_id]["key"]} for payment_id, own in keys.items())
-    out = sum(there.values(), Decimal(0))
+    out = sum(there.values(), Decimal(0)) - sum(back.values(), Decimal(0))
     clearing = (await client.get("/v1/accounts/clearing:sandbox:USD/balance")).json()
     assert (Decimal(clearing["posted"]), Decimal(clearing["held"])) == (-out, Decimal(0))
     balances = [(await client.get(f"/v1/accounts/payer:{number}/balance")).json() for number in range(PAYERS)]
     assert sum(Decimal(one["posted"]) for one in balances) == PAYERS * Decimal(1_000_000) - out
     assert {one["held"] for one in balances} == {"0.00"}
     failed = sum(payment["status"] == "failed" for payment in payments)
-    return {**sandbox.books.figures(), "paid_out": str(out), "failed": failed, "callbacks": sandbox.callbacks.sent}
+    return {
+        **sandbox.books.figures(),
+        "left": str(out),
+        "given_back": len(back),
+        "failed": failed,
+        "callbacks": sandbox.callbacks.sent,
+    }
 
 
 async def _reconciled(client: httpx.AsyncClient, sandbox: Sandbox, folder: Path, count: int) -> None:
@@ -159,11 +210,15 @@ async def _campaign(count: int, kills: int, *, is_warm: bool) -> None:
                     await asyncio.gather(*[_withdrawn(client, number, amounts[number]) for number in numbers])
                 await killing
                 await _until_settled(client)
-                figures = await _judge(client, sandbox, count)
+                killing = asyncio.create_task(_kill_workers(installation, kills, between=1.0))
+                asked = await _refunded(client)
+                await killing
+                await _until_no_call_is_open(client)
+                figures = {**await _judge(client, sandbox, count), "refunds": asked}
                 await _reconciled(client, sandbox, installation.folder, count)
             said = await asyncio.to_thread(zerosum, "verify", "--data-dir", str(installation.folder))
             assert said.code == 0, said
-            print(f"\n{figures}, {kills} workers killed")
+            print(f"\n{figures}, {2 * kills} workers killed")
 
 
 async def test_50_withdrawals_through_a_bad_processor_come_out_even() -> None:

@@ -74,7 +74,7 @@ def test_a_file_that_is_wrong_ends_every_command_with_one_line(tmp_path: Path) -
     file.write_text('[processors.acme]\nkind = "htpp"\n')
     environment = {"ZEROSUM_PROCESSORS_FILE": str(file)}
     said = zerosum("processors", "list", environment=environment)
-    assert_one_clear_line(said, "ZEROSUM_PROCESSORS_FILE", "processors.acme.kind is one of http, sandbox")
+    assert_one_clear_line(said, "ZEROSUM_PROCESSORS_FILE", "processors.acme.kind is one of http, iso20022, sandbox")
 
 
 def test_a_route_is_explained_before_anybody_pays_by_it(tmp_path: Path) -> None:

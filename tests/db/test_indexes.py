@@ -117,6 +117,8 @@ INDEXES = {
     "processor_calls_due": "what is to be asked of a processor now, over all ledgers",
     "processor_calls_of_payee": "POST /v1/accounts/{account}/close",
     "processor_calls_of_payer": "POST /v1/accounts/{account}/close",
+    "processor_calls_of_refunds": "what of a payment its processor is asked to give back, and its proof",
+    "processor_health_pkey": "how well a processor answers",
     "processor_calls_pkey": "the lock of a processor call",
     "proof_positions_pkey": "the self-audit goes on after a restart",
     "refusal_seals_pkey": "a refusal that is gone is missed",

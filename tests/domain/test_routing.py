@@ -48,10 +48,20 @@ def test_a_route_is_for_what_it_says_and_for_nothing_else(members: dict[str, Any
 def test_what_is_paused_is_passed_by() -> None:
     routes = (Route(name="first", processors=("acme", "beta")), Route(name="second", processors=("gamma",)))
     assert choose(routes, PAYMENT, ()) == Choice("acme", "first")
-    assert choose(routes, PAYMENT, {"acme"}) == Choice("beta", "first")
+    assert choose(routes, PAYMENT, {"acme"}) == Choice("beta", "first", (("acme", "it is paused"),))
     assert choose(routes, PAYMENT, {"acme", "beta"}) == Choice("gamma", "second")
     assert choose(routes, PAYMENT, {"acme", "beta", "gamma"}) is None
     assert choose((), PAYMENT, ()) is None
+
+
+def test_one_in_trouble_is_passed_over_for_another_and_never_for_nobody() -> None:
+    routes = (Route(name="first", processors=("acme", "beta")), LAST)
+    assert choose(routes, PAYMENT, (), {"acme": "silent"}) == Choice("beta", "first", (("acme", "silent"),))
+    assert choose(routes, PAYMENT, {"acme"}, {"beta": "silent"}) == Choice("beta", "first", (("acme", "it is paused"),))
+    assert choose(routes, PAYMENT, (), {"acme": "silent", "beta": "silent"}) == Choice("acme", "first")
+    weighed = Route(name="shared", processors=("acme", "beta"), weights=(99, 1))
+    drawn = [choose((weighed,), replace(PAYMENT, key=f"{key}"), (), {"acme": "silent"}) for key in range(50)]
+    assert {choice.processor for choice in drawn if choice} == {"beta"}
 
 
 def test_weights_are_drawn_by_the_key_and_alike_for_the_same() -> None:
@@ -61,4 +71,7 @@ def test_weights_are_drawn_by_the_key_and_alike_for_the_same() -> None:
     assert drawn == [choose((route,), replace(PAYMENT, key=key), ()) for key in keys]
     counts = Counter(choice.processor for choice in drawn if choice is not None)
     assert 0.77 < counts["acme"] / 4000 < 0.83
-    assert {choose((route,), replace(PAYMENT, key=key), {"acme"}) for key in keys} == {Choice("beta", "shared")}
+    assert {choose((route,), replace(PAYMENT, key=key), {"acme"}) for key in keys} == {
+        Choice("beta", "shared"),
+        Choice("beta", "shared", (("acme", "it is paused"),)),
+    }

@@ -523,8 +523,8 @@ VERBS_PLANTS = (
         "what is disputed can be refunded besides",
         VERBS,
         "src/zerosum/domain/payments/payment.py",
-        "for gone in (self.refunded, self.disputed, self.charged_back):",
-        "for gone in (self.refunded, self.charged_back):",
+        "for gone in (self.refunded, self.refunding, self.disputed, self.charged_back):",
+        "for gone in (self.refunded, self.refunding, self.charged_back):",
         f"{MODEL}test_what_has_differed_once_does_not_again",
     ),
 )

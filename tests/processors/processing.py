@@ -20,7 +20,14 @@ from zerosum.services.background.completer import Completer
 
 SECRET = "a secret of the sandbox"
 
-QUICK = {"timeout_seconds": 2.0, "backoff_seconds": 0.05, "backoff_seconds_max": 0.2, "at_once": 8, "attempts_max": 100}
+QUICK = {
+    "timeout_seconds": 2.0,
+    "backoff_seconds": 0.05,
+    "backoff_seconds_max": 0.2,
+    "at_once": 8,
+    "attempts_max": 100,
+    "breaker_failures": 0,
+}
 
 
 @contextmanager

@@ -125,6 +125,34 @@ async def test_many_at_once_settle_once(alice: Client, database: Database, ledge
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
 
 
+async def test_a_dispute_that_is_told_is_opened_once(
+    alice: Client, outside: Service, database: Database, ledger_id: LedgerId
+) -> None:
+    body = {"type": "deposit", "amount": "50.00", "currency": "USD", "to": "alice", "processor": "sandbox"}
+    payment = (await alice.pay(body)).json()
+    case: dict[str, Any] = {"dispute": {"case_id": "case 1", "reason": "fraudulent", "amount": "20.00"}}
+    early = await told(alice, payment, "pending", event_id="ev_case", **case)
+    assert (early.status_code, early.json()["code"]) == (503, "unavailable"), "it is to be told again"
+    await completer_of(outside).run_once()
+    assert effect(await told(alice, payment, "pending", event_id="ev_case", **case)) == "disputed"
+    answers = await asyncio.gather(*[told(alice, payment, "pending", **case) for _ in range(4)])
+    assert {effect(answer) for answer in answers} == {"disputed"}
+    [dispute] = (await alice.get(f"/v1/disputes?payment={payment['id']}")).json()["data"]
+    assert (dispute["amount"], dispute["provider_case_id"], dispute["status"]) == ("20.00", "case 1", "open")
+    assert (await alice.balance("alice"))["available"] == "1030.00"
+    too_much: dict[str, Any] = {"dispute": {"case_id": "case 2", "reason": "fraudulent", "amount": "30.01"}}
+    assert effect(await told(alice, payment, "pending", **too_much)) == "contradicts"
+    malformed: list[Any] = [
+        {"case_id": "", "reason": "x"},
+        {"case_id": "c"},
+        [],
+        {"case_id": "c", "reason": "x", "amount": 1},
+    ]
+    for wrong in malformed:
+        refused(await told(alice, payment, "pending", dispute=wrong), 401, "unauthenticated")
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
 async def test_a_worker_that_comes_behind_it_changes_nothing(
     alice: Client, outside: Service, sandbox: Sandbox, database: Database, ledger_id: LedgerId
 ) -> None:

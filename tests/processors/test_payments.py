@@ -107,6 +107,7 @@ async def test_of_a_part_that_much_is_paid_and_can_be_given_back(
     path = f"/v1/payments/{payment['id']}/refund"
     refused(await alice.post(path, too_much, key=fresh_key()), 422, "amount_exceeds_payment", "/amount")
     assert (await alice.post(path, {}, key=fresh_key())).json()["amount"] == "10.00"
+    await completer_of(outside).run_once()
     assert (await read(alice, payment))["status"] == "refunded"
     assert (await alice.balance("alice"))["posted"] == "1000.00"
     await must_be_right(database, ledger_id)

@@ -273,7 +273,7 @@ async def test_the_sample_of_the_page_is_a_processor(
     ("text", "complaint"),
     [
         ("[processors.a]\nkind = 'http'", "processors.a.base_url: Field required"),
-        ("[processors.a]\nkind = 'nothing'", "processors.a.kind is one of http, sandbox"),
+        ("[processors.a]\nkind = 'nothing'", "processors.a.kind is one of http, iso20022, sandbox"),
         ("[processors.internal]\nkind = 'http'", "and not `internal` or `auto`"),
         ("[processors.a]\nkind = 'http'\nbase_url = 'https://a'", "secret or secret_file is missing"),
         ("[processors.a]\nkind = 'http'\nbase_url = 'http://a.example'\nsecret = 'x'", "must be https"),

@@ -42,6 +42,12 @@ MEANINGS: Mapping[EventType, Meaning] = {
     ),
     EventType.PAYMENT_REFUSED: Meaning("a payment in review was refused: nothing is paid", _REVIEW),
     EventType.PAYMENT_REFUNDED: Meaning("a payment was given back, in full or in part", "the refund and the payment"),
+    EventType.PAYMENT_REFUND_PROCESSING: Meaning(
+        "a processor is to give a payment back, and the amount is pending", "the refund and the payment"
+    ),
+    EventType.PAYMENT_REFUND_FAILED: Meaning(
+        "the processor has declined a refund: nothing was given back", "the refund, why, and the payment"
+    ),
     EventType.EXCHANGE_SUCCEEDED: Meaning("one currency was sold for another", "the exchange as it was answered"),
     EventType.CLIENT_TRANSACTION_CARRIED_OUT: Meaning("a client's deposit or withdrawal", _TRANSACTION),
     EventType.CLIENT_TRANSACTION_DISPUTED: Meaning("a client's deposit is questioned", _TRANSACTION),

@@ -29,7 +29,8 @@ from zerosum.services.ledgers import Ledgers
 from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import Payments
 from zerosum.services.periods import Periods
-from zerosum.services.processor_calls import ProcessorCallbacks, ProcessorCalls
+from zerosum.services.processor_callbacks import ProcessorCallbacks
+from zerosum.services.processor_calls import ProcessorCalls
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.reconciliation.adjustments import ReconciliationAdjustments
 from zerosum.services.reconciliation.breaks import ReconciliationBreaks
@@ -38,6 +39,7 @@ from zerosum.services.reconciliation.reports import ReconciliationReports
 from zerosum.services.reconciliation.sources import ReconciliationSources
 from zerosum.services.refunds import Refunds
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
@@ -75,6 +77,7 @@ class Services:
     notifications: Notifications
     payments: Payments
     periods: Periods
+    live_processors: LiveProcessors
     processor_callbacks: ProcessorCallbacks
     processor_calls: ProcessorCalls
     reconciliation_adjustments: ReconciliationAdjustments

@@ -10,7 +10,7 @@ import typer
 from zerosum import __version__
 from zerosum.cli import ingest_commands, publish_commands, reconcile_commands
 from zerosum.cli.journal_command import import_journal
-from zerosum.cli.outside import processors, route, rules, sandbox
+from zerosum.cli.outside import iso20022, processors, route, rules, sandbox
 from zerosum.ingest.client_files.choices import EngineChoice, Order
 
 app = typer.Typer(
@@ -252,6 +252,7 @@ app.command()(sandbox)
 app.command()(route)
 app.command()(rules)
 app.add_typer(processors)
+app.add_typer(iso20022)
 
 ledgers = typer.Typer(name="ledgers", help="Make ledgers.", no_args_is_help=True)
 app.add_typer(ledgers)

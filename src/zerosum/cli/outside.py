@@ -108,3 +108,29 @@ def rules(
     from zerosum.cli.rules import show_rules  # noqa: PLC0415
 
     raise typer.Exit(show_rules(is_json=json))
+
+
+iso20022 = typer.Typer(name="iso20022", help="Pay out by files of a bank.", no_args_is_help=True)
+
+PayoutsArgument = Annotated[str, typer.Argument(help="The processor, of the kind iso20022.")]
+
+
+@iso20022.callback()
+def _iso20022() -> None:
+    """Pay out by files of a bank."""
+
+
+@iso20022.command("write")
+def write_payouts(processor: PayoutsArgument) -> None:
+    """Put all payouts that are new into a pain.001 message in the folder's `out`."""
+    from zerosum.cli.iso20022 import write_messages  # noqa: PLC0415
+
+    raise typer.Exit(write_messages(processor))
+
+
+@iso20022.command("read")
+def read_answers(processor: PayoutsArgument) -> None:
+    """Read pain.002 and camt.054 files in the folder's `in`; exit 1 where a person has to look at something."""
+    from zerosum.cli.iso20022 import read_files  # noqa: PLC0415
+
+    raise typer.Exit(read_files(processor))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from zerosum.adapters.clock import now
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, put, say, told_plainly
-from zerosum.config import load_settings
+from zerosum.config import Settings, load_settings
+from zerosum.db.engine import Database, make_engine
+from zerosum.domain.errors import Unavailable
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.routing import Routed, choose, explain
+from zerosum.outside import live_processors
+from zerosum.services.requests.outside_processors import OutsideProcessors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +33,34 @@ class RouteQuestion:
 
 @told_plainly
 def run_route(question: RouteQuestion) -> int:
-    outside = load_settings().outside()
+    outside = asyncio.run(_as_it_is_now(load_settings()))
     payment = _payment(question)
     if question.is_explained:
-        for one in explain(outside.routes, payment, outside.paused):
+        for one in explain(outside.routes, payment, outside.paused, outside.troubled):
             told = one.why if one.processor is None else f"fits, {one.processor}"
+            for name, why in one.passed_over:
+                told = f"{told}; not {name}: {why}"
             put(f"{one.route.name}: {told}\n")
-    choice = choose(outside.routes, payment, outside.paused)
+    choice = choose(outside.routes, payment, outside.paused, outside.troubled)
     if choice is None:
         say("no route leads to a processor for this payment")
         return FAILED
     put(f"{choice.processor} by {choice.route}\n")
     return 0
+
+
+async def _as_it_is_now(settings: Settings) -> OutsideProcessors:
+    """With how well they answer, where there is a database to ask."""
+    if not settings.database_url:
+        return settings.outside()
+    database = Database(make_engine(settings.database_url, pool_size=1))
+    try:
+        live = live_processors(settings, database, now)
+        with contextlib.suppress(Unavailable):
+            await live.look_at_health()
+        return live.outside
+    finally:
+        await database.close()
 
 
 def _payment(question: RouteQuestion) -> Routed:

@@ -14,6 +14,8 @@ class EventType(StrEnum):
     PAYMENT_IN_REVIEW = "payment.in_review"
     PAYMENT_REVIEW_APPROVED = "payment.review_approved"
     PAYMENT_REFUSED = "payment.refused"
+    PAYMENT_REFUND_PROCESSING = "payment.refund_processing"
+    PAYMENT_REFUND_FAILED = "payment.refund_failed"
     EXCHANGE_SUCCEEDED = "exchange.succeeded"
     CLIENT_TRANSACTION_CARRIED_OUT = "client_transaction.carried_out"
     CLIENT_TRANSACTION_DISPUTED = "client_transaction.disputed"

@@ -56,8 +56,8 @@ from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.outside_processors import (
     INTERNALLY,
     NO_PROCESSORS,
+    Choosing,
     Chosen,
-    OutsideProcessors,
     check_outside,
 )
 from zerosum.services.requests.paging import Cursors, Page, PageRequest, timed_key
@@ -82,7 +82,7 @@ class Payments:
         cursors: Cursors,
         closed_periods: ClosedPeriods,
         now: Callable[[], datetime],
-        outside: OutsideProcessors = NO_PROCESSORS,
+        outside: Choosing = NO_PROCESSORS,
         rules: PaymentRules | None = None,
     ) -> None:
         self._database = database
@@ -143,7 +143,7 @@ class PaymentKind:
         directory: AccountDirectory,
         currencies: Currencies,
         closed_periods: ClosedPeriods,
-        outside: OutsideProcessors = NO_PROCESSORS,
+        outside: Choosing = NO_PROCESSORS,
     ) -> None:
         self._outside = outside
         self._accounts = accounts
@@ -203,7 +203,7 @@ class PaymentKind:
         )
         if chosen is not INTERNALLY:
             members = {member.name: getattr(command, member.name) for member in fields(command)}
-            command = ProposePayment(**members, processor=chosen.processor, route=chosen.route)
+            command = ProposePayment(**members, processor=chosen.processor, route=chosen.route, routing=chosen.routing)
         return Prepared(command, codes)
 
     def _chosen(self, order: PaymentOrder, money: Money, code: str) -> Chosen:

@@ -8,12 +8,16 @@ from datetime import datetime
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
+from zerosum.db.queries.payments import RecordedSettlement as RecordedSettlement  # shown by the routes
 from zerosum.db.queries.refunds import RecordedRefund as RecordedRefund  # shown by the routes
-from zerosum.db.queries.refunds import find_refunds, list_refunds
+from zerosum.db.queries.refunds import list_refunds, refunds_as_made
 from zerosum.domain.identifiers import AccountId, PaymentId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR
+from zerosum.domain.payments.processor_refunds import ProposeRefund
 from zerosum.domain.payments.refunds import Refund, RefundPayment
+from zerosum.domain.payments.refunds import RefundStatus as RefundStatus  # shown by the routes
 from zerosum.domain.payments.split_commands import RefundInParts
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
@@ -22,6 +26,7 @@ from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, N
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import KnownParties, members_between
+from zerosum.services.requests.outside_processors import NO_PROCESSORS, Choosing
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
 
@@ -47,12 +52,13 @@ class Refunds:
         payments: KnownParties,
         cursors: Cursors,
         now: Callable[[], datetime],
+        outside: Choosing = NO_PROCESSORS,
     ) -> None:
         self._database = database
         self._cursors = cursors
         self._known = payments
         self.desk: ExpressSubmission[RefundOrder, RecordedRefund] = ExpressSubmission(
-            RefundKind(currencies, self._known), committer, database, now
+            RefundKind(currencies, self._known, outside), committer, database, now
         )
 
     async def list(self, caller: Caller, payment_id: UUID, request: PageRequest) -> Page[RecordedRefund]:
@@ -75,9 +81,10 @@ class Refunds:
 class RefundKind:
     """How an order for a refund becomes a command. Whom the payment is between is known before: it never changes."""
 
-    def __init__(self, currencies: Currencies, known: KnownParties) -> None:
+    def __init__(self, currencies: Currencies, known: KnownParties, outside: Choosing) -> None:
         self._currencies = currencies
         self._known = known
+        self._outside = outside
 
     def command(
         self,
@@ -104,6 +111,8 @@ class RefundKind:
             "money": money,
             "reason": order.reason,
         }
+        if self._outside.is_asked_to_refund(parties.processor or INTERNAL_PROCESSOR):
+            return Prepared(ProposeRefund(**members), members["codes"])
         if not parties.receivers:
             return Prepared(RefundPayment(**members), members["codes"])
         members["codes"] |= dict(parties.receivers)
@@ -134,9 +143,10 @@ class RefundKind:
             metadata=entry.metadata,
             account_versions=entry.account_versions,
             lines=entry.postings,
+            status=refund.status,
         )
 
     async def recorded(
         self, connection: Connection, ledger_id: UUID, ids: Collection[UUID]
     ) -> Mapping[UUID, RecordedRefund]:
-        return await find_refunds(connection, ledger_id, ids)
+        return await refunds_as_made(connection, ledger_id, ids)

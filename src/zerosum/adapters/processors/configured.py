@@ -14,15 +14,18 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from zerosum.adapters.processors.contract import Processor
+from zerosum.adapters.processors.contract import Processor, RefundingProcessor
 from zerosum.adapters.processors.http_processor import HttpProcessor, HttpSettings
+from zerosum.adapters.processors.iso20022.payouts import make_payouts
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PROCESSOR_PATTERN_TEXT
+from zerosum.domain.payments.processor_health import BreakerRules
 from zerosum.domain.payments.routing import AUTOMATIC
 
 ENTRY_POINTS = "zerosum.processors"
@@ -56,6 +59,22 @@ class CallRules(BaseModel):
     repeats_safely: bool = True
     paused: bool = False
     """No route chooses it; what it was asked for goes on."""
+    breaker_failures: Annotated[int, Field(ge=0, le=1000)] = 5
+    """So many attempts without a reply in a row, and it is left alone for a while. 0: never."""
+    breaker_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    """How long, at first; doubled with each further one, six times at most."""
+    success_percent_min: Annotated[int, Field(ge=0, le=100)] = 0
+    """What it must approve of late for routes to choose it before others."""
+    refunds: Literal["asked", "recorded"] | None = None
+    """Whether it is asked for refunds, or they are only recorded in the books. None: asked, where it can give back."""
+
+    @property
+    def breaker(self) -> BreakerRules:
+        return BreakerRules(
+            failures=self.breaker_failures,
+            pause=timedelta(seconds=self.breaker_seconds),
+            success_percent_min=self.success_percent_min,
+        )
 
 
 _HEADER_NAME = re.compile("[!-9;-~]+", re.ASCII)
@@ -74,6 +93,8 @@ class HttpOptions(BaseModel):
     """That is still taken while another replaces it."""
     pay_path: Annotated[str, Field(pattern="^/")] = "/payments"
     look_up_path: Annotated[str, Field(pattern=r"^/.*\{key\}")] = "/payments/{key}"
+    refund_path: Annotated[str, Field(pattern="^/")] = "/refunds"
+    refund_look_up_path: Annotated[str, Field(pattern=r"^/.*\{key\}")] = "/refunds/{key}"
     key_header: Annotated[str, Field(pattern="^[a-zA-Z0-9-]{1,64}$")] = "idempotency-key"
     headers: dict[str, str] = {}
     members: dict[Literal["key", "status", "amount", "approved", "id", "reason", "event_id"], str] = {}
@@ -118,6 +139,10 @@ class ConfiguredProcessor:
     processor: Processor
     rules: CallRules
 
+    @property
+    def is_asked_for_refunds(self) -> bool:
+        return self.rules.refunds != "recorded" and isinstance(self.processor, RefundingProcessor)
+
 
 def read_processors(path: Path) -> dict[str, ConfiguredProcessor]:
     """By name. Raises ProcessorsFileWrong."""
@@ -156,7 +181,10 @@ def _configured(place: str, name: str, options: Any) -> ConfiguredProcessor:
     try:
         rules = CallRules(**of_every_kind)
         own_options = {**own, "timeout_seconds": rules.timeout_seconds} if kind in _BUILT_IN else own
-        return ConfiguredProcessor(name=name, kind=str(kind), processor=make(name, own_options), rules=rules)
+        processor = make(name, own_options)
+        if rules.refunds == "asked" and not isinstance(processor, RefundingProcessor):
+            raise ValueError(f"refunds cannot be asked for: the kind {kind} gives nothing back")
+        return ConfiguredProcessor(name=name, kind=str(kind), processor=processor, rules=rules)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -179,6 +207,8 @@ def make_http(name: str, options: Mapping[str, Any]) -> HttpProcessor:  # noqa: 
             timeout_seconds=seconds,
             pay_path=read.pay_path,
             look_up_path=read.look_up_path,
+            refund_path=read.refund_path,
+            refund_look_up_path=read.refund_look_up_path,
             key_header=read.key_header,
             headers=read.headers,
             members=members,
@@ -187,7 +217,7 @@ def make_http(name: str, options: Mapping[str, Any]) -> HttpProcessor:  # noqa: 
     )
 
 
-_BUILT_IN: Mapping[str, Make] = {"http": make_http, "sandbox": make_http}
+_BUILT_IN: Mapping[str, Make] = {"http": make_http, "sandbox": make_http, "iso20022": make_payouts}
 
 
 def _kinds() -> dict[str, Make]:

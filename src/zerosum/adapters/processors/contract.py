@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class ProcessorOutcome(StrEnum):
@@ -42,6 +42,25 @@ class ProcessorOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorRefundOrder:
+    """So much of a payment is to be given back. The `key` is the refund's own, and the same however often it is sent.
+
+    `type` is that of the payment, `payment_key` its key and `processor_payment_id` how the processor has called it.
+    """
+
+    key: str
+    refund_id: str
+    payment_id: str
+    payment_key: str
+    processor_payment_id: str | None
+    type: str
+    amount: str
+    currency: str
+    reason: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorAnswer:
     """`amount` None: all that was asked for. `reason` is the processor's own code for why it has declined."""
 
@@ -52,12 +71,25 @@ class ProcessorAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessorDispute:
+    """The payer's bank questions a deposit. A case is one dispute, however it is told; `amount` None: all of it."""
+
+    case_id: str
+    reason: str
+    amount: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorCallback:
-    """What a processor tells by itself. It sends the same `event_id` however often it repeats it."""
+    """What a processor tells by itself. It sends the same `event_id` however often it repeats it.
+
+    With a `dispute` it tells of that; its answer is PENDING then, and decides nothing.
+    """
 
     event_id: str
     key: str
     answer: ProcessorAnswer
+    dispute: ProcessorDispute | None = None
 
 
 class BadCallback(Exception):
@@ -74,5 +106,21 @@ class Processor(Protocol):
         ...
 
     def parse_callback(self, headers: Mapping[str, str], body: bytes, now: datetime) -> ProcessorCallback:
-        """Names of headers are in lower case. Raises BadCallback for one whose signature over the body does not fit."""
+        """Names of headers are in lower case. Raises BadCallback for one whose signature over the body does not fit.
+
+        Its `key` is that of the payment or refund that it tells of.
+        """
+        ...
+
+
+@runtime_checkable
+class RefundingProcessor(Protocol):
+    """One that also gives back. Refunds through one that has not these two are only recorded in the books."""
+
+    def refund(self, order: ProcessorRefundOrder) -> ProcessorAnswer:
+        """Give it back. Asked for again with the same key, it answers what has become of the first."""
+        ...
+
+    def look_up_refund(self, key: str) -> ProcessorAnswer:
+        """What has become of the refund of this key."""
         ...

@@ -20,8 +20,10 @@ from zerosum.adapters.processors.contract import (
     BadCallback,
     ProcessorAnswer,
     ProcessorCallback,
+    ProcessorDispute,
     ProcessorOrder,
     ProcessorOutcome,
+    ProcessorRefundOrder,
 )
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, check_signature, sign
 
@@ -43,6 +45,8 @@ class HttpSettings:
     timeout_seconds: float
     pay_path: str = "/payments"
     look_up_path: str = "/payments/{key}"
+    refund_path: str = "/refunds"
+    refund_look_up_path: str = "/refunds/{key}"
     key_header: str = "idempotency-key"
     headers: Mapping[str, str] = field(default_factory=dict)
     members: Mapping[str, str] = field(default_factory=dict)
@@ -79,12 +83,37 @@ class HttpProcessor:
             "description": order.description,
             "metadata": dict(order.metadata),
         }
-        body = json.dumps({name: value for name, value in content.items() if value}).encode()
-        status, answer = self._ask("POST", self._settings.pay_path, body, {self._settings.key_header: order.key})
-        return self._answer(status, answer)
+        return self._carry_out(self._settings.pay_path, order.key, content)
+
+    def refund(self, order: ProcessorRefundOrder) -> ProcessorAnswer:
+        content: dict[str, Any] = {
+            self._called("key"): order.key,
+            "refund_id": order.refund_id,
+            "payment_id": order.payment_id,
+            "payment_key": order.payment_key,
+            "processor_payment_id": order.processor_payment_id,
+            "type": order.type,
+            self._called("amount"): order.amount,
+            "currency": order.currency,
+            "reason": order.reason,
+            "metadata": dict(order.metadata),
+        }
+        path = self._settings.refund_path.replace("{payment}", quote(order.processor_payment_id or "", safe=""))
+        return self._carry_out(path, order.key, content)
 
     def look_up(self, key: str) -> ProcessorAnswer:
-        path = self._settings.look_up_path.replace("{key}", quote(key, safe=""))
+        return self._look_up(self._settings.look_up_path, key)
+
+    def look_up_refund(self, key: str) -> ProcessorAnswer:
+        return self._look_up(self._settings.refund_look_up_path, key)
+
+    def _carry_out(self, path: str, key: str, content: Mapping[str, Any]) -> ProcessorAnswer:
+        body = json.dumps({name: value for name, value in content.items() if value}).encode()
+        status, answer = self._ask("POST", path, body, {self._settings.key_header: key})
+        return self._answer(status, answer)
+
+    def _look_up(self, template: str, key: str) -> ProcessorAnswer:
+        path = template.replace("{key}", quote(key, safe=""))
         status, answer = self._ask("GET", path, b"", {})
         if status == 404:
             return ProcessorAnswer(outcome=ProcessorOutcome.ABSENT)
@@ -97,7 +126,11 @@ class HttpProcessor:
             event_id, key = content[self._called("event_id")], content[self._called("key")]
             if not isinstance(event_id, str) or not isinstance(key, str):
                 raise TypeError
-            return ProcessorCallback(event_id=event_id[:TEXT_MAX], key=key, answer=self._answer(200, content))
+            event_id = event_id[:TEXT_MAX]
+            if (dispute := content.get("dispute")) is not None:
+                nothing = ProcessorAnswer(outcome=ProcessorOutcome.PENDING)
+                return ProcessorCallback(event_id=event_id, key=key, answer=nothing, dispute=_dispute(dispute))
+            return ProcessorCallback(event_id=event_id, key=key, answer=self._answer(200, content))
         except (ValueError, KeyError, TypeError, RecursionError, ProcessorUnclear) as error:
             raise BadCallback("it is signed, and says nothing that is known") from error
 
@@ -135,6 +168,15 @@ class HttpProcessor:
 
     def _called(self, name: str) -> str:
         return self._settings.members.get(name, name)
+
+
+def _dispute(content: Any) -> ProcessorDispute:
+    """Raises KeyError, TypeError, ProcessorUnclear."""
+    case_id, reason = _text(content["case_id"]), _text(content["reason"])
+    amount = content.get("amount")
+    if not case_id or not reason or not (amount is None or isinstance(amount, str)):
+        raise ProcessorUnclear("a dispute tells its case and its reason")
+    return ProcessorDispute(case_id=case_id, reason=reason, amount=amount)
 
 
 def _text(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from zerosum.api.desk_routes import answer_of, rehearses
 from zerosum.api.endpoints import Routes, TheCall, as_response
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.routes.payments import DryRunFlag
-from zerosum.api.schemas.fields import id_path
+from zerosum.api.schemas.fields import EXAMPLE_UUID
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.processor_calls import (
     CallbackRequest,
@@ -25,14 +25,21 @@ from zerosum.api.schemas.processor_calls import (
 from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
-from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.domain.identifiers import ID_PATTERN_TEXT, Prefix, parse_id
 from zerosum.domain.payments.payment import PROCESSOR_PATTERN_TEXT
 from zerosum.domain.payments.processor_calls import CallOutcome
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import BodyKind
 from zerosum.services.processor_calls import SettlementOrder
 
-PaymentReference = Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")]
+CallReference = Annotated[
+    str,
+    Path(
+        description="The payment's id, or the refund's.",
+        examples=[f"pay_{EXAMPLE_UUID}"],
+        json_schema_extra={"pattern": f"^({Prefix.PAYMENT.value}|{Prefix.REFUND.value}){ID_PATTERN_TEXT}$"},
+    ),
+]
 
 FILTERS = ("state", "processor")
 
@@ -46,6 +53,14 @@ CALLBACK_EXAMPLES = {
         "value": {"event_id": "ev_1", "key": "zs-…", "status": "approved", "approved": "20.00", "id": "po_71"},
     }
 }
+
+
+def is_of_refund(reference: str) -> bool:
+    return reference.startswith(Prefix.REFUND.value)
+
+
+def prefix_of(reference: str) -> Prefix:
+    return Prefix.REFUND if is_of_refund(reference) else Prefix.PAYMENT
 
 
 def processor_routes(services: Services) -> Routes:
@@ -63,16 +78,19 @@ def processor_routes(services: Services) -> Routes:
         request = page_request(call, "processor calls", limit, cursor, order, FILTERS)
         return await list_body(await calls.list(call.caller, request), processor_call_body)
 
-    async def get_processor_call(call: TheCall, payment: PaymentReference) -> dict[str, Any]:
-        found, callbacks = await calls.get(call.caller, parse_id(Prefix.PAYMENT, payment))
+    async def get_processor_call(call: TheCall, payment: CallReference) -> dict[str, Any]:
+        found, callbacks = await calls.get(
+            call.caller, parse_id(prefix_of(payment), payment), is_of_refund=is_of_refund(payment)
+        )
         return {**processor_call_body(found), "callbacks": [callback_body(one) for one in callbacks]}
 
-    async def settle(call: TheCall, payment: PaymentReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
+    async def settle(call: TheCall, payment: CallReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
         is_rehearsal = rehearses(call)
         body = validated(SettlementRequest, call.content)
         order = SettlementOrder(
             idempotency_key=call.idempotency_key or "",
-            payment_id=parse_id(Prefix.PAYMENT, payment),
+            id=parse_id(prefix_of(payment), payment),
+            is_of_refund=is_of_refund(payment),
             outcome=CallOutcome(body.outcome),
             reason=body.reason,
             amount=body.amount,
@@ -107,7 +125,7 @@ def processor_routes(services: Services) -> Routes:
         operation_id="getProcessorCall",
         scope=Scope.PAYMENTS_READ,
         refusals=(errors.InvalidId, errors.ProcessorCallNotFound),
-        summary="Read the processor call of a payment",
+        summary="Read the processor call of a payment or refund",
         answer=ProcessorCallResponse,
     )
     routes.add(

@@ -83,6 +83,7 @@ def refund_routes(services: Services) -> Routes:
             errors.PaymentNotFound,
             errors.AmountExceedsPayment,
             errors.InvalidState,
+            errors.ProcessorNotFound,
             errors.InsufficientFunds,
             errors.LimitExceeded,
             errors.BalanceOverflow,
@@ -91,7 +92,9 @@ def refund_routes(services: Services) -> Routes:
         ),
         also_answers={200: ("A rehearsal.", RefundDryRun)},
         description="Gives back all of it or a part, as often as something is left: from who was paid to who has paid, "
-        "of a deposit or withdrawal through the clearing account. Who gives back must have it.",
+        "of a deposit or withdrawal through the clearing account. Who gives back must have it. What an outside "
+        "processor has carried out is given back by it: the refund is `processing`, and its amount pending, until that "
+        "has said so.",
     )
     routes.add(
         "GET",

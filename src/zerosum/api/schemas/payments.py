@@ -44,7 +44,7 @@ from zerosum.domain.payments.payment import (
     PaymentType,
 )
 from zerosum.services.payments import PaymentOrder, RecordedPayment
-from zerosum.services.refunds import RecordedRefund, RefundOrder
+from zerosum.services.refunds import RecordedRefund, RecordedSettlement, RefundOrder, RefundStatus
 
 PaymentTypeName = Annotated[str, OneOf(PaymentType)]
 PaymentStatusName = Annotated[str, OneOf(PaymentStatus)]
@@ -161,6 +161,12 @@ class PaymentResponse(Response):
     processor_payment_id: Annotated[
         str | None, Field(description="How an outside processor calls it, once that is known.", examples=["po_71"])
     ] = None
+    refunding: Annotated[
+        BalanceAmount | None,
+        Field(
+            description="Of one through an outside processor: how much that is asked to give back.", examples=["0.00"]
+        ),
+    ] = None
     balances: BalancesAfter = None
 
 
@@ -188,6 +194,7 @@ class RefundResponse(Response):
     payment_id: Annotated[str, id_field(Prefix.PAYMENT, "The payment.")]
     amount: Amount
     currency: CurrencyCode
+    status: Annotated[str, OneOf(RefundStatus), Field(description="How far it has come.", examples=["succeeded"])]
     reason: Annotated[str | None, Field(description="Why, or null.", examples=["Returned"])]
     journal_entry_ids: Annotated[list[str], Field(description="What it has posted.", examples=[[f"je_{EXAMPLE_UUID}"]])]
     account_versions: Annotated[
@@ -199,6 +206,16 @@ class RefundResponse(Response):
     ]
     created_at: Annotated[Time, Field(description="When it was written.")]
     metadata: AnsweredMetadata
+    approved: Annotated[
+        Amount | None,
+        Field(description="Of one through an outside processor: how much that has given back, or null."),
+    ] = None
+    failure_reason: Annotated[
+        str | None, Field(description="Of one that has failed: the processor's code for why.", examples=["too_late"])
+    ] = None
+    processor_refund_id: Annotated[
+        str | None, Field(description="How an outside processor calls it, once that is known.", examples=["re_71"])
+    ] = None
     balances: BalancesAfter = None
 
 
@@ -210,20 +227,27 @@ class RefundDryRun(RefundResponse):
 
 
 def refund_body(refund: RecordedRefund) -> dict[str, Any]:
-    return {
+    said = refund.settlement
+    # The entry that began it bears the same UUID.
+    entry_ids = (refund.id,) if said is None else (refund.id, said.entry_id)
+    body = {
         "id": render_id(Prefix.REFUND, refund.id),
         "payment_id": render_id(Prefix.PAYMENT, refund.payment_id),
         "amount": render_amount(refund.amount),
         "currency": refund.currency,
+        "status": refund.status,
         "reason": refund.reason,
-        # The entry bears the same UUID.
-        "journal_entry_ids": [render_id(Prefix.JOURNAL_ENTRY, refund.id)],
+        "journal_entry_ids": [render_id(Prefix.JOURNAL_ENTRY, entry_id) for entry_id in entry_ids],
         "account_versions": {
             render_id(Prefix.ACCOUNT, account_id): version for account_id, version in refund.account_versions.items()
         },
         "created_at": render_time(refund.created_at),
         "metadata": dict(refund.metadata),
     }
+    if said is not None or refund.status is RefundStatus.PROCESSING:
+        told = _told_by_processor(said)
+        body |= {"processor_refund_id": told.pop("processor_payment_id"), **told}
+    return body
 
 
 class PaymentDryRun(PaymentResponse):
@@ -267,13 +291,13 @@ def payment_body(payment: RecordedPayment) -> dict[str, Any]:
     if payment.late is not None:
         body["late"] = late_body(payment.late)
     if payment.processor != INTERNAL_PROCESSOR:
-        body |= _settlement_body(payment)
+        body |= _told_by_processor(payment.settlement)
+        body["refunding"] = none if payment.refunding is None else render_amount(payment.refunding)
     return body
 
 
-def _settlement_body(payment: RecordedPayment) -> dict[str, Any]:
-    """What its processor has said, as far as it has."""
-    said = payment.settlement
+def _told_by_processor(said: RecordedSettlement | None) -> dict[str, Any]:
+    """What a processor has said, as far as it has."""
     approved = None if said is None or said.approved is None else render_amount(said.approved)
     return {
         "approved": approved,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -24,7 +25,8 @@ from zerosum.api.schemas.payments import PaymentTypeName
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.processor_calls import CallOutcome, CallState, call_key
-from zerosum.services.processor_calls import Effect, ProcessorOutcome, RecordedCall, RecordedCallback
+from zerosum.services.processor_answers import Effect, ProcessorOutcome
+from zerosum.services.processor_calls import RecordedCall, RecordedCallback
 
 CallStateName = Annotated[str, OneOf(CallState)]
 
@@ -40,20 +42,40 @@ class ToldResponse(Response):
     received_at: Annotated[Time, Field(description="When it was taken.")]
 
 
+class RoutingResponse(Response):
+    """By what the processor of a payment was chosen."""
+
+    version: Annotated[str, Field(description="Of the file of processors and routes.", examples=["1f0c9b7d22aa"])]
+    passed_over: Annotated[
+        dict[str, str],
+        Field(
+            description="The processors that would have come first, each with why they did not.",
+            examples=[{"acme": "5 attempts in a row had no reply"}],
+        ),
+    ]
+
+
 class ProcessorCallResponse(Response):
-    """What has to be asked of a processor for a payment, and how far that has come."""
+    """What has to be asked of a processor for a payment or a refund, and how far that has come."""
 
     payment_id: Annotated[str, id_field(Prefix.PAYMENT, "The payment.")]
+    refund_id: Annotated[
+        str | None,
+        Field(description="Of a call for a refund of the payment: the refund.", examples=[f"ref_{EXAMPLE_UUID}"]),
+    ]
     processor: Annotated[str, Field(description="Who is asked.", examples=["acme"])]
     key: Annotated[
         str,
         Field(
-            description="Under which the processor knows the payment: the same one however often it is asked.",
+            description="Under which the processor knows the payment or refund, however often it is asked.",
             examples=[f"zs-{EXAMPLE_UUID.replace('-', '')}-{EXAMPLE_UUID.replace('-', '')}"],
         ),
     ]
     route: Annotated[
         str | None, Field(description="By which route it was chosen, or null: it was named.", examples=["in euros"])
+    ]
+    routing: Annotated[
+        RoutingResponse | None, Field(description="What was known when it was chosen. Null of a refund.")
     ]
     type: Annotated[PaymentTypeName, Field(description="Of the payment.")]
     amount: Amount
@@ -123,8 +145,8 @@ class CallbackResponse(Response):
         Field(
             examples=["settled"],
             description="`settled`: the payment is settled by it. `confirms`: it says what is known. `contradicts`: it "
-            "says otherwise than what was settled, and changes nothing. `noted`: nothing is decided yet. `repeated`: "
-            "this event was taken before.",
+            "says otherwise than what was settled, and changes nothing. `disputed`: a dispute is open by it. `noted`: "
+            "nothing is decided yet. `repeated`: this event was taken before.",
         ),
     ]
 
@@ -133,12 +155,19 @@ def callback_body(callback: RecordedCallback) -> dict[str, Any]:
     return {**callback._asdict(), "received_at": render_time(callback.received_at)}
 
 
+def _routing_body(routing: Mapping[str, Any]) -> dict[str, Any]:
+    return {"version": routing["version"], "passed_over": dict(sorted(routing["passed_over"].items()))}
+
+
 def processor_call_body(call: RecordedCall) -> dict[str, Any]:
     entries = (call.id,) if call.entry_id is None else (call.id, call.entry_id)
+    is_refund = call.refunded_payment_id is not None
     return {
-        "payment_id": render_id(Prefix.PAYMENT, call.id),
+        "payment_id": render_id(Prefix.PAYMENT, call.refunded_payment_id or call.id),
+        "refund_id": render_id(Prefix.REFUND, call.id) if is_refund else None,
         "processor": call.processor,
         "route": call.route,
+        "routing": None if call.routing is None else _routing_body(call.routing),
         "key": call_key(call.ledger_id, call.id),
         "type": call.type,
         "amount": render_amount(call.amount),

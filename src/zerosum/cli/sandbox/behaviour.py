@@ -31,6 +31,8 @@ class Deed(StrEnum):
     """It is taken on, and decided a little later."""
     SILENT = "silent"
     """It is taken on, and never decided."""
+    DISPUTED = "disputed"
+    """It is carried out, and a dispute of it is told afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import httpx
 
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
-from zerosum.cli.sandbox.behaviour import dice
+from zerosum.cli.sandbox.behaviour import dice, half_of
 from zerosum.cli.sandbox.books import SandboxPayment
 
 DELAY_SECONDS_MAX = 1.5
@@ -46,6 +46,15 @@ class Callbacks:
             event = {"event_id": f"ev_{payment.id}_{number}", "key": payment.key, **content}
             for _ in range(2 if throws.random() < self._repeats else 1):
                 self._put(throws.random() * DELAY_SECONDS_MAX, event, 0)
+
+    def tell_dispute(self, payment: SandboxPayment) -> None:
+        """Of half of it, after all else that is told of it, and twice."""
+        if self._url is None or payment.approved is None:
+            return
+        dispute = {"case_id": f"case_{payment.id}", "reason": "fraudulent", "amount": half_of(payment.approved)}
+        event = {"event_id": f"ev_{payment.id}_dispute", "key": payment.key, "dispute": dispute}
+        for seconds in (DELAY_SECONDS_MAX, DELAY_SECONDS_MAX + 0.1):
+            self._put(seconds, event, 0)
 
     def _put(self, seconds: float, event: dict[str, Any], tries: int) -> None:
         with self._changed:

@@ -4,6 +4,7 @@
 | --- | --- |
 | `POST /payments` | takes a payment on, under the key in `Idempotency-Key`: once, however often it is asked for |
 | `GET /payments/{key}` | what became of it; 404 where it knows nothing of it |
+| `POST /refunds`, `GET /refunds/{key}` | the same of a refund, of no more than was paid |
 | `GET /settlement.csv` | what it has carried out |
 | `GET /figures` | how many payments there are, by status, and how often they were asked for |
 """
@@ -72,9 +73,10 @@ class Sandbox:
             is_same = (payment.amount, payment.currency) == (order.get("amount"), order.get("currency"))
             return (200, payment.shown(), Deed.APPROVED) if is_same else (409, {"error": "key_reused"}, Deed.FAILS)
         options = self.options
-        deed = deed_of(
-            key, order.get("reference"), payment.amount, options.chances, options.seed, by_amount=options.by_amount
-        )
+        said = order.get("reference" if payment.given_back_of is None else "reason")
+        deed = deed_of(key, said, payment.amount, options.chances, options.seed, by_amount=options.by_amount)
+        if payment.given_back_of is not None and not self.books.may_give_back(payment):
+            deed = Deed.DECLINED
         if deed in (Deed.NEVER, Deed.FAILS) and self.books.forget(key):
             return 503, {"error": "try_again"}, deed
         if deed is Deed.PENDING:
@@ -86,6 +88,8 @@ class Sandbox:
             # The second time it goes well.
             deed = Deed.APPROVED if deed in (Deed.NEVER, Deed.FAILS) else deed
             self.callbacks.tell(payment)
+            if deed is Deed.DISPUTED:
+                self.callbacks.tell_dispute(payment)
         return 202 if payment.status == "pending" else 200, payment.shown(), deed
 
     def _decide(self, payment: SandboxPayment) -> None:
@@ -113,12 +117,14 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self._body()
-        if body is None or self.path != "/payments":
+        if body is None or self.path not in ("/payments", "/refunds"):
             self._answer(404, {"error": "not_found"})
             return
         try:
             check_signature([self.own.options.secret], self._lower_headers(), body, now())
             order = json.loads(body)
+            if (self.path == "/refunds") is not ("payment_key" in order):
+                raise ValueError
             key = self.headers.get("idempotency-key") or order["key"]
             status, content, deed = self.own.pay(key, order)
         except BadCallback as error:
@@ -134,8 +140,10 @@ class _Answers(BaseHTTPRequestHandler):
         elif self.path == "/figures":
             self._answer(200, {**self.own.books.figures(), "callbacks_taken": self.own.callbacks.sent})
         else:
-            found = self.own.books.payments.get(self.path.removeprefix("/payments/"))
-            self._answer(404, {"error": "not_found"}) if found is None else self._answer(200, found.shown())
+            kind, _, key = self.path.removeprefix("/").partition("/")
+            found = self.own.books.payments.get(key)
+            is_there = found is not None and kind == ("payments" if found.given_back_of is None else "refunds")
+            self._answer(200, found.shown()) if found and is_there else self._answer(404, {"error": "not_found"})
 
     def _reply(self, status: int, content: dict[str, Any], deed: Deed) -> None:
         options = self.own.options

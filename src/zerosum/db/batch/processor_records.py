@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from zerosum.db.batch.record_sets import Column, RecordSet, stored_money
-from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
+from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.processor_calls import PROCESSOR_CALL, CallState, ProcessorCall
@@ -16,7 +17,7 @@ from zerosum.domain.payments.processor_calls import PROCESSOR_CALL, CallState, P
 def _call(row: Sequence[Any]) -> ProcessorCall:
     return ProcessorCall(
         ledger_id=LedgerId(row[0]),
-        id=PaymentId(row[1]),
+        id=row[1],
         processor=row[2],
         type=PaymentType(row[3]),
         money=stored_money(row[5], row[4]),
@@ -34,6 +35,8 @@ def _call(row: Sequence[Any]) -> ProcessorCall:
         entry_id=row[17],
         settled_at=row[18],
         route=row[19],
+        refunded_payment_id=row[20],
+        routing=None if row[21] is None else json.loads(row[21]),
     )
 
 
@@ -64,6 +67,8 @@ PROCESSOR_CALLS = RecordSet(
         Column("entry_id", "uuid", lambda call: call.entry_id),
         Column("settled_at", "timestamptz", lambda call: call.settled_at),
         Column("route", "text", lambda call: call.route),
+        Column("refunded_payment_id", "uuid", lambda call: call.refunded_payment_id),
+        Column("routing", "text", lambda call: None if call.routing is None else json.dumps(call.routing), "jsonb"),
     ),
     changing=("state", "next_at", "processor_payment_id", "reason", "approved", "entry_id", "settled_at"),
     read=_call,

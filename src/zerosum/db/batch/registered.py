@@ -36,7 +36,7 @@ from zerosum.domain.payments.clients import (
 from zerosum.domain.payments.exchanges import EXCHANGE
 from zerosum.domain.payments.holds import HOLD, HOLD_CHANGE, Hold, HoldStatus
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentTexts, PaymentType
-from zerosum.domain.payments.refunds import REFUND
+from zerosum.domain.payments.refunds import REFUND, Refund
 from zerosum.domain.payments.splits import SPLIT, AskedSplit, Split, SplitRule
 
 
@@ -62,7 +62,8 @@ def _payment(row: Sequence[Any]) -> Payment:
         disputed=_decimal(row[10]),
         charged_back=_decimal(row[11]),
         approved=_decimal(row[12]),
-        texts=PaymentTexts(*row[13:]),
+        refunding=_decimal(row[13]),
+        texts=PaymentTexts(*row[14:]),
     )
 
 
@@ -82,9 +83,10 @@ PAYMENTS = RecordSet(
         Column("disputed", "text", lambda payment: _optional(payment.disputed), "numeric"),
         Column("charged_back", "text", lambda payment: _optional(payment.charged_back), "numeric"),
         Column("approved", "text", lambda payment: _optional(payment.approved), "numeric"),
+        Column("refunding", "text", lambda payment: _optional(payment.refunding), "numeric"),
         *(Column(name, "text", attrgetter(f"texts.{name}")) for name in PaymentTexts._fields),
     ),
-    changing=("status", "refunded", "disputed", "charged_back", "approved"),
+    changing=("status", "refunded", "disputed", "charged_back", "approved", "refunding"),
     read=_payment,
     in_pair={
         "id": "id",
@@ -120,7 +122,13 @@ REFUNDS = RecordSet(
         Column("reason", "text", lambda refund: refund.reason),
     ),
     changing=(),
-    read=lambda row: row[1],
+    read=lambda row: Refund(
+        ledger_id=LedgerId(row[0]),
+        id=row[1],
+        payment_id=PaymentId(row[2]),
+        money=stored_money(row[4], row[3]),
+        reason=row[5],
+    ),
 )
 """Written and never changed."""
 

@@ -21,9 +21,11 @@ class Parties(NamedTuple):
     payee_code: str
     currency: str
     payment_id: UUID | None = None
-    """Of a dispute: the payment that is questioned."""
+    """Of a dispute: the payment that is questioned; of a processor call for a refund, the one that is given back."""
     receivers: tuple[tuple[UUID, str], ...] = ()
     """Of a payment that goes to several: the accounts of its splits, in their order, each with its code."""
+    processor: str | None = None
+    """Of a payment: who has carried it out."""
 
 
 def parties_of(found: Any) -> Parties:
@@ -76,7 +78,9 @@ async def _find(
     rows = await connection.exec_driver_sql(_statement(table), (ledger_id, list(ids)))
     return {
         row.id: parties_of(row)._replace(
-            receivers=tuple((UUID(id_), code) for id_, code in json.loads(row.receivers or "[]"))
+            receivers=tuple((UUID(id_), code) for id_, code in json.loads(row.receivers or "[]")),
+            payment_id=row.refunded_payment_id,
+            processor=row.processor,
         )
         for row in rows
     }
@@ -90,11 +94,14 @@ def _statement(table: Table) -> str:
     through all holds of a ledger for each account that there is.
     """
     receivers = _RECEIVERS if table is payments else "null"
+    processor = "processor" if table is payments else "null::text as processor"
+    refunded = "refunded_payment_id" if table is processor_calls else "null::uuid as refunded_payment_id"
     return f"""
         select found.*, payer.code as payer_code, payee.code as payee_code, {receivers} as receivers
         from unnest($2::uuid[]) as wanted(id)
         cross join lateral (
-            select id, payer_id, payee_id, currency from {table.name} where ledger_id = $1 and id = wanted.id limit 1
+            select id, payer_id, payee_id, currency, {processor}, {refunded} from {table.name}
+            where ledger_id = $1 and id = wanted.id limit 1
         ) as found
         cross join lateral (
             select code from accounts where ledger_id = $1 and id = found.payer_id limit 1

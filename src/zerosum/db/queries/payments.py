@@ -118,6 +118,8 @@ class RecordedPayment:
     """Of one that goes to several: all of them, in the order in which they were asked for."""
     late: LateEntry | None = None
     """Of one that was dated into a closed period."""
+    refunding: Decimal | None = None
+    """What its processor is asked to give back, and has not answered; None: nothing."""
     settlement: RecordedSettlement | None = None
     """Of one through an outside processor, once that has said what became of it."""
 
@@ -165,6 +167,7 @@ async def payments_as_made(
             payment,
             status=status_when_made(payment.processor),
             refunded=None,
+            refunding=None,
             disputed=None,
             further_ids=(),
             settlement=None,
@@ -285,11 +288,22 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .where(call.c.ledger_id == ledger_id, call.c.id == payments.c.id, call.c.entry_id.is_not(None))
         .scalar_subquery()
     )
+    settled_refunds = (
+        select(func.array_agg(call.c.entry_id))
+        .where(
+            call.c.ledger_id == ledger_id,
+            call.c.refunded_payment_id == payments.c.id,
+            call.c.entry_id.is_not(None),
+        )
+        .scalar_subquery()
+    )
+    is_outside = payments.c.processor != INTERNAL_PROCESSOR
     return with_late_dates(
         select(
             payments,
+            case((is_outside, settled_refunds)).label("settled_refund_ids"),
             parts.label("parts"),
-            case((payments.c.processor != INTERNAL_PROCESSOR, settlement)).label("settlement"),
+            case((is_outside, settlement)).label("settlement"),
             given_back.label("refund_ids"),
             questioned.label("dispute_entry_ids"),
             payer.c.code.label("payer_code"),
@@ -317,6 +331,7 @@ def _payment(row: Row[Any]) -> RecordedPayment:
     ]
     settlement = None if row.settlement is None else _settlement(row.settlement)
     first = () if settlement is None else (settlement.entry_id,)
+    of_refunds = (*(row.refund_ids or ()), *(row.settled_refund_ids or ()))
     return RecordedPayment(
         id=row.id,
         type=PaymentType(row.type),
@@ -335,8 +350,9 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         account_versions={line.account_id: line.account_version for line in lines},
         lines=lines,
         refunded=row.refunded,
-        further_ids=[*first, *sorted((*(row.refund_ids or ()), *(row.dispute_entry_ids or ())))],
+        further_ids=[*first, *sorted((*of_refunds, *(row.dispute_entry_ids or ())))],
         disputed=row.disputed,
+        refunding=row.refunding,
         splits=[_split(part) for part in row.parts or ()],
         late=late_in(row, row.ledger_id, row.id),
         settlement=settlement,

@@ -35,9 +35,13 @@ with page as materialized (
 select page.id, page.processor, page.type, page.currency, page.amount::text as amount, page.payer_id, page.payee_id,
        page.state, page.processor_payment_id, page.reason, page.approved::text as approved, page.entry_id,
        {micros("page.created_at")} as created_at, {micros("page.settled_at")} as settled_at,
-       payment.id is not null and (payment.processor, payment.type, payment.currency, payment.amount, payment.payer_id,
-           payment.payee_id) = (page.processor, page.type, page.currency, page.amount, page.payer_id, page.payee_id)
-           as fits_payment,
+       page.refunded_payment_id, refund.amount is not distinct from page.amount
+           and refund.currency is not distinct from page.currency as fits_refund,
+       payment.id is not null and (payment.processor, payment.type, payment.currency, payment.payer_id,
+           payment.payee_id) = (page.processor, page.type, page.currency,
+              case when page.refunded_payment_id is null then page.payer_id else page.payee_id end,
+              case when page.refunded_payment_id is null then page.payee_id else page.payer_id end)
+           and (page.refunded_payment_id is not null or payment.amount = page.amount) as fits_payment,
        payment.approved::text as payment_approved,
        first.reason as first_reason, {micros("first.posted_at")} as first_posted_at,
        begun.placed as begun_placed, begun.freed as begun_freed, begun.paid as begun_paid, begun.others as begun_others,
@@ -47,7 +51,10 @@ select page.id, page.processor, page.type, page.currency, page.amount::text as a
        (select count(*) from postings posting where posting.ledger_id = page.ledger_id and posting.hold_id = page.id)
            as pending_postings
 from page
-left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.id
+left join refunds refund on refund.ledger_id = page.ledger_id and refund.id = page.id
+    and refund.payment_id = page.refunded_payment_id
+left join payments payment on payment.ledger_id = page.ledger_id
+    and payment.id = coalesce(page.refunded_payment_id, page.id)
 left join journal_entries first on first.ledger_id = page.ledger_id and first.id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = page.entry_id
 {_moved("begun", "page.id")}

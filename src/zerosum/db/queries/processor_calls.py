@@ -43,6 +43,9 @@ class RecordedCall:
     entry_id: UUID | None
     settled_at: datetime | None
     route: str | None
+    refunded_payment_id: UUID | None = None
+    """Of a call for a refund: the payment that is given back."""
+    routing: Mapping[str, Any] | None = None
 
 
 class RecordedCallback(NamedTuple):
@@ -53,6 +56,12 @@ class RecordedCallback(NamedTuple):
     effect: str
     received_at: datetime
 
+
+NOT_IN_FILE = "the processor is not in the file: nobody asks it"
+"""The last error of a call that waits for one."""
+
+UNKNOWN_SHOWN_MAX = 100
+"""Processors that are not in the file."""
 
 CALLBACKS_SHOWN_MAX = 100
 """Of one payment, the newest."""
@@ -75,6 +84,7 @@ class ClaimedCall(NamedTuple):
     payer_id: UUID
     payee_id: UUID
     attempts: int
+    refunded_payment_id: UUID | None
 
 
 _CLAIM = text("""
@@ -89,7 +99,7 @@ with due as (
     returning call.*
 )
 select claimed.ledger_id, claimed.id, claimed.type, claimed.currency, claimed.amount, claimed.payer_id,
-       claimed.payee_id, claimed.attempts
+       claimed.payee_id, claimed.attempts, claimed.refunded_payment_id
 from claimed
 """)
 
@@ -99,6 +109,14 @@ from payments payment
 join journal_entries entry on entry.ledger_id = payment.ledger_id and entry.id = payment.id
 where payment.ledger_id = :ledger_id and payment.id = any(:ids)
 """)  # noqa: S608 - made of constants only
+
+_REFUND_TEXTS = text("""
+select refund.id, refund.reason, paid.processor_payment_id, entry.metadata
+from refunds refund
+join journal_entries entry on entry.ledger_id = refund.ledger_id and entry.id = refund.id
+left join processor_calls paid on paid.ledger_id = refund.ledger_id and paid.id = refund.payment_id
+where refund.ledger_id = :ledger_id and refund.id = any(:ids)
+""")
 
 _LEAVE = text("""
 update processor_calls
@@ -126,6 +144,21 @@ async def texts_of_payments(
     }
 
 
+class RefundTexts(NamedTuple):
+    """What was said of a refund, and how its processor calls the payment."""
+
+    reason: str | None
+    processor_payment_id: str | None
+    metadata: Mapping[str, str]
+
+
+async def texts_of_refunds(
+    connection: AsyncConnection, ledger_id: UUID, ids: Sequence[UUID]
+) -> dict[UUID, RefundTexts]:
+    rows = await connection.execute(_REFUND_TEXTS, {"ledger_id": ledger_id, "ids": list(ids)})
+    return {row.id: RefundTexts(row.reason, row.processor_payment_id, row.metadata or {}) for row in rows}
+
+
 async def leave_call(
     connection: AsyncConnection,
     call: ClaimedCall,
@@ -150,8 +183,24 @@ async def leave_call(
     )
 
 
-async def find_call(connection: AsyncConnection, ledger_id: UUID, payment_id: UUID) -> RecordedCall | None:
-    row = (await connection.execute(_select(ledger_id).where(processor_calls.c.id == payment_id))).first()
+_OF_NOBODY = text("""
+with late as (
+    update processor_calls set last_error = :error
+    where processor <> all(cast(:known as text[])) and next_at <= :now and last_error is distinct from :error
+)
+select processor, count(*) as number from processor_calls
+where processor <> all(cast(:known as text[])) and next_at <= :now group by processor order by processor limit :limit
+""")
+
+
+async def calls_of_nobody(connection: AsyncConnection, known: Sequence[str], now: datetime) -> dict[str, int]:
+    """How many are due of each processor that is not known. Each says so as its last error. For an operator."""
+    given = {"known": list(known), "now": now, "error": NOT_IN_FILE, "limit": UNKNOWN_SHOWN_MAX}
+    return {row.processor: row.number for row in await connection.execute(_OF_NOBODY, given)}
+
+
+async def find_call(connection: AsyncConnection, ledger_id: UUID, id_: UUID) -> RecordedCall | None:
+    row = (await connection.execute(_select(ledger_id).where(processor_calls.c.id == id_))).first()
     return None if row is None else _recorded(row)
 
 
@@ -187,8 +236,8 @@ async def find_calls_settled_by(
     named = {
         row.resource_id: row.id for row in await connection.execute(entries, {"l": ledger_id, "ids": list(entry_ids)})
     }
-    payments = [UUID(resource_id) for resource_id in named if resource_id is not None]
-    rows = await connection.execute(_select(ledger_id).where(processor_calls.c.id.in_(payments)))
+    called = [UUID(resource_id) for resource_id in named if resource_id is not None]
+    rows = await connection.execute(_select(ledger_id).where(processor_calls.c.id.in_(called)))
     return {named[str(row.id)]: _recorded(row) for row in rows}
 
 

@@ -80,8 +80,12 @@ select client, tx, status from client_transactions
 where ledger_id = :ledger_id and client = any(:clients) and status <> 'carried_out'
 """)
 
-GONE = """(select sum(amount)::text from refunds given where given.ledger_id = page.ledger_id
-        and given.payment_id = payment.id) as given_back,
+GONE = """(select sum(case when asked.id is null then given.amount else asked.approved end)::text from refunds given
+        left join processor_calls asked on asked.ledger_id = given.ledger_id and asked.id = given.id
+        where given.ledger_id = page.ledger_id and given.payment_id = payment.id) as given_back,
+       (select sum(amount)::text from processor_calls asked where asked.ledger_id = page.ledger_id
+        and asked.refunded_payment_id = payment.id and asked.entry_id is null) as asked_back,
+       payment.refunding::text as payment_refunding,
        (select sum(amount)::text from disputes open where open.ledger_id = page.ledger_id
         and open.payment_id = payment.id and open.status in ('open', 'under_review')) as questioned,
        (select sum(amount)::text from disputes lost where lost.ledger_id = page.ledger_id
@@ -94,6 +98,14 @@ SPLITS = """(select jsonb_agg(jsonb_build_array(split.account_id, split.called, 
                                            split.amount::text) order by split.place)::text from payment_splits split
         where split.ledger_id = page.ledger_id and split.payment_id = payment.id) as splits"""
 """What the receivers of a `payment` in the ledger of a `page` got; null: it has but one."""
+
+_UUID_TEXT = "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$"
+
+
+def _named_by(entry: str) -> str:
+    """The UUID of the resource that an entry names; null where what it names has none."""
+    return f"case when {entry}.resource_id ~ '{_UUID_TEXT}' then cast({entry}.resource_id as uuid) end"
+
 
 # Each entry with its lines, and with the payment that stands on it.
 _ENTRIES = text(f"""
@@ -119,8 +131,14 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
        {HAS_REVIEW},
        page.resource_type <> 'payment' or page.resource_id is null or exists (
            select from processor_calls settled where settled.ledger_id = page.ledger_id
-           and settled.id::text = page.resource_id and settled.entry_id = page.id
+           and settled.id = {_named_by("page")} and settled.entry_id = page.id
+           and settled.refunded_payment_id is null
        ) as has_call,
+       page.resource_type <> 'refund' or page.resource_id is null or exists (
+           select from processor_calls settled where settled.ledger_id = page.ledger_id
+           and settled.id = {_named_by("page")} and settled.entry_id = page.id
+           and settled.refunded_payment_id is not null
+       ) as has_refund_call,
        call.state as call_state, call.processor as call_processor, call.route as call_route,
        page.resource_type <> 'journal_entry' or page.resource_id is null or exists (
            select from template_uses use where use.ledger_id = page.ledger_id and use.id = page.id
@@ -245,8 +263,9 @@ select * from (
     (select id, reason, resource_type, resource_id, {micros("posted_at")} as posted_at,
             array(select distinct account_id from postings posting
                   where posting.ledger_id = entry.ledger_id and posting.entry_id = entry.id) as account_ids,
-            (select payment_id from refunds refund
-             where refund.ledger_id = entry.ledger_id and refund.id = entry.id) as refunded_payment_id,
+            (select payment_id from refunds refund where refund.ledger_id = entry.ledger_id and refund.id
+             = case when entry.resource_type = 'refund' and entry.resource_id is not null
+                    then {_named_by("entry")} else entry.id end) as refunded_payment_id,
             '' as told
      from journal_entries entry where ledger_id = :ledger_id and id > :after order by id limit :limit)
     union all

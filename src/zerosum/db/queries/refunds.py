@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.gently import gently
 from zerosum.db.queries.given_versions import read_lines, read_versions, versions_given
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
-from zerosum.db.queries.payments import Line
-from zerosum.db.schema.tables import journal_entries, refunds
+from zerosum.db.queries.payments import Line, RecordedSettlement
+from zerosum.db.schema.tables import journal_entries, processor_calls, refunds
+from zerosum.domain.payments.processor_calls import CallState
+from zerosum.domain.payments.refunds import RefundStatus
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,14 +35,27 @@ class RecordedRefund:
     account_versions: Mapping[UUID, int]
     lines: Sequence[Line] = ()
     """Those of its entry, in order."""
+    status: RefundStatus = RefundStatus.SUCCEEDED
+    settlement: RecordedSettlement | None = None
+    """Of one that the payment's processor was asked for, once that has said what became of it."""
 
 
-async def find_refunds(
+async def refunds_as_made(
     connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, RecordedRefund]:
+    """As they were when they were made, whatever has become of them since."""
     await look_up_by_key(connection)
     rows = await connection.execute(_select(ledger_id).where(refunds.c.id.in_(ids)))
-    return {row.id: _refund(row) for row in rows}
+    return {
+        refund.id: replace(
+            refund,
+            settlement=None,
+            status=RefundStatus.SUCCEEDED if refund.settlement is None else RefundStatus.PROCESSING,
+        )
+        if refund.status is not RefundStatus.PROCESSING
+        else refund
+        for refund in map(_refund, rows)
+    }
 
 
 async def list_refunds(
@@ -62,10 +77,19 @@ async def list_refunds(
 
 def _select(ledger_id: UUID) -> Select[Any]:
     versions = versions_given(ledger_id, refunds.c.id)
-    entry = journal_entries
+    entry, call = journal_entries, processor_calls
+    said = (call.c.state, call.c.approved, call.c.entry_id, call.c.processor_payment_id)
     return (
-        select(refunds, entry.c.posted_at, entry.c.metadata, versions.label("account_versions"))
+        select(
+            refunds,
+            entry.c.posted_at,
+            entry.c.metadata,
+            versions.label("account_versions"),
+            *said,
+            call.c.reason.label("failure_reason"),
+        )
         .join(entry, and_(entry.c.ledger_id == ledger_id, entry.c.id == refunds.c.id))
+        .outerjoin(call, and_(call.c.ledger_id == ledger_id, call.c.id == refunds.c.id))
         .where(refunds.c.ledger_id == ledger_id)
     )
 
@@ -81,4 +105,15 @@ def _refund(row: Row[Any]) -> RecordedRefund:
         metadata=row.metadata or {},
         account_versions=read_versions(row.account_versions),
         lines=read_lines(row.account_versions),
+        status=_status(row.state),
+        settlement=None
+        if row.entry_id is None
+        else RecordedSettlement(row.entry_id, row.approved, row.failure_reason, row.processor_payment_id),
     )
+
+
+def _status(state: str | None) -> RefundStatus:
+    """None: no processor was asked."""
+    if state in (None, CallState.APPROVED):
+        return RefundStatus.SUCCEEDED
+    return RefundStatus.FAILED if state == CallState.DECLINED else RefundStatus.PROCESSING

@@ -303,6 +303,7 @@ payments = Table(
     Column("disputed", Numeric),  # by disputes that are not decided
     Column("charged_back", Numeric),  # by those that were lost
     Column("approved", Numeric),  # by its processor; None: all of it
+    Column("refunding", Numeric),  # by refunds that its processor has not answered yet
     PrimaryKeyConstraint("ledger_id", "id", name="payments_pkey"),
     Index("payments_by_type", "ledger_id", "type", "id"),
     Index("payments_by_currency", "ledger_id", "currency", "id"),
@@ -313,8 +314,10 @@ payments = Table(
     CheckConstraint(
         "coalesce(disputed > 0, true) and coalesce(charged_back > 0, true)", name="payments_disputed_positive"
     ),
+    CheckConstraint("refunding > 0", name="payments_refunding_positive"),
     CheckConstraint(
-        "coalesce(refunded, 0) + coalesce(disputed, 0) + coalesce(charged_back, 0) <= coalesce(approved, amount)",
+        "coalesce(refunded, 0) + coalesce(refunding, 0) + coalesce(disputed, 0) + coalesce(charged_back, 0)"
+        " <= coalesce(approved, amount)",
         name="payments_gone_within",
     ),
     CheckConstraint("approved > 0 and approved < amount", name="payments_approved_within"),
@@ -472,7 +475,7 @@ processor_calls = Table(
     "processor_calls",
     metadata,
     _required("ledger_id", Uuid),
-    _required("id", Uuid),  # of the payment
+    _required("id", Uuid),  # of the payment, or of the refund
     _required("processor", Text),
     _required("type", Text),
     _required("currency", Text),
@@ -491,7 +494,16 @@ processor_calls = Table(
     Column("entry_id", Uuid),  # of what settled it
     _moment("settled_at"),
     Column("route", Text),  # that has chosen the processor
+    Column("refunded_payment_id", Uuid),  # of a call for a refund
+    Column("routing", JSONB),  # by which version of the routes, and who was passed over
     PrimaryKeyConstraint("ledger_id", "id", name="processor_calls_pkey"),
+    Index(
+        "processor_calls_of_refunds",
+        "ledger_id",
+        "refunded_payment_id",
+        "id",
+        postgresql_where=text("refunded_payment_id is not null"),
+    ),
     # Whoever makes the calls looks over all ledgers.
     Index(
         "processor_calls_due", "processor", "next_at", "ledger_id", "id", postgresql_where=text("next_at is not null")
@@ -516,6 +528,25 @@ processor_calls = Table(
 )
 """What is to be asked of a processor for a payment, and how far that has come: recovery stands on nothing else."""
 
+processor_health = Table(
+    "processor_health",
+    metadata,
+    _required("ledger_id", Uuid),  # of the service itself
+    _required("processor", Text),
+    _required("consecutive_failures", Integer),
+    _moment("paused_until"),
+    _moment("window_at", nullable=False),
+    _required("approved", Integer),
+    _required("attempts", Integer),
+    _required("approved_before", Integer),  # in the window before it
+    _required("attempts_before", Integer),
+    PrimaryKeyConstraint("ledger_id", "processor", name="processor_health_pkey"),
+    CheckConstraint(
+        "consecutive_failures >= 0 and approved >= 0 and approved <= attempts", name="processor_health_counted"
+    ),
+)
+"""How well each processor answers, for all processes: nothing of it moves money."""
+
 processor_callbacks = Table(
     "processor_callbacks",
     metadata,
@@ -529,7 +560,7 @@ processor_callbacks = Table(
     PrimaryKeyConstraint("ledger_id", "processor", "event_id", name="processor_callbacks_pkey"),
     Index("processor_callbacks_of_payment", "ledger_id", "payment_id", "received_at"),
     CheckConstraint(
-        "effect in ('settled', 'confirms', 'contradicts', 'noted')", name="processor_callbacks_effect_known"
+        "effect in ('settled', 'confirms', 'contradicts', 'noted', 'disputed')", name="processor_callbacks_effect_known"
     ),
 )
 """What a processor has told by itself, once for each of its events."""
@@ -1530,10 +1561,12 @@ GRANTS: dict[Table, str] = {
     postings: "insert",
     account_checkpoints: "",  # a function derives them
     dated_checkpoints: "",
-    payments: "insert, update (status, refunded, disputed, charged_back, approved)",
+    payments: "insert, update (status, refunded, disputed, charged_back, approved, refunding)",
     processor_calls: "insert, update (state, next_at, attempts, sent_at, last_error, processor_payment_id, reason, "
     "approved, entry_id, settled_at)",
     processor_callbacks: "insert",
+    processor_health: "insert, update (consecutive_failures, paused_until, window_at, approved, attempts, "
+    "approved_before, attempts_before)",
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "
     "fee_house_rules, respond_by)",
     dispute_changes: "insert",

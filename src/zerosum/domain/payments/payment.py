@@ -94,6 +94,8 @@ class Payment:
     """What of it lost disputes have taken."""
     approved: Decimal | None = None
     """What of it its processor has carried out, where that is less than all."""
+    refunding: Decimal | None = None
+    """What of it its processor was asked to give back, and has not answered yet."""
 
     @property
     def paid(self) -> Decimal:
@@ -109,7 +111,7 @@ class Payment:
     def left(self) -> Decimal:
         """What of it may still be given back, or be disputed: refunds and disputes never come to more than was paid."""
         left = self.paid
-        for gone in (self.refunded, self.disputed, self.charged_back):
+        for gone in (self.refunded, self.refunding, self.disputed, self.charged_back):
             if gone is not None:
                 left = subtract(left, gone)
         return left

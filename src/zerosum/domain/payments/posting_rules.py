@@ -168,6 +168,25 @@ def decline(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> Jour
     return JournalEntry("payment declined", promised, nature=Nature.RELEASE)
 
 
+def refund_proposal(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> JournalEntry:
+    """The processor is to give it back: it is pending between the two until that has said what became of it."""
+    lines = (placed(debit(payee, money), id_), placed(credit(payer, money), id_))
+    return JournalEntry("refund proposed", lines, gives_back=True)
+
+
+def refund_approval(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_: UUID) -> JournalEntry:
+    """The processor has taken it back, or a part of it; nothing of it is pending any more."""
+    promised = (released(debit(payee, freed), id_), released(credit(payer, freed), id_))
+    paid_back = (debit(payee, taken), credit(payer, taken))
+    return JournalEntry("refund approved", (*promised, *paid_back), nature=Nature.OUTSIDE)
+
+
+def refund_decline(payer: AccountId, payee: AccountId, freed: Money, id_: UUID) -> JournalEntry:
+    """The processor does not give it back: what was pending is the payee's again."""
+    promised = (released(debit(payee, freed), id_), released(credit(payer, freed), id_))
+    return JournalEntry("refund declined", promised, nature=Nature.RELEASE)
+
+
 def dispute(
     payee: AccountId, clearing: AccountId, money: Money, hold: UUID, effective_at: datetime | None
 ) -> JournalEntry:

@@ -5,7 +5,7 @@ It is written with the payment's first entry and is all that recovery stands on:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -50,12 +50,14 @@ SETTLED = frozenset({CallState.APPROVED, CallState.DECLINED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorCall:
-    """It bears the id of its payment. `approved` is how much the processor has carried out, never more than asked.
+    """It bears the id of its payment, or of the refund that it is for.
+
+    `approved` is how much the processor has carried out, never more than asked.
 
     `entry_id` is of the entry that settled it; the payment's own first entry has made it pending.
     """
 
-    id: PaymentId
+    id: UUID
     ledger_id: LedgerId
     processor: str
     type: PaymentType
@@ -64,8 +66,12 @@ class ProcessorCall:
     payee_id: AccountId
     state: CallState
     created_at: datetime
+    refunded_payment_id: PaymentId | None = None
+    """Of a call for a refund: the payment that is given back. Its payer is who gives back."""
     route: str | None = None
     """By which route the processor was chosen. None: the payment has named it."""
+    routing: Mapping[str, Any] | None = None
+    """By which version of the routes, and which processors were passed over for what: kept to be shown."""
     next_at: datetime | None
     """When it is due, or a claim of it lapses. None: nobody asks any more."""
     attempts: int = 0
@@ -82,21 +88,21 @@ class ProcessorCall:
         return self.state in SETTLED
 
 
-def call_key(ledger_id: UUID, payment_id: UUID) -> str:
-    """Under which the processor knows the payment: the same one for ever, and whose it is can be read from it."""
-    return f"zs-{ledger_id.hex}-{payment_id.hex}"
+def call_key(ledger_id: UUID, id_: UUID) -> str:
+    """Under which the processor knows the payment or refund: for ever, and whose it is can be read from it."""
+    return f"zs-{ledger_id.hex}-{id_.hex}"
 
 
-def parse_call_key(text: str) -> tuple[LedgerId, PaymentId] | None:
+def parse_call_key(text: str) -> tuple[LedgerId, UUID] | None:
     """Whose it is. None for a text that is no such key."""
     parts = text.split("-")
     if len(parts) != 3 or parts[0] != "zs":
         return None
     try:
-        ledger_id, payment_id = UUID(hex=parts[1]), UUID(hex=parts[2])
+        ledger_id, id_ = UUID(hex=parts[1]), UUID(hex=parts[2])
     except ValueError:
         return None
-    return (LedgerId(ledger_id), PaymentId(payment_id)) if call_key(ledger_id, payment_id) == text else None
+    return (LedgerId(ledger_id), id_) if call_key(ledger_id, id_) == text else None
 
 
 def payment_facts(payment: Payment, call: ProcessorCall, entry_ids: Sequence[UUID]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class ProposePayment(Pay):
 
     processor: str
     route: str | None = None
+    routing: Mapping[str, Any] | None = None
 
     def proposal(self) -> JournalEntry:
         return posting_rules.proposal(self.payer_id, self.payee_id, self.money, self.id)
@@ -52,6 +53,7 @@ class ProposePayment(Pay):
             ledger_id=self.ledger_id,
             processor=self.processor,
             route=self.route,
+            routing=self.routing,
             type=self.type,
             money=self.money,
             payer_id=self.payer_id,
@@ -81,6 +83,15 @@ class SettlePayment(LedgerCommand):
     reason: str | None = None
     by_person: Mapping[str, Any] | None = None
     """Of a person: what the security log tells of who it is (`address`, `request_id`)."""
+
+    @property
+    def resource_type(self) -> ResourceType:
+        """What was asked for."""
+        return ResourceType.PAYMENT
+
+    @property
+    def resource(self) -> str:
+        return f"pay_{self.payment_id}"
 
     def account_ids(self) -> tuple[AccountId, ...]:
         return (self.payer_id, self.payee_id)
@@ -115,13 +126,9 @@ class SettlePayment(LedgerCommand):
         entry = self._ruling(book)
         call: ProcessorCall = book.records[self.call_key]
         payment: Payment = book.records[self.payment_key]
-        posted = book.post(entry, self, posted_at, ResourceType.PAYMENT, str(self.payment_id))
+        posted = book.post(entry, self, posted_at, self.resource_type, str(call.id))
         approved = (self.amount or call.money.amount) if self.is_approved else None
-        payment = replace(
-            payment,
-            status=PaymentStatus.SUCCEEDED if self.is_approved else PaymentStatus.FAILED,
-            approved=None if approved == payment.money.amount else approved,
-        )
+        payment = self.settled_payment(payment, call, approved)
         call = replace(
             call,
             state=CallState.APPROVED if self.is_approved else CallState.DECLINED,
@@ -134,12 +141,29 @@ class SettlePayment(LedgerCommand):
         )
         book.records[self.payment_key] = payment
         book.records[self.call_key] = call
-        kind = EventType.PAYMENT_SUCCEEDED if self.is_approved else EventType.PAYMENT_FAILED
-        facts = payment_facts(payment, call, (payment.id, self.id))
-        done = Posted(self.ledger_id, (posted,), (Event(self.id, kind, ResourceType.PAYMENT, payment.id, facts),), call)
+        done = Posted(self.ledger_id, (posted,), (self.event(payment, call, book),), call)
         if self.by_person is not None:
             self._tell(book, done, call, self.by_person, posted_at)
         return done
+
+    def settled_payment(self, payment: Payment, call: ProcessorCall, approved: Decimal | None) -> Payment:  # noqa: ARG002
+        """The payment, once so much of what was asked for is approved; None: it was declined."""
+        return replace(
+            payment,
+            status=PaymentStatus.FAILED if approved is None else PaymentStatus.SUCCEEDED,
+            approved=None if approved == payment.money.amount else approved,
+        )
+
+    def event(self, payment: Payment, call: ProcessorCall, book: Book) -> Event:  # noqa: ARG002
+        kind = EventType.PAYMENT_SUCCEEDED if self.is_approved else EventType.PAYMENT_FAILED
+        facts = payment_facts(payment, call, (payment.id, self.id))
+        return Event(self.id, kind, ResourceType.PAYMENT, payment.id, facts)
+
+    def declining(self, call: ProcessorCall) -> JournalEntry:
+        return posting_rules.decline(call.payer_id, call.payee_id, call.money, call.id)
+
+    def approving(self, call: ProcessorCall, paid: Money) -> JournalEntry:
+        return posting_rules.approval(call.payer_id, call.payee_id, call.money, paid, call.id)
 
     def _ruling(self, book: Book) -> JournalEntry:
         """What to post. Raises the first objection to the call."""
@@ -150,16 +174,16 @@ class SettlePayment(LedgerCommand):
             raise InvalidState(f"The processor call is {call.state.value}.", processor_call_state=call.state.value)
         money = call.money
         if not self.is_approved:
-            return posting_rules.decline(call.payer_id, call.payee_id, money, call.id)
+            return self.declining(call)
         if self.amount is not None and self.amount > money.amount:
             raise AmountExceedsPayment(
-                "The payment was of less.",
+                f"The {self.resource_type.value} was of less.",
                 pointer="/amount",
                 amount=render_amount(money.amount),
                 currency=money.currency.code,
             )
         paid = money if self.amount is None else Money(self.amount, money.currency)
-        return posting_rules.approval(call.payer_id, call.payee_id, money, paid, call.id)
+        return self.approving(call, paid)
 
     def _tell(self, book: Book, done: Posted, call: ProcessorCall, person: Mapping[str, Any], now: datetime) -> None:
         audit = AuditRecord(
@@ -170,7 +194,7 @@ class SettlePayment(LedgerCommand):
             actor=self.actor,
             address=person.get("address"),
             request_id=person.get("request_id"),
-            resource=f"pay_{self.payment_id}",
+            resource=self.resource,
             reason=self.reason,
             facts={"outcome": call.state.value},
         )

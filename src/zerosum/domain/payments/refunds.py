@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -23,15 +24,25 @@ REFUND = "refund"
 """Of which kind refunds are among the records."""
 
 
+class RefundStatus(StrEnum):
+    SUCCEEDED = "succeeded"
+    PROCESSING = "processing"
+    """The payment's processor was asked for it and has not said yet what became of it: its amount is pending."""
+    FAILED = "failed"
+    """The processor has declined it, and nothing was given back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """It bears the UUID of the entry that gave the money back, which holds its time, metadata, actor and key."""
+    """It bears the UUID of the entry that began it, which holds its time, metadata, actor and key."""
 
     id: UUID
     ledger_id: LedgerId
     payment_id: PaymentId
     money: Money
     reason: str | None
+    status: RefundStatus = RefundStatus.SUCCEEDED
+    """As it was made: what becomes of one that is asked for, its processor call says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +97,16 @@ class RefundPayment(LedgerCommand):
 
     def ruling(self, book: Book) -> tuple[JournalEntry, Payment, Refund]:
         """What to post, the payment as it is afterwards, and the refund. Raises the first objection to the payment."""
+        payment, money = self.wanted(book)
+        after = with_status(payment, refunded=plus(payment.refunded, money.amount))
+        entry = posting_rules.refund(payment.payer_id, payment.payee_id, money)
+        return entry, after, self.refund_of(money)
+
+    def refund_of(self, money: Money) -> Refund:
+        return Refund(id=self.id, ledger_id=self.ledger_id, payment_id=self.payment_id, money=money, reason=self.reason)
+
+    def wanted(self, book: Book) -> tuple[Payment, Money]:
+        """The payment as it is, and what of it is to be given back. Raises the first objection to the payment."""
         payment: Payment | None = book.records.get(self.payment_key)
         if payment is None:
             raise PaymentNotFound("This ledger has no such payment.")
@@ -99,11 +120,7 @@ class RefundPayment(LedgerCommand):
                 refundable=render_amount(left),
                 currency=payment.money.currency.code,
             )
-        money = money or Money(left, payment.money.currency)
-        after = with_status(payment, refunded=plus(payment.refunded, money.amount))
-        refund = Refund(id=self.id, ledger_id=self.ledger_id, payment_id=payment.id, money=money, reason=self.reason)
-        entry = posting_rules.refund(payment.payer_id, payment.payee_id, money)
-        return entry, after, refund
+        return payment, money or Money(left, payment.money.currency)
 
 
 def refund_facts(refund: Refund, payment: Payment) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from zerosum.domain.payments.payment import PaymentType
@@ -47,9 +48,15 @@ class Routed:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+NOBODY: Mapping[str, str] = MappingProxyType({})
+
+
 class Choice(NamedTuple):
+    """`passed_over` are the processors of the route that come before it, each with why it was not chosen."""
+
     processor: str
     route: str
+    passed_over: tuple[tuple[str, str], ...] = ()
 
 
 class Explained(NamedTuple):
@@ -58,25 +65,44 @@ class Explained(NamedTuple):
     route: Route
     why: str | None
     processor: str | None
+    passed_over: tuple[tuple[str, str], ...] = ()
 
 
-def choose(routes: Sequence[Route], payment: Routed, paused: Collection[str]) -> Choice | None:
+def choose(
+    routes: Sequence[Route], payment: Routed, paused: Collection[str], troubled: Mapping[str, str] = NOBODY
+) -> Choice | None:
     """The first route that fits and has a processor that takes payments."""
-    for one in explain(routes, payment, paused):
+    for one in explain(routes, payment, paused, troubled):
         if one.processor is not None:
-            return Choice(one.processor, one.route.name)
+            return Choice(one.processor, one.route.name, one.passed_over)
     return None
 
 
-def explain(routes: Sequence[Route], payment: Routed, paused: Collection[str]) -> Iterator[Explained]:
-    """Each route in its order, also those behind the one that decides."""
+def explain(
+    routes: Sequence[Route], payment: Routed, paused: Collection[str], troubled: Mapping[str, str] = NOBODY
+) -> Iterator[Explained]:
+    """Each route in its order, also those behind the one that decides.
+
+    One that is `troubled`, which says why, is passed over where the route has another. Where all of them are, the first
+    takes it: the payment waits for it, and is refused by nobody.
+    """
     for route in routes:
         why = _objection(route, payment)
         if why is not None:
             yield Explained(route, why, None)
             continue
-        left = [name for name in _in_turn(route, payment.key) if name not in paused]
-        yield Explained(route, None, left[0]) if left else Explained(route, "all its processors are paused", None)
+        turn = _in_turn(route, payment.key)
+        left = [name for name in turn if name not in paused]
+        if not left:
+            yield Explained(route, "all its processors are paused", None)
+            continue
+        chosen = next((name for name in left if name not in troubled), left[0])
+        before = turn[: turn.index(chosen)]
+        yield Explained(route, None, chosen, tuple((name, _why_not(name, paused, troubled)) for name in before))
+
+
+def _why_not(name: str, paused: Collection[str], troubled: Mapping[str, str]) -> str:
+    return "it is paused" if name in paused else troubled[name]
 
 
 def _objection(route: Route, payment: Routed) -> str | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from zerosum.adapters.processors import ProcessorAnswer, ProcessorOrder, ProcessorOutcome
+from zerosum.adapters.processors import ProcessorAnswer, ProcessorOutcome
 from zerosum.adapters.processors.crew import Crew, CrewBusy
 from zerosum.adapters.processors.http_processor import ProcessorUnclear
 from zerosum.db.engine import Database
@@ -22,16 +22,16 @@ from zerosum.db.queries.processor_calls import (
     claim_due_calls,
     find_call,
     leave_call,
-    texts_of_payments,
 )
-from zerosum.domain.commands import NO_METADATA
+from zerosum.db.queries.processor_health import change_health, healths
 from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
-from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.domain.money import render_amount
-from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
-from zerosum.domain.payments.processor_calls import CallState, call_key
+from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
+from zerosum.domain.payments.processor_calls import CallState
+from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
 from zerosum.services.committing.committer import Committer
-from zerosum.services.processor_calls import ACTOR, AnswerWrong, Outside, compared, settle, told_state
+from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
+from zerosum.services.processor_orders import Order, carry_out, look_up, orders_of
+from zerosum.services.requests.outside_processors import Outside
 
 IN_ONE_TURN = 2_000
 """Calls that are begun; what is left over is looked for at the next turn, a moment later."""
@@ -63,16 +63,25 @@ class Completer:
         self._database = database
         self._committer = committer
         self._outside = outside
+        self._replies: list[Reply] = []
+        """That are not told to the others yet."""
         self._crew = Crew(f"calls of {outside.name}", outside.rules.at_once)
         self._now = now
+
+    @property
+    def outside(self) -> Outside:
+        return self._outside
 
     async def run_once(self) -> int:
         """How many calls were begun. It ends when nothing is due and nothing under way."""
         tasks: set[asyncio.Task[None]] = set()
         begun = 0
+        at_once = await self._may_ask()
         try:
             while True:
-                free = min(self._outside.rules.at_once - len(tasks), self._crew.free)
+                if self._replies:
+                    at_once = await self._may_ask()
+                free = min(at_once - len(tasks), self._crew.free)
                 claimed = await self._claim(free) if free > 0 and begun < IN_ONE_TURN else []
                 begun += len(claimed)
                 tasks |= {asyncio.create_task(self._complete(*one), name="processor call") for one in claimed}
@@ -86,22 +95,27 @@ class Completer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _claim(self, limit: int) -> list[tuple[ClaimedCall, ProcessorOrder]]:
+    async def _may_ask(self) -> int:
+        """How many calls at a time, once the others know what came of those before."""
+        rules, now = self._outside.rules, self._now()
+        replies, self._replies = self._replies, []
+        async with self._database.work(SERVICE_LEDGER) as connection:
+            if replies:
+                health: ProcessorHealth | None = await change_health(
+                    connection, self._outside.name, now, lambda found: found.after(replies, rules.breaker, now)
+                )
+            else:
+                health = (await healths(connection)).get(self._outside.name)
+        return rules.at_once if health is None else health.may_be_asked(rules.breaker, now, rules.at_once)
+
+    async def _claim(self, limit: int) -> list[tuple[ClaimedCall, Order]]:
         now, rules = self._now(), self._outside.rules
         until = now + timedelta(seconds=2 * rules.timeout_seconds + CLAIM_MARGIN_SECONDS)
         async with self._database.operator_work() as connection:
             claimed = await claim_due_calls(connection, self._outside.name, now, until, limit)
-        by_ledger: dict[object, list[ClaimedCall]] = {}
-        for call in claimed:
-            by_ledger.setdefault(call.ledger_id, []).append(call)
-        found: list[tuple[ClaimedCall, ProcessorOrder]] = []
-        for calls in by_ledger.values():
-            async with self._database.work(calls[0].ledger_id) as connection:
-                said = await texts_of_payments(connection, calls[0].ledger_id, [call.id for call in calls])
-            found += [(call, _order(call, *said.get(call.id, (NO_TEXTS, NO_METADATA)))) for call in calls]
-        return found
+        return await orders_of(self._database, claimed)
 
-    async def _complete(self, call: ClaimedCall, order: ProcessorOrder) -> None:
+    async def _complete(self, call: ClaimedCall, order: Order) -> None:
         try:
             known = await self._known(call, order)
         except CrewBusy:
@@ -120,7 +134,7 @@ class Completer:
             await self._leave(call, known.answer, str(error), parks=True)
         except (Unavailable, Overloaded, OutcomeUnknown) as error:
             # The claim lapses, and then it is looked up again: it will be the same answer.
-            _log.warning("pay_%s could not be settled yet: %s", call.id, error.code)
+            _log.warning("%s could not be settled yet: %s", _named(call), error.code)
         except DomainError as error:
             await self._leave(call, known.answer, f"it could not be settled: {error.code}")
 
@@ -131,21 +145,27 @@ class Completer:
         if settled is not None and settled.state in (CallState.APPROVED, CallState.DECLINED):
             compared(settled, answer)
 
-    async def _known(self, call: ClaimedCall, order: ProcessorOrder) -> _Known:
+    async def _known(self, call: ClaimedCall, order: Order) -> _Known:
         """The first time it is sent. Later it is looked up, and sent again if the processor has none of it."""
         processor, rules = self._outside.processor, self._outside.rules
         if call.attempts > 1:
-            looked_up = await self._asked(lambda: processor.look_up(order.key))
+            looked_up = await self._asked(lambda: look_up(processor, order))
             if looked_up.answer is None or looked_up.answer.outcome is not ProcessorOutcome.ABSENT:
                 return looked_up
             if not rules.repeats_safely:
                 return _Known(None, "the processor knows nothing of it, and must not be asked twice")
-        paid = await self._asked(lambda: processor.pay(order))
+        paid = await self._asked(lambda: carry_out(processor, order))
         if paid.answer is not None and paid.answer.outcome is ProcessorOutcome.ABSENT:
             return _Known(None, "the processor has not taken it on")
         return paid
 
     async def _asked(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
+        """Raises CrewBusy. What came of it is counted."""
+        known = await self._tried(ask)
+        self._replies.append(_reply(known.answer))
+        return known
+
+    async def _tried(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
         """Raises CrewBusy. Whatever else goes wrong is an outcome that nobody knows."""
         try:
             answer: Any = await self._crew.ask(ask, self._outside.rules.timeout_seconds)
@@ -185,20 +205,18 @@ class Completer:
                 processor_payment_id=None if answer is None else answer.processor_payment_id,
             )
         if is_last:
-            _log.error("pay_%s waits for a person: %s", call.id, error or "the processor has decided nothing")
+            _log.error("%s waits for a person: %s", _named(call), error or "the processor has decided nothing")
 
 
-def _order(call: ClaimedCall, texts: PaymentTexts, metadata: Mapping[str, str]) -> ProcessorOrder:
-    return ProcessorOrder(
-        key=call_key(call.ledger_id, call.id),
-        payment_id=render_id(Prefix.PAYMENT, call.id),
-        type=call.type,
-        amount=render_amount(call.amount),
-        currency=call.currency,
-        reference=texts.reference,
-        description=texts.description,
-        metadata=metadata,
-    )
+def _reply(answer: ProcessorAnswer | None) -> Reply:
+    if answer is None:
+        return Reply.MISSING
+    state = told_state(answer)
+    return Reply.UNDECIDED if state is None else Reply(state.value)
+
+
+def _named(call: ClaimedCall) -> str:
+    return render_id(Prefix.PAYMENT if call.refunded_payment_id is None else Prefix.REFUND, call.id)
 
 
 def _tell_failure(task: asyncio.Task[None]) -> None:

@@ -109,7 +109,7 @@ class EntriesProof:
         if row.conditions is not None and not is_under_its_conditions(row):
             what = f"the conditions of the journal entry {_entry(row.id)} are not what was ordered"
             report.note(what, concerned=concerned)
-        if row.resource_type == "refund":
+        if row.resource_type == "refund" and row.resource_id is None:
             _look_at_refund(report, row)
         if row.resource_type == "payment" and row.resource_id is None:
             _look_at_payment(report, row, self._codes.get(row.debited_id), self._codes.get(row.payee_id))
@@ -123,6 +123,7 @@ class EntriesProof:
             ("review of", row.has_review),
             ("template of", row.has_template),
             ("processor call of", row.has_call),
+            ("processor call of the refund of", row.has_refund_call),
         ):
             if not is_there:
                 report.note(f"the {what} the journal entry {_entry(row.id)} is missing", concerned=concerned)
@@ -151,6 +152,7 @@ def _look_at_payment(report: Report, row: Any, payer_code: str | None, payee_cod
         "type": row.reason == (row.payment_type if row.call_processor is None else "payment proposed"),
         "status": row.payment_status == expected_status(row),
         "refunded amount": number(row.payment_refunded) == number(row.given_back),
+        "amount that its processor is to give back": number(row.payment_refunding) == number(row.asked_back),
         "disputed amount": number(row.payment_disputed) == number(row.questioned),
         "charged back amount": number(row.payment_charged_back) == number(row.taken),
         "amount": Decimal(row.payment_amount) == Decimal(row.amount) and row.lines == 1 + receivers_of(row),
@@ -200,6 +202,7 @@ def _look_at_refund(report: Report, row: Any) -> None:
         report.note(f"the {missing} {name} is missing, its journal entry is there", concerned=concerned)
         return
     for what, is_so in {
+        "reason": row.reason == ("refund" if row.call_processor is None else "refund proposed"),
         "amount": Decimal(row.refund_amount) == Decimal(row.amount) and (row.is_refund_in_parts or row.lines == 2),
         "currency": row.refund_currency == row.currency,
         "payment": row.refunded_payer_id == row.given_id

@@ -55,6 +55,13 @@ _PROCESSOR_EVENTS = {
     "payment declined": "payment.failed",
 }
 
+_REFUND_EVENTS = {
+    "refund": "payment.refunded",
+    "refund proposed": "payment.refund_processing",
+    "refund approved": "payment.refunded",
+    "refund declined": "payment.refund_failed",
+}
+
 _DISPUTE_EVENTS = {
     "dispute": "dispute.opened",
     "evidence_added": "dispute.evidence_added",
@@ -242,7 +249,8 @@ def _expected_of_schedule(entry: Any) -> list[tuple[UUID, int]]:
 def _first_expected(entry: Any) -> int:
     if entry.resource_type == "refund":
         payment_id = str(entry.refunded_payment_id)
-        return _number(str(entry.id), "payment.refunded", "payment", payment_id, entry.posted_at, "")
+        type_ = _REFUND_EVENTS.get(entry.reason, "")
+        return _number(str(entry.id), type_, "payment", payment_id, entry.posted_at, "")
     # Events of a hold, a dispute or a payment name it, but for the first, whose id it bears.
     resource_id = entry.resource_id if entry.resource_type in ("hold", "dispute", "payment") else None
     return _number(str(entry.id), _type_of(entry), entry.resource_type, str(resource_id), entry.posted_at, "")

@@ -116,7 +116,11 @@ def is_settlement_of(row: Any) -> bool:
     The processor may have said how it calls the payment before that, and need not say how much where it is all.
     """
     amounts = (None, row.approved) if row.approved == row.amount else (row.approved,)
-    said = {"payment": str(row.id), "outcome": row.state, "reason": row.reason}
+    said = {
+        "payment" if row.refunded_payment_id is None else "refund": str(row.id),
+        "outcome": row.state,
+        "reason": row.reason,
+    }
     by_processor = product(amounts, {None, row.processor_payment_id})
     return any(
         _digest("settlement", {**said, "amount": amount, "processor_payment_id": named}) == row.fingerprint

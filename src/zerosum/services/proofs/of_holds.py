@@ -147,6 +147,7 @@ def _fault_of_payment(step: Any, paid: Decimal) -> str | None:
         and (step.payment_payer_id, step.payment_payee_id) == (step.payer_id, step.payee_id)
         and step.payment_status == expected_status(step)
         and number(step.payment_refunded) == number(step.given_back)
+        and step.payment_refunding is None
         and number(step.payment_disputed) == number(step.questioned)
         and number(step.payment_charged_back) == number(step.taken)
         and all(one == other for one, other in texts)

@@ -17,7 +17,10 @@ from zerosum.services.proofs.report import Report, part_of
 
 CALLS_AT_ONCE = 1_000
 
-_REASONS = {"approved": "payment approved", "declined": "payment declined"}
+_REASONS = {
+    "payment": {"approved": "payment approved", "declined": "payment declined"},
+    "refund": {"approved": "refund approved", "declined": "refund declined"},
+}
 _NOTHING = Decimal(0)
 
 
@@ -37,7 +40,8 @@ class ProcessorCallsProof:
         report, limit = self._report, part_of(CALLS_AT_ONCE, share)
         rows = await processor_calls_after(connection, report.ledger_id, after=self._after, limit=limit)
         for row in rows:
-            what, concerned = f"the processor call of {render_id(Prefix.PAYMENT, row.id)}", (row.payer_id, row.payee_id)
+            prefix = Prefix.PAYMENT if row.refunded_payment_id is None else Prefix.REFUND
+            what, concerned = f"the processor call of {render_id(prefix, row.id)}", (row.payer_id, row.payee_id)
             with report.noting(f"{what} or what stands on it cannot be read", concerned=concerned):
                 fault = _fault_of(row)
                 if fault is not None:
@@ -49,29 +53,36 @@ class ProcessorCallsProof:
 
 def _fault_of(row: Any) -> str | None:
     amount = Decimal(row.amount)
+    of = "payment" if row.refunded_payment_id is None else "refund"
     if not row.fits_payment:
         return "has no payment, or another one"
+    if of == "refund" and not row.fits_refund:
+        return "has no refund, or another one"
     begun = (Decimal(row.begun_placed), Decimal(row.begun_freed), Decimal(row.begun_paid), row.begun_others)
-    if row.first_reason != "payment proposed" or row.first_posted_at != row.created_at:
+    if row.first_reason != f"{of} proposed" or row.first_posted_at != row.created_at:
         return "has not begun with an entry of its own"
     if begun != (amount, _NOTHING, _NOTHING, 0):
         return "has made another amount pending"
-    reason = _REASONS.get(row.state)
+    reason = _REASONS[of].get(row.state)
     if row.pending_postings != (2 if reason is None else 4):
         return "has more or less that is pending than it says"
     if reason is None:
-        return None if row.entry_id is None and row.payment_approved is None else "is settled and says it is not"
-    return _fault_of_settlement(row, reason, amount)
+        return (
+            None
+            if row.entry_id is None and (of == "refund" or row.payment_approved is None)
+            else "is settled and says it is not"
+        )
+    return _fault_of_settlement(row, of, reason, amount)
 
 
-def _fault_of_settlement(row: Any, reason: str, amount: Decimal) -> str | None:
-    own = (reason, "payment", str(row.id), row.settled_at)
+def _fault_of_settlement(row: Any, of: str, reason: str, amount: Decimal) -> str | None:
+    own = (reason, of, str(row.id), row.settled_at)
     if (row.entry_reason, row.resource_type, row.resource_id, row.posted_at) != own:
         return "was settled by no entry of its own"
     approved = number(row.approved) or _NOTHING
     ended = (Decimal(row.placed), Decimal(row.freed), Decimal(row.paid), row.others)
     if ended != (_NOTHING, amount, approved, 0):
         return "is not what the entry that settled it has moved"
-    if number(row.payment_approved) != (approved if _NOTHING < approved < amount else None):
+    if of == "payment" and number(row.payment_approved) != (approved if _NOTHING < approved < amount else None):
         return "has a payment that says another amount was approved"
     return None if is_settlement_of(row) else "is not what was said: its journal entry has another fingerprint"

@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
+from zerosum.adapters.processors import Processor
 from zerosum.domain.errors import NoRoute, ProcessorNotFound, ValidationFailed
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PaymentType
+from zerosum.domain.payments.processor_health import BreakerRules
 from zerosum.domain.payments.routing import AUTOMATIC, Route, Routed, choose
 
 
+class Rules(Protocol):
+    """How a processor is asked."""
+
+    @property
+    def timeout_seconds(self) -> float: ...
+    @property
+    def at_once(self) -> int: ...
+    @property
+    def attempts_max(self) -> int: ...
+    @property
+    def backoff_seconds(self) -> float: ...
+    @property
+    def backoff_seconds_max(self) -> float: ...
+    @property
+    def repeats_safely(self) -> bool: ...
+    @property
+    def breaker(self) -> BreakerRules: ...
+
+
+class Outside(Protocol):
+    """A processor with its rules, as it is configured."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def processor(self) -> Processor: ...
+    @property
+    def rules(self) -> Rules: ...
+
+
 class Chosen(NamedTuple):
-    """`route` None: the payment has named the processor itself."""
+    """`route` None: the payment has named the processor itself. `routing` is kept with the payment."""
 
     processor: str
     route: str | None = None
+    routing: Mapping[str, Any] | None = None
 
 
 INTERNALLY = Chosen(INTERNAL_PROCESSOR)
@@ -23,25 +56,52 @@ INTERNALLY = Chosen(INTERNAL_PROCESSOR)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutsideProcessors:
-    """Those that are configured. What is paused is chosen by no route."""
+    """Those that are configured, by which version of the file. What is paused is chosen by no route."""
 
     names: frozenset[str] = frozenset()
     routes: Sequence[Route] = ()
     paused: frozenset[str] = frozenset()
+    refunding: frozenset[str] = frozenset()
+    """Those that are asked for refunds; of the others they are only recorded in the books."""
+
+    troubled: Mapping[str, str] = field(default_factory=dict)
+    """Those to which nothing new should go now, each with why."""
+    version: str = ""
 
     def chosen(self, named: str, payment: Routed) -> Chosen:
         """Raises NoRoute, ProcessorNotFound."""
         if named == AUTOMATIC:
-            choice = choose(self.routes, payment, self.paused)
+            choice = choose(self.routes, payment, self.paused, self.troubled)
             if choice is None:
                 raise NoRoute("No route leads to a processor for this payment.", pointer="/processor")
-            return Chosen(*choice)
+            routing = {"version": self.version, "passed_over": dict(choice.passed_over)}
+            return Chosen(choice.processor, choice.route, routing)
         if named not in self.names:
             raise ProcessorNotFound("There is no such processor here.", pointer="/processor")
-        return Chosen(named)
+        return Chosen(named, None, {"version": self.version, "passed_over": {}})
+
+    def is_asked_to_refund(self, processor: str) -> bool:
+        """Of the processor of a payment. Raises ProcessorNotFound."""
+        if processor == INTERNAL_PROCESSOR:
+            return False
+        if processor not in self.names:
+            raise ProcessorNotFound("The payment's processor is not known here any more: nobody could give it back.")
+        return processor in self.refunding
 
 
 NO_PROCESSORS = OutsideProcessors()
+
+
+class Choosing(Protocol):
+    """Who chooses: what is configured, or what of it is so now."""
+
+    def chosen(self, named: str, payment: Routed) -> Chosen:
+        """Raises NoRoute, ProcessorNotFound."""
+        ...
+
+    def is_asked_to_refund(self, processor: str) -> bool:
+        """Raises ProcessorNotFound."""
+        ...
 
 
 def check_outside(type_: PaymentType, *, is_dated: bool, has_splits: bool) -> None:

@@ -1,0 +1,71 @@
+"""A payout by a file of the bank, from the withdrawal to the books."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.command import zerosum
+from tests.conftest import Servers, TestDatabase
+from tests.processors.processing import QUICK, client_with, completer_of, processing_service, withdrawn
+from zerosum.adapters.processors.iso20022.payouts import end_to_end_id
+from zerosum.db.engine import Database
+from zerosum.domain.identifiers import LedgerId
+from zerosum.services.proofs.whole_ledger import verify_ledger
+
+IBAN = "DE89370400440532013000"
+
+
+async def test_a_withdrawal_is_paid_out_by_a_file_and_settled_by_what_the_bank_says(
+    test_database: TestDatabase, servers: Servers, database: Database, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    bank = {"kind": "iso20022", "folder": str(tmp_path / "bank"), "debtor_name": "Z", "debtor_iban": IBAN, **QUICK}
+    file = tmp_path / "processors.json"
+    file.write_text(json.dumps({"processors": {"bank": bank}}), encoding="utf-8")
+    environment = {"ZEROSUM_PROCESSORS_FILE": str(file)}
+    async with processing_service(test_database, servers, file) as service:
+        client = await client_with(service, ledger_id)
+        said = {"creditor_iban": IBAN, "creditor_name": "Alice"}
+        made: list[dict[str, Any]] = [
+            await withdrawn(client, processor="bank", metadata=said),
+            await withdrawn(client, "5.00", processor="bank", metadata={**said, "creditor_iban": "DE1"}),
+        ]
+        completer = completer_of(service, "bank", backoff_seconds=0.001)
+        await completer.run_once()
+        written = zerosum("iso20022", "write", "bank", environment=environment)
+        assert (written.code, written.out.count("\n")) == (0, 1), written
+        key = (await client.get(f"/v1/processor-calls/{made[0]['id']}")).json()["key"]
+        (tmp_path / "bank" / "in" / "status.xml").write_text(
+            '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.03"><CstmrPmtStsRpt><OrgnlGrpInfAndSts>'
+            "<OrgnlMsgId>x</OrgnlMsgId></OrgnlGrpInfAndSts><OrgnlPmtInfAndSts><TxInfAndSts>"
+            f"<OrgnlEndToEndId>{end_to_end_id(key)}</OrgnlEndToEndId><TxSts>ACSC</TxSts>"
+            "</TxInfAndSts></OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>",
+            encoding="utf-8",
+        )
+        read = zerosum("iso20022", "read", "bank", environment=environment)
+        assert (read.code, read.out) == (0, "in/status.xml: read\n"), read
+        found: list[dict[str, Any]] = []
+        for _ in range(100):
+            await completer.run_once()
+            found = [(await client.get(f"/v1/payments/{payment['id']}")).json() for payment in made]
+            if found[0]["status"] != "processing":
+                break
+        assert [one["status"] for one in found] == ["succeeded", "failed"]
+        assert found[1]["failure_reason"] == "creditor_iban_invalid"
+        assert (await client.balance("alice"))["available"] == "980.00"
+        refund = await client.post(f"/v1/payments/{made[0]['id']}/refund", {"amount": "1"}, key="back")
+        assert refund.json()["status"] == "succeeded", "a bank that is sent files gives nothing back"
+        await client.http.aclose()
+    assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+@pytest.mark.parametrize("verb", ["write", "read"])
+def test_one_that_is_none_is_told_of(verb: str, tmp_path: Path) -> None:
+    file = tmp_path / "processors.json"
+    file.write_text(json.dumps({"processors": {}}), encoding="utf-8")
+    said = zerosum("iso20022", verb, "bank", environment={"ZEROSUM_PROCESSORS_FILE": str(file)})
+    assert said.code == 2
+    assert "there is no processor bank of the kind iso20022" in said.err
