@@ -89,6 +89,14 @@ class RefundTold(Response):
     journal_entry_ids: list[Id]
 
 
+class AskedRefundTold(RefundTold):
+    """A refund that an outside processor is asked for, or has answered."""
+
+    processor: str
+    processor_refund_id: str | None
+    failure_reason: str | None
+
+
 class HoldTold(Response):
     """A hold after it."""
 
@@ -248,7 +256,9 @@ _OF_TYPES: Mapping[EventType, tuple[type[BaseModel], ...]] = {
     EventType.SCHEDULED_PAYMENT_SKIPPED: (RunTold,),
     EventType.PAYMENT_PROCESSING: (ProcessingPaymentTold,),
     EventType.PAYMENT_FAILED: (SettledPaymentTold,),
-    EventType.PAYMENT_REFUNDED: (RefundTold,),
+    EventType.PAYMENT_REFUNDED: (RefundTold, AskedRefundTold),
+    EventType.PAYMENT_REFUND_PROCESSING: (AskedRefundTold,),
+    EventType.PAYMENT_REFUND_FAILED: (AskedRefundTold,),
     EventType.PAYMENT_IN_REVIEW: (ReviewTold,),
     EventType.PAYMENT_REVIEW_APPROVED: (ReviewTold,),
     EventType.PAYMENT_REFUSED: (ReviewTold,),
