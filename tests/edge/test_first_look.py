@@ -389,9 +389,15 @@ def test_the_commands_of_the_page_about_reconciliation_work_as_they_are_pasted(r
 
 @on_the_one_installation
 def test_a_file_that_is_not_taken_is_told_line_by_line(running: Installation, tmp_path: Path) -> None:
+    columns = {"date": "day", "amount": "amount", "id": "id"}
+    source = {"name": "odd", "account": "assets:odd", "format": "csv", "csv": {"columns": columns}}
+    account = {"code": "assets:odd", "currency": "USD", "type": "asset"}
+    for path, body in (("accounts", account), ("reconciliation/sources", source)):
+        url = f"{running.base_url}/v1/{path}"
+        httpx.post(url, json=body, headers=running.headers, trust_env=False).raise_for_status()
     file = tmp_path / "bad.csv"
     file.write_text("day,id,reference,amount,text\n2026-13-01,a,b,1.00,x\n2026-11-01,b,b,many,x\n")
-    said = zerosum("reconcile", str(file), "--source", "bank", "--data-dir", str(running.folder))
+    said = zerosum("reconcile", str(file), "--source", "odd", "--data-dir", str(running.folder))
     assert (said.code, said.out) == (2, ""), said
     assert f"{file} line 2, day: " in said.err
     assert f"{file} line 3, amount: " in said.err
