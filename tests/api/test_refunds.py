@@ -51,6 +51,7 @@ async def test_all_of_it_is_given_back(client: Client, paid: dict[str, Any]) -> 
         "payment_id": paid["id"],
         "amount": "40.00",
         "currency": "USD",
+        "status": "succeeded",
         "reason": None,
         "journal_entry_ids": [made["id"].replace("ref_", "je_")],
         "account_versions": {paid["to"]: 2, paid["from"]: 3},
