@@ -66,15 +66,18 @@ async def call_of(client: Client, payment: dict[str, Any]) -> dict[str, Any]:
 async def test_one_that_does_not_answer_is_left_alone_and_routes_pass_it_over_until_it_does(
     test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path, ledger_id: LedgerId
 ) -> None:
-    file = written(tmp_path / "p.json", {"first": NOWHERE, "second": sandbox.url}, breaker_failures=3)
+    rules: dict[str, Any] = {"breaker_failures": 3, "backoff_seconds": 60, "backoff_seconds_max": 60}
+    file = written(tmp_path / "p.json", {"first": NOWHERE, "second": sandbox.url}, **rules)
     async with running(test_database, servers, file, ledger_id) as (service, client):
         live = service.services.live_processors
         waiting = [await withdrawn(client, processor="auto") for _ in range(3)]
         assert {payment["processor"] for payment in waiting} == {"first"}
         first = Completer(service.database, service.committer, live.processors["first"], now)
         assert await first.run_once() == 3
-        await asyncio.sleep(0.06)  # They are due again, and nobody asks.
-        assert await first.run_once() == 0
+        async with service.database.operator_work() as connection:
+            due = "update processor_calls set next_at = now() where processor = 'first' and state = 'unknown'"
+            await connection.exec_driver_sql(due)
+        assert await first.run_once() == 0, "they are due again, and nobody asks"
         other = Completer(service.database, service.committer, live.processors["first"], now)
         assert await other.run_once() == 0, "another worker knows it as well"
         await live.look_at_health()
@@ -85,7 +88,7 @@ async def test_one_that_does_not_answer_is_left_alone_and_routes_pass_it_over_un
             "version": live.outside.version,
             "passed_over": {"first": "3 attempts in a row had no reply"},
         }
-        written(file, {"first": sandbox.url, "second": sandbox.url}, breaker_failures=3)
+        written(file, {"first": sandbox.url, "second": sandbox.url}, **rules)
         later = live_processors(service.settings).processors["first"]
         async with service.database.work(SERVICE_LEDGER) as connection:
             await connection.exec_driver_sql("update processor_health set paused_until = now() - interval '1 second'")
