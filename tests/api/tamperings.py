@@ -686,6 +686,7 @@ FOUND = {
         "the account's code is not what its history says",
         "the payment … is not what was ordered: its journal entry has another fingerprint",
         "the dispute … has a step 2 that is not what was ordered: its journal entry has another fingerprint",
+        "the payment … has a split for another account than was named",
     },
     "a name": {"the account's name is not what its history says"},
     "a type": {"the account's type is not what its history says"},
