@@ -234,7 +234,10 @@ def forget_the_dead_soon(broker: Broker) -> None:
 
 
 class KafkaMock:
-    """The mock cluster of librdkafka: it speaks Kafka's protocol on real ports, and keeps everything in memory."""
+    """The mock cluster of librdkafka: it speaks Kafka's protocol on real ports, and keeps everything in memory.
+
+    It ends with the process: the library aborts where a cluster is taken apart, or set up again at the end.
+    """
 
     def __init__(self) -> None:
         import confluent_kafka  # noqa: PLC0415
@@ -260,10 +263,6 @@ class KafkaMock:
         broker = ctypes.c_int32(1)
         call = self._library.rd_kafka_mock_broker_set_up if is_up else self._library.rd_kafka_mock_broker_set_down
         assert call(self._cluster, broker) == 0
-
-    def close(self) -> None:
-        """It ends with the process: the library aborts where it takes a cluster apart whose broker was away."""
-        self.set_up(True)
 
 
 def rabbitmq_program() -> str | None:

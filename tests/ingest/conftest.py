@@ -40,10 +40,8 @@ def rabbitmq_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka_mock() -> Iterator[KafkaMock]:
-    mock = KafkaMock()
-    yield mock
-    mock.close()
+def kafka_mock() -> KafkaMock:
+    return KafkaMock()
 
 
 @pytest.fixture(scope="session")
