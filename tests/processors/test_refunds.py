@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,11 +18,14 @@ from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import client_with, completer_of, processing_service, processors_file, withdrawn
 from tests.processors.test_callbacks import effect, told
 from zerosum.adapters.clock import now
+from zerosum.adapters.processors import ProcessorAnswer
+from zerosum.adapters.processors.http_processor import ProcessorUnclear
 from zerosum.cli.sandbox.server import Sandbox
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import ClaimedCall, claim_due_calls
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
+from zerosum.services.background.completer import Completer
 from zerosum.services.processor_orders import carry_out, orders_of
 from zerosum.services.proofs.whole_ledger import verify_ledger
 
@@ -287,4 +292,47 @@ async def test_of_one_that_gives_nothing_back_refunds_are_recorded_in_the_books(
     async with processing_service(test_database, servers, file) as without:
         client = await make_client(without, ledger_id)
         refused(await refunded(client, payment, "1.00"), 404, "processor_not_found")
+        await client.http.aclose()
+
+
+async def test_a_dispute_that_comes_while_a_refund_is_under_way_is_told_again(
+    alice: Client, outside: Service, database: Database, ledger_id: LedgerId
+) -> None:
+    payment = await paid(alice, outside, "deposit")
+    await refunded(alice, payment, "15.00", reason="sandbox:declined")
+    dispute = {"case_id": f"case {payment['id']}", "reason": "fraud", "amount": "20.00"}
+    case: dict[str, Any] = {"event_id": "ev_case", "dispute": dispute}
+    assert (await told(alice, payment, "pending", **case)).status_code == 503
+    assert (await settled(alice, outside, payment))["status"] == "failed"
+    assert effect(await told(alice, payment, "pending", **case)) == "disputed"
+    again = {"event_id": "ev_again", "dispute": dispute | {"amount": "19.00"}}
+    assert effect(await told(alice, payment, "pending", **again)) == "disputed", "it is the same case"
+    assert (await shown(alice, payment))["status"] == "disputed"
+    await must_be_right(database, ledger_id)
+
+
+async def test_what_a_processor_does_not_take_is_not_held_against_it(
+    test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    """Else one ledger could keep all others from being paid."""
+    file = processors_file(tmp_path, sandbox.url, breaker_failures=1, backoff_seconds=60, backoff_seconds_max=60)
+    async with processing_service(test_database, servers, file) as service:
+        client = await client_with(service, ledger_id)
+        configured = service.settings.processors()["sandbox"]
+
+        def refusing(_: object) -> ProcessorAnswer:
+            raise ProcessorUnclear("the answer 422 has no status that is known", 422)
+
+        strange = SimpleNamespace(pay=refusing)
+        for _ in range(2):
+            await withdrawn(client)
+        broken = Completer(service.database, service.committer, replace(configured, processor=strange), now)
+        assert await broken.run_once() == 2
+        payment = await withdrawn(client)
+        assert await completer_of(service, breaker_failures=1).run_once() == 1
+        assert (await shown(client, payment))["status"] == "succeeded"
+        await refunded(client, payment, "1.00")
+        assert await broken.run_once() == 1, "it gives nothing back"
+        payment = await withdrawn(client)
+        assert await completer_of(service, breaker_failures=1).run_once() == 1
         await client.http.aclose()
