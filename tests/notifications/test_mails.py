@@ -297,8 +297,28 @@ async def test_old_mails_go_and_all_of_what_is_deleted(
     names = "select (select count(*) from notifications where id = $1), "
     names += "(select count(*) from notification_mails where notification_id = $1)"
     (row,) = await connection.fetch(names, deleted["id"].removeprefix("ntf_"))
+    assert tuple(row) == (1, 1), "who deletes it has mailed it all the same, within the hour"
+    clock.forward(timedelta(hours=1, minutes=1))
+    await purge.run_once()
+    (row,) = await connection.fetch(names, deleted["id"].removeprefix("ntf_"))
     assert tuple(row) == (0, 0)
     await connection.close()
+    assert len(await mails_of(client, kept)) == 1
     clock.forward(timedelta(days=31))
     await purge.run_once()
     assert await mails_of(client, kept) == []
+
+
+async def test_one_that_cannot_be_read_keeps_no_other_from_being_mailed(
+    client: Client, server: MailServer, mailer_of: MakeMailer, test_database: TestDatabase
+) -> None:
+    await client.open_account("alice")
+    broken = await notification_of(client)
+    await notification_of(client, recipients=["bob@example.com"])
+    connection = await asyncpg.connect(test_database.superuser_dsn)
+    unknown = "update notifications set event_types = '{of.nobody}' where id = $1"
+    await connection.execute(unknown, broken["id"].removeprefix("ntf_"))
+    await connection.close()
+    await client.deposit("alice", "1.00")
+    await turns(mailer_of(server), server, 1)
+    assert [one.recipient for one in server.taken] == ["bob@example.com"]
