@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -295,6 +296,39 @@ async def test_of_one_that_gives_nothing_back_refunds_are_recorded_in_the_books(
         await client.http.aclose()
 
 
+async def test_who_asks_again_is_answered_though_the_processor_is_gone(
+    test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    """Else whoever has lost the answer would pay, or give back, once more."""
+    file = processors_file(tmp_path, sandbox.url)
+    described = json.loads(file.read_text())
+    routes = [{"name": "all", "processors": ["sandbox"]}]
+    file.write_text(json.dumps({**described, "routes": routes}), encoding="utf-8")
+    body = {"type": "withdrawal", "amount": "20.00", "currency": "USD", "from": "alice", "processor": "sandbox"}
+    either = body | {"processor": "auto"}
+    back = {"amount": "5.00"}
+    async with processing_service(test_database, servers, file) as service:
+        client = await client_with(service, ledger_id)
+        payment = (await client.pay(body, "pay")).json()
+        routed = (await client.pay(either, "auto")).json()
+        await completer_of(service).run_once()
+        refund = (await client.post(f"/v1/payments/{payment['id']}/refund", back, key="back")).json()
+        await client.http.aclose()
+    file.write_text(json.dumps({"processors": {"another": described["processors"]["sandbox"]}}), encoding="utf-8")
+    async with processing_service(test_database, servers, file) as without:
+        client = await make_client(without, ledger_id)
+        for _ in range(2):
+            assert (await client.pay(body, "pay")).json() == payment
+            assert (await client.pay(either, "auto")).json() == routed
+            again = await client.post(f"/v1/payments/{payment['id']}/refund", back, key="back")
+            assert (again.status_code, again.json()) == (201, refund)
+        refused(await client.pay(body | {"amount": "21.00"}, "pay"), 422, "idempotency_key_reused")
+        other = await client.post(f"/v1/payments/{payment['id']}/refund", {"amount": "6.00"}, key="back")
+        refused(other, 422, "idempotency_key_reused")
+        refused(await client.pay(body, "new"), 422, "processor_not_found")
+        await client.http.aclose()
+
+
 async def test_a_dispute_that_comes_while_a_refund_is_under_way_is_told_again(
     alice: Client, outside: Service, database: Database, ledger_id: LedgerId
 ) -> None:
@@ -305,7 +339,7 @@ async def test_a_dispute_that_comes_while_a_refund_is_under_way_is_told_again(
     assert (await told(alice, payment, "pending", **case)).status_code == 503
     assert (await settled(alice, outside, payment))["status"] == "failed"
     assert effect(await told(alice, payment, "pending", **case)) == "disputed"
-    again = {"event_id": "ev_again", "dispute": dispute | {"amount": "19.00"}}
+    again: dict[str, Any] = {"event_id": "ev_again", "dispute": dispute | {"amount": "19.00"}}
     assert effect(await told(alice, payment, "pending", **again)) == "disputed", "it is the same case"
     assert (await shown(alice, payment))["status"] == "disputed"
     await must_be_right(database, ledger_id)
