@@ -188,3 +188,29 @@ async def test_what_is_not_begun_when_the_file_changes_is_asked_as_the_new_one_s
         assert await completer.run_once() == 3
         for payment in waiting:
             assert (await client.get(f"/v1/payments/{payment['id']}")).json()["status"] == "succeeded"
+
+
+async def test_a_file_that_changes_in_the_middle_of_a_payment_lets_it_be_asked_for_again(
+    test_database: TestDatabase,
+    servers: Servers,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    ledger_id: LedgerId,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = written(tmp_path / "p.json", {"first": sandbox.url, "second": sandbox.url})
+    async with running(test_database, servers, file, ledger_id) as (service, client):
+        prepared = service.services.payments.kind.prepare
+
+        async def and_then_it_changes(*given: Any, **members: Any) -> Any:
+            made = await prepared(*given, **members)
+            written(file, {"second": sandbox.url}, {"name": "new", "processors": ["second"]})
+            return made
+
+        body = {"type": "withdrawal", "amount": "1", "currency": "USD", "from": "alice", "processor": "auto"}
+        with monkeypatch.context() as patched:
+            patched.setattr(service.services.payments.kind, "prepare", and_then_it_changes)
+            first = await client.pay(body, "once")
+        assert (first.status_code, first.json()["retryable"]) == (503, True)
+        again = await client.pay(body, "once")
+        assert (again.status_code, again.json()["processor"]) == (201, "second")

@@ -24,6 +24,7 @@ from zerosum.domain.errors import (
     PaymentNotFound,
     ProcessorNotFound,
     SameAccount,
+    Unavailable,
     ValidationFailed,
 )
 from zerosum.domain.identifiers import LedgerId, PaymentId
@@ -183,6 +184,12 @@ class PaymentKind:
                     raise
                 chosen, gone = Chosen(order.processor), refusal
         clearing = clearing_code(chosen.processor, currency.code)
+        if chosen is not INTERNALLY:
+            try:
+                known(ledger_id, clearing, is_prepared=is_prepared, pointer="")
+            except AccountNotFound:
+                # It was prepared for the one that was chosen then: the file, or their health, has changed since.
+                raise Unavailable("The processor was chosen anew; nothing was done.", retry_after=1) from None
         called = order.payer or clearing, order.payee or clearing
         try:
             payer = known(ledger_id, called[0], is_prepared=is_prepared, pointer="/from")

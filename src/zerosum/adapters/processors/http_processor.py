@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -70,9 +71,16 @@ class HttpProcessor:
             for outcome in ProcessorOutcome
             for word in settings.statuses.get(outcome.value, (outcome.value,))
         }
-        self._client = httpx.Client(
-            base_url=settings.base_url,
-            transport=transport,
+        self._base_url = httpx.URL(settings.base_url)
+        self._transport = transport
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """Made when it is first used: what TLS needs takes long to load, and who only routes asks nobody."""
+        settings = self._settings
+        return httpx.Client(
+            base_url=self._base_url,
+            transport=self._transport,
             follow_redirects=False,
             trust_env=False,
             timeout=settings.timeout_seconds,
