@@ -73,6 +73,22 @@ async def test_what_others_write_makes_no_header_line_or_recipient(
     assert [one.recipient for one in server.taken] == ["ann@example.com"]
 
 
+@pytest.mark.parametrize("word", ["=?utf-8?q?A=0D=0ABcc:_eve@example.com?=", "=?utf-8?b?QQpCY2M6IGVAeC5jb20=?="])
+async def test_an_encoded_word_that_others_write_is_text(
+    client: Client, server: MailServer, mailer_of: MakeMailer, word: str
+) -> None:
+    """The library would decode it, line breaks and all, and write them as they are."""
+    await client.open_account("alice")
+    await notification_of(client, subject="{data.metadata.order}")
+    body = {"type": "deposit", "amount": "1", "currency": "USD", "to": "alice", "metadata": {"order": word}}
+    assert (await client.pay(body)).status_code == 201
+    await turns(mailer_of(server), server, 1)
+    (taken,) = server.taken
+    assert b"\nBcc" not in taken.content
+    assert taken.message["Subject"] == word.replace("=?", "= ?")
+    assert taken.text.startswith("At ")
+
+
 async def test_only_what_moves_its_account_is_told(client: Client, server: MailServer, mailer_of: MakeMailer) -> None:
     for code in ("alice", "bob"):
         await client.open_account(code)
