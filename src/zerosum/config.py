@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -429,13 +430,16 @@ class Settings(BaseSettings):
         except ProcessorsFileWrong as error:
             raise SettingsError(f"ZEROSUM_PROCESSORS_FILE: {error}") from None
 
-    def outside(self) -> OutsideProcessors:
-        """What payments are told of them: their names, and the routes. Raises SettingsError."""
+    def outside(self, configured: Mapping[str, ConfiguredProcessor] | None = None) -> OutsideProcessors:
+        """What payments are told of them, where they were read already: their names, and the routes.
+
+        Raises SettingsError.
+        """
         if self.processors_file is None:
             return NO_PROCESSORS
         from zerosum.adapters.processors.routes_file import read_routes  # noqa: PLC0415 - as above
 
-        configured = self.processors()
+        configured = self.processors() if configured is None else configured
         try:
             routes = read_routes(self.processors_file, configured)
         except ValueError as error:

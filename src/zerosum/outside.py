@@ -16,6 +16,7 @@ def live_processors(
     """With a database they are known to be well or not, once it was asked. Raises SettingsError."""
 
     def read() -> Described:
-        return Described(processors=settings.processors(), outside=settings.outside())
+        processors = settings.processors()
+        return Described(processors=processors, outside=settings.outside(processors))
 
     return LiveProcessors(settings.processors_file, read, database, now)

@@ -50,7 +50,15 @@ def message(payouts: FilePayouts, message_id: str) -> bytes:
     return (payouts.folder.path / "out" / f"{message_id}.xml").read_bytes()
 
 
-def report(payouts: FilePayouts, name: str, *statuses: tuple[str, str], group: str = "", of: str = "M") -> None:
+def report(
+    payouts: FilePayouts,
+    name: str,
+    *statuses: tuple[str, str],
+    group: str = "",
+    of: str = "M",
+    why: str = "",
+    part: str = "",
+) -> None:
     lines = "".join(
         f"<TxInfAndSts><OrgnlEndToEndId>{end_to_end_id(key)}</OrgnlEndToEndId><TxSts>{status}</TxSts>"
         "<StsRsnInf><Rsn><Cd>AC04</Cd></Rsn></StsRsnInf></TxInfAndSts>"
@@ -58,8 +66,9 @@ def report(payouts: FilePayouts, name: str, *statuses: tuple[str, str], group: s
     )
     content = (
         '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"><CstmrPmtStsRpt><GrpHdr/><OrgnlGrpInfAndSts>'
-        f"<OrgnlMsgId>{of}</OrgnlMsgId><GrpSts>{group}</GrpSts></OrgnlGrpInfAndSts>"
-        f"<OrgnlPmtInfAndSts>{lines}</OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>"
+        f"<OrgnlMsgId>{of}</OrgnlMsgId><GrpSts>{group}</GrpSts>"
+        f"<StsRsnInf><Rsn><Cd>{why}</Cd></Rsn></StsRsnInf></OrgnlGrpInfAndSts>"
+        f"<OrgnlPmtInfAndSts>{part}{lines}</OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>"
     )
     (payouts.folder.path / "in" / name).write_text(content, encoding="utf-8")
 
@@ -189,6 +198,55 @@ def test_a_message_that_is_rejected_is_rejected_with_all_that_is_in_it(payouts: 
     assert (payouts.look_up("a").outcome, payouts.look_up("b").outcome) == (DECLINED, PENDING)
 
 
+@pytest.mark.parametrize("why", ["AM05", "DU01"])
+def test_a_message_that_the_bank_has_had_before_is_still_on_its_way(payouts: FilePayouts, why: str) -> None:
+    payouts.pay(order("a"))
+    [message_id] = payouts.write(NOON)
+    report(payouts, "1.xml", group="RJCT", of=message_id, why=why)
+    assert "has had" in read(payouts)["1.xml"][0]
+    assert payouts.look_up("a").outcome is PENDING
+    notified(payouts, "2.xml", "a", "20.00")
+    assert read(payouts) == {"2.xml": []}
+    assert payouts.look_up("a").outcome is APPROVED
+
+
+def test_what_is_not_listed_of_a_rejected_message_is_rejected_too(payouts: FilePayouts) -> None:
+    for key in ("at fault", "beside it"):
+        payouts.pay(order(key))
+    [message_id] = payouts.write(NOON)
+    report(payouts, "1.xml", ("at fault", "RJCT"), group="RJCT", of=message_id, why="FF01")
+    assert read(payouts) == {"1.xml": []}
+    told = {key: payouts.look_up(key) for key in ("at fault", "beside it")}
+    assert {key: (one.outcome, one.reason) for key, one in told.items()} == {
+        "at fault": (DECLINED, "AC04"),
+        "beside it": (DECLINED, "FF01"),
+    }
+
+
+def test_a_part_of_a_message_is_rejected_alone(payouts: FilePayouts) -> None:
+    payouts.pay(order("euros"))
+    payouts.pay(order("dollars", currency="USD"))
+    [message_id] = payouts.write(NOON)
+    part = f"<OrgnlPmtInfId>{message_id}-USD</OrgnlPmtInfId><PmtInfSts>RJCT</PmtInfSts>"
+    report(payouts, "1.xml", group="PART", of=message_id, part=part)
+    assert read(payouts) == {"1.xml": []}
+    assert (payouts.look_up("euros").outcome, payouts.look_up("dollars").outcome) == (PENDING, DECLINED)
+
+
+def test_what_is_credited_under_our_id_is_for_a_person(payouts: FilePayouts) -> None:
+    payouts.pay(order("a"))
+    payouts.write(NOON)
+    notified(payouts, "1.xml", "a", "20.00")
+    notified(payouts, "2.xml", "a", "20.00", "CRDT")
+    told = read(payouts)
+    assert (told["1.xml"], len(told["2.xml"])) == ([], 1)
+
+
+def test_a_currency_that_banks_do_not_know_is_in_no_message(payouts: FilePayouts) -> None:
+    answer = payouts.pay(order("k", "1.00", "POINTS"))
+    assert (answer.outcome, answer.reason) == (DECLINED, "currency_not_payable")
+
+
 def test_what_was_never_sent_is_not_decided(payouts: FilePayouts) -> None:
     payouts.pay(order("early"))
     report(payouts, "1.xml", ("early", "RJCT"))
@@ -200,6 +258,8 @@ def test_what_was_never_sent_is_not_decided(payouts: FilePayouts) -> None:
     "content",
     [
         b"",
+        b'<?xml version="1.0" encoding="of-nobody"?><Document/>',
+        b'<?xml version="1.0" encoding="utf-7"?><Document/>',
         b"no XML",
         b"<Document>",
         b"<Document/>",
@@ -215,6 +275,16 @@ def test_a_file_that_cannot_be_read_is_put_aside(payouts: FilePayouts, content: 
     assert len(read(payouts)["f.xml"]) == 1
     assert (payouts.folder.path / "wrong" / "f.xml").read_bytes() == content
     assert read(payouts) == {}
+
+
+@pytest.mark.parametrize("amount", ["sNaN", "NaN", "Infinity", "much"])
+def test_what_is_no_amount_keeps_nothing_else_from_being_read(payouts: FilePayouts, amount: str) -> None:
+    payouts.pay(order("a"))
+    payouts.write(NOON)
+    notified(payouts, "1.xml", "a", amount)
+    notified(payouts, "2.xml", "a", "20.00")
+    told = read(payouts)
+    assert (len(told["1.xml"]), told["2.xml"]) == (1, [])
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)

@@ -56,6 +56,15 @@ async def test_where_nothing_is_encrypted_nothing_is_sent() -> None:
     assert len(server.taken) == 1
 
 
+async def test_a_mail_that_is_too_large_keeps_no_other_from_being_sent() -> None:
+    async with mail_server() as server:
+        server.to_sender = "552 5.3.4 Too large"
+        assert (await sent(server.url)).code == 552
+        server.to_sender = "451 4.3.0 Later"
+        with pytest.raises(MailServerAway):
+            await sent(server.url)
+
+
 @pytest.mark.parametrize(
     "url",
     ["mail.example.com", "http://mail.example.com", "smtp://", "smtp://mail:0", "smtp://a:b@mail.example.com",

@@ -73,6 +73,22 @@ async def test_what_others_write_makes_no_header_line_or_recipient(
     assert [one.recipient for one in server.taken] == ["ann@example.com"]
 
 
+@pytest.mark.parametrize("word", ["=?utf-8?q?A=0D=0ABcc:_eve@example.com?=", "=?utf-8?b?QQpCY2M6IGVAeC5jb20=?="])
+async def test_an_encoded_word_that_others_write_is_text(
+    client: Client, server: MailServer, mailer_of: MakeMailer, word: str
+) -> None:
+    """The library would decode it, line breaks and all, and write them as they are."""
+    await client.open_account("alice")
+    await notification_of(client, subject="{data.metadata.order}")
+    body = {"type": "deposit", "amount": "1", "currency": "USD", "to": "alice", "metadata": {"order": word}}
+    assert (await client.pay(body)).status_code == 201
+    await turns(mailer_of(server), server, 1)
+    (taken,) = server.taken
+    assert b"\nBcc" not in taken.content
+    assert taken.message["Subject"] == word.replace("=?", "= ?")
+    assert taken.text.startswith("At ")
+
+
 async def test_only_what_moves_its_account_is_told(client: Client, server: MailServer, mailer_of: MakeMailer) -> None:
     for code in ("alice", "bob"):
         await client.open_account(code)
@@ -297,8 +313,28 @@ async def test_old_mails_go_and_all_of_what_is_deleted(
     names = "select (select count(*) from notifications where id = $1), "
     names += "(select count(*) from notification_mails where notification_id = $1)"
     (row,) = await connection.fetch(names, deleted["id"].removeprefix("ntf_"))
+    assert tuple(row) == (1, 1), "who deletes it has mailed it all the same, within the hour"
+    clock.forward(timedelta(hours=1, minutes=1))
+    await purge.run_once()
+    (row,) = await connection.fetch(names, deleted["id"].removeprefix("ntf_"))
     assert tuple(row) == (0, 0)
     await connection.close()
+    assert len(await mails_of(client, kept)) == 1
     clock.forward(timedelta(days=31))
     await purge.run_once()
     assert await mails_of(client, kept) == []
+
+
+async def test_one_that_cannot_be_read_keeps_no_other_from_being_mailed(
+    client: Client, server: MailServer, mailer_of: MakeMailer, test_database: TestDatabase
+) -> None:
+    await client.open_account("alice")
+    broken = await notification_of(client)
+    await notification_of(client, recipients=["bob@example.com"])
+    connection = await asyncpg.connect(test_database.superuser_dsn)
+    unknown = "update notifications set event_types = '{of.nobody}' where id = $1"
+    await connection.execute(unknown, broken["id"].removeprefix("ntf_"))
+    await connection.close()
+    await client.deposit("alice", "1.00")
+    await turns(mailer_of(server), server, 1)
+    assert [one.recipient for one in server.taken] == ["bob@example.com"]

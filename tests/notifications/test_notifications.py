@@ -60,6 +60,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"recipients": ["ann@example.com,eve@example.com"]}, "validation_error", "/recipients/0"),
     ({"recipients": ['"a b"@example.com']}, "validation_error", "/recipients/0"),
     ({"recipients": ["ann@localhost"]}, "validation_error", "/recipients/0"),
+    ({"recipients": ["=?utf-8?q?ann?=@example.com"]}, "validation_error", "/recipients/0"),
     ({"recipients": ["ann@[127.0.0.1]"]}, "validation_error", "/recipients/0"),
     ({"recipients": ["ann@example.com", "ANN@example.com"]}, "validation_error", "/recipients"),
     ({"recipients": [f"a{number}@example.com" for number in range(11)]}, "validation_error", "/recipients"),

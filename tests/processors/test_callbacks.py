@@ -45,7 +45,7 @@ async def told(
     """By nobody who has a credential."""
     call = (await client.get(f"/v1/processor-calls/{payment['id']}")).json()
     content = {
-        "event_id": event_id or f"ev_{payment['id']}_{next(_events)}",
+        "event_id": f"ev_{payment['id']}_{next(_events)}" if event_id is None else event_id,
         "key": call.get("key", ""),
         "status": status,
         **members,
@@ -206,3 +206,10 @@ async def test_who_may_only_pay_settles_nothing_by_hand(outside: Service, alice:
     path = f"/v1/processor-calls/{payment['id']}/settle"
     refused(await payer.post(path, body, key=fresh_key()), 403, "forbidden", facts={"scope": "admin"})
     await payer.http.aclose()
+
+
+async def test_an_event_without_an_id_is_not_taken(alice: Client, outside: Service) -> None:
+    """All that came after it would have been taken for the same one."""
+    payment = await withdrawn(alice)
+    assert (await told(alice, payment, "approved", event_id="")).status_code == 401
+    assert await status_of(alice, payment) == "processing"

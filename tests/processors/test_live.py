@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,48 @@ async def test_the_worker_asks_one_that_is_new_and_tells_of_what_waits_for_one_t
         body = {"outcome": "declined", "reason": "It was never asked."}
         answer = await client.post(f"/v1/processor-calls/{waits['id']}/settle", body, key="by-hand")
         assert (answer.status_code, answer.json()["state"]) == (200, "declined")
+
+
+async def test_what_is_not_begun_when_the_file_changes_is_asked_as_the_new_one_says(
+    test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    """However much of it there is: a turn may last for minutes."""
+    file = written(tmp_path / "p.json", {"first": NOWHERE, "second": sandbox.url}, at_once=1)
+    async with running(test_database, servers, file, ledger_id) as (service, client):
+        waiting = [await withdrawn(client, processor="first") for _ in range(3)]
+        live = live_processors(service.settings)
+        outside = live.processors["first"]
+        completers = Completers(service.database, service.committer, live, now)
+        written(file, {"first": sandbox.url, "second": sandbox.url})
+        described_so = partial(completers._is_described_so, outside, asyncio.Event())
+        assert await Completer(service.database, service.committer, outside, now).run_once(described_so) == 0
+        completer = Completer(service.database, service.committer, live.processors["first"], now)
+        assert await completer.run_once() == 3
+        for payment in waiting:
+            assert (await client.get(f"/v1/payments/{payment['id']}")).json()["status"] == "succeeded"
+
+
+async def test_a_file_that_changes_in_the_middle_of_a_payment_lets_it_be_asked_for_again(
+    test_database: TestDatabase,
+    servers: Servers,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    ledger_id: LedgerId,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = written(tmp_path / "p.json", {"first": sandbox.url, "second": sandbox.url})
+    async with running(test_database, servers, file, ledger_id) as (service, client):
+        prepared = service.services.payments.kind.prepare
+
+        async def and_then_it_changes(*given: Any, **members: Any) -> Any:
+            made = await prepared(*given, **members)
+            written(file, {"second": sandbox.url}, {"name": "new", "processors": ["second"]})
+            return made
+
+        body = {"type": "withdrawal", "amount": "1", "currency": "USD", "from": "alice", "processor": "auto"}
+        with monkeypatch.context() as patched:
+            patched.setattr(service.services.payments.kind, "prepare", and_then_it_changes)
+            first = await client.pay(body, "once")
+        assert (first.status_code, first.json()["retryable"]) == (503, True)
+        again = await client.pay(body, "once")
+        assert (again.status_code, again.json()["processor"]) == (201, "second")

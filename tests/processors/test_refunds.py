@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,11 +19,14 @@ from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import client_with, completer_of, processing_service, processors_file, withdrawn
 from tests.processors.test_callbacks import effect, told
 from zerosum.adapters.clock import now
+from zerosum.adapters.processors import ProcessorAnswer
+from zerosum.adapters.processors.http_processor import ProcessorUnclear
 from zerosum.cli.sandbox.server import Sandbox
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import ClaimedCall, claim_due_calls
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
+from zerosum.services.background.completer import Completer
 from zerosum.services.processor_orders import carry_out, orders_of
 from zerosum.services.proofs.whole_ledger import verify_ledger
 
@@ -287,4 +293,80 @@ async def test_of_one_that_gives_nothing_back_refunds_are_recorded_in_the_books(
     async with processing_service(test_database, servers, file) as without:
         client = await make_client(without, ledger_id)
         refused(await refunded(client, payment, "1.00"), 404, "processor_not_found")
+        await client.http.aclose()
+
+
+async def test_who_asks_again_is_answered_though_the_processor_is_gone(
+    test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    """Else whoever has lost the answer would pay, or give back, once more."""
+    file = processors_file(tmp_path, sandbox.url)
+    described = json.loads(file.read_text())
+    routes = [{"name": "all", "processors": ["sandbox"]}]
+    file.write_text(json.dumps({**described, "routes": routes}), encoding="utf-8")
+    body = {"type": "withdrawal", "amount": "20.00", "currency": "USD", "from": "alice", "processor": "sandbox"}
+    either = body | {"processor": "auto"}
+    back = {"amount": "5.00"}
+    async with processing_service(test_database, servers, file) as service:
+        client = await client_with(service, ledger_id)
+        payment = (await client.pay(body, "pay")).json()
+        routed = (await client.pay(either, "auto")).json()
+        await completer_of(service).run_once()
+        refund = (await client.post(f"/v1/payments/{payment['id']}/refund", back, key="back")).json()
+        await client.http.aclose()
+    file.write_text(json.dumps({"processors": {"another": described["processors"]["sandbox"]}}), encoding="utf-8")
+    async with processing_service(test_database, servers, file) as without:
+        client = await make_client(without, ledger_id)
+        for _ in range(2):
+            assert (await client.pay(body, "pay")).json() == payment
+            assert (await client.pay(either, "auto")).json() == routed
+            again = await client.post(f"/v1/payments/{payment['id']}/refund", back, key="back")
+            assert (again.status_code, again.json()) == (201, refund)
+        refused(await client.pay(body | {"amount": "21.00"}, "pay"), 422, "idempotency_key_reused")
+        other = await client.post(f"/v1/payments/{payment['id']}/refund", {"amount": "6.00"}, key="back")
+        refused(other, 422, "idempotency_key_reused")
+        refused(await client.pay(body, "new"), 422, "processor_not_found")
+        await client.http.aclose()
+
+
+async def test_a_dispute_that_comes_while_a_refund_is_under_way_is_told_again(
+    alice: Client, outside: Service, database: Database, ledger_id: LedgerId
+) -> None:
+    payment = await paid(alice, outside, "deposit")
+    await refunded(alice, payment, "15.00", reason="sandbox:declined")
+    dispute = {"case_id": f"case {payment['id']}", "reason": "fraud", "amount": "20.00"}
+    case: dict[str, Any] = {"event_id": "ev_case", "dispute": dispute}
+    assert (await told(alice, payment, "pending", **case)).status_code == 503
+    assert (await settled(alice, outside, payment))["status"] == "failed"
+    assert effect(await told(alice, payment, "pending", **case)) == "disputed"
+    again: dict[str, Any] = {"event_id": "ev_again", "dispute": dispute | {"amount": "19.00"}}
+    assert effect(await told(alice, payment, "pending", **again)) == "disputed", "it is the same case"
+    assert (await shown(alice, payment))["status"] == "disputed"
+    await must_be_right(database, ledger_id)
+
+
+async def test_what_a_processor_does_not_take_is_not_held_against_it(
+    test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    """Else one ledger could keep all others from being paid."""
+    file = processors_file(tmp_path, sandbox.url, breaker_failures=1, backoff_seconds=60, backoff_seconds_max=60)
+    async with processing_service(test_database, servers, file) as service:
+        client = await client_with(service, ledger_id)
+        configured = service.settings.processors()["sandbox"]
+
+        def refusing(_: object) -> ProcessorAnswer:
+            raise ProcessorUnclear("the answer 422 has no status that is known", 422)
+
+        strange = SimpleNamespace(pay=refusing)
+        for _ in range(2):
+            await withdrawn(client)
+        broken = Completer(service.database, service.committer, replace(configured, processor=strange), now)
+        assert await broken.run_once() == 2
+        payment = await withdrawn(client)
+        assert await completer_of(service, breaker_failures=1).run_once() == 1
+        assert (await shown(client, payment))["status"] == "succeeded"
+        await refunded(client, payment, "1.00")
+        assert await broken.run_once() == 1, "it gives nothing back"
+        payment = await withdrawn(client)
+        assert await completer_of(service, breaker_failures=1).run_once() == 1
         await client.http.aclose()

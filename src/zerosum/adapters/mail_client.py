@@ -19,6 +19,9 @@ MAIL_SECONDS_MAX = 45.0
 
 TEXT_CHARACTERS_MAX = 500
 
+TOO_LARGE = 552
+"""Said where the sender is named, for the size is told with it; and still it is said of that mail alone."""
+
 
 class MailServerAway(Exception):
     """Nothing can be handed in now, whatever it is: no connection, no TLS, no login, or our sender is not taken."""
@@ -81,6 +84,8 @@ class MailSession:
             async with asyncio.timeout(MAIL_SECONDS_MAX):
                 _, text = await self._smtp.sendmail(self._sender, [recipient], message)
         except aiosmtplib.SMTPSenderRefused as refusal:
+            if refusal.code == TOO_LARGE:
+                return _answer(refusal.code, refusal.message)
             raise MailServerAway(f"the sender is refused: {_told(refusal)}") from None
         except aiosmtplib.SMTPRecipientsRefused as refusal:
             first = refusal.recipients[0]

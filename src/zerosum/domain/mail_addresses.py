@@ -15,7 +15,8 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+", re.ASCII)
 
 
 def is_address(text: str) -> bool:
-    return len(text) <= ADDRESS_CHARACTERS_MAX and _ADDRESS.fullmatch(text) is not None
+    """No encoded word either, which would be read as what it encodes."""
+    return len(text) <= ADDRESS_CHARACTERS_MAX and "=?" not in text and _ADDRESS.fullmatch(text) is not None
 
 
 def is_domain(text: str) -> bool:

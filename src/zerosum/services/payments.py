@@ -20,8 +20,11 @@ from zerosum.db.queries.reviews import reviews_as_made, shown_review
 from zerosum.domain.errors import (
     AccountNotFound,
     DomainError,
+    NoRoute,
     PaymentNotFound,
+    ProcessorNotFound,
     SameAccount,
+    Unavailable,
     ValidationFailed,
 )
 from zerosum.domain.identifiers import LedgerId, PaymentId
@@ -154,8 +157,15 @@ class PaymentKind:
         self._conditions = ConditionReader(directory, currencies)
 
     def command(
-        self, caller: Caller, order: PaymentOrder, *, is_prepared: bool, imagined: Imagined = NOTHING_IMAGINED
+        self,
+        caller: Caller,
+        order: PaymentOrder,
+        *,
+        is_prepared: bool,
+        imagined: Imagined = NOTHING_IMAGINED,
+        is_recalled: bool = False,
     ) -> Prepared:
+        """`is_recalled`: to be compared with what its key was used for, and nothing else."""
         if order.splits and order.processor == INTERNAL_PROCESSOR:
             return self._in_parts(caller, order, is_prepared=is_prepared, imagined=imagined)
         check_parties(order.type, order.payer, order.payee)
@@ -163,12 +173,23 @@ class PaymentKind:
         currency = self._currencies.known(ledger_id, order.currency, is_prepared=is_prepared)
         money = Money.parse(order.amount, currency)
         known = known_or_imagined(self._directory, imagined)
-        chosen = INTERNALLY
+        chosen, gone = INTERNALLY, None
         if order.processor != INTERNAL_PROCESSOR:
             named, pointer = (order.payer, "/from") if order.payer else (order.payee or "", "/to")
             account = known(ledger_id, named, is_prepared=is_prepared, pointer=pointer)
-            chosen = self._chosen(order, money, account.code)
+            try:
+                chosen = self._chosen(order, money, account.code)
+            except (NoRoute, ProcessorNotFound) as refusal:
+                if not is_recalled:
+                    raise
+                chosen, gone = Chosen(order.processor), refusal
         clearing = clearing_code(chosen.processor, currency.code)
+        if chosen is not INTERNALLY:
+            try:
+                known(ledger_id, clearing, is_prepared=is_prepared, pointer="")
+            except AccountNotFound:
+                # It was prepared for the one that was chosen then: the file, or their health, has changed since.
+                raise Unavailable("The processor was chosen anew; nothing was done.", retry_after=1) from None
         called = order.payer or clearing, order.payee or clearing
         try:
             payer = known(ledger_id, called[0], is_prepared=is_prepared, pointer="/from")
@@ -203,8 +224,16 @@ class PaymentKind:
         )
         if chosen is not INTERNALLY:
             members = {member.name: getattr(command, member.name) for member in fields(command)}
-            command = ProposePayment(**members, processor=chosen.processor, route=chosen.route, routing=chosen.routing)
+            command = ProposePayment(**members, **chosen._asdict(), gone=gone)
         return Prepared(command, codes)
+
+    def recalled(self, caller: Caller, order: PaymentOrder) -> Prepared:
+        """Though its processor is not in the file any more. Raises NotPrepared, DomainError."""
+        currency = self._currencies.known(caller.ledger_id, order.currency, is_prepared=True)
+        code = clearing_code(order.processor, currency.code)
+        # Through whom it went is not part of what was asked: any account may stand for that one's.
+        stand_in = self._accounts.draft(caller, code, currency, AccountType.ASSET, code)
+        return self.command(caller, order, is_prepared=True, imagined={code: stand_in}, is_recalled=True)
 
     def _chosen(self, order: PaymentOrder, money: Money, code: str) -> Chosen:
         """By whom it is carried out; routes go by the account's code. Raises what stands against a processor."""

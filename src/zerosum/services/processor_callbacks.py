@@ -5,13 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from hashlib import sha256
 
 from zerosum.adapters.processors import BadCallback, ProcessorAnswer, ProcessorCallback, ProcessorDispute
 from zerosum.adapters.processors.crew import Crew, CrewBusy
 from zerosum.db.engine import Database
-from zerosum.db.queries.processor_calls import RecordedCall, find_call, insert_callback, was_called_back
+from zerosum.db.identifiers import new_uuid
+from zerosum.db.queries.processor_calls import (
+    RecordedCall,
+    find_call,
+    insert_callback,
+    is_being_refunded,
+    was_called_back,
+)
 from zerosum.domain.errors import (
+    AmountExceedsPayment,
     DomainError,
     OutcomeUnknown,
     Overloaded,
@@ -109,8 +116,9 @@ class ProcessorCallbacks:
         if call.state not in (CallState.APPROVED, CallState.DECLINED):
             raise Unavailable("What became of the payment is not known yet; nothing was done.", retry_after=60)
         order = DisputeOrder(
-            # With blanks, which no caller can send.
-            idempotency_key=f"processor dispute {call.id} {sha256(told.case_id.encode()).hexdigest()[:32]}",
+            # With blanks, which no caller can send. Of its own each time: what was refused once may be right later, and
+            # by its case it is one dispute all the same.
+            idempotency_key=f"processor dispute {call.id} {new_uuid()}",
             payment_id=call.id,
             amount=told.amount,
             texts=DisputeTexts(reason=told.reason, provider_case_id=told.case_id),
@@ -121,6 +129,10 @@ class ProcessorCallbacks:
             return Effect.DISPUTED
         if isinstance(done, Unavailable | Overloaded | OutcomeUnknown):
             raise done
+        if isinstance(done, AmountExceedsPayment):
+            async with self._database.work(call.ledger_id) as connection:
+                if await is_being_refunded(connection, call.ledger_id, call.id):
+                    raise Unavailable("What becomes of a refund is not known yet; nothing was done.", retry_after=60)
         _log.error("%s: the processor tells of the dispute %s: %s", name_of(call), told.case_id, done.code)
         return Effect.CONTRADICTS
 

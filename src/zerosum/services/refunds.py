@@ -11,6 +11,7 @@ from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.payments import RecordedSettlement as RecordedSettlement  # shown by the routes
 from zerosum.db.queries.refunds import RecordedRefund as RecordedRefund  # shown by the routes
 from zerosum.db.queries.refunds import list_refunds, refunds_as_made
+from zerosum.domain.errors import ProcessorNotFound
 from zerosum.domain.identifiers import AccountId, PaymentId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
@@ -93,7 +94,9 @@ class RefundKind:
         *,
         is_prepared: bool,
         imagined: Imagined = NOTHING_IMAGINED,  # noqa: ARG002 - a refund opens no account
+        is_recalled: bool = False,
     ) -> Prepared:
+        """`is_recalled`: to be compared with what its key was used for, and nothing else."""
         ledger_id = caller.ledger_id
         parties = self._known.known(ledger_id, order.payment_id, is_prepared=is_prepared)
         currency = self._currencies.known(ledger_id, parties.currency, is_prepared=is_prepared)
@@ -111,13 +114,23 @@ class RefundKind:
             "money": money,
             "reason": order.reason,
         }
-        if self._outside.is_asked_to_refund(parties.processor or INTERNAL_PROCESSOR):
+        try:
+            is_asked = self._outside.is_asked_to_refund(parties.processor or INTERNAL_PROCESSOR)
+        except ProcessorNotFound as gone:
+            if not is_recalled:
+                raise
+            return Prepared(ProposeRefund(**members, gone=gone), members["codes"])
+        if is_asked:
             return Prepared(ProposeRefund(**members), members["codes"])
         if not parties.receivers:
             return Prepared(RefundPayment(**members), members["codes"])
         members["codes"] |= dict(parties.receivers)
         receivers = tuple(AccountId(id_) for id_, _ in parties.receivers)
         return Prepared(RefundInParts(**members, receivers=receivers), members["codes"])
+
+    def recalled(self, caller: Caller, order: RefundOrder) -> Prepared:
+        """Though the payment's processor is not in the file any more. Raises NotPrepared, DomainError."""
+        return self.command(caller, order, is_prepared=True, is_recalled=True)
 
     async def prepare(
         self,

@@ -149,7 +149,8 @@ def read_processors(path: Path) -> dict[str, ConfiguredProcessor]:
     named = read_file(path).get("processors")
     if not isinstance(named, dict) or len(named) > PROCESSORS_MAX:
         raise ProcessorsFileWrong(f"{path} has no table `processors`, of at most {PROCESSORS_MAX}")
-    return {name: _configured(f"{path}: processors.{name}", name, options) for name, options in named.items()}
+    kinds = _kinds()
+    return {name: _configured(f"{path}: processors.{name}", name, options, kinds) for name, options in named.items()}
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -167,15 +168,15 @@ def read_file(path: Path) -> dict[str, Any]:
     return content
 
 
-def _configured(place: str, name: str, options: Any) -> ConfiguredProcessor:
+def _configured(place: str, name: str, options: Any, kinds: Mapping[str, Make]) -> ConfiguredProcessor:
     if not isinstance(options, dict) or not re.fullmatch(PROCESSOR_PATTERN_TEXT, name) or name in TAKEN_NAMES:
         raise ProcessorsFileWrong(
             f"{place}: a processor is a table, named in small letters, and not `internal` or `auto`"
         )
     kind = options.get("kind")
-    make = _kinds().get(kind) if isinstance(kind, str) else None
+    make = kinds.get(kind) if isinstance(kind, str) else None
     if make is None:
-        raise ProcessorsFileWrong(f"{place}.kind is one of {', '.join(sorted(_kinds()))}")
+        raise ProcessorsFileWrong(f"{place}.kind is one of {', '.join(sorted(kinds))}")
     of_every_kind = {member: options[member] for member in options if member in CallRules.model_fields}
     own = {member: value for member, value in options.items() if member not in (*CallRules.model_fields, "kind")}
     try:

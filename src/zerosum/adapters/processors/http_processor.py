@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -32,8 +33,17 @@ TEXT_MAX = 500
 """Of what a processor says for its own id and its reasons."""
 
 
+OF_REQUEST = frozenset({400, 409, 413, 422})
+"""Answers of one that is well, to something that it does not take."""
+
+
 class ProcessorUnclear(Exception):
     """The reply says nothing that is known: what became of the payment has to be looked up."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.is_of_request = status in OF_REQUEST
+        """It speaks against the request, and not against the processor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +71,16 @@ class HttpProcessor:
             for outcome in ProcessorOutcome
             for word in settings.statuses.get(outcome.value, (outcome.value,))
         }
-        self._client = httpx.Client(
-            base_url=settings.base_url,
-            transport=transport,
+        self._base_url = httpx.URL(settings.base_url)
+        self._transport = transport
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """Made when it is first used: what TLS needs takes long to load, and who only routes asks nobody."""
+        settings = self._settings
+        return httpx.Client(
+            base_url=self._base_url,
+            transport=self._transport,
             follow_redirects=False,
             trust_env=False,
             timeout=settings.timeout_seconds,
@@ -126,6 +143,8 @@ class HttpProcessor:
             event_id, key = content[self._called("event_id")], content[self._called("key")]
             if not isinstance(event_id, str) or not isinstance(key, str):
                 raise TypeError
+            if not event_id or not event_id.isprintable():
+                raise ProcessorUnclear("an event has an id")
             event_id = event_id[:TEXT_MAX]
             if (dispute := content.get("dispute")) is not None:
                 nothing = ProcessorAnswer(outcome=ProcessorOutcome.PENDING)
@@ -149,13 +168,13 @@ class HttpProcessor:
         try:
             return response.status_code, json.loads(read)
         except (ValueError, RecursionError) as error:
-            raise ProcessorUnclear(f"the answer {response.status_code} is no JSON") from error
+            raise ProcessorUnclear(f"the answer {response.status_code} is no JSON", response.status_code) from error
 
     def _answer(self, status: int, content: Any) -> ProcessorAnswer:
         word = content.get(self._called("status")) if isinstance(content, dict) else None
         outcome = self._outcomes.get(word) if isinstance(word, str) else None
         if status >= 500 or outcome is None:
-            raise ProcessorUnclear(f"the answer {status} has no status that is known")
+            raise ProcessorUnclear(f"the answer {status} has no status that is known", status)
         amount = content.get(self._called("approved"))
         if amount is not None and not isinstance(amount, str):
             raise ProcessorUnclear("the approved amount is no text")

@@ -187,11 +187,13 @@ async def list_mails(
 async def purge_mails(
     connection: AsyncConnection, ledger_id: UUID, notification_id: UUID, before: datetime, *, at_once: int, all_: bool
 ) -> int:
-    """What has ended and is older; `all_`: whatever there is. How many were taken away."""
+    """What is older and has ended; `all_`: whether it has or not. How many were taken away."""
     mail = notification_mails.c
-    old = select(mail.id).where(mail.ledger_id == ledger_id, mail.notification_id == notification_id)
+    old = select(mail.id).where(
+        mail.ledger_id == ledger_id, mail.notification_id == notification_id, mail.created_at <= before
+    )
     if not all_:
-        old = old.where(mail.created_at < before, mail.status != MailStatus.PENDING.value)
+        old = old.where(mail.status != MailStatus.PENDING.value)
     gone = delete(notification_mails).where(mail.ledger_id == ledger_id, mail.id.in_(old.limit(at_once)))
     return (await connection.execute(gone)).rowcount
 

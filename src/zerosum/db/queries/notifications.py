@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.accounts import paged
 from zerosum.db.queries.events import FeedPosition, is_settled
-from zerosum.db.schema.tables import Xid8, notifications
+from zerosum.db.schema.tables import Xid8, notification_mails, notifications
 from zerosum.domain.notifications import DELETED, HeldBack, NotificationStatus
 
 NotificationKey = tuple[UUID, UUID]
@@ -84,9 +84,15 @@ async def mark_deleted(connection: AsyncConnection, ledger_id: UUID, id_: UUID) 
 
 
 async def remove_notification(connection: AsyncConnection, ledger_id: UUID, id_: UUID) -> None:
+    """One that is deleted, once it has no mails any more."""
+    mail = notification_mails.c
+    left = select(mail.id).where(mail.ledger_id == ledger_id, mail.notification_id == id_)
     await connection.execute(
         delete(notifications).where(
-            notifications.c.ledger_id == ledger_id, notifications.c.id == id_, notifications.c.status == DELETED
+            notifications.c.ledger_id == ledger_id,
+            notifications.c.id == id_,
+            notifications.c.status == DELETED,
+            ~left.exists(),
         )
     )
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
 from zerosum.db.schema.tables import processor_callbacks, processor_calls
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
-from zerosum.domain.payments.processor_calls import CallState
+from zerosum.domain.payments.processor_calls import SETTLED, CallState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +202,17 @@ async def calls_of_nobody(connection: AsyncConnection, known: Sequence[str], now
 async def find_call(connection: AsyncConnection, ledger_id: UUID, id_: UUID) -> RecordedCall | None:
     row = (await connection.execute(_select(ledger_id).where(processor_calls.c.id == id_))).first()
     return None if row is None else _recorded(row)
+
+
+async def is_being_refunded(connection: AsyncConnection, ledger_id: UUID, payment_id: UUID) -> bool:
+    """Whether a processor was asked to give something of it back, and has not said yet what became of that."""
+    calls = processor_calls.c
+    statement = select(calls.id).where(
+        calls.ledger_id == ledger_id,
+        calls.refunded_payment_id == payment_id,
+        calls.state.not_in([state.value for state in SETTLED]),
+    )
+    return (await connection.execute(statement.limit(1))).first() is not None
 
 
 async def list_calls(

@@ -37,6 +37,14 @@ class ProposePayment(Pay):
     processor: str
     route: str | None = None
     routing: Mapping[str, Any] | None = None
+    gone: DomainError | None = None
+    """The processor is not here any more: refused so, unless its key was used for the same before."""
+
+    def objections(self, book: Book) -> Iterator[DomainError]:
+        if self.gone is not None:
+            yield self.gone
+            return
+        yield from Pay.objections(self, book)
 
     def proposal(self) -> JournalEntry:
         return posting_rules.proposal(self.payer_id, self.payee_id, self.money, self.id)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.entry import JournalEntry
@@ -28,6 +29,9 @@ from zerosum.domain.payments.refunds import REFUND, Refund, RefundPayment, Refun
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposeRefund(RefundPayment):
     """The amount becomes pending between the two, and the call of the payment's processor is due."""
+
+    gone: DomainError | None = None
+    """The processor is not here any more: refused so, unless its key was used for the same before."""
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
         entry, payment, refund = self.ruling(book)
@@ -53,6 +57,8 @@ class ProposeRefund(RefundPayment):
         return Posted(self.ledger_id, (posted,), (event,), refund)
 
     def ruling(self, book: Book) -> tuple[JournalEntry, Payment, Refund]:
+        if self.gone is not None:
+            raise self.gone
         payment, money = self.wanted(book)
         after = replace(payment, refunding=plus(payment.refunding, money.amount))
         entry = posting_rules.refund_proposal(payment.payer_id, payment.payee_id, money, self.id)

@@ -30,7 +30,7 @@ from zerosum.domain.payments.processor_calls import CallState
 from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
-from zerosum.services.processor_orders import Order, carry_out, look_up, orders_of
+from zerosum.services.processor_orders import GivesNothingBack, Order, carry_out, look_up, orders_of
 from zerosum.services.requests.outside_processors import Outside
 
 IN_ONE_TURN = 2_000
@@ -54,6 +54,8 @@ class _Known:
 
     answer: ProcessorAnswer | None
     error: str | None = None
+    reply: Reply | None = Reply.MISSING
+    """What it says of the processor, where there is no answer. None: nothing, for that was not asked."""
 
 
 class Completer:
@@ -72,8 +74,8 @@ class Completer:
     def outside(self) -> Outside:
         return self._outside
 
-    async def run_once(self) -> int:
-        """How many calls were begun. It ends when nothing is due and nothing under way."""
+    async def run_once(self, goes_on: Callable[[], bool] = lambda: True) -> int:
+        """How many calls were begun. It ends when nothing is due, or it does not go on, and nothing is under way."""
         tasks: set[asyncio.Task[None]] = set()
         begun = 0
         at_once = await self._may_ask()
@@ -82,7 +84,7 @@ class Completer:
                 if self._replies:
                     at_once = await self._may_ask()
                 free = min(at_once - len(tasks), self._crew.free)
-                claimed = await self._claim(free) if free > 0 and begun < IN_ONE_TURN else []
+                claimed = await self._claim(free) if free > 0 and begun < IN_ONE_TURN and goes_on() else []
                 begun += len(claimed)
                 tasks |= {asyncio.create_task(self._complete(*one), name="processor call") for one in claimed}
                 if not tasks:
@@ -162,7 +164,9 @@ class Completer:
     async def _asked(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
         """Raises CrewBusy. What came of it is counted."""
         known = await self._tried(ask)
-        self._replies.append(_reply(known.answer))
+        reply = known.reply if known.answer is None else _reply(known.answer)
+        if reply is not None:
+            self._replies.append(reply)
         return known
 
     async def _tried(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
@@ -173,8 +177,11 @@ class Completer:
             raise
         except TimeoutError:
             return _Known(None, "no reply in time")
+        except GivesNothingBack:
+            return _Known(None, "it gives nothing back, as it is described now", None)
         except ProcessorUnclear as error:
-            return _Known(None, f"{type(error).__name__}: {error}"[:ERROR_MAX])
+            reply = Reply.UNDECIDED if error.is_of_request else Reply.MISSING
+            return _Known(None, f"{type(error).__name__}: {error}"[:ERROR_MAX], reply)
         except Exception as error:
             # Its words may hold a header, and that a secret: whoever reads the ledger is told its kind alone.
             return _Known(None, type(error).__name__)
@@ -208,9 +215,7 @@ class Completer:
             _log.error("%s waits for a person: %s", _named(call), error or "the processor has decided nothing")
 
 
-def _reply(answer: ProcessorAnswer | None) -> Reply:
-    if answer is None:
-        return Reply.MISSING
+def _reply(answer: ProcessorAnswer) -> Reply:
     state = told_state(answer)
     return Reply.UNDECIDED if state is None else Reply(state.value)
 

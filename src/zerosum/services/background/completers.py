@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import calls_of_nobody
 from zerosum.services.background.completer import Completer
 from zerosum.services.committing.committer import Committer
 from zerosum.services.requests.live_processors import LiveProcessors
+from zerosum.services.requests.outside_processors import Outside
 
 TURN_SECONDS = 0.5
 """Between two turns of one processor, and between two looks for a processor that is new."""
@@ -70,10 +72,14 @@ class Completers:
             if completer is None or completer.outside is not outside:
                 completer = Completer(self._database, self._committer, outside, self._now)
             try:
-                await completer.run_once()
+                await completer.run_once(partial(self._is_described_so, outside, stop))
             except Exception:
                 _log.exception("background work failed: calls of %s", name)
             await _wait(stop, TURN_SECONDS)
+
+    def _is_described_so(self, outside: Outside, stop: asyncio.Event) -> bool:
+        """Still, and the worker goes on."""
+        return not stop.is_set() and self._live.processors.get(outside.name) is outside
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from zerosum.db.engine import Database
 from zerosum.db.queries.notification_mails import purge_mails
 from zerosum.db.queries.notifications import all_notifications, remove_notification
+from zerosum.domain.notifications import LIMIT_SPAN
 
 AT_ONCE = 2_000
 SLICES_MAX = 200
@@ -21,14 +22,22 @@ class MailPurge:
         self._kept = timedelta(days=kept_days)
 
     async def run_once(self) -> int:
-        """How many were taken away. Of a notification that is deleted nothing stays."""
+        """How many were taken away. Of a notification that is deleted nothing stays that no limit counts any more."""
         before, taken = self._now() - self._kept, 0
+        uncounted = self._now() - LIMIT_SPAN
         async with self._database.operator_work() as connection:
             notifications = await all_notifications(connection)
         for ledger_id, id_, is_deleted in notifications:
             for _ in range(SLICES_MAX):
                 async with self._database.work(ledger_id) as connection:
-                    gone = await purge_mails(connection, ledger_id, id_, before, at_once=AT_ONCE, all_=is_deleted)
+                    gone = await purge_mails(
+                        connection,
+                        ledger_id,
+                        id_,
+                        uncounted if is_deleted else before,
+                        at_once=AT_ONCE,
+                        all_=is_deleted,
+                    )
                     if is_deleted and gone < AT_ONCE:
                         await remove_notification(connection, ledger_id, id_)
                 taken += gone

@@ -6,10 +6,11 @@ single calls, bulk calls, replays and dry runs is the same and stands here once.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from zerosum.db.batch import unlocked_loader
@@ -83,6 +84,14 @@ class CommandBuilder(Protocol[AnyOrder_contra, View_co]):
     ) -> Mapping[UUID, View_co]: ...
 
 
+@runtime_checkable
+class Recalling(Protocol[AnyOrder_contra]):
+    """A builder whose orders may name what is there no more, after it was used."""
+
+    def recalled(self, caller: Caller, order: AnyOrder_contra) -> Prepared:
+        """A command to be compared with what its key was used for. Raises NotPrepared, DomainError."""
+
+
 class Judge(Protocol[AnyOrder_contra]):
     """Says what rules say of commands that are prepared, before they are handed over."""
 
@@ -132,9 +141,10 @@ class Submission(Generic[AnyOrder, View]):
             prepared = self._kind.command(caller, order, is_prepared=False)
         except NotPrepared:
             prepared = await self._prepare(caller, order)
-        except DomainError as refusal:
-            is_used = await self._keys.used(caller.ledger_id, [order.idempotency_key])
-            raise (key_reused() if is_used else refusal) from None
+        except DomainError:
+            if not await self._keys.used(caller.ledger_id, [order.idempotency_key]):
+                raise
+            prepared = _fit(self._recalled(caller, order))
         if self._judge is not None:
             prepared = (await self._judge.judged(caller, [order], [prepared], is_atomic=False))[0]
         answer = await self._committer.carry_out(prepared.command)
@@ -246,7 +256,7 @@ class Submission(Generic[AnyOrder, View]):
         with self._keys.true_of(caller.ledger_id, [order.idempotency_key for order in fit]):
             imagined = await self._kind.prepare(caller, fit, may_write=may_write)
         prepared: list[Prepared | DomainError] = []
-        refused: dict[int, str] = {}
+        refused: dict[int, AnyOrder] = {}
         for index, order in enumerate(orders):
             if isinstance(order, DomainError):
                 prepared.append(order)
@@ -255,12 +265,19 @@ class Submission(Generic[AnyOrder, View]):
                 prepared.append(self._kind.command(caller, order, is_prepared=True, imagined=imagined))
             except DomainError as refusal:
                 prepared.append(refusal)
-                refused[index] = order.idempotency_key
-        used = await self._keys.used(caller.ledger_id, refused.values())
-        for index, key in refused.items():
-            if key in used:
-                prepared[index] = key_reused()
+                refused[index] = order
+        used = await self._keys.used(caller.ledger_id, [order.idempotency_key for order in refused.values()])
+        for index, order in refused.items():
+            if order.idempotency_key in used:
+                prepared[index] = self._recalled(caller, order)
         return prepared, imagined
+
+    def _recalled(self, caller: Caller, order: AnyOrder) -> Prepared | DomainError:
+        """Of a used key: what it asks now is refused, but it may be what was asked then."""
+        if isinstance(self._kind, Recalling):
+            with contextlib.suppress(DomainError, NotPrepared):
+                return self._kind.recalled(caller, order)
+        return key_reused()
 
     async def _judged_each(
         self,
@@ -322,6 +339,12 @@ class Submission(Generic[AnyOrder, View]):
 
 def _was_opened_meanwhile(answer: Answer) -> bool:
     return isinstance(answer, Refused) and isinstance(answer.refusal, AccountOpenedMeanwhile)
+
+
+def _fit(prepared: Prepared | DomainError) -> Prepared:
+    if isinstance(prepared, DomainError):
+        raise prepared from None
+    return prepared
 
 
 def _raised(result: Done[View] | DomainError) -> Done[View]:

@@ -33,7 +33,7 @@ def composed(mail: MailRecord, notification: NotificationRecord, event: Mapping[
     message = EmailMessage(policy=SMTP)
     message["From"] = f"{SENDER_NAME} <{sender}>"
     message["To"] = mail.recipient
-    message["Subject"] = one_line(subject)[:SUBJECT_CHARACTERS_MAX]
+    message["Subject"] = _unencoded(one_line(subject))[:SUBJECT_CHARACTERS_MAX]
     message["Date"] = format_datetime(mail.created_at)
     message["Message-ID"] = message_id(mail, sender)
     # No machine answers it, and no list takes it for a letter.
@@ -41,6 +41,11 @@ def composed(mail: MailRecord, notification: NotificationRecord, event: Mapping[
     message["X-Auto-Response-Suppress"] = "All"
     message.set_content(f"{body[:BODY_CHARACTERS_MAX]}\n\n{_footer(mail, notification)}")
     return message.as_bytes()
+
+
+def _unencoded(subject: str) -> str:
+    """Without the beginning of an encoded word, which the library would decode and write with its line breaks."""
+    return subject.replace("=?", "= ?")
 
 
 def _texts(mail: MailRecord, notification: NotificationRecord, event: Mapping[str, Any] | None) -> tuple[str, str]:

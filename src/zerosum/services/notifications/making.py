@@ -6,6 +6,7 @@ Those who make mails of one ledger do it one after the other, for its limit is o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -23,6 +24,8 @@ from zerosum.db.queries.notifications import (
     notifications_behind,
     update_notification,
 )
+from zerosum.domain.errors import Unavailable
+from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.moments import render_time
 from zerosum.domain.notifications import LIMIT_SPAN, HeldBack, MailKind, NotificationStatus, held_back
 from zerosum.services.event_feed import event_types_named
@@ -32,6 +35,8 @@ NOTIFICATIONS_AT_ONCE = 50
 EVENTS_AT_ONCE = 500
 PAGES_MAX = 10
 """Of one notification in one turn."""
+
+_log = logging.getLogger(__name__)
 
 
 class MailMaking:
@@ -45,9 +50,14 @@ class MailMaking:
             held_until = self._now() - LIMIT_SPAN
             behind = await notifications_behind(connection, ledger_ids, held_until, NOTIFICATIONS_AT_ONCE)
         for key in behind:
-            for _ in range(PAGES_MAX):
-                if not await self._page(key):
-                    break
+            try:
+                for _ in range(PAGES_MAX):
+                    if not await self._page(key):
+                        break
+            except Unavailable:
+                raise
+            except Exception:  # What is wrong with one keeps no other from being mailed.
+                _log.exception("no mails can be made of %s", render_id(Prefix.NOTIFICATION, key[1]))
 
     async def _page(self, key: NotificationKey) -> bool:
         """Whether there is more of the feed at once."""

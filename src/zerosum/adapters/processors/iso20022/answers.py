@@ -14,6 +14,9 @@ SETTLED = frozenset({"ACSC", "ACCC"})
 
 REJECTED = "RJCT"
 
+DUPLICATES = frozenset({"AM05", "DU01", "DU02", "DU03", "DU04", "DU05"})
+"""Reasons of a bank that has had it before: nothing is said of the first one, which it may carry out."""
+
 
 class Said(NamedTuple):
     """Of one payout by its end-to-end id, or of all of a message. `amount` None: it tells none."""
@@ -25,7 +28,13 @@ class Said(NamedTuple):
     amount: Decimal | None = None
     currency: str | None = None
     is_message: bool = False
+    of_currency: str | None = None
+    """Of a message: only its payouts in this one, which are a payment information of their own."""
     is_return: bool = False
+
+    @property
+    def is_duplicate(self) -> bool:
+        return not self.is_paid and self.reason in DUPLICATES
 
 
 def said_in(root: Element) -> list[Said]:
@@ -46,13 +55,18 @@ def _of_status_report(root: Element) -> Iterator[Said]:
     message_id = None if group is None else text_at(group, "OrgnlMsgId")
     if group is None or not message_id:
         raise FileWrong("a pain.002 names the message that it is about: OrgnlMsgId")
-    transactions = list(named(report, "OrgnlPmtInfAndSts", "TxInfAndSts"))
-    for one in transactions:
+    for one in named(report, "OrgnlPmtInfAndSts", "TxInfAndSts"):
         status, id_ = text_at(one, "TxSts"), text_at(one, "OrgnlEndToEndId")
         if id_ and (status in SETTLED or status == REJECTED):
             yield Said(id_, status in SETTLED, _reason(one), text_at(one, "AcctSvcrRef"))
-    if not transactions and text_at(group, "GrpSts") == REJECTED:
+    # Those that a bank lists are often the ones at fault alone: the others are rejected with them.
+    if text_at(group, "GrpSts") == REJECTED:
         yield Said(message_id, False, _reason(group), is_message=True)
+        return
+    for part in named(report, "OrgnlPmtInfAndSts"):
+        if text_at(part, "PmtInfSts") == REJECTED:
+            of, _, currency = (text_at(part, "OrgnlPmtInfId") or "").rpartition("-")
+            yield Said(of, False, _reason(part), is_message=True, of_currency=currency)
 
 
 def _reason(element: Element) -> str | None:
@@ -70,24 +84,26 @@ def _of_notification(root: Element) -> Iterator[Said]:
             if id_ is None:
                 continue
             amount = next(named(one, "Amt"), None)
-            is_return = next(named(one, "RtrInf"), None) is not None
-            if way == "DBIT" or is_return:
-                yield Said(
-                    id_,
-                    is_paid=way == "DBIT",
-                    reason=text_at(one, "RtrInf", "Rsn", "Cd"),
-                    reference=text_at(one, "Refs", "AcctSvcrRef"),
-                    amount=None if amount is None else _amount(amount),
-                    currency=None if amount is None else amount.get("Ccy"),
-                    is_return=is_return,
-                )
+            yield Said(
+                id_,
+                is_paid=way == "DBIT",
+                reason=text_at(one, "RtrInf", "Rsn", "Cd"),
+                reference=text_at(one, "Refs", "AcctSvcrRef"),
+                amount=None if amount is None else _amount(amount),
+                currency=None if amount is None else amount.get("Ccy"),
+                # What is credited under an id of ours has come back, whether the bank says why or not.
+                is_return=way != "DBIT" or next(named(one, "RtrInf"), None) is not None,
+            )
 
 
 def _amount(element: Element) -> Decimal:
     try:
-        return Decimal((element.text or "").strip())
+        amount = Decimal((element.text or "").strip())
     except InvalidOperation:
         raise FileWrong(f"{element.text!r} is no amount") from None
+    if not amount.is_finite():
+        raise FileWrong(f"{element.text!r} is no amount")
+    return amount
 
 
 _READERS = {"pain.002": _of_status_report, "camt.054": _of_notification}

@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,8 @@ class Folder:
         target = self.path / kind / name
         if target.exists():
             return False
-        draft = self.path / f".{kind}-{name}.{os.getpid()}"
+        # Two containers may have one process id, and share the folder.
+        draft = self.path / f".{kind}-{name}.{secrets.token_hex(8)}"
         with draft.open("wb") as file:
             file.write(content)
             file.flush()

@@ -40,6 +40,9 @@ BATCH_MAX = 10_000
 """Payouts of one message; what is left over is for the next run."""
 
 _ID = re.compile("[0-9a-f]{32}")
+_MESSAGE_ID = re.compile("ZS[0-9]{14}[0-9a-f]{12}")
+_CURRENCY = re.compile("[A-Z]{3}")
+"""As the standard has it: one that is otherwise would spoil the message with all that is in it."""
 
 PLACES_MAX = 5
 """Of an amount, by the standard."""
@@ -54,6 +57,13 @@ class PayoutOptions(BaseModel):
     debtor_name: Annotated[str, Field(min_length=1, max_length=NAME_MAX)]
     debtor_iban: str
     debtor_bic: Annotated[str, Field(pattern=f"^{BIC.pattern}$")] | None = None
+
+    @field_validator("debtor_name")
+    @classmethod
+    def _is_sayable(cls, value: str) -> str:
+        if not plain(value, NAME_MAX):
+            raise ValueError("has no character that every bank takes")
+        return value
 
     @field_validator("debtor_iban")
     @classmethod
@@ -157,15 +167,23 @@ class FilePayouts:
             message_id = f"ZS{now:%Y%m%d%H%M%S}{digest}"
             self.folder.put("plans", message_id, {"ids": new, "created_at": f"{now:%Y-%m-%dT%H:%M:%S}"})
 
+    def _taken_of_all(self, said: Said, name: str) -> Iterator[str]:
+        """Of a message that is rejected, or its part in one currency."""
+        plan = self.folder.get("plans", said.id) if _MESSAGE_ID.fullmatch(said.id) else None
+        if plan is None:
+            yield f"it rejects the message {said.id}, which is none of ours"
+            return
+        if said.is_duplicate:
+            yield f"the bank says that it has had {said.id} before ({said.reason}): the first one goes on"
+            return
+        for id_ in plan["ids"]:
+            if said.of_currency is None or (self.folder.get("instructions", id_) or {})["currency"] == said.of_currency:
+                yield from self._taken(said._replace(id=id_, is_message=False), name)
+
     def _taken(self, said: Said, name: str) -> Iterator[str]:
         """What stands against it, in words."""
         if said.is_message:
-            plan = self.folder.get("plans", said.id)
-            if plan is None:
-                yield f"it rejects the message {said.id}, which is none of ours"
-                return
-            for id_ in plan["ids"]:
-                yield from self._taken(said._replace(id=id_, is_message=False), name)
+            yield from self._taken_of_all(said, name)
             return
         instruction = self.folder.get("instructions", said.id) if _ID.fullmatch(said.id) else None
         if instruction is None:
@@ -175,6 +193,9 @@ class FilePayouts:
             return
         if self.folder.get("batched", said.id) is None:
             yield f"{said.id} was never sent to the bank, and it speaks of it"
+            return
+        if said.is_duplicate:
+            yield f"the bank says that it has had {said.id} before ({said.reason}): look what became of the first"
             return
         asked = (Decimal(instruction["amount"]), instruction["currency"])
         if said.amount is not None and (said.amount, said.currency) != asked:
@@ -209,6 +230,8 @@ def _objection(order: ProcessorOrder) -> str | None:
         return "creditor_bic_invalid"
     if not plain(said.get("creditor_name", ""), NAME_MAX):
         return "creditor_name_missing"
+    if _CURRENCY.fullmatch(order.currency) is None:
+        return "currency_not_payable"
     places = len(order.amount.partition(".")[2])
     return "amount_not_payable" if places > PLACES_MAX or len(order.amount) > 18 else None
 

@@ -49,7 +49,9 @@ def read_xml(path: Path) -> Element:
                 parser.Parse(part, False)
         parser.Parse(b"", True)
         return builder.close()
-    except (expat.ExpatError, AssertionError) as error:
+    except FileWrong:
+        raise
+    except (expat.ExpatError, AssertionError, ValueError, LookupError) as error:  # The last two: of its encoding.
         raise FileWrong(f"{path.name} is no XML: {error}") from None
 
 
