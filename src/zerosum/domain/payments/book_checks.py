@@ -68,15 +68,15 @@ class Velocity:
         return iter(())
 
     def counted(self, payment: Paying) -> Iterator[tuple[UUID, Window]]:
-        party = self._party(payment)
+        party = self.party_of(payment.type, payment.payer_id, payment.payee_id)
         if party is not None:
             yield party, self.limit.window
 
     def finding(self, book: Book, payment: Paying, judged: Judged, now: datetime) -> Finding | None:
-        party = self._party(payment)
+        party = self.party_of(payment.type, payment.payer_id, payment.payee_id)
         if party is None:
             return None
-        window, amount = self.limit.window, payment.money.amount
+        window, amount = self.limit.window, judged.amount
         zone = zone_of(payment.ledger_id)
         account = book.accounts.get(party)
         used = None if account is None else account.used.get(window)
@@ -98,10 +98,11 @@ class Velocity:
     def passed(self, book: Book, payment: Paying) -> None:
         """The Book counts on by itself."""
 
-    def _party(self, payment: Paying) -> AccountId | None:
+    def party_of(self, type_: PaymentType, payer_id: AccountId, payee_id: AccountId) -> AccountId | None:
+        """None: on that side there is the processor."""
         if self.limit.window.direction is Direction.OUT:
-            return None if payment.type is PaymentType.DEPOSIT else payment.payer_id
-        return None if payment.type is PaymentType.WITHDRAWAL else payment.payee_id
+            return None if type_ is PaymentType.DEPOSIT else payer_id
+        return None if type_ is PaymentType.WITHDRAWAL else payee_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
