@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -21,11 +22,14 @@ from tests.api.conftest import Client, fresh_key
 from tests.rules.judging import PLAIN, must_be_right, read_at_once, write_rules
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, check_signature
+from zerosum.adapters.rules import outside
 from zerosum.adapters.rules.rules_file import read_rules
 from zerosum.cli.rules import failures_to_begin
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.app import REQUEST_SECONDS_MAX
 from zerosum.main import Service
+from zerosum.services.committing.committer import CommitterOptions
 
 TOP = Path(__file__).parents[2]
 SECRET = "a secret of the scores"
@@ -82,7 +86,7 @@ def scored(url: str, **members: Any) -> dict[str, Any]:
         "refuse_from": 80,
         "review_from": "50.5",
         "default": "review",
-        "timeout_seconds": 5,
+        "timeout_seconds": 4,
         **members,
     }
 
@@ -183,6 +187,47 @@ async def test_who_hangs_or_is_away_costs_no_more_than_its_time(
     assert time.monotonic() - before < 5
 
 
+async def test_a_reason_that_no_database_keeps_fails_no_payment(
+    judging: Service, rules_file: Path, alice: Client, scores: Scores
+) -> None:
+    write_rules(rules_file, scored(scores.url))
+    await read_at_once(judging)
+    for score, status in ((60, 202), (90, 422)):
+        reason = json.dumps({"score": score, "reason": "Odd\0\ud800\n payer."}).encode()
+        scores.answer = lambda _, reason=reason: (200, reason)  # type: ignore[misc]
+        answer = await alice.transfer("alice", "bob", "1.00")
+        assert (answer.status_code, answer.json()["detail"]) == (status, "Odd  payer.")
+    scores.answer = lambda _: (200, b'{"score": 90, "reason": "\\u0000"}')
+    assert (await alice.transfer("alice", "bob", "1.00")).json()["detail"] == "The rule `risk` has objected."
+
+
+async def test_no_more_than_so_many_wait_for_one_that_hangs(
+    judging: Service, rules_file: Path, alice: Client, scores: Scores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "WAITING_MAX", 1)
+    write_rules(rules_file, scored(scores.url, at_once=1))
+    await read_at_once(judging)
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(_: dict[str, Any]) -> tuple[int, bytes]:
+        asked.set()
+        released.wait(4)
+        return 200, b'{"score": 0}'
+
+    scores.answer = hang
+    first = asyncio.create_task(alice.transfer("alice", "bob", "1.00"))
+    await asyncio.to_thread(asked.wait, 4)
+    second = await alice.transfer("alice", "bob", "2.00")
+    assert (second.status_code, first.done()) == (202, False)
+    released.set()
+    assert (await first).status_code == 201
+    assert len(scores.asked) == 1
+
+
+def test_a_call_that_is_judged_as_long_as_may_be_is_still_carried_out() -> None:
+    assert outside.JUDGING_SECONDS_MAX + CommitterOptions().deadline_seconds < REQUEST_SECONDS_MAX
+
+
 def sample_plug_in(folder: Path) -> None:
     """The one of the page, as a package that is installed, and others that a bad day brings."""
     page = (TOP / "docs" / "changing" / "rule.md").read_text(encoding="utf-8")
@@ -201,11 +246,18 @@ def sample_plug_in(folder: Path) -> None:
 
 BAD = """
 import os, sys, time
-from zerosum.adapters.rules import allow
+from zerosum.adapters.rules import allow, review
 
 def raises(name, options):
     def check(payment):
         raise RuntimeError("a bad day")
+    return check
+
+def raises_at_times(name, options):
+    def check(payment):
+        if payment.reference == "odd":
+            raise RuntimeError("it cannot judge that")
+        return review(str(os.getpid()))
     return check
 
 def hangs(name, options):
@@ -244,7 +296,8 @@ def is_curious(name, options):
     return check
 """
 BAD_ONES = (
-    "raises", "hangs", "computes", "exits", "answers_nothing", "prints", "fails_to_begin", "is_curious",
+    "raises", "raises_at_times", "hangs", "computes", "exits", "answers_nothing", "prints", "fails_to_begin",
+    "is_curious",
 )  # fmt: skip
 
 
@@ -288,11 +341,37 @@ async def test_a_plug_in_on_a_bad_day_stops_nobody(
 
 
 @pytest.mark.usefixtures("plug_ins")
+async def test_whoever_sends_what_a_plug_in_cannot_judge_takes_it_from_nobody(
+    judging: Service, rules_file: Path, alice: Client
+) -> None:
+    rule = {"name": "odd", "kind": "raises_at_times", "default": "refuse", "timeout_seconds": 4, "at_once": 1}
+    write_rules(rules_file, rule)
+    await read_at_once(judging)
+    bodies: list[dict[str, Any]] = [{}, {"reference": "odd"}, {}]
+    before, between, after = [await alice.pay({**PLAIN, "amount": "1.00", **body}) for body in bodies]
+    assert (between.status_code, before.status_code) == (422, 202)
+    assert after.json()["detail"] == before.json()["detail"]
+    os.kill(int(before.json()["detail"]), signal.SIGKILL)
+    await until_dead(int(before.json()["detail"]))
+    assert (await alice.pay({**PLAIN, "amount": "1.00"})).status_code == 202
+
+
+async def until_dead(process: int) -> None:
+    """Its service has seen that it is."""
+    for _ in range(200):
+        if not Path(f"/proc/{process}").exists():
+            await asyncio.sleep(0.05)
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it lives")
+
+
+@pytest.mark.usefixtures("plug_ins")
 @pytest.mark.parametrize("kind", ["prints", "is_curious"])
 async def test_a_plug_in_knows_no_secret_and_what_it_prints_is_no_answer(
     judging: Service, rules_file: Path, alice: Client, kind: str
 ) -> None:
-    write_rules(rules_file, {"name": kind, "kind": kind, "default": "refuse", "timeout_seconds": 5})
+    write_rules(rules_file, {"name": kind, "kind": kind, "default": "refuse", "timeout_seconds": 4})
     await read_at_once(judging)
     answers = [await alice.transfer("alice", "bob", "1.00") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201], answers[0].text
