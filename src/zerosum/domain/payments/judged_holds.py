@@ -63,9 +63,8 @@ class JudgedHoldChange(LedgerCommand):
 
     def counted(self) -> Iterator[tuple[UUID, Window]]:
         for limit in self.limits:
-            party = limit.party_of(self.change.type, self.change.payer_id, self.change.payee_id)
-            if party is not None:
-                yield party, limit.limit.window
+            window = limit.limit.window
+            yield (self.change.payer_id if window.direction is Direction.OUT else self.change.payee_id), window
 
     def journal_entry(self) -> JournalEntry:
         return self.change.journal_entry()
