@@ -12,14 +12,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import Client, fresh_key
-from tests.rules.judging import PLAIN, must_be_right, read_at_once, write_rules
+from tests.api.conftest import Client, fresh_key, over_socket
+from tests.api.serving import served
+from tests.conftest import Servers, TestDatabase
+from tests.rules.judging import PLAIN, judging_service, must_be_right, read_at_once, with_money, write_rules
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, check_signature
 from zerosum.adapters.rules import outside
@@ -224,6 +227,71 @@ async def test_no_more_than_so_many_wait_for_one_that_hangs(
     assert len(scores.asked) == 1
 
 
+async def test_who_leaves_while_it_is_judged_has_paid_once(
+    judging: Service, rules_file: Path, alice: Client, scores: Scores, database: Database, ledger_id: LedgerId
+) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(_: dict[str, Any]) -> tuple[int, bytes]:
+        asked.set()
+        released.wait(4)
+        return 200, b'{"score": 0}'
+
+    scores.answer = hang
+    body, key = {**PLAIN, "amount": "7.00"}, fresh_key()
+    async with served(judging) as port, AsyncExitStack() as stack:
+        caller = await over_socket(stack, judging, ledger_id, port)
+        assert (await caller.pay({**PLAIN, "amount": "1.00"})).status_code == 201
+        write_rules(rules_file, scored(scores.url, default="refuse"))
+        await read_at_once(judging)
+        leaving = asyncio.create_task(caller.pay(body, key))
+        await asyncio.to_thread(asked.wait, 4)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        released.set()
+        assert (await alice.pay(body, key)).status_code == 201
+        await eventually(lambda: judging.admission.in_flight == 0)
+    again = await alice.pay(body, key)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    assert (await alice.balance("bob"))["posted"] == "8.00"
+    await must_be_right(database, ledger_id)
+
+
+async def test_a_service_that_ends_answers_what_is_judged_just_now(
+    test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId, scores: Scores
+) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(_: dict[str, Any]) -> tuple[int, bytes]:
+        asked.set()
+        released.wait(4)
+        return 200, b'{"score": 0}'
+
+    file = write_rules(tmp_path / "rules.json")
+    async with judging_service(test_database, servers, file) as running:
+        client = await with_money(running, ledger_id)
+        write_rules(file, scored(scores.url))
+        await read_at_once(running)
+        scores.answer = hang
+        paying = asyncio.create_task(client.pay({**PLAIN, "amount": "1.00"}))
+        await asyncio.to_thread(asked.wait, 4)
+        stopping = asyncio.create_task(running.stop())
+        await asyncio.sleep(0.1)
+        released.set()
+        answer = await paying
+        await stopping
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        await client.http.aclose()
+
+
+async def eventually(is_so: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never was")
+
+
 def test_a_call_that_is_judged_as_long_as_may_be_is_still_carried_out() -> None:
     assert outside.JUDGING_SECONDS_MAX + CommitterOptions().deadline_seconds < REQUEST_SECONDS_MAX
 
@@ -358,12 +426,8 @@ async def test_whoever_sends_what_a_plug_in_cannot_judge_takes_it_from_nobody(
 
 async def until_dead(process: int) -> None:
     """Its service has seen that it is."""
-    for _ in range(200):
-        if not Path(f"/proc/{process}").exists():
-            await asyncio.sleep(0.05)
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it lives")
+    await eventually(lambda: not Path(f"/proc/{process}").exists())
+    await asyncio.sleep(0.05)
 
 
 @pytest.mark.usefixtures("plug_ins")
