@@ -105,6 +105,31 @@ async def test_so_many_and_so_much_within_a_window_whoever_pays_at_once(
     await must_be_right(database, ledger_id)
 
 
+async def test_who_gets_a_part_gets_no_more_than_who_gets_all(
+    judging: Service, rules_file: Path, alice: Client, database: Database, ledger_id: LedgerId
+) -> None:
+    window = {"kind": "velocity", "party": "to", "window_seconds": 600}
+    much = {**window, "name": "much", "currencies": ["USD"], "sum_max": "100"}
+    await set_to(judging, rules_file, {**much, "accounts": ["mallory"]})
+    await alice.open_account("mallory")
+
+    async def paid(amount: str, type_: str = "transfer") -> tuple[int, Any]:
+        rest = {"to": "bob", "remainder": True}
+        splits = [{"to": "mallory", "percent": "90"}, *([] if type_ == "withdrawal" else [rest])]
+        body = {"type": type_, "amount": amount, "currency": "USD", "from": "alice", "splits": splits}
+        answer = await alice.pay(body)
+        errors = answer.json().get("errors")
+        return answer.status_code, errors and errors[0]["pointer"]
+
+    assert await paid("100") == (201, None)
+    assert await paid("20") == (422, "/splits")
+    assert await paid("20", "withdrawal") == (422, "/splits")
+    assert await paid("10", "withdrawal") == (201, None)
+    assert await paid("1", "withdrawal") == (201, None)
+    assert await paid("1") == (422, "/splits")
+    await must_be_right(database, ledger_id)
+
+
 async def test_the_same_within_a_window(judging: Service, rules_file: Path, alice: Client) -> None:
     await alice.open_account("carol")
     await set_to(judging, rules_file, named("duplicate", window_seconds=60))

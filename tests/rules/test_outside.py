@@ -6,26 +6,33 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import Client, fresh_key
-from tests.rules.judging import PLAIN, must_be_right, read_at_once, write_rules
+from tests.api.conftest import Client, fresh_key, over_socket
+from tests.api.serving import served
+from tests.conftest import Servers, TestDatabase
+from tests.rules.judging import PLAIN, judging_service, must_be_right, read_at_once, with_money, write_rules
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, check_signature
+from zerosum.adapters.rules import outside
 from zerosum.adapters.rules.rules_file import read_rules
 from zerosum.cli.rules import failures_to_begin
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.app import REQUEST_SECONDS_MAX
 from zerosum.main import Service
+from zerosum.services.committing.committer import CommitterOptions
 
 TOP = Path(__file__).parents[2]
 SECRET = "a secret of the scores"
@@ -82,7 +89,7 @@ def scored(url: str, **members: Any) -> dict[str, Any]:
         "refuse_from": 80,
         "review_from": "50.5",
         "default": "review",
-        "timeout_seconds": 5,
+        "timeout_seconds": 4,
         **members,
     }
 
@@ -183,6 +190,112 @@ async def test_who_hangs_or_is_away_costs_no_more_than_its_time(
     assert time.monotonic() - before < 5
 
 
+async def test_a_reason_that_no_database_keeps_fails_no_payment(
+    judging: Service, rules_file: Path, alice: Client, scores: Scores
+) -> None:
+    write_rules(rules_file, scored(scores.url))
+    await read_at_once(judging)
+    for score, status in ((60, 202), (90, 422)):
+        reason = json.dumps({"score": score, "reason": "Odd\0\ud800\n payer."}).encode()
+        scores.answer = lambda _, reason=reason: (200, reason)  # type: ignore[misc]
+        answer = await alice.transfer("alice", "bob", "1.00")
+        assert (answer.status_code, answer.json()["detail"]) == (status, "Odd  payer.")
+    scores.answer = lambda _: (200, b'{"score": 90, "reason": "\\u0000"}')
+    assert (await alice.transfer("alice", "bob", "1.00")).json()["detail"] == "The rule `risk` has objected."
+
+
+async def test_no_more_than_so_many_wait_for_one_that_hangs(
+    judging: Service, rules_file: Path, alice: Client, scores: Scores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "WAITING_MAX", 1)
+    write_rules(rules_file, scored(scores.url, at_once=1))
+    await read_at_once(judging)
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(_: dict[str, Any]) -> tuple[int, bytes]:
+        asked.set()
+        released.wait(4)
+        return 200, b'{"score": 0}'
+
+    scores.answer = hang
+    first = asyncio.create_task(alice.transfer("alice", "bob", "1.00"))
+    await asyncio.to_thread(asked.wait, 4)
+    second = await alice.transfer("alice", "bob", "2.00")
+    assert (second.status_code, first.done()) == (202, False)
+    released.set()
+    assert (await first).status_code == 201
+    assert len(scores.asked) == 1
+
+
+async def test_who_leaves_while_it_is_judged_has_paid_once(
+    judging: Service, rules_file: Path, alice: Client, scores: Scores, database: Database, ledger_id: LedgerId
+) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(_: dict[str, Any]) -> tuple[int, bytes]:
+        asked.set()
+        released.wait(4)
+        return 200, b'{"score": 0}'
+
+    scores.answer = hang
+    body, key = {**PLAIN, "amount": "7.00"}, fresh_key()
+    async with served(judging) as port, AsyncExitStack() as stack:
+        caller = await over_socket(stack, judging, ledger_id, port)
+        assert (await caller.pay({**PLAIN, "amount": "1.00"})).status_code == 201
+        write_rules(rules_file, scored(scores.url, default="refuse"))
+        await read_at_once(judging)
+        leaving = asyncio.create_task(caller.pay(body, key))
+        await asyncio.to_thread(asked.wait, 4)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        released.set()
+        assert (await alice.pay(body, key)).status_code == 201
+        await eventually(lambda: judging.admission.in_flight == 0)
+    again = await alice.pay(body, key)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    assert (await alice.balance("bob"))["posted"] == "8.00"
+    await must_be_right(database, ledger_id)
+
+
+async def test_a_service_that_ends_answers_what_is_judged_just_now(
+    test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId, scores: Scores
+) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(_: dict[str, Any]) -> tuple[int, bytes]:
+        asked.set()
+        released.wait(4)
+        return 200, b'{"score": 0}'
+
+    file = write_rules(tmp_path / "rules.json")
+    async with judging_service(test_database, servers, file) as running:
+        client = await with_money(running, ledger_id)
+        write_rules(file, scored(scores.url))
+        await read_at_once(running)
+        scores.answer = hang
+        paying = asyncio.create_task(client.pay({**PLAIN, "amount": "1.00"}))
+        await asyncio.to_thread(asked.wait, 4)
+        stopping = asyncio.create_task(running.stop())
+        await asyncio.sleep(0.1)
+        released.set()
+        answer = await paying
+        await stopping
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        await client.http.aclose()
+
+
+async def eventually(is_so: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never was")
+
+
+def test_a_call_that_is_judged_as_long_as_may_be_is_still_carried_out() -> None:
+    assert outside.JUDGING_SECONDS_MAX + CommitterOptions().deadline_seconds < REQUEST_SECONDS_MAX
+
+
 def sample_plug_in(folder: Path) -> None:
     """The one of the page, as a package that is installed, and others that a bad day brings."""
     page = (TOP / "docs" / "changing" / "rule.md").read_text(encoding="utf-8")
@@ -201,11 +314,18 @@ def sample_plug_in(folder: Path) -> None:
 
 BAD = """
 import os, sys, time
-from zerosum.adapters.rules import allow
+from zerosum.adapters.rules import allow, review
 
 def raises(name, options):
     def check(payment):
         raise RuntimeError("a bad day")
+    return check
+
+def raises_at_times(name, options):
+    def check(payment):
+        if payment.reference == "odd":
+            raise RuntimeError("it cannot judge that")
+        return review(str(os.getpid()))
     return check
 
 def hangs(name, options):
@@ -244,7 +364,8 @@ def is_curious(name, options):
     return check
 """
 BAD_ONES = (
-    "raises", "hangs", "computes", "exits", "answers_nothing", "prints", "fails_to_begin", "is_curious",
+    "raises", "raises_at_times", "hangs", "computes", "exits", "answers_nothing", "prints", "fails_to_begin",
+    "is_curious",
 )  # fmt: skip
 
 
@@ -288,11 +409,33 @@ async def test_a_plug_in_on_a_bad_day_stops_nobody(
 
 
 @pytest.mark.usefixtures("plug_ins")
+async def test_whoever_sends_what_a_plug_in_cannot_judge_takes_it_from_nobody(
+    judging: Service, rules_file: Path, alice: Client
+) -> None:
+    rule = {"name": "odd", "kind": "raises_at_times", "default": "refuse", "timeout_seconds": 4, "at_once": 1}
+    write_rules(rules_file, rule)
+    await read_at_once(judging)
+    bodies: list[dict[str, Any]] = [{}, {"reference": "odd"}, {}]
+    before, between, after = [await alice.pay({**PLAIN, "amount": "1.00", **body}) for body in bodies]
+    assert (between.status_code, before.status_code) == (422, 202)
+    assert after.json()["detail"] == before.json()["detail"]
+    os.kill(int(before.json()["detail"]), signal.SIGKILL)
+    await until_dead(int(before.json()["detail"]))
+    assert (await alice.pay({**PLAIN, "amount": "1.00"})).status_code == 202
+
+
+async def until_dead(process: int) -> None:
+    """Its service has seen that it is."""
+    await eventually(lambda: not Path(f"/proc/{process}").exists())
+    await asyncio.sleep(0.05)
+
+
+@pytest.mark.usefixtures("plug_ins")
 @pytest.mark.parametrize("kind", ["prints", "is_curious"])
 async def test_a_plug_in_knows_no_secret_and_what_it_prints_is_no_answer(
     judging: Service, rules_file: Path, alice: Client, kind: str
 ) -> None:
-    write_rules(rules_file, {"name": kind, "kind": kind, "default": "refuse", "timeout_seconds": 5})
+    write_rules(rules_file, {"name": kind, "kind": kind, "default": "refuse", "timeout_seconds": 4})
     await read_at_once(judging)
     answers = [await alice.transfer("alice", "bob", "1.00") for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201], answers[0].text

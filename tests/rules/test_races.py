@@ -15,7 +15,9 @@ from tests.conftest import Servers, TestDatabase
 from tests.rules.judging import approve, held, must_be_right, read_at_once, refuse, write_rules
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.payments.routing import Route
 from zerosum.main import Service
+from zerosum.services.requests.outside_processors import OutsideProcessors
 
 ROUNDS = 8
 
@@ -128,6 +130,39 @@ async def test_a_payment_of_any_shape_is_held_and_paid(
         assert approved.status_code == 200, (number, approved.text)
         payment = (await alice.get(f"/v1/payments/{approved.json()['payment_id']}")).json()
         assert payment["status"] == status
+    await must_be_right(database, ledger_id)
+
+
+@pytest.mark.parametrize("own", ["from", "to"])
+async def test_what_was_held_goes_by_the_route_of_the_day_it_is_approved(
+    judging: Service,
+    rules_file: Path,
+    alice: Client,
+    people: list[Client],
+    monkeypatch: pytest.MonkeyPatch,
+    database: Database,
+    ledger_id: LedgerId,
+    own: str,
+) -> None:
+    """The processor is another one, and so is its clearing account."""
+    write_rules(rules_file, {"name": "all", "kind": "limit", "amount_max": "0", "action": "review"})
+    await read_at_once(judging)
+
+    def route_to(processor: str) -> None:
+        route = Route(name="it", processors=(processor,))
+        outside = OutsideProcessors(names=frozenset({"away", "abroad"}), routes=(route,))
+        monkeypatch.setattr(judging.services.payments.kind, "_outside", outside)
+
+    route_to("away")
+    type_ = "withdrawal" if own == "from" else "deposit"
+    body = {"type": type_, "amount": "9.00", "currency": "USD", own: "alice", "processor": "auto"}
+    answer = await alice.pay(body)
+    assert answer.status_code == 202, answer.text
+    route_to("abroad")
+    approved = await approve(people[0], answer.json())
+    assert approved.status_code == 200, approved.text
+    payment = (await alice.get(f"/v1/payments/{approved.json()['payment_id']}")).json()
+    assert (payment["status"], payment["processor"]) == ("processing", "abroad")
     await must_be_right(database, ledger_id)
 
 

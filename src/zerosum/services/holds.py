@@ -29,7 +29,7 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
-from zerosum.services.judging import HoldJudge, PaymentRules
+from zerosum.services.judging import HoldChangeJudge, HoldJudge, PaymentRules
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
@@ -85,12 +85,13 @@ class Holds:
         self._directory = directory
         self._cursors = cursors
         judge = None if rules is None else HoldJudge(rules)
+        changes_judge = None if rules is None else HoldChangeJudge(rules)
         known = KnownParties(database, parties_of_holds, _no_such_hold)
         self.desk: ExpressSubmission[HoldOrder, RecordedHold] = ExpressSubmission(
             PlacingKind(charts, directory, currencies, known), committer, database, now, judge
         )
         self.changes: ExpressSubmission[HoldChangeOrder, RecordedHold] = ExpressSubmission(
-            ChangingKind(directory, currencies, known), committer, database, now
+            ChangingKind(directory, currencies, known), committer, database, now, changes_judge
         )
 
     async def get(self, caller: Caller, hold_id: UUID) -> RecordedHold:

@@ -7,13 +7,15 @@ with nothing locked and no transaction open.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.book import LedgerCommand
-from zerosum.domain.payments.book_checks import BookCheck, Duplicate
-from zerosum.domain.payments.hold_commands import PlaceHold
+from zerosum.domain.payments.book_checks import BookCheck, Duplicate, Velocity
+from zerosum.domain.payments.hold_commands import CaptureHold, IncrementHold, PlaceHold
+from zerosum.domain.payments.judged_holds import PROMISED, JudgedHoldChange
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.review_commands import JudgedPayment, Ruling
@@ -31,7 +33,6 @@ CLEARING = "clearing:"
 
 ATOMIC = "All or nothing cannot wait for a review: send it alone."
 CONDITIONAL = "What has conditions cannot wait for a review."
-PROMISED = "A hold cannot wait for a review."
 
 Judgeable = Pay | PlaceHold
 
@@ -156,6 +157,46 @@ class HoldJudge:
         return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
 
 
+class HoldChangeJudge:
+    """Of the desk that captures and increments holds. Their keys are looked at by the committer, before the rules."""
+
+    def __init__(self, rules: PaymentRules) -> None:
+        self._rules = rules
+
+    @property
+    def is_idle(self) -> bool:
+        return self._rules.is_idle
+
+    async def judged(
+        self,
+        caller: Caller,  # noqa: ARG002 - the commands know
+        orders: Sequence[Any],  # noqa: ARG002 - the commands say all of it
+        prepared: Sequence[Prepared],
+        *,
+        is_atomic: bool,  # noqa: ARG002 - none of them can wait
+    ) -> list[Prepared]:
+        rules = await self._rules.current()
+        return [Prepared(_changing(rules, one.command), one.names) for one in prepared]
+
+
+def _changing(rules: Rules, command: LedgerCommand) -> LedgerCommand:
+    limits = tuple(check for check in rules.checks if isinstance(check, Velocity))
+    if not isinstance(command, CaptureHold | IncrementHold) or not (rules.static or limits):
+        return command
+    return JudgedHoldChange(
+        id=command.id,
+        ledger_id=command.ledger_id,
+        idempotency_key=command.idempotency_key,
+        fingerprint=command.fingerprint,
+        actor=command.actor,
+        codes=command.codes,
+        change=command,
+        version=rules.version,
+        static=tuple(rules.static),
+        limits=limits,
+    )
+
+
 def _hold(prepared: Prepared) -> PlaceHold:
     if not isinstance(prepared.command, PlaceHold):
         raise TypeError("what is judged here is a hold")
@@ -182,7 +223,7 @@ def as_judged(payment: Judgeable) -> Judged:
         receivers = tuple(code for code in found if not code.startswith(CLEARING))
     return Judged(
         type=payment.type,
-        amount=payment.money.amount,
+        amount=_promised(payment) if isinstance(payment, PlaceHold) else payment.money.amount,
         currency=payment.money.currency.code,
         payer=None if payment.type is PaymentType.DEPOSIT else codes[payment.payer_id],
         payee=None if payment.type is PaymentType.WITHDRAWAL else codes[payment.payee_id],
@@ -192,6 +233,11 @@ def as_judged(payment: Judgeable) -> Judged:
         description=payment.texts.description,
         actor=payment.actor,
     )
+
+
+def _promised(hold: PlaceHold) -> Decimal:
+    """At most so much will be captured, as far as the order says."""
+    return max(hold.money.amount, hold.capture_max or hold.money.amount)
 
 
 def _cannot_wait(payment: Judgeable) -> str | None:

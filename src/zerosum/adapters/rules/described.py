@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from zerosum.adapters.rules.contract import Verdict
-from zerosum.adapters.rules.outside import OutsideRule
+from zerosum.adapters.rules.outside import JUDGING_SECONDS_MAX, OutsideRule
 from zerosum.adapters.rules.plug_in import PlugIn
 from zerosum.adapters.rules.score_hook import SCORE_MAX, ScoreHook, ScoreSettings
 from zerosum.domain.ledger.velocity import ROLLING_SECONDS_MAX, Direction, VelocityLimit, Window, WindowKind
@@ -173,7 +173,7 @@ class DescribedOutside(Described):
     """What becomes of a payment is what is answered. There is no default of the default: somebody has to choose."""
 
     default: Verdict
-    timeout_seconds: Annotated[float, Field(ge=0.01, le=5)] = 1.0
+    timeout_seconds: Annotated[float, Field(ge=0.01, le=JUDGING_SECONDS_MAX)] = 1.0
     at_once: Annotated[int, Field(ge=1, le=200)] = 16
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,12 +17,24 @@ from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.rules import Finding, Judged, Rule, RuleAction
 
-JUDGING_SECONDS_MAX = 10.0
-"""One call is judged for no longer, however many payments it has: of those that are left the defaults decide."""
+JUDGING_SECONDS_MAX = 4.0
+"""One call is judged for no longer, however many payments it has: of those that are left the defaults decide.
+
+With the committer's own deadline behind it that is less than a call through the framework may take.
+"""
+
+WAITING_MAX = 10_000
+"""So many questions to one rule are under way or wait for their turn: of further ones the default decides at once."""
 
 REASON_MAX = 300
 
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]+")
+
 _log = logging.getLogger(__name__)
+
+
+class TooManyWait(Exception):
+    """The message says so."""
 
 
 class Asked(Protocol):
@@ -43,11 +56,15 @@ class OutsideRule:
     timeout_seconds: float
     default: Verdict
     places: asyncio.Semaphore
+    under_way: int = 0
 
     async def finding(self, ledger_id: LedgerId, payment: Judged, deadline: float) -> Finding | None:
         """None: it lets the payment pass."""
         loop = asyncio.get_running_loop()
+        self.under_way += 1
         try:
+            if self.under_way > WAITING_MAX:
+                raise TooManyWait(f"more than {WAITING_MAX} questions wait")
             async with asyncio.timeout_at(deadline), self.places:
                 seconds = min(self.timeout_seconds, deadline - loop.time())
                 verdict = await self.asked.ask(_told(ledger_id, payment), seconds)
@@ -56,12 +73,15 @@ class OutsideRule:
             _log.warning("the rule %s could not be asked (%s): its default is %s", self.rule.name, why, self.default)
             detail = f"The rule `{self.rule.name}` could not be asked."
             return self._caught(payment, RuleVerdict(self.default, detail))
+        finally:
+            self.under_way -= 1
         return self._caught(payment, verdict)
 
     def _caught(self, payment: Judged, verdict: RuleVerdict) -> Finding | None:
         if verdict.verdict is Verdict.ALLOW:
             return None
-        detail = verdict.reason or f"The rule `{self.rule.name}` has objected."
+        reason = _UNPRINTABLE.sub(" ", verdict.reason or "").strip()  # What no database keeps would fail the payment.
+        detail = reason or f"The rule `{self.rule.name}` has objected."
         return self.rule.caught(payment, detail[:REASON_MAX], action=RuleAction(verdict.verdict.value))
 
 

@@ -42,19 +42,23 @@ class PlugIn:
         self._is_closed = False
 
     async def ask(self, payment: RulePayment, seconds: float) -> RuleVerdict:
-        """One that has not begun in this time goes on beginning, and is there for the next."""
+        """One that has not begun in this time goes on beginning, and is there for the next.
+
+        One that has raised, and said so, goes on: or whoever sends what it cannot judge would take it from all others.
+        """
         async with asyncio.timeout(seconds):
             process = await self._ready()
             try:
-                verdict = _verdict(await _said(process, json.dumps(asdict(payment)).encode()))
+                said = await _said(process, json.dumps(asdict(payment)).encode())
             except BaseException:
                 await _end(process)
                 raise
         await self._keep(process)
-        return verdict
+        return _verdict(said)
 
     async def _ready(self) -> asyncio.subprocess.Process:
         """Raises PlugInFailed."""
+        self._idle = [process for process in self._idle if process.returncode is None]  # One may have ended meanwhile.
         while not self._idle:
             if len(self._beginning) < self._at_once:
                 task = asyncio.create_task(self._begin(), name="plug-in begins")

@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zerosum.adapters.rules.outside import JUDGING_SECONDS_MAX, OutsideRule, ask_outside
+from zerosum.adapters.rules.outside import OutsideRule, ask_outside
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.payments.book_checks import BookCheck
 from zerosum.domain.payments.rules import Finding, Judged, StaticRule
 
 LOOK_SECONDS = 1.0
 """How often it is looked whether the file is another: so long an old version may still judge."""
+
+CLOSED_AFTER_SECONDS = 60.0
+"""Rules of before: who has taken them may look up keys first, and ask then."""
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +113,7 @@ class RuleBook:
 async def _close_later(rules: RuleSet) -> None:
     """Once nobody can be asking them any more."""
     try:
-        await asyncio.sleep(JUDGING_SECONDS_MAX)
+        await asyncio.sleep(CLOSED_AFTER_SECONDS)
     finally:
         await rules.close()
 

@@ -46,7 +46,7 @@ OF_CHANGES = (
     errors.AccountClosed,
     errors.BalanceOverflow,
 )
-OF_MONEY = (errors.InsufficientFunds, errors.LimitExceeded, errors.VelocityLimitExceeded)
+OF_MONEY = (errors.InsufficientFunds, errors.LimitExceeded, errors.VelocityLimitExceeded, errors.RuleRefused)
 OF_SPLITS = (errors.SameAccount, errors.SplitsExceedAmount, errors.CurrencyMismatch)
 
 FILTERS = ("account", "status", "currency", "reference")

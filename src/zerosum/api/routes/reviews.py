@@ -13,7 +13,7 @@ from zerosum.api.routes.payments import REFUSALS, DryRunFlag
 from zerosum.api.schemas.fields import id_path
 from zerosum.api.schemas.lists import ListOf, list_body
 from zerosum.api.schemas.reviews import (
-    DecisionRequest,
+    ReviewDecisionRequest,
     ReviewDryRun,
     ReviewResponse,
     ReviewStatusName,
@@ -43,7 +43,7 @@ def review_routes(services: Services) -> Routes:
 
     async def decide(call: TheCall, review: str, desk: Submission[DecisionOrder, RecordedReview]) -> Response:
         is_rehearsal = rehearses(call)
-        said = validated(DecisionRequest, call.content)
+        said = validated(ReviewDecisionRequest, call.content)
         order = said.order(call.idempotency_key or "", parse_id(Prefix.REVIEW, review))
         return as_response(await answer_of(call, desk, order, review_body, is_rehearsal=is_rehearsal, status=200))
 
@@ -102,7 +102,7 @@ def review_routes(services: Services) -> Routes:
         query=("dry_run",),
         summary="Approve a payment",
         answer=ReviewResponse,
-        reads=DecisionRequest,
+        reads=ReviewDecisionRequest,
         examples=EXAMPLES,
         refusals=(
             *OF_REVIEWS,
@@ -125,7 +125,7 @@ def review_routes(services: Services) -> Routes:
         query=("dry_run",),
         summary="Refuse a payment",
         answer=ReviewResponse,
-        reads=DecisionRequest,
+        reads=ReviewDecisionRequest,
         examples=EXAMPLES,
         refusals=OF_REVIEWS,
         also_answers={200: ("Refused, or a rehearsal.", ReviewResponse | ReviewDryRun)},

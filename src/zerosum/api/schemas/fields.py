@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from inspect import cleandoc
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, get_args
 
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -87,7 +88,9 @@ class Response(BaseModel):
 
 
 def noun_of(model: Any) -> str:
-    """What a model is about: the name of its class without the part it plays."""
+    """What a model is about: the name of its class without the part it plays. Of several the first says it."""
+    if isinstance(model, UnionType):
+        return noun_of(get_args(model)[0])
     name: str = getattr(model, "__name__", str(model))
     for part in ("Request", "Response", "Item"):
         name = name.removesuffix(part)

@@ -32,7 +32,7 @@ from zerosum.services.reviews import DecisionOrder, RecordedReview
 ReviewStatusName = Annotated[str, OneOf(ReviewStatus)]
 
 
-class DecisionRequest(Request):
+class ReviewDecisionRequest(Request):
     """Why it is approved or refused."""
 
     reason: Annotated[Text, Field(description="Kept with the review, and in the security log.", examples=["Known."])]

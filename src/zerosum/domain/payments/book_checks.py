@@ -21,6 +21,8 @@ from zerosum.domain.moments import render_time
 from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.rules import Finding, Judged, Rule
+from zerosum.domain.payments.split_commands import PayInParts
+from zerosum.domain.payments.splits import moved
 
 PAYMENT_TWIN = "payment_twin"
 """Of which kind earlier payments of the same are among the records."""
@@ -68,27 +70,27 @@ class Velocity:
         return iter(())
 
     def counted(self, payment: Paying) -> Iterator[tuple[UUID, Window]]:
-        party = self._party(payment)
-        if party is not None:
-            yield party, self.limit.window
+        for account_id, _ in self._moved(payment, payment.money.amount):
+            yield account_id, self.limit.window
 
     def finding(self, book: Book, payment: Paying, judged: Judged, now: datetime) -> Finding | None:
-        party = self._party(payment)
-        if party is None:
-            return None
-        window, amount = self.limit.window, payment.money.amount
-        zone = zone_of(payment.ledger_id)
-        account = book.accounts.get(party)
-        used = None if account is None else account.used.get(window)
-        if used is None:  # It is opened by this very payment: nothing counts yet.
-            used = Used(now, window.start(now, zone), window.end(now, zone), amount - amount, 0)
-        if not is_exceeded(self.limit, used, amount):
-            return None
+        """By the amount that is `judged`. Of several who get a part of it the first that gets too much."""
+        window, zone = self.limit.window, zone_of(payment.ledger_id)
+        for account_id, amount in self._moved(payment, judged.amount):
+            account = book.accounts.get(account_id)
+            used = None if account is None else account.used.get(window)
+            if used is None:  # It is opened by this very payment: nothing counts yet.
+                used = Used(now, window.start(now, zone), window.end(now, zone), amount - amount, 0)
+            if is_exceeded(self.limit, used, amount):
+                return self._exceeded(judged, used, amount, self._pointer(payment, account_id))
+        return None
+
+    def _exceeded(self, judged: Judged, used: Used, amount: Decimal, pointer: str) -> Finding:
         frees = frees_at(self.limit, used, amount)
         return self.rule.caught(
             judged,
             f"The account would move more, or more often, than the rule `{self.rule.name}` allows.",
-            "/from" if window.direction is Direction.OUT else "/to",
+            pointer,
             limit=self.limit.content,
             used=render_amount(used.amount),
             used_count=used.number,
@@ -98,10 +100,23 @@ class Velocity:
     def passed(self, book: Book, payment: Paying) -> None:
         """The Book counts on by itself."""
 
-    def _party(self, payment: Paying) -> AccountId | None:
+    def _moved(self, payment: Paying, amount: Decimal) -> Iterator[tuple[AccountId, Decimal]]:
+        """Whom it leaves, or reaches. Whose side is the processor's is nobody's."""
         if self.limit.window.direction is Direction.OUT:
-            return None if payment.type is PaymentType.DEPOSIT else payment.payer_id
-        return None if payment.type is PaymentType.WITHDRAWAL else payment.payee_id
+            if payment.type is not PaymentType.DEPOSIT:
+                yield payment.payer_id, amount
+        elif isinstance(payment, PayInParts):
+            parts = moved(payment.splits, [split.amount for split in payment.splits], payment.money)
+            for account_id, part in parts:
+                if payment.type is not PaymentType.WITHDRAWAL or account_id != payment.payee_id:
+                    yield account_id, part.amount
+        elif payment.type is not PaymentType.WITHDRAWAL:
+            yield payment.payee_id, amount
+
+    def _pointer(self, payment: Paying, account_id: AccountId) -> str:
+        if self.limit.window.direction is Direction.OUT:
+            return "/from"
+        return "/to" if account_id == payment.payee_id else "/splits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,11 @@ class HoldCommand(LedgerCommand):
         return (self.payer_id, self.payee_id)
 
     @property
+    def type(self) -> PaymentType:
+        """Of the payments that captures make."""
+        return PaymentType.TRANSFER
+
+    @property
     def record_key(self) -> RecordKey:
         return RecordKey(self.ledger_id, HOLD, self.hold_id)
 
@@ -105,11 +110,6 @@ class PlaceHold(HoldCommand):
     expires_at: datetime | None = None
     capture_max: Decimal | None = None
     texts: PaymentTexts = NO_TEXTS
-
-    @property
-    def type(self) -> PaymentType:
-        """Of the payments that its captures make."""
-        return PaymentType.TRANSFER
 
     def __post_init__(self) -> None:
         if self.payer_id == self.payee_id:
@@ -229,6 +229,10 @@ class ChangeHold(HoldCommand):
                 f"The hold has changed {CHANGES_MAX} times: it can only be ended.", hold_status=hold.status.value
             )
         return entry, after
+
+    def after(self, book: Book, now: datetime) -> Hold:
+        """The hold as it would be then. Raises its own first objection."""
+        return self._ruled(book, now)[1]
 
     def _against_payee(self, book: Book, after: Hold) -> Iterator[DomainError]:  # noqa: ARG002 - most promise no more
         """What would keep the payee from getting all that is promised then."""

@@ -31,6 +31,7 @@ from zerosum.domain.ledger.velocity import Window
 from zerosum.domain.payments.book_checks import BookCheck, Paying
 from zerosum.domain.payments.hold_commands import PlaceHold
 from zerosum.domain.payments.pay import Pay
+from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.reviews import REVIEW, Decision, Review, ReviewStatus, review_facts
 from zerosum.domain.payments.rules import Finding, Judged, RuleAction, refusal
 
@@ -286,16 +287,19 @@ class ApproveReview(DecideReview):
 
     def _approvable(self, book: Book) -> Review:
         review = self._open(book)
-        if review.fingerprint != self.payment.fingerprint or (review.payer_id, review.payee_id) != (
-            self.payment.payer_id,
-            self.payment.payee_id,
-        ):
+        if review.fingerprint != self.payment.fingerprint or _own_parties(review) != _own_parties(self.payment):
             raise InvalidState("What was ordered means something else by now: refuse it, and order it anew.")
         if self.actor == review.actor:
             raise FourEyesRequired("Whoever has made the payment does not approve it.")
         if review.first is not None and review.first.actor == self.actor:
             raise FourEyesRequired("Another person has to approve it, too.")
         return review
+
+
+def _own_parties(ordered: Review | Pay) -> tuple[AccountId | None, AccountId | None]:
+    """Without the clearing account, which goes by whoever carries it out: that may be another one by now."""
+    payer = None if ordered.type is PaymentType.DEPOSIT else ordered.payer_id
+    return payer, None if ordered.type is PaymentType.WITHDRAWAL else ordered.payee_id
 
 
 def _remembered(review: Review, said_by: UUID) -> Remembered:

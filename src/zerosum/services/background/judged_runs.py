@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -25,14 +26,13 @@ class JudgedRuns:
         self._rules = rules
 
     async def judged(self, runs: Sequence[RunScheduledPayment]) -> list[RunScheduledPayment]:
-        """In another order: ledger by ledger."""
+        """In another order: ledger by ledger. All at once: who hangs is waited for once, and not once for each."""
         rules = await self._rules.current()
         if rules.is_empty:
             return list(runs)
-        judged: list[RunScheduledPayment] = []
-        for ledger_id, own in groupby(sorted(runs, key=attrgetter("ledger_id")), key=attrgetter("ledger_id")):
-            judged += await self._judged_of(ledger_id, list(own), rules)
-        return judged
+        by_ledger = groupby(sorted(runs, key=attrgetter("ledger_id")), key=attrgetter("ledger_id"))
+        judging = [self._judged_of(ledger_id, list(own), rules) for ledger_id, own in by_ledger]
+        return [run for own in await asyncio.gather(*judging) for run in own]
 
     async def _judged_of(
         self, ledger_id: LedgerId, runs: Sequence[RunScheduledPayment], rules: Rules
