@@ -102,12 +102,12 @@ class Runner:
         return replace(run, cursor=cursor)
 
     async def _open_breaks(self, caller: Caller, ground: Ground, matching: Matching, ends_at: float) -> None:
-        """Of the lines of this file, and of the entries in the days that it speaks of."""
+        """Of the lines that this file tells of, and of the entries in the days that it speaks of."""
         now, file = self._now(), ground.file
         found = [
             _break(ground, item, now, is_different=is_different)
             for item, is_different in matching.left()
-            if item.holder_id == file.id or (item.kind is ItemKind.ENTRY and file.from_on <= item.on <= file.to_on)
+            if item.is_new or (item.kind is ItemKind.ENTRY and file.from_on <= item.on <= file.to_on)
         ]
         for start in range(0, len(found), BREAKS_AT_ONCE):
             self.check(ends_at)
