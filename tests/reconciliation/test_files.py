@@ -55,6 +55,13 @@ BAD: dict[str, tuple[bytes, dict[str, Any], str, str]] = {
     "a megabyte of digits": (csv_of(f"{DAY},b2,r2,{'9' * 100_000},text"), {}, "/2/amount", "invalid_amount"),
     "a fine amount": (csv_of(f"{DAY},b2,r2,1.001,text"), {}, "/2/amount", "amount_too_precise"),
     "a comma of another country": (csv_of(f'{DAY},b2,r2,"1.234,50",text'), {}, "/2/amount", "invalid_amount"),
+    "a thousand where no mark is named": (
+        csv_of(f"{DAY},b2,r2,1.200,text"),
+        {"csv": {"decimal_mark": ","}},
+        "/2/amount",
+        "invalid_amount",
+    ),
+    "two signs": (csv_of(f"{DAY},b2,r2,--5.00,text"), {}, "/2/amount", "invalid_amount"),
     "marks out of place": (
         csv_of(f'{DAY},b2,r2,"12.34,50",text'),
         {"csv": {"decimal_mark": ",", "group_mark": "."}},
