@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -228,6 +229,7 @@ BAD_CAMT: dict[str, tuple[bytes, str, str]] = {
         "not_one_statement",
     ),
     "deep": (camt_of(f"<Ntry>{'<a>' * 40}{'</a>' * 40}</Ntry>", closing="0.00"), "/4/", "too_deep"),
+    "a million elements": (camt_of(f"<Ntry>{'<a/>' * 1_000_000}</Ntry>", closing="0.00"), "/4/", "too_many_elements"),
 }
 
 
@@ -243,6 +245,19 @@ async def test_a_bad_statement_is_told_by_line_and_element(bank: Client, name: s
     )
     assert (problem["errors"][0]["pointer"], problem["fault"]) == (pointer, fault)
     assert (await bank.get("/v1/reconciliation/files")).json()["data"] == []
+
+
+async def test_a_text_in_many_pieces_costs_no_more_than_one_in_one(bank: Client) -> None:
+    (await make_camt_source(bank)).raise_for_status()
+    pieces = f"<a>{'x<b/>' * 9_990}</a>" * 8
+    begun = perf_counter()
+    refused(
+        await send(bank, camt_of(f"<Ntry>{pieces}</Ntry>", closing="0.00"), kind="application/xml"),
+        422,
+        "reconciliation_file_invalid",
+        members=("errors", "fault"),
+    )
+    assert perf_counter() - begun < 5, "it took twenty where every piece counted all before it"
 
 
 async def test_a_statement_is_matched_and_its_balances_are_kept(bank: Client) -> None:

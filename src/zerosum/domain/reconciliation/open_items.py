@@ -88,6 +88,9 @@ class OpenItems:
     def of(self, reference: str) -> list[OpenItem]:
         return list(self._by_reference.get(reference, {}).values())
 
+    def number_of(self, reference: str) -> int:
+        return len(self._by_reference.get(reference, {}))
+
     def has_reference_of(self, other: OpenItem) -> bool:
         return any(self._by_reference.get(reference) for reference in other.references)
 
