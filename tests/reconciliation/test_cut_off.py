@@ -147,11 +147,11 @@ async def test_what_takes_long_without_a_match_is_cut_off_in_time_and_goes_on(
     (await make_source(client, rules={"by_amount": True, "by_sum": True})).raise_for_status()
     content = csv_of(*[f"{DAY},b{number},,{number}.00," for number in range(1, 121)])
     ticks = itertools.count()
-    runner = service.services.reconciliation_files._runner  # noqa: SLF001
+    runner = service.services.reconciliation_files._runner
     monkeypatch.setattr(runner, "_clock", lambda: next(ticks) / 10)
     answers = [await send(client, content)]
     while not answers[-1].json()["is_matched"]:
         assert len(answers) < 20
         answers.append(await send(client, content))
-    assert 1 < len(answers)
+    assert len(answers) > 1
     assert (await _outcome(client))[0] == {"lines": 120, "matched": 0, "open_breaks": 120, "is_matched": True}

@@ -1,4 +1,4 @@
-"""Files that tell the same lines, and accounts that two sources tell of: nothing is lost, and nothing is there twice."""
+"""Files that tell the same lines, and accounts that two sources tell of: nothing is lost, and nothing comes twice."""
 
 from __future__ import annotations
 

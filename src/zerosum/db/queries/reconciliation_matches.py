@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.schema.tables import reconciliation_matched, reconciliation_matches
 from zerosum.domain.reconciliation.open_items import ItemKind
 
-# Those of a file are looked at once a run has come to its end over it, or it is the run's own. Of one that was cut off or
-# too wide those are that this file tells again, for its own are repeats: nobody else would ever look at them.
+# Those of a file are looked at once a run has come to its end over it, or it is the run's own. Of one that was cut off
+# or too wide those are that this file tells again, for its own are repeats: nobody else would ever look at them.
 _OPEN_LINES = text("""
 select line.file_id, line.number, line.booked_on, line.value_on, line.amount, line.reference_texts,
        line.file_id = :file_id or not file.is_done as is_new

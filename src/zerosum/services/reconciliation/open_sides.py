@@ -106,7 +106,7 @@ async def _open_entries(database: Database, ground: Ground, first: date, last: d
     while True:
         async with database.work(ledger_id) as connection:
             rows = await open_entries(connection, ledger_id, page)
-        # What was posted for a break is matched with it, by whoever has posted it. Other sources look for it as for any.
+        # What was posted for a break is matched with it, by whoever has posted it. Other sources look for it, too.
         others = (row for row in rows if row.adjusts_source != page.source)
         found += [_entry(ledger_id, page.account_id, row, ground.currency, zone) for row in others]
         if len(rows) < page.limit:
