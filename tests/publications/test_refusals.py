@@ -195,6 +195,27 @@ async def test_an_event_that_cannot_be_read_stands_in_the_way_alone(
     assert len(found) == len(different(found))
 
 
+async def test_whatever_a_broker_says_can_be_told(
+    database: Database, ledger_id: LedgerId, client: Client, redis_events: RedisEvents
+) -> None:
+    """PostgreSQL takes no zero in a text: telling it would fail, and each turn with it."""
+    await client.open_account()
+
+    class Odd:
+        async def send(self, messages: list[OutgoingMessage]) -> object:
+            return Sent(0, f"no\0room {'x' * 100_000}")
+
+        async def close(self) -> None:
+            pass
+
+    made = publisher(database, ledger_id, redis_events, Odd())  # type: ignore[arg-type]
+    async with running(made):
+        await until_refused(made, 2)
+        (state,) = await PublicationPositions(database, ledger_id).list()
+    assert str(state.record.obstacle).startswith(r"no\x00room xxx")
+    assert len(str(state.record.obstacle)) < 600
+
+
 async def test_ledgers_that_are_sent_at_once_share_a_connection(nats_address: str) -> None:
     """A broker that refuses an event has it closed every few seconds: what is opened beside it would stay for ever."""
     broker = NatsEvents(nats_address)
