@@ -21,6 +21,7 @@ from tests.reconciliation.ground import (
     sent,
     today,
 )
+from zerosum.api.card_numbers import card_numbers_refused
 from zerosum.domain.reconciliation.outside import LINES_MAX
 
 DAY = today()
@@ -245,6 +246,17 @@ async def test_a_bad_statement_is_told_by_line_and_element(bank: Client, name: s
     )
     assert (problem["errors"][0]["pointer"], problem["fault"]) == (pointer, fault)
     assert (await bank.get("/v1/reconciliation/files")).json()["data"] == []
+
+
+async def test_texts_hold_no_card_number_where_the_installation_wants_none(bank: Client) -> None:
+    (await make_source(bank)).raise_for_status()
+    content = csv_of(GOOD, f"{DAY},b2,r2,2.00,Card 4111 1111 1111 1111")
+    with card_numbers_refused():
+        answer = await send(bank, content)
+    problem = refused(answer, 422, "reconciliation_file_invalid", members=("errors", "fault"))
+    assert (problem["errors"][0]["pointer"], problem["fault"]) == ("/3/", "pan_not_allowed")
+    assert "4111" not in answer.text
+    assert (await send(bank, content)).status_code == 200
 
 
 async def test_a_text_in_many_pieces_costs_no_more_than_one_in_one(bank: Client) -> None:

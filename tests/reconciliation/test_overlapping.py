@@ -16,6 +16,7 @@ from zerosum.main import Service
 from zerosum.services.proofs.whole_ledger import verify_ledger
 from zerosum.services.reconciliation import files, open_sides
 from zerosum.services.reconciliation.files import ReconciliationFiles
+from zerosum.services.reconciliation.running import OutOfTime
 from zerosum.services.requests.caller import Caller
 
 DAY = today()
@@ -67,7 +68,7 @@ async def test_what_a_file_told_that_was_cut_off_is_looked_at_with_the_next_one(
 
     def check(_ends_at: float) -> None:
         if next(checks) == 1:
-            raise files.OutOfTime
+            raise OutOfTime
 
     monkeypatch.setattr(receiving._runner, "check", check)
     assert isinstance(receiving, ReconciliationFiles)
