@@ -33,6 +33,10 @@ def test_a_url_says_what_is_published_and_the_options_say_the_rest() -> None:
         ("redis://me:secret@host?name=a%20b", "64 letters"),
         ("redis://me:secret@host?begin=now", "beginning or latest"),
         ("redis://me:secret@host?ledger=main", "led_"),
+        ("redis://me:12/secret@host/0", "%2F"),
+        ("redis://me:12?secret@host/0", "%3F"),
+        ("redis://me:12#secret@host/0", "%23"),
+        ("kafka://me:a,b/secret@host:9092", "%2F"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line_without_a_password(text: str, why: str) -> None:

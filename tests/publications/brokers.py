@@ -72,6 +72,8 @@ class Tap:
         self._flows = asyncio.Event()
         self._is_cut = False
         self.address = ""
+        self.connections = 0
+        """That were ever made through it."""
 
     async def open(self) -> None:
         self._flows.set()
@@ -105,6 +107,7 @@ class Tap:
         if self._is_cut:
             writer.transport.abort()
             return
+        self.connections += 1
         try:
             there_reader, there_writer = await asyncio.open_connection(*self._there)
         except OSError:

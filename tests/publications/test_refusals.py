@@ -193,3 +193,44 @@ async def test_an_event_that_cannot_be_read_stands_in_the_way_alone(
         made._render = event_body
         found = await arrived(client, redis_events, 3)
     assert len(found) == len(different(found))
+
+
+async def test_whatever_a_broker_says_can_be_told(
+    database: Database, ledger_id: LedgerId, client: Client, redis_events: RedisEvents
+) -> None:
+    """PostgreSQL takes no zero in a text: telling it would fail, and each turn with it."""
+    await client.open_account()
+
+    class Odd:
+        async def send(self, messages: list[OutgoingMessage]) -> object:
+            return Sent(0, f"no\0room {'x' * 100_000}")
+
+        async def close(self) -> None:
+            pass
+
+    made = publisher(database, ledger_id, redis_events, Odd())  # type: ignore[arg-type]
+    async with running(made):
+        await until_refused(made, 2)
+        (state,) = await PublicationPositions(database, ledger_id).list()
+    assert str(state.record.obstacle).startswith(r"no\x00room xxx")
+    assert len(str(state.record.obstacle)) < 600
+
+
+async def test_ledgers_that_are_sent_at_once_share_a_connection(nats_address: str) -> None:
+    """A broker that refuses an event has it closed every few seconds: what is opened beside it would stay for ever."""
+    broker = NatsEvents(nats_address)
+    await broker.make()
+    destination = destination_of(broker)
+    attributes = {"type": "account.opened", "time": "2026-11-21T00:00:00Z", "datacontenttype": "application/json"}
+    messages = [
+        OutgoingMessage(
+            id=f"evt-{number}", topic=f"{broker.prefix}.account", key="k", body=b"{}", attributes=attributes
+        )
+        for number in range(3)
+    ]
+    own = broker.tap.connections
+    sent = await asyncio.gather(*[destination.send([message]) for message in messages])
+    assert [one.number for one in sent] == [1, 1, 1]
+    assert broker.tap.connections - own == 1
+    await destination.close()
+    await broker.close()

@@ -13,6 +13,7 @@ from tests.api.reading import refused
 from tests.reconciliation.ground import BANK, breaks, csv_of, entry, make_source, open_bank, report, send, sent, today
 from zerosum.adapters.clock import now
 from zerosum.main import Service
+from zerosum.services.reconciliation import breaks as break_steps
 from zerosum.services.reconciliation.adjustments import ReconciliationAdjustments
 
 DAY = today()
@@ -192,6 +193,50 @@ async def test_what_the_books_refuse_leaves_the_break_open_and_may_be_tried_othe
     for each in (path, out):
         answer = await bank.post(each, {"account": "equity:owner", "reason": "x"})
         assert (answer.status_code, answer.json()["state"]) == (200, "adjusted")
+
+
+async def test_whoever_is_refused_takes_nothing_from_who_has_joined_him(
+    bank: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry is there and not yet written down: opened again, the break could be resolved, or matched otherwise."""
+    await sent(bank, csv_of(f"{DAY},b1,r1,5.00,"))
+    one = await _one_break(bank)
+    path = f"/v1/reconciliation/breaks/{one['id']}/adjust"
+    has_joined, is_refused = asyncio.Event(), asyncio.Event()
+    order, link = ReconciliationAdjustments._entry_order, ReconciliationAdjustments._link
+
+    async def slow_order(self: Any, caller: Any, found: Any, wanted: Any, key: str) -> Any:
+        if wanted.account == BANK:
+            await has_joined.wait()
+        return await order(self, caller, found, wanted, key)
+
+    async def slow_link(self: Any, *given: Any) -> Any:
+        has_joined.set()
+        await is_refused.wait()
+        return await link(self, *given)
+
+    monkeypatch.setattr(ReconciliationAdjustments, "_entry_order", slow_order)
+    monkeypatch.setattr(ReconciliationAdjustments, "_link", slow_link)
+    first = asyncio.create_task(bank.post(path, {"account": BANK, "reason": "x"}))
+    while (await _one_break(bank))["state"] != "adjusting":
+        await asyncio.sleep(0.01)
+    second = asyncio.create_task(bank.post(path, {"account": "equity:owner", "reason": "x"}))
+    refused(await first, 422, "validation_error", "/account")
+    assert (await _one_break(bank))["state"] == "adjusting"
+    is_refused.set()
+    assert ((await second).status_code, (await second).json()["state"]) == (200, "adjusted"), (await second).text
+
+
+async def test_tries_that_fail_do_not_lengthen_the_history_for_ever(
+    bank: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(break_steps, "CHANGES_MAX", 7)
+    await sent(bank, csv_of(f"{DAY},b1,r1,5.00,"))
+    path = f"/v1/reconciliation/breaks/{(await _one_break(bank))['id']}/adjust"
+    for _ in range(3):
+        refused(await bank.post(path, {"account": BANK, "reason": "x"}), 422, "validation_error", "/account")
+    assert (await bank.post(path, {"account": BANK, "reason": "x"})).json()["code"] == "quota_exceeded"
+    assert (await _one_break(bank))["state"] == "open"
 
 
 async def test_the_report_as_csv_is_that_as_json(bank: Client) -> None:

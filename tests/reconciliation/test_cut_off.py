@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -136,3 +137,21 @@ async def test_a_source_with_too_much_around_it_says_so_and_blocks_nothing(
     refused(await send(client, content), 422, "reconciliation_too_wide")
     monkeypatch.undo()
     assert (await send(client, content)).json()["matched"] == 9
+
+
+async def test_what_takes_long_without_a_match_is_cut_off_in_time_and_goes_on(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at the clock finds it a tenth of a second later."""
+    await open_bank(client)
+    (await make_source(client, rules={"by_amount": True, "by_sum": True})).raise_for_status()
+    content = csv_of(*[f"{DAY},b{number},,{number}.00," for number in range(1, 121)])
+    ticks = itertools.count()
+    runner = service.services.reconciliation_files._runner
+    monkeypatch.setattr(runner, "_clock", lambda: next(ticks) / 10)
+    answers = [await send(client, content)]
+    while not answers[-1].json()["is_matched"]:
+        assert len(answers) < 20
+        answers.append(await send(client, content))
+    assert len(answers) > 1
+    assert (await _outcome(client))[0] == {"lines": 120, "matched": 0, "open_breaks": 120, "is_matched": True}

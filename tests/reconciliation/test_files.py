@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from tests.reconciliation.ground import (
     sent,
     today,
 )
+from zerosum.api.card_numbers import card_numbers_refused
 from zerosum.domain.reconciliation.outside import LINES_MAX
 
 DAY = today()
@@ -55,6 +57,13 @@ BAD: dict[str, tuple[bytes, dict[str, Any], str, str]] = {
     "a megabyte of digits": (csv_of(f"{DAY},b2,r2,{'9' * 100_000},text"), {}, "/2/amount", "invalid_amount"),
     "a fine amount": (csv_of(f"{DAY},b2,r2,1.001,text"), {}, "/2/amount", "amount_too_precise"),
     "a comma of another country": (csv_of(f'{DAY},b2,r2,"1.234,50",text'), {}, "/2/amount", "invalid_amount"),
+    "a thousand where no mark is named": (
+        csv_of(f"{DAY},b2,r2,1.200,text"),
+        {"csv": {"decimal_mark": ","}},
+        "/2/amount",
+        "invalid_amount",
+    ),
+    "two signs": (csv_of(f"{DAY},b2,r2,--5.00,text"), {}, "/2/amount", "invalid_amount"),
     "marks out of place": (
         csv_of(f'{DAY},b2,r2,"12.34,50",text'),
         {"csv": {"decimal_mark": ",", "group_mark": "."}},
@@ -221,6 +230,7 @@ BAD_CAMT: dict[str, tuple[bytes, str, str]] = {
         "not_one_statement",
     ),
     "deep": (camt_of(f"<Ntry>{'<a>' * 40}{'</a>' * 40}</Ntry>", closing="0.00"), "/4/", "too_deep"),
+    "a million elements": (camt_of(f"<Ntry>{'<a/>' * 1_000_000}</Ntry>", closing="0.00"), "/4/", "too_many_elements"),
 }
 
 
@@ -236,6 +246,30 @@ async def test_a_bad_statement_is_told_by_line_and_element(bank: Client, name: s
     )
     assert (problem["errors"][0]["pointer"], problem["fault"]) == (pointer, fault)
     assert (await bank.get("/v1/reconciliation/files")).json()["data"] == []
+
+
+async def test_texts_hold_no_card_number_where_the_installation_wants_none(bank: Client) -> None:
+    (await make_source(bank)).raise_for_status()
+    content = csv_of(GOOD, f"{DAY},b2,r2,2.00,Card 4111 1111 1111 1111")
+    with card_numbers_refused():
+        answer = await send(bank, content)
+    problem = refused(answer, 422, "reconciliation_file_invalid", members=("errors", "fault"))
+    assert (problem["errors"][0]["pointer"], problem["fault"]) == ("/3/", "pan_not_allowed")
+    assert "4111" not in answer.text
+    assert (await send(bank, content)).status_code == 200
+
+
+async def test_a_text_in_many_pieces_costs_no_more_than_one_in_one(bank: Client) -> None:
+    (await make_camt_source(bank)).raise_for_status()
+    pieces = f"<a>{'x<b/>' * 9_990}</a>" * 8
+    begun = perf_counter()
+    refused(
+        await send(bank, camt_of(f"<Ntry>{pieces}</Ntry>", closing="0.00"), kind="application/xml"),
+        422,
+        "reconciliation_file_invalid",
+        members=("errors", "fault"),
+    )
+    assert perf_counter() - begun < 5, "it took twenty where every piece counted all before it"
 
 
 async def test_a_statement_is_matched_and_its_balances_are_kept(bank: Client) -> None:

@@ -72,6 +72,10 @@ def refuse_card_numbers() -> None:
     _is_refusing.set(True)
 
 
+def are_card_numbers_refused() -> bool:
+    return _is_refusing.get()
+
+
 def place_of_card_number(content: Any) -> Place | None:
     """Where in a body a card number is that must not be there: in a text, or in the name of a member of an object."""
     return _place(content, (), are_names_free=False) if _is_refusing.get() else None

@@ -37,6 +37,11 @@ class Address:
                 raise ValueError("port")
         except ValueError:
             raise CommandFailed("the address of a broker is a URL like kafka://host:9092/topic", USAGE) from None
+        if ("@" in f"{url.path}{url.query}" and "@" not in url.netloc) or url.fragment:
+            # Part of a password lies behind what looks like the host, and would be shown.
+            raise CommandFailed(
+                "in the address of a broker / ? # and @ of a password or a name are %2F %3F %23 and %40", USAGE
+            )
         shown = f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
         options: dict[str, str] = {}
         for name, value in parse_qsl(url.query, keep_blank_values=True):

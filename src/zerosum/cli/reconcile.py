@@ -54,12 +54,16 @@ def reconcile_file(path: Path, source: str, data_dir: Path | None, ledger: str |
     if len(content) > FILE_BYTES_MAX:
         raise CommandFailed(f"{path} has more than {FILE_BYTES_MAX:,} bytes", USAGE)
 
+    refuses = reachable_settings(data_dir).refuse_card_numbers
+
     async def act(services: Services, caller: Caller) -> Mapping[str, Any]:
         from zerosum.api.schemas.reconciliation import file_body  # noqa: PLC0415
 
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                received = await services.reconciliation_files.receive(caller, source, content)
+                received = await services.reconciliation_files.receive(
+                    caller, source, content, refuses_card_numbers=refuses
+                )
                 if received.file.is_matched or attempt == ATTEMPTS_MAX:
                     return file_body(received.file)
             except (ReconciliationBusy, Unavailable):

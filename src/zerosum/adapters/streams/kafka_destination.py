@@ -35,11 +35,13 @@ class KafkaDestination:
     def __init__(self, address: KafkaAddress) -> None:
         self._address = address
         self._producer: Any = None
+        self._opening = asyncio.Lock()
 
     async def send(self, messages: Sequence[OutgoingMessage]) -> Sent:
         """The client would go on with what comes behind a batch that it has given up, so it never has more than one."""
         try:
-            producer = await self._started()
+            async with self._opening:  # one for all ledgers that are sent at once
+                producer = await self._started()
             batches, number = await _batches(producer, messages)
             ends = await asyncio.gather(
                 *(_sent(producer, topic, partition, batch) for (topic, partition), batch in batches.items()),

@@ -21,14 +21,14 @@ class NatsDestination:
     def __init__(self, url: str) -> None:
         self._url = url
         self._client: Any = None
+        self._opening = asyncio.Lock()
 
     async def send(self, messages: Sequence[OutgoingMessage]) -> Sent:
         try:
-            if self._client is None or self._client.is_closed:
-                self._client = await connected(self._url)
+            client = await self._opened()
         except InputAway as error:
             return Sent(0, str(error))
-        streams = self._client.jetstream()
+        streams = client.jetstream()
         return await sent_in_runs(lambda message: _publish(streams, message), messages)
 
     async def close(self) -> None:
@@ -39,6 +39,13 @@ class NatsDestination:
                     await client.close()
             except errors():
                 return
+
+    async def _opened(self) -> Any:
+        """One for all ledgers that are sent at once. Raises InputAway."""
+        async with self._opening:
+            if self._client is None or self._client.is_closed:
+                self._client = await connected(self._url)
+            return self._client
 
 
 async def _publish(streams: Any, message: OutgoingMessage) -> None:

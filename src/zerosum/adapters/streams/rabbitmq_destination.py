@@ -24,10 +24,12 @@ class RabbitDestination:
         self._exchange_name = exchange
         self._connection: Any = None
         self._exchange: Any = None
+        self._opening = asyncio.Lock()
 
     async def send(self, messages: Sequence[OutgoingMessage]) -> Sent:
         try:
-            await self._open()
+            async with self._opening:  # one for all ledgers that are sent at once
+                await self._open()
         except errors(InputAway) as error:
             return Sent(0, said(error))
         return await sent_in_runs(self._publish, messages)

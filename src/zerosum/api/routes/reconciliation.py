@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query, Response
 
+from zerosum.api.card_numbers import are_card_numbers_refused
 from zerosum.api.endpoints import Routes, TheCall, as_response, json_answer
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, InDigits, Limit, SortOrder, page_request
 from zerosum.api.routes.reconciliation_breaks import add_break_routes
@@ -136,7 +137,7 @@ def _add_file_routes(routes: Routes, services: Services) -> None:
     files = services.reconciliation_files
 
     async def receive(call: TheCall, source: WantedSource) -> Response:
-        received = await files.receive(call.caller, source, call.body)
+        received = await files.receive(call.caller, source, call.body, refuses_card_numbers=are_card_numbers_refused())
         return as_response(json_answer(200, file_body(received.file), is_replay=received.is_repeat))
 
     async def list_all(

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.advisory_locks import lock_until_commit
 from zerosum.db.queries.accounts import paged
 from zerosum.db.schema.tables import (
     reconciliation_breaks,
@@ -140,7 +141,11 @@ async def insert_lines(
     first: int,
     lines: Sequence[OutsideLine],
 ) -> None:
-    """From this number on; those that are there stay. One that an earlier file has told of is a repeat."""
+    """From this number on; those that are there stay. One that an earlier file has told of is a repeat.
+
+    Files of a source are written one behind the other: two that overlap would else both tell a line for the first time.
+    """
+    await lock_until_commit(connection, f"reconciliation lines of {ledger_id} {record.source}")
     repeats = await _told_before(connection, ledger_id, record, lines)
     values = [
         {

@@ -16,17 +16,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.schema.tables import reconciliation_matched, reconciliation_matches
 from zerosum.domain.reconciliation.open_items import ItemKind
 
-# Those of a file are looked at once a run has come to its end over it, or it is the run's own.
+# Those of a file are looked at once a run has come to its end over it, or it is the run's own. Of one that was cut off
+# or too wide those are that this file tells again, for its own are repeats: nobody else would ever look at them.
 _OPEN_LINES = text("""
-select line.file_id, line.number, line.booked_on, line.value_on, line.amount, line.reference_texts
-from reconciliation_files file
+select line.file_id, line.number, line.booked_on, line.value_on, line.amount, line.reference_texts,
+       line.file_id = :file_id or not file.is_done as is_new
+from (
+    select file.*, exists (
+        select from reconciliation_runs run
+        where run.ledger_id = file.ledger_id and run.file_id = file.id and run.ended_at is not null
+          and run.failure is null) as is_done
+    from reconciliation_files file
+    where file.ledger_id = :ledger_id and file.source = :source and (file.to_on >= :since or file.id = :file_id)
+) file
 join reconciliation_lines line on line.ledger_id = file.ledger_id and line.file_id = file.id
-where file.ledger_id = :ledger_id and file.source = :source and (file.to_on >= :since or file.id = :file_id)
-  and not line.is_repeat
-  and (line.file_id = :file_id or coalesce(line.value_on, line.booked_on) >= :since and exists (
-      select from reconciliation_runs run
-      where run.ledger_id = line.ledger_id and run.file_id = line.file_id and run.ended_at is not null
-        and run.failure is null))
+where not line.is_repeat
+  and (line.file_id = :file_id
+    or file.is_done and coalesce(line.value_on, line.booked_on) >= :since
+    or not file.is_done and exists (
+      select from reconciliation_lines again
+      where again.ledger_id = line.ledger_id and again.source = line.source and again.outside_id = line.outside_id
+        and again.amount = line.amount and again.file_id = :file_id and again.is_repeat))
   and not exists (
       select from reconciliation_matched matched
       where matched.ledger_id = line.ledger_id and matched.source = line.source and matched.kind = 'line'
@@ -57,13 +67,17 @@ with page as materialized (
     order by posting.effective_at, posting.account_version limit :limit
 )
 select page.account_version, page.entry_id, page.effective_at, page.side, page.amount, entry.idempotency_key,
-       entry.metadata ->> :member as named, payment.id as payment_id, payment.reference, call.processor_payment_id
+       entry.metadata ->> :member as named, payment.id as payment_id, payment.reference, call.processor_payment_id,
+       adjusted.source as adjusts_source
 from page
 join journal_entries entry on entry.ledger_id = :ledger_id and entry.id = page.entry_id
 left join payments payment on payment.ledger_id = :ledger_id and entry.resource_type = 'payment'
      and payment.id = case when entry.resource_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
                            then entry.resource_id::uuid else entry.id end
 left join processor_calls call on call.ledger_id = :ledger_id and call.id = payment.id
+left join reconciliation_breaks adjusted on adjusted.ledger_id = :ledger_id
+     and adjusted.id = case when entry.idempotency_key ~ '^reconciliation adjustment [0-9a-f]{8}(-[0-9a-f]{4}){3}-'
+                            then split_part(entry.idempotency_key, ' ', 3)::uuid end
 order by page.effective_at, page.account_version
 """)
 

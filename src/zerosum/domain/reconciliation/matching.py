@@ -149,8 +149,11 @@ class Matching:
 
     def _many_by_reference(self, line: OpenItem) -> Match | None:
         for reference in sorted(line.references):
+            number = self._entries.number_of(reference)
+            if not number or not 3 <= number + self._lines.number_of(reference) <= GROUP_MAX:
+                continue
             lines, entries = self._lines.of(reference), self._entries.of(reference)
-            if not entries or lines[0] != line or not 3 <= len(lines) + len(entries) <= GROUP_MAX:
+            if lines[0] != line:
                 continue
             days = [item.day for item in (*lines, *entries)]
             if max(days) - min(days) > self._rules.window_days:

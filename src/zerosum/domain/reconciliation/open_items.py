@@ -29,7 +29,8 @@ class ItemKind(StrEnum):
 class OpenItem:
     """A line is known by its file and its number in it, an entry by its account and its version there.
 
-    `units` are smallest units of the currency: above zero what comes in for us, below what goes out.
+    `units` are smallest units of the currency: above zero what comes in for us, below what goes out. `is_new` is a line
+    that the file in hand tells of, or tells again where nobody has looked at it.
     """
 
     kind: ItemKind
@@ -39,6 +40,7 @@ class OpenItem:
     units: int
     references: frozenset[str] = frozenset()
     entry_id: UUID | None = None
+    is_new: bool = False
 
     @cached_property
     def key(self) -> tuple[UUID, int]:
@@ -85,6 +87,9 @@ class OpenItems:
 
     def of(self, reference: str) -> list[OpenItem]:
         return list(self._by_reference.get(reference, {}).values())
+
+    def number_of(self, reference: str) -> int:
+        return len(self._by_reference.get(reference, {}))
 
     def has_reference_of(self, other: OpenItem) -> bool:
         return any(self._by_reference.get(reference) for reference in other.references)

@@ -30,6 +30,7 @@ from zerosum.db.queries.publications import move_publication, tell_obstacle
 from zerosum.db.queries.webhook_dispatch import need_not_last
 from zerosum.domain.errors import DomainError, OutcomeUnknown, Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.messages import storable
 from zerosum.domain.publications import (
     OutgoingMessage,
     Publication,
@@ -56,6 +57,7 @@ KEPT_IN_A_LEASE = 4
 LOOK_FOR_LEDGERS_SECONDS = 2.0
 IDLE_SECONDS = 0.1
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.1, 5.0
+OBSTACLE_CHARACTERS_MAX = 500
 TELL_SECONDS = 60.0
 """How often what stands in the way is told again in the log."""
 
@@ -280,6 +282,7 @@ class Publisher:
     async def _failed(self, line: _Line, sent: int, obstacle: str) -> bool:
         """False: the ledger rests a while."""
         clock = asyncio.get_running_loop().time()
+        obstacle = storable(obstacle[:OBSTACLE_CHARACTERS_MAX])  # the broker's own words
         self.tally.failures += 1
         line.batch = 1
         line.pause = PAUSE_SECONDS_MIN if sent or not line.pause else min(2 * line.pause, PAUSE_SECONDS_MAX)

@@ -36,12 +36,12 @@ from zerosum.domain.errors import (
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Side
 from zerosum.domain.money import add, render_amount
-from zerosum.domain.reconciliation.breaks import BreakState, BreakStep, ReconciliationBreak
+from zerosum.domain.reconciliation.breaks import CHANGES_MAX, BreakState, BreakStep, ReconciliationBreak
 from zerosum.domain.reconciliation.matching import MatchRule
 from zerosum.domain.reconciliation.open_items import ItemKind
 from zerosum.domain.reconciliation.sources import ReconciliationSource
 from zerosum.services.journal import EntryOrder, Journal, PostingOrder, RecordedEntry
-from zerosum.services.reconciliation.breaks import closed, locked_break
+from zerosum.services.reconciliation.breaks import check_may_change, closed, locked_break
 from zerosum.services.reconciliation.open_sides import ADJUSTMENT_KEY
 from zerosum.services.reconciliation.running import close_breaks
 from zerosum.services.reconciliation.sources import ReconciliationSources
@@ -120,6 +120,9 @@ class ReconciliationAdjustments:
             if entry_id is None and key is None:
                 raise QuotaExceeded(f"The books have refused {ATTEMPTS_MAX} adjustments of this break.")
             if found.state is BreakState.OPEN:
+                check_may_change(found)
+            if found.changes < CHANGES_MAX:
+                # Also by who joins another one: from then on that one no longer reopens it.
                 after = replace(found, state=BreakState.ADJUSTING, changes=found.changes + 1)
                 await change_break(connection, caller.ledger_id, after, BreakStep.ADJUSTING, caller.actor, self._now())
             return found, entry_id, key
@@ -154,8 +157,10 @@ class ReconciliationAdjustments:
             return
         async with self._database.work(caller.ledger_id) as connection:
             found = await locked_break(connection, caller, id_)
-            last = (await break_changes(connection, caller.ledger_id, id_))[-1]
-            is_mine = begun.state is BreakState.OPEN or last.changed_at < self._now() - POSTING_MAX
+            steps = await break_changes(connection, caller.ledger_id, id_)
+            before = next(step for step in reversed(steps) if step.number <= begun.changes)
+            is_mine = begun.state is BreakState.OPEN or before.changed_at < self._now() - POSTING_MAX
+            is_mine = is_mine and found.changes == begun.changes + 1
             if found.state is BreakState.ADJUSTING and is_mine:
                 after = replace(found, state=BreakState.OPEN, changes=found.changes + 1)
                 await change_break(connection, caller.ledger_id, after, BreakStep.REOPENED, caller.actor, self._now())

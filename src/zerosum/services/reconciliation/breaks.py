@@ -110,8 +110,7 @@ class ReconciliationBreaks:
                 return found
             if found.state is not BreakState.OPEN:
                 raise closed(found)
-            if found.changes >= CHANGES_MAX:
-                raise QuotaExceeded(f"A break has at most {CHANGES_MAX} steps.")
+            check_may_change(found)
             after = replace(found, changes=found.changes + 1, **told)
             await change_break(connection, caller.ledger_id, after, step, caller.actor, self._now())
         return after
@@ -123,6 +122,12 @@ async def locked_break(connection: Connection, caller: Caller, id_: UUID) -> Rec
     if found is None:
         raise no_such_break()
     return found
+
+
+def check_may_change(found: ReconciliationBreak) -> None:
+    """Raises QuotaExceeded."""
+    if found.changes >= CHANGES_MAX:
+        raise QuotaExceeded(f"A break has at most {CHANGES_MAX} steps.")
 
 
 def no_such_break() -> ReconciliationBreakNotFound:

@@ -64,6 +64,9 @@ class CsvValues:
             if not re.fullmatch(_GROUPED.pattern.replace("G", re.escape(group)), whole, re.ASCII):
                 raise Unreadable("invalid_amount", "The marks between the thousands are not where they belong.")
             whole = whole.replace(group, "")
+        if "." in whole or whole[:1] == "-":
+            # A point that is neither of the source's marks may stand between thousands; a second sign means nothing.
+            raise Unreadable("invalid_amount", "This has a mark or a sign that is not the source's.")
         if mark and not places:
             raise Unreadable("invalid_amount", "There is nothing behind the decimal mark.")
         try:

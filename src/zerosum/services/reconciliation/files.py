@@ -27,6 +27,7 @@ from zerosum.domain.errors import ReconciliationBusy, ReconciliationFileNotFound
 from zerosum.domain.money import Currency
 from zerosum.domain.reconciliation.outside import OutsideRecord
 from zerosum.domain.reconciliation.sources import ReconciliationSource, RecordFormat
+from zerosum.services.reconciliation.kept_texts import check_card_numbers
 from zerosum.services.reconciliation.open_sides import Ground
 from zerosum.services.reconciliation.reading_camt053 import read_camt053
 from zerosum.services.reconciliation.reading_csv import read_csv
@@ -65,7 +66,9 @@ class ReconciliationFiles:
         self._now = now
         self._runner = Runner(database, now)
 
-    async def receive(self, caller: Caller, source_name: str, content: bytes) -> Received:
+    async def receive(
+        self, caller: Caller, source_name: str, content: bytes, *, refuses_card_numbers: bool = False
+    ) -> Received:
         """Take it as a whole or not at all, then match it. What was cut off goes on when the same file comes again.
 
         Raises ReconciliationSourceNotFound, ReconciliationFileInvalid, and what `Runner.finish` raises.
@@ -74,6 +77,8 @@ class ReconciliationFiles:
         source = await self._sources.get(caller, source_name)
         currency = await self._currencies.get(caller.ledger_id, source.content["currency"])
         record = await asyncio.to_thread(read, source, currency, content)
+        if refuses_card_numbers:
+            await asyncio.to_thread(check_card_numbers, record)
         async with self._database.work(caller.ledger_id) as connection:
             wanted = self._record(caller, source, record, content)
             file_id = await insert_file(connection, caller.ledger_id, wanted)

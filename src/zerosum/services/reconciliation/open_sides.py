@@ -80,6 +80,7 @@ async def open_sides(database: Database, ground: Ground) -> tuple[list[OpenItem]
             row.value_on or row.booked_on,
             units_of(row.amount, ground.currency),
             frozenset(row.reference_texts),
+            is_new=row.is_new,
         )
         for row in rows
     ]
@@ -105,8 +106,8 @@ async def _open_entries(database: Database, ground: Ground, first: date, last: d
     while True:
         async with database.work(ledger_id) as connection:
             rows = await open_entries(connection, ledger_id, page)
-        # What was posted for a break is matched with it, by whoever has posted it.
-        others = (row for row in rows if not (row.idempotency_key or "").startswith(ADJUSTMENT_KEY))
+        # What was posted for a break is matched with it, by whoever has posted it. Other sources look for it, too.
+        others = (row for row in rows if row.adjusts_source != page.source)
         found += [_entry(ledger_id, page.account_id, row, ground.currency, zone) for row in others]
         if len(rows) < page.limit:
             return found

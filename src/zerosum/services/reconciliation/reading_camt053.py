@@ -32,6 +32,7 @@ _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(Z|[+-]\d\d:\d\d)?", re.ASCII)
 _SIGNS = {"CRDT": 1, "DBIT": -1}
 _REFERENCES = ("EndToEndId", "TxId", "InstrId", "PmtInfId", "AcctSvcrRef", "UETR", "ClrSysRef")
 _OPENING, _CLOSING = ("OPBD", "PRCD"), ("CLBD",)
+_READ_OF_STATEMENT = ("Acct", "Bal", "FrToDt", "TxsSummry")
 _NOTHING_PROVIDED = "NOTPROVIDED"
 
 
@@ -64,8 +65,9 @@ class _Reader:
     def take(self, node: Node) -> None:
         """One child of the statement."""
         self._place = node.place
-        if node.name != "Ntry":
+        if node.name in _READ_OF_STATEMENT:
             self._said.setdefault(node.name, []).append(node)
+        if node.name != "Ntry":
             return
         self._entries += 1
         if self._entries > LINES_MAX:

@@ -34,8 +34,11 @@ SECONDS_MAX = 6.0
 
 MATCHES_AT_ONCE = 200
 BREAKS_AT_ONCE = 500
-STEPS_AT_ONCE = 25
-"""Between them others have their turn."""
+STEPS_AT_ONCE = 5
+"""Between them others have their turn, and it is looked at the clock."""
+
+MATCHING_SECONDS_MIN = 1.0
+"""Of a request, however long reading took: so each comes further."""
 
 
 class OutOfTime(Exception):
@@ -61,28 +64,35 @@ class Runner:
     async def finish(self, caller: Caller, ground: Ground, ends_at: float) -> None:
         """Raises ReconciliationTooWide, ReconciliationBusy, OutOfTime."""
         try:
-            matching = Matching(*await open_sides(self._database, ground), ground.rules)
+            sides = await open_sides(self._database, ground)
         except ReconciliationTooWide:
             # It would stand in the way of every other file.
             async with self._database.work(caller.ledger_id) as connection:
                 end = {"ended_at": self._now(), "failure": ReconciliationTooWide.code}
                 await self._advance(connection, caller, ground.run, ground.run.cursor, **end)
             raise
-        run, found, cursor = ground.run, list[Match](), ground.run.cursor
-        for number, step in enumerate(matching.steps(run.cursor), 1):
-            cursor = step.cursor
-            if step.match is not None:
-                found.append(step.match)
-                if len(found) == MATCHES_AT_ONCE:
-                    run = await self._write(caller, replace(ground, run=run), found, cursor)
-                    found = []
-                    self.check(ends_at)
-            if number % STEPS_AT_ONCE == 0:
-                await asyncio.sleep(0)
-        run = await self._write(caller, replace(ground, run=run), found, cursor)
+        matching = await asyncio.to_thread(Matching, *sides, ground.rules)
+        ends_at = max(ends_at, self._clock() + MATCHING_SECONDS_MIN)
+        run = await self._match(caller, ground, matching, ends_at)
         await self._open_breaks(caller, replace(ground, run=run), matching, ends_at)
         async with self._database.work(caller.ledger_id) as connection:
-            await self._advance(connection, caller, run, cursor, ended_at=self._now())
+            await self._advance(connection, caller, run, run.cursor, ended_at=self._now())
+
+    async def _match(self, caller: Caller, ground: Ground, matching: Matching, ends_at: float) -> RunRecord:
+        """Matches are written many at a time, and how far it has come also where there are none."""
+        run, found, cursor = ground.run, list[Match](), ground.run.cursor
+        for number, step in enumerate(matching.steps(run.cursor), 1):
+            cursor, is_late = step.cursor, False
+            if step.match is not None:
+                found.append(step.match)
+            if number % STEPS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+                is_late = self._clock() > ends_at
+            if is_late or len(found) == MATCHES_AT_ONCE:
+                run = await self._write(caller, replace(ground, run=run), found, cursor)
+                found = []
+                self.check(ends_at)
+        return await self._write(caller, replace(ground, run=run), found, cursor)
 
     async def _write(self, caller: Caller, ground: Ground, found: Sequence[Match], cursor: Cursor | None) -> RunRecord:
         now, run = self._now(), ground.run
@@ -102,12 +112,12 @@ class Runner:
         return replace(run, cursor=cursor)
 
     async def _open_breaks(self, caller: Caller, ground: Ground, matching: Matching, ends_at: float) -> None:
-        """Of the lines of this file, and of the entries in the days that it speaks of."""
+        """Of the lines that this file tells of, and of the entries in the days that it speaks of."""
         now, file = self._now(), ground.file
         found = [
             _break(ground, item, now, is_different=is_different)
             for item, is_different in matching.left()
-            if item.holder_id == file.id or (item.kind is ItemKind.ENTRY and file.from_on <= item.on <= file.to_on)
+            if item.is_new or (item.kind is ItemKind.ENTRY and file.from_on <= item.on <= file.to_on)
         ]
         for start in range(0, len(found), BREAKS_AT_ONCE):
             self.check(ends_at)

@@ -12,6 +12,9 @@ DEPTH_MAX = 32
 TEXT_BYTES_MAX = 10_000
 """Of one element."""
 
+ELEMENTS_MAX = 500_000
+"""Of one file. Each takes a hundred times the memory of the four bytes that it may be written with."""
+
 _SEPARATOR = " "
 
 
@@ -23,6 +26,8 @@ class Node:
     place: int
     attributes: dict[str, str]
     parts: list[str] = field(default_factory=list)
+    length: int = 0
+    """Of all parts."""
     children: list[Node] = field(default_factory=list)
 
     @property
@@ -67,6 +72,7 @@ class _Walk:
         self._faults = faults
         self._path: list[str] = []
         self._open: list[Node] = []
+        self._elements = 0
         self._namespace: str | None = None
         parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         parser.buffer_text = True
@@ -110,6 +116,9 @@ class _Walk:
         self._path.append(local)
         if len(self._path) > DEPTH_MAX:
             self._refuse("too_deep", f"Elements lie {DEPTH_MAX} deep at most.")
+        self._elements += 1
+        if self._elements > ELEMENTS_MAX:
+            self._refuse("too_many_elements", f"A file has at most {ELEMENTS_MAX} elements.")
 
     def _end(self, _: str) -> None:
         self._path.pop()
@@ -124,5 +133,6 @@ class _Walk:
         if self._open:
             node = self._open[-1]
             node.parts.append(text)
-            if sum(map(len, node.parts)) > TEXT_BYTES_MAX:
+            node.length += len(text)
+            if node.length > TEXT_BYTES_MAX:
                 self._refuse("text_too_long", f"An element has at most {TEXT_BYTES_MAX} characters.")
