@@ -42,6 +42,7 @@ OF_FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "account_versions": st.dictionaries(st.uuids(), st.integers(1, 2**63), min_size=1, max_size=2),
     "lines": st.just(()),
     "refunded": st.none() | st.decimals(Decimal("0.01"), Decimal("99999999999999999999"), places=2),
+    "refunding": st.none() | st.decimals(Decimal("0.01"), Decimal("99999999999999999999"), places=2),
     "disputed": st.none() | st.decimals(Decimal("0.01"), Decimal("99999999999999999999"), places=2),
     "further_ids": st.lists(st.uuids(), max_size=3),
     "splits": st.lists(

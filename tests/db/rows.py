@@ -35,6 +35,7 @@ _TOGETHER: Mapping[str, Mapping[str, Any]] = {
     "period_closings": {"starts_at": NOON - timedelta(days=1), "begun_at": NOON + timedelta(days=1)},
     "late_entries": {"way": "rolled_forward"},
     "processor_calls": {"state": "proposed", "next_at": NOON},
+    "reconciliation_breaks": {"state": "open"},
     "reviews": {"status": "in_review", "approvals_needed": 1},
     "scheduled_runs": {"outcome": "skipped", "refusal": "{}"},
     "dead_letters": {"status": "dead"},
@@ -97,7 +98,7 @@ def _value(table: Table, column: Column[Any]) -> Any:
 
 def _first_allowed(table: Table, name: str) -> str | None:
     """Of a column that may hold one of a few words only: the first of them."""
-    for constraint in table.constraints:
+    for constraint in sorted(table.constraints, key=lambda constraint: str(constraint.name)):
         if isinstance(constraint, CheckConstraint):
             match = re.search(rf"\b{name} in \('([^']+)'", str(constraint.sqltext))
             if match is not None:

@@ -59,8 +59,8 @@ SANDBOX: dict[str, Any] = {
             "id": "id",
             "references": ["key"],
         },
-        "incoming": ["deposit"],
-        "outgoing": ["withdrawal"],
+        "incoming": ["deposit", "refund of a withdrawal"],
+        "outgoing": ["withdrawal", "refund of a deposit"],
     },
 }
 EXAMPLES = {"sandbox": {"summary": "The settlement file of the sandbox", "value": SANDBOX}}

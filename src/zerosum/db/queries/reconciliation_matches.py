@@ -68,13 +68,17 @@ with page as materialized (
 )
 select page.account_version, page.entry_id, page.effective_at, page.side, page.amount, entry.idempotency_key,
        entry.metadata ->> :member as named, payment.id as payment_id, payment.reference, call.processor_payment_id,
-       adjusted.source as adjusts_source
+       refund.id as refund_id, adjusted.source as adjusts_source
 from page
 join journal_entries entry on entry.ledger_id = :ledger_id and entry.id = page.entry_id
+cross join lateral (
+    select case when entry.resource_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                then entry.resource_id::uuid else entry.id end as id
+) resource
 left join payments payment on payment.ledger_id = :ledger_id and entry.resource_type = 'payment'
-     and payment.id = case when entry.resource_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-                           then entry.resource_id::uuid else entry.id end
-left join processor_calls call on call.ledger_id = :ledger_id and call.id = payment.id
+     and payment.id = resource.id
+left join refunds refund on refund.ledger_id = :ledger_id and entry.resource_type = 'refund' and refund.id = resource.id
+left join processor_calls call on call.ledger_id = :ledger_id and call.id = coalesce(payment.id, refund.id)
 left join reconciliation_breaks adjusted on adjusted.ledger_id = :ledger_id
      and adjusted.id = case when entry.idempotency_key ~ '^reconciliation adjustment [0-9a-f]{8}(-[0-9a-f]{4}){3}-'
                             then split_part(entry.idempotency_key, ' ', 3)::uuid end

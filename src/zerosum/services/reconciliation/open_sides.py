@@ -126,9 +126,9 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
 def _entry(ledger_id: UUID, account_id: UUID, line: Any, currency: Currency, zone: tzinfo) -> OpenItem:
     told = {line.idempotency_key, line.named, line.reference, line.processor_payment_id}
     told |= {render_id(Prefix.JOURNAL_ENTRY, line.entry_id), str(line.entry_id), line.entry_id.hex}
-    if line.payment_id is not None:
-        told |= {render_id(Prefix.PAYMENT, line.payment_id), str(line.payment_id), line.payment_id.hex}
-        told.add(call_key(ledger_id, line.payment_id))
+    for prefix, id_ in ((Prefix.PAYMENT, line.payment_id), (Prefix.REFUND, line.refund_id)):
+        if id_ is not None:
+            told |= {render_id(prefix, id_), str(id_), id_.hex, call_key(ledger_id, id_)}
     units = units_of(line.amount, currency)
     return OpenItem(
         ItemKind.ENTRY,
