@@ -173,7 +173,7 @@ async def _judge(client: httpx.AsyncClient, sandbox: Sandbox, count: int) -> dic
     }
 
 
-async def _reconciled(client: httpx.AsyncClient, sandbox: Sandbox, folder: Path, count: int) -> None:
+async def _reconciled(client: httpx.AsyncClient, sandbox: Sandbox, folder: Path) -> None:
     """The sandbox's settlement file against its clearing account: nothing is left, on either side."""
     (await client.post("/v1/reconciliation/sources", json=SANDBOX)).raise_for_status()
     file = folder / "settlement.csv"
@@ -188,7 +188,8 @@ async def _reconciled(client: httpx.AsyncClient, sandbox: Sandbox, folder: Path,
     said = await asyncio.to_thread(zerosum, "reconcile", "report", "--source", "sandbox", *told)
     assert (said.code, json.loads(said.out)["unexplained"]) == (0, 0), said
     figures = sandbox.books.figures()
-    assert figures["approved"] and figures["declined"]
+    assert figures["approved"]
+    assert figures["declined"]
 
 
 async def _campaign(count: int, kills: int, *, is_warm: bool) -> None:
@@ -216,7 +217,7 @@ async def _campaign(count: int, kills: int, *, is_warm: bool) -> None:
                 await killing
                 await _until_no_call_is_open(client)
                 figures = {**await _judge(client, sandbox, count), "refunds": asked}
-                await _reconciled(client, sandbox, installation.folder, count)
+                await _reconciled(client, sandbox, installation.folder)
             said = await asyncio.to_thread(zerosum, "verify", "--data-dir", str(installation.folder))
             assert said.code == 0, said
             print(f"\n{figures}, {2 * kills} workers killed")
