@@ -177,7 +177,6 @@ class KafkaBroker:
     def __init__(self, servers: str, mock: KafkaMock | None = None) -> None:
         self.servers = servers
         self._mock = mock
-        self.session_milliseconds = 6_000
         self.topic = f"payments-{next(_names)}"
         self._producer: Any = None
 
@@ -204,7 +203,7 @@ class KafkaBroker:
             await one
 
     def input(self, name: str = "test", **options: Any) -> Input:
-        address = KafkaAddress(servers=self.servers, session_milliseconds=self.session_milliseconds)
+        address = KafkaAddress(servers=self.servers, session_milliseconds=6_000)
         return KafkaInput(name, address, [self.topic], f"group-{self.topic}", BYTES_MAX, **options)
 
     @property
@@ -225,12 +224,6 @@ class KafkaBroker:
 
     async def close(self) -> None:
         await self._producer.stop()
-
-
-def forget_the_dead_soon(broker: Broker) -> None:
-    """Not after six seconds, below which a real Kafka does not go; where a few must die one after another."""
-    if isinstance(broker, KafkaBroker) and broker.is_mock:
-        broker.session_milliseconds = 1_500
 
 
 class KafkaMock:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.api.conftest import Client
-from tests.ingest.brokers import Broker, forget_the_dead_soon
+from tests.ingest.brokers import Broker
 from tests.ingest.ground import Told, caller_of, consumer, deposit, desk_of, running, transfer, until
 from zerosum.api.messages import MessageDesk, Reading
 from zerosum.domain.errors import InternalError, Unavailable
@@ -78,7 +78,6 @@ async def test_messages_become_payments_in_order_and_are_not_read_again(
 async def test_killed_between_commit_and_settling_the_messages_come_again_and_change_nothing(
     broker: Broker, service: Service, client: Client
 ) -> None:
-    forget_the_dead_soon(broker)
     a = (await client.open_account())["code"]
     await broker.send([deposit(a) for _ in range(20)])
     for _ in range(3):
@@ -126,7 +125,6 @@ async def test_while_the_ledger_is_away_everything_waits_and_nothing_is_counted(
 async def test_who_ends_while_the_ledger_is_away_has_not_tried(
     broker: Broker, service: Service, client: Client
 ) -> None:
-    forget_the_dead_soon(broker)
     a = (await client.open_account())["code"]
     await broker.send([deposit(a) for _ in range(3)])
     for _ in range(ATTEMPTS_MAX + 2):
@@ -190,7 +188,6 @@ async def test_what_fails_five_times_is_given_up_and_those_behind_it_go_on(
 async def test_a_message_that_ends_the_consumer_is_put_aside_after_five_tries(
     broker: Broker, service: Service, client: Client
 ) -> None:
-    forget_the_dead_soon(broker)
     a = (await client.open_account())["code"]
     await broker.send([deposit(a, key="before"), deposit(a, key="bomb"), deposit(a, key="after")])
 
