@@ -210,10 +210,6 @@ class KafkaBroker:
     def url(self) -> str:
         return f"kafka://{self.servers}/{self.topic}?group=group-{self.topic}&session_ms=6000"
 
-    @property
-    def is_mock(self) -> bool:
-        return self._mock is not None
-
     async def _make_topic(self) -> None:
         from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: PLC0415
 
