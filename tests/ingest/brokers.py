@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -225,33 +225,36 @@ class KafkaBroker:
 class KafkaMock:
     """The mock cluster of librdkafka: it speaks Kafka's protocol on real ports, and keeps everything in memory.
 
-    It ends with the process: the library aborts where a cluster is taken apart, or set up again at the end.
+    In a process of its own (`kafka_mock.py`): taking its broker away and back has ended and hung its holder.
     """
 
     def __init__(self) -> None:
-        import confluent_kafka  # noqa: PLC0415
-
-        folder = Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs"
-        (found,) = folder.glob("librdkafka*")
-        self._library = ctypes.CDLL(str(found))
-        for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_mock_cluster_new"):
-            getattr(self._library, name).restype = ctypes.c_void_p
-        self._library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
-        said = ctypes.create_string_buffer(512)
-        configuration = ctypes.c_void_p(self._library.rd_kafka_conf_new())
-        self._client = ctypes.c_void_p(self._library.rd_kafka_new(0, configuration, said, 512))
-        self._cluster = ctypes.c_void_p(self._library.rd_kafka_mock_cluster_new(self._client, 1))
-        self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
-        self.servers: str = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
+        program = [sys.executable, str(Path(__file__).with_name("kafka_mock.py"))]
+        self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.servers = self._answer()
 
     def make_topic(self, name: str, partitions: int) -> None:
-        assert self._library.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1) == 0
+        assert self._asked(f"topic {name} {partitions}") == "0"
 
     def set_up(self, is_up: bool) -> None:
         """Whether its one broker is there: else it refuses connections, and drops those it has."""
-        broker = ctypes.c_int32(1)
-        call = self._library.rd_kafka_mock_broker_set_up if is_up else self._library.rd_kafka_mock_broker_set_down
-        assert call(self._cluster, broker) == 0
+        assert self._asked("up" if is_up else "down") == "0"
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _asked(self, line: str) -> str:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], READY_SECONDS_MAX)
+        assert ready, "the mock of Kafka hangs"
+        return self._process.stdout.readline().strip()
 
 
 def rabbitmq_program() -> str | None:

@@ -39,9 +39,11 @@ def rabbitmq_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
-def kafka_mock() -> KafkaMock:
-    return KafkaMock()
+@pytest.fixture
+def kafka_mock() -> Iterator[KafkaMock]:
+    mock = KafkaMock()
+    yield mock
+    mock.close()
 
 
 @pytest.fixture(scope="session")
