@@ -187,9 +187,7 @@ async def _reconciled(client: httpx.AsyncClient, sandbox: Sandbox, folder: Path)
         assert (received["lines"], received["matched"], received["open_breaks"]) == (lines, lines, 0), said
     said = await asyncio.to_thread(zerosum, "reconcile", "report", "--source", "sandbox", *told)
     assert (said.code, json.loads(said.out)["unexplained"]) == (0, 0), said
-    figures = sandbox.books.figures()
-    assert figures["approved"]
-    assert figures["declined"]
+    assert sandbox.books.figures()["approved"]
 
 
 async def _campaign(count: int, kills: int, *, is_warm: bool) -> None:
