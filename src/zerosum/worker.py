@@ -42,6 +42,7 @@ from zerosum.services.notifications.mailer import Mailer
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.publications.publisher import PublicationOrder
 from zerosum.services.publications.publishing import Publishing
+from zerosum.services.stopping import rest
 from zerosum.services.webhooks.dispatcher import Dispatcher, Render
 from zerosum.services.webhooks.secrets import EndpointSecrets
 
@@ -200,8 +201,4 @@ async def _repeat(chore: Chore, stop: asyncio.Event) -> None:
             await chore.run_once()
         except Exception:
             _log.exception("background work failed: %s", chore.name)
-        try:
-            async with asyncio.timeout(chore.every_seconds):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await rest(stop, chore.every_seconds)

@@ -15,6 +15,7 @@ from zerosum.ingest.streams.batches import RETRY_TURN_SECONDS, Answered, Depende
 from zerosum.ingest.streams.port import Desk, IngestTally, Input, Replies
 from zerosum.services.ingestion import Fenced, Ingestion, Taken
 from zerosum.services.requests.caller import Caller
+from zerosum.services.stopping import rest
 
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.1, 5.0
 RECEIVE_SECONDS = 0.5
@@ -87,7 +88,7 @@ class Consumer:
             finally:
                 await self._end()
             pause = PAUSE_SECONDS_MIN if self._tally.messages > settled_before else min(2 * pause, PAUSE_SECONDS_MAX)
-            await self._sleep(pause)
+            await rest(self._stop, pause)
 
     async def _consume(self) -> bool:
         """Until it is told to stop, or the input has ended. Raises InputAway, Fenced, Gap."""
@@ -104,12 +105,12 @@ class Consumer:
             if await self._advance():
                 self.is_paused, pause = False, PAUSE_SECONDS_MIN
                 if has_ended and self._set_aside:
-                    await self._sleep(RETRY_TURN_SECONDS)
+                    await rest(self._stop, RETRY_TURN_SECONDS)
                 continue
             self.is_paused = True
             self._tally.pauses += 1
             await self._input.keep_alive()
-            await self._sleep(pause)
+            await rest(self._stop, pause)
             pause = min(2 * pause, PAUSE_SECONDS_MAX)
         if has_ended and self._set_aside:
             _log.warning("the input %s: %s messages wait to be tried again", self._input.name, self._set_aside)
@@ -162,7 +163,7 @@ class Consumer:
                 self._works[partition] = self._work(taken)
                 self._renewed_at = asyncio.get_running_loop().time()
                 return taken.position
-            await self._sleep(LEASE_PAUSE_SECONDS)
+            await rest(self._stop, LEASE_PAUSE_SECONDS)
         raise InputAway("it is told to stop")
 
     async def _lose(self, partitions: Collection[Partition]) -> None:
@@ -229,10 +230,3 @@ class Consumer:
                 await self._ingestion.release(self._caller, work.taken)
         except DomainError as error:
             _log.warning("the input %s: %s", self._input.name, error.detail)
-
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return

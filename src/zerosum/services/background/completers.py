@@ -14,6 +14,7 @@ from zerosum.services.background.completer import Completer
 from zerosum.services.committing.committer import Committer
 from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.outside_processors import Outside
+from zerosum.services.stopping import rest
 
 TURN_SECONDS = 0.5
 """Between two turns of one processor, and between two looks for a processor that is new."""
@@ -45,7 +46,7 @@ class Completers:
             if loop.time() >= told_at + NOBODY_SECONDS:
                 told_at = loop.time()
                 await self._tell_of_nobody()
-            await _wait(stop, TURN_SECONDS)
+            await rest(stop, TURN_SECONDS)
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def tell_of_nobody(self) -> dict[str, int]:
@@ -75,16 +76,8 @@ class Completers:
                 await completer.run_once(partial(self._is_described_so, outside, stop))
             except Exception:
                 _log.exception("background work failed: calls of %s", name)
-            await _wait(stop, TURN_SECONDS)
+            await rest(stop, TURN_SECONDS)
 
     def _is_described_so(self, outside: Outside, stop: asyncio.Event) -> bool:
         """Still, and the worker goes on."""
         return not stop.is_set() and self._live.processors.get(outside.name) is outside
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

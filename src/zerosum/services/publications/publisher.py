@@ -43,6 +43,7 @@ from zerosum.domain.publications import (
 from zerosum.services.event_feed import ToldEvent, told_events
 from zerosum.services.publications.parties import parties_of
 from zerosum.services.publications.positions import HeldPosition, PublicationPositions
+from zerosum.services.stopping import rest
 
 BATCH_MAX = 500
 """Events of one ledger that are on their way at a time."""
@@ -162,7 +163,7 @@ class Publisher:
                     seconds = PAUSE_SECONDS_MAX if not isinstance(error, DomainError) else 1.0
                     if not isinstance(error, DomainError):
                         _log.exception("a turn of the publication %s has failed", self.publication.name)
-                await _rest(stop, seconds)
+                await rest(stop, seconds)
         finally:
             await self._end()
 
@@ -317,11 +318,3 @@ class Publisher:
             await self._positions.release(self.publication.name, held, self._holder)
         except DomainError as error:
             _log.info("the publication %s is left to its lease: %s", self.publication.name, error.detail)
-
-
-async def _rest(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -14,6 +14,7 @@ from zerosum.db.engine import Database
 from zerosum.domain.publications import PublicationUnfit
 from zerosum.services.publications.positions import PublicationPositions
 from zerosum.services.publications.publisher import PublicationOrder, Publisher, Render
+from zerosum.services.stopping import rest
 
 UNFIT_SECONDS = 10.0
 """After so long a publication that names something else than it did is looked at again."""
@@ -81,8 +82,4 @@ async def _patiently(publisher: Publisher, stop: asyncio.Event) -> None:
             await publisher.run(stop)
         except PublicationUnfit as unfit:
             _log.error("%s", unfit)
-            try:
-                async with asyncio.timeout(UNFIT_SECONDS):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await rest(stop, UNFIT_SECONDS)

@@ -42,6 +42,7 @@ from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.webhooks import BREAKER_FAILURES, JITTER_PERCENT, DeliveryStatus, retry_delay
 from zerosum.services.credentials.envelope import SealBroken
 from zerosum.services.event_feed import ToldEvent
+from zerosum.services.stopping import rest
 from zerosum.services.webhooks.announcing import endpoint_content
 from zerosum.services.webhooks.contents import contents_of, ping_event
 from zerosum.services.webhooks.parking import park
@@ -141,7 +142,7 @@ class Dispatcher:
             except Exception as error:
                 if not isinstance(error, DomainError):
                     _log.exception("a turn of the webhook dispatcher has failed")
-                await _wait(stop, REST_SECONDS)
+                await rest(stop, REST_SECONDS)
                 continue
             if not has_more:
                 await self._rest(stop)
@@ -354,11 +355,3 @@ class Dispatcher:
                 return
             if not await self.write():
                 await asyncio.sleep(IDLE_SECONDS)
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
