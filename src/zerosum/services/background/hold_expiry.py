@@ -7,14 +7,14 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from zerosum.db.engine import Database
+from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.holds import DueHold, find_due
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.payments.hold_commands import ExpireHold
-from zerosum.services.background.pacing import then_rest
+from zerosum.services.background.pacing import sweep
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 
@@ -42,15 +42,10 @@ class HoldExpiry:
 
     async def run_once(self) -> int:
         """How many were released. What cannot be released now is passed by, and looked at again at the next turn."""
-        released, after = 0, None
-        for _ in range(IN_ONE_TURN // AT_ONCE):
-            async with self._database.operator_work() as connection:
-                due = await find_due(connection, self._now(), after, AT_ONCE)
-            if len(due) < AT_ONCE:
-                return released + await self._release(due)
-            released += await then_rest(self._release(due))
-            after = due[-1]
-        return released
+        return await sweep(self._database, self._due, self._release, at_once=AT_ONCE, in_one_turn=IN_ONE_TURN)
+
+    async def _due(self, connection: Connection, after: DueHold | None, limit: int) -> list[DueHold]:
+        return await find_due(connection, self._now(), after, limit)
 
     async def _release(self, due: Sequence[DueHold]) -> int:
         """Who was faster, or cannot be had now, keeps nobody else from it."""

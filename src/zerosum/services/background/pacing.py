@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
+
+from zerosum.db.engine import Connection, Database
 
 BUSY_SHARE = 0.1
 """Of the time that a sweep takes, at most so much is spent in its batches, which hold rows that payments need."""
@@ -13,10 +15,33 @@ BUSY_SHARE = 0.1
 REST_SECONDS_MAX = 1.0
 """A batch that waited for others is no reason to rest for half a minute."""
 
-Result = TypeVar("Result")
+Due = TypeVar("Due")
+
+Find = Callable[[Connection, Due | None, int], Awaitable[Sequence[Due]]]
+"""What is due behind another in the order of all that is, and no more than so much."""
 
 
-async def then_rest(work: Awaitable[Result]) -> Result:
+async def sweep(
+    database: Database,
+    find: Find[Due],
+    act: Callable[[Sequence[Due]], Awaitable[int]],
+    *,
+    at_once: int,
+    in_one_turn: int,
+) -> int:
+    """One turn over what is due in all ledgers: how much was done of it. What is left over is for the next turn."""
+    done, after = 0, None
+    for _ in range(in_one_turn // at_once):
+        async with database.operator_work() as connection:
+            due = await find(connection, after, at_once)
+        if len(due) < at_once:
+            return done + await act(due)
+        done += await _then_rest(act(due))
+        after = due[-1]
+    return done
+
+
+async def _then_rest(work: Awaitable[int]) -> int:
     """One batch of many, and nine times as long nothing: every tenth payment may meet it, the others do not."""
     begun = time.monotonic()
     result = await work

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from zerosum.db.engine import Database
+from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.scheduled_payments import DueSchedule, find_due_schedules
 from zerosum.domain.errors import DomainError, InvalidState
@@ -16,7 +16,7 @@ from zerosum.domain.ledger.outcome import Answer, Posted, Refused
 from zerosum.domain.payments.schedule_commands import RunScheduledPayment
 from zerosum.domain.payments.schedules import Recurrence, occurrence_key
 from zerosum.services.background.judged_runs import JudgedRuns
-from zerosum.services.background.pacing import then_rest
+from zerosum.services.background.pacing import sweep
 from zerosum.services.committing.committer import Committer
 from zerosum.services.judging import PaymentRules
 from zerosum.services.requests.occurrences import occurrence_at
@@ -53,15 +53,10 @@ class ScheduledRuns:
 
     async def run_once(self) -> int:
         """How many were run, paid or refused. What cannot be run now is passed by until the next turn."""
-        ran, after = 0, None
-        for _ in range(IN_ONE_TURN // AT_ONCE):
-            async with self._database.operator_work() as connection:
-                due = await find_due_schedules(connection, self._now(), after, AT_ONCE)
-            if len(due) < AT_ONCE:
-                return ran + await self._run(due)
-            ran += await then_rest(self._run(due))
-            after = due[-1]
-        return ran
+        return await sweep(self._database, self._due, self._run, at_once=AT_ONCE, in_one_turn=IN_ONE_TURN)
+
+    async def _due(self, connection: Connection, after: DueSchedule | None, limit: int) -> list[DueSchedule]:
+        return await find_due_schedules(connection, self._now(), after, limit)
 
     async def _run(self, due: Sequence[DueSchedule]) -> int:
         """Whoever was faster, or cannot be run now, keeps nobody else from it."""
