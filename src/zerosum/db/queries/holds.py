@@ -9,14 +9,15 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, Row, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.given_versions import read_lines, read_versions, versions_given
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, page_by, page_of_either
+from zerosum.db.queries.parties import shown_with_codes
 from zerosum.db.queries.payments import Line
-from zerosum.db.schema.tables import accounts, hold_changes, holds
+from zerosum.db.schema.tables import hold_changes, holds
 from zerosum.domain.payments.holds import HoldStatus
 from zerosum.domain.payments.payment import PaymentTexts
 
@@ -75,7 +76,7 @@ class DueHold(NamedTuple):
 
 
 async def find_hold(connection: AsyncConnection, ledger_id: UUID, hold_id: UUID) -> RecordedHold | None:
-    row = (await connection.execute(_select(ledger_id).where(holds.c.id == hold_id))).first()
+    row = (await connection.execute(shown_with_codes(holds, ledger_id).where(holds.c.id == hold_id))).first()
     return None if row is None else _hold(row)
 
 
@@ -100,7 +101,7 @@ async def list_holds(
     else:
         sides = [page(column == wanted.account_id) for column in (holds.c.payer_id, holds.c.payee_id)]
         found = page_of_either(sides, limit, is_ascending=is_ascending)
-    statement = _select(ledger_id).join(found, found.c.id == holds.c.id)
+    statement = shown_with_codes(holds, ledger_id).join(found, found.c.id == holds.c.id)
     return await gently(_hold, await connection.execute(in_order(statement, found, is_ascending=is_ascending)))
 
 
@@ -114,7 +115,7 @@ async def find_answered_holds(
     versions = versions_given(ledger_id, steps.c.id)
     left = [steps.c[name].label(f"left_{name}") for name in _LEFT]
     statement = (
-        _select(ledger_id)
+        shown_with_codes(holds, ledger_id)
         .add_columns(steps.c.id.label("change_id"), versions.label("account_versions"), *left)
         .join(steps, steps.c.hold_id == holds.c.id)
     )
@@ -150,16 +151,6 @@ def _conditions(wanted: HoldFilter) -> list[ColumnElement[bool]]:
         if value is not None
     ]
     return found + [holds.c.metadata[name].astext == member for name, member in wanted.metadata.items()]
-
-
-def _select(ledger_id: UUID) -> Select[Any]:
-    payer, payee = accounts.alias("payer"), accounts.alias("payee")
-    return (
-        select(holds, payer.c.code.label("payer_code"), payee.c.code.label("payee_code"))
-        .join(payer, and_(payer.c.ledger_id == holds.c.ledger_id, payer.c.id == holds.c.payer_id))
-        .join(payee, and_(payee.c.ledger_id == holds.c.ledger_id, payee.c.id == holds.c.payee_id))
-        .where(holds.c.ledger_id == ledger_id)
-    )
 
 
 def _hold(row: Row[Any]) -> RecordedHold:

@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Table
+from sqlalchemy import Select, Table, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.schema.tables import holds, payments, processor_calls, reviews, scheduled_payments
+from zerosum.db.schema.tables import accounts, holds, payments, processor_calls, reviews, scheduled_payments
 
 
 class Parties(NamedTuple):
@@ -31,6 +31,17 @@ class Parties(NamedTuple):
 def parties_of(found: Any) -> Parties:
     """Out of a row, or of a payment or hold as it is shown."""
     return Parties(found.payer_id, found.payer_code, found.payee_id, found.payee_code, found.currency)
+
+
+def shown_with_codes(table: Table, ledger_id: UUID) -> Select[Any]:
+    """Of a table with `payer_id` and `payee_id`: what is in a ledger, and the codes of both."""
+    columns, payer, payee = table.c, accounts.alias("payer"), accounts.alias("payee")
+    return (
+        select(table, payer.c.code.label("payer_code"), payee.c.code.label("payee_code"))
+        .join(payer, and_(payer.c.ledger_id == columns.ledger_id, payer.c.id == columns.payer_id))
+        .join(payee, and_(payee.c.ledger_id == columns.ledger_id, payee.c.id == columns.payee_id))
+        .where(columns.ledger_id == ledger_id)
+    )
 
 
 _RECEIVERS = """(

@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
-from zerosum.db.schema.tables import accounts, reviews
+from zerosum.db.queries.parties import shown_with_codes
+from zerosum.db.schema.tables import reviews
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.domain.payments.reviews import Decision, Review, ReviewStatus
 
@@ -65,7 +66,7 @@ async def find_reviews(
     connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, RecordedReview]:
     await look_up_by_key(connection)
-    rows = await connection.execute(_select(ledger_id).where(reviews.c.id.in_(ids)))
+    rows = await connection.execute(shown_with_codes(reviews, ledger_id).where(reviews.c.id.in_(ids)))
     return {row.id: _review(row) for row in rows}
 
 
@@ -83,7 +84,9 @@ async def reviews_as_decided(
     """By the ids of what was said, each as it was after that."""
     await look_up_by_key(connection)
     columns = reviews.c
-    rows = await connection.execute(_select(ledger_id).where(or_(columns.first_id.in_(ids), columns.last_id.in_(ids))))
+    rows = await connection.execute(
+        shown_with_codes(reviews, ledger_id).where(or_(columns.first_id.in_(ids), columns.last_id.in_(ids)))
+    )
     found: dict[UUID, RecordedReview] = {}
     for review in map(_review, rows):
         if review.first is not None:
@@ -111,7 +114,7 @@ async def list_reviews(
     if wanted.rule is not None:
         statement = statement.where(columns.rule == wanted.rule)
     page: Any = page_by(statement, [columns.id], None if after is None else [after], limit, is_ascending=is_ascending)
-    shown = _select(ledger_id).join(page, page.c.id == columns.id)
+    shown = shown_with_codes(reviews, ledger_id).join(page, page.c.id == columns.id)
     return await gently(_review, await connection.execute(in_order(shown, page, is_ascending=is_ascending)))
 
 
@@ -138,16 +141,6 @@ def shown_review(review: Review, names: Mapping[UUID, str]) -> RecordedReview:
         approvals_needed=review.approvals_needed,
         first=review.first,
         last=review.last,
-    )
-
-
-def _select(ledger_id: UUID) -> Select[Any]:
-    columns, payer, payee = reviews.c, accounts.alias("payer"), accounts.alias("payee")
-    return (
-        select(reviews, payer.c.code.label("payer_code"), payee.c.code.label("payee_code"))
-        .join(payer, and_(payer.c.ledger_id == columns.ledger_id, payer.c.id == columns.payer_id))
-        .join(payee, and_(payee.c.ledger_id == columns.ledger_id, payee.c.id == columns.payee_id))
-        .where(columns.ledger_id == ledger_id)
     )
 
 

@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, Row, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.pages import in_order, look_up_by_key, page_by, page_of_either
-from zerosum.db.schema.tables import accounts, scheduled_payments, scheduled_runs
+from zerosum.db.queries.parties import shown_with_codes
+from zerosum.db.schema.tables import scheduled_payments, scheduled_runs
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.domain.payments.schedules import OnRefusal, Recurrence, RefusalPolicy, RunOutcome, ScheduleStatus
 
@@ -95,7 +96,9 @@ async def find_schedules(
     connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, RecordedSchedule]:
     await look_up_by_key(connection)
-    rows = await connection.execute(_select(ledger_id).where(scheduled_payments.c.id.in_(ids)))
+    rows = await connection.execute(
+        shown_with_codes(scheduled_payments, ledger_id).where(scheduled_payments.c.id.in_(ids))
+    )
     return {row.id: _schedule(row) for row in rows}
 
 
@@ -123,7 +126,7 @@ async def list_schedules(
     else:
         sides = [page(column == wanted.account_id) for column in (columns.payer_id, columns.payee_id)]
         found = page_of_either(sides, limit, is_ascending=is_ascending)
-    statement = _select(ledger_id).join(found, found.c.id == columns.id)
+    statement = shown_with_codes(scheduled_payments, ledger_id).join(found, found.c.id == columns.id)
     return await gently(_schedule, await connection.execute(in_order(statement, found, is_ascending=is_ascending)))
 
 
@@ -161,16 +164,6 @@ async def find_due_schedules(
     if after is not None:
         statement = statement.where(tuple_(*key) > tuple_(*after[:3], types=[column.type for column in key]))
     return [DueSchedule(*row) for row in await connection.execute(statement)]
-
-
-def _select(ledger_id: UUID) -> Select[Any]:
-    columns, payer, payee = scheduled_payments.c, accounts.alias("payer"), accounts.alias("payee")
-    return (
-        select(scheduled_payments, payer.c.code.label("payer_code"), payee.c.code.label("payee_code"))
-        .join(payer, and_(payer.c.ledger_id == columns.ledger_id, payer.c.id == columns.payer_id))
-        .join(payee, and_(payee.c.ledger_id == columns.ledger_id, payee.c.id == columns.payee_id))
-        .where(columns.ledger_id == ledger_id)
-    )
 
 
 def _schedule(row: Row[Any]) -> RecordedSchedule:
