@@ -59,8 +59,8 @@ class DeskRoutes(Generic[Input, View]):
         order = self._order_of(call.content, call.idempotency_key or "")
         return await answer_of(call, self._desk, order, body_of, is_rehearsal=is_rehearsal, status_of=self._status_of)
 
-    def express(self, call: Call) -> Begun | None:
-        """`single`, of a call without parameters, if all it names is in memory. Raises what is wrong with the order."""
+    def express(self, call: Call) -> Begun:
+        """`single`, of a call without parameters. Raises what is wrong with the order."""
         order = self._order_of(call.content, call.idempotency_key or "")
         return begun(self._desk, call, order, self._text_of, status_of=self._status_of)
 

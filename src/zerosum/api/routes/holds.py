@@ -118,7 +118,7 @@ def hold_routes(services: Services) -> Routes:
             order = order_in(call)
             return await answer_of(call, holds.changes, order, shown, is_rehearsal=is_rehearsal, status=200)
 
-        def change_express(call: Call) -> Begun | None:
+        def change_express(call: Call) -> Begun:
             return begun(holds.changes, call, order_in(call), hold_text, 200)
 
         return change, change_express

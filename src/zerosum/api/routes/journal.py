@@ -85,7 +85,7 @@ def journal_routes(services: Services) -> Routes:
         lines_of=attrgetter("postings"),
     )
 
-    def express(call: Call) -> Begun | None:
+    def express(call: Call) -> Begun:
         check_override(call)
         return desk.express(call)
 

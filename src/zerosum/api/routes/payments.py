@@ -142,7 +142,7 @@ def payment_routes(services: Services) -> Routes:
         status_of=paid_or_held_status,
     )
 
-    def express(call: Call) -> Begun | None:
+    def express(call: Call) -> Begun:
         check_override(call)
         return desk.express(call)
 

@@ -39,7 +39,7 @@ def refund_routes(services: Services) -> Routes:
         is_rehearsal, shown = shown_as(call, refund_body, attrgetter("lines"))
         return await answer_of(call, refunds.desk, _order_in(call), shown, is_rehearsal=is_rehearsal)
 
-    def refund_express(call: Call) -> Begun | None:
+    def refund_express(call: Call) -> Begun:
         return begun(refunds.desk, call, _order_in(call), refund_text)
 
     async def refund_payment(

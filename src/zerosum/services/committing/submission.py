@@ -145,19 +145,20 @@ class Submission(Generic[AnyOrder, View]):
             if not await self._keys.used(caller.ledger_id, [order.idempotency_key]):
                 raise
             prepared = _fit(self._recalled(caller, order))
-        if self._judge is not None:
-            prepared = (await self._judge.judged(caller, [order], [prepared], is_atomic=False))[0]
-        answer = await self._committer.carry_out(prepared.command)
+        prepared, answer = await self._carried_out(caller, order, prepared)
         for _ in range(OPENED_MEANWHILE_MAX):
             if not _was_opened_meanwhile(answer):
                 break
-            prepared = await self._prepare(caller, order)
-            if self._judge is not None:
-                prepared = (await self._judge.judged(caller, [order], [prepared], is_atomic=False))[0]
-            answer = await self._committer.carry_out(prepared.command)
+            prepared, answer = await self._carried_out(caller, order, await self._prepare(caller, order))
         if isinstance(answer, Posted):
             return Done(self._kind.view(answer, prepared.names))
         return await self._one_done(caller, prepared, answer)
+
+    async def _carried_out(self, caller: Caller, order: AnyOrder, prepared: Prepared) -> tuple[Prepared, Answer]:
+        """By the word of whoever judges, where somebody does."""
+        if self._judge is not None:
+            [prepared] = await self._judge.judged(caller, [order], [prepared], is_atomic=False)
+        return prepared, await self._committer.carry_out(prepared.command)
 
     async def each(
         self, caller: Caller, orders: Sequence[AnyOrder | DomainError], *, order_key: int | None = None
