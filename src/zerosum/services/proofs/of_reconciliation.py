@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -22,7 +23,7 @@ BREAKS_AT_ONCE = 500
 _ONE_SIDED = "adjustment"
 
 
-class _Walk:
+class _Walk(ABC):
     """Over the rows of one query, by id."""
 
     at_once: int
@@ -52,11 +53,13 @@ class _Walk:
             self._after = row.id
         return len(rows) < limit
 
+    @abstractmethod
     def query(self) -> Callable[..., Awaitable[Sequence[Any]]]:
-        raise NotImplementedError
+        """What reads them, in the order of their ids."""
 
+    @abstractmethod
     def fault_of(self, row: Any) -> str | None:
-        raise NotImplementedError
+        """What is wrong with one, if anything is."""
 
 
 class ReconciliationFilesProof(_Walk):
