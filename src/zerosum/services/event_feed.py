@@ -18,6 +18,7 @@ from zerosum.db.queries.events import (
     FeedPosition,
     RecordedEvent,
     account_versions_of,
+    events_at,
     events_behind,
     last_position,
     position_of_event,
@@ -183,6 +184,20 @@ async def readable_events(
             return [told for event in events for told in await readable_events(connection, ledger_id, [event])]
         _log.exception("%s cannot be read", render_id(Prefix.EVENT, events[0].id))
         return []
+
+
+async def readable_events_at(
+    connection: Connection, places: Iterable[tuple[UUID, FeedPosition]]
+) -> dict[UUID, ToldEvent]:
+    """By their ids: those at these places in the feeds of ledgers, each looked up once."""
+    of_ledgers: dict[UUID, set[FeedPosition]] = {}
+    for ledger_id, place in places:
+        of_ledgers.setdefault(ledger_id, set()).add(place)
+    found: dict[UUID, ToldEvent] = {}
+    for ledger_id, positions in of_ledgers.items():
+        events = await events_at(connection, ledger_id, sorted(positions))
+        found |= {one.event.id: one for one in await readable_events(connection, LedgerId(ledger_id), events)}
+    return found
 
 
 def _entry_ids(events: Iterable[RecordedEvent]) -> list[UUID]:

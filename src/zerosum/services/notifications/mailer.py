@@ -19,10 +19,9 @@ from uuid import UUID
 from zerosum.adapters.mail_client import MailAnswer, MailServerAway, MailSession
 from zerosum.adapters.webhook_client import jitter_percent
 from zerosum.db.engine import Database
-from zerosum.db.queries.events import FeedPosition, events_at
 from zerosum.db.queries.notification_mails import MailRecord, claim_mails, give_back_mails, record_answer
 from zerosum.db.queries.notifications import NotificationRecord, find_notifications, ledgers_with_notifications
-from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.mail_addresses import is_allowed
 from zerosum.domain.notifications import (
     JITTER_PERCENT,
@@ -32,7 +31,7 @@ from zerosum.domain.notifications import (
     mail_status,
     server_pause,
 )
-from zerosum.services.event_feed import ToldEvent, readable_events
+from zerosum.services.event_feed import ToldEvent, readable_events_at
 from zerosum.services.notifications.composing import composed
 from zerosum.services.notifications.limits import MailLimits
 from zerosum.services.notifications.making import MailMaking
@@ -124,7 +123,8 @@ class Mailer:
         keys = sorted({(mail.ledger_id, mail.notification_id) for mail in mails})
         async with self._database.work(*ledgers) as connection:
             notifications = await find_notifications(connection, keys)
-        events = await self._events(mails)
+            of_events = [(mail.ledger_id, mail.event) for mail in mails if mail.kind is MailKind.EVENT]
+            events = await readable_events_at(connection, of_events)
         letters = deque[_Letter]()
         for mail in mails:
             message = self._message(mail, notifications.get(mail.notification_id), events)
@@ -133,19 +133,6 @@ class Mailer:
             else:
                 await self._record(mail, MailStatus.FAILED, MailAnswer(None, message))
         return letters
-
-    async def _events(self, mails: Sequence[MailRecord]) -> dict[UUID, ToldEvent]:
-        places: dict[UUID, set[FeedPosition]] = {}
-        for mail in mails:
-            if mail.kind is MailKind.EVENT:
-                places.setdefault(mail.ledger_id, set()).add(mail.event)
-        found: dict[UUID, ToldEvent] = {}
-        for ledger_id, positions in places.items():
-            async with self._database.work(ledger_id) as connection:
-                events = await events_at(connection, ledger_id, sorted(positions))
-                told = await readable_events(connection, LedgerId(ledger_id), events)
-            found |= {one.event.id: one for one in told}
-        return found
 
     def _message(
         self, mail: MailRecord, notification: NotificationRecord | None, events: Mapping[UUID, ToldEvent]

@@ -8,25 +8,23 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection
 from zerosum.db.identifiers import made_at
-from zerosum.db.queries.events import FeedPosition, RecordedEvent, events_at
+from zerosum.db.queries.events import FeedPosition, RecordedEvent
 from zerosum.db.queries.webhook_dispatch import ClaimedDelivery
 from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import LedgerId
-from zerosum.services.event_feed import ToldEvent, readable_events
+from zerosum.services.event_feed import ToldEvent, readable_events_at
 
 
 async def contents_of(connection: Connection, claimed: Sequence[ClaimedDelivery]) -> dict[UUID, ToldEvent]:
     """The events, looked up once for all endpoints that get one."""
-    places: dict[UUID, set[FeedPosition]] = {}
-    for one in claimed:
-        if one.type is not EventType.WEBHOOK_ENDPOINT_PING:
-            places.setdefault(one.ledger_id, set()).add(FeedPosition(one.event_xid, one.event_id))
-    contents: dict[UUID, ToldEvent] = {}
-    for ledger_id, positions in places.items():
-        found = await events_at(connection, ledger_id, sorted(positions))
-        told = await readable_events(connection, LedgerId(ledger_id), found)
-        contents |= {one.event.id: one for one in told}
-    return contents
+    return await readable_events_at(
+        connection,
+        [
+            (one.ledger_id, FeedPosition(one.event_xid, one.event_id))
+            for one in claimed
+            if one.type is not EventType.WEBHOOK_ENDPOINT_PING
+        ],
+    )
 
 
 def ping_event(delivery: ClaimedDelivery, content: dict[str, Any]) -> ToldEvent:
