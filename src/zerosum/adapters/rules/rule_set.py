@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from zerosum.adapters.file_marks import mark_of
 from zerosum.adapters.rules.outside import OutsideRule, ask_outside
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.payments.book_checks import BookCheck
@@ -47,8 +48,6 @@ class RuleSet:
 Read = Callable[[Path], RuleSet]
 """Raises ValueError, in one line, for a file that is wrong."""
 
-Mark = tuple[int, int, int]
-
 
 class RuleBook:
     """What the file says now. A file that has become wrong, or is gone, is told of once, and what it said stays."""
@@ -57,7 +56,7 @@ class RuleBook:
         """Raises ValueError: a service does not begin with rules that are wrong."""
         self._path = path
         self._read = read
-        self._mark = _mark(path)
+        self._mark = mark_of(path)
         self._now = read(path)
         self._looked_at = time.monotonic()
         self._reading = asyncio.Lock()
@@ -90,7 +89,7 @@ class RuleBook:
         return time.monotonic() - self._looked_at >= LOOK_SECONDS
 
     async def _look(self) -> None:
-        mark = _mark(self._path)
+        mark = mark_of(self._path)
         if mark != self._mark:
             try:
                 read = await asyncio.to_thread(self._read, self._path)
@@ -116,12 +115,3 @@ async def _close_later(rules: RuleSet) -> None:
         await asyncio.sleep(CLOSED_AFTER_SECONDS)
     finally:
         await rules.close()
-
-
-def _mark(path: Path) -> Mark | None:
-    """What tells one file from another in its place. None: there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

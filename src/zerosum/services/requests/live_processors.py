@@ -6,7 +6,6 @@ A new file that is wrong changes nothing: the one before goes on, and the log sa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from zerosum.adapters.file_marks import mark_of
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_health import healths
 from zerosum.domain.identifiers import SERVICE_LEDGER
@@ -51,7 +51,7 @@ class LiveProcessors:
         self._read = read
         self._database = database
         self._now = now
-        self._seen = self._mark()
+        self._seen = None if path is None else mark_of(path)
         self.described = read()
         """As it was when one looked last."""
         self._looked_at = time.monotonic()
@@ -112,7 +112,7 @@ class LiveProcessors:
         if self._path is None or time.monotonic() < self._looked_at + LOOK_SECONDS:
             return
         self._looked_at = time.monotonic()
-        mark = self._mark()
+        mark = mark_of(self._path)
         if mark == self._seen:
             return
         self._seen = mark
@@ -124,11 +124,3 @@ class LiveProcessors:
         troubled = self.described.outside.troubled
         self.described = replace(described, outside=replace(described.outside, troubled=troubled))
         _log.info("the file of processors was read anew: version %s", described.outside.version)
-
-    def _mark(self) -> tuple[int, int, int] | None:
-        """By which a change is noticed. None: it is not there, or none is named."""
-        if self._path is not None:
-            with contextlib.suppress(OSError):
-                found = self._path.stat()
-                return found.st_mtime_ns, found.st_size, found.st_ino
-        return None
