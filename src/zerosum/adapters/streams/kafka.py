@@ -19,6 +19,9 @@ SECONDS_MAX = 10.0
 SESSION_MILLISECONDS = 10_000
 REBALANCE_MILLISECONDS = 30_000
 
+FETCH_MILLISECONDS_MAX = 100
+"""For so long the broker keeps a fetch that finds nothing. Whatever else is asked of that broker waits behind it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -104,6 +107,7 @@ class KafkaInput:
             session_timeout_ms=self._address.session_milliseconds,
             heartbeat_interval_ms=self._address.session_milliseconds // 5,
             rebalance_timeout_ms=REBALANCE_MILLISECONDS,
+            fetch_max_wait_ms=FETCH_MILLISECONDS_MAX,
         )
         self._client.subscribe(self._topics, listener=_listener(self, take, lose))
         try:
@@ -165,10 +169,16 @@ class KafkaInput:
         if self._client is None:
             return  # It is closed meanwhile.
         try:
-            for partition in partitions:
-                self._next[partition] = await self._beginning(partition, take)
-                self._edges[partition] = self._next[partition]
-                self._client.seek(partition, self._next[partition])
+            # What asks for offsets would wait behind a fetch that waits for messages, once for each question.
+            self._client.pause(*partitions)
+            # Before the ends are asked for: what another had settled until then cannot lie behind them.
+            positions = {partition: await take(self._partition(partition)) for partition in partitions}
+            firsts = await self._client.beginning_offsets(partitions)
+            ends = await self._client.end_offsets(partitions)
+            for partition, position in positions.items():
+                beginning = await self._beginning(partition, position.next_offset, firsts[partition], ends[partition])
+                self._next[partition] = self._edges[partition] = beginning
+                self._client.seek(partition, beginning)
         except BaseException as error:
             self._failure = error
             raise
@@ -181,15 +191,13 @@ class KafkaInput:
         self._early = []
         await lose([self._partition(partition) for partition in partitions])
 
-    async def _beginning(self, partition: Any, take: Take) -> int:
-        position = await take(self._partition(partition))
-        first = (await self._client.beginning_offsets([partition]))[partition]
-        end = (await self._client.end_offsets([partition]))[partition]
-        if position.next_offset is None:
+    async def _beginning(self, partition: Any, settled: int | None, first: int, end: int) -> int:
+        """Raises Gap."""
+        if settled is None:
             committed = await self._client.committed(partition)
             return int(first if committed is None else max(first, min(committed, end)))
-        self._check(partition, position.next_offset, first, end)
-        return int(max(first, min(position.next_offset, end)))
+        self._check(partition, settled, first, end)
+        return int(max(first, min(settled, end)))
 
     def _check(self, partition: Any, wanted: int, first: int, end: int) -> None:
         """Raises Gap."""
