@@ -55,6 +55,9 @@ bench-hostile: .venv/.installed-dev  ## payments of an honest caller while stran
 bench-reads: .venv/.installed-dev  ## whether reading grows with history (ARGS="10000 1000000 --dated-every 1")
 	@exec .venv/bin/python -m benchmarks.reads $(ARGS)
 
+bench-streams: .venv/.installed-dev  ## messages in and events out, beside the committer: a table on stdout
+	@exec .venv/bin/python -m benchmarks.streams $(ARGS)
+
 walk: .venv/.installed-dev  ## the way of one payment through files and functions, from the socket to its answer
 	@exec .venv/bin/python -m benchmarks.walk $(ARGS)
 
