@@ -43,6 +43,7 @@ from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
+from zerosum.services.status.board import StatusBoard
 from zerosum.services.templates import Templates
 from zerosum.services.webhooks.deliveries import WebhookDeliveries
 from zerosum.services.webhooks.endpoints import WebhookEndpoints
@@ -89,6 +90,7 @@ class Services:
     reviews: Reviews
     scheduled_payments: ScheduledPayments
     statements: Statements
+    status: StatusBoard
     templates: Templates
     webhook_deliveries: WebhookDeliveries
     webhook_endpoints: WebhookEndpoints
