@@ -18,6 +18,7 @@ from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
+from zerosum.services.audit_feed import AuditFeed
 from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
@@ -117,6 +118,7 @@ def use_cases(
         account_reports=AccountReports(database, currencies, settled, now),
         accounts=accounts,
         api_keys=api_keys,
+        audit_feed=AuditFeed(database),
         audit_log=AuditLog(database, cursors),
         balances=Balances(database, directory, currencies, cache, cursors, settled, now),
         charts=charts,

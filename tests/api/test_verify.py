@@ -55,7 +55,7 @@ from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|rev|dsp|exc|sch|run|stm)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|rev|dsp|exc|sch|run|stm|aud)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 FEW = 20
 MANY = 3 * BLOCK + 20

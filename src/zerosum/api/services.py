@@ -9,6 +9,7 @@ from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
+from zerosum.services.audit_feed import AuditFeed
 from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
@@ -56,6 +57,7 @@ class Services:
     account_reports: AccountReports
     accounts: Accounts
     api_keys: ApiKeys
+    audit_feed: AuditFeed
     audit_log: AuditLog
     balances: Balances
     charts: Charts
