@@ -29,7 +29,7 @@ def status(
     token: TokenOption = None,
     json: Annotated[bool, typer.Option("--json", help="For machines: the answer of the service as it is.")] = False,
 ) -> None:
-    """Show how a running service is: exit 0 where all is good, 1 where somebody should look, 2 where something is bad."""
+    """Show how a running service is: exit 0 where all is good, 1 where somebody should look, 2 where it is bad."""
     from zerosum.cli.status import run_status  # noqa: PLC0415
 
     raise typer.Exit(run_status(data_dir, url, token, is_json=json))
