@@ -22,7 +22,7 @@ from zerosum.adapters.clock import now
 from zerosum.adapters.service_reader import ServiceReader
 from zerosum.adapters.syslog_client import SyslogAddress, SyslogAway, SyslogClient
 from zerosum.adapters.syslog_message import MESSAGE_BYTES_MAX, syslog_message
-from zerosum.cli.audit import Export, ExportOptions
+from zerosum.cli.audit import Deliver, Export, ExportOptions
 from zerosum.db.engine import Database
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
@@ -136,10 +136,10 @@ def test_an_address_that_is_none_is_refused(text: str) -> None:
 
 
 @contextmanager
-def exporting(client: Client, port: int, *arguments: Any) -> Iterator[Export]:
+def exporting(client: Client, port: int, options: ExportOptions, deliver: Deliver) -> Iterator[Export]:
     token = client.http.headers["Authorization"].removeprefix("Bearer ")
     with ServiceReader(f"http://127.0.0.1:{port}", token) as reader:
-        yield Export(reader, *arguments, threading.Event())
+        yield Export(reader, options, deliver, threading.Event())
 
 
 async def test_over_tcp_none_is_lost_when_the_receiver_dies_and_what_comes_twice_has_one_id(

@@ -67,7 +67,9 @@ def test_rates_and_quantiles_are_of_what_has_come_since() -> None:
     assert rates.of("zerosum_payments_total", outcome="posted") == 10.0
     assert rates.of("zerosum_nothing") is None
     assert rates.quantile(0.5, "zerosum_http_request_seconds") == pytest.approx(0.01 * 50 / 90)
-    assert rates.quantile(0.99, "zerosum_http_request_seconds") == pytest.approx(0.1)
+    assert rates.quantile(0.99, "zerosum_http_request_seconds") == pytest.approx(0.091)
+    slow = 'zerosum_x_bucket{le="0.01"} 0\nzerosum_x_bucket{le="0.1"} 8\nzerosum_x_bucket{le="+Inf"} 8'
+    assert Rates(page(""), page(slow), 1.0).quantile(0.5, "zerosum_x") == pytest.approx(0.055)
 
 
 def test_what_is_not_told_is_not_shown_as_zero_and_what_is_told_steers_no_terminal() -> None:
