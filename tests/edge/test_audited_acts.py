@@ -107,7 +107,13 @@ class Acting:
         account = await self.admin.open_account("audited", min_available=None)
         await self.admin.open_account("fees", min_available=None)
         await self.admin.open_account("contra", min_available=None)
-        self.of |= {"period": "2026-09", "account": "audited", "id": account["id"], "group": "audited", "ledger": self.admin.ledger}
+        self.of |= {
+            "period": "2026-09",
+            "account": "audited",
+            "id": account["id"],
+            "group": "audited",
+            "ledger": self.admin.ledger,
+        }
 
     async def do(self, act: str) -> None:
         method, path = act.split()
@@ -118,7 +124,11 @@ class Acting:
         client = self.operator if act == "POST /v1/ledgers" else self.admin
         url = path.format_map(self.of)
         body = self._body(act)
-        headers = {"Idempotency-Key": fresh_key()} if method == "PUT" or path.endswith(("{group}", "/adjust", "{period}/close")) else {}
+        headers = (
+            {"Idempotency-Key": fresh_key()}
+            if method == "PUT" or path.endswith(("{group}", "/adjust", "{period}/close"))
+            else {}
+        )
         answer = await client.http.request(method, url, json=body, headers=headers)
         assert answer.is_success, (act, answer.text)
         self._keep(act, answer)
