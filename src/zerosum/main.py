@@ -18,6 +18,7 @@ from zerosum import __version__
 from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.adapters.jwks import JwksDownload
+from zerosum.adapters.metrics_text import level_of
 from zerosum.adapters.rate_store import RateStore
 from zerosum.adapters.redis import RedisLink
 from zerosum.api.app import make_app
@@ -60,6 +61,8 @@ from zerosum.services.readiness import Readiness
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
 from zerosum.services.requests.quotas import RefusalQuota
+from zerosum.services.status.board import Process
+from zerosum.services.status.found import Load
 from zerosum.telemetry import Metrics, carry_over_forever
 from zerosum.use_cases import use_cases
 
@@ -109,7 +112,15 @@ class Service:
         sealer = Sealer(self.database, MasterKeys(current_id, keys), now)
         self.rule_book = settings.rule_book()
         self.services = use_cases(
-            settings, self.database, self.committer, self.cache, sealer, now, is_draining, self.rule_book
+            settings,
+            self.database,
+            self.committer,
+            self.cache,
+            sealer,
+            now,
+            is_draining,
+            self.rule_book,
+            Process(is_ready=self._is_ready, load=self._load),
         )
 
         self.metrics = Metrics()
@@ -207,6 +218,14 @@ class Service:
 
     async def _is_ready(self) -> bool:
         return not self._is_draining() and self.committer.is_whole and await self._readiness.is_ready()
+
+    def _load(self) -> Load:
+        page, _ = self.metrics.expose()
+        return Load(
+            queued_commands=level_of(page, "zerosum_queued_commands"),
+            requests_in_flight=level_of(page, "zerosum_requests_in_flight"),
+            redis="none" if self.redis is None else "away" if self.redis.is_away else "up",
+        )
 
     async def _can_pay(self) -> bool:
         if not (await self.database.is_ready() and await self.secret_checks.fits()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
+from zerosum.services.audit_feed import AuditFeed
 from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
@@ -60,6 +62,8 @@ from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
+from zerosum.services.status.board import Process, StatusBoard
+from zerosum.services.status.found import Load
 from zerosum.services.templates import Templates
 from zerosum.services.webhooks.deliveries import WebhookDeliveries
 from zerosum.services.webhooks.endpoints import WebhookEndpoints
@@ -75,8 +79,9 @@ def use_cases(
     now: Callable[[], datetime],
     is_ending: Callable[[], bool] = lambda: False,
     rule_book: RuleBook | None = None,
+    process: Process | None = None,
 ) -> Services:
-    """`rule_book` judges payments; whoever has made it closes it."""
+    """`rule_book` judges payments; whoever has made it closes it. `process` is the one that answers, for its status."""
     cursors = Cursors(settings.cursor_key())
     currencies = Currencies(database, now)
     directory = AccountDirectory(database)
@@ -113,6 +118,7 @@ def use_cases(
         account_reports=AccountReports(database, currencies, settled, now),
         accounts=accounts,
         api_keys=api_keys,
+        audit_feed=AuditFeed(database),
         audit_log=AuditLog(database, cursors),
         balances=Balances(database, directory, currencies, cache, cursors, settled, now),
         charts=charts,
@@ -166,6 +172,7 @@ def use_cases(
             now,
         ),
         statements=statements,
+        status=StatusBoard(database, process or _alone(database), now, time.monotonic),
         webhook_deliveries=WebhookDeliveries(database, cursors, now),
         webhook_endpoints=WebhookEndpoints(
             database,
@@ -176,3 +183,9 @@ def use_cases(
             settings.webhook_endpoints_per_ledger,
         ),
     )
+
+
+def _alone(database: Database) -> Process:
+    """No process of a service: nobody counts what waits in it."""
+    nothing = Load(queued_commands=None, requests_in_flight=None, redis="none")
+    return Process(is_ready=database.is_ready, load=lambda: nothing)

@@ -39,6 +39,7 @@ from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.judging import PaymentRules
 from zerosum.services.notifications.mailer import Mailer
+from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.publications.publisher import PublicationOrder
 from zerosum.services.publications.publishing import Publishing
@@ -55,6 +56,8 @@ SCHEDULED_RUNS_SECONDS = 1.0
 MAILS_SECONDS = 1.0
 LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
+AUDIT_SEALS_SECONDS = 10.0
+"""A record that is taken away before it is sealed is not missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ async def _work(
         Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
         Chore("old refusals", 3600.0, purge.run_once),
         Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
+        Chore("seals of the security log", AUDIT_SEALS_SECONDS, AuditSeals(database, now).run_once),
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
         Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
         Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now, rules).run_once),

@@ -493,6 +493,14 @@ TAMPERINGS = {
     "all refusals deleted": "delete from refusals where ledger_id = $1",
     "a refusal changed": "update refusals set problem = '{}' where ledger_id = $1",
     "a seal of refusals changed": "update refusal_seals set refusals = refusals - 1 where ledger_id = $1",
+    # The security log.
+    "a record of the security log deleted": "delete from audit_log where ledger_id = $1 and type = 'account.frozen' "
+    "and id = (select min(id::text)::uuid from audit_log where ledger_id = $1 and type = 'account.frozen')",
+    "a record of the security log changed": "update audit_log set actor = 'key_other' where ledger_id = $1 "
+    "and type = 'account.closed'",
+    "a record put into the security log": "insert into audit_log (ledger_id, id, recorded_at, type, occurrences, xid) "
+    "values ($1, gen_random_uuid(), now(), 'account.frozen', 1, '1')",
+    "a seal of the security log changed": "update audit_seals set records = records + 1 where ledger_id = $1",
     # Events.
     "an event of a payment deleted": f"delete from events where id = {PAID}",
     "an event of an entry deleted": "delete from events where ledger_id = $1 and type = 'journal_entry.posted'",
@@ -813,7 +821,10 @@ FOUND = {
     },
     "the last chart deleted": {"the security log tells of the ledger's chart 3, which is not there"},
     "a chart inserted": {"the ledger's chart 4 is not what the security log tells of it"},
-    "a chart with its place in the log deleted": {"the ledger's chart 2 is missing"},
+    "a chart with its place in the log deleted": {
+        "the ledger's chart 2 is missing",
+        "the security log is not what was sealed up to …",
+    },
     "what house rules say": {
         "the house rules 2 are not what the security log tells of them",
         "the house rules 2 are not what was announced",
@@ -1194,6 +1205,13 @@ FOUND = {
     "a seal of refusals changed": {
         "refusals were changed or taken away: 2 were sealed between … and …, there are 3",
         "the seal 1 of refusals does not follow from the one before",
+    },
+    "a record of the security log deleted": {"the security log is not what was sealed up to …"},
+    "a record of the security log changed": {"the security log is not what was sealed up to …"},
+    "a record put into the security log": {"the security log is not what was sealed up to …"},
+    "a seal of the security log changed": {
+        "the security log is not what was sealed up to …",
+        "the seal 1 of the security log does not follow from the one before",
     },
     "an event of a payment deleted": {"the journal entry … has no event"},
     "an event of an entry deleted": {"the journal entry … has no event"},

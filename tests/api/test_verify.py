@@ -19,6 +19,7 @@ from tests.api.event_schemas import unlike_the_schemas
 from tests.api.scheduling import run_at, scheduled
 from tests.api.tamperings import BUSY, CONCERNED, FOUND, TAMPERINGS
 from tests.rules.judging import ALL_HELD, hold_for_review
+from tests.webhooks.conftest import until
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
 from zerosum.api.render import render_time
@@ -48,12 +49,13 @@ from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs import of_statements as proof_of_statements
 from zerosum.services.proofs import of_templates as proof_of_templates
+from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|rev|dsp|exc|sch|run|stm)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
+_ID_OR_TIME = re.compile(r"\b(?:pay|je|evt|hold|ref|rev|dsp|exc|sch|run|stm|aud)_[0-9a-f-]{36}|\b[0-9-]{10}T[0-9:]{8}Z")
 
 FEW = 20
 MANY = 3 * BLOCK + 20
@@ -113,6 +115,7 @@ async def _made(service: Service, database: Database, payments: int, rules: Path
     await _statements(client, 2)
     await _statements(client, 2)
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
+    await until(lambda: AuditSeals(database, now).seal(ledger_id), bool)
     await Checkpointing(database).run_once()
     await client.http.aclose()
     return ledger_id
@@ -510,7 +513,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     report = await verified(database, ledger_id)
     assert report.breaks == []
     for table in (
-        "refusals", "refusal_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
+        "refusals", "refusal_seals", "audit_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions", "reviews",
         "period_seals", "late_entries", "account_checkpoints",
         "statements", "templates", "template_uses",

@@ -299,6 +299,8 @@ MEANS_A_BUG = {
     "charts_counted_from_one": "each is one more than the one before",
     "audit_log_pkey": "inserted with on conflict",
     "audit_log_occurrences_positive": "counted from one",
+    "audit_seals_pkey": "inserted with on conflict",
+    "audit_seals_not_empty": "a seal is made of records that were found",
     "secret_checks_pkey": "inserted with on conflict",
     "postings_pkey": "accounts are locked: no version is given twice",
     "journal_entries_reverses_unique": "a reversal is judged under a lock",

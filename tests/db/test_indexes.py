@@ -50,6 +50,8 @@ INDEXES = {
     "answers_pkey": "the key of a command that posts nothing",
     "api_keys_pkey": "authentication",
     "audit_log_by_type": "GET /v1/audit-log?type",
+    "audit_log_by_place": "GET /v1/audit-log/feed, and its seals",
+    "audit_seals_pkey": "a record of the security log that is gone is missed",
     "audit_log_pkey": "GET /v1/audit-log",
     "charts_pkey": "the chart that counts, the newest",
     "client_transactions_by_client": "GET /v1/clients/{client}/transactions; one entry carries out one",

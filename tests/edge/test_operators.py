@@ -183,6 +183,8 @@ WHO_MAY = {
     "GET /v1/api-keys": "admin or operator",
     "DELETE /v1/api-keys/{api_key}": "admin or operator",
     "GET /v1/audit-log": "admin or operator",
+    "GET /v1/audit-log/feed": "admin or operator",
+    "GET /v1/status": "reports:read or operator",
 }
 """Every route and who may call it, written by hand: a new route is added here by somebody who has thought about it."""
 

@@ -105,6 +105,8 @@ async def test_what_was_refused_stays_so(
     assert (await approve(people[0], review)).status_code == 200
     answer = await refuse(people[1], review)
     assert (answer.status_code, answer.json()["status"], answer.json()["payment_id"]) == (200, "refused", None)
+    told = [row["type"] for row in (await alice.get("/v1/audit-log")).json()["data"] if row["resource"] == review["id"]]
+    assert told == ["review.refused", "review.approved"]
     late = await approve(people[0], review)
     assert (late.status_code, late.json()["review_status"]) == (409, "refused")
     taken_back = await held(alice, "500")

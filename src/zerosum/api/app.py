@@ -46,6 +46,7 @@ from zerosum.api.routes.refunds import refund_routes
 from zerosum.api.routes.reviews import review_routes
 from zerosum.api.routes.scheduled_payments import scheduled_payment_routes
 from zerosum.api.routes.statements import statement_routes
+from zerosum.api.routes.status import status_routes
 from zerosum.api.routes.system import System, system_routes
 from zerosum.api.routes.templates import template_routes
 from zerosum.api.routes.webhooks import webhook_routes
@@ -119,6 +120,7 @@ def make_app(
         reconciliation_routes(services),
         api_key_routes(services),
         audit_routes(services),
+        status_routes(services.status),
         system_routes(system),
         *([] if system.metrics is None else [metrics_routes(system.metrics)]),
         front_routes(front),

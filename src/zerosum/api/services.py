@@ -9,6 +9,7 @@ from zerosum.services.account_groups import AccountGroups
 from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
+from zerosum.services.audit_feed import AuditFeed
 from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
@@ -43,6 +44,7 @@ from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.statements import Statements
+from zerosum.services.status.board import StatusBoard
 from zerosum.services.templates import Templates
 from zerosum.services.webhooks.deliveries import WebhookDeliveries
 from zerosum.services.webhooks.endpoints import WebhookEndpoints
@@ -55,6 +57,7 @@ class Services:
     account_reports: AccountReports
     accounts: Accounts
     api_keys: ApiKeys
+    audit_feed: AuditFeed
     audit_log: AuditLog
     balances: Balances
     charts: Charts
@@ -89,6 +92,7 @@ class Services:
     reviews: Reviews
     scheduled_payments: ScheduledPayments
     statements: Statements
+    status: StatusBoard
     templates: Templates
     webhook_deliveries: WebhookDeliveries
     webhook_endpoints: WebhookEndpoints

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosum import __version__
-from zerosum.cli import ingest_commands, publish_commands, reconcile_commands
+from zerosum.cli import audit_commands, ingest_commands, publish_commands, reconcile_commands, watch_commands
 from zerosum.cli.journal_command import import_journal
 from zerosum.cli.outside import iso20022, processors, route, rules, sandbox
 from zerosum.ingest.client_files.choices import EngineChoice, Order
@@ -360,9 +360,11 @@ def rotate_data(data_dir: DataDirOption = None) -> None:
     raise typer.Exit(rotate_data_key(data_dir))
 
 
+audit_commands.add_to(app)
 ingest_commands.add_to(app)
 publish_commands.add_to(app)
 reconcile_commands.add_to(app)
+watch_commands.add_to(app)
 
 
 def main() -> None:

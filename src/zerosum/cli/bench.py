@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import secrets
-import ssl
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,13 +15,13 @@ import httpx
 import uvloop
 
 from zerosum.cli.bench_ledger import bench_place
-from zerosum.cli.installation import Credentials, chosen_data_dir
 from zerosum.cli.load import LoadFailed, Plan, run_load
 from zerosum.cli.load.ledger import BenchLedger
 from zerosum.cli.load.payments import Target, bulk_payments, count_bulk, hot_pairs, single_payments, uniform_pairs
 from zerosum.cli.load.plan import one_if_successful
 from zerosum.cli.load.result import BenchOptions, Result, complaints, mode_of, plain, table_rows
-from zerosum.cli.talk import FAILED, USAGE, CommandFailed, put, results, say, told_plainly
+from zerosum.cli.running_service import Service, running_service
+from zerosum.cli.talk import FAILED, CommandFailed, put, results, say, told_plainly
 
 SEED = 1
 WARM_UP_SHARE = 0.2
@@ -35,7 +34,7 @@ ADMIN_SECONDS_MAX = 60.0
 
 @told_plainly
 def run_bench(data_dir: Path | None, url: str | None, token: str | None, options: BenchOptions) -> int:
-    service = _service(data_dir, url, token)
+    service = running_service(data_dir, url, token)
     try:
         result = uvloop.run(_in_its_place(service, options))
     except LoadFailed as error:
@@ -47,31 +46,6 @@ def run_bench(data_dir: Path | None, url: str | None, token: str | None, options
     for line in complaints(result):
         say(f"zerosum: {line}")
     return 0 if result.is_right and result.load.window.acknowledged else FAILED
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """Where the service is, and how to get in."""
-
-    url: str
-    token: str
-    tls: ssl.SSLContext | None = None
-
-
-def _service(data_dir: Path | None, url: str | None, token: str | None) -> Service:
-    if url is not None:
-        if not token:
-            raise CommandFailed("--url needs a --token (an access token or an API key)", USAGE)
-        return Service(url.rstrip("/"), token, ssl.create_default_context() if url.startswith("https") else None)
-    folder = chosen_data_dir(data_dir)
-    credentials = Credentials.read(folder)
-    if credentials is None:
-        raise CommandFailed(f"there are no credentials in {folder}: run `zerosum up` first, or give --url", USAGE)
-    tls = None
-    if credentials.base_url.startswith("https"):
-        certificate = folder / "tls" / "certificate.pem"
-        tls = ssl.create_default_context(cafile=str(certificate) if certificate.exists() else None)
-    return Service(credentials.base_url, token or credentials.api_key, tls)
 
 
 async def _in_its_place(service: Service, options: BenchOptions) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from zerosum.cli.installation import reachable_settings
 from zerosum.cli.publish_targets import PublishWords, make_orders
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings
+from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import DomainError, InvalidId
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.publications import PublicationUnfit
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 METRICS_SECONDS = 2.0
 POOL_SIZE = 4
+
+REWOUND, CHANGED, DROPPED = (
+    AuditType.PUBLICATION_REWOUND,
+    AuditType.PUBLICATION_CHANGED,
+    AuditType.PUBLICATION_DROPPED,
+)
 
 Act = Callable[["PublicationPositions"], Awaitable[object]]
 
@@ -94,7 +101,10 @@ def rewind_publication(data_dir: Path | None, ledger: str | None, name: str, aft
     place: Any = after
     if after not in (START, LATEST):
         place = _id(Prefix.EVENT, after)
-    return _run(data_dir, ledger, lambda positions: positions.rewind(name, place, may_skip=may_skip))
+    facts = {"after": after, "skips": may_skip}
+    return _run(
+        data_dir, ledger, lambda positions: positions.rewind(name, place, may_skip=may_skip), REWOUND, name, facts
+    )
 
 
 @told_plainly
@@ -105,15 +115,27 @@ def change_publications(data_dir: Path | None, texts: Sequence[str], words: Publ
         for order in orders:
             await positions.change(order.publication)
 
-    return _run(data_dir, words.ledger, act)
+    names = ", ".join(order.publication.name for order in orders)
+    return _run(data_dir, words.ledger, act, CHANGED, names)
 
 
 @told_plainly
 def drop_publication(data_dir: Path | None, ledger: str | None, name: str) -> int:
-    return _run(data_dir, ledger, lambda positions: positions.drop(name))
+    return _run(data_dir, ledger, lambda positions: positions.drop(name), DROPPED, name)
 
 
-def _run(data_dir: Path | None, ledger: str | None, act: Act) -> int:
+def _run(
+    data_dir: Path | None,
+    ledger: str | None,
+    act: Act,
+    type_: AuditType | None = None,
+    name: str | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> int:
+    """What `type_` names is told in the security log, behind what was done."""
+    from zerosum.adapters.clock import now  # noqa: PLC0415
+    from zerosum.cli.administration import the_machine  # noqa: PLC0415
+    from zerosum.services.audit import audit_record, write_audit  # noqa: PLC0415
     from zerosum.services.publications.positions import PublicationPositions  # noqa: PLC0415
 
     only = None if ledger is None else _id(Prefix.LEDGER, ledger)
@@ -122,6 +144,9 @@ def _run(data_dir: Path | None, ledger: str | None, act: Act) -> int:
     async def run() -> None:
         async with _opened(settings) as database:
             await act(PublicationPositions(database, only))
+            if type_ is not None:
+                told = audit_record(type_, the_machine(), now(), resource=name, ledger_id=only, facts=facts)
+                await write_audit(database, told)
 
     try:
         asyncio.run(run())

@@ -17,12 +17,13 @@ from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.domain.errors import InvalidId, OutcomeUnknown, Unavailable
-from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id, render_id
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.heads_keeper import write_heads
 from zerosum.services.background.self_audit import freeze
 from zerosum.services.ledgers import LedgerRecord, every_ledger
-from zerosum.services.proofs.exported_heads import HeadsUnreadable, compare_heads
+from zerosum.services.proofs.audit_seals import prove_service_log
+from zerosum.services.proofs.exported_heads import SERVICE, HeadsUnreadable, compare_heads
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 from zerosum.services.requests.caller import Caller
 
@@ -122,6 +123,8 @@ async def _verify(database: Database, wanted: UUID | None) -> list[Report]:
                 progress.update(task, completed=done, total=total)  # type: ignore[arg-type]
 
             reports.append(await verify_ledger(database, record.id, tell))
+        if wanted is None:
+            reports.append(await prove_service_log(database))
         return reports
 
 
@@ -136,7 +139,9 @@ async def _ledgers(database: Database, wanted: UUID | None) -> list[LedgerRecord
 
 
 def _line(report: Report) -> str:
-    name = render_id(Prefix.LEDGER, report.ledger_id)
+    if report.ledger_id == SERVICE_LEDGER and report.is_right:
+        return ""
+    name = SERVICE if report.ledger_id == SERVICE_LEDGER else render_id(Prefix.LEDGER, report.ledger_id)
     if report.is_right:
         return f"{name}: right ({report.accounts} accounts, {report.postings} postings)\n"
     places = "".join(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from zerosum.db.batch import UsedKey, unlocked_loader
 from zerosum.db.credentials.api_keys import ApiKeyRecord as ApiKeyRecord  # shown by the routes
-from zerosum.db.engine import Database
+from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.ledgers import LedgerRecord as LedgerRecord  # shown by the routes
 from zerosum.db.queries.ledgers import every_ledger as every_ledger  # for `zerosum verify`
@@ -26,6 +26,7 @@ from zerosum.services.audit import AuditRecord, audit_record, audited
 from zerosum.services.committing.idempotent_book import recalled_refusal
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.requests.caller import THE_SERVICE, Caller
+from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.time_zones import parse_time_zone
 
@@ -99,6 +100,17 @@ class Ledgers:
                 await update_ledger(connection, after)
                 await audited(connection, self._told(caller, ledger_id, before, after))
         return after
+
+    async def define_currency(
+        self, caller: Caller, currencies: Currencies, code: str, exponent: int, name: str
+    ) -> Currency:
+        """As `Currencies.define`, and told of in the security log."""
+        return await currencies.define(caller, code, exponent, name, self._tell_currency)
+
+    async def _tell_currency(self, connection: Connection, caller: Caller, currency: Currency) -> None:
+        facts = {"code": currency.code, "exponent": currency.exponent, "name": currency.name}
+        record = audit_record(AuditType.CURRENCY_DEFINED, caller, self._now(), resource=currency.code, facts=facts)
+        await audited(connection, record)
 
     def _told(self, caller: Caller, ledger_id: LedgerId, before: LedgerRecord, after: LedgerRecord) -> AuditRecord:
         facts = {

@@ -90,7 +90,9 @@ def ledger_routes(services: Services) -> Routes:
     async def define_currency(call: TheCall) -> dict[str, Any]:
         body = validated(CurrencyRequest, call.content)
         try:
-            currency = await currencies.define(call.caller, body.code, body.exponent, body.name or body.code)
+            currency = await ledgers.define_currency(
+                call.caller, currencies, body.code, body.exponent, body.name or body.code
+            )
         except errors.InvalidCurrency as refusal:
             raise refusal.at("/code") from None
         return currency_body(currency, is_custom=currencies.is_custom(call.caller.ledger_id, currency.code))

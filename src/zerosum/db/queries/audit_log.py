@@ -50,14 +50,14 @@ async def list_audit_records(
 
     if wanted.ledger_id is not None:
         statement = page(select(audit_log).where(audit_log.c.ledger_id == wanted.ledger_id))
-        return [_record(row) for row in await connection.execute(statement)]
+        return [read_record(row) for row in await connection.execute(statement)]
     # Every index begins with the ledger. So a page of each ledger is looked up, and the page of all is among those:
     # the cost grows with the number of ledgers and not with the length of the log.
     every = select(ledgers.c.ledger_id).union(select(literal(SERVICE_LEDGER, audit_log.c.ledger_id.type))).subquery()
     of_each = page(select(audit_log).where(audit_log.c.ledger_id == every.c.ledger_id)).lateral()
     key = of_each.c.id.asc() if is_ascending else of_each.c.id.desc()
     rows = await connection.execute(select(of_each).select_from(every.join(of_each, true())).order_by(key).limit(limit))
-    return await gently(_record, rows)
+    return await gently(read_record, rows)
 
 
 def _narrowed(statement: Select[Any], wanted: AuditFilter) -> Select[Any]:
@@ -95,7 +95,7 @@ def _row(record: AuditRecord) -> dict[str, Any]:
     }
 
 
-def _record(row: Row[Any]) -> AuditRecord:
+def read_record(row: Row[Any]) -> AuditRecord:
     return AuditRecord(
         ledger_id=LedgerId(row.ledger_id),
         id=row.id,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.sessions import Session, close_session, open_session
+from zerosum.domain.identifiers import SERVICE_LEDGER
 
 CONNECT_SECONDS_MAX = 5.0
 LOCK_TIMEOUT = "2s"
@@ -43,6 +44,11 @@ select coalesce(max(place), '0')::text::bigint from (
         select xid from events where events.ledger_id = wanted.ledger_id order by xid desc limit 1
     ) newest
     union all
+    select newest.xid from unnest($1::uuid[]) wanted (ledger_id)
+    cross join lateral (
+        select xid from audit_log log where log.ledger_id = wanted.ledger_id order by xid desc limit 1
+    ) newest
+    union all
     select greatest(feed_xid, parked_xid) from webhook_endpoints where ledger_id = any($1::uuid[])
     union all
     select feed_xid from notifications where ledger_id = any($1::uuid[])
@@ -62,16 +68,18 @@ _LAST_ID = UUID(int=2**128 - 1)
 
 
 async def newest_place(session: Session, ledgers_max: int | None = LEDGERS_MAX) -> int:
-    """The greatest place of an event or a reader; 0 where there is none. None: of all ledgers."""
+    """The greatest place of an event, an audit record or a reader; 0 where there is none. None: of all ledgers."""
     await session.fetchval("select set_config('zerosum.operator', 'on', true)")
     last, looked_at, newest = _LAST_ID, 0, 0
     while ledgers_max is None or looked_at < ledgers_max:
         some = [row[0] for row in await session.fetch(_SOME_LEDGERS, last, LEDGERS_AT_ONCE)]
+        if last == _LAST_ID:
+            some.append(SERVICE_LEDGER)  # its records lie in no row of `ledgers`
         if not some:
             break
         await session.fetchval("select set_config('zerosum.ledgers', $1::uuid[]::text, true)", some)
         newest = max(newest, await session.fetchval(_NEWEST_PLACE, some))
-        last, looked_at = min(some), looked_at + len(some)
+        last, looked_at = min(set(some) - {SERVICE_LEDGER}, default=SERVICE_LEDGER), looked_at + len(some)
     return newest
 
 
@@ -92,7 +100,7 @@ async def put_in_order(database_url: str, *, role: str | None = None) -> bool:
                 await session.execute(f'set local role "{role}"')
             if await is_in_order(session):
                 return False
-            await session.execute("lock table events in share row exclusive mode")
+            await session.execute("lock table events, audit_log in share row exclusive mode")
             newest = await newest_place(session, None)
             edge = await session.fetchrow(EDGE)
             for statement in statements(newest + MARGIN - (0 if edge is None else edge["next"])):

@@ -1204,9 +1204,26 @@ audit_log = Table(
     Column("reason", Text),
     _required("occurrences", Integer),
     Column("facts", JSONB),
+    _required("xid", Xid8, server_default=text("zerosum_feed_place()")),  # 0: written before there was one
     PrimaryKeyConstraint("ledger_id", "id", name="audit_log_pkey"),
     Index("audit_log_by_type", "ledger_id", "type", "id"),
+    Index("audit_log_by_place", "ledger_id", "xid", "id"),
     CheckConstraint("occurrences > 0", name="audit_log_occurrences_positive"),
+)
+
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("number", BigInteger),  # gap-free from 1
+    _required("until_xid", Xid8),  # the place of its last record
+    _required("until_id", Uuid),
+    _required("records", BigInteger),
+    _required("digest", LargeBinary),
+    _moment("sealed_at", nullable=False),
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "number", name="audit_seals_pkey"),
+    CheckConstraint("records > 0", name="audit_seals_not_empty"),
 )
 
 secret_checks = Table(
@@ -1525,6 +1542,7 @@ JOURNAL = (
     scheduled_runs,
     processor_callbacks,
     audit_log,
+    audit_seals,
     account_changes,
     refusal_seals,
     period_closings,
@@ -1605,6 +1623,7 @@ GRANTS: dict[Table, str] = {
     data_keys: "insert, update (master_key_id, wrapped_key)",
     signing_keys: "insert, update (expires_at, sealed_private_key), delete",
     audit_log: "insert",
+    audit_seals: "insert",
     secret_checks: "insert, update (check_value, created_at)",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
@@ -1630,6 +1649,7 @@ SEEN_BY_OPERATOR = (
     ledgers,
     api_keys,
     audit_log,
+    audit_seals,
     holds,
     scheduled_payments,
     webhook_endpoints,

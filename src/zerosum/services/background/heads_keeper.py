@@ -10,6 +10,7 @@ from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.ledgers import every_ledger
+from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.services.proofs.exported_heads import FIRST_LINE, LAST_LINE, ledger_heads
 
 MODE = 0o600
@@ -40,6 +41,8 @@ async def write_heads(
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{FIRST_LINE}\n")
         chosen = [ledger.id async for ledger in every_ledger(database)] if ledger_ids is None else ledger_ids
+        if ledger_ids is None:
+            chosen.append(SERVICE_LEDGER)
         for ledger_id in chosen:
             async with database.snapshot(ledger_id) as connection:
                 lines = [line async for line in ledger_heads(connection, ledger_id, now())]

@@ -6,7 +6,9 @@ A chain shows every change within; that its end was cut off only an earlier head
     ledger led_… 2026-11-28T12:00:00Z
     account acc_… VERSION HEAD REVISION HASH      of the last posting and the newest revision of its history, in hex
     refusals NUMBER HASH                          of the newest seal of refusals, where there is one
+    audit NUMBER HASH                             of the newest seal of the security log, in the same way
     end led_… NUMBER-OF-LINES                     those between `ledger` and this one
+    ledger service 2026-11-28T12:00:00Z           the service's own log, which no ledger has, in the same way
     end heads NUMBER-OF-LEDGERS
 """
 
@@ -18,16 +20,18 @@ from datetime import datetime
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
+from zerosum.db.queries.audit_seals import find_audit_seal, find_last_audit_seal
 from zerosum.db.queries.exported_heads import find_links, find_seal_hash, heads_after
 from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.db.queries.refusal_seals import find_last_seal
 from zerosum.domain.errors import InvalidId
-from zerosum.domain.identifiers import Prefix, parse_id, render_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, parse_id, render_id
 from zerosum.services.proofs.report import Report
 
 FIRST_LINE = "zerosum heads v1"
 LAST_LINE = "end heads {}"
 HEADS_AT_ONCE = 1_000
+SERVICE = "service"
 
 
 class HeadsUnreadable(ValueError):
@@ -36,7 +40,7 @@ class HeadsUnreadable(ValueError):
 
 async def ledger_heads(connection: Connection, ledger_id: UUID, moment: datetime) -> AsyncIterator[str]:
     """The lines of one ledger, each with its end."""
-    name = render_id(Prefix.LEDGER, ledger_id)
+    name = _name(ledger_id)
     yield f"ledger {name} {moment:%Y-%m-%dT%H:%M:%SZ}\n"
     count, after = 0, FIRST_ID
     while page := await heads_after(connection, ledger_id, after=after, limit=HEADS_AT_ONCE):
@@ -48,7 +52,15 @@ async def ledger_heads(connection: Connection, ledger_id: UUID, moment: datetime
     if seal is not None:
         yield f"refusals {seal.number} {seal.hash.hex()}\n"
         count += 1
+    audit_seal = await find_last_audit_seal(connection, ledger_id)
+    if audit_seal is not None:
+        yield f"audit {audit_seal.number} {audit_seal.hash.hex()}\n"
+        count += 1
     yield f"end {name} {count}\n"
+
+
+def _name(ledger_id: UUID) -> str:
+    return SERVICE if ledger_id == SERVICE_LEDGER else render_id(Prefix.LEDGER, ledger_id)
 
 
 @dataclass(slots=True)
@@ -59,6 +71,7 @@ class _Section:
     lines: int = 0
     accounts: dict[UUID, tuple[int, str, int, str]] = field(default_factory=dict)
     seal: tuple[int, str] | None = None
+    audit_seal: tuple[int, str] | None = None
 
 
 async def compare_heads(database: Database, lines: Iterable[str]) -> dict[UUID, Report]:
@@ -77,10 +90,10 @@ async def compare_heads(database: Database, lines: Iterable[str]) -> dict[UUID, 
                 is_whole = True
             elif section is None:
                 _check(words[0] == "ledger")
-                ledger_id = parse_id(Prefix.LEDGER, words[1])
+                ledger_id = SERVICE_LEDGER if words[1] == SERVICE else parse_id(Prefix.LEDGER, words[1])
                 section = _Section(reports.setdefault(ledger_id, Report(ledger_id)))
             elif words[0] == "end":
-                _check(words[1:] == [render_id(Prefix.LEDGER, section.report.ledger_id), str(section.lines)])
+                _check(words[1:] == [_name(section.report.ledger_id), str(section.lines)])
                 await _compare(database, section)
                 section = None
             else:
@@ -101,8 +114,11 @@ def _take(section: _Section, words: list[str]) -> None:
         section.accounts[parse_id(Prefix.ACCOUNT, account)] = (int(version), head, int(revision), digest)
     else:
         kind, seal_number, digest = words
-        _check(kind == "refusals")
-        section.seal = (int(seal_number), digest)
+        _check(kind in ("refusals", "audit"))
+        if kind == "audit":
+            section.audit_seal = (int(seal_number), digest)
+        else:
+            section.seal = (int(seal_number), digest)
 
 
 def _check(is_so: bool) -> None:
@@ -116,6 +132,7 @@ async def _compare(database: Database, section: _Section) -> None:
     async with database.work(ledger_id) as connection:
         found = await find_links(connection, ledger_id, wanted)
         seal = None if section.seal is None else await find_seal_hash(connection, ledger_id, section.seal[0])
+        sealed = section.audit_seal and await find_audit_seal(connection, ledger_id, section.audit_seal[0])
     for row in found:
         version, head, revision, digest = section.accounts[row.account_id]
         if not row.is_there:
@@ -126,4 +143,6 @@ async def _compare(database: Database, section: _Section) -> None:
             report.note(f"the exported revision {revision} is not in the account's history", row.account_id)
     if section.seal is not None and (seal is None or seal.hex() != section.seal[1]):
         report.note(f"the exported seal {section.seal[0]} of refusals is not there")
-    section.accounts, section.seal = {}, None
+    if section.audit_seal is not None and (not sealed or sealed.hash.hex() != section.audit_seal[1]):
+        report.note(f"the exported seal {section.audit_seal[0]} of the security log is not there")
+    section.accounts, section.seal, section.audit_seal = {}, None, None

@@ -24,6 +24,7 @@
 | `of_house_rules` | house rules, by which holds and disputes are made, against the security log and events |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
+| `audit_seals` | the security log, in the same way |
 
 None shares code with what writes the books. A proof goes slice by slice: `zerosum verify` takes all of them at one
 moment, the worker's self-audit each at a moment of its own.
@@ -39,6 +40,7 @@ from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.integrity import count_postings, currency_places
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.domain.money.iso4217 import ISO_4217
+from zerosum.services.proofs.audit_seals import AuditSealsProof
 from zerosum.services.proofs.of_account_groups import AccountGroupsProof
 from zerosum.services.proofs.of_accounts import AccountsProof
 from zerosum.services.proofs.of_answers import AnswersProof
@@ -176,6 +178,7 @@ class LedgerProof:
             HouseRulesProof(report),
             events,
             SealsProof(report),
+            AuditSealsProof(report),
         ]
 
 

@@ -104,14 +104,7 @@ class PublicationPositions:
                 await release_publications(connection, some, name, holder)
 
     async def list(self) -> list[PublicationState]:
-        states = []
-        for some in _slices(await self.ledgers()):
-            async with self._database.work(*some) as connection:
-                for record in await find_publications(connection, some):
-                    held = HeldPosition(record.ledger_id, record.epoch, record.position)
-                    waiting = await ledgers_behind(connection, [held], 1)
-                    states.append(PublicationState(record, waiting[0][1] if waiting else None))
-        return sorted(states, key=lambda state: (state.record.publication.name, state.record.ledger_id))
+        return await states_of(self._database, await self.ledgers())
 
     async def rewind(self, name: str, after: UUID | str, *, may_skip: bool) -> int:
         """Publish on behind an event, from the START or from LATEST: how many ledgers' positions are put there.
@@ -159,6 +152,18 @@ class PublicationPositions:
         if not dropped:
             raise PublicationUnfit(f"there is no publication {name}")
         return dropped
+
+
+async def states_of(database: Database, ledgers: Sequence[UUID]) -> list[PublicationState]:
+    """Of these ledgers, by name."""
+    states = []
+    for some in _slices(ledgers):
+        async with database.work(*some) as connection:
+            for record in await find_publications(connection, some):
+                held = HeldPosition(record.ledger_id, record.epoch, record.position)
+                waiting = await ledgers_behind(connection, [held], 1)
+                states.append(PublicationState(record, waiting[0][1] if waiting else None))
+    return sorted(states, key=lambda state: (state.record.publication.name, state.record.ledger_id))
 
 
 def _slices(items: Iterable[_One]) -> Iterator[list[_One]]:

@@ -41,7 +41,7 @@ from zerosum.domain.reconciliation.matching import MatchRule
 from zerosum.domain.reconciliation.open_items import ItemKind
 from zerosum.domain.reconciliation.sources import ReconciliationSource
 from zerosum.services.journal import EntryOrder, Journal, PostingOrder, RecordedEntry
-from zerosum.services.reconciliation.breaks import check_may_change, closed, locked_break
+from zerosum.services.reconciliation.breaks import check_may_change, closed, locked_break, tell_step
 from zerosum.services.reconciliation.open_sides import ADJUSTMENT_KEY
 from zerosum.services.reconciliation.running import close_breaks
 from zerosum.services.reconciliation.sources import ReconciliationSources
@@ -195,6 +195,7 @@ class ReconciliationAdjustments:
             if not await insert_matches(connection, caller.ledger_id, [record]):
                 raise InvalidState("The entry was matched with something else.")
             await close_breaks(connection, caller, [record], BreakStep.ADJUSTED, now)
+            await tell_step(connection, caller, found, BreakStep.ADJUSTED, now, entry.reason)
             adjusted = await find_break(connection, caller.ledger_id, id_)
         return found if adjusted is None else adjusted
 

@@ -16,12 +16,14 @@ from zerosum.db.queries.reconciliation_breaks import (
     find_break,
     list_breaks,
 )
+from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import (
     InvalidParameter,
     QuotaExceeded,
     ReconciliationBreakClosed,
     ReconciliationBreakNotFound,
 )
+from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.reconciliation.breaks import (
     CHANGES_MAX,
     BreakChange,
@@ -30,10 +32,13 @@ from zerosum.domain.reconciliation.breaks import (
     Explanation,
     ReconciliationBreak,
 )
+from zerosum.services.audit import audit_record, audited
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
 Today = Callable[[], date]
+
+_WITH_REASON = (BreakStep.EXPLAINED, BreakStep.NOTED, BreakStep.RESOLVED)
 
 
 class ReconciliationBreaks:
@@ -113,7 +118,26 @@ class ReconciliationBreaks:
             check_may_change(found)
             after = replace(found, changes=found.changes + 1, **told)
             await change_break(connection, caller.ledger_id, after, step, caller.actor, self._now())
+            reason = told["note"] if step in _WITH_REASON else None
+            await tell_step(connection, caller, after, step, self._now(), reason)
         return after
+
+
+async def tell_step(
+    connection: Connection,
+    caller: Caller,
+    after: ReconciliationBreak,
+    step: BreakStep,
+    now: datetime,
+    reason: str | None = None,
+) -> None:
+    """In the security log, with the step."""
+    resource = render_id(Prefix.RECONCILIATION_BREAK, after.id)
+    facts = {"source": after.source, "step": step.value}
+    record = audit_record(
+        AuditType.RECONCILIATION_BREAK_CHANGED, caller, now, resource=resource, reason=reason, facts=facts
+    )
+    await audited(connection, record)
 
 
 async def locked_break(connection: Connection, caller: Caller, id_: UUID) -> ReconciliationBreak:

@@ -9,6 +9,7 @@ from typing import Any
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.reconciliation_sources import count_sources, find_source, insert_source, list_sources
+from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import (
     AccountNotFound,
     InvalidId,
@@ -18,6 +19,7 @@ from zerosum.domain.errors import (
 )
 from zerosum.domain.money import parse_signed_amount, render_amount
 from zerosum.domain.reconciliation.sources import SOURCES_MAX, VERSIONS_MAX, ReconciliationSource
+from zerosum.services.audit import audit_record, audited
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
@@ -76,6 +78,11 @@ class ReconciliationSources:
             )
             if not await insert_source(connection, made):
                 raise InvalidState("Another request has changed the source at the same time.")
+            facts = {"version": version, "content": content}
+            record = audit_record(
+                AuditType.RECONCILIATION_SOURCE_CHANGED, caller, made.created_at, resource=order.name, facts=facts
+            )
+            await audited(connection, record)
         return made
 
     async def _content(self, caller: Caller, order: SourceOrder) -> dict[str, Any]:

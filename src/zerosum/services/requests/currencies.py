@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from zerosum.db.engine import Database
+from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.ledgers import find_currency, insert_currency, list_currencies
 from zerosum.domain.errors import CurrencyExists, InvalidCurrency
 from zerosum.domain.money import Currency, CurrencyTable
@@ -18,6 +18,9 @@ REMEMBERED_MAX = 10_000
 """Custom currencies kept in memory over all ledgers. A currency never changes, so nothing goes stale."""
 
 _ISO = CurrencyTable()
+
+Tell = Callable[[Connection, Caller, Currency], Awaitable[None]]
+"""Tells of one that is new, in the unit of work that makes it."""
 
 
 class Currencies:
@@ -61,14 +64,20 @@ class Currencies:
                 return found
         raise _unknown_currency()
 
-    async def define(self, caller: Caller, code: str, exponent: int, name: str) -> Currency:
-        """Idempotent: the same code with the same places is fine. Raises CurrencyExists, InvalidCurrency."""
+    async def define(self, caller: Caller, code: str, exponent: int, name: str, tell: Tell | None = None) -> Currency:
+        """Idempotent: the same code with the same places is fine; a new one is told of in the same unit of work.
+
+        Raises CurrencyExists, InvalidCurrency.
+        """
         wanted = Currency(code, exponent, name)
         _ISO.check_definable(wanted)
         if _ISO.find(code) is not None:
             return _ISO[code]
         async with self._database.work(caller.ledger_id) as connection:
+            is_new = await find_currency(connection, caller.ledger_id, code) is None
             stored = await insert_currency(connection, caller.ledger_id, wanted, self._now())
+            if is_new and tell is not None:
+                await tell(connection, caller, stored)
         if stored.exponent != exponent:
             raise CurrencyExists(
                 "The currency exists with another number of places.", currency=code, places=stored.exponent

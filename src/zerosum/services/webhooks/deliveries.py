@@ -22,7 +22,7 @@ from zerosum.db.queries.webhook_deliveries import Replayed as Replayed
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import WebhookDeliveryNotFound
 from zerosum.domain.identifiers import Prefix, parse_id, render_id
-from zerosum.services.audit import audit_record, audited
+from zerosum.services.audit import AuditRecord, audit_record, audited
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import OLD_NAMES, Cursors, Page, PageRequest
 from zerosum.services.requests.times import parse_filter_time
@@ -92,6 +92,7 @@ class WebhookDeliveries:
             record = await find_delivery(connection, ledger_id, endpoint_id, event_id)
             if record is None:
                 raise WebhookDeliveryNotFound("This ledger has no such event.")
+            await audited(connection, _replayed(caller, now, endpoint_id, 1, event_id))
         return record
 
     async def replay(self, caller: Caller, endpoint_id: UUID, order: ReplayOrder) -> Replayed:
@@ -112,12 +113,15 @@ class WebhookDeliveries:
                 only_undelivered=order.only_undelivered,
                 at_once=REPLAY_MAX,
             )
-            told = audit_record(
-                AuditType.WEBHOOK_EVENTS_REPLAYED,
-                caller,
-                now,
-                resource=render_id(Prefix.WEBHOOK_ENDPOINT, endpoint_id),
-                facts={"events": replayed.number},
-            )
-            await audited(connection, told)
+            await audited(connection, _replayed(caller, now, endpoint_id, replayed.number))
         return replayed
+
+
+def _replayed(
+    caller: Caller, now: datetime, endpoint_id: UUID, events: int, event_id: UUID | None = None
+) -> AuditRecord:
+    facts = {} if event_id is None else {"event": render_id(Prefix.EVENT, event_id)}
+    resource = render_id(Prefix.WEBHOOK_ENDPOINT, endpoint_id)
+    return audit_record(
+        AuditType.WEBHOOK_EVENTS_REPLAYED, caller, now, resource=resource, facts={"events": events, **facts}
+    )

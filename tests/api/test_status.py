@@ -1,0 +1,97 @@
+"""`GET /v1/status`: one answer that says whether somebody has to look."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Client, make_client
+from zerosum.adapters.clock import now
+from zerosum.db.engine import Database
+from zerosum.db.queries.status import WAITING, Server, Totals, Waiting, count_waiting, total_accounts
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
+from zerosum.gateway.identity.principal import Scope
+from zerosum.main import Service
+from zerosum.services.status.checks import State, checks_of, worst
+from zerosum.services.status.found import AuditState, Found, Load, TrialBalance
+
+
+async def test_it_tells_of_the_own_ledger_that_debits_equal_credits(client: Client) -> None:
+    account = await client.open_account()
+    await client.deposit(account["id"], "12.34")
+    body = (await client.get("/v1/status")).json()
+    assert body["ready"] is True
+    assert body["ledgers"] == 1
+    assert (body["proof"]["differences"], body["proof"]["accounts"]) == ({}, 2)
+    assert body["queued_commands"] is None or body["queued_commands"] >= 0
+    assert set(body["waiting"]) == set(WAITING)
+    assert not any(body["waiting"].values())
+    assert body["postgresql"]["connections"] >= 1
+    states = {check["name"]: check["state"] for check in body["checks"]}
+    assert states["trial_balance"] == states["ready"] == states["postgresql"] == "good"
+    assert (await client.get("/v1/status")).json()["as_of"] == body["as_of"], "one answer holds for a second"
+
+
+async def test_an_operator_is_told_of_all_ledgers(service: Service, client: Client) -> None:
+    operator = await make_client(service, SERVICE_LEDGER, [Scope.OPERATOR])
+    body = (await operator.get("/v1/status")).json()
+    await operator.http.aclose()
+    assert body["ledgers"] >= 1
+    assert body["proof"]["differences"] == {}
+
+
+async def test_what_waits_is_counted_by_index_and_up_to_a_bound(
+    database: Database, superuser: Any, client: Client
+) -> None:
+    """Whatever statistics say: a ledger's past is never read through."""
+    ledger_id = LedgerId(parse_id(Prefix.LEDGER, client.ledger))
+    await superuser.execute(
+        "insert into dead_letters (ledger_id, id, input, topic, partition, place, body, body_bytes, headers, status, "
+        "reason, problem, attempts, first_at, last_at) select $1, gen_random_uuid(), 'i', 't', 'p', n::text, '', 0, "
+        "'{}', 'dead', 'r', '{}', 1, now(), now() from generate_series(1, 1005) n",
+        ledger_id,
+    )
+    async with database.work(ledger_id) as connection:
+        waiting = await count_waiting(connection, [ledger_id], now())
+        assert waiting.counts["dead_letters"] == 1000
+        totals = await total_accounts(connection, [ledger_id])
+    assert totals == Totals({}, 0)
+
+
+AT = now()
+ALL_WELL: dict[str, Any] = {
+    "as_of": AT,
+    "is_ready": True,
+    "load": Load(queued_commands=0, requests_in_flight=1, redis="up"),
+    "ledgers": 1,
+    "server": Server("16.4", False, 9, 100, 0.0),
+    "waiting": Waiting(dict.fromkeys(WAITING, 0), None, None),
+    "trial_balance": TrialBalance(differences={}, accounts=2, as_of=AT),
+    "audit": AuditState(differences=0, ledgers_done=1, begun_at=AT, completed_at=AT),
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "state"),
+    [
+        ({}, None, State.GOOD),
+        ({"is_ready": False}, "ready", State.BAD),
+        ({"server": None}, "postgresql", State.BAD),
+        ({"server": Server("16.4", True, 9, 100, 0.0)}, "postgresql", State.BAD),
+        ({"server": Server("16.4", False, 99, 100, 0.0)}, "postgresql", State.DEGRADED),
+        ({"load": Load(queued_commands=0, requests_in_flight=0, redis="away")}, "redis", State.DEGRADED),
+        ({"trial_balance": TrialBalance(differences={"EUR": Decimal("0.01")}, accounts=2, as_of=AT)},
+         "trial_balance", State.BAD),
+        ({"audit": AuditState(differences=1, ledgers_done=1, begun_at=AT, completed_at=AT)}, "self_audit", State.BAD),
+        ({"audit": None}, "self_audit", State.DEGRADED),
+        ({"waiting": Waiting(dict.fromkeys(WAITING, 0) | {"dead_letters": 1}, None, None)},
+         "dead_letters", State.DEGRADED),
+        ({"waiting": Waiting(dict.fromkeys(WAITING, 0) | {"reviews_waiting": 9}, None, None)}, None, State.GOOD),
+    ],
+)  # fmt: skip
+def test_the_state_is_that_of_the_worst_check(what: dict[str, Any], name: str | None, state: State) -> None:
+    checks = checks_of(Found(**(ALL_WELL | what)))
+    assert worst(checks) is state
+    assert [check.name for check in checks if check.state is not State.GOOD] == ([] if name is None else [name])
