@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -60,11 +60,12 @@ from zerosum.services.readiness import Readiness
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
 from zerosum.services.requests.quotas import RefusalQuota
+from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.telemetry import Metrics, carry_over_forever
 from zerosum.use_cases import use_cases
 
 if TYPE_CHECKING:
-    from zerosum.tracing.spans import Tracing
+    from zerosum.tracing.requests import RequestTracing
 
 CONNECT_SECONDS_MAX = 2.0
 
@@ -73,10 +74,16 @@ class Service:
     """Everything one API process is made of."""
 
     def __init__(
-        self, settings: Settings, *, is_draining: Callable[[], bool] = lambda: False, unknown: UnknownKeys | None = None
+        self,
+        settings: Settings,
+        *,
+        is_draining: Callable[[], bool] = lambda: False,
+        unknown: UnknownKeys | None = None,
+        process: str = "api",
     ) -> None:
-        """Other processes of the same service share what is `unknown`."""
+        """Other processes of the same service share what is `unknown`. Traces say which `process` this is."""
         self.settings = settings
+        self._process = process
         self._is_draining = is_draining
         database_url = settings.required_database_url()
 
@@ -101,7 +108,6 @@ class Service:
                 deadline_seconds=settings.deadline_seconds,
             ),
             self.stats,
-            None if self.tracing is None else self.tracing.find_origin,
             unknown,
         )
 
@@ -219,17 +225,26 @@ class Service:
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))
 
-    def _tracing(self) -> Tracing | None:
+    def _tracing(self) -> RequestTracing | None:
         if not self.settings.otlp_endpoint:
             return None
-        from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
+        from zerosum.tracing.requests import RequestTracing  # noqa: PLC0415 - takes time and memory; not all want it
 
-        return Tracing(self.settings.otlp_endpoint, self.settings.trace_ratio)
+        return RequestTracing(self.settings.otlp_endpoint, self.settings.trace_ratio, self._process)
+
+    @property
+    def spans(self) -> Spans:
+        """Where steps are told."""
+        return NO_SPANS if self.tracing is None else self.tracing
 
     def _carrier(self) -> Carrier:
         lane_url = self.settings.lane_url()
+
+        def connect() -> Awaitable[BatchConnection]:
+            return BatchConnection.open(lane_url, CONNECT_SECONDS_MAX)
+
         carrier = BatchRunner(
-            lambda: BatchConnection.open(lane_url, CONNECT_SECONDS_MAX),
+            connect if self.tracing is None else self.tracing.connecting(connect),
             now,
             self.cache,
             self.stats,
@@ -307,7 +322,7 @@ class Service:
             "connections_ended": self.connections.ended,
         }
         if self.tracing is not None:
-            counters |= {"spans_exported": self.tracing.exporter.exported, "spans_lost": self.tracing.exporter.lost}
+            counters |= self.tracing.totals()
         gauges = {
             "queued_commands": self.committer.queued_commands,
             "requests_in_flight": self.admission.in_flight,

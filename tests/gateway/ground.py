@@ -13,7 +13,7 @@ import orjson
 from zerosum.api.problems import render
 from zerosum.domain.errors import Unauthenticated, ValidationFailed
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.app import BeginTrace, Gateway, GatewayOptions
+from zerosum.gateway.app import Gateway, GatewayOptions
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Limiters

@@ -36,7 +36,7 @@ from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Charging, Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.streams import STREAM_SECONDS_MAX, Streams
-from zerosum.gateway.request_state import RequestState, Scope, Send, standard_headers
+from zerosum.gateway.request_state import BeginTrace, RequestState, Scope, Send, begins_trace, standard_headers
 from zerosum.gateway.routing import (
     BODY_BYTES_MAX,
     REPORT_EFFORT_MIN,
@@ -55,9 +55,6 @@ from zerosum.services.requests.networks import Network
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
 Render = Callable[[DomainError, str, str], HttpAnswer]
 """A refusal, the request's id and its path -> the problem to send."""
-
-BeginTrace = Callable[[RequestState], Callable[[], None]]
-"""Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
 
 REQUEST_SECONDS_MAX = 10.0
 """No call through the web framework lives longer; the committer's own deadline is shorter."""
@@ -149,7 +146,8 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         exchange = RequestState(scope, receive, send, self.standard_headers)
-        end_trace = None if self._begin_trace is None else self._begin_trace(exchange)
+        begin_trace = begins_trace(self._begin_trace, exchange)
+        end_trace = None if begin_trace is None else begin_trace(exchange)
         await self.conclude(exchange, self._serve, end_trace)
 
     async def conclude(

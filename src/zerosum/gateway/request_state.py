@@ -12,6 +12,7 @@ from zerosum.domain.errors import DomainError
 from zerosum.gateway.guards.request_guard import Receive
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.routing import HttpAnswer
+from zerosum.gateway.trace_context import brings_trace, carry_trace
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -27,6 +28,9 @@ REST = "zerosum.rest"
 
 current_request_state: ContextVar[RequestState | None] = ContextVar("exchange", default=None)
 """Set where requests are traced, for what is done and logged meanwhile."""
+
+BeginTrace = Callable[["RequestState"], Callable[[], None] | None]
+"""Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
 
 KNOWN_LINES_MAX = 256
 
@@ -66,7 +70,6 @@ class RequestState:
         "request_id",
         "scope",
         "send",
-        "span",
         "standard_headers",
         "status",
         "template",
@@ -90,8 +93,6 @@ class RequestState:
         """The same to the last bit."""
         self.template = ""
         self.trace_id = ""
-        self.span: object = None
-        """Where requests are traced: what the work done for this one refers to."""
         self.status = 0
         self.principal: Principal | None = None
         """Who calls, once that is known."""
@@ -152,6 +153,13 @@ class RequestState:
         rates = b"".join([b"%b: %b\r\n" % header for header in self.rate_headers])
         head = b"%bx-request-id: %b\r\n%b%b" % (before, self.request_id.encode("ascii"), after, rates)
         return head if head.count(b"\n") == count + 1 + len(self.rate_headers) else None
+
+
+def begins_trace(begin_trace: BeginTrace | None, exchange: RequestState) -> BeginTrace | None:
+    """Where nobody collects traces, what a caller says of its own is carried on all the same."""
+    if begin_trace is not None or not brings_trace(exchange.scope["headers"]):
+        return begin_trace
+    return lambda began: carry_trace(began.scope["headers"])
 
 
 def _beside(present: Sequence[tuple[bytes, bytes]], standard: Headers) -> Headers:

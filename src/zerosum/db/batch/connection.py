@@ -7,8 +7,9 @@ database does.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -39,6 +40,12 @@ LOCK_TIMEOUT_APART = "20ms"
 Reply = TypeVar("Reply")
 
 
+class TellCommit(Protocol):
+    """Told of every round trip that commits, once it is over."""
+
+    def __call__(self, operation: str, begun_ns: int, *, has_failed: bool) -> None: ...
+
+
 class BatchConnection:
     """One lane's own connection. Not shared, never pooled; thrown away after any error."""
 
@@ -47,6 +54,7 @@ class BatchConnection:
         self._prepared: dict[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]] = {}
         self._batches = 0
         self.loader = Loader(self.fetch, is_locking=True)
+        self.tell_commit: TellCommit | None = None
 
     @classmethod
     async def open(cls, url: str, connect_seconds_max: float) -> Self:
@@ -79,7 +87,7 @@ class BatchConnection:
         What it tells, and the number of the transaction where it has written. Raises as `commit` does.
         """
         await self._renew_plans()
-        rows = await self._unhurried(self.fetch(statement, *arguments), seconds_max)
+        rows = await self._unhurried("post", self.fetch(statement, *arguments), seconds_max)
         return rows[0][0], rows[0][1]
 
     async def commit(self, seconds_max: float) -> None:
@@ -88,12 +96,15 @@ class BatchConnection:
         Raises CommitOutcomeUnknown when the reply does not come or means little. Other errors mean that it was refused,
         CommitRefused among them.
         """
-        await self._unhurried(self._connection.execute("commit"), seconds_max)
+        await self._unhurried("commit", self._connection.execute("commit"), seconds_max)
 
-    async def _unhurried(self, sending: Coroutine[Any, Any, Reply], seconds_max: float) -> Reply:
+    async def _unhurried(self, operation: str, sending: Coroutine[Any, Any, Reply], seconds_max: float) -> Reply:
         """The reply to what commits; if it does not come in time, the connection is given up."""
+        begun = 0 if self.tell_commit is None else time.time_ns()
         sent = asyncio.ensure_future(sending)
         await asyncio.wait({sent}, timeout=seconds_max)
+        if self.tell_commit is not None:
+            self.tell_commit(operation, begun, has_failed=not sent.done() or sent.exception() is not None)
         if not sent.done():
             self.terminate()
         try:
