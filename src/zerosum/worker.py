@@ -8,6 +8,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -33,7 +34,7 @@ from zerosum.services.background.scheduled_runs import ScheduledRuns
 from zerosum.services.background.self_audit import AuditProgress, SelfAudit
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
-from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.committing.lane_loop import Carrier, CommitterStats
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
@@ -42,9 +43,13 @@ from zerosum.services.notifications.mailer import Mailer
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.publications.publisher import PublicationOrder
 from zerosum.services.publications.publishing import Publishing
+from zerosum.services.spans import NO_SPANS
 from zerosum.services.stopping import rest
 from zerosum.services.webhooks.dispatcher import Dispatcher, Render
 from zerosum.services.webhooks.secrets import EndpointSecrets
+
+if TYPE_CHECKING:
+    from zerosum.tracing.spans import Tracing
 
 _log = logging.getLogger(__name__)
 
@@ -85,15 +90,18 @@ async def _work(
 ) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     redis = RedisLink(settings.redis_url) if settings.redis_url else None
-    committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis))
+    tracing = _tracing(settings)
+    told = _with_own(publish, tracing)
+    spans = NO_SPANS if tracing is None else tracing
+    committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis), tracing)
     current_id, keys = settings.master_key_pairs()
     sealer = Sealer(database, MasterKeys(current_id, keys), now)
     signing_keys = SigningKeys(database, sealer)
     client = WebhookClient(settings.webhook_guard)
-    dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, render, now)
+    dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, render, now, spans=spans)
     # A pool of its own: while a broker is away nothing else waits for a connection.
     publishing_database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
-    publishing = Publishing(publications, publishing_database, render, now, settings.publish_lease_seconds)
+    publishing = Publishing(publications, publishing_database, render, now, settings.publish_lease_seconds, spans)
     purge = RefusalPurge(database, now, settings.refusals_kept_days)
     book = settings.rule_book()
     rules = None if book is None else PaymentRules(book, database, committer)
@@ -107,14 +115,14 @@ async def _work(
         Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
-    completers = Completers(database, committer, live_processors(settings), now)
+    completers = Completers(database, committer, live_processors(settings), now, spans)
     mailer = _mailer(settings, database, render)
     if mailer is not None:
         chores.append(Chore("mails", MAILS_SECONDS, mailer.run_once))
     audit = SelfAudit(database, bare_accounts(database, now), now) if settings.self_audit_seconds else None
     if audit is not None:
         chores.append(Chore("self-audit", settings.self_audit_seconds, audit.run_once))
-    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher, mailer, audit, publishing, publish)))
+    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher, mailer, audit, publishing, told)))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     if redis is not None:
@@ -137,7 +145,26 @@ async def _work(
         await redis.close()
     await publishing_database.close()
     await database.close()
+    if tracing is not None:
+        await tracing.stop()
     return 0
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    if not settings.otlp_endpoint:
+        return None
+    from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
+
+    tracing = Tracing(settings.otlp_endpoint, settings.trace_ratio, "worker")
+    tracing.start()
+    return tracing
+
+
+def _with_own(publish: Publish, tracing: Tracing | None) -> Publish:
+    """What tracing tells of itself is told beside the rest."""
+    if tracing is None:
+        return publish
+    return lambda totals, newest: publish({**totals, **tracing.totals()}, newest)
 
 
 def _mailer(settings: Settings, database: Database, render: Render) -> Mailer | None:
@@ -148,14 +175,17 @@ def _mailer(settings: Settings, database: Database, render: Render) -> Mailer | 
     return Mailer(database, MailClient(server, sender), limits, render, now)
 
 
-def _committer(settings: Settings, cache: BalanceCache | NoBalanceCache) -> Committer:
+def _committer(settings: Settings, cache: BalanceCache | NoBalanceCache, tracing: Tracing | None) -> Committer:
     """The worker's own lane: what it writes goes the way of everything that moves money."""
     lane_url, stats = settings.lane_url(), CommitterStats()
 
-    def carrier() -> BatchRunner:
-        return BatchRunner(
-            lambda: BatchConnection.open(lane_url, LANE_CONNECT_SECONDS_MAX), now, cache, stats, remembers=False
-        )
+    def connect() -> Awaitable[BatchConnection]:
+        return BatchConnection.open(lane_url, LANE_CONNECT_SECONDS_MAX)
+
+    def carrier() -> Carrier:
+        if tracing is None:
+            return BatchRunner(connect, now, cache, stats, remembers=False)
+        return tracing.traced(BatchRunner(tracing.connecting(connect), now, cache, stats, remembers=False))
 
     return Committer(carrier, CommitterOptions(deadline_seconds=settings.deadline_seconds), stats)
 

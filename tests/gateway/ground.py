@@ -19,6 +19,7 @@ from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import Budgets, RateLimiter
+from zerosum.gateway.request_state import BeginTrace
 from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer, Policy, RouteTable
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.requests.limits import Limit

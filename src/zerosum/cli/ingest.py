@@ -94,8 +94,8 @@ async def _ingest(
         refuse_card_numbers()
     publish = publisher(settings)
     service_settings = settings.model_copy(update={"metrics": False, "lanes": settings.ingest_lanes, "workers": 1})
-    async with opened_service(service_settings, ledger, folder, ACTOR) as (service, caller):
-        desk = MessageDesk(service.services, caller, settings.ingest_message_bytes_max)
+    async with opened_service(service_settings, ledger, folder, ACTOR, process="ingest") as (service, caller):
+        desk = MessageDesk(service.services, caller, settings.ingest_message_bytes_max, service.spans)
         options = ConsumerOptions(
             batch_max=settings.ingest_batch_messages,
             in_memory_max=settings.ingest_in_memory_messages,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zerosum.services.publications.positions import PublicationPositions
     from zerosum.services.publications.publisher import PublicationOrder
     from zerosum.services.publications.publishing import Publishing
+    from zerosum.tracing.spans import Tracing
 
 METRICS_SECONDS = 2.0
 POOL_SIZE = 4
@@ -52,13 +53,15 @@ async def _publish(settings: Settings, orders: Sequence[PublicationOrder]) -> in
     from zerosum.api.schemas.events import event_body  # noqa: PLC0415
     from zerosum.cli.processes import publisher  # noqa: PLC0415
     from zerosum.services.publications.publishing import Publishing  # noqa: PLC0415
+    from zerosum.services.spans import NO_SPANS  # noqa: PLC0415
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _opened(settings) as database:
-        publishing = Publishing(orders, database, event_body, now, settings.publish_lease_seconds)
-        telling = asyncio.create_task(_tell_metrics(publisher(settings), publishing))
+    async with _opened(settings) as database, _traced(settings) as tracing:
+        spans = NO_SPANS if tracing is None else tracing
+        publishing = Publishing(orders, database, event_body, now, settings.publish_lease_seconds, spans)
+        telling = asyncio.create_task(_tell_metrics(publisher(settings), publishing, tracing))
         try:
             await publishing.run(stop)
         finally:
@@ -66,11 +69,28 @@ async def _publish(settings: Settings, orders: Sequence[PublicationOrder]) -> in
     return int(publishing.totals()["published_events"])
 
 
-async def _tell_metrics(publish: Publish, publishing: Publishing) -> None:
+async def _tell_metrics(publish: Publish, publishing: Publishing, tracing: Tracing | None) -> None:
     """Until cancelled."""
     while True:
-        publish(publishing.totals(), {}, publishing.newest())
+        own = {} if tracing is None else tracing.totals()
+        publish({**publishing.totals(), **own}, {}, publishing.newest())
         await asyncio.sleep(METRICS_SECONDS)
+
+
+@asynccontextmanager
+async def _traced(settings: Settings) -> AsyncIterator[Tracing | None]:
+    """None where there is no collector."""
+    if not settings.otlp_endpoint:
+        yield None
+        return
+    from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
+
+    tracing = Tracing(settings.otlp_endpoint, settings.trace_ratio, "publish")
+    tracing.start()
+    try:
+        yield tracing
+    finally:
+        await tracing.stop()
 
 
 @told_plainly

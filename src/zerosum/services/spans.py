@@ -5,9 +5,10 @@ What a step says is written where it is begun: never a body, a query, a key, a t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import compress
 from typing import Protocol
 
 from zerosum.domain.traces import Origins, TraceOrigin, current_origins
@@ -89,3 +90,17 @@ def in_trace(*origins: TraceOrigin | None) -> Iterator[None]:
         yield
     finally:
         current_origins.reset(outer)
+
+
+@contextmanager
+def among_chosen(chosen: Sequence[bool]) -> Iterator[None]:
+    """Where each of some has an origin of its own: what is handed over meanwhile are those that were chosen."""
+    origins = current_origins.get()
+    outer = None
+    if len(origins) > 1 and len(origins) == len(chosen):
+        outer = current_origins.set(tuple(compress(origins, chosen)))
+    try:
+        yield
+    finally:
+        if outer is not None:
+            current_origins.reset(outer)
