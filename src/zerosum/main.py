@@ -45,6 +45,8 @@ from zerosum.gateway.server.connection_register import ConnectionLimits, Connect
 from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
 from zerosum.issuers import make_issuer
+from zerosum.logs.requests import make_request_log
+from zerosum.logs.setting_up import log_totals
 from zerosum.services.background.background_writing import BackgroundWriting
 from zerosum.services.background.security_log import SecurityLog
 from zerosum.services.committing.batch_runner import BatchRunner
@@ -284,6 +286,7 @@ class Service:
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
             security_log=self.security_log,
+            request_log=make_request_log(settings.log_requests, settings.log_slow_seconds),
             unknown_keys=self.committer.unknown_keys,
         )
 
@@ -321,6 +324,7 @@ class Service:
             "connections_refused": self.connections.refused,
             "connections_ended": self.connections.ended,
         }
+        counters |= log_totals()
         if self.tracing is not None:
             counters |= self.tracing.totals()
         gauges = {

@@ -212,7 +212,7 @@ async def test_without_a_collector_the_trace_of_a_caller_is_carried_on_as_it_cam
         malformed = await client.post("/v1/payments", body, key="m", headers={"traceparent": f"{parent}0"})
         assert malformed.status_code == 201
         received = await receiver.has(2)
-        assert (await client.get("/v1/integrity")).json()["ok"] is True
+        assert (await client.get("/v1/integrity")).json()["is_intact"] is True
     assert [one.headers.get("traceparent") for one in received] == [parent, None]
     assert [one.event.get("traceparent") for one in received] == [parent, None]
 

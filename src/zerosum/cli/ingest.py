@@ -61,7 +61,7 @@ def run_ingest(options: IngestOptions) -> int:
     replies = make_replies(options.replies or settings.ingest_replies or None)
     embedded = is_embedded(options.data_dir, load_settings())
     folder = chosen_data_dir(options.data_dir) if embedded and options.ledger is None else None
-    from zerosum.telemetry import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
+    from zerosum.logs.setting_up import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
 
     set_up_logging(settings.log_level, settings.log_format)
     begun = time.perf_counter()

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from zerosum.cli.publish_targets import PublishWords, make_orders
 from zerosum.config import Settings
+from zerosum.logs.setting_up import flush_logs, log_totals, set_up_logging
 from zerosum.services.committing.unknown_keys import UnknownKeys
-from zerosum.telemetry import Metrics, join_metrics, set_up_logging
+from zerosum.telemetry import Metrics, join_metrics
 
 if TYPE_CHECKING:
     # The database takes a while to load.
@@ -72,7 +73,10 @@ def api_process(
         service.connections,
     )
     servers.append(server)
-    server.run(sockets=[listening])
+    try:
+        server.run(sockets=[listening])
+    finally:
+        flush_logs()
     return 0
 
 
@@ -89,7 +93,10 @@ def worker_process(settings: Settings) -> int:
     set_up_logging(settings.log_level, settings.log_format)
     publish = publisher(settings)
     publications = configured_publications(settings)
-    return run_worker(settings, lambda totals, newest: publish(totals, {}, newest), event_body, publications)
+    try:
+        return run_worker(settings, lambda totals, newest: publish(totals, {}, newest), event_body, publications)
+    finally:
+        flush_logs()
 
 
 Publish = Callable[[Mapping[str, float], Mapping[str, float], Mapping[str, float]], None]
@@ -100,4 +107,5 @@ def publisher(settings: Settings) -> Publish:
     """Into the folder in which the API processes count; where there is none nobody could read it."""
     if not settings.metrics or not join_metrics(settings.metrics_dir):
         return lambda _totals, _levels, _newest: None
-    return Metrics().carry_over
+    carry_over = Metrics().carry_over
+    return lambda totals, levels, newest: carry_over({**totals, **log_totals()}, levels, newest)

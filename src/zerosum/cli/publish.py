@@ -36,7 +36,7 @@ Act = Callable[["PublicationPositions"], Awaitable[object]]
 def run_publish(texts: Sequence[str], words: PublishWords, data_dir: Path | None) -> int:
     settings = reachable_settings(data_dir)
     orders = make_orders(texts or settings.publish_to, words)
-    from zerosum.telemetry import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
+    from zerosum.logs.setting_up import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
 
     set_up_logging(settings.log_level, settings.log_format)
     try:

@@ -77,6 +77,12 @@ class RefusalLog(Protocol):
     def refused(self, request: RefusedRequest) -> None: ...
 
 
+class TellRequest(Protocol):
+    """Told of every request that is over: for the log. Must not wait."""
+
+    def tell(self, exchange: RequestState, seconds: float) -> None: ...
+
+
 class Observer(Protocol):
     """Told of every answer: for metrics."""
 
@@ -109,6 +115,7 @@ class Gateway:
         options: GatewayOptions,
         begin_trace: BeginTrace | None = None,
         security_log: RefusalLog | None = None,
+        request_log: TellRequest | None = None,
         unknown_keys: UnknownKeys | None = None,
         streams: Streams | None = None,
         followers: Streams | None = None,
@@ -125,6 +132,7 @@ class Gateway:
         self._observe = observe
         self._begin_trace = begin_trace
         self._security_log = security_log
+        self._request_log = request_log
         self._unknown_keys = unknown_keys
         self.standard_headers = standard_headers(options.hsts_seconds)
         self.express = ExpressWay(
@@ -179,6 +187,8 @@ class Gateway:
         """It is over."""
         seconds = time.perf_counter() - exchange.began_at
         self._observe(exchange.template, exchange.scope["method"], exchange.status, seconds)
+        if self._request_log is not None:
+            self._request_log.tell(exchange, seconds)
 
     async def count_refused(self, scope: Scope, status: int) -> None:
         """What our server has refused by itself, for it was no whole request: charged and counted as any other."""
@@ -279,6 +289,7 @@ class Gateway:
             await exchange.answer(await policy.lean(call))
         else:
             await self._dispatch(exchange, policy, call)
+            exchange.refusal_code = call.refusal_code
 
     def _true_of_its_key(self, exchange: RequestState, refusal: DomainError) -> DomainError:
         """That nothing was done is not said of a key whose COMMIT was lost.

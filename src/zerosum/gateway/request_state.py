@@ -54,6 +54,7 @@ class RequestState:
 
     __slots__ = (
         "address",
+        "answered",
         "began_at",
         "body_is_read",
         "body_is_short",
@@ -67,6 +68,7 @@ class RequestState:
         "rate_headers",
         "receive",
         "refusal",
+        "refusal_code",
         "request_id",
         "scope",
         "send",
@@ -98,6 +100,10 @@ class RequestState:
         """Who calls, once that is known."""
         self.refusal: DomainError | None = None
         """Why it was refused, where that was here."""
+        self.refusal_code: str | None = None
+        """The same in one word, where that was further in."""
+        self.answered = b""
+        """What has left in one write."""
         self.rate_headers: Headers = ()
         self.body_is_read = False
         self.body_is_short = False
@@ -123,7 +129,7 @@ class RequestState:
 
     def answer_at_once(self, answer: HttpAnswer) -> bool:
         """In one write, if our server can do that now. If not, nothing was sent: `answer` is the way."""
-        self.status = answer.status
+        self.status, self.answered = answer.status, answer.body
         write_whole = self.extension(WHOLE_ANSWER)
         head = self._head(answer.headers) if write_whole and answer.status not in _WITHOUT_LENGTH else None
         if head is not None and write_whole(answer.status, head, answer.body):

@@ -72,6 +72,8 @@ class Call:
     is_followed: bool = False
     """The answer goes on as long as something happens, and `confirm` says whether its caller may still have it."""
     confirm: Confirm = unconfirmed
+    refusal_code: str | None = None
+    """Why it was refused, where its endpoint has answered so itself."""
     is_head: bool = False
     """Nothing of the answer's body will be sent."""
     turn: Turn = nullcontext

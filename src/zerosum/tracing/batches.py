@@ -6,9 +6,9 @@ them has waited lies in its own trace, and is linked to the batch.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 
 from opentelemetry.context import Context
@@ -24,6 +24,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from zerosum.adapters.clock import now
 from zerosum.domain.traces import TraceOrigin
 from zerosum.services.committing.held_up import HeldUp
 from zerosum.services.committing.lane_loop import Carrier
@@ -63,25 +64,29 @@ class BatchTracing:
             span.end()
 
     def _tell_waits(self, waited: Sequence[tuple[Work, TraceOrigin]], batch: Span) -> None:
-        now, links = time.time_ns(), [Link(batch.get_span_context())]
+        ended, clock = _nanoseconds(now().timestamp()), asyncio.get_running_loop().time()
+        links = [Link(batch.get_span_context())]
         for work, origin in waited:
-            begun = min(work.handed_over_ns, now)
-            self._tracer.start_span("committer queue", as_parent(origin), links=links, start_time=begun).end(now)
+            begun = ended - _nanoseconds(clock - work.handed_over_at)
+            self._tracer.start_span("committer queue", as_parent(origin), links=links, start_time=begun).end(ended)
         for work, _ in waited:
-            work.handed_over_ns = now  # from here on it waits for another batch, should this one give it back
+            work.handed_over_at = clock  # from here on it waits for another batch, should this one give it back
 
-    def tell_commit(self, operation: str, begun_ns: int, *, has_failed: bool) -> None:
+    def tell_commit(self, operation: str) -> Callable[[bool], None]:
         """A round trip that commits. Nothing of the statement is told."""
         batch = _current_batch.get()
         if batch is None:
-            return
+            return _tell_nobody
         said = {"db.system.name": "postgresql", "db.operation.name": operation}
         context = set_span_in_context(batch, Context())
-        name = f"postgresql {operation}"
-        span = self._tracer.start_span(name, context, SpanKind.CLIENT, said, start_time=begun_ns)
-        if has_failed:
-            span.set_status(StatusCode.ERROR)
-        span.end()
+        span = self._tracer.start_span(f"postgresql {operation}", context, SpanKind.CLIENT, said)
+
+        def end(has_failed: bool) -> None:
+            if has_failed:
+                span.set_status(StatusCode.ERROR)
+            span.end()
+
+        return end
 
 
 class TracedCarrier:
@@ -109,6 +114,14 @@ def as_parent(origin: TraceOrigin) -> Context:
 
 def context_of(origin: TraceOrigin) -> SpanContext:
     return SpanContext(int(origin.trace_id, 16), int(origin.span_id, 16), True, TraceFlags(origin.flags))
+
+
+def _tell_nobody(_has_failed: bool) -> None:
+    """Nobody who is traced waits for it."""
+
+
+def _nanoseconds(seconds: float) -> int:
+    return int(seconds * 1_000_000_000)
 
 
 def _has_failed(work: Work) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from opentelemetry.context import Context
@@ -26,8 +27,8 @@ METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "PO
 OTHER_METHOD = "_OTHER"
 """What the semantic conventions call a method that is none."""
 
-KEY_PARAMETER = "{key"
-"""An address with an idempotency key in it is shown as its template."""
+_ID = re.compile(r"[a-z]{2,5}_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+"""Of ours. What a caller has chosen himself is shown as the template names it."""
 
 
 class RequestTracing(Tracing):
@@ -66,15 +67,22 @@ def _as_parent(parent: TraceParent) -> Context:
     return set_span_in_context(NonRecordingSpan(remote), Context())
 
 
+def _shown_path(route: str, path: str) -> str:
+    parts, given = route.split("/"), path.split("/")
+    if len(parts) != len(given):
+        return route
+    return "/".join(
+        told if part.startswith("{") and _ID.fullmatch(told) else part for part, told in zip(parts, given, strict=True)
+    )
+
+
 def _describe(span: Span, exchange: RequestState) -> None:
     """By the semantic conventions for HTTP servers, and the request's id."""
     route = exchange.template.replace(":path}", "}")
     if route:
         span.update_name(f"{exchange.scope['method']} {route}")
         span.set_attribute("http.route", route)
-    path = route if KEY_PARAMETER in route else exchange.path
-    # A lone surrogate would make a whole message to the collector impossible.
-    span.set_attribute("url.path", without_credentials(path.encode("utf-8", "replace").decode("utf-8")))
+        span.set_attribute("url.path", _shown_path(route, exchange.path))
     span.set_attribute("zerosum.request_id", without_credentials(exchange.request_id))
     status = exchange.status
     if status:

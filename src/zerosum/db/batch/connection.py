@@ -7,9 +7,8 @@ database does.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, Protocol, Self, TypeVar
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -40,10 +39,8 @@ LOCK_TIMEOUT_APART = "20ms"
 Reply = TypeVar("Reply")
 
 
-class TellCommit(Protocol):
-    """Told of every round trip that commits, once it is over."""
-
-    def __call__(self, operation: str, begun_ns: int, *, has_failed: bool) -> None: ...
+TellCommit = Callable[[str], Callable[[bool], None]]
+"""Told of every round trip that commits, as it begins. What comes back is told whether it has failed."""
 
 
 class BatchConnection:
@@ -100,11 +97,11 @@ class BatchConnection:
 
     async def _unhurried(self, operation: str, sending: Coroutine[Any, Any, Reply], seconds_max: float) -> Reply:
         """The reply to what commits; if it does not come in time, the connection is given up."""
-        begun = 0 if self.tell_commit is None else time.time_ns()
+        tell_end = None if self.tell_commit is None else self.tell_commit(operation)
         sent = asyncio.ensure_future(sending)
         await asyncio.wait({sent}, timeout=seconds_max)
-        if self.tell_commit is not None:
-            self.tell_commit(operation, begun, has_failed=not sent.done() or sent.exception() is not None)
+        if tell_end is not None:
+            tell_end(not sent.done() or sent.exception() is not None)
         if not sent.done():
             self.terminate()
         try:

@@ -13,7 +13,6 @@ neighbours; a connection that dies in COMMIT leads to the same batch again, for 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -124,7 +123,7 @@ class Committer:
             return work.answer
         origins = current_origins.get()
         if origins:
-            work.origins, work.handed_over_ns = origins, time.time_ns()
+            work.origins, work.handed_over_at = origins, loop.time()
         self._queued_commands += len(commands)
         if order_key is None:
             self._shared.append(work)

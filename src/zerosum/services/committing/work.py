@@ -34,8 +34,8 @@ class Work:
     unknown_keys: UnknownKeys
     origins: Origins = ()
     """Of which traces it is a part: as a whole, or command by command."""
-    handed_over_ns: int = 0
-    """When, on the wall's clock; of one that is part of a trace."""
+    handed_over_at: float = 0.0
+    """On the event loop's clock; of one that is part of a trace."""
     order_key: int | None = None
     held_up_since: float | None = None
     """By somebody else, who holds its accounts or keys (`held_up.py`)."""
