@@ -97,7 +97,7 @@ async def test_requests_are_told_as_it_was_asked(
     assert (strange["status"], strange["code"], strange["action"]) == (
         401,
         "unauthenticated",
-        "check the credential",
+        "check_the_credential",
     )
     assert (refused["event"], refused["code"]) == ("a request was refused", "account_not_found")
 
@@ -115,7 +115,7 @@ async def told(
     log: io.StringIO, database: TestDatabase, servers: Servers, ledger_id: LedgerId, **settings: Any
 ) -> list[dict[str, Any]]:
     """What the log says of some requests."""
-    service = Service(service_settings(database, servers, **settings))
+    service = Service(service_settings(database, servers, **{"log_slow_seconds": 60, **settings}))
     await service.start()
     client = await make_client(service, ledger_id)
     await client.open_account("a")

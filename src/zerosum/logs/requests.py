@@ -14,12 +14,12 @@ LoggedRequests = Literal["off", "slow", "refused", "all"]
 """Each with what stands before it."""
 
 ACTIONS: Final = {
-    401: "check the credential",
-    403: "check what the credential allows",
-    429: "ask less often",
-    500: "look for the error of this request",
-    503: "ask again: nothing was done",
-    504: "ask again with the same key",
+    401: "check_the_credential",
+    403: "check_its_scopes",
+    429: "ask_less_often",
+    500: "look_for_its_error",
+    503: "ask_again",
+    504: "ask_again_with_the_same_key",
 }
 """What is to be done, where it is not for the caller to mend the request."""
 
