@@ -56,7 +56,7 @@ ERRORS_MAX = 8
 """Of a chain, from the last to what has caused it."""
 
 OURS = "zerosum."
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]*@")
+_LOGIN = re.compile(r"(?<=://)[^/\s@]*@")
 """Before the host of an address: a name and a password."""
 
 Event = MutableMapping[str, Any]
@@ -85,7 +85,7 @@ def tell_errors(_logger: Any, _method: str, event: Event) -> Event:
 
 def without_secrets(text: str) -> str:
     """The second line: what looks like a key, a token, or a password in an address."""
-    return _USER_INFO.sub("***@", without_credentials(text))
+    return _LOGIN.sub("***@", without_credentials(text))
 
 
 def _told(error: BaseException) -> Iterator[str]:
