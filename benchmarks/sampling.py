@@ -65,7 +65,7 @@ PARTS = (
     ("/sqlalchemy/", "SQLAlchemy"),
     ("/zerosum/adapters/", "Redis"),
     ("/redis/", "Redis"),
-    ("/zerosum/telemetry.py", "metrics"),
+    ("/zerosum/metrics/", "metrics"),
     ("/prometheus_client/", "metrics"),
 )
 ANSWERING = ("body", "answer", "render", "result")

@@ -207,7 +207,11 @@ class Settings(BaseSettings):
     """So long after a publisher has died another takes over."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "text"] = "json"
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """`auto`: text at a terminal, and else JSON."""
+    log_requests: Literal["off", "slow", "refused", "all"] = "slow"
+    """A line for each of these requests; each with those before it."""
+    log_slow_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
     metrics: bool = True
     metrics_dir: Path | None = None
     """Where the processes of one service count together; by default a folder made for the run."""

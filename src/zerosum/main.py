@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +47,10 @@ from zerosum.gateway.server.connection_register import ConnectionLimits, Connect
 from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
 from zerosum.issuers import make_issuer
+from zerosum.logs.requests import make_request_log
 from zerosum.metrics.declared import gateway as of_gateway
 from zerosum.metrics.metrics import Metrics, Readings, carry_over_forever
-from zerosum.metrics.readers import CommitterReader, exported_spans, pools, rate_limits
+from zerosum.metrics.readers import CommitterReader, exported_spans, log_lines, pools, rate_limits
 from zerosum.services.background.background_writing import BackgroundWriting
 from zerosum.services.background.security_log import SecurityLog
 from zerosum.services.committing.batch_runner import BatchRunner
@@ -66,12 +67,13 @@ from zerosum.services.readiness import Readiness
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
 from zerosum.services.requests.quotas import RefusalQuota
+from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.status.board import Process
 from zerosum.services.status.found import Load
 from zerosum.use_cases import use_cases
 
 if TYPE_CHECKING:
-    from zerosum.tracing.spans import Tracing
+    from zerosum.tracing.requests import RequestTracing
 
 CONNECT_SECONDS_MAX = 2.0
 
@@ -80,10 +82,16 @@ class Service:
     """Everything one API process is made of."""
 
     def __init__(
-        self, settings: Settings, *, is_draining: Callable[[], bool] = lambda: False, unknown: UnknownKeys | None = None
+        self,
+        settings: Settings,
+        *,
+        is_draining: Callable[[], bool] = lambda: False,
+        unknown: UnknownKeys | None = None,
+        process: str = "api",
     ) -> None:
-        """Other processes of the same service share what is `unknown`."""
+        """Other processes of the same service share what is `unknown`. Traces say which `process` this is."""
         self.settings = settings
+        self._process = process
         self._is_draining = is_draining
         database_url = settings.required_database_url()
 
@@ -108,7 +116,6 @@ class Service:
                 deadline_seconds=settings.deadline_seconds,
             ),
             self.stats,
-            None if self.tracing is None else self.tracing.find_origin,
             unknown,
         )
 
@@ -243,17 +250,26 @@ class Service:
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))
 
-    def _tracing(self) -> Tracing | None:
+    def _tracing(self) -> RequestTracing | None:
         if not self.settings.otlp_endpoint:
             return None
-        from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
+        from zerosum.tracing.requests import RequestTracing  # noqa: PLC0415 - takes time and memory; not all want it
 
-        return Tracing(self.settings.otlp_endpoint, self.settings.trace_ratio)
+        return RequestTracing(self.settings.otlp_endpoint, self.settings.trace_ratio, self._process)
+
+    @property
+    def spans(self) -> Spans:
+        """Where steps are told."""
+        return NO_SPANS if self.tracing is None else self.tracing
 
     def _carrier(self) -> Carrier:
         lane_url = self.settings.lane_url()
+
+        def connect() -> Awaitable[BatchConnection]:
+            return MeasuredConnection.measuring(self.stats.tally, lane_url, CONNECT_SECONDS_MAX)
+
         carrier = BatchRunner(
-            lambda: MeasuredConnection.measuring(self.stats.tally, lane_url, CONNECT_SECONDS_MAX),
+            connect if self.tracing is None else self.tracing.connecting(connect),
             now,
             self.cache,
             self.stats,
@@ -285,6 +301,7 @@ class Service:
             ),
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
             security_log=self.security_log,
+            request_log=make_request_log(settings.log_requests, settings.log_slow_seconds),
             unknown_keys=self.committer.unknown_keys,
         )
 
@@ -327,6 +344,7 @@ class Service:
             **self._committer_reader.read(),
             **pools("api", [self.database]),
             **rate_limits(self._limiters.all()),
+            **log_lines(),
             **traced,
             of_gateway.CACHE_HITS: self.cache.hits,
             of_gateway.CACHE_MISSES: self.cache.misses,

@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -16,6 +17,7 @@ from zerosum.adapters.mail_client import MailClient
 from zerosum.adapters.redis import RedisLink
 from zerosum.adapters.webhook_client import WebhookClient
 from zerosum.config import Settings
+from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
 from zerosum.metrics.metrics import Readings
 from zerosum.metrics.worker_reader import WorkerReader
@@ -33,7 +35,7 @@ from zerosum.services.background.scheduled_runs import ScheduledRuns
 from zerosum.services.background.self_audit import SelfAudit
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
-from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.committing.lane_loop import Carrier, CommitterStats
 from zerosum.services.committing.measured import MeasuredConnection
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
@@ -44,9 +46,13 @@ from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.publications.publisher import PublicationOrder
 from zerosum.services.publications.publishing import Publishing
+from zerosum.services.spans import NO_SPANS
 from zerosum.services.stopping import rest
 from zerosum.services.webhooks.dispatcher import Dispatcher, Render
 from zerosum.services.webhooks.secrets import EndpointSecrets
+
+if TYPE_CHECKING:
+    from zerosum.tracing.spans import Tracing
 
 _log = logging.getLogger(__name__)
 
@@ -94,33 +100,23 @@ async def _work(
 ) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     redis = RedisLink(settings.redis_url) if settings.redis_url else None
+    tracing = _tracing(settings)
+    spans = NO_SPANS if tracing is None else tracing
     stats = CommitterStats()
-    committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis), stats)
-    current_id, keys = settings.master_key_pairs()
-    sealer = Sealer(database, MasterKeys(current_id, keys), now)
+    committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis), stats, tracing)
+    sealer = Sealer(database, MasterKeys(*settings.master_key_pairs()), now)
     signing_keys = SigningKeys(database, sealer)
     client = WebhookClient(settings.webhook_guard)
-    dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, render, now)
+    dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, render, now, spans=spans)
     # A pool of its own: while a broker is away nothing else waits for a connection.
     publishing_database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     # Another one: what is read for metrics may take long, and keeps nobody from a connection.
     readings_database = Database(make_engine(settings.required_database_url(), pool_size=READINGS_POOL_SIZE))
-    publishing = Publishing(publications, publishing_database, render, now, settings.publish_lease_seconds)
-    purge = RefusalPurge(database, now, settings.refusals_kept_days)
+    publishing = Publishing(publications, publishing_database, render, now, settings.publish_lease_seconds, spans)
     book = settings.rule_book()
     rules = None if book is None else PaymentRules(book, database, committer)
-    chores = [
-        Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
-        Chore("old refusals", 3600.0, purge.run_once),
-        Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
-        Chore("seals of the security log", AUDIT_SEALS_SECONDS, AuditSeals(database, now).run_once),
-        Chore("checkpoints", 15.0, Checkpointing(database).run_once),
-        Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
-        Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now, rules).run_once),
-        Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
-        Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
-    ]
-    completers = Completers(database, committer, live_processors(settings), now)
+    chores = _chores(settings, database, committer, signing_keys, rules)
+    completers = Completers(database, committer, live_processors(settings), now, spans)
     mailer = _mailer(settings, database, render)
     if mailer is not None:
         chores.append(Chore("mails", MAILS_SECONDS, mailer.run_once))
@@ -138,6 +134,7 @@ async def _work(
             completers=completers,
             readings=MetricReadings(readings_database, now),
             databases=[database, publishing_database, readings_database],
+            exporter=None if tracing is None else tracing.exporter,
         )
         chores += _telling(told, tell)
     if settings.heads_dir:
@@ -163,7 +160,37 @@ async def _work(
     await readings_database.close()
     await publishing_database.close()
     await database.close()
+    if tracing is not None:
+        await tracing.stop()
     return 0
+
+
+def _chores(
+    settings: Settings, database: Database, committer: Committer, signing_keys: SigningKeys, rules: PaymentRules | None
+) -> list[Chore]:
+    """What is done again and again, whatever is set."""
+    purge = RefusalPurge(database, now, settings.refusals_kept_days)
+    return [
+        Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
+        Chore("old refusals", 3600.0, purge.run_once),
+        Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
+        Chore("seals of the security log", AUDIT_SEALS_SECONDS, AuditSeals(database, now).run_once),
+        Chore("checkpoints", 15.0, Checkpointing(database).run_once),
+        Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
+        Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now, rules).run_once),
+        Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
+        Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
+    ]
+
+
+def _tracing(settings: Settings) -> Tracing | None:
+    if not settings.otlp_endpoint:
+        return None
+    from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
+
+    tracing = Tracing(settings.otlp_endpoint, settings.trace_ratio, "worker")
+    tracing.start()
+    return tracing
 
 
 def _mailer(settings: Settings, database: Database, render: Render) -> Mailer | None:
@@ -174,18 +201,19 @@ def _mailer(settings: Settings, database: Database, render: Render) -> Mailer | 
     return Mailer(database, MailClient(server, sender), limits, render, now)
 
 
-def _committer(settings: Settings, cache: BalanceCache | NoBalanceCache, stats: CommitterStats) -> Committer:
+def _committer(
+    settings: Settings, cache: BalanceCache | NoBalanceCache, stats: CommitterStats, tracing: Tracing | None
+) -> Committer:
     """The worker's own lane: what it writes goes the way of everything that moves money."""
     lane_url = settings.lane_url()
 
-    def carrier() -> BatchRunner:
-        return BatchRunner(
-            lambda: MeasuredConnection.measuring(stats.tally, lane_url, LANE_CONNECT_SECONDS_MAX),
-            now,
-            cache,
-            stats,
-            remembers=False,
-        )
+    def connect() -> Awaitable[BatchConnection]:
+        return MeasuredConnection.measuring(stats.tally, lane_url, LANE_CONNECT_SECONDS_MAX)
+
+    def carrier() -> Carrier:
+        if tracing is None:
+            return BatchRunner(connect, now, cache, stats, remembers=False)
+        return tracing.traced(BatchRunner(tracing.connecting(connect), now, cache, stats, remembers=False))
 
     return Committer(carrier, CommitterOptions(deadline_seconds=settings.deadline_seconds), stats)
 

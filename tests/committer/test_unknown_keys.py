@@ -63,7 +63,7 @@ async def committing(connect: object, keys: UnknownKeys) -> AsyncIterator[Commit
     def carrier() -> BatchRunner:
         return BatchRunner(connect, now, NoBalanceCache(), stats, remembers=False)  # type: ignore[arg-type]
 
-    committer = Committer(carrier, CommitterOptions(deadline_seconds=2.0), stats, None, keys)
+    committer = Committer(carrier, CommitterOptions(deadline_seconds=2.0), stats, keys)
     committer.start()
     try:
         yield committer

@@ -13,12 +13,13 @@ import orjson
 from zerosum.api.problems import render
 from zerosum.domain.errors import Unauthenticated, ValidationFailed
 from zerosum.domain.identifiers import LedgerId
-from zerosum.gateway.app import BeginTrace, Gateway, GatewayOptions
+from zerosum.gateway.app import Gateway, GatewayOptions
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import Budgets, RateLimiter
+from zerosum.gateway.request_state import BeginTrace
 from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer, Policy, RouteTable
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.requests.limits import Limit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from zerosum.domain.traces import make_origin
 from zerosum.gateway.trace_context import TraceParent, read_trace_parent, request_names, without_credentials
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -30,7 +31,7 @@ def read(*values: str, states: tuple[str, ...] = ()) -> TraceParent | None:
     ],
 )
 def test_a_well_formed_parent_is_taken(value: str, flags: int) -> None:
-    assert read(value) == TraceParent(TRACE, SPAN, flags)
+    assert read(value) == TraceParent(make_origin(TRACE, SPAN, flags))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ def test_two_parents_are_none() -> None:
     ],
 )
 def test_the_state_goes_along_up_to_a_size(states: tuple[str, ...], taken: str) -> None:
-    assert read(GOOD, states=states) == TraceParent(TRACE, SPAN, 1, taken)
+    assert read(GOOD, states=states) == TraceParent(make_origin(TRACE, SPAN, 1), taken)
 
 
 def test_a_log_record_names_the_trace_where_there_is_one() -> None:

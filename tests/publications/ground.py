@@ -21,6 +21,7 @@ from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.services.publications.positions import PublicationPositions
 from zerosum.services.publications.publisher import Destination, PublicationOrder, Publisher
+from zerosum.services.spans import NO_SPANS, Spans
 
 TYPES = "payment.*,account.*"
 LEASE_SECONDS = 2.0
@@ -34,6 +35,7 @@ def publisher(
     destination: Destination | None = None,
     *,
     lease_seconds: float = LEASE_SECONDS,
+    spans: Spans = NO_SPANS,
     **words: Any,
 ) -> Publisher:
     order = _order(broker, **words)
@@ -46,6 +48,7 @@ def publisher(
         now,
         holder=f"test-{next(_holders)}",
         begins_latest=order.begins_latest,
+        spans=spans,
     )
 
 

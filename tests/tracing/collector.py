@@ -41,7 +41,10 @@ class Collector:
 
     @property
     def batches(self) -> list[Span]:
-        return [span for span in self.spans if span.kind == Span.SPAN_KIND_INTERNAL]
+        return self.named("committer batch")
+
+    def named(self, name: str) -> list[Span]:
+        return [span for span in self.spans if span.name == name]
 
 
 def attributes(span: Span) -> dict[str, Any]:

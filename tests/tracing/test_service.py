@@ -87,10 +87,10 @@ async def test_every_request_is_told_by_its_template(
     told = [(span.name, attributes(span)) for span in collector.requests]
     assert [(name, each.get("url.path"), each["http.response.status_code"]) for name, each in told] == [
         ("GET /healthz", "/healthz", 422),
-        ("GET /v1/accounts/{account}", "/v1/accounts/no:body", 422),
+        ("GET /v1/accounts/{account}", "/v1/accounts/{account}", 422),
         ("GET /v1/idempotency-keys/{key}", "/v1/idempotency-keys/{key}", 404),
-        ("GET", "/nowhere", 404),
-        ("HTTP", "/v1/payments", 405),
+        ("GET", None, 404),
+        ("HTTP", None, 405),
     ]
     assert told[4][1]["http.request.method"] == "_OTHER"
     assert "http.route" not in told[3][1]

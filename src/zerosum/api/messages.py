@@ -19,10 +19,12 @@ from zerosum.domain import errors
 from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.domain.messages import Message, MessageOutcome, OutcomeKind
+from zerosum.domain.traces import HEADER, TraceOrigin, parse_traceparent
 from zerosum.gateway.guards.json_guard import parse_json
 from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.routing import BODY_BYTES_MAX
 from zerosum.services.requests.caller import Caller
+from zerosum.services.spans import NO_SPANS, Spans, Step, StepKind, in_trace
 
 SCHEMA_VERSION = 1
 CLOUDEVENTS_VERSION = "1.0"
@@ -49,6 +51,7 @@ POISON = (
 """What is wrong with the message itself, wherever that is found. Any other refusal is an answer of the books."""
 
 BEHIND = MessageOutcome(OutcomeKind.BEHIND, {})
+SETTLED = (OutcomeKind.DONE, OutcomeKind.REFUSED)
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +65,8 @@ class Reading:
     command: MessageCommand
     key: str
     order: Any
+    origin: TraceOrigin | None = None
+    """Of which trace it is a part."""
     place: str = ""
     """Where in the message its members lie: the pointers of refusals begin so."""
 
@@ -74,7 +79,14 @@ class Reading:
 class MessageDesk:
     """Messages for one ledger."""
 
-    def __init__(self, services: Services, caller: Caller, message_bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        services: Services,
+        caller: Caller,
+        message_bytes_max: int = BODY_BYTES_MAX,
+        spans: Spans = NO_SPANS,
+    ) -> None:
+        self._spans = spans
         self._commands = message_commands(services)
         self._caller = caller
         self._bytes_max = message_bytes_max
@@ -83,14 +95,31 @@ class MessageDesk:
         """Raises a DomainError: nothing can ever come of it as it is."""
         if message.body_bytes > self._bytes_max:
             raise errors.BodyTooLarge(f"A message has at most {self._bytes_max} bytes.")
-        content, event_key, place = _unwrapped(parse_json(message.body), message.headers)
+        whole = parse_json(message.body)
+        content, event_key, place = _unwrapped(whole, message.headers)
         try:
-            return replace(self._reading(message, content, event_key), place=place)
+            reading = self._reading(message, content, event_key)
+            return replace(reading, place=place, origin=_origin(message.headers, whole))
         except DomainError as refusal:
             raise _placed(refusal, place) from None
 
     async def carry_out(self, readings: Sequence[Reading], order_key: int | None = None) -> list[MessageOutcome]:
         """Of one group, in order. Where they fail together they are tried in halves, until who is at fault is alone."""
+        steps = [self._begun(one) for one in readings]
+        outcomes: Sequence[MessageOutcome | None] = [None] * len(steps)
+        try:
+            with in_trace(*[step.origin for step in steps]):
+                outcomes = found = await self._carried_out(readings, order_key)
+        finally:
+            for step, outcome in zip(steps, outcomes, strict=True):
+                step.end(None if outcome is not None and outcome.kind in SETTLED else "not_settled")
+        return found
+
+    def _begun(self, one: Reading) -> Step:
+        said = {"messaging.destination.name": one.message.partition.topic, "zerosum.command": one.name}
+        return self._spans.begin("ingest message", StepKind.TAKES, one.origin, said, may_begin=True)
+
+    async def _carried_out(self, readings: Sequence[Reading], order_key: int | None) -> list[MessageOutcome]:
         command = readings[0].command
         desk, body_of = command.desk, command.body_of
         try:
@@ -161,6 +190,16 @@ class MessageDesk:
             raise errors.UnknownCommand(f"Commands are {', '.join(sorted(self._commands))}.", pointer="/command")
         key = _key(given["idempotency_key"], event_key or message.derived_key)
         return Reading(message, name, command, key, command.order(members, key))
+
+
+def _origin(headers: Mapping[str, str], content: Mapping[str, Any]) -> TraceOrigin | None:
+    """By its header, else as a CloudEvent says it."""
+    of_event = content.get(HEADER) if "specversion" in content else None
+    for said in (headers.get(HEADER), headers.get(f"ce-{HEADER}"), of_event):
+        origin = parse_traceparent(said) if isinstance(said, str) else None
+        if origin is not None:
+            return origin
+    return None
 
 
 def _unwrapped(content: dict[str, Any], headers: Mapping[str, str]) -> tuple[dict[str, Any], str | None, str]:

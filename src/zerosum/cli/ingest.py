@@ -62,7 +62,7 @@ def run_ingest(options: IngestOptions) -> int:
     replies = make_replies(options.replies or settings.ingest_replies or None)
     embedded = is_embedded(options.data_dir, load_settings())
     folder = chosen_data_dir(options.data_dir) if embedded and options.ledger is None else None
-    from zerosum.telemetry import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
+    from zerosum.logs.setting_up import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
 
     set_up_logging(settings.log_level, settings.log_format)
     begun = time.perf_counter()
@@ -95,8 +95,8 @@ async def _ingest(
         refuse_card_numbers()
     tell = teller(settings, "ingest")
     service_settings = settings.model_copy(update={"metrics": False, "lanes": settings.ingest_lanes, "workers": 1})
-    async with opened_service(service_settings, ledger, folder, ACTOR) as (service, caller):
-        desk = MessageDesk(service.services, caller, settings.ingest_message_bytes_max)
+    async with opened_service(service_settings, ledger, folder, ACTOR, process="ingest") as (service, caller):
+        desk = MessageDesk(service.services, caller, settings.ingest_message_bytes_max, service.spans)
         options = ConsumerOptions(
             batch_max=settings.ingest_batch_messages,
             in_memory_max=settings.ingest_in_memory_messages,
@@ -136,7 +136,7 @@ async def _tell_metrics(
     tell: Tell | None, consumers: Sequence[Consumer], tally: IngestTally, service: Service, caller: Caller
 ) -> None:
     """Until cancelled."""
-    from zerosum.metrics.readers import CommitterReader, named, pools  # noqa: PLC0415
+    from zerosum.metrics.readers import CommitterReader, exported_spans, named, pools  # noqa: PLC0415
 
     committer = CommitterReader(service.committer, service.stats)
     while tell is not None:
@@ -153,6 +153,7 @@ async def _tell_metrics(
                 **named(levels, is_total=False),
                 **committer.read(),
                 **pools("ingest", [service.database]),
+                **({} if service.tracing is None else exported_spans(service.tracing.exporter)),
             }
         )
         await asyncio.sleep(METRICS_SECONDS)

@@ -33,11 +33,11 @@ async def open_ledger(
 
 @asynccontextmanager
 async def opened_service(
-    settings: Settings, ledger: str | None, data_dir: Path | None, actor: str
+    settings: Settings, ledger: str | None, data_dir: Path | None, actor: str, *, process: str = "import"
 ) -> AsyncIterator[tuple[Service, Caller]]:
     """A service of this process alone, and who asks it. Raises CommandFailed."""
     collect_seldom()
-    service = Service(settings)
+    service = Service(settings, process=process)
     await service.start()
     try:
         yield service, Caller(await _ledger(service, ledger, data_dir), actor)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from zerosum.cli.publish_targets import PublishWords, make_orders
 from zerosum.config import Settings
+from zerosum.logs.setting_up import flush_logs, set_up_logging
 from zerosum.metrics.folder import join_metrics
 from zerosum.metrics.metrics import Metrics, Readings
+from zerosum.metrics.readers import log_lines
 from zerosum.services.committing.unknown_keys import UnknownKeys
-from zerosum.telemetry import set_up_logging
 
 if TYPE_CHECKING:
     # The database takes a while to load.
@@ -74,7 +75,10 @@ def api_process(
         service.connections,
     )
     servers.append(server)
-    server.run(sockets=[listening])
+    try:
+        server.run(sockets=[listening])
+    finally:
+        flush_logs()
     return 0
 
 
@@ -90,7 +94,10 @@ def worker_process(settings: Settings) -> int:
 
     set_up_logging(settings.log_level, settings.log_format)
     publications = configured_publications(settings)
-    return run_worker(settings, teller(settings, "worker"), event_body, publications)
+    try:
+        return run_worker(settings, teller(settings, "worker"), event_body, publications)
+    finally:
+        flush_logs()
 
 
 Tell = Callable[[Readings], None]
@@ -100,4 +107,5 @@ def teller(settings: Settings, process: str) -> Tell | None:
     """Into the folder in which the API processes count; None where there is none, for nobody could read it."""
     if not settings.metrics or not join_metrics(settings.metrics_dir):
         return None
-    return Metrics(process).tell
+    metrics = Metrics(process)
+    return lambda readings: metrics.tell({**readings, **log_lines()})

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zerosum.services.publications.positions import PublicationPositions
     from zerosum.services.publications.publisher import PublicationOrder
     from zerosum.services.publications.publishing import Publishing
+    from zerosum.tracing.spans import Tracing
 
 METRICS_SECONDS = 2.0
 POOL_SIZE = 4
@@ -42,7 +43,7 @@ Act = Callable[["PublicationPositions"], Awaitable[object]]
 def run_publish(texts: Sequence[str], words: PublishWords, data_dir: Path | None) -> int:
     settings = reachable_settings(data_dir)
     orders = make_orders(texts or settings.publish_to, words)
-    from zerosum.telemetry import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
+    from zerosum.logs.setting_up import set_up_logging  # noqa: PLC0415 - it takes time, and what is refused needs none
 
     set_up_logging(settings.log_level, settings.log_format)
     try:
@@ -59,13 +60,15 @@ async def _publish(settings: Settings, orders: Sequence[PublicationOrder]) -> in
     from zerosum.api.schemas.events import event_body  # noqa: PLC0415
     from zerosum.cli.processes import teller  # noqa: PLC0415
     from zerosum.services.publications.publishing import Publishing  # noqa: PLC0415
+    from zerosum.services.spans import NO_SPANS  # noqa: PLC0415
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _opened(settings) as database:
-        publishing = Publishing(orders, database, event_body, now, settings.publish_lease_seconds)
-        telling = asyncio.create_task(_tell_metrics(teller(settings, "publish"), publishing, database))
+    async with _opened(settings) as database, _traced(settings) as tracing:
+        spans = NO_SPANS if tracing is None else tracing
+        publishing = Publishing(orders, database, event_body, now, settings.publish_lease_seconds, spans)
+        telling = asyncio.create_task(_tell_metrics(teller(settings, "publish"), publishing, database, tracing))
         try:
             await publishing.run(stop)
         finally:
@@ -73,14 +76,31 @@ async def _publish(settings: Settings, orders: Sequence[PublicationOrder]) -> in
     return int(publishing.totals()["published_events"])
 
 
-async def _tell_metrics(tell: Tell | None, publishing: Publishing, database: Database) -> None:
+async def _tell_metrics(tell: Tell | None, publishing: Publishing, database: Database, tracing: Tracing | None) -> None:
     """Until cancelled."""
-    from zerosum.metrics.readers import named, pools  # noqa: PLC0415
+    from zerosum.metrics.readers import exported_spans, named, pools  # noqa: PLC0415
 
     while tell is not None:
         totals = named(publishing.totals(), is_total=True)
-        tell({**totals, **named(publishing.newest(), is_total=False), **pools("publish", [database])})
+        traced = {} if tracing is None else exported_spans(tracing.exporter)
+        tell({**totals, **named(publishing.newest(), is_total=False), **pools("publish", [database]), **traced})
         await asyncio.sleep(METRICS_SECONDS)
+
+
+@asynccontextmanager
+async def _traced(settings: Settings) -> AsyncIterator[Tracing | None]:
+    """None where there is no collector."""
+    if not settings.otlp_endpoint:
+        yield None
+        return
+    from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
+
+    tracing = Tracing(settings.otlp_endpoint, settings.trace_ratio, "publish")
+    tracing.start()
+    try:
+        yield tracing
+    finally:
+        await tracing.stop()
 
 
 @told_plainly

@@ -11,6 +11,7 @@ from typing import Any
 
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.messages import storable
+from zerosum.domain.traces import HEADER
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 TOPIC_CHARACTERS_MAX = 249
@@ -108,6 +109,8 @@ class OutgoingMessage:
     key: str
     body: bytes
     attributes: Mapping[str, str]
+    traceparent: str | None = None
+    """Of which trace its publication is a part; `attributes` say it of the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class Sent:
 def attributes_of(event: Mapping[str, Any], key: str) -> dict[str, str]:
     """Of the CloudEvent (1.0) that an event of the feed is."""
     resource = event["resource"]
+    trace = {HEADER: event[HEADER]} if HEADER in event else {}
     return {
         "specversion": "1.0",
         "id": event["id"],
@@ -130,6 +134,7 @@ def attributes_of(event: Mapping[str, Any], key: str) -> dict[str, str]:
         "time": event["created_at"],
         "datacontenttype": "application/json",
         "partitionkey": key,
+        **trace,
     }
 
 

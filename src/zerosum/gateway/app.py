@@ -36,7 +36,7 @@ from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Charging, Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.streams import STREAM_SECONDS_MAX, Streams
-from zerosum.gateway.request_state import RequestState, Scope, Send, standard_headers
+from zerosum.gateway.request_state import BeginTrace, RequestState, Scope, Send, begins_trace, standard_headers
 from zerosum.gateway.routing import (
     BODY_BYTES_MAX,
     REPORT_EFFORT_MIN,
@@ -55,9 +55,6 @@ from zerosum.services.requests.networks import Network
 App = Callable[[Scope, guard.Receive, Send], Awaitable[None]]
 Render = Callable[[DomainError, str, str], HttpAnswer]
 """A refusal, the request's id and its path -> the problem to send."""
-
-BeginTrace = Callable[[RequestState], Callable[[], None]]
-"""Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
 
 REQUEST_SECONDS_MAX = 10.0
 """No call through the web framework lives longer; the committer's own deadline is shorter."""
@@ -78,6 +75,12 @@ class RefusalLog(Protocol):
     """Told of every request that was refused for what its caller is or may do. Must not wait."""
 
     def refused(self, request: RefusedRequest) -> None: ...
+
+
+class TellRequest(Protocol):
+    """Told of every request that is over: for the log. Must not wait."""
+
+    def tell(self, exchange: RequestState, seconds: float) -> None: ...
 
 
 class Observer(Protocol):
@@ -114,6 +117,7 @@ class Gateway:
         options: GatewayOptions,
         begin_trace: BeginTrace | None = None,
         security_log: RefusalLog | None = None,
+        request_log: TellRequest | None = None,
         unknown_keys: UnknownKeys | None = None,
         streams: Streams | None = None,
         followers: Streams | None = None,
@@ -130,6 +134,7 @@ class Gateway:
         self._observe = observe
         self._begin_trace = begin_trace
         self._security_log = security_log
+        self._request_log = request_log
         self._unknown_keys = unknown_keys
         self.standard_headers = standard_headers(options.hsts_seconds)
         self.express = ExpressWay(
@@ -151,7 +156,8 @@ class Gateway:
             await self._app(scope, receive, send)
             return
         exchange = RequestState(scope, receive, send, self.standard_headers)
-        end_trace = None if self._begin_trace is None else self._begin_trace(exchange)
+        begin_trace = begins_trace(self._begin_trace, exchange)
+        end_trace = None if begin_trace is None else begin_trace(exchange)
         await self.conclude(exchange, self._serve, end_trace)
 
     async def conclude(
@@ -187,9 +193,11 @@ class Gateway:
             exchange.scope["method"],
             exchange.status,
             seconds,
-            exchange.trace_id if exchange.span is not None else "",
+            exchange.trace_id if exchange.is_recorded else "",
             exchange.refused_as,
         )
+        if self._request_log is not None:
+            self._request_log.tell(exchange, seconds)
 
     async def count_refused(self, scope: Scope, status: int) -> None:
         """What our server has refused by itself, for it was no whole request: charged and counted as any other."""

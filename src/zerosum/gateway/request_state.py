@@ -12,6 +12,7 @@ from zerosum.domain.errors import DomainError
 from zerosum.gateway.guards.request_guard import Receive
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.routing import HttpAnswer
+from zerosum.gateway.trace_context import brings_trace, carry_trace
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -27,6 +28,9 @@ REST = "zerosum.rest"
 
 current_request_state: ContextVar[RequestState | None] = ContextVar("exchange", default=None)
 """Set where requests are traced, for what is done and logged meanwhile."""
+
+BeginTrace = Callable[["RequestState"], Callable[[], None] | None]
+"""Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
 
 KNOWN_LINES_MAX = 256
 
@@ -50,12 +54,14 @@ class RequestState:
 
     __slots__ = (
         "address",
+        "answered",
         "began_at",
         "body_is_read",
         "body_is_short",
         "caller_address",
         "is_charged",
         "is_dispatched",
+        "is_recorded",
         "is_started",
         "keys_in_body",
         "path",
@@ -67,7 +73,6 @@ class RequestState:
         "request_id",
         "scope",
         "send",
-        "span",
         "standard_headers",
         "status",
         "template",
@@ -91,8 +96,8 @@ class RequestState:
         """The same to the last bit."""
         self.template = ""
         self.trace_id = ""
-        self.span: object = None
-        """Where requests are traced: what the work done for this one refers to."""
+        self.is_recorded = False
+        """There is a span of it, by which its trace can be found."""
         self.status = 0
         self.principal: Principal | None = None
         """Who calls, once that is known."""
@@ -100,6 +105,8 @@ class RequestState:
         """Why it was refused, where that was here."""
         self.refused_as = ""
         """The code of its refusal, wherever that was."""
+        self.answered = b""
+        """What has left in one write."""
         self.rate_headers: Headers = ()
         self.body_is_read = False
         self.body_is_short = False
@@ -125,7 +132,7 @@ class RequestState:
 
     def answer_at_once(self, answer: HttpAnswer) -> bool:
         """In one write, if our server can do that now. If not, nothing was sent: `answer` is the way."""
-        self.status = answer.status
+        self.status, self.answered = answer.status, answer.body
         write_whole = self.extension(WHOLE_ANSWER)
         head = self._head(answer.headers) if write_whole and answer.status not in _WITHOUT_LENGTH else None
         if head is not None and write_whole(answer.status, head, answer.body):
@@ -155,6 +162,13 @@ class RequestState:
         rates = b"".join([b"%b: %b\r\n" % header for header in self.rate_headers])
         head = b"%bx-request-id: %b\r\n%b%b" % (before, self.request_id.encode("ascii"), after, rates)
         return head if head.count(b"\n") == count + 1 + len(self.rate_headers) else None
+
+
+def begins_trace(begin_trace: BeginTrace | None, exchange: RequestState) -> BeginTrace | None:
+    """Where nobody collects traces, what a caller says of its own is carried on all the same."""
+    if begin_trace is not None or not brings_trace(exchange.scope["headers"]):
+        return begin_trace
+    return lambda began: carry_trace(began.scope["headers"])
 
 
 def _beside(present: Sequence[tuple[bytes, bytes]], standard: Headers) -> Headers:

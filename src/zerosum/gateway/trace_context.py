@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from zerosum.domain.errors import InternalError
+from zerosum.domain.traces import HEADER, TraceOrigin, current_origins, parse_traceparent
 from zerosum.services.credentials.api_key_text import API_KEY_PREFIX
 
 STATE_BYTES_MAX = 512
 """So much of `tracestate` is carried at least by everybody; more is not taken."""
 
-_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_NO_VERSION = b"ff"
-_FIRST_VERSION = b"00"
+_NAME = HEADER.encode("ascii")
 _CREDENTIAL = re.compile(rf"{re.escape(API_KEY_PREFIX)}[\w=-]+|(?<![\w-])eyJ[\w-]+\.[\w.-]+")
 """An API key, or a JSON Web Token: its header begins with `{"`."""
 
@@ -29,28 +28,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TraceParent:
-    """The caller's span. Ids are lower-case hexadecimal; `state` belongs to the tracing systems on the way."""
+    """The caller's span. `state` belongs to the tracing systems on the way."""
 
-    trace_id: str
-    span_id: str
-    flags: int
+    origin: TraceOrigin
     state: str = ""
 
 
 def read_trace_parent(headers: Headers) -> TraceParent | None:
     """None where there is none, more than one, or one that is not well-formed."""
-    found = [value for name, value in headers if name == b"traceparent"]
+    found = [value for name, value in headers if name == _NAME]
     if len(found) != 1:
         return None
-    match = _TRACEPARENT.fullmatch(found[0].strip(b" \t"))
-    if match is None:
-        return None
-    version, trace_id, span_id, flags, more = match.groups()
-    if version == _NO_VERSION or (version == _FIRST_VERSION and more is not None):
-        return None
-    if not trace_id.strip(b"0") or not span_id.strip(b"0"):
-        return None
-    return TraceParent(trace_id.decode(), span_id.decode(), int(flags, 16), _state(headers))
+    origin = parse_traceparent(found[0].decode("latin-1"))
+    return None if origin is None else TraceParent(origin, _state(headers))
 
 
 def _state(headers: Headers) -> str:
@@ -59,11 +49,28 @@ def _state(headers: Headers) -> str:
     return joined.decode("ascii") if len(joined) <= STATE_BYTES_MAX and joined.isascii() else ""
 
 
+def brings_trace(headers: Headers) -> bool:
+    """Whether it may say of which trace it is a part."""
+    return any(name == _NAME for name, _ in headers)
+
+
+def carry_trace(headers: Headers) -> Callable[[], None] | None:
+    """Where no traces are collected: what is done for the request is told to be a part of its caller's trace.
+
+    What comes back ends that.
+    """
+    parent = read_trace_parent(headers)
+    if parent is None:
+        return None
+    outer = current_origins.set((parent.origin,))
+    return lambda: current_origins.reset(outer)
+
+
 def request_names(request_id: str, headers: Headers) -> dict[str, str]:
     """For a log record about a request."""
     parent = read_trace_parent(headers)
     names = {"request_id": without_credentials(request_id)}
-    return names if parent is None else {**names, "trace_id": parent.trace_id}
+    return names if parent is None else {**names, "trace_id": parent.origin.trace_id}
 
 
 def log_failure(error: InternalError, request_id: str, headers: Headers) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.logs.writing import log_lines_dropped
 from zerosum.metrics.declaration import PREFIX
 from zerosum.metrics.declared import ALL, BY_NAME, committer, gateway, outside, payments, postgres
 from zerosum.metrics.declared.committer import HOT_ACCOUNTS_MAX
@@ -128,6 +129,10 @@ class Exporter(Protocol):
 
     @property
     def lost(self) -> int: ...
+
+
+def log_lines() -> Readings:
+    return {gateway.LOG_LINES_DROPPED: log_lines_dropped()}
 
 
 def exported_spans(exporter: Exporter) -> Readings:

@@ -11,7 +11,15 @@ from zerosum.db.engine import Database
 from zerosum.domain.errors import DomainError
 from zerosum.metrics.declared import gateway, ledger, outside
 from zerosum.metrics.metrics import Readings
-from zerosum.metrics.readers import CommitterReader, database_readings, named, pools, processor_calls
+from zerosum.metrics.readers import (
+    CommitterReader,
+    Exporter,
+    database_readings,
+    exported_spans,
+    named,
+    pools,
+    processor_calls,
+)
 from zerosum.services.background.completers import Completers
 from zerosum.services.background.readings import MetricReadings
 from zerosum.services.background.self_audit import AuditProgress, SelfAudit
@@ -37,6 +45,8 @@ class WorkerReader:
     completers: Completers
     readings: MetricReadings
     databases: Sequence[Database]
+    exporter: Exporter | None
+    """Of spans, where there are any."""
     _of_committer: CommitterReader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +65,7 @@ class WorkerReader:
             gateway.LOOP_LAG: {(WORKER,): await self._loop_lag()},
             **self._published(),
             **({} if self.mailer is None else _mailed(self.mailer)),
+            **({} if self.exporter is None else exported_spans(self.exporter)),
             **({} if self.audit is None else _audited(self.audit.progress)),
         }
 

@@ -72,7 +72,6 @@ def log_record(record: AuditRecord, level: int = logging.INFO) -> None:
         "address": record.address,
         "request_id": record.request_id,
         "resource": record.resource,
-        "reason": record.reason,
     }
     if record.occurrences > 1:
         told["occurrences"] = record.occurrences

@@ -29,6 +29,7 @@ from zerosum.domain.errors import DomainError, InvalidParameter
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import Account
+from zerosum.domain.traces import TraceOrigin, parse_traceparent
 from zerosum.services.journal import entries_as_made
 from zerosum.services.requests.account_directory import AccountDirectory
 
@@ -72,6 +73,11 @@ class ToldEvent:
     event: RecordedEvent
     resource: Any
     account_versions: Mapping[UUID, int]
+
+    @property
+    def origin(self) -> TraceOrigin | None:
+        """Of which trace it was a part."""
+        return None if self.event.traceparent is None else parse_traceparent(self.event.traceparent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from zerosum.adapters.processors import (
@@ -16,17 +16,19 @@ from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import (
     ClaimedCall,
     RefundTexts,
+    SaidOfPayment,
     texts_of_payments,
     texts_of_refunds,
 )
 from zerosum.domain.commands import NO_METADATA
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.payment import NO_TEXTS, PaymentTexts
+from zerosum.domain.payments.payment import NO_TEXTS
 from zerosum.domain.payments.processor_calls import call_key
 
 Order = ProcessorOrder | ProcessorRefundOrder
 
+_NOTHING_PAID = SaidOfPayment(NO_TEXTS, NO_METADATA)
 _NOTHING_SAID = RefundTexts(None, None, NO_METADATA)
 
 
@@ -46,7 +48,7 @@ async def orders_of(database: Database, calls: Sequence[ClaimedCall]) -> list[tu
         async with database.work(ledger_id) as connection:
             said = await texts_of_payments(connection, ledger_id, [call.id for call in payments])
             wanted = await texts_of_refunds(connection, ledger_id, [call.id for call in refunds]) if refunds else {}
-        found += [(call, _payment(call, *said.get(call.id, (NO_TEXTS, NO_METADATA)))) for call in payments]
+        found += [(call, _payment(call, said.get(call.id, _NOTHING_PAID))) for call in payments]
         found += [(call, _refund(call, wanted.get(call.id, _NOTHING_SAID))) for call in refunds]
     return found
 
@@ -71,16 +73,17 @@ def _refunding(processor: Processor) -> RefundingProcessor:
     return processor
 
 
-def _payment(call: ClaimedCall, texts: PaymentTexts, metadata: Mapping[str, str]) -> ProcessorOrder:
+def _payment(call: ClaimedCall, said: SaidOfPayment) -> ProcessorOrder:
     return ProcessorOrder(
         key=call_key(call.ledger_id, call.id),
         payment_id=render_id(Prefix.PAYMENT, call.id),
         type=call.type,
         amount=render_amount(call.amount),
         currency=call.currency,
-        reference=texts.reference,
-        description=texts.description,
-        metadata=metadata,
+        reference=said.texts.reference,
+        description=said.texts.description,
+        metadata=said.metadata,
+        traceparent=said.traceparent,
     )
 
 
@@ -97,4 +100,5 @@ def _refund(call: ClaimedCall, texts: RefundTexts) -> ProcessorRefundOrder:
         currency=call.currency,
         reason=texts.reason,
         metadata=texts.metadata,
+        traceparent=texts.traceparent,
     )

@@ -1,41 +1,28 @@
-"""A span for each request and for each batch of the committer.
+"""The spans of one process: of the steps that it tells, and of each batch of the committer.
 
-What a span says is listed here and nowhere else: never a header but the request's own id, never a query, a body, a key.
+What a span says is listed where it is begun: never a header but the request's own id, never a query, a body, a key.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    Span,
-    SpanContext,
-    SpanKind,
-    StatusCode,
-    TraceFlags,
-    Tracer,
-    TraceState,
-    format_trace_id,
-    set_span_in_context,
-)
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 
 from zerosum import __version__
-from zerosum.gateway.request_state import RequestState, current_request_state
-from zerosum.gateway.trace_context import Headers, read_trace_parent, without_credentials
-from zerosum.services.committing.held_up import HeldUp
+from zerosum.db.batch import BatchConnection
+from zerosum.domain.traces import TraceOrigin, make_origin
 from zerosum.services.committing.lane_loop import Carrier
-from zerosum.services.committing.work import Work
+from zerosum.services.spans import NO_SPANS, NOTHING_MORE, Attributes, Step, StepKind
+from zerosum.tracing.batches import BatchTracing, TracedCarrier, as_parent
 from zerosum.tracing.export import TraceExporter
 
 QUEUE_SPANS_MAX = 2048
@@ -47,33 +34,32 @@ SEND_EVERY_SECONDS = 2.0
 FLUSH_SECONDS_MAX = 1.0
 """How long the end of a process waits for the collector to take its last spans."""
 
-LINKS_MAX = 64
-"""A batch carries up to a thousand requests: it names so many of them, and says how many there were."""
-
 ATTRIBUTE_CHARACTERS_MAX = 512
 
-METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
-OTHER_METHOD = "_OTHER"
-"""What the semantic conventions call a method that is none."""
-
-KEY_PARAMETER = "{key"
-"""An address with an idempotency key in it is shown as its template."""
-
-_log = logging.getLogger(__name__)
+_KINDS = {
+    StepKind.ASKS: SpanKind.CLIENT,
+    StepKind.PUBLISHES: SpanKind.PRODUCER,
+    StepKind.TAKES: SpanKind.CONSUMER,
+    StepKind.WORKS: SpanKind.INTERNAL,
+}
 
 
 class Tracing:
-    """Makes the spans of one process. `start` before the first request, `stop` after the last."""
+    """Makes the spans of one process. `start` before the first, `stop` after the last."""
 
-    def __init__(self, endpoint: str, ratio: float, *, flush_seconds: float = FLUSH_SECONDS_MAX) -> None:
-        """`ratio` of the requests that come without a parent are traced; the others follow their parent."""
+    def __init__(
+        self, endpoint: str, ratio: float, process: str = "api", *, flush_seconds: float = FLUSH_SECONDS_MAX
+    ) -> None:
+        """`ratio` of what comes without a parent is traced; the others follow their parent."""
         self.exporter = TraceExporter(endpoint)
         self._flush_seconds = flush_seconds
-        self._resource = Resource.create({"service.name": "zerosum", "service.version": __version__})
+        told = {"service.name": "zerosum", "service.version": __version__, "zerosum.process": process}
+        self._resource = Resource.create(told)
         self._providers: list[TracerProvider] = []
-        self._requests = self._tracer(ParentBased(TraceIdRatioBased(ratio)))
-        # Begun only for a request that is traced.
-        self._batches = self._tracer(ALWAYS_ON)
+        self._sampled = self._tracer(ParentBased(TraceIdRatioBased(ratio)))
+        # Begun only for what is traced.
+        self._always = self._tracer(ALWAYS_ON)
+        self._batches = BatchTracing(self._always)
         self._sender: BatchSpanProcessor | None = None
 
     def start(self) -> None:
@@ -104,58 +90,36 @@ class Tracing:
                 await is_sent.wait()
         self.exporter.shutdown()
 
-    def begin_request(self, exchange: RequestState) -> Callable[[], None]:
-        """The request's span. What comes back ends it."""
-        method = exchange.scope["method"]
-        known = method if method in METHODS else OTHER_METHOD
-        span = self._requests.start_span(
-            known if known == method else "HTTP",
-            _parent(exchange.scope["headers"]),
-            SpanKind.SERVER,
-            {"http.request.method": known, "url.scheme": exchange.scope.get("scheme", "http")},
-        )
-        exchange.span = span.get_span_context()
-        exchange.trace_id = format_trace_id(span.get_span_context().trace_id)
-        outer = current_request_state.set(exchange)
-
-        def end() -> None:
-            current_request_state.reset(outer)
-            if span.is_recording():
-                _describe(span, exchange)
-                span.end()
-
-        return end
-
-    def find_origin(self) -> object:
-        """Of the request for which something is done now."""
-        exchange = current_request_state.get()
-        return None if exchange is None else exchange.span
+    def begin(
+        self,
+        name: str,
+        kind: StepKind,
+        origin: TraceOrigin | None,
+        attributes: Attributes = NOTHING_MORE,
+        *,
+        may_begin: bool = False,
+    ) -> Step:
+        if origin is not None and not origin.is_recorded:
+            return NO_SPANS.begin(name, kind, origin)
+        if origin is None:
+            if not may_begin:
+                return NO_SPANS.begin(name, kind, None)
+            span = self._sampled.start_span(name, Context(), _KINDS[kind], dict(attributes))
+            return _Step(span) if span.is_recording() else NO_SPANS.begin(name, kind, None)
+        return _Step(self._always.start_span(name, as_parent(origin), _KINDS[kind], dict(attributes)))
 
     def traced(self, carrier: Carrier) -> Carrier:
-        return _TracedCarrier(carrier, self)
+        return TracedCarrier(carrier, self._batches)
 
-    @contextlib.contextmanager
-    def batch(self, works: Sequence[Work]) -> Iterator[None]:
-        """A span of its own, for it belongs to many traces; it is there where one of its requests is traced."""
-        origins = {
-            work.origin.span_id: work.origin
-            for work in works
-            if isinstance(work.origin, SpanContext) and work.origin.trace_flags.sampled
-        }
-        if not origins:
-            yield
-            return
-        sizes = {"zerosum.batch.commands": sum(len(work.commands) for work in works), "zerosum.batch.works": len(works)}
-        links = [Link(origin) for origin in list(origins.values())[:LINKS_MAX]]
-        span = self._batches.start_span("committer batch", Context(), attributes=sizes, links=links)
-        try:
-            yield
-        finally:
-            failed = sum(_has_failed(work) for work in works)
-            if failed:
-                span.set_attribute("zerosum.batch.failed_works", failed)
-                span.set_status(StatusCode.ERROR)
-            span.end()
+    def connecting(self, connect: Callable[[], Awaitable[BatchConnection]]) -> Callable[[], Awaitable[BatchConnection]]:
+        """The same; what is sent on such a connection to commit is told."""
+
+        async def connected() -> BatchConnection:
+            connection = await connect()
+            connection.tell_commit = self._batches.tell_commit
+            return connection
+
+        return connected
 
     def _tracer(self, sampler: Sampler) -> Tracer:
         limits = SpanLimits(max_attribute_length=ATTRIBUTE_CHARACTERS_MAX)
@@ -165,51 +129,23 @@ class Tracing:
         return provider.get_tracer("zerosum", __version__)
 
 
-class _TracedCarrier:
-    def __init__(self, carrier: Carrier, tracing: Tracing) -> None:
-        self._carrier = carrier
-        self._tracing = tracing
+class _Step:
+    def __init__(self, span: Span) -> None:
+        self._span = span
 
-    async def warm_up(self) -> None:
-        await self._carrier.warm_up()
+    @property
+    def origin(self) -> TraceOrigin:
+        return origin_of(self._span)
 
-    async def carry_out(self, works: Sequence[Work]) -> HeldUp:
-        with self._tracing.batch(works):
-            return await self._carrier.carry_out(works)
-
-    def abandon(self) -> None:
-        self._carrier.abandon()
-
-    async def close(self) -> None:
-        await self._carrier.close()
+    def end(self, error: str | None = None, attributes: Attributes = NOTHING_MORE) -> None:
+        for name, value in attributes.items():
+            self._span.set_attribute(name, value)
+        if error is not None:
+            self._span.set_attribute("error.type", error)
+            self._span.set_status(StatusCode.ERROR)
+        self._span.end()
 
 
-def _parent(headers: Headers) -> Context:
-    parent = read_trace_parent(headers)
-    if parent is None:
-        return Context()
-    state = TraceState.from_header([parent.state]) if parent.state else None
-    remote = SpanContext(int(parent.trace_id, 16), int(parent.span_id, 16), True, TraceFlags(parent.flags), state)
-    return set_span_in_context(NonRecordingSpan(remote), Context())
-
-
-def _describe(span: Span, exchange: RequestState) -> None:
-    """By the semantic conventions for HTTP servers, and the request's id."""
-    route = exchange.template.replace(":path}", "}")
-    if route:
-        span.update_name(f"{exchange.scope['method']} {route}")
-        span.set_attribute("http.route", route)
-    path = route if KEY_PARAMETER in route else exchange.path
-    # A lone surrogate would make a whole message to the collector impossible.
-    span.set_attribute("url.path", without_credentials(path.encode("utf-8", "replace").decode("utf-8")))
-    span.set_attribute("zerosum.request_id", without_credentials(exchange.request_id))
-    status = exchange.status
-    if status:
-        span.set_attribute("http.response.status_code", status)
-    if not status or status >= 500:
-        span.set_attribute("error.type", str(status) if status else "unanswered")
-        span.set_status(StatusCode.ERROR)
-
-
-def _has_failed(work: Work) -> bool:
-    return work.is_answered and not work.answer.cancelled() and work.answer.exception() is not None
+def origin_of(span: Span) -> TraceOrigin:
+    context = span.get_span_context()
+    return make_origin(f"{context.trace_id:032x}", f"{context.span_id:016x}", context.trace_flags)

@@ -39,6 +39,8 @@ class ProcessorOrder:
     reference: str | None = None
     description: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    traceparent: str | None = None
+    """Of which trace it is a part (W3C Trace Context), for the processor's own records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class ProcessorRefundOrder:
     currency: str
     reason: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

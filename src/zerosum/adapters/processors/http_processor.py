@@ -27,6 +27,7 @@ from zerosum.adapters.processors.contract import (
     ProcessorRefundOrder,
 )
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, check_signature, sign
+from zerosum.domain.traces import HEADER
 
 ANSWER_BYTES_MAX = 64 * 1024
 TEXT_MAX = 500
@@ -100,7 +101,7 @@ class HttpProcessor:
             "description": order.description,
             "metadata": dict(order.metadata),
         }
-        return self._carry_out(self._settings.pay_path, order.key, content)
+        return self._carry_out(self._settings.pay_path, order, content)
 
     def refund(self, order: ProcessorRefundOrder) -> ProcessorAnswer:
         content: dict[str, Any] = {
@@ -116,7 +117,7 @@ class HttpProcessor:
             "metadata": dict(order.metadata),
         }
         path = self._settings.refund_path.replace("{payment}", quote(order.processor_payment_id or "", safe=""))
-        return self._carry_out(path, order.key, content)
+        return self._carry_out(path, order, content)
 
     def look_up(self, key: str) -> ProcessorAnswer:
         return self._look_up(self._settings.look_up_path, key)
@@ -124,9 +125,12 @@ class HttpProcessor:
     def look_up_refund(self, key: str) -> ProcessorAnswer:
         return self._look_up(self._settings.refund_look_up_path, key)
 
-    def _carry_out(self, path: str, key: str, content: Mapping[str, Any]) -> ProcessorAnswer:
+    def _carry_out(
+        self, path: str, order: ProcessorOrder | ProcessorRefundOrder, content: Mapping[str, Any]
+    ) -> ProcessorAnswer:
         body = json.dumps({name: value for name, value in content.items() if value}).encode()
-        status, answer = self._ask("POST", path, body, {self._settings.key_header: key})
+        trace = {} if order.traceparent is None else {HEADER: order.traceparent}
+        status, answer = self._ask("POST", path, body, {self._settings.key_header: order.key, **trace})
         return self._answer(status, answer)
 
     def _look_up(self, template: str, key: str) -> ProcessorAnswer:

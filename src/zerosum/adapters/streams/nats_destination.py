@@ -10,6 +10,7 @@ from zerosum.adapters.streams.nats import KEY_HEADER, SECONDS_MAX, connected, er
 from zerosum.adapters.streams.sending import sent_in_runs
 from zerosum.domain.messages import InputAway
 from zerosum.domain.publications import OutgoingMessage, Sent
+from zerosum.domain.traces import HEADER
 
 ID_HEADER = "Nats-Msg-Id"
 """A stream takes what it has had within its `duplicate_window` only once."""
@@ -55,4 +56,6 @@ async def _publish(streams: Any, message: OutgoingMessage) -> None:
         ID_HEADER: message.id,
         KEY_HEADER: message.key,
     }
+    if message.traceparent is not None:
+        headers[HEADER] = message.traceparent
     await streams.publish(message.topic, message.body, timeout=SECONDS_MAX, headers=headers)

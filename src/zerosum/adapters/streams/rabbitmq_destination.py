@@ -11,6 +11,7 @@ from zerosum.adapters.streams.rabbitmq import KEY_HEADER, SECONDS_MAX, closed, c
 from zerosum.adapters.streams.sending import sent_in_runs
 from zerosum.domain.messages import InputAway
 from zerosum.domain.publications import OutgoingMessage, Sent
+from zerosum.domain.traces import HEADER
 
 ATTRIBUTE_PREFIX = "cloudEvents:"
 """Of CloudEvents over AMQP."""
@@ -62,6 +63,8 @@ class RabbitDestination:
             for name, value in message.attributes.items()
             if name != "datacontenttype"
         }
+        if message.traceparent is not None:
+            headers[HEADER] = message.traceparent
         content = aio_pika.Message(
             message.body,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from zerosum.adapters.streams.redis_streams import SECONDS_MAX, tell_durability
 from zerosum.domain.publications import OutgoingMessage, Sent
+from zerosum.domain.traces import HEADER
 
 
 class RedisDestination:
@@ -50,4 +51,5 @@ class RedisDestination:
 
 def _fields(message: OutgoingMessage) -> dict[Any, Any]:
     attributes = {f"ce_{name}": value for name, value in message.attributes.items()}
-    return {"body": message.body, "key": message.key, **attributes}
+    trace = {} if message.traceparent is None else {HEADER: message.traceparent}
+    return {"body": message.body, "key": message.key, **attributes, **trace}

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from zerosum.domain.messages import Gap, Partition, Position, storable
+from zerosum.domain.traces import HEADER
 
 _log = logging.getLogger(__name__)
 
@@ -33,11 +34,11 @@ class Losses:
 
 
 def text_headers(pairs: dict[str, object]) -> dict[str, str]:
-    """Those of a CloudEvent, by one spelling (`ce-id`), however the broker writes them."""
+    """Those of a CloudEvent, by one spelling (`ce-id`), however the broker writes them; and `traceparent`."""
     found = {}
     for name, value in pairs.items():
         lower = name.lower().replace("cloudevents:", "ce-").replace("cloudevents_", "ce-").replace("ce_", "ce-")
-        if lower.startswith("ce-"):
+        if lower.startswith("ce-") or lower == HEADER:
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
             found[storable(lower)] = storable(text)
     return found

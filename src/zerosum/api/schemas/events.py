@@ -16,6 +16,7 @@ from zerosum.api.schemas.payments import payment_body
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account_content import account_facts
+from zerosum.domain.traces import HEADER
 from zerosum.services.event_feed import PREFIXES, FeedPage, ToldEvent
 
 
@@ -45,6 +46,13 @@ class EventResponse(Response):
     data: Annotated[
         dict[str, Any], Field(description="The resource as it was then; its members are those of its own page.")
     ]
+    traceparent: Annotated[
+        str | None,
+        Field(
+            description="Of which trace (W3C Trace Context) it was a part. Not there where it was part of none.",
+            examples=["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+        ),
+    ] = None
 
 
 class EventPage(Response):
@@ -61,7 +69,7 @@ class EventPage(Response):
 def event_body(told: ToldEvent) -> dict[str, Any]:
     event = told.event
     data = event.data if event.data is not None else _told(told)
-    return {
+    body = {
         "id": render_id(Prefix.EVENT, event.id),
         "type": event.type.value,
         "created_at": render_time(event.created_at),
@@ -72,6 +80,7 @@ def event_body(told: ToldEvent) -> dict[str, Any]:
         },
         "data": data,
     }
+    return body if event.traceparent is None else {**body, HEADER: event.traceparent}
 
 
 def feed_body(page: FeedPage) -> dict[str, Any]:

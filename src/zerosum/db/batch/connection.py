@@ -7,7 +7,7 @@ database does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
@@ -39,6 +39,10 @@ LOCK_TIMEOUT_APART = "20ms"
 Reply = TypeVar("Reply")
 
 
+TellCommit = Callable[[str], Callable[[bool], None]]
+"""Told of every round trip that commits, as it begins. What comes back is told whether it has failed."""
+
+
 class BatchConnection:
     """One lane's own connection. Not shared, never pooled; thrown away after any error."""
 
@@ -47,6 +51,7 @@ class BatchConnection:
         self._prepared: dict[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]] = {}
         self._batches = 0
         self.loader = Loader(self.fetch, is_locking=True)
+        self.tell_commit: TellCommit | None = None
 
     @classmethod
     async def open(cls, url: str, connect_seconds_max: float) -> Self:
@@ -79,7 +84,7 @@ class BatchConnection:
         What it tells, and the number of the transaction where it has written. Raises as `commit` does.
         """
         await self._renew_plans()
-        rows = await self._unhurried(self.fetch(statement, *arguments), seconds_max)
+        rows = await self._unhurried("post", self.fetch(statement, *arguments), seconds_max)
         return rows[0][0], rows[0][1]
 
     async def commit(self, seconds_max: float) -> None:
@@ -88,12 +93,15 @@ class BatchConnection:
         Raises CommitOutcomeUnknown when the reply does not come or means little. Other errors mean that it was refused,
         CommitRefused among them.
         """
-        await self._unhurried(self._connection.execute("commit"), seconds_max)
+        await self._unhurried("commit", self._connection.execute("commit"), seconds_max)
 
-    async def _unhurried(self, sending: Coroutine[Any, Any, Reply], seconds_max: float) -> Reply:
+    async def _unhurried(self, operation: str, sending: Coroutine[Any, Any, Reply], seconds_max: float) -> Reply:
         """The reply to what commits; if it does not come in time, the connection is given up."""
+        tell_end = None if self.tell_commit is None else self.tell_commit(operation)
         sent = asyncio.ensure_future(sending)
         await asyncio.wait({sent}, timeout=seconds_max)
+        if tell_end is not None:
+            tell_end(not sent.done() or sent.exception() is not None)
         if not sent.done():
             self.terminate()
         try:

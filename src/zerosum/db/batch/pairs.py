@@ -30,6 +30,7 @@ ENTRY_COLUMNS = {
     "actor": "text",
     "reverses": "uuid",
     "metadata": "jsonb",
+    "traceparent": "text",
 }
 PAIR_COLUMNS = {
     "debit_id": "uuid",
@@ -67,9 +68,9 @@ def entries_clause(source: str) -> str:
     """`$1` is the moment of posting."""
     return f"""new_entries as (
         insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint,
-                                     resource_type, resource_id, reason, actor, reverses, metadata)
+                                     resource_type, resource_id, reason, actor, reverses, metadata, traceparent)
         select ledger_id, id, coalesce(effective_at, $1), $1, idempotency_key, fingerprint,
-               resource_type, resource_id, reason, actor, reverses, metadata
+               resource_type, resource_id, reason, actor, reverses, metadata, traceparent
         from {source}
     )"""  # noqa: S608 - made of constants only
 
@@ -115,8 +116,8 @@ def pair_clauses(form: PairForm, numbers: count[int], condition: str = "") -> li
             ) as line(place, side, account_id, version, balance, held, hash)
         )""",
         """new_events as (
-            insert into events (ledger_id, id, created_at, type, resource_type)
-            select ledger_id, id, $1, event_type, event_resource from pair
+            insert into events (ledger_id, id, created_at, type, resource_type, traceparent)
+            select ledger_id, id, $1, event_type, event_resource, traceparent from pair
         )""",
         *(() if form.kind is None else (_records_clause(RECORD_SETS[form.kind]),)),
     ]
@@ -163,6 +164,7 @@ def straight_row(outcome: PostedPair) -> tuple[Any, ...]:
         command.actor,
         None,
         metadata_column(command.metadata),
+        outcome.traceparent,
         *debit,
         *credit,
         pair.money.currency.code,

@@ -62,6 +62,7 @@ EVENT_COLUMNS = {
     "resource_type": "text",
     "resource_id": "uuid",
     "data": "jsonb",
+    "traceparent": "text",
 }
 
 
@@ -148,8 +149,8 @@ def _general_clauses(numbers: count[int]) -> list[str]:
             from {_rows("posting", POSTING_COLUMNS, numbers)}
         )""",  # noqa: S608 - made of constants only
         f"""new_events as (
-            insert into events (ledger_id, id, created_at, type, resource_type, resource_id, data)
-            select ledger_id, id, $1, type, resource_type, resource_id, data
+            insert into events (ledger_id, id, created_at, type, resource_type, resource_id, data, traceparent)
+            select ledger_id, id, $1, type, resource_type, resource_id, data, traceparent
             from {_rows("event", EVENT_COLUMNS, numbers)}
         )""",  # noqa: S608 - made of constants only
     ]
@@ -285,7 +286,9 @@ def _arguments(outcomes: Sequence[Posted], made: ByKind) -> tuple[PairForm | Non
     if not outcomes or not are_pairs(outcomes):
         return None, _columns(outcomes)
     rows = [
-        straight_row(outcome) if isinstance(outcome, PostedPair) else _entry_row(outcome.entries[0]) + pair_row(outcome)
+        straight_row(outcome)
+        if isinstance(outcome, PostedPair)
+        else _entry_row(outcome, outcome.entries[0]) + pair_row(outcome)
         for outcome in outcomes
     ]
     kind = next(iter(made)) if len(made) == 1 else None
@@ -302,8 +305,9 @@ def _are_straight(outcomes: Sequence[Posted]) -> bool:
 def _columns(outcomes: Sequence[Posted]) -> list[Sequence[Any]]:
     """The arguments of the write statement after the first, column by column, but for those of records."""
     entries = [entry for outcome in outcomes for entry in outcome.entries]
+    rows = [_entry_row(outcome, entry) for outcome in outcomes for entry in outcome.entries]
     return [
-        *_transposed([_entry_row(entry) for entry in entries], ENTRY_COLUMNS),
+        *_transposed(rows, ENTRY_COLUMNS),
         *_transposed([_posting_row(entry, line) for entry in entries for line in entry.postings], POSTING_COLUMNS),
         *_transposed([_event_row(outcome, event) for outcome in outcomes for event in outcome.events], EVENT_COLUMNS),
     ]
@@ -313,7 +317,7 @@ def _transposed(rows: Sequence[tuple[Any, ...]], columns: Mapping[str, str]) -> 
     return list(zip(*rows, strict=True)) if rows else [()] * len(columns)
 
 
-def _entry_row(entry: PostedEntry) -> tuple[Any, ...]:
+def _entry_row(outcome: Posted, entry: PostedEntry) -> tuple[Any, ...]:
     return (
         entry.ledger_id,
         entry.id,
@@ -326,6 +330,7 @@ def _entry_row(entry: PostedEntry) -> tuple[Any, ...]:
         entry.actor,
         entry.entry.reverses,
         metadata_column(entry.metadata),
+        outcome.traceparent,
     )
 
 
@@ -352,7 +357,8 @@ def _posting_row(entry: PostedEntry, line: PostedPosting) -> tuple[Any, ...]:
 
 def _event_row(outcome: Posted, event: Event) -> tuple[Any, ...]:
     data = None if event.data is None else json.dumps(dict(event.data))
-    return outcome.ledger_id, event.id, event.type, event.resource_type, event.resource_id, data
+    resource = event.resource_type, event.resource_id
+    return outcome.ledger_id, event.id, event.type, *resource, data, outcome.traceparent
 
 
 def _answer_columns(answers: Sequence[AnswerRow]) -> list[list[Any]]:

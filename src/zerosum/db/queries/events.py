@@ -36,6 +36,7 @@ from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.schema.tables import Xid8, events, postings, scheduled_payments
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.traces import origin_now
 
 SCANNED_MAX = 5_000
 """Events that one page looks at, however few of them pass its filter."""
@@ -58,6 +59,7 @@ class NewEvent:
 
 async def insert_events(connection: AsyncConnection, new: Sequence[NewEvent]) -> None:
     if new:
+        origin = origin_now()
         await connection.execute(
             insert(events),
             [
@@ -69,6 +71,7 @@ async def insert_events(connection: AsyncConnection, new: Sequence[NewEvent]) ->
                     "resource_type": event.resource_type.value,
                     "resource_id": event.resource_id,
                     "data": null() if event.data is None else dict(event.data),
+                    "traceparent": None if origin is None else origin.traceparent,
                 }
                 for event in new
             ],
@@ -96,6 +99,8 @@ class RecordedEvent:
     resource_type: ResourceType
     resource_id: UUID
     data: Mapping[str, Any] | None
+    traceparent: str | None = None
+    """Of which trace what has happened was a part, if of any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +208,7 @@ def _recorded(row: Row[Any]) -> RecordedEvent:
         resource_type=ResourceType(row.resource_type),
         resource_id=row.resource_id or row.id,
         data=row.data,
+        traceparent=row.traceparent,
     )
 
 

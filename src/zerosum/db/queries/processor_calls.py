@@ -104,14 +104,14 @@ from claimed
 """)
 
 _TEXTS = text(f"""
-select payment.id, {", ".join(f"payment.{name}" for name in PaymentTexts._fields)}, entry.metadata
+select payment.id, {", ".join(f"payment.{name}" for name in PaymentTexts._fields)}, entry.metadata, entry.traceparent
 from payments payment
 join journal_entries entry on entry.ledger_id = payment.ledger_id and entry.id = payment.id
 where payment.ledger_id = :ledger_id and payment.id = any(:ids)
 """)  # noqa: S608 - made of constants only
 
 _REFUND_TEXTS = text("""
-select refund.id, refund.reason, paid.processor_payment_id, entry.metadata
+select refund.id, refund.reason, paid.processor_payment_id, entry.metadata, entry.traceparent
 from refunds refund
 join journal_entries entry on entry.ledger_id = refund.ledger_id and entry.id = refund.id
 left join processor_calls paid on paid.ledger_id = refund.ledger_id and paid.id = refund.payment_id
@@ -134,12 +134,22 @@ async def claim_due_calls(
     return [ClaimedCall(*row) for row in await connection.execute(_CLAIM, given)]
 
 
+class SaidOfPayment(NamedTuple):
+    """What was said of a payment, and of which trace it is a part."""
+
+    texts: PaymentTexts
+    metadata: Mapping[str, str]
+    traceparent: str | None = None
+
+
 async def texts_of_payments(
     connection: AsyncConnection, ledger_id: UUID, ids: Sequence[UUID]
-) -> dict[UUID, tuple[PaymentTexts, Mapping[str, str]]]:
+) -> dict[UUID, SaidOfPayment]:
     rows = await connection.execute(_TEXTS, {"ledger_id": ledger_id, "ids": list(ids)})
     return {
-        row.id: (PaymentTexts(*[getattr(row, name) for name in PaymentTexts._fields]), row.metadata or {})
+        row.id: SaidOfPayment(
+            PaymentTexts(*[getattr(row, name) for name in PaymentTexts._fields]), row.metadata or {}, row.traceparent
+        )
         for row in rows
     }
 
@@ -150,13 +160,16 @@ class RefundTexts(NamedTuple):
     reason: str | None
     processor_payment_id: str | None
     metadata: Mapping[str, str]
+    traceparent: str | None = None
 
 
 async def texts_of_refunds(
     connection: AsyncConnection, ledger_id: UUID, ids: Sequence[UUID]
 ) -> dict[UUID, RefundTexts]:
     rows = await connection.execute(_REFUND_TEXTS, {"ledger_id": ledger_id, "ids": list(ids)})
-    return {row.id: RefundTexts(row.reason, row.processor_payment_id, row.metadata or {}) for row in rows}
+    return {
+        row.id: RefundTexts(row.reason, row.processor_payment_id, row.metadata or {}, row.traceparent) for row in rows
+    }
 
 
 async def leave_call(

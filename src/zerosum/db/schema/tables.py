@@ -187,6 +187,7 @@ journal_entries = Table(
     _required("actor", Text),
     Column("reverses", Uuid),
     Column("metadata", JSONB),
+    Column("traceparent", Text),  # of which trace its request was a part, if of any; no hash covers it
     PrimaryKeyConstraint("ledger_id", "id", name="journal_entries_pkey"),
     # For ever: a key can never post twice, however late its retry.
     UniqueConstraint("ledger_id", "idempotency_key", name="journal_entries_idempotency_key_unique"),
@@ -982,6 +983,7 @@ events = Table(
     _required("resource_type", Text),
     Column("resource_id", Uuid),  # None: the resource bears the event's own UUID.
     Column("data", JSONB),  # None: the resource is immutable and speaks for itself.
+    Column("traceparent", Text),  # of which trace what has happened was a part, if of any
     PrimaryKeyConstraint("ledger_id", "xid", "id", name="events_pkey"),
     # A reader names the last event it has: where that lies is looked for near the time in its id. Coarse, for it costs
     # every payment next to nothing.

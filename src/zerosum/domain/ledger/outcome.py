@@ -74,6 +74,8 @@ class Posted:
     """What the security log tells of it, which is among those records."""
     opened: tuple[UUID, ...] = ()
     """The accounts it has opened besides."""
+    traceparent: str | None = None
+    """Of which trace it is a part, where somebody has asked for that: written beside it, and covered by no proof."""
 
     @property
     def entry(self) -> PostedEntry:
@@ -141,6 +143,7 @@ class PostedPair(Posted):
         self.debit = debit
         self.credit = credit
         self.record = command.record()
+        self.traceparent = None
         self._at_length: Posted | None = None
 
     @property

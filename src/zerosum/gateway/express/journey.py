@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
 from zerosum.gateway.guards.json_guard import parse_json
-from zerosum.gateway.request_state import RequestState
+from zerosum.gateway.request_state import RequestState, begins_trace
 from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer, Policy, begin_express
 from zerosum.gateway.trace_context import request_names
 
@@ -88,7 +88,7 @@ class Journey:
         return True
 
     def _hand_over(self) -> Begun | None:
-        begin_trace = self._way.surroundings.begin_trace
+        begin_trace = begins_trace(self._way.surroundings.begin_trace, self._exchange)
         if begin_trace is None:
             return begin_express(self._policy, self._call)
         # What is done for this request finds its trace in a context of its own, as it would in a task.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
@@ -18,10 +17,8 @@ from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.judgement import Authorizer
 from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Charging
-from zerosum.gateway.request_state import Headers, RequestState
+from zerosum.gateway.request_state import BeginTrace, Headers, RequestState
 from zerosum.gateway.routing import Call, RouteTable, path_pattern
-
-BeginTrace = Callable[[RequestState], Callable[[], None]]
 
 
 class Remembering(Protocol):

@@ -154,7 +154,7 @@ class Listener:
         """Without a file for it, a connection stays in the queue, and asking again at once would find the same."""
         if not self._is_serving:
             return
-        _log.warning("no connection can be accepted", extra={"reason": error.strerror})
+        _log.warning("no connection can be accepted", extra={"why": error.strerror})
         self._register.make_room()
         self._loop.remove_reader(self._listening.fileno())
         self._retry = self._loop.call_later(PAUSE_SECONDS, self.start)

@@ -71,6 +71,9 @@ POOL_WAITING = level(
 POOL_SIZE = level(
     "zerosum_pool_connections_max", "Connections that the pools may open.", "process", summed=Summed.LIVING
 )
+LOG_LINES_DROPPED = counter(
+    "zerosum_log_lines_dropped_total", "Lines of the log that were dropped, for nobody read those before them in time."
+)
 _TRACED = "a collector of traces is set (`ZEROSUM_OTLP_ENDPOINT`)"
 SPANS_EXPORTED = counter("zerosum_spans_exported_total", "Spans that the collector has taken.", where=_TRACED)
 SPANS_LOST = counter("zerosum_spans_lost_total", "Spans that could not be delivered.", where=_TRACED)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,10 +29,12 @@ from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unava
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
 from zerosum.domain.payments.processor_calls import CallState
 from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
+from zerosum.domain.traces import parse_traceparent
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
 from zerosum.services.processor_orders import GivesNothingBack, Order, carry_out, look_up, orders_of
 from zerosum.services.requests.outside_processors import Outside
+from zerosum.services.spans import NO_SPANS, Attributes, Spans, StepKind, in_trace
 from zerosum.services.tallies import Counts, Spreads
 
 IN_ONE_TURN = 2_000
@@ -81,7 +83,9 @@ class Completer:
         outside: Outside,
         now: Callable[[], datetime],
         tally: ProcessorTally | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
+        self._spans = spans
         self._database = database
         self._committer = committer
         self._outside = outside
@@ -139,15 +143,30 @@ class Completer:
         return await orders_of(self._database, claimed)
 
     async def _complete(self, call: ClaimedCall, order: Order) -> None:
+        """What comes of it is a part of the trace of whoever has ordered it."""
+        origin = None if order.traceparent is None else parse_traceparent(order.traceparent)
+        said: Attributes = {"zerosum.processor": self._outside.name, "zerosum.id": _named(call)}
+        step = self._spans.begin("processor call", StepKind.ASKS, origin, said)
+        if step.origin is not None:
+            order = replace(order, traceparent=step.origin.traceparent)
+        error: str | None = "not_settled"
+        try:
+            with in_trace(step.origin):
+                error = await self._settled(call, order)
+        finally:
+            step.end(error)
+
+    async def _settled(self, call: ClaimedCall, order: Order) -> str | None:
+        """In one word, why it is not settled."""
         try:
             known = await self._known(call, order)
         except CrewBusy:
             # Nothing was asked, so that is nothing that could park it: what hangs in all places is waited for.
             await self._leave(call, None, "all calls of the processor are under way", may_park=False)
-            return
+            return "busy"
         if known.answer is None or told_state(known.answer) is None:
             await self._leave(call, known.answer, known.error)
-            return
+            return "undecided" if known.answer is not None else "unknown"
         try:
             async with self._database.work(call.ledger_id) as connection:
                 recorded = await find_call(connection, call.ledger_id, call.id)
@@ -155,11 +174,15 @@ class Completer:
                 await self._compare(call, known.answer)
         except AnswerWrong as error:
             await self._leave(call, known.answer, str(error), parks=True)
+            return "answer_wrong"
         except (Unavailable, Overloaded, OutcomeUnknown) as error:
             # The claim lapses, and then it is looked up again: it will be the same answer.
             _log.warning("%s could not be settled yet: %s", _named(call), error.code)
+            return error.code
         except DomainError as error:
             await self._leave(call, known.answer, f"it could not be settled: {error.code}")
+            return error.code
+        return None
 
     async def _compare(self, call: ClaimedCall, answer: ProcessorAnswer) -> None:
         """It was settled by somebody else meanwhile: whether that is what we were told."""

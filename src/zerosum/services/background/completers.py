@@ -14,6 +14,7 @@ from zerosum.services.background.completer import Completer, ProcessorTally
 from zerosum.services.committing.committer import Committer
 from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.outside_processors import Outside
+from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.stopping import rest
 
 TURN_SECONDS = 0.5
@@ -27,8 +28,14 @@ _log = logging.getLogger(__name__)
 
 class Completers:
     def __init__(
-        self, database: Database, committer: Committer, live: LiveProcessors, now: Callable[[], datetime]
+        self,
+        database: Database,
+        committer: Committer,
+        live: LiveProcessors,
+        now: Callable[[], datetime],
+        spans: Spans = NO_SPANS,
     ) -> None:
+        self._spans = spans
         self._database = database
         self._committer = committer
         self._live = live
@@ -72,7 +79,7 @@ class Completers:
             if outside is None:
                 return
             if completer is None or completer.outside is not outside:
-                completer = Completer(self._database, self._committer, outside, self._now, self.tally)
+                completer = Completer(self._database, self._committer, outside, self._now, self.tally, self._spans)
             try:
                 await completer.run_once(partial(self._is_described_so, outside, stop))
             except Exception:

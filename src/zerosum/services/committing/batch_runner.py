@@ -19,7 +19,7 @@ from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_busy
-from zerosum.services.committing.idempotent_book import IdempotentBook
+from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.remembered import RememberedAccounts
 from zerosum.services.committing.work import Answers, Work, committing, opened_in, windows_of
@@ -238,7 +238,7 @@ class BatchRunner:
         posted_at = _not_before(self._now(), known)
         # A refusal is counted where it is written, which is not here.
         judge = IdempotentBook(book, {}, posted_at, goes_straight=True)
-        answers = _answers(judge, works)
+        answers = answers_to(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         posting = post_pairs(judge.rows, changes, records, known, _keys_of(works), posted_at)
         if posting is None:
@@ -327,7 +327,7 @@ class BatchRunner:
         book = Book(locked, records, groups)
         await connection.loader.count_velocity(locked, windows_of(works) if needs else {}, posted_at)
         judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
-        answers = _answers(judge, works)
+        answers = answers_to(judge, works)
         changes = AccountChanges.between(before, book.accounts.values())
         number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
         if needs and any(command.regroups for work in works for command in work.commands):
@@ -368,13 +368,6 @@ class BatchRunner:
 def _not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:
     """Time never goes back on an account, whatever the clocks of this and other machines say."""
     return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))
-
-
-def _answers(judge: IdempotentBook, works: Sequence[Work]) -> list[Answers]:
-    return [
-        judge.answer_together(work.commands) if work.is_atomic else [judge.answer(command) for command in work.commands]
-        for work in works
-    ]
 
 
 def _need_records(works: Sequence[Work]) -> bool:

@@ -20,6 +20,7 @@ from zerosum.db.batch import Key
 from zerosum.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer
+from zerosum.domain.traces import current_origins
 from zerosum.services.committing.lane_loop import Carrier, CommitterStats, Lane, WorkQueue
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.committing.work import Answers, Work, outcome_unknown
@@ -47,11 +48,9 @@ class Committer:
         make_carrier: Callable[[], Carrier],
         options: CommitterOptions,
         stats: CommitterStats,
-        find_origin: Callable[[], object] | None = None,
         unknown_keys: UnknownKeys | None = None,
     ) -> None:
-        """`find_origin` is asked for whom each work is handed over. Other processes may share `unknown_keys`."""
-        self._find_origin = find_origin
+        """Other processes may share `unknown_keys`."""
         self.unknown_keys = UnknownKeys() if unknown_keys is None else unknown_keys
         self._options = options
         self._stats = stats
@@ -126,8 +125,9 @@ class Committer:
         if is_full or order_key in self._shed_orders:
             self._shed(work)
             return work.answer
-        if self._find_origin is not None:
-            work.origin = self._find_origin()
+        origins = current_origins.get()
+        if origins:
+            work.origins, work.handed_over_at = origins, loop.time()
         self._queued_commands += len(commands)
         if order_key is None:
             self._shared.append(work)

@@ -13,7 +13,7 @@ from zerosum.domain.errors import DomainError, refusal_class
 from zerosum.domain.events import ResourceType
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, PostedPair, Refused, Replayed
-from zerosum.services.committing.work import key_reused
+from zerosum.services.committing.work import Answers, Work, key_reused, traces_of
 from zerosum.services.requests.quotas import RefusalQuota
 
 
@@ -32,6 +32,8 @@ class IdempotentBook:
         """It `goes_straight` where no command of the batch needs what another one has recorded (`Book`)."""
         self._goes_straight = goes_straight
         self.rows = NewRows()
+        self.traces: Mapping[Key, str] = {}
+        """Of which traces commands are a part."""
         self._refusal_quota = refusal_quota
         self._book = book
         self._used = used
@@ -48,6 +50,8 @@ class IdempotentBook:
             return earlier
         straight = self._book.apply_straight(command, self._posted_at) if self._goes_straight else None
         if straight is not None:
+            if self.traces:
+                straight.traceparent = self._trace_of(command)
             self.rows.posted.append(straight)
             self._answered[command.ledger_id, command.idempotency_key] = (command.fingerprint, straight)
             return straight
@@ -95,6 +99,8 @@ class IdempotentBook:
         ]
 
     def _take(self, command: LedgerCommand, outcome: Posted) -> None:
+        if self.traces:
+            outcome.traceparent = self._trace_of(command)
         self.rows.posted.append(outcome)
         if isinstance(outcome, PostedPair):
             return
@@ -108,6 +114,9 @@ class IdempotentBook:
             self.rows.answers.append(
                 AnswerRow(command.ledger_id, command.idempotency_key, command.fingerprint, *outcome.remembered)
             )
+
+    def _trace_of(self, command: LedgerCommand) -> str | None:
+        return self.traces.get((command.ledger_id, command.idempotency_key))
 
     def _too_many_refusals(self, command: LedgerCommand) -> DomainError | None:
         quota = self._refusal_quota
@@ -129,6 +138,15 @@ class IdempotentBook:
         if answer is None:
             raise LookupError("an item of a bulk was neither replayed nor carried out")
         return answer
+
+
+def answers_to(judge: IdempotentBook, works: Sequence[Work]) -> list[Answers]:
+    """Of a whole batch, in order."""
+    judge.traces = traces_of(works)
+    return [
+        judge.answer_together(work.commands) if work.is_atomic else [judge.answer(command) for command in work.commands]
+        for work in works
+    ]
 
 
 def replay(used: UsedKey) -> Answer:

@@ -25,6 +25,7 @@ from zerosum.services.committing.key_lookup import KeyLookup
 from zerosum.services.committing.work import further_windows, key_reused, outcome_unknown, refusal_in
 from zerosum.services.requests.account_directory import NotPrepared
 from zerosum.services.requests.caller import Caller
+from zerosum.services.spans import among_chosen
 
 BULK_ITEMS_MAX = 1000
 
@@ -170,9 +171,10 @@ class Submission(Generic[AnyOrder, View]):
         prepared, _ = await self._prepare_each(caller, orders)
         prepared = await self._judged_each(caller, orders, prepared)
         fit = [item for item in prepared if isinstance(item, Prepared)]
-        answers = (
-            await self._committer.carry_out_each([item.command for item in fit], order_key=order_key) if fit else []
-        )
+        with among_chosen([isinstance(item, Prepared) for item in prepared]):
+            answers = (
+                await self._committer.carry_out_each([item.command for item in fit], order_key=order_key) if fit else []
+            )
         done = iter(await self._done(caller, fit, answers))
         results = [next(done) if isinstance(item, Prepared) else item for item in prepared]
         for index, (order, result) in enumerate(zip(orders, results, strict=True)):

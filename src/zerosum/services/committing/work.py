@@ -15,6 +15,7 @@ from zerosum.domain.ledger.account import Account
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.domain.ledger.velocity import Window
+from zerosum.domain.traces import Origins, TraceOrigin
 from zerosum.services.committing.unknown_keys import UnknownKeys
 
 Answers = list[Answer] | tuple[int, Refused]
@@ -31,8 +32,10 @@ class Work:
     deadline: float
     """On the event loop's clock."""
     unknown_keys: UnknownKeys
-    origin: object = None
-    """Where batches are traced: the request that handed it over."""
+    origins: Origins = ()
+    """Of which traces it is a part: as a whole, or command by command."""
+    handed_over_at: float = 0.0
+    """On the event loop's clock; of one that is part of a trace."""
     order_key: int | None = None
     held_up_since: float | None = None
     """By somebody else, who holds its accounts or keys (`held_up.py`)."""
@@ -51,6 +54,19 @@ class Work:
     @property
     def keys(self) -> list[Key]:
         return [(command.ledger_id, command.idempotency_key) for command in self.commands]
+
+    @property
+    def origin_of_each(self) -> Origins:
+        """Of its commands, in order; those of a work whose commands nobody can tell apart have none."""
+        number = len(self.commands)
+        if len(self.origins) == 1:
+            return self.origins * number
+        return self.origins if len(self.origins) == number else (None,) * number
+
+    @property
+    def recorded_origins(self) -> list[TraceOrigin]:
+        """The traces that somebody collects, each span once."""
+        return list(dict.fromkeys(origin for origin in self.origins if origin is not None and origin.is_recorded))
 
     @property
     def may_have_committed(self) -> bool:
@@ -91,6 +107,17 @@ def further_windows(commands: Iterable[LedgerCommand]) -> dict[UUID, set[Window]
 def windows_of(works: Sequence[Work]) -> dict[UUID, set[Window]]:
     """Of all their commands."""
     return further_windows(command for work in works for command in work.commands)
+
+
+def traces_of(works: Sequence[Work]) -> dict[Key, str]:
+    """By the key of each command that is part of one. Nearly always empty, and then no key is looked at."""
+    return {
+        key: origin.traceparent
+        for work in works
+        if work.origins
+        for key, origin in zip(work.keys, work.origin_of_each, strict=True)
+        if origin is not None
+    }
 
 
 def opened_in(works: Sequence[Work]) -> list[Account]:

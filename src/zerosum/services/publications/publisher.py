@@ -43,6 +43,8 @@ from zerosum.domain.publications import (
 from zerosum.services.event_feed import ToldEvent, told_events
 from zerosum.services.publications.parties import parties_of
 from zerosum.services.publications.positions import HeldPosition, PublicationPositions
+from zerosum.services.publications.steps import PublishingSteps
+from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.stopping import rest
 
 BATCH_MAX = 500
@@ -124,6 +126,7 @@ class Publisher:
         *,
         holder: str,
         begins_latest: bool = False,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """`holder` names this process among all that ever publish."""
         self.publication = publication
@@ -135,6 +138,7 @@ class Publisher:
         self._now = now
         self._holder = holder
         self._begins_latest = begins_latest
+        self._spans = spans
         self._wanted = EventFilter(types=publication.wanted_types())
         self._ledgers: list[UUID] | None = None
         self._looked_at = 0.0
@@ -242,14 +246,20 @@ class Publisher:
             ledger=body["ledger"], type=body["type"], resource=body["resource"]["type"]
         )
         return OutgoingMessage(
-            id=body["id"], topic=topic, key=key, body=orjson.dumps(body), attributes=attributes_of(body, key)
+            id=body["id"],
+            topic=topic,
+            key=key,
+            body=orjson.dumps(body),
+            attributes=attributes_of(body, key),
+            traceparent=told.event.traceparent,
         )
 
     async def _send(self, messages: Sequence[OutgoingMessage]) -> Sent:
         """Whatever goes wrong: what is not known to be safe is sent again."""
+        steps, sent = PublishingSteps(self._spans, messages), Sent(0)
         try:
             async with asyncio.timeout(SEND_SECONDS_MAX):
-                sent = await self._destination.send(messages)
+                sent = await self._destination.send(steps.messages)
         except TimeoutError:
             sent = Sent(0, f"no answer within {SEND_SECONDS_MAX:g} seconds")
         except asyncio.CancelledError:
@@ -260,6 +270,8 @@ class Publisher:
         except Exception as error:
             _log.exception("%s could not be sent to", self.publication.target)
             sent = Sent(0, repr(error))
+        finally:
+            steps.end(sent.number)
         self.tally.published += sent.number
         if sent.obstacle is not None:
             await self._destination.close()

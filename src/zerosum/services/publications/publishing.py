@@ -14,6 +14,7 @@ from zerosum.db.engine import Database
 from zerosum.domain.publications import PublicationUnfit
 from zerosum.services.publications.positions import PublicationPositions
 from zerosum.services.publications.publisher import PublicationOrder, Publisher, Render
+from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.stopping import rest
 
 UNFIT_SECONDS = 10.0
@@ -32,6 +33,7 @@ class Publishing:
         render: Render,
         now: Callable[[], datetime],
         lease_seconds: float,
+        spans: Spans = NO_SPANS,
     ) -> None:
         holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self.publishers = [
@@ -44,6 +46,7 @@ class Publishing:
                 now,
                 holder=holder,
                 begins_latest=order.begins_latest,
+                spans=spans,
             )
             for order in orders
         ]

@@ -39,9 +39,11 @@ from zerosum.db.queries.webhook_endpoints import EndpointRecord, find_endpoints,
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.domain.traces import HEADER, TraceOrigin
 from zerosum.domain.webhooks import BREAKER_FAILURES, JITTER_PERCENT, DeliveryStatus, retry_delay
 from zerosum.services.credentials.envelope import SealBroken
 from zerosum.services.event_feed import ToldEvent
+from zerosum.services.spans import NO_SPANS, Spans, StepKind
 from zerosum.services.stopping import rest
 from zerosum.services.webhooks.announcing import endpoint_content
 from zerosum.services.webhooks.contents import contents_of, ping_event
@@ -101,6 +103,8 @@ class _Parcel:
     endpoint: OpenedEndpoint
     body: bytes
     claimed_at: datetime
+    origin: TraceOrigin | None
+    """Of which trace the event is a part."""
 
 
 class Dispatcher:
@@ -113,6 +117,7 @@ class Dispatcher:
         now: Callable[[], datetime],
         *,
         only: Sequence[UUID] | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """`only` are the ledgers that it looks after; None: all."""
         self._database = database
@@ -121,6 +126,7 @@ class Dispatcher:
         self._render = render
         self._now = now
         self._only = only
+        self._spans = spans
         self._ledgers: list[UUID] = []
         self._looked_at: float | None = None
         self._under_way: set[asyncio.Task[None]] = set()
@@ -260,7 +266,9 @@ class Dispatcher:
             if endpoint is None or body is None:
                 unreadable.append(one)
             else:
-                parcels.append(_Parcel(delivery=one, endpoint=endpoint, body=body, claimed_at=now))
+                told = contents.get(one.event_id)
+                origin = None if told is None else told.origin
+                parcels.append(_Parcel(delivery=one, endpoint=endpoint, body=body, claimed_at=now, origin=origin))
         for one in unreadable:
             self._put(self._failed(one, None, NOT_READABLE, None))
         return parcels
@@ -284,6 +292,20 @@ class Dispatcher:
                 self._put(await self._attempted(parcel))
 
     async def _attempted(self, parcel: _Parcel) -> AttemptResult:
+        delivery, said = parcel.delivery, {"zerosum.event_type": parcel.delivery.type.value}
+        said["zerosum.event_id"] = render_id(Prefix.EVENT, delivery.event_id)
+        said["zerosum.webhook_endpoint"] = render_id(Prefix.WEBHOOK_ENDPOINT, delivery.endpoint_id)
+        step = self._spans.begin("webhook delivery", StepKind.ASKS, parcel.origin, said)
+        try:
+            result = await self._posted(parcel, step.origin)
+        except BaseException:
+            step.end("not_sent")
+            raise
+        code = result.status_code
+        step.end(result.error, {} if code is None else {"http.response.status_code": code})
+        return result
+
+    async def _posted(self, parcel: _Parcel, origin: TraceOrigin | None) -> AttemptResult:
         delivery, endpoint = parcel.delivery, parcel.endpoint
         event_id = render_id(Prefix.EVENT, delivery.event_id)
         timestamp = int(self._now().timestamp())
@@ -292,6 +314,7 @@ class Dispatcher:
             **endpoint.headers,
             "content-type": "application/json",
             **signed_headers(event_id, timestamp, parcel.body, endpoint.keys),
+            **({} if origin is None else {HEADER: origin.traceparent}),
         }
         try:
             answered = await self._client.post(endpoint.url, headers, parcel.body)

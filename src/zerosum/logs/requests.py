@@ -1,0 +1,91 @@
+"""A line a request, of those that are asked for: the slow ones, those that were refused, or all."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any, Final, Literal
+
+from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
+from zerosum.gateway.request_state import RequestState
+from zerosum.gateway.trace_context import request_names
+
+LoggedRequests = Literal["off", "slow", "refused", "all"]
+"""Each with what stands before it."""
+
+ACTIONS: Final = {
+    401: "check_the_credential",
+    403: "check_its_scopes",
+    429: "ask_less_often",
+    500: "look_for_its_error",
+    503: "ask_again",
+    504: "ask_again_with_the_same_key",
+}
+"""What is to be done, where it is not for the caller to mend the request."""
+
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_NAMED = {
+    name: re.compile(f"/({re.escape(prefix.value)}{_UUID})(?:/|$)")
+    for name, prefix in (("payment", Prefix.PAYMENT), ("account", Prefix.ACCOUNT))
+}
+"""Ids of ours in a path. What a caller has chosen himself is not told."""
+
+_MADE = re.compile(rb'\{"id":"(pay_[0-9a-f-]{36})"')
+"""How a payment is answered."""
+
+_log = logging.getLogger(__name__)
+
+
+class RequestLog:
+    def __init__(self, logged: LoggedRequests, slow_seconds: float) -> None:
+        self._is_for_all = logged == "all"
+        self._is_for_refused = logged in ("refused", "all")
+        self._slow_seconds = slow_seconds
+
+    def tell(self, exchange: RequestState, seconds: float) -> None:
+        """It is over."""
+        is_slow = seconds >= self._slow_seconds
+        is_refused = exchange.status >= 400 or not exchange.status
+        if not (self._is_for_all or is_slow or exchange.status >= 500 or (is_refused and self._is_for_refused)):
+            return
+        level = logging.WARNING if is_slow or exchange.status >= 500 else logging.INFO
+        _log.log(level, _sentence(exchange, is_slow=is_slow), extra=_said(exchange, seconds, is_slow=is_slow))
+
+
+def make_request_log(logged: LoggedRequests, slow_seconds: float) -> RequestLog | None:
+    return None if logged == "off" else RequestLog(logged, slow_seconds)
+
+
+def _sentence(exchange: RequestState, *, is_slow: bool) -> str:
+    if exchange.refusal is not None or exchange.status >= 400:
+        return "a request was refused"
+    return "a request was slow" if is_slow else "a request was answered"
+
+
+def _said(exchange: RequestState, seconds: float, *, is_slow: bool) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        **request_names(exchange.request_id, exchange.scope["headers"]),
+        "method": exchange.scope["method"] if exchange.template else "",
+        "route": exchange.template or "none",
+        "status": exchange.status,
+        "milliseconds": round(seconds * 1000, 1),
+        "address": exchange.caller_address or None,
+        "action": ACTIONS.get(exchange.status),
+        "code": exchange.refused_as or None,
+        "is_slow": is_slow or None,
+    }
+    if exchange.trace_id:
+        said["trace_id"] = exchange.trace_id
+    principal = exchange.principal
+    if principal is not None:
+        said["actor"] = principal.actor
+        if principal.ledger_id != SERVICE_LEDGER:
+            said["ledger"] = render_id(Prefix.LEDGER, principal.ledger_id)
+    for name, pattern in _NAMED.items():
+        found = pattern.search(exchange.path)
+        if found is not None:
+            said[name] = found[1]
+    made = _MADE.match(exchange.answered)
+    if made is not None:
+        said["payment"] = made[1].decode("ascii")
+    return {name: value for name, value in said.items() if value not in (None, "")}
