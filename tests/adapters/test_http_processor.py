@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,6 +61,20 @@ def test_an_order_is_sent_whole_with_its_key_and_signed() -> None:
         "reference": "rent",
     }
     check_signature([SECRET], dict(request.headers), body, now())
+    assert "traceparent" not in request.headers
+
+
+def test_an_order_that_is_part_of_a_trace_names_it() -> None:
+    seen: list[httpx.Request] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, content=iter([b'{"status": "approved"}']))
+
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    processor(reply).pay(replace(ORDER, traceparent=traceparent))
+    assert seen[0].headers["traceparent"] == traceparent
+    assert b"traceparent" not in seen[0].read()
 
 
 @pytest.mark.parametrize(

@@ -139,10 +139,11 @@ def _near(where: str, text: str, secret: str) -> str:
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_an_error_of_others_is_told_by_its_kind_and_its_place(log_format: str) -> None:
+    rows: dict[str, str] = {}
+
     def fail() -> None:
-        nothing: dict[str, str] = {}
         try:
-            nothing[CANARY]
+            _ = rows[CANARY]
         except KeyError as error:
             raise ValueError(f"a row with {CANARY}") from error
 

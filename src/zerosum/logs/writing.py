@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import select
 import threading
 
 LINES_MAX = 10_000
@@ -74,8 +75,10 @@ def log_lines_dropped() -> int:
 
 
 def _write(descriptor: int, line: bytes) -> None:
-    try:
-        while line:
+    while line:
+        try:
             line = line[os.write(descriptor, line) :]
-    except OSError:
-        return  # Whoever has read it has gone.
+        except BlockingIOError:  # Somebody else who has the same terminal does not wait for it.
+            select.select([], [descriptor], [])
+        except OSError:
+            return  # Whoever has read it has gone.
