@@ -93,7 +93,7 @@ async def test_a_stream_that_was_trimmed_unread_stops_the_input(
     servers: Servers, service: Service, client: Client
 ) -> None:
     a = (await client.open_account())["code"]
-    broker = RedisBroker(servers)
+    broker = RedisBroker(servers.redis_url)
     await broker.send([deposit(a)])
     made, tally = consumer(service, client, broker.input())
     async with running(made):
@@ -149,7 +149,7 @@ async def test_nats_work_queues_are_refused(nats_address: str, service: Service,
 
 async def test_replies_lie_where_they_were_sent(servers: Servers, nats_address: str) -> None:
     answers: list[Any] = [("key", b'{"status": "done"}'), (None, b'{"status": "refused"}')]
-    broker = RedisBroker(servers)
+    broker = RedisBroker(servers.redis_url)
     to_redis = RedisStreamReplies(servers.redis_url, broker.stream)
     await to_redis.send(answers)
     await to_redis.close()
