@@ -9,7 +9,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,20 +51,20 @@ class Broker(Protocol):
     async def close(self) -> None: ...
 
 
-async def connected_again(broker: Broker) -> None:
+async def connected_again(connect: Callable[[], Awaitable[None]]) -> None:
     """As soon as it answers."""
     async with asyncio.timeout(READY_SECONDS_MAX):
         while True:
             try:
                 async with asyncio.timeout(CONNECTING_SECONDS_MAX):
-                    await broker.connect()
+                    await connect()
             except Exception:
                 await asyncio.sleep(0.5)
             else:
                 return
 
 
-async def _closed(client: Any) -> None:
+async def closed(client: Any) -> None:
     """It may be the other end that is gone."""
     with contextlib.suppress(Exception):
         async with asyncio.timeout(CONNECTING_SECONDS_MAX):
@@ -119,7 +119,7 @@ class NatsBroker:
     async def connect(self) -> None:
         import nats  # noqa: PLC0415
 
-        await _closed(self.client)
+        await closed(self.client)
         self.client = await nats.connect(self.address, allow_reconnect=False)
         await self.client.jetstream().account_info()
 
@@ -157,7 +157,7 @@ class RabbitBroker:
     async def connect(self) -> None:
         import aio_pika  # noqa: PLC0415
 
-        await _closed(self.connection)
+        await closed(self.connection)
         self.connection = await aio_pika.connect(self.address)
         self._channel = await self.connection.channel(on_return_raises=True)
         await self._channel.declare_queue(self.queue, durable=True, arguments={"x-queue-type": "quorum"})

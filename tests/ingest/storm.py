@@ -110,8 +110,9 @@ class Storm:
         left = [act for act, number in acts.items() for _ in range(number)]
         self._chance.shuffle(left)
         async with asyncio.TaskGroup() as aside:
-            for act in left:
+            for number, act in enumerate(left, start=1):
                 await self._progress()
+                print(f"{number}/{len(left)} {act}", end=" ", flush=True)
                 await asyncio.sleep(self._chance.uniform(0.0, 0.5))
                 if act == "kill":
                     await self._replace(signal.SIGKILL)
@@ -157,7 +158,7 @@ class Storm:
                 self._server.send_signal(signal.SIGSTOP)
                 await asyncio.sleep(HANGING_SECONDS)
                 self._server.send_signal(signal.SIGCONT)
-            await connected_again(self.broker)
+            await connected_again(self.broker.connect)
 
     async def settle(self) -> None:
         """Until every message has had its effect; then the consumers end."""
