@@ -50,7 +50,7 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 def poison() -> list[Content]:
     found = [(kind, content, reason) for kind, (content, reason) in POISON.items()]
-    found += [(f"amount {text[:40]}", amount(text), reason) for text, _, reason in ROWS]
+    found += [(f"amount {number}", amount(text), reason) for number, (text, _, reason) in enumerate(ROWS)]
     found.append(("too large", LARGE, "body_too_large"))
     found.append(("reused", deposit("customers:bob", "2.00", "used"), "idempotency_key_reused"))
     return found
@@ -98,11 +98,16 @@ class Stream:
 
         async def all_there() -> bool:
             nonlocal rows
-            rows = await superuser.fetch("select reference, created_at from payments where reference = any($1)", wanted)
+            rows = await superuser.fetch(
+                "select payment.reference, entry.posted_at from payments payment "
+                "join journal_entries entry on entry.ledger_id = payment.ledger_id and entry.id = payment.id "
+                "where payment.reference = any($1)",
+                wanted,
+            )
             return len(rows) == len(wanted)
 
         await until(all_there, ASIDE_SECONDS_MAX)
-        return [row["created_at"].timestamp() - self._sent_at[row["reference"]] for row in rows]
+        return [row["posted_at"].timestamp() - self._sent_at[row["reference"]] for row in rows]
 
     def __len__(self) -> int:
         return len(self._sent_at)

@@ -151,7 +151,7 @@ class _Tapped:
 
 class RedisEvents(_Tapped):
     def __init__(self, url: str) -> None:
-        super().__init__(url.rpartition("@")[2].split("/")[0].removeprefix("redis://"))
+        super().__init__(url.removeprefix("redis://").rpartition("@")[2].split("/")[0])
         self._direct = url
         self.client: Any = redis.asyncio.Redis.from_url(url)
 
