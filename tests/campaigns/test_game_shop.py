@@ -149,7 +149,8 @@ async def test_the_books_and_the_receiver_agree_with_the_game(orders: int, broke
         said = zerosum("verify", "--data-dir", str(shop.folder))
         assert said.code == 0, said.err
     twice = len(receiver.received) - len(told())
-    print(f"\n{len(game.orders)} orders, {game.refused} refused; carried out in {carried_out:.0f} s, "
+    print(f"\n{len(game.orders)} orders, {game.refused} refused; carried out in {carried_out:.0f} s "
+          f"({len(game.orders) / carried_out:.0f} a second), "
           f"told in {took:.0f} s, {twice} events twice")  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.api.conftest import Client
@@ -48,6 +49,26 @@ async def test_who_has_lost_a_partition_is_told_and_moves_nothing(service: Servi
     taken = await ingestion.take(caller, HERE, "third")
     assert taken is not None
     assert (taken.position.next_offset, taken.position.last_place) == (5, "4")
+
+
+async def test_a_lease_lasts_as_long_as_the_consumer_is_told(
+    service: Service, client: Client, servers: Servers, superuser: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    broker = RedisBroker(servers.redis_url)
+    await broker.make()
+    made, _ = consumer(service, client, broker.input(), lease_seconds=3.0)
+    async with running(made):
+
+        async def seconds() -> float | None:
+            found: float | None = await superuser.fetchval(
+                "select extract(epoch from held_until - updated_at)::float from ingest_positions where topic = $1",
+                broker.stream,
+            )
+            return found
+
+        await until(seconds)
+        assert await seconds() == pytest.approx(3.0)
+    await broker.close()
 
 
 async def test_a_lease_is_taken_when_it_is_over_or_given_back(service: Service, client: Client) -> None:
