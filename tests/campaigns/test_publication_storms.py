@@ -48,5 +48,7 @@ async def test_a_hundred_kills_and_a_broken_broker_lose_no_event(
     kills = int(os.environ.get("KILLS", "100"))
     pipes = 0 if isinstance(broker, KafkaEvents) else 5
     acts = {"kill": kills, "stop": kills // 5, "crash": 3, "freeze": 3, "cut": pipes, "hang": pipes}
-    await weathered(installation, broker, acts, server, seconds=ARRIVED_SECONDS_MAX)
-    await broker.close()
+    try:
+        await weathered(installation, broker, acts, server, seconds=ARRIVED_SECONDS_MAX)
+    finally:
+        await broker.close()

@@ -35,6 +35,7 @@ SETTLED_SECONDS_MAX = 600.0
 ENDING_SECONDS_MAX = 60.0
 SENT_AT_ONCE = 20
 SENDING_PAUSE_SECONDS = 0.2
+WAITING_MAX = 1_000
 """So that there is something to do all the time, and not too much."""
 
 _storms = count(1)
@@ -55,6 +56,7 @@ class Storm:
         self._chance = random.Random(seed)
         self._late: list[tuple[Any, str]] = []
         self._broker_is_there = asyncio.Lock()
+        self._looking = asyncio.Lock()
         self._processes: list[Process] = []
         self._running: list[Process] = []
         self._superuser: asyncpg.Connection[asyncpg.Record] | None = None
@@ -84,6 +86,8 @@ class Storm:
                 effects += 1
             await self._send(some)
             await asyncio.sleep(SENDING_PAUSE_SECONDS)
+            while sum(self.wanted.values()) - await self._done() > WAITING_MAX:
+                await asyncio.sleep(SENDING_PAUSE_SECONDS)
         await self._send(self._late)
 
     def _next_message(self) -> list[tuple[Any, str]]:
@@ -222,14 +226,16 @@ class Storm:
     async def _holder(self) -> int | None:
         """The process that has taken what we read last: the name of a holder has its number in the middle."""
         assert self._superuser is not None
-        holder = await self._superuser.fetchval(
-            "select holder from ingest_positions where held_until is not null order by updated_at desc limit 1"
-        )
+        async with self._looking:
+            holder = await self._superuser.fetchval(
+                "select holder from ingest_positions where held_until is not null order by updated_at desc limit 1"
+            )
         return int(holder.split(":")[1]) if holder else None
 
     async def _rows(self, statement: str) -> list[asyncpg.Record]:
         assert self._superuser is not None
-        return await self._superuser.fetch(statement, self.accounts)
+        async with self._looking:
+            return await self._superuser.fetch(statement, self.accounts)
 
     def _start(self) -> Process:
         words = ["ingest", "--from", self.broker.url, "--data-dir", str(self.installation.folder)]
