@@ -16,7 +16,8 @@ from pathlib import Path
 
 from zerosum.embedded import find_valkey
 
-READY_SECONDS_MAX = 90.0
+READY_SECONDS_MAX = 300.0
+"""On a machine that is busy with other things Java alone has taken a minute and a half."""
 
 
 class BrokerServer:
