@@ -10,23 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import Servers
-from tests.ingest.brokers import (
-    Broker,
-    KafkaBroker,
-    NatsBroker,
-    RabbitBroker,
-    RedisBroker,
-    nats_server,
-    rabbitmq_program,
-    rabbitmq_server,
-)
-from tests.ingest.kafka_server import kafka_server, missing
+from tests.ingest.broker_servers import BrokerServer, nats, rabbitmq, rabbitmq_program, served
+from tests.ingest.brokers import Broker, KafkaBroker, NatsBroker, RabbitBroker, RedisBroker
+from tests.ingest.kafka_server import kafka, missing
 
 from benchmarks.service import Service
 from zerosum.embedded.child_processes import dying_with_parent
@@ -48,18 +39,18 @@ class BrokerKind:
 
     name: str
     obstacle: str | None
-    serve: Callable[[Path], AbstractContextManager[str]]
+    start: Callable[[Path], BrokerServer] | None
+    """None: it runs already."""
     make: Callable[[str], Broker]
 
 
 def broker_kinds(service: Service) -> list[BrokerKind]:
-    rabbitmq = None if rabbitmq_program() else "apt-get install rabbitmq-server"
-    redis = Servers("", "", service.redis_url[:-1] + "2")
+    rabbitmq_is_missing = None if rabbitmq_program() else "apt-get install rabbitmq-server"
     return [
-        BrokerKind("RabbitMQ", rabbitmq, rabbitmq_server, RabbitBroker),
-        BrokerKind("Kafka", missing(), kafka_server, KafkaBroker),
-        BrokerKind("NATS", None, nats_server, NatsBroker),
-        BrokerKind("Valkey", None, lambda _: nullcontext(""), lambda _: RedisBroker(redis)),
+        BrokerKind("RabbitMQ", rabbitmq_is_missing, rabbitmq, RabbitBroker),
+        BrokerKind("Kafka", missing(), kafka, KafkaBroker),
+        BrokerKind("NATS", None, nats, NatsBroker),
+        BrokerKind("Valkey", None, None, lambda _: RedisBroker(service.redis_url[:-1] + "2")),
     ]
 
 
@@ -67,7 +58,8 @@ def ingest_rate(service: Service, kind: BrokerKind, folder: Path, codes: list[st
     """Messages a second, from the first that is posted to the last. Raises MessagesAreMissing."""
     folder.mkdir(exist_ok=True)
     folder.chmod(0o777)
-    with kind.serve(folder) as address:
+    with nullcontext() if kind.start is None else served(kind.start(folder)) as server:
+        address = "" if server is None else server.address
         return asyncio.run(_rate(service, kind.make(address), folder, codes, messages))
 
 

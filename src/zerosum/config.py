@@ -200,6 +200,8 @@ class Settings(BaseSettings):
     """A larger one is put aside unread."""
     ingest_lanes: Annotated[int, Field(ge=1, le=16)] = 1
     """Of one consumer process: batches at once, a partition keeps to one."""
+    ingest_lease_seconds: Annotated[float, Field(ge=2, le=600)] = 10.0
+    """So long after a consumer has died another takes over. Kafka's groups have sessions of their own."""
 
     publish_to: Annotated[list[str], NoDecode] = []
     """Where the worker and `zerosum publish` publish events, separated by spaces: as `--to`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ import httpx
 
 from tests.cli.warm_start import Process, start_in_background
 
-START_SECONDS_MAX = 60.0
+START_SECONDS_MAX = 180.0
 BACK_SECONDS_MAX = 30.0
+STOP_SECONDS_MAX = 30.0
 LISTENING, ESTABLISHED = "0A", "01"
 """As /proc/net/tcp writes it."""
 
@@ -84,7 +86,11 @@ class Installation:
         started = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=15)
+            try:
+                self.process.wait(timeout=STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                raise
         return time.monotonic() - started
 
     def _servers(self) -> Path:
@@ -100,7 +106,11 @@ def start(
     with (folder.parent / "up.log").open("ab") as log:
         process = start_in_background(command, environment=environment or {}, output=log.fileno(), is_warm=is_warm)
     installation = Installation(folder, process)
-    installation.wait_until_ready(START_SECONDS_MAX)
+    try:
+        installation.wait_until_ready(START_SECONDS_MAX)
+    except BaseException:
+        installation.stop()
+        raise
     return installation
 
 

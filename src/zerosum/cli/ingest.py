@@ -101,6 +101,7 @@ async def _ingest(
             batch_max=settings.ingest_batch_messages,
             in_memory_max=settings.ingest_in_memory_messages,
             holder=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            lease_seconds=settings.ingest_lease_seconds,
         )
         ingestion = service.services.ingestion
         consumers = [Consumer(one, desk, ingestion, caller, options, tally, replies) for one in inputs]

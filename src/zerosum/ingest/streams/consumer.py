@@ -34,6 +34,8 @@ class ConsumerOptions:
     """Messages of one input that were received and not settled: nothing more is received until there are fewer."""
     holder: str
     """This process, in leases."""
+    lease_seconds: float = LEASE_SECONDS
+    """Where the input does not decide itself who reads it."""
 
 
 class Consumer:
@@ -156,7 +158,7 @@ class Consumer:
 
     async def _take(self, partition: Partition) -> Position:
         """Raises InputAway."""
-        lease = LEASE_SECONDS if self._input.is_leased else None
+        lease = self._options.lease_seconds if self._input.is_leased else None
         while not self._stop.is_set():
             taken = await self._ingestion.take(self._caller, partition, self._options.holder, lease)
             if taken is not None:
@@ -204,10 +206,11 @@ class Consumer:
     async def _keep_up(self) -> None:
         self._note_losses()
         now = asyncio.get_running_loop().time()
-        if self._input.is_leased and now - self._renewed_at > LEASE_SECONDS / 3:
+        lease = self._options.lease_seconds
+        if self._input.is_leased and now - self._renewed_at > lease / 3:
             for work in list(self._works.values()):
                 if work.taken is not None:
-                    await self._ingestion.renew(self._caller, work.taken, LEASE_SECONDS)
+                    await self._ingestion.renew(self._caller, work.taken, lease)
             self._renewed_at = now
         if now - self._lag_at > LAG_SECONDS:
             self._lag_at = now
