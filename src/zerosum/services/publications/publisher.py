@@ -4,7 +4,7 @@ One turn of a publisher, of which several may run:
 
     1  keep   its leases, and take what nobody holds
     2  read   the next events behind the position, in a short transaction
-    3  send   them, with no transaction open: as many as are safe at the broker count
+    3  send   them, with no transaction open: as many as are safe at the broker count; leases are kept meanwhile
     4  move   the position behind these, where the lease is still its own
 
 One batch of a ledger is on its way at a time, and begins at the position. So two that publish at once, one of them a
@@ -182,7 +182,11 @@ class Publisher:
             if len(behind) < LEDGERS_AT_ONCE or held.ledger_id in since:
                 self._lines[held.ledger_id].waiting_since = since.get(held.ledger_id)
         lines = [self._lines[ledger_id] for ledger_id in since]
-        advanced = await asyncio.gather(*(self._advance(line) for line in lines), return_exceptions=True)
+        keeping = asyncio.create_task(self._keep_meanwhile())
+        try:
+            advanced = await asyncio.gather(*(self._advance(line) for line in lines), return_exceptions=True)
+        finally:
+            keeping.cancel()
         for end in advanced:
             if isinstance(end, BaseException):
                 raise end
@@ -208,6 +212,15 @@ class Publisher:
             same = line is not None and line.held == held
             lines[held.ledger_id] = line if line is not None and same else _Line(held=held)
         self._lines, self._kept_at = lines, clock
+
+    async def _keep_meanwhile(self) -> None:
+        """A broker may take longer than a lease lasts: whoever took it over would send the same, and neither get on."""
+        while True:
+            await asyncio.sleep(self._positions.lease_seconds / KEPT_IN_A_LEASE)
+            try:
+                await self._positions.take(self.publication, list(self._lines), self._holder)
+            except DomainError as error:
+                _log.info("the lease of the publication %s is not renewed: %s", self.publication.name, error.detail)
 
     async def _advance(self, line: _Line) -> bool:
         """Whether the position was moved."""
