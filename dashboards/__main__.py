@@ -1,0 +1,22 @@
+"""`make dashboards`: write deploy/grafana/dashboards/ anew."""
+
+from __future__ import annotations
+
+from dashboards.catalogue import files
+from dashboards.runbooks import TOP
+
+FOLDER = TOP / "deploy" / "grafana" / "dashboards"
+
+
+def main() -> None:
+    made = files()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path in FOLDER.glob("*.json"):
+        if path.name not in made:
+            path.unlink()
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
