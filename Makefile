@@ -64,11 +64,12 @@ campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everythi
 planted: .venv/.installed-dev  ## plant known bugs one by one in a copy, and see the tests fail (ARGS="held" narrows it)
 	@exec .venv/bin/python -m tests.planted $(ARGS)
 
-pages: .venv/.installed-dev  ## render what docs/ says of posting rules, refusals and events
+pages: .venv/.installed-dev  ## render what docs/ says of posting rules, refusals, events and metrics
 	.venv/bin/python -m tests.architecture.accounting
 	.venv/bin/python -m tests.architecture.refusal_table
 	.venv/bin/python -m tests.architecture.event_table
 	.venv/bin/python -m tests.architecture.event_schemas
+	.venv/bin/python -m tests.architecture.metrics_page
 
 lock:  ## renew the locks (needs uv)
 	uv pip compile pyproject.toml --extra embedded --extra fast --extra build --universal --generate-hashes --python-version 3.11 -o requirements.lock

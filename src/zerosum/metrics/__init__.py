@@ -1,0 +1,1 @@
+"""What the service counts: each metric is declared once, and everything else follows from that."""
