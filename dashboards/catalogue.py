@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dashboards import runbooks
+from dashboards.committer import COMMITTER
+from dashboards.events import EVENTS
 from dashboards.gateway import GATEWAY
 from dashboards.grafana import RUNBOOKS_UID, as_json, as_text, texts_as_json
+from dashboards.ledger import LEDGER
+from dashboards.payments import PAYMENTS
+from dashboards.processors import PROCESSORS
 
-DASHBOARDS = (GATEWAY,)
+DASHBOARDS = (PAYMENTS, LEDGER, COMMITTER, EVENTS, GATEWAY, PROCESSORS)
 
 
 def files() -> dict[str, str]:

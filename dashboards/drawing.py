@@ -87,7 +87,9 @@ def _stat(panel: Panel, lines: Sequence[Named], place: Place) -> str:
         x = place.x + place.width * (number + 0.5) / min(3, len(lines))
         size = 26 if len(lines) == 1 else 17
         shown = in_unit(value, panel.unit)
-        parts.append(_text(x, place.y + place.height / 2 + 20, shown, size=size, weight=700, fill=PAPER, anchor="middle"))
+        parts.append(
+            _text(x, place.y + place.height / 2 + 20, shown, size=size, weight=700, fill=PAPER, anchor="middle")
+        )
         if line.name and len(lines) > 1:
             parts.append(_text(x, place.y + place.height - 8, line.name, size=10, fill=PAPER, anchor="middle"))
     return "".join(parts)
@@ -126,7 +128,9 @@ def _series(panel: Panel, lines: Sequence[Named], place: Place) -> str:
         parts.append(_line(line, below, scale, COLOURS[number % len(COLOURS)], is_filled=panel.stacked))
     parts += _limit_lines(panel.limits, scale, top)
     for number, text in enumerate(legend_lines):
-        parts.append(f'<g transform="translate({place.x + 10},{place.y + place.height - 14 * (len(legend_lines) - number) + 4})">{text}</g>')
+        parts.append(
+            f'<g transform="translate({place.x + 10},{place.y + place.height - 14 * (len(legend_lines) - number) + 4})">{text}</g>'
+        )
     return "".join(parts)
 
 

@@ -65,7 +65,9 @@ class Load:
         """Some twenty calls."""
         currency = self.dice.choice(CURRENCIES)
         payer, payee = (f"{person}:{currency.lower()}" for person in self.dice.sample(PEOPLE, 2))
-        paid = self.pay("transfer", f"{self.dice.randint(100, 2000) / 100:.2f}", currency, **{"from": payer, "to": payee})
+        paid = self.pay(
+            "transfer", f"{self.dice.randint(100, 2000) / 100:.2f}", currency, **{"from": payer, "to": payee}
+        )
         if "id" in paid:
             self.post(f"/v1/payments/{paid['id']}/refund", {"amount": "0.50", "reason": "Returned"})
             self.post(f"/v1/payments/{paid['id']}/dispute", {"reason": "fraudulent", "amount": "0.10"})
@@ -116,7 +118,10 @@ class Load:
         self.must("/v1/reconciliation/sources", SOURCE)
         lines = "decided_at,id,key,type,amount,currency\n2026-01-02,x1,none,deposit,7.00,USD\n"
         answer = self.http.post(
-            "/v1/reconciliation/files", params={"source": "sandbox"}, content=lines, headers={"Content-Type": "text/csv"}
+            "/v1/reconciliation/files",
+            params={"source": "sandbox"},
+            content=lines,
+            headers={"Content-Type": "text/csv"},
         )
         assert answer.status_code < 300, answer.text
 
