@@ -62,7 +62,7 @@ _TIME = Story(
     "Where does the time of a batch go?",
     (
         Panel(
-            title="Waiting for a batch",
+            title="Waiting for a batch, at worst",
             says="How long the one who waited longest of a batch had waited for it.",
             queries=quantiles("zerosum_batch_queue_wait_seconds"),
             unit=Unit.SECONDS,

@@ -85,7 +85,6 @@ def rules_text() -> str:
         "# failures of 30 days are being used up too fast.",
         "groups:",
         "  - name: zerosum-objectives",
-        "    interval: 30s",
         "    rules:",
         *_record("zerosum:events_late:bool", EVENTS_LATE),
     ]

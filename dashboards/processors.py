@@ -99,7 +99,7 @@ _EACH = Story(
             rare="It takes 20 attempts, which a short trial may not come to.",
         ),
         Panel(
-            title="Left alone",
+            title="Left alone, each",
             says="1 while a processor is not asked because it did not answer.",
             queries=(Query(largest("zerosum_processor_breaker_open", _CHOSEN, by="processor"), "{{processor}}"),),
             unit=Unit.COUNT,
