@@ -70,7 +70,8 @@ _TIME = Story(
         ),
         Panel(
             title="Waiting for rows",
-            says="How long a batch waited for the rows of its accounts, with the round trip. Batches in one trip are not in it.",
+            says="How long a batch waited for the rows of its accounts, with the round trip. Batches in one trip are "
+            "not in it.",
             queries=quantiles("zerosum_batch_lock_wait_seconds"),
             unit=Unit.SECONDS,
             width=6,
@@ -78,7 +79,8 @@ _TIME = Story(
         ),
         Panel(
             title="Committing",
-            says="The COMMIT, 95 of a hundred; `one_trip` is the statement that does everything at once. It is the disk, or a "
+            says="The COMMIT, 95 of a hundred; `one_trip` is the statement that does everything at once. It is the "
+            "disk, or a "
             "synchronous standby.",
             queries=(Query(quantile(0.95, "zerosum_batch_commit_seconds", by="way"), "{{way}}"),),
             unit=Unit.SECONDS,
@@ -119,7 +121,8 @@ _FULL = Story(
         ),
         Panel(
             title="Tried again, held up",
-            says="Attempts that failed (a second), and works that wait for rows or keys which somebody else holds (now).",
+            says="Attempts that failed (a second), and works that wait for rows or keys which somebody else holds "
+            "(now).",
             queries=(
                 Query(rate("zerosum_batch_retries_total"), "attempts that failed"),
                 Query(together("zerosum_held_up_works"), "works held up"),
@@ -145,7 +148,8 @@ _HOT = Story(
         ),
         Panel(
             title="Accounts that somebody holds and does nothing with",
-            says="Found locked by another session, in the last minute or so: a migration, a report, a person with psql.",
+            says="Found locked by another session, in the last minute or so: a migration, a report, a person with "
+            "psql.",
             queries=(Query(top(together("zerosum_hot_account_held_up_works", by="account")), "{{account}}"),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
@@ -226,7 +230,8 @@ _DISK = Story(
         ),
         Panel(
             title="Dead rows",
-            says="Versions that nobody needs and vacuum has not cleared away. Few tables change rows: the journal never does.",
+            says="Versions that nobody needs and vacuum has not cleared away. Few tables change rows: the journal "
+            "never does.",
             queries=(Query(top(largest("zerosum_postgres_dead_tuples", by="table")), "{{table}}"),),
             unit=Unit.COUNT,
             kind=Kind.BARS,
@@ -270,7 +275,8 @@ _OURS = Story(
         ),
         Panel(
             title="Age of the readings",
-            says="Figures about the database are read by one worker, now and then. While a reading fails they are gone.",
+            says="Figures about the database are read by one worker, now and then. While a reading fails they are "
+            "gone.",
             queries=(Query(age("zerosum_reading_timestamp_seconds", by="reading"), "{{reading}}"),),
             unit=Unit.SECONDS,
             runbook="ZerosumReadingsAreOld",

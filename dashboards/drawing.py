@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from dashboards.numbers import in_unit
+from dashboards.figures import in_unit
 from dashboards.parts import COLUMNS, Dashboard, Kind, Limits, Panel, Story
-from dashboards.prometheus import Line
 
 COLUMN, LINE, GAP = 50, 30, 8
 """Of Grafana's grid, in pixels."""
@@ -121,16 +120,15 @@ def _series(panel: Panel, lines: Sequence[Named], place: Place) -> str:
     drawn = _stack(shown) if panel.stacked else [(line, None) for line in shown]
     top = _ceiling(max([_highest(line) for line, _ in drawn] + [0.0]), panel.most)
     times = [at for line in shown for at, _ in line.points]
-    first, last = min(times), max(max(times), min(times) + 1)
+    first, last = min(times), max(*times, min(times) + 1)
     scale = _Scale(field, first, last, top)
     parts = [_axes(panel, field, top)]
     for number, (line, below) in enumerate(drawn):
         parts.append(_line(line, below, scale, COLOURS[number % len(COLOURS)], is_filled=panel.stacked))
     parts += _limit_lines(panel.limits, scale, top)
     for number, text in enumerate(legend_lines):
-        parts.append(
-            f'<g transform="translate({place.x + 10},{place.y + place.height - 14 * (len(legend_lines) - number) + 4})">{text}</g>'
-        )
+        at = place.y + place.height - 14 * (len(legend_lines) - number) + 4
+        parts.append(f'<g transform="translate({place.x + 10},{at})">{text}</g>')
     return "".join(parts)
 
 
@@ -242,8 +240,8 @@ def _title(title: str, place: Place, fill: str) -> str:
 
 def _box(place: Place, fill: str, *, stroke: str = "none", radius: int = 4) -> str:
     return (
-        f'<rect x="{place.x:.0f}" y="{place.y:.0f}" width="{place.width:.0f}" height="{place.height:.0f}" rx="{radius}" '
-        f'fill="{fill}" stroke="{stroke}"/>'
+        f'<rect x="{place.x:.0f}" y="{place.y:.0f}" width="{place.width:.0f}" height="{place.height:.0f}" '
+        f'rx="{radius}" fill="{fill}" stroke="{stroke}"/>'
     )
 
 

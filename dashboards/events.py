@@ -1,4 +1,4 @@
-"""Events, webhooks, ingest: whether everybody hears of what has happened, and whether what is sent to us is carried out."""
+"""Events, webhooks, ingest: whether everybody hears of what has happened, and what is sent to us is carried out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _LATE = Story(
     (
         stat(
             "The feed waits",
-            "For how long at least events have not moved on because a transaction is open. All that follows stands behind it.",
+            "For how long at least events have not moved on because a transaction is open. All that follows stands "
+            "behind it.",
             largest("zerosum_events_lag_seconds"),
             Unit.SECONDS,
             limits=_LAG,
@@ -118,7 +119,8 @@ _BROKERS = Story(
         ),
         Panel(
             title="Publications",
-            says="Those that move, and those that something stands in the way of (`zerosum publications list` says what).",
+            says="Those that move, and those that something stands in the way of (`zerosum publications list` says "
+            "what).",
             queries=(Query(largest("zerosum_publications", by="state"), "{{state}}"),),
             unit=Unit.COUNT,
             runbook="ZerosumPublishingLags",
@@ -167,7 +169,8 @@ _INGEST = Story(
         ),
         Panel(
             title="What stood in the way",
-            says="Inputs that are not read on now; a second: retries, pauses, partitions that another consumer took over.",
+            says="Inputs that are not read on now; a second: retries, pauses, partitions that another consumer took "
+            "over.",
             queries=(
                 Query(together("zerosum_ingest_paused_inputs"), "inputs paused"),
                 Query(rate("zerosum_ingest_retried_total"), "put aside to be tried again"),

@@ -112,7 +112,8 @@ _AWAY = Story(
         ),
         Panel(
             title="Limits: asked and refused",
-            says="Budgets of a principal, a ledger, an address, of costly reads and of failed log-ins, and what they said.",
+            says="Budgets of a principal, a ledger, an address, of costly reads and of failed log-ins, and what they "
+            "said.",
             queries=(Query(rate(_LIMITS, by="limit, decision"), "{{limit}}: {{decision}}"),),
             unit=Unit.PER_SECOND,
         ),
@@ -144,7 +145,8 @@ _PROCESSES = Story(
         ),
         Panel(
             title="Late to their turn",
-            says="How much later than asked a process came to its turn, at worst. It is what one slow step costs all others.",
+            says="How much later than asked a process came to its turn, at worst. It is what one slow step costs all "
+            "others.",
             queries=(Query(largest("zerosum_event_loop_lag_seconds", by="process"), "{{process}}"),),
             unit=Unit.SECONDS,
             width=6,

@@ -24,8 +24,10 @@ def as_text(dashboard: dict[str, Any]) -> str:
 def as_json(dashboard: Dashboard, all_: Sequence[Dashboard], runbook_ids: dict[str, int]) -> dict[str, Any]:
     """`all_` are what its links lead to, `runbook_ids` the panels of the dashboard of runbooks."""
     frame = _frame(dashboard.uid, dashboard.title, dashboard.says)
-    frame["links"] = [_dashboard_link(other.title, other.uid) for other in all_ if other is not dashboard]
-    frame["links"].append(_dashboard_link("Runbooks", RUNBOOKS_UID))
+    frame["links"] = [
+        _link(other.title, f"/d/{other.uid}", keeps_time=True) for other in all_ if other is not dashboard
+    ]
+    frame["links"].append(_link("Runbooks", f"/d/{RUNBOOKS_UID}"))
     frame["templating"] = {"list": [_variable(variable) for variable in dashboard.variables]}
     titles = {other.name: other for other in all_}
     top, number = 0, 0
@@ -85,36 +87,39 @@ def _alerts() -> dict[str, Any]:
         "hide": False,
         "iconColor": RED,
         "datasource": SOURCE,
-        "expr": 'ALERTS{alertname=~"Zerosum.+", alertstate="firing"}',
-        "titleFormat": "{{alertname}}",
-        "step": "60s",
+        "target": {
+            "refId": "Anno",
+            "expr": 'ALERTS{alertname=~"Zerosum.+", alertstate="firing"}',
+            "limit": 100,
+            "matchAny": False,
+            "tags": [],
+            "type": "tags",
+        },
     }
 
 
-def _dashboard_link(title: str, uid: str) -> dict[str, Any]:
+def _link(title: str, url: str, *, keeps_time: bool = False) -> dict[str, Any]:
     return {
         "title": title,
         "type": "link",
-        "url": f"/d/{uid}",
+        "url": url,
         "icon": "dashboard",
         "tooltip": "",
         "tags": [],
         "asDropdown": False,
         "targetBlank": False,
         "includeVars": False,
-        "keepTime": True,
+        "keepTime": keeps_time,
     }
 
 
 def _variable(variable: Variable) -> dict[str, Any]:
-    asked = f"label_values({variable.metric}, {variable.label})"
     return {
         "name": variable.name,
         "label": variable.name.capitalize(),
         "type": "query",
         "datasource": SOURCE,
-        "query": {"query": asked, "refId": "A"},
-        "definition": asked,
+        "query": {"query": f"label_values({variable.metric}, {variable.label})", "refId": "A"},
         "refresh": 2,
         "sort": 1,
         "multi": True,
@@ -134,10 +139,10 @@ def _links(panel: Panel, dashboards: dict[str, Dashboard], runbook_ids: dict[str
     links = []
     if panel.runbook:
         page = f"/d/{RUNBOOKS_UID}?viewPanel={runbook_ids[panel.runbook]}"
-        links.append({"title": f"Runbook: {panel.runbook}", "url": page, "targetBlank": False})
+        links.append(_link(f"Runbook: {panel.runbook}", page))
     if panel.leads_to:
         other = dashboards[panel.leads_to]
-        links.append({"title": f"More: {other.title}", "url": f"/d/{other.uid}?${{__url_time_range}}"})
+        links.append(_link(f"More: {other.title}", f"/d/{other.uid}?${{__url_time_range}}"))
     return links
 
 

@@ -1,4 +1,4 @@
-"""What the panels are asked about: a whole `zerosum up`, a processor that has bad days, receivers, a consumer of messages."""
+"""What panels are asked about: a whole `zerosum up`, a processor with bad days, receivers, a consumer of messages."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import redis
-
 from benchmarks.service import Service, running_service
+
 from zerosum.cli.sandbox.behaviour import Chances
+from zerosum.cli.sandbox.callbacks import Callbacks
 from zerosum.cli.sandbox.server import Sandbox, SandboxOptions
 
 TOKEN = "a-token-of-this-trial"
@@ -70,7 +71,8 @@ def running_ground(folder: Path) -> Iterator[Ground]:
             "self_audit_seconds": "0.2",
         }
         with running_service(folder, **settings) as service:
-            sandbox.callbacks.url = f"{service.credentials.base_url}/v1/processors/sandbox/callbacks"
+            address = f"{service.credentials.base_url}/v1/processors/sandbox/callbacks"
+            sandbox.callbacks = Callbacks(address, SECRET.encode(), seed=1, repeats=0.1)
             store = redis.Redis.from_url(service.redis_url)
             store.xgroup_create(STREAM_IN, "zerosum", id="0", mkstream=True)
             with _streams(folder, service):
@@ -107,7 +109,7 @@ class _Receiver(BaseHTTPRequestHandler):
         self.send_header("content-length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 

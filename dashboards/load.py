@@ -1,4 +1,4 @@
-"""A little of everything that a payment service is asked for, round after round, so that every panel has something to show."""
+"""A little of all that a payment service is asked for, round after round, so that every panel has something to show."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def running_load(ground: Ground) -> Iterator[Load]:
         try:
             while not is_over.wait(PAUSE_SECONDS):
                 load.round()
-        except BaseException as error:  # noqa: BLE001 - raised by who waits for us
+        except BaseException as error:
             wrong.append(error)
 
     thread = threading.Thread(target=go_on, daemon=True)

@@ -1,8 +1,8 @@
-"""What the service promises, and when that is in danger: recording rules and burn-rate alerts, written as Prometheus' rules.
+"""What the service promises, and when that is in danger: recording rules and burn-rate alerts for Prometheus.
 
-Each objective leaves a share of failures, its budget for 30 days. An alert fires when so much of it is being used up that
-somebody must act: over a long window, so that one bad minute wakes nobody, and over a short one, so that it ends when the
-trouble does.
+Each objective leaves a share of failures, its budget for 30 days. An alert fires when so much of it is being used up
+that somebody must act: over a long window, so that one bad minute wakes nobody, and over a short one, so that it ends
+when the trouble does.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ EVENTS_LATE = "max(zerosum_webhook_lag_seconds) > bool 30"
 def rules_text() -> str:
     """deploy/prometheus/rules/objectives.yml."""
     lines = [
-        "# Written by `make dashboards` out of dashboards/objectives.py: what the service promises, and alerts when the",
-        "# failures of 30 days are being used up too fast.",
+        "# Written by `make dashboards` out of dashboards/objectives.py: what the service promises, and alerts when",
+        "# the failures of 30 days are being used up too fast.",
         "groups:",
         "  - name: zerosum-objectives",
         "    rules:",
@@ -110,11 +110,11 @@ def alert_name(objective: Objective, severity: str) -> str:
 def _alert(objective: Objective, severity: str) -> list[str]:
     budget = 1 - objective.target
     name = alert_name(objective, severity)
-    conditions = [
-        f"({objective.record}{burn.long} > {burn.times:g} * {budget:.4g} and {objective.record}{burn.short} > {burn.times:g} * {budget:.4g})"
-        for burn in BURNS
-        if burn.severity == severity
-    ]
+    conditions = []
+    for burn in BURNS:
+        if burn.severity == severity:
+            both = (f"{objective.record}{window} > {burn.times:g} * {budget:.4g}" for window in (burn.long, burn.short))
+            conditions.append(f"({' and '.join(both)})")
     return [
         f"      - alert: {name}",
         "        expr: >-",

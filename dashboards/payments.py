@@ -22,7 +22,8 @@ _MOVING = Story(
         ),
         stat(
             "Refused by the books",
-            "Share of payments that the books or a rule refused: no money, a limit, a frozen account. Callers cause it; a jump "
+            "Share of payments that the books or a rule refused: no money, a limit, a frozen account. Callers cause "
+            "it; a jump "
             "means that one of them, or a rule, has changed.",
             ratio(rate(_PAYMENTS, 'outcome="refused"'), rate(_PAYMENTS)),
             Unit.SHARE,
@@ -31,7 +32,8 @@ _MOVING = Story(
         ),
         stat(
             "Failing on our side",
-            "Share of payment calls that were answered 500 or above. 503 has done nothing; after 504 the same key tells.",
+            "Share of payment calls that were answered 500 or above. 503 has done nothing; after 504 the same key "
+            "tells.",
             ratio(rate(_REQUESTS, f'{_OF_PAYMENTS}, status=~"5.."'), rate(_REQUESTS, _OF_PAYMENTS)),
             Unit.SHARE,
             limits=Limits(warn=0.001, alarm=0.01),
@@ -49,7 +51,8 @@ _MOVING = Story(
         ),
         stat(
             "Outcomes unknown, last hour",
-            "Payments answered 504 because their commit was not confirmed. Each caller must ask again with the same key.",
+            "Payments answered 504 because their commit was not confirmed. Each caller must ask again with the same "
+            "key.",
             "sum(increase(zerosum_outcomes_unknown_total[1h]))",
             Unit.COUNT,
             limits=Limits(alarm=0.5),
@@ -141,7 +144,8 @@ _TIME = Story(
         ),
         Panel(
             title="Budget used up: failures",
-            says="How many times as fast as 30 days allow failures come: 1 uses up the budget exactly, 14.4 in two days.",
+            says="How many times as fast as 30 days allow failures come: 1 uses up the budget exactly, 14.4 in two "
+            "days.",
             queries=(
                 Query("zerosum:availability_failing:share5m / 0.001", "5 minutes"),
                 Query("zerosum:availability_failing:share1h / 0.001", "an hour"),
@@ -152,7 +156,8 @@ _TIME = Story(
         ),
         Panel(
             title="Budget used up: slow payments, late events",
-            says="The same of payments above 250 ms, and of the time in which an event waited for more than 30 seconds.",
+            says="The same of payments above 250 ms, and of the time in which an event waited for more than 30 "
+            "seconds.",
             queries=(
                 Query("zerosum:latency_failing:share1h / 0.01", "slow payments"),
                 Query("zerosum:freshness_failing:share1h / 0.01", "late events"),

@@ -1,4 +1,4 @@
-"""`make dashboard-pictures`: docs/dashboards/*.svg, drawn from a service under a little load (needs Prometheus; minutes)."""
+"""`make dashboard-pictures`: docs/dashboards/, drawn from a service under a little load (needs Prometheus; minutes)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 import time
 
 from benchmarks.service import fresh_folder
+
 from dashboards.asking import lately
 from dashboards.catalogue import DASHBOARDS
 from dashboards.drawing import picture

@@ -90,7 +90,8 @@ _EACH = Story(
     (
         Panel(
             title="Approved lately",
-            says="Share of the attempts of the last five to ten minutes, from 20 on. Routes pass over one that falls below its "
+            says="Share of the attempts of the last five to ten minutes, from 20 on. Routes pass over one that falls "
+            "below its "
             "`success_percent_min`.",
             queries=(Query(largest("zerosum_processor_success_ratio", _CHOSEN, by="processor"), "{{processor}}"),),
             unit=Unit.SHARE,
@@ -146,7 +147,8 @@ _AGREE = Story(
     (
         Panel(
             title="Breaks, by age in days",
-            says="Lines that we do not know, entries that they do not know, and what does not fit, since the day of the item.",
+            says="Lines that we do not know, entries that they do not know, and what does not fit, since the day of "
+            "the item.",
             queries=(Query(largest("zerosum_reconciliation_breaks", by="age"), "{{age}}"),),
             unit=Unit.COUNT,
             stacked=True,

@@ -45,7 +45,8 @@ class Prometheus:
     def ask(self, path: str, **given: str) -> Any:
         answer = httpx.get(f"{self.url}/api/v1/{path}", params=given, timeout=30.0, trust_env=False)
         content = answer.json()
-        assert content["status"] == "success", (given, content)
+        if content["status"] != "success":
+            raise ValueError(f"{given}: {content['error']}")
         return content["data"]
 
     def now(self, expr: str) -> list[Line]:
@@ -104,7 +105,8 @@ def running_program(command: Sequence[str], log: Path, ready_url: str) -> Iterat
     try:
         deadline = time.monotonic() + READY_SECONDS_MAX
         while not _is_ready(ready_url):
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")[-3000:]
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[0]} did not start: {log.read_text(errors='replace')[-3000:]}")
             time.sleep(0.05)
         yield
     finally:

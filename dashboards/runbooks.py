@@ -1,4 +1,4 @@
-"""The pages of docs/RUNBOOKS.md: what an alert means, what to look at, what to do. They are a dashboard of texts, too."""
+"""The pages of docs/RUNBOOKS.md: what an alert means, what to look at, what to do. Also a dashboard of texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For each alert: series with which it fires, and series with which it does not. Values as promtool writes them, one a minute."""
+"""For each alert: series with which it fires, and series with which it does not, as promtool writes them."""
 
 from __future__ import annotations
 

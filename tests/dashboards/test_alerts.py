@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-
 from dashboards.catalogue import DASHBOARDS
 from dashboards.objectives import OBJECTIVES, alert_name
 from dashboards.prometheus import HOW_TO_GET_IT, SHIPPED
 from dashboards.runbooks import PAGE, pages
+
 from tests.dashboards.alert_cases import LONG, SHORT, Series
 from zerosum.metrics.declared import BY_NAME
 

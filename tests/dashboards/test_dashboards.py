@@ -7,13 +7,13 @@ import re
 from typing import Any
 
 import pytest
-
 from dashboards.__main__ import FOLDER, OBJECTIVES_FILE
 from dashboards.asking import as_asked
 from dashboards.catalogue import DASHBOARDS, files
 from dashboards.objectives import rules_text
 from dashboards.parts import COLUMNS, Dashboard
 from dashboards.runbooks import TOP, pages
+
 from zerosum.metrics.declared import BY_NAME
 
 BOARDS: dict[str, dict[str, Any]] = {name: json.loads(text) for name, text in files().items()}

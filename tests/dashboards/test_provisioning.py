@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from dashboards.grafana import SOURCE
 from dashboards.prometheus import HOW_TO_GET_IT
 from dashboards.runbooks import TOP
@@ -106,9 +105,9 @@ def test_the_collector_wires_what_it_declares() -> None:
     declared = {kind: set(config[kind]) for kind in ("receivers", "processors", "exporters")}
     joints = set(config["connectors"])
     pipelines = config["service"]["pipelines"].values()
-    for kind in declared:
+    for kind, names in declared.items():
         used = {name for pipeline in pipelines for name in pipeline[kind]}
-        assert used - joints == declared[kind], kind
+        assert used - joints == names, kind
     assert SERVICES["api"]["environment"]["ZEROSUM_OTLP_ENDPOINT"].endswith("http://collector:4318}")
     assert config["receivers"]["otlp"]["protocols"]["http"]["endpoint"].endswith(":4318")
     assert joints <= {name for pipeline in pipelines for name in pipeline["receivers"]}
