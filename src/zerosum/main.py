@@ -10,6 +10,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -45,11 +46,15 @@ from zerosum.gateway.server.connection_register import ConnectionLimits, Connect
 from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
 from zerosum.issuers import make_issuer
+from zerosum.metrics.declared import gateway as of_gateway
+from zerosum.metrics.metrics import Metrics, Readings, carry_over_forever
+from zerosum.metrics.readers import CommitterReader, exported_spans, pools, rate_limits
 from zerosum.services.background.background_writing import BackgroundWriting
 from zerosum.services.background.security_log import SecurityLog
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import Carrier, CommitterStats
+from zerosum.services.committing.measured import MeasuredConnection
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.last_uses import LastUses
@@ -60,7 +65,6 @@ from zerosum.services.readiness import Readiness
 from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
 from zerosum.services.requests.quotas import RefusalQuota
-from zerosum.telemetry import Metrics, carry_over_forever
 from zerosum.use_cases import use_cases
 
 if TYPE_CHECKING:
@@ -112,7 +116,8 @@ class Service:
             settings, self.database, self.committer, self.cache, sealer, now, is_draining, self.rule_book
         )
 
-        self.metrics = Metrics()
+        self.metrics = Metrics("api")
+        self._committer_reader = CommitterReader(self.committer, self.stats)
         self.secret_checks = SecretChecks(self.database, settings.installation_secrets(), now)
         self.signing_keys = SigningKeys(self.database, sealer)
         self._downloads: list[JwksDownload] = []
@@ -198,7 +203,7 @@ class Service:
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         await self.start()
-        carrying = asyncio.create_task(carry_over_forever(self.metrics, self._numbers), name="metrics")
+        carrying = asyncio.create_task(carry_over_forever(self.metrics, self.readings), name="metrics")
         try:
             yield
         finally:
@@ -229,7 +234,7 @@ class Service:
     def _carrier(self) -> Carrier:
         lane_url = self.settings.lane_url()
         carrier = BatchRunner(
-            lambda: BatchConnection.open(lane_url, CONNECT_SECONDS_MAX),
+            lambda: MeasuredConnection.measuring(self.stats.tally, lane_url, CONNECT_SECONDS_MAX),
             now,
             self.cache,
             self.stats,
@@ -246,15 +251,7 @@ class Service:
             app=self.framework,  # type: ignore[arg-type]
             routes=routes,
             authentication=self.authenticator,
-            limiters=Limiters(
-                principal=self._limiter("principal", settings.rate_limit_per_principal),
-                ledger=self._limiter("ledger", settings.rate_limit_per_ledger),
-                address=self._limiter("address", settings.rate_limit_per_address),
-                costly=self._limiter("costly", settings.costly_reads_per_ledger),
-                failures=RateLimiter(
-                    "failures", Limit.parse(settings.auth_failures_per_address), None, settings.workers, time.monotonic
-                ),
-            ),
+            limiters=self._limiters,
             admission=self.admission,
             streams=self.streams,
             followers=self.followers,
@@ -270,6 +267,19 @@ class Service:
             begin_trace=None if self.tracing is None else self.tracing.begin_request,
             security_log=self.security_log,
             unknown_keys=self.committer.unknown_keys,
+        )
+
+    @cached_property
+    def _limiters(self) -> Limiters:
+        settings = self.settings
+        return Limiters(
+            principal=self._limiter("principal", settings.rate_limit_per_principal),
+            ledger=self._limiter("ledger", settings.rate_limit_per_ledger),
+            address=self._limiter("address", settings.rate_limit_per_address),
+            costly=self._limiter("costly", settings.costly_reads_per_ledger),
+            failures=RateLimiter(
+                "failures", Limit.parse(settings.auth_failures_per_address), None, settings.workers, time.monotonic
+            ),
         )
 
     def _metrics_page(self) -> MetricsPage | None:
@@ -291,30 +301,24 @@ class Service:
             self._downloads.append(download)
         return issuer
 
-    def _numbers(self) -> tuple[dict[str, float], dict[str, float]]:
-        counters: dict[str, float] = {
-            "batches": self.stats.batches,
-            "commands": self.stats.commands,
-            "batch_retries": self.stats.retries,
-            "commands_shed": self.stats.shed,
-            "commands_expired": self.stats.expired,
-            "outcomes_unknown": self.stats.unknown,
-            "lanes_lost": self.stats.lanes_lost,
-            "cache_hits": self.cache.hits,
-            "cache_misses": self.cache.misses,
-            "requests_shed": self.admission.shed,
-            "connections_refused": self.connections.refused,
-            "connections_ended": self.connections.ended,
+    def readings(self) -> Readings:
+        """What this process has counted, and how it stands now."""
+        traced = {} if self.tracing is None else exported_spans(self.tracing.exporter)
+        return {
+            **self._committer_reader.read(),
+            **pools("api", [self.database]),
+            **rate_limits(self._limiters.all()),
+            **traced,
+            of_gateway.CACHE_HITS: self.cache.hits,
+            of_gateway.CACHE_MISSES: self.cache.misses,
+            of_gateway.REDIS_AWAY: float(self.redis is None or self.redis.is_away),
+            of_gateway.REQUESTS_SHED: self.admission.shed,
+            of_gateway.IN_FLIGHT: self.admission.in_flight,
+            of_gateway.CONNECTIONS: len(self.connections),
+            of_gateway.CONNECTIONS_REFUSED: self.connections.refused,
+            of_gateway.CONNECTIONS_ENDED: self.connections.ended,
+            of_gateway.VERSION: {(__version__,): 1.0},
         }
-        if self.tracing is not None:
-            counters |= {"spans_exported": self.tracing.exporter.exported, "spans_lost": self.tracing.exporter.lost}
-        gauges = {
-            "queued_commands": self.committer.queued_commands,
-            "requests_in_flight": self.admission.in_flight,
-            "connections": len(self.connections),
-            "redis_away": float(self.redis is None or self.redis.is_away),
-        }
-        return counters, gauges
 
 
 def __getattr__(name: str) -> Any:

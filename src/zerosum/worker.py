@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import uvloop
@@ -17,9 +16,9 @@ from zerosum.adapters.mail_client import MailClient
 from zerosum.adapters.redis import RedisLink
 from zerosum.adapters.webhook_client import WebhookClient
 from zerosum.config import Settings
-from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
-from zerosum.domain.errors import DomainError
+from zerosum.metrics.metrics import Readings
+from zerosum.metrics.worker_reader import WorkerReader
 from zerosum.outside import live_processors
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
@@ -28,12 +27,14 @@ from zerosum.services.background.delivery_purge import DeliveryPurge
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.hold_expiry import HoldExpiry
 from zerosum.services.background.mail_purge import MailPurge
+from zerosum.services.background.readings import MetricReadings
 from zerosum.services.background.refusal_purge import RefusalPurge
 from zerosum.services.background.scheduled_runs import ScheduledRuns
-from zerosum.services.background.self_audit import AuditProgress, SelfAudit
+from zerosum.services.background.self_audit import SelfAudit
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import CommitterStats
+from zerosum.services.committing.measured import MeasuredConnection
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
@@ -49,7 +50,13 @@ from zerosum.services.webhooks.secrets import EndpointSecrets
 _log = logging.getLogger(__name__)
 
 METRICS_SECONDS = 5.0
+READINGS_SECONDS = 5.0
+"""How often it is looked what is due to be read."""
+
 POOL_SIZE = 4
+READINGS_POOL_SIZE = 2
+"""For the transaction that holds the lead, and for the list of ledgers."""
+
 HOLD_EXPIRY_SECONDS = 1.0
 SCHEDULED_RUNS_SECONDS = 1.0
 MAILS_SECONDS = 1.0
@@ -69,23 +76,23 @@ class Chore:
 STOP_SECONDS_MAX = 5.0
 """What is under way when the worker is told to stop may go on for so long."""
 
-Publish = Callable[[Mapping[str, float], Mapping[str, float]], None]
-"""Takes totals, and what was told last."""
+Tell = Callable[[Readings], None]
 
 
 def run_worker(
-    settings: Settings, publish: Publish, render: Render, publications: Sequence[PublicationOrder] = ()
+    settings: Settings, tell: Tell | None, render: Render, publications: Sequence[PublicationOrder] = ()
 ) -> int:
-    """Until SIGTERM or SIGINT. `render` shows an event as the feed does."""
-    return uvloop.run(_work(settings, publish, render, publications))
+    """Until SIGTERM or SIGINT. `render` shows an event as the feed does. No `tell`: nobody reads its metrics."""
+    return uvloop.run(_work(settings, tell, render, publications))
 
 
 async def _work(
-    settings: Settings, publish: Publish, render: Render, publications: Sequence[PublicationOrder] = ()
+    settings: Settings, tell: Tell | None, render: Render, publications: Sequence[PublicationOrder] = ()
 ) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     redis = RedisLink(settings.redis_url) if settings.redis_url else None
-    committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis))
+    stats = CommitterStats()
+    committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis), stats)
     current_id, keys = settings.master_key_pairs()
     sealer = Sealer(database, MasterKeys(current_id, keys), now)
     signing_keys = SigningKeys(database, sealer)
@@ -93,6 +100,8 @@ async def _work(
     dispatcher = Dispatcher(database, EndpointSecrets(sealer), client, render, now)
     # A pool of its own: while a broker is away nothing else waits for a connection.
     publishing_database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
+    # Another one: what is read for metrics may take long, and keeps nobody from a connection.
+    readings_database = Database(make_engine(settings.required_database_url(), pool_size=READINGS_POOL_SIZE))
     publishing = Publishing(publications, publishing_database, render, now, settings.publish_lease_seconds)
     purge = RefusalPurge(database, now, settings.refusals_kept_days)
     book = settings.rule_book()
@@ -114,7 +123,19 @@ async def _work(
     audit = SelfAudit(database, bare_accounts(database, now), now) if settings.self_audit_seconds else None
     if audit is not None:
         chores.append(Chore("self-audit", settings.self_audit_seconds, audit.run_once))
-    chores.append(Chore("metrics", METRICS_SECONDS, lambda: _publish(dispatcher, mailer, audit, publishing, publish)))
+    if tell is not None:
+        told = WorkerReader(
+            stats=stats,
+            committer=committer,
+            dispatcher=dispatcher,
+            mailer=mailer,
+            audit=audit,
+            publishing=publishing,
+            completers=completers,
+            readings=MetricReadings(readings_database, now),
+            databases=[database, publishing_database, readings_database],
+        )
+        chores += _telling(told, tell)
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     if redis is not None:
@@ -135,6 +156,7 @@ async def _work(
         await book.close()
     if redis is not None:
         await redis.close()
+    await readings_database.close()
     await publishing_database.close()
     await database.close()
     return 0
@@ -148,13 +170,17 @@ def _mailer(settings: Settings, database: Database, render: Render) -> Mailer | 
     return Mailer(database, MailClient(server, sender), limits, render, now)
 
 
-def _committer(settings: Settings, cache: BalanceCache | NoBalanceCache) -> Committer:
+def _committer(settings: Settings, cache: BalanceCache | NoBalanceCache, stats: CommitterStats) -> Committer:
     """The worker's own lane: what it writes goes the way of everything that moves money."""
-    lane_url, stats = settings.lane_url(), CommitterStats()
+    lane_url = settings.lane_url()
 
     def carrier() -> BatchRunner:
         return BatchRunner(
-            lambda: BatchConnection.open(lane_url, LANE_CONNECT_SECONDS_MAX), now, cache, stats, remembers=False
+            lambda: MeasuredConnection.measuring(stats.tally, lane_url, LANE_CONNECT_SECONDS_MAX),
+            now,
+            cache,
+            stats,
+            remembers=False,
         )
 
     return Committer(carrier, CommitterOptions(deadline_seconds=settings.deadline_seconds), stats)
@@ -168,31 +194,16 @@ async def end_within(tasks: Sequence[asyncio.Task[None]], seconds: float) -> Non
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _publish(
-    dispatcher: Dispatcher, mailer: Mailer | None, audit: SelfAudit | None, publishing: Publishing, publish: Publish
-) -> None:
-    stats = dispatcher.stats
-    totals = {"webhook_deliveries": stats.delivered, "webhook_failures": stats.failed, **publishing.totals()}
-    if mailer is not None:
-        totals |= {"mails_sent": mailer.stats.sent, "mails_failed": mailer.stats.failed}
-    newest = dict(publishing.newest())
-    with suppress(DomainError):  # else PostgreSQL is away, and nobody can know it
-        newest["webhook_lag_seconds"] = await dispatcher.lag()
-    if audit is not None:
-        progress = audit.progress
-        totals |= {"self_audit_slices": progress.slices, "self_audit_postings": progress.postings}
-        newest |= _audit_levels(progress)
-    publish(totals, newest)
+def _telling(told: WorkerReader, tell: Tell) -> list[Chore]:
+    """What is read of the database, and whatever there is to tell: two chores, so that neither waits for the other."""
 
+    async def run_once() -> None:
+        tell(await told.read())
 
-def _audit_levels(progress: AuditProgress) -> dict[str, float]:
-    return {
-        "self_audit_ledgers_done": progress.ledgers_done,
-        "self_audit_differences": progress.differences,
-        "self_audit_slice_timestamp_seconds": progress.slice_at,
-        "self_audit_begun_timestamp_seconds": progress.begun_at,
-        "self_audit_completed_timestamp_seconds": progress.completed_at,
-    }
+    return [
+        Chore("readings of the database", READINGS_SECONDS, told.readings.run_once),
+        Chore("metrics", METRICS_SECONDS, run_once),
+    ]
 
 
 async def _repeat(chore: Chore, stop: asyncio.Event) -> None:

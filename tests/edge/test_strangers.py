@@ -204,12 +204,12 @@ async def test_refusals_are_charged_to_the_address(limited: Limited, path: str) 
 async def test_the_page_for_prometheus_is_made_once_a_second(limited: Limited, monkeypatch: pytest.MonkeyPatch) -> None:
     async with limited() as service, nobody(service) as http:
         made = 0
-        expose: Callable[[], tuple[bytes, str]] = service.metrics._expose_now
+        expose: Callable[[bool], tuple[bytes, str]] = service.metrics._expose_now
 
-        def count() -> tuple[bytes, str]:
+        def count(is_open: bool) -> tuple[bytes, str]:
             nonlocal made
             made += 1
-            return expose()
+            return expose(is_open)
 
         monkeypatch.setattr(service.metrics, "_expose_now", count)
         pages = {(await http.get("/metrics")).text for _ in range(20)}

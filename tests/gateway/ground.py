@@ -135,7 +135,7 @@ class Ground:
             costly_reads=CostlyReads(1, lambda: self.admission.in_flight),
             render=render,
             new_request_id=lambda: "made-here",
-            observe=lambda template, method, status, _: self.observed.append((template, method, status)),
+            observe=lambda template, method, status, *_: self.observed.append((template, method, status)),
             options=self.options,
             begin_trace=self.begin_trace,
             unknown_keys=self.unknown_keys,

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import os
 import signal
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from zerosum.config import load_settings
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.publications import OutgoingMessage, Sent
+from zerosum.metrics.metrics import Readings
 from zerosum.services.event_feed import ToldEvent
 from zerosum.services.publications.positions import PublicationPositions
 from zerosum.services.publications.publisher import Publisher
@@ -157,15 +157,14 @@ async def test_the_worker_publishes_what_its_setting_names(
     )
     told: dict[str, float] = {}
 
-    def publish(totals: Mapping[str, float], newest: Mapping[str, float]) -> None:
-        told.update(totals)
-        told.update(newest)
+    def tell(readings: Readings) -> None:
+        told.update({metric.name: one for metric, one in readings.items() if isinstance(one, float | int)})
 
     orders = make_orders(settings.publish_to, PublishWords())
-    working = asyncio.create_task(worker._work(settings, publish, event_body, orders))
+    working = asyncio.create_task(worker._work(settings, tell, event_body, orders))
     found = await arrived(client, redis_events, 3)
     async with asyncio.timeout(20):
-        while told.get("published_events") != len(found) or told.get("publish_lag_seconds") != 0:
+        while told.get("zerosum_published_events_total") != len(found) or told.get("zerosum_publish_lag_seconds") != 0:
             await asyncio.sleep(0.02)
     os.kill(os.getpid(), signal.SIGTERM)
     assert await asyncio.wait_for(working, 30) == 0

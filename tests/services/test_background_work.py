@@ -7,7 +7,6 @@ import base64
 import logging
 import os
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from zerosum import worker
 from zerosum.api.schemas.events import event_body
 from zerosum.config import load_settings
 from zerosum.domain.identifiers import LedgerId
+from zerosum.metrics.metrics import Readings
 from zerosum.worker import Chore, _repeat
 
 
@@ -73,12 +73,11 @@ async def test_the_worker_audits_the_books_and_tells_how_far_it_is(
     )
     told: dict[str, float] = {}
 
-    def publish(totals: Mapping[str, float], newest: Mapping[str, float]) -> None:
-        told.update(totals)
-        told.update(newest)
-        if totals["self_audit_slices"] and list(tmp_path.glob("heads-*.txt")):
+    def tell(readings: Readings) -> None:
+        told.update({metric.name: one for metric, one in readings.items() if isinstance(one, float | int)})
+        if told["zerosum_self_audit_slices_total"] and list(tmp_path.glob("heads-*.txt")):
             os.kill(os.getpid(), signal.SIGTERM)
 
-    assert await asyncio.wait_for(worker._work(settings, publish, event_body), 60) == 0
-    assert told["self_audit_slice_timestamp_seconds"] > 0
-    assert told["self_audit_differences"] >= 0
+    assert await asyncio.wait_for(worker._work(settings, tell, event_body), 60) == 0
+    assert told["zerosum_self_audit_slice_timestamp_seconds"] > 0
+    assert told["zerosum_self_audit_differences"] >= 0

@@ -209,6 +209,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def _problem(request: Request, error: DomainError) -> Response:
     call: Call = request.state.call
+    call.refused_as = error.code
     return as_response(problems.render(error, call.request_id, call.path))
 
 

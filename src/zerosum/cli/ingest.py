@@ -24,8 +24,9 @@ from zerosum.ingest.streams.port import IngestTally, Input, Replies
 
 if TYPE_CHECKING:
     # The service takes a second to load.
-    from zerosum.cli.processes import Publish
+    from zerosum.cli.processes import Tell
     from zerosum.ingest.streams.consumer import Consumer
+    from zerosum.main import Service
     from zerosum.services.ingestion import Ingestion
     from zerosum.services.requests.caller import Caller
 
@@ -87,12 +88,12 @@ async def _ingest(
     from zerosum.api.card_numbers import refuse_card_numbers  # noqa: PLC0415 - the service takes a second to load
     from zerosum.api.messages import MessageDesk  # noqa: PLC0415
     from zerosum.cli.ledger_target import opened_service  # noqa: PLC0415
-    from zerosum.cli.processes import publisher  # noqa: PLC0415
+    from zerosum.cli.processes import teller  # noqa: PLC0415
     from zerosum.ingest.streams.consumer import Consumer, ConsumerOptions  # noqa: PLC0415
 
     if settings.refuse_card_numbers:
         refuse_card_numbers()
-    publish = publisher(settings)
+    tell = teller(settings, "ingest")
     service_settings = settings.model_copy(update={"metrics": False, "lanes": settings.ingest_lanes, "workers": 1})
     async with opened_service(service_settings, ledger, folder, ACTOR) as (service, caller):
         desk = MessageDesk(service.services, caller, settings.ingest_message_bytes_max)
@@ -105,7 +106,7 @@ async def _ingest(
         consumers = [Consumer(one, desk, ingestion, caller, options, tally, replies) for one in inputs]
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _stop, consumers)
-        telling = asyncio.create_task(_tell_metrics(publish, consumers, tally, ingestion, caller))
+        telling = asyncio.create_task(_tell_metrics(tell, consumers, tally, service, caller))
         try:
             await _run_all(consumers)
         finally:
@@ -132,17 +133,28 @@ async def _run_all(consumers: Sequence[Consumer]) -> None:
 
 
 async def _tell_metrics(
-    publish: Publish, consumers: Sequence[Consumer], tally: IngestTally, ingestion: Ingestion, caller: Caller
+    tell: Tell | None, consumers: Sequence[Consumer], tally: IngestTally, service: Service, caller: Caller
 ) -> None:
     """Until cancelled."""
-    while True:
+    from zerosum.metrics.readers import CommitterReader, named, pools  # noqa: PLC0415
+
+    committer = CommitterReader(service.committer, service.stats)
+    while tell is not None:
         totals = {f"ingest_{name}": float(total) for name, total in asdict(tally).items()}
         lags = [one.lag for one in consumers if one.lag is not None]
         levels = {
             "ingest_lag_messages": sum(lags),
             "ingest_paused_inputs": float(sum(one.is_paused for one in consumers)),
         }
-        publish(totals, levels, await _set_aside(ingestion, caller))
+        levels |= await _set_aside(service.services.ingestion, caller)
+        tell(
+            {
+                **named(totals, is_total=True),
+                **named(levels, is_total=False),
+                **committer.read(),
+                **pools("ingest", [service.database]),
+            }
+        )
         await asyncio.sleep(METRICS_SECONDS)
 
 

@@ -10,7 +10,10 @@ from zerosum.cli.talk import USAGE, CommandFailed, say
 from zerosum.config import Settings, check_environment
 from zerosum.embedded import EmbeddedError, own_folder
 
-METRICS_FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_\d+\.db", re.ASCII)
+METRICS_FILE = re.compile(
+    r"(process-\d+-[0-9a-f]{12}|ended)\.json(\.part)?|(counter|histogram|summary|gauge_[a-z]+)_\d+\.db", re.ASCII
+)
+"""The last of them are of earlier versions."""
 
 
 def name_misspelt_settings() -> None:

@@ -6,13 +6,15 @@ import contextlib
 import gc
 import resource
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zerosum.cli.publish_targets import PublishWords, make_orders
 from zerosum.config import Settings
+from zerosum.metrics.folder import join_metrics
+from zerosum.metrics.metrics import Metrics, Readings
 from zerosum.services.committing.unknown_keys import UnknownKeys
-from zerosum.telemetry import Metrics, join_metrics, set_up_logging
+from zerosum.telemetry import set_up_logging
 
 if TYPE_CHECKING:
     # The database takes a while to load.
@@ -87,17 +89,15 @@ def worker_process(settings: Settings) -> int:
     from zerosum.worker import run_worker  # noqa: PLC0415
 
     set_up_logging(settings.log_level, settings.log_format)
-    publish = publisher(settings)
     publications = configured_publications(settings)
-    return run_worker(settings, lambda totals, newest: publish(totals, {}, newest), event_body, publications)
+    return run_worker(settings, teller(settings, "worker"), event_body, publications)
 
 
-Publish = Callable[[Mapping[str, float], Mapping[str, float], Mapping[str, float]], None]
-"""Takes totals, levels, and what was told last."""
+Tell = Callable[[Readings], None]
 
 
-def publisher(settings: Settings) -> Publish:
-    """Into the folder in which the API processes count; where there is none nobody could read it."""
+def teller(settings: Settings, process: str) -> Tell | None:
+    """Into the folder in which the API processes count; None where there is none, for nobody could read it."""
     if not settings.metrics or not join_metrics(settings.metrics_dir):
-        return lambda _totals, _levels, _newest: None
-    return Metrics().carry_over
+        return None
+    return Metrics(process).tell

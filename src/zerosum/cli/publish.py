@@ -19,7 +19,7 @@ from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.publications import PublicationUnfit
 
 if TYPE_CHECKING:
-    from zerosum.cli.processes import Publish
+    from zerosum.cli.processes import Tell
     from zerosum.db.engine import Database
     from zerosum.services.publications.positions import PublicationPositions
     from zerosum.services.publications.publisher import PublicationOrder
@@ -50,7 +50,7 @@ async def _publish(settings: Settings, orders: Sequence[PublicationOrder]) -> in
     """Until SIGTERM. Raises PublicationUnfit."""
     from zerosum.adapters.clock import now  # noqa: PLC0415 - they take a while to load
     from zerosum.api.schemas.events import event_body  # noqa: PLC0415
-    from zerosum.cli.processes import publisher  # noqa: PLC0415
+    from zerosum.cli.processes import teller  # noqa: PLC0415
     from zerosum.services.publications.publishing import Publishing  # noqa: PLC0415
 
     stop = asyncio.Event()
@@ -58,7 +58,7 @@ async def _publish(settings: Settings, orders: Sequence[PublicationOrder]) -> in
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with _opened(settings) as database:
         publishing = Publishing(orders, database, event_body, now, settings.publish_lease_seconds)
-        telling = asyncio.create_task(_tell_metrics(publisher(settings), publishing))
+        telling = asyncio.create_task(_tell_metrics(teller(settings, "publish"), publishing, database))
         try:
             await publishing.run(stop)
         finally:
@@ -66,10 +66,13 @@ async def _publish(settings: Settings, orders: Sequence[PublicationOrder]) -> in
     return int(publishing.totals()["published_events"])
 
 
-async def _tell_metrics(publish: Publish, publishing: Publishing) -> None:
+async def _tell_metrics(tell: Tell | None, publishing: Publishing, database: Database) -> None:
     """Until cancelled."""
-    while True:
-        publish(publishing.totals(), {}, publishing.newest())
+    from zerosum.metrics.readers import named, pools  # noqa: PLC0415
+
+    while tell is not None:
+        totals = named(publishing.totals(), is_total=True)
+        tell({**totals, **named(publishing.newest(), is_total=False), **pools("publish", [database])})
         await asyncio.sleep(METRICS_SECONDS)
 
 

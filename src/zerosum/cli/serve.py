@@ -15,8 +15,8 @@ from zerosum.cli.processes import api_process, configured_publications, load_ser
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
+from zerosum.metrics.folder import forget_process, share_metrics
 from zerosum.services.committing.unknown_keys import UnknownKeys
-from zerosum.telemetry import forget_process, share_metrics
 
 PATIENCE_SECONDS = 1.0
 """For what a process does when its last request is done."""

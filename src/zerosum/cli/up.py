@@ -39,8 +39,8 @@ from zerosum.embedded import (
     find_postgres,
     find_valkey,
 )
+from zerosum.metrics.folder import forget_process, share_metrics
 from zerosum.services.committing.unknown_keys import UnknownKeys
-from zerosum.telemetry import forget_process, share_metrics
 
 POLL_SECONDS = 0.02
 LAUNCHED_STEPS = 3

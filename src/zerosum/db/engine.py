@@ -94,6 +94,19 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._told_at: float | None = None
+        self.waiting = 0
+        """Units of work that wait for a connection."""
+
+    @property
+    def in_use(self) -> int:
+        """Connections that somebody has at this moment."""
+        pool: Any = self._engine.pool
+        return int(pool.checkedout())
+
+    @property
+    def connections_max(self) -> int:
+        pool: Any = self._engine.pool
+        return int(pool.size())
 
     @asynccontextmanager
     async def work(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:
@@ -152,7 +165,11 @@ class Database:
     ) -> AsyncConnection:
         """A connection in a transaction, its ledgers set. One that died in the pool is replaced, unseen."""
         for is_last in (False, True):
-            connection = await stack.enter_async_context(self._engine.connect())
+            self.waiting += 1
+            try:
+                connection = await stack.enter_async_context(self._engine.connect())
+            finally:
+                self.waiting -= 1
             if execution_options:
                 await connection.execution_options(**execution_options)
             try:

@@ -83,7 +83,9 @@ class RefusalLog(Protocol):
 class Observer(Protocol):
     """Told of every answer: for metrics."""
 
-    def __call__(self, template: str, method: str, status: int, seconds: float) -> None: ...
+    def __call__(
+        self, template: str, method: str, status: int, seconds: float, trace_id: str = "", code: str = ""
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,14 @@ class Gateway:
     def observe(self, exchange: RequestState) -> None:
         """It is over."""
         seconds = time.perf_counter() - exchange.began_at
-        self._observe(exchange.template, exchange.scope["method"], exchange.status, seconds)
+        self._observe(
+            exchange.template,
+            exchange.scope["method"],
+            exchange.status,
+            seconds,
+            exchange.trace_id if exchange.span is not None else "",
+            exchange.refused_as,
+        )
 
     async def count_refused(self, scope: Scope, status: int) -> None:
         """What our server has refused by itself, for it was no whole request: charged and counted as any other."""
@@ -335,10 +344,12 @@ class Gateway:
                 await self._app(scope, play, send)
         except TimeoutError:
             raise too_late(is_read=policy.is_read) from None
+        exchange.refused_as = call.refused_as
 
     async def _refuse(self, exchange: RequestState, error: DomainError) -> None:
         if exchange.is_started:
             return  # The answer is on its way already; the connection is closed by the server.
+        exchange.refused_as = error.code
         answer = self._render(error, exchange.request_id, exchange.path)
         if not (exchange.is_dispatched or exchange.body_is_read or exchange.body_is_short):
             # A body that nobody will read must not be taken for the next request.

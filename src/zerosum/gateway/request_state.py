@@ -63,6 +63,7 @@ class RequestState:
         "rate_headers",
         "receive",
         "refusal",
+        "refused_as",
         "request_id",
         "scope",
         "send",
@@ -97,6 +98,8 @@ class RequestState:
         """Who calls, once that is known."""
         self.refusal: DomainError | None = None
         """Why it was refused, where that was here."""
+        self.refused_as = ""
+        """The code of its refusal, wherever that was."""
         self.rate_headers: Headers = ()
         self.body_is_read = False
         self.body_is_short = False

@@ -76,6 +76,8 @@ class Call:
     """Nothing of the answer's body will be sent."""
     turn: Turn = nullcontext
     """Of a streamed answer: what is read for it is read in turns of the line of costly reads, and not in one of all."""
+    refused_as: str = ""
+    """The code of the refusal that the endpoint has answered with, if it has."""
 
     def must_have(self, scope: Scope, pointer: str) -> None:
         """For what a member of the body asks beyond the route's own scope. Raises Forbidden."""

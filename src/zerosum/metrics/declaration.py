@@ -38,6 +38,8 @@ class Metric:
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     where: str | None = None
+    is_read: bool = False
+    """It comes from the database, by readings."""
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None or not self.says.endswith("."):
@@ -54,6 +56,11 @@ def counter(name: str, says: str, *labels: str, where: str | None = None) -> Met
 
 def level(name: str, says: str, *labels: str, summed: Summed, where: str | None = None) -> Metric:
     return Metric(name=name, says=says, kind=Kind.GAUGE, summed=summed, labels=labels, where=where)
+
+
+def reading(name: str, says: str, *labels: str, where: str | None = None) -> Metric:
+    """A level that one worker reads from the database for all."""
+    return Metric(name=name, says=says, kind=Kind.GAUGE, summed=Summed.NEWEST, labels=labels, where=where, is_read=True)
 
 
 def histogram(name: str, says: str, buckets: tuple[float, ...], *labels: str, where: str | None = None) -> Metric:

@@ -20,9 +20,9 @@ _SCHEME = b"bearer "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsPage:
-    """`expose` gives the Prometheus text and its media type. Without a `token` everybody may read it."""
+    """`expose` gives the text and its media type, for a reader who accepts so. No `token`: everybody may read it."""
 
-    expose: Callable[[], tuple[bytes, str]]
+    expose: Callable[[str], tuple[bytes, str]]
     token: str | None = None
 
     def check(self, authorization: bytes | None) -> None:
@@ -44,7 +44,8 @@ def metrics_routes(page: MetricsPage) -> Routes:
     async def lean(call: Call) -> HttpAnswer:
         page.check(call.authorization)
         check_parameters(call.query_string, frozenset())
-        text, media_type = page.expose()
+        accept = ", ".join(value.decode("latin-1") for name, value in call.headers if name == b"accept")
+        text, media_type = page.expose(accept)
         return HttpAnswer(200, text, ((b"content-type", media_type.encode("ascii")),))
 
     async def metrics(call: TheCall) -> Response:
@@ -63,6 +64,7 @@ def metrics_routes(page: MetricsPage) -> Routes:
         summary="Metrics for Prometheus",
         answer=None,
         answer_class=PlainTextResponse,
-        description="In the Prometheus text format, summed over all processes of this service.",
+        description="In the Prometheus text format, or as OpenMetrics with exemplars where that is accepted; summed"
+        " over all processes of this service.",
     )
     return routes

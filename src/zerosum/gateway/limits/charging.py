@@ -38,6 +38,10 @@ class Limiters:
     ledger: RateLimiter
     address: RateLimiter
     failures: RateLimiter
+
+    def all(self) -> tuple[RateLimiter, ...]:
+        return self.principal, self.ledger, self.address, self.costly, self.failures
+
     costly: RateLimiter
 
 
@@ -118,8 +122,9 @@ class Charging:
     def charge_leased(self, exchange: RequestState, leased: Leased) -> None:
         """Spend what was found a moment ago, before anything else was waited for."""
         exchange.is_charged = True
-        for _, bucket in leased.buckets:
+        for limiter, bucket in leased.buckets:
             bucket.left -= leased.units
+            limiter.allowed += 1
         if leased.buckets:
             limiter, bucket = leased.buckets[0]
             exchange.rate_headers = self._headers(limiter.name, limiter.allowance(bucket))

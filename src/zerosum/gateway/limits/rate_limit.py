@@ -77,6 +77,8 @@ class RateLimiter:
         self._workers = workers
         self._clock = clock
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self.allowed = 0
+        self.refused = 0
         self._slice = max(1, int(limit.amount * SLICE_SHARE)) if limit else 0
 
     @property
@@ -97,6 +99,7 @@ class RateLimiter:
         bucket = self.find_leased(key, units)
         if bucket is not None:
             bucket.left -= units
+            self.allowed += 1
         return bucket
 
     async def spend(self, key: str, units: int = 1) -> Bucket:
@@ -116,6 +119,7 @@ class RateLimiter:
             await self._lease(key, bucket, self.limit, units)
             self._check_not_blocked(bucket)
             bucket.left = max(0, bucket.left - units)
+            self.allowed += 1
             return bucket
 
     def check(self, key: str) -> None:
@@ -139,6 +143,7 @@ class RateLimiter:
             raise self._refusal(wait)
 
     def _refusal(self, wait_seconds: float) -> RateLimited:
+        self.refused += 1
         retry_after = max(1, math.ceil(wait_seconds))
         return RateLimited("Too many requests; wait a moment.", limit=self.name, retry_after=retry_after)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from zerosum.metrics.declaration import Summed, counter, histogram, level
+from zerosum.services.committing.measured import COMMANDS as COMMAND_BUCKETS
+from zerosum.services.committing.measured import DEPTHS, SECONDS
 
 HOT_ACCOUNTS_MAX = 10
-
-_COMMANDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
-_DEPTHS = (0.0, 1.0, 10.0, 100.0, 1000.0, 5000.0, 10000.0, 20000.0)
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 BATCHES = counter("zerosum_batches_total", "Batches that were taken on; each is one transaction if nothing goes wrong.")
 COMMANDS = counter("zerosum_commands_total", "Commands in these batches.")
@@ -28,27 +26,27 @@ HELD_UP = level(
     "Works that wait for accounts or keys that somebody else holds, and are tried again apart.",
     summed=Summed.LIVING,
 )
-BATCH_COMMANDS = histogram("zerosum_batch_commands", "Commands in a batch.", _COMMANDS)
+BATCH_COMMANDS = histogram("zerosum_batch_commands", "Commands in a batch.", COMMAND_BUCKETS)
 QUEUE_DEPTH = histogram(
-    "zerosum_batch_queue_depth_commands", "Commands that still waited when a batch had taken its own.", _DEPTHS
+    "zerosum_batch_queue_depth_commands", "Commands that still waited when a batch had taken its own.", DEPTHS
 )
 QUEUE_WAIT = histogram(
-    "zerosum_batch_queue_wait_seconds", "How long the one who waited longest of a batch had waited for it.", _SECONDS
+    "zerosum_batch_queue_wait_seconds", "How long the one who waited longest of a batch had waited for it.", SECONDS
 )
 LOCK_WAIT = histogram(
     "zerosum_batch_lock_wait_seconds",
     "How long a batch waited for the rows of its accounts, with the round trip; batches in one trip are not among"
     " them.",
-    _SECONDS,
+    SECONDS,
 )
 COMMIT = histogram(
     "zerosum_batch_commit_seconds",
     "Time of the COMMIT; in `one_trip`, of the statement that locks, compares, writes and commits at once.",
-    _SECONDS,
+    SECONDS,
     "way",
 )
 BATCH_SECONDS = histogram(
-    "zerosum_batch_seconds", "Time of a batch from being taken on to its commit, with all attempts.", _SECONDS
+    "zerosum_batch_seconds", "Time of a batch from being taken on to its commit, with all attempts.", SECONDS
 )
 HOT_LOCK_WAIT = level(
     "zerosum_hot_account_lock_wait_seconds",

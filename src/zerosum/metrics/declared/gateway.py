@@ -18,7 +18,7 @@ REQUEST_SECONDS = histogram(
 )
 REFUSALS = counter(
     "zerosum_http_refusals_total",
-    "Requests refused before a command was made of them, by the stable code that their caller was told.",
+    "Requests answered with a problem, by its stable code. Items of bulk calls are not among them.",
     "code",
 )
 REQUESTS_SHED = counter("zerosum_requests_shed_total", "Requests answered 503 because too many were in flight already.")

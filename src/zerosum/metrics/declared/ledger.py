@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from zerosum.metrics.declaration import Summed, counter, level
+from zerosum.metrics.declaration import Summed, counter, level, reading
 
 _NEWEST = Summed.NEWEST
 _AUDITED = "the self-audit is on (`ZEROSUM_SELF_AUDIT_SECONDS`)"
 
-TRIAL_BALANCE = level(
+TRIAL_BALANCE = reading(
     "zerosum_trial_balance_difference",
     "Debits less credits of all accounts, by currency: the differences of all ledgers, without their signs, added up."
     " Anything but 0: alarm.",
     "currency",
-    summed=_NEWEST,
 )
 AUDIT_DIFFERENCES = level(
     "zerosum_self_audit_differences",
@@ -43,36 +42,26 @@ AUDIT_LEDGERS = level(
 )
 AUDIT_SLICES = counter("zerosum_self_audit_slices_total", "Slices that were proved.", where=_AUDITED)
 AUDIT_POSTINGS = counter("zerosum_self_audit_postings_total", "Postings in these slices.", where=_AUDITED)
-HOLDS_OPEN = level("zerosum_holds_open", "Holds that are open.", summed=_NEWEST)
-HOLDS_EXPIRING = level("zerosum_holds_expiring", "Open holds that expire within the next hour.", summed=_NEWEST)
-HOLDS_OVERDUE = level(
-    "zerosum_holds_overdue",
-    "Open holds whose time is over by more than a minute: their money is held for nothing.",
-    summed=_NEWEST,
+HOLDS_OPEN = reading("zerosum_holds_open", "Holds that are open.")
+HOLDS_EXPIRING = reading("zerosum_holds_expiring", "Open holds that expire within the next hour.")
+HOLDS_OVERDUE = reading(
+    "zerosum_holds_overdue", "Open holds whose time is over by more than a minute: their money is held for nothing."
 )
-SCHEDULED_WAITING = level("zerosum_scheduled_payments", "Scheduled payments that are still to run.", summed=_NEWEST)
-SCHEDULED_OVERDUE = level(
-    "zerosum_scheduled_payments_overdue", "Those of them that are due by more than a minute.", summed=_NEWEST
+SCHEDULED_WAITING = reading("zerosum_scheduled_payments", "Scheduled payments that are still to run.")
+SCHEDULED_OVERDUE = reading("zerosum_scheduled_payments_overdue", "Those of them that are due by more than a minute.")
+SCHEDULED_LAG = reading(
+    "zerosum_scheduled_payments_lag_seconds", "For how long the oldest of them is due; 0 where none is."
 )
-SCHEDULED_LAG = level(
-    "zerosum_scheduled_payments_lag_seconds",
-    "For how long the oldest of them is due; 0 where none is.",
-    summed=_NEWEST,
-)
-REVIEWS = level("zerosum_reviews_waiting", "Payments that a rule has held for people to decide.", summed=_NEWEST)
-REVIEWS_OLDEST = level(
-    "zerosum_reviews_oldest_seconds", "For how long the oldest of them waits; 0 where none does.", summed=_NEWEST
-)
-DISPUTES = level(
+REVIEWS = reading("zerosum_reviews_waiting", "Payments that a rule has held for people to decide.")
+REVIEWS_OLDEST = reading("zerosum_reviews_oldest_seconds", "For how long the oldest of them waits; 0 where none does.")
+DISPUTES = reading(
     "zerosum_disputes_undecided",
     "Disputes without a decision, by when they must be answered: overdue, day (within 24 hours), week, later, none"
     " (no date was given).",
     "due",
-    summed=_NEWEST,
 )
-BREAKS = level(
+BREAKS = reading(
     "zerosum_reconciliation_breaks",
     "Breaks that are open, by age since the day of their item: 1d (at most), 7d, 30d, older.",
     "age",
-    summed=_NEWEST,
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from zerosum.metrics.declaration import Summed, counter, histogram, level
-
-CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+from zerosum.metrics.declaration import Summed, counter, histogram, level, reading
+from zerosum.services.background.completer import CALL_SECONDS
 
 _NEWEST = Summed.NEWEST
 _PUBLISHED = "a process publishes events (`ZEROSUM_PUBLISH_TO`, `zerosum publish`)"
@@ -12,10 +11,9 @@ _INGESTED = "`zerosum ingest` runs"
 _MAILED = "a mail server is set (`ZEROSUM_SMTP_URL`)"
 _ASKED = "outside processors are set (`ZEROSUM_PROCESSORS_FILE`) and were asked"
 
-EVENTS_LAG = level(
+EVENTS_LAG = reading(
     "zerosum_events_lag_seconds",
     "For how long at least the feed of events has not moved on because a transaction is open.",
-    summed=_NEWEST,
 )
 WEBHOOK_LAG = level(
     "zerosum_webhook_lag_seconds",
@@ -25,15 +23,12 @@ WEBHOOK_LAG = level(
 )
 WEBHOOK_DELIVERIES = counter("zerosum_webhook_deliveries_total", "Webhook attempts that the receiver took.")
 WEBHOOK_FAILURES = counter("zerosum_webhook_failures_total", "Webhook attempts that the receiver did not take.")
-WEBHOOKS = level(
+WEBHOOKS = reading(
     "zerosum_webhook_undelivered",
     "Webhook deliveries that are pending (some are tried again), failed for good, or parked with their endpoint.",
     "status",
-    summed=_NEWEST,
 )
-ENDPOINTS = level(
-    "zerosum_webhook_endpoints", "Webhook endpoints by status (enabled, disabled).", "status", summed=_NEWEST
-)
+ENDPOINTS = reading("zerosum_webhook_endpoints", "Webhook endpoints by status (enabled, disabled).", "status")
 MAILS_SENT = counter("zerosum_mails_sent_total", "Mails that the mail server took.", where=_MAILED)
 MAILS_FAILED = counter(
     "zerosum_mails_failed_total", "Mails that the mail server refused, or put off for a day.", where=_MAILED
@@ -51,9 +46,7 @@ PUBLISH_FAILURES = counter(
 PUBLISH_FENCED = counter(
     "zerosum_publish_fenced_total", "Times another process had taken over a publication.", where=_PUBLISHED
 )
-PUBLICATIONS = level(
-    "zerosum_publications", "Publications by state: moving, or obstructed by something.", "state", summed=_NEWEST
-)
+PUBLICATIONS = reading("zerosum_publications", "Publications by state: moving, or obstructed by something.", "state")
 INGEST_MESSAGES = counter("zerosum_ingest_messages_total", "Messages that were settled.", where=_INGESTED)
 INGEST_DONE = counter("zerosum_ingest_done_total", "Messages that had their effect, now or before.", where=_INGESTED)
 INGEST_REFUSED = counter("zerosum_ingest_refused_total", "Messages whose command was refused.", where=_INGESTED)
@@ -97,11 +90,10 @@ INGEST_SET_ASIDE = level(
     summed=_NEWEST,
     where=_INGESTED,
 )
-DEAD_LETTERS = level(
+DEAD_LETTERS = reading(
     "zerosum_dead_letters",
     "Messages of all ledgers that were put aside: dead (a person must look), retrying, waiting behind one.",
     "status",
-    summed=_NEWEST,
 )
 PROCESSOR_CALLS = counter(
     "zerosum_processor_calls_total",
@@ -117,33 +109,29 @@ PROCESSOR_SECONDS = histogram(
     "processor",
     where=_ASKED,
 )
-PROCESSOR_OPEN = level(
+PROCESSOR_OPEN = reading(
     "zerosum_processor_open_calls",
     "Calls without an outcome, by state: proposed, sent, unknown (looked up again), parked (waits for a person).",
     "processor",
     "state",
-    summed=_NEWEST,
     where="a payment has named an outside processor",
 )
-PROCESSOR_OLDEST = level(
+PROCESSOR_OLDEST = reading(
     "zerosum_processor_oldest_call_seconds",
     "Age of the oldest call without an outcome.",
     "processor",
-    summed=_NEWEST,
     where="a payment has named an outside processor",
 )
-PROCESSOR_BREAKER = level(
+PROCESSOR_BREAKER = reading(
     "zerosum_processor_breaker_open",
     "1 while a processor is left alone for its failures, else 0.",
     "processor",
-    summed=_NEWEST,
     where=_ASKED,
 )
-PROCESSOR_SUCCESS = level(
+PROCESSOR_SUCCESS = reading(
     "zerosum_processor_success_ratio",
     "Share of the attempts of the last five to ten minutes that a processor has approved, from 0 to 1; from 20"
     " attempts on.",
     "processor",
-    summed=_NEWEST,
     where=_ASKED,
 )

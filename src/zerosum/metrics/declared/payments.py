@@ -6,7 +6,8 @@ from zerosum.metrics.declaration import counter
 
 PAYMENTS = counter(
     "zerosum_payments_total",
-    "Payments by type, processor and outcome: posted, replayed (the same key again), refused.",
+    "Payments by type, processor and outcome: posted, proposed (its processor is asked), held (for people to decide),"
+    " replayed (the same key again), refused.",
     "type",
     "processor",
     "outcome",
@@ -19,8 +20,8 @@ PAYMENT_REFUSALS = counter(
 )
 PAYMENT_AMOUNT = counter(
     "zerosum_payment_amount_total",
-    "Sum of the payments that were posted, in whole units of the currency (12.34 for 12.34 USD), as a float: for"
-    " rates, not for books.",
+    "Sum of the payments that were posted or proposed, in whole units of the currency (12.34 for 12.34 USD), as a"
+    " float: for rates, not for books.",
     "currency",
 )
 ANSWERS = counter(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
 from zerosum.services.processor_orders import GivesNothingBack, Order, carry_out, look_up, orders_of
 from zerosum.services.requests.outside_processors import Outside
+from zerosum.services.tallies import Counts, Spreads
 
 IN_ONE_TURN = 2_000
 """Calls that are begun; what is left over is looked for at the next turn, a moment later."""
@@ -41,6 +43,9 @@ LOOK_SECONDS = 0.25
 
 CLAIM_MARGIN_SECONDS = 10.0
 """A claim lasts for a look-up, a call and this: for the machine may be slow where the processor is not."""
+
+CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""The buckets into which the time of a reply falls."""
 
 ERROR_MAX = 300
 """Characters of an error that are kept."""
@@ -58,10 +63,25 @@ class _Known:
     """What it says of the processor, where there is no answer. None: nothing, for that was not asked."""
 
 
+class ProcessorTally:
+    """What processors have replied, and how long that took: by processor, and by reply."""
+
+    def __init__(self) -> None:
+        self.calls = Counts()
+        self.seconds = Spreads(CALL_SECONDS)
+
+
 class Completer:
     """The calls of one processor: one that hangs or fails keeps none of the others from theirs."""
 
-    def __init__(self, database: Database, committer: Committer, outside: Outside, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        committer: Committer,
+        outside: Outside,
+        now: Callable[[], datetime],
+        tally: ProcessorTally | None = None,
+    ) -> None:
         self._database = database
         self._committer = committer
         self._outside = outside
@@ -69,6 +89,7 @@ class Completer:
         """That are not told to the others yet."""
         self._crew = Crew(f"calls of {outside.name}", outside.rules.at_once)
         self._now = now
+        self._tally = tally or ProcessorTally()
 
     @property
     def outside(self) -> Outside:
@@ -163,9 +184,12 @@ class Completer:
 
     async def _asked(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
         """Raises CrewBusy. What came of it is counted."""
+        begun = time.perf_counter()
         known = await self._tried(ask)
         reply = known.reply if known.answer is None else _reply(known.answer)
         if reply is not None:
+            self._tally.calls.add((self._outside.name, reply.value))
+            self._tally.seconds.observe((self._outside.name,), time.perf_counter() - begun)
             self._replies.append(reply)
         return known
 

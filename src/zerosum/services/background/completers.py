@@ -10,7 +10,7 @@ from functools import partial
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import calls_of_nobody
-from zerosum.services.background.completer import Completer
+from zerosum.services.background.completer import Completer, ProcessorTally
 from zerosum.services.committing.committer import Committer
 from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.outside_processors import Outside
@@ -34,6 +34,7 @@ class Completers:
         self._live = live
         self._now = now
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.tally = ProcessorTally()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until then; a turn that is under way ends by itself."""
@@ -71,7 +72,7 @@ class Completers:
             if outside is None:
                 return
             if completer is None or completer.outside is not outside:
-                completer = Completer(self._database, self._committer, outside, self._now)
+                completer = Completer(self._database, self._committer, outside, self._now, self.tally)
             try:
                 await completer.run_once(partial(self._is_described_so, outside, stop))
             except Exception:

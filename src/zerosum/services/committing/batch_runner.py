@@ -178,9 +178,8 @@ class BatchRunner:
                     return
             else:
                 return
-            now = loop.time()
             for work in works:
-                if not work.may_have_committed and now >= patience_ends:
+                if not work.may_have_committed and loop.time() >= patience_ends:
                     work.refuse(Unavailable("The database cannot be reached; nothing was done.", retry_after=1))
             await asyncio.sleep(RECONNECT_SECONDS)
 
@@ -273,6 +272,7 @@ class BatchRunner:
     def _conclude(self, works: Sequence[Work], answers: Sequence[Answers], states: Sequence[AccountState]) -> None:
         """It is committed: the answers may go, but not before the cached balances are true."""
         self._is_reachable = True
+        self._stats.tally.count(works, answers)
         for work in works:
             if work.unknown_keys:  # as hardly ever: no keys are gathered for nothing
                 work.unknown_keys.forget(work.keys)

@@ -88,6 +88,10 @@ class Committer:
     def queued_commands(self) -> int:
         return self._queued_commands
 
+    @property
+    def held_up_works(self) -> int:
+        return sum(len(lane.held_up) for lane in self._lanes)
+
     async def carry_out(self, command: LedgerCommand, *, order_key: int | None = None) -> Answer:
         """The answer to one command, after commit. Commands with one order key keep their order.
 
@@ -151,6 +155,8 @@ class Committer:
         self._queued_commands -= taken
         self._stats.batches += 1
         self._stats.commands += taken
+        handed_over_at = min(work.deadline for work in works) - self._options.deadline_seconds
+        self._stats.tally.took(taken, self._queued_commands, asyncio.get_running_loop().time() - handed_over_at)
 
     async def _sweep(self) -> None:
         """Answer what has waited too long: nothing was done if it never left the queue, otherwise nobody knows yet."""

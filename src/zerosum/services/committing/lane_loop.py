@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from zerosum.services.committing.held_up import HeldUp, refuse_as_busy, refuse_those_behind
+from zerosum.services.committing.measured import CommitTally
 from zerosum.services.committing.work import Work, outcome_unknown
 
 _log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class CommitterStats:
     shed: int = 0
     expired: int = 0
     lanes_lost: int = 0
+    tally: CommitTally = field(default_factory=CommitTally)
 
 
 class Carrier(Protocol):
@@ -172,7 +175,9 @@ class Lane:
             self.running = self._with_those_held_up(works)
             try:
                 if self.running:
+                    begun = time.perf_counter()
                     given_back = await self.carrier.carry_out(self.running)
+                    self.stats.tally.batch.observe(time.perf_counter() - begun)
                     self.held_up = [*given_back.works, *self.held_up]
             except Exception:
                 # The carrier answers whatever happens. Should it not, the lane must live on for the others.

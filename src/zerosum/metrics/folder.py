@@ -1,0 +1,111 @@
+"""The folder in which all processes of one service leave what they have counted, a file each.
+
+A file is replaced whole, so that nobody reads half of one. Of a process that has died its totals go on counting: they
+are kept together in one file, which names the files that are in it, so that nothing counts twice in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from zerosum.metrics.snapshot import Snapshot, added
+
+LIVES_SECONDS = 30.0
+"""A process that has told nothing for so long is dead, or as good as that: its levels no longer count."""
+
+ENDED = "ended.json"
+PATTERN = "process-*.json"
+
+_shared: Path | None = None
+
+
+def share_metrics(folder: Path) -> None:
+    """Let all processes of this service count into one folder. Called before any of them makes a metric.
+
+    What an earlier run left there is removed.
+    """
+    global _shared  # noqa: PLW0603 - the forks of this process inherit it, and nothing else does
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for pattern in ("*.json", "*.part", "*.db"):
+        for leftover in folder.glob(pattern):
+            leftover.unlink()
+    _shared = folder
+
+
+def join_metrics(folder: Path | None) -> bool:
+    """Whether this process, which serves nothing, counts where those count that do: in `folder`, or an inherited one.
+
+    Called before it makes a metric, as above.
+    """
+    global _shared  # noqa: PLW0603 - as above
+    if _shared is None and folder is not None and folder.is_dir():
+        _shared = folder
+    return _shared is not None
+
+
+def shared_folder() -> MetricsFolder | None:
+    """None where this process counts for itself."""
+    return None if _shared is None else MetricsFolder(_shared)
+
+
+def forget_process(pid: int) -> None:
+    """The levels of a process that died no longer count; its totals do. Called by whoever watches over them all."""
+    if _shared is not None:
+        with contextlib.suppress(OSError):
+            MetricsFolder(_shared).forget(pid)
+
+
+class MetricsFolder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def new_name(self) -> str:
+        """Of the file of one that counts. Unlike its process's number it comes once."""
+        return f"process-{os.getpid()}-{secrets.token_hex(6)}.json"
+
+    def write(self, name: str, snapshot: Snapshot) -> None:
+        """Raises OSError."""
+        self._put(name, snapshot)
+
+    def others(self, own_name: str) -> Iterator[Snapshot]:
+        """What all others have told; of those that no longer live, their totals."""
+        ended = self._read(ENDED) or Snapshot()
+        yield ended
+        for path in self._path.glob(PATTERN):
+            if path.name == own_name or path.name in ended.includes:
+                continue
+            snapshot = self._read(path.name)
+            if snapshot is not None:
+                yield snapshot if snapshot.told_at > time.time() - LIVES_SECONDS else snapshot.without_levels()
+
+    def forget(self, pid: int) -> None:
+        """Raises OSError."""
+        names = [path.name for path in self._path.glob(f"process-{pid}-*.json")]
+        found = [snapshot for name in names if (snapshot := self._read(name)) is not None]
+        if not found:
+            return
+        ended = self._read(ENDED) or Snapshot()
+        kept = [name for name in ended.includes if (self._path / name).exists()]
+        whole = added([ended, *found])
+        self._put(ENDED, Snapshot(totals=whole.totals, includes=[*kept, *names]))
+        for name in names:
+            (self._path / name).unlink()
+
+    def _put(self, name: str, snapshot: Snapshot) -> None:
+        part = self._path / f"{name}.part"
+        part.write_bytes(orjson.dumps(snapshot.as_json()))
+        part.replace(self._path / name)
+
+    def _read(self, name: str) -> Snapshot | None:
+        """None where it is gone, or no file of ours."""
+        try:
+            return Snapshot.from_json(orjson.loads((self._path / name).read_bytes()))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
