@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -56,6 +57,11 @@ class Ground:
     @property
     def target(self) -> str:
         return self.url.removeprefix("http://")
+
+    def restart_worker(self) -> None:
+        """What is read of the database seldom is read when a worker begins."""
+        for pid in self.service.worker_pids:
+            os.kill(pid, signal.SIGTERM)
 
 
 @contextmanager
@@ -133,11 +139,11 @@ def _streams(folder: Path, service: Service) -> Iterator[None]:
     environment = {
         **os.environ,
         "ZEROSUM_DATA_DIR": str(service.data_dir),
-        "PROMETHEUS_MULTIPROC_DIR": str(service.data_dir / "metrics"),
+        "ZEROSUM_METRICS_DIR": str(service.data_dir / "metrics"),
     }
     commands = (
         ("ingest", "--from", f"{service.redis_url}?stream={STREAM_IN}&group=zerosum"),
-        ("publish", "--to", f"{service.redis_url}?stream={STREAM_OUT}"),
+        ("publish", "--to", f"{service.redis_url}?topic={STREAM_OUT}"),
     )
     with (folder / "streams.log").open("wb") as log:
         started = [

@@ -14,7 +14,7 @@ import httpx
 
 from dashboards.ground import STREAM_IN, Ground
 
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.2
 PEOPLE = ("alice", "bob", "carol", "dave")
 CURRENCIES = ("USD", "EUR")
 MAPPING = {"date": "decided_at", "amount": "amount", "direction": "type", "currency": "currency", "id": "id"}
@@ -60,6 +60,7 @@ class Load:
         for place in ("taken", "refused"):
             body = {"url": f"{self.ground.receiver}/{place}", "event_types": ["payment.*", "hold.*"]}
             self.must("/v1/webhook-endpoints", body)
+        self.ground.redis.xadd(STREAM_IN, {"body": "this is no JSON"})
 
     def round(self) -> None:
         """Some twenty calls."""
@@ -133,6 +134,7 @@ def running_load(ground: Ground) -> Iterator[Load]:
     load.prepare()
     load.round()
     load.reconcile()
+    ground.restart_worker()
     is_over = threading.Event()
     wrong: list[BaseException] = []
 

@@ -22,6 +22,9 @@ READY_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 10.0
 HOW_TO_GET_IT = "Prometheus is not here: apt-get install prometheus"
 
+EVALUATIONS_AFTER = 3
+"""Scrapes: there are many rules."""
+
 RESEND = "--rules.alert.resend-delay=2s"
 """What fires in the first second finds no Alertmanager yet, and would be told of again only after a minute."""
 
@@ -82,8 +85,8 @@ def _config(
 ) -> dict[str, Any]:
     """The file that we ship, with other addresses."""
     config: dict[str, Any] = yaml.safe_load((SHIPPED / "prometheus.yml").read_text(encoding="utf-8"))
-    every = f"{seconds:g}s"
-    config["global"] |= {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every}
+    every, evaluated = f"{seconds:g}s", f"{seconds * EVALUATIONS_AFTER:g}s"
+    config["global"] |= {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": evaluated}
     config["rule_files"] = [str(SHIPPED / "rules" / "*.yml")]
     scraped = [job for job in config["scrape_configs"] if job["job_name"] in targets]
     (folder / "metrics-token").write_text(token, encoding="utf-8")
