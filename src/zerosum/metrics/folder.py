@@ -87,11 +87,11 @@ class MetricsFolder:
 
     def forget(self, pid: int) -> None:
         """Raises OSError."""
-        names = [path.name for path in self._path.glob(f"process-{pid}-*.json")]
+        ended = self._read(ENDED) or Snapshot()
+        names = [path.name for path in self._path.glob(f"process-{pid}-*.json") if path.name not in ended.includes]
         found = [snapshot for name in names if (snapshot := self._read(name)) is not None]
         if not found:
             return
-        ended = self._read(ENDED) or Snapshot()
         kept = [name for name in ended.includes if (self._path / name).exists()]
         whole = added([ended, *found])
         self._put(ENDED, Snapshot(totals=whole.totals, includes=[*kept, *names]))

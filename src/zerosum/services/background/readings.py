@@ -113,6 +113,8 @@ class MetricReadings:
             if connection.closed or connection.invalidated:
                 raise
             return
+        if not found:  # Nothing is there yet: whoever begins is not to wait for long.
+            self._due[one.name] = begun + OFTEN_SECONDS
         found["reading_seconds"] = {(one.name,): self._clock() - begun}
         found["reading_timestamp_seconds"] = {(one.name,): self._now().timestamp()}
         self.found[one.name] = found
