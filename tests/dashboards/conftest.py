@@ -22,7 +22,7 @@ from dashboards.prometheus import HOW_TO_GET_IT, Prometheus, free_port, running_
 from dashboards.runbooks import TOP
 
 ALERTMANAGER = "prometheus-alertmanager"
-UNTIL_SECONDS_MAX = 40.0
+UNTIL_SECONDS_MAX = 90.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from tests.dashboards.test_alerts import ALERTS
 
 RATE_SECONDS = 10
 
-pytestmark = [pytest.mark.xdist_group("watched"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.xdist_group("watched"), pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.name)
