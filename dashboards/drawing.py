@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from dashboards.figures import in_unit
 from dashboards.parts import COLUMNS, Dashboard, Kind, Limits, Panel, Story
@@ -15,6 +16,8 @@ COLUMN, LINE, GAP = 50, 30, 8
 
 LINES_MAX = 8
 """Of a panel: what comes after the highest is counted."""
+
+NAME_LENGTH = 26
 
 COLOURS = ("#3274d9", "#e0752d", "#299c46", "#b877d9", "#d44a3a", "#1f9aa8", "#a68b00", "#7a7f87")
 GREEN, YELLOW, RED = "#2f8f46", "#d99a00", "#c4342b"
@@ -37,8 +40,8 @@ class Named:
     points: Sequence[tuple[float, float]]
 
 
-def picture(dashboard: Dashboard, answers: Mapping[str, Sequence[Named]]) -> str:
-    """`answers` are by the title of the panel."""
+def picture(dashboard: Dashboard, answers: Mapping[str, Sequence[Named]], says: str) -> str:
+    """`answers` are by the title of the panel; `says` stands beside that of the dashboard."""
     parts: list[str] = []
     top = 44.0
     for story in dashboard.stories:
@@ -46,6 +49,7 @@ def picture(dashboard: Dashboard, answers: Mapping[str, Sequence[Named]]) -> str
         top = _story(parts, story, answers, top + 28)
     width = COLUMNS * COLUMN + GAP
     head = _text(GAP + 2, 28, f"Zerosum · {dashboard.title}", size=19, weight=700)
+    head += _text(width - GAP, 28, says, size=11, fill=FAINT, anchor="end")
     frame = f'<rect width="{width}" height="{top:.0f}" fill="{GROUND}"/>'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{top:.0f}" viewBox="0 0 {width} {top:.0f}" '
@@ -98,12 +102,22 @@ def _bars(panel: Panel, lines: Sequence[Named], place: Place) -> str:
     shown = sorted(lines, key=_newest, reverse=True)[:LINES_MAX]
     most = panel.most or max([_newest(line) for line in shown] + [1e-12])
     parts, top = [], place.y + 32
+    indent = 16 + 5.8 * max([len(_cut(line.name, NAME_LENGTH)) for line in shown] + [0])
     room = min(24.0, (place.height - 40) / max(1, len(shown)))
     for line in shown:
         value = _newest(line)
-        width = max(2.0, (place.width - 24 - 150) * min(1.0, value / most))
-        bar = Place(place.x + 138, top + 2, width, room - 6)
-        parts.append(_text(place.x + 132, top + room / 2 + 3, _cut(line.name, 22), size=10, fill=FAINT, anchor="end"))
+        width = max(2.0, (place.width - indent - 50) * min(1.0, value / most))
+        bar = Place(place.x + indent, top + 2, width, room - 6)
+        parts.append(
+            _text(
+                place.x + indent - 6,
+                top + room / 2 + 3,
+                _cut(line.name, NAME_LENGTH),
+                size=10,
+                fill=FAINT,
+                anchor="end",
+            )
+        )
         parts.append(_box(bar, _colour(panel.limits, value), radius=2))
         inside = bar.width > 90
         x = bar.x + bar.width + (-6 if inside else 5)
@@ -146,14 +160,14 @@ class _Scale:
 
 
 def _stack(lines: Sequence[Named]) -> list[tuple[Named, Mapping[float, float] | None]]:
-    """Each upon those before it; with what it stands on."""
-    reached: dict[float, float] = {}
+    """Each upon those before it; with what it stands on. Where a line has no point it is nothing."""
+    reached = dict.fromkeys(sorted({at for line in lines for at, _ in line.points}), 0.0)
     made: list[tuple[Named, Mapping[float, float] | None]] = []
     for line in lines:
         below = dict(reached)
         for at, value in line.points:
-            reached[at] = reached.get(at, 0.0) + (value if math.isfinite(value) else 0.0)
-        made.append((Named(line.name, [(at, reached[at]) for at, _ in line.points]), below))
+            reached[at] += value if math.isfinite(value) else 0.0
+        made.append((Named(line.name, list(reached.items())), below))
     return made
 
 
@@ -162,7 +176,11 @@ def _line(line: Named, below: Mapping[float, float] | None, scale: _Scale, colou
     if not points:
         return ""
     path = "L".join(f"{x:.0f},{y:.1f}" for x, y in (scale.at(at, value) for at, value in points))
-    stroke = f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linejoin="round"/>'
+    runs = "".join(
+        "M" + "L".join(f"{x:.0f},{y:.1f}" for x, y in (scale.at(at, value) for at, value in run))
+        for run in _runs(points)
+    )
+    stroke = f'<path d="{runs}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-linejoin="round"/>'
     if len(points) == 1:
         x, y = scale.at(*points[0])
         stroke = f'<circle cx="{x:.0f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>'
@@ -171,6 +189,17 @@ def _line(line: Named, below: Mapping[float, float] | None, scale: _Scale, colou
     floor = [scale.at(at, (below or {}).get(at, 0.0)) for at, _ in reversed(points)]
     back = "L".join(f"{x:.0f},{y:.1f}" for x, y in floor)
     return f'<path d="M{path}L{back}Z" fill="{colour}" fill-opacity="0.35"/>{stroke}'
+
+
+def _runs(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    """What lies apart is not joined."""
+    step = min([later - at for (at, _), (later, _) in pairwise(points)] + [math.inf])
+    runs = [[points[0]]]
+    for (before, _), point in pairwise(points):
+        if point[0] - before > 1.5 * step:
+            runs.append([])
+        runs[-1].append(point)
+    return runs
 
 
 def _axes(panel: Panel, field: Place, top: float) -> str:

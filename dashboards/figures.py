@@ -6,12 +6,7 @@ import time
 
 from dashboards.parts import Unit
 
-_ENDS = {
-    Unit.BYTES: " B",
-    Unit.BYTES_PER_SECOND: " B/s",
-    Unit.PER_SECOND: "/s",
-    Unit.REQUESTS_PER_SECOND: "/s",
-}
+_ENDS = {Unit.BYTES: "B", Unit.BYTES_PER_SECOND: "B/s", Unit.PER_SECOND: "/s", Unit.REQUESTS_PER_SECOND: "/s"}
 _STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -24,13 +19,14 @@ def in_unit(value: float, unit: Unit) -> str:
         return f"{_seconds(max(0.0, time.time() - value / 1000))} ago" if value > 0 else "never"
     if unit is Unit.YES_NO:
         return "yes" if value else "no"
-    return f"{_short(value)}{_ENDS.get(unit, '')}"
+    shown, end = _short(value), _ENDS.get(unit, "")
+    return f"{shown} {end}" if end.startswith("B") and shown[-1].isdigit() else f"{shown}{end}"
 
 
 def _short(value: float) -> str:
     for step, letter in _STEPS:
         if abs(value) >= step:
-            return f"{value / step:.3g}{letter}"
+            return f"{value / step:.3g} {letter}"
     return f"{value:.3g}" if value else "0"
 
 

@@ -185,7 +185,6 @@ _RUNS = Story(
             unit=Unit.PER_SECOND,
             width=12,
             runbook="ZerosumSpansLost",
-            rare="ZEROSUM_OTLP_ENDPOINT must be set.",
         ),
         Panel(
             title="Versions that run",

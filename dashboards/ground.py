@@ -44,7 +44,7 @@ PROCESSORS = {
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """`receiver` takes webhooks at /taken, and none at /refused."""
+    """`receiver` takes webhooks, but none at /refused; and traces."""
 
     service: Service
     receiver: str
@@ -74,6 +74,8 @@ def running_ground(folder: Path) -> Iterator[Ground]:
             "processors_file": _written(folder / "processors.json", {"processors": processors}),
             "rules_file": _written(folder / "rules.json", {"rules": RULES}),
             "webhook_allow_private": "true",
+            "otlp_endpoint": receiver,
+            "trace_ratio": "0.2",
             "self_audit_seconds": "0.2",
         }
         with running_service(folder, **settings) as service:
@@ -111,7 +113,7 @@ class _Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", "0")))
-        self.send_response(200 if self.path == "/taken" else 500)
+        self.send_response(500 if self.path == "/refused" else 200)
         self.send_header("content-length", "0")
         self.end_headers()
 

@@ -17,6 +17,7 @@ _PROOF = Story(
             "Over all accounts of all ledgers, by currency. Anything but 0 is an alarm.",
             "max by (currency) (abs(zerosum_trial_balance_difference))",
             Unit.COUNT,
+            legend="{{currency}}",
             limits=Limits(alarm=1e-9),
             runbook="ZerosumBooksOutOfBalance",
         ),

@@ -80,12 +80,14 @@ class Load:
 
     def hold(self, payer: str, payee: str, currency: str) -> None:
         held = self.post("/v1/holds", {"from": payer, "to": payee, "amount": "5.00", "currency": currency})
+        if "id" in held:
+            self.post(f"/v1/holds/{held['id']}/capture", {"amount": "900.00"})
         if "id" in held and self.dice.random() < 0.7:
             self.post(f"/v1/holds/{held['id']}/capture", {"amount": "3.00", "final": True})
 
     def refused(self, payer: str, payee: str, currency: str) -> None:
         parties = {"from": payer, "to": payee}
-        self.pay("transfer", "99999999.00", currency, **parties)  # held for review by a rule
+        self.pay("transfer", "950.00", currency, **parties)  # held for review by a rule
         self.pay("withdrawal", "99999999.00", currency, **{"from": payer})
         self.pay("transfer", "1.00", currency, **parties, metadata={"country": "XX"})
         self.pay("transfer", "not a number", currency, **parties)

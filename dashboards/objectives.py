@@ -75,7 +75,7 @@ OBJECTIVES = (
     ),
 )
 
-EVENTS_LATE = "max(zerosum_webhook_lag_seconds) > bool 30"
+EVENTS_LATE = 'max({__name__=~"zerosum_(events|webhook|publish)_lag_seconds"}) > bool 30'
 
 
 def rules_text() -> str:

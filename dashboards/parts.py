@@ -114,7 +114,29 @@ class Dashboard:
             yield from story.panels
 
 
-def stat(title: str, says: str, expr: str, unit: Unit, *, limits: Limits = NO_LIMITS, **more: object) -> Panel:
+def stat(
+    title: str,
+    says: str,
+    expr: str,
+    unit: Unit,
+    *,
+    legend: str = "",
+    limits: Limits = NO_LIMITS,
+    runbook: str = "",
+    leads_to: str = "",
+    rare: str = "",
+) -> Panel:
     """A number of the line that a dashboard opens with."""
-    given: dict[str, object] = {"width": 4, "height": 4, **more}
-    return Panel(title=title, says=says, queries=(Query(expr),), unit=unit, kind=Kind.STAT, limits=limits, **given)  # type: ignore[arg-type]
+    return Panel(
+        title=title,
+        says=says,
+        queries=(Query(expr, legend),),
+        unit=unit,
+        kind=Kind.STAT,
+        width=4,
+        height=4,
+        limits=limits,
+        runbook=runbook,
+        leads_to=leads_to,
+        rare=rare,
+    )

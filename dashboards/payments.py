@@ -90,9 +90,11 @@ _PAID = Story(
             unit=Unit.PER_SECOND,
         ),
         Panel(
-            title="Posted, by processor",
-            says="Which way the money came or went. `internal` is what only the books know.",
-            queries=(Query(rate(_PAYMENTS, f'outcome="posted", {_CHOSEN}', by="processor"), "{{processor}}"),),
+            title="Posted or asked for, by processor",
+            says="Which way the money comes or goes. `internal` is what only the books know; others are asked for it first.",
+            queries=(
+                Query(rate(_PAYMENTS, f'outcome=~"posted|proposed", {_CHOSEN}', by="processor"), "{{processor}}"),
+            ),
             unit=Unit.PER_SECOND,
             stacked=True,
             leads_to="processors",
@@ -105,7 +107,7 @@ _REFUSED = Story(
     (
         Panel(
             title="What became of payments",
-            says="Posted; replayed: the same key again, answered as the first time; refused.",
+            says="Posted; proposed: asked of a processor; replayed: the same key again, answered as before; refused.",
             queries=(Query(rate(_PAYMENTS, _CHOSEN, by="outcome"), "{{outcome}}"),),
             unit=Unit.PER_SECOND,
             stacked=True,
@@ -122,7 +124,7 @@ _REFUSED = Story(
             says="Holds, refunds, disputes and the rest, by what they are and why.",
             queries=(
                 Query(
-                    top(rate("zerosum_command_refusals_total", 'command!="pay"', by="command, code")),
+                    top(rate("zerosum_command_refusals_total", 'command!~"pay|judged_payment"', by="command, code")),
                     "{{command}}: {{code}}",
                 ),
             ),

@@ -34,12 +34,13 @@ def main() -> None:
             running_load(ground),
         ):
             time.sleep(seconds)
+            says = f"{seconds:.0f} seconds of a service under a little load, some of it broken on purpose"
             for dashboard in DASHBOARDS:
                 answers = {
                     panel.title: lately(prometheus, panel, RATE_SECONDS, seconds, seconds / STEPS)
                     for panel in dashboard.panels()
                 }
-                (FOLDER / f"{dashboard.name}.svg").write_text(picture(dashboard, answers), encoding="utf-8")
+                (FOLDER / f"{dashboard.name}.svg").write_text(picture(dashboard, answers, says), encoding="utf-8")
 
 
 if __name__ == "__main__":
