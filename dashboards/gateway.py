@@ -104,7 +104,7 @@ _AWAY = Story(
     "Who is turned away?",
     (
         Panel(
-            title="Refused before anything was done",
+            title="Refused, by reason",
             says="By the stable code that the caller was told.",
             queries=(Query(top(rate("zerosum_http_refusals_total", by="code")), "{{code}}"),),
             unit=Unit.PER_SECOND,

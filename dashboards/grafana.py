@@ -87,14 +87,7 @@ def _alerts() -> dict[str, Any]:
         "hide": False,
         "iconColor": RED,
         "datasource": SOURCE,
-        "target": {
-            "refId": "Anno",
-            "expr": 'ALERTS{alertname=~"Zerosum.+", alertstate="firing"}',
-            "limit": 100,
-            "matchAny": False,
-            "tags": [],
-            "type": "tags",
-        },
+        "target": {"refId": "Anno", "expr": 'ALERTS{alertname=~"Zerosum.+", alertstate="firing"}'},
     }
 
 

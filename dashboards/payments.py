@@ -91,7 +91,7 @@ _PAID = Story(
         ),
         Panel(
             title="Posted or asked for, by processor",
-            says="Which way the money comes or goes. `internal` is what only the books know; others are asked for it first.",
+            says="Which way the money comes or goes. `internal` is what only the books know; others are asked first.",
             queries=(
                 Query(rate(_PAYMENTS, f'outcome=~"posted|proposed", {_CHOSEN}', by="processor"), "{{processor}}"),
             ),
@@ -107,7 +107,7 @@ _REFUSED = Story(
     (
         Panel(
             title="What became of payments",
-            says="Posted; proposed: asked of a processor; replayed: the same key again, answered as before; refused.",
+            says="Posted; proposed: asked of a processor; held for review; replayed: the same key again; refused.",
             queries=(Query(rate(_PAYMENTS, _CHOSEN, by="outcome"), "{{outcome}}"),),
             unit=Unit.PER_SECOND,
             stacked=True,
