@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.campaigns.installation import Installation, installed
@@ -32,6 +33,10 @@ def page() -> Iterator[str]:
                 break
             assert time.monotonic() < ends_at, _missing(text)
             time.sleep(0.2)
+        asked = {"Accept": "application/openmetrics-text;version=1.0.0"}
+        opened = httpx.get(f"{installation.base_url}/metrics", headers=asked, trust_env=False)
+        assert opened.headers["content-type"].startswith("application/openmetrics-text")
+        assert list(read_open_metrics(opened.text))  # type: ignore[no-untyped-call]
         yield text
 
 

@@ -186,7 +186,7 @@ def test_an_exemplar_names_the_trace_only_where_open_metrics_is_asked_for(tmp_pa
     neighbour.tell({})
     text, media_type = own.expose(OPEN_METRICS)
     assert media_type.startswith("application/openmetrics-text; version=1.0.0")
-    found = {family.name: family for family in read_open(text.decode())}
+    found = {family.name: family for family in read_open(text.decode())}  # type: ignore[no-untyped-call]
     exemplars = [sample.exemplar for sample in found["zerosum_http_request_seconds"].samples if sample.exemplar]
     assert [(one.labels, one.value) for one in exemplars] == [({"trace_id": "0af7651916cd43dd8448eb211c80319c"}, 0.004)]
     plain, media_type = own.expose("text/plain")

@@ -75,10 +75,10 @@ class CommitTally:
         """
         plain: dict[tuple[str, str], list[Any]] = {}
         for work, told in zip(works, answers, strict=True):
-            if type(told) is tuple:
+            if isinstance(told, tuple):
                 self._count_one(work.commands[told[0]], told[1])
                 continue
-            for command, answer in zip(work.commands, told, strict=False):
+            for command, answer in zip(work.commands, told, strict=True):
                 if type(command) is not Pay or type(answer) is not PostedPair:
                     self._count_one(command, answer)
                     continue
