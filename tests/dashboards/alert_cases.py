@@ -81,7 +81,7 @@ SHORT: dict[str, tuple[Series, Series]] = {
         {'zerosum_reading_timestamp_seconds{reading="sizes"}': "60x180"},
         {'zerosum_reading_timestamp_seconds{reading="sizes"}': "0+60x180"},
     ),
-    "ZerosumFeedStandsStill": _level("zerosum_events_lag_seconds", 61, 59),
+    "ZerosumFeedStandsStill": ({"zerosum_events_lag_seconds": "61x180"}, {"zerosum_events_lag_seconds": "1x73 70x100"}),
     "ZerosumWebhooksAreNotTaken": (
         {"zerosum_webhook_failures_total": "0+6x180", "zerosum_webhook_deliveries_total": "0+4x180"},
         {"zerosum_webhook_failures_total": "0+4x180", "zerosum_webhook_deliveries_total": "0+6x180"},
