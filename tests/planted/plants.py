@@ -352,9 +352,9 @@ DUTY_PLANTS = (
     plant(
         "two counters are told under each other's name",
         DUTIES,
-        "src/zerosum/main.py",
-        '"commands_shed": self.stats.shed, "commands_expired": self.stats.expired,',
-        '"commands_shed": self.stats.expired, "commands_expired": self.stats.shed,',
+        "src/zerosum/metrics/readers.py",
+        "committer.SHED: stats.shed, committer.EXPIRED: stats.expired,",
+        "committer.SHED: stats.expired, committer.EXPIRED: stats.shed,",
         "tests/api/test_busy_answers.py::test_every_counter_of_the_committer_is_told_under_its_name",
     ),
     Plant(
@@ -400,8 +400,8 @@ ANSWER_PLANTS = (
         "when patience is over nothing was done, whatever was sent",
         ANSWERS,
         LANE,
-        "if not work.may_have_committed and now >= patience_ends:",
-        "if now >= patience_ends:",
+        "if not work.may_have_committed and loop.time() >= patience_ends:",
+        "if loop.time() >= patience_ends:",
         "tests/committer/test_faults.py::test_an_outcome_that_stays_unknown_is_told_and_the_key_settles_it",
     ),
     Plant(

@@ -10,13 +10,13 @@ import contextlib
 import os
 import secrets
 import socket
-import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import orjson
 
+from zerosum.adapters.clock import now
 from zerosum.metrics.snapshot import Snapshot, added
 
 LIVES_SECONDS = 30.0
@@ -90,7 +90,7 @@ class MetricsFolder:
                 continue
             snapshot = self._read(path.name)
             if snapshot is not None:
-                yield snapshot if snapshot.told_at > time.time() - LIVES_SECONDS else snapshot.without_levels()
+                yield snapshot if snapshot.told_at > now().timestamp() - LIVES_SECONDS else snapshot.without_levels()
 
     def forget(self, pid: int) -> None:
         """Raises OSError."""

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from zerosum.adapters.clock import now
 from zerosum.metrics.declaration import Kind, Metric
 from zerosum.metrics.declared import gateway
 from zerosum.metrics.folder import MetricsFolder, shared_folder
@@ -51,18 +52,18 @@ class Metrics:
 
         A level of several labels is told whole: what is missing is gone.
         """
-        now = time.time()
+        at = now().timestamp()
         for metric, reading in {**readings, **self._requests.read()}.items():
             if reading is None:
                 self._own.levels.pop(metric.name, None)
                 continue
             series = self._labels.bounded(metric, _series(reading))
             if metric.kind is Kind.GAUGE:
-                self._own.levels[metric.name] = Told(now, series)
+                self._own.levels[metric.name] = Told(at, series)
             else:
                 self._own.totals[metric.name] = series
-        self._own.levels[gateway.PROCESSES.name] = Told(now, {(self.process,): 1.0})
-        self._own.told_at = now
+        self._own.levels[gateway.PROCESSES.name] = Told(at, {(self.process,): 1.0})
+        self._own.told_at = at
         self._leave()
 
     def _leave(self) -> None:
@@ -80,10 +81,10 @@ class Metrics:
     def expose(self, accept: str = "") -> tuple[bytes, str]:
         """The page and its media type, at most `EXPOSED_SECONDS` old, for a reader who accepts so."""
         is_open = wants_open_metrics(accept)
-        now = time.monotonic()
+        at = time.monotonic()
         kept = self._exposed.get(is_open)
-        if kept is None or now >= kept[0]:
-            kept = self._exposed[is_open] = now + EXPOSED_SECONDS, self._expose_now(is_open)
+        if kept is None or at >= kept[0]:
+            kept = self._exposed[is_open] = at + EXPOSED_SECONDS, self._expose_now(is_open)
         return kept[1]
 
     def _expose_now(self, is_open: bool) -> tuple[bytes, str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
+from zerosum.adapters.clock import now
 from zerosum.metrics.declaration import Metric
 from zerosum.metrics.declared import gateway
 from zerosum.metrics.snapshot import Buckets, Exemplar, Labels
@@ -35,7 +35,7 @@ class RequestTally:
         if code:
             self._refusals.add((code,))
         if trace_id:
-            self._exemplars.setdefault(template, {})[place] = Exemplar(trace_id, seconds, time.time())
+            self._exemplars.setdefault(template, {})[place] = Exemplar(trace_id, seconds, now().timestamp())
 
     def _begun(self, template: str, method: str, status: int) -> Spread:
         key = (template, method if method in METHODS else OTHER, status)
