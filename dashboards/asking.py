@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 
 from dashboards.drawing import Named
@@ -29,8 +30,9 @@ def lately(prometheus: Prometheus, panel: Panel, rate_seconds: int, seconds: flo
     if panel.kind is not Kind.SERIES:
         return newest(prometheus, panel, rate_seconds)
     found: list[Named] = []
+    end = time.time()  # of all of them: what is stacked is known at the same times
     for query in panel.queries:
-        found += _named(query, prometheus.lately(as_asked(query.expr, rate_seconds), seconds, step))
+        found += _named(query, prometheus.lately(as_asked(query.expr, rate_seconds), end, seconds, step))
     return found
 
 

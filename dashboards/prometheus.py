@@ -56,8 +56,7 @@ class Prometheus:
         found = self.ask("query", query=expr)["result"]
         return [Line(one["metric"], [(float(one["value"][0]), float(one["value"][1]))]) for one in found]
 
-    def lately(self, expr: str, seconds: float, step: float) -> list[Line]:
-        end = time.time()
+    def lately(self, expr: str, end: float, seconds: float, step: float) -> list[Line]:
         given = {"start": str(end - seconds), "end": str(end), "step": str(step)}
         found = self.ask("query_range", query=expr, **given)["result"]
         return [Line(one["metric"], [(float(at), float(value)) for at, value in one["values"]]) for one in found]
