@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads walk campaign planted container-test kafka-test pages lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads walk campaign planted container-test kafka-test pages dashboards dashboard-pictures lock clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -73,6 +73,12 @@ pages: .venv/.installed-dev  ## render what docs/ says of posting rules, refusal
 	.venv/bin/python -m tests.architecture.event_table
 	.venv/bin/python -m tests.architecture.event_schemas
 	.venv/bin/python -m tests.architecture.metrics_page
+
+dashboards: .venv/.installed-dev  ## write Grafana's dashboards and the rules of what is promised out of dashboards/
+	@exec .venv/bin/python -m dashboards
+
+dashboard-pictures: .venv/.installed-dev  ## draw docs/dashboards/ from a service under a little load (needs Prometheus; minutes)
+	@exec .venv/bin/python -m dashboards.pictures $(ARGS)
 
 lock:  ## renew the locks (needs uv)
 	uv pip compile pyproject.toml --extra embedded --extra fast --extra build --universal --generate-hashes --python-version 3.11 -o requirements.lock

@@ -18,6 +18,9 @@ from tests.containers.images import TOP, image_variables
 
 PROJECT = "zerosum-container-test"
 READY_SECONDS_MAX = 180.0
+OURS_AND_STANDINS = ("api", "worker")
+"""What is brought up, with all it depends on, where no public image can be had: what only looks on has no stand-in."""
+
 SHOW_CREDENTIALS = (
     "run",
     "--rm",
@@ -66,8 +69,10 @@ class Stack:
     def prepare(self) -> None:
         """The documented command; another port, because 8080 may be in use here."""
         self.engine.call(("make", "compose.env", f"PUBLISHED_PORT={self.port}"), cwd=self.folder)
+        named = self.folder / "compose.env"
+        named.write_text(named.read_text("utf-8").replace("GRAFANA_PORT=3000", f"GRAFANA_PORT={free_port()}"), "utf-8")
         variables = "".join(f"{name}={value}\n" for name, value in image_variables(self.engine).items())
-        with (self.folder / "compose.env").open("a", encoding="utf-8") as settings:
+        with named.open("a", encoding="utf-8") as settings:
             settings.write(f"ZEROSUM_LOG_FORMAT=text\n{variables}")
 
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -83,7 +88,8 @@ class Stack:
 
     def up(self) -> None:
         is_waiting = self.engine.compose == ("docker", "compose")
-        self.compose("up", "--detach", *(["--wait"] if is_waiting else []))
+        chosen = OURS_AND_STANDINS if self.engine.is_private else ()
+        self.compose("up", "--detach", *(["--wait"] if is_waiting else []), *chosen)
         self.wait_until_ready()
 
     def down(self, *options: str) -> None:

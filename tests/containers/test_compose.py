@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
+import httpx
 import pytest
 
 from tests.containers.images import TOP
-from tests.containers.stack import PROJECT, Stack
+from tests.containers.stack import OURS_AND_STANDINS, PROJECT, Stack
 
 pytestmark = pytest.mark.containers
 
@@ -17,7 +19,7 @@ SECRETS = {
     "valkey": {"VALKEY_PASSWORD"},
     "api": {
         *("PGPASSWORD", "ZEROSUM_REDIS_URL"),
-        *("ZEROSUM_API_KEY_PEPPER", "ZEROSUM_CURSOR_SECRET", "ZEROSUM_MASTER_KEYS"),
+        *("ZEROSUM_API_KEY_PEPPER", "ZEROSUM_CURSOR_SECRET", "ZEROSUM_MASTER_KEYS", "ZEROSUM_METRICS_TOKEN"),
     },
     "worker": {"PGPASSWORD", "ZEROSUM_MASTER_KEYS"},
 }
@@ -75,6 +77,14 @@ def test_only_the_api_is_published_and_only_to_this_machine(stack: Stack) -> Non
     assert published == {("api", "127.0.0.1")}
 
 
+def test_the_metrics_tell_of_the_api_and_the_worker(stack: Stack) -> None:
+    token = re.search(r"^ZEROSUM_METRICS_TOKEN=(.+)$", (stack.folder / "compose.env").read_text(), re.MULTILINE)
+    assert token is not None
+    headers = {"Authorization": f"Bearer {token[1]}"}
+    told = httpx.get(f"{stack.url}/metrics", headers=headers, trust_env=False).text
+    assert {'zerosum_processes{process="api"}', 'zerosum_processes{process="worker"}'} <= set(re.split("[ \n]", told))
+
+
 def test_a_restart_of_the_api_loses_nothing(paid: Stack) -> None:
     begun = time.monotonic()
     paid.compose("stop", "api")
@@ -86,7 +96,7 @@ def test_a_restart_of_the_api_loses_nothing(paid: Stack) -> None:
 
 def test_a_wrong_password_is_told_and_nothing_starts_on_it(stack: Stack) -> None:
     wrong = ("env", "POSTGRES_OWNER_PASSWORD=wrong", *stack.engine.compose, "--project-name", PROJECT)
-    said = stack.engine.call((*wrong, "up", "--detach"), cwd=stack.folder, check=False)
+    said = stack.engine.call((*wrong, "up", "--detach", *OURS_AND_STANDINS), cwd=stack.folder, check=False)
     assert said.returncode != 0
     assert "migrate" in said.stdout + said.stderr
     told = stack.compose("logs", "migrate")

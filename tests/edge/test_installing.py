@@ -88,7 +88,7 @@ def test_the_command_makes_secrets_that_the_service_takes(tmp_path: Path) -> Non
     assert made["ZEROSUM_BASE_URL"] == "http://127.0.0.1:9000"
     secrets = re.findall(r"^([A-Z_]+)=(?:first:)?$", EXAMPLE, re.MULTILINE)
     values = [made[name].removeprefix("first:") for name in secrets]
-    assert len(set(values)) == len(values) == 7
+    assert len(set(values)) == len(values) == 9
     assert all(re.fullmatch("[0-9a-f]{64}", value) for value in values)
     settings = load_settings(
         **{
@@ -143,13 +143,16 @@ def test_a_service_is_given_its_own_secrets_only() -> None:
         "ZEROSUM_API_KEY_PEPPER": {"first-ledger", "api"},
         "ZEROSUM_CURSOR_SECRET": {"first-ledger", "api"},
         "ZEROSUM_MASTER_KEYS": {"first-ledger", "api", "worker"},
+        "ZEROSUM_METRICS_TOKEN": {"api", "prometheus"},
+        "GRAFANA_ADMIN_PASSWORD": {"grafana"},
     }
     assert not any("env_file" in service for service in SERVICES.values())
 
 
-def test_the_compose_file_publishes_one_port_to_this_machine() -> None:
+def test_the_compose_file_publishes_to_this_machine() -> None:
     assert {name: service["ports"] for name, service in SERVICES.items() if "ports" in service} == {
-        "api": ["${PUBLISHED_ADDRESS:-127.0.0.1}:${PUBLISHED_PORT:-8080}:8080"]
+        "api": ["${PUBLISHED_ADDRESS:-127.0.0.1}:${PUBLISHED_PORT:-8080}:8080"],
+        "grafana": ["127.0.0.1:${GRAFANA_PORT:-3000}:3000"],
     }
 
 

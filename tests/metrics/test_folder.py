@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import string
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 from uuid import UUID
 
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 
@@ -98,6 +100,20 @@ def test_processes_are_summed_and_one_that_is_killed_leaves_its_totals(tmp_path:
     assert found["zerosum_trial_balance_difference[('currency', 'USD')]"] == 2
     assert "zerosum_processes[('process', 'worker')]" not in found
     assert [path.name for path in tmp_path.glob("process-*")] == [own._name]
+
+
+def test_a_process_of_the_same_number_in_another_container_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = MetricsFolder(tmp_path)
+    own = Metrics("worker", folder)
+    own.tell({committer.QUEUED: 3})
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    folder.forget(os.getpid())
+    assert (tmp_path / own._name).exists()
+    monkeypatch.undo()
+    folder.forget(os.getpid())
+    assert not (tmp_path / own._name).exists()
 
 
 def test_totals_of_the_dead_count_once_whoever_dies_in_between(tmp_path: Path) -> None:

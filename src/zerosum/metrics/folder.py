@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import orjson
@@ -24,6 +26,11 @@ ENDED = "ended.json"
 PATTERN = "process-*.json"
 
 _shared: Path | None = None
+
+
+def _host_mark() -> str:
+    """Of this host among those that share a folder: two containers number their processes alike."""
+    return sha256(socket.gethostname().encode()).hexdigest()[:4]
 
 
 def share_metrics(folder: Path) -> None:
@@ -68,7 +75,7 @@ class MetricsFolder:
 
     def new_name(self) -> str:
         """Of the file of one that counts. Unlike its process's number it comes once."""
-        return f"process-{os.getpid()}-{secrets.token_hex(6)}.json"
+        return f"process-{os.getpid()}-{_host_mark()}{secrets.token_hex(4)}.json"
 
     def write(self, name: str, snapshot: Snapshot) -> None:
         """Raises OSError."""
@@ -88,7 +95,8 @@ class MetricsFolder:
     def forget(self, pid: int) -> None:
         """Raises OSError."""
         ended = self._read(ENDED) or Snapshot()
-        names = [path.name for path in self._path.glob(f"process-{pid}-*.json") if path.name not in ended.includes]
+        files = self._path.glob(f"process-{pid}-{_host_mark()}*.json")
+        names = [path.name for path in files if path.name not in ended.includes]
         found = [snapshot for name in names if (snapshot := self._read(name)) is not None]
         if not found:
             return
