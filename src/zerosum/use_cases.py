@@ -148,7 +148,7 @@ def use_cases(
         live_processors=outside,
         payments=payments_made,
         processor_callbacks=ProcessorCallbacks(database, committer, outside, disputes, now),
-        processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
+        processor_calls=ProcessorCalls(database, committer, currencies, cursors, now, outside),
         periods=Periods(database, currencies, cursors, settled, now),
         reviews=Reviews(database, committer, payments_made.kind, cursors, now),
         reconciliation_adjustments=ReconciliationAdjustments(database, journal, sources, directory, now),
