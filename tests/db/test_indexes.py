@@ -77,6 +77,7 @@ INDEXES = {
     "exchanges_pkey": "GET /v1/exchanges",
     "hold_changes_of_hold": "the steps of a hold, in order",
     "hold_changes_pkey": "what a key that has changed a hold is answered again",
+    "ledger_routes_pkey": "the routes that count, the newest; GET /v1/routes/versions",
     "house_rules_pkey": "the house rules that count, the newest; never two of one number",
     "holds_by_payee": "GET /v1/holds?account",
     "holds_by_payer": "GET /v1/holds?account",

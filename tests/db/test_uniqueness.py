@@ -25,6 +25,7 @@ ONCE = {
     "payments": {"payments_pkey": ["id"]},
     "currencies": {"currencies_pkey": ["code"]},
     "charts": {"charts_pkey": ["version"]},
+    "ledger_routes": {"ledger_routes_pkey": ["version"]},
     "house_rules": {"house_rules_pkey": ["version"]},
 }
 CASES = [(table, name, columns) for table, names in ONCE.items() for name, columns in names.items()]

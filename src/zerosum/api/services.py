@@ -25,6 +25,7 @@ from zerosum.services.ingestion import Ingestion
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
+from zerosum.services.ledger_routes import LedgerRoutesBook
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import Payments
@@ -67,6 +68,7 @@ class Services:
     exchanges: Exchanges
     holds: Holds
     house_rules: HouseRulesBook
+    ledger_routes: LedgerRoutesBook
     imports: Imports
     ingestion: Ingestion
     inspector: Inspector

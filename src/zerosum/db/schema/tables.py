@@ -126,6 +126,20 @@ house_rules = Table(
 )
 """What holds and disputes are made under. The newest counts; the others tell what was made under them."""
 
+ledger_routes = Table(
+    "ledger_routes",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("version", Integer),
+    Column("routes", JSONB),  # None: those of the file count
+    _required("why", Text),
+    _required("actor", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "version", name="ledger_routes_pkey"),
+    CheckConstraint("version > 0", name="ledger_routes_counted_from_one"),
+)
+"""By which processors payments go that leave it to us. The newest counts; the others have decided what they did."""
+
 POSTED = """(case when type in ('asset', 'expense') then posted_debits - posted_credits
  else posted_credits - posted_debits end)"""
 
@@ -1536,6 +1550,7 @@ JOURNAL = (
     charts,
     account_groups,
     house_rules,
+    ledger_routes,
     reconciliation_sources,
     reconciliation_files,
     reconciliation_lines,
@@ -1556,6 +1571,7 @@ GRANTS: dict[Table, str] = {
     currencies: "insert",
     charts: "insert",
     house_rules: "insert",
+    ledger_routes: "insert",
     accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata, velocity_limits)",
     journal_entries: "insert",
     postings: "insert",
