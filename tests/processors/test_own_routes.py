@@ -45,7 +45,7 @@ async def test_a_ledgers_own_routes_stand_in_the_place_of_the_files_until_it_giv
         client = await client_with(service, ledger_id)
         assert await routed(client) == ("acme", "of the file", None)
         assert (await client.get("/v1/routes")).json()["version"] == 0
-        own = [
+        own: list[dict[str, Any]] = [
             {"name": "large", "amount_from": "1000.00", "processors": ["acme"]},
             {"name": "mine", "weights": {"beta": 7}, "types": ["withdrawal"], "currencies": ["USD"]},
         ]
@@ -104,7 +104,7 @@ async def test_what_another_process_has_put_counts_when_what_is_known_is_old(
         await second.http.aclose()
 
 
-WRONG = [
+WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": "x"}, "/routes/1"),
     ({"name": "x", "processors": ["acme"], "weights": {"acme": 1}}, "/routes/1"),
     ({"name": "first", "processors": ["acme"]}, "/routes/1/name"),
