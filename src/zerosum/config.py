@@ -200,6 +200,8 @@ class Settings(BaseSettings):
     """A larger one is put aside unread."""
     ingest_lanes: Annotated[int, Field(ge=1, le=16)] = 1
     """Of one consumer process: batches at once, a partition keeps to one."""
+    ingest_order_window_seconds: Annotated[float, Field(ge=0, le=300)] = 0.0
+    """Above 0 all inputs of a process are one order, by time: so long a message waits for earlier ones of others."""
 
     publish_to: Annotated[list[str], NoDecode] = []
     """Where the worker and `zerosum publish` publish events, separated by spaces: as `--to`."""

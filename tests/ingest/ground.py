@@ -14,6 +14,7 @@ from zerosum.api.messages import MessageDesk
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.ingest.streams.consumer import Consumer, ConsumerOptions
 from zerosum.ingest.streams.port import Desk, IngestTally, Input
+from zerosum.ingest.streams.time_order import TimeOrder
 from zerosum.main import Service
 from zerosum.services.requests.caller import Caller
 
@@ -55,6 +56,7 @@ def consumer(
     desk: Desk | None = None,
     batch_max: int = 100,
     in_memory_max: int = 1000,
+    order: TimeOrder | None = None,
 ) -> tuple[Consumer, IngestTally]:
     tally = IngestTally()
     options = ConsumerOptions(batch_max=batch_max, in_memory_max=in_memory_max, holder=f"test-{next(_holders)}")
@@ -66,6 +68,7 @@ def consumer(
         options,
         tally,
         told,
+        order,
     )
     return made, tally
 
