@@ -145,6 +145,8 @@ class Settings(BaseSettings):
     webhook_allowed_networks: Annotated[list[str], NoDecode] = []
     webhook_endpoints_per_ledger: Annotated[int, Field(ge=1, le=10_000)] = 50
     webhook_deliveries_kept_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    events_kept_days: Annotated[int | None, Field(ge=30, le=36_500)] = None
+    """The worker drops what is older of the feed, under seals; None: all is kept."""
     smtp_url: str | None = None
     """The mail server, for notifications; without one there are none."""
     smtp_user: str | None = None

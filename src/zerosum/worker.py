@@ -25,6 +25,7 @@ from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
 from zerosum.services.background.completers import Completers
 from zerosum.services.background.delivery_purge import DeliveryPurge
+from zerosum.services.background.event_purge import EventPurge
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.hold_expiry import HoldExpiry
 from zerosum.services.background.mail_purge import MailPurge
@@ -107,6 +108,8 @@ async def _work(
         Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
+    if settings.events_kept_days is not None:
+        chores.append(Chore("old events", 600.0, EventPurge(database, now, settings.events_kept_days).run_once))
     completers = Completers(database, committer, live_processors(settings), now)
     mailer = _mailer(settings, database, render)
     if mailer is not None:

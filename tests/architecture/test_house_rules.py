@@ -301,6 +301,7 @@ MEANS_A_BUG = {
     "api_keys_pkey": "two equal random ids",
     "data_keys_pkey": "two equal random ids",
     "signing_keys_pkey": "made under a lock, with a random id",
+    "event_seals_counted_from_one": "each is one more than the one before, and seals what there is",
     "ledger_routes_counted_from_one": "each is one more than the one before",
     "charts_counted_from_one": "each is one more than the one before",
     "audit_log_pkey": "inserted with on conflict",

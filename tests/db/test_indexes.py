@@ -73,6 +73,7 @@ INDEXES = {
     "disputes_pkey": "the lock of a dispute",
     "entry_conditions_pkey": "the proof of what an entry was posted under",
     "events_by_time": "GET /v1/events?after: an event by its id, near its time",
+    "event_seals_pkey": "the newest seal of dropped events, and the proof of them all",
     "events_pkey": "readers of events, in the order of their transactions",
     "exchanges_pkey": "GET /v1/exchanges",
     "hold_changes_of_hold": "the steps of a hold, in order",

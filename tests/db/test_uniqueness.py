@@ -25,6 +25,7 @@ ONCE = {
     "payments": {"payments_pkey": ["id"]},
     "currencies": {"currencies_pkey": ["code"]},
     "charts": {"charts_pkey": ["version"]},
+    "event_seals": {"event_seals_pkey": ["number"]},
     "ledger_routes": {"ledger_routes_pkey": ["version"]},
     "house_rules": {"house_rules_pkey": ["version"]},
 }

@@ -1274,6 +1274,24 @@ refusal_seals = Table(
     CheckConstraint("from_at <= until_at", name="refusal_seals_span_ordered"),
 )
 
+event_seals = Table(
+    "event_seals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("number", BigInteger),  # gap-free from 1
+    _required("last_xid", Xid8),  # of the last event: all up to there are gone
+    _required("last_id", Uuid),
+    _required("greatest_id", Uuid),  # among those of this seal
+    _required("events", BigInteger),
+    _moment("newest_at", nullable=False),
+    _required("sums", JSONB),  # of what they said, by buckets, as the proof of events adds it up
+    _moment("sealed_at", nullable=False),
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "number", name="event_seals_pkey"),
+    CheckConstraint("number > 0 and events > 0", name="event_seals_counted_from_one"),
+)
+"""What was dropped of the feed, from its beginning on."""
+
 period_closings = Table(
     "period_closings",
     metadata,
@@ -1541,6 +1559,7 @@ JOURNAL = (
     audit_log,
     account_changes,
     refusal_seals,
+    event_seals,
     period_closings,
     period_seals,
     late_entries,
@@ -1624,6 +1643,7 @@ GRANTS: dict[Table, str] = {
     secret_checks: "insert, update (check_value, created_at)",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
+    event_seals: "insert",
     period_closings: "insert",
     period_seals: "insert",
     late_entries: "insert",
