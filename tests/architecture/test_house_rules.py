@@ -334,6 +334,7 @@ MEANS_A_BUG = {
     "account_changes_origin_known": "the trigger writes no other",
     "account_changes_limits_ordered": "the account's own row has been checked",
     "refusal_seals_pkey": "inserted with on conflict",
+    "event_seals_pkey": "made under a lock of its own",
     "proof_positions_pkey": "inserted with on conflict",
     "refusal_seals_span_ordered": "a seal begins where the one before ended, and refusals lie behind it",
 }

@@ -33,7 +33,7 @@ CASES = [(table, name, columns) for table, names in ONCE.items() for name, colum
 
 
 def equal_in(columns: list[str]) -> dict[str, Any]:
-    numbers = {"account_version": 7, "version": 7}
+    numbers = {"account_version": 7, "version": 7, "number": 7}
     uuids = {"id", "reverses", "account_id"}
     return {name: numbers.get(name, new_uuid() if name in uuids else f"same-{new_uuid().hex}") for name in columns}
 

@@ -161,7 +161,9 @@ class EventsProof:
         """Where events were dropped since they were looked at, that is done anew. What is sealed counts as found."""
         newest = await find_last_event_seal(connection, self._report.ledger_id)
         number = 0 if newest is None else newest.number
-        if self._sealed is None or self._sealed.number != number:
+        if self._sealed is None and not number:
+            self._sealed = SealedEvents()
+        elif self._sealed is None or self._sealed.number != number:
             self._sealed = await sealed_events(connection, self._report)
             self._found, self._position = [*self._sealed.sums], (0, FIRST_ID)
             self._differing = self._search = None
