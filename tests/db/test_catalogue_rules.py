@@ -112,8 +112,8 @@ async def test_the_journal_has_its_guards_and_they_are_on(admin: Connection) -> 
 
 
 async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Connection) -> None:
-    """But for a few: they take away old refusals and events, carry postings into balances, keep histories, tell accounts of the
-    groups whose limits they stand under, and seal checkpoints.
+    """But for a few: they take away old refusals and events, carry postings into balances, keep histories, tell
+    accounts of the groups whose limits they stand under, and seal checkpoints.
 
     Their search path is fixed.
     """
