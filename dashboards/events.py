@@ -55,6 +55,12 @@ _LATE = Story(
             runbook="ZerosumDeadLetters",
         ),
         stat(
+            "Messages late, last day",
+            "Messages that came after their turn in the order of time, and were taken as they came.",
+            or_zero("sum(increase(zerosum_ingest_late_total[1d]))"),
+            Unit.COUNT,
+        ),
+        stat(
             "Messages lost, last day",
             "Messages that their broker had deleted before they were read.",
             or_zero("sum(increase(zerosum_ingest_lost_total[1d]))"),

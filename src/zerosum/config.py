@@ -145,6 +145,8 @@ class Settings(BaseSettings):
     webhook_allowed_networks: Annotated[list[str], NoDecode] = []
     webhook_endpoints_per_ledger: Annotated[int, Field(ge=1, le=10_000)] = 50
     webhook_deliveries_kept_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    events_kept_days: Annotated[int | None, Field(ge=30, le=36_500)] = None
+    """The worker drops what is older of the feed, under seals; None: all is kept."""
     smtp_url: str | None = None
     """The mail server, for notifications; without one there are none."""
     smtp_user: str | None = None
@@ -202,6 +204,8 @@ class Settings(BaseSettings):
     """Of one consumer process: batches at once, a partition keeps to one."""
     ingest_lease_seconds: Annotated[float, Field(ge=2, le=600)] = 10.0
     """So long after a consumer has died another takes over. Kafka's groups have sessions of their own."""
+    ingest_order_window_seconds: Annotated[float, Field(ge=0, le=300)] = 0.0
+    """Above 0 all inputs of a process are one order, by time: so long a message waits for earlier ones of others."""
 
     publish_to: Annotated[list[str], NoDecode] = []
     """Where the worker and `zerosum publish` publish events, separated by spaces: as `--to`."""

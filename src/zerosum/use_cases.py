@@ -38,6 +38,7 @@ from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
 from zerosum.services.judging import PaymentRules, RuleBook
+from zerosum.services.ledger_routes import LedgerRoutesBook
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import PaymentKind, Payments
@@ -98,6 +99,7 @@ def use_cases(
     disputes = Disputes(database, committer, directory, currencies, payments, cursors, now)
     feed = EventFeed(database, directory)
     rules = None if rule_book is None else PaymentRules(rule_book, database, committer)
+    own_routes = LedgerRoutesBook(database, cursors, outside, now)
     payments_made = Payments(
         database,
         committer,
@@ -110,6 +112,7 @@ def use_cases(
         now,
         outside,
         rules,
+        own_routes,
     )
     sources = ReconciliationSources(database, directory, currencies, cursors, now)
     return Services(
@@ -139,6 +142,7 @@ def use_cases(
         event_tail=EventTail(feed, is_ending),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
         holds=Holds(database, committer, charts, directory, currencies, cursors, now, rules),
+        ledger_routes=own_routes,
         house_rules=HouseRulesBook(database, committer, directory, currencies),
         imports=Imports(database, now),
         ingestion=Ingestion(database, now),
@@ -154,7 +158,7 @@ def use_cases(
         live_processors=outside,
         payments=payments_made,
         processor_callbacks=ProcessorCallbacks(database, committer, outside, disputes, now),
-        processor_calls=ProcessorCalls(database, committer, currencies, cursors, now),
+        processor_calls=ProcessorCalls(database, committer, currencies, cursors, now, outside),
         periods=Periods(database, currencies, cursors, settled, now),
         reviews=Reviews(database, committer, payments_made.kind, cursors, now),
         reconciliation_adjustments=ReconciliationAdjustments(database, journal, sources, directory, now),

@@ -26,6 +26,7 @@ from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
 from zerosum.services.background.completers import Completers
 from zerosum.services.background.delivery_purge import DeliveryPurge
+from zerosum.services.background.event_purge import EventPurge
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.hold_expiry import HoldExpiry
 from zerosum.services.background.mail_purge import MailPurge
@@ -170,7 +171,7 @@ def _chores(
 ) -> list[Chore]:
     """What is done again and again, whatever is set."""
     purge = RefusalPurge(database, now, settings.refusals_kept_days)
-    return [
+    chores = [
         Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
         Chore("old refusals", 3600.0, purge.run_once),
         Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
@@ -181,6 +182,9 @@ def _chores(
         Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
+    if settings.events_kept_days is not None:
+        chores.append(Chore("old events", 600.0, EventPurge(database, now, settings.events_kept_days).run_once))
+    return chores
 
 
 def _tracing(settings: Settings) -> Tracing | None:

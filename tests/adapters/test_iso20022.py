@@ -107,6 +107,26 @@ def test_what_is_new_is_in_one_message_and_in_no_other(payouts: FilePayouts) -> 
     assert message(payouts, second).count(b"<CdtTrfTxInf>") == 1
 
 
+def test_what_a_person_has_settled_is_in_no_message_unless_it_was_before(payouts: FilePayouts) -> None:
+    payouts.pay(order("sent"))
+    payouts.write(NOON)
+    for key in ("declined", "approved", "left"):
+        payouts.pay(order(key))
+    payouts.withdraw("sent", is_approved=False, amount=None)
+    payouts.withdraw("declined", is_approved=False, amount=None)
+    payouts.withdraw("approved", is_approved=True, amount="1.00")
+    payouts.withdraw("late", is_approved=False, amount=None)
+    payouts.pay(order("late"))
+    [written] = payouts.write(NOON)
+    assert message(payouts, written).count(b"<CdtTrfTxInf>") == 1
+    assert end_to_end_id("left").encode() in message(payouts, written)
+    found = {key: payouts.look_up(key) for key in ("sent", "declined", "approved", "late")}
+    assert [one.outcome for one in found.values()] == [PENDING, DECLINED, APPROVED, DECLINED]
+    assert (found["approved"].amount, found["declined"].reason) == ("1.00", "settled_by_hand")
+    with payouts.folder.lease(), pytest.raises(FolderBusy):
+        payouts.withdraw("left", is_approved=False, amount=None)
+
+
 @pytest.mark.parametrize("dies_at", range(1, 9))
 def test_a_run_that_dies_is_ended_by_the_next_one_byte_for_byte(
     payouts: FilePayouts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: int

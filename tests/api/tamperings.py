@@ -206,6 +206,12 @@ TAMPERINGS = {
     "and code = 'alice'",
     "an account put into a group": "update accounts set limited_groups = '{wallets}' where ledger_id = $1 "
     "and code = 'bob'",
+    # The ledger's own routes.
+    "what routes say": "update ledger_routes set routes = jsonb_set(routes, '{0,name}', '\"x\"') "
+    "where ledger_id = $1 and version = 1",
+    "why routes were made": "update ledger_routes set why = 'x' where ledger_id = $1 and version = 2",
+    "routes deleted": "delete from ledger_routes where ledger_id = $1 and version = 1",
+    "the last routes deleted": "delete from ledger_routes where ledger_id = $1 and version = 2",
     # House rules, and what was made under them.
     "what house rules say": "update house_rules set content = jsonb_set(content, '{over_capture,percent}', '\"13\"') "
     "where ledger_id = $1 and version = 2",
@@ -825,6 +831,13 @@ FOUND = {
         "the ledger's chart 2 is missing",
         "the security log is not what was sealed up to …",
     },
+    "what routes say": {"the ledger's routes 1 are not what the security log tells of them"},
+    "why routes were made": {"the ledger's routes 2 are not what the security log tells of them"},
+    "routes deleted": {
+        "the ledger's routes 1 are missing",
+        "the security log tells of the ledger's routes 1, which are not there",
+    },
+    "the last routes deleted": {"the security log tells of the ledger's routes 2, which are not there"},
     "what house rules say": {
         "the house rules 2 are not what the security log tells of them",
         "the house rules 2 are not what was announced",

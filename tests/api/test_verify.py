@@ -45,6 +45,7 @@ from zerosum.services.proofs import of_house_rules as proof_of_house_rules
 from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs import of_processor_calls as proof_of_processor_calls
 from zerosum.services.proofs import of_reviews as proof_of_reviews
+from zerosum.services.proofs import of_routes as proof_of_routes
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs import of_statements as proof_of_statements
@@ -104,6 +105,7 @@ async def _made(service: Service, database: Database, payments: int, rules: Path
     await _exchanges(client)
     await _disputes(client)
     await _house_rules(client)
+    await _routes(client)
     await _processors(client)
     await _reviews(client, service, ledger_id, rules)
     await _many(client, payments)
@@ -205,6 +207,12 @@ async def _account_groups(client: Client) -> None:
     await _sent(client, "/v1/account-groups/unlimited", {"members": ["bob"]}, "PUT")
     await _sent(client, "/v1/account-groups/gone", {"members": ["**"]}, "PUT")
     await _sent(client, "/v1/account-groups/gone", None, "DELETE")
+
+
+async def _routes(client: Client) -> None:
+    for name in ("one", "other"):
+        given = {"routes": [{"name": name, "processors": ["away"]}], "why": f"for {name}"}
+        await _sent(client, "/v1/routes", given, "PUT")
 
 
 async def _house_rules(client: Client) -> None:
@@ -517,7 +525,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions", "reviews",
         "period_seals", "late_entries", "account_checkpoints",
         "statements", "templates", "template_uses",
-        "charts", "account_groups", "limited_groups", "house_rules",
+        "charts", "account_groups", "limited_groups", "house_rules", "ledger_routes",
         "dated_checkpoints",
     ):  # fmt: skip
         assert await superuser.fetchval(f"select count(*) from {table} where ledger_id = $1", ledger_id), table
@@ -558,6 +566,7 @@ async def test_small_slices_find_the_same(
     monkeypatch.setattr(proof_of_charts, "CHARTS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_account_groups, "GROUPS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_group_limits, "ACCOUNTS_AT_ONCE", 2)
+    monkeypatch.setattr(proof_of_routes, "ROUTES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_house_rules, "HOUSE_RULES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_checkpoints, "CHECKPOINTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)

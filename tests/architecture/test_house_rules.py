@@ -133,6 +133,11 @@ def test_what_the_book_refuses_is_said_of_every_call_that_moves_money() -> None:
 
 ANSWERED = {
     "accounts_code_unique": ("db/queries/accounts.py", 'constraint="accounts_code_unique"', "account_exists"),
+    "ledger_routes_pkey": (
+        "db/queries/ledger_routes.py",
+        'constraint="ledger_routes_pkey"',
+        "invalid_state: another has changed it",
+    ),
     "charts_pkey": ("db/queries/charts.py", 'constraint="charts_pkey"', "invalid_state: another has changed it"),
     "currencies_pkey": ("db/queries/ledgers.py", 'constraint="currencies_pkey"', "currency_exists, or the same again"),
     "journal_entries_idempotency_key_unique": ("db/errors.py", '"23505"', "the batch runs again, and replays"),
@@ -295,6 +300,8 @@ MEANS_A_BUG = {
     "api_keys_pkey": "two equal random ids",
     "data_keys_pkey": "two equal random ids",
     "signing_keys_pkey": "made under a lock, with a random id",
+    "event_seals_counted_from_one": "each is one more than the one before, and seals what there is",
+    "ledger_routes_counted_from_one": "each is one more than the one before",
     "charts_counted_from_one": "each is one more than the one before",
     "audit_log_pkey": "inserted with on conflict",
     "audit_log_occurrences_positive": "counted from one",
@@ -328,6 +335,7 @@ MEANS_A_BUG = {
     "account_changes_origin_known": "the trigger writes no other",
     "account_changes_limits_ordered": "the account's own row has been checked",
     "refusal_seals_pkey": "inserted with on conflict",
+    "event_seals_pkey": "made under a lock of its own",
     "proof_positions_pkey": "inserted with on conflict",
     "refusal_seals_span_ordered": "a seal begins where the one before ended, and refusals lie behind it",
 }

@@ -39,6 +39,7 @@ WITHOUT_A_KEY = {
     "POST /v1/accounts/{account:path}/unfreeze": "moves no money; idempotent by state",
     "POST /v1/accounts/{account:path}/close": "moves no money; idempotent by state",
     "POST /v1/ledgers": "moves no money",
+    "PUT /v1/routes": "moves no money; the same again changes nothing",
     "PUT /v1/chart": "moves no money; the same again changes nothing",
     "POST /v1/currencies": "moves no money; the same again is fine",
     "POST /v1/api-keys": "moves no money",

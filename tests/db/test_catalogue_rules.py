@@ -112,8 +112,8 @@ async def test_the_journal_has_its_guards_and_they_are_on(admin: Connection) -> 
 
 
 async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Connection) -> None:
-    """But for a few: they take away old refusals, carry postings into balances, keep histories, tell accounts of the
-    groups whose limits they stand under, and seal checkpoints.
+    """But for a few: they take away old refusals and events, carry postings into balances, keep histories, tell
+    accounts of the groups whose limits they stand under, and seal checkpoints.
 
     Their search path is fixed.
     """
@@ -128,11 +128,13 @@ async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Conn
         "zerosum_record_account_change": "trigger",
         "zerosum_limit_group": "trigger",
         "zerosum_make_checkpoints": "integer",
+        "zerosum_drop_events": "bigint",
     }
     assert all(row["proconfig"][0] == "search_path=public, pg_temp" for row in rows)
     callers = {row["proname"]: set(row["callers"]) for row in rows}
     assert callers["zerosum_purge_refusals"] == {OWNER_ROLE, APPLICATION_ROLE}
     assert callers["zerosum_make_checkpoints"] == {OWNER_ROLE, APPLICATION_ROLE}
+    assert callers["zerosum_drop_events"] == {OWNER_ROLE, APPLICATION_ROLE}
     for name in ("zerosum_carry_postings", "zerosum_record_account_change"):
         assert callers[name] == {OWNER_ROLE}, "A trigger needs nobody's right to be called."
 

@@ -14,6 +14,7 @@ from zerosum.api.messages import MessageDesk
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.ingest.streams.consumer import LEASE_SECONDS, Consumer, ConsumerOptions
 from zerosum.ingest.streams.port import Desk, IngestTally, Input
+from zerosum.ingest.streams.time_order import TimeOrder
 from zerosum.main import Service
 from zerosum.services.requests.caller import Caller
 
@@ -56,6 +57,7 @@ def consumer(
     batch_max: int = 100,
     in_memory_max: int = 1000,
     lease_seconds: float = LEASE_SECONDS,
+    order: TimeOrder | None = None,
 ) -> tuple[Consumer, IngestTally]:
     tally = IngestTally()
     options = ConsumerOptions(
@@ -72,6 +74,7 @@ def consumer(
         options,
         tally,
         told,
+        order,
     )
     return made, tally
 

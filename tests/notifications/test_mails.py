@@ -282,6 +282,35 @@ async def test_a_ledger_has_a_limit_of_its_own(client: Client, server: MailServe
     assert len(server.taken) == 6
 
 
+async def test_a_digest_counts_against_the_limit_and_goes_before_other_mails(
+    client: Client, server: MailServer, mailer_of: MakeMailer, clock: Clock
+) -> None:
+    await client.open_account("alice")
+    held = await notification_of(client, name="Held", mails_per_hour=1)
+    mailer = mailer_of(server, clock, per_ledger_and_hour=2)
+    for _ in range(3):
+        await client.deposit("alice", "1.00")
+
+    async def held_back() -> int:
+        await mailer.run_once()
+        number: int = (await client.get(f"/v1/notifications/{held['id']}")).json()["held_back"]
+        return number
+
+    assert await until(held_back, lambda number: number == 2) == 2
+    other = await notification_of(client, name="Other")
+    clock.forward(timedelta(minutes=50))
+    for _ in range(4):
+        await client.deposit("alice", "1.00")
+    await turns(mailer, server, 2)
+    clock.forward(timedelta(minutes=9))
+    await held_back()
+    assert len(server.taken) == 2, "the limit is used up"
+    clock.forward(timedelta(minutes=2))
+    assert await until(held_back, lambda number: number == 0) == 0
+    assert len(server.taken) == 3
+    assert (await client.get(f"/v1/notifications/{other['id']}")).json()["held_back"] == 3
+
+
 async def test_a_domain_that_is_closed_later_gets_no_more(
     client: Client, server: MailServer, mailer_of: MakeMailer
 ) -> None:

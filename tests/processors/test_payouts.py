@@ -11,7 +11,9 @@ import pytest
 from tests.cli.command import zerosum
 from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import QUICK, client_with, completer_of, processing_service, withdrawn
-from zerosum.adapters.processors.iso20022.payouts import end_to_end_id
+from zerosum.adapters.clock import now
+from zerosum.adapters.processors.configured import read_processors
+from zerosum.adapters.processors.iso20022.payouts import FilePayouts, end_to_end_id
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.services.proofs.whole_ledger import verify_ledger
@@ -60,6 +62,32 @@ async def test_a_withdrawal_is_paid_out_by_a_file_and_settled_by_what_the_bank_s
         assert refund.json()["status"] == "succeeded", "a bank that is sent files gives nothing back"
         await client.http.aclose()
     assert (await verify_ledger(database, ledger_id, lambda *_: None)).breaks == []
+
+
+async def test_one_that_is_settled_by_hand_before_it_is_written_is_in_no_message(
+    test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    bank = {"kind": "iso20022", "folder": str(tmp_path / "bank"), "debtor_name": "Z", "debtor_iban": IBAN, **QUICK}
+    file = tmp_path / "processors.json"
+    file.write_text(json.dumps({"processors": {"bank": bank}}), encoding="utf-8")
+    async with processing_service(test_database, servers, file) as service:
+        client = await client_with(service, ledger_id)
+        made = await withdrawn(client, processor="bank", metadata={"creditor_iban": IBAN, "creditor_name": "Alice"})
+        await completer_of(service, "bank", backoff_seconds=0.001).run_once()
+        payouts = read_processors(file)["bank"].processor
+        assert isinstance(payouts, FilePayouts)
+        place = f"/v1/processor-calls/{made['id']}/settle"
+        said = {"outcome": "declined", "reason": "Never mind."}
+        with payouts.folder.lease():
+            busy = await client.post(place, said, key="seen")
+        assert (busy.status_code, busy.json()["code"]) == (503, "unavailable")
+        wrong = await client.post(place, {"outcome": "approved", "reason": "?", "amount": "99999"}, key="wrong")
+        assert wrong.status_code == 422
+        assert payouts.folder.names("results") == [], "what cannot be settled is not withdrawn"
+        for _ in range(2):
+            assert (await client.post(place, said, key="seen")).json()["state"] == "declined"
+        assert payouts.write(now()) == []
+        await client.http.aclose()
 
 
 @pytest.mark.parametrize("verb", ["write", "read"])

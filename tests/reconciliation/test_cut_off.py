@@ -84,7 +84,7 @@ async def test_a_process_that_dies_at_any_commit(
     for module, name, value in (
         (files, "LINES_AT_ONCE", 3),
         (running, "MATCHES_AT_ONCE", 2),
-        (open_sides, "ENTRIES_AT_ONCE", 2),
+        (open_sides, "POSTINGS_AT_ONCE", 2),
         (running, "BREAKS_AT_ONCE", 1),
     ):
         monkeypatch.setattr(module, name, value)
@@ -131,7 +131,7 @@ async def test_a_source_with_too_much_around_it_says_so_and_blocks_nothing(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(open_sides, "ENTRIES_MAX", 2)
-    monkeypatch.setattr(open_sides, "ENTRIES_AT_ONCE", 2)
+    monkeypatch.setattr(open_sides, "POSTINGS_AT_ONCE", 2)
     content = await _ground(client)
     refused(await send(client, content), 422, "reconciliation_too_wide")
     refused(await send(client, content), 422, "reconciliation_too_wide")

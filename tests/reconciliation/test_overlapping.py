@@ -43,7 +43,7 @@ async def test_what_a_file_told_that_was_too_wide_is_looked_at_with_the_next_one
     for number in (1, 2, 4):
         await entry(bank, f"{number}.00", key=f"r{number}")
     monkeypatch.setattr(open_sides, "ENTRIES_MAX", 1)
-    monkeypatch.setattr(open_sides, "ENTRIES_AT_ONCE", 1)
+    monkeypatch.setattr(open_sides, "POSTINGS_AT_ONCE", 1)
     refused(await send(bank, csv_of(*ROWS[:4])), 422, "reconciliation_too_wide")
     monkeypatch.undo()
     await sent(bank, csv_of(*ROWS[:2]))

@@ -35,6 +35,7 @@ from zerosum.api.routes.house_rules import house_rules_routes
 from zerosum.api.routes.imports import import_routes
 from zerosum.api.routes.journal import journal_routes
 from zerosum.api.routes.journal_export import journal_export_routes
+from zerosum.api.routes.ledger_routes import ledger_routes_routes
 from zerosum.api.routes.ledgers import ledger_routes, report_routes
 from zerosum.api.routes.metrics import metrics_routes
 from zerosum.api.routes.notifications import notification_routes
@@ -113,6 +114,7 @@ def make_app(
         ledger_routes(services),
         chart_routes(services),
         house_rules_routes(services),
+        ledger_routes_routes(services),
         event_routes(services),
         webhook_routes(services),
         notification_routes(services),

@@ -15,6 +15,7 @@ _OF_KINDS: dict[type[DomainError], int] = {
     errors.Malformed: 400,
     errors.Absent: 404,
     errors.Conflict: 409,
+    errors.Gone: 410,
     errors.Unprocessable: 422,
 }
 _OF_NO_KIND: dict[type[DomainError], int] = {

@@ -26,6 +26,7 @@ from zerosum.services.ingestion import Ingestion
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
+from zerosum.services.ledger_routes import LedgerRoutesBook
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import Payments
@@ -70,6 +71,7 @@ class Services:
     exchanges: Exchanges
     holds: Holds
     house_rules: HouseRulesBook
+    ledger_routes: LedgerRoutesBook
     imports: Imports
     ingestion: Ingestion
     inspector: Inspector

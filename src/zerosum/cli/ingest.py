@@ -44,12 +44,15 @@ class IngestOptions:
     ledger: str | None
     replies: str | None
     accepts_gaps: bool
+    order_window: float | None
     is_json: bool
 
 
 @told_plainly
 def run_ingest(options: IngestOptions) -> int:
     settings = reachable_settings(options.data_dir)
+    if options.order_window is not None:
+        settings = settings.model_copy(update={"ingest_order_window_seconds": options.order_window})
     inputs = make_inputs(
         options.inputs or settings.ingest_from,
         InputOptions(
@@ -86,10 +89,12 @@ async def _ingest(
 ) -> None:
     """Until all inputs have ended, or SIGTERM. Raises CommandFailed, Gap."""
     from zerosum.api.card_numbers import refuse_card_numbers  # noqa: PLC0415 - the service takes a second to load
+    from zerosum.api.message_times import message_moment  # noqa: PLC0415
     from zerosum.api.messages import MessageDesk  # noqa: PLC0415
     from zerosum.cli.ledger_target import opened_service  # noqa: PLC0415
     from zerosum.cli.processes import teller  # noqa: PLC0415
     from zerosum.ingest.streams.consumer import Consumer, ConsumerOptions  # noqa: PLC0415
+    from zerosum.ingest.streams.time_order import TimeOrder  # noqa: PLC0415
 
     if settings.refuse_card_numbers:
         refuse_card_numbers()
@@ -104,7 +109,9 @@ async def _ingest(
             lease_seconds=settings.ingest_lease_seconds,
         )
         ingestion = service.services.ingestion
-        consumers = [Consumer(one, desk, ingestion, caller, options, tally, replies) for one in inputs]
+        window = settings.ingest_order_window_seconds
+        order = TimeOrder(window, message_moment) if window else None
+        consumers = [Consumer(one, desk, ingestion, caller, options, tally, replies, order) for one in inputs]
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _stop, consumers)
         telling = asyncio.create_task(_tell_metrics(tell, consumers, tally, service, caller))
@@ -173,6 +180,8 @@ def _sum_up(tally: IngestTally, seconds: float, *, is_json: bool) -> None:
     rate = round(tally.messages / seconds) if seconds else 0
     if is_json:
         put(json.dumps({**asdict(tally), "seconds": round(seconds, 3), "messages_per_second": rate}) + "\n")
+    if tally.late:
+        say(f"{tally.late:,} messages came later than the window: they were taken as they came")
     say(
         f"{tally.messages:,} messages: {tally.done:,} done, {tally.refused:,} refused, {tally.dead:,} dead letters; "
         f"{tally.replayed:,} of them were there before; {seconds:.2f} s, {rate:,} messages/s"

@@ -39,6 +39,15 @@ def ingest(
     accept_gaps: Annotated[
         bool, typer.Option("--accept-gaps", help="Go on where messages were deleted before they were read.")
     ] = False,
+    order_window: Annotated[
+        float | None,
+        typer.Option(
+            "--order-window",
+            min=0,
+            max=300,
+            help="Put all inputs in the order of their messages' times; wait so many seconds for earlier ones.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Carry out messages from queues and streams, each once, until SIGTERM or the end of stdin."""
@@ -51,6 +60,7 @@ def ingest(
         ledger=ledger,
         replies=replies,
         accepts_gaps=accept_gaps,
+        order_window=order_window,
         is_json=json,
     )
     raise typer.Exit(run_ingest(options))

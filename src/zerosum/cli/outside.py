@@ -65,9 +65,10 @@ def route(
     type_: Annotated[RoutedType, typer.Option("--type", help="What it is.")] = RoutedType.WITHDRAWAL,
     metadata: Annotated[list[str] | None, typer.Option(help="name=value; as often as there are.")] = None,
     key: Annotated[str, typer.Option(help="The idempotency key: by it weights are drawn.")] = "",
+    ledger: Annotated[str | None, typer.Option(help="led_…: by its own routes, where it has any.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Tell of each route why it does not fit.")] = False,
 ) -> None:
-    """Show which processor the routes of ZEROSUM_PROCESSORS_FILE choose for a payment; exit 1 where none does."""
+    """Show which processor the routes of ZEROSUM_PROCESSORS_FILE, or of a ledger, choose; exit 1 where none does."""
     from zerosum.cli.routing import RouteQuestion, run_route  # noqa: PLC0415
     from zerosum.domain.payments.payment import PaymentType  # noqa: PLC0415
 
@@ -78,6 +79,7 @@ def route(
         account=account,
         key=key,
         metadata=metadata or [],
+        ledger=ledger,
         is_explained=explain,
     )
     raise typer.Exit(run_route(question))

@@ -12,9 +12,12 @@ from zerosum.cli.talk import FAILED, USAGE, CommandFailed, put, say, told_plainl
 from zerosum.config import Settings, load_settings
 from zerosum.db.engine import Database, make_engine
 from zerosum.domain.errors import Unavailable
+from zerosum.domain.identifiers import Prefix, parse_id
+from zerosum.domain.payments.ledger_routes import OwnRoutes
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.routing import Routed, choose, explain
 from zerosum.outside import live_processors
+from zerosum.services.ledger_routes import own_routes_of
 from zerosum.services.requests.outside_processors import OutsideProcessors
 
 
@@ -28,12 +31,14 @@ class RouteQuestion:
     account: str
     key: str
     metadata: list[str]
+    ledger: str | None
     is_explained: bool
 
 
 @told_plainly
 def run_route(question: RouteQuestion) -> int:
-    outside = asyncio.run(_as_it_is_now(load_settings()))
+    outside, own = asyncio.run(_as_it_is_now(load_settings(), question.ledger))
+    outside = outside.by(own)
     payment = _payment(question)
     if question.is_explained:
         for one in explain(outside.routes, payment, outside.paused, outside.troubled):
@@ -45,20 +50,27 @@ def run_route(question: RouteQuestion) -> int:
     if choice is None:
         say("no route leads to a processor for this payment")
         return FAILED
-    put(f"{choice.processor} by {choice.route}\n")
+    decided = f"the file's version {outside.version}" if own is None else f"the ledger's routes {own.version}"
+    put(f"{choice.processor} by {choice.route}, of {decided}\n")
     return 0
 
 
-async def _as_it_is_now(settings: Settings) -> OutsideProcessors:
-    """With how well they answer, where there is a database to ask."""
+async def _as_it_is_now(settings: Settings, ledger: str | None) -> tuple[OutsideProcessors, OwnRoutes | None]:
+    """With how well they answer, where there is a database to ask, and the routes of the ledger."""
     if not settings.database_url:
-        return settings.outside()
+        if ledger is not None:
+            raise CommandFailed("--ledger goes with a database: give ZEROSUM_DATABASE_URL", USAGE)
+        return settings.outside(), None
     database = Database(make_engine(settings.database_url, pool_size=1))
     try:
         live = live_processors(settings, database, now)
         with contextlib.suppress(Unavailable):
             await live.look_at_health()
-        return live.outside
+        own = None
+        if ledger is not None:
+            ledger_id = parse_id(Prefix.LEDGER, ledger)
+            own = await own_routes_of(database, ledger_id)
+        return live.outside, own
     finally:
         await database.close()
 

@@ -24,6 +24,7 @@ class AuditType(StrEnum):
     CURRENCY_DEFINED = "currency.defined"
     CHART_CHANGED = "chart.changed"
     ACCOUNT_GROUP_CHANGED = "account_group.changed"
+    ROUTES_CHANGED = "routes.changed"
     HOUSE_RULES_CHANGED = "house_rules.changed"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"

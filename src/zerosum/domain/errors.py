@@ -55,6 +55,10 @@ class Conflict(DomainError):
     """The state of something stands in the way."""
 
 
+class Gone(DomainError):
+    """It was there, and is not any more."""
+
+
 class Unprocessable(DomainError):
     """The request is readable, and what it says cannot be done."""
 
@@ -171,6 +175,13 @@ class UnknownParameter(Unprocessable):
 class InvalidParameter(Unprocessable):
     code = "invalid_parameter"
     title = "A query parameter has a bad value"
+
+
+class EventsGone(Gone):
+    """`oldest_after` is where a reader may begin: behind it everything is kept."""
+
+    code = "events_gone"
+    title = "Events behind this one are not kept any more"
 
 
 class InvalidCursor(Malformed):

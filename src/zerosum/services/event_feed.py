@@ -10,10 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import made_at
 from zerosum.db.queries.accounts import find_accounts
 from zerosum.db.queries.clients import find_answered
+from zerosum.db.queries.event_seals import find_last_event_seal
 from zerosum.db.queries.events import (
     BEGINNING,
+    NEARNESS_MAX,
     EventFilter,
     FeedPosition,
     RecordedEvent,
@@ -25,7 +28,7 @@ from zerosum.db.queries.events import (
 )
 from zerosum.db.queries.exchanges import find_exchanges
 from zerosum.db.queries.payments import payments_as_made
-from zerosum.domain.errors import DomainError, InvalidParameter
+from zerosum.domain.errors import DomainError, EventsGone, InvalidParameter
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
 from zerosum.domain.ledger.account import Account
@@ -153,9 +156,22 @@ class EventFeed:
             return await last_position(connection, ledger_id)
         event_id = parse_id(Prefix.EVENT, after)
         position = await position_of_event(connection, ledger_id, event_id)
-        if position is None:
-            raise InvalidParameter("This ledger has no such event.", pointer="after")
-        return position
+        return position if position is not None else await _dropped(connection, ledger_id, event_id)
+
+
+async def _dropped(connection: Connection, ledger_id: LedgerId, event_id: UUID) -> FeedPosition:
+    """Behind the last event that was dropped nothing is missing. Raises EventsGone, InvalidParameter."""
+    seal = await find_last_event_seal(connection, ledger_id)
+    if seal is None or made_at(event_id) > seal.newest_at + NEARNESS_MAX:
+        raise InvalidParameter("This ledger has no such event.", pointer="after")
+    if event_id == seal.last.id:
+        return seal.last
+    raise EventsGone(
+        "What came behind this event is not kept any more: begin behind `oldest_after`, and look up what you have "
+        "missed.",
+        pointer="after",
+        oldest_after=render_id(Prefix.EVENT, seal.last.id),
+    )
 
 
 async def told_events(connection: Connection, ledger_id: LedgerId, events: Sequence[RecordedEvent]) -> list[ToldEvent]:

@@ -41,7 +41,7 @@ from zerosum.domain.payments.payment import (
     clearing_code,
 )
 from zerosum.domain.payments.processor_commands import ProposePayment
-from zerosum.domain.payments.routing import Routed
+from zerosum.domain.payments.routing import AUTOMATIC, Routed
 from zerosum.domain.payments.split_commands import PayInParts
 from zerosum.domain.payments.splits import Split, SplitPayment, divided, moved
 from zerosum.services.accounts import Accounts, metadata_filters
@@ -51,6 +51,7 @@ from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
 from zerosum.services.judging import PaymentJudge, PaymentRules
+from zerosum.services.ledger_routes import LedgerRoutesBook
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.closed_periods import ClosedPeriods
@@ -87,11 +88,12 @@ class Payments:
         now: Callable[[], datetime],
         outside: Choosing = NO_PROCESSORS,
         rules: PaymentRules | None = None,
+        own_routes: LedgerRoutesBook | None = None,
     ) -> None:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        self.kind = PaymentKind(accounts, charts, directory, currencies, closed_periods, outside)
+        self.kind = PaymentKind(accounts, charts, directory, currencies, closed_periods, outside, own_routes)
         judge = None if rules is None else PaymentJudge(rules)
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment | RecordedReview] = ExpressSubmission(
             self.kind, committer, database, now, judge
@@ -147,8 +149,10 @@ class PaymentKind:
         currencies: Currencies,
         closed_periods: ClosedPeriods,
         outside: Choosing = NO_PROCESSORS,
+        own_routes: LedgerRoutesBook | None = None,
     ) -> None:
         self._outside = outside
+        self._own_routes = own_routes
         self._accounts = accounts
         self._charts = charts
         self._directory = directory
@@ -178,7 +182,7 @@ class PaymentKind:
             named, pointer = (order.payer, "/from") if order.payer else (order.payee or "", "/to")
             account = known(ledger_id, named, is_prepared=is_prepared, pointer=pointer)
             try:
-                chosen = self._chosen(order, money, account.code)
+                chosen = self._chosen(ledger_id, order, money, account.code, is_prepared=is_prepared)
             except (NoRoute, ProcessorNotFound) as refusal:
                 if not is_recalled:
                     raise
@@ -235,7 +239,9 @@ class PaymentKind:
         stand_in = self._accounts.draft(caller, code, currency, AccountType.ASSET, code)
         return self.command(caller, order, is_prepared=True, imagined={code: stand_in}, is_recalled=True)
 
-    def _chosen(self, order: PaymentOrder, money: Money, code: str) -> Chosen:
+    def _chosen(
+        self, ledger_id: LedgerId, order: PaymentOrder, money: Money, code: str, *, is_prepared: bool
+    ) -> Chosen:
         """By whom it is carried out; routes go by the account's code. Raises what stands against a processor."""
         check_outside(order.type, is_dated=order.effective_at is not None, has_splits=bool(order.splits))
         payment = Routed(
@@ -246,7 +252,10 @@ class PaymentKind:
             key=order.idempotency_key,
             metadata=order.metadata,
         )
-        return self._outside.chosen(order.processor, payment)
+        own = None
+        if order.processor == AUTOMATIC and self._own_routes is not None:
+            own = self._own_routes.own(ledger_id, is_prepared=is_prepared)
+        return self._outside.chosen(order.processor, payment, own)
 
     def _clearing_of(self, ledger_id: LedgerId, order: PaymentOrder) -> str | None:
         """The code of the account on its other side. None: it has none, or will be refused."""
@@ -257,8 +266,9 @@ class PaymentKind:
             if order.processor == INTERNAL_PROCESSOR:
                 return clearing_code(INTERNAL_PROCESSOR, order.currency)
             code = self._code_of(ledger_id, order.payer or order.payee or "")
+            money = Money.parse(order.amount, currency)
             return clearing_code(
-                self._chosen(order, Money.parse(order.amount, currency), code).processor, order.currency
+                self._chosen(ledger_id, order, money, code, is_prepared=True).processor, order.currency
             )
         except DomainError:
             return None
@@ -314,6 +324,8 @@ class PaymentKind:
         await self._currencies.load(ledger_id, {order.currency for order in orders})
         named = {name for order in orders for name in (order.payer, order.payee, *names_in(order.splits)) if name}
         await self._directory.load(ledger_id, named)
+        if self._own_routes is not None and any(order.processor == AUTOMATIC for order in orders):
+            await self._own_routes.load(ledger_id)
         clearing = {code: order for order in orders if (code := self._clearing_of(ledger_id, order)) is not None}
         await self._directory.load(ledger_id, clearing.keys())
         await self._closed_periods.load(ledger_id, [order.effective_at for order in orders])

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from zerosum.adapters.processors import WithdrawingProcessor
 from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.parties import parties_of_calls
 from zerosum.db.queries.processor_calls import CallFilter as CallFilter
 from zerosum.db.queries.processor_calls import RecordedCall as RecordedCall  # shown by the routes
 from zerosum.db.queries.processor_calls import RecordedCallback as RecordedCallback  # shown by the routes
 from zerosum.db.queries.processor_calls import callbacks_of, find_call, find_calls_settled_by, list_calls
-from zerosum.domain.errors import ProcessorCallNotFound, ValidationFailed
+from zerosum.domain.errors import DomainError, ProcessorCallNotFound, Unavailable, ValidationFailed
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
-from zerosum.domain.payments.processor_calls import CallOutcome, ProcessorCall
+from zerosum.domain.payments.processor_calls import CallOutcome, ProcessorCall, call_key
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
@@ -24,7 +27,10 @@ from zerosum.services.processor_answers import settlement_of, settling
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import KnownParties, members_between
+from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,7 +47,7 @@ class SettlementOrder:
 
 
 class ProcessorCalls:
-    """`desk` settles by hand; the rest reads."""
+    """`desk` settles by hand, when `withdraw` was done; the rest reads."""
 
     def __init__(
         self,
@@ -50,13 +56,38 @@ class ProcessorCalls:
         currencies: Currencies,
         cursors: Cursors,
         now: Callable[[], datetime],
+        outside: LiveProcessors,
     ) -> None:
         self._database = database
         self._cursors = cursors
+        self._outside = outside
         known = KnownParties(database, parties_of_calls, _no_such_call)
         self.desk: Submission[SettlementOrder, RecordedCall] = Submission(
             SettlingKind(currencies, known), committer, database, now
         )
+
+    async def withdraw(self, caller: Caller, order: SettlementOrder) -> None:
+        """Told to a processor that holds orders before they go out, just before one is settled. Raises Unavailable.
+
+        What cannot be settled is left to it. Who dies behind it has settled it: a look-up says the same.
+        """
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_call(connection, caller.ledger_id, order.id)
+        if found is None or found.settled_at is not None or order.is_of_refund:
+            return
+        outside = self._outside.processors.get(found.processor)
+        if outside is None or not isinstance(outside.processor, WithdrawingProcessor):
+            return
+        rehearsed = await self.desk.rehearse(caller, [order])
+        if isinstance(rehearsed, tuple) or isinstance(rehearsed.results[0], DomainError):
+            return
+        is_approved, key = order.outcome is CallOutcome.APPROVED, call_key(caller.ledger_id, order.id)
+        telling = asyncio.to_thread(outside.processor.withdraw, key, is_approved=is_approved, amount=order.amount)
+        try:
+            await asyncio.wait_for(telling, outside.rules.timeout_seconds)
+        except Exception as error:
+            _log.warning("%s could not be told of a settlement by hand: %s", found.processor, error)
+            raise Unavailable(f"{found.processor} cannot be told now: nothing was settled, try again.") from error
 
     async def get(
         self, caller: Caller, id_: UUID, *, is_of_refund: bool

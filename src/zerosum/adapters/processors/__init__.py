@@ -9,3 +9,4 @@ from zerosum.adapters.processors.contract import ProcessorOrder as ProcessorOrde
 from zerosum.adapters.processors.contract import ProcessorOutcome as ProcessorOutcome
 from zerosum.adapters.processors.contract import ProcessorRefundOrder as ProcessorRefundOrder
 from zerosum.adapters.processors.contract import RefundingProcessor as RefundingProcessor
+from zerosum.adapters.processors.contract import WithdrawingProcessor as WithdrawingProcessor

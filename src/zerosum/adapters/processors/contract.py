@@ -127,3 +127,13 @@ class RefundingProcessor(Protocol):
     def look_up_refund(self, key: str) -> ProcessorAnswer:
         """What has become of the refund of this key."""
         ...
+
+
+@runtime_checkable
+class WithdrawingProcessor(Protocol):
+    """One that holds orders before they go out, and can be told that a person has settled one by hand."""
+
+    def withdraw(self, key: str, *, is_approved: bool, amount: str | None) -> None:
+        """Do not send the payment of this key any more, where it has not gone out; a look-up says from now on what the
+        person has said. Told before it is settled: where it raises, nothing is settled, and the person tries again."""
+        ...

@@ -80,7 +80,7 @@ def event_routes(services: Services) -> Routes:
         list_events,
         operation_id="listEvents",
         scope=Scope.EVENTS_READ,
-        refusals=(errors.InvalidId, errors.AccountNotFound, errors.Overloaded),
+        refusals=(errors.InvalidId, errors.AccountNotFound, errors.EventsGone, errors.Overloaded),
         followed_as=EVENT_STREAM,
         also_as=(EVENT_STREAM,),
         query=PARAMETERS,

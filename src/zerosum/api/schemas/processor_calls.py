@@ -46,6 +46,10 @@ class RoutingResponse(Response):
     """By what the processor of a payment was chosen."""
 
     version: Annotated[str, Field(description="Of the file of processors and routes.", examples=["1f0c9b7d22aa"])]
+    routes: Annotated[
+        int | None,
+        Field(description="Of the ledger's own routes, which decided; null: the file's did.", examples=[None]),
+    ]
     passed_over: Annotated[
         dict[str, str],
         Field(
@@ -156,7 +160,11 @@ def callback_body(callback: RecordedCallback) -> dict[str, Any]:
 
 
 def _routing_body(routing: Mapping[str, Any]) -> dict[str, Any]:
-    return {"version": routing["version"], "passed_over": dict(sorted(routing["passed_over"].items()))}
+    return {
+        "version": routing["version"],
+        "routes": routing.get("routes"),
+        "passed_over": dict(sorted(routing["passed_over"].items())),
+    }
 
 
 def processor_call_body(call: RecordedCall) -> dict[str, Any]:

@@ -45,6 +45,8 @@ _NEARNESS = (timedelta(seconds=5), timedelta(minutes=2), timedelta(hours=2))
 """How far an event's own time lies from the one in its id: other clocks, and what waited. The index by time is coarse,
 so it is asked for little first."""
 
+NEARNESS_MAX = _NEARNESS[-1]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:

@@ -23,6 +23,8 @@ select rules.version, exists (
     select from events event where event.ledger_id = rules.ledger_id and event.id = rules.id
     and event.type = 'house_rules.changed' and event.created_at = rules.created_at
     and event.data = rules.content || jsonb_build_object('version', rules.version)
+) or exists (
+    select from event_seals seal where seal.ledger_id = rules.ledger_id and seal.newest_at >= rules.created_at
 ) as is_announced
 from house_rules rules where rules.ledger_id = :ledger_id and rules.version > :after order by rules.version limit :limit
 """)

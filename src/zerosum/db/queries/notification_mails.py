@@ -109,11 +109,16 @@ async def insert_mails(
 
 
 async def mails_since(connection: AsyncConnection, ledger_id: UUID, since: datetime) -> MailsMade:
-    """But for digests, which are few."""
+    """Digests are mails like all others; they are of no event."""
     mail = notification_mails.c
+    is_of_event = mail.kind != MailKind.DIGEST.value
     statement = (
-        select(mail.notification_id, func.count().label("mails"), func.count(mail.event_id.distinct()).label("events"))
-        .where(mail.ledger_id == ledger_id, mail.created_at > since, mail.kind != MailKind.DIGEST.value)
+        select(
+            mail.notification_id,
+            func.count().label("mails"),
+            func.count(mail.event_id.distinct()).filter(is_of_event).label("events"),
+        )
+        .where(mail.ledger_id == ledger_id, mail.created_at > since)
         .group_by(mail.notification_id)
     )
     rows = (await connection.execute(statement)).all()

@@ -48,7 +48,7 @@ where status = 'enabled' and ledger_id = any(cast(:ledgers as uuid[])) and (held
     select from events event
     where event.ledger_id = notification.ledger_id
       and (event.xid, event.id) > (notification.feed_xid, notification.feed_id) and {is_settled()}))
-order by feed_xid limit :at_once
+order by (held_since <= :held_until) is true desc, feed_xid limit :at_once
 """)  # noqa: S608 - made of constants
 
 
@@ -147,7 +147,10 @@ async def all_notifications(connection: AsyncConnection) -> list[tuple[UUID, UUI
 async def notifications_behind(
     connection: AsyncConnection, ledger_ids: Sequence[UUID], held_until: datetime, at_once: int
 ) -> list[NotificationKey]:
-    """Those that have not looked at all of the feed, or hold back since then or longer."""
+    """Those that have not looked at all of the feed, or hold back since then or longer.
+
+    These come first, before others have used up the limit.
+    """
     given = {"ledgers": list(ledger_ids), "held_until": held_until, "at_once": at_once}
     return [(row.ledger_id, row.id) for row in await connection.execute(_BEHIND, given)]
 

@@ -70,7 +70,8 @@ with page as materialized (
 select account_id, revision, origin, page.xid::text as xid, {micros("changed_at")} as changed_at, actor, code, name,
        type, currency, status, min_available::text as min_available, max_available::text as max_available,
        metadata::text as metadata, velocity_limits::text as velocity_limits, hash,
-       coalesce(told.types, '{{}}') as events
+       coalesce(told.types, '{{}}') as events,
+       page.xid <= coalesce((select max(last_xid) from event_seals where ledger_id = :ledger_id), '0') as is_dropped
 from page left join told on told.xid = page.xid and told.resource_id = page.account_id
 order by account_id, revision
 """)  # noqa: S608 - made of constants only

@@ -19,6 +19,9 @@ from zerosum.domain.reconciliation.open_items import ItemKind
 
 _columns, _changes = reconciliation_breaks.c, reconciliation_break_changes.c
 _NAMES = [column.name for column in reconciliation_breaks.columns if column.name != "ledger_id"]
+LOOKED_AT_MAX = 5_000
+"""For one page of a list: those of one state are found by it, and by the rest they are sifted."""
+
 _MAY_CHANGE = ("state", "explanation", "explained_until", "owner", "note", "match_id", "changes")
 
 
@@ -135,9 +138,16 @@ async def list_breaks(
     after: UUID | None,
     limit: int,
     is_ascending: bool,
-) -> list[ReconciliationBreak]:
-    """A page by id, which is by the time of its opening."""
+) -> tuple[list[ReconciliationBreak], UUID | None]:
+    """A page by id, which is by the time of its opening, and where looking has ended where it found fewer."""
+    within = select(_columns.id).where(_columns.ledger_id == ledger_id)
+    if wanted.state is not None:
+        within = within.where(_columns.state == wanted.state)
+    bounded = paged(within, _columns.id, after, LOOKED_AT_MAX, is_ascending=is_ascending).offset(LOOKED_AT_MAX - 1)
+    end = (await connection.execute(bounded.limit(1))).scalar()
     statement = select(reconciliation_breaks).where(_columns.ledger_id == ledger_id)
+    if end is not None:
+        statement = statement.where(_columns.id <= end if is_ascending else _columns.id >= end)
     if wanted.source is not None:
         statement = statement.where(_columns.source == wanted.source)
     if wanted.state is not None:
@@ -148,7 +158,7 @@ async def list_breaks(
         is_explained = explained_at(wanted.today)
         statement = statement.where(is_explained if wanted.is_explained else ~is_explained)
     rows = await connection.execute(paged(statement, _columns.id, after, limit, is_ascending=is_ascending))
-    return [_break(row) for row in rows]
+    return [_break(row) for row in rows], end
 
 
 def explained_at(today: date) -> ColumnElement[bool]:

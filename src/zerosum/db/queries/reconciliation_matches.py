@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.schema.tables import reconciliation_matched, reconciliation_matches
 from zerosum.domain.reconciliation.open_items import ItemKind
 
+# `offset 0` makes a question of each row, which its whole key in the index answers. Without it what is matched may be
+# joined by its holder alone, where the tables' statistics are old: each row with all that were ever matched.
+
 # Those of a file are looked at once a run has come to its end over it, or it is the run's own. Of one that was cut off
 # or too wide those are that this file tells again, for its own are repeats: nobody else would ever look at them.
 _OPEN_LINES = text("""
@@ -40,12 +43,24 @@ where not line.is_repeat
   and not exists (
       select from reconciliation_matched matched
       where matched.ledger_id = line.ledger_id and matched.source = line.source and matched.kind = 'line'
-        and matched.holder_id = line.file_id and matched.number = line.number)
+        and matched.holder_id = line.file_id and matched.number = line.number offset 0)
   and not exists (
       select from reconciliation_breaks closed
       where closed.ledger_id = line.ledger_id and closed.source = line.source and closed.kind = 'line'
-        and closed.holder_id = line.file_id and closed.number = line.number and closed.state <> 'open')
+        and closed.holder_id = line.file_id and closed.number = line.number and closed.state <> 'open' offset 0)
 order by line.file_id = :file_id desc, line.file_id desc, line.number desc limit :limit
+""")
+
+# Where so many postings end, whether they are matched or not. The index alone tells it.
+_END_OF_PAGE = text("""
+select max(effective_at) as end_at, (array_agg(account_version order by effective_at desc, account_version desc))[1]
+       as end_version, count(*) as walked
+from (
+    select effective_at, account_version from postings
+    where ledger_id = :ledger_id and account_id = :account_id and effective_at >= :after_at and effective_at < :to_at
+      and (effective_at, account_version) > (:after_at, :after_version)
+    order by effective_at, account_version limit :limit
+) walked
 """)
 
 _OPEN_ENTRIES = text("""
@@ -53,18 +68,19 @@ with page as materialized (
     select posting.account_version, posting.entry_id, posting.effective_at, posting.side, posting.amount
     from postings posting
     where posting.ledger_id = :ledger_id and posting.account_id = :account_id and posting.layer = 'p'
-      and posting.effective_at >= :from_at and posting.effective_at < :to_at and posting.posted_at <= :posted_until
+      and posting.effective_at between :after_at and :end_at
       and (posting.effective_at, posting.account_version) > (:after_at, :after_version)
+      and (posting.effective_at, posting.account_version) <= (:end_at, :end_version)
+      and posting.posted_at <= :posted_until
       and not exists (
           select from reconciliation_matched matched
           where matched.ledger_id = posting.ledger_id and matched.source = :source and matched.kind = 'entry'
-            and matched.holder_id = posting.account_id and matched.number = posting.account_version)
+            and matched.holder_id = posting.account_id and matched.number = posting.account_version offset 0)
       and not exists (
           select from reconciliation_breaks closed
           where closed.ledger_id = posting.ledger_id and closed.source = :source and closed.kind = 'entry'
             and closed.holder_id = posting.account_id and closed.number = posting.account_version
-            and closed.state <> 'open')
-    order by posting.effective_at, posting.account_version limit :limit
+            and closed.state <> 'open' offset 0)
 )
 select page.account_version, page.entry_id, page.effective_at, page.side, page.amount, entry.idempotency_key,
        entry.metadata ->> :member as named, payment.id as payment_id, payment.reference, call.processor_payment_id,
@@ -106,11 +122,13 @@ class MatchRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPage:
-    """Which entries are asked for. `after` is where the page before has ended."""
+    """Which entries are asked for. `after` is where the page before has ended: at first when the days begin.
+
+    `limit` is of the postings that are looked at, so that a page takes as long whatever is matched of it.
+    """
 
     account_id: UUID
     source: str
-    from_at: datetime
     to_at: datetime
     posted_until: datetime
     member: str
@@ -126,11 +144,24 @@ async def open_lines(
     return (await connection.execute(_OPEN_LINES, given)).all()
 
 
-async def open_entries(connection: AsyncConnection, ledger_id: UUID, page: EntryPage) -> Sequence[Row[Any]]:
-    given = {name: getattr(page, name) for name in EntryPage.__dataclass_fields__ if name != "after"}
+async def open_entries(
+    connection: AsyncConnection, ledger_id: UUID, page: EntryPage
+) -> tuple[Sequence[Row[Any]], tuple[datetime, int] | None]:
+    """Those without a match among the postings of a page, and where the next page begins; None: it was the last."""
     after_at, after_version = page.after
-    given |= {"ledger_id": ledger_id, "after_at": after_at, "after_version": after_version}
-    return (await connection.execute(_OPEN_ENTRIES, given)).all()
+    given = {
+        "ledger_id": ledger_id,
+        "account_id": page.account_id,
+        "after_at": after_at,
+        "after_version": after_version,
+    }
+    end = (await connection.execute(_END_OF_PAGE, {**given, "to_at": page.to_at, "limit": page.limit})).one()
+    if not end.walked:
+        return (), None
+    given |= {"source": page.source, "posted_until": page.posted_until, "member": page.member}
+    given |= {"end_at": end.end_at, "end_version": end.end_version}
+    found = (await connection.execute(_OPEN_ENTRIES, given)).all()
+    return found, (end.end_at, end.end_version) if end.walked == page.limit else None
 
 
 async def insert_matches(connection: AsyncConnection, ledger_id: UUID, records: Sequence[MatchRecord]) -> bool:

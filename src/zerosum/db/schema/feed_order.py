@@ -49,6 +49,8 @@ select coalesce(max(place), '0')::text::bigint from (
         select xid from audit_log log where log.ledger_id = wanted.ledger_id order by xid desc limit 1
     ) newest
     union all
+    select last_xid from event_seals where ledger_id = any($1::uuid[])
+    union all
     select greatest(feed_xid, parked_xid) from webhook_endpoints where ledger_id = any($1::uuid[])
     union all
     select feed_xid from notifications where ledger_id = any($1::uuid[])

@@ -126,6 +126,20 @@ house_rules = Table(
 )
 """What holds and disputes are made under. The newest counts; the others tell what was made under them."""
 
+ledger_routes = Table(
+    "ledger_routes",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("version", Integer),
+    Column("routes", JSONB),  # None: those of the file count
+    _required("why", Text),
+    _required("actor", Text),
+    _moment("created_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "version", name="ledger_routes_pkey"),
+    CheckConstraint("version > 0", name="ledger_routes_counted_from_one"),
+)
+"""By which processors payments go that leave it to us. The newest counts; the others have decided what they did."""
+
 POSTED = """(case when type in ('asset', 'expense') then posted_debits - posted_credits
  else posted_credits - posted_debits end)"""
 
@@ -1279,6 +1293,24 @@ refusal_seals = Table(
     CheckConstraint("from_at <= until_at", name="refusal_seals_span_ordered"),
 )
 
+event_seals = Table(
+    "event_seals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("number", BigInteger),  # gap-free from 1
+    _required("last_xid", Xid8),  # of the last event: all up to there are gone
+    _required("last_id", Uuid),
+    _required("greatest_id", Uuid),  # among those of this seal
+    _required("events", BigInteger),
+    _moment("newest_at", nullable=False),
+    _required("sums", JSONB),  # of what they said, by buckets, as the proof of events adds it up
+    _moment("sealed_at", nullable=False),
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "number", name="event_seals_pkey"),
+    CheckConstraint("number > 0 and events > 0", name="event_seals_counted_from_one"),
+)
+"""What was dropped of the feed, from its beginning on."""
+
 period_closings = Table(
     "period_closings",
     metadata,
@@ -1547,6 +1579,7 @@ JOURNAL = (
     audit_seals,
     account_changes,
     refusal_seals,
+    event_seals,
     period_closings,
     period_seals,
     late_entries,
@@ -1556,6 +1589,7 @@ JOURNAL = (
     charts,
     account_groups,
     house_rules,
+    ledger_routes,
     reconciliation_sources,
     reconciliation_files,
     reconciliation_lines,
@@ -1576,6 +1610,7 @@ GRANTS: dict[Table, str] = {
     currencies: "insert",
     charts: "insert",
     house_rules: "insert",
+    ledger_routes: "insert",
     accounts: "insert, update (name, status, overdrawn, min_available, max_available, metadata, velocity_limits)",
     journal_entries: "insert",
     postings: "insert",
@@ -1629,6 +1664,7 @@ GRANTS: dict[Table, str] = {
     secret_checks: "insert, update (check_value, created_at)",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
+    event_seals: "insert",
     period_closings: "insert",
     period_seals: "insert",
     late_entries: "insert",

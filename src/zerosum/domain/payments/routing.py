@@ -48,6 +48,8 @@ class Routed:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+PAUSED = "it is paused"
+
 NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -81,7 +83,7 @@ def choose(
 def explain(
     routes: Sequence[Route], payment: Routed, paused: Collection[str], troubled: Mapping[str, str] = NOBODY
 ) -> Iterator[Explained]:
-    """Each route in its order, also those behind the one that decides.
+    """Each route in its order, also those behind the one that decides. What is `paused` is never chosen.
 
     One that is `troubled`, which says why, is passed over where the route has another. Where all of them are, the first
     takes it: the payment waits for it, and is refused by nobody.
@@ -94,15 +96,20 @@ def explain(
         turn = _in_turn(route, payment.key)
         left = [name for name in turn if name not in paused]
         if not left:
-            yield Explained(route, "all its processors are paused", None)
+            yield Explained(
+                route,
+                "none of its processors takes payments: "
+                + ", ".join(f"{name}: {_why_not(name, troubled)}" for name in turn),
+                None,
+            )
             continue
         chosen = next((name for name in left if name not in troubled), left[0])
         before = turn[: turn.index(chosen)]
-        yield Explained(route, None, chosen, tuple((name, _why_not(name, paused, troubled)) for name in before))
+        yield Explained(route, None, chosen, tuple((name, _why_not(name, troubled)) for name in before))
 
 
-def _why_not(name: str, paused: Collection[str], troubled: Mapping[str, str]) -> str:
-    return "it is paused" if name in paused else troubled[name]
+def _why_not(name: str, troubled: Mapping[str, str]) -> str:
+    return troubled.get(name, PAUSED)
 
 
 def _objection(route: Route, payment: Routed) -> str | None:

@@ -21,6 +21,7 @@ from zlib import crc32
 from zerosum.domain.errors import DomainError, PanNotAllowed
 from zerosum.domain.messages import DeadLetterStatus, Gap, Message, MessageOutcome, OutcomeKind
 from zerosum.ingest.streams.port import Desk, IngestTally, Input, Reading
+from zerosum.ingest.streams.time_order import TimeOrder
 from zerosum.services.ingestion import ATTEMPTS_MAX, Begun, DeadLetterRecord, Ingestion, Settlement, Taken
 from zerosum.services.requests.caller import Caller
 
@@ -63,6 +64,7 @@ class PartitionWork:
         tell: Callable[[Sequence[Answered]], Awaitable[None]],
         tally: IngestTally,
         batch_max: int,
+        order: TimeOrder | None = None,
     ) -> None:
         """Without `taken` nothing is remembered of it: its messages have no places that last."""
         self.pending: deque[Message] = deque()
@@ -77,6 +79,8 @@ class PartitionWork:
         self._tell = tell
         self._tally = tally
         self._batch_max = batch_max
+        self._order = order
+        self._line = None if order is None else order.line(source)
         self._batch: list[Message] = []
         self._is_waiting = False
         self._retries_at = 0.0
@@ -94,8 +98,15 @@ class PartitionWork:
     def taken(self) -> Taken | None:
         return self._taken
 
+    def put(self, message: Message) -> None:
+        self.pending.append(message)
+        if self._order is not None and self._line is not None:
+            self._order.put(self._line, message)
+
     async def give_up(self) -> None:
         """The partition is left. A batch that only waits for the ledger has not been tried."""
+        if self._order is not None and self._line is not None:
+            self._order.leave(self._line)
         if self._taken is not None and self._batch and self._is_waiting:
             await self._ingestion.abandon(self._caller, self._taken)
 
@@ -107,38 +118,68 @@ class PartitionWork:
         except (DependencyAway, DomainError):
             self._is_waiting = True
             raise
+        finally:
+            self._end_turn()
 
     async def _advance(self) -> None:
         await self._retry()
         while self.pending or self._batch:
-            if not self._batch and not await self._begin():
-                continue
+            if not self._batch:
+                if not await self._has_turn():
+                    return
+                if not await self._begin():
+                    self._end_turn()
+                    continue
             await self._carry_out(self._batch)
+            self._end_turn()
+
+    async def _has_turn(self) -> bool:
+        return self._order is None or self._line is None or await self._order.turn(self._line)
+
+    def _end_turn(self) -> None:
+        """A batch that waits keeps it: what comes after it must not come before."""
+        if self._order is not None and self._line is not None and not self._batch:
+            self._order.give_back(self._line)
 
     async def _begin(self) -> bool:
         """The next batch. False where nothing of it was left to do."""
         self._drop_settled()
         if not self.pending:
             return False
-        if self._set_aside >= SET_ASIDE_MAX:
+        is_full = self._set_aside >= SET_ASIDE_MAX
+        if self._line is not None:
+            self._line.is_aside = is_full
+        if is_full:
             raise DependencyAway(f"{self._set_aside} messages of {self.pending[0].partition} are tried again or wait")
         size = min(self._batch_max, len(self.pending))
+        if self._order is not None and self._line is not None:
+            size = self._order.free(self._line, size)
+            if not size:
+                return False
         if self._taken is None:
-            self._batch = [self.pending.popleft() for _ in range(size)]
+            self._batch = self._next(size)
             return True
         begun = await self._ingestion.begin(self._caller, self._taken, self.pending[0], size)
         self._check_gap(begun)
         if begun.is_suspect:
             size = 1
-        self._batch = [self.pending.popleft() for _ in range(size)]
+        self._batch = self._next(size)
         if begun.tries > ATTEMPTS_MAX:
             await self._settle_crashed(self._batch[0])
             return False
         return True
 
+    def _next(self, size: int) -> list[Message]:
+        if self._order is not None and self._line is not None:
+            self._order.take(self._line, size)
+            self._tally.late = self._order.late
+        return [self.pending.popleft() for _ in range(size)]
+
     def _drop_settled(self) -> None:
         while self.pending and self._is_settled(self.pending[0]):
             self.pending.popleft()
+            if self._line is not None:
+                self._line.drop(1)
             self._tally.skipped += 1
 
     def _is_settled(self, message: Message) -> bool:

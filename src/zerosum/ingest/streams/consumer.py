@@ -13,12 +13,14 @@ from zerosum.domain.errors import DomainError
 from zerosum.domain.messages import InputAway, Message, Partition, Position
 from zerosum.ingest.streams.batches import RETRY_TURN_SECONDS, Answered, DependencyAway, PartitionWork
 from zerosum.ingest.streams.port import Desk, IngestTally, Input, Replies
+from zerosum.ingest.streams.time_order import TimeOrder
 from zerosum.services.ingestion import Fenced, Ingestion, Taken
 from zerosum.services.requests.caller import Caller
 from zerosum.services.stopping import rest
 
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.1, 5.0
 RECEIVE_SECONDS = 0.5
+ORDERED_RECEIVE_SECONDS = 0.02
 LEASE_SECONDS = 10.0
 LEASE_PAUSE_SECONDS = 1.0
 LAG_SECONDS = 5.0
@@ -50,7 +52,9 @@ class Consumer:
         options: ConsumerOptions,
         tally: IngestTally,
         replies: Replies | None,
+        order: TimeOrder | None = None,
     ) -> None:
+        """`order` is that of all inputs of this process; None: each goes by itself."""
         self._input = source
         self._desk = desk
         self._ingestion = ingestion
@@ -58,6 +62,9 @@ class Consumer:
         self._options = options
         self._tally = tally
         self._replies = replies
+        self._order = order
+        if order is not None:
+            order.expect(source)
         self._works: dict[Partition, PartitionWork] = {}
         self._barrier = asyncio.Lock()
         self._stop = asyncio.Event()
@@ -99,8 +106,10 @@ class Consumer:
         while not self._stop.is_set():
             await self._keep_up()
             if not self._is_full and not self.is_paused and not has_ended:
-                received = await self._input.receive(self._options.in_memory_max - self._in_memory, RECEIVE_SECONDS)
+                received = await self._input.receive(self._options.in_memory_max - self._in_memory, self._patience)
                 has_ended = received is None
+                if has_ended and self._order is not None:
+                    self._order.end(self._input)
                 await self._put(received or ())
             if has_ended and not self._in_memory and not self._set_aside:
                 return True
@@ -117,6 +126,11 @@ class Consumer:
         if has_ended and self._set_aside:
             _log.warning("the input %s: %s messages wait to be tried again", self._input.name, self._set_aside)
         return True
+
+    @property
+    def _patience(self) -> float:
+        """What is in memory may have its turn soon."""
+        return ORDERED_RECEIVE_SECONDS if self._order is not None and self._in_memory else RECEIVE_SECONDS
 
     @property
     def _in_memory(self) -> int:
@@ -137,7 +151,7 @@ class Consumer:
                 if self._input.has_positions:
                     continue  # It was revoked between coming and being put here.
                 work = self._works[message.partition] = self._work(None)
-            work.pending.append(message)
+            work.put(message)
 
     async def _advance(self) -> bool:
         """One turn of all partitions, at once. False where what they need is away.
@@ -185,6 +199,7 @@ class Consumer:
             tell=self._tell,
             tally=self._tally,
             batch_max=self._options.batch_max,
+            order=self._order,
         )
 
     async def _tell(self, answered: Sequence[Answered]) -> None:

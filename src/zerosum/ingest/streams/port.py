@@ -107,3 +107,5 @@ class IngestTally:
     fenced: int = 0
     lost: int = 0
     """Deleted by a broker before they were read."""
+    late: int = 0
+    """Of inputs in the order of time: they came after their turn, or behind one with a later time."""

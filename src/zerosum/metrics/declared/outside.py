@@ -69,6 +69,11 @@ INGEST_FENCED = counter(
 INGEST_LOST = counter(
     "zerosum_ingest_lost_total", "Messages that their broker had deleted before they were read.", where=_INGESTED
 )
+INGEST_LATE = counter(
+    "zerosum_ingest_late_total",
+    "Messages that came after their turn in the order of time (`--order-window`), and were taken as they came.",
+    where=_INGESTED,
+)
 INGEST_LAG = level(
     "zerosum_ingest_lag_messages",
     "Messages in the broker that are not settled, where it tells how many there are.",

@@ -81,12 +81,14 @@ class MailMaking:
         """The mails, and what is held back after them."""
         mails: list[NewMails] = []
         held = record.held
-        if held is not None and held.is_due(now):
+        is_due = held is not None and held.is_due(now)
+        before = MailsMade(mails=0, events={})
+        if is_due or (held is None and events):
+            before = await mails_since(connection, record.ledger_id, now - LIMIT_SPAN)
+        if held is not None and is_due and has_room_for_digest(record, before, self._limits):
             mails.append(_digest(held, now))
-            held = None
-        room = 0
-        if held is None and events:
-            room = room_of(record, await mails_since(connection, record.ledger_id, now - LIMIT_SPAN), self._limits)
+            before, held = replace(before, mails=before.mails + len(record.recipients)), None
+        room = room_of(record, before, self._limits) if held is None and events else 0
         mails += [NewMails(kind=MailKind.EVENT, event=one.position, type=one.type) for one in events[:room]]
         return mails, held_back(held, [one.type.value for one in events[room:]], now)
 
@@ -95,6 +97,11 @@ def room_of(record: NotificationRecord, made: MailsMade, limits: MailLimits) -> 
     """How many more events it may mail now."""
     of_ledger = (limits.per_ledger_and_hour - made.mails) // len(record.recipients)
     return max(0, min(record.mails_per_hour - made.events.get(record.id, 0), of_ledger))
+
+
+def has_room_for_digest(record: NotificationRecord, made: MailsMade, limits: MailLimits) -> bool:
+    """The first within the hour always has: a limit below the number of its recipients would keep it for ever."""
+    return not made.mails or made.mails + len(record.recipients) <= limits.per_ledger_and_hour
 
 
 def _digest(held: HeldBack, now: datetime) -> NewMails:

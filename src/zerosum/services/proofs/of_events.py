@@ -8,22 +8,22 @@ walked once more for what lies in it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from zerosum.db.engine import Connection
+from zerosum.db.queries.event_seals import find_last_event_seal
 from zerosum.db.queries.proofs import FIRST_ID, entry_names_after, events_after
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.proofs.event_seals import BUCKETS, SealedEvents, rendered, sealed_events
+from zerosum.services.proofs.event_seals import MODULUS as _MODULUS
 from zerosum.services.proofs.report import Report, part_of
 
 EVENTS_AT_ONCE = 5_000
 
-BUCKETS = 256
 BUCKETS_AT_ONCE = 4
 """That differ are looked into in one more walk: of ten million entries 160,000 are then in memory."""
-
-_MODULUS = 2**256
 
 _OF_NO_ENTRY = {
     "account": "a change that is not recorded",
@@ -93,7 +93,10 @@ class EventsProof:
         self._horizon = horizon
         self._position = (0, FIRST_ID)
         self._sums = [0] * BUCKETS
-        """What is expected, less what was found."""
+        """What is expected."""
+        self._found = [0] * BUCKETS
+        """What was found, or is known from seals: added up anew where more was dropped meanwhile."""
+        self._sealed: SealedEvents | None = None
         self._differing: list[int] | None = None
         self._search: _Search | None = None
 
@@ -101,14 +104,15 @@ class EventsProof:
         """What is announced of an entry, or of a step that posts nothing, bears its id and its time."""
         if self._is_looked_at(entry.posted_at):
             for id_, number in _expected(entry):
-                self._add(id_, number)
+                _add(self._sums, id_, number)
 
     def position(self) -> dict[str, Any]:
         xid, id_ = self._position
-        sums = {str(bucket): f"{one:x}" for bucket, one in enumerate(self._sums) if one}
         return {
             "at": [xid, str(id_)],
-            "sums": sums,
+            "sums": rendered(self._sums),
+            "found": rendered(self._found),
+            "seal": None if self._sealed is None else self._sealed.number,
             "differing": None if self._differing is None else [*self._differing],
         }
 
@@ -116,13 +120,17 @@ class EventsProof:
         """A search for what differs is begun anew, at the buckets that were left."""
         xid, id_ = position["at"]
         self._position = (int(xid), UUID(id_))
-        for bucket, one in position["sums"].items():
-            self._sums[int(bucket)] = int(one, 16)
+        for sums, name in ((self._sums, "sums"), (self._found, "found")):
+            for bucket, one in position[name].items():
+                sums[int(bucket)] = int(one, 16)
+        if position["seal"] is not None:
+            self._sealed = SealedEvents(number=int(position["seal"]))
         differing = position["differing"]
         self._differing = None if differing is None else [*differing]
 
     async def take_slice(self, connection: Connection, share: float) -> bool:
         """Whether that was the last one. The entries must have been told of before the last."""
+        await self._look_at_seals(connection)
         if self._differing is not None:
             return await self._search_on(connection, self._differing, part_of(EVENTS_AT_ONCE, share))
         limit = part_of(EVENTS_AT_ONCE, share)
@@ -133,24 +141,34 @@ class EventsProof:
                     what = f"the event {_event(row.id)} tells of {_OF_NO_ENTRY[row.resource_type]}"
                     self._report.note(what, concerned=(row.resource_id,) if row.resource_type == "account" else ())
             elif self._is_looked_at(row.created_at):
-                self._add(row.id, -_found(row))
+                _add(self._found, row.id, number_of(row))
         if len(rows) == limit:
             self._position = (rows[-1].xid, rows[-1].id)
             return False
-        self._differing = [bucket for bucket, one in enumerate(self._sums) if one]
+        self._differing = [bucket for bucket in range(BUCKETS) if self._sums[bucket] != self._found[bucket]]
         return not self._differing
 
     async def _search_on(self, connection: Connection, differing: list[int], limit: int) -> bool:
         if self._search is None:
-            self._search = _Search(self._report, set(differing[:BUCKETS_AT_ONCE]), self._is_looked_at)
+            buckets = set(differing[:BUCKETS_AT_ONCE])
+            self._search = _Search(self._report, buckets, self._is_looked_at, self._sealed or SealedEvents())
         if await self._search.take_slice(connection, limit):
             self._search = None
             del differing[:BUCKETS_AT_ONCE]
         return not differing or self._report.is_full
 
-    def _add(self, id_: UUID, number: int) -> None:
-        bucket = _bucket(id_)
-        self._sums[bucket] = (self._sums[bucket] + number) % _MODULUS
+    async def _look_at_seals(self, connection: Connection) -> None:
+        """Where events were dropped since they were looked at, that is done anew. What is sealed counts as found."""
+        newest = await find_last_event_seal(connection, self._report.ledger_id)
+        number = 0 if newest is None else newest.number
+        if self._sealed is None and not number:
+            self._sealed = SealedEvents()
+        elif self._sealed is None or self._sealed.number != number:
+            self._sealed = await sealed_events(connection, self._report)
+            self._found, self._position = [*self._sealed.sums], (0, FIRST_ID)
+            self._differing = self._search = None
+        elif number and self._sealed.until < 0:  # It goes on where another process has ended.
+            self._sealed = await sealed_events(connection, self._report)
 
     def _is_looked_at(self, moment: str) -> bool:
         """What has no time that can be read is as good as old."""
@@ -163,15 +181,18 @@ class EventsProof:
 class _Search:
     """Which entries and events of some buckets do not belong together."""
 
-    def __init__(self, report: Report, buckets: Collection[int], is_looked_at: Callable[[str], bool]) -> None:
+    def __init__(
+        self, report: Report, buckets: Collection[int], is_looked_at: Callable[[str], bool], sealed: SealedEvents
+    ) -> None:
         self._report = report
+        self._sealed = sealed
         self._buckets = buckets
         self._is_looked_at = is_looked_at
         self._after = FIRST_ID
         self._position = (0, FIRST_ID)
         self._are_all_known = False
-        self._expected: dict[UUID, tuple[int, list[UUID]]] = {}
-        """Of an entry: the event it makes one expect, and its accounts."""
+        self._expected: dict[UUID, tuple[int, list[UUID], bool]] = {}
+        """Of an entry: the event it makes one expect, its accounts, and whether that may have been dropped."""
         self._announced: set[UUID] = set()
 
     async def take_slice(self, connection: Connection, limit: int) -> bool:
@@ -183,7 +204,7 @@ class _Search:
             if self._is_looked_at(row.posted_at):
                 for id_, number in _expected(row):
                     if _bucket(id_) in self._buckets:
-                        self._expected[id_] = (number, row.account_ids)
+                        self._expected[id_] = (number, row.account_ids, self._may_be_gone(row.posted_at))
         self._are_all_known = len(rows) < limit
         if rows:
             self._after = rows[-1].id
@@ -198,18 +219,36 @@ class _Search:
         if len(rows) == limit:
             self._position = (rows[-1].xid, rows[-1].id)
             return False
+        gone = [0] * BUCKETS
         for id_ in self._expected.keys() - self._announced:
+            number, accounts, may_be_gone = self._expected[id_]
+            if may_be_gone:
+                _add(gone, id_, number)
+                continue
             name = render_id(Prefix.JOURNAL_ENTRY, id_)
-            self._report.note(f"the journal entry {name} has no event", concerned=self._expected[id_][1])
+            self._report.note(f"the journal entry {name} has no event", concerned=accounts)
+        for bucket in sorted(self._buckets):
+            if gone[bucket] != self._sealed.sums[bucket]:
+                self._report.note(
+                    f"the events that were dropped, or are older than those, are not what journal entries make one "
+                    f"expect (of the bucket {bucket})"
+                )
         return True
 
+    def _may_be_gone(self, moment: str) -> bool:
+        """It bears the time of its event. What has no time that can be read is as good as old."""
+        try:
+            return int(moment) <= self._sealed.until
+        except ValueError:
+            return self._sealed.number > 0
+
     def _look_at(self, event: Any) -> None:
-        expected, accounts = self._expected.get(event.id, (None, []))
+        expected, accounts, _ = self._expected.get(event.id, (None, [], False))
         if expected is None:
             self._report.note(f"the event {_event(event.id)} has no journal entry")
         elif event.id in self._announced:
             self._report.note(f"the event {_event(event.id)} is there twice", concerned=accounts)
-        elif _found(event) != expected:
+        elif number_of(event) != expected:
             what = f"the event {_event(event.id)} is not what its journal entry makes one expect"
             self._report.note(what, concerned=accounts)
         self._announced.add(event.id)
@@ -256,7 +295,22 @@ def _first_expected(entry: Any) -> int:
     return _number(str(entry.id), _type_of(entry), entry.resource_type, str(resource_id), entry.posted_at, "")
 
 
-def _found(event: Any) -> int:
+def sums_of(events: Iterable[Any]) -> list[int]:
+    """By buckets, as the proof adds them up: of those that it holds against entries."""
+    sums = [0] * BUCKETS
+    for event in events:
+        if event.resource_type not in _OF_NO_ENTRY:
+            _add(sums, event.id, number_of(event))
+    return sums
+
+
+def _add(sums: list[int], id_: UUID, number: int) -> None:
+    bucket = _bucket(id_)
+    sums[bucket] = (sums[bucket] + number) % _MODULUS
+
+
+def number_of(event: Any) -> int:
+    """What it is made of is fixed: seals hold sums of it for ever."""
     return _number(str(event.id), event.type, event.resource_type, str(event.resource_id), event.created_at, event.told)
 
 

@@ -37,7 +37,7 @@ class History:
             report.note(f"the account was changed past its history before revision {row.revision}", self.account_id)
         if row.origin == "adopted" and row.revision != 1:
             report.note(f"revision {row.revision} of the account's history cannot be the first", self.account_id)
-        if row.origin == "set" and self._event(row) not in row.events:
+        if row.origin == "set" and not row.is_dropped and self._event(row) not in row.events:
             report.note(f"revision {row.revision} of the account's history was never announced", self.account_id)
         self.revision, self.last, self.head = row.revision, row, row.hash
 

@@ -21,6 +21,7 @@
 | `of_group_limits` | which accounts stand under the limits of groups |
 | `of_settings` | what the ledger is set to, against the security log |
 | `of_answers` | what keys of commands that post nothing are answered again |
+| `of_routes` | the ledger's own routes, by which payments go to processors, against the security log |
 | `of_house_rules` | house rules, by which holds and disputes are made, against the security log and events |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
@@ -61,6 +62,7 @@ from zerosum.services.proofs.of_reconciliation import (
     ReconciliationMatchesProof,
 )
 from zerosum.services.proofs.of_reviews import ReviewsProof
+from zerosum.services.proofs.of_routes import RoutesProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_settings import SettingsProof
 from zerosum.services.proofs.of_splits import SplitsProof
@@ -176,6 +178,7 @@ class LedgerProof:
             SettingsProof(report),
             AnswersProof(report),
             HouseRulesProof(report),
+            RoutesProof(report),
             events,
             SealsProof(report),
             AuditSealsProof(report),

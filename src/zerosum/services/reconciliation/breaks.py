@@ -65,7 +65,7 @@ class ReconciliationBreaks:
             day_until=self._day_of_age(filters.get("age_days")),
         )
         async with self._database.work(caller.ledger_id) as connection:
-            found = await list_breaks(
+            found, looked_to = await list_breaks(
                 connection,
                 caller.ledger_id,
                 wanted,
@@ -73,7 +73,7 @@ class ReconciliationBreaks:
                 limit=request.limit + 1,
                 is_ascending=position.is_ascending,
             )
-        return self._cursors.page(caller.ledger_id, request, position, found, lambda one: one.id)
+        return self._cursors.page(caller.ledger_id, request, position, found, lambda one: one.id, looked_to=looked_to)
 
     def _day_of_age(self, text: str | None) -> date | None:
         """The last day of what is at least so old."""

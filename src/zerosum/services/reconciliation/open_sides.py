@@ -30,7 +30,8 @@ ENTRIES_MAX = 50_000
 LOOK_BACK_DAYS = 31
 """Open lines of earlier files are looked at again for so long."""
 
-ENTRIES_AT_ONCE = 1_000
+POSTINGS_AT_ONCE = 5_000
+"""So many are looked at by one statement, whether they are matched or not."""
 
 ADJUSTMENT_KEY = "reconciliation adjustment "
 """How the keys of adjustments begin. It holds a blank: no caller can send one."""
@@ -96,27 +97,26 @@ async def _open_entries(database: Database, ground: Ground, first: date, last: d
     page = EntryPage(
         account_id=ground.file.account_id,
         source=ground.file.source,
-        from_at=from_at,
         to_at=to_at,
         posted_until=ground.run.begun_at,
         member=str(ground.source.rules["reference_member"] or ""),
         after=(from_at, 0),
-        limit=ENTRIES_AT_ONCE,
+        limit=POSTINGS_AT_ONCE,
     )
     while True:
         async with database.work(ledger_id) as connection:
-            rows = await open_entries(connection, ledger_id, page)
+            rows, after = await open_entries(connection, ledger_id, page)
         # What was posted for a break is matched with it, by whoever has posted it. Other sources look for it, too.
         others = (row for row in rows if row.adjusts_source != page.source)
         found += [_entry(ledger_id, page.account_id, row, ground.currency, zone) for row in others]
-        if len(rows) < page.limit:
+        if after is None:
             return found
         if len(found) > ENTRIES_MAX:
             raise ReconciliationTooWide(
                 f"More than {ENTRIES_MAX} entries without a match lie from {first} to {last}. Send files of fewer "
                 "days, or have a narrower window."
             )
-        page = replace(page, after=(rows[-1].effective_at, rows[-1].account_version))
+        page = replace(page, after=after)
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

@@ -17,6 +17,7 @@ from zerosum.adapters.file_marks import mark_of
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_health import healths
 from zerosum.domain.identifiers import SERVICE_LEDGER
+from zerosum.domain.payments.ledger_routes import OwnRoutes
 from zerosum.domain.payments.routing import Routed
 from zerosum.services.requests.outside_processors import NO_PROCESSORS, Chosen, Outside, OutsideProcessors
 
@@ -67,9 +68,9 @@ class LiveProcessors:
         self._look_again()
         return self.described.outside
 
-    def chosen(self, named: str, payment: Routed) -> Chosen:
+    def chosen(self, named: str, payment: Routed, own: OwnRoutes | None = None) -> Chosen:
         """Raises NoRoute, ProcessorNotFound."""
-        return self.outside.chosen(named, payment)
+        return self.outside.chosen(named, payment, own)
 
     def is_asked_to_refund(self, processor: str) -> bool:
         """Raises ProcessorNotFound."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 from zerosum.adapters.processors import Processor
 from zerosum.domain.errors import NoRoute, ProcessorNotFound, ValidationFailed
+from zerosum.domain.payments.ledger_routes import OwnRoutes
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, PaymentType
 from zerosum.domain.payments.processor_health import BreakerRules
 from zerosum.domain.payments.routing import AUTOMATIC, Route, Routed, choose
@@ -51,6 +52,8 @@ class Chosen(NamedTuple):
     routing: Mapping[str, Any] | None = None
 
 
+GONE = "it is not in the file of processors"
+
 INTERNALLY = Chosen(INTERNAL_PROCESSOR)
 
 
@@ -68,13 +71,23 @@ class OutsideProcessors:
     """Those to which nothing new should go now, each with why."""
     version: str = ""
 
-    def chosen(self, named: str, payment: Routed) -> Chosen:
+    def by(self, own: OwnRoutes | None) -> OutsideProcessors:
+        """The same with a ledger's own routes. What the file has no more takes no payments."""
+        if own is None:
+            return self
+        gone = {name: GONE for route in own.routes for name in route.processors if name not in self.names}
+        return replace(self, routes=own.routes, paused=self.paused | set(gone), troubled={**self.troubled, **gone})
+
+    def chosen(self, named: str, payment: Routed, own: OwnRoutes | None = None) -> Chosen:
         """Raises NoRoute, ProcessorNotFound."""
         if named == AUTOMATIC:
-            choice = choose(self.routes, payment, self.paused, self.troubled)
+            routed = self.by(own)
+            choice = choose(routed.routes, payment, routed.paused, routed.troubled)
             if choice is None:
                 raise NoRoute("No route leads to a processor for this payment.", pointer="/processor")
-            routing = {"version": self.version, "passed_over": dict(choice.passed_over)}
+            routing: dict[str, Any] = {"version": self.version, "passed_over": dict(choice.passed_over)}
+            if own is not None:
+                routing["routes"] = own.version
             return Chosen(choice.processor, choice.route, routing)
         if named not in self.names:
             raise ProcessorNotFound("There is no such processor here.", pointer="/processor")
@@ -95,8 +108,8 @@ NO_PROCESSORS = OutsideProcessors()
 class Choosing(Protocol):
     """Who chooses: what is configured, or what of it is so now."""
 
-    def chosen(self, named: str, payment: Routed) -> Chosen:
-        """Raises NoRoute, ProcessorNotFound."""
+    def chosen(self, named: str, payment: Routed, own: OwnRoutes | None = None) -> Chosen:
+        """`own` are the ledger's routes, in the place of the file's. Raises NoRoute, ProcessorNotFound."""
         ...
 
     def is_asked_to_refund(self, processor: str) -> bool:

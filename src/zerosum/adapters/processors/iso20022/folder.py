@@ -8,7 +8,7 @@
 | `out` | messages for the bank, which takes them away |
 | `done` | of a message: it has been put there |
 | `in`, `read`, `wrong` | files of the bank: that are to be read, were read, and could not be |
-| `results` | of an instruction: what the bank has said, the first time that it has decided it |
+| `results` | of an instruction: what the bank has decided first, or a person before it |
 """
 
 from __future__ import annotations

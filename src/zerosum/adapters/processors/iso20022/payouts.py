@@ -44,6 +44,8 @@ _MESSAGE_ID = re.compile("ZS[0-9]{14}[0-9a-f]{12}")
 _CURRENCY = re.compile("[A-Z]{3}")
 """As the standard has it: one that is otherwise would spoil the message with all that is in it."""
 
+BY_HAND = "settled_by_hand"
+
 PLACES_MAX = 5
 """Of an amount, by the standard."""
 
@@ -106,11 +108,23 @@ class FilePayouts:
         if result is not None:
             outcome = ProcessorOutcome.APPROVED if result["is_paid"] else ProcessorOutcome.DECLINED
             return ProcessorAnswer(
-                outcome=outcome, reason=result["reason"], processor_payment_id=result["reference"] or id_
+                outcome=outcome,
+                amount=result.get("amount"),
+                reason=result["reason"],
+                processor_payment_id=result["reference"] or id_,
             )
         if self.folder.get("instructions", id_) is not None:
             return ProcessorAnswer(outcome=ProcessorOutcome.PENDING, processor_payment_id=id_)
         return ProcessorAnswer(outcome=ProcessorOutcome.ABSENT)
+
+    def withdraw(self, key: str, *, is_approved: bool, amount: str | None) -> None:
+        """Where it is in no message yet it never will be, and this is its result. Raises FolderBusy."""
+        with self.folder.lease():
+            id_ = end_to_end_id(key)
+            if id_ not in self._planned() and self.folder.get("batched", id_) is None:
+                reason = None if is_approved else BY_HAND
+                said = {"is_paid": is_approved, "amount": amount, "reason": reason, "reference": None, "file": None}
+                self.folder.put("results", id_, said)
 
     def parse_callback(
         self,
@@ -152,14 +166,17 @@ class FilePayouts:
                 self.folder.move(name, "read")
                 yield name, complaints
 
-    def _plan(self, now: datetime) -> None:
-        planned = {
+    def _planned(self) -> set[str]:
+        """Those in messages that a run has left before they were put out."""
+        return {
             id_
             for message_id in self.folder.names("plans")
             if self.folder.get("done", message_id) is None
             for id_ in (self.folder.get("plans", message_id) or {})["ids"]
         }
-        taken = planned | set(self.folder.names("batched"))
+
+    def _plan(self, now: datetime) -> None:
+        taken = self._planned() | set(self.folder.names("batched")) | set(self.folder.names("results"))
         new = [id_ for id_ in self.folder.names("instructions") if id_ not in taken][:BATCH_MAX]
         if new:
             # By what is in it, so that nothing is in two messages under one id, nor one message under two.
