@@ -171,7 +171,7 @@ async def two_streams(
     service: Service, client: Client, servers: Servers, window: float
 ) -> AsyncIterator[tuple[list[RedisBroker], Told, TimeOrder]]:
     """Both read in one order until the block ends."""
-    brokers, told = [RedisBroker(servers.redis_url), RedisBroker(servers)], Told()
+    brokers, told = [RedisBroker(servers.redis_url), RedisBroker(servers.redis_url)], Told()
     order = TimeOrder(window, message_moment)
     made = [consumer(service, client, one.input(f"ordered-{next(_names)}"), told=told, order=order) for one in brokers]
     for broker in brokers:
