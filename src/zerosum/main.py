@@ -27,8 +27,10 @@ from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
 from zerosum.config import IssuerSettings, Settings, load_settings
+from zerosum.console.navigation import ROOT
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
+from zerosum.domain.errors import DomainError
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.identity.authentication import Authenticator
 from zerosum.gateway.identity.issuer_keys import own_keys
@@ -40,7 +42,7 @@ from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import RateLimiter
 from zerosum.gateway.limits.streams import FOLLOWERS_MAX, FOLLOWERS_OF_A_LEDGER_MAX, Streams
-from zerosum.gateway.routing import RouteTable
+from zerosum.gateway.routing import HttpAnswer, RouteTable
 from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
@@ -61,7 +63,7 @@ from zerosum.services.requests.limits import Limit
 from zerosum.services.requests.networks import parse_network
 from zerosum.services.requests.quotas import RefusalQuota
 from zerosum.telemetry import Metrics, carry_over_forever
-from zerosum.use_cases import use_cases
+from zerosum.use_cases import make_console, use_cases
 
 if TYPE_CHECKING:
     from zerosum.tracing.spans import Tracing
@@ -156,6 +158,8 @@ class Service:
             has_metrics=system.metrics is not None,
         )
         self.framework, policies = make_app(self.services, system, self._lifespan, front)
+        self.console = make_console(settings, self.database, self.services, now)
+        policies += self.console.mount(self.framework)
         gateway = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
         self.app: App = RefusingCardNumbers(gateway) if settings.refuse_card_numbers else gateway
         self._side_server: SideServer | None = None
@@ -259,7 +263,7 @@ class Service:
             streams=self.streams,
             followers=self.followers,
             costly_reads=CostlyReads(settings.reports_at_once_per_ledger, lambda: self.admission.in_flight),
-            render=render,
+            render=self._render,
             new_request_id=lambda: secrets.token_hex(12),
             observe=self.metrics.observe_request,
             options=GatewayOptions(
@@ -271,6 +275,12 @@ class Service:
             security_log=self.security_log,
             unknown_keys=self.committer.unknown_keys,
         )
+
+    def _render(self, refusal: DomainError, request_id: str, path: str) -> HttpAnswer:
+        """What is refused before it comes to anybody: people are told by a page, programs by a problem."""
+        if path == ROOT or path.startswith(f"{ROOT}/"):
+            return self.console.problems.rendered(refusal, request_id)
+        return render(refusal, request_id, path)
 
     def _metrics_page(self) -> MetricsPage | None:
         token = self.settings.metrics_token

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from zerosum import __version__
 from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.webhook_client import UrlCheck
 from zerosum.api.schemas.event_shapes import members_of
 from zerosum.api.services import Services
 from zerosum.config import Settings
+from zerosum.console.console import Console
+from zerosum.console.pages import add_every_page
 from zerosum.db.engine import Database
 from zerosum.outside import live_processors
 from zerosum.services.account_administration import AccountAdministration
@@ -21,7 +24,10 @@ from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.committing.committer import Committer
+from zerosum.services.console_log import ConsoleLog
+from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.credentials.console_sessions import ConsoleSessions
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
@@ -176,3 +182,18 @@ def use_cases(
             settings.webhook_endpoints_per_ledger,
         ),
     )
+
+
+def make_console(settings: Settings, database: Database, services: Services, now: Callable[[], datetime]) -> Console:
+    """The operators' pages, over the same use cases."""
+    console = Console(
+        services,
+        ConsoleSessions(database, now),
+        ConsoleLog(database, now),
+        ConsoleOverview(database, now),
+        now,
+        settings.shown_url,
+        __version__,
+    )
+    add_every_page(console)
+    return console

@@ -98,6 +98,19 @@ def token(
     raise typer.Exit(run_token(data_dir, scope))
 
 
+@app.command("console-link")
+def console_link(
+    subject: Annotated[str, typer.Option(help="Who signs in, as the audit log will name them.")] = "demo",
+    role: Annotated[str, typer.Option(help="viewer, operator, approver or admin.")] = "admin",
+    ledger: Annotated[list[str] | None, typer.Option(help="Only these ledgers (led_…); as often as there are.")] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Print an address that signs in to the console, once, within a quarter of an hour."""
+    from zerosum.cli.console import run_console_link  # noqa: PLC0415
+
+    raise typer.Exit(run_console_link(subject, role, ledger or [], data_dir))
+
+
 @app.command()
 def verify(
     data_dir: DataDirOption = None,

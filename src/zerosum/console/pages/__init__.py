@@ -1,0 +1,24 @@
+"""The pages of the console, a module a noun. `every_page` lists them: what is not in it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zerosum.console.console import Console
+from zerosum.console.pages.ledgers import ledger_pages
+from zerosum.console.pages.overview import overview_pages
+from zerosum.console.pages.payments import payment_pages
+from zerosum.console.pages.signing_in import signing_in_pages
+
+PAGES: tuple[Callable[[Console], None], ...] = (
+    signing_in_pages,
+    overview_pages,
+    payment_pages,
+    # Last: its `/{ledger}` is every address of one segment.
+    ledger_pages,
+)
+
+
+def add_every_page(console: Console) -> None:
+    for add in PAGES:
+        add(console)

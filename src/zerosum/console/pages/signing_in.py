@@ -1,0 +1,86 @@
+"""Coming and going: the link of the terminal, and signing out."""
+
+from __future__ import annotations
+
+import re
+
+from zerosum.api.endpoints import check_parameters
+from zerosum.console.console import Console
+from zerosum.console.door import read_form
+from zerosum.console.navigation import ROOT
+from zerosum.console.view import PAGE_TYPE, View, see_other
+from zerosum.domain.errors import InvalidParameter, StepUpNeeded
+from zerosum.domain.identifiers import SERVICE_LEDGER
+from zerosum.gateway.routing import Call, HttpAnswer
+from zerosum.services.requests.caller import Caller
+
+STRANGER = "console"
+"""Who signs in, until that is known."""
+
+_OWN_PATH = re.compile(rf"{ROOT}(/[A-Za-z0-9_.:@%/-]*)?")
+
+
+def own_path(text: str | None) -> str:
+    """Where to go on after signing in: within the console, and nowhere else. Raises InvalidParameter."""
+    if not text:
+        return ROOT
+    if not _OWN_PATH.fullmatch(text):
+        raise InvalidParameter("This is no address of the console.", pointer="to")
+    return text
+
+
+def signing_in_pages(console: Console) -> None:
+    async def sign_in(call: Call) -> HttpAnswer:
+        given = parameters(call, "link", "to")
+        return shown(console, "sign_in.html", link=given.get("link"), to=own_path(given.get("to")), issuer=None)
+
+    async def by_link(call: Call) -> HttpAnswer:
+        console.door.check_own_page(call)
+        form = read_form(call.body)
+        location = f"{console.base}{own_path(form.get('to'))}"
+        token = await console.sessions.open_by_link(link_in(form.get("link", "")), stranger(call))
+        return see_other(location, (b"set-cookie", console.door.set_cookie(token).encode("ascii")))
+
+    async def sign_out(call: Call) -> HttpAnswer:
+        session, token = await console.session(call)
+        console.door.check_form(call, token, read_form(call.body))
+        await console.sessions.end(session, stranger(call))
+        return see_other(console.href("sign-in"), (b"set-cookie", console.door.set_cookie("").encode("ascii")))
+
+    async def step_up(view: View) -> HttpAnswer:
+        to = own_path(view.query(("to",)).get("to"))
+        return view.show("step_up.html", to=to)
+
+    async def stepped_up(call: Call) -> HttpAnswer:
+        session, token = await console.session(call)
+        form = read_form(call.body)
+        console.door.check_form(call, token, form)
+        if session.way != "link":
+            raise StepUpNeeded("You have come by an issuer: sign in there again.")
+        await console.sessions.step_up_by_link(session, link_in(form.get("link", "")), stranger(call))
+        return see_other(f"{console.base}{own_path(form.get('to'))}")
+
+    console.open("GET", "/static/{name}", console.files.answer)
+    console.open("GET", "/sign-in", sign_in)
+    console.open("POST", "/sign-in/link", by_link)
+    console.open("POST", "/sign-out", sign_out)
+    console.page("/step-up", step_up, needs=None)
+    console.open("POST", "/step-up", stepped_up)
+
+
+def parameters(call: Call, *known: str) -> dict[str, str]:
+    return {name: value for name, value in check_parameters(call.query_string, frozenset(known)).items() if value}
+
+
+def link_in(text: str) -> str:
+    """The token of a link that was pasted whole, or by itself."""
+    return text.strip().rpartition("link=")[2].partition("&")[0]
+
+
+def stranger(call: Call) -> Caller:
+    return Caller(SERVICE_LEDGER, STRANGER, call.address, call.request_id)
+
+
+def shown(console: Console, template: str, **values: object) -> HttpAnswer:
+    """A page for whoever has not signed in."""
+    return HttpAnswer(200, console.templates.render(template, values).encode(), (PAGE_TYPE,))
