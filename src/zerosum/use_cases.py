@@ -17,6 +17,7 @@ from zerosum.db.engine import Database
 from zerosum.outside import live_processors
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_groups import AccountGroups
+from zerosum.services.account_history import AccountHistory
 from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
@@ -32,17 +33,20 @@ from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
+from zerosum.services.event_history import EventHistory
 from zerosum.services.event_tail import EventTail
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports
 from zerosum.services.ingestion import Ingestion
+from zerosum.services.integrity import Integrity
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
 from zerosum.services.judging import PaymentRules, RuleBook
 from zerosum.services.ledgers import Ledgers
+from zerosum.services.message_progress import MessageProgress
 from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
@@ -116,6 +120,7 @@ def use_cases(
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
+        account_history=AccountHistory(database, currencies, now),
         account_reports=AccountReports(database, currencies, settled, now),
         accounts=accounts,
         api_keys=api_keys,
@@ -136,18 +141,21 @@ def use_cases(
         dead_letters=DeadLetters(database, cursors, now),
         disputes=disputes,
         event_feed=feed,
+        event_history=EventHistory(database, feed),
         event_tail=EventTail(feed, is_ending),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
         holds=Holds(database, committer, charts, directory, currencies, cursors, now, rules),
         house_rules=HouseRulesBook(database, committer, directory, currencies),
         imports=Imports(database, now),
         ingestion=Ingestion(database, now),
+        integrity=Integrity(database, cursors, now),
         inspector=Inspector(database, now),
         issued_statements=IssuedStatements(database, committer, directory, statements, cursors, now),
         journal=journal,
         journal_export=JournalExport(database, ledgers, settled),
         templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
         ledgers=ledgers,
+        message_progress=MessageProgress(database),
         notifications=Notifications(
             database, directory, cursors, now, settings.mail_limits(), members_of, settings.notifications_per_ledger
         ),

@@ -5,15 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zerosum.console.console import Console
+from zerosum.console.pages.account import account_page
+from zerosum.console.pages.accounts import account_pages
+from zerosum.console.pages.clients import client_pages
+from zerosum.console.pages.journal import journal_pages
 from zerosum.console.pages.ledgers import ledger_pages
 from zerosum.console.pages.overview import overview_pages
 from zerosum.console.pages.payments import payment_pages
+from zerosum.console.pages.periods import period_pages
+from zerosum.console.pages.reports import report_pages
 from zerosum.console.pages.signing_in import signing_in_pages
+from zerosum.console.pages.statements import statement_pages
+from zerosum.console.pages.trial_balance import trial_balance_pages
 
 PAGES: tuple[Callable[[Console], None], ...] = (
     signing_in_pages,
     overview_pages,
     payment_pages,
+    account_pages,
+    account_page,
+    client_pages,
+    journal_pages,
+    period_pages,
+    report_pages,
+    statement_pages,
+    trial_balance_pages,
     # Last: its `/{ledger}` is every address of one segment.
     ledger_pages,
 )
