@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -44,6 +45,7 @@ from zerosum.services.journal_export import JournalExport
 from zerosum.services.judging import PaymentRules, RuleBook
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.notifications.notifications import Notifications
+from zerosum.services.payment_lives import PaymentLives
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_callbacks import ProcessorCallbacks
@@ -190,7 +192,8 @@ def make_console(settings: Settings, database: Database, services: Services, now
         services,
         ConsoleSessions(database, now),
         ConsoleLog(database, now),
-        ConsoleOverview(database, now),
+        ConsoleOverview(database, services.balances, now, time.monotonic),
+        PaymentLives(database),
         now,
         settings.shown_url,
         __version__,

@@ -22,6 +22,7 @@ from zerosum.console.acting import Viewings, written_down
 from zerosum.console.door import Door, read_form
 from zerosum.console.headers import with_headers
 from zerosum.console.navigation import ROOT, Nav
+from zerosum.console.places import Places
 from zerosum.console.problems import Problems
 from zerosum.console.roles import SCOPES
 from zerosum.console.static import StaticFiles
@@ -34,6 +35,7 @@ from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.routing import BodyKind, Call, HttpAnswer, Policy
 from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.credentials.console_sessions import ConsoleSessions, Role, SessionRecord, may_write
+from zerosum.services.payment_lives import PaymentLives
 
 NAMES_KEPT = 1_000
 """Names of ledgers that are remembered."""
@@ -62,6 +64,7 @@ class Console:
         sessions: ConsoleSessions,
         viewings: Viewings,
         overview: ConsoleOverview,
+        lives: PaymentLives,
         now: Callable[[], datetime],
         url: str,
         version: str,
@@ -70,6 +73,7 @@ class Console:
         self.sessions = sessions
         self.viewings = viewings
         self.overview = overview
+        self.lives = lives
         self.now = now
         self.door = Door(url)
         self.base = re.sub("^[a-z]+://[^/]*", "", url.rstrip("/"))
@@ -79,6 +83,7 @@ class Console:
         shared = {"base": f"{self.base}{ROOT}", "static": self.files.href, "version": version}
         self.templates = Templates(**shared, now=now, fresh_key=fresh_key)
         self.problems = Problems(self.templates)
+        self.places = Places(self)
         self._names: dict[LedgerId, str] = {}
 
     def href(self, *parts: str, **parameters: str | None) -> str:
