@@ -12,7 +12,7 @@ from zerosum.adapters.webhook_client import UrlCheck
 from zerosum.api.schemas.event_shapes import members_of
 from zerosum.api.services import Services
 from zerosum.config import Settings
-from zerosum.console.console import Console
+from zerosum.console.console import Console, ConsoleServices
 from zerosum.console.pages import add_every_page
 from zerosum.db.engine import Database
 from zerosum.outside import live_processors
@@ -27,6 +27,7 @@ from zerosum.services.clients import Clients
 from zerosum.services.committing.committer import Committer
 from zerosum.services.console_log import ConsoleLog
 from zerosum.services.console_overview import ConsoleOverview
+from zerosum.services.console_search import ConsoleSearch
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.credentials.console_sessions import ConsoleSessions
 from zerosum.services.credentials.sealing import Sealer
@@ -188,15 +189,13 @@ def use_cases(
 
 def make_console(settings: Settings, database: Database, services: Services, now: Callable[[], datetime]) -> Console:
     """The operators' pages, over the same use cases."""
-    console = Console(
-        services,
-        ConsoleSessions(database, now),
-        ConsoleLog(database, now),
-        ConsoleOverview(database, services.balances, now, time.monotonic),
-        PaymentLives(database),
-        now,
-        settings.shown_url,
-        __version__,
+    own = ConsoleServices(
+        sessions=ConsoleSessions(database, now),
+        log=ConsoleLog(database, now),
+        overview=ConsoleOverview(database, services.balances, now, time.monotonic),
+        lives=PaymentLives(database),
+        search=ConsoleSearch(database, services.ledgers),
     )
+    console = Console(services, own, now, settings.shown_url, __version__)
     add_every_page(console)
     return console

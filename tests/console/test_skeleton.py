@@ -9,7 +9,7 @@ from tests.console.conftest import Person
 async def test_who_has_come_by_the_link_sees_the_proof_and_the_payments(admin: Person, client: Client) -> None:
     account = await client.open_account()
     await client.deposit(account["code"], "12.50")
-    assert "The books" in await admin.page("")
+    assert "The trial balance is zero" in await admin.page("")
     assert "12.50" in await admin.page("/payments")
     assert (await admin.get("/console")).headers["location"] == f"/console/{admin.ledger}"
     nowhere = await admin.get("/console/nowhere/at/all")

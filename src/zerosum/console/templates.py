@@ -66,7 +66,7 @@ def age(seconds: float | timedelta) -> str:
         if left >= length:
             count = left // length
             return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{max(left, 0)} seconds"
+    return "1 second" if left == 1 else f"{max(left, 0)} seconds"
 
 
 def wire(value: UUID, kind: str) -> str:

@@ -127,7 +127,7 @@ class ConsoleOverview:
         """What was read less than `seconds` ago, or is being read for somebody else."""
         kept = self._kept.get((kind, ledger_id))
         if kept is None or self._clock() >= kept[0] or (kept[1].done() and kept[1].exception() is not None):
-            task: asyncio.Task[Any] = asyncio.ensure_future(read())  # type: ignore[arg-type]
+            task: asyncio.Task[Any] = asyncio.ensure_future(read())
             kept = self._kept[kind, ledger_id] = (self._clock() + seconds, task)
             self._kept.move_to_end((kind, ledger_id))
             while len(self._kept) > KEPT_MAX:

@@ -8,12 +8,14 @@ from zerosum.console.console import Console
 from zerosum.console.pages.ledgers import ledger_pages
 from zerosum.console.pages.overview import overview_pages
 from zerosum.console.pages.payments import payment_pages
+from zerosum.console.pages.search import search_pages
 from zerosum.console.pages.signing_in import signing_in_pages
 
 PAGES: tuple[Callable[[Console], None], ...] = (
     signing_in_pages,
     overview_pages,
     payment_pages,
+    search_pages,
     # Last: its `/{ledger}` is every address of one segment.
     ledger_pages,
 )
