@@ -13,6 +13,7 @@ from zerosum.api.schemas.event_shapes import members_of
 from zerosum.api.services import Services
 from zerosum.config import Settings
 from zerosum.console.console import Console, ConsoleServices
+from zerosum.console.openid import OpenIdSignIn
 from zerosum.console.pages import add_every_page
 from zerosum.db.engine import Database
 from zerosum.outside import live_processors
@@ -187,7 +188,13 @@ def use_cases(
     )
 
 
-def make_console(settings: Settings, database: Database, services: Services, now: Callable[[], datetime]) -> Console:
+def make_console(
+    settings: Settings,
+    database: Database,
+    services: Services,
+    now: Callable[[], datetime],
+    issuer: OpenIdSignIn | None,
+) -> Console:
     """The operators' pages, over the same use cases."""
     own = ConsoleServices(
         sessions=ConsoleSessions(database, now),
@@ -195,6 +202,7 @@ def make_console(settings: Settings, database: Database, services: Services, now
         overview=ConsoleOverview(database, services.balances, now, time.monotonic),
         lives=PaymentLives(database),
         search=ConsoleSearch(database, services.ledgers),
+        issuer=issuer,
     )
     console = Console(services, own, now, settings.shown_url, __version__)
     add_every_page(console)

@@ -21,6 +21,7 @@ from zerosum.api.services import Services
 from zerosum.console.door import Door, read_form
 from zerosum.console.headers import with_headers
 from zerosum.console.navigation import ROOT, Nav
+from zerosum.console.openid import OpenIdSignIn
 from zerosum.console.places import Places
 from zerosum.console.problems import Problems
 from zerosum.console.roles import SCOPES
@@ -65,6 +66,8 @@ class ConsoleServices:
     overview: ConsoleOverview
     lives: PaymentLives
     search: ConsoleSearch
+    issuer: OpenIdSignIn | None = None
+    """Who signs people in, besides links."""
 
 
 class Console:
@@ -79,6 +82,7 @@ class Console:
         self.overview = own.overview
         self.lives = own.lives
         self.search = own.search
+        self.issuer = own.issuer
         self.now = now
         self.door = Door(url)
         self.base = re.sub("^[a-z]+://[^/]*", "", url.rstrip("/"))
