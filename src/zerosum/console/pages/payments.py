@@ -15,13 +15,14 @@ from zerosum.gateway.routing import HttpAnswer
 from zerosum.services.requests.paging import PAGE_SIZE_MAX
 
 FILTERS = ("reference", "account", "type", "status", "currency", "effective_from", "effective_to")
+WORDS = {"type": PaymentType, "status": PaymentStatus}
 
 
 def payment_pages(console: Console) -> None:
     payments = console.services.payments
 
     async def listed(view: View) -> HttpAnswer:
-        request = page_request(view, "payments", FILTERS)
+        request = page_request(view, "payments", FILTERS, words=WORDS)
         page = await payments.list(view.caller, request)
         return view.show(
             "payments.html",
@@ -39,7 +40,7 @@ def payment_pages(console: Console) -> None:
         return view.show("payment.html", payment=found.payment, life=found, steps=steps_of(found), texts=texts)
 
     async def exported(view: View) -> HttpAnswer:
-        return await payments_as_csv(view, page_request(view, "payments", FILTERS, size=PAGE_SIZE_MAX))
+        return await payments_as_csv(view, page_request(view, "payments", FILTERS, words=WORDS, size=PAGE_SIZE_MAX))
 
     console.page("/{ledger}/payments.csv", exported, needs=Scope.PAYMENTS_READ)
     console.page("/{ledger}/payments/{payment}", life, needs=Scope.PAYMENTS_READ)
