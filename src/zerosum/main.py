@@ -46,7 +46,7 @@ from zerosum.gateway.routing import HttpAnswer, RouteTable
 from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
-from zerosum.issuers import make_issuer
+from zerosum.issuers import make_console_issuer, make_issuer
 from zerosum.services.background.background_writing import BackgroundWriting
 from zerosum.services.background.security_log import SecurityLog
 from zerosum.services.committing.batch_runner import BatchRunner
@@ -158,8 +158,11 @@ class Service:
             has_metrics=system.metrics is not None,
         )
         self.framework, policies = make_app(self.services, system, self._lifespan, front)
-        self.console = make_console(settings, self.database, self.services, now)
-        policies += self.console.mount(self.framework)
+        self._console_issuer = make_console_issuer(settings, now)
+        sign_in = None if self._console_issuer is None else self._console_issuer[0]
+        self.console = make_console(settings, self.database, self.services, now, sign_in)
+        if settings.console:
+            policies += self.console.mount(self.framework)
         gateway = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
         self.app: App = RefusingCardNumbers(gateway) if settings.refuse_card_numbers else gateway
         self._side_server: SideServer | None = None
@@ -192,6 +195,8 @@ class Service:
         await self.authenticator.close()
         for download in self._downloads:
             await download.close()
+        if self._console_issuer is not None:
+            await self._console_issuer[1]()
         await self._writing.stop()
         if self.redis is not None:
             await self.redis.close()
@@ -278,7 +283,7 @@ class Service:
 
     def _render(self, refusal: DomainError, request_id: str, path: str) -> HttpAnswer:
         """What is refused before it comes to anybody: people are told by a page, programs by a problem."""
-        if path == ROOT or path.startswith(f"{ROOT}/"):
+        if self.settings.console and (path == ROOT or path.startswith(f"{ROOT}/")):
             return self.console.problems.rendered(refusal, request_id)
         return render(refusal, request_id, path)
 

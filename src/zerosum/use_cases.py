@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -11,7 +12,8 @@ from zerosum.adapters.webhook_client import UrlCheck
 from zerosum.api.schemas.event_shapes import members_of
 from zerosum.api.services import Services
 from zerosum.config import Settings
-from zerosum.console.console import Console
+from zerosum.console.console import Console, ConsoleServices
+from zerosum.console.openid import OpenIdSignIn
 from zerosum.console.pages import add_every_page
 from zerosum.db.engine import Database
 from zerosum.outside import live_processors
@@ -27,6 +29,7 @@ from zerosum.services.clients import Clients
 from zerosum.services.committing.committer import Committer
 from zerosum.services.console_log import ConsoleLog
 from zerosum.services.console_overview import ConsoleOverview
+from zerosum.services.console_search import ConsoleSearch
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.credentials.console_sessions import ConsoleSessions
 from zerosum.services.credentials.sealing import Sealer
@@ -48,6 +51,7 @@ from zerosum.services.judging import PaymentRules, RuleBook
 from zerosum.services.ledgers import Ledgers
 from zerosum.services.message_progress import MessageProgress
 from zerosum.services.notifications.notifications import Notifications
+from zerosum.services.payment_lives import PaymentLives
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_callbacks import ProcessorCallbacks
@@ -192,16 +196,22 @@ def use_cases(
     )
 
 
-def make_console(settings: Settings, database: Database, services: Services, now: Callable[[], datetime]) -> Console:
+def make_console(
+    settings: Settings,
+    database: Database,
+    services: Services,
+    now: Callable[[], datetime],
+    issuer: OpenIdSignIn | None,
+) -> Console:
     """The operators' pages, over the same use cases."""
-    console = Console(
-        services,
-        ConsoleSessions(database, now),
-        ConsoleLog(database, now),
-        ConsoleOverview(database, now),
-        now,
-        settings.shown_url,
-        __version__,
+    own = ConsoleServices(
+        sessions=ConsoleSessions(database, now),
+        log=ConsoleLog(database, now),
+        overview=ConsoleOverview(database, services.balances, now, time.monotonic),
+        lives=PaymentLives(database),
+        search=ConsoleSearch(database, services.ledgers),
+        issuer=issuer,
     )
+    console = Console(services, own, now, settings.shown_url, __version__)
     add_every_page(console)
     return console

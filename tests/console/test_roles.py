@@ -32,6 +32,8 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console"): EVERYBODY,
     ("GET", "/console/ledgers"): EVERYBODY,
     ("GET", "/console/{ledger}"): EVERYBODY,
+    ("GET", "/console/{ledger}/overview/live"): EVERYBODY,
+    ("GET", "/console/{ledger}/overview/series"): EVERYBODY,
     ("GET", "/console/{ledger}/payments"): EVERYBODY,
     ("GET", "/console/{ledger}/accounts"): EVERYBODY,
     ("GET", "/console/{ledger}/accounts/{account}"): EVERYBODY,
@@ -55,6 +57,9 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console/{ledger}/reports"): EVERYBODY,
     ("GET", "/console/{ledger}/reports/income"): EVERYBODY,
     ("GET", "/console/{ledger}/reports/cash"): EVERYBODY,
+    ("GET", "/console/{ledger}/payments.csv"): EVERYBODY,
+    ("GET", "/console/{ledger}/payments/{payment}"): EVERYBODY,
+    ("GET", "/console/{ledger}/search"): EVERYBODY,
 }
 """Who may come where. Written by hand: a page that is not here is one that nobody has thought about."""
 

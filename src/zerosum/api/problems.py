@@ -21,7 +21,7 @@ _OF_NO_KIND: dict[type[DomainError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.OriginNotAllowed: 403,
-    errors.ConsoleLinkRefused: 401,
+    errors.SignInRefused: 401,
     errors.WriteRefused: 403,
     errors.StepUpNeeded: 403,
     errors.MethodNotAllowed: 405,

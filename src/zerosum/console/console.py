@@ -18,10 +18,11 @@ from fastapi import FastAPI, Response
 
 from zerosum.api.endpoints import TheCall, as_response
 from zerosum.api.services import Services
-from zerosum.console.acting import Viewings, written_down
 from zerosum.console.door import Door, read_form
 from zerosum.console.headers import with_headers
 from zerosum.console.navigation import ROOT, Nav
+from zerosum.console.openid import OpenIdSignIn
+from zerosum.console.places import Places
 from zerosum.console.problems import Problems
 from zerosum.console.roles import SCOPES
 from zerosum.console.static import StaticFiles
@@ -32,8 +33,11 @@ from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_i
 from zerosum.gateway.app import REQUEST_SECONDS_MAX, too_late
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.routing import BodyKind, Call, HttpAnswer, Policy
+from zerosum.services.console_log import ConsoleLog
 from zerosum.services.console_overview import ConsoleOverview
+from zerosum.services.console_search import ConsoleSearch
 from zerosum.services.credentials.console_sessions import ConsoleSessions, Role, SessionRecord, may_write
+from zerosum.services.payment_lives import PaymentLives
 
 NAMES_KEPT = 1_000
 """Names of ledgers that are remembered."""
@@ -53,23 +57,32 @@ class Route:
     answer: Answer
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleServices:
+    """The use cases that the console alone has."""
+
+    sessions: ConsoleSessions
+    log: ConsoleLog
+    overview: ConsoleOverview
+    lives: PaymentLives
+    search: ConsoleSearch
+    issuer: OpenIdSignIn | None = None
+    """Who signs people in, besides links."""
+
+
 class Console:
     """`url` is how browsers reach the service, and may end in a path where a proxy puts one before ours."""
 
     def __init__(
-        self,
-        services: Services,
-        sessions: ConsoleSessions,
-        viewings: Viewings,
-        overview: ConsoleOverview,
-        now: Callable[[], datetime],
-        url: str,
-        version: str,
+        self, services: Services, own: ConsoleServices, now: Callable[[], datetime], url: str, version: str
     ) -> None:
         self.services = services
-        self.sessions = sessions
-        self.viewings = viewings
-        self.overview = overview
+        self.sessions = own.sessions
+        self.viewings = own.log
+        self.overview = own.overview
+        self.lives = own.lives
+        self.search = own.search
+        self.issuer = own.issuer
         self.now = now
         self.door = Door(url)
         self.base = re.sub("^[a-z]+://[^/]*", "", url.rstrip("/"))
@@ -79,6 +92,7 @@ class Console:
         shared = {"base": f"{self.base}{ROOT}", "static": self.files.href, "version": version}
         self.templates = Templates(**shared, now=now, fresh_key=fresh_key)
         self.problems = Problems(self.templates)
+        self.places = Places(self)
         self._names: dict[LedgerId, str] = {}
 
     def href(self, *parts: str, **parameters: str | None) -> str:
@@ -106,7 +120,8 @@ class Console:
             if not may_write(view.session, self.now()):
                 raise StepUpNeeded("It is some time since you have shown who you are.")
             if needs_reason:
-                await written_down(view, name, call.path)
+                # Before it is done: nothing happens of which nobody can say why.
+                await self.viewings.acted(view.caller, name, call.path, view.reason)
             return await do(view)
 
         self._add("POST", template, answered, needs)

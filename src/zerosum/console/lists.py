@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from zerosum.api.lists import check_span
 from zerosum.console.view import View
+from zerosum.domain.errors import InvalidParameter
 from zerosum.services.requests.paging import Page, PageRequest
 from zerosum.services.requests.times import parse_filter_time
 
@@ -17,9 +18,22 @@ AT_MOST_COUNTED = 20
 Item = TypeVar("Item")
 
 
-def page_request(view: View, list_name: str, filters: tuple[str, ...], *, size: int = PAGE_SIZE) -> PageRequest:
-    """`filters` are what the service of this list knows. Raises UnknownParameter, InvalidParameter."""
+def page_request(
+    view: View,
+    list_name: str,
+    filters: tuple[str, ...],
+    *,
+    words: Mapping[str, Iterable[str]] | None = None,
+    size: int = PAGE_SIZE,
+) -> PageRequest:
+    """`filters` are what the service knows, `words` what some of them may be, which services take for granted.
+
+    Raises UnknownParameter, InvalidParameter.
+    """
     given = view.query((*filters, "cursor"))
+    for name, known in (words or {}).items():
+        if name in given and given[name] not in set(known):
+            raise InvalidParameter(f"There is no {name} of this name.", pointer=name)
     cursor = given.pop("cursor", None)
     start, end = (parse_filter_time(given, name) for name in ("effective_from", "effective_to"))
     if start is not None and end is not None:

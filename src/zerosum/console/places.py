@@ -1,43 +1,58 @@
-"""Where a resource has a page: what names one leads there, and nowhere where there is none."""
+"""Where the page of a thing is: by the prefix of its id. A place whose page nobody has added yet is no link."""
 
 from __future__ import annotations
 
-from zerosum.console.view import View
-from zerosum.domain.events import ResourceType
-from zerosum.domain.identifiers import Prefix
+from typing import TYPE_CHECKING
+from uuid import UUID
 
-NOUNS = {
+from zerosum.console.navigation import ROOT
+from zerosum.domain.events import ResourceType
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.event_feed import PREFIXES
+
+if TYPE_CHECKING:
+    from zerosum.console.console import Console
+
+PLACES = {
     Prefix.ACCOUNT: "accounts",
+    Prefix.API_KEY: "api-keys",
+    Prefix.DEAD_LETTER: "dead-letters",
     Prefix.DISPUTE: "disputes",
     Prefix.EVENT: "events",
+    Prefix.EXCHANGE: "exchanges",
     Prefix.HOLD: "holds",
     Prefix.JOURNAL_ENTRY: "journal",
     Prefix.PAYMENT: "payments",
+    Prefix.RECONCILIATION_BREAK: "breaks",
     Prefix.REVIEW: "reviews",
-    Prefix.WEBHOOK_ENDPOINT: "webhook-endpoints",
+    Prefix.SCHEDULED_PAYMENT: "scheduled-payments",
+    Prefix.WEBHOOK_ENDPOINT: "webhooks",
 }
+"""The first part of the address behind the ledger: "/{ledger}/accounts/{account}"."""
+
+PREFIX_OF: dict[ResourceType, Prefix] = dict(PREFIXES)
 
 
-def page_of(view: View, wire_id: str) -> str | None:
-    """The page of what an id names, by its prefix."""
-    for prefix, noun in NOUNS.items():
-        if wire_id.startswith(prefix.value):
-            return view.href(noun, wire_id) if _has_page(view, noun) else None
-    return None
+class Places:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._there: set[str] = set()
 
+    def _pages(self) -> set[str]:
+        """The templates of all pages, once they are all added."""
+        if not self._there:
+            self._there = {route.template for route in self._console.routes if route.method == "GET"}
+        return self._there
 
-def page_of_resource(view: View, kind: ResourceType, own_id: str | None) -> str | None:
-    """The page of what an entry or an event speaks of; `own_id` is as it stands on the wire."""
-    if own_id is None:
-        return None
-    if kind is ResourceType.PERIOD:
-        return view.href("periods", own_id)
-    return page_of(view, own_id)
+    def list_of(self, ledger: str, place: str, **filters: str) -> str | None:
+        """The list page "/{ledger}/place", where there is one."""
+        is_there = f"{ROOT}/{{ledger}}/{place}" in self._pages()
+        return self._console.href(ledger, place, **filters) if is_there else None
 
-
-def _has_page(view: View, noun: str) -> bool:
-    begins = f"/console/{{ledger}}/{noun}/{{"
-    return any(
-        route.method == "GET" and route.template.startswith(begins) and route.template.count("/") == begins.count("/")
-        for route in view.console.routes
-    )
+    def page_of(self, ledger: str, prefix: Prefix, id_: UUID) -> str | None:
+        """The page of one thing, where there is one."""
+        place = PLACES.get(prefix)
+        below = f"{ROOT}/{{ledger}}/{place}/{{"
+        if place is None or not any(page.startswith(below) and page.endswith("}") for page in self._pages()):
+            return None
+        return self._console.href(ledger, place, render_id(prefix, id_))

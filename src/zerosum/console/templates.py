@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
+import orjson
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from zerosum.api.render import render_time
@@ -30,7 +31,9 @@ class Templates:
             auto_reload=False,
         )
         self._environment.globals.update(shared)
-        self._environment.filters.update(amount=amount, when=when, clock=clock, age=age, wire=wire, words=words)
+        self._environment.filters.update(
+            amount=amount, when=when, clock=clock, age=age, wire=wire, words=words, pretty=pretty
+        )
 
     def render(self, name: str, shown: Mapping[str, Any]) -> str:
         return self._environment.get_template(name).render(shown)
@@ -63,12 +66,17 @@ def age(seconds: float | timedelta) -> str:
         if left >= length:
             count = left // length
             return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{max(left, 0)} seconds"
+    return "1 second" if left == 1 else f"{max(left, 0)} seconds"
 
 
 def wire(value: UUID, kind: str) -> str:
     """As the API writes it: {{ payment.id | wire("PAYMENT") }}."""
     return render_id(Prefix[kind], value)
+
+
+def pretty(value: Any) -> str:
+    """What has no form of its own, for whoever wants to know exactly."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
 
 
 def words(text: str) -> str:

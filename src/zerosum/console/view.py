@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 from zerosum.api.endpoints import check_parameters
 from zerosum.console.navigation import GROUPS, Nav
@@ -97,6 +98,14 @@ class View:
         """An address of this ledger's: href("payments", id) -> /console/led_…/payments/pay_…"""
         return self.console.href(self.ledger, *parts, **parameters)
 
+    def list_of(self, place: str, **filters: str) -> str | None:
+        """The address of a list, where there is such a page."""
+        return self.console.places.list_of(self.ledger, place, **filters)
+
+    def page_of(self, prefix: str, id_: UUID) -> str | None:
+        """The address of a thing's page, where there is one: view.page_of("HOLD", hold.id)."""
+        return self.console.places.page_of(self.ledger, Prefix[prefix], id_)
+
     def id(self, prefix: Prefix, name: str) -> Any:
         """A part of the address, as an id. Raises InvalidId."""
         return parse_id(prefix, self.path[name])
@@ -114,6 +123,10 @@ class View:
         if name not in self.form:
             raise ValidationFailed(f"The field {name} is needed.", pointer=f"/{name}")
         return self.form[name]
+
+    def piece(self, template: str, **shown: Any) -> HttpAnswer:
+        """A part of a page, for what refreshes itself."""
+        return self.show(template, **shown)
 
     def show(self, template: str, *, status: int = 200, **shown: Any) -> HttpAnswer:
         """The template, which knows this view as `view`."""

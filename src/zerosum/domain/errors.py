@@ -739,9 +739,9 @@ class OriginNotAllowed(DomainError):
     title = "The credential may not be used from here"
 
 
-class ConsoleLinkRefused(DomainError):
-    code = "console_link_refused"
-    title = "The link does not sign in"
+class SignInRefused(DomainError):
+    code = "sign_in_refused"
+    title = "This does not sign in"
 
 
 class WriteRefused(DomainError):

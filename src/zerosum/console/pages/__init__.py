@@ -14,6 +14,7 @@ from zerosum.console.pages.overview import overview_pages
 from zerosum.console.pages.payments import payment_pages
 from zerosum.console.pages.periods import period_pages
 from zerosum.console.pages.reports import report_pages
+from zerosum.console.pages.search import search_pages
 from zerosum.console.pages.signing_in import signing_in_pages
 from zerosum.console.pages.statements import statement_pages
 from zerosum.console.pages.trial_balance import trial_balance_pages
@@ -30,6 +31,7 @@ PAGES: tuple[Callable[[Console], None], ...] = (
     report_pages,
     statement_pages,
     trial_balance_pages,
+    search_pages,
     # Last: its `/{ledger}` is every address of one segment.
     ledger_pages,
 )

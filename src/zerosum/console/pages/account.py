@@ -5,7 +5,6 @@ from __future__ import annotations
 from zerosum.console.chart import steps
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
-from zerosum.console.places import page_of
 from zerosum.console.view import View
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountType
@@ -44,7 +43,6 @@ def account_page(console: Console) -> None:
             chart=steps([day.posted for day in days]),
             holds=holds.items,
             has_more_holds=holds.next_cursor is not None,
-            page_of=lambda one: page_of(view, one),
         )
 
     console.page("/{ledger}/accounts/{account}", shown, needs=Scope.ACCOUNTS_READ)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from zerosum.console.choices import check_choices
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
@@ -16,6 +15,7 @@ from zerosum.services.account_administration import CloseAccount, FreezeAccount,
 from zerosum.services.requests.times import parse_as_of
 
 FILTERS = ("type", "currency", "status", "code_prefix", "in_debt")
+WORDS = {"type": AccountType, "status": AccountStatus, "in_debt": ("true",)}
 SEPARATOR = ":"
 
 
@@ -23,8 +23,7 @@ def account_pages(console: Console) -> None:
     accounts, reports = console.services.accounts, console.services.account_reports
 
     async def listed(view: View) -> HttpAnswer:
-        request = page_request(view, "accounts", FILTERS)
-        check_choices(request.filters, type=AccountType, status=AccountStatus, in_debt=("true",))
+        request = page_request(view, "accounts", FILTERS, words=WORDS)
         page = await accounts.list(view.caller, request)
         return view.show(
             "accounts.html",

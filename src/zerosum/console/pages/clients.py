@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from zerosum.console.choices import check_choices
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
@@ -16,6 +15,7 @@ from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
 
 FILTERS = ("type", "status", "effective_from", "effective_to")
+WORDS = {"type": ClientTransactionType, "status": ClientTransactionStatus}
 _NUMBER = re.compile("0|[1-9][0-9]{0,4}", re.ASCII)
 
 
@@ -29,8 +29,7 @@ def client_pages(console: Console) -> None:
 
     async def shown(view: View) -> HttpAnswer:
         number = number_of(view)
-        request = page_request(view, f"clients/{number}/transactions", FILTERS)
-        check_choices(request.filters, type=ClientTransactionType, status=ClientTransactionStatus)
+        request = page_request(view, f"clients/{number}/transactions", FILTERS, words=WORDS)
         account = await clients.client(view.caller, number)
         await view.seen(f"client_{number}")
         page = await clients.transactions(view.caller, number, request)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
-from zerosum.console.places import page_of, page_of_resource
 from zerosum.console.view import View
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
@@ -39,16 +38,13 @@ def journal_pages(console: Console) -> None:
 
     async def shown(view: View) -> HttpAnswer:
         entry = await journal.get(view.caller, view.id(Prefix.JOURNAL_ENTRY, "entry"))
-        about = resource_id(entry)
         return view.show(
             "entry.html",
             entry=entry,
             wire_id=render_id(Prefix.JOURNAL_ENTRY, entry.id),
-            layers=[(layer, t_accounts(view, lines), moved(lines)) for layer, lines in by_layer(entry)],
+            layers=[(layer, t_accounts(lines), moved(lines)) for layer, lines in by_layer(entry)],
             links=await history.links_before(view.caller, entry.postings),
-            about=about,
-            about_page=page_of_resource(view, entry.resource_type, about),
-            page_of=lambda one: page_of(view, one),
+            about=belongs_to(entry),
             is_own=entry.resource_type is ResourceType.JOURNAL_ENTRY,
         )
 
@@ -87,29 +83,20 @@ def codes_of(postings: Sequence[RecordedPosting]) -> list[str]:
     return list(dict.fromkeys(line.account_code for line in postings))
 
 
-def t_accounts(view: View, lines: Sequence[RecordedPosting]) -> list[dict[str, Any]]:
+def t_accounts(lines: Sequence[RecordedPosting]) -> list[dict[str, Any]]:
     """Its lines by account, in the order in which they were given."""
-    places = {id_: place for place, id_ in reversed(list(enumerate(line.account_id for line in lines)))}
-    found = []
-    for account_id, own in groupby(
-        sorted(lines, key=lambda line: places[line.account_id]), key=lambda line: line.account_id
-    ):
-        of_account = list(own)
-        found.append(
-            {
-                "name": of_account[0].account_code,
-                "href": view.href("accounts", render_id(Prefix.ACCOUNT, account_id)),
-                "currency": of_account[0].currency,
-                "lines": [(line.side, line.amount, "set free" if line.releases else "") for line in of_account],
-            }
-        )
-    return found
+    found: dict[UUID, dict[str, Any]] = {}
+    for line in lines:
+        one = {"id": line.account_id, "name": line.account_code, "currency": line.currency, "lines": []}
+        note = "set free" if line.releases else ""
+        found.setdefault(line.account_id, one)["lines"].append((line.side, line.amount, note))
+    return list(found.values())
 
 
-def resource_id(entry: RecordedEntry) -> str | None:
-    """What the entry belongs to, as it is named on the wire. None of one that belongs to nothing else."""
+def belongs_to(entry: RecordedEntry) -> tuple[str, UUID] | str | None:
+    """What made the entry: the name of its prefix and its UUID, or its own name. None of one that stands by itself."""
     if entry.resource_type is ResourceType.JOURNAL_ENTRY:
         return None
     prefix = PREFIXES.get(entry.resource_type)
     own = entry.resource_id or str(entry.id)
-    return f"{prefix.value}{own}" if prefix is not None else own
+    return own if prefix is None else (prefix.name, UUID(own))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from zerosum.api.endpoints import check_parameters
 from zerosum.console.console import Console
 from zerosum.console.door import read_form
 from zerosum.console.navigation import ROOT
+from zerosum.console.openid import GOING_SECONDS, OpenIdSignIn
 from zerosum.console.view import PAGE_TYPE, View, see_other
 from zerosum.domain.errors import InvalidParameter, StepUpNeeded
 from zerosum.domain.identifiers import SERVICE_LEDGER
@@ -32,7 +34,8 @@ def own_path(text: str | None) -> str:
 def signing_in_pages(console: Console) -> None:
     async def sign_in(call: Call) -> HttpAnswer:
         given = parameters(call, "link", "to")
-        return shown(console, "sign_in.html", link=given.get("link"), to=own_path(given.get("to")), issuer=None)
+        name = None if console.issuer is None else console.issuer.name
+        return shown(console, "sign_in.html", link=given.get("link"), to=own_path(given.get("to")), issuer=name)
 
     async def by_link(call: Call) -> HttpAnswer:
         console.door.check_own_page(call)
@@ -64,8 +67,37 @@ def signing_in_pages(console: Console) -> None:
     console.open("GET", "/sign-in", sign_in)
     console.open("POST", "/sign-in/link", by_link)
     console.open("POST", "/sign-out", sign_out)
+    if console.issuer is not None:
+        issuer_pages(console, console.issuer)
     console.page("/step-up", step_up, needs=None)
     console.open("POST", "/step-up", stepped_up)
+
+
+def issuer_pages(console: Console, issuer: OpenIdSignIn) -> None:
+    """Off to the issuer, and back."""
+    door = console.door
+    cookie_name = f"{door.cookie_name}_going"
+
+    async def off(call: Call) -> HttpAnswer:
+        given = parameters(call, "to", "again")
+        location, sealed = await issuer.begin(own_path(given.get("to")), is_again="again" in given)
+        # Lax: the issuer's redirect must bring it back.
+        cookie = door.set_cookie(sealed, name=cookie_name, site="Lax", seconds=GOING_SECONDS)
+        return see_other(location, (b"set-cookie", cookie.encode("ascii")))
+
+    async def back(call: Call) -> HttpAnswer:
+        given = parameters(call, "code", "state", "iss", "session_state", "error", "error_description", "error_uri")
+        person, going = await issuer.end(door.cookie(call, cookie_name), given)
+        token = await console.sessions.open_by_issuer(person.actor, person.role, person.ledgers, stranger(call))
+        # No redirect: the first request after one that another site began would bring no Strict cookie.
+        answer = shown(console, "onwards.html", location=f"{console.base}{going.to}")
+        cookies = (door.set_cookie(token), door.set_cookie("", name=cookie_name, site="Lax"))
+        return replace(
+            answer, headers=(*answer.headers, *((b"set-cookie", cookie.encode("ascii")) for cookie in cookies))
+        )
+
+    console.open("GET", "/sign-in/issuer", off)
+    console.open("GET", "/sign-in/return", back)
 
 
 def parameters(call: Call, *known: str) -> dict[str, str]:

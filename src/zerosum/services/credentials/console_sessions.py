@@ -31,7 +31,7 @@ from zerosum.db.credentials.console_sessions import SessionRecord as SessionReco
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.audit import AuditType
-from zerosum.domain.errors import ConsoleLinkRefused
+from zerosum.domain.errors import SignInRefused
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.services.audit import AuditRecord, audit_record, audited
 from zerosum.services.credentials import base64url
@@ -97,17 +97,17 @@ class ConsoleSessions:
         return token
 
     async def open_by_link(self, token: str, caller: Caller) -> str:
-        """The token of a new session. Raises ConsoleLinkRefused for a link that is unknown, used or too old."""
+        """The token of a new session. Raises SignInRefused for a link that is unknown, used or too old."""
         async with self._database.work(SERVICE_LEDGER) as connection:
             link = await self._used(connection, token)
             return await self._opened(connection, link.subject, Role(link.role), link.ledgers, "link", caller)
 
     async def step_up_by_link(self, session: SessionRecord, token: str, caller: Caller) -> None:
-        """A new link for the same person shows anew who it is. Raises ConsoleLinkRefused."""
+        """A new link for the same person shows anew who it is. Raises SignInRefused."""
         async with self._database.work(SERVICE_LEDGER) as connection:
             link = await self._used(connection, token)
             if link.subject != session.subject:
-                raise ConsoleLinkRefused("This link is somebody else's.")
+                raise SignInRefused("This link is somebody else's.")
             await self._stepped_up(connection, session, caller)
 
     async def open_by_issuer(self, subject: str, role: Role, ledgers: tuple[UUID, ...] | None, caller: Caller) -> str:
@@ -140,9 +140,9 @@ class ConsoleSessions:
         link = None if id_ is None else await lock_link(connection, id_)
         now = self._now()
         if link is None or not hmac.compare_digest(link.digest, _digest(token)):
-            raise ConsoleLinkRefused("This is no link of this service.")
+            raise SignInRefused("This is no link of this service.")
         if link.used_at is not None or now >= link.expires_at:
-            raise ConsoleLinkRefused("This link was used before, or is too old.")
+            raise SignInRefused("This link was used before, or is too old.")
         await mark_link_used(connection, link.id, now)
         return link
 
