@@ -65,7 +65,7 @@ cross join lateral (
     select count(*) as number, min(event_id::text)::uuid as event_id from (
         select event_id from webhook_deliveries delivery
         where delivery.ledger_id = endpoint.ledger_id and delivery.endpoint_id = endpoint.id and status = 'pending'
-        limit :most) some
+        limit :most) few
 ) pending
 left join lateral (
     select next_at from webhook_deliveries delivery
@@ -82,14 +82,14 @@ cross join lateral (
     from (
         select status from webhook_deliveries delivery
         where delivery.ledger_id = endpoint.ledger_id and delivery.endpoint_id = endpoint.id
-          and status in ('failed', 'parked') order by event_id desc limit :most) some
+          and status in ('failed', 'parked') order by event_id desc limit :most) few
 ) ended
 cross join lateral (
     select count(*) as newest, count(*) filter (where status = 'delivered') as delivered
     from (
         select status from webhook_deliveries delivery
         where delivery.ledger_id = endpoint.ledger_id and delivery.endpoint_id = endpoint.id
-        order by event_id desc limit :most) some
+        order by event_id desc limit :most) few
 ) lately
 where endpoint.ledger_id = :ledger_id and endpoint.id = any(cast(:ids as uuid[]))
 """)  # noqa: S608 - made of constants
