@@ -71,6 +71,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console/{ledger}/integrity"): EVERYBODY,
     ("GET", "/console/{ledger}/payments.csv"): EVERYBODY,
     ("GET", "/console/{ledger}/payments/{payment}"): EVERYBODY,
+    ("POST", "/console/{ledger}/payments/{payment}/refund"): WRITERS,
     ("GET", "/console/{ledger}/search"): EVERYBODY,
 }
 """Who may come where. Written by hand: a page that is not here is one that nobody has thought about."""

@@ -85,18 +85,18 @@ class Console:
         self.issuer = own.issuer
         self.now = now
         self.door = Door(url)
-        self.base = re.sub("^[a-z]+://[^/]*", "", url.rstrip("/"))
-        self.files = StaticFiles(f"{self.base}{ROOT}/static")
+        self.path_prefix = re.sub("^[a-z]+://[^/]*", "", url.rstrip("/"))
+        self.files = StaticFiles(f"{self.path_prefix}{ROOT}/static")
         self.nav: list[Nav] = []
         self.routes: list[Route] = []
-        shared = {"base": f"{self.base}{ROOT}", "static": self.files.href, "version": version}
+        shared = {"base": f"{self.path_prefix}{ROOT}", "static": self.files.href, "version": version}
         self.templates = Templates(**shared, now=now, fresh_key=fresh_key)
         self.problems = Problems(self.templates)
         self.places = Places(self)
         self._names: dict[LedgerId, str] = {}
 
     def href(self, *parts: str, **parameters: str | None) -> str:
-        path = "/".join((f"{self.base}{ROOT}", *(quote(part, safe="") for part in parts)))
+        path = "/".join((f"{self.path_prefix}{ROOT}", *(quote(part, safe="") for part in parts)))
         return with_parameters(path, parameters)
 
     def page(self, template: str, show: Show, *, needs: Scope | None, nav: Nav | None = None) -> None:
@@ -110,7 +110,7 @@ class Console:
 
         self._add("GET", template, answered, needs)
 
-    def act(self, template: str, do: Show, *, needs: Scope | None, name: str, needs_reason: bool = True) -> None:
+    def act(self, template: str, carry_out: Show, *, needs: Scope | None, name: str, needs_reason: bool = True) -> None:
         """What changes something, by a form. `name` is what the audit log calls it: a verb and a noun."""
 
         async def answered(call: Call) -> HttpAnswer:
@@ -122,7 +122,7 @@ class Console:
             if needs_reason:
                 # Before it is done: nothing happens of which nobody can say why.
                 await self.viewings.acted(view.caller, name, call.path, view.reason)
-            return await do(view)
+            return await carry_out(view)
 
         self._add("POST", template, answered, needs)
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from zerosum.api.endpoints import check_parameters
+from zerosum.api.validation import validated
 from zerosum.console.navigation import GROUPS, Nav
 from zerosum.domain.errors import Forbidden, ValidationFailed
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id, render_id
+from zerosum.gateway.guards.request_guard import parse_key
 from zerosum.gateway.identity.principal import Principal, Scope
 from zerosum.gateway.routing import Call, HttpAnswer
 from zerosum.services.credentials.console_sessions import SessionRecord, csrf_token, may_write
 from zerosum.services.requests.caller import Caller
+
+Order = TypeVar("Order", bound=BaseModel)
 
 if TYPE_CHECKING:
     from zerosum.console.console import Console
@@ -123,6 +129,15 @@ class View:
         if name not in self.form:
             raise ValidationFailed(f"The field {name} is needed.", pointer=f"/{name}")
         return self.form[name]
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of a form that moves money. Raises ValidationFailed, IdempotencyKeyInvalid."""
+        return parse_key(self.field("key").encode("utf-8", "replace"))
+
+    def order(self, model: type[Order], *fields: str) -> Order:
+        """The form as a body of the API, with these of its fields: the same words, limits and refusals."""
+        return validated(model, {name: self.form[name] for name in fields if name in self.form})
 
     def piece(self, template: str, **shown: Any) -> HttpAnswer:
         """A part of a page, for what refreshes itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zerosum.api.schemas.payments import RefundRequest
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
@@ -16,6 +17,9 @@ from zerosum.services.requests.paging import PAGE_SIZE_MAX
 
 FILTERS = ("reference", "account", "type", "status", "currency", "effective_from", "effective_to")
 WORDS = {"type": PaymentType, "status": PaymentStatus}
+
+NOTHING_LEFT = (PaymentStatus.PROCESSING, PaymentStatus.FAILED, PaymentStatus.REFUNDED, PaymentStatus.CHARGED_BACK)
+"""Of such a payment nothing can be given back."""
 
 
 def payment_pages(console: Console) -> None:
@@ -37,11 +41,25 @@ def payment_pages(console: Console) -> None:
     async def life(view: View) -> HttpAnswer:
         found = await console.lives.get(view.caller, view.id(Prefix.PAYMENT, "payment"))
         texts = found.payment.texts._asdict().items()
-        return view.show("payment.html", payment=found.payment, life=found, steps=steps_of(found), texts=texts)
+        may_refund = view.may(Scope.PAYMENTS_WRITE) and found.payment.status not in NOTHING_LEFT
+        return view.show(
+            "payment.html",
+            payment=found.payment,
+            life=found,
+            steps=steps_of(found),
+            texts=texts,
+            may_refund=may_refund,
+        )
 
     async def exported(view: View) -> HttpAnswer:
         return await payments_as_csv(view, page_request(view, "payments", FILTERS, words=WORDS, size=PAGE_SIZE_MAX))
 
+    async def refund(view: View) -> HttpAnswer:
+        order = view.order(RefundRequest, "amount", "reason").order(view.key, view.id(Prefix.PAYMENT, "payment"))
+        await console.services.refunds.desk.one(view.caller, order)
+        return view.go_to("payments", view.path["payment"])
+
+    console.act("/{ledger}/payments/{payment}/refund", refund, needs=Scope.PAYMENTS_WRITE, name="refund a payment")
     console.page("/{ledger}/payments.csv", exported, needs=Scope.PAYMENTS_READ)
     console.page("/{ledger}/payments/{payment}", life, needs=Scope.PAYMENTS_READ)
     console.page(

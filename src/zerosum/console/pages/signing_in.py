@@ -40,7 +40,7 @@ def signing_in_pages(console: Console) -> None:
     async def by_link(call: Call) -> HttpAnswer:
         console.door.check_own_page(call)
         form = read_form(call.body)
-        location = f"{console.base}{own_path(form.get('to'))}"
+        location = f"{console.path_prefix}{own_path(form.get('to'))}"
         token = await console.sessions.open_by_link(link_in(form.get("link", "")), stranger(call))
         return see_other(location, (b"set-cookie", console.door.set_cookie(token).encode("ascii")))
 
@@ -61,7 +61,7 @@ def signing_in_pages(console: Console) -> None:
         if session.way != "link":
             raise StepUpNeeded("You have come by an issuer: sign in there again.")
         await console.sessions.step_up_by_link(session, link_in(form.get("link", "")), stranger(call))
-        return see_other(f"{console.base}{own_path(form.get('to'))}")
+        return see_other(f"{console.path_prefix}{own_path(form.get('to'))}")
 
     console.open("GET", "/static/{name}", console.files.answer)
     console.open("GET", "/sign-in", sign_in)
@@ -90,7 +90,7 @@ def issuer_pages(console: Console, issuer: OpenIdSignIn) -> None:
         person, going = await issuer.end(door.cookie(call, cookie_name), given)
         token = await console.sessions.open_by_issuer(person.actor, person.role, person.ledgers, stranger(call))
         # No redirect: the first request after one that another site began would bring no Strict cookie.
-        answer = shown(console, "onwards.html", location=f"{console.base}{going.to}")
+        answer = shown(console, "onwards.html", location=f"{console.path_prefix}{going.to}")
         cookies = (door.set_cookie(token), door.set_cookie("", name=cookie_name, site="Lax"))
         return replace(
             answer, headers=(*answer.headers, *((b"set-cookie", cookie.encode("ascii")) for cookie in cookies))

@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const base = document.body.dataset.base;
-  const isTyping = (target) => target.closest("input, textarea, select, [contenteditable]") !== null;
+  const isTyping = (target) => Boolean(target.closest?.("input, textarea, select, [contenteditable]"));
   const links = () => [...document.querySelectorAll(".nav a[data-key]")];
 
   // On a phone the menu begins folded.
