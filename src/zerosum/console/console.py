@@ -27,7 +27,7 @@ from zerosum.console.problems import Problems
 from zerosum.console.roles import SCOPES
 from zerosum.console.static import StaticFiles
 from zerosum.console.templates import Templates
-from zerosum.console.view import View, fresh_key, see_other, with_parameters
+from zerosum.console.view import View, asks_for_piece, fresh_key, see_other, with_parameters
 from zerosum.domain.errors import DomainError, LedgerNotFound, NotFound, StepUpNeeded, Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
 from zerosum.gateway.app import REQUEST_SECONDS_MAX, too_late
@@ -138,7 +138,8 @@ class Console:
     async def session(self, call: Call) -> tuple[SessionRecord, str]:
         """Raises Unauthenticated."""
         token = self.door.token(call)
-        session = None if token is None else await self.sessions.find(token)
+        # A page that refreshes itself keeps nobody signed in who has gone away.
+        session = None if token is None else await self.sessions.find(token, is_used=not asks_for_piece(call))
         if session is None or token is None:
             raise Unauthenticated("Sign in first.")
         return session, token
@@ -196,7 +197,7 @@ class Console:
             return self.problems.page(refusal, call)
         is_step_up = isinstance(refusal, StepUpNeeded)
         location = self.href("step-up" if is_step_up else "sign-in", to=call.path if not call.body else None)
-        if any(name == b"hx-request" for name, _ in call.headers):
+        if asks_for_piece(call):
             return with_headers(HttpAnswer(204, b"", ((b"hx-redirect", location.encode("ascii")),)))
         return with_headers(see_other(location))
 
