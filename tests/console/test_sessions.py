@@ -105,7 +105,10 @@ async def test_a_page_that_refreshes_itself_keeps_nobody_signed_in(
     assert await sessions.find(token) is None
     viewer.http.cookies.clear()
     gone = await viewer.get("/overview/live", headers={"HX-Request": "true"})
-    assert (gone.status_code, gone.headers["hx-redirect"][:16]) == (204, "/console/sign-in")
+    assert (gone.status_code, gone.headers["hx-redirect"]) == (204, "/console/sign-in")
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://zerosum.test/console/{viewer.ledger}?x=1"}
+    gone = await viewer.get("/overview/live", headers=headers)
+    assert gone.headers["hx-redirect"] == f"/console/sign-in?to=%2Fconsole%2F{viewer.ledger}"
 
 
 async def test_a_session_writes_for_ten_minutes_and_after_a_new_link_again(

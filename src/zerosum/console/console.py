@@ -12,12 +12,13 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Response
 
 from zerosum.api.endpoints import TheCall, as_response
 from zerosum.api.services import Services
+from zerosum.api.static_content import header
 from zerosum.console.door import Door, read_form
 from zerosum.console.headers import with_headers
 from zerosum.console.navigation import ROOT, Nav
@@ -196,10 +197,19 @@ class Console:
         if not isinstance(refusal, Unauthenticated | StepUpNeeded):
             return self.problems.page(refusal, call)
         is_step_up = isinstance(refusal, StepUpNeeded)
-        location = self.href("step-up" if is_step_up else "sign-in", to=call.path if not call.body else None)
+        location = self.href("step-up" if is_step_up else "sign-in", to=self._came_from(call))
         if asks_for_piece(call):
             return with_headers(HttpAnswer(204, b"", ((b"hx-redirect", location.encode("ascii")),)))
         return with_headers(see_other(location))
+
+    def _came_from(self, call: Call) -> str | None:
+        """Where to go on afterwards: the page that was asked for, or that has asked for a part of itself."""
+        if call.body:
+            return None
+        if asks_for_piece(call):
+            path = urlsplit(header(call, b"hx-current-url")).path.removeprefix(self.path_prefix)
+            return path if path.startswith(f"{ROOT}/") else None
+        return call.path
 
     def _mounted(self, app: FastAPI, route: Route) -> Policy:
         async def answered(call: TheCall) -> Response:
