@@ -25,7 +25,7 @@ async def test_a_refund_is_made_once_in_the_name_of_who_has_sent_the_form(admin:
     entry = (await client.get(f"/v1/journal-entries/je_{refunds[0]['id'].removeprefix('ref_')}")).json()
     assert entry["actor"] == "console|admin"
     log = (await client.get("/v1/audit-log", params={"type": "console.acted"})).json()["data"]
-    assert {(one["actor"], one["reason"], one["resource"]) for one in log} == {
+    assert {(one["actor"], one["reason"], one["resource"]) for one in log if admin.ledger in one["resource"]} == {
         ("console|admin", "Cold coffee", f"/console/{admin.ledger}/payments/{payment}/refund")
     }
     assert "Done" in (await admin.get(done.headers["location"])).text
