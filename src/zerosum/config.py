@@ -23,6 +23,7 @@ from zerosum.db.database_url import DatabaseUrl
 from zerosum.domain.mail_addresses import ANY_DOMAIN, domain_of, is_address, is_domain
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
+from zerosum.services.credentials.console_sessions import Role
 from zerosum.services.credentials.installation_secrets import InstallationSecrets
 from zerosum.services.credentials.key_grants import KeyLifetimes
 from zerosum.services.notifications.limits import MailLimits
@@ -80,6 +81,26 @@ class IssuerSettings(BaseModel):
         return self
 
 
+class ConsoleIssuerSettings(BaseModel):
+    """Who signs people in to the console, by OpenID Connect, and which of its claims says what they may do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: str
+    client_id: str
+    client_secret: SecretStr | None = None
+    """None: a public client, which PKCE alone protects."""
+    name: str = "your organisation"
+    """As the page calls it that leads there."""
+    role_claim: str = "groups"
+    roles: Annotated[dict[str, Role], Field(min_length=1)]
+    """Values of that claim; the first that somebody has counts."""
+    ledger_claim: str | None = None
+    """Which ledgers somebody may look at (led_…, or `*`); by default all of `ledgers`."""
+    ledgers: tuple[str, ...] | None = None
+    """The ledgers (led_…) it may open; by default all."""
+
+
 class Settings(BaseSettings):
     """What an installation decides. Secrets never show in a representation."""
 
@@ -121,6 +142,10 @@ class Settings(BaseSettings):
     token_audience: str = "zerosum"  # noqa: S105 - a name, not a secret
     token_seconds: Annotated[int, Field(ge=30, le=3600)] = 900
     trusted_issuers: Annotated[list[IssuerSettings], NoDecode] = []
+    console: bool = True
+    """Serve the operators' console at /console."""
+    console_issuer: Annotated[ConsoleIssuerSettings | None, NoDecode] = None
+    """Who signs people in there, besides the links that the machine prints."""
     foreign_token_seconds_max: Annotated[int, Field(ge=60)] = 86_400
     """From `iat` to `exp` of a token of one of them."""
     api_key_days_default: Annotated[int | None, Field(ge=1, le=36_500)] = None
@@ -250,6 +275,11 @@ class Settings(BaseSettings):
     @classmethod
     def _parse_issuers(cls, value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("console_issuer", mode="before")
+    @classmethod
+    def _parse_issuer(cls, value: Any) -> Any:
+        return (json.loads(value) if value else None) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies", "webhook_allowed_networks", mode="after")
     @classmethod

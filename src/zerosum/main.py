@@ -29,8 +29,10 @@ from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
 from zerosum.config import IssuerSettings, Settings, load_settings
+from zerosum.console.navigation import ROOT
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
+from zerosum.domain.errors import DomainError
 from zerosum.gateway.app import App, Gateway, GatewayOptions
 from zerosum.gateway.identity.authentication import Authenticator
 from zerosum.gateway.identity.issuer_keys import own_keys
@@ -42,11 +44,11 @@ from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import RateLimiter
 from zerosum.gateway.limits.streams import FOLLOWERS_MAX, FOLLOWERS_OF_A_LEDGER_MAX, Streams
-from zerosum.gateway.routing import RouteTable
+from zerosum.gateway.routing import HttpAnswer, RouteTable
 from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options
 from zerosum.gateway.side_server import SideServer
-from zerosum.issuers import make_issuer
+from zerosum.issuers import make_console_issuer, make_issuer
 from zerosum.logs.requests import make_request_log
 from zerosum.metrics.declared import gateway as of_gateway
 from zerosum.metrics.metrics import Metrics, Readings, carry_over_forever
@@ -70,7 +72,7 @@ from zerosum.services.requests.quotas import RefusalQuota
 from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.status.board import Process
 from zerosum.services.status.found import Load
-from zerosum.use_cases import use_cases
+from zerosum.use_cases import make_console, use_cases
 
 if TYPE_CHECKING:
     from zerosum.tracing.requests import RequestTracing
@@ -119,8 +121,7 @@ class Service:
             unknown,
         )
 
-        current_id, keys = settings.master_key_pairs()
-        sealer = Sealer(self.database, MasterKeys(current_id, keys), now)
+        sealer = Sealer(self.database, MasterKeys(*settings.master_key_pairs()), now)
         self.rule_book = settings.rule_book()
         self.services = use_cases(
             settings,
@@ -171,7 +172,7 @@ class Service:
             client_certificates=settings.client_certificates,
         )
 
-        self.admission = Admission(settings.in_flight_max)
+        self.admission, self.costly_reads = _admitting(settings)
         front = Front(
             url=settings.shown_url,
             version=__version__,
@@ -179,6 +180,11 @@ class Service:
             has_metrics=system.metrics is not None,
         )
         self.framework, policies = make_app(self.services, system, self._lifespan, front)
+        self._console_issuer = make_console_issuer(settings, now)
+        sign_in = None if self._console_issuer is None else self._console_issuer[0]
+        self.console = make_console(settings, self.database, self.services, now, sign_in, self.costly_reads.turn)
+        if settings.console:
+            policies += self.console.mount(self.framework)
         gateway = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
         self.app: App = RefusingCardNumbers(gateway) if settings.refuse_card_numbers else gateway
         self._side_server: SideServer | None = None
@@ -211,6 +217,8 @@ class Service:
         await self.authenticator.close()
         for download in self._downloads:
             await download.close()
+        if self._console_issuer is not None:
+            await self._console_issuer[1]()
         await self._writing.stop()
         if self.redis is not None:
             await self.redis.close()
@@ -290,8 +298,8 @@ class Service:
             admission=self.admission,
             streams=self.streams,
             followers=self.followers,
-            costly_reads=CostlyReads(settings.reports_at_once_per_ledger, lambda: self.admission.in_flight),
-            render=render,
+            costly_reads=self.costly_reads,
+            render=self._render,
             new_request_id=lambda: secrets.token_hex(12),
             observe=self.metrics.observe_request,
             options=GatewayOptions(
@@ -317,6 +325,12 @@ class Service:
                 "failures", Limit.parse(settings.auth_failures_per_address), None, settings.workers, time.monotonic
             ),
         )
+
+    def _render(self, refusal: DomainError, request_id: str, path: str) -> HttpAnswer:
+        """What is refused before it comes to anybody: people are told by a page, programs by a problem."""
+        if self.settings.console and (path == ROOT or path.startswith(f"{ROOT}/")):
+            return self.console.problems.rendered(refusal, request_id)
+        return render(refusal, request_id, path)
 
     def _metrics_page(self) -> MetricsPage | None:
         token = self.settings.metrics_token
@@ -356,6 +370,12 @@ class Service:
             of_gateway.CONNECTIONS_ENDED: self.connections.ended,
             of_gateway.VERSION: {(__version__,): 1.0},
         }
+
+
+def _admitting(settings: Settings) -> tuple[Admission, CostlyReads]:
+    """How many requests are in work, and who of those waits for a turn."""
+    admission = Admission(settings.in_flight_max)
+    return admission, CostlyReads(settings.reports_at_once_per_ledger, lambda: admission.in_flight)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,15 +6,20 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from zerosum import __version__
 from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.webhook_client import UrlCheck
 from zerosum.api.schemas.event_shapes import members_of
 from zerosum.api.services import Services
 from zerosum.config import Settings
+from zerosum.console.console import Console, ConsoleServices, Turn
+from zerosum.console.openid import OpenIdSignIn
+from zerosum.console.pages import add_every_page
 from zerosum.db.engine import Database
 from zerosum.outside import live_processors
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_groups import AccountGroups
+from zerosum.services.account_history import AccountHistory
 from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
@@ -23,24 +28,32 @@ from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.committing.committer import Committer
+from zerosum.services.console_log import ConsoleLog
+from zerosum.services.console_overview import ConsoleOverview
+from zerosum.services.console_search import ConsoleSearch
 from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.credentials.console_sessions import ConsoleSessions
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
+from zerosum.services.event_history import EventHistory
 from zerosum.services.event_tail import EventTail
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports
 from zerosum.services.ingestion import Ingestion
+from zerosum.services.integrity import Integrity
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
 from zerosum.services.judging import PaymentRules, RuleBook
 from zerosum.services.ledger_routes import LedgerRoutesBook
 from zerosum.services.ledgers import Ledgers
+from zerosum.services.message_progress import MessageProgress
 from zerosum.services.notifications.notifications import Notifications
+from zerosum.services.payment_lives import PaymentLives
 from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_callbacks import ProcessorCallbacks
@@ -118,6 +131,7 @@ def use_cases(
     return Services(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
+        account_history=AccountHistory(database, currencies, now),
         account_reports=AccountReports(database, currencies, settled, now),
         accounts=accounts,
         api_keys=api_keys,
@@ -139,6 +153,7 @@ def use_cases(
         dead_letters=DeadLetters(database, cursors, now),
         disputes=disputes,
         event_feed=feed,
+        event_history=EventHistory(database, feed),
         event_tail=EventTail(feed, is_ending),
         exchanges=Exchanges(database, committer, accounts, directory, currencies, cursors, closed_periods, now),
         holds=Holds(database, committer, charts, directory, currencies, cursors, now, rules),
@@ -146,12 +161,14 @@ def use_cases(
         house_rules=HouseRulesBook(database, committer, directory, currencies),
         imports=Imports(database, now),
         ingestion=Ingestion(database, now),
+        integrity=Integrity(database, cursors, now),
         inspector=Inspector(database, now),
         issued_statements=IssuedStatements(database, committer, directory, statements, cursors, now),
         journal=journal,
         journal_export=JournalExport(database, ledgers, settled),
         templates=Templates(database, committer, directory, currencies, cursors, closed_periods, now),
         ledgers=ledgers,
+        message_progress=MessageProgress(database),
         notifications=Notifications(
             database, directory, cursors, now, settings.mail_limits(), members_of, settings.notifications_per_ledger
         ),
@@ -193,3 +210,26 @@ def _alone(database: Database) -> Process:
     """No process of a service: nobody counts what waits in it."""
     nothing = Load(queued_commands=None, requests_in_flight=None, redis="none")
     return Process(is_ready=database.is_ready, load=lambda: nothing)
+
+
+def make_console(
+    settings: Settings,
+    database: Database,
+    services: Services,
+    now: Callable[[], datetime],
+    issuer: OpenIdSignIn | None,
+    turn: Turn,
+) -> Console:
+    """The operators' pages, over the same use cases. `turn` is of a ledger's costly reads."""
+    own = ConsoleServices(
+        sessions=ConsoleSessions(database, now),
+        log=ConsoleLog(database, now),
+        overview=ConsoleOverview(database, services.balances, now, time.monotonic),
+        lives=PaymentLives(database),
+        search=ConsoleSearch(database, services.ledgers),
+        issuer=issuer,
+    )
+    console = Console(services, own, now, settings.shown_url, __version__)
+    console.turn = turn
+    add_every_page(console)
+    return console

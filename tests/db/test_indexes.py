@@ -150,6 +150,8 @@ INDEXES = {
     "refunds_pkey": "a refund by the entry that gave it back",
     "refusals_by_age": "old refusals go",
     "refusals_pkey": "a refused key",
+    "console_links_pkey": "the link that somebody signs in by",
+    "console_sessions_pkey": "the session of every page",
     "secret_checks_pkey": "wrong secrets at start",
     "signing_keys_pkey": "tokens",
 }

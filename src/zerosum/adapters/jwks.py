@@ -69,6 +69,11 @@ def _parse(body: bytes) -> dict[str, Any]:
         content = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise JwksUnreadable("the answer is not JSON") from error
+    return parse_keys(content)
+
+
+def parse_keys(content: Any) -> dict[str, Any]:
+    """The key set, without any symmetric key. Raises JwksUnreadable."""
     keys = content.get("keys") if isinstance(content, dict) else None
     if not isinstance(keys, list) or len(keys) > JWKS_KEYS_MAX:
         raise JwksUnreadable(f"the answer is not a set of at most {JWKS_KEYS_MAX} keys")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_groups import AccountGroups
+from zerosum.services.account_history import AccountHistory
 from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
@@ -17,17 +18,20 @@ from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
+from zerosum.services.event_history import EventHistory
 from zerosum.services.event_tail import EventTail
 from zerosum.services.exchanges import Exchanges
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports
 from zerosum.services.ingestion import Ingestion
+from zerosum.services.integrity import Integrity
 from zerosum.services.issued_statements import IssuedStatements
 from zerosum.services.journal import Journal
 from zerosum.services.journal_export import JournalExport
 from zerosum.services.ledger_routes import LedgerRoutesBook
 from zerosum.services.ledgers import Ledgers
+from zerosum.services.message_progress import MessageProgress
 from zerosum.services.notifications.notifications import Notifications
 from zerosum.services.payments import Payments
 from zerosum.services.periods import Periods
@@ -55,6 +59,7 @@ from zerosum.services.webhooks.endpoints import WebhookEndpoints
 class Services:
     account_administration: AccountAdministration
     account_groups: AccountGroups
+    account_history: AccountHistory
     account_reports: AccountReports
     accounts: Accounts
     api_keys: ApiKeys
@@ -67,6 +72,7 @@ class Services:
     dead_letters: DeadLetters
     disputes: Disputes
     event_feed: EventFeed
+    event_history: EventHistory
     event_tail: EventTail
     exchanges: Exchanges
     holds: Holds
@@ -74,11 +80,13 @@ class Services:
     ledger_routes: LedgerRoutesBook
     imports: Imports
     ingestion: Ingestion
+    integrity: Integrity
     inspector: Inspector
     issued_statements: IssuedStatements
     journal: Journal
     journal_export: JournalExport
     ledgers: Ledgers
+    message_progress: MessageProgress
     notifications: Notifications
     payments: Payments
     periods: Periods

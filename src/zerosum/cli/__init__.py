@@ -9,6 +9,7 @@ import typer
 
 from zerosum import __version__
 from zerosum.cli import audit_commands, ingest_commands, publish_commands, reconcile_commands, watch_commands
+from zerosum.cli.console_command import console_link
 from zerosum.cli.journal_command import import_journal
 from zerosum.cli.outside import iso20022, processors, route, rules, sandbox
 from zerosum.ingest.client_files.choices import EngineChoice, Order
@@ -210,6 +211,7 @@ def import_files(
     raise typer.Exit(run_import(inputs, options))
 
 
+app.command("console-link")(console_link)
 app.command("import-journal")(import_journal)
 
 ShareOption = Annotated[float, typer.Option(min=0, max=1, help="Their share of all rows.")]

@@ -91,8 +91,9 @@ def run_up(
         installation.start_servers()
         credentials = _prepared(installation, settings, is_demo=is_demo)
         locked.announce(settings.url)
+        link = installation.console_link(settings)
         installation.add_processes(settings, sockets)
-        _greet(settings, credentials, locked.path)
+        _greet(settings, credentials, locked.path, link)
         return supervisor.run()
 
 
@@ -159,6 +160,11 @@ class _Installation:
             credentials.write(self._data_dir.path)
         return credentials
 
+    def console_link(self, settings: Settings) -> str:
+        from zerosum.cli.console import demo_link  # noqa: PLC0415 - loaded while the servers come up
+
+        return asyncio.run(demo_link(self._located(settings)))
+
     def add_processes(self, settings: Settings, sockets: list[socket.socket]) -> None:
         """API processes and the worker: forks of this one, which has loaded everything they need."""
         self._supervisor.at_stop(functools.partial(close_all, sockets))
@@ -218,7 +224,7 @@ def _with_generous_limits(settings: Settings) -> Settings:
     return settings.model_copy(update={name: limit for name, limit in limits.items() if name not in given})
 
 
-def _greet(settings: Settings, credentials: Credentials, folder: Path) -> None:
+def _greet(settings: Settings, credentials: Credentials, folder: Path, link: str) -> None:
     """Where everything is, and a first call to paste."""
     shown = Path(os.path.relpath(folder)) if folder.is_relative_to(Path.cwd()) else folder
     option = "" if folder == Path(".zerosum").absolute() else f" --data-dir {shlex.quote(str(shown))}"
@@ -226,6 +232,8 @@ def _greet(settings: Settings, credentials: Credentials, folder: Path) -> None:
     put(f"""
 Zerosum serves {credentials.base_url}
 
+  the console   {link}
+                (signs in once, within a quarter of an hour; another: {_command()} console-link{option})
   the manual    {credentials.base_url}/docs   (Authorize with client_id and client_secret)
   credentials   {shown / CREDENTIALS_NAME}   (for you alone)
   health        {credentials.base_url}/readyz

@@ -59,6 +59,12 @@ class AuditType(StrEnum):
     DATA_KEYS_REWRAPPED = "data_keys.rewrapped"
     DATA_KEY_ROTATED = "data_key.rotated"
     SECRETS_ACCEPTED = "secrets.accepted"
+    CONSOLE_LINK_MADE = "console.link_made"
+    CONSOLE_SIGNED_IN = "console.signed_in"
+    CONSOLE_STEPPED_UP = "console.stepped_up"
+    CONSOLE_SIGNED_OUT = "console.signed_out"
+    CONSOLE_VIEWED = "console.viewed"
+    CONSOLE_ACTED = "console.acted"
     DIFFERENCE_FOUND = "difference.found"
 
 

@@ -750,6 +750,23 @@ class OriginNotAllowed(DomainError):
     title = "The credential may not be used from here"
 
 
+class SignInRefused(DomainError):
+    code = "sign_in_refused"
+    title = "This does not sign in"
+
+
+class WriteRefused(DomainError):
+    """A form of the console that did not come from a page of this session, on this service."""
+
+    code = "write_refused"
+    title = "The form was not sent from a page of your session"
+
+
+class StepUpNeeded(DomainError):
+    code = "step_up_needed"
+    title = "Show again who you are before you write"
+
+
 class QuotaExceeded(Conflict):
     """The ledger has as many of something as it may have. A retry helps when there are fewer, or more are allowed."""
 

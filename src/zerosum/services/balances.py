@@ -144,17 +144,18 @@ class Balances:
             is_cached=False,
         )
 
-    async def trial_balance(self, caller: Caller, request: PageRequest) -> TrialBalance:
+    async def trial_balance(self, caller: Caller, request: PageRequest, *, is_pinned: bool = True) -> TrialBalance:
         """One consistent look at the whole ledger; its accounts come in pages by code.
 
-        All pages look at the instant of the first: what is written meanwhile is on none of them.
+        All pages look at the instant of the first: what is written meanwhile is on none of them. That instant has to
+        settle, which takes more than a second; unless it `is_pinned`, each page of now is a look of its own.
         """
         position = self._cursors.position(caller.ledger_id, request)
         recorded = position.pinned or parse_as_of(position.filters, "recorded_as_of")
         if recorded is not None and position.pinned is None:
             recorded = await self._settled.reach(caller.ledger_id, recorded)
         looked_at = await self._look(caller, request, replace(position, pinned=recorded))
-        if recorded is None and looked_at.accounts.next_cursor is not None:
+        if is_pinned and recorded is None and looked_at.accounts.next_cursor is not None:
             pinned = await self._settled.reach(caller.ledger_id)
             looked_at = await self._look(caller, request, replace(position, pinned=pinned))
         return looked_at

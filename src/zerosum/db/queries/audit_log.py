@@ -60,20 +60,30 @@ async def list_audit_records(
     return await gently(read_record, rows)
 
 
+async def has_audit_record(connection: AsyncConnection, like: AuditRecord, *, since: datetime) -> bool:
+    """Whether the same was told since then: of that type, about that resource, by that actor."""
+    wanted = AuditFilter(ledger_id=like.ledger_id, type=like.type.value, start=since)
+    columns = audit_log.c
+    same = select(columns.id).where(
+        columns.ledger_id == like.ledger_id, columns.actor == like.actor, columns.resource == like.resource
+    )
+    return (await connection.execute(_narrowed(same, wanted).limit(1))).first() is not None
+
+
 def _narrowed(statement: Select[Any], wanted: AuditFilter) -> Select[Any]:
     if wanted.type is not None:
         statement = statement.where(audit_log.c.type == wanted.type)
     # The ids begin with the time they were made at, so that a span is a range of the index.
     if wanted.start is not None:
         statement = statement.where(audit_log.c.recorded_at >= wanted.start)
-        statement = statement.where(audit_log.c.id >= _first_id(wanted.start - CLOCK_SLACK))
+        statement = statement.where(audit_log.c.id >= first_id(wanted.start - CLOCK_SLACK))
     if wanted.end is not None:
         statement = statement.where(audit_log.c.recorded_at < wanted.end)
-        statement = statement.where(audit_log.c.id < _first_id(wanted.end + CLOCK_SLACK))
+        statement = statement.where(audit_log.c.id < first_id(wanted.end + CLOCK_SLACK))
     return statement
 
 
-def _first_id(moment: datetime) -> UUID:
+def first_id(moment: datetime) -> UUID:
     """Below every UUIDv7 of this millisecond or later."""
     milliseconds = max(0, int(moment.timestamp() * 1000))
     return UUID(int=milliseconds << 80)

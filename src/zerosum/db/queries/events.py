@@ -128,7 +128,7 @@ async def events_behind(
     """
     await look_up_by_key(connection)
     looked_at = _behind(ledger_id, position).limit(SCANNED_MAX).cte("looked_at").prefix_with("materialized")
-    page = select(looked_at).where(*_conditions(looked_at.c, ledger_id, wanted))
+    page = select(looked_at).where(*is_wanted(looked_at.c, ledger_id, wanted))
     page_ = page.order_by(looked_at.c.xid, looked_at.c.id).limit(limit).subquery("page")
     newest = looked_at.alias("newest")
     number = select(func.count()).select_from(looked_at).scalar_subquery()
@@ -139,7 +139,7 @@ async def events_behind(
     rows = (await connection.execute(statement)).all()
     if not rows:
         return [], position, False
-    found = [_recorded(row) for row in rows if row.id is not None]
+    found = [recorded_event(row) for row in rows if row.id is not None]
     if len(found) == limit:
         return found, found[-1].position, True
     return found, FeedPosition(rows[0].last_xid, rows[0].last_id), rows[0].number == SCANNED_MAX
@@ -154,7 +154,7 @@ async def events_at(
         "xids": [position.xid for position in positions],
         "ids": [position.id for position in positions],
     }
-    return [_recorded(row) for row in await connection.execute(_AT, given)]
+    return [recorded_event(row) for row in await connection.execute(_AT, given)]
 
 
 async def position_of_event(connection: AsyncConnection, ledger_id: UUID, event_id: UUID) -> FeedPosition | None:
@@ -201,7 +201,7 @@ async def account_versions_of(
     return found
 
 
-def _recorded(row: Row[Any]) -> RecordedEvent:
+def recorded_event(row: Row[Any]) -> RecordedEvent:
     return RecordedEvent(
         position=FeedPosition(row.xid, row.id),
         id=row.id,
@@ -256,7 +256,7 @@ def _behind(ledger_id: UUID, position: FeedPosition) -> Select[Any]:
     return statement.order_by(events.c.xid, events.c.id)
 
 
-def _conditions(event: Any, ledger_id: UUID, wanted: EventFilter) -> list[ColumnElement[bool]]:
+def is_wanted(event: Any, ledger_id: UUID, wanted: EventFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     spoken_of = func.coalesce(event.resource_id, event.id)
     if wanted.types:

@@ -1252,6 +1252,41 @@ secret_checks = Table(
     PrimaryKeyConstraint("ledger_id", "name", name="secret_checks_pkey"),
 )
 
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("digest", LargeBinary),
+    _required("subject", Text),
+    _required("role", Text),
+    Column("ledgers", ARRAY(Uuid)),  # None: all
+    _required("way", Text),
+    _moment("made_at", nullable=False),
+    _moment("used_at", nullable=False),
+    _moment("stepped_up_at", nullable=False),
+    _moment("ended_at"),
+    PrimaryKeyConstraint("ledger_id", "id", name="console_sessions_pkey"),
+    CheckConstraint("role in ('viewer', 'operator', 'approver', 'admin')", name="console_sessions_role_known"),
+    CheckConstraint("way in ('link', 'issuer')", name="console_sessions_way_known"),
+)
+
+console_links = Table(
+    "console_links",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),
+    _required("digest", LargeBinary),
+    _required("subject", Text),
+    _required("role", Text),
+    Column("ledgers", ARRAY(Uuid)),  # None: all
+    _moment("made_at", nullable=False),
+    _moment("expires_at", nullable=False),
+    _moment("used_at"),
+    PrimaryKeyConstraint("ledger_id", "id", name="console_links_pkey"),
+    CheckConstraint("role in ('viewer', 'operator', 'approver', 'admin')", name="console_links_role_known"),
+)
+
 account_changes = Table(
     "account_changes",
     metadata,
@@ -1662,6 +1697,8 @@ GRANTS: dict[Table, str] = {
     audit_log: "insert",
     audit_seals: "insert",
     secret_checks: "insert, update (check_value, created_at)",
+    console_sessions: "insert, update (used_at, stepped_up_at, ended_at), delete",
+    console_links: "insert, update (used_at), delete",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
     event_seals: "insert",

@@ -94,7 +94,7 @@ class TrustedIssuer:
             subject=subject,
             ledger_id=ledger_id,
             scopes=scopes,
-            expires_at=_checked_expiry(claims, now, self.token_seconds_max),
+            expires_at=checked_expiry(claims, now, self.token_seconds_max),
             api_key_id=_own_key(claims, subject) if self.is_own else None,
         )
 
@@ -135,7 +135,8 @@ class TrustedIssuer:
         return ledger_id
 
 
-def _checked_expiry(claims: Mapping[str, Any], now: float, seconds_max: int) -> int:
+def checked_expiry(claims: Mapping[str, Any], now: float, seconds_max: int) -> int:
+    """Raises TokenRefused for a token that is not valid now, or longer than it may be."""
     expires_at = _date(claims, "exp")
     issued_at = _date(claims, "iat")
     if expires_at + LEEWAY_SECONDS <= now:

@@ -1,0 +1,250 @@
+"""Where everything of the console comes together: which pages there are, and what every request to them goes through.
+
+policies -> _answered -> a page (`page`), an act (`act`) or something open to everybody (`open`)
+a page:  session -> ledger of the session -> scope -> the page -> a template
+an act:  the same, then: own page -> form's token -> stepped up -> reason -> audit log -> the act -> back to a page
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from fastapi import FastAPI, Response
+
+from zerosum.api.endpoints import TheCall, as_response
+from zerosum.api.services import Services
+from zerosum.api.static_content import header
+from zerosum.console.door import Door, read_form
+from zerosum.console.headers import with_headers
+from zerosum.console.navigation import ROOT, Nav
+from zerosum.console.openid import OpenIdSignIn
+from zerosum.console.places import Places
+from zerosum.console.problems import Problems
+from zerosum.console.roles import SCOPES
+from zerosum.console.static import StaticFiles
+from zerosum.console.templates import Templates
+from zerosum.console.view import View, asks_for_piece, fresh_key, see_other, with_parameters
+from zerosum.domain.errors import DomainError, LedgerNotFound, NotFound, StepUpNeeded, Unauthenticated
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
+from zerosum.gateway.app import REQUEST_SECONDS_MAX, too_late
+from zerosum.gateway.identity.principal import Principal, Scope
+from zerosum.gateway.routing import BodyKind, Call, HttpAnswer, Policy
+from zerosum.services.console_log import ConsoleLog
+from zerosum.services.console_overview import ConsoleOverview
+from zerosum.services.console_search import ConsoleSearch
+from zerosum.services.credentials.console_sessions import ConsoleSessions, Role, SessionRecord, may_write
+from zerosum.services.payment_lives import PaymentLives
+
+NAMES_KEPT = 1_000
+"""Names of ledgers that are remembered."""
+
+Turn = Callable[..., AbstractAsyncContextManager[None]]
+"""Of a ledger's costly reads."""
+
+Show = Callable[[View], Awaitable[HttpAnswer]]
+Answer = Callable[[Call], Awaitable[HttpAnswer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One of the console's, as tests walk over them. `needs` None: any session, or none at all where it `is_open`."""
+
+    method: str
+    template: str
+    needs: Scope | None
+    is_open: bool
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleServices:
+    """The use cases that the console alone has."""
+
+    sessions: ConsoleSessions
+    log: ConsoleLog
+    overview: ConsoleOverview
+    lives: PaymentLives
+    search: ConsoleSearch
+    issuer: OpenIdSignIn | None = None
+    """Who signs people in, besides links."""
+
+
+class Console:
+    """`url` is how browsers reach the service, and may end in a path where a proxy puts one before ours."""
+
+    def __init__(
+        self, services: Services, own: ConsoleServices, now: Callable[[], datetime], url: str, version: str
+    ) -> None:
+        self.services = services
+        self.sessions = own.sessions
+        self.viewings = own.log
+        self.overview = own.overview
+        self.lives = own.lives
+        self.search = own.search
+        self.issuer = own.issuer
+        self.now = now
+        self.door = Door(url)
+        self.path_prefix = re.sub("^[a-z]+://[^/]*", "", url.rstrip("/"))
+        self.files = StaticFiles(f"{self.path_prefix}{ROOT}/static")
+        self.nav: list[Nav] = []
+        self.routes: list[Route] = []
+        shared = {"base": f"{self.path_prefix}{ROOT}", "static": self.files.href, "version": version}
+        self.templates = Templates(**shared, now=now, fresh_key=fresh_key)
+        self.problems = Problems(self.templates)
+        self.places = Places(self)
+        self.turn: Turn = lambda _, **_of: nullcontext()
+        self._names: dict[LedgerId, str] = {}
+
+    def href(self, *parts: str, **parameters: str | None) -> str:
+        path = "/".join((f"{self.path_prefix}{ROOT}", *(quote(part, safe="") for part in parts)))
+        return with_parameters(path, parameters)
+
+    def page(
+        self, template: str, show: Show, *, needs: Scope | None, nav: Nav | None = None, is_report: bool = False
+    ) -> None:
+        """A page of a ledger ("/{ledger}/payments"), or of no one ("/ledgers"), for whoever has the scope.
+
+        What `is_report` waits for its turn among the ledger's reports, whoever asks for them.
+        """
+        if nav is not None:
+            parts = tuple(part for part in template.split("/")[2:] if part)
+            self.nav.append(Nav(group=nav.group, title=nav.title, key=nav.key, place=parts, scope=needs))
+
+        async def answered(call: Call) -> HttpAnswer:
+            view = await self._view(call, template, needs)
+            async with self.turn(view.ledger_id, is_report=True) if is_report else nullcontext():
+                return await show(view)
+
+        self._add("GET", template, answered, needs)
+
+    def act(self, template: str, carry_out: Show, *, needs: Scope | None, name: str, needs_reason: bool = True) -> None:
+        """What changes something, by a form. `name` is what the audit log calls it: a verb and a noun."""
+
+        async def answered(call: Call) -> HttpAnswer:
+            view = await self._view(call, template, needs)
+            view.form = read_form(call.body)
+            self.door.check_form(call, view.token, view.form)
+            if not may_write(view.session, self.now()):
+                raise StepUpNeeded("It is some time since you have shown who you are.")
+            if needs_reason:
+                # Before it is done: nothing happens of which nobody can say why.
+                await self.viewings.acted(view.caller, name, call.path, view.reason)
+            return await carry_out(view)
+
+        self._add("POST", template, answered, needs)
+
+    def open(self, method: str, template: str, answer: Answer) -> None:
+        """What needs no session."""
+        self._add(method, template, answer, None, is_open=True)
+
+    def mount(self, app: FastAPI) -> list[Policy]:
+        """To be added to those of the API, behind them. What else begins with /console is told to be not there."""
+        self.open("GET", "/{rest:path}", _nothing)
+        return [self._mounted(app, route) for route in self.routes]
+
+    async def session(self, call: Call) -> tuple[SessionRecord, str]:
+        """Raises Unauthenticated."""
+        token = self.door.token(call)
+        # A page that refreshes itself keeps nobody signed in who has gone away.
+        session = None if token is None else await self.sessions.find(token, is_used=not asks_for_piece(call))
+        if session is None or token is None:
+            raise Unauthenticated("Sign in first.")
+        return session, token
+
+    async def ledger_name(self, ledger_id: LedgerId) -> str:
+        """Raises LedgerNotFound."""
+        if ledger_id not in self._names:
+            name = (await self.services.ledgers.get(ledger_id)).name
+            if len(self._names) >= NAMES_KEPT:
+                self._names.clear()
+            self._names[ledger_id] = name
+        return self._names[ledger_id]
+
+    async def _view(self, call: Call, template: str, needs: Scope | None) -> View:
+        session, token = await self.session(call)
+        found = path_of(template).fullmatch(call.path)
+        path = {} if found is None else found.groupdict()
+        ledger_id, name = SERVICE_LEDGER, ""
+        if "ledger" in path:
+            ledger_id = LedgerId(parse_id(Prefix.LEDGER, path["ledger"]))
+            if session.ledgers is not None and ledger_id not in session.ledgers:
+                raise LedgerNotFound("There is no such ledger.")
+            name = await self.ledger_name(ledger_id)
+        principal = Principal(
+            ledger_id, session.subject, SCOPES[Role(session.role)], rate_key=f"console:{session.subject}"
+        )
+        call.principal = principal
+        view = View(
+            console=self, call=call, session=session, token=token, principal=principal, ledger_name=name, path=path
+        )
+        if needs is not None:
+            view.must(needs)
+        return view
+
+    def _add(self, method: str, template: str, answer: Answer, needs: Scope | None, *, is_open: bool = False) -> None:
+        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, self._guarded(answer)))
+
+    def _guarded(self, answer: Answer) -> Answer:
+        """Whatever a page comes to, a page leaves, and in time."""
+
+        async def guarded(call: Call) -> HttpAnswer:
+            try:
+                async with asyncio.timeout(REQUEST_SECONDS_MAX):
+                    return with_headers(await answer(call))
+            except TimeoutError:
+                return self.problems.page(too_late(is_read=True), call)
+            except DomainError as refusal:
+                return self._refused(refusal, call)
+
+        return guarded
+
+    def _refused(self, refusal: DomainError, call: Call) -> HttpAnswer:
+        """Where signing in or stepping up would help, on to there; else a page that tells the refusal."""
+        if not isinstance(refusal, Unauthenticated | StepUpNeeded):
+            return self.problems.page(refusal, call)
+        is_step_up = isinstance(refusal, StepUpNeeded)
+        location = self.href("step-up" if is_step_up else "sign-in", to=self._came_from(call))
+        if asks_for_piece(call):
+            return with_headers(HttpAnswer(204, b"", ((b"hx-redirect", location.encode("ascii")),)))
+        return with_headers(see_other(location))
+
+    def _came_from(self, call: Call) -> str | None:
+        """Where to go on afterwards: the page that was asked for, or that has asked for a part of itself."""
+        if call.body:
+            return None
+        if asks_for_piece(call):
+            path = urlsplit(header(call, b"hx-current-url")).path.removeprefix(self.path_prefix)
+            return path if path.startswith(f"{ROOT}/") else None
+        return call.path
+
+    def _mounted(self, app: FastAPI, route: Route) -> Policy:
+        async def answered(call: TheCall) -> Response:
+            return as_response(await route.answer(call))
+
+        app.add_api_route(
+            route.template, answered, methods=[route.method], include_in_schema=False, response_model=None
+        )
+        body = BodyKind.FORM if route.method == "POST" else BodyKind.NONE
+        return Policy(method=route.method, template=route.template, scope=None, body=body, lean=route.answer)
+
+
+async def _nothing(_: Call) -> HttpAnswer:
+    raise NotFound("There is nothing at this address.")
+
+
+_patterns: dict[str, re.Pattern[str]] = {}
+
+
+def path_of(template: str) -> re.Pattern[str]:
+    """The named parts of an address, whose segments were told apart before: an encoded slash in one is a slash here."""
+    if template not in _patterns:
+        text = re.sub(r"\\{(\w+):path\\}", r"(?P<\1>.+)", re.escape(f"{ROOT}{template}"))
+        text = re.sub(r"\\{ledger\\}", "(?P<ledger>[^/]+)", text)
+        _patterns[template] = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", text))
+    return _patterns[template]

@@ -1,0 +1,60 @@
+"""Events: what has happened, the newest first, and what each has told."""
+
+from __future__ import annotations
+
+from zerosum.api.schemas.events import event_body
+from zerosum.console.choices import check_choices
+from zerosum.console.console import Console
+from zerosum.console.lists import PAGE_SIZE
+from zerosum.console.navigation import Nav
+from zerosum.console.view import View
+from zerosum.domain.events import EventType, ResourceType
+from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.gateway.identity.principal import Scope
+from zerosum.gateway.routing import HttpAnswer
+from zerosum.services.event_feed import PREFIXES, FeedOrder
+
+KINDS = sorted({f"{one.value.rpartition('.')[0]}.*" for one in EventType})
+"""All that begins alike, for whoever does not look for one type."""
+
+
+def event_pages(console: Console) -> None:
+    history = console.services.event_history
+
+    async def listed(view: View) -> HttpAnswer:
+        given = view.query(("type", "resource", "account", "before"))
+        check_choices(given, type=(*KINDS, *EventType))
+        before = given.pop("before", None)
+        order = FeedOrder(
+            types=[given["type"]] if "type" in given else (),
+            resource=given.get("resource"),
+            filters={"account": given["account"]} if "account" in given else {},
+            limit=PAGE_SIZE,
+        )
+        page = await history.newest(view.caller, order, before=before)
+        more = None if page.next_before is None else render_id(Prefix.EVENT, page.next_before)
+        return view.show(
+            "events.html",
+            events=[(event, prefix_of(event.resource_type)) for event in page.events],
+            next=None if more is None else view.href("events", **given, before=more),
+            given=given,
+            kinds=KINDS,
+            types=list(EventType),
+            is_later_page=before is not None,
+        )
+
+    async def shown(view: View) -> HttpAnswer:
+        told = await history.get(view.caller, view.id(Prefix.EVENT, "event"))
+        return view.show(
+            "event.html", event=told.event, about=prefix_of(told.event.resource_type), body=event_body(told)
+        )
+
+    nav = Nav(group="Messages", title="Events", key="e")
+    console.page("/{ledger}/events", listed, needs=Scope.EVENTS_READ, nav=nav)
+    console.page("/{ledger}/events/{event}", shown, needs=Scope.EVENTS_READ)
+
+
+def prefix_of(kind: ResourceType) -> str | None:
+    """The name of the prefix of a resource's ids, where it is named by a UUID."""
+    prefix = PREFIXES.get(kind)
+    return None if prefix is None else prefix.name

@@ -1,0 +1,94 @@
+"""The first page of a ledger: whether the books are right, what happens now, and what needs a hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from zerosum.console.console import Console
+from zerosum.console.lists import counted, first_few
+from zerosum.console.navigation import Nav
+from zerosum.console.view import View
+from zerosum.domain.payments.disputes import DisputeStatus
+from zerosum.gateway.identity.principal import Scope
+from zerosum.gateway.routing import HttpAnswer
+from zerosum.services.requests.paging import Page
+
+JSON_TYPE = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for somebody: how many, and where they are."""
+
+    what: str
+    number: str
+    href: str | None
+
+
+List = Callable[[Any, Any], Coroutine[Any, Any, Page[Any]]]
+
+
+def overview_pages(console: Console) -> None:
+    services = console.services
+
+    async def waiting(view: View) -> list[Waiting]:
+        """As far as this person may see it. Each is a page by key of an index by state."""
+        found = []
+        asked: tuple[tuple[Scope, str, List, str, dict[str, str], str], ...] = (
+            (Scope.PAYMENTS_READ, "payments held for review", services.reviews.list, "reviews",
+             {"status": "in_review"}, "reviews"),
+            (Scope.PAYMENTS_READ, "processor calls that a person must look at", services.processor_calls.list,
+             "processor calls", {"state": "parked"}, "processor-calls"),
+            (Scope.ADMIN, "dead letters", services.dead_letters.list, "dead letters", {"status": "dead"},
+             "dead-letters"),
+            (Scope.RECONCILIATION_READ, "breaks of reconciliation", services.reconciliation_breaks.list,
+             "reconciliation breaks", {"state": "open"}, "breaks"),
+            *(
+                (Scope.PAYMENTS_READ, what, services.disputes.list, "disputes", {"status": status.value}, "disputes")
+                for what, status in (("open disputes", DisputeStatus.OPEN),
+                                     ("disputes under review", DisputeStatus.UNDER_REVIEW))
+            ),
+        )  # fmt: skip
+        for scope, what, listed, name, filters, place in asked:
+            if view.may(scope):
+                page = await listed(view.caller, first_few(name, filters))
+                if page.items:
+                    found.append(Waiting(what, counted(page), view.list_of(place, **filters)))
+        if view.may(Scope.ADMIN):
+            found += await failing_webhooks(view)
+        return found
+
+    async def failing_webhooks(view: View) -> list[Waiting]:
+        page = await services.webhook_endpoints.list(view.caller, first_few("webhook endpoints", {}))
+        failing = [one for one in page.items if one.health.failing_since is not None or one.disabled_at is not None]
+        return [Waiting("webhook endpoints that fail", str(len(failing)), view.list_of("webhooks"))] if failing else []
+
+    async def overview(view: View) -> HttpAnswer:
+        return view.show("overview.html", waiting=await waiting(view), **await figures(view))
+
+    async def figures(view: View) -> dict[str, Any]:
+        return {
+            "proof": await console.overview.proof(),
+            "totals": await console.overview.totals(view.caller),
+            "live": await console.overview.live(view.caller),
+        }
+
+    async def live(view: View) -> HttpAnswer:
+        return view.piece("live.html", **await figures(view))
+
+    async def series(view: View) -> HttpAnswer:
+        """For uPlot: times in seconds, and payments a second."""
+        found = await console.overview.live(view.caller)
+        first = found.until.timestamp() - found.span_seconds
+        times = [round(first + place * found.step_seconds, 3) for place in range(len(found.counts))]
+        rates = [round(count / found.step_seconds, 4) for count in found.counts]
+        return HttpAnswer(200, orjson.dumps([times, rates]), (JSON_TYPE,))
+
+    needs = Scope.REPORTS_READ
+    console.page("/{ledger}", overview, needs=needs, nav=Nav(group="Today", title="Overview", key="o"))
+    console.page("/{ledger}/overview/live", live, needs=needs)
+    console.page("/{ledger}/overview/series", series, needs=needs)

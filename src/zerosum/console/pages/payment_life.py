@@ -1,0 +1,116 @@
+"""The life of a payment as a timeline: each step with who, when, and what it did to the books."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from zerosum.domain.ledger.account import Layer
+from zerosum.services.payment_lives import PaymentLife
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TAccount:
+    """What an entry has put on either side of an account."""
+
+    id: UUID
+    code: str
+    currency: str
+    lines: Sequence[tuple[str, Decimal, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """`kind` is the template's part that shows `shown`."""
+
+    at: datetime
+    title: str
+    kind: str
+    who: str = ""
+    tone: str = ""
+    shown: Any = None
+    accounts: Sequence[TAccount] = ()
+    events: Sequence[Any] = field(default_factory=tuple)
+
+
+def steps_of(life: PaymentLife) -> list[Step]:
+    """In the order in which they happened."""
+    found = [*_before(life), *_entries(life), *_outside(life)]
+    return sorted(found, key=lambda step: step.at)
+
+
+def _before(life: PaymentLife) -> Iterator[Step]:
+    review, hold = life.review, life.hold
+    if review is not None:
+        yield Step(
+            at=review.created_at, title=f"Held for review by the rule {review.rule}", kind="review", who=review.actor,
+            tone="pending", shown=review,
+        )  # fmt: skip
+        for number, decision in enumerate(filter(None, (review.first, review.last)), 1):
+            title = "Approved" if review.approvals_needed == 1 else f"Approved, {number} of {review.approvals_needed}"
+            yield Step(at=decision.decided_at, title=title, kind="decision", who=decision.actor, shown=decision)
+    if hold is not None:
+        yield Step(at=hold.created_at, title="Held before it was captured", kind="hold", shown=hold)
+
+
+def _entries(life: PaymentLife) -> Iterator[Step]:
+    refunds = {refund.id: refund for refund in life.refunds}
+    disputes = {entry_id: dispute for dispute in life.disputes for entry_id in dispute.entry_ids}
+    deliveries = defaultdict(list)
+    for sent in life.deliveries:
+        deliveries[sent.event_id].append(sent)
+    told = defaultdict(list)
+    for event in life.events:
+        told[event.id].append((event, deliveries[event.id]))
+    for entry in life.entries:
+        refund, dispute = refunds.get(entry.id), disputes.get(entry.id)
+        yield Step(
+            at=entry.posted_at,
+            title=entry.reason[:1].upper() + entry.reason[1:],
+            kind="entry",
+            who=entry.actor,
+            shown={"entry": entry, "refund": refund, "dispute": dispute, "is_first": entry.id == life.payment.id},
+            accounts=_t_accounts(entry.postings),
+            events=told[entry.id],
+        )
+
+
+def _t_accounts(postings: Sequence[Any]) -> list[TAccount]:
+    """One for each account, in the order of the entry's lines."""
+    by_account: dict[UUID, list[Any]] = {}
+    for line in postings:
+        by_account.setdefault(line.account_id, []).append(line)
+    return [
+        TAccount(
+            id=id_,
+            code=lines[0].account_code,
+            currency=lines[0].currency,
+            lines=[(line.side.value, line.amount, _layer(line)) for line in lines],
+        )
+        for id_, lines in by_account.items()
+    ]
+
+
+def _layer(line: Any) -> str:
+    if line.layer is Layer.POSTED:
+        return ""
+    return "released" if line.releases else "pending"
+
+
+def _outside(life: PaymentLife) -> Iterator[Step]:
+    call = life.call
+    if call is None:
+        return
+    yield Step(at=call.created_at, title=f"To be carried out by {call.processor}", kind="route", shown=call)
+    if call.sent_at is not None:
+        yield Step(at=call.sent_at, title=f"{call.processor} was asked", kind="attempt", shown=call)
+    if call.settled_at is not None:
+        tone = "" if call.approved else "failed"
+        yield Step(at=call.settled_at, title=f"{call.processor}: {call.state}", kind="settled", tone=tone, shown=call)
+    for told in life.callbacks:
+        yield Step(at=told.received_at, title=f"{call.processor} has told: {told.told}", kind="callback", shown=told)

@@ -1,0 +1,72 @@
+"""Payments: the list with its filters, and the life of each."""
+
+from __future__ import annotations
+
+from zerosum.api.schemas.payments import RefundRequest
+from zerosum.console.console import Console
+from zerosum.console.lists import next_page, page_request
+from zerosum.console.navigation import Nav
+from zerosum.console.pages.payment_life import steps_of
+from zerosum.console.pages.payments_csv import payments_as_csv
+from zerosum.console.view import View
+from zerosum.domain.identifiers import Prefix
+from zerosum.domain.payments.payment import PaymentStatus, PaymentType
+from zerosum.gateway.identity.principal import Scope
+from zerosum.gateway.routing import HttpAnswer
+from zerosum.services.requests.paging import PAGE_SIZE_MAX
+
+FILTERS = ("reference", "account", "type", "status", "currency", "effective_from", "effective_to")
+WORDS = {"type": PaymentType, "status": PaymentStatus}
+
+NOTHING_LEFT = (PaymentStatus.PROCESSING, PaymentStatus.FAILED, PaymentStatus.REFUNDED, PaymentStatus.CHARGED_BACK)
+"""Of such a payment nothing can be given back."""
+
+
+def payment_pages(console: Console) -> None:
+    payments = console.services.payments
+
+    async def listed(view: View) -> HttpAnswer:
+        request = page_request(view, "payments", FILTERS, words=WORDS)
+        page = await payments.list(view.caller, request)
+        return view.show(
+            "payments.html",
+            payments=page.items,
+            next=next_page(view, request, page, "payments"),
+            given=request.filters,
+            csv=view.href("payments.csv", **request.filters),
+            types=list(PaymentType),
+            statuses=list(PaymentStatus),
+        )
+
+    async def life(view: View) -> HttpAnswer:
+        found = await console.lives.get(view.caller, view.id(Prefix.PAYMENT, "payment"))
+        texts = found.payment.texts._asdict().items()
+        may_refund = view.may(Scope.PAYMENTS_WRITE) and found.payment.status not in NOTHING_LEFT
+        return view.show(
+            "payment.html",
+            payment=found.payment,
+            life=found,
+            steps=steps_of(found),
+            texts=texts,
+            may_refund=may_refund,
+        )
+
+    async def exported(view: View) -> HttpAnswer:
+        # Who carries off so much at once is told of, as is who looks at a person's data.
+        await view.seen("payments.csv")
+        return await payments_as_csv(view, page_request(view, "payments", FILTERS, words=WORDS, size=PAGE_SIZE_MAX))
+
+    async def refund(view: View) -> HttpAnswer:
+        order = view.order(RefundRequest, "amount", "reason").order(view.key, view.id(Prefix.PAYMENT, "payment"))
+        await console.services.refunds.desk.one(view.caller, order)
+        return view.go_to("payments", view.path["payment"])
+
+    console.act("/{ledger}/payments/{payment}/refund", refund, needs=Scope.PAYMENTS_WRITE, name="refund a payment")
+    console.page("/{ledger}/payments.csv", exported, needs=Scope.PAYMENTS_READ)
+    console.page("/{ledger}/payments/{payment}", life, needs=Scope.PAYMENTS_READ)
+    console.page(
+        "/{ledger}/payments",
+        listed,
+        needs=Scope.PAYMENTS_READ,
+        nav=Nav(group="Money", title="Payments", key="p"),
+    )

@@ -1,0 +1,159 @@
+"""What the first page of the console tells of a ledger, each part bounded however large the ledger is.
+
+Many people may have it open at once: what they see is read once for all of them, every few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+from zerosum.db.engine import Database
+from zerosum.db.queries.console_overview import NewPayment, newest_payments
+from zerosum.domain.money import add
+from zerosum.services.background.audit_positions import AuditPositions
+from zerosum.services.balances import Balances, CurrencyTotal
+from zerosum.services.requests.caller import Caller
+from zerosum.services.requests.paging import PageRequest
+
+LOOKED_BACK = timedelta(hours=1)
+LOOKED_AT_MAX = 2_000
+"""Payments, the newest: a busy ledger's picture spans less than an hour."""
+
+POINTS = 60
+"""Of the picture."""
+
+LIVE_SECONDS = 2.0
+TOTALS_SECONDS = 60.0
+"""So long what was read holds for everybody. Totals add up every account of the ledger."""
+
+KEPT_MAX = 200
+"""Ledgers whose figures are kept."""
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What the self-audit has found. `proved_at` None: no pass through all ledgers has ended yet."""
+
+    proved_at: datetime | None = None
+    begun_at: datetime | None = None
+    differences: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The trial balance in one line a currency, as it was at `as_of`."""
+
+    as_of: datetime
+    currencies: Sequence[CurrencyTotal]
+
+    @property
+    def is_zero(self) -> bool:
+        return not any(total.difference for total in self.currencies)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The newest payments: `counts` are those of each `step_seconds`, the oldest first, up to `until`."""
+
+    until: datetime
+    step_seconds: float
+    counts: Sequence[int]
+    number: int
+    is_whole: bool
+    """Whether the span is LOOKED_BACK; if not, there were more in less time."""
+    by_status: Sequence[tuple[str, int]]
+    by_currency: Sequence[tuple[str, int, Decimal]]
+
+    @property
+    def span_seconds(self) -> float:
+        return self.step_seconds * len(self.counts)
+
+    @property
+    def per_second(self) -> float:
+        return self.number / self.span_seconds if self.span_seconds else 0.0
+
+
+class ConsoleOverview:
+    def __init__(
+        self, database: Database, balances: Balances, now: Callable[[], datetime], clock: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._balances = balances
+        self._now = now
+        self._clock = clock
+        self._audit = AuditPositions(database, now)
+        self._kept: OrderedDict[tuple[str, UUID], tuple[float, asyncio.Task[Any]]] = OrderedDict()
+
+    async def proof(self) -> Proof:
+        """Of all ledgers: chains and sums are walked again and again, slice by slice."""
+        going = await self._audit.find_pass()
+        if going is None:
+            return Proof()
+        return Proof(
+            proved_at=going.completed_at,
+            begun_at=going.begun_at,
+            differences=going.differences,
+            left_out=going.left_out,
+        )
+
+    async def totals(self, caller: Caller) -> Totals:
+        async def read() -> Totals:
+            request = PageRequest(list_name="trial balance", limit=1, filters={})
+            found = await self._balances.trial_balance(caller, request)
+            return Totals(as_of=found.as_of, currencies=found.currencies)
+
+        return await self._shared("totals", caller.ledger_id, TOTALS_SECONDS, read)
+
+    async def live(self, caller: Caller) -> Live:
+        async def read() -> Live:
+            now = self._now()
+            async with self._database.work(caller.ledger_id) as connection:
+                found = await newest_payments(connection, caller.ledger_id, now - LOOKED_BACK, LOOKED_AT_MAX)
+            return live_figures(found, now)
+
+        return await self._shared("live", caller.ledger_id, LIVE_SECONDS, read)
+
+    async def _shared(self, kind: str, ledger_id: UUID, seconds: float, read: Callable[[], Awaitable[Read]]) -> Read:
+        """What was read less than `seconds` ago, or is being read for somebody else."""
+        kept = self._kept.get((kind, ledger_id))
+        if kept is None or self._clock() >= kept[0] or (kept[1].done() and kept[1].exception() is not None):
+            task: asyncio.Task[Any] = asyncio.ensure_future(read())
+            kept = self._kept[kind, ledger_id] = (self._clock() + seconds, task)
+            self._kept.move_to_end((kind, ledger_id))
+            while len(self._kept) > KEPT_MAX:
+                self._kept.popitem(last=False)
+        shared: Read = await asyncio.shield(kept[1])
+        return shared
+
+
+def live_figures(found: Sequence[NewPayment], now: datetime) -> Live:
+    """`found` are the newest first."""
+    is_whole = len(found) < LOOKED_AT_MAX
+    span = LOOKED_BACK if is_whole else max(now - found[-1].made_at, timedelta(seconds=POINTS))
+    step = span.total_seconds() / POINTS
+    counts = [0] * POINTS
+    amounts: dict[str, Decimal] = {}
+    for payment in found:
+        place = int((payment.made_at - (now - span)).total_seconds() // step)
+        counts[min(max(place, 0), POINTS - 1)] += 1
+        amounts[payment.currency] = add(amounts.get(payment.currency, Decimal()), payment.amount)
+    numbers = Counter(payment.currency for payment in found)
+    return Live(
+        until=now,
+        step_seconds=step,
+        counts=counts,
+        number=len(found),
+        is_whole=is_whole,
+        by_status=Counter(payment.status for payment in found).most_common(),
+        by_currency=[(currency, number, amounts[currency]) for currency, number in numbers.most_common()],
+    )

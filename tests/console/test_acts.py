@@ -1,0 +1,75 @@
+"""What is written from the console: through the same services, once, with a reason, by who may."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from tests.api.conftest import Client, fresh_key
+from tests.console.conftest import Person, signed_in
+from tests.console.test_pages import paid
+from zerosum.adapters.clock import now
+from zerosum.domain.identifiers import LedgerId
+from zerosum.main import Service
+from zerosum.services.credentials.console_sessions import STEPPED_UP_FOR, Role
+
+
+async def test_a_refund_is_made_once_in_the_name_of_who_has_sent_the_form(admin: Person, client: Client) -> None:
+    payment, key = await paid(client), fresh_key()
+    for _ in range(2):
+        done = await admin.act(f"/payments/{payment}/refund", amount="2.34", reason="Cold coffee", key=key)
+        assert done.status_code == 303, done.text
+        assert done.headers["location"] == f"/console/{admin.ledger}/payments/{payment}?done=1"
+    refunds = (await client.get(f"/v1/payments/{payment}/refunds")).json()["data"]
+    assert [(one["amount"], one["reason"]) for one in refunds] == [("2.34", "Cold coffee")]
+    entry = (await client.get(f"/v1/journal-entries/je_{refunds[0]['id'].removeprefix('ref_')}")).json()
+    assert entry["actor"] == "console|admin"
+    log = (await client.get("/v1/audit-log", params={"type": "console.acted", "ledger": client.ledger})).json()["data"]
+    assert {(one["actor"], one["reason"], one["resource"]) for one in log} == {
+        ("console|admin", "Cold coffee", f"/console/{admin.ledger}/payments/{payment}/refund")
+    }
+    assert "Done" in (await admin.get(done.headers["location"])).text
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"reason": ""}, "validation_error"),
+        ({"reason": "x" * 501}, "validation_error"),
+        ({"key": ""}, "validation_error"),
+        ({"key": "with blanks"}, "idempotency_key_invalid"),
+        ({"amount": "1.234"}, "amount_too_precise"),
+        ({"amount": "much"}, "invalid_amount"),
+        ({"amount": "1000.00"}, "amount_exceeds_payment"),
+    ],
+)
+async def test_what_the_api_refuses_is_refused_here(
+    admin: Person, client: Client, form: dict[str, str], code: str
+) -> None:
+    payment = await paid(client)
+    refused = await admin.act(f"/payments/{payment}/refund", **{"key": fresh_key(), **form})
+    assert 400 <= refused.status_code < 500
+    assert code in refused.text
+
+
+async def test_who_has_not_shown_lately_who_he_is_is_led_there_and_back(
+    service: Service, ledger_id: LedgerId, client: Client, superuser: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    payment = await paid(client)
+    person = await signed_in(service, ledger_id, Role.OPERATOR)
+    session = await service.console.sessions.find(person.http.cookies["zerosum_console"])
+    assert session is not None
+    await superuser.execute(
+        "update console_sessions set stepped_up_at = $2 where id = $1", session.id, now() - STEPPED_UP_FOR
+    )
+    assert "show first who you are" in await person.page(f"/payments/{payment}")
+    refused = await person.act(f"/payments/{payment}/refund", key=fresh_key())
+    assert (refused.status_code, refused.headers["location"]) == (303, "/console/step-up")
+    assert (await client.get(f"/v1/payments/{payment}/refunds")).json()["data"] == []
+    link = await service.console.sessions.make_link(session.subject, Role.OPERATOR, (ledger_id,))
+    place = f"/console/{person.ledger}/payments/{payment}"
+    back = await person.act("/console/step-up", link=f"http://zerosum.test/console/sign-in?link={link}", to=place)
+    assert back.headers["location"] == place
+    assert (await person.act(f"/payments/{payment}/refund", key=fresh_key())).status_code == 303
+    assert len((await client.get(f"/v1/payments/{payment}/refunds")).json()["data"]) == 1
+    await person.http.aclose()
