@@ -73,6 +73,7 @@ from zerosum.services.requests.quotas import AccountQuota
 from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
+from zerosum.services.shown_rules import ShownRuleBook, ShownRules
 from zerosum.services.statements import Statements
 from zerosum.services.templates import Templates
 from zerosum.services.webhooks.deliveries import WebhookDeliveries
@@ -202,6 +203,7 @@ def make_console(
     services: Services,
     now: Callable[[], datetime],
     issuer: OpenIdSignIn | None,
+    rule_book: ShownRuleBook | None = None,
 ) -> Console:
     """The operators' pages, over the same use cases."""
     own = ConsoleServices(
@@ -210,6 +212,7 @@ def make_console(
         overview=ConsoleOverview(database, services.balances, now, time.monotonic),
         lives=PaymentLives(database),
         search=ConsoleSearch(database, services.ledgers),
+        rules=ShownRules(rule_book),
         issuer=issuer,
     )
     console = Console(services, own, now, settings.shown_url, __version__)

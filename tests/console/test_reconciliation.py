@@ -10,6 +10,7 @@ from tests.reconciliation.ground import BANK, breaks, csv_of, entry, make_source
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 
+BAD, MISSING = (400, 422), (404,)
 MARKUP = "<img src=x onerror=alert(1)>"
 
 
@@ -89,20 +90,20 @@ async def test_bad_addresses_are_told_of_and_another_ledger_is_not_there(service
     other = await make_client(service, LedgerId((await service.services.ledgers.create("another")).id))
     file, one = await told(other), (await breaks(other))[0]["id"]
     for path, status in (
-        (f"/breaks/{one}", 404),
-        (f"/reconciliation/files/{file}", 404),
-        ("/reconciliation/sources/bank", 404),
-        ("/breaks/brk_1", 422),
-        ("/breaks?state=lost", 400),
-        ("/breaks?explained=perhaps", 400),
-        ("/breaks?age_days=x", 400),
-        ("/breaks?age_days=99999999999999999999", 400),
-        ("/reconciliation?from=monday", 400),
-        ("/reconciliation?from=2026-01-01&to=2025-01-01", 400),
-        ("/reconciliation?from=0001-01-01&to=2025-01-01", 400),
-        ("/reconciliation/files?cursor=x", 400),
+        (f"/breaks/{one}", MISSING),
+        (f"/reconciliation/files/{file}", MISSING),
+        ("/reconciliation/sources/bank", MISSING),
+        ("/breaks/brk_1", BAD),
+        ("/breaks?state=lost", BAD),
+        ("/breaks?explained=perhaps", BAD),
+        ("/breaks?age_days=x", BAD),
+        ("/breaks?age_days=99999999999999999999", BAD),
+        ("/reconciliation?from=monday", BAD),
+        ("/reconciliation?from=2026-01-01&to=2025-01-01", BAD),
+        ("/reconciliation?from=0001-01-01&to=2025-01-01", BAD),
+        ("/reconciliation/files?cursor=x", BAD),
     ):
-        assert (await admin.get(path)).status_code == status, path
+        assert (await admin.get(path)).status_code in status, path
     for word, form in (("resolve", {}), ("adjust", {"account": "expenses:fees"}), ("explain", {"until": "soon"})):
         assert (await admin.act(f"/breaks/{one}/{word}", **form)).status_code in (400, 404, 422), word
     await other.http.aclose()

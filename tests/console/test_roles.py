@@ -106,6 +106,23 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console/{ledger}/processor-calls"): EVERYBODY,
     ("GET", "/console/{ledger}/processor-calls/{payment}"): EVERYBODY,
     ("POST", "/console/{ledger}/processor-calls/{payment}/settle"): ADMIN,
+    ("GET", "/console/{ledger}/routing"): ADMIN,
+    ("GET", "/console/{ledger}/api-keys"): ADMIN,
+    ("POST", "/console/{ledger}/api-keys"): ADMIN,
+    ("POST", "/console/{ledger}/api-keys/{api_key}/revoke"): ADMIN,
+    ("GET", "/console/{ledger}/audit-log"): ADMIN,
+    ("GET", "/console/{ledger}/new-webhook"): WRITERS,
+    ("POST", "/console/{ledger}/webhooks"): WRITERS,
+    ("GET", "/console/{ledger}/webhooks/{endpoint}/settings"): WRITERS,
+    ("POST", "/console/{ledger}/webhooks/{endpoint}/settings"): WRITERS,
+    ("POST", "/console/{ledger}/webhooks/{endpoint}/enable"): WRITERS,
+    ("POST", "/console/{ledger}/webhooks/{endpoint}/disable"): WRITERS,
+    ("POST", "/console/{ledger}/webhooks/{endpoint}/ping"): WRITERS,
+    ("POST", "/console/{ledger}/webhooks/{endpoint}/rotate-secret"): WRITERS,
+    ("POST", "/console/{ledger}/webhooks/{endpoint}/delete"): WRITERS,
+    ("GET", "/console/{ledger}/rules"): ADMIN,
+    ("GET", "/console/{ledger}/house-rules"): ADMIN,
+    ("POST", "/console/{ledger}/house-rules"): ADMIN,
 }
 """Who may come where. Written by hand: a page that is not here is one that nobody has thought about."""
 

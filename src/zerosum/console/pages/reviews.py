@@ -7,11 +7,11 @@ from zerosum.console.console import Console
 from zerosum.console.lists import ALL, narrowed, next_page, page_request
 from zerosum.console.navigation import Nav
 from zerosum.console.view import View
-from zerosum.services.reviews import RecordedReview
 from zerosum.domain.identifiers import Prefix
 from zerosum.domain.payments.reviews import ReviewStatus
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
+from zerosum.services.reviews import RecordedReview
 
 FILTERS = ("status", "rule")
 WORDS = {"status": (*ReviewStatus, ALL)}
