@@ -123,6 +123,9 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console/{ledger}/rules"): ADMIN,
     ("GET", "/console/{ledger}/house-rules"): ADMIN,
     ("POST", "/console/{ledger}/house-rules"): ADMIN,
+    ("GET", "/console/{ledger}/currencies"): ADMIN,
+    ("POST", "/console/{ledger}/currencies"): ADMIN,
+    ("GET", "/console/{ledger}/chart"): ADMIN,
 }
 """Who may come where. Written by hand: a page that is not here is one that nobody has thought about."""
 

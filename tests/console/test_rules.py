@@ -64,3 +64,22 @@ async def test_house_rules_are_replaced_as_a_whole(admin: Person, client: Client
         assert 400 <= refused.status_code < 500, bad
     assert (await admin.act("/house-rules", key=fresh_key())).status_code == 303
     assert (await client.get("/v1/house-rules")).json()["dispute_fees"] == []
+
+
+async def test_a_currency_is_defined_and_the_chart_is_shown(admin: Person, client: Client) -> None:
+    answer = await admin.act("/currencies", code="POINTS", exponent="3", name=MARKUP)
+    assert answer.status_code == 303, answer.text
+    page = await admin.page("/currencies")
+    assert "POINTS" in page
+    assert shown(MARKUP) in page
+    assert MARKUP not in page
+    for bad in (
+        {"code": "points", "exponent": "0"},
+        {"code": "POINTS", "exponent": "2"},
+        {"code": "X2X", "exponent": "x"},
+    ):
+        assert 400 <= (await admin.act("/currencies", **bad)).status_code < 500, bad
+    assert "There is no chart" in await admin.page("/chart")
+    rule = {"pattern": "customers:*", "type": "liability", "currency": "USD"}
+    (await client.http.put("/v1/chart", json={"rules": [rule]})).raise_for_status()
+    assert "customers:*" in await admin.page("/chart")

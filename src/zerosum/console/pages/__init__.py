@@ -11,6 +11,7 @@ from zerosum.console.pages.api_keys import api_key_pages
 from zerosum.console.pages.audit_log import audit_log_pages
 from zerosum.console.pages.breaks import break_pages
 from zerosum.console.pages.clients import client_pages
+from zerosum.console.pages.currencies import currency_pages
 from zerosum.console.pages.dead_letters import dead_letter_pages
 from zerosum.console.pages.disputes import dispute_pages
 from zerosum.console.pages.events import event_pages
@@ -66,6 +67,7 @@ PAGES: tuple[Callable[[Console], None], ...] = (
     webhook_settings_pages,
     api_key_pages,
     audit_log_pages,
+    currency_pages,
     reconciliation_pages,
     break_pages,
     # Last: its `/{ledger}` is every address of one segment.

@@ -43,9 +43,12 @@ def dispute_pages(console: Console) -> None:
 
     async def shown(view: View) -> HttpAnswer:
         dispute = await disputes.get(view.caller, view.id(Prefix.DISPUTE, "dispute"))
+        payment = await console.services.payments.get(view.caller, dispute.payment_id)
         return view.show(
             "dispute.html",
             dispute=dispute,
+            payment=payment,
+            evidence=[(piece.text, datetime.fromisoformat(piece.added_at)) for piece in dispute.evidence],
             deadline=_deadline(dispute),
             is_decided=dispute.status in (DisputeStatus.WON, DisputeStatus.LOST),
             stages=[stage for stage in LaterStage if _is_later(stage, dispute)],
