@@ -51,6 +51,8 @@ async def test_a_break_is_somebody_s_and_is_noted_explained_and_resolved(admin: 
     page = await admin.page("/breaks")
     assert missing in page
     assert "2.50" in page
+    found = await admin.get("/search", params={"q": missing})
+    assert found.headers["location"] == f"/console/{admin.ledger}/breaks/{missing}"
     assert "breaks of reconciliation" in await admin.page("")
     for word, form in (
         ("assign", {"owner": MARKUP}),

@@ -116,6 +116,8 @@ async def test_a_scheduled_payment_is_cancelled(admin: Person, client: Client) -
     listed = await admin.page("/scheduled-payments?account=alice&status=scheduled")
     assert "2035-12-24 09:00:00" in listed
     assert is_escaped(listed)
+    found = await admin.get("/search", params={"q": schedule})
+    assert found.headers["location"] == f"/console/{admin.ledger}/scheduled-payments/{schedule}"
     await done(admin, f"/scheduled-payments/{schedule}/cancel")
     page = await admin.page(f"/scheduled-payments/{schedule}")
     assert "cancelled" in page

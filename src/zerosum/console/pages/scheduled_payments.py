@@ -43,7 +43,7 @@ def scheduled_payment_pages(console: Console) -> None:
             texts=[(name, text) for name, text in schedule.texts._asdict().items() if text],
         )
 
-    async def cancel(view: View) -> HttpAnswer:
+    async def take_back(view: View) -> HttpAnswer:
         id_ = view.id(Prefix.SCHEDULED_PAYMENT, "scheduled_payment")
         order = CancellationOrder(idempotency_key=view.key, schedule_id=id_)
         await schedules.cancellations.one(view.caller, order)
@@ -54,4 +54,4 @@ def scheduled_payment_pages(console: Console) -> None:
     nav = Nav(group="Money", title="Scheduled payments", key="s")
     console.page("/{ledger}/scheduled-payments", listed, needs=read, nav=nav)
     console.page(one, shown, needs=read)
-    console.act(f"{one}/cancel", cancel, needs=write, name="cancel a scheduled payment")
+    console.act(f"{one}/cancel", take_back, needs=write, name="cancel a scheduled payment")
