@@ -24,7 +24,7 @@ async def test_a_refund_is_made_once_in_the_name_of_who_has_sent_the_form(admin:
     assert [(one["amount"], one["reason"]) for one in refunds] == [("2.34", "Cold coffee")]
     entry = (await client.get(f"/v1/journal-entries/je_{refunds[0]['id'].removeprefix('ref_')}")).json()
     assert entry["actor"] == "console|admin"
-    log = (await client.get("/v1/audit-log", params={"type": "console.acted"})).json()["data"]
+    log = (await client.get("/v1/audit-log", params={"type": "console.acted", "ledger": client.ledger})).json()["data"]
     assert {(one["actor"], one["reason"], one["resource"]) for one in log} == {
         ("console|admin", "Cold coffee", f"/console/{admin.ledger}/payments/{payment}/refund")
     }

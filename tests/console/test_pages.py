@@ -162,6 +162,8 @@ async def test_the_table_for_spreadsheets_holds_no_formula(admin: Person, client
     (row,) = csv.DictReader(io.StringIO(answer.text))
     assert tuple(row) == COLUMNS
     assert (row["id"], row["amount"], row["reference"]) == (payment, "12.34", "'=1+1")
+    log = (await client.get("/v1/audit-log", params={"type": "console.viewed", "ledger": client.ledger})).json()["data"]
+    assert [(one["actor"], one["resource"]) for one in log] == [("console|admin", "payments.csv")]
 
 
 @pytest.mark.parametrize(
@@ -202,5 +204,5 @@ async def test_a_look_at_somebody_s_data_is_told_once_an_hour(service: Service, 
     service.console.viewings._seen.clear()  # another process
     await service.console.viewings.note(caller, "acc_1")
     await service.console.viewings.note(caller, "acc_2")
-    log = (await client.get("/v1/audit-log", params={"type": "console.viewed"})).json()["data"]
+    log = (await client.get("/v1/audit-log", params={"type": "console.viewed", "ledger": client.ledger})).json()["data"]
     assert [(one["actor"], one["resource"]) for one in log] == [("console|ann", "acc_2"), ("console|ann", "acc_1")]

@@ -95,6 +95,22 @@ async def test_a_session_ends_when_nobody_uses_it_and_at_last_in_any_case(
     assert await sessions.find(kept) is None
 
 
+async def test_a_page_that_refreshes_itself_keeps_nobody_signed_in(
+    sessions: ConsoleSessions, clock: Clock, viewer: Person
+) -> None:
+    token = await sessions.open_by_link(await sessions.make_link("console|ann", Role.ADMIN, None), ANN)
+    clock.now = NOON + IDLE_MAX - timedelta(seconds=1)
+    assert await sessions.find(token, is_used=False) is not None
+    clock.now = NOON + IDLE_MAX
+    assert await sessions.find(token) is None
+    viewer.http.cookies.clear()
+    gone = await viewer.get("/overview/live", headers={"HX-Request": "true"})
+    assert (gone.status_code, gone.headers["hx-redirect"]) == (204, "/console/sign-in")
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://zerosum.test/console/{viewer.ledger}?x=1"}
+    gone = await viewer.get("/overview/live", headers=headers)
+    assert gone.headers["hx-redirect"] == f"/console/sign-in?to=%2Fconsole%2F{viewer.ledger}"
+
+
 async def test_a_session_writes_for_ten_minutes_and_after_a_new_link_again(
     sessions: ConsoleSessions, clock: Clock
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from zerosum import __version__
 from zerosum.cli import ingest_commands, publish_commands, reconcile_commands
+from zerosum.cli.console_command import console_link
 from zerosum.cli.journal_command import import_journal
 from zerosum.cli.outside import iso20022, processors, route, rules, sandbox
 from zerosum.ingest.client_files.choices import EngineChoice, Order
@@ -96,19 +97,6 @@ def token(
     from zerosum.cli.token import run_token  # noqa: PLC0415
 
     raise typer.Exit(run_token(data_dir, scope))
-
-
-@app.command("console-link")
-def console_link(
-    subject: Annotated[str, typer.Option(help="Who signs in, as the audit log will name them.")] = "demo",
-    role: Annotated[str, typer.Option(help="viewer, operator, approver or admin.")] = "admin",
-    ledger: Annotated[list[str] | None, typer.Option(help="Only these ledgers (led_…); as often as there are.")] = None,
-    data_dir: DataDirOption = None,
-) -> None:
-    """Print an address that signs in to the console, once, within a quarter of an hour."""
-    from zerosum.cli.console import run_console_link  # noqa: PLC0415
-
-    raise typer.Exit(run_console_link(subject, role, ledger or [], data_dir))
 
 
 @app.command()
@@ -223,6 +211,7 @@ def import_files(
     raise typer.Exit(run_import(inputs, options))
 
 
+app.command("console-link")(console_link)
 app.command("import-journal")(import_journal)
 
 ShareOption = Annotated[float, typer.Option(min=0, max=1, help="Their share of all rows.")]

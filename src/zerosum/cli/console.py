@@ -7,9 +7,10 @@ from pathlib import Path
 
 from zerosum.adapters.clock import now
 from zerosum.cli.administration import administered, the_machine
-from zerosum.cli.talk import CommandFailed, put, say, told_plainly
+from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
+from zerosum.domain.errors import InvalidId
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import ACTOR_CHARACTERS_MAX
 from zerosum.services.credentials.console_sessions import LINK_LASTS, ConsoleSessions, Role
@@ -23,8 +24,11 @@ DEMO_PERSON = "demo"
 @told_plainly
 def run_console_link(subject: str, role: str, ledgers: Sequence[str], data_dir: Path | None) -> int:
     if not subject or not subject.isprintable() or len(subject) > ACTOR_CHARACTERS_MAX - len(WAY):
-        raise CommandFailed("--subject: the name of a person, in printable characters")
-    seen = tuple(parse_id(Prefix.LEDGER, ledger) for ledger in ledgers) or None
+        raise CommandFailed("--subject: the name of a person, in printable characters", USAGE)
+    try:
+        seen = tuple(parse_id(Prefix.LEDGER, ledger) for ledger in ledgers) or None
+    except InvalidId as refusal:
+        raise CommandFailed(f"--ledger: {refusal.detail}", USAGE) from None
 
     async def made(settings: Settings, database: Database) -> str:
         token = await ConsoleSessions(database, now).make_link(f"{WAY}{subject}", Role(role), seen, the_machine())

@@ -12,12 +12,13 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Response
 
 from zerosum.api.endpoints import TheCall, as_response
 from zerosum.api.services import Services
+from zerosum.api.static_content import header
 from zerosum.console.door import Door, read_form
 from zerosum.console.headers import with_headers
 from zerosum.console.navigation import ROOT, Nav
@@ -27,7 +28,7 @@ from zerosum.console.problems import Problems
 from zerosum.console.roles import SCOPES
 from zerosum.console.static import StaticFiles
 from zerosum.console.templates import Templates
-from zerosum.console.view import View, fresh_key, see_other, with_parameters
+from zerosum.console.view import View, asks_for_piece, fresh_key, see_other, with_parameters
 from zerosum.domain.errors import DomainError, LedgerNotFound, NotFound, StepUpNeeded, Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
 from zerosum.gateway.app import REQUEST_SECONDS_MAX, too_late
@@ -141,7 +142,8 @@ class Console:
     async def session(self, call: Call) -> tuple[SessionRecord, str]:
         """Raises Unauthenticated."""
         token = self.door.token(call)
-        session = None if token is None else await self.sessions.find(token)
+        # A page that refreshes itself keeps nobody signed in who has gone away.
+        session = None if token is None else await self.sessions.find(token, is_used=not asks_for_piece(call))
         if session is None or token is None:
             raise Unauthenticated("Sign in first.")
         return session, token
@@ -198,10 +200,19 @@ class Console:
         if not isinstance(refusal, Unauthenticated | StepUpNeeded):
             return self.problems.page(refusal, call)
         is_step_up = isinstance(refusal, StepUpNeeded)
-        location = self.href("step-up" if is_step_up else "sign-in", to=call.path if not call.body else None)
-        if any(name == b"hx-request" for name, _ in call.headers):
+        location = self.href("step-up" if is_step_up else "sign-in", to=self._came_from(call))
+        if asks_for_piece(call):
             return with_headers(HttpAnswer(204, b"", ((b"hx-redirect", location.encode("ascii")),)))
         return with_headers(see_other(location))
+
+    def _came_from(self, call: Call) -> str | None:
+        """Where to go on afterwards: the page that was asked for, or that has asked for a part of itself."""
+        if call.body:
+            return None
+        if asks_for_piece(call):
+            path = urlsplit(header(call, b"hx-current-url")).path.removeprefix(self.path_prefix)
+            return path if path.startswith(f"{ROOT}/") else None
+        return call.path
 
     def _mounted(self, app: FastAPI, route: Route) -> Policy:
         async def answered(call: TheCall) -> Response:

@@ -32,7 +32,7 @@ class Templates:
         )
         self._environment.globals.update(shared)
         self._environment.filters.update(
-            amount=amount, when=when, clock=clock, age=age, wire=wire, words=words, pretty=pretty
+            amount=amount, when=when, clock=clock, age=age, wire=wire, words=words, span=span, pretty=pretty
         )
 
     def render(self, name: str, shown: Mapping[str, Any]) -> str:
@@ -67,6 +67,11 @@ def age(seconds: float | timedelta) -> str:
             count = left // length
             return f"{count} {unit}{'' if count == 1 else 's'}"
     return "1 second" if left == 1 else f"{max(left, 0)} seconds"
+
+
+def span(seconds: float) -> str:
+    """How long a time is looked back over: "the last {{ … | span }}"."""
+    return age(seconds).removeprefix("1 ")
 
 
 def wire(value: UUID, kind: str) -> str:

@@ -95,11 +95,6 @@ class View:
         """Whether the page is shown after an act that went well."""
         return b"done=1" in self.call.query_string.split(b"&")
 
-    @property
-    def is_fragment(self) -> bool:
-        """Whether htmx asks, for a part of the page."""
-        return any(name == b"hx-request" for name, _ in self.call.headers)
-
     def href(self, *parts: str, **parameters: str | None) -> str:
         """An address of this ledger's: href("payments", id) -> /console/led_…/payments/pay_…"""
         return self.console.href(self.ledger, *parts, **parameters)
@@ -160,6 +155,11 @@ class View:
 def fresh_key() -> str:
     """An idempotency key for a form that moves money: in a hidden field, so that sending it twice does it once."""
     return f"console-{secrets.token_hex(12)}"
+
+
+def asks_for_piece(call: Call) -> bool:
+    """Whether a page of ours asks by itself, for a part that refreshes."""
+    return any(name == b"hx-request" for name, _ in call.headers)
 
 
 def see_other(location: str, *headers: tuple[bytes, bytes]) -> HttpAnswer:

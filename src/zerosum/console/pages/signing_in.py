@@ -19,7 +19,7 @@ from zerosum.services.requests.caller import Caller
 STRANGER = "console"
 """Who signs in, until that is known."""
 
-_OWN_PATH = re.compile(rf"{ROOT}(/[A-Za-z0-9_.:@%/-]*)?")
+_OWN_PATH = re.compile(rf"{ROOT}(/[A-Za-z0-9_.:@%~+,/-]*)?")
 
 
 def own_path(text: str | None) -> str:

@@ -115,8 +115,8 @@ class ConsoleSessions:
             await delete_older(connection, self._now() - 2 * SESSION_MAX)
             return await self._opened(connection, subject, role, ledgers, "issuer", caller)
 
-    async def find(self, token: str) -> SessionRecord | None:
-        """None: it is no session, or has ended."""
+    async def find(self, token: str, *, is_used: bool = True) -> SessionRecord | None:
+        """None: it is no session, or has ended. What a page asks for by itself is no use of it."""
         id_ = _id_of(token)
         if id_ is None:
             return None
@@ -125,7 +125,7 @@ class ConsoleSessions:
             session = await find_session(connection, id_)
             if session is None or not hmac.compare_digest(session.digest, _digest(token)) or not is_good(session, now):
                 return None
-            if now - session.used_at >= USES_APART:
+            if is_used and now - session.used_at >= USES_APART:
                 await update_session(connection, id_, used_at=now)
         return session
 

@@ -1,0 +1,62 @@
+"""The figures of the first page: bounded, and read once for everybody who looks."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from tests.console.conftest import Person
+from zerosum.console.door import Door
+from zerosum.db.queries.console_overview import NewPayment
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
+from zerosum.main import Service
+from zerosum.services.console_overview import LOOKED_AT_MAX, POINTS, live_figures
+from zerosum.services.requests.caller import Caller
+
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def payments(number: int, apart: timedelta, currency: str = "USD") -> list[NewPayment]:
+    """The newest first."""
+    return [NewPayment(NOON - apart * place, currency, Decimal("1.10"), "succeeded") for place in range(number)]
+
+
+def test_nothing_has_happened() -> None:
+    live = live_figures([], NOON)
+    assert (live.number, live.per_second, sum(live.counts), live.is_whole) == (0, 0.0, 0, True)
+    assert live.span_seconds == pytest.approx(3600)
+
+
+def test_an_hour_of_payments_is_counted_to_the_last_one() -> None:
+    live = live_figures([*payments(60, timedelta(minutes=1)), *payments(3, timedelta(minutes=5), "EUR")], NOON)
+    assert sum(live.counts) == live.number == 63
+    assert live.by_currency == [("USD", 60, Decimal("66.00")), ("EUR", 3, Decimal("3.30"))]
+    assert live.by_status == [("succeeded", 63)]
+
+
+def test_a_busy_ledger_is_looked_at_over_the_time_of_its_newest_payments() -> None:
+    live = live_figures(payments(LOOKED_AT_MAX, timedelta(milliseconds=100)), NOON)
+    assert not live.is_whole
+    assert live.span_seconds == pytest.approx(LOOKED_AT_MAX / 10, rel=0.01)
+    assert live.per_second == pytest.approx(10, rel=0.01)
+    assert min(live.counts) > 0
+    assert len(live.counts) == POINTS
+
+
+async def test_what_many_look_at_is_read_once(service: Service, admin: Person) -> None:
+    caller = Caller(LedgerId(parse_id(Prefix.LEDGER, admin.ledger)), "console|ann")
+    overview = service.console.overview
+    seen = await asyncio.gather(*(overview.live(caller) for _ in range(20)))
+    assert all(one is seen[0] for one in seen)
+    totals = await asyncio.gather(*(overview.totals(caller) for _ in range(20)))
+    assert all(one is totals[0] for one in totals)
+    assert totals[0].is_zero
+
+
+def test_over_https_the_cookie_is_this_host_s_alone() -> None:
+    door = Door("https://pay.example.com")
+    assert door.set_cookie("t") == "__Host-zerosum_console=t; Path=/; HttpOnly; SameSite=Strict; Secure"
+    assert door.set_cookie("") == "__Host-zerosum_console=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0"
