@@ -120,3 +120,16 @@ async def test_another_ledgers_account_is_not_there(
     assert (await admin.act(f"/accounts/{account['id']}/freeze")).status_code == 404
     assert (await other.get(f"/v1/accounts/{account['id']}")).json()["status"] == "open"
     await other.http.aclose()
+
+
+async def test_a_code_with_a_slash_has_a_page_like_any_other(admin: Person, client: Client) -> None:
+    account = await client.open_account("shops/one")
+    await client.open_account("shops/two")
+    await client.deposit("shops/one", "9.00")
+    assert (await client.transfer("shops/one", "shops/two", "2.00")).status_code == 201
+    led = await admin.get("/accounts/shops%2Fone")
+    assert led.headers["location"] == f"/console/{admin.ledger}/accounts/{account['id']}"
+    page = await admin.page(led.headers["location"])
+    assert f'href="/console/{admin.ledger}/accounts/shops%2Ftwo"' in page
+    assert (await admin.act("/accounts/shops%2Fone/freeze")).status_code == 303
+    assert (await admin.get("/accounts/shops/one")).status_code == 404

@@ -233,8 +233,9 @@ _patterns: dict[str, re.Pattern[str]] = {}
 
 
 def path_of(template: str) -> re.Pattern[str]:
-    """The named parts of an address: `{name}` is one segment, `{name:path}` one or more."""
+    """The named parts of an address, whose segments were told apart before: an encoded slash in one is a slash here."""
     if template not in _patterns:
         text = re.sub(r"\\{(\w+):path\\}", r"(?P<\1>.+)", re.escape(f"{ROOT}{template}"))
-        _patterns[template] = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", text))
+        text = re.sub(r"\\{ledger\\}", "(?P<ledger>[^/]+)", text)
+        _patterns[template] = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", text))
     return _patterns[template]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.event_history import events_before
-from zerosum.db.queries.events import FeedPosition, events_at, position_of_event
+from zerosum.db.queries.events import FeedPosition, RecordedEvent, events_at, position_of_event
 from zerosum.domain.errors import InvalidParameter, NotFound
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.services.event_feed import EventFeed, FeedOrder, ToldEvent, told_events
@@ -19,7 +19,7 @@ from zerosum.services.requests.caller import Caller
 class HistoryPage:
     """`next_before` is the event before which the next page begins; None where the beginning was reached."""
 
-    events: Sequence[ToldEvent]
+    events: Sequence[RecordedEvent]
     next_before: UUID | None
 
 
@@ -38,8 +38,7 @@ class EventHistory:
                 if place is None:
                     raise InvalidParameter("This ledger has no such event.", pointer="before")
             found, edge = await events_before(connection, caller.ledger_id, place, wanted, order.limit)
-            told = await told_events(connection, caller.ledger_id, found)
-        return HistoryPage(events=told, next_before=None if edge is None else edge.id)
+        return HistoryPage(events=found, next_before=None if edge is None else edge.id)
 
     async def get(self, caller: Caller, event_id: UUID) -> ToldEvent:
         """Raises NotFound."""

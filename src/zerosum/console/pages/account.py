@@ -5,7 +5,7 @@ from __future__ import annotations
 from zerosum.console.chart import steps
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
-from zerosum.console.view import View
+from zerosum.console.view import View, see_other
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountType
 from zerosum.gateway.identity.principal import Scope
@@ -23,6 +23,9 @@ def account_page(console: Console) -> None:
     async def shown(view: View) -> HttpAnswer:
         account = await services.accounts.get(view.caller, view.path["account"])
         wire_id = render_id(Prefix.ACCOUNT, account.state.id)
+        if "/" in view.path["account"]:
+            # Where one comes back to after stepping up is written with its slashes as they are.
+            return see_other(view.href("accounts", wire_id))
         request = page_request(view, "postings", TIMES)
         if account.type is AccountType.LIABILITY:
             # What we owe, we owe somebody.

@@ -80,6 +80,6 @@ def _add_acts(console: Console) -> None:
         await carry_out(view.caller, CloseAccount(account=view.path["account"], reason=view.reason))
         return view.go_to("accounts", view.path["account"])
 
-    for name, do in (("freeze", freeze), ("unfreeze", unfreeze), ("close", close)):
+    for name, act in (("freeze", freeze), ("unfreeze", unfreeze), ("close", close)):
         template = f"/{{ledger}}/accounts/{{account}}/{name}"
-        console.act(template, do, needs=Scope.ACCOUNTS_WRITE, name=f"{name} an account")
+        console.act(template, act, needs=Scope.ACCOUNTS_WRITE, name=f"{name} an account")

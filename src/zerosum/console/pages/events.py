@@ -8,11 +8,11 @@ from zerosum.console.console import Console
 from zerosum.console.lists import PAGE_SIZE
 from zerosum.console.navigation import Nav
 from zerosum.console.view import View
-from zerosum.domain.events import EventType
+from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
-from zerosum.services.event_feed import PREFIXES, FeedOrder, ToldEvent
+from zerosum.services.event_feed import PREFIXES, FeedOrder
 
 KINDS = sorted({f"{one.value.rpartition('.')[0]}.*" for one in EventType})
 """All that begins alike, for whoever does not look for one type."""
@@ -35,7 +35,7 @@ def event_pages(console: Console) -> None:
         more = None if page.next_before is None else render_id(Prefix.EVENT, page.next_before)
         return view.show(
             "events.html",
-            events=[(told.event, resource_of(told)) for told in page.events],
+            events=[(event, prefix_of(event.resource_type)) for event in page.events],
             next=None if more is None else view.href("events", **given, before=more),
             given=given,
             kinds=KINDS,
@@ -45,14 +45,16 @@ def event_pages(console: Console) -> None:
 
     async def shown(view: View) -> HttpAnswer:
         told = await history.get(view.caller, view.id(Prefix.EVENT, "event"))
-        return view.show("event.html", event=told.event, about=resource_of(told), body=event_body(told))
+        return view.show(
+            "event.html", event=told.event, about=prefix_of(told.event.resource_type), body=event_body(told)
+        )
 
     nav = Nav(group="Messages", title="Events", key="e")
     console.page("/{ledger}/events", listed, needs=Scope.EVENTS_READ, nav=nav)
     console.page("/{ledger}/events/{event}", shown, needs=Scope.EVENTS_READ)
 
 
-def resource_of(told: ToldEvent) -> str | None:
-    """The name of the prefix by which the event's resource is named, where it has a UUID."""
-    prefix = PREFIXES.get(told.event.resource_type)
+def prefix_of(kind: ResourceType) -> str | None:
+    """The name of the prefix of a resource's ids, where it is named by a UUID."""
+    prefix = PREFIXES.get(kind)
     return None if prefix is None else prefix.name

@@ -32,7 +32,8 @@ async def events_before(
     if position is not None:
         place = tuple_(cast(literal(position.xid, Xid8()), Xid8()), literal(position.id, Uuid()))
         everything = everything.where(tuple_(events.c.xid, events.c.id) < place)
-    newest = everything.order_by(events.c.xid.desc(), events.c.id.desc()).limit(SCANNED_MAX)
+    most = SCANNED_MAX if wanted.is_narrow else limit + 1
+    newest = everything.order_by(events.c.xid.desc(), events.c.id.desc()).limit(most)
     looked_at = newest.cte("looked_at").prefix_with("materialized")
     page = select(looked_at).where(*is_wanted(looked_at.c, ledger_id, wanted))
     ordered = page.order_by(looked_at.c.xid.desc(), looked_at.c.id.desc()).limit(limit + 1)

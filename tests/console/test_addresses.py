@@ -1,0 +1,43 @@
+"""Whatever stands in an address of the console gets a page that tells what is wrong."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.console.conftest import Person
+from zerosum.main import Service
+
+STRANGE = ("a%2Fb", "..%2F..", "%00", "%ff", "é", "x" * 300, "-1", "9" * 40, "<b>", "acc_", "{x}", "%20")
+QUERIES = ("cursor=%00", "cursor=AAAA", "no_such=1", "cursor=a&cursor=b", "done=1&cursor=%ff", "%zz=1")
+
+
+@pytest.mark.parametrize("strange", STRANGE)
+async def test_no_part_of_an_address_breaks_a_page(admin: Person, service: Service, strange: str) -> None:
+    for route in service.console.routes:
+        template = route.template.replace("{ledger}", admin.ledger)
+        if route.method != "GET" or route.is_open or "{" not in template:
+            continue
+        answer = await admin.get(re.sub(r"\{\w+\}", strange.replace("\\", ""), template))
+        assert answer.status_code < 500, f"{template} with {strange}: {answer.text}"
+
+
+@pytest.mark.parametrize("query", QUERIES)
+async def test_no_parameter_breaks_a_page(admin: Person, service: Service, query: str) -> None:
+    for route in service.console.routes:
+        template = route.template.replace("{ledger}", admin.ledger)
+        if route.method != "GET" or route.is_open or "{" in template:
+            continue
+        answer = await admin.get(f"{template}?{query}")
+        assert answer.status_code < 500, f"{template}?{query}: {answer.text}"
+
+
+async def test_no_filter_breaks_a_list(admin: Person, service: Service) -> None:
+    for nav in service.console.nav:
+        path = "/".join(("", *nav.place))
+        form = re.search(r'<form class="filters".*?</form>', await admin.page(path), re.DOTALL)
+        for name in re.findall(r'name="(\w+)"', form[0] if form is not None else ""):
+            for value in ("%00", "%25_", "x" * 300, "-1", "9" * 40, "2026-13-45", "NaN", "acc_1", "%ED%A0%80"):
+                answer = await admin.get(f"{path}?{name}={value}")
+                assert answer.status_code < 500, f"{path}?{name}={value}: {answer.text}"
