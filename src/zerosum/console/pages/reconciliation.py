@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
@@ -14,10 +14,13 @@ from zerosum.domain.identifiers import Prefix
 from zerosum.domain.reconciliation.sources import SOURCES_MAX
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
-from zerosum.services.reconciliation.reports import DAYS_DEFAULT, DAYS_MAX, ReconciledDay, ReportOrder
+from zerosum.services.reconciliation.reports import DAYS_MAX, ReconciledDay, ReportOrder
 from zerosum.services.requests.paging import PageRequest
 
 FILTERS = ("source", "from", "to")
+
+DAYS_SHOWN = timedelta(days=14)
+"""Where nothing is said. Lines of days are added up: a page that everybody opens asks for few."""
 
 EVERY_SOURCE = PageRequest(list_name="reconciliation sources", limit=SOURCES_MAX, filters={})
 """To choose from: a ledger has not many."""
@@ -39,7 +42,11 @@ def reconciliation_pages(console: Console) -> None:
 
     async def report(view: View) -> HttpAnswer:
         given = view.query(FILTERS)
-        order = ReportOrder(source=given.get("source"), from_on=_day(given, "from"), to_on=_day(given, "to"))
+        from_on, to_on = _day(given, "from"), _day(given, "to")
+        if from_on is None and to_on is None:
+            to_on = console.now().date()
+            from_on = to_on - DAYS_SHOWN + timedelta(days=1)
+        order = ReportOrder(source=given.get("source"), from_on=from_on, to_on=to_on)
         found = await services.reconciliation_reports.report(view.caller, order)
         sources = await services.reconciliation_sources.list(view.caller, EVERY_SOURCE)
         return view.show(
@@ -48,7 +55,6 @@ def reconciliation_pages(console: Console) -> None:
             days=[MatchedDay(day) for day in reversed(found.days)],
             names=[source.name for source in sources.items],
             given=given,
-            days_default=DAYS_DEFAULT,
             days_max=DAYS_MAX,
         )
 
