@@ -150,7 +150,7 @@ class Service:
             client_certificates=settings.client_certificates,
         )
 
-        self.admission = Admission(settings.in_flight_max)
+        self.admission, self.costly_reads = _admitting(settings)
         front = Front(
             url=settings.shown_url,
             version=__version__,
@@ -160,7 +160,9 @@ class Service:
         self.framework, policies = make_app(self.services, system, self._lifespan, front)
         self._console_issuer = make_console_issuer(settings, now)
         sign_in = None if self._console_issuer is None else self._console_issuer[0]
-        self.console = make_console(settings, self.database, self.services, now, sign_in, self.rule_book)
+        self.console = make_console(
+            settings, self.database, self.services, now, sign_in, self.costly_reads.turn, self.rule_book
+        )
         if settings.console:
             policies += self.console.mount(self.framework)
         gateway = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))
@@ -267,7 +269,7 @@ class Service:
             admission=self.admission,
             streams=self.streams,
             followers=self.followers,
-            costly_reads=CostlyReads(settings.reports_at_once_per_ledger, lambda: self.admission.in_flight),
+            costly_reads=self.costly_reads,
             render=self._render,
             new_request_id=lambda: secrets.token_hex(12),
             observe=self.metrics.observe_request,
@@ -330,6 +332,12 @@ class Service:
             "redis_away": float(self.redis is None or self.redis.is_away),
         }
         return counters, gauges
+
+
+def _admitting(settings: Settings) -> tuple[Admission, CostlyReads]:
+    """How many requests are in work, and who of those waits for a turn."""
+    admission = Admission(settings.in_flight_max)
+    return admission, CostlyReads(settings.reports_at_once_per_ledger, lambda: admission.in_flight)
 
 
 def __getattr__(name: str) -> Any:

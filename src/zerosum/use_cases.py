@@ -12,7 +12,7 @@ from zerosum.adapters.webhook_client import UrlCheck
 from zerosum.api.schemas.event_shapes import members_of
 from zerosum.api.services import Services
 from zerosum.config import Settings
-from zerosum.console.console import Console, ConsoleServices
+from zerosum.console.console import Console, ConsoleServices, Turn
 from zerosum.console.openid import OpenIdSignIn
 from zerosum.console.pages import add_every_page
 from zerosum.db.engine import Database
@@ -203,9 +203,10 @@ def make_console(
     services: Services,
     now: Callable[[], datetime],
     issuer: OpenIdSignIn | None,
-    rule_book: ShownRuleBook | None = None,
+    turn: Turn,
+    rule_book: ShownRuleBook | None,
 ) -> Console:
-    """The operators' pages, over the same use cases."""
+    """The operators' pages, over the same use cases. `turn` is of a ledger's costly reads."""
     own = ConsoleServices(
         sessions=ConsoleSessions(database, now),
         log=ConsoleLog(database, now),
@@ -216,5 +217,6 @@ def make_console(
         issuer=issuer,
     )
     console = Console(services, own, now, settings.shown_url, __version__)
+    console.turn = turn
     add_every_page(console)
     return console

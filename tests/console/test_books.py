@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from tests.api.conftest import Client, fresh_key, make_client
 from tests.console.conftest import Person, shown
 from zerosum.adapters.clock import now
 from zerosum.domain.identifiers import LedgerId
+from zerosum.gateway.limits.costly_reads import WAITING_MAX
 from zerosum.main import Service
 
 MARKUP = "<script>alert(1)</script>"
@@ -79,6 +81,18 @@ async def test_the_trial_balance_is_zero_on_both_axes_and_goes_by_pages(admin: P
     assert file.headers["content-type"].startswith("text/csv")
     assert "attachment" in file.headers["content-disposition"]
     assert "many:51" in file.text
+
+
+async def test_reports_wait_for_their_turn_among_those_of_the_api(
+    admin: Person, service: Service, ledger_id: LedgerId
+) -> None:
+    async with service.costly_reads.turn(ledger_id, is_report=True), asyncio.TaskGroup() as others:
+        waiting = [others.create_task(admin.get("/reports")) for _ in range(WAITING_MAX + 1)]
+        refused, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result().status_code for task in refused} == {503}
+        assert (await admin.get("/accounts")).status_code == 200
+        for task in waiting:
+            task.cancel()
 
 
 async def test_reports_tell_what_the_books_come_to(admin: Person, client: Client) -> None:

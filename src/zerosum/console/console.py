@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote, urlsplit
@@ -43,6 +44,9 @@ from zerosum.services.shown_rules import ShownRules
 
 NAMES_KEPT = 1_000
 """Names of ledgers that are remembered."""
+
+Turn = Callable[..., AbstractAsyncContextManager[None]]
+"""Of a ledger's costly reads."""
 
 Show = Callable[[View], Awaitable[HttpAnswer]]
 Answer = Callable[[Call], Awaitable[HttpAnswer]]
@@ -97,20 +101,28 @@ class Console:
         self.templates = Templates(**shared, now=now, fresh_key=fresh_key)
         self.problems = Problems(self.templates)
         self.places = Places(self)
+        self.turn: Turn = lambda _, **_of: nullcontext()
         self._names: dict[LedgerId, str] = {}
 
     def href(self, *parts: str, **parameters: str | None) -> str:
         path = "/".join((f"{self.path_prefix}{ROOT}", *(quote(part, safe="") for part in parts)))
         return with_parameters(path, parameters)
 
-    def page(self, template: str, show: Show, *, needs: Scope | None, nav: Nav | None = None) -> None:
-        """A page of a ledger ("/{ledger}/payments"), or of no one ("/ledgers"), for whoever has the scope."""
+    def page(
+        self, template: str, show: Show, *, needs: Scope | None, nav: Nav | None = None, is_report: bool = False
+    ) -> None:
+        """A page of a ledger ("/{ledger}/payments"), or of no one ("/ledgers"), for whoever has the scope.
+
+        What `is_report` waits for its turn among the ledger's reports, whoever asks for them.
+        """
         if nav is not None:
             parts = tuple(part for part in template.split("/")[2:] if part)
             self.nav.append(Nav(group=nav.group, title=nav.title, key=nav.key, place=parts, scope=needs))
 
         async def answered(call: Call) -> HttpAnswer:
-            return await show(await self._view(call, template, needs))
+            view = await self._view(call, template, needs)
+            async with self.turn(view.ledger_id, is_report=True) if is_report else nullcontext():
+                return await show(view)
 
         self._add("GET", template, answered, needs)
 

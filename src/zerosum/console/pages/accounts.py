@@ -50,7 +50,7 @@ def account_pages(console: Console) -> None:
         needs=Scope.ACCOUNTS_READ,
         nav=Nav(group="Books", title="Accounts", key="a"),
     )
-    console.page("/{ledger}/account-tree", tree, needs=Scope.REPORTS_READ)
+    console.page("/{ledger}/account-tree", tree, needs=Scope.REPORTS_READ, is_report=True)
     _add_acts(console)
 
 

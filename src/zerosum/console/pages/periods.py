@@ -46,5 +46,5 @@ def period_pages(console: Console) -> None:
 
     nav = Nav(group="Books", title="Periods", key="y")
     console.page("/{ledger}/periods", listed, needs=Scope.REPORTS_READ, nav=nav)
-    console.page("/{ledger}/periods/{period}", shown, needs=Scope.REPORTS_READ)
+    console.page("/{ledger}/periods/{period}", shown, needs=Scope.REPORTS_READ, is_report=True)
     console.act("/{ledger}/periods", close, needs=Scope.ADMIN, name="close a period")

@@ -80,7 +80,7 @@ def reconciliation_pages(console: Console) -> None:
 
     needs = Scope.RECONCILIATION_READ
     nav = Nav(group="Outside", title="Reconciliation", key="m")
-    console.page("/{ledger}/reconciliation", report, needs=needs, nav=nav)
+    console.page("/{ledger}/reconciliation", report, needs=needs, nav=nav, is_report=True)
     console.page("/{ledger}/reconciliation/sources", sources, needs=needs)
     console.page("/{ledger}/reconciliation/sources/{source}", source, needs=needs)
     console.page("/{ledger}/reconciliation/files", files, needs=needs)

@@ -50,6 +50,6 @@ def report_pages(console: Console) -> None:
         return view.show("cash_movements.html", report=cash_movements_body(report), given=given)
 
     nav = Nav(group="Books", title="Reports", key="r")
-    console.page("/{ledger}/reports", balance_sheet, needs=Scope.REPORTS_READ, nav=nav)
-    console.page("/{ledger}/reports/income", income, needs=Scope.REPORTS_READ)
-    console.page("/{ledger}/reports/cash", cash, needs=Scope.REPORTS_READ)
+    console.page("/{ledger}/reports", balance_sheet, needs=Scope.REPORTS_READ, nav=nav, is_report=True)
+    console.page("/{ledger}/reports/income", income, needs=Scope.REPORTS_READ, is_report=True)
+    console.page("/{ledger}/reports/cash", cash, needs=Scope.REPORTS_READ, is_report=True)

@@ -61,7 +61,7 @@ def statement_pages(console: Console) -> None:
 
     template = "/{ledger}/accounts/{account}/statements"
     console.page(template, listed, needs=Scope.ACCOUNTS_READ)
-    console.page(f"{template}/{{number}}", shown, needs=Scope.ACCOUNTS_READ)
+    console.page(f"{template}/{{number}}", shown, needs=Scope.ACCOUNTS_READ, is_report=True)
     console.act(template, issue, needs=Scope.ACCOUNTS_WRITE, name="issue a statement")
 
 

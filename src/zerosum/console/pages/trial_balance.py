@@ -33,5 +33,5 @@ def trial_balance_pages(console: Console) -> None:
         return as_file(await trial_balance_csv(balances, view.call, request), "trial-balance.csv")
 
     nav = Nav(group="Books", title="Trial balance", key="b")
-    console.page("/{ledger}/trial-balance", shown, needs=Scope.REPORTS_READ, nav=nav)
-    console.page("/{ledger}/trial-balance.csv", as_csv, needs=Scope.REPORTS_READ)
+    console.page("/{ledger}/trial-balance", shown, needs=Scope.REPORTS_READ, nav=nav, is_report=True)
+    console.page("/{ledger}/trial-balance.csv", as_csv, needs=Scope.REPORTS_READ, is_report=True)
