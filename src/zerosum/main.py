@@ -182,7 +182,9 @@ class Service:
         self.framework, policies = make_app(self.services, system, self._lifespan, front)
         self._console_issuer = make_console_issuer(settings, now)
         sign_in = None if self._console_issuer is None else self._console_issuer[0]
-        self.console = make_console(settings, self.database, self.services, now, sign_in, self.costly_reads.turn)
+        self.console = make_console(
+            settings, self.database, self.services, now, sign_in, self.costly_reads.turn, self.rule_book
+        )
         if settings.console:
             policies += self.console.mount(self.framework)
         gateway = self._gateway(RouteTable.of(policies, is_lean=settings.lean_routes))

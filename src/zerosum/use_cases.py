@@ -75,6 +75,7 @@ from zerosum.services.requests.quotas import AccountQuota
 from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
+from zerosum.services.shown_rules import ShownRuleBook, ShownRules
 from zerosum.services.statements import Statements
 from zerosum.services.status.board import Process, StatusBoard
 from zerosum.services.status.found import Load
@@ -219,6 +220,7 @@ def make_console(
     now: Callable[[], datetime],
     issuer: OpenIdSignIn | None,
     turn: Turn,
+    rule_book: ShownRuleBook | None,
 ) -> Console:
     """The operators' pages, over the same use cases. `turn` is of a ledger's costly reads."""
     own = ConsoleServices(
@@ -227,6 +229,7 @@ def make_console(
         overview=ConsoleOverview(database, services.balances, now, time.monotonic),
         lives=PaymentLives(database),
         search=ConsoleSearch(database, services.ledgers),
+        rules=ShownRules(rule_book),
         issuer=issuer,
     )
     console = Console(services, own, now, settings.shown_url, __version__)

@@ -40,6 +40,7 @@ from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.console_search import ConsoleSearch
 from zerosum.services.credentials.console_sessions import ConsoleSessions, Role, SessionRecord, may_write
 from zerosum.services.payment_lives import PaymentLives
+from zerosum.services.shown_rules import ShownRules
 
 NAMES_KEPT = 1_000
 """Names of ledgers that are remembered."""
@@ -71,6 +72,7 @@ class ConsoleServices:
     overview: ConsoleOverview
     lives: PaymentLives
     search: ConsoleSearch
+    rules: ShownRules
     issuer: OpenIdSignIn | None = None
     """Who signs people in, besides links."""
 
@@ -87,6 +89,7 @@ class Console:
         self.overview = own.overview
         self.lives = own.lives
         self.search = own.search
+        self.rules = own.rules
         self.issuer = own.issuer
         self.now = now
         self.door = Door(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from zerosum.api.lists import check_span
@@ -14,6 +15,9 @@ from zerosum.services.requests.times import parse_filter_time
 PAGE_SIZE = 50
 AT_MOST_COUNTED = 20
 """Nobody counts a whole table for a figure: with more than these it is `20+`."""
+
+ALL = "all"
+"""Takes away a filter that a page has by itself."""
 
 Item = TypeVar("Item")
 
@@ -39,6 +43,14 @@ def page_request(
     if start is not None and end is not None:
         check_span(start, end, "effective_from", "effective_to")
     return PageRequest(list_name=list_name, limit=size, cursor=cursor, filters=given)
+
+
+def narrowed(request: PageRequest, name: str, word: str) -> PageRequest:
+    """What is asked for where the address says nothing of a filter: those that wait for somebody, say."""
+    filters = {**request.filters, name: request.filters.get(name, word)}
+    if filters[name] == ALL:
+        del filters[name]
+    return replace(request, filters=filters)
 
 
 def next_page(view: View, request: PageRequest, page: Page[Item], *parts: str) -> str | None:

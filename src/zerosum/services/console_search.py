@@ -17,8 +17,10 @@ from zerosum.db.queries.exchanges import find_exchanges
 from zerosum.db.queries.holds import HoldFilter, find_hold, list_holds
 from zerosum.db.queries.journal import find_entries
 from zerosum.db.queries.payments import PaymentFilter, find_payments, list_payments
+from zerosum.db.queries.reconciliation_breaks import find_break
 from zerosum.db.queries.refunds import refunds_as_made
 from zerosum.db.queries.reviews import find_reviews
+from zerosum.db.queries.scheduled_payments import find_schedules
 from zerosum.domain.errors import IdempotencyKeyNotFound, InvalidId
 from zerosum.domain.identifiers import ID_PATTERN_TEXT, Prefix, is_account_code, parse_id
 from zerosum.services.event_feed import PREFIXES
@@ -144,6 +146,16 @@ async def _reviews(connection: Connection, ledger_id: UUID, id_: UUID) -> Named:
     return [(Prefix.REVIEW, one.id, f"review, {one.status}") for one in found]
 
 
+async def _breaks(connection: Connection, ledger_id: UUID, id_: UUID) -> Named:
+    one = await find_break(connection, ledger_id, id_)
+    return [] if one is None else [(Prefix.RECONCILIATION_BREAK, id_, f"break of {one.amount} {one.currency}")]
+
+
+async def _schedules(connection: Connection, ledger_id: UUID, id_: UUID) -> Named:
+    found = (await find_schedules(connection, ledger_id, [id_])).values()
+    return [(Prefix.SCHEDULED_PAYMENT, one.id, f"scheduled payment, {one.status}") for one in found]
+
+
 async def _accounts(connection: Connection, ledger_id: UUID, id_: UUID) -> Named:
     one = await find_account(connection, ledger_id, id_=id_, code=None)
     return [] if one is None else [(Prefix.ACCOUNT, id_, one.code)]
@@ -166,6 +178,8 @@ _FINDERS = (
     ({Prefix.DISPUTE}, _disputes),
     ({Prefix.HOLD}, _holds),
     ({Prefix.REVIEW}, _reviews),
+    ({Prefix.RECONCILIATION_BREAK}, _breaks),
+    ({Prefix.SCHEDULED_PAYMENT}, _schedules),
     ({Prefix.ACCOUNT}, _accounts),
     ({Prefix.EXCHANGE, Prefix.EVENT}, _exchanges),
     ({Prefix.JOURNAL_ENTRY, Prefix.EVENT}, _entries),
