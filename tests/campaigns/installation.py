@@ -79,7 +79,7 @@ class Installation:
         raise AssertionError(f"not ready after {seconds_max} s: {self.log()}")
 
     def log(self) -> str:
-        return (self.folder.parent / "up.log").read_text(errors="replace")[-3000:]
+        return (self.folder.parent / "up.log").read_text(errors="replace")[-100_000:]
 
     def stop(self) -> float:
         """As Ctrl-C does; how long it took."""
