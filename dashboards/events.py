@@ -55,12 +55,6 @@ _LATE = Story(
             runbook="ZerosumDeadLetters",
         ),
         stat(
-            "Messages late, last day",
-            "Messages that came after their turn in the order of time, and were taken as they came.",
-            or_zero("sum(increase(zerosum_ingest_late_total[1d]))"),
-            Unit.COUNT,
-        ),
-        stat(
             "Messages lost, last day",
             "Messages that their broker had deleted before they were read.",
             or_zero("sum(increase(zerosum_ingest_lost_total[1d]))"),
@@ -176,12 +170,13 @@ _INGEST = Story(
         Panel(
             title="What stood in the way",
             says="Inputs that are not read on now; a second: retries, pauses, partitions that another consumer took "
-            "over.",
+            "over, and messages that came after their turn where inputs are read in the order of time.",
             queries=(
                 Query(together("zerosum_ingest_paused_inputs"), "inputs paused"),
                 Query(rate("zerosum_ingest_retried_total"), "put aside to be tried again"),
                 Query(rate("zerosum_ingest_pauses_total"), "pauses"),
                 Query(rate("zerosum_ingest_fenced_total"), "taken over"),
+                Query(rate("zerosum_ingest_late_total"), "after their turn in the order of time"),
             ),
             unit=Unit.COUNT,
             width=6,

@@ -177,10 +177,12 @@ _RUNS = Story(
     (
         Panel(
             title="Spans",
-            says="Taken by the collector, and lost because it was away. It never costs a request.",
+            says="Taken by the collector, and lost because it was away; lines of the log that nobody read in time. "
+            "Neither ever costs a request.",
             queries=(
                 Query(rate("zerosum_spans_exported_total"), "taken"),
                 Query(rate("zerosum_spans_lost_total"), "lost"),
+                Query(rate("zerosum_log_lines_dropped_total"), "lines of the log, dropped"),
             ),
             unit=Unit.PER_SECOND,
             width=12,

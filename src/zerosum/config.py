@@ -20,10 +20,10 @@ from zerosum.adapters.address_guard import AddressGuard
 from zerosum.adapters.mail_server import MailServer, MailServerWrong
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.db.database_url import DatabaseUrl
+from zerosum.domain.console_roles import Role
 from zerosum.domain.mail_addresses import ANY_DOMAIN, domain_of, is_address, is_domain
 from zerosum.domain.money import CURRENCY_CODE_PATTERN_TEXT
 from zerosum.domain.payments.clients import CLIENT_CURRENCY
-from zerosum.services.credentials.console_sessions import Role
 from zerosum.services.credentials.installation_secrets import InstallationSecrets
 from zerosum.services.credentials.key_grants import KeyLifetimes
 from zerosum.services.notifications.limits import MailLimits

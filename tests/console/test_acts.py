@@ -9,9 +9,10 @@ from tests.api.conftest import Client, fresh_key
 from tests.console.conftest import Person, signed_in
 from tests.console.test_pages import paid
 from zerosum.adapters.clock import now
+from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
-from zerosum.services.credentials.console_sessions import STEPPED_UP_FOR, Role
+from zerosum.services.credentials.console_sessions import STEPPED_UP_FOR
 
 
 async def test_a_refund_is_made_once_in_the_name_of_who_has_sent_the_form(admin: Person, client: Client) -> None:

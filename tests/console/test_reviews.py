@@ -10,9 +10,9 @@ import pytest
 from tests.api.conftest import Client, fresh_key
 from tests.console.conftest import Person, browser, shown, signed_in
 from tests.rules.judging import HELD, hold_for_review, with_money
+from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
-from zerosum.services.credentials.console_sessions import Role
 
 BAD, MISSING = (400, 422), (404,)
 MARKUP = "<img src=x onerror=alert(1)>"

@@ -10,10 +10,10 @@ from tests.console.conftest import Person, browser, signed_in
 from zerosum.console.console import Route
 from zerosum.console.roles import SCOPES
 from zerosum.db.identifiers import new_uuid
+from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.identity.principal import Scope
 from zerosum.main import Service
-from zerosum.services.credentials.console_sessions import Role
 
 EVERYBODY = frozenset(Role)
 WRITERS = frozenset({Role.OPERATOR, Role.ADMIN})

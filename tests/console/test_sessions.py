@@ -11,6 +11,7 @@ from tests.api.conftest import Client
 from tests.console.conftest import OWN_PAGE, Person, browser, signed_in
 from zerosum.console.headers import POLICY
 from zerosum.db.engine import Database
+from zerosum.domain.console_roles import Role
 from zerosum.domain.errors import SignInRefused
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.main import Service
@@ -21,7 +22,6 @@ from zerosum.services.credentials.console_sessions import (
     STEPPED_UP_FOR,
     USES_APART,
     ConsoleSessions,
-    Role,
     may_write,
 )
 from zerosum.services.requests.caller import Caller

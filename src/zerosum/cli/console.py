@@ -10,10 +10,11 @@ from zerosum.cli.administration import administered, the_machine
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings
 from zerosum.db.engine import Database, make_engine
+from zerosum.domain.console_roles import Role
 from zerosum.domain.errors import InvalidId
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import ACTOR_CHARACTERS_MAX
-from zerosum.services.credentials.console_sessions import LINK_LASTS, ConsoleSessions, Role
+from zerosum.services.credentials.console_sessions import LINK_LASTS, ConsoleSessions
 
 WAY = "console|"
 """What stands before the name of a person who has come by a link, wherever it is told who did something."""

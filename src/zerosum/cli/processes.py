@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from zerosum.cli.publish_targets import PublishWords, make_orders
 from zerosum.config import Settings
 from zerosum.logs.setting_up import flush_logs, set_up_logging
-from zerosum.metrics.folder import join_metrics
-from zerosum.metrics.metrics import Metrics, Readings
-from zerosum.metrics.readers import log_lines
 from zerosum.services.committing.unknown_keys import UnknownKeys
 
 if TYPE_CHECKING:
+    from zerosum.metrics.metrics import Readings
+
     # The database takes a while to load.
     from zerosum.services.publications.publisher import PublicationOrder
 
@@ -100,12 +99,17 @@ def worker_process(settings: Settings) -> int:
         flush_logs()
 
 
-Tell = Callable[[Readings], None]
+Tell = Callable[["Readings"], None]
 
 
 def teller(settings: Settings, process: str) -> Tell | None:
     """Into the folder in which the API processes count; None where there is none, for nobody could read it."""
+    from zerosum.metrics.folder import join_metrics  # noqa: PLC0415 - with the database
+    from zerosum.metrics.metrics import Metrics  # noqa: PLC0415
+
     if not settings.metrics or not join_metrics(settings.metrics_dir):
         return None
+    from zerosum.metrics.readers import log_lines  # noqa: PLC0415
+
     metrics = Metrics(process)
     return lambda readings: metrics.tell({**readings, **log_lines()})

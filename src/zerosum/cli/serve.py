@@ -15,7 +15,6 @@ from zerosum.cli.processes import api_process, configured_publications, load_ser
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
-from zerosum.metrics.folder import forget_process, share_metrics
 from zerosum.services.committing.unknown_keys import UnknownKeys
 
 PATIENCE_SECONDS = 1.0
@@ -37,6 +36,8 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
     sockets = listen(settings.host, settings.port, settings.workers)
     check_side_port(settings.host, settings.metrics_port)
     settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
+    from zerosum.metrics.folder import forget_process, share_metrics  # noqa: PLC0415 - loads much
+
     with TemporaryDirectory(prefix="zerosum-metrics-") as made, Supervisor(say) as supervisor:
         share_metrics(private_metrics_dir(settings.metrics_dir) if settings.metrics_dir else Path(made))
         load_service()

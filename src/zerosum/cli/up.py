@@ -39,7 +39,6 @@ from zerosum.embedded import (
     find_postgres,
     find_valkey,
 )
-from zerosum.metrics.folder import forget_process, share_metrics
 from zerosum.services.committing.unknown_keys import UnknownKeys
 
 POLL_SECONDS = 0.02
@@ -131,6 +130,8 @@ class _Installation:
             supervisor.add_server("Valkey", self._valkey)
 
     def start_servers(self) -> None:
+        from zerosum.metrics.folder import share_metrics  # noqa: PLC0415 - loads much
+
         say(f"Starting PostgreSQL and Redis in {self._data_dir.path} …")
         share_metrics(self._data_dir.path / "metrics")
         _start_together([server for server in (self._postgres, self._valkey) if server is not None])
@@ -167,6 +168,8 @@ class _Installation:
 
     def add_processes(self, settings: Settings, sockets: list[socket.socket]) -> None:
         """API processes and the worker: forks of this one, which has loaded everything they need."""
+        from zerosum.metrics.folder import forget_process  # noqa: PLC0415 - as above
+
         self._supervisor.at_stop(functools.partial(close_all, sockets))
         unknown_keys = UnknownKeys()  # before the forks, which share it
         for index, own in enumerate(sockets):

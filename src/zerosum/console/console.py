@@ -30,6 +30,7 @@ from zerosum.console.roles import SCOPES
 from zerosum.console.static import StaticFiles
 from zerosum.console.templates import Templates
 from zerosum.console.view import View, asks_for_piece, fresh_key, see_other, with_parameters
+from zerosum.domain.console_roles import Role
 from zerosum.domain.errors import DomainError, LedgerNotFound, NotFound, StepUpNeeded, Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
 from zerosum.gateway.app import REQUEST_SECONDS_MAX, too_late
@@ -38,7 +39,7 @@ from zerosum.gateway.routing import BodyKind, Call, HttpAnswer, Policy
 from zerosum.services.console_log import ConsoleLog
 from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.console_search import ConsoleSearch
-from zerosum.services.credentials.console_sessions import ConsoleSessions, Role, SessionRecord, may_write
+from zerosum.services.credentials.console_sessions import ConsoleSessions, SessionRecord, may_write
 from zerosum.services.payment_lives import PaymentLives
 from zerosum.services.shown_rules import ShownRules
 

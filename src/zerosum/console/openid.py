@@ -18,11 +18,11 @@ from uuid import UUID
 
 import orjson
 
+from zerosum.domain.console_roles import Role
 from zerosum.domain.errors import InvalidId, SignInRefused
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import ACTOR_CHARACTERS_MAX
 from zerosum.services.credentials import base64url
-from zerosum.services.credentials.console_sessions import Role
 
 GOING_SECONDS = 600
 AGAIN_SECONDS = 120

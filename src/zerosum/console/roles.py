@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from zerosum.domain.console_roles import Role
 from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
-from zerosum.services.credentials.console_sessions import Role
 
 READS = frozenset(
     {

@@ -25,7 +25,6 @@ EXAMPLES = {
             "why": "acme declines euros",
         },
     },
-    "file": {"summary": "Those of the file again", "value": {"routes": None, "why": "acme is back"}},
 }
 
 

@@ -35,7 +35,7 @@ class RouteRequest(Request):
     name: RouteName
     processors: Annotated[list[ProcessorName] | None, Field(description=_IN_TURN, max_length=NAMED_MAX)] = None
     weights: Annotated[
-        dict[ProcessorName, Annotated[int, Field(ge=1, le=WEIGHT_MAX)]] | None,
+        dict[Annotated[str, Field(max_length=32)], Annotated[int, Field(ge=1, le=WEIGHT_MAX)]] | None,
         Field(description=_WEIGHTS, max_length=NAMED_MAX, examples=[{"acme": 80, "beta": 20}]),
     ] = None
     types: Annotated[list[PaymentTypeName] | None, Field(description="Of the payment.", max_length=2)] = None

@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
@@ -31,6 +30,7 @@ from zerosum.db.credentials.console_sessions import SessionRecord as SessionReco
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.audit import AuditType
+from zerosum.domain.console_roles import Role
 from zerosum.domain.errors import SignInRefused
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.services.audit import AuditRecord, audit_record, audited
@@ -52,15 +52,6 @@ USES_APART = timedelta(minutes=1)
 
 _SECRET_BYTES = 32
 _TOKEN_BYTES = 16 + _SECRET_BYTES
-
-
-class Role(StrEnum):
-    """What a person may do in the console, from the least."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    APPROVER = "approver"
-    ADMIN = "admin"
 
 
 class ConsoleSessions:
