@@ -73,7 +73,8 @@ async def test_a_ledgers_own_routes_stand_in_the_place_of_the_files_until_it_giv
         ]
         rest = (await client.get("/v1/routes/versions", params={"cursor": versions["next_cursor"]})).json()
         assert [(one["version"], one["actor"]) for one in rest["data"]] == [(1, versions["data"][0]["actor"])]
-        log = (await client.get("/v1/audit-log", params={"type": "routes.changed"})).json()["data"]
+        asked_log = {"type": "routes.changed", "ledger": render_id(Prefix.LEDGER, ledger_id)}
+        log = (await client.get("/v1/audit-log", params=asked_log)).json()["data"]
         assert [one["facts"]["why"] for one in log] == ["all is well", "nothing goes out today", "it is cheaper"]
         await client.http.aclose()
 
