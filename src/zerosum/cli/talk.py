@@ -38,7 +38,7 @@ def results() -> TextIO:
 
 
 def put(text: str) -> bool:
-    """Results to stdout, and on their way before the command ends. False: nobody reads any more. Raises CommandFailed."""
+    """Results to stdout, on their way before the command ends. False: nobody reads any more. Raises CommandFailed."""
     out = results()
     try:
         out.write(text)
