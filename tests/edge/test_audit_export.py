@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ from zerosum.adapters.clock import now
 from zerosum.adapters.service_reader import ServiceReader
 from zerosum.adapters.syslog_client import SyslogAddress, SyslogAway, SyslogClient
 from zerosum.adapters.syslog_message import MESSAGE_BYTES_MAX, syslog_message
-from zerosum.cli.audit import Deliver, Export, ExportOptions
+from zerosum.cli.audit import Deliver, Export, ExportOptions, ReaderGone, put_lines
 from zerosum.db.engine import Database
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
@@ -236,3 +238,19 @@ async def test_a_follower_goes_on_as_more_is_written(service: Service, admin: Cl
             await following
     assert [row["type"] for row in told] == ["api_key.created", "account.frozen", "account.unfrozen"]
     assert (tmp_path / "place").read_text().strip() == told[-1]["place"]
+
+
+async def test_what_nobody_reads_any_more_is_not_passed(
+    service: Service, admin: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever carries the lines on has died: the next run begins with what it did not take."""
+    await until(lambda: feed(admin), lambda found: len(found) == 1)
+    reading, writing = os.pipe()
+    os.close(reading)
+    async with served(service) as port:
+        with os.fdopen(writing, "w") as pipe, monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", pipe)
+            options = ExportOptions(state=tmp_path / "place", is_following=True)
+            with exporting(admin, port, options, put_lines) as export, pytest.raises(ReaderGone):
+                await asyncio.wait_for(asyncio.to_thread(export.run), 20)
+    assert not (tmp_path / "place").exists()

@@ -15,7 +15,10 @@ from tests.conftest import TestDatabase
 from tests.notifications.conftest import SENDER, MakeMailer, mails_of, notification_of, turns
 from tests.notifications.mail_server import OK, MailServer, Taken
 from tests.webhooks.conftest import Clock, until
+from zerosum.db.queries.notifications import notifications_behind
+from zerosum.domain.identifiers import Prefix, parse_id, render_id
 from zerosum.domain.notifications import RETRIES
+from zerosum.main import Service
 from zerosum.services.background.mail_purge import MailPurge
 from zerosum.services.notifications.mailer import CLAIM_TIME
 
@@ -309,6 +312,35 @@ async def test_a_digest_counts_against_the_limit_and_goes_before_other_mails(
     assert await until(held_back, lambda number: number == 0) == 0
     assert len(server.taken) == 3
     assert (await client.get(f"/v1/notifications/{other['id']}")).json()["held_back"] == 3
+
+
+async def test_those_that_hold_back_without_room_keep_no_other_from_its_mails(
+    client: Client, server: MailServer, mailer_of: MakeMailer, clock: Clock, mailing_service: Service
+) -> None:
+    """Where there are more of them than are looked at in one turn."""
+    await client.open_account("alice")
+    held = await notification_of(client, name="Held", mails_per_hour=1)
+    mailer = mailer_of(server, clock)
+    for _ in range(2):
+        await client.deposit("alice", "1.00")
+
+    async def held_back() -> int:
+        await mailer.run_once()
+        number: int = (await client.get(f"/v1/notifications/{held['id']}")).json()["held_back"]
+        return number
+
+    assert await until(held_back, lambda number: number == 1) == 1
+    other = await notification_of(client, name="Other")
+    await client.deposit("alice", "1.00")
+    ledger_id = parse_id(Prefix.LEDGER, client.ledger)
+
+    async def behind() -> list[str]:
+        async with mailing_service.database.work(ledger_id) as connection:
+            found = await notifications_behind(connection, [ledger_id], clock() + timedelta(hours=2), 1)
+        return [render_id(Prefix.NOTIFICATION, id_) for _, id_ in found]
+
+    expected = [held["id"], other["id"]]
+    assert await until(behind, lambda found: found == expected) == expected
 
 
 async def test_a_domain_that_is_closed_later_gets_no_more(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,10 @@ from zerosum.domain.messages import Message
 
 MILLISECONDS_FROM = 100_000_000_000
 """A whole number above is in milliseconds: as seconds it would lie beyond the year 5000."""
+
+AHEAD_SECONDS_MAX = 300.0
+"""Of our clock. What bears a later time comes of a clock that is wrong, or tells of what is yet to be: behind it
+everything else would be late."""
 
 
 def message_moment(message: Message) -> float | None:
@@ -38,6 +43,11 @@ def _is_event(content: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
 
 
 def _moment(said: Any) -> float | None:
+    moment = _read(said)
+    return moment if moment is not None and -math.inf < moment < time.time() + AHEAD_SECONDS_MAX else None
+
+
+def _read(said: Any) -> float | None:
     if isinstance(said, bool) or not isinstance(said, str | int | float):
         return None
     try:
@@ -46,7 +56,5 @@ def _moment(said: Any) -> float | None:
             return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
         number = float(said)
     except (ValueError, OverflowError):
-        return None
-    if not math.isfinite(number):
         return None
     return number / 1000 if abs(number) >= MILLISECONDS_FROM else number

@@ -29,6 +29,10 @@ PAUSE_SECONDS_MAX = 30.0
 Deliver = Callable[[Sequence[dict[str, Any]]], None]
 
 
+class ReaderGone(Exception):
+    """Nobody reads stdout any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
     ledger: str | None = None
@@ -52,11 +56,13 @@ def run_export(data_dir: Path | None, url: str | None, token: str | None, option
             signal.signal(number, lambda *_: stop.set())
     try:
         with ServiceReader(service.url, service.token, service.tls) as reader:
-            Export(reader, options, _put_lines if client is None else _to_syslog(client), stop).run()
+            Export(reader, options, put_lines if client is None else _to_syslog(client), stop).run()
     except ValueError as error:
         raise CommandFailed(str(error), USAGE) from None
     except (ServiceAway, SyslogAway) as error:
         raise CommandFailed(str(error)) from None
+    except ReaderGone:
+        pass  # It has what it wants; the place stays behind what it took.
     finally:
         if client is not None:
             client.close()
@@ -129,8 +135,10 @@ def _syslog(address: str | None) -> SyslogClient | None:
         raise CommandFailed(str(error), USAGE) from None
 
 
-def _put_lines(records: Sequence[dict[str, Any]]) -> None:
-    put("".join(f"{json.dumps(record, separators=(',', ':'))}\n" for record in records))
+def put_lines(records: Sequence[dict[str, Any]]) -> None:
+    """Raises ReaderGone."""
+    if not put("".join(f"{json.dumps(record, separators=(',', ':'))}\n" for record in records)):
+        raise ReaderGone
 
 
 def _to_syslog(client: SyslogClient) -> Deliver:

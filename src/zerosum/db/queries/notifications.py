@@ -42,13 +42,21 @@ class NotificationRecord:
 
 _SETTABLE = ("name", "event_types", "account_id", "recipients", "subject", "body", "mails_per_hour", "status")
 
+# Those that hold back may have no room for an hour: were they the first of one list they would be all of it.
 _BEHIND = text(f"""
-select ledger_id, id from notifications notification
-where status = 'enabled' and ledger_id = any(cast(:ledgers as uuid[])) and (held_since <= :held_until or exists (
-    select from events event
-    where event.ledger_id = notification.ledger_id
-      and (event.xid, event.id) > (notification.feed_xid, notification.feed_id) and {is_settled()}))
-order by (held_since <= :held_until) is true desc, feed_xid limit :at_once
+select ledger_id, id from (
+    (select ledger_id, id, true as is_held from notifications
+     where status = 'enabled' and ledger_id = any(cast(:ledgers as uuid[])) and held_since <= :held_until
+     order by random() limit :at_once)
+    union all
+    (select ledger_id, id, false from notifications notification
+     where status = 'enabled' and ledger_id = any(cast(:ledgers as uuid[])) and (held_since <= :held_until) is not true
+       and exists (
+           select from events event
+           where event.ledger_id = notification.ledger_id
+             and (event.xid, event.id) > (notification.feed_xid, notification.feed_id) and {is_settled()})
+     order by feed_xid limit :at_once)
+) behind order by is_held desc
 """)  # noqa: S608 - made of constants
 
 
@@ -147,9 +155,9 @@ async def all_notifications(connection: AsyncConnection) -> list[tuple[UUID, UUI
 async def notifications_behind(
     connection: AsyncConnection, ledger_ids: Sequence[UUID], held_until: datetime, at_once: int
 ) -> list[NotificationKey]:
-    """Those that have not looked at all of the feed, or hold back since then or longer.
+    """Those that have not looked at all of the feed, and those that hold back since then or longer: so many of each.
 
-    These come first, before others have used up the limit.
+    The latter come first, before others have used up the limit.
     """
     given = {"ledgers": list(ledger_ids), "held_until": held_until, "at_once": at_once}
     return [(row.ledger_id, row.id) for row in await connection.execute(_BEHIND, given)]

@@ -30,6 +30,10 @@ SET_ASIDE_MAX = 10_000
 
 RETRY_TURN_SECONDS = 0.5
 
+ADVANCE_SECONDS = 0.5
+"""In the order of time batches may be of one message each: so long a partition goes on, then its lease is looked after,
+and whether it is told to stop."""
+
 CRASHED = "consumer_crashed"
 CRASHED_PROBLEM = {
     "code": CRASHED,
@@ -123,9 +127,11 @@ class PartitionWork:
 
     async def _advance(self) -> None:
         await self._retry()
+        clock = asyncio.get_running_loop().time
+        until = clock() + ADVANCE_SECONDS
         while self.pending or self._batch:
             if not self._batch:
-                if not await self._has_turn():
+                if (self._order is not None and clock() >= until) or not await self._has_turn():
                     return
                 if not await self._begin():
                     self._end_turn()
