@@ -42,7 +42,7 @@ def share_metrics(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for pattern in ("*.json", "*.part", "*.db"):
         for leftover in folder.glob(pattern):
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)  # A worker that runs already replaces its own.
     _shared = folder
 
 
