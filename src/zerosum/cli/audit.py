@@ -26,6 +26,11 @@ PAGE_RECORDS = 100
 LOOK_EVERY_SECONDS = 1.0
 PAUSE_SECONDS_MAX = 30.0
 
+
+class NobodyReads(Exception):
+    """Whoever read our stdout has gone: what was written last may not have arrived."""
+
+
 Deliver = Callable[[Sequence[dict[str, Any]]], None]
 
 
@@ -57,6 +62,8 @@ def run_export(data_dir: Path | None, url: str | None, token: str | None, option
         raise CommandFailed(str(error), USAGE) from None
     except (ServiceAway, SyslogAway) as error:
         raise CommandFailed(str(error)) from None
+    except NobodyReads:
+        return 0
     finally:
         if client is not None:
             client.close()
@@ -64,7 +71,7 @@ def run_export(data_dir: Path | None, url: str | None, token: str | None, option
 
 
 class Export:
-    """`deliver` raises SyslogAway where what it was given may not have arrived."""
+    """`deliver` raises SyslogAway, NobodyReads where what it was given may not have arrived."""
 
     def __init__(self, reader: ServiceReader, options: ExportOptions, deliver: Deliver, stop: threading.Event) -> None:
         self._reader = reader
@@ -130,7 +137,8 @@ def _syslog(address: str | None) -> SyslogClient | None:
 
 
 def _put_lines(records: Sequence[dict[str, Any]]) -> None:
-    put("".join(f"{json.dumps(record, separators=(',', ':'))}\n" for record in records))
+    if not put("".join(f"{json.dumps(record, separators=(',', ':'))}\n" for record in records)):
+        raise NobodyReads
 
 
 def _to_syslog(client: SyslogClient) -> Deliver:

@@ -37,17 +37,19 @@ def results() -> TextIO:
     return sys.stdout
 
 
-def put(text: str) -> None:
-    """Results to stdout, and on their way before the command ends. Raises CommandFailed."""
+def put(text: str) -> bool:
+    """Results to stdout, and on their way before the command ends. Raises CommandFailed. False: nobody reads them."""
     out = results()
     try:
         out.write(text)
         out.flush()
     except BrokenPipeError:
         drop_stdout()
+        return False
     except OSError as error:
         drop_stdout()
         raise CommandFailed(f"stdout cannot be written: {error.strerror}") from None
+    return True
 
 
 def drop_stdout() -> None:
