@@ -1,7 +1,8 @@
 """Background work: what metrics tell of the database is read by one worker at a time, seldom and within bounds.
 
 All readings of a turn are on one connection, in one transaction that holds the lead. One that fails is told as failed,
-and what it had told is forgotten: no number is better than an old one that looks new. When it last succeeded stays told.
+and what it had told is forgotten: no number is better than an old one that looks new. When it last succeeded stays
+told.
 """
 
 from __future__ import annotations
