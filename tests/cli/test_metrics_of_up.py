@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -26,6 +28,7 @@ def page() -> Iterator[str]:
     """After a payment, the same again, and one that is refused; with what the worker has read."""
     with installed() as installation:
         _pay(installation)
+        _ingest(installation)
         ends_at = time.monotonic() + TOLD_SECONDS_MAX
         while True:
             text = httpx.get(f"{installation.base_url}/metrics", trust_env=False).text
@@ -57,6 +60,18 @@ def _pay(installation: Installation) -> None:
             trust_env=False,
         )
         assert paid.status_code == status, paid.text
+
+
+def _ingest(installation: Installation) -> None:
+    """One message, which is over long before anybody looks."""
+    message = b'{"command": "payment", "type": "deposit", "amount": "5", "currency": "EUR", "to": "customers:alice"}'
+    subprocess.run(
+        [sys.executable, "-m", "zerosum", "ingest", "--from", "-", "--name", "one", "--data-dir", installation.folder],
+        input=message,
+        env={**os.environ, "ZEROSUM_METRICS_DIR": str(installation.folder / "metrics")},
+        check=True,
+        capture_output=True,
+    )
 
 
 def _families(text: str) -> dict[str, Family]:
@@ -94,6 +109,7 @@ def test_what_is_told_is_true(page: str) -> None:
     assert value("zerosum_payment_refusals_total", type="transfer", code="insufficient_funds") == 1
     assert value("zerosum_http_refusals_total", code="insufficient_funds") == 1
     assert value("zerosum_payment_amount_total", currency="USD") == pytest.approx(32.34)
+    assert value("zerosum_ingest_messages_total") == value("zerosum_ingest_dead_total") + 1 == 1
     assert value("zerosum_processes", process="worker") == 1
     assert value("zerosum_processes", process="api") >= 1
     assert value("zerosum_postgres_connections_max") > value("zerosum_postgres_connections") > 0

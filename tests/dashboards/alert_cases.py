@@ -111,6 +111,14 @@ SHORT: dict[str, tuple[Series, Series]] = {
 }
 """Looked at after 75 minutes."""
 
+BORN: dict[str, tuple[Series, Series]] = {
+    # A process that finds it when it starts has told nothing before.
+    "ZerosumMessagesLost": (
+        {"zerosum_ingest_lost_total": "_x65 3x60"},
+        {"zerosum_ingest_lost_total": "_x65 0x60"},
+    ),
+}
+
 LONG: dict[str, tuple[Series, Series]] = {
     "ZerosumProofIsOld": (
         {

@@ -16,7 +16,7 @@ from dashboards.objectives import OBJECTIVES, alert_name
 from dashboards.prometheus import HOW_TO_GET_IT, SHIPPED
 from dashboards.runbooks import PAGE, pages
 
-from tests.dashboards.alert_cases import LONG, SHORT, Series
+from tests.dashboards.alert_cases import BORN, LONG, SHORT, Series
 from zerosum.metrics.declared import BY_NAME
 
 RULES = sorted((SHIPPED / "rules").glob("*.yml"))
@@ -63,7 +63,11 @@ def _unit_tests(cases: Mapping[str, tuple[Series, Series]], interval: str, at: s
     return {"rule_files": [str(path) for path in RULES], "evaluation_interval": interval, "tests": tests}
 
 
-@pytest.mark.parametrize(("cases", "interval", "at"), [(SHORT, "1m", "75m"), (LONG, "1h", "8d")], ids=["short", "long"])
+@pytest.mark.parametrize(
+    ("cases", "interval", "at"),
+    [(SHORT, "1m", "75m"), (LONG, "1h", "8d"), (BORN, "1m", "75m")],
+    ids=["short", "long", "born"],
+)
 def test_each_alert_fires_and_does_not_fire(
     cases: Mapping[str, tuple[Series, Series]], interval: str, at: str, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ from zerosum.adapters.clock import now
 from zerosum.adapters.service_reader import ServiceReader
 from zerosum.adapters.syslog_client import SyslogAddress, SyslogAway, SyslogClient
 from zerosum.adapters.syslog_message import MESSAGE_BYTES_MAX, syslog_message
-from zerosum.cli.audit import Deliver, Export, ExportOptions, ReaderGone, put_lines
+from zerosum.cli.audit import Deliver, Export, ExportOptions, NobodyReads, put_lines
 from zerosum.db.engine import Database
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
@@ -251,6 +251,6 @@ async def test_what_nobody_reads_any_more_is_not_passed(
         with os.fdopen(writing, "w") as pipe, monkeypatch.context() as patched:
             patched.setattr(sys, "stdout", pipe)
             options = ExportOptions(state=tmp_path / "place", is_following=True)
-            with exporting(admin, port, options, put_lines) as export, pytest.raises(ReaderGone):
+            with exporting(admin, port, options, put_lines) as export, pytest.raises(NobodyReads):
                 await asyncio.wait_for(asyncio.to_thread(export.run), 20)
     assert not (tmp_path / "place").exists()

@@ -127,6 +127,13 @@ def test_every_setting_reaches_the_api_through_the_compose_file() -> None:
     assert not missing, f"{missing}: add them to the environment of `api` in docker-compose.yml, without a value."
 
 
+def test_the_worker_traces_as_the_api_does() -> None:
+    """Else a trace ends where a webhook or a processor begins."""
+    api, worker = (SERVICES[name]["environment"] for name in ("api", "worker"))
+    for name in ("ZEROSUM_OTLP_ENDPOINT", "ZEROSUM_TRACE_RATIO"):
+        assert worker.get(name) == api[name], name
+
+
 def test_a_service_is_given_its_own_secrets_only() -> None:
     def told(service: str) -> str:
         return str(SERVICES[service].get("environment")) + str(SERVICES[service].get("command"))

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +18,7 @@ from tests.api.serving import served
 from tests.cli.command import Said, zerosum
 from zerosum.adapters.metrics_text import MetricsPage, read_metrics
 from zerosum.cli.status import told
+from zerosum.cli.top import ends
 from zerosum.cli.top_frame import Look, Rates, sections
 from zerosum.gateway.identity.principal import Scope
 from zerosum.main import Service
@@ -83,3 +90,53 @@ def test_what_is_not_told_is_not_shown_as_zero_and_what_is_told_steers_no_termin
     check = {"name": "x", "state": "good", "detail": "\x1b]0;x\x07"}
     status = {"version": "1", "state": "good", "checks": [check], "ledgers": 1, "as_of": "now"}
     assert "\x1b" not in told(status, "http://x")
+
+
+@pytest.mark.parametrize(
+    ("keys", "is_over"),
+    [(b"xq", True), (b"Q", True), (b"\x1b", True), (b"\x03", True), (b"\x1b[A", False), (b"x", False), (b"", False)],
+)
+def test_keys_that_end_it(keys: bytes, is_over: bool) -> None:
+    assert ends(keys) == is_over
+
+
+async def test_it_ends_when_nobody_reads_it_any_more(service: Service, admin: Client, tmp_path: Path) -> None:
+    """And what an export has written last then comes again at the next run."""
+    state = tmp_path / "place"
+    zerosum_ = f"{sys.executable} -m zerosum"
+    commands = f"{zerosum_} top --interval 0.5 | head -n 1; {zerosum_} audit export --follow --state {state} | true"
+    account = await admin.open_account()
+    answer = await admin.post(f"/v1/accounts/{account['id']}/freeze", {"reason": "to be told"})
+    assert answer.status_code == 200, answer.text
+    async with served(service) as port:
+        environment = {**os.environ, "ZEROSUM_URL": f"http://127.0.0.1:{port}", "ZEROSUM_TOKEN": admin.api_key}
+        done = await asyncio.to_thread(
+            subprocess.run, ["sh", "-c", commands], env=environment, capture_output=True, text=True, timeout=30
+        )
+        again = await run(port, admin, "audit", "export", "--state", str(state))
+    assert done.stdout.startswith("Zerosum ")
+    assert "Traceback" not in done.stderr
+    assert "to be told" in again.out
+
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """Whoever answers by mistake, with JSON."""
+
+    def do_GET(self) -> None:  # the library's name
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}" if self.path == "/v1/status" else b"[]")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_what_is_no_zerosum_is_told_so() -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environment = {"ZEROSUM_URL": f"http://127.0.0.1:{server.server_port}", "ZEROSUM_TOKEN": "x"}
+        found = [
+            zerosum(*words, environment=environment) for words in (("status",), ("top", "--once"), ("audit", "export"))
+        ]
+        server.shutdown()
+    assert [(one.code, "is no Zerosum" in one.err) for one in found] == [(2, True), (2, True), (1, True)]

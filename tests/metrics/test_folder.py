@@ -17,7 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 
 from zerosum.metrics.declared import committer, gateway, ledger, payments
-from zerosum.metrics.folder import LIVES_SECONDS, MetricsFolder
+from zerosum.metrics.folder import FORGOTTEN_SECONDS, LIVES_SECONDS, MetricsFolder, join_metrics
 from zerosum.metrics.labels import OPEN_LABELS, SERIES_MAX
 from zerosum.metrics.metrics import Metrics
 from zerosum.metrics.snapshot import Snapshot
@@ -141,6 +141,19 @@ def test_who_tells_nothing_any_more_has_no_levels(tmp_path: Path) -> None:
     found = told(own)
     assert "zerosum_queued_commands" not in found
     assert found["zerosum_batches_total"] == 4
+
+
+def test_who_comes_later_puts_together_who_ended_unseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = MetricsFolder(tmp_path)
+    own, silent, living = (Metrics("worker", folder) for _ in range(3))
+    silent.tell({committer.BATCHES: 4})
+    living.tell({committer.BATCHES: 3})
+    long_ago = time.time() - FORGOTTEN_SECONDS - 1
+    os.utime(tmp_path / silent._name, (long_ago, long_ago))
+    monkeypatch.setattr("zerosum.metrics.folder._shared", None)
+    assert join_metrics(tmp_path)
+    assert [path.name for path in tmp_path.glob("process-*")] == [living._name]
+    assert told(own)["zerosum_batches_total"] == 7
 
 
 def test_what_a_later_version_tells_is_left_out() -> None:

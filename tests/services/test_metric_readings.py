@@ -19,6 +19,7 @@ from zerosum.adapters.clock import now
 from zerosum.db.advisory_locks import lock_until_commit
 from zerosum.db.engine import Database, make_engine
 from zerosum.db.identifiers import new_uuid
+from zerosum.domain.errors import DomainError
 from zerosum.domain.moments import render_time
 from zerosum.services.background.readings import LEAD, MetricReadings
 
@@ -174,6 +175,7 @@ async def test_what_cannot_be_read_is_gone_and_counted_and_hinders_nothing_else(
     readings = fresh.readings()
     await readings.run_once()
     assert "reviews_waiting" in readings.told()
+    before = readings.told()["reading_timestamp_seconds"]
     await fresh.superuser.execute("alter table reviews rename to reviews_away")
     fresh.clock = 1000.0
     assert await readings.run_once() == 5
@@ -181,11 +183,31 @@ async def test_what_cannot_be_read_is_gone_and_counted_and_hinders_nothing_else(
     assert "reviews_waiting" not in told
     assert told["postgres_connections_max"][()] > 0
     assert readings.failures.read() == {("waiting",): 1}
-    assert set(told["reading_timestamp_seconds"]) == {("processors",), ("postgres",), ("sizes",), ("trial_balance",)}
+    succeeded = told["reading_timestamp_seconds"]
+    assert succeeded["waiting",] == before["waiting",] < succeeded["postgres",], "how old it is stays told"
     await fresh.superuser.execute("alter table reviews_away rename to reviews")
     fresh.clock = 2000.0
     await readings.run_once()
     assert "reviews_waiting" in readings.told()
+
+
+async def test_what_has_never_been_read_is_told_to_be_old(fresh: Fresh) -> None:
+    await fresh.superuser.execute("alter table reviews rename to reviews_away")
+    readings = fresh.readings()
+    await readings.run_once()
+    assert readings.told()["reading_timestamp_seconds"]["waiting",] == 0
+
+
+async def test_while_the_database_is_away_no_old_number_looks_new(
+    fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = fresh.readings()
+    await readings.run_once()
+    before = readings.told()["reading_timestamp_seconds"]
+    monkeypatch.setattr(readings, "_database", Database(make_engine("postgresql://nobody@127.0.0.1:1/none", 1)))
+    with pytest.raises(DomainError):
+        await readings.run_once()
+    assert readings.told() == {"reading_timestamp_seconds": before}
 
 
 async def test_a_transaction_that_holds_up_the_feed_is_told(fresh: Fresh) -> None:

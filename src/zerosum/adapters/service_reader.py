@@ -37,10 +37,10 @@ class ServiceReader:
         self._http.close()
 
     def status(self) -> dict[str, Any]:
-        return self._read("/v1/status", {})
+        return self._read("/v1/status", {}, "checks")
 
     def audit_feed(self, parameters: Mapping[str, str | int]) -> dict[str, Any]:
-        return self._read("/v1/audit-log/feed", parameters)
+        return self._read("/v1/audit-log/feed", parameters, "next_after")
 
     def metrics(self, url: str | None, token: str | None) -> MetricsPage | None:
         """None where there is no such page for us. It may be served at another address, behind a token of its own."""
@@ -53,12 +53,15 @@ class ServiceReader:
             return None
         return read_metrics(answer.text.splitlines())
 
-    def _read(self, path: str, parameters: Mapping[str, str | int]) -> dict[str, Any]:
+    def _read(self, path: str, parameters: Mapping[str, str | int], member: str) -> dict[str, Any]:
+        """`member` is what each such answer of ours has."""
         try:
             answer = self._http.get(path, params=dict(parameters), headers=self._authorization)
             content: dict[str, Any] = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise ServiceAway(f"the service at {self._url} does not answer ({type(error).__name__})") from None
+        if not isinstance(content, dict) or (answer.is_success and member not in content):
+            raise ServiceAway(f"what answers at {self._url} is no Zerosum")
         if answer.is_success:
             return content
         told = f"the service answers {answer.status_code}: {content.get('detail') or answer.reason_phrase}"

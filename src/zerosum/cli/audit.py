@@ -26,10 +26,8 @@ PAGE_RECORDS = 100
 LOOK_EVERY_SECONDS = 1.0
 PAUSE_SECONDS_MAX = 30.0
 
-Deliver = Callable[[Sequence[dict[str, Any]]], None]
 
-
-class ReaderGone(Exception):
+class NobodyReads(Exception):
     """Nobody reads stdout any more."""
 
 
@@ -61,8 +59,8 @@ def run_export(data_dir: Path | None, url: str | None, token: str | None, option
         raise CommandFailed(str(error), USAGE) from None
     except (ServiceAway, SyslogAway) as error:
         raise CommandFailed(str(error)) from None
-    except ReaderGone:
-        pass  # It has what it wants; the place stays behind what it took.
+    except NobodyReads:
+        return 0
     finally:
         if client is not None:
             client.close()
@@ -70,7 +68,7 @@ def run_export(data_dir: Path | None, url: str | None, token: str | None, option
 
 
 class Export:
-    """`deliver` raises SyslogAway where what it was given may not have arrived."""
+    """`deliver` raises SyslogAway, NobodyReads where what it was given may not have arrived."""
 
     def __init__(self, reader: ServiceReader, options: ExportOptions, deliver: Deliver, stop: threading.Event) -> None:
         self._reader = reader
@@ -136,9 +134,9 @@ def _syslog(address: str | None) -> SyslogClient | None:
 
 
 def put_lines(records: Sequence[dict[str, Any]]) -> None:
-    """Raises ReaderGone."""
+    """Raises NobodyReads."""
     if not put("".join(f"{json.dumps(record, separators=(',', ':'))}\n" for record in records)):
-        raise ReaderGone
+        raise NobodyReads
 
 
 def _to_syslog(client: SyslogClient) -> Deliver:

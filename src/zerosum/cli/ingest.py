@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zerosum.cli.processes import Tell
     from zerosum.ingest.streams.consumer import Consumer
     from zerosum.main import Service
+    from zerosum.metrics.metrics import Readings
     from zerosum.services.ingestion import Ingestion
     from zerosum.services.requests.caller import Caller
 
@@ -119,6 +120,8 @@ async def _ingest(
             await _run_all(consumers)
         finally:
             telling.cancel()
+            if tell is not None:
+                tell(_totals(tally))  # Of the last moments, and of a run that was shorter than these.
             if replies is not None:
                 await replies.close()
 
@@ -148,7 +151,6 @@ async def _tell_metrics(
 
     committer = CommitterReader(service.committer, service.stats)
     while tell is not None:
-        totals = {f"ingest_{name}": float(total) for name, total in asdict(tally).items()}
         lags = [one.lag for one in consumers if one.lag is not None]
         levels = {
             "ingest_lag_messages": sum(lags),
@@ -157,7 +159,7 @@ async def _tell_metrics(
         levels |= await _set_aside(service.services.ingestion, caller)
         tell(
             {
-                **named(totals, is_total=True),
+                **_totals(tally),
                 **named(levels, is_total=False),
                 **committer.read(),
                 **pools("ingest", [service.database]),
@@ -165,6 +167,12 @@ async def _tell_metrics(
             }
         )
         await asyncio.sleep(METRICS_SECONDS)
+
+
+def _totals(tally: IngestTally) -> Readings:
+    from zerosum.metrics.readers import named  # noqa: PLC0415 - the service takes a second to load
+
+    return named({f"ingest_{name}": float(total) for name, total in asdict(tally).items()}, is_total=True)
 
 
 async def _set_aside(ingestion: Ingestion, caller: Caller) -> dict[str, float]:

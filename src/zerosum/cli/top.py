@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 import termios
@@ -29,6 +30,7 @@ from zerosum.cli.top_frame import Look, Section, sections
 NAME_COLUMNS = 26
 LABEL_WIDTH = 22
 PANEL_WIDTH = 46
+KEYS_MAX = 100
 _COLOURS = {"good": "green", "degraded": "yellow", "bad": "red"}
 
 
@@ -116,8 +118,8 @@ def _print(top: Top, options: TopOptions) -> int:
         raise CommandFailed(frame.away, BAD)
     while True:
         time.sleep(options.interval)
-        put(frame_text(top.frame()) + ("" if options.is_once else "\n"))
-        if options.is_once:
+        is_read = put(frame_text(top.frame()) + ("" if options.is_once else "\n"))
+        if options.is_once or not is_read:
             return 0
 
 
@@ -126,7 +128,7 @@ def _watch(top: Top, options: TopOptions) -> int:
     with _keys_at_once(), Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             live.update(_screen(top.frame()), refresh=True)
-            if _pressed(options.interval) in ("q", "Q", "\x1b", "\x03"):
+            if ends(_pressed(options.interval)):
                 return 0
 
 
@@ -157,7 +159,12 @@ def _keys_at_once() -> Iterator[None]:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, kept)
 
 
-def _pressed(seconds: float) -> str:
-    """The key, where one is pressed in this time."""
+def _pressed(seconds: float) -> bytes:
+    """All keys that are pressed until one is looked at, where one is in this time."""
     readable, _, _ = select.select([sys.stdin], [], [], seconds)
-    return sys.stdin.read(1) if readable else ""
+    return os.read(sys.stdin.fileno(), KEYS_MAX) or b"q" if readable else b""
+
+
+def ends(keys: bytes) -> bool:
+    """Escape by itself does, and no arrow, which begins with it."""
+    return keys in (b"\x1b", b"\x03") or (not keys.startswith(b"\x1b") and bool(set(b"qQ") & set(keys)))

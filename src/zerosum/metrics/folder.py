@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from zerosum.metrics.snapshot import Snapshot, added
 
 LIVES_SECONDS = 30.0
 """A process that has told nothing for so long is dead, or as good as that: its levels no longer count."""
+
+FORGOTTEN_SECONDS = 3_600.0
+"""Whoever has told nothing for so long is taken for ended, also where nobody watches over him."""
 
 ENDED = "ended.json"
 PATTERN = "process-*.json"
@@ -42,18 +45,21 @@ def share_metrics(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for pattern in ("*.json", "*.part", "*.db"):
         for leftover in folder.glob(pattern):
-            leftover.unlink()
+            leftover.unlink(missing_ok=True)  # A worker that runs already replaces its own.
     _shared = folder
 
 
 def join_metrics(folder: Path | None) -> bool:
     """Whether this process, which serves nothing, counts where those count that do: in `folder`, or an inherited one.
 
-    Called before it makes a metric, as above.
+    Called before it makes a metric, as above. Those before it that ended unseen are put together, so that their files
+    do not become ever more.
     """
     global _shared  # noqa: PLW0603 - as above
     if _shared is None and folder is not None and folder.is_dir():
         _shared = folder
+        with contextlib.suppress(OSError):
+            MetricsFolder(folder).forget_silent()
     return _shared is not None
 
 
@@ -94,9 +100,16 @@ class MetricsFolder:
 
     def forget(self, pid: int) -> None:
         """Raises OSError."""
+        self._forget(path.name for path in self._path.glob(f"process-{pid}-{_host_mark()}*.json"))
+
+    def forget_silent(self) -> None:
+        """Raises OSError."""
+        told_before = now().timestamp() - FORGOTTEN_SECONDS
+        self._forget([path.name for path in self._path.glob(PATTERN) if path.stat().st_mtime < told_before])
+
+    def _forget(self, candidates: Iterable[str]) -> None:
         ended = self._read(ENDED) or Snapshot()
-        files = self._path.glob(f"process-{pid}-{_host_mark()}*.json")
-        names = [path.name for path in files if path.name not in ended.includes]
+        names = [name for name in candidates if name not in ended.includes]
         found = [snapshot for name in names if (snapshot := self._read(name)) is not None]
         if not found:
             return

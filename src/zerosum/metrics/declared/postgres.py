@@ -44,7 +44,7 @@ READING_SECONDS = reading(
 )
 READING_AT = reading(
     "zerosum_reading_timestamp_seconds",
-    "When it last succeeded. Its metrics are gone while it fails: watch this one.",
+    "When it last succeeded; 0: never since this worker reads. Its metrics are gone while it fails: watch this one.",
     "reading",
 )
 READINGS_FAILED = counter(

@@ -1,14 +1,15 @@
 """Background work: what metrics tell of the database is read by one worker at a time, seldom and within bounds.
 
 All readings of a turn are on one connection, in one transaction that holds the lead. One that fails is told as failed,
-and what it had told is forgotten: no number is better than an old one that looks new.
+and what it had told is forgotten: no number is better than an old one that looks new. When it last succeeded stays
+told.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -29,6 +30,8 @@ READING_SECONDS_MAX = 20.0
 """Of one reading over all ledgers. There may be more of them than can be read so often."""
 
 LEAD = "metric readings"
+
+SUCCEEDED = "reading_timestamp_seconds"
 
 Found = dict[str, dict[tuple[str, ...], float]]
 """By the name of the metric, without its prefix, and its labels."""
@@ -82,6 +85,14 @@ class MetricReadings:
     async def run_once(self) -> int:
         """How many readings were made: those that are due, where nobody else has the lead."""
         due = [one for one in self._readings if self._clock() >= self._due.get(one.name, 0.0)]
+        try:
+            return await self._read(due)
+        except Exception:  # The database is away: nothing of it is known.
+            for one in self._readings:
+                self._forget(one)
+            raise
+
+    async def _read(self, due: Sequence[Reading]) -> int:
         self._ledgers = [ledger.id async for ledger in every_ledger(self._database)]
         async with self._database.operator_work() as connection:
             if not await try_lock_until_commit(connection, LEAD):
@@ -91,6 +102,11 @@ class MetricReadings:
             for one in due:
                 await self._make(one, connection)
         return len(due)
+
+    def _forget(self, one: Reading) -> None:
+        """All but when it last succeeded, by which one sees that it does not; 0 where it never has."""
+        succeeded = self.found.get(one.name, {}).get(SUCCEEDED, {(one.name,): 0.0})
+        self.found[one.name] = {SUCCEEDED: succeeded}
 
     def told(self) -> Found:
         """All that was found."""
@@ -107,7 +123,7 @@ class MetricReadings:
             async with connection.begin_nested():
                 found = await one.read(connection)
         except Exception as error:
-            self.found.pop(one.name, None)
+            self._forget(one)
             self.failures.add((one.name,))
             _log.warning("what metrics tell of the database could not be read (%s): %s", one.name, error)
             if connection.closed or connection.invalidated:
@@ -116,7 +132,7 @@ class MetricReadings:
         if not found:  # Nothing is there yet: whoever begins is not to wait for long.
             self._due[one.name] = begun + OFTEN_SECONDS
         found["reading_seconds"] = {(one.name,): self._clock() - begun}
-        found["reading_timestamp_seconds"] = {(one.name,): self._now().timestamp()}
+        found[SUCCEEDED] = {(one.name,): self._now().timestamp()}
         self.found[one.name] = found
 
     async def _over_ledgers(self, read: Callable[[list[UUID]], Awaitable[queries.Rows]]) -> queries.Rows:

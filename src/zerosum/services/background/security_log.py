@@ -149,6 +149,7 @@ class SecurityLog:
         self._strangers = _Window()
         self._known = _Window()
         self._waiting: deque[AuditRecord] = deque()
+        self._writing = asyncio.Lock()
 
     def refused(self, request: RefusedRequest) -> None:
         """Never waits, and costs little where the same was told a moment ago."""
@@ -168,7 +169,11 @@ class SecurityLog:
                 _log.warning("the security log cannot be written now (%s)", type(error).__name__)
 
     async def write(self) -> None:
-        """What waits. Raises Unavailable; then it waits on."""
+        """What waits, one at a time. Raises Unavailable; then it waits on."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
         for window, who in ((self._strangers, "strangers"), (self._known, "known callers")):
             count = window.take_suppressed(self._clock())
             if count:
