@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import FastAPI, Response
 
@@ -172,7 +172,10 @@ class Console:
     async def _view(self, call: Call, template: str, needs: Scope | None) -> View:
         session, token = await self.session(call)
         found = path_of(template).fullmatch(call.path)
-        path = {} if found is None else found.groupdict()
+        if found is None:
+            # An encoded slash in the ledger's part. Without a ledger this would be a page of the service's own.
+            raise NotFound("There is nothing at this address.")
+        path = found.groupdict()
         ledger_id, name = SERVICE_LEDGER, ""
         if "ledger" in path:
             ledger_id = LedgerId(parse_id(Prefix.LEDGER, path["ledger"]))
@@ -221,10 +224,13 @@ class Console:
         """Where to go on afterwards: the page that was asked for, or that has asked for a part of itself."""
         if call.body:
             return None
+        path = call.path
         if asks_for_piece(call):
-            path = urlsplit(header(call, b"hx-current-url")).path.removeprefix(self.path_prefix)
-            return path if path.startswith(f"{ROOT}/") else None
-        return call.path
+            try:
+                path = unquote(urlsplit(header(call, b"hx-current-url")).path).removeprefix(self.path_prefix)
+            except ValueError:
+                return None
+        return quote(path, safe="/:@~+,") if path.startswith(f"{ROOT}/") else None
 
     def _mounted(self, app: FastAPI, route: Route) -> Policy:
         async def answered(call: TheCall) -> Response:
