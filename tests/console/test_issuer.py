@@ -139,6 +139,21 @@ async def test_showing_again_who_one_is_needs_the_issuer_s_word_for_it(ada: Pers
     assert (issuer.asked["prompt"], issuer.asked["max_age"]) == ("login", "0")
 
 
+@pytest.mark.parametrize(("ago", "status"), [(0, 422), (3600, 303), (None, 303)])
+async def test_who_is_signed_in_without_being_asked_has_shown_nothing(
+    ada: Person, issuer: Issuer, ago: int | None, status: int
+) -> None:
+    """Single sign-on is enough to read, and not to write."""
+    issuer.claims["groups"] = ["payments admins"]
+    if ago is not None:
+        issuer.claims["auth_time"] = int(time.time()) - ago
+    assert (await come_back(ada)).status_code == 200
+    assert (await ada.get("/payments")).status_code == 200
+    answer = await ada.act("/currencies", code="", exponent="")
+    assert answer.status_code == status, answer.text
+    assert answer.headers.get("location") == ("/console/step-up" if status == 303 else None)
+
+
 async def test_nobody_is_led_out_of_the_console(ada: Person) -> None:
     for address in ("//evil.example.com", "https://evil.example.com", "/v1/ledger", "/console/../docs?x", "/consoleX"):
         assert (await ada.get("/console/sign-in/issuer", params={"to": address})).status_code == 422, address
