@@ -194,9 +194,10 @@ class Console:
         return view
 
     def _add(self, method: str, template: str, answer: Answer, needs: Scope | None, *, is_open: bool = False) -> None:
-        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, self._guarded(answer)))
+        guarded = self._guarded(answer, is_read=method == "GET")
+        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, guarded))
 
-    def _guarded(self, answer: Answer) -> Answer:
+    def _guarded(self, answer: Answer, *, is_read: bool) -> Answer:
         """Whatever a page comes to, a page leaves, and in time."""
 
         async def guarded(call: Call) -> HttpAnswer:
@@ -204,7 +205,7 @@ class Console:
                 async with asyncio.timeout(REQUEST_SECONDS_MAX):
                     return with_headers(await answer(call))
             except TimeoutError:
-                return self.problems.page(too_late(is_read=True), call)
+                return self.problems.page(too_late(is_read=is_read), call)
             except DomainError as refusal:
                 return self._refused(refusal, call)
 
