@@ -240,8 +240,10 @@ class Console:
         app.add_api_route(
             route.template, answered, methods=[route.method], include_in_schema=False, response_model=None
         )
-        body = BodyKind.FORM if route.method == "POST" else BodyKind.NONE
-        return Policy(method=route.method, template=route.template, scope=None, body=body, lean=route.answer)
+        is_page = route.method == "GET"
+        body = BodyKind.NONE if is_page else BodyKind.FORM
+        method, template = route.method, route.template
+        return Policy(method=method, template=template, scope=None, body=body, lean=route.answer, is_page=is_page)
 
 
 async def _nothing(_: Call) -> HttpAnswer:
