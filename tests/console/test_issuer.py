@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +15,9 @@ from tests.api.conftest import service_settings
 from tests.conftest import Servers, TestDatabase
 from tests.console.conftest import Person, browser
 from tests.console.issuer import CLIENT, SECRET, Issuer, issuing, place
+from zerosum.adapters.openid import ASKED_AT_ONCE_MAX, OpenIdProvider
 from zerosum.config import SettingsError, load_settings
+from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.issuers import check_issuers
 from zerosum.main import Service
@@ -171,3 +174,29 @@ def test_an_issuer_that_cannot_be_is_told_by_the_name_of_its_setting() -> None:
     ):
         with pytest.raises(SettingsError, match="ZEROSUM_CONSOLE_ISSUER"):
             load_settings(console_issuer=wrong)
+
+
+async def test_an_issuer_that_does_not_answer_holds_few() -> None:
+    """Whoever wants to sign in has shown nothing yet: a slow issuer must not be how strangers take every place."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    provider = OpenIdProvider(f"http://127.0.0.1:{port}", CLIENT, None)
+    asked = [asyncio.create_task(provider.endpoints()) for _ in range(ASKED_AT_ONCE_MAX)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="too many ask"):
+        await provider.endpoints()
+    for task in asked:
+        task.cancel()
+    await asyncio.wait(asked)
+    free = asyncio.create_task(provider.endpoints())
+    await asyncio.sleep(0)
+    assert not free.done()
+    free.cancel()
+    await asyncio.wait([free])
+    await provider.close()
+    server.close()
