@@ -17,6 +17,7 @@ from tests.console.conftest import Person, browser
 from tests.console.issuer import CLIENT, SECRET, Issuer, issuing, place
 from zerosum.adapters.openid import ASKED_AT_ONCE_MAX, OpenIdProvider
 from zerosum.config import SettingsError, load_settings
+from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.issuers import check_issuers
@@ -78,6 +79,13 @@ async def test_who_comes_from_the_issuer_has_the_role_and_the_ledgers_of_its_cla
     strict = [cookie for cookie in back.headers.get_list("set-cookie") if "_going" not in cookie]
     assert all("SameSite=Strict" in cookie and "HttpOnly" in cookie for cookie in strict)
     assert issuer.asked["code_challenge_method"] == "S256"
+
+
+async def test_a_ledger_of_its_claims_that_is_not_here_hides_no_other(ada: Person, issuer: Issuer) -> None:
+    issuer.claims["ledgers"] = [ada.ledger, f"led_{new_uuid()}"]
+    assert (await come_back(ada)).status_code == 200
+    assert ada.ledger in await ada.page("/console/ledgers")
+    assert (await ada.get("/console")).headers["location"] == f"/console/{ada.ledger}"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +166,14 @@ async def test_who_is_signed_in_without_being_asked_has_shown_nothing(
 
 
 async def test_nobody_is_led_out_of_the_console(ada: Person) -> None:
-    for address in ("//evil.example.com", "https://evil.example.com", "/v1/ledger", "/console/../docs?x", "/consoleX"):
+    inside = (
+        "/console/..",
+        "/console/../../other",
+        "/console/%2E%2e/%2e%2e/other",
+        "/console/./x",
+        "/console/../docs?x",
+    )
+    for address in ("//evil.example.com", "https://evil.example.com", "/v1/ledger", "/consoleX", *inside):
         assert (await ada.get("/console/sign-in/issuer", params={"to": address})).status_code == 422, address
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from urllib.parse import unquote
 
 from zerosum.api.endpoints import check_parameters
 from zerosum.console.console import Console
@@ -26,7 +27,8 @@ def own_path(text: str | None) -> str:
     """Where to go on after signing in: within the console, and nowhere else. Raises InvalidParameter."""
     if not text:
         return ROOT
-    if not _OWN_PATH.fullmatch(text):
+    # Browsers take such segments for the way up, encoded or not: behind a proxy other things may lie there.
+    if not _OWN_PATH.fullmatch(text) or not {".", ".."}.isdisjoint(unquote(text).split("/")):
         raise InvalidParameter("This is no address of the console.", pointer="to")
     return text
 
