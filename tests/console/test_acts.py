@@ -74,3 +74,14 @@ async def test_who_has_not_shown_lately_who_he_is_is_led_there_and_back(
     assert (await person.act(f"/payments/{payment}/refund", key=fresh_key())).status_code == 303
     assert len((await client.get(f"/v1/payments/{payment}/refunds")).json()["data"]) == 1
     await person.http.aclose()
+
+
+async def test_of_an_act_that_takes_too_long_nobody_says_that_nothing_was_done(
+    admin: Person, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = await paid(client)
+    form = {"csrf": await admin.csrf(), "reason": "a test", "key": fresh_key()}
+    monkeypatch.setattr("zerosum.console.console.REQUEST_SECONDS_MAX", 0.0)
+    late = await admin.post(f"/payments/{payment}/refund", form)
+    assert (late.status_code, "outcome_unknown" in late.text, "nothing was done" in late.text) == (504, True, False)
+    assert (await admin.get(f"/payments/{payment}")).status_code == 503

@@ -83,11 +83,12 @@ async def test_the_trial_balance_is_zero_on_both_axes_and_goes_by_pages(admin: P
     assert "many:51" in file.text
 
 
+@pytest.mark.parametrize("path", ["/reports", "/payments.csv"])
 async def test_reports_wait_for_their_turn_among_those_of_the_api(
-    admin: Person, service: Service, ledger_id: LedgerId
+    admin: Person, service: Service, ledger_id: LedgerId, path: str
 ) -> None:
     async with service.costly_reads.turn(ledger_id, is_report=True), asyncio.TaskGroup() as others:
-        waiting = [others.create_task(admin.get("/reports")) for _ in range(WAITING_MAX + 1)]
+        waiting = [others.create_task(admin.get(path)) for _ in range(WAITING_MAX + 1)]
         refused, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         assert {task.result().status_code for task in refused} == {503}
         assert (await admin.get("/accounts")).status_code == 200

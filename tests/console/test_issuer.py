@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +15,10 @@ from tests.api.conftest import service_settings
 from tests.conftest import Servers, TestDatabase
 from tests.console.conftest import Person, browser
 from tests.console.issuer import CLIENT, SECRET, Issuer, issuing, place
+from zerosum.adapters.openid import ASKED_AT_ONCE_MAX, OpenIdProvider
 from zerosum.config import SettingsError, load_settings
+from zerosum.db.identifiers import new_uuid
+from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.issuers import check_issuers
 from zerosum.main import Service
@@ -75,6 +79,13 @@ async def test_who_comes_from_the_issuer_has_the_role_and_the_ledgers_of_its_cla
     strict = [cookie for cookie in back.headers.get_list("set-cookie") if "_going" not in cookie]
     assert all("SameSite=Strict" in cookie and "HttpOnly" in cookie for cookie in strict)
     assert issuer.asked["code_challenge_method"] == "S256"
+
+
+async def test_a_ledger_of_its_claims_that_is_not_here_hides_no_other(ada: Person, issuer: Issuer) -> None:
+    issuer.claims["ledgers"] = [ada.ledger, f"led_{new_uuid()}"]
+    assert (await come_back(ada)).status_code == 200
+    assert ada.ledger in await ada.page("/console/ledgers")
+    assert (await ada.get("/console")).headers["location"] == f"/console/{ada.ledger}"
 
 
 @pytest.mark.parametrize(
@@ -139,8 +150,30 @@ async def test_showing_again_who_one_is_needs_the_issuer_s_word_for_it(ada: Pers
     assert (issuer.asked["prompt"], issuer.asked["max_age"]) == ("login", "0")
 
 
+@pytest.mark.parametrize(("ago", "status"), [(0, 422), (3600, 303), (None, 303)])
+async def test_who_is_signed_in_without_being_asked_has_shown_nothing(
+    ada: Person, issuer: Issuer, ago: int | None, status: int
+) -> None:
+    """Single sign-on is enough to read, and not to write."""
+    issuer.claims["groups"] = ["payments admins"]
+    if ago is not None:
+        issuer.claims["auth_time"] = int(time.time()) - ago
+    assert (await come_back(ada)).status_code == 200
+    assert (await ada.get("/payments")).status_code == 200
+    answer = await ada.act("/currencies", code="", exponent="")
+    assert answer.status_code == status, answer.text
+    assert answer.headers.get("location") == ("/console/step-up" if status == 303 else None)
+
+
 async def test_nobody_is_led_out_of_the_console(ada: Person) -> None:
-    for address in ("//evil.example.com", "https://evil.example.com", "/v1/ledger", "/console/../docs?x", "/consoleX"):
+    inside = (
+        "/console/..",
+        "/console/../../other",
+        "/console/%2E%2e/%2e%2e/other",
+        "/console/./x",
+        "/console/../docs?x",
+    )
+    for address in ("//evil.example.com", "https://evil.example.com", "/v1/ledger", "/consoleX", *inside):
         assert (await ada.get("/console/sign-in/issuer", params={"to": address})).status_code == 422, address
 
 
@@ -156,3 +189,29 @@ def test_an_issuer_that_cannot_be_is_told_by_the_name_of_its_setting() -> None:
     ):
         with pytest.raises(SettingsError, match="ZEROSUM_CONSOLE_ISSUER"):
             load_settings(console_issuer=wrong)
+
+
+async def test_an_issuer_that_does_not_answer_holds_few() -> None:
+    """Whoever wants to sign in has shown nothing yet: a slow issuer must not be how strangers take every place."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    provider = OpenIdProvider(f"http://127.0.0.1:{port}", CLIENT, None)
+    asked = [asyncio.create_task(provider.endpoints()) for _ in range(ASKED_AT_ONCE_MAX)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="too many ask"):
+        await provider.endpoints()
+    for task in asked:
+        task.cancel()
+    await asyncio.wait(asked)
+    free = asyncio.create_task(provider.endpoints())
+    await asyncio.sleep(0)
+    assert not free.done()
+    free.cancel()
+    await asyncio.wait([free])
+    await provider.close()
+    server.close()

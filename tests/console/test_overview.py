@@ -8,10 +8,12 @@ from decimal import Decimal
 
 import pytest
 
+from tests.api.conftest import Client
 from tests.console.conftest import Person
 from zerosum.console.door import Door
 from zerosum.db.queries.console_overview import NewPayment
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
+from zerosum.gateway.limits.admission import PATIENT_SHARE
 from zerosum.main import Service
 from zerosum.services.console_overview import LOOKED_AT_MAX, POINTS, live_figures
 from zerosum.services.requests.caller import Caller
@@ -60,3 +62,19 @@ def test_over_https_the_cookie_is_this_host_s_alone() -> None:
     door = Door("https://pay.example.com")
     assert door.set_cookie("t") == "__Host-zerosum_console=t; Path=/; HttpOnly; SameSite=Strict; Secure"
     assert door.set_cookie("") == "__Host-zerosum_console=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0"
+
+
+async def test_pages_are_refused_before_payments_are(service: Service, admin: Person, client: Client) -> None:
+    """However many look: what they look at can be asked for again."""
+    admission = service.admission
+    places = range(int(service.settings.in_flight_max * PATIENT_SHARE))
+    for _ in places:
+        admission.enter(may_wait=False)
+    try:
+        page = await admin.get("")
+        assert (page.status_code, "overloaded" in page.text) == (503, True)
+        assert (await client.post("/v1/payments", {})).status_code == 400
+    finally:
+        for _ in places:
+            admission.leave()
+    assert (await admin.get("")).status_code == 200

@@ -196,3 +196,13 @@ async def ask(person: Person, route: Route, ledger: LedgerId) -> httpx.Response:
     if route.method == "GET":
         return await person.get(address(route, ledger))
     return await person.act(address(route, ledger))
+
+
+async def test_who_was_refused_is_told_by_name_in_the_ledger(service: Service, ledger_id: LedgerId) -> None:
+    viewer, admin = await signed_in(service, ledger_id, Role.VIEWER), await signed_in(service, ledger_id)
+    assert (await viewer.get("/api-keys")).status_code == 403
+    await service.security_log.write()
+    told = await admin.page("/audit-log?type=scope.denied")
+    assert "console|viewer" in told
+    for person in (viewer, admin):
+        await person.http.aclose()

@@ -19,6 +19,9 @@ from zerosum.domain.errors import SignInRefused, Unavailable
 
 SECONDS_MAX = 5.0
 BYTES_MAX = 256 * 1024
+ASKED_AT_ONCE_MAX = 20
+"""Each question is a stranger's who wants to sign in: so many may wait for an issuer that is slow."""
+
 CONFIGURATION_SECONDS = 3_600.0
 """So long its endpoints are believed to be where they were."""
 
@@ -46,6 +49,7 @@ class OpenIdProvider:
             headers={"accept": "application/json", "accept-encoding": "identity"},
         )
         self._endpoints: tuple[float, Endpoints] | None = None
+        self._asking = 0
 
     async def endpoints(self) -> Endpoints:
         """Raises Unavailable."""
@@ -92,6 +96,9 @@ class OpenIdProvider:
         await self._client.aclose()
 
     async def _ask(self, method: str, address: str, **options: Any) -> tuple[int, Any]:
+        if self._asking >= ASKED_AT_ONCE_MAX:
+            raise _away("too many ask")
+        self._asking += 1
         try:
             async with asyncio.timeout(SECONDS_MAX), self._client.stream(method, address, **options) as response:
                 body = bytearray()
@@ -102,6 +109,8 @@ class OpenIdProvider:
                 return response.status_code, json.loads(bytes(body).decode("utf-8"))
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, ValueError, RecursionError) as error:
             raise _away(type(error).__name__) from error
+        finally:
+            self._asking -= 1
 
 
 def _checked(address: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import FastAPI, Response
 
@@ -173,7 +173,10 @@ class Console:
     async def _view(self, call: Call, template: str, needs: Scope | None) -> View:
         session, token = await self.session(call)
         found = path_of(template).fullmatch(call.path)
-        path = {} if found is None else found.groupdict()
+        if found is None:
+            # An encoded slash in the ledger's part. Without a ledger this would be a page of the service's own.
+            raise NotFound("There is nothing at this address.")
+        path = found.groupdict()
         ledger_id, name = SERVICE_LEDGER, ""
         if "ledger" in path:
             ledger_id = LedgerId(parse_id(Prefix.LEDGER, path["ledger"]))
@@ -192,9 +195,10 @@ class Console:
         return view
 
     def _add(self, method: str, template: str, answer: Answer, needs: Scope | None, *, is_open: bool = False) -> None:
-        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, self._guarded(answer)))
+        guarded = self._guarded(answer, is_read=method == "GET")
+        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, guarded))
 
-    def _guarded(self, answer: Answer) -> Answer:
+    def _guarded(self, answer: Answer, *, is_read: bool) -> Answer:
         """Whatever a page comes to, a page leaves, and in time."""
 
         async def guarded(call: Call) -> HttpAnswer:
@@ -202,7 +206,7 @@ class Console:
                 async with asyncio.timeout(REQUEST_SECONDS_MAX):
                     return with_headers(await answer(call))
             except TimeoutError:
-                return self.problems.page(too_late(is_read=True), call)
+                return self.problems.page(too_late(is_read=is_read), call)
             except DomainError as refusal:
                 return self._refused(refusal, call)
 
@@ -222,10 +226,13 @@ class Console:
         """Where to go on afterwards: the page that was asked for, or that has asked for a part of itself."""
         if call.body:
             return None
+        path = call.path
         if asks_for_piece(call):
-            path = urlsplit(header(call, b"hx-current-url")).path.removeprefix(self.path_prefix)
-            return path if path.startswith(f"{ROOT}/") else None
-        return call.path
+            try:
+                path = unquote(urlsplit(header(call, b"hx-current-url")).path).removeprefix(self.path_prefix)
+            except ValueError:
+                return None
+        return quote(path, safe="/:@~+,") if path.startswith(f"{ROOT}/") else None
 
     def _mounted(self, app: FastAPI, route: Route) -> Policy:
         async def answered(call: TheCall) -> Response:
@@ -234,8 +241,10 @@ class Console:
         app.add_api_route(
             route.template, answered, methods=[route.method], include_in_schema=False, response_model=None
         )
-        body = BodyKind.FORM if route.method == "POST" else BodyKind.NONE
-        return Policy(method=route.method, template=route.template, scope=None, body=body, lean=route.answer)
+        is_page = route.method == "GET"
+        body = BodyKind.NONE if is_page else BodyKind.FORM
+        method, template = route.method, route.template
+        return Policy(method=method, template=template, scope=None, body=body, lean=route.answer, is_page=is_page)
 
 
 async def _nothing(_: Call) -> HttpAnswer:

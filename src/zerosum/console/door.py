@@ -56,9 +56,9 @@ class Door:
     def check_own_page(self, call: Call) -> None:
         """Raises WriteRefused unless the browser says that one of our own pages sent this."""
         site = header(call, b"sec-fetch-site")
-        origin = urlsplit(header(call, b"origin"))
-        is_own = origin.netloc in (header(call, b"host"), urlsplit(self.url).netloc)
-        if site != "same-origin" if site else not (origin.netloc and is_own):
+        origin = _host_of(header(call, b"origin"))
+        is_own = origin in (header(call, b"host"), _host_of(self.url))
+        if site != "same-origin" if site else not (origin and is_own):
             raise WriteRefused("The form was sent from another site, or the browser does not say from where.")
 
     def check_form(self, call: Call, token: str, form: Mapping[str, str]) -> None:
@@ -66,6 +66,14 @@ class Door:
         self.check_own_page(call)
         if not hmac.compare_digest(form.get("csrf", "").encode(), csrf_token(token).encode()):
             raise WriteRefused("The page is of an older session: open it again.")
+
+
+def _host_of(address: str) -> str:
+    """With its port; empty where it is no address."""
+    try:
+        return urlsplit(address).netloc
+    except ValueError:
+        return ""
 
 
 def read_form(body: bytes) -> dict[str, str]:

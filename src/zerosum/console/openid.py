@@ -26,7 +26,7 @@ from zerosum.services.credentials import base64url
 
 GOING_SECONDS = 600
 AGAIN_SECONDS = 120
-"""So lately somebody must have shown there who they are, who was asked to do so again."""
+"""So lately somebody must have shown there who they are, to write."""
 
 LEDGERS_MAX = 100
 ALL_LEDGERS = "*"
@@ -72,11 +72,12 @@ class Going:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who has come back."""
+    """Who has come back. `is_fresh`: they have shown just now who they are, and were not merely known there."""
 
     actor: str
     role: Role
     ledgers: tuple[UUID, ...] | None
+    is_fresh: bool
 
 
 class OpenIdSignIn:
@@ -139,9 +140,10 @@ class OpenIdSignIn:
             raise SignInRefused("The issuer has not signed you in.")
         text = await self._provider.redeem(given["code"], going.verifier, self._redirect_uri)
         claims = await self._tokens.verify(text, going.nonce, time.monotonic())
-        if going.is_again and not self._is_fresh(claims.get("auth_time")):
+        person = self._person(claims)
+        if going.is_again and not person.is_fresh:
             raise SignInRefused("The issuer does not say that you have just shown who you are.")
-        return self._person(claims), going
+        return person, going
 
     def _person(self, claims: Mapping[str, Any]) -> Person:
         has = texts_of(claims.get(self._mapped.role_claim))
@@ -151,7 +153,7 @@ class OpenIdSignIn:
         actor = f"{self._provider.issuer}|{claims['sub']}"
         if len(actor) > ACTOR_CHARACTERS_MAX:
             raise SignInRefused("The issuer calls you by too long a name.")
-        return Person(actor, role, self._ledgers(claims))
+        return Person(actor, role, self._ledgers(claims), self._is_fresh(claims.get("auth_time")))
 
     def _ledgers(self, claims: Mapping[str, Any]) -> tuple[UUID, ...] | None:
         bound = self._mapped.ledgers

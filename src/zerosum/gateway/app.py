@@ -295,7 +295,9 @@ class Gateway:
             await exchange.answer(await begun.answer())
         elif policy.lean is not None:
             exchange.is_dispatched = True
-            await exchange.answer(await policy.lean(call))
+            answer = await policy.lean(call)
+            exchange.principal = call.principal  # A page finds out by itself who asks.
+            await exchange.answer(answer)
         else:
             await self._dispatch(exchange, policy, call)
 

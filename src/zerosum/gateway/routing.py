@@ -136,7 +136,8 @@ class Policy:
     spends of its ledger's budget for costly reads besides; such a read also waits for its turn.
     Where a query parameter is what makes it costly, `costly_query` names it. An answer that `is_streamed` may take much
     longer than others once it has begun, and its endpoint takes the turns by itself. Who accepts the media type
-    `followed_as` gets an answer that goes on as long as something happens.
+    `followed_as` gets an answer that goes on as long as something happens. `is_page` is what people look at, who are
+    asked for their session by the page itself.
     """
 
     method: str
@@ -153,6 +154,7 @@ class Policy:
     costly_query: bytes = b""
     is_streamed: bool = False
     followed_as: bytes = b""
+    is_page: bool = False
 
     def effort_of(self, query_string: bytes) -> int:
         if not self.effort:
@@ -182,7 +184,7 @@ class Policy:
     @property
     def may_wait(self) -> bool:
         """Refused first when there is too much to do: reads of a ledger, which can be asked for again."""
-        return self.method == "GET" and self.scope is not None
+        return self.method == "GET" and (self.is_page or self.scope is not None)
 
 
 def routed_path(path: str, raw_path: bytes) -> str:

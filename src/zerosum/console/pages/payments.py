@@ -62,7 +62,7 @@ def payment_pages(console: Console) -> None:
         return view.go_to("payments", view.path["payment"])
 
     console.act("/{ledger}/payments/{payment}/refund", refund, needs=Scope.PAYMENTS_WRITE, name="refund a payment")
-    console.page("/{ledger}/payments.csv", exported, needs=Scope.PAYMENTS_READ)
+    console.page("/{ledger}/payments.csv", exported, needs=Scope.PAYMENTS_READ, is_report=True)
     console.page("/{ledger}/payments/{payment}", life, needs=Scope.PAYMENTS_READ)
     console.page(
         "/{ledger}/payments",

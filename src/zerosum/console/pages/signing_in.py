@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from urllib.parse import unquote
 
 from zerosum.api.endpoints import check_parameters
 from zerosum.console.console import Console
@@ -26,7 +27,8 @@ def own_path(text: str | None) -> str:
     """Where to go on after signing in: within the console, and nowhere else. Raises InvalidParameter."""
     if not text:
         return ROOT
-    if not _OWN_PATH.fullmatch(text):
+    # Browsers take such segments for the way up, encoded or not: behind a proxy other things may lie there.
+    if not _OWN_PATH.fullmatch(text) or not {".", ".."}.isdisjoint(unquote(text).split("/")):
         raise InvalidParameter("This is no address of the console.", pointer="to")
     return text
 
@@ -88,7 +90,9 @@ def issuer_pages(console: Console, issuer: OpenIdSignIn) -> None:
     async def back(call: Call) -> HttpAnswer:
         given = parameters(call, "code", "state", "iss", "session_state", "error", "error_description", "error_uri")
         person, going = await issuer.end(door.cookie(call, cookie_name), given)
-        token = await console.sessions.open_by_issuer(person.actor, person.role, person.ledgers, stranger(call))
+        token = await console.sessions.open_by_issuer(
+            person.actor, person.role, person.ledgers, stranger(call), may_write=person.is_fresh
+        )
         # No redirect: the first request after one that another site began would bring no Strict cookie.
         answer = shown(console, "onwards.html", location=f"{console.path_prefix}{going.to}")
         cookies = (door.set_cookie(token), door.set_cookie("", name=cookie_name, site="Lax"))

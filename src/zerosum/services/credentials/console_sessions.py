@@ -101,10 +101,13 @@ class ConsoleSessions:
                 raise SignInRefused("This link is somebody else's.")
             await self._stepped_up(connection, session, caller)
 
-    async def open_by_issuer(self, subject: str, role: Role, ledgers: tuple[UUID, ...] | None, caller: Caller) -> str:
+    async def open_by_issuer(
+        self, subject: str, role: Role, ledgers: tuple[UUID, ...] | None, caller: Caller, *, may_write: bool
+    ) -> str:
+        """Without `may_write` they are to show anew who they are before the first write."""
         async with self._database.work(SERVICE_LEDGER) as connection:
             await delete_older(connection, self._now() - 2 * SESSION_MAX)
-            return await self._opened(connection, subject, role, ledgers, "issuer", caller)
+            return await self._opened(connection, subject, role, ledgers, "issuer", caller, may_write=may_write)
 
     async def find(self, token: str, *, is_used: bool = True) -> SessionRecord | None:
         """None: it is no session, or has ended. What a page asks for by itself is no use of it."""
@@ -145,6 +148,8 @@ class ConsoleSessions:
         ledgers: tuple[UUID, ...] | None,
         way: str,
         caller: Caller,
+        *,
+        may_write: bool = True,
     ) -> str:
         id_, token = _new_token()
         now = self._now()
@@ -157,7 +162,7 @@ class ConsoleSessions:
             way=way,
             made_at=now,
             used_at=now,
-            stepped_up_at=now,
+            stepped_up_at=now if may_write else now - STEPPED_UP_FOR,
         )
         await insert_session(connection, session)
         facts = {"role": role.value, "way": way}
