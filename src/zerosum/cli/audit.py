@@ -9,7 +9,7 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,10 @@ PAUSE_SECONDS_MAX = 30.0
 
 
 class NobodyReads(Exception):
-    """Nobody reads stdout any more."""
+    """Whoever read our stdout has gone: what was written last may not have arrived."""
+
+
+Deliver = Callable[[Sequence[dict[str, Any]]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
