@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.api.conftest import Client
 from tests.conftest import Servers
 from tests.ingest.brokers import RedisBroker
 from tests.ingest.ground import Told, consumer, deposit, until
+from zerosum.adapters.clock import now
 from zerosum.api.message_times import message_moment
 from zerosum.domain.messages import Message, Partition
 from zerosum.ingest.streams import batches, time_order
@@ -24,6 +26,7 @@ from zerosum.ingest.streams.time_order import Line, TimeOrder
 from zerosum.main import Service
 
 DAY = "2024-01-02T00:"
+MOMENT = partial(message_moment, now=now)
 
 
 class Clock:
@@ -52,7 +55,7 @@ def at(moment: float | None) -> Message:
 
 def ground(*owners: str, window: float = 2.0) -> tuple[TimeOrder, list[Line], Clock]:
     clock = Clock()
-    order = TimeOrder(window, message_moment, clock)
+    order = TimeOrder(window, MOMENT, clock)
     for owner in owners:
         order.expect(owner)
     return order, [order.line(owner) for owner in owners], clock
@@ -175,7 +178,7 @@ def test_what_is_all_there_comes_in_the_order_of_time_and_each_line_in_its_own(m
     ],
 )
 def test_the_own_time_of_a_message(content: Any, headers: dict[str, str], moment: float | None) -> None:
-    assert message_moment(message(content, headers)) == moment
+    assert MOMENT(message(content, headers)) == moment
 
 
 _names = count(1)
@@ -187,7 +190,7 @@ async def two_streams(
 ) -> AsyncIterator[tuple[list[RedisBroker], Told, TimeOrder]]:
     """Both read in one order until the block ends; so many messages lie there before, in turns."""
     brokers, told = [RedisBroker(servers.redis_url), RedisBroker(servers.redis_url)], Told()
-    order = TimeOrder(window, message_moment)
+    order = TimeOrder(window, MOMENT)
     made = [consumer(service, client, one.input(f"ordered-{next(_names)}"), told=told, order=order) for one in brokers]
     for place, broker in enumerate(brokers):
         await broker.make()

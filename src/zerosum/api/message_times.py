@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +19,7 @@ AHEAD_SECONDS_MAX = 300.0
 everything else would be late."""
 
 
-def message_moment(message: Message) -> float | None:
+def message_moment(message: Message, now: Callable[[], datetime]) -> float | None:
     """Seconds since 1970; None where it says nothing that can be read. Never raises.
 
     Of a CloudEvent its time; else when the row, or what the command asks for, has happened.
@@ -34,7 +33,8 @@ def message_moment(message: Message) -> float | None:
     data = content.get("data")
     said = [content.get("time"), message.headers.get("ce-time")] if _is_event(content, message.headers) else []
     inside: Mapping[str, Any] = data if "specversion" in content and isinstance(data, dict) else content
-    moments = (_moment(one) for one in (*said, inside.get("timestamp"), inside.get("effective_at")))
+    latest = now().timestamp() + AHEAD_SECONDS_MAX
+    moments = (_moment(one, latest) for one in (*said, inside.get("timestamp"), inside.get("effective_at")))
     return next((one for one in moments if one is not None), None)
 
 
@@ -42,9 +42,9 @@ def _is_event(content: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
     return "specversion" in content or "ce-specversion" in headers
 
 
-def _moment(said: Any) -> float | None:
+def _moment(said: Any, latest: float) -> float | None:
     moment = _read(said)
-    return moment if moment is not None and -math.inf < moment < time.time() + AHEAD_SECONDS_MAX else None
+    return moment if moment is not None and -math.inf < moment < latest else None
 
 
 def _read(said: Any) -> float | None:

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,6 +90,7 @@ async def _ingest(
     tally: IngestTally,
 ) -> None:
     """Until all inputs have ended, or SIGTERM. Raises CommandFailed, Gap."""
+    from zerosum.adapters.clock import now  # noqa: PLC0415 - as below
     from zerosum.api.card_numbers import refuse_card_numbers  # noqa: PLC0415 - the service takes a second to load
     from zerosum.api.message_times import message_moment  # noqa: PLC0415
     from zerosum.api.messages import MessageDesk  # noqa: PLC0415
@@ -111,7 +113,7 @@ async def _ingest(
         )
         ingestion = service.services.ingestion
         window = settings.ingest_order_window_seconds
-        order = TimeOrder(window, message_moment) if window else None
+        order = TimeOrder(window, partial(message_moment, now=now)) if window else None
         consumers = [Consumer(one, desk, ingestion, caller, options, tally, replies, order) for one in inputs]
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _stop, consumers)
