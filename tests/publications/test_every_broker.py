@@ -143,12 +143,14 @@ async def _until_killed(made: Publisher) -> None:
 
 
 async def test_a_zombie_neither_moves_the_position_nor_loses_anything(
-    broker: Broker, database: Database, ledger_id: LedgerId, client: Client
+    broker: Broker, database: Database, ledger_id: LedgerId, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accounts = await accounts_of(client)
     await payments(client, accounts, 5)
     sleepy = Sleepy(destination_of(broker))
     zombie = publisher(database, ledger_id, broker, sleepy, lease_seconds=0.3)
+    # One that lives keeps its lease while it sends; this one's process stands still.
+    monkeypatch.setattr(zombie, "_keep_meanwhile", asyncio.Event().wait)
     async with running(zombie):
         await asyncio.wait_for(sleepy.sleeps.wait(), 20)
         await payments(client, accounts, 5)
