@@ -41,7 +41,7 @@ async def books(servers: Servers) -> AsyncIterator[Books]:
 
 async def test_books_that_are_right_are_left_alone(books: Books) -> None:
     audit = audit_of(books)
-    assert await passed(audit) == 52, "twenty-six parts of each ledger"
+    assert await passed(audit) == 56, "twenty-eight parts of each ledger"
     assert (audit.progress.postings, audit.progress.differences) == (20, 0)
     assert await books.status() is AccountStatus.OPEN
     assert await books.told() == []
