@@ -33,7 +33,6 @@ from zerosum.main import Service
 from zerosum.services.background.checkpointing import Checkpointing
 from zerosum.services.proofs import of_account_groups as proof_of_account_groups
 from zerosum.services.proofs import of_accounts as proof_of_accounts
-from zerosum.services.proofs import of_charts as proof_of_charts
 from zerosum.services.proofs import of_checkpoints as proof_of_checkpoints
 from zerosum.services.proofs import of_disputes as proof_of_disputes
 from zerosum.services.proofs import of_entries as proof_of_entries
@@ -41,15 +40,14 @@ from zerosum.services.proofs import of_events as proof_of_events
 from zerosum.services.proofs import of_exchanges as proof_of_exchanges
 from zerosum.services.proofs import of_group_limits as proof_of_group_limits
 from zerosum.services.proofs import of_holds as proof_of_holds
-from zerosum.services.proofs import of_house_rules as proof_of_house_rules
 from zerosum.services.proofs import of_periods as proof_of_periods
 from zerosum.services.proofs import of_processor_calls as proof_of_processor_calls
 from zerosum.services.proofs import of_reviews as proof_of_reviews
-from zerosum.services.proofs import of_routes as proof_of_routes
 from zerosum.services.proofs import of_schedules as proof_of_schedules
 from zerosum.services.proofs import of_splits as proof_of_splits
 from zerosum.services.proofs import of_statements as proof_of_statements
 from zerosum.services.proofs import of_templates as proof_of_templates
+from zerosum.services.proofs import of_versions as proof_of_versions
 from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
@@ -563,11 +561,9 @@ async def test_small_slices_find_the_same(
     whole = await verified(database, busy_ledger_id)
     monkeypatch.setattr(proof_of_accounts, "ACCOUNTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_accounts, "POSTINGS_AT_ONCE", 30)
-    monkeypatch.setattr(proof_of_charts, "CHARTS_AT_ONCE", 1)
+    monkeypatch.setattr(proof_of_versions, "VERSIONS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_account_groups, "GROUPS_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_group_limits, "ACCOUNTS_AT_ONCE", 2)
-    monkeypatch.setattr(proof_of_routes, "ROUTES_AT_ONCE", 1)
-    monkeypatch.setattr(proof_of_house_rules, "HOUSE_RULES_AT_ONCE", 1)
     monkeypatch.setattr(proof_of_checkpoints, "CHECKPOINTS_AT_ONCE", 2)
     monkeypatch.setattr(proof_of_entries, "ENTRIES_AT_ONCE", 20)
     monkeypatch.setattr(proof_of_entries, "TRANSACTIONS_AT_ONCE", 2)

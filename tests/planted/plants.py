@@ -288,7 +288,7 @@ MEMORY_PLANTS = (
     plant(
         "a chart that the security log does not tell of is believed",
         "first use",
-        "src/zerosum/services/proofs/of_charts.py",
+        "src/zerosum/services/proofs/of_versions.py",
         "if not row.is_told:",
         "if False:",
         "tests/api/test_verify.py::test_what_was_changed_past_the_service_is_found",

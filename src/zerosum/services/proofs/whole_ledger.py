@@ -16,13 +16,11 @@
 | `of_reviews` | payments that a rule has held, who has approved them, and what they have paid |
 | `of_periods` | closed periods: seals, the balances in them, and what came in behind them |
 | `of_templates` | templates, and what was posted by them (`template_amounts`) |
-| `of_charts` | charts, by which first uses open accounts, against the security log |
+| `of_versions` | charts, house rules and the ledger's own routes, against the security log |
 | `of_account_groups` | account groups, against the security log |
 | `of_group_limits` | which accounts stand under the limits of groups |
 | `of_settings` | what the ledger is set to, against the security log |
 | `of_answers` | what keys of commands that post nothing are answered again |
-| `of_routes` | the ledger's own routes, by which payments go to processors, against the security log |
-| `of_house_rules` | house rules, by which holds and disputes are made, against the security log and events |
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 | `audit_seals` | the security log, in the same way |
@@ -45,7 +43,6 @@ from zerosum.services.proofs.audit_seals import AuditSealsProof
 from zerosum.services.proofs.of_account_groups import AccountGroupsProof
 from zerosum.services.proofs.of_accounts import AccountsProof
 from zerosum.services.proofs.of_answers import AnswersProof
-from zerosum.services.proofs.of_charts import ChartsProof
 from zerosum.services.proofs.of_checkpoints import CheckpointsProof
 from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
@@ -53,7 +50,6 @@ from zerosum.services.proofs.of_events import EventsProof
 from zerosum.services.proofs.of_exchanges import ExchangesProof
 from zerosum.services.proofs.of_group_limits import GroupLimitsProof
 from zerosum.services.proofs.of_holds import HoldsProof
-from zerosum.services.proofs.of_house_rules import HouseRulesProof
 from zerosum.services.proofs.of_periods import PeriodsProof
 from zerosum.services.proofs.of_processor_calls import ProcessorCallsProof
 from zerosum.services.proofs.of_reconciliation import (
@@ -62,12 +58,12 @@ from zerosum.services.proofs.of_reconciliation import (
     ReconciliationMatchesProof,
 )
 from zerosum.services.proofs.of_reviews import ReviewsProof
-from zerosum.services.proofs.of_routes import RoutesProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_settings import SettingsProof
 from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.of_statements import StatementsProof
 from zerosum.services.proofs.of_templates import TemplatesProof, TemplateUsesProof
+from zerosum.services.proofs.of_versions import ChartsProof, HouseRulesProof, RoutesProof
 from zerosum.services.proofs.refusal_seals import SealsProof
 from zerosum.services.proofs.report import BREAKS_MAX as BREAKS_MAX
 from zerosum.services.proofs.report import Break as Break
