@@ -5,14 +5,11 @@ Many people may have it open at once: what they see is read once for all of them
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
-from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.console_overview import NewPayment, newest_payments
@@ -21,6 +18,7 @@ from zerosum.services.background.audit_positions import AuditPositions
 from zerosum.services.balances import Balances, CurrencyTotal
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.paging import PageRequest
+from zerosum.services.shared_looks import SharedLooks
 
 LOOKED_BACK = timedelta(hours=1)
 LOOKED_AT_MAX = 2_000
@@ -35,8 +33,6 @@ TOTALS_SECONDS = 60.0
 
 KEPT_MAX = 200
 """Ledgers whose figures are kept."""
-
-Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +86,8 @@ class ConsoleOverview:
         self._database = database
         self._balances = balances
         self._now = now
-        self._clock = clock
         self._audit = AuditPositions(database, now)
-        self._kept: OrderedDict[tuple[str, UUID], tuple[float, asyncio.Task[Any]]] = OrderedDict()
+        self._looks = SharedLooks(clock, KEPT_MAX)
 
     async def proof(self) -> Proof:
         """Of all ledgers: chains and sums are walked again and again, slice by slice."""
@@ -112,7 +107,7 @@ class ConsoleOverview:
             found = await self._balances.trial_balance(caller, request)
             return Totals(as_of=found.as_of, currencies=found.currencies)
 
-        return await self._shared("totals", caller.ledger_id, TOTALS_SECONDS, read)
+        return await self._looks.look(("totals", caller.ledger_id), TOTALS_SECONDS, read)
 
     async def live(self, caller: Caller) -> Live:
         async def read() -> Live:
@@ -121,19 +116,7 @@ class ConsoleOverview:
                 found = await newest_payments(connection, caller.ledger_id, now - LOOKED_BACK, LOOKED_AT_MAX)
             return live_figures(found, now)
 
-        return await self._shared("live", caller.ledger_id, LIVE_SECONDS, read)
-
-    async def _shared(self, kind: str, ledger_id: UUID, seconds: float, read: Callable[[], Awaitable[Read]]) -> Read:
-        """What was read less than `seconds` ago, or is being read for somebody else."""
-        kept = self._kept.get((kind, ledger_id))
-        if kept is None or self._clock() >= kept[0] or (kept[1].done() and kept[1].exception() is not None):
-            task: asyncio.Task[Any] = asyncio.ensure_future(read())
-            kept = self._kept[kind, ledger_id] = (self._clock() + seconds, task)
-            self._kept.move_to_end((kind, ledger_id))
-            while len(self._kept) > KEPT_MAX:
-                self._kept.popitem(last=False)
-        shared: Read = await asyncio.shield(kept[1])
-        return shared
+        return await self._looks.look(("live", caller.ledger_id), LIVE_SECONDS, read)
 
 
 def live_figures(found: Sequence[NewPayment], now: datetime) -> Live:

@@ -6,7 +6,6 @@ adds up a bounded number of accounts once a while, and an answer holds for every
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import LedgerId
 from zerosum.services.background.audit_positions import AuditPositions
 from zerosum.services.publications.positions import states_of
+from zerosum.services.shared_looks import SharedLooks
 from zerosum.services.status.checks import Check, State, checks_of, worst
 from zerosum.services.status.found import AuditState, Found, Load, TrialBalance
 
@@ -58,21 +58,13 @@ class StatusBoard:
         self._database = database
         self._process = process
         self._now = now
-        self._clock = clock
         self._audit = AuditPositions(database, now)
-        self._kept: dict[LedgerId | None, tuple[float, asyncio.Task[Status]]] = {}
+        self._looks = SharedLooks(clock, KEPT_MAX)
         self._totals: dict[LedgerId | None, TrialBalance] = {}
 
     async def read(self, ledger_id: LedgerId | None) -> Status:
         """Of one ledger; None: of all, for an operator."""
-        until, task = self._kept.get(ledger_id, (0.0, None))
-        if task is None or self._clock() >= until or (task.done() and task.exception() is not None):
-            if len(self._kept) >= KEPT_MAX:
-                self._kept.pop(next(iter(self._kept)))
-            task = asyncio.create_task(self._look(ledger_id), name="status")
-            self._kept[ledger_id] = (self._clock() + KEPT_SECONDS, task)
-        # Others wait for the same answer: whoever goes away must not take it from them.
-        return await asyncio.shield(task)
+        return await self._looks.look(ledger_id, KEPT_SECONDS, lambda: self._look(ledger_id))
 
     async def _look(self, ledger_id: LedgerId | None) -> Status:
         is_ready, load = await self._process.is_ready(), self._process.load()
