@@ -7,35 +7,27 @@ move is told apart by its reference, a number that counts up for each account.
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-import signal
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 
 from tests.campaigns.installation import Installation
+from tests.campaigns.weather import Weather, process_of
 from tests.cli.command import zerosum
-from tests.cli.warm_start import Process, start_in_background
+from tests.cli.warm_start import Process
 from tests.ingest.broker_servers import BrokerServer
 from tests.ingest.brokers import Broker, connected_again
 from tests.ingest.ground import deposit
 
 ACCOUNTS = 20
 LEASE_SECONDS = 2.0
-ZOMBIE_SECONDS = 13.0
-"""Longer than a lease, and than the sessions with the brokers."""
-HANGING_SECONDS = 15.0
-PROGRESS_SECONDS_MAX = 30.0
-ACTING_SECONDS_MAX = float(os.environ.get("STORM_SECONDS", "3000"))
-"""Of a storm on a slow machine: then fewer acts are judged than were wanted."""
 SETTLED_SECONDS_MAX = 600.0
-ENDING_SECONDS_MAX = 60.0
 SENT_AT_ONCE = 20
 SENDING_PAUSE_SECONDS = 0.2
 WAITING_MAX = 1_000
@@ -44,41 +36,33 @@ WAITING_MAX = 1_000
 _storms = count(1)
 
 
-class Storm:
-    """Two consumers of one topic, and more for a while. `server` is the broker, where it is to be broken too."""
+class Storm(Weather):
+    """Two consumers of one topic, and more for a while."""
+
+    zombie_seconds = 13.0
+    hanging_seconds = 15.0
+    returned_seconds = (1.0, 5.0)
 
     def __init__(
         self, installation: Installation, broker: Broker, seed: int, *, server: BrokerServer | None = None
     ) -> None:
-        self.installation = installation
+        super().__init__(installation, seed, server)
         self.broker = broker
         self.wanted: dict[str, int] = defaultdict(int)
         self.sent = 0
         name = f"storm{next(_storms)}"
         self.accounts = [f"{name}:{number}" for number in range(ACCOUNTS)]
-        self._server = server
-        self._chance = random.Random(seed)
         self._late: list[tuple[Any, str]] = []
         self._broker_is_there = asyncio.Lock()
         self._looking = asyncio.Lock()
-        self._processes: list[Process] = []
-        self._running: list[Process] = []
-        self._superuser: asyncpg.Connection[asyncpg.Record] | None = None
 
     async def open(self) -> None:
-        self._superuser = await self.installation.superuser()
+        await super().open()
         where = self.installation
         with httpx.Client(base_url=where.base_url, headers=where.headers, trust_env=False, verify=False) as http:
             for code in self.accounts:
                 body = {"code": code, "currency": "USD", "type": "liability"}
                 assert http.post("/v1/accounts", json=body).status_code == 201
-
-    async def close(self) -> None:
-        for process in self._processes:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-        if self._superuser is not None:
-            await self._superuser.close()
 
     async def send(self, messages: int, enough: asyncio.Event) -> None:
         """At least so many that are different, and until it is enough. Never while the broker is away."""
@@ -112,66 +96,14 @@ class Storm:
             await self.broker.send([content for content, _ in some], [account for _, account in some])
         self.sent += len(some)
 
-    async def run(self, acts: Mapping[str, int]) -> Counter[str]:
-        """Each act when something was done since the one before. So many of each were done in time."""
-        self._running = [self._start(), self._start()]
-        left = [act for act, number in acts.items() for _ in range(number)]
-        self._chance.shuffle(left)
-        done: Counter[str] = Counter()
-        deadline = time.monotonic() + ACTING_SECONDS_MAX
-        async with asyncio.TaskGroup() as aside:
-            for act in left:
-                await self._progress()
-                if time.monotonic() > deadline:
-                    break
-                done[act] += 1
-                print(f"{done.total()}/{len(left)} {act}", end=" ", flush=True)
-                await asyncio.sleep(self._chance.uniform(0.0, 0.5))
-                if act == "kill":
-                    await self._replace(signal.SIGKILL)
-                elif act == "stop":
-                    aside.create_task(self._return(await self._replace(signal.SIGSTOP)))
-                elif act == "join":
-                    aside.create_task(self._leave(self._start(), self._chance.uniform(2.0, 8.0)))
-                else:
-                    await self._break(act)
-        return done
-
-    async def _replace(self, how: signal.Signals) -> Process:
-        """Of the two the one that works, where one does."""
-        holder = await self._holder()
-        at = next((at for at, one in enumerate(self._running) if one.pid == holder), self._chance.randrange(2))
-        assert self._running[at].poll() is None, f"it has ended by itself: {self.log()}"
-        before, self._running[at] = self._running[at], self._start()
-        before.send_signal(how)
-        return before
-
-    async def _return(self, zombie: Process) -> None:
-        await asyncio.sleep(ZOMBIE_SECONDS)
-        zombie.send_signal(signal.SIGCONT)
-        await self._leave(zombie, self._chance.uniform(1.0, 5.0))
-
-    async def _leave(self, process: Process, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        process.send_signal(signal.SIGTERM)
-        await self._ended_in_peace(process)
-
-    async def _ended_in_peace(self, process: Process) -> None:
-        code = await asyncio.to_thread(process.wait, ENDING_SECONDS_MAX)
-        assert code in (0, -signal.SIGTERM), self.log()  # the latter where it had only just begun
+    async def _act(self, act: str, aside: asyncio.TaskGroup) -> None:
+        assert act == "join"
+        aside.create_task(self._leave(self._start(), self._chance.uniform(2.0, 8.0)))
 
     async def _break(self, act: str) -> None:
-        """The broker, killed with -9 or hung. Messages are sent again once it is back."""
-        assert self._server is not None
+        """Messages are sent again once the broker is back."""
         async with self._broker_is_there:
-            if act == "crash":
-                self._server.kill()
-                await asyncio.sleep(self._chance.uniform(0.0, 5.0))
-                await asyncio.to_thread(self._server.start_again)
-            else:
-                self._server.send_signal(signal.SIGSTOP)
-                await asyncio.sleep(HANGING_SECONDS)
-                self._server.send_signal(signal.SIGCONT)
+            await super()._break(act)
             await connected_again(self.broker.connect)
 
     async def settle(self) -> None:
@@ -182,10 +114,7 @@ class Storm:
                 raise TimeoutError
             await asyncio.sleep(0.5)
         await asyncio.sleep(1.0)  # what would be too much has time to come
-        for process in self._running:
-            process.send_signal(signal.SIGTERM)
-        for process in self._running:
-            await self._ended_in_peace(process)
+        await self.end()
 
     async def judge(self) -> None:
         assert await self.counts() == self.wanted
@@ -209,8 +138,8 @@ class Storm:
         letters = await self._superuser.fetch("select status, reason, count(*) from dead_letters group by 1, 2")
         return "\n".join(str(dict(row)) for row in [*positions, *letters])
 
-    def log(self) -> str:
-        return (self.installation.folder.parent / "ingest.log").read_text(errors="replace")[-6000:]
+    def _log_path(self) -> Path:
+        return self.installation.folder.parent / "ingest.log"
 
     async def _references(self) -> dict[str, list[int]]:
         """Of each account, in the order in which they were posted."""
@@ -225,22 +154,17 @@ class Storm:
             found[row["code"]].append(int(row["reference"]))
         return found
 
-    async def _progress(self) -> None:
-        before, deadline = await self._done(), time.monotonic() + PROGRESS_SECONDS_MAX
-        while await self._done() == before and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
-
     async def _done(self) -> int:
         return sum((await self.counts()).values())
 
     async def _holder(self) -> int | None:
-        """The process that has taken what we read last: the name of a holder has its number in the middle."""
+        """The process that has taken what we read last."""
         assert self._superuser is not None
         async with self._looking:
             holder = await self._superuser.fetchval(
                 "select holder from ingest_positions where held_until is not null order by updated_at desc limit 1"
             )
-        return int(holder.split(":")[1]) if holder else None
+        return process_of(holder)
 
     async def _rows(self, statement: str) -> list[asyncpg.Record]:
         assert self._superuser is not None
@@ -248,16 +172,12 @@ class Storm:
             return await self._superuser.fetch(statement, self.accounts)
 
     def _start(self) -> Process:
-        words = ["ingest", "--from", self.broker.url, "--data-dir", str(self.installation.folder)]
         environment = {
             "ZEROSUM_INGEST_BATCH_MESSAGES": "20",
             "ZEROSUM_INGEST_IN_MEMORY_MESSAGES": "200",
             "ZEROSUM_INGEST_LEASE_SECONDS": str(LEASE_SECONDS),
         }
-        with (self.installation.folder.parent / "ingest.log").open("ab") as log:
-            process = start_in_background(words, environment=environment, output=log.fileno(), is_warm=True)
-        self._processes.append(process)
-        return process
+        return self._started(["ingest", "--from", self.broker.url], environment)
 
 
 async def weathered(

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-import signal
 import time
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 
 from tests.campaigns.installation import Installation
+from tests.campaigns.weather import Weather, process_of
 from tests.cli.command import zerosum
-from tests.cli.warm_start import Process, start_in_background
+from tests.cli.warm_start import Process
 from tests.ingest.broker_servers import BrokerServer
 from tests.ingest.brokers import connected_again
 from tests.publications.brokers import Broker, fresh
@@ -25,39 +21,30 @@ from tests.publications.ground import TYPES, arrived
 
 ACCOUNTS = 10
 LEASE_SECONDS = 2.0
-ZOMBIE_SECONDS = 5.0
-"""Longer than a lease."""
-HANGING_SECONDS = 12.0
-"""Longer than anybody waits for an answer of a broker."""
-PROGRESS_SECONDS_MAX = 30.0
-ACTING_SECONDS_MAX = float(os.environ.get("STORM_SECONDS", "3000"))
-"""Of a storm on a slow machine: then fewer acts are judged than were wanted."""
-ENDING_SECONDS_MAX = 60.0
 PAYING_PAUSE_SECONDS = 0.03
 
 
-class Storm:
-    """`server` is the broker, where it is to be broken too."""
+class Storm(Weather):
+    """Two publishers of what payments tell."""
+
+    zombie_seconds = 5.0
+    hanging_seconds = 12.0
+    returned_seconds = (1.0, 3.0)
 
     def __init__(
         self, installation: Installation, broker: Broker, seed: int, *, server: BrokerServer | None = None
     ) -> None:
-        self.installation = installation
+        super().__init__(installation, seed, server)
         self.broker = broker
         self.paid = 0
         self.name = fresh("storm")
-        self._server = server
-        self._chance = random.Random(seed)
-        self._processes: list[Process] = []
-        self._running: list[Process] = []
         self._accounts: list[str] = []
-        self._superuser: asyncpg.Connection[asyncpg.Record] | None = None
         self._http = httpx.AsyncClient(
             base_url=installation.base_url, headers=installation.headers, trust_env=False, verify=False, timeout=20
         )
 
     async def open(self) -> None:
-        self._superuser = await self.installation.superuser()
+        await super().open()
         for number in range(ACCOUNTS):
             body = {"code": f"{self.name}:{number}", "currency": "USD", "type": "liability"}
             answer = await self._http.post("/v1/accounts", json=body)
@@ -65,12 +52,8 @@ class Storm:
             self._accounts.append(answer.json()["id"])
 
     async def close(self) -> None:
-        for process in self._processes:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
+        await super().close()
         await self._http.aclose()
-        if self._superuser is not None:
-            await self._superuser.close()
 
     async def pay(self, enough: asyncio.Event) -> None:
         while not enough.is_set():
@@ -81,74 +64,17 @@ class Storm:
             self.paid += 1
             await asyncio.sleep(PAYING_PAUSE_SECONDS)
 
-    async def run(self, acts: Mapping[str, int]) -> Counter[str]:
-        """Each act when something was published since the one before. So many of each were done in time."""
-        self._running = [self._start(), self._start()]
-        left = [act for act, number in acts.items() for _ in range(number)]
-        self._chance.shuffle(left)
-        done: Counter[str] = Counter()
-        deadline = time.monotonic() + ACTING_SECONDS_MAX
-        async with asyncio.TaskGroup() as aside:
-            for act in left:
-                await self._progress()
-                if time.monotonic() > deadline:
-                    break
-                done[act] += 1
-                print(f"{done.total()}/{len(left)} {act}", end=" ", flush=True)
-                await asyncio.sleep(self._chance.uniform(0.0, 0.5))
-                if act == "kill":
-                    await self._replace(signal.SIGKILL)
-                elif act == "stop":
-                    aside.create_task(self._return(await self._replace(signal.SIGSTOP)))
-                elif act in ("crash", "freeze"):
-                    await self._break(act)
-                else:
-                    (self.broker.cut if act == "cut" else self.broker.hang)()
-                    await asyncio.sleep(self._chance.uniform(0.3, 2.0))
-                    self.broker.mend()
-        return done
-
-    async def _replace(self, how: signal.Signals) -> Process:
-        """Of the two the one that works, where one does."""
-        holder = await self._holder()
-        at = next((at for at, one in enumerate(self._running) if one.pid == holder), self._chance.randrange(2))
-        assert self._running[at].poll() is None, f"it has ended by itself: {self.log()}"
-        before, self._running[at] = self._running[at], self._start()
-        before.send_signal(how)
-        return before
-
-    async def _return(self, zombie: Process) -> None:
-        await asyncio.sleep(ZOMBIE_SECONDS)
-        zombie.send_signal(signal.SIGCONT)
-        await asyncio.sleep(self._chance.uniform(1.0, 3.0))
-        zombie.send_signal(signal.SIGTERM)
-        await self._ended_in_peace(zombie)
-
-    async def _ended_in_peace(self, process: Process) -> None:
-        code = await asyncio.to_thread(process.wait, ENDING_SECONDS_MAX)
-        assert code in (0, -signal.SIGTERM), self.log()  # the latter where it had only just begun
-
-    async def _break(self, act: str) -> None:
-        """The broker, killed with -9 or hung."""
-        assert self._server is not None
-        if act == "crash":
-            self._server.kill()
-            await asyncio.sleep(self._chance.uniform(0.0, 5.0))
-            await asyncio.to_thread(self._server.start_again)
-        else:
-            self._server.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(HANGING_SECONDS)
-            self._server.send_signal(signal.SIGCONT)
+    async def _act(self, act: str, aside: asyncio.TaskGroup) -> None:
+        (self.broker.cut if act == "cut" else self.broker.hang)()
+        await asyncio.sleep(self._chance.uniform(0.3, 2.0))
+        self.broker.mend()
 
     async def settle(self, already: int, seconds: float) -> int:
         """How many messages there are once everything has arrived."""
         if self._server is not None:
             await connected_again(self.broker.connect)
         found = await arrived(self._http, self.broker, already + self.paid, seconds)
-        for process in self._running:
-            process.send_signal(signal.SIGTERM)
-        for process in self._running:
-            await self._ended_in_peace(process)
+        await self.end()
         return len(found)
 
     async def payments_there_are(self) -> int:
@@ -163,18 +89,11 @@ class Storm:
                 return number
             after = {"after": page["next_after"]}
 
-    def log(self) -> str:
-        return self._log_path().read_text(errors="replace")[-6000:]
-
-    async def _progress(self) -> None:
-        before, deadline = await self._look("published"), time.monotonic() + PROGRESS_SECONDS_MAX
-        while await self._look("published") == before and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
+    async def _done(self) -> int:
+        return int(await self._look("published") or 0)  # nobody has begun before the first
 
     async def _holder(self) -> int | None:
-        """The process that publishes: the name of a holder has its number in the middle."""
-        holder = await self._look("holder")
-        return int(holder.split(":")[1]) if holder else None
+        return process_of(await self._look("holder"))
 
     async def _look(self, column: str) -> Any:
         assert self._superuser is not None
@@ -182,12 +101,7 @@ class Storm:
 
     def _start(self) -> Process:
         words = ["publish", "--to", self.broker.url, "--topic", f"{self.broker.prefix}.{{resource}}", "--types", TYPES]
-        words += ["--name", self.name, "--data-dir", str(self.installation.folder)]
-        environment = {"ZEROSUM_PUBLISH_LEASE_SECONDS": str(LEASE_SECONDS)}
-        with self._log_path().open("ab") as log:
-            process = start_in_background(words, environment=environment, output=log.fileno(), is_warm=True)
-        self._processes.append(process)
-        return process
+        return self._started([*words, "--name", self.name], {"ZEROSUM_PUBLISH_LEASE_SECONDS": str(LEASE_SECONDS)})
 
     def _log_path(self) -> Path:
         return self.installation.folder.parent / f"{self.name}.log"
