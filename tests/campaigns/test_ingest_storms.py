@@ -45,7 +45,7 @@ async def test_a_hundred_kills_twenty_zombies_and_a_broken_broker_lose_nothing_a
     broker, server = broken
     await broker.make()
     kills, stops = int(os.environ.get("KILLS", "100")), int(os.environ.get("STOPS", "20"))
-    acts = {"kill": kills, "stop": stops, "join": kills // 10, "crash": 3, "hang": 3}
+    acts = {"kill": kills, "stop": stops, "join": kills // 10, "crash": 3, "freeze": 3}
     try:
         await weathered(installation, broker, MESSAGES, acts, server)
     finally:
