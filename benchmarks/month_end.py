@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 import httpx
 import uvloop
 
-from benchmarks.http_cases import BULK_ITEMS, HttpGround, LoadWasRefused
+from benchmarks.http_cases import HttpGround, LoadWasRefused
 from benchmarks.service import Service
 from zerosum.cli.load import run_load
 from zerosum.cli.load.payments import count_bulk
 
 CONNECTIONS = 4
+ITEMS = 200
 CLOSING_SECONDS_MAX = 1_800.0
 ASKING_AGAIN_SECONDS = 1.0
 
@@ -50,7 +51,7 @@ def dated_back(ground: HttpGround, codes: Sequence[str], today: datetime) -> int
         }
         for number, (payer, payee) in enumerate(pairs)
     ]
-    bodies = [json.dumps({"items": items[at : at + BULK_ITEMS]}) for at in range(0, len(items), BULK_ITEMS)]
+    bodies = [json.dumps({"items": items[at : at + ITEMS]}) for at in range(0, len(items), ITEMS)]
     head = ground.target.head("POST", "/v1/payments/bulk") + "Content-Type: application/json\r\n"
     requests = (f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode() for body in bodies)
     connections = min(CONNECTIONS, len(bodies))
