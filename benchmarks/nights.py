@@ -12,7 +12,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +21,7 @@ import uvloop
 from benchmarks.books import check_books
 from benchmarks.http_cases import SEED, HttpGround, LoadWasRefused
 from benchmarks.month_end import closed, dated_back
-from benchmarks.plan import Options, set_up
+from benchmarks.plan import open_accounts
 from benchmarks.progress import Progress
 from benchmarks.service import Service, fresh_folder, running_service
 from benchmarks.verb_cases import holds
@@ -156,15 +155,10 @@ def main() -> int:
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}")
-    with Progress() as progress, fresh_folder() as folder, ExitStack() as stack:
-        progress.say("starting the service and its servers")
-        service = stack.enter_context(running_service(folder, **SETTINGS))
+    with Progress() as progress, fresh_folder() as folder, running_service(folder, **SETTINGS) as service:
         accounts = given.accounts if "closing" in parts else BUSY_ACCOUNTS
         progress.say(f"opening {accounts:,} accounts")
-        options = Options.of(
-            is_quick=True, parts=(), seconds=1.0, repeats=1, is_million=False, is_patient=False, output=folder
-        )
-        ground = set_up(service, folder, replace(options, accounts=accounts), stack).ground
+        ground = open_accounts(service, accounts, given.slice)
         night = Night(service, ground, given, progress)
         for part in parts:
             progress.say(part)
