@@ -52,6 +52,7 @@ STEPS = 50
 AT_ONCE = 250
 CALLS_AT_ONCE = 24
 TRIES_MAX = 10
+BUSY = ("unavailable", "overloaded", "outcome_unknown", "idempotency_in_progress")
 NOTED = (12, 25, 37)
 """After these steps it is noted what lies in the accounts: looking back must show the same for ever."""
 
@@ -267,7 +268,12 @@ async def together(calls: Iterable[Coroutine[Any, Any, Did]]) -> list[Did]:
         async with places:
             return await call
 
-    return list(await asyncio.gather(*map(placed, calls)))
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(placed(call)) for call in calls]
+    except ExceptionGroup as several:  # by then the others have ended, too
+        raise several.exceptions[0] from several
+    return [task.result() for task in tasks]
 
 
 async def patiently(call: Callable[[], Awaitable[Did]]) -> Did:
@@ -276,7 +282,7 @@ async def patiently(call: Callable[[], Awaitable[Did]]) -> Did:
         try:
             return await call()
         except DomainError as refusal:
-            if refusal.code not in ("unavailable", "overloaded", "outcome_unknown", "idempotency_in_progress"):
+            if refusal.code not in BUSY:
                 raise
             busy = refusal
             await asyncio.sleep(0.5)
