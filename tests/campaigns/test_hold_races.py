@@ -94,7 +94,13 @@ async def test_of_each_pair_of_verbs_over_two_processes_one_ends_it_a_thousand_t
     began, turned = time.monotonic(), (both[1], both[0])
     for first in range(0, ROUNDS, AT_ONCE):
         numbers = range(first, min(first + AT_ONCE, ROUNDS))
-        await asyncio.gather(*(race(both if number % 2 else turned, pair) for number in numbers))
+        try:
+            async with asyncio.TaskGroup() as races:
+                for number in numbers:
+                    races.create_task(race(both if number % 2 else turned, pair))
+        except* Exception as several:
+            print(f"{pair}, within {numbers}: {several.exceptions[0]!r}", flush=True)  # also where a later pair hangs
+            raise
     await must_be_right(both[0], database, ledger_id)
     again = sum(one.asked_again for one in both)
     print(f"{pair}: {ROUNDS} rounds, {time.monotonic() - began:.0f} s, asked again {again} times", flush=True)
