@@ -22,7 +22,7 @@ from zerosum.cli.installation import installation_settings
 from zerosum.cli.load import Histogram
 from zerosum.cli.load.forks import in_forks
 from zerosum.cli.processes import GC_THRESHOLDS
-from zerosum.domain.errors import Unavailable
+from zerosum.domain.errors import OutcomeUnknown, Unavailable
 from zerosum.domain.ledger.outcome import Answer, Posted
 from zerosum.domain.payments.pay import Pay
 from zerosum.main import Service as Whole
@@ -126,9 +126,9 @@ class _Run:
                 return
 
     async def _answers(self, batch: list[Pay]) -> Sequence[Answer]:
-        """A machine that was too busy has done nothing: it is asked again, which is part of the time it took."""
+        """Of a machine that is too busy it is asked again under the same keys, which is part of the time it took."""
         for _ in range(TRIES_MAX):
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(Unavailable, OutcomeUnknown):
                 if len(batch) == 1:
                     return [await self._committer.carry_out(batch[0])]
                 return await self._committer.carry_out_each(batch)
