@@ -32,7 +32,7 @@ TRIES_MAX = 20
 
 @dataclass
 class PatientClient(Client):
-    """Asks again, under the same key, where a busy machine or a connection that was closed for being idle was the answer:
+    """Asks again, under the same key, where a busy machine or a connection closed for being idle was the answer:
     that tells nothing of who has won.
     """
 
