@@ -57,7 +57,9 @@ _ASK_REVISION = text("select max(version_num) from public.alembic_version")
 _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
 
 
-def make_engine(database_url: str, pool_size: int, statement_timeout: str = STATEMENT_TIMEOUT) -> AsyncEngine:
+def make_engine(
+    database_url: str, pool_size: int, statement_timeout: str = STATEMENT_TIMEOUT, idle_timeout: str = IDLE_TIMEOUT
+) -> AsyncEngine:
     """A small pool without overflow: a request that finds it empty waits a bounded time, then is refused.
 
     Raises DatabaseUrlError.
@@ -67,7 +69,7 @@ def make_engine(database_url: str, pool_size: int, statement_timeout: str = STAT
         "jit": "off",
         "statement_timeout": statement_timeout,
         **LIMITS,
-        "idle_in_transaction_session_timeout": IDLE_TIMEOUT,
+        "idle_in_transaction_session_timeout": idle_timeout,
     }
     engine = create_async_engine(
         "postgresql+asyncpg://",
