@@ -20,6 +20,8 @@ from zerosum.cli.load.plan import one_if_successful
 WARM_UP_SHARE = 0.25
 BULK_ITEMS = 1000
 PREHEAT_CALLERS = 8
+PREHEAT_ITEMS = 200
+"""So few that also a busy machine answers in time."""
 SEED = 1
 
 Pairs = Sequence[tuple[str, str]]
@@ -140,11 +142,11 @@ class HttpGround:
             port=port,
             connections=PREHEAT_CALLERS,
             seconds=None,
-            requests=max(PREHEAT_CALLERS * 2, len(self.uniform) // 200),
+            requests=max(PREHEAT_CALLERS * 2, 5 * len(self.uniform) // PREHEAT_ITEMS),
             warm_up_seconds=0.0,
         )
         target = replace(self.target, host=f"127.0.0.1:{port}", key_prefix=secrets.token_hex(5))
-        requests = bulk_payments(target, self.uniform, BULK_ITEMS, SEED)
+        requests = bulk_payments(target, self.uniform, PREHEAT_ITEMS, SEED)
         report = uvloop.run(run_load(plan, requests, acknowledged=count_bulk))
         self.acknowledgements.payments += report.acknowledged
         if report.unknown or not report.acknowledged:

@@ -57,14 +57,15 @@ class UponCase:
         return self.case.run()
 
 
-def holds(target: Target, pairs: Pairs) -> Iterator[bytes]:
+def holds(target: Target, pairs: Pairs, expires_at: str | None = None) -> Iterator[bytes]:
     """Without end, each of 1.00 and under a key of its own."""
     head = target.head("POST", "/v1/holds") + "Content-Type: application/json\r\n"
+    until = "" if expires_at is None else f', "expires_at": "{expires_at}"'
     number = 0
     while True:
         for payer, payee in pairs:
             number += 1
-            body = f'{{"amount": "1.00", "currency": "{target.currency}", "from": "{payer}", "to": "{payee}"}}'
+            body = f'{{"amount": "1.00", "currency": "{target.currency}", "from": "{payer}", "to": "{payee}"{until}}}'
             key = f"Idempotency-Key: {target.key_prefix}-{scattered(number):016x}"
             yield f"{head}Content-Length: {len(body)}\r\n{key}\r\n\r\n{body}".encode()
 

@@ -42,6 +42,10 @@ class BrokerServer:
         self._at_the_end = at_the_end
         self._process = self._started()
 
+    def tool(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
+        """A program that comes with the broker and finds it by its environment."""
+        return subprocess.Popen(words, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def send_signal(self, number: signal.Signals) -> None:
         pids = {self._process.pid}
         if self._pid_file is not None and self._pid_file.exists():

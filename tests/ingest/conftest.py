@@ -11,7 +11,7 @@ from tests.api.conftest import client as client
 from tests.api.conftest import service as service
 from tests.api.conftest import stranger as stranger
 from tests.conftest import Servers
-from tests.ingest.broker_servers import nats, rabbitmq, rabbitmq_program, served
+from tests.ingest.broker_servers import BrokerServer, nats, rabbitmq, rabbitmq_program, served
 from tests.ingest.brokers import (
     Broker,
     KafkaBroker,
@@ -31,11 +31,16 @@ def nats_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerServer]:
     if rabbitmq_program() is None:
         pytest.skip("RabbitMQ is not here: apt-get install rabbitmq-server")
     with served(rabbitmq(Path(tmp_path_factory.mktemp("rabbitmq")))) as server:
-        yield server.address
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_address(rabbitmq_server: BrokerServer) -> str:
+    return rabbitmq_server.address
 
 
 @pytest.fixture

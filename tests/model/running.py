@@ -100,8 +100,8 @@ def read(line: str) -> Sequence_:
     return tuple(Step(verb, int(number)) for verb, _, number in (word.partition(":") for word in line.split()))
 
 
-class Difference(Exception):
-    """Between what the model says and what the service does."""
+class Starved(Exception):
+    """The machine was too busy to carry something out, however often it was asked: that tells nothing of the books."""
 
 
 @dataclass
@@ -127,6 +127,12 @@ class Ground:
     superuser: asyncpg.Connection[asyncpg.Record]
     expiry: HoldExpiry
     schedules: ScheduledRuns
+    stats: CommitterStats
+
+    @property
+    def has_starved(self) -> bool:
+        """Works were given up because they were not carried out in time, or nobody knows whether they were."""
+        return self.stats.unknown + self.stats.shed + self.stats.expired + self.stats.lanes_lost > 0
 
     async def run(self, sequences: Sequence[Sequence_]) -> list[Run]:
         """From the same moment on, step by step together, and then until all that was pending has ended."""
@@ -266,14 +272,15 @@ async def together(calls: Iterable[Coroutine[Any, Any, Did]]) -> list[Did]:
 
 async def patiently(call: Callable[[], Awaitable[Did]]) -> Did:
     """Where the machine is too busy it is asked again, as any caller would: nothing can be done twice by that."""
-    for _ in range(TRIES_MAX - 1):
+    for _ in range(TRIES_MAX):
         try:
             return await call()
         except DomainError as refusal:
             if refusal.code not in ("unavailable", "overloaded", "outcome_unknown", "idempotency_in_progress"):
                 raise
+            busy = refusal
             await asyncio.sleep(0.5)
-    return await call()
+    raise Starved(busy.code) from busy
 
 
 @asynccontextmanager
@@ -302,7 +309,7 @@ async def ground(test_database: TestDatabase, servers: Servers) -> AsyncIterator
     try:
         expiry = HoldExpiry(database, committer, clock.now)
         schedules = ScheduledRuns(database, committer, clock.now)
-        yield Ground(database, services, clock, superuser, expiry, schedules)
+        yield Ground(database, services, clock, superuser, expiry, schedules, stats)
     finally:
         await superuser.close()
         await committer.stop()

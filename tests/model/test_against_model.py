@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Servers, clone_database
+from tests.model.campaign import agreed
 from tests.model.running import AT_ONCE, Ground, Run, Sequence_, drawn, ground, read
 from tests.model.shrinking import shrunk
 from tests.model.verbs import VERBS
@@ -54,7 +55,7 @@ async def must_agree(ground: Ground, sequences: Iterable[Sequence_]) -> Counter[
     return seen
 
 
-async def fail(ground: Ground, different: list[Run]) -> None:
+async def fail(ground: Ground, different: Sequence[Run]) -> None:
     shortest = await shrunk(ground, different[0])
     line = " ".join(map(str, shortest.sequence))
     if shortest.sequence not in kept():
@@ -79,8 +80,10 @@ async def test_the_service_does_what_the_model_says(model_ground: Ground, part: 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(7_200)
-async def test_the_service_does_what_the_model_says_ten_thousand_times(model_ground: Ground) -> None:
-    """As many as `ZEROSUM_MODEL_SEQUENCES` says, where it says anything."""
+async def test_the_service_does_what_the_model_says_ten_thousand_times(servers: Servers) -> None:
+    """As many as `ZEROSUM_MODEL_SEQUENCES` says, where it says anything. Run again, it goes on where it ended."""
     number = int(os.environ.get("ZEROSUM_MODEL_SEQUENCES", str(SEQUENCES_OF_CAMPAIGN)))
-    seen = await must_agree(model_ground, map(drawn, range(SEQUENCES, SEQUENCES + number)))
-    print(*sorted(seen.items()), sep="\n")
+    agree, anew = await agreed(servers, range(SEQUENCES, SEQUENCES + number), fail)
+    print(f"{agree} of {number} agree; {anew} spans were run anew on a starved machine")
+    if agree < number:
+        pytest.skip(f"{agree} of {number} agree so far: run it again, and it goes on")

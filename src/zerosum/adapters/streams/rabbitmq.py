@@ -1,8 +1,9 @@
 """RabbitMQ. One consumer at a time reads a queue: who has the lease, once the broker counts no other consumer.
 
 By then it has put back, in its place, what a consumer before had and did not acknowledge: so the order is kept. Of
-quorum queues the broker would let several consume, whatever they ask for. A message is named by its `message_id`;
-without one it needs an idempotency key.
+quorum queues the broker would let several consume, whatever they ask for; what is put back there comes behind what was
+put back before, so everybody must take all of it at once: all have the same prefetch. A message is named by its
+`message_id`; without one it needs an idempotency key.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from zerosum.domain.messages import InputAway, Message, Partition, storable
 SECONDS_MAX = 5.0
 HEARTBEAT_SECONDS = 5
 """A consumer that was stopped for longer than twice this has lost its messages."""
+
+KNOWN_SECONDS_MAX = 0.2
+"""RabbitMQ gives a quorum queue a quarter of a second to answer, and then tells of no message and no consumer."""
 
 KEY_HEADER = "zerosum-key"
 
@@ -54,13 +58,25 @@ class RabbitInput:
                 self._channel = await self._connection.channel()
                 self._channel.close_callbacks.add(self._on_close)
                 await self._channel.set_qos(prefetch_count=min(self._prefetch, 65_535))
-                queue = await self._channel.declare_queue(self._queue_name, passive=True)
-                if not queue.declaration_result.consumer_count:
-                    await queue.consume(self._arrived.put, exclusive=True)
-                    return
+                queue = await self._free_queue()
+                await queue.consume(self._arrived.put, exclusive=True)
         except errors() as error:
             raise InputAway(said(error)) from None
-        raise InputAway("another consumer still has the queue")
+
+    async def _free_queue(self) -> Any:
+        """Once the broker knows that nobody consumes it: of a queue that does not answer it says so, too.
+
+        Raises InputAway.
+        """
+        clock = asyncio.get_running_loop().time
+        while True:
+            begun = clock()
+            queue = await self._channel.declare_queue(self._queue_name, passive=True)
+            told = queue.declaration_result
+            if told.consumer_count:
+                raise InputAway("another consumer still has the queue")
+            if told.message_count or clock() - begun < KNOWN_SECONDS_MAX:
+                return queue
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message]:
         found: list[Message] = []

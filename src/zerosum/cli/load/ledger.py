@@ -15,7 +15,7 @@ from zerosum.cli.load.payments import Target, count_bulk
 from zerosum.cli.load.plan import LoadFailed, Plan
 
 OPENING_CONNECTIONS = 8
-FUNDING_ITEMS = 1000
+FUNDING_ITEMS = 200
 FUNDS = Decimal("1000000000.00")
 """What each account begins with: no run pays that much out of one."""
 

@@ -1,0 +1,96 @@
+"""A quorum queue that does not answer in a quarter of a second is told of by RabbitMQ as one that nobody consumes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.ingest.broker_servers import BrokerServer, rabbitmq_program
+from tests.ingest.brokers import RabbitBroker
+from zerosum.adapters.streams.rabbitmq import RabbitInput, connected
+from zerosum.domain.messages import InputAway, Partition, Position
+
+HAD = 20
+"""By the first consumer, which acknowledges nothing."""
+
+SILENT_MILLISECONDS = 3_000
+STARTED_SECONDS_MAX = 60.0
+ALL_SECONDS_MAX = 60.0
+
+
+async def take(_: Partition) -> Position:
+    return Position()
+
+
+async def lose(_: Collection[Partition]) -> None:
+    pass
+
+
+def input_of(broker: RabbitBroker) -> RabbitInput:
+    return RabbitInput("order", broker.address, broker.queue, 1_000, HAD)
+
+
+async def consumers(broker: RabbitBroker) -> int:
+    connection = await connected(broker.address)
+    queue = await (await connection.channel()).declare_queue(broker.queue, passive=True)
+    await connection.close()
+    return int(queue.declaration_result.consumer_count)
+
+
+@asynccontextmanager
+async def silent(server: BrokerServer, broker: RabbitBroker) -> AsyncIterator[None]:
+    """The queue alone, for a while: it says of itself that it has no consumers and no messages."""
+    program = rabbitmq_program()
+    assert program is not None
+    at_rest = (
+        f"sys:suspend('%2F_{broker.queue}'), timer:sleep({SILENT_MILLISECONDS}), sys:resume('%2F_{broker.queue}')."
+    )
+    tool = server.tool([str(Path(program).with_name("rabbitmqctl")), "eval", at_rest])
+    try:
+        async with asyncio.timeout(STARTED_SECONDS_MAX):
+            while await consumers(broker):
+                assert tool.poll() is None, "the queue was never silent"
+        yield
+    finally:
+        await asyncio.to_thread(tool.wait, STARTED_SECONDS_MAX)
+
+
+async def opened(second: RabbitInput) -> None:
+    while True:
+        try:
+            return await second.open(take, lose)
+        except InputAway:
+            await second.close()
+            await asyncio.sleep(0.1)
+
+
+async def test_what_another_consumer_has_comes_first_also_where_the_broker_tells_of_none(
+    rabbitmq_server: BrokerServer,
+) -> None:
+    broker = RabbitBroker(rabbitmq_server.address)
+    await broker.make()
+    first, second = input_of(broker), input_of(broker)
+    await broker.send(list(range(HAD)))
+    await first.open(take, lose)
+    async with asyncio.timeout(ALL_SECONDS_MAX):
+        had = [one for _ in range(HAD) for one in await first.receive(1, ALL_SECONDS_MAX)]
+    assert [one.body for one in had] == [b"%d" % number for number in range(HAD)]
+    opening = None
+    try:
+        async with silent(rabbitmq_server, broker):
+            opening = asyncio.create_task(opened(second))
+        await broker.send(list(range(HAD, HAD + 5)))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(opening), 1.0)
+        await first.close()
+        await asyncio.wait_for(opening, ALL_SECONDS_MAX)
+        found = await second.receive(HAD + 5, ALL_SECONDS_MAX)
+        assert found[0].body == b"0", "what comes behind it came first"
+    finally:
+        if opening is not None:
+            opening.cancel()
+        await second.close()
+        await broker.close()
