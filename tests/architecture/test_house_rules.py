@@ -200,6 +200,7 @@ MEANS_A_BUG = {
     "reviews_approvals_needed_known": "Rule.caught knows one and two",
     "reviews_said_whole": "a Decision is whole, and a review with a last one is decided",
     "reviews_four_eyes": "ApproveReview has refused before",
+    "reviews_different_people": "ApproveReview has refused before",
     "scheduled_payments_pkey": "two equal random ids",
     "scheduled_payments_status_known": "ScheduleStatus knows no other",
     "scheduled_payments_amount_positive": "Money cannot exist otherwise",

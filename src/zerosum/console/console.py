@@ -187,6 +187,7 @@ class Console:
             ledger_id, session.subject, SCOPES[Role(session.role)], rate_key=f"console:{session.subject}"
         )
         call.principal = principal
+        await call.charge(principal)
         view = View(
             console=self, call=call, session=session, token=token, principal=principal, ledger_name=name, path=path
         )

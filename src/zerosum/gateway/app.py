@@ -233,6 +233,7 @@ class Gateway:
             if policy.body is BodyKind.FORM or headers.authorization:
                 self._charging.check_guessing(exchange)
             await self._charging.charge(exchange, None, policy)
+            call.charge = partial(self._charging.charge_person, exchange, policy)
             call.authorization = headers.authorization[0] if headers.authorization else None
             call.headers = exchange.scope["headers"]
             return

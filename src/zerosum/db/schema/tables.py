@@ -766,6 +766,10 @@ reviews = Table(
     Column("last_by", Text),
     Column("last_reason", Text),
     _moment("last_at"),
+    # Who stands behind the credentials of its maker and of those who have approved it.
+    Column("maker_person", Text),
+    Column("first_person", Text),
+    Column("last_person", Text),
     PrimaryKeyConstraint("ledger_id", "id", name="reviews_pkey"),
     Index("reviews_by_status", "ledger_id", "status", "id"),
     Index("reviews_by_rule", "ledger_id", "rule", "id"),
@@ -787,6 +791,11 @@ reviews = Table(
         " and (status <> 'approved' or (last_by <> actor and (first_id is not null) = (approvals_needed = 2)"
         " and coalesce(first_by <> last_by, true)))",
         name="reviews_four_eyes",
+    ),
+    CheckConstraint(
+        "coalesce(first_person <> maker_person, true) and (status <> 'approved' or"
+        " (coalesce(last_person <> maker_person, true) and coalesce(first_person <> last_person, true)))",
+        name="reviews_different_people",
     ),
 )
 """Payments that a rule has held. Nothing of them is in the books."""
@@ -1178,6 +1187,7 @@ api_keys = Table(
     _moment("last_used_at"),
     Column("networks", ARRAY(Text)),
     Column("certificate_subject", Text),
+    Column("person", Text),  # who stands behind it, for four eyes; None: itself
     PrimaryKeyConstraint("ledger_id", "id", name="api_keys_pkey"),
 )
 
@@ -1670,7 +1680,7 @@ GRANTS: dict[Table, str] = {
     "cancellation_id)",
     scheduled_runs: "insert",
     reviews: "insert, update (status, first_id, first_by, first_reason, first_at, last_id, last_by, last_reason, "
-    "last_at)",
+    "last_at, maker_person, first_person, last_person)",
     client_transactions: "insert, update (status)",
     statements: "insert",
     imports: "insert",

@@ -5,6 +5,7 @@
 | address | every request, open to everybody or refused as well | `address` |
 | address | each credential that was no good; then it is turned away before its next one is judged | `failures` |
 | principal, ledger | every request that may pass, and each item of a bulk call | `principal`, `ledger` |
+| principal, ledger | every page and form of the console, once it is known who has signed in | `principal`, `ledger` |
 | ledger | reads that make the database work: lists, statements, reports | `costly` |
 """
 
@@ -102,6 +103,11 @@ class Charging:
         await self._spend(exchange, self._limiters.address, self.address(exchange), policy.units)
         if principal is not None and (effort := policy.effort_of(exchange.scope["query_string"])):
             await self._spend(exchange, self._limiters.costly, principal.ledger_text, effort)
+
+    async def charge_person(self, exchange: RequestState, policy: Policy, principal: Principal) -> None:
+        """Who has signed in, once a page knows it: the address is charged already. Raises RateLimited."""
+        exchange.rate_headers = ()
+        await self._charge_principal(exchange, principal, policy.units)
 
     def find_leased(self, exchange: RequestState, principal: Principal, policy: Policy) -> Leased | None:
         """What `charge` would spend, if slices that are held here are enough for all of it. Nothing is spent yet."""
