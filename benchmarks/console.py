@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from math import ceil
 from pathlib import Path
 from statistics import median
@@ -97,7 +98,7 @@ def _measure(service: Service, folder: Path, things: Things, only: str, progress
     with signed_in(service, folder) as http:
         for name, address in PAGES.items():
             if only in name:
-                figures.append(_timed(http, name, lambda at=address: at(things, chance)))
+                figures.append(_timed(http, name, partial(address, things, chance)))
                 progress.say(f"  {figures[-1].p95:8.1f}  {name}")
     return figures
 

@@ -1,4 +1,4 @@
-"""A ledger as large as a big installation's, written set-wise past all triggers: what the console's pages are measured on.
+"""A ledger as large as a big installation's, written set-wise past all triggers: to open the console's pages on.
 
 Many customers and a thousand merchants; deposits, purchases and fees over a month. Versions, running balances, totals
 and times are as the service would have written them. Hashes are empty, so these chains cannot be verified.
@@ -63,8 +63,8 @@ from (
 _JOURNAL = """
 insert into journal_entries (ledger_id, id, effective_at, posted_at, idempotency_key, fingerprint, resource_type,
                              reason, actor)
-select $1::uuid, id, effective_at, posted_at, 'bench-' || number, '', 'payment', 'payment', 'key_bench' from bench_entries
-order by number
+select $1::uuid, id, effective_at, posted_at, 'bench-' || number, '', 'payment', 'payment', 'key_bench'
+from bench_entries order by number
 """
 _PAYMENTS = """
 insert into payments (ledger_id, id, type, status, currency, amount, payer_id, payee_id, processor, reference)

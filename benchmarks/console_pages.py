@@ -19,7 +19,6 @@ import httpx
 
 from benchmarks.service import Service
 
-
 PATIENCE_SECONDS = 120.0
 OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
 
