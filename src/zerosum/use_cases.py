@@ -15,6 +15,7 @@ from zerosum.config import Settings
 from zerosum.console.console import Console, ConsoleServices, Turn
 from zerosum.console.openid import OpenIdSignIn
 from zerosum.console.pages import add_every_page
+from zerosum.console.streams import LiveStreams
 from zerosum.db.engine import Database
 from zerosum.outside import live_processors
 from zerosum.services.account_administration import AccountAdministration
@@ -221,6 +222,7 @@ def make_console(
     issuer: OpenIdSignIn | None,
     turn: Turn,
     rule_book: ShownRuleBook | None,
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> Console:
     """The operators' pages, over the same use cases. `turn` is of a ledger's costly reads."""
     own = ConsoleServices(
@@ -234,5 +236,6 @@ def make_console(
     )
     console = Console(services, own, now, settings.shown_url, __version__)
     console.turn = turn
+    console.streams = LiveStreams(is_ending)
     add_every_page(console)
     return console

@@ -34,6 +34,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console/{ledger}"): EVERYBODY,
     ("GET", "/console/{ledger}/overview/live"): EVERYBODY,
     ("GET", "/console/{ledger}/overview/series"): EVERYBODY,
+    ("GET", "/console/{ledger}/overview/stream"): EVERYBODY,
     ("GET", "/console/{ledger}/payments"): EVERYBODY,
     ("GET", "/console/{ledger}/accounts"): EVERYBODY,
     ("GET", "/console/{ledger}/accounts/{account}"): EVERYBODY,
