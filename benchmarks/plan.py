@@ -90,7 +90,7 @@ class Setting:
 
 def set_up(service: Service, folder: Path, options: Options, stack: ExitStack) -> Setting:
     """The bare servers run until the stack is left."""
-    ground = _open_accounts(service, options)
+    ground = open_accounts(service, options.accounts, options.seconds)
     commands = rows = None
     if BELOW_HTTP & set(options.parts):
         make_template(service)  # Before the first payment: every reading below HTTP begins there.
@@ -175,18 +175,19 @@ def _committer_cases(service: Service, commands: Ground, options: Options) -> li
     ]
 
 
-def _open_accounts(service: Service, options: Options) -> HttpGround:
+def open_accounts(service: Service, accounts: int, seconds: float) -> HttpGround:
+    """A ledger with accounts that pay each other."""
     credentials = service.credentials
     parts = urlsplit(credentials.base_url)
     plan = Plan(
         host=parts.hostname or "",
         port=parts.port or 0,
-        seconds=options.seconds,
-        warm_up_seconds=options.seconds * WARM_UP_SHARE,
+        seconds=seconds,
+        warm_up_seconds=seconds * WARM_UP_SHARE,
         seed=SEED,
     )
     target = Target(host=parts.netloc, token=credentials.api_key, key_prefix=secrets.token_hex(5))
-    codes = uvloop.run(_open(plan, target, credentials.base_url, options.accounts))
+    codes = uvloop.run(_open(plan, target, credentials.base_url, accounts))
     return HttpGround(
         service=service,
         plan=plan,
