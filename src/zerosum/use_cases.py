@@ -32,6 +32,7 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.console_log import ConsoleLog
 from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.console_search import ConsoleSearch
+from zerosum.services.console_views import ConsoleViews
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.credentials.console_sessions import ConsoleSessions
 from zerosum.services.credentials.sealing import Sealer
@@ -232,6 +233,7 @@ def make_console(
         lives=PaymentLives(database),
         search=ConsoleSearch(database, services.ledgers),
         rules=ShownRules(rule_book),
+        views=ConsoleViews(database, now),
         issuer=issuer,
     )
     console = Console(services, own, now, settings.shown_url, __version__)

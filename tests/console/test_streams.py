@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import orjson
@@ -46,7 +47,8 @@ class Told:
 
     async def next(self) -> tuple[str, str]:
         """The name of the next event and what it says; ("", "") is a heartbeat, or how soon to come again."""
-        event, data = "", []
+        event = ""
+        data: list[str] = []
         async with asyncio.timeout(20):
             async for line in self.lines:
                 if not line:
@@ -127,11 +129,14 @@ async def test_it_ends_with_the_process(ann: Person, service: Service, monkeypat
 
 
 async def test_many_pages_cost_one_look(ann: Person, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = []
+    written: list[str] = []
     render = service.console.templates.render
-    monkeypatch.setattr(
-        service.console.templates, "render", lambda name, shown: written.append(name) or render(name, shown)
-    )
+
+    def counted(name: str, shown: Mapping[str, Any]) -> str:
+        written.append(name)
+        return render(name, shown)
+
+    monkeypatch.setattr(service.console.templates, "render", counted)
     monkeypatch.setattr(service.console.streams, "_look_every_seconds", 60.0)
     async with AsyncExitStack() as stack:
         followed = [await stack.enter_async_context(follow(ann)) for _ in range(streams.OF_A_SESSION_MAX)]

@@ -42,6 +42,7 @@ from zerosum.gateway.routing import BodyKind, Call, HttpAnswer, Policy
 from zerosum.services.console_log import ConsoleLog
 from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.console_search import ConsoleSearch
+from zerosum.services.console_views import ConsoleViews
 from zerosum.services.credentials.console_sessions import ConsoleSessions, SessionRecord, may_write
 from zerosum.services.payment_lives import PaymentLives
 from zerosum.services.shown_rules import ShownRules
@@ -78,6 +79,7 @@ class ConsoleServices:
     lives: PaymentLives
     search: ConsoleSearch
     rules: ShownRules
+    views: ConsoleViews
     issuer: OpenIdSignIn | None = None
     """Who signs people in, besides links."""
 
@@ -95,6 +97,7 @@ class Console:
         self.lives = own.lives
         self.search = own.search
         self.rules = own.rules
+        self.views = own.views
         self.issuer = own.issuer
         self.now = now
         self.door = Door(url)
@@ -143,18 +146,22 @@ class Console:
 
         self._add("GET", template, answered, needs, is_streamed=True)
 
-    def act(self, template: str, carry_out: Show, *, needs: Scope | None, name: str, needs_reason: bool = True) -> None:
-        """What changes something, by a form. `name` is what the audit log calls it: a verb and a noun."""
+    def act(self, template: str, carry_out: Show, *, needs: Scope | None, name: str, is_own: bool = False) -> None:
+        """What changes something, by a form. `name` is what the audit log calls it: a verb and a noun.
+
+        What is their own and nobody else's people change without a reason, however long ago they came.
+        """
 
         async def answered(call: Call) -> HttpAnswer:
             view = await self._view(call, template, needs)
             view.form = read_form(call.body)
             self.door.check_form(call, view.token, view.form)
+            if is_own:
+                return await carry_out(view)
             if not may_write(view.session, self.now()):
                 raise StepUpNeeded("It is some time since you have shown who you are.")
-            if needs_reason:
-                # Before it is done: nothing happens of which nobody can say why.
-                await self.viewings.acted(view.caller, name, call.path, view.reason)
+            # Before it is done: nothing happens of which nobody can say why.
+            await self.viewings.acted(view.caller, name, call.path, view.reason)
             return await carry_out(view)
 
         self._add("POST", template, answered, needs)
