@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads bench-nights bench-streams walk campaign planted container-test kafka-test pages dashboards dashboard-pictures lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads bench-console bench-telemetry bench-nights bench-streams walk campaign planted container-test kafka-test pages dashboards dashboard-pictures lock clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -54,6 +54,12 @@ bench-hostile: .venv/.installed-dev  ## payments of an honest caller while stran
 
 bench-reads: .venv/.installed-dev  ## whether reading grows with history (ARGS="10000 1000000 --dated-every 1")
 	@exec .venv/bin/python -m benchmarks.reads $(ARGS)
+
+bench-console: .venv/.installed-dev  ## how soon the console's pages are there (ARGS="100000 1000000"; 10 minutes, 10 GB)
+	@exec .venv/bin/python -m benchmarks.console $(ARGS)
+
+bench-telemetry: .venv/.installed-dev  ## what metrics, traces, logs and an open console cost a payment (minutes)
+	@exec .venv/bin/python -m benchmarks.telemetry $(ARGS)
 
 bench-streams: .venv/.installed-dev  ## messages in and events out, beside the committer: a table on stdout
 	@exec .venv/bin/python -m benchmarks.streams $(ARGS)

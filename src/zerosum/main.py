@@ -183,7 +183,7 @@ class Service:
         self._console_issuer = make_console_issuer(settings, now)
         sign_in = None if self._console_issuer is None else self._console_issuer[0]
         self.console = make_console(
-            settings, self.database, self.services, now, sign_in, self.costly_reads.turn, self.rule_book
+            settings, self.database, self.services, now, sign_in, self.costly_reads.turn, self.rule_book, is_draining
         )
         if settings.console:
             policies += self.console.mount(self.framework)

@@ -15,6 +15,7 @@ from zerosum.config import Settings
 from zerosum.console.console import Console, ConsoleServices, Turn
 from zerosum.console.openid import OpenIdSignIn
 from zerosum.console.pages import add_every_page
+from zerosum.console.streams import LiveStreams
 from zerosum.db.engine import Database
 from zerosum.outside import live_processors
 from zerosum.services.account_administration import AccountAdministration
@@ -31,6 +32,7 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.console_log import ConsoleLog
 from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.console_search import ConsoleSearch
+from zerosum.services.console_views import ConsoleViews
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.credentials.console_sessions import ConsoleSessions
 from zerosum.services.credentials.sealing import Sealer
@@ -221,6 +223,7 @@ def make_console(
     issuer: OpenIdSignIn | None,
     turn: Turn,
     rule_book: ShownRuleBook | None,
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> Console:
     """The operators' pages, over the same use cases. `turn` is of a ledger's costly reads."""
     own = ConsoleServices(
@@ -230,9 +233,11 @@ def make_console(
         lives=PaymentLives(database),
         search=ConsoleSearch(database, services.ledgers),
         rules=ShownRules(rule_book),
+        views=ConsoleViews(database, now),
         issuer=issuer,
     )
     console = Console(services, own, now, settings.shown_url, __version__)
     console.turn = turn
+    console.streams = LiveStreams(is_ending)
     add_every_page(console)
     return console

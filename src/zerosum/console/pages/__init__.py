@@ -30,6 +30,7 @@ from zerosum.console.pages.reports import report_pages
 from zerosum.console.pages.reviews import review_pages
 from zerosum.console.pages.routing import routing_pages
 from zerosum.console.pages.rules import rule_pages
+from zerosum.console.pages.saved_views import saved_view_pages
 from zerosum.console.pages.scheduled_payments import scheduled_payment_pages
 from zerosum.console.pages.search import search_pages
 from zerosum.console.pages.signing_in import signing_in_pages
@@ -42,6 +43,7 @@ PAGES: tuple[Callable[[Console], None], ...] = (
     signing_in_pages,
     overview_pages,
     payment_pages,
+    saved_view_pages,
     account_pages,
     account_page,
     client_pages,

@@ -10,6 +10,7 @@ from uuid import UUID
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
+from zerosum.console.saved_views import shown_views
 from zerosum.console.view import View
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
@@ -34,6 +35,7 @@ def journal_pages(console: Console) -> None:
             entries=[(entry, moved(entry.postings), codes_of(entry.postings)) for entry in page.items],
             next=next_page(view, request, page, "journal"),
             given=request.filters,
+            kept=await shown_views(view, "journal", request.filters),
         )
 
     async def shown(view: View) -> HttpAnswer:

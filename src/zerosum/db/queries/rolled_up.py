@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
+from zerosum.db.queries.accounts import begins_with
 from zerosum.db.queries.balances import Instant, had_begun, source_of
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.schema.tables import accounts
@@ -33,9 +35,15 @@ class RolledUp:
 
 
 async def roll_up(
-    connection: AsyncConnection, ledger_id: UUID, instant: Instant, *, prefix: str, limit: int
+    connection: AsyncConnection,
+    ledger_id: UUID,
+    instant: Instant,
+    *,
+    prefix: str,
+    limit: int,
+    types: Collection[AccountType] | None = None,
 ) -> list[RolledUp]:
-    """The branches right below a prefix. Accounts that there were not yet are in none of them."""
+    """The branches right below a prefix, of accounts of these types. Those that there were not yet are in none."""
     await look_up_by_key(connection)
     source, debits, credits_, version = source_of(ledger_id, instant)
     branch = _branch(prefix).label("branch")
@@ -52,7 +60,9 @@ async def roll_up(
         .where(accounts.c.ledger_id == ledger_id, or_(version > 0, had_begun(instant)))
     )
     if prefix:
-        statement = statement.where(accounts.c.code.startswith(prefix, autoescape=True))
+        statement = statement.where(begins_with(accounts.c.code, prefix))
+    if types is not None:
+        statement = statement.where(accounts.c.type.in_([type_.value for type_ in types]))
     own = (branch, accounts.c.type, accounts.c.currency)
     return await gently(_rolled_up, await connection.execute(statement.group_by(*own).order_by(*own).limit(limit)))
 

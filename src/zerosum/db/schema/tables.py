@@ -1297,6 +1297,20 @@ console_links = Table(
     CheckConstraint("role in ('viewer', 'operator', 'approver', 'admin')", name="console_links_role_known"),
 )
 
+console_views = Table(
+    "console_views",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("subject", Text),
+    _required("page", Text),
+    _required("name", Text),
+    _required("query", Text),
+    _moment("saved_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "subject", "page", "name", name="console_views_pkey"),
+    CheckConstraint("page in ('payments', 'journal')", name="console_views_page_known"),
+    CheckConstraint("length(name) between 1 and 60 and length(query) <= 4000", name="console_views_bounded"),
+)
+
 account_changes = Table(
     "account_changes",
     metadata,
@@ -1709,6 +1723,7 @@ GRANTS: dict[Table, str] = {
     secret_checks: "insert, update (check_value, created_at)",
     console_sessions: "insert, update (used_at, stepped_up_at, ended_at), delete",
     console_links: "insert, update (used_at), delete",
+    console_views: "insert, update (name, query, saved_at), delete",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
     event_seals: "insert",
