@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads bench-console bench-telemetry bench-nights bench-streams walk campaign planted container-test kafka-test pages dashboards dashboard-pictures lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads bench-console bench-telemetry bench-nights bench-streams walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -69,6 +69,9 @@ bench-nights: .venv/.installed-dev  ## payments beside 100,000 expiring holds an
 
 walk: .venv/.installed-dev  ## the way of one payment through files and functions, from the socket to its answer
 	@exec .venv/bin/python -m benchmarks.walk $(ARGS)
+
+stages: .venv/.installed-dev  ## what a payment costs an API process in Python, stage by stage (ARGS="--profile")
+	@exec .venv/bin/python -m benchmarks.stages $(ARGS)
 
 campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everything under load, 100,000 transfers
 	@exec .venv/bin/python -m pytest -m campaign -n 0 --timeout 3600 $(ARGS)

@@ -70,10 +70,11 @@ from zerosum.services.requests.payment_orders import ordered_content
 from zerosum.services.requests.payment_parties import check_parties
 from zerosum.services.requests.splits import Payee, asked_splits, names_in, remainder_place, said_of
 from zerosum.services.requests.times import parse_filter_time
+from zerosum.services.straight_payments import StraightPayments
 
 
 class Payments:
-    """`desk` takes orders; the rest reads."""
+    """`desk` takes orders; the rest reads. `straight` makes commands of the plainest of them, past the orders."""
 
     def __init__(
         self,
@@ -94,6 +95,7 @@ class Payments:
         self._directory = directory
         self._cursors = cursors
         self.kind = PaymentKind(accounts, charts, directory, currencies, closed_periods, outside, own_routes)
+        self.straight = StraightPayments(directory, currencies)
         judge = None if rules is None else PaymentJudge(rules)
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment | RecordedReview] = ExpressSubmission(
             self.kind, committer, database, now, judge

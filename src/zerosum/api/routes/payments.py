@@ -42,6 +42,7 @@ from zerosum.api.schemas.payments import (
 )
 from zerosum.api.schemas.reviews import ReviewResponse
 from zerosum.api.services import Services
+from zerosum.api.straight_payments import answer_each_straight, begin_straight
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
@@ -143,6 +144,9 @@ def payment_routes(services: Services) -> Routes:
     )
 
     def express(call: Call) -> Begun:
+        straight = begin_straight(payments, call)
+        if straight is not None:
+            return straight
         check_override(call)
         return desk.express(call)
 
@@ -156,6 +160,9 @@ def payment_routes(services: Services) -> Routes:
         dry_run: DryRunFlag = None,  # noqa: ARG001
         include: Include = None,  # noqa: ARG001
     ) -> Response:
+        straight = await answer_each_straight(payments, call, desk.answer_each)
+        if straight is not None:
+            return as_response(straight)
         check_overrides(call)
         return as_response(await desk.bulk(call))
 
