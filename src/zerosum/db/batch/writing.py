@@ -15,6 +15,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from zerosum.db.batch.account_settings import AccountChanges, set_accounts
 from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS, ONLY_KEYS_ARE_WAITED_FOR
 from zerosum.db.batch.loading import Fetch, Key
@@ -356,7 +358,7 @@ def _posting_row(entry: PostedEntry, line: PostedPosting) -> tuple[Any, ...]:
 
 
 def _event_row(outcome: Posted, event: Event) -> tuple[Any, ...]:
-    data = None if event.data is None else json.dumps(dict(event.data))
+    data = None if event.data is None else orjson.dumps(dict(event.data)).decode()
     resource = event.resource_type, event.resource_id
     return outcome.ledger_id, event.id, event.type, *resource, data, outcome.traceparent
 

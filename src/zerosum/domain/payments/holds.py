@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from zerosum.domain.errors import InvalidState, ValidationFailed
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId
+from zerosum.domain.ledger.records import replaced
 from zerosum.domain.money import Money, render_amount, subtract
 from zerosum.domain.payments.payment import PaymentTexts
 
@@ -122,8 +123,10 @@ def check_expiry(expires_at: datetime, now: datetime) -> None:
 
 def changed(hold: Hold, entry_id: UUID | None, **members: Any) -> Hold:
     """The hold after one step more."""
-    entries = hold.entry_ids if entry_id is None else (*hold.entry_ids, entry_id)
-    return replace(hold, changes=hold.changes + 1, entry_ids=entries, **members)
+    members["changes"] = hold.changes + 1
+    if entry_id is not None:
+        members["entry_ids"] = (*hold.entry_ids, entry_id)
+    return replaced(hold, members)
 
 
 def hold_facts(hold: Hold) -> dict[str, Any]:
