@@ -294,9 +294,7 @@ class Book:
         entry = posted.entry
         for objection in self.objections(entry):
             raise command.point(objection)
-        lines = [
-            self._write(posting, place, digest, posted.posted_at) for place, posting in enumerate(entry.postings)
-        ]
+        lines = [self._write(posting, place, digest, posted.posted_at) for place, posting in enumerate(entry.postings)]
         self._settle_overdrawn(entry)
         self._count(entry)
         return tuple(lines)

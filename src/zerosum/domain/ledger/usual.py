@@ -24,7 +24,18 @@ _LOWEST = BALANCE_LIMIT.copy_negate()
 class _Walk:
     """One account on the way through the lines of an entry. Nothing of it counts before the end."""
 
-    __slots__ = ("account", "balance", "balance_text", "credits", "debits", "head", "held", "held_text", "id", "version")
+    __slots__ = (
+        "account",
+        "balance",
+        "balance_text",
+        "credits",
+        "debits",
+        "head",
+        "held",
+        "held_text",
+        "id",
+        "version",
+    )
 
     def __init__(self, account: AccountState) -> None:
         self.account = account
