@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
-from zerosum.db.identifiers import new_uuid
+from zerosum.db.identifiers import new_uuid, own_kind
 from zerosum.db.queries.holds import HoldFilter, find_answered_holds, find_hold, list_holds
 from zerosum.db.queries.holds import RecordedHold as RecordedHold  # shown by the routes
 from zerosum.db.queries.parties import parties_of, parties_of_holds
@@ -252,7 +252,7 @@ class ChangingKind(_Recorded):
                 lambda name, pointer: self._directory.known(ledger_id, name, is_prepared=is_prepared, pointer=pointer),
             )
         members = members_between(parties, caller, order.idempotency_key, _change_fingerprint(order, money, asked))
-        members["hold_id"] = HoldId(order.hold_id)
+        members["hold_id"] = HoldId(own_kind(order.hold_id))
         members["codes"] |= codes
         return Prepared(_change(order, money, members, asked), members["codes"])
 
