@@ -85,7 +85,7 @@ class Journey:
             return False
         # From here on it is under way: nothing may fail, and nothing be waited for.
         around.admission.enter(may_wait=False)
-        around.charging.charge_leased(exchange, leased)
+        around.charging.charge_leased(exchange, leased, self._policy)
         exchange.body_is_read = exchange.is_dispatched = True
         self._way.taken += 1
         self._begun = begun
