@@ -34,6 +34,7 @@ from benchmarks.service import fresh_folder, running_service
 from benchmarks.walk import served
 from zerosum.adapters.balance_cache import NoBalanceCache
 from zerosum.cli.load.payments import Target, bulk_payments, single_payments, uniform_pairs
+from zerosum.cli.processes import GC_THRESHOLDS
 from zerosum.db.arrays import use_own_arrays
 from zerosum.db.batch import BatchConnection
 from zerosum.db.batch.holding import HELD
@@ -195,6 +196,7 @@ async def _measured(servers: Servers, options: argparse.Namespace) -> None:
         bench.lane._cache = cast(Any, NoBalanceCache())
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         runs: list[tuple[str, Callable[[], Awaitable[Costs]]]] = [
             *((f"single @{n}", partial(bench.single, n, options.payments // n)) for n in options.callers),
             ("bulk of 1,000", partial(bench.bulk, max(5, options.payments // BULK_ITEMS))),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cached_property
@@ -44,6 +43,7 @@ from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import RateLimiter
 from zerosum.gateway.limits.streams import FOLLOWERS_MAX, FOLLOWERS_OF_A_LEDGER_MAX, Streams
+from zerosum.gateway.request_state import request_ids
 from zerosum.gateway.routing import HttpAnswer, RouteTable
 from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options
@@ -302,7 +302,7 @@ class Service:
             followers=self.followers,
             costly_reads=self.costly_reads,
             render=self._render,
-            new_request_id=lambda: secrets.token_hex(12),
+            new_request_id=request_ids().__next__,
             observe=self.metrics.observe_request,
             options=GatewayOptions(
                 allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),

@@ -71,9 +71,11 @@ class PaymentTexts(NamedTuple):
 NO_TEXTS = PaymentTexts()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Payment:
-    """`payer_id` and `payee_id` are the accounts debited and credited, clearing accounts included.
+    """Not frozen only because one is made for every payment: whoever changes one puts another in its place.
+
+    `payer_id` and `payee_id` are the accounts debited and credited, clearing accounts included.
 
     The journal entry that began it bears the same UUID and holds what both share: times, metadata, actor, key.
     """
