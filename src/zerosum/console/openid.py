@@ -113,7 +113,7 @@ class OpenIdSignIn:
         roles, bound = self._mapped.roles, self._mapped.ledgers
         # One of before it was written down stands on its role.
         role = roles.get(session.claimed) if session.claimed else Role(session.role)
-        if role not in roles.values() or not session.subject.startswith(f"{self._provider.issuer}|"):
+        if role is None or role not in roles.values() or not session.subject.startswith(f"{self._provider.issuer}|"):
             return None
         ledgers = session.ledgers
         if bound is not None:

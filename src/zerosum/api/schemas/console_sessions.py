@@ -8,9 +8,9 @@ from pydantic import Field
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.fields import Name, OneOf, Reason, Request, Response, Time, id_field
-from zerosum.db.credentials.console_sessions import SessionRecord
 from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.credentials.console_sessions import SessionRecord
 from zerosum.services.credentials.open_sessions import Ended
 
 _WHY = Field(description="Stands in the security log.", examples=["has left the company"])
