@@ -27,6 +27,7 @@ from zerosum.api.first_page import Front
 from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
+from zerosum.collector import make_tracing
 from zerosum.config import IssuerSettings, Settings, load_settings
 from zerosum.console.navigation import ROOT
 from zerosum.db.batch import BatchConnection
@@ -80,6 +81,12 @@ if TYPE_CHECKING:
 CONNECT_SECONDS_MAX = 2.0
 
 
+def _request_tracing() -> type[RequestTracing]:
+    from zerosum.tracing.requests import RequestTracing  # noqa: PLC0415 - takes time and memory; not all want it
+
+    return RequestTracing
+
+
 class Service:
     """Everything one API process is made of."""
 
@@ -93,7 +100,6 @@ class Service:
     ) -> None:
         """Other processes of the same service share what is `unknown`. Traces say which `process` this is."""
         self.settings = settings
-        self._process = process
         self._is_draining = is_draining
         database_url = settings.required_database_url()
 
@@ -104,7 +110,7 @@ class Service:
         self._readiness = Readiness(self._can_pay, time.monotonic)
 
         self._lanes: list[BatchRunner] = []
-        self.tracing = self._tracing()
+        self.tracing = make_tracing(settings, process, _request_tracing)
         self.stats = CommitterStats()
         self.streams = Streams()
         self.followers = Streams(FOLLOWERS_OF_A_LEDGER_MAX, FOLLOWERS_MAX)
@@ -259,13 +265,6 @@ class Service:
 
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))
-
-    def _tracing(self) -> RequestTracing | None:
-        if not self.settings.otlp_endpoint:
-            return None
-        from zerosum.tracing.requests import RequestTracing  # noqa: PLC0415 - takes time and memory; not all want it
-
-        return RequestTracing(self.settings.otlp_endpoint, self.settings.trace_ratio, self._process)
 
     @property
     def spans(self) -> Spans:

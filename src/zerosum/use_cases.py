@@ -35,6 +35,7 @@ from zerosum.services.console_search import ConsoleSearch
 from zerosum.services.console_views import ConsoleViews
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.credentials.console_sessions import ConsoleSessions
+from zerosum.services.credentials.open_sessions import OpenSessions
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
@@ -138,6 +139,7 @@ def use_cases(
         account_reports=AccountReports(database, currencies, settled, now),
         accounts=accounts,
         api_keys=api_keys,
+        open_sessions=OpenSessions(database, cursors, now),
         audit_feed=AuditFeed(database),
         audit_log=AuditLog(database, cursors),
         balances=Balances(database, directory, currencies, cache, cursors, settled, now),

@@ -16,6 +16,7 @@ from zerosum.adapters.clock import now
 from zerosum.adapters.mail_client import MailClient
 from zerosum.adapters.redis import RedisLink
 from zerosum.adapters.webhook_client import WebhookClient
+from zerosum.collector import started_tracing
 from zerosum.config import Settings
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
@@ -101,7 +102,7 @@ async def _work(
 ) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     redis = RedisLink(settings.redis_url) if settings.redis_url else None
-    tracing = _tracing(settings)
+    tracing = started_tracing(settings, "worker")
     spans = NO_SPANS if tracing is None else tracing
     stats = CommitterStats()
     committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis), stats, tracing)
@@ -185,16 +186,6 @@ def _chores(
     if settings.events_kept_days is not None:
         chores.append(Chore("old events", 600.0, EventPurge(database, now, settings.events_kept_days).run_once))
     return chores
-
-
-def _tracing(settings: Settings) -> Tracing | None:
-    if not settings.otlp_endpoint:
-        return None
-    from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
-
-    tracing = Tracing(settings.otlp_endpoint, settings.trace_ratio, "worker")
-    tracing.start()
-    return tracing
 
 
 def _mailer(settings: Settings, database: Database, render: Render) -> Mailer | None:

@@ -217,7 +217,8 @@ def person_behind(actor: str) -> str:
     ),
 )
 def test_a_review_ends_as_a_plain_model_says(needed: int, said: list[tuple[str, str]]) -> None:
-    desk, approved, state = Desk(needed), [], "in_review"
+    desk, state = Desk(needed), "in_review"
+    approved: list[str] = []
     for actor, verb in said:
         outcome = desk.says(actor, verb)
         if state != "in_review":

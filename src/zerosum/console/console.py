@@ -181,6 +181,8 @@ class Console:
         # A page that refreshes itself keeps nobody signed in who has gone away.
         is_used = is_used and not asks_for_piece(call)
         session = None if token is None else await self.sessions.find(token, is_used=is_used)
+        if session is not None and session.way == "issuer":
+            session = None if self.issuer is None else self.issuer.as_set_now(session)
         if session is None or token is None:
             raise Unauthenticated("Sign in first.")
         return session, token

@@ -63,6 +63,7 @@ class AuditType(StrEnum):
     CONSOLE_SIGNED_IN = "console.signed_in"
     CONSOLE_STEPPED_UP = "console.stepped_up"
     CONSOLE_SIGNED_OUT = "console.signed_out"
+    CONSOLE_SESSION_ENDED = "console.session_ended"
     CONSOLE_VIEWED = "console.viewed"
     CONSOLE_ACTED = "console.acted"
     DIFFERENCE_FOUND = "difference.found"

@@ -1276,6 +1276,7 @@ console_sessions = Table(
     _moment("used_at", nullable=False),
     _moment("stepped_up_at", nullable=False),
     _moment("ended_at"),
+    Column("claimed", Text),  # what the issuer calls the role
     PrimaryKeyConstraint("ledger_id", "id", name="console_sessions_pkey"),
     CheckConstraint("role in ('viewer', 'operator', 'approver', 'admin')", name="console_sessions_role_known"),
     CheckConstraint("way in ('link', 'issuer')", name="console_sessions_way_known"),
