@@ -86,14 +86,31 @@ def test_it_is_refunded_with_a_reason(running: Installation, window: Browser, pa
     assert window.complaints() == []
 
 
-def test_the_overview_draws_and_refreshes_itself(window: Browser) -> None:
+def test_the_overview_draws_and_is_told_what_happens(running: Installation, window: Browser) -> None:
+    window.requests()
     window.run("document.querySelector('.nav a').click()")
     window.wait_for(".plot canvas")
+    window.wait_for("#live.is-followed")
+    order = {"type": "deposit", "amount": "777.77", "currency": "USD", "to": "customers:alice"}
+    made(running, "/v1/payments", order, "while it is open")
+    shows(window, "877.77")
+    shows(window, "trial balance")
+    asked = window.requests()
+    assert [one for one in asked if one.endswith("/overview/stream")]
+    assert not [one for one in asked if one.endswith("/overview/live")], "it need not ask"
+    assert window.complaints() == []
+
+
+def test_where_nothing_can_be_told_the_page_asks(window: Browser) -> None:
+    script = window.command("Page.addScriptToEvaluateOnNewDocument", source="delete window.EventSource")
     window.requests()
+    window.run("location.reload()")
     until(
         lambda: [one for one in window.requests() if one.endswith("/overview/live")], "the figures are asked for anew"
     )
     shows(window, "trial balance")
+    assert not window.run("return document.querySelector('.is-followed')")
+    window.command("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
     assert window.complaints() == []
 
 
