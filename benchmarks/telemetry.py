@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ COSTS_MAX = 0.05
 ATTEMPTS = 4
 
 SESSIONS, TABS_OF_A_SESSION = 5, 4
+TOLD_SECONDS_MAX = 60.0
 """Twenty tabs that are followed: a person has four at the most."""
 
 OFF = {"metrics": "false", "log_requests": "off", "log_level": "error", "trace_ratio": "0"}
@@ -131,17 +133,18 @@ def _tabs(service: Service, folder: Path, ledger: str) -> Iterator[list[Tab]]:
 
 @contextmanager
 def _followed(tabs: list[Tab]) -> Iterator[None]:
-    """In a thread of its own. Raises RuntimeError where a tab was told nothing."""
+    """In a thread of its own; each was told something before. Raises RuntimeError where one was not."""
     told: list[int] = [0] * len(tabs)
     loop = uvloop.new_event_loop()
 
     async def follow(number: int, tab: Tab) -> None:
-        async with (
-            httpx.AsyncClient(cookies=dict(tab.cookies), trust_env=False, timeout=60) as http,
-            http.stream("GET", tab.url, headers={"accept": "text/event-stream"}) as answer,
-        ):
-            async for part in answer.aiter_bytes():
-                told[number] += b"event: live" in part
+        async with httpx.AsyncClient(cookies=dict(tab.cookies), trust_env=False, timeout=60) as http:
+            while True:  # As a browser comes again.
+                with suppress(httpx.HTTPError):
+                    async with http.stream("GET", tab.url, headers={"accept": "text/event-stream"}) as answer:
+                        async for part in answer.aiter_bytes():
+                            told[number] += b"event: live" in part
+                await asyncio.sleep(1)
 
     async def all_of_them() -> None:
         await asyncio.gather(*(follow(*one) for one in enumerate(tabs)))
@@ -150,12 +153,15 @@ def _followed(tabs: list[Tab]) -> Iterator[None]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])), daemon=True)
     thread.start()
     try:
+        deadline = time.monotonic() + TOLD_SECONDS_MAX
+        while not all(told):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"tabs were told nothing: {told}")
+            time.sleep(0.05)
         yield
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(10)
-    if not all(told):
-        raise RuntimeError(f"tabs were told nothing: {told}")
 
 
 @contextmanager

@@ -44,7 +44,8 @@ async def roll_up(
     types: Collection[AccountType] | None = None,
 ) -> list[RolledUp]:
     """The branches right below a prefix, of accounts of these types. Those that there were not yet are in none."""
-    await look_up_by_key(connection)
+    if prefix or types is not None or not instant.is_now:
+        await look_up_by_key(connection)  # Every account of the ledger as it stands is read best in one go.
     source, debits, credits_, version = source_of(ledger_id, instant)
     branch = _branch(prefix).label("branch")
     statement = (
