@@ -67,7 +67,7 @@ def main() -> int:
         looked = _services(stack, folder, options.seconds, options.only)
         readings: dict[str, list[Reading]] = {one.name: [] for one in looked}
         for number in range(options.rounds + 1):
-            for one in looked:
+            for one in (*looked[number:], *looked[:number]):  # Nobody is always behind the same one.
                 with one.beside():
                     reading = _read(one.case)
                 if number:  # The first round warms everything up.
