@@ -39,7 +39,12 @@ SLOWEST_SECONDS = 4.0
 
 SAMPLES = 200
 RESULTS = Path("bench-results")
-SETTINGS = {"costly_reads_per_ledger": "off", "rate_limit_per_principal": "off", "rate_limit_per_ledger": "off"}
+SETTINGS = {
+    "self_audit_seconds": "0",
+    "costly_reads_per_ledger": "off",
+    "rate_limit_per_principal": "off",
+    "rate_limit_per_ledger": "off",
+}
 
 
 @dataclass(frozen=True, slots=True)

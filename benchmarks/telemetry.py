@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -35,12 +36,15 @@ ACCOUNTS = 1_000
 ROUNDS, SECONDS = 5, 5.0
 COSTS_MAX = 0.05
 ATTEMPTS = 4
+ALL = "all: metrics, lines and every trace"
 
 SESSIONS, TABS_OF_A_SESSION = 5, 4
+TOLD_SECONDS_MAX = 60.0
 """Twenty tabs that are followed: a person has four at the most."""
 
-OFF = {"metrics": "false", "log_requests": "off", "log_level": "error", "trace_ratio": "0"}
-ON = {"metrics": "true", "log_requests": "all", "log_format": "json"}
+OFF = {"self_audit_seconds": "0", "metrics": "false", "log_requests": "off", "log_level": "error", "trace_ratio": "0"}
+METRICS = {**OFF, "metrics": "true"}
+LINES = {**METRICS, "log_level": "info", "log_requests": "all", "log_format": "json"}
 _OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -57,12 +61,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each reading")
+    parser.add_argument("--only", default="", help="ways with this in their name")
     options = parser.parse_args()
     with Progress() as progress, fresh_folder() as folder, ExitStack() as stack:
-        looked = _services(stack, folder, options.seconds)
+        looked = _services(stack, folder, options.seconds, options.only)
         readings: dict[str, list[Reading]] = {one.name: [] for one in looked}
         for number in range(options.rounds + 1):
-            for one in looked:
+            for one in (*looked[number:], *looked[:number]):  # Nobody is always behind the same one.
                 with one.beside():
                     reading = _read(one.case)
                 if number:  # The first round warms everything up.
@@ -72,16 +77,24 @@ def main() -> int:
     return 0
 
 
-def _services(stack: ExitStack, folder: Path, seconds: float) -> list[Looked]:
+def _services(stack: ExitStack, folder: Path, seconds: float, only: str) -> list[Looked]:
     collector = stack.enter_context(_collector())
     silent = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=512))
     endpoint, dead = (f"http://127.0.0.1:{port}" for port in (collector, silent.getsockname()[1]))
     ways: dict[str, tuple[Mapping[str, str], int | None]] = {
         "off": (OFF, None),
-        "on": ({**ON, "otlp_endpoint": endpoint}, None),
-        "on, the collector is silent": ({**ON, "otlp_endpoint": dead}, None),
-        "on, nobody reads stdout": ({**ON, "otlp_endpoint": endpoint}, stack.enter_context(_full_pipe())),
+        "metrics": (METRICS, None),
+        "metrics, a line a request": (LINES, None),
+        "metrics, a trace in a hundred": ({**METRICS, "otlp_endpoint": endpoint, "trace_ratio": "0.01"}, None),
+        "metrics, every trace": ({**METRICS, "otlp_endpoint": endpoint, "trace_ratio": "1"}, None),
+        ALL: ({**LINES, "otlp_endpoint": endpoint, "trace_ratio": "1"}, None),
+        "all, the collector is silent": ({**LINES, "otlp_endpoint": dead, "trace_ratio": "1"}, None),
+        "all, nobody reads stdout": (
+            {**LINES, "otlp_endpoint": endpoint, "trace_ratio": "1"},
+            stack.enter_context(_full_pipe()),
+        ),
     }
+    ways = {name: way for name, way in ways.items() if name == "off" or only in name}
     found = []
     for number, (name, (settings, stdout)) in enumerate(ways.items()):
         own = folder / str(number)
@@ -90,9 +103,9 @@ def _services(stack: ExitStack, folder: Path, seconds: float) -> list[Looked]:
         service = stack.enter_context(service_telling(own, stdout, settings))
         case = _case(service, name, seconds)
         found.append(Looked(name, case, nullcontext))
-        if name == "on":
+        if name == ALL:
             tabs = stack.enter_context(_tabs(service, own, _ledger(service)))
-            found.append(Looked("on, 20 tabs of the overview", case, partial(_followed, tabs)))
+            found.append(Looked("all, 20 tabs of the overview", case, partial(_followed, tabs)))
     return found
 
 
@@ -131,17 +144,18 @@ def _tabs(service: Service, folder: Path, ledger: str) -> Iterator[list[Tab]]:
 
 @contextmanager
 def _followed(tabs: list[Tab]) -> Iterator[None]:
-    """In a thread of its own. Raises RuntimeError where a tab was told nothing."""
+    """In a thread of its own; each was told something before. Raises RuntimeError where one was not."""
     told: list[int] = [0] * len(tabs)
     loop = uvloop.new_event_loop()
 
     async def follow(number: int, tab: Tab) -> None:
-        async with (
-            httpx.AsyncClient(cookies=dict(tab.cookies), trust_env=False, timeout=60) as http,
-            http.stream("GET", tab.url, headers={"accept": "text/event-stream"}) as answer,
-        ):
-            async for part in answer.aiter_bytes():
-                told[number] += b"event: live" in part
+        async with httpx.AsyncClient(cookies=dict(tab.cookies), trust_env=False, timeout=60) as http:
+            while True:  # As a browser comes again.
+                with suppress(httpx.HTTPError):
+                    async with http.stream("GET", tab.url, headers={"accept": "text/event-stream"}) as answer:
+                        async for part in answer.aiter_bytes():
+                            told[number] += b"event: live" in part
+                await asyncio.sleep(1)
 
     async def all_of_them() -> None:
         await asyncio.gather(*(follow(*one) for one in enumerate(tabs)))
@@ -150,12 +164,15 @@ def _followed(tabs: list[Tab]) -> Iterator[None]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])), daemon=True)
     thread.start()
     try:
+        deadline = time.monotonic() + TOLD_SECONDS_MAX
+        while not all(told):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"tabs were told nothing: {told}")
+            time.sleep(0.05)
         yield
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(10)
-    if not all(told):
-        raise RuntimeError(f"tabs were told nothing: {told}")
 
 
 @contextmanager

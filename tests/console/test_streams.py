@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from zerosum.console import streams
 from zerosum.console.headers import POLICY
 from zerosum.console.streams import message
 from zerosum.domain.identifiers import LedgerId
+from zerosum.logs.requests import RequestLog
 from zerosum.main import Service
 
 EVENT_STREAM = {"accept": "text/event-stream"}
@@ -126,6 +128,20 @@ async def test_it_ends_with_the_process(ann: Person, service: Service, monkeypat
         await told.wait_for("live")
         monkeypatch.setattr(service.console.streams, "_is_ending", lambda: True)
         assert await told.is_over()
+
+
+async def test_what_is_counted_is_how_soon_it_begins(ann: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[float] = []
+    monkeypatch.setattr(RequestLog, "tell", lambda _, exchange, seconds: counted.append(seconds))
+    asked_at = time.perf_counter()
+    async with follow(ann) as told:
+        begins_within = time.perf_counter() - asked_at
+        while time.perf_counter() < asked_at + 2 * begins_within + 0.3:
+            await told.next()
+    async with asyncio.timeout(20):
+        while not counted:
+            await asyncio.sleep(0.01)
+    assert counted[0] <= begins_within
 
 
 async def test_many_pages_cost_one_look(ann: Person, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
