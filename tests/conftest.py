@@ -65,7 +65,10 @@ class TestDatabase:
     superuser_dsn: str
 
 
-class _Running:
+WHERE_SERVERS_ARE = ("TESTS_SUPERUSER_DSN", "TESTS_SERVICE_PASSWORD", "TESTS_REDIS_URL")
+
+
+class RunningServers:
     """The servers, owned by the process that started them."""
 
     def __init__(self) -> None:
@@ -80,6 +83,12 @@ class _Running:
         self.valkey.start()
         self.servers = Servers(self.postgres.superuser_dsn, self.data_dir.app_password, self.valkey.url)
         asyncio.run(_make_template(self.servers))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Tests that find it there start no servers of their own."""
+        values = (self.servers.superuser_dsn, self.servers.service_password, self.servers.redis_url)
+        return dict(zip(WHERE_SERVERS_ARE, values, strict=True))
 
     def stop(self) -> None:
         self.valkey.stop()
@@ -108,8 +117,7 @@ async def _make_template(servers: Servers) -> None:
     await migrate(servers.dsn(TEMPLATE, superuser=True), role=OWNER_ROLE)
 
 
-_ENVIRONMENT = ("TESTS_SUPERUSER_DSN", "TESTS_SERVICE_PASSWORD", "TESTS_REDIS_URL")
-_running_key = pytest.StashKey[_Running]()
+_running_key = pytest.StashKey[RunningServers]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -117,9 +125,8 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     is_controller = getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput")
     if is_controller and not config.option.collectonly:
-        running = config.stash[_running_key] = _Running()
-        values = (running.servers.superuser_dsn, running.servers.service_password, running.servers.redis_url)
-        os.environ.update(zip(_ENVIRONMENT, values, strict=True))
+        running = config.stash[_running_key] = RunningServers()
+        os.environ.update(running.environment)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -146,10 +153,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    if all(name in os.environ for name in _ENVIRONMENT):
-        yield Servers(*(os.environ[name] for name in _ENVIRONMENT))
+    if all(name in os.environ for name in WHERE_SERVERS_ARE):
+        yield Servers(*(os.environ[name] for name in WHERE_SERVERS_ARE))
         return
-    running = _Running()
+    running = RunningServers()
     yield running.servers
     running.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -31,7 +32,9 @@ TRIES_MAX = 20
 
 @dataclass
 class PatientClient(Client):
-    """Asks again, under the same key, where a busy machine was the answer: that tells nothing of who has won."""
+    """Asks again, under the same key, where a busy machine or a connection closed for being idle was the answer:
+    that tells nothing of who has won.
+    """
 
     asked_again: int = 0
 
@@ -44,9 +47,10 @@ class PatientClient(Client):
 
     async def _asked(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
         for _ in range(TRIES_MAX):
-            answer = await ask()
-            if answer.status_code not in (503, 504) and "idempotency_in_progress" not in answer.text:
-                return answer
+            with contextlib.suppress(httpx.TransportError):
+                answer = await ask()
+                if answer.status_code not in (503, 504) and "idempotency_in_progress" not in answer.text:
+                    return answer
             self.asked_again += 1
             await asyncio.sleep(0.25)
         return answer
@@ -94,7 +98,14 @@ async def test_of_each_pair_of_verbs_over_two_processes_one_ends_it_a_thousand_t
     began, turned = time.monotonic(), (both[1], both[0])
     for first in range(0, ROUNDS, AT_ONCE):
         numbers = range(first, min(first + AT_ONCE, ROUNDS))
-        await asyncio.gather(*(race(both if number % 2 else turned, pair) for number in numbers))
+        try:
+            async with asyncio.TaskGroup() as races:
+                for number in numbers:
+                    races.create_task(race(both if number % 2 else turned, pair))
+        except* Exception as several:
+            print(f"{pair}, within {numbers}: {several.exceptions[0]!r}", flush=True)  # also where a later pair hangs
+            raise
+    print(f"{pair}: {time.monotonic() - began:.0f} s, looking at the books", flush=True)
     await must_be_right(both[0], database, ledger_id)
     again = sum(one.asked_again for one in both)
     print(f"{pair}: {ROUNDS} rounds, {time.monotonic() - began:.0f} s, asked again {again} times", flush=True)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import asyncpg
 
 from tests.conftest import Servers, clone_database
-from tests.model.running import AT_ONCE, Ground, Run, Starved, drawn, ground
+from tests.model.running import BUSY, Ground, Run, Starved, drawn, ground
+from zerosum.domain.errors import DomainError
 
 DONE = Path(os.environ.get("ZEROSUM_MODEL_DONE", "bench-results/model-sequences.txt"))
 """The numbers of sequences that agree, the first and the last of a span on a line. Removed, all begins anew."""
 
 SECONDS_MAX = float(os.environ.get("ZEROSUM_MODEL_SECONDS", "7000"))
 """No span is begun later than that."""
+
+AT_ONCE = 100
+"""So many are lost where the machine is too busy for them."""
 
 STARVED_MAX = 5
 """So often in a row the machine may be too busy for the same span."""
@@ -72,5 +77,9 @@ async def _run(servers: Servers, span: range, fail: Callable[[Ground, Sequence[R
                     await fail(made, different)
                 print(f"{span[0]} to {span[-1]}, starved: {different[0].difference}", flush=True)
         except STARVED as error:
-            print(f"{span[0]} to {span[-1]}, starved: {error!r}", flush=True)
+            print(f"{span[0]} to {span[-1]}, starved: {''.join(traceback.format_exception(error))}", flush=True)
+        except DomainError as refusal:
+            if refusal.code not in BUSY:
+                raise
+            print(f"{span[0]} to {span[-1]}, starved: {refusal.code}", flush=True)
     raise AssertionError(f"the machine is too busy for {span[0]} to {span[-1]}, {STARVED_MAX} times")

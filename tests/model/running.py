@@ -51,7 +51,11 @@ from zerosum.use_cases import use_cases
 STEPS = 50
 AT_ONCE = 250
 CALLS_AT_ONCE = 24
+CONNECT_SECONDS_MAX = 60
+"""On a busy machine 24 connections at once take their time."""
+
 TRIES_MAX = 10
+BUSY = ("unavailable", "overloaded", "outcome_unknown", "idempotency_in_progress")
 NOTED = (12, 25, 37)
 """After these steps it is noted what lies in the accounts: looking back must show the same for ever."""
 
@@ -267,7 +271,12 @@ async def together(calls: Iterable[Coroutine[Any, Any, Did]]) -> list[Did]:
         async with places:
             return await call
 
-    return list(await asyncio.gather(*map(placed, calls)))
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(placed(call)) for call in calls]
+    except ExceptionGroup as several:  # by then the others have ended, too
+        raise several.exceptions[0] from several
+    return [task.result() for task in tasks]
 
 
 async def patiently(call: Callable[[], Awaitable[Did]]) -> Did:
@@ -276,7 +285,7 @@ async def patiently(call: Callable[[], Awaitable[Did]]) -> Did:
         try:
             return await call()
         except DomainError as refusal:
-            if refusal.code not in ("unavailable", "overloaded", "outcome_unknown", "idempotency_in_progress"):
+            if refusal.code not in BUSY:
                 raise
             busy = refusal
             await asyncio.sleep(0.5)
@@ -287,13 +296,14 @@ async def patiently(call: Callable[[], Awaitable[Did]]) -> Did:
 async def ground(test_database: TestDatabase, servers: Servers) -> AsyncIterator[Ground]:
     """Put together as `Service` does it, with the clock for all of them."""
     settings, clock, stats = service_settings(test_database, servers), Clock(), CommitterStats()
-    database = Database(make_engine(test_database.service_dsn, pool_size=CALLS_AT_ONCE))
+    dsn = f"{test_database.service_dsn}?connect_timeout={CONNECT_SECONDS_MAX}"
+    database = Database(make_engine(dsn, pool_size=CALLS_AT_ONCE))
     link = RedisLink(servers.redis_url)
     cache = BalanceCache(link)
     await link.start()
 
     def connect() -> Any:
-        return BatchConnection.open(test_database.service_dsn, 5.0)
+        return BatchConnection.open(dsn, 5.0)
 
     def carrier() -> BatchRunner:
         return BatchRunner(connect, clock.now, cache, stats, remembers=True)

@@ -6,6 +6,8 @@ fetches outside of that. What was fetched across a rebalance is thrown away and 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import ssl
 from collections.abc import Mapping, Sequence
@@ -16,6 +18,9 @@ from zerosum.adapters.streams.taking import Lose, Losses, Take, text_headers
 from zerosum.domain.messages import Gap, InputAway, Message, Partition, storable
 
 SECONDS_MAX = 10.0
+TOLD_SECONDS_MAX = 2.0
+"""For the group, which is told what is settled; not again for a while where its broker is away."""
+
 SESSION_MILLISECONDS = 10_000
 REBALANCE_MILLISECONDS = 30_000
 
@@ -85,6 +90,7 @@ class KafkaInput:
         """Up to there each was read, also over what is no message: marks of transactions, and what was compacted."""
         self._assignments = 0
         self._failure: BaseException | None = None
+        self._told_again_at = 0.0
         self._early: list[Message] = []
         """What came while nothing was wanted: of a partition that was assigned meanwhile."""
 
@@ -125,10 +131,15 @@ class KafkaInput:
     async def acknowledge(self, messages: Sequence[Message]) -> None:
         """For those who look at the group's lag. The position is in PostgreSQL."""
         last = messages[-1]
-        if self._client is None or last.offset is None:
+        clock = asyncio.get_running_loop().time
+        if self._client is None or last.offset is None or clock() < self._told_again_at:
             return
         try:
-            await self._client.commit({_topic_partition(last.partition): last.offset + 1})
+            async with asyncio.timeout(TOLD_SECONDS_MAX):  # the client would try for as long as the broker is away
+                await self._client.commit({_topic_partition(last.partition): last.offset + 1})
+        except TimeoutError:
+            self._told_again_at = clock() + SECONDS_MAX
+            _log.info("%s: the group is not told: its broker is away", last.partition)
         except errors(ValueError) as error:
             _log.info("%s: the group is not told: %s", last.partition, said(error))
 
@@ -157,11 +168,23 @@ class KafkaInput:
 
     async def close(self) -> None:
         client, self._client = self._client, None
-        if client is not None:
-            try:
+        if client is None:
+            return
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
                 await client.stop()
-            except errors() as error:
-                _log.info("Kafka was left without a word: %s", said(error))
+            return
+        except asyncio.CancelledError as error:
+            # The client lets go of a fetch that has just failed as if it were told to end itself.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            _log.info("Kafka was left without a word: %s", said(error))
+        except errors() as error:
+            _log.info("Kafka was left without a word: %s", said(error))
+        with contextlib.suppress(*errors()):
+            async with asyncio.timeout(SECONDS_MAX):
+                await client._client.close()  # noqa: SLF001 - else it would look for its brokers for ever
 
     async def assigned(self, partitions: Sequence[Any], take: Take) -> None:
         """Begin each behind what is settled. What goes wrong here the client would swallow: it is raised later."""
@@ -194,7 +217,8 @@ class KafkaInput:
     async def _beginning(self, partition: Any, settled: int | None, first: int, end: int) -> int:
         """Raises Gap."""
         if settled is None:
-            committed = await self._client.committed(partition)
+            async with asyncio.timeout(SECONDS_MAX):
+                committed = await self._client.committed(partition)
             return int(first if committed is None else max(first, min(committed, end)))
         self._check(partition, settled, first, end)
         return int(max(first, min(settled, end)))

@@ -16,6 +16,7 @@ from zerosum.cli.load.plan import LoadFailed, Plan
 
 OPENING_CONNECTIONS = 8
 FUNDING_ITEMS = 200
+FUNDING_TRIES_MAX = 5
 FUNDS = Decimal("1000000000.00")
 """What each account begins with: no run pays that much out of one."""
 
@@ -67,7 +68,13 @@ class BenchLedger:
             for number, code in enumerate(self.codes)
         ]
         calls = [{"items": deposits[first : first + FUNDING_ITEMS]} for first in range(0, len(deposits), FUNDING_ITEMS)]
-        await self._send("/v1/payments/bulk", calls, expected=len(deposits), counts_items=True)
+        for attempt in range(1, FUNDING_TRIES_MAX + 1):
+            try:
+                await self._send("/v1/payments/bulk", calls, expected=len(deposits), counts_items=True)
+                break
+            except LoadFailed:  # of a busy machine: what was done is replayed by its key
+                if attempt == FUNDING_TRIES_MAX:
+                    raise
 
     async def books(self) -> Books:
         """Once nothing is under way any more."""
