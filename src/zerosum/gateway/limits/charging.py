@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
 from zerosum.domain.errors import RateLimited
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.limits.client_address import caller_address, counted_as
