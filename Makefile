@@ -70,7 +70,7 @@ bench-nights: .venv/.installed-dev  ## payments beside 100,000 expiring holds an
 walk: .venv/.installed-dev  ## the way of one payment through files and functions, from the socket to its answer
 	@exec .venv/bin/python -m benchmarks.walk $(ARGS)
 
-stages: .venv/.installed-dev  ## what a payment costs an API process in Python, stage by stage (ARGS="--profile")
+stages: .venv/.installed-dev  ## what a payment costs an API process in Python, stage by stage
 	@exec .venv/bin/python -m benchmarks.stages $(ARGS)
 
 campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everything under load, 100,000 transfers

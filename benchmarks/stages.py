@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import cProfile
 import gc
-import pstats
 import secrets
 import sys
 import time
@@ -203,10 +201,7 @@ async def _measured(servers: Servers, options: argparse.Namespace) -> None:
         ]
         for name, run in runs:
             await run()
-            if options.profile:
-                _show_profile(name, await _profiled(run))
-            else:
-                _show(name, await run())
+            _show(name, await run())
         bench.lane._connection = connection
 
 
@@ -216,19 +211,6 @@ def _show(name: str, costs: Costs) -> None:
     means = [mean(stage) for stage in zip(*least, strict=True)]
     told = ", ".join(f"{stage} {cost:.1f}" for stage, cost in zip(STAGES, means, strict=True))
     sys.stdout.write(f"{name:14} {sum(means):6.1f} us a payment: {told}\n")
-
-
-async def _profiled(run: Callable[[], Awaitable[Costs]]) -> pstats.Stats:
-    profile = cProfile.Profile()
-    profile.enable()
-    await run()
-    profile.disable()
-    return pstats.Stats(profile)
-
-
-def _show_profile(name: str, stats: pstats.Stats) -> None:
-    sys.stdout.write(f"{name}\n")
-    stats.sort_stats("tottime").print_stats(60)
 
 
 async def _opened(service: Service, server: GuardedServer, port: int) -> Bench:
@@ -252,7 +234,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--callers", type=int, nargs="*", default=[1, 16, 64], help="who pay at the same time")
     parser.add_argument("--payments", type=int, default=6_000, help="in each case")
-    parser.add_argument("--profile", action="store_true", help="show functions instead (dearer where they are small)")
     options = parser.parse_args()
     with fresh_folder() as folder, running_service(folder) as servers:
         uvloop.run(_measured(servers, options))

@@ -20,7 +20,7 @@ from zerosum.api.express_orders import CREATED, HEADERS, HEADERS_OF_REPLAY
 from zerosum.api.payment_text import paid_or_held_status, paid_or_held_text
 from zerosum.api.schemas.fields import TEXT_MAX
 from zerosum.domain.errors import DomainError
-from zerosum.domain.ledger.outcome import PostedPair
+from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.moments import render_time
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, NO_TEXTS, STATUS_WHEN_MADE
@@ -93,7 +93,9 @@ class BegunPayment:
 
     def plain_answer(self) -> HttpAnswer | None:
         answer = self.outcome.result()[0]
-        return HttpAnswer(CREATED, pair_text(answer), HEADERS) if type(answer) is PostedPair else None
+        if not isinstance(answer, Posted):
+            return None
+        return HttpAnswer(CREATED, _text(self._payments, self._prepared, answer), HEADERS)
 
     async def answer(self) -> HttpAnswer:
         answers = await self.outcome
@@ -103,6 +105,13 @@ class BegunPayment:
         done = await self._payments.desk.done(self._call.caller, self._prepared, answers)
         headers = HEADERS_OF_REPLAY if done.is_replay else HEADERS
         return HttpAnswer(paid_or_held_status(done.view), paid_or_held_text(done.view), headers)
+
+
+def _text(payments: Payments, prepared: Prepared, posted: Posted) -> bytes:
+    """Of a payment that nobody has judged, so that it is no review."""
+    if type(posted) is PostedPair:
+        return pair_text(posted)
+    return paid_or_held_text(payments.desk.view_of(prepared, posted))
 
 
 def pair_text(posted: PostedPair) -> bytes:
@@ -140,10 +149,11 @@ async def answer_each_straight(payments: Payments, call: Call, told: TellEach) -
     if prepared is None:
         return None
     answers = each_of(await outlasting(desk.hand_over([one.command for one in prepared])))
-    pairs = [answer for answer in answers if type(answer) is PostedPair]
-    if len(pairs) != len(answers):
+    posted = [answer for answer in answers if isinstance(answer, Posted)]
+    if len(posted) != len(answers):
         return told(call, await desk.done_each(call.caller, prepared, answers))
-    results = [b'{"index":%d,"status":201,"data":%b}' % (index, pair_text(pair)) for index, pair in enumerate(pairs)]
+    texts = [_text(payments, one, answer) for one, answer in zip(prepared, posted, strict=True)]
+    results = [b'{"index":%d,"status":%d,"data":%b}' % (index, CREATED, text) for index, text in enumerate(texts)]
     return HttpAnswer(200, b'{"results":[%b]}' % b",".join(results), HEADERS)
 
 

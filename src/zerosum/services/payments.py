@@ -34,12 +34,7 @@ from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
 from zerosum.domain.ledger.periods import LateEntry
 from zerosum.domain.money import Money
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.payment import (
-    INTERNAL_PROCESSOR,
-    Payment,
-    PaymentType,
-    clearing_code,
-)
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentType, clearing_code
 from zerosum.domain.payments.processor_commands import ProposePayment
 from zerosum.domain.payments.routing import AUTOMATIC, Routed
 from zerosum.domain.payments.split_commands import PayInParts

@@ -78,14 +78,15 @@ class KnownHead:
         return cls(scope, policy, call, authorization, begin_trace)
 
     def learn(self, data: bytes) -> bool:
-        """Remember how it was written. False where `data` is not this one request, whole and alone."""
+        """Remember how it was written. False where `data` is not its request alone, or has not the whole of it."""
         head, end, body = data.partition(_END)
         places = [place for name in (KEY, LENGTH) if (place := _value_of(head, name)) is not None]
         if not end or len(places) != 2:
             return False
         length = places[1]
-        if head[length[0] : length[1]] != b"%d" % len(body):
-            return False
+        told = head[length[0] : length[1]]
+        if told != b"%d" % len(body) and (body or not told.isdigit()):
+            return False  # Nothing of the body may be missing, or all of it.
         first, second = sorted(places)
         self._parts = data[: first[0]], head[first[1] : second[0]], head[second[1] :] + _END
         return True
