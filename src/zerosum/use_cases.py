@@ -25,7 +25,6 @@ from zerosum.services.account_reports import AccountReports
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import AuditLog
 from zerosum.services.audit_feed import AuditFeed
-from zerosum.services.background.file_versions import FileVersions
 from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
@@ -43,6 +42,7 @@ from zerosum.services.event_feed import EventFeed
 from zerosum.services.event_history import EventHistory
 from zerosum.services.event_tail import EventTail
 from zerosum.services.exchanges import Exchanges
+from zerosum.services.file_versions import FileVersions
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports

@@ -10,7 +10,6 @@ from tests.api.conftest import Client, make_client
 from tests.console.conftest import Person, browser, operator_in, signed_in
 from zerosum.db.engine import Database
 from zerosum.db.queries.audit_log import AuditFilter, AuditRecord, list_audit_records
-from zerosum.domain.audit import AuditType
 from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
@@ -41,7 +40,7 @@ async def is_signed_in(person: Person) -> bool:
 
 
 async def told(database: Database, ledger_id: LedgerId) -> list[AuditRecord]:
-    wanted = AuditFilter(ledger_id=ledger_id, type=AuditType.CONSOLE_SESSION_ENDED.value)
+    wanted = AuditFilter(ledger_id=ledger_id, type="console.session_ended")
     async with database.work(ledger_id) as connection:
         return await list_audit_records(connection, wanted, after=None, limit=5, is_ascending=False)
 

@@ -11,7 +11,7 @@ from zerosum.db.engine import Database
 from zerosum.db.queries.audit_log import AuditFilter, list_audit_records
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER
-from zerosum.services.background.file_versions import FileVersions
+from zerosum.services.file_versions import FileVersions
 
 RULES, PROCESSORS = AuditType.RULES_FILE_CHANGED, AuditType.PROCESSORS_FILE_CHANGED
 
