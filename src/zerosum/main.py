@@ -73,7 +73,7 @@ from zerosum.services.requests.quotas import RefusalQuota
 from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.status.board import Process
 from zerosum.services.status.found import Load
-from zerosum.use_cases import make_console, use_cases
+from zerosum.use_cases import make_console, use_cases, watched_files
 
 if TYPE_CHECKING:
     from zerosum.tracing.requests import RequestTracing
@@ -186,6 +186,7 @@ class Service:
             has_metrics=system.metrics is not None,
         )
         self.framework, policies = make_app(self.services, system, self._lifespan, front)
+        self.files = watched_files(self.database, self.rule_book, self.services.live_processors, now)
         self._console_issuer = make_console_issuer(settings, now)
         sign_in = None if self._console_issuer is None else self._console_issuer[0]
         self.console = make_console(
@@ -211,11 +212,14 @@ class Service:
         self._writing.start()
         self.committer.start()
         self.services.live_processors.start()
+        self._watching = asyncio.create_task(self.files.watch_forever(), name="versions of files")
         if self._side_server is not None:
             await self._side_server.start()
 
     async def stop(self) -> None:
         """After the last answer: nothing accepted is left undone."""
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
         await self.services.live_processors.stop()
         await self.committer.stop()
         if self._side_server is not None:

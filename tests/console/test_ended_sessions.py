@@ -10,7 +10,6 @@ from tests.api.conftest import Client, make_client
 from tests.console.conftest import Person, browser, operator_in, signed_in
 from zerosum.db.engine import Database
 from zerosum.db.queries.audit_log import AuditFilter, AuditRecord, list_audit_records
-from zerosum.domain.audit import AuditType
 from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
@@ -41,7 +40,7 @@ async def is_signed_in(person: Person) -> bool:
 
 
 async def told(database: Database, ledger_id: LedgerId) -> list[AuditRecord]:
-    wanted = AuditFilter(ledger_id=ledger_id, type=AuditType.CONSOLE_SESSION_ENDED.value)
+    wanted = AuditFilter(ledger_id=ledger_id, type="console.session_ended")
     async with database.work(ledger_id) as connection:
         return await list_audit_records(connection, wanted, after=None, limit=5, is_ascending=False)
 
@@ -82,15 +81,15 @@ async def test_all_of_a_person_are_ended_with_the_links_that_wait(
 async def test_nobody_reaches_beyond_what_he_administers(
     service: Service, ledger_id: LedgerId, admin: Person, viewer: Person, keeper: Client
 ) -> None:
-    operator = await operator_in(service, ledger_id)
+    operator = await operator_in(service, ledger_id, "console|chief")
     elsewhere = LedgerId((await service.services.ledgers.create("another")).id)
     stranger = await make_client(service, elsewhere, TENANT_SCOPES)
-    [seen] = await sessions_of(keeper, subject="console|operator")
+    [seen] = await sessions_of(keeper, subject="console|chief")
     assert seen["ledgers"] is None
     refused = await keeper.post(f"/v1/console-sessions/{seen['id']}/end", {"reason": "x"})
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert (await admin.act(f"/sessions/{seen['id']}/end")).status_code == 403
-    both = await keeper.post("/v1/console-sessions/end", {"subject": "console|operator", "reason": "x"})
+    both = await keeper.post("/v1/console-sessions/end", {"subject": "console|chief", "reason": "x"})
     assert both.json() == {"ended": 0, "left": 1}
     [mine] = await sessions_of(keeper, subject="console|viewer")
     assert await sessions_of(stranger, subject="console|viewer") == []

@@ -10,7 +10,9 @@ from sqlalchemy.exc import DBAPIError
 from tests.api.conftest import Client, client_of, fresh_key, make_client
 from tests.rules.judging import LIMIT, PLAIN, approve, held, must_be_right, read_at_once, refuse, write_rules
 from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
+from zerosum.db.queries.audit_log import AuditFilter, list_audit_records
+from zerosum.domain.audit import AuditType
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.gateway.identity.principal import TENANT_SCOPES
 from zerosum.main import Service
 
@@ -39,6 +41,18 @@ async def test_a_refusal_names_its_rule_and_is_kept_under_its_key(
     assert (again.json()["rule"], again.json()["rules_version"]) == ("large transfers", version)
     assert (await alice.pay({**PLAIN, "amount": "100.01"})).status_code == 201
     await must_be_right(database, ledger_id)
+
+
+async def test_another_file_of_rules_is_told_in_the_security_log(
+    judging: Service, rules_file: Path, database: Database
+) -> None:
+    write_rules(rules_file, {**LIMIT, "name": fresh_key()})
+    version = await read_at_once(judging)
+    await judging.files.run_once()
+    wanted = AuditFilter(ledger_id=SERVICE_LEDGER, type=AuditType.RULES_FILE_CHANGED.value)
+    async with database.work(SERVICE_LEDGER) as connection:
+        [newest] = await list_audit_records(connection, wanted, after=None, limit=1, is_ascending=False)
+    assert (newest.facts["version"], newest.actor) == (version, "service")
 
 
 async def test_one_is_held_and_paid_once_it_is_approved(

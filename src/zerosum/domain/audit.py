@@ -25,6 +25,8 @@ class AuditType(StrEnum):
     CHART_CHANGED = "chart.changed"
     ACCOUNT_GROUP_CHANGED = "account_group.changed"
     ROUTES_CHANGED = "routes.changed"
+    RULES_FILE_CHANGED = "rules_file.changed"
+    PROCESSORS_FILE_CHANGED = "processors_file.changed"
     HOUSE_RULES_CHANGED = "house_rules.changed"
     API_KEY_CREATED = "api_key.created"
     API_KEY_REVOKED = "api_key.revoked"
