@@ -20,6 +20,7 @@ from tests.api.test_hold_races import PAIRS, must_be_right, race
 from tests.cli.test_serve import SECRET, serving
 from tests.conftest import Servers, TestDatabase
 from zerosum.db.engine import Database
+from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 
@@ -106,6 +107,12 @@ async def test_of_each_pair_of_verbs_over_two_processes_one_ends_it_a_thousand_t
             print(f"{pair}, within {numbers}: {several.exceptions[0]!r}", flush=True)  # also where a later pair hangs
             raise
     print(f"{pair}: {time.monotonic() - began:.0f} s, looking at the books", flush=True)
-    await must_be_right(both[0], database, ledger_id)
+    for attempt in range(1, TRIES_MAX + 1):
+        try:
+            await must_be_right(both[0], database, ledger_id)
+            break
+        except Unavailable:  # a busy machine lets a transaction of the proofs lie for longer than it may
+            if attempt == TRIES_MAX:
+                raise
     again = sum(one.asked_again for one in both)
     print(f"{pair}: {ROUNDS} rounds, {time.monotonic() - began:.0f} s, asked again {again} times", flush=True)
