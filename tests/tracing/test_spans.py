@@ -222,14 +222,14 @@ async def test_a_request_that_failed_is_logged_with_the_trace_it_was_given(error
 
 
 async def test_all_that_is_logged_for_a_traced_request_names_it() -> None:
-    tracing = Tracing("http://127.0.0.1:1", 0.0)
-    for headers in ([PARENT], []):
+    for headers, ratio in (([PARENT], 0.0), ([], 1.0), ([], 0.0)):
+        tracing = Tracing("http://127.0.0.1:1", ratio)
         records = await logged(Failing(begin_trace=tracing.begin_request), headers)
         assert len(records) == 2
         assert {record["request_id"] for record in records} == {"made-here"}
-        (trace_id,) = {record["trace_id"] for record in records}
+        (trace_id,) = {record.get("trace_id") for record in records}
         assert (trace_id == TRACE) is bool(headers)
-        assert len(trace_id) == 32
+        assert (trace_id is None) is (not headers and not ratio), "nobody could look up what nobody collects"
 
 
 # --- Off -------------------------------------------------------------------------------------------------------------
