@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from unittest import mock
+from uuid import UUID
 
 import pytest
 from hypothesis import event, given
@@ -72,14 +73,15 @@ def test_it_does_what_the_book_does_or_nothing(data: st.DataObject) -> None:
 
 
 def is_usual(book: Book, command: LedgerCommand) -> bool:
-    copies = {state.id: state.copy() for state in book.accounts.values()}
+    copies: dict[UUID, AccountState] = {state.id: state.copy() for state in book.accounts.values()}
     return carry_usual(copies, command.journal_entry(), bytes(32), NOON) is not None
 
 
 def carried(accounts: Sequence[AccountState], lines: str) -> bool:
     """Whether it goes the short way. If not, nothing was touched."""
     before = photograph(accounts)
-    found = carry_usual({state.id: state for state in accounts}, entry_command(lines).entry, bytes(32), NOON)
+    by_id: dict[UUID, AccountState] = {state.id: state for state in accounts}
+    found = carry_usual(by_id, entry_command(lines).entry, bytes(32), NOON)
     assert (photograph(accounts) == before) is (found is None)
     return found is not None
 
