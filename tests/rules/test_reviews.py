@@ -48,7 +48,7 @@ async def test_another_file_of_rules_is_told_in_the_security_log(
 ) -> None:
     write_rules(rules_file, {**LIMIT, "name": fresh_key()})
     version = await read_at_once(judging)
-    await judging.files.run_once()
+    await judging.files.tell_changes()
     wanted = AuditFilter(ledger_id=SERVICE_LEDGER, type=AuditType.RULES_FILE_CHANGED.value)
     async with database.work(SERVICE_LEDGER) as connection:
         [newest] = await list_audit_records(connection, wanted, after=None, limit=1, is_ascending=False)

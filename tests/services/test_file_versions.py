@@ -41,20 +41,20 @@ async def test_each_version_is_told_once_by_whoever_goes_by_it_first(servers: Se
     async with fresh_database(servers) as database:
         first, second = Files(database), Files(database)
         both = (first.told, second.told)
-        await asyncio.gather(*(one.run_once() for one in both))
+        await asyncio.gather(*(one.tell_changes() for one in both))
         assert await told(database) == [], "there is no file"
         first.rules = second.rules = "a"
-        await asyncio.gather(*(one.run_once() for one in both))
+        await asyncio.gather(*(one.tell_changes() for one in both))
         first.rules = "b"
         for one in (*both, *both):
-            await one.run_once()
+            await one.tell_changes()
         second.rules, first.processors = "b", "c"
-        await asyncio.gather(*(one.run_once() for one in both))
+        await asyncio.gather(*(one.tell_changes() for one in both))
         expected = [(RULES, None, "a"), (RULES, "a", "b"), (PROCESSORS, None, "c")]
         assert await told(database) == [
             (type_, "service", {"version": version, "before": before}) for type_, before, version in expected
         ]
         later = Files(database)
         later.rules, later.processors = "b", "c"
-        await later.told.run_once()
+        await later.told.tell_changes()
         assert len(await told(database)) == 3, "a start is no change"

@@ -40,12 +40,12 @@ class FileVersions:
         """Until cancelled."""
         while True:
             try:
-                await self.run_once()
+                await self.tell_changes()
             except Exception as error:
                 _log.warning("which files are gone by cannot be told now (%s)", type(error).__name__)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def run_once(self) -> None:
+    async def tell_changes(self) -> None:
         for type_, version_of in self._files.items():
             version = await version_of()
             if version and version != self._told.get(type_):
