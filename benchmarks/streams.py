@@ -32,6 +32,7 @@ from zerosum.cli.load.forks import ForkFailed
 PARTS = ("ingest", "webhooks", "outbox")
 SETTINGS = {
     "webhook_allow_private": "true",
+    "webhook_endpoints_per_ledger": "200",
     "rate_limit_per_principal": "off",
     "rate_limit_per_ledger": "off",
 }

@@ -20,7 +20,7 @@ from tests.cli.warm_start import Process, start_in_background
 
 START_SECONDS_MAX = 180.0
 BACK_SECONDS_MAX = 30.0
-STOP_SECONDS_MAX = 30.0
+STOP_SECONDS_MAX = 120.0
 LISTENING, ESTABLISHED = "0A", "01"
 """As /proc/net/tcp writes it."""
 

@@ -45,7 +45,7 @@ def main(wanted: Sequence[str]) -> int:
             started = time.monotonic()
             fault = _run_planted(top, {} if _is_of_schema(one) else servers, one)
             seen = "MISSED" if fault else "caught"
-            print(f"{seen}  {time.monotonic() - started:5.1f} s  {one.kind}: {one.name}", flush=True)
+            print(f"{seen}  {time.monotonic() - started:5.1f} s  {one.kind}: {one.name}", fault or "", flush=True)
             faults += [f"{one.name}: {fault}"] if fault else []
     print(*faults, f"{len(chosen)} planted, {len(faults)} faults", sep="\n")
     return 1 if faults else 0
@@ -64,6 +64,7 @@ def _without_plants(top: Path, servers: Mapping[str, str], tests: Sequence[str])
         if code != 0:
             failed = [test for test in some if re.search(rf"^(FAILED|ERROR) {re.escape(test)}", said, re.MULTILINE)]
             unsound.update(failed or some)
+            print(said, flush=True)
             faults.append(f"without any plant these tests must pass, and end with {code}:\n{said}")
     return unsound, faults
 
