@@ -15,6 +15,7 @@ from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.money import add
+from zerosum.domain.traces import trace_id_in
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
 from zerosum.services.event_feed import PREFIXES
@@ -46,6 +47,7 @@ def journal_pages(console: Console) -> None:
             links=await history.links_before(view.caller, entry.postings),
             about=belongs_to(entry),
             is_own=entry.resource_type is ResourceType.JOURNAL_ENTRY,
+            trace_id=trace_id_in(entry.traceparent),
         )
 
     async def reverse(view: View) -> HttpAnswer:

@@ -11,6 +11,7 @@ from zerosum.console.pages.payments_csv import payments_as_csv
 from zerosum.console.view import View
 from zerosum.domain.identifiers import Prefix
 from zerosum.domain.payments.payment import PaymentStatus, PaymentType
+from zerosum.domain.traces import trace_id_in
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
 from zerosum.services.requests.paging import PAGE_SIZE_MAX
@@ -49,6 +50,7 @@ def payment_pages(console: Console) -> None:
             steps=steps_of(found),
             texts=texts,
             may_refund=may_refund,
+            trace_id=trace_id_in(found.payment.traceparent),
         )
 
     async def exported(view: View) -> HttpAnswer:
