@@ -133,6 +133,7 @@ class Service:
             is_draining,
             self.rule_book,
             Process(is_ready=self._is_ready, load=self._load),
+            self.spans,
         )
 
         self.metrics = Metrics("api")

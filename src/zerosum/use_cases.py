@@ -76,6 +76,7 @@ from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.shown_rules import ShownRuleBook, ShownRules
+from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.statements import Statements
 from zerosum.services.status.board import Process, StatusBoard
 from zerosum.services.status.found import Load
@@ -95,6 +96,7 @@ def use_cases(
     is_ending: Callable[[], bool] = lambda: False,
     rule_book: RuleBook | None = None,
     process: Process | None = None,
+    spans: Spans = NO_SPANS,
 ) -> Services:
     """`rule_book` judges payments; whoever has made it closes it. `process` is the one that answers, for its status."""
     cursors = Cursors(settings.cursor_key())
@@ -112,7 +114,7 @@ def use_cases(
     outside = live_processors(settings, database, now)
     disputes = Disputes(database, committer, directory, currencies, payments, cursors, now)
     feed = EventFeed(database, directory)
-    rules = None if rule_book is None else PaymentRules(rule_book, database, committer)
+    rules = None if rule_book is None else PaymentRules(rule_book, database, committer, spans)
     own_routes = LedgerRoutesBook(database, cursors, outside, now)
     payments_made = Payments(
         database,
