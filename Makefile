@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads bench-nights bench-streams walk campaign planted container-test kafka-test pages dashboards dashboard-pictures lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads bench-console bench-telemetry bench-nights bench-streams walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -55,6 +55,12 @@ bench-hostile: .venv/.installed-dev  ## payments of an honest caller while stran
 bench-reads: .venv/.installed-dev  ## whether reading grows with history (ARGS="10000 1000000 --dated-every 1")
 	@exec .venv/bin/python -m benchmarks.reads $(ARGS)
 
+bench-console: .venv/.installed-dev  ## how soon the console's pages are there (ARGS="100000 1000000"; 10 minutes, 10 GB)
+	@exec .venv/bin/python -m benchmarks.console $(ARGS)
+
+bench-telemetry: .venv/.installed-dev  ## what metrics, traces, logs and an open console cost a payment (minutes)
+	@exec .venv/bin/python -m benchmarks.telemetry $(ARGS)
+
 bench-streams: .venv/.installed-dev  ## messages in and events out, beside the committer: a table on stdout
 	@exec .venv/bin/python -m benchmarks.streams $(ARGS)
 
@@ -63,6 +69,9 @@ bench-nights: .venv/.installed-dev  ## payments beside 100,000 expiring holds an
 
 walk: .venv/.installed-dev  ## the way of one payment through files and functions, from the socket to its answer
 	@exec .venv/bin/python -m benchmarks.walk $(ARGS)
+
+stages: .venv/.installed-dev  ## what a payment costs an API process in Python, stage by stage
+	@exec .venv/bin/python -m benchmarks.stages $(ARGS)
 
 campaign: .venv/.installed-dev  ## the long fault campaigns: kill -9 of everything under load, 100,000 transfers
 	@exec .venv/bin/python -m pytest -m campaign -n 0 --timeout 3600 $(ARGS)

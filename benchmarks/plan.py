@@ -176,7 +176,7 @@ def _committer_cases(service: Service, commands: Ground, options: Options) -> li
 
 
 def open_accounts(service: Service, accounts: int, seconds: float) -> HttpGround:
-    """`seconds` are those of each reading."""
+    """A ledger with accounts that pay each other. `seconds` are those of each reading."""
     credentials = service.credentials
     parts = urlsplit(credentials.base_url)
     plan = Plan(

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,9 +106,14 @@ def fresh_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-@contextmanager
-def running_service(folder: Path, **settings: str) -> Iterator[Service]:
+def running_service(folder: Path, **settings: str) -> AbstractContextManager[Service]:
     """Nothing of it is left at the end. `settings` are variables of its environment, without their ZEROSUM_."""
+    return service_telling(folder, None, settings)
+
+
+@contextmanager
+def service_telling(folder: Path, stdout: int | None, settings: Mapping[str, str]) -> Iterator[Service]:
+    """The same, that says what it has to say to `stdout`, or into a file of its folder."""
     data_dir = folder / "data"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEROSUM_")}
     environment |= {f"ZEROSUM_{name.upper()}": value for name, value in settings.items()}
@@ -119,8 +124,8 @@ def running_service(folder: Path, **settings: str) -> Iterator[Service]:
             env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=log if stdout is None else stdout,
+            stderr=log if stdout is None else stdout,
             start_new_session=True,  # Ctrl-C is for us; we stop it in good order.
             preexec_fn=dying_with_parent(signal.SIGTERM),  # noqa: PLW1509 - we have no threads
         )

@@ -94,7 +94,7 @@ def main() -> int:
 
 async def _shortest(servers: Servers) -> Walk:
     """What else the process does now and then is not a part of the way. Only the thread of the loop is heard."""
-    async with _served(servers) as (service, port):
+    async with served(servers) as (service, _, port):
         ledger = await service.services.ledgers.create("walk")
         _, key = await service.services.api_keys.create(
             LedgerId(ledger.id), "walk", ["accounts:write", "payments:write", "accounts:read", "payments:read"]
@@ -133,9 +133,9 @@ async def _pay(client: httpx.AsyncClient) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _served(servers: Servers) -> AsyncIterator[tuple[Service, int]]:
+async def served(servers: Servers, **settings: Any) -> AsyncIterator[tuple[Service, GuardedServer, int]]:
     """The service of this process, and the port on which it listens meanwhile."""
-    service = Service(_settings(servers))
+    service = Service(_settings(servers, **settings))
     await service.start()
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
@@ -143,13 +143,13 @@ async def _served(servers: Servers) -> AsyncIterator[tuple[Service, int]]:
     options: dict[str, Any] = server_options(lifespan="off")
     server = GuardedServer(uvicorn.Config(service.app, **options), service.connections)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    yield service, listening.getsockname()[1]
+    yield service, server, listening.getsockname()[1]
     server.should_exit = True
     await serving
     await service.stop()
 
 
-def _settings(servers: Servers) -> Settings:
+def _settings(servers: Servers, **settings: Any) -> Settings:
     secret = base64.b64encode(secrets.token_bytes(32)).decode()
     return load_settings(
         database_url=servers.dsn(DATABASE),
@@ -157,6 +157,7 @@ def _settings(servers: Servers) -> Settings:
         api_key_pepper=secret,
         cursor_secret=secret,
         master_keys=f"walk:{secret}",
+        **settings,
     )
 
 

@@ -177,6 +177,7 @@ _INGEST = Story(
                 Query(rate("zerosum_ingest_pauses_total"), "pauses"),
                 Query(rate("zerosum_ingest_fenced_total"), "taken over"),
                 Query(rate("zerosum_ingest_late_total"), "after their turn in the order of time"),
+                Query("sum(increase(zerosum_ingest_gaps_total[1h]))", "ended on a gap, last hour"),
             ),
             unit=Unit.COUNT,
             width=6,

@@ -32,6 +32,9 @@ IN_MEMORY_BYTES_FREE = 8 * 1024**3
 WAL_MAX = "1GB"
 """In place of the product's eight, which are meant for disks."""
 
+IDLE_TIMEOUT = "60s"
+"""What prepares and looks at the ground is no service: a machine that stood still meanwhile is no failure of it."""
+
 GC_THRESHOLDS = (50_000, 50, 100)
 """As the service's own processes have them."""
 
@@ -185,7 +188,7 @@ async def test_database(servers: Servers) -> TestDatabase:
 @pytest.fixture(scope="session")
 async def database(test_database: TestDatabase) -> AsyncIterator[Database]:
     """The database as the service sees it: as the application role, under row-level security."""
-    opened = Database(make_engine(test_database.service_dsn, pool_size=10))
+    opened = Database(make_engine(test_database.service_dsn, pool_size=10, idle_timeout=IDLE_TIMEOUT))
     yield opened
     await opened.close()
 

@@ -14,7 +14,8 @@
 create role zerosum_owner login password :'owner_password';
 create role zerosum_app nologin;
 create role zerosum_service login password :'service_password';
-grant zerosum_app to zerosum_service;
+-- The second one to see how long other roles' transactions are open, and how far standbys are behind.
+grant zerosum_app, pg_read_all_stats to zerosum_service;
 select format('alter database %I owner to zerosum_owner', current_database()) \gexec
 SQL
 )

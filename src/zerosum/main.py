@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cached_property
@@ -28,6 +27,7 @@ from zerosum.api.first_page import Front
 from zerosum.api.problems import render
 from zerosum.api.routes.metrics import MetricsPage, metrics_routes
 from zerosum.api.routes.system import System
+from zerosum.collector import make_tracing
 from zerosum.config import IssuerSettings, Settings, load_settings
 from zerosum.console.navigation import ROOT
 from zerosum.db.batch import BatchConnection
@@ -44,6 +44,7 @@ from zerosum.gateway.limits.charging import Limiters
 from zerosum.gateway.limits.costly_reads import CostlyReads
 from zerosum.gateway.limits.rate_limit import RateLimiter
 from zerosum.gateway.limits.streams import FOLLOWERS_MAX, FOLLOWERS_OF_A_LEDGER_MAX, Streams
+from zerosum.gateway.request_state import request_ids
 from zerosum.gateway.routing import HttpAnswer, RouteTable
 from zerosum.gateway.server.connection_register import ConnectionLimits, ConnectionRegister
 from zerosum.gateway.server_options import tls_options
@@ -72,12 +73,18 @@ from zerosum.services.requests.quotas import RefusalQuota
 from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.status.board import Process
 from zerosum.services.status.found import Load
-from zerosum.use_cases import make_console, use_cases
+from zerosum.use_cases import make_console, use_cases, watched_files
 
 if TYPE_CHECKING:
     from zerosum.tracing.requests import RequestTracing
 
 CONNECT_SECONDS_MAX = 2.0
+
+
+def _request_tracing() -> type[RequestTracing]:
+    from zerosum.tracing.requests import RequestTracing  # noqa: PLC0415 - takes time and memory; not all want it
+
+    return RequestTracing
 
 
 class Service:
@@ -93,7 +100,6 @@ class Service:
     ) -> None:
         """Other processes of the same service share what is `unknown`. Traces say which `process` this is."""
         self.settings = settings
-        self._process = process
         self._is_draining = is_draining
         database_url = settings.required_database_url()
 
@@ -104,7 +110,7 @@ class Service:
         self._readiness = Readiness(self._can_pay, time.monotonic)
 
         self._lanes: list[BatchRunner] = []
-        self.tracing = self._tracing()
+        self.tracing = make_tracing(settings, process, _request_tracing)
         self.stats = CommitterStats()
         self.streams = Streams()
         self.followers = Streams(FOLLOWERS_OF_A_LEDGER_MAX, FOLLOWERS_MAX)
@@ -133,6 +139,7 @@ class Service:
             is_draining,
             self.rule_book,
             Process(is_ready=self._is_ready, load=self._load),
+            self.spans,
         )
 
         self.metrics = Metrics("api")
@@ -180,10 +187,11 @@ class Service:
             has_metrics=system.metrics is not None,
         )
         self.framework, policies = make_app(self.services, system, self._lifespan, front)
+        self.files = watched_files(self.database, self.rule_book, self.services.live_processors, now)
         self._console_issuer = make_console_issuer(settings, now)
         sign_in = None if self._console_issuer is None else self._console_issuer[0]
         self.console = make_console(
-            settings, self.database, self.services, now, sign_in, self.costly_reads.turn, self.rule_book
+            settings, self.database, self.services, now, sign_in, self.costly_reads.turn, self.rule_book, is_draining
         )
         if settings.console:
             policies += self.console.mount(self.framework)
@@ -205,11 +213,14 @@ class Service:
         self._writing.start()
         self.committer.start()
         self.services.live_processors.start()
+        self._watching = asyncio.create_task(self.files.watch_forever(), name="versions of files")
         if self._side_server is not None:
             await self._side_server.start()
 
     async def stop(self) -> None:
         """After the last answer: nothing accepted is left undone."""
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
         await self.services.live_processors.stop()
         await self.committer.stop()
         if self._side_server is not None:
@@ -260,13 +271,6 @@ class Service:
     async def _public_keys(self) -> dict[str, Any]:
         return dict(await self.signing_keys.public_jwks(now()))
 
-    def _tracing(self) -> RequestTracing | None:
-        if not self.settings.otlp_endpoint:
-            return None
-        from zerosum.tracing.requests import RequestTracing  # noqa: PLC0415 - takes time and memory; not all want it
-
-        return RequestTracing(self.settings.otlp_endpoint, self.settings.trace_ratio, self._process)
-
     @property
     def spans(self) -> Spans:
         """Where steps are told."""
@@ -302,7 +306,7 @@ class Service:
             followers=self.followers,
             costly_reads=self.costly_reads,
             render=self._render,
-            new_request_id=lambda: secrets.token_hex(12),
+            new_request_id=request_ids().__next__,
             observe=self.metrics.observe_request,
             options=GatewayOptions(
                 allowed_hosts=frozenset(host.lower().encode() for host in settings.allowed_hosts),

@@ -15,7 +15,9 @@ from zerosum.config import Settings
 from zerosum.console.console import Console, ConsoleServices, Turn
 from zerosum.console.openid import OpenIdSignIn
 from zerosum.console.pages import add_every_page
+from zerosum.console.streams import LiveStreams
 from zerosum.db.engine import Database
+from zerosum.domain.audit import AuditType
 from zerosum.outside import live_processors
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_groups import AccountGroups
@@ -31,8 +33,10 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.console_log import ConsoleLog
 from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.console_search import ConsoleSearch
+from zerosum.services.console_views import ConsoleViews
 from zerosum.services.credentials.api_keys import ApiKeys
 from zerosum.services.credentials.console_sessions import ConsoleSessions
+from zerosum.services.credentials.open_sessions import OpenSessions
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
@@ -40,6 +44,7 @@ from zerosum.services.event_feed import EventFeed
 from zerosum.services.event_history import EventHistory
 from zerosum.services.event_tail import EventTail
 from zerosum.services.exchanges import Exchanges
+from zerosum.services.file_versions import FileVersions
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports
@@ -70,12 +75,14 @@ from zerosum.services.requests.client_currency import client_currency
 from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import known_payments
+from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.paging import Cursors
 from zerosum.services.requests.quotas import AccountQuota
 from zerosum.services.requests.settled_time import SettledTime
 from zerosum.services.reviews import Reviews
 from zerosum.services.scheduled_payments import ScheduledPayments
 from zerosum.services.shown_rules import ShownRuleBook, ShownRules
+from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.statements import Statements
 from zerosum.services.status.board import Process, StatusBoard
 from zerosum.services.status.found import Load
@@ -95,6 +102,7 @@ def use_cases(
     is_ending: Callable[[], bool] = lambda: False,
     rule_book: RuleBook | None = None,
     process: Process | None = None,
+    spans: Spans = NO_SPANS,
 ) -> Services:
     """`rule_book` judges payments; whoever has made it closes it. `process` is the one that answers, for its status."""
     cursors = Cursors(settings.cursor_key())
@@ -112,7 +120,7 @@ def use_cases(
     outside = live_processors(settings, database, now)
     disputes = Disputes(database, committer, directory, currencies, payments, cursors, now)
     feed = EventFeed(database, directory)
-    rules = None if rule_book is None else PaymentRules(rule_book, database, committer)
+    rules = None if rule_book is None else PaymentRules(rule_book, database, committer, spans)
     own_routes = LedgerRoutesBook(database, cursors, outside, now)
     payments_made = Payments(
         database,
@@ -136,6 +144,7 @@ def use_cases(
         account_reports=AccountReports(database, currencies, settled, now),
         accounts=accounts,
         api_keys=api_keys,
+        open_sessions=OpenSessions(database, cursors, now),
         audit_feed=AuditFeed(database),
         audit_log=AuditLog(database, cursors),
         balances=Balances(database, directory, currencies, cache, cursors, settled, now),
@@ -213,6 +222,21 @@ def _alone(database: Database) -> Process:
     return Process(is_ready=database.is_ready, load=lambda: nothing)
 
 
+def watched_files(
+    database: Database, rule_book: RuleBook | None, processors: LiveProcessors, now: Callable[[], datetime]
+) -> FileVersions:
+    """Those of the installation whose changes the security log tells."""
+
+    async def rules_version() -> str:
+        return "" if rule_book is None else (await rule_book.current()).version
+
+    async def processors_version() -> str:
+        return processors.outside.version
+
+    files = {AuditType.RULES_FILE_CHANGED: rules_version, AuditType.PROCESSORS_FILE_CHANGED: processors_version}
+    return FileVersions(database, files, now)
+
+
 def make_console(
     settings: Settings,
     database: Database,
@@ -221,6 +245,7 @@ def make_console(
     issuer: OpenIdSignIn | None,
     turn: Turn,
     rule_book: ShownRuleBook | None,
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> Console:
     """The operators' pages, over the same use cases. `turn` is of a ledger's costly reads."""
     own = ConsoleServices(
@@ -230,9 +255,11 @@ def make_console(
         lives=PaymentLives(database),
         search=ConsoleSearch(database, services.ledgers),
         rules=ShownRules(rule_book),
+        views=ConsoleViews(database, now),
         issuer=issuer,
     )
     console = Console(services, own, now, settings.shown_url, __version__)
     console.turn = turn
+    console.streams = LiveStreams(is_ending)
     add_every_page(console)
     return console

@@ -16,6 +16,7 @@ from zerosum.adapters.clock import now
 from zerosum.adapters.mail_client import MailClient
 from zerosum.adapters.redis import RedisLink
 from zerosum.adapters.webhook_client import WebhookClient
+from zerosum.collector import started_tracing
 from zerosum.config import Settings
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
@@ -47,7 +48,7 @@ from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.publications.publisher import PublicationOrder
 from zerosum.services.publications.publishing import Publishing
-from zerosum.services.spans import NO_SPANS
+from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.stopping import rest
 from zerosum.services.webhooks.dispatcher import Dispatcher, Render
 from zerosum.services.webhooks.secrets import EndpointSecrets
@@ -101,7 +102,7 @@ async def _work(
 ) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     redis = RedisLink(settings.redis_url) if settings.redis_url else None
-    tracing = _tracing(settings)
+    tracing = started_tracing(settings, "worker")
     spans = NO_SPANS if tracing is None else tracing
     stats = CommitterStats()
     committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis), stats, tracing)
@@ -115,10 +116,10 @@ async def _work(
     readings_database = Database(make_engine(settings.required_database_url(), pool_size=READINGS_POOL_SIZE))
     publishing = Publishing(publications, publishing_database, render, now, settings.publish_lease_seconds, spans)
     book = settings.rule_book()
-    rules = None if book is None else PaymentRules(book, database, committer)
-    chores = _chores(settings, database, committer, signing_keys, rules)
+    rules = None if book is None else PaymentRules(book, database, committer, spans)
+    chores = _chores(settings, database, committer, signing_keys, rules, spans)
     completers = Completers(database, committer, live_processors(settings), now, spans)
-    mailer = _mailer(settings, database, render)
+    mailer = _mailer(settings, database, render, spans)
     if mailer is not None:
         chores.append(Chore("mails", MAILS_SECONDS, mailer.run_once))
     audit = SelfAudit(database, bare_accounts(database, now), now) if settings.self_audit_seconds else None
@@ -167,18 +168,24 @@ async def _work(
 
 
 def _chores(
-    settings: Settings, database: Database, committer: Committer, signing_keys: SigningKeys, rules: PaymentRules | None
+    settings: Settings,
+    database: Database,
+    committer: Committer,
+    signing_keys: SigningKeys,
+    rules: PaymentRules | None,
+    spans: Spans,
 ) -> list[Chore]:
     """What is done again and again, whatever is set."""
     purge = RefusalPurge(database, now, settings.refusals_kept_days)
+    runs = ScheduledRuns(database, committer, now, rules, spans)
     chores = [
         Chore("signing keys", 60.0, lambda: signing_keys.ensure(now())),
         Chore("old refusals", 3600.0, purge.run_once),
         Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
         Chore("seals of the security log", AUDIT_SEALS_SECONDS, AuditSeals(database, now).run_once),
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
-        Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now).run_once),
-        Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, ScheduledRuns(database, committer, now, rules).run_once),
+        Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now, spans).run_once),
+        Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, runs.run_once),
         Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
@@ -187,22 +194,12 @@ def _chores(
     return chores
 
 
-def _tracing(settings: Settings) -> Tracing | None:
-    if not settings.otlp_endpoint:
-        return None
-    from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
-
-    tracing = Tracing(settings.otlp_endpoint, settings.trace_ratio, "worker")
-    tracing.start()
-    return tracing
-
-
-def _mailer(settings: Settings, database: Database, render: Render) -> Mailer | None:
+def _mailer(settings: Settings, database: Database, render: Render, spans: Spans) -> Mailer | None:
     """None where there is no mail server."""
     server, limits, sender = settings.mail_server(), settings.mail_limits(), settings.mail_sender
     if server is None or limits is None or sender is None:
         return None
-    return Mailer(database, MailClient(server, sender), limits, render, now)
+    return Mailer(database, MailClient(server, sender), limits, render, now, spans=spans)
 
 
 def _committer(

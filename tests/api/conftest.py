@@ -137,12 +137,17 @@ def fresh_key() -> str:
 
 async def make_client(service: Service, ledger_id: LedgerId, scopes: Any = ALL_SCOPES) -> Client:
     record, text = await service.services.api_keys.create(ledger_id, "test", sorted(scope.value for scope in scopes))
+    return client_of(service, f"led_{record.ledger_id}", text)
+
+
+def client_of(service: Service, ledger: str, text: str) -> Client:
+    """Who has this API key."""
     http = httpx.AsyncClient(
         transport=httpx.ASGITransport(app=service.app, raise_app_exceptions=False),  # type: ignore[arg-type]
         base_url="http://zerosum.test",
         headers={"Authorization": f"Bearer {text}"},
     )
-    return Client(http, f"led_{record.ledger_id}", text)
+    return Client(http, ledger, text)
 
 
 @pytest.fixture

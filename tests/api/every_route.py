@@ -33,6 +33,7 @@ SOMETHING = {
     "endpoint": f"we_{UNKNOWN_UUID}",
     "event": f"evt_{UNKNOWN_UUID}",
     "api_key": f"key_{UNKNOWN_UUID}",
+    "session": f"ses_{UNKNOWN_UUID}",
     "notification": f"ntf_{UNKNOWN_UUID}",
     "template": "nobody",
     "group": "nobody-s-group",

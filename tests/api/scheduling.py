@@ -17,14 +17,15 @@ from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.judging import PaymentRules
+from zerosum.services.spans import NO_SPANS, Spans
 
 SOON = timedelta(minutes=1)
 RENT = {"type": "transfer", "amount": "10", "currency": "USD", "from": "tenant", "to": "landlord"}
 
 
 @asynccontextmanager
-async def worker_at(service: Service, moment: datetime) -> AsyncIterator[ScheduledRuns]:
-    """With a lane of its own, as the real one has; its clock stands still."""
+async def committer_at(service: Service, moment: datetime) -> AsyncIterator[Committer]:
+    """Of a worker: with a lane of its own, as the real one has; its clock stands still."""
     lane_url, stats = service.settings.lane_url(), CommitterStats()
 
     def carrier() -> BatchRunner:
@@ -35,11 +36,17 @@ async def worker_at(service: Service, moment: datetime) -> AsyncIterator[Schedul
     committer = Committer(carrier, CommitterOptions(), stats)
     committer.start()
     try:
-        book = service.rule_book
-        rules = None if book is None else PaymentRules(book, service.database, committer)
-        yield ScheduledRuns(service.database, committer, lambda: moment, rules)
+        yield committer
     finally:
         await committer.stop()
+
+
+@asynccontextmanager
+async def worker_at(service: Service, moment: datetime, spans: Spans = NO_SPANS) -> AsyncIterator[ScheduledRuns]:
+    async with committer_at(service, moment) as committer:
+        book = service.rule_book
+        rules = None if book is None else PaymentRules(book, service.database, committer, spans)
+        yield ScheduledRuns(service.database, committer, lambda: moment, rules, spans)
 
 
 async def run_at(service: Service, moment: datetime, turns: int = 1) -> None:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import uvicorn
 
+from tests.quiet_server import Quiet
 from zerosum.gateway.server.guarded_server import GuardedServer
 from zerosum.gateway.server_options import server_options
 from zerosum.main import Service
 
 
-class QuietServer(GuardedServer):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the test run."""
-        yield
+class QuietServer(Quiet, GuardedServer):
+    pass
 
 
 @contextlib.asynccontextmanager
@@ -45,12 +43,8 @@ def listening_socket() -> socket.socket:
     return listening
 
 
-class PlainServer(uvicorn.Server):
+class PlainServer(Quiet):
     """Of somebody else: what the service speaks to."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @contextlib.asynccontextmanager

@@ -486,6 +486,8 @@ TAMPERINGS = {
     f"first_at = null where id = {HALF}",
     "why a payment was approved": f"update reviews set last_reason = 'x' where id = {APPROVED}",
     "who has approved a payment": f"update reviews set last_by = 'key_other' where id = {BY_TWO}",
+    "who stands behind an approval": f"update reviews set last_person = 'x' where id = {APPROVED}",
+    "who stands behind an order": f"update reviews set maker_person = 'x' where id = {APPROVED}",
     "when a payment was approved": f"update reviews set last_at = last_at + interval '1 second' where id = {APPROVED}",
     "a review that waits deleted": f"delete from reviews where id = {IN_REVIEW}",
     "an approved review deleted": f"delete from reviews where id = {APPROVED}",
@@ -1197,6 +1199,12 @@ FOUND = {
     },
     "why a payment was approved": {"the review … is approved, and nobody has said so"},
     "who has approved a payment": {"the review … was decided otherwise than the security log tells"},
+    "who stands behind an approval": {
+        "the review … was approved by somebody who stands behind another of its credentials"
+    },
+    "who stands behind an order": {
+        "the review … was approved by somebody who stands behind another of its credentials"
+    },
     "when a payment was approved": {
         "the event … is not what its journal entry makes one expect",
         "the review … was approved, and its payment is another one",

@@ -405,20 +405,52 @@ def is_told_as_replay(answer: httpx.Response) -> bool:
     return is_replay(answer) or b',"replayed":true' in answer.content
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+REQUESTS_A_GROUND_MAX = 16
+"""What a test asks must be done in time on a slow machine, too."""
+
+GROUND = ("original", "reversed", "hold", "paid", "dispute", "scheduled_payment", "processing", "held", "held_twice")
+
+
+def changes(asked: Asked) -> str | None:
+    """What of the ground this request is about, so that upon one ground there is no other about it."""
+    if asked.body == DISPUTED:
+        return "the client's deposit"
+    path = (asked.path or asked.route) + str(asked.body.get("hold", ""))
+    return next((name for name in (*(f"{{{name}}}" for name in GROUND), "/bob", "/empty") if name in path), None)
+
+
+def grounds() -> list[list[str]]:
+    """As few as may be, since each is a world that has to move on; those about an account come last upon theirs."""
+    made: list[list[str]] = [[]]
+    for name, asked in REQUESTS.items():
+        what = changes(asked)
+        roomy = [names for names in made if len(names) < REQUESTS_A_GROUND_MAX]
+        free = (names for names in roomy if what is None or all(changes(REQUESTS[one]) != what for one in names))
+        found = next(free, None)
+        if found is None:
+            made.append([name])
+        else:
+            found.append(name)
+    return [sorted(names, key=lambda name: str(changes(REQUESTS[name])).startswith("/")) for names in made]
+
+
+@pytest.mark.parametrize("names", grounds(), ids=lambda names: f"{names[0]} and {len(names) - 1} more")
 async def test_the_first_answer_is_given_again_whatever_has_happened_since(
-    neighbours: tuple[Client, Client], ground: Ground, name: str
+    neighbours: tuple[Client, Client], ground: Ground, names: list[str]
 ) -> None:
-    asked, key = REQUESTS[name], fresh_key()
-    of_path = ground.of_path
-    first = await asked.send(neighbours[0], key, **of_path)
-    assert (first.status_code, is_told_as_replay(first)) == (asked.status, False), first.text
+    keys = {name: fresh_key() for name in names}
+    first: dict[str, httpx.Response] = {}
+    for name in names:
+        first[name] = await REQUESTS[name].send(neighbours[0], keys[name], **ground.of_path)
+        made = first[name].status_code, is_told_as_replay(first[name])
+        assert made == (REQUESTS[name].status, False), (name, first[name].text)
     for step, move in STEPS.items():
         await move(ground)
         for client in neighbours:
-            again = await asked.send(client, key, **of_path)
-            assert is_told_as_replay(again), (step, again.text)
-            assert bytes_of(again) == bytes_of(first), step
+            for name in names:
+                again = await REQUESTS[name].send(client, keys[name], **ground.of_path)
+                assert is_told_as_replay(again), (step, name, again.text)
+                assert bytes_of(again) == bytes_of(first[name]), (step, name)
 
 
 async def test_every_route_that_takes_a_key_is_asked_here(neighbours: tuple[Client, Client]) -> None:

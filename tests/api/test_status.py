@@ -5,12 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.api.conftest import Client, make_client
+from tests.conftest import TestDatabase
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
-from zerosum.db.queries.status import WAITING, Server, Totals, Waiting, count_waiting, total_accounts
+from zerosum.db.queries.status import WAITING, Server, Totals, Waiting, count_waiting, look_at_server, total_accounts
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
 from zerosum.main import Service
@@ -97,3 +99,19 @@ def test_the_state_is_that_of_the_worst_check(what: dict[str, Any], name: str | 
     checks = checks_of(Found(**(ALL_WELL | what)))
     assert worst(checks) is state
     assert [check.name for check in checks if check.state is not State.GOOD] == ([] if name is None else [name])
+
+
+async def test_transactions_of_other_roles_are_seen_and_it_is_said_where_they_are_not(
+    database: Database, test_database: TestDatabase
+) -> None:
+    superuser = await asyncpg.connect(test_database.superuser_dsn)
+    async with superuser.transaction():
+        await superuser.execute("select pg_sleep(0.05)")
+        async with database.work() as connection:
+            server = await look_at_server(connection)
+    await superuser.close()
+    assert (server.sees_all, server.oldest_transaction_seconds >= 0.05) == (True, True)
+    for sees_all in (True, False):
+        found = Found(**(ALL_WELL | {"server": server._replace(sees_all=sees_all)}))
+        [check] = [one for one in checks_of(found) if one.name == "postgresql"]
+        assert ("grant pg_read_all_stats" in check.detail) is not sees_all

@@ -65,6 +65,8 @@ WITHOUT_A_KEY = {
     "POST /v1/reconciliation/breaks/{break}/explain": "moves no money; the same again changes nothing",
     "POST /v1/reconciliation/breaks/{break}/resolve": "moves no money; the same again changes nothing",
     "POST /v1/reconciliation/breaks/{break}/adjust": "the break has its own",
+    "POST /v1/console-sessions/end": "moves no money; what has ended is no more",
+    "POST /v1/console-sessions/{session}/end": "moves no money; what has ended is no more",
     "POST /v1/dead-letters/{dead_letter}/replay": "the message has its own",
     "POST /v1/dead-letters/{dead_letter}/drop": "moves no money; idempotent by state",
     "POST /v1/processors/{processor}/callbacks": "each event has an id of its own, and what it settles is settled once",

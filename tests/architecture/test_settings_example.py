@@ -65,14 +65,14 @@ def test_no_secret_is_shown(name: str) -> None:
     assert _shown()[name] == "", f"{name}: an example of a secret ends up in production. Leave it empty."
 
 
-@pytest.mark.parametrize("field", Settings.model_fields)
-def test_every_setting_is_read_by_somebody(field: str) -> None:
-    is_read = any(
-        isinstance(node, ast.Attribute) and node.attr == field and isinstance(node.ctx, ast.Load)
+def test_every_setting_is_read_by_somebody() -> None:
+    read = {
+        node.attr
         for module in modules()
         for node in ast.walk(module.tree)
-    )
-    assert is_read, f"{field}: pass its value in, or take the setting out."
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+    assert not Settings.model_fields.keys() - read, "pass their values in, or take the settings out."
 
 
 def test_the_examples_can_be_used_together() -> None:

@@ -92,6 +92,14 @@ class Browser:
         asked = [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
         return [address for address in asked if not address.startswith(("chrome", "data:", "blob:"))]
 
+    def prefer(self, scheme: str) -> None:
+        """`light` or `dark`, as whoever sits before it has said."""
+        self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def command(self, name: str, **parameters: Any) -> Any:
+        """One of Chrome's own."""
+        return self._ask("POST", "/goog/cdp/execute", {"cmd": name, "params": parameters})
+
     def picture(self) -> str:
         """Base64 of a PNG, for looking at by hand."""
         shown: str = self._ask("GET", "/screenshot")

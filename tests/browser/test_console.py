@@ -19,6 +19,7 @@ pytestmark = [
 
 PHONE = 390
 OVERFLOW = "return document.documentElement.scrollWidth - window.innerWidth"
+FIGURE = "return document.querySelector('#live .figure').innerText"
 TEXT = "return document.querySelector('main').innerText"
 
 
@@ -86,14 +87,32 @@ def test_it_is_refunded_with_a_reason(running: Installation, window: Browser, pa
     assert window.complaints() == []
 
 
-def test_the_overview_draws_and_refreshes_itself(window: Browser) -> None:
+def test_the_overview_draws_and_is_told_what_happens(running: Installation, window: Browser) -> None:
+    window.requests()
     window.run("document.querySelector('.nav a').click()")
     window.wait_for(".plot canvas")
+    window.wait_for("#live.is-followed")
+    number = window.run(FIGURE)
+    order = {"type": "deposit", "amount": "7.00", "currency": "USD", "to": "customers:alice"}
+    made(running, "/v1/payments", order, "while-it-is-open")
+    until(lambda: window.run(FIGURE) != number, "one payment more")
+    shows(window, "trial balance")
+    asked = window.requests()
+    assert [one for one in asked if one.endswith("/overview/stream")]
+    assert not [one for one in asked if one.endswith("/overview/live")], "it need not ask"
+    assert window.complaints() == []
+
+
+def test_where_nothing_can_be_told_the_page_asks(window: Browser) -> None:
+    script = window.command("Page.addScriptToEvaluateOnNewDocument", source="delete window.EventSource")
     window.requests()
+    window.run("location.reload()")
     until(
         lambda: [one for one in window.requests() if one.endswith("/overview/live")], "the figures are asked for anew"
     )
     shows(window, "trial balance")
+    assert not window.run("return document.querySelector('.is-followed')")
+    window.command("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
     assert window.complaints() == []
 
 
@@ -102,10 +121,10 @@ def test_keys_lead_through_the_console(window: Browser) -> None:
     for key in "gp":
         window.run("document.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))", key)
     window.wait_for("form.filters")
-    window.run("document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '?', bubbles: true}))")
-    assert "Payments" in until(
-        lambda: window.run("const d = document.getElementById('keys'); return d.open && d.innerText"), "the keys"
-    )
+    # A page that is there knows its keys a little later.
+    press = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '?', bubbles: true}));"
+    told = "const d = document.getElementById('keys'); return d.open && d.innerText"
+    assert "Payments" in until(lambda: window.run(press + told), "the keys")
     assert window.complaints() == []
 
 

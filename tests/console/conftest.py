@@ -78,6 +78,15 @@ async def signed_in(
     return person
 
 
+async def operator_in(service: Service, ledger: LedgerId, name: str = "console|operator") -> Person:
+    """An administrator who may open every ledger."""
+    person = await browser(service, ledger)
+    link = await service.console.sessions.make_link(name, Role.ADMIN, None)
+    answer = await person.post("/console/sign-in/link", {"link": link})
+    assert answer.status_code == 303, answer.text
+    return person
+
+
 @pytest.fixture
 async def admin(service: Service, ledger_id: LedgerId) -> AsyncIterator[Person]:
     person = await signed_in(service, ledger_id)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import Client, make_client
-from tests.console.conftest import Person, shown
+from tests.console.conftest import Person, operator_in, shown
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 
@@ -129,7 +129,26 @@ async def test_what_is_of_another_ledger_is_not_there(service: Service, admin: P
     await other.http.aclose()
 
 
-async def test_routing_tells_processors_and_where_a_payment_would_go(admin: Person) -> None:
+async def test_routing_shows_a_ledger_its_own_routes_and_the_file_to_those_who_may_open_every_ledger(
+    service: Service, ledger_id: LedgerId, admin: Person, client: Client
+) -> None:
+    version = service.services.live_processors.outside.version
+    page = await admin.page("/routing")
+    assert (version in page, "is shown to those who may open every ledger" in page) == (True, True)
+    for kept in ("away", "There are no routes"):
+        assert kept not in page, kept
+    own = {"routes": [{"name": "ours", "processors": ["away"]}], "why": "a test"}
+    (await client.http.put("/v1/routes", json=own)).raise_for_status()
+    page = await admin.page("/routing?type=withdrawal&amount=12.50&currency=USD&account=alice")
+    for told in ("routes of its own", "ours", "To <strong>away</strong>"):
+        assert told in page, told
+    operator = await operator_in(service, ledger_id)
+    assert "away" in await operator.page("/routing")
+    await operator.http.aclose()
+
+
+async def test_routing_tells_processors_and_where_a_payment_would_go(service: Service, ledger_id: LedgerId) -> None:
+    admin = await operator_in(service, ledger_id)
     page = await admin.page("/routing")
     assert "away" in page
     assert "There are no routes" in page
@@ -137,3 +156,4 @@ async def test_routing_tells_processors_and_where_a_payment_would_go(admin: Pers
     assert "No route leads" in await admin.page(f"/routing?{asked}")
     for query in ("amount=much", "amount=1&type=transfer", "amount=1&metadata=x", "colour=red", f"amount={'1' * 41}"):
         assert (await admin.get(f"/routing?{query}")).status_code in (400, 422), query
+    await admin.http.aclose()

@@ -19,7 +19,7 @@ from zerosum.adapters.openid import ASKED_AT_ONCE_MAX, OpenIdProvider
 from zerosum.config import SettingsError, load_settings
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.errors import Unavailable
-from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.issuers import check_issuers
 from zerosum.main import Service
 
@@ -79,6 +79,27 @@ async def test_who_comes_from_the_issuer_has_the_role_and_the_ledgers_of_its_cla
     strict = [cookie for cookie in back.headers.get_list("set-cookie") if "_going" not in cookie]
     assert all("SameSite=Strict" in cookie and "HttpOnly" in cookie for cookie in strict)
     assert issuer.asked["code_challenge_method"] == "S256"
+
+
+@pytest.mark.parametrize("roles", [{"payments admins": "admin"}, {"support": "approver"}])
+async def test_a_session_ends_or_changes_with_the_setting_that_gave_its_role(
+    ada: Person, issuer: Issuer, test_database: TestDatabase, servers: Servers, roles: dict[str, str]
+) -> None:
+    assert (await come_back(ada)).status_code == 200
+    given = {"issuer": issuer.address, "client_id": CLIENT, "client_secret": SECRET, "role_claim": "groups"}
+    later = Service(service_settings(test_database, servers, console_issuer={**given, "roles": roles}))
+    await later.start()
+    person = await browser(later, LedgerId(parse_id(Prefix.LEDGER, ada.ledger)))
+    person.http.cookies = ada.http.cookies
+    try:
+        answer = await person.get("/payments")
+        if "support" in roles:
+            assert (answer.status_code, "approver" in answer.text) == (200, True)
+        else:
+            assert answer.headers["location"].startswith("/console/sign-in")
+    finally:
+        await person.http.aclose()
+        await later.stop()
 
 
 async def test_a_ledger_of_its_claims_that_is_not_here_hides_no_other(ada: Person, issuer: Issuer) -> None:

@@ -12,6 +12,7 @@ from tests.api.conftest import Client
 from tests.console.conftest import Person
 from zerosum.console.door import Door
 from zerosum.db.queries.console_overview import NewPayment
+from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.gateway.limits.admission import PATIENT_SHARE
 from zerosum.main import Service
@@ -55,7 +56,28 @@ async def test_what_many_look_at_is_read_once(service: Service, admin: Person) -
     assert all(one is seen[0] for one in seen)
     totals = await asyncio.gather(*(overview.totals(caller) for _ in range(20)))
     assert all(one is totals[0] for one in totals)
+    assert totals[0] is not None
     assert totals[0].is_zero
+
+
+async def test_totals_need_nothing_to_settle_and_are_missed_by_nobody(
+    service: Service, admin: Person, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a million accounts one page of a trial balance was looked at twice, the second time beyond all patience."""
+    for code in ("alice", "bob"):
+        await client.open_account(code)
+
+    async def too_slow(*_: object) -> None:
+        raise Unavailable("The database is not there in time.")
+
+    balances = service.services.balances
+    monkeypatch.setattr(balances._settled, "reach", too_slow)
+    assert "The trial balance is zero" in await admin.page("")
+    monkeypatch.setattr(balances, "_look", too_slow)
+    service.console.overview._looks._kept.clear()
+    page = await admin.page("")
+    assert "could not be added up in time" in page
+    assert "What needs a hand" in page
 
 
 def test_over_https_the_cookie_is_this_host_s_alone() -> None:

@@ -76,6 +76,17 @@ async def test_the_life_of_a_payment_is_told_whole(admin: Person, client: Client
     assert len(re.findall(r"<code>[0-9a-f]{64}</code>", page)) >= 8, "a hash for each line, and the fingerprints"
 
 
+async def test_of_which_trace_a_payment_was_a_part_is_told(admin: Person, client: Client) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    account = (await client.open_account())["code"]
+    body = {"type": "deposit", "amount": "1.00", "currency": "USD", "to": account}
+    parent = {"traceparent": f"00-{trace}-00f067aa0ba902b7-00"}
+    payment = (await client.post("/v1/payments", body, key=fresh_key(), headers=parent)).json()
+    (entry,) = payment["journal_entry_ids"]
+    for path in (f"/payments/{payment['id']}", f"/journal/{entry}"):
+        assert trace in await admin.page(path), path
+
+
 async def test_a_payment_that_is_not_there_is_told_so(admin: Person) -> None:
     unknown = await admin.get(f"/payments/pay_{new_uuid()}")
     assert unknown.status_code == 404

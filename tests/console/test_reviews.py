@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import Client, fresh_key
+from tests.api.conftest import Client, client_of, fresh_key
 from tests.console.conftest import Person, browser, shown, signed_in
-from tests.rules.judging import HELD, hold_for_review, with_money
+from tests.rules.judging import HELD, SOMEBODY_ELSE, approve, hold_for_review, with_money
 from zerosum.domain.console_roles import Role
-from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.identifiers import LedgerId, Prefix, render_id
 from zerosum.main import Service
 
 BAD, MISSING = (400, 422), (404,)
@@ -24,8 +25,16 @@ async def alice(service: Service, ledger_id: LedgerId) -> Client:
     return await with_money(service, ledger_id)
 
 
-async def held(service: Service, ledger_id: LedgerId, folder: Path, amount: str = "120.00", **rule: Any) -> str:
-    return await hold_for_review(service, ledger_id, folder, {**PAYMENT, "amount": amount}, {**HELD, **rule})
+async def held(
+    service: Service,
+    ledger_id: LedgerId,
+    folder: Path,
+    amount: str = "120.00",
+    actor: str = SOMEBODY_ELSE,
+    **rule: Any,
+) -> str:
+    body = {**PAYMENT, "amount": amount}
+    return await hold_for_review(service, ledger_id, folder, body, {**HELD, **rule}, actor=actor)
 
 
 async def decide(person: Person, review: str, word: str = "approve", **form: str) -> Any:
@@ -113,3 +122,20 @@ async def test_bad_addresses_are_told_of_and_another_ledger_is_not_there(
     ):
         assert (await admin.get(path)).status_code in status, path
     assert (await decide(admin, review)).status_code == 404
+
+
+async def test_whoever_has_made_the_key_that_pays_does_not_approve_it(
+    service: Service, ledger_id: LedgerId, admin: Person, alice: Client, tmp_path: Path
+) -> None:
+    scopes = {f"scope.{scope}": "true" for scope in ("payments:write", "reviews:write")}
+    made = await admin.act("/api-keys", name="till", **scopes)
+    till = client_of(service, admin.ledger, re.findall("zsk_[A-Za-z0-9_-]{88}", made.text)[0])
+    key = (await service.services.api_keys.list(ledger_id, after=None, limit=1))[0]
+    review = await held(service, ledger_id, tmp_path, actor=render_id(Prefix.API_KEY, key.id))
+    assert "or the key that has made it" in await admin.page(f"/reviews/{review}")
+    for refused in (await decide(admin, review), await approve(till, {"id": review})):
+        assert (refused.status_code, "four_eyes_required" in refused.text) == (409, True)
+    own = await held(service, ledger_id, tmp_path, actor="console|admin")
+    answer = await approve(till, {"id": own})
+    assert (answer.status_code, answer.json()["code"]) == (409, "four_eyes_required")
+    await till.http.aclose()

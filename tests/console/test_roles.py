@@ -34,6 +34,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console/{ledger}"): EVERYBODY,
     ("GET", "/console/{ledger}/overview/live"): EVERYBODY,
     ("GET", "/console/{ledger}/overview/series"): EVERYBODY,
+    ("GET", "/console/{ledger}/overview/stream"): EVERYBODY,
     ("GET", "/console/{ledger}/payments"): EVERYBODY,
     ("GET", "/console/{ledger}/accounts"): EVERYBODY,
     ("GET", "/console/{ledger}/accounts/{account}"): EVERYBODY,
@@ -73,6 +74,9 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console/{ledger}/payments/{payment}"): EVERYBODY,
     ("POST", "/console/{ledger}/payments/{payment}/refund"): WRITERS,
     ("GET", "/console/{ledger}/search"): EVERYBODY,
+    ("POST", "/console/{ledger}/views/{page}/keep"): EVERYBODY,
+    ("POST", "/console/{ledger}/views/{page}/rename"): EVERYBODY,
+    ("POST", "/console/{ledger}/views/{page}/delete"): EVERYBODY,
     ("GET", "/console/{ledger}/reviews"): EVERYBODY,
     ("GET", "/console/{ledger}/reviews/{review}"): EVERYBODY,
     ("POST", "/console/{ledger}/reviews/{review}/approve"): APPROVERS,
@@ -106,6 +110,9 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("GET", "/console/{ledger}/processor-calls"): EVERYBODY,
     ("GET", "/console/{ledger}/processor-calls/{payment}"): EVERYBODY,
     ("POST", "/console/{ledger}/processor-calls/{payment}/settle"): ADMIN,
+    ("GET", "/console/{ledger}/sessions"): ADMIN,
+    ("POST", "/console/{ledger}/sessions/end"): ADMIN,
+    ("POST", "/console/{ledger}/sessions/{session}/end"): ADMIN,
     ("GET", "/console/{ledger}/routing"): ADMIN,
     ("GET", "/console/{ledger}/api-keys"): ADMIN,
     ("POST", "/console/{ledger}/api-keys"): ADMIN,
@@ -131,7 +138,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
 
 
 def address(route: Route, ledger: LedgerId) -> str:
-    parts = {**SOMETHING, "ledger": f"led_{ledger}", "name": "console.css", "rest": "nowhere"}
+    parts = {**SOMETHING, "ledger": f"led_{ledger}", "name": "console.css", "rest": "nowhere", "page": "payments"}
     return route.template.replace(":path}", "}").format(**parts)
 
 

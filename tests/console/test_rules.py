@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.api.conftest import Client, fresh_key
-from tests.console.conftest import Person, shown, signed_in
+from tests.console.conftest import Person, operator_in, shown, signed_in
 from tests.rules.conftest import alice, judging, rules_file, rules_path
 from tests.rules.judging import HELD, read_at_once, write_rules
 from zerosum.domain.identifiers import LedgerId
@@ -25,7 +25,7 @@ async def test_rules_are_shown_and_tell_what_they_would_say(
 ) -> None:
     write_rules(rules_file, HELD, *OTHERS)
     version = await read_at_once(judging)
-    admin = await signed_in(judging, ledger_id)
+    admin = await operator_in(judging, ledger_id)
     page = await admin.page("/rules")
     for told in (version, "large transfers", "amount max: 100", "two approvals from 1,000", "evil:*", shown(MARKUP)):
         assert told in page, told
@@ -36,6 +36,21 @@ async def test_rules_are_shown_and_tell_what_they_would_say(
     assert "insufficient_funds" in await admin.page("/rules?currency=USD&from=bob&to=alice&amount=9")
     assert "It would be refused" in await admin.page(f"{asked}much")
     assert (await alice.balance("bob"))["posted"] == "0.00"
+    await admin.http.aclose()
+
+
+async def test_what_applies_to_all_ledgers_is_shown_to_those_who_may_open_them_all(
+    judging: Service, ledger_id: LedgerId, alice: Client, rules_file: Path
+) -> None:
+    write_rules(rules_file, HELD, *OTHERS)
+    version = await read_at_once(judging)
+    admin = await signed_in(judging, ledger_id)
+    page = await admin.page("/rules")
+    assert version in page
+    for kept in ("large transfers", "amount max", "evil:*", "often"):
+        assert kept not in page, kept
+    asked = "/rules?type=transfer&currency=USD&from=alice&to=bob&amount=101.00"
+    assert "held for review" in await admin.page(asked), "the API tells as much of a rehearsal"
     await admin.http.aclose()
 
 

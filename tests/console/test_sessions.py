@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.api.conftest import Client
+from tests.api.conftest import Client, service_settings
+from tests.conftest import Servers, TestDatabase
 from tests.console.conftest import OWN_PAGE, Person, browser, signed_in
 from zerosum.console.headers import POLICY
 from zerosum.db.engine import Database
@@ -227,3 +228,26 @@ async def test_two_cookies_of_one_name_are_none(viewer: Person) -> None:
     headers = {"Cookie": f"{name}={value}; {name}={value}"}
     assert (await viewer.get("/payments", headers=headers)).status_code == 303
     assert (await viewer.get("/payments", headers={"Cookie": f"{name}={value}"})).status_code == 200
+
+
+async def test_whoever_has_signed_in_is_charged_wherever_he_comes_from(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId
+) -> None:
+    """A person has one budget, with however many browsers and addresses."""
+    service = Service(service_settings(test_database, servers, rate_limit_per_principal="4/h"))
+    await service.start()
+    try:
+        ann, again = await signed_in(service, ledger_id), await signed_in(service, ledger_id)
+        ben = await signed_in(service, ledger_id, Role.VIEWER)
+        for person in (ann, again, ann, again):
+            await person.page("/payments")
+        for person in (ann, again):
+            answer = await person.get("/payments")
+            assert (answer.status_code, "rate_limited" in answer.text) == (429, True)
+            assert int(answer.headers["retry-after"]) > 0
+        assert (await ann.post("/api-keys", {"csrf": "x"})).status_code == 429, "forms as well"
+        await ben.page("/payments")
+        for person in (ann, again, ben):
+            await person.http.aclose()
+    finally:
+        await service.stop()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 HERE = Path(__file__).parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zerosum-containers"
@@ -36,9 +37,9 @@ network_config_dir = "{folder}/networks"
 """
 STORAGE_CONF = """
 [storage]
-driver = "vfs"
-graphroot = "{folder}/storage"
-runroot = "{folder}/run"
+driver = "{driver}"
+graphroot = "{folder}/{driver}"
+runroot = "{folder}/run-{driver}"
 """
 
 
@@ -111,7 +112,7 @@ def _succeeds(*command: str) -> bool:
 def _private_podman() -> Iterator[dict[str, str]]:
     """Its socket speaks the language of the `docker` client."""
     CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
-    places = {"folder": CACHE, "runtime": HERE / "runtime.py"}
+    places = {"folder": CACHE, "runtime": HERE / "runtime.py", "driver": _storage_driver()}
     (CACHE / "containers.conf").write_text(CONTAINERS_CONF.format(**places), encoding="utf-8")
     (CACHE / "storage.conf").write_text(STORAGE_CONF.format(**places), encoding="utf-8")
     socket = CACHE / "api.sock"
@@ -147,12 +148,26 @@ def _private_podman() -> Iterator[dict[str, str]]:
         service.wait(timeout=30)
 
 
+def _storage_driver() -> str:
+    """Layers that lie over one another where this machine can; else each is a copy of all below it, which is slow."""
+    with TemporaryDirectory(dir=CACHE) as made:
+        names = ("lower", "upper", "work", "merged")
+        lower, upper, work, merged = (Path(made) / name for name in names)
+        for place in (lower, upper, work, merged):
+            place.mkdir()
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        if not _succeeds("mount", "-t", "overlay", "overlay", "-o", options, str(merged)):
+            return "vfs"
+        return "overlay" if _succeeds("umount", str(merged)) else "vfs"
+
+
 def _check_health(environment: Mapping[str, str], is_over: threading.Event) -> None:
     """Podman leaves that to the timers of systemd, which need not be here."""
     given = {**os.environ, **environment}
+    checked = [word for state in ("starting", "healthy", "unhealthy") for word in ("--filter", f"health={state}")]
     while not is_over.wait(1.0):
         listed = subprocess.run(
-            ["podman", "ps", "--quiet"], env=given, capture_output=True, text=True, timeout=60, check=False
+            ["podman", "ps", "--quiet", *checked], env=given, capture_output=True, text=True, timeout=60, check=False
         )
         for container in listed.stdout.split():
             subprocess.run(

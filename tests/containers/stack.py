@@ -14,12 +14,13 @@ from typing import Any
 import httpx
 
 from tests.containers.engine import Engine
-from tests.containers.images import TOP, image_variables
+from tests.containers.images import TOP, has_a_collector, image_variables
 
 PROJECT = "zerosum-container-test"
 READY_SECONDS_MAX = 180.0
-OURS_AND_STANDINS = ("api", "worker")
-"""What is brought up, with all it depends on, where no public image can be had: what only looks on has no stand-in."""
+OURS = ("api", "worker")
+WITH_STANDINS = (*OURS, "prometheus", "alertmanager")
+"""What comes up, with all it depends on, where there are no public images; the collector too, if it can be built."""
 
 SHOW_CREDENTIALS = (
     "run",
@@ -63,6 +64,17 @@ class Stack:
     credentials: dict[str, str] = field(default_factory=dict)
 
     @property
+    def chosen(self) -> tuple[str, ...]:
+        """All where nothing is named: there are public images then."""
+        if not self.engine.is_private:
+            return ()
+        return (*WITH_STANDINS, "collector") if self.has_a_collector else WITH_STANDINS
+
+    @property
+    def has_a_collector(self) -> bool:
+        return has_a_collector(self.engine)
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -73,7 +85,7 @@ class Stack:
         named.write_text(named.read_text("utf-8").replace("GRAFANA_PORT=3000", f"GRAFANA_PORT={free_port()}"), "utf-8")
         variables = "".join(f"{name}={value}\n" for name, value in image_variables(self.engine).items())
         with named.open("a", encoding="utf-8") as settings:
-            settings.write(f"ZEROSUM_LOG_FORMAT=text\n{variables}")
+            settings.write(f"ZEROSUM_LOG_FORMAT=text\nZEROSUM_TRACE_RATIO=1\n{variables}")
 
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.engine.call(
@@ -88,8 +100,7 @@ class Stack:
 
     def up(self) -> None:
         is_waiting = self.engine.compose == ("docker", "compose")
-        chosen = OURS_AND_STANDINS if self.engine.is_private else ()
-        self.compose("up", "--detach", *(["--wait"] if is_waiting else []), *chosen)
+        self.compose("up", "--detach", *(["--wait"] if is_waiting else []), *self.chosen)
         self.wait_until_ready()
 
     def down(self, *options: str) -> None:

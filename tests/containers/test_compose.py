@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-import time
 
 import httpx
 import pytest
 
 from tests.containers.images import TOP
-from tests.containers.stack import OURS_AND_STANDINS, PROJECT, Stack
+from tests.containers.stack import OURS, PROJECT, Stack
 
 pytestmark = pytest.mark.containers
 
-STOP_SECONDS_MAX = 20.0
 SECRETS = {
     "postgres": {"POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "POSTGRES_SERVICE_PASSWORD"},
     "valkey": {"VALKEY_PASSWORD"},
@@ -22,8 +21,10 @@ SECRETS = {
         *("ZEROSUM_API_KEY_PEPPER", "ZEROSUM_CURSOR_SECRET", "ZEROSUM_MASTER_KEYS", "ZEROSUM_METRICS_TOKEN"),
     },
     "worker": {"PGPASSWORD", "ZEROSUM_MASTER_KEYS"},
+    "prometheus": {"ZEROSUM_METRICS_TOKEN"},
+    "alertmanager": set(),
 }
-ALL_SECRETS = set().union(*SECRETS.values())
+ALL_SECRETS = set[str]().union(*SECRETS.values())
 
 
 PAGE = (TOP / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -58,14 +59,16 @@ def test_a_service_knows_its_own_secrets_only(stack: Stack, service: str) -> Non
     assert given & ALL_SECRETS == SECRETS[service]
 
 
-@pytest.mark.parametrize("service", ["api", "worker"])
-def test_a_service_of_ours_may_do_next_to_nothing(stack: Stack, service: str) -> None:
+@pytest.mark.parametrize(
+    ("service", "user"), [("api", 10001), ("worker", 10001), ("prometheus", 65534), ("alertmanager", 65534)]
+)
+def test_a_service_may_do_next_to_nothing(stack: Stack, service: str, user: int) -> None:
     status = stack.engine.run("exec", stack.container(service), "cat", "/proc/1/status").stdout
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert int(facts["CapEff"], 16) == 0
     assert facts["NoNewPrivs"] == "1"
-    assert facts["Uid"].split() == ["10001"] * 4
-    written = stack.engine.run("exec", stack.container(service), "touch", "/opt/zerosum/x", check=False)
+    assert facts["Uid"].split() == [str(user)] * 4
+    written = stack.engine.run("exec", stack.container(service), "touch", "/usr/x", check=False)
     assert "Read-only" in written.stderr
 
 
@@ -86,9 +89,10 @@ def test_the_metrics_tell_of_the_api_and_the_worker(stack: Stack) -> None:
 
 
 def test_a_restart_of_the_api_loses_nothing(paid: Stack) -> None:
-    begun = time.monotonic()
+    container = paid.container("api")
     paid.compose("stop", "api")
-    assert time.monotonic() - begun < STOP_SECONDS_MAX
+    state = json.loads(paid.engine.run("inspect", container).stdout)[0]["State"]
+    assert state["ExitCode"] == 0, "it has not ended by itself within its time"
     paid.compose("start", "api")
     paid.wait_until_ready()
     assert paid.balance_of("customers:alice") == "100.00"
@@ -96,7 +100,7 @@ def test_a_restart_of_the_api_loses_nothing(paid: Stack) -> None:
 
 def test_a_wrong_password_is_told_and_nothing_starts_on_it(stack: Stack) -> None:
     wrong = ("env", "POSTGRES_OWNER_PASSWORD=wrong", *stack.engine.compose, "--project-name", PROJECT)
-    said = stack.engine.call((*wrong, "up", "--detach", *OURS_AND_STANDINS), cwd=stack.folder, check=False)
+    said = stack.engine.call((*wrong, "up", "--detach", *OURS), cwd=stack.folder, check=False)
     assert said.returncode != 0
     assert "migrate" in said.stdout + said.stderr
     told = stack.compose("logs", "migrate")

@@ -91,6 +91,7 @@ SHORT: dict[str, tuple[Series, Series]] = {
     "ZerosumIngestStandsStill": _level("zerosum_ingest_paused_inputs", 1, 0),
     "ZerosumDeadLetters": _level('zerosum_dead_letters{status="dead"}', 1, 0),
     "ZerosumMessagesLost": _counted("zerosum_ingest_lost_total"),
+    "ZerosumIngestEndedOnAGap": _counted("zerosum_ingest_gaps_total"),
     "ZerosumProcessorDoesNotAnswer": (
         {'zerosum_processor_breaker_open{processor="acme"}': "1 1 0 " * 60},
         {'zerosum_processor_breaker_open{processor="acme"}': "1 0 0 " * 60},
@@ -116,6 +117,10 @@ BORN: dict[str, tuple[Series, Series]] = {
     "ZerosumMessagesLost": (
         {"zerosum_ingest_lost_total": "_x65 3x60"},
         {"zerosum_ingest_lost_total": "_x65 0x60"},
+    ),
+    "ZerosumIngestEndedOnAGap": (
+        {"zerosum_ingest_gaps_total": "_x65 1x60"},
+        {"zerosum_ingest_gaps_total": "_x65 0x60"},
     ),
 }
 

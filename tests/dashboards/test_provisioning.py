@@ -104,6 +104,8 @@ def test_the_collector_wires_what_it_declares() -> None:
     config = read(TOP / mounts("collector")["/etc/otelcol-contrib/config.yaml"])
     declared = {kind: set(config[kind]) for kind in ("receivers", "processors", "exporters")}
     joints = set(config["connectors"])
+    batch = config["processors"]["batch"]
+    assert batch["send_batch_size"] <= batch["send_batch_max_size"]  # else it does not start
     pipelines = config["service"]["pipelines"].values()
     for kind, names in declared.items():
         used = {name for pipeline in pipelines for name in pipeline[kind]}

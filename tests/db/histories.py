@@ -11,6 +11,7 @@ from uuid import UUID
 
 from tests.db.servers import Connection
 from zerosum.db.identifiers import new_uuid
+from zerosum.domain.ledger.entry import EFFECTIVE_AHEAD_MAX
 
 BEGINNING = datetime(2026, 3, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -100,7 +101,8 @@ class History:
         if self.lines and self.chance.random() < 0.3:  # at the very time of another
             return self.chance.choice(self.lines[-20:]).effective_at
         span = self.shape.grain * max(self.shape.number, 10)
-        return posted_at + self.chance.choice((-1, -1, -1, 1)) * span * self.chance.random() + MICROSECOND
+        apart = self.chance.choice((-1, -1, -1, 1)) * span * self.chance.random() + MICROSECOND
+        return posted_at + min(apart, EFFECTIVE_AHEAD_MAX)
 
     def totals(
         self, effective: datetime | None, recorded: datetime | None
@@ -153,10 +155,11 @@ async def write(connection: Connection, history: History, new: Sequence[Line]) -
         await connection.execute(
             """
             insert into accounts (ledger_id, id, version, code, currency, type, status, posted_debits, posted_credits,
-                                  held, head, created_at)
-            values ($1, $2, $3, $2::uuid::text, $4, $5, 'open', $6, $7, $8, '', $9)
-            on conflict (ledger_id, id) do update set version = $3, posted_debits = $6, posted_credits = $7, held = $8
+                                  held, head, created_at, last_posted_at)
+            values ($1, $2, $3, $2::uuid::text, $4, $5, 'open', $6, $7, $8, '', $9, $10)
+            on conflict (ledger_id, id) do update set version = $3, posted_debits = $6, posted_credits = $7, held = $8,
+                                                      last_posted_at = $10
             """,
             history.ledger_id, history.account_id, version, history.shape.currency, history.shape.type, debits,
-            credits_, held, BEGINNING,
+            credits_, held, BEGINNING, history.lines[-1].posted_at if history.lines else None,
         )  # fmt: skip

@@ -152,6 +152,7 @@ INDEXES = {
     "refusals_pkey": "a refused key",
     "console_links_pkey": "the link that somebody signs in by",
     "console_sessions_pkey": "the session of every page",
+    "console_views_pkey": "the views that a person has kept of a list",
     "secret_checks_pkey": "wrong secrets at start",
     "signing_keys_pkey": "tokens",
 }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ import pytest
 from tests.api.conftest import Client
 from tests.api.reading import refused
 from tests.api.serving import served
+from tests.edge.certificates import Pair, certify
 from tests.webhooks.conftest import until
 from zerosum.adapters.clock import now
 from zerosum.adapters.service_reader import ServiceReader
@@ -131,7 +135,10 @@ def test_refusals_are_warnings() -> None:
     assert syslog_message(RECORD | {"type": "credential.refused"}, "h").startswith(b"<108>1 ")
 
 
-@pytest.mark.parametrize("text", ["tcp://", "http://x", "unix://", "udp://h/x", "tcp://h:x", "x"])
+@pytest.mark.parametrize(
+    "text",
+    ["tcp://", "http://x", "tcp://h?ca=x", "tls://h?cb=x", "tls://h?ca=", "unix://", "udp://h/x", "tcp://h:x", "x"],
+)
 def test_an_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no"):
         SyslogAddress.parse(text)
@@ -182,9 +189,16 @@ async def test_over_tcp_none_is_lost_when_the_receiver_dies_and_what_comes_twice
 def _frames(connection: socket.socket) -> list[bytes]:
     """Those that have come, by their counted octets."""
     connection.settimeout(5)
-    data, found = connection.recv(1_000_000), []
+    return _framed(connection.recv(1_000_000))
+
+
+def _framed(data: bytes) -> list[bytes]:
+    """Those that are whole."""
+    found = []
     while data:
         length, _, rest = data.partition(b" ")
+        if not rest or len(rest) < int(length):
+            break
         found.append(rest[: int(length)])
         data = rest[int(length) :]
     return found
@@ -208,6 +222,46 @@ def test_over_datagrams_each_record_is_one(kind: str, tmp_path: Path) -> None:
         client.send(sent)
         client.close()
         assert [receiver.recv(65_536) for _ in sent] == sent
+
+
+def test_over_tls_only_to_a_receiver_with_a_certificate_of_its_name(tmp_path: Path) -> None:
+    authority, other = certify(tmp_path, "authority"), certify(tmp_path, "another authority")
+    good, elsewhere = (certify(tmp_path, name, authority, host=name) for name in ("localhost", "elsewhere"))
+    sent = [syslog_message(RECORD | {"id": f"aud_{number}"}, "h") for number in range(3)]
+    with ThreadPoolExecutor(1) as threads:
+        for shown, believed in ((good, authority), (elsewhere, authority), (good, other)):
+            with socket.create_server(("127.0.0.1", 0)) as receiver:
+                taken = threads.submit(_taken_over_tls, receiver, shown, len(sent), may_close := threading.Event())
+                address = f"tls://localhost:{receiver.getsockname()[1]}?ca={believed.certificate}"
+                client = SyslogClient(SyslogAddress.parse(address))
+                if shown is good and believed is authority:
+                    client.send(sent[:1])
+                    client.send(sent[1:])  # The tickets of TLS 1.3 have come meanwhile.
+                    may_close.set()
+                    assert taken.result(10) == sent
+                    with pytest.raises(SyslogAway, match="closed the connection"):
+                        client.send(sent)
+                else:
+                    with pytest.raises(SyslogAway, match="certificate verify failed"):
+                        client.send(sent)
+                client.close()
+    with pytest.raises(SyslogAway, match="takes nothing"):
+        SyslogClient(SyslogAddress.parse(f"tls://localhost:1?ca={tmp_path / 'none'}")).send(sent)
+
+
+def _taken_over_tls(receiver: socket.socket, pair: Pair, wanted: int, may_close: threading.Event) -> list[bytes]:
+    """Until it has so many, and may close."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    connection, _ = receiver.accept()
+    with contextlib.suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as secured:
+        secured.settimeout(5)
+        data = b""
+        while len(frames := _framed(data)) < wanted:
+            data += secured.recv(65_536)
+        may_close.wait(10)
+        return frames
+    return []
 
 
 def test_a_receiver_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:

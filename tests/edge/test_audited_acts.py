@@ -65,6 +65,8 @@ ELSEWHERE = {
     "POST /v1/dead-letters/{dead_letter}/drop": ("dead_letter.dropped", "api/test_dead_letters.py"),
     "POST /v1/processor-calls/{payment}/settle": ("processor_call.settled", "processors/test_payments.py"),
     "PUT /v1/routes": ("routes.changed", "processors/test_own_routes.py"),
+    "POST /v1/console-sessions/end": ("console.session_ended", "console/test_ended_sessions.py"),
+    "POST /v1/console-sessions/{session}/end": ("console.session_ended", "console/test_ended_sessions.py"),
     "POST /v1/reviews/{review}/approve": ("review.approved", "rules/test_reviews.py"),
     "POST /v1/reviews/{review}/refuse": ("review.refused", "rules/test_reviews.py"),
 }

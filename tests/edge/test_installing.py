@@ -127,6 +127,15 @@ def test_every_setting_reaches_the_api_through_the_compose_file() -> None:
     assert not missing, f"{missing}: add them to the environment of `api` in docker-compose.yml, without a value."
 
 
+def test_every_setting_that_the_worker_reads_reaches_it_through_the_compose_file() -> None:
+    """Else it works with another deadline than it was told, forgets the cache, or leaves no heads."""
+    text = (TOP / "src/zerosum/worker.py").read_text(encoding="utf-8")
+    read = set(re.findall(r"settings\.([a-z_]+)", text))
+    wanted = {f"ZEROSUM_{name.upper()}" for name in read & set(Settings.model_fields)}
+    missing = wanted - set(SERVICES["worker"]["environment"])
+    assert not missing, f"{missing}: add them to the environment of `worker` in docker-compose.yml."
+
+
 def test_the_worker_traces_as_the_api_does() -> None:
     """Else a trace ends where a webhook or a processor begins."""
     api, worker = (SERVICES[name]["environment"] for name in ("api", "worker"))
@@ -146,7 +155,7 @@ def test_a_service_is_given_its_own_secrets_only() -> None:
         "POSTGRES_ADMIN_PASSWORD": {"postgres"},
         "POSTGRES_OWNER_PASSWORD": {"postgres", "migrate"},
         "POSTGRES_SERVICE_PASSWORD": {"postgres", "first-ledger", "api", "worker"},
-        "VALKEY_PASSWORD": {"valkey", "api"},
+        "VALKEY_PASSWORD": {"valkey", "api", "worker"},
         "ZEROSUM_API_KEY_PEPPER": {"first-ledger", "api"},
         "ZEROSUM_CURSOR_SECRET": {"first-ledger", "api"},
         "ZEROSUM_MASTER_KEYS": {"first-ledger", "api", "worker"},

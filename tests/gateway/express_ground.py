@@ -13,6 +13,7 @@ import uvicorn
 
 from tests.gateway.ground import Ground
 from tests.gateway.raw_http import PATIENCE_SECONDS
+from tests.quiet_server import Quiet
 from zerosum.gateway.express.protocol import ExpressProtocol
 from zerosum.gateway.server.connection_register import ConnectionRegister
 from zerosum.gateway.server.http_server import GuardedProtocol
@@ -38,11 +39,8 @@ class OrdinaryImpatient(GuardedProtocol):
     idle_seconds_max = Impatient.idle_seconds_max
 
 
-class QuietServer(LingeringServer):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        """Signals belong to the test run."""
-        yield
+class QuietServer(Quiet, LingeringServer):
+    pass
 
 
 @dataclass

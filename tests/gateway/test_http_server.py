@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import uvicorn
 
 from tests.gateway.ground import Ground
 from tests.gateway.raw_http import HOST, MONEY, PATIENCE_SECONDS, Reply
+from tests.quiet_server import Quiet
 from zerosum.api.problems import problem
 from zerosum.domain.errors import InvalidRequest
 from zerosum.gateway.server.connection_register import ConnectionRegister
@@ -30,11 +31,8 @@ class ImpatientProtocol(GuardedProtocol):
     arrival_seconds_max = ARRIVAL_SECONDS
 
 
-class QuietServer(GuardedServer):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the test run."""
-        yield
+class QuietServer(Quiet, GuardedServer):
+    pass
 
 
 @dataclass

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from tests.gateway.express_ground import HEAD, HOST, JSON, KEY, request, serving, until
+from tests.gateway.express_ground import HEAD, HOST, JSON, KEY, Impatient, OrdinaryImpatient, request, serving, until
 from tests.gateway.ground import PRINCIPAL, Keys
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import LedgerId
@@ -99,6 +99,69 @@ async def test_a_known_head_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(ExpressProtocol, "on_message_begin", None)
         assert '{"key":"k2","c":"d"}' in await wire.ask(request("k2", '{"c":"d"}'))
         assert express.taken == 3
+
+
+def apart(text: str) -> tuple[str, str]:
+    """The head, and what comes behind it."""
+    head, end, body = text.partition("\r\n\r\n")
+    return head + end, body
+
+
+async def test_a_body_that_comes_behind_its_known_head_needs_no_parser_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as express, express.connected() as wire:
+        for number in range(4):
+            if number == 2:
+                monkeypatch.setattr(ExpressProtocol, "on_message_begin", None)
+            head, body = apart(request(f"k{number}", '{"c":"d"}'))
+            wire.write(head)
+            await until(lambda: any(one._is_incomplete for one in express.server.server_state.connections))  # type: ignore[union-attr]
+            assert f'{{"key":"k{number}","c":"d"}}' in await wire.ask(body)
+        assert express.taken == 4
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [*apart(request("k"))],
+        [apart(request("k"))[0], '{"a"', ':"b"}'],
+        [apart(request("k"))[0], '{"a":"b"}' + request("l")],
+        [apart(request("k"))[0], "{" * 9],
+        [apart(request("k").replace("Length: 9", "Length: 99999"))[0], "{"],
+        [apart(request("k").replace("Length: 9", "Length: 09"))[0], '{"a":"b"}'],
+        [apart(request("k k"))[0], '{"a":"b"}'],
+        [apart(request("k"))[0]],
+        [apart(request("k"))[0], '{"a"'],
+    ],
+    ids=["two", "three", "another behind", "no JSON", "too large", "a zero", "no key", "nothing more", "half"],
+)
+async def test_a_request_in_pieces_comes_to_what_the_parser_makes_of_it(pieces: list[str]) -> None:
+    async with serving() as express, serving(GuardedProtocol) as ordinary:
+        async with express.connected() as wire, ordinary.connected() as other:
+            for served, each in ((express, wire), (ordinary, other)):
+                await each.ask(request("first"))
+                for piece in pieces:
+                    connection = cast(Any, next(iter(served.server.server_state.connections)))
+                    before = connection._bytes_so_far
+                    each.write(piece)
+                    await until(lambda: connection._bytes_so_far != before or len(served.ground.observed) > 1)  # noqa: B023
+                each.writer.write_eof()
+            rest = [OUR_ID.sub(b"", await each.reader.read()) for each in (wire, other)]
+            assert rest[0] == rest[1]
+        await until(lambda: len(express.ground.observed) == len(ordinary.ground.observed))
+        assert express.ground.observed == ordinary.ground.observed
+        assert express.ground.calls == ordinary.ground.calls
+
+
+async def test_a_known_head_whose_body_does_not_come_is_refused_in_time() -> None:
+    async with serving(Impatient) as express, serving(OrdinaryImpatient) as ordinary:
+        told = []
+        for served in (express, ordinary):
+            async with served.connected() as wire:
+                await wire.ask(request("first"))
+                wire.write(apart(request("late"))[0])
+                told.append(OUR_ID.sub(b"", await wire.reader.read()))
+        assert told[0] == told[1]
+        assert told[0].startswith(b"HTTP/1.1 408")
 
 
 OTHERS = {

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import uvicorn
 
 from tests.campaigns.wire import read_answer
 from tests.gateway.ground import Ground
+from tests.quiet_server import Quiet
 from zerosum.gateway.server.lingering_server import LINGER_SECONDS, LingeringServer
 from zerosum.gateway.server_options import server_options
 
@@ -21,11 +21,8 @@ REQUEST = b"GET /health HTTP/1.1\r\nHost: zerosum.test\r\n\r\n"
 PATIENCE_SECONDS = 8.0
 
 
-class QuietServer(LingeringServer):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the test run."""
-        yield
+class QuietServer(Quiet, LingeringServer):
+    pass
 
 
 @dataclass

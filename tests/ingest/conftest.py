@@ -20,6 +20,7 @@ from tests.ingest.brokers import (
     RabbitBroker,
     RedisBroker,
 )
+from tests.ingest.ground import REAL_KAFKA
 from tests.ingest.kafka_server import kafka, missing
 
 
@@ -62,7 +63,7 @@ def _mocked(mock: KafkaMock) -> KafkaBroker:
     return KafkaBroker(mock.servers, mock)
 
 
-@pytest.fixture(params=["redis", "nats", "rabbitmq", "kafka", pytest.param("real-kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["redis", "nats", "rabbitmq", "kafka", REAL_KAFKA])
 async def broker(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Broker]:
     """A topic of its own at each of them: what holds of one input holds of all."""
     makers: dict[str, Callable[[], Broker]] = {

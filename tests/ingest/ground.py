@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Client
 from zerosum.api.messages import MessageDesk
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
@@ -19,6 +21,20 @@ from zerosum.main import Service
 from zerosum.services.requests.caller import Caller
 
 _holders = count(1)
+
+REAL_KAFKA = pytest.param("real-kafka", marks=pytest.mark.kafka)
+MANY_CONSUMERS = pytest.mark.parametrize(
+    "broker",
+    ["redis", "nats", "rabbitmq", pytest.param("kafka", marks=pytest.mark.campaign), REAL_KAFKA],
+    indirect=True,
+)
+"""For tests that begin consumer after consumer: the mock of Kafka takes three seconds to let each into its group."""
+ONE_BROKER = pytest.mark.parametrize(
+    "broker",
+    ["nats", *(pytest.param(name, marks=pytest.mark.campaign) for name in ("redis", "rabbitmq", "kafka")), REAL_KAFKA],
+    indirect=True,
+)
+"""For tests of whole processes, which take half a minute each: the others have theirs in the campaign."""
 SECONDS_MAX = 30.0
 
 

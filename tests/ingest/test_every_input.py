@@ -10,11 +10,12 @@ import pytest
 
 from tests.api.conftest import Client
 from tests.ingest.brokers import Broker
-from tests.ingest.ground import Told, caller_of, consumer, deposit, desk_of, running, transfer, until
+from tests.ingest.ground import MANY_CONSUMERS, Told, caller_of, consumer, deposit, desk_of, running, transfer, until
 from zerosum.api.messages import MessageDesk, Reading
 from zerosum.domain.errors import InternalError, Unavailable
 from zerosum.domain.messages import Message, MessageOutcome
 from zerosum.main import Service
+from zerosum.services import ingestion
 from zerosum.services.ingestion import ATTEMPTS_MAX
 
 
@@ -75,6 +76,7 @@ async def test_messages_become_payments_in_order_and_are_not_read_again(
     assert (await posted(client, a)) == "1.00"
 
 
+@MANY_CONSUMERS
 async def test_killed_between_commit_and_settling_the_messages_come_again_and_change_nothing(
     broker: Broker, service: Service, client: Client
 ) -> None:
@@ -122,6 +124,7 @@ async def test_while_the_ledger_is_away_everything_waits_and_nothing_is_counted(
     assert (await posted(client, a)) == "5.00"
 
 
+@MANY_CONSUMERS
 async def test_who_ends_while_the_ledger_is_away_has_not_tried(
     broker: Broker, service: Service, client: Client
 ) -> None:
@@ -173,8 +176,9 @@ async def test_one_bad_key_delays_only_itself_and_keeps_its_order(
 
 
 async def test_what_fails_five_times_is_given_up_and_those_behind_it_go_on(
-    broker: Broker, service: Service, client: Client
+    broker: Broker, service: Service, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ingestion, "RETRY_SECONDS", [seconds / 10 for seconds in ingestion.RETRY_SECONDS])
     a = (await client.open_account())["code"]
     desk = Sabotaged(desk_of(service, client))
     desk.breaks_on = {"bad"}
@@ -185,6 +189,7 @@ async def test_what_fails_five_times_is_given_up_and_those_behind_it_go_on(
     assert (await posted(client, a)) == "1.00"
 
 
+@MANY_CONSUMERS
 async def test_a_message_that_ends_the_consumer_is_put_aside_after_five_tries(
     broker: Broker, service: Service, client: Client
 ) -> None:
@@ -215,6 +220,7 @@ async def test_a_message_that_ends_the_consumer_is_put_aside_after_five_tries(
     assert (await posted(client, a)) == "2.00"
 
 
+@MANY_CONSUMERS
 async def test_a_message_that_ends_the_consumer_when_it_is_tried_again_is_put_aside_too(
     broker: Broker, service: Service, client: Client
 ) -> None:

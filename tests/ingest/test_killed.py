@@ -15,7 +15,7 @@ import pytest
 from tests.campaigns.installation import Installation, installed
 from tests.cli.command import zerosum
 from tests.ingest.brokers import Broker
-from tests.ingest.ground import as_lines, deposit
+from tests.ingest.ground import ONE_BROKER, as_lines, deposit
 from tests.ingest.storm import Storm, weathered
 
 pytestmark = pytest.mark.xdist_group("ingest")
@@ -27,6 +27,7 @@ def installation() -> Iterator[Installation]:
         yield running
 
 
+@ONE_BROKER
 async def test_two_consumers_killed_and_stopped_in_the_middle_lose_nothing_and_do_nothing_twice(
     installation: Installation, broker: Broker
 ) -> None:

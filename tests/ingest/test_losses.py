@@ -92,6 +92,7 @@ async def test_what_is_deleted_before_a_connected_consumer_has_read_it_is_notice
         else:
             with pytest.raises(Gap, match=r"deleted before they were read.*--accept-gaps"):
                 await asyncio.wait_for(task, 30)
+            assert tally.gaps == 1
         assert tally.lost >= 2
         assert float(await posted(client, a)) >= 2
     finally:

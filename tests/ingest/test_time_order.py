@@ -253,3 +253,43 @@ async def test_streams_that_take_turns_are_left_off_when_they_are_told_to_stop(
         await until(lambda: len(told.answers) >= 10)
     assert len(told.answers) < 200
     assert order.late == 0
+
+
+class KeptAlive:
+    """An input, and how often it was told that somebody reads it."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self.times = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    async def keep_alive(self) -> None:
+        self.times += 1
+        await self._source.keep_alive()
+
+
+async def test_an_input_whose_memory_is_full_of_what_waits_for_another_keeps_its_place_with_its_broker(
+    service: Service, client: Client, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka throws whoever does not poll for five minutes out of the group: an outage of another input lasts longer."""
+    monkeypatch.setattr("zerosum.ingest.streams.consumer.KEEP_ALIVE_SECONDS", 0.05)
+    broker = RedisBroker(servers.redis_url)
+    await broker.make()
+    a = (await client.open_account())["code"]
+    order = TimeOrder(3600, MOMENT)
+    order.expect("an input that is away")
+    source: Any = KeptAlive(broker.input())
+    made, tally = consumer(service, client, source, in_memory_max=1, order=order)
+    task = asyncio.create_task(made.run())
+    try:
+        await broker.send([deposit(a), deposit(a)])
+        await until(lambda: source.times >= 3 or task.done())
+        assert (tally.messages, task.done()) == (0, False)
+        order.end("an input that is away")
+        await until(lambda: tally.done == 2 or task.done())
+    finally:
+        made.stop()
+        await asyncio.wait([task])
+        await broker.close()

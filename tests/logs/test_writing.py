@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import threading
 import time
 from typing import Any
 
@@ -78,6 +79,35 @@ def test_all_that_was_logged_is_there_when_the_process_ends() -> None:
     with os.fdopen(reader, "rb") as lines:
         assert [json.loads(line)["event"] for line in lines] == [f"line {number}" for number in range(100)]
     logger.info("nobody is there any more")
+
+
+def test_lines_of_several_writers_stay_whole() -> None:
+    """Processes of a service write into one pipe, each many lines at once."""
+    reader, pipe = os.pipe()
+    writers = [writing_to(pipe) for _ in range(3)]
+
+    def write(number: int) -> None:
+        logger, writer = writers[number]
+        for line in range(200):
+            logger.info("%d says %d %s", number, line, "x" * (line * 7 % 900))
+        writer.flush_within(20)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(len(writers))]
+    for thread in threads:
+        thread.start()
+
+    def end() -> None:
+        for thread in threads:
+            thread.join()
+        os.close(pipe)
+
+    ended = threading.Thread(target=end)
+    ended.start()
+    with os.fdopen(reader, "rb") as lines:
+        told = [json.loads(line)["event"].split()[:3] for line in lines]
+    ended.join()
+    for number in range(len(writers)):
+        assert [int(line) for who, _, line in told if who == str(number)] == list(range(200))
 
 
 @pytest.mark.parametrize(("log_requests", "number"), [("off", 0), ("slow", 0), ("refused", 2), ("all", 5)])

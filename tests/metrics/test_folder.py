@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import re
 import socket
 import string
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
@@ -17,7 +21,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 
 from zerosum.metrics.declared import committer, gateway, ledger, payments
-from zerosum.metrics.folder import FORGOTTEN_SECONDS, LIVES_SECONDS, MetricsFolder, join_metrics
+from zerosum.metrics.folder import ENDED, FORGOTTEN_SECONDS, LIVES_SECONDS, MetricsFolder, join_metrics
 from zerosum.metrics.labels import OPEN_LABELS, SERIES_MAX
 from zerosum.metrics.metrics import Metrics
 from zerosum.metrics.snapshot import Snapshot
@@ -129,6 +133,32 @@ def test_totals_of_the_dead_count_once_whoever_dies_in_between(tmp_path: Path) -
         (tmp_path / dead._name).write_bytes(left)
         assert told(own)["zerosum_batches_total"] % 10 == 0
     assert told(own)["zerosum_batches_total"] == 30
+
+
+class Together(MetricsFolder):
+    """Whoever has read what is kept waits for the other one to have read it, too."""
+
+    both = threading.Barrier(2)
+
+    def _read(self, name: str) -> Snapshot | None:
+        found = super()._read(name)
+        if name == ENDED:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self.both.wait(0.2)
+        return found
+
+
+def test_two_that_put_the_dead_together_at_once_lose_none(tmp_path: Path) -> None:
+    """The supervisor does it, and every process that joins."""
+    own = Metrics("api", MetricsFolder(tmp_path))
+    for pid in (1, 2):
+        dead = Metrics("worker", MetricsFolder(tmp_path))
+        dead.tell({committer.BATCHES: 10 * pid})
+        (tmp_path / dead._name).rename(tmp_path / re.sub(r"-\d+-", f"-{pid}-", dead._name))
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(Together(tmp_path).forget, (1, 2)))
+    assert told(own)["zerosum_batches_total"] == 30
+    assert list(tmp_path.glob("process-[12]-*")) == []
 
 
 def test_who_tells_nothing_any_more_has_no_levels(tmp_path: Path) -> None:

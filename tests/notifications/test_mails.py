@@ -386,6 +386,28 @@ async def test_old_mails_go_and_all_of_what_is_deleted(
     assert await mails_of(client, kept) == []
 
 
+async def test_one_whose_mails_cannot_be_taken_away_keeps_no_others(
+    client: Client, server: MailServer, mailer_of: MakeMailer, test_database: TestDatabase, clock: Clock
+) -> None:
+    await client.open_account("alice")
+    made = sorted([await notification_of(client) for _ in range(2)], key=lambda one: str(one["id"]))
+    await client.deposit("alice", "1.00")
+    await turns(mailer_of(server), server, 2)
+    clock.forward(timedelta(days=31))
+    connection = await asyncpg.connect(test_database.superuser_dsn)
+    await connection.execute(
+        "create function refuses() returns trigger language plpgsql as $$ begin raise 'a fault'; end $$;"
+        "create trigger refuses before delete on notification_mails for each row "
+        f"when (old.notification_id = '{str(made[0]['id']).removeprefix('ntf_')}') execute function refuses()"
+    )
+    try:
+        assert await MailPurge(mailer_of(server)._database, clock, kept_days=30).run_once() >= 1
+    finally:
+        await connection.execute("drop function refuses cascade")
+        await connection.close()
+    assert [len(await mails_of(client, one)) for one in made] == [1, 0]
+
+
 async def test_one_that_cannot_be_read_keeps_no_other_from_being_mailed(
     client: Client, server: MailServer, mailer_of: MakeMailer, test_database: TestDatabase
 ) -> None:

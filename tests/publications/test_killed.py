@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.campaigns.installation import Installation, installed
+from tests.ingest.ground import ONE_BROKER
 from tests.publications.brokers import Broker, KafkaEvents
 from tests.publications.storm import weathered
 
@@ -23,6 +24,7 @@ def installation() -> Iterator[Installation]:
         yield running
 
 
+@ONE_BROKER
 async def test_publishers_killed_and_stopped_and_a_broker_cut_off_and_hung_lose_nothing(
     installation: Installation, broker: Broker
 ) -> None:

@@ -26,6 +26,7 @@ from zerosum.services.requests.caller import Caller
 LIMIT = {"name": "large transfers", "kind": "limit", "types": ["transfer"], "amount_max": "100"}
 HELD = {**LIMIT, "action": "review", "two_approvals_from": "1000"}
 ALL_HELD = {"name": "all", "kind": "limit", "amount_max": "0", "action": "review"}
+SOMEBODY_ELSE = "key_of_somebody_else"
 PLAIN = {"type": "transfer", "currency": "USD", "from": "alice", "to": "bob"}
 
 
@@ -83,13 +84,19 @@ async def must_be_right(database: Database, ledger_id: LedgerId) -> None:
 
 
 async def hold_for_review(
-    service: Service, ledger_id: LedgerId, folder: Path, body: dict[str, Any], *rules: Any, key: str | None = None
+    service: Service,
+    ledger_id: LedgerId,
+    folder: Path,
+    body: dict[str, Any],
+    *rules: Any,
+    key: str | None = None,
+    actor: str = SOMEBODY_ELSE,
 ) -> str:
     """A payment of somebody else that is held in a service without rules: as by one beside it that has some. Its id."""
     book = RuleBook(write_rules(folder / "rules.json", *(rules or (ALL_HELD,))), read_rules)
     judge = PaymentJudge(PaymentRules(book, service.database, service.committer))
     desk = Submission(service.services.payments.kind, service.committer, service.database, now, judge)
     order = PaymentRequest.model_validate(body).order(key or fresh_key())
-    done = await desk.one(Caller(ledger_id, "key_of_somebody_else"), order)
+    done = await desk.one(Caller(ledger_id, actor), order)
     assert isinstance(done.view, RecordedReview), done.view
     return f"rev_{done.view.id}"

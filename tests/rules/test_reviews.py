@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from tests.api.conftest import Client, fresh_key
+from tests.api.conftest import Client, client_of, fresh_key, make_client
 from tests.rules.judging import LIMIT, PLAIN, approve, held, must_be_right, read_at_once, refuse, write_rules
 from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
+from zerosum.db.queries.audit_log import AuditFilter, list_audit_records
+from zerosum.domain.audit import AuditType
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
+from zerosum.gateway.identity.principal import TENANT_SCOPES
 from zerosum.main import Service
 
 
@@ -38,6 +41,18 @@ async def test_a_refusal_names_its_rule_and_is_kept_under_its_key(
     assert (again.json()["rule"], again.json()["rules_version"]) == ("large transfers", version)
     assert (await alice.pay({**PLAIN, "amount": "100.01"})).status_code == 201
     await must_be_right(database, ledger_id)
+
+
+async def test_another_file_of_rules_is_told_in_the_security_log(
+    judging: Service, rules_file: Path, database: Database
+) -> None:
+    write_rules(rules_file, {**LIMIT, "name": fresh_key()})
+    version = await read_at_once(judging)
+    await judging.files.tell_changes()
+    wanted = AuditFilter(ledger_id=SERVICE_LEDGER, type=AuditType.RULES_FILE_CHANGED.value)
+    async with database.work(SERVICE_LEDGER) as connection:
+        [newest] = await list_audit_records(connection, wanted, after=None, limit=1, is_ascending=False)
+    assert (newest.facts["version"], newest.actor) == (version, "service")
 
 
 async def test_one_is_held_and_paid_once_it_is_approved(
@@ -98,6 +113,35 @@ async def test_a_large_one_is_approved_by_two(
     await must_be_right(database, ledger_id)
 
 
+async def test_a_person_is_not_two_by_keys_of_his_own(
+    people: list[Client], judging: Service, database: Database, ledger_id: LedgerId
+) -> None:
+    """Whoever makes a key stands behind it, and behind all that are made with it."""
+    admin = await make_client(judging, ledger_id, TENANT_SCOPES)
+    hand = await _another_key(admin, judging, "admin", "payments:write", "payments:read", "reviews:write")
+    far_hand = await _another_key(hand, judging, "payments:write", "reviews:write")
+    for payer in (admin, hand, far_hand):
+        review = await held(payer, "150")
+        for approver in (admin, hand, far_hand):
+            answer = await approve(approver, review)
+            assert (answer.status_code, answer.json().get("code")) == (409, "four_eyes_required")
+        assert (await approve(people[0], review)).json()["status"] == "approved"
+    review = await held(people[0], "1000")
+    assert (await approve(far_hand, review)).json()["approvals"] == 1
+    same = await approve(hand, review)
+    assert (same.status_code, same.json().get("code")) == (409, "four_eyes_required")
+    assert (await approve(people[1], review)).json()["status"] == "approved"
+    await must_be_right(database, ledger_id)
+    for client in (admin, hand, far_hand):
+        await client.http.aclose()
+
+
+async def _another_key(client: Client, service: Service, *scopes: str) -> Client:
+    made = await client.post("/v1/api-keys", {"ledger": client.ledger, "name": "x", "scopes": list(scopes)})
+    assert made.status_code == 201, made.text
+    return client_of(service, client.ledger, made.json()["key"])
+
+
 async def test_what_was_refused_stays_so(
     alice: Client, people: list[Client], database: Database, ledger_id: LedgerId
 ) -> None:
@@ -123,6 +167,9 @@ async def test_the_database_itself_keeps_four_eyes_and_what_was_decided(
         f"status = 'approved', last_by = actor, {said}": "reviews_four_eyes",
         f"status = 'approved', last_by = 'key_other', {said}, approvals_needed = 2": "never changed|permission denied",
         "status = 'approved'": "reviews_said_whole",
+        f"status = 'approved', last_by = 'key_other', maker_person = 'x', last_person = 'x', {said}": (
+            "reviews_different_people"
+        ),
         "amount = amount + 1": "permission denied",
     }
     await held(alice, "150")

@@ -46,7 +46,8 @@ async def test_a_chore_that_fails_is_logged_and_tried_again(caplog: pytest.LogCa
     with caplog.at_level(logging.ERROR):
         await asyncio.wait_for(_repeat(Chore("count", 0.001, run_once), stop), 5)
     assert turns == 2
-    assert [record.getMessage() for record in caplog.records] == ["background work failed: count"] * 2
+    failures = [record.getMessage() for record in caplog.records if "background work failed" in record.getMessage()]
+    assert failures == ["background work failed: count"] * 2
 
 
 async def test_the_stop_does_not_wait_for_the_next_turn() -> None:

@@ -115,6 +115,24 @@ async def test_the_oldest_are_dropped_and_a_reader_is_told_of_it(ground: Ground)
     assert await ground.breaks() == []
 
 
+async def test_a_pass_that_lasts_longer_than_events_are_kept_finds_nothing_wrong(ground: Ground) -> None:
+    """What was told since it began is dropped under seals already: it cannot tell apart what is in there."""
+    await ground.fill("alice")
+    proof = LedgerProof(ground.ledger_id, horizon=int(now().timestamp() * 1_000_000))
+    await ground.fill("bob")
+
+    async def take_slice() -> bool:
+        async with ground.service.database.snapshot(ground.ledger_id) as connection:
+            return await proof.take_slice(connection)
+
+    assert not await take_slice()
+    await ground.dropped()
+    while not await take_slice():
+        pass
+    assert [one.what for one in proof.report.breaks] == []
+    assert await ground.breaks() == [], "the next one looks at all of it"
+
+
 async def test_a_proof_still_misses_what_is_taken_away(ground: Ground) -> None:
     await ground.fill("alice")
     await ground.dropped()

@@ -17,11 +17,14 @@ import pytest
 from tests.conftest import Servers
 from tests.services.fresh_database import make_ledger
 from tests.services.tampered_books import LAST, Books, audit_of, passed, tampered_books
+from tests.webhooks.conftest import until
 from zerosum.adapters.clock import now
+from zerosum.db.queries.audit_log import AuditFilter, list_audit_records
 from zerosum.domain.audit import AuditType
-from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountStatus
 from zerosum.services.accounts import bare_accounts
+from zerosum.services.audit import audit_record, write_audit
 from zerosum.services.background.heads_keeper import HeadsKeeper
 from zerosum.services.background.ledger_audit import SETTLED_AFTER
 from zerosum.services.background.self_audit import ACTOR, SelfAudit
@@ -29,8 +32,10 @@ from zerosum.services.background.slice_sizes import LEAST_SHARE, SliceSizes
 from zerosum.services.proofs import of_accounts as proof_of_accounts
 from zerosum.services.proofs import of_entries as proof_of_entries
 from zerosum.services.proofs import of_events as proof_of_events
+from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.exported_heads import HeadsUnreadable, compare_heads
 from zerosum.services.proofs.whole_ledger import LedgerProof, verify_ledger
+from zerosum.services.requests.caller import Caller
 
 
 @pytest.fixture
@@ -41,10 +46,30 @@ async def books(servers: Servers) -> AsyncIterator[Books]:
 
 async def test_books_that_are_right_are_left_alone(books: Books) -> None:
     audit = audit_of(books)
-    assert await passed(audit) == 56, "twenty-eight parts of each ledger"
+    assert await passed(audit) == 57, "twenty-eight parts of each ledger, and the service's own log"
     assert (audit.progress.postings, audit.progress.differences) == (20, 0)
     assert await books.status() is AccountStatus.OPEN
     assert await books.told() == []
+
+
+async def test_the_log_of_the_service_itself_is_proved_too(books: Books) -> None:
+    caller = Caller(SERVICE_LEDGER, "test")
+    await write_audit(books.database, audit_record(AuditType.CONSOLE_SIGNED_OUT, caller, now(), resource=None))
+    seals = AuditSeals(books.database, now)
+    await until(lambda: seals.seal(SERVICE_LEDGER), bool)
+    audit = audit_of(books)
+    await passed(audit)
+    assert audit.progress.differences == 0
+    await books.tamper(
+        "delete from audit_log where $1::uuid is not null and ledger_id = '00000000-0000-0000-0000-000000000000'"
+    )
+    await passed(audit)
+    assert audit.progress.differences == 1
+    wanted = AuditFilter(ledger_id=SERVICE_LEDGER)
+    async with books.database.work(SERVICE_LEDGER) as connection:
+        told = await list_audit_records(connection, wanted, after=None, limit=5, is_ascending=True)
+    assert [(one.type, one.actor) for one in told] == [(AuditType.DIFFERENCE_FOUND, ACTOR)]
+    assert (told[0].reason or "").startswith("the security log is not what was sealed")
 
 
 async def test_payments_between_slices_are_no_differences(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from zerosum.gateway.request_state import RequestState
 from zerosum.logs.setting_up import log_formatter
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.committing.work import Work
+from zerosum.tracing import export
 from zerosum.tracing.batches import LINKS_MAX
 from zerosum.tracing.requests import RequestTracing as Tracing
 from zerosum.tracing.spans import QUEUE_SPANS_MAX, SEND_SPANS_MAX
@@ -53,6 +54,11 @@ def work(*origins: TraceOrigin | None) -> Work:
     return Work((), False, asyncio.get_running_loop().create_future(), 0.0, UnknownKeys(), origins)
 
 
+def of_the_exporter(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """Without what a service of other tests says meanwhile, in this process."""
+    return [record for record in caplog.records if record.name == export.__name__]
+
+
 # --- Collectors ------------------------------------------------------------------------------------------------------
 
 
@@ -74,7 +80,7 @@ async def test_a_collector_that_refuses_is_told_once_and_once_more_when_it_takes
         await tracing.stop()
     assert len(collector.spans) == 1
     assert (tracing.exporter.exported, tracing.exporter.lost) == (1, 3 * SEND_SPANS_MAX)
-    warned, relieved = caplog.records
+    warned, relieved = of_the_exporter(caplog)
     assert (warned.levelname, relieved.levelname) == ("WARNING", "INFO")
     assert "does not take traces" in warned.getMessage()
     assert "400" in warned.getMessage()
@@ -95,7 +101,7 @@ async def test_a_collector_that_is_not_there_slows_nothing(caplog: pytest.LogCap
         assert time.monotonic() - begun < 2.0
         assert tracing._sender is not None
         tracing._sender._batch_processor._worker_thread.join(10)
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert [record.levelname for record in of_the_exporter(caplog)] == ["WARNING"]
     assert "Connection refused" in caplog.text
     assert tracing.exporter.lost <= QUEUE_SPANS_MAX + SEND_SPANS_MAX
     assert tracing.exporter.exported == 0
@@ -111,7 +117,7 @@ async def test_a_collector_that_never_answers_does_not_hold_up_the_end(caplog: p
         assert time.monotonic() - begun < 2.0
         assert tracing._sender is not None
     tracing._sender._batch_processor._worker_thread.join(10)
-    assert len(caplog.records) <= 1
+    assert len(of_the_exporter(caplog)) <= 1
 
 
 async def test_what_was_never_started_can_be_stopped() -> None:
@@ -216,14 +222,14 @@ async def test_a_request_that_failed_is_logged_with_the_trace_it_was_given(error
 
 
 async def test_all_that_is_logged_for_a_traced_request_names_it() -> None:
-    tracing = Tracing("http://127.0.0.1:1", 0.0)
-    for headers in ([PARENT], []):
+    for headers, ratio in (([PARENT], 0.0), ([], 1.0), ([], 0.0)):
+        tracing = Tracing("http://127.0.0.1:1", ratio)
         records = await logged(Failing(begin_trace=tracing.begin_request), headers)
         assert len(records) == 2
         assert {record["request_id"] for record in records} == {"made-here"}
-        (trace_id,) = {record["trace_id"] for record in records}
+        (trace_id,) = {record.get("trace_id") for record in records}
         assert (trace_id == TRACE) is bool(headers)
-        assert len(trace_id) == 32
+        assert (trace_id is None) is (not headers and not ratio), "nobody could look up what nobody collects"
 
 
 # --- Off -------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Sends syslog messages over TCP, UDP or a local socket.
+"""Sends syslog messages over TCP, TLS (RFC 5425), UDP or a local socket.
 
-Nobody confirms a syslog message. Over TCP a message counts as sent when the receiver's machine has confirmed all bytes
-up to it: what lies in our own buffers dies with the connection.
+Nobody confirms a syslog message. Over TCP and TLS a message counts as sent when the receiver's machine has confirmed
+all bytes up to it: what lies in our own buffers dies with the connection.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import fcntl
 import select
 import socket
+import ssl
 import struct
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from zerosum.adapters.syslog_message import framed
 
@@ -23,6 +24,7 @@ CONNECT_SECONDS_MAX = 5.0
 CONFIRM_SECONDS_MAX = 10.0
 LOOK_EVERY_SECONDS = 0.005
 PORT = 514
+TLS_PORT = 6514
 
 _UNSENT = 0x5411
 """TIOCOUTQ of Linux: bytes that the other side has not confirmed."""
@@ -34,12 +36,16 @@ class SyslogAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SyslogAddress:
-    """`scheme` is tcp, udp or unix; `path` is that of a local socket."""
+    """`scheme` is tcp, tls, udp or unix; `path` is that of a local socket.
+
+    `ca` is a file of those who may have signed for the receiver; without it, those whom this machine believes.
+    """
 
     scheme: str
     host: str = ""
     port: int = PORT
     path: str = ""
+    ca: str = ""
 
     @classmethod
     def parse(cls, text: str) -> SyslogAddress:
@@ -51,9 +57,14 @@ class SyslogAddress:
             raise ValueError(f"{text!r} is no address of a syslog receiver") from None
         if parts.scheme == "unix" and parts.path and not parts.netloc:
             return cls("unix", path=parts.path)
-        if parts.scheme in ("tcp", "udp") and parts.hostname and not parts.path.strip("/"):
-            return cls(parts.scheme, parts.hostname, port or PORT)
-        raise ValueError(f"{text!r} is none of tcp://HOST:PORT, udp://HOST:PORT and unix:///PATH")
+        if parts.hostname and not parts.path.strip("/"):
+            if parts.scheme in ("tcp", "udp") and not parts.query:
+                return cls(parts.scheme, parts.hostname, port or PORT)
+            name, _, ca = parts.query.partition("=")
+            if parts.scheme == "tls" and (not parts.query or (name == "ca" and ca and "&" not in ca)):
+                return cls("tls", parts.hostname, port or TLS_PORT, ca=unquote(ca))
+        known = "tcp://HOST:PORT, tls://HOST:PORT?ca=FILE, udp://HOST:PORT and unix:///PATH"
+        raise ValueError(f"{text!r} is none of {known}")
 
     def __str__(self) -> str:
         return f"unix://{self.path}" if self.scheme == "unix" else f"{self.scheme}://{self.host}:{self.port}"
@@ -87,10 +98,21 @@ class SyslogClient:
             self._socket.close()
             self._socket = None
 
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        """The receiver must show a certificate of its name. Raises OSError, also for a file that holds none."""
+        try:
+            context = ssl.create_default_context(cafile=self._address.ca or None)
+            return context.wrap_socket(connection, server_hostname=self._address.host)
+        except BaseException:
+            connection.close()
+            raise
+
     def _connect(self) -> socket.socket:
         address = self._address
         if address.scheme == "tcp":
             return socket.create_connection((address.host, address.port), CONNECT_SECONDS_MAX)
+        if address.scheme == "tls":
+            return self._secured(socket.create_connection((address.host, address.port), CONNECT_SECONDS_MAX))
         place: Any = address.path
         if address.scheme == "udp":
             family, _, _, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
@@ -109,8 +131,17 @@ class SyslogClient:
 def _check_open(connection: socket.socket) -> None:
     """A receiver sends nothing: what can be read is the end of the connection."""
     readable, _, _ = select.select([connection], [], [], 0)
-    if readable and not connection.recv(1_024):
-        raise ConnectionResetError("it has closed the connection")
+    if not readable:
+        return
+    seconds = connection.gettimeout()
+    connection.settimeout(0)
+    try:
+        if not connection.recv(1_024):
+            raise ConnectionResetError("it has closed the connection")
+    except (BlockingIOError, ssl.SSLWantReadError):
+        pass  # Of TLS itself, as its tickets are.
+    finally:
+        connection.settimeout(seconds)
 
 
 def _confirm(connection: socket.socket) -> None:

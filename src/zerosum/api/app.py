@@ -26,6 +26,7 @@ from zerosum.api.routes.api_keys import api_key_routes
 from zerosum.api.routes.audit import audit_routes
 from zerosum.api.routes.charts import chart_routes
 from zerosum.api.routes.clients import client_routes
+from zerosum.api.routes.console_sessions import console_session_routes
 from zerosum.api.routes.dead_letters import dead_letter_routes
 from zerosum.api.routes.disputes import dispute_routes
 from zerosum.api.routes.events import event_routes
@@ -121,6 +122,7 @@ def make_app(
         dead_letter_routes(services),
         reconciliation_routes(services),
         api_key_routes(services),
+        console_session_routes(services),
         audit_routes(services),
         status_routes(services.status),
         system_routes(system),

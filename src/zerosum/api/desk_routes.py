@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from zerosum.api.endpoints import check_parameters, json_answer
@@ -85,8 +85,17 @@ class DeskRoutes(Generic[Input, View]):
             refusal.facts["index"] = index
             return render(refusal, call.request_id, call.path, _place(index))
         results = answered.results if isinstance(answered, DryRunResult) else answered
-        content = {"results": [self._result(call, index, item, body_of) for index, item in enumerate(results)]}
+        content = self._results(call, results, body_of)
         return json_answer(200, content | (_shown(answered) if isinstance(answered, DryRunResult) else {}))
+
+    def answer_each(self, call: Call, results: Sequence[Done[View] | DomainError]) -> HttpAnswer:
+        """Of a bulk call without parameters, whose items were carried out each by itself."""
+        return json_answer(200, self._results(call, results, self._body_of))
+
+    def _results(
+        self, call: Call, results: Sequence[Done[View] | DomainError], body_of: Callable[[View], dict[str, Any]]
+    ) -> dict[str, Any]:
+        return {"results": [self._result(call, index, item, body_of) for index, item in enumerate(results)]}
 
     def _item(self, item: Any) -> Input | DomainError:
         try:

@@ -17,8 +17,8 @@ View = TypeVar("View")
 
 CREATED = 201
 
-_HEADERS = (JSON_TYPE,)
-_HEADERS_OF_REPLAY = (JSON_TYPE, REPLAYED)
+HEADERS = (JSON_TYPE,)
+HEADERS_OF_REPLAY = (JSON_TYPE, REPLAYED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class BegunOrder(Generic[View]):
 
     def plain_answer(self) -> HttpAnswer | None:
         view = self.undertaken.view()
-        return None if view is None else HttpAnswer(self._status(view), self.text_of(view), _HEADERS)
+        return None if view is None else HttpAnswer(self._status(view), self.text_of(view), HEADERS)
 
     async def answer(self) -> HttpAnswer:
         done = await self.undertaken.done()
-        headers = _HEADERS_OF_REPLAY if done.is_replay else _HEADERS
+        headers = HEADERS_OF_REPLAY if done.is_replay else HEADERS
         return HttpAnswer(self._status(done.view), self.text_of(done.view), headers)
 
     def _status(self, view: View) -> int:

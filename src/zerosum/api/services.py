@@ -15,6 +15,7 @@ from zerosum.services.balances import Balances
 from zerosum.services.charts import Charts
 from zerosum.services.clients import Clients
 from zerosum.services.credentials.api_keys import ApiKeys
+from zerosum.services.credentials.open_sessions import OpenSessions
 from zerosum.services.dead_letters import DeadLetters
 from zerosum.services.disputes import Disputes
 from zerosum.services.event_feed import EventFeed
@@ -88,6 +89,7 @@ class Services:
     ledgers: Ledgers
     message_progress: MessageProgress
     notifications: Notifications
+    open_sessions: OpenSessions
     payments: Payments
     periods: Periods
     live_processors: LiveProcessors

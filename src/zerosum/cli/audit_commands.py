@@ -36,7 +36,8 @@ def export(
     state: Annotated[Path | None, typer.Option(help="A file that keeps the place, for the next run.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on as more is written, until stopped.")] = False,
     syslog: Annotated[
-        str | None, typer.Option(help="Send it to tcp://HOST:PORT, udp://HOST:PORT or unix:///dev/log.")
+        str | None,
+        typer.Option(help="Send it to tls://HOST:PORT?ca=FILE, tcp://HOST:PORT, udp://HOST:PORT or unix:///dev/log."),
     ] = None,
 ) -> None:
     """Write the security log as JSON lines, or send it to syslog: the oldest first, without gaps."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zerosum.cli.installation import reachable_settings
 from zerosum.cli.publish_targets import PublishWords, make_orders
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, put, say, told_plainly
+from zerosum.collector import started_tracing
 from zerosum.config import Settings
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import DomainError, InvalidId
@@ -90,17 +91,12 @@ async def _tell_metrics(tell: Tell | None, publishing: Publishing, database: Dat
 @asynccontextmanager
 async def _traced(settings: Settings) -> AsyncIterator[Tracing | None]:
     """None where there is no collector."""
-    if not settings.otlp_endpoint:
-        yield None
-        return
-    from zerosum.tracing.spans import Tracing  # noqa: PLC0415 - takes time and memory, and not everybody wants it
-
-    tracing = Tracing(settings.otlp_endpoint, settings.trace_ratio, "publish")
-    tracing.start()
+    tracing = started_tracing(settings, "publish")
     try:
         yield tracing
     finally:
-        await tracing.stop()
+        if tracing is not None:
+            await tracing.stop()
 
 
 @told_plainly

@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
 
 from zerosum.api.endpoints import TheCall, as_response
 from zerosum.api.services import Services
@@ -28,6 +30,7 @@ from zerosum.console.places import Places
 from zerosum.console.problems import Problems
 from zerosum.console.roles import SCOPES
 from zerosum.console.static import StaticFiles
+from zerosum.console.streams import LiveStreams, StreamedAnswer, Tell
 from zerosum.console.templates import Templates
 from zerosum.console.view import View, asks_for_piece, fresh_key, see_other, with_parameters
 from zerosum.domain.console_roles import Role
@@ -39,6 +42,7 @@ from zerosum.gateway.routing import BodyKind, Call, HttpAnswer, Policy
 from zerosum.services.console_log import ConsoleLog
 from zerosum.services.console_overview import ConsoleOverview
 from zerosum.services.console_search import ConsoleSearch
+from zerosum.services.console_views import ConsoleViews
 from zerosum.services.credentials.console_sessions import ConsoleSessions, SessionRecord, may_write
 from zerosum.services.payment_lives import PaymentLives
 from zerosum.services.shown_rules import ShownRules
@@ -62,6 +66,7 @@ class Route:
     needs: Scope | None
     is_open: bool
     answer: Answer
+    is_streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ class ConsoleServices:
     lives: PaymentLives
     search: ConsoleSearch
     rules: ShownRules
+    views: ConsoleViews
     issuer: OpenIdSignIn | None = None
     """Who signs people in, besides links."""
 
@@ -91,6 +97,7 @@ class Console:
         self.lives = own.lives
         self.search = own.search
         self.rules = own.rules
+        self.views = own.views
         self.issuer = own.issuer
         self.now = now
         self.door = Door(url)
@@ -102,6 +109,7 @@ class Console:
         self.templates = Templates(**shared, now=now, fresh_key=fresh_key)
         self.problems = Problems(self.templates)
         self.places = Places(self)
+        self.streams = LiveStreams(lambda: False)
         self.turn: Turn = lambda _, **_of: nullcontext()
         self._names: dict[LedgerId, str] = {}
 
@@ -127,18 +135,33 @@ class Console:
 
         self._add("GET", template, answered, needs)
 
-    def act(self, template: str, carry_out: Show, *, needs: Scope | None, name: str, needs_reason: bool = True) -> None:
-        """What changes something, by a form. `name` is what the audit log calls it: a verb and a noun."""
+    def stream(self, template: str, tell: Callable[[View], Tell], *, needs: Scope) -> None:
+        """What a page that is open is told as it happens."""
+
+        async def answered(call: Call) -> HttpAnswer:
+            view = await self._view(call, template, needs, is_used=False)
+            # A page that is told something keeps nobody signed in who has gone away.
+            confirm = partial(self.sessions.find, view.token, is_used=False)
+            return self.streams.answer(call, view.session, confirm, tell(view))
+
+        self._add("GET", template, answered, needs, is_streamed=True)
+
+    def act(self, template: str, carry_out: Show, *, needs: Scope | None, name: str, is_own: bool = False) -> None:
+        """What changes something, by a form. `name` is what the audit log calls it: a verb and a noun.
+
+        What is their own and nobody else's people change without a reason, however long ago they came.
+        """
 
         async def answered(call: Call) -> HttpAnswer:
             view = await self._view(call, template, needs)
             view.form = read_form(call.body)
             self.door.check_form(call, view.token, view.form)
+            if is_own:
+                return await carry_out(view)
             if not may_write(view.session, self.now()):
                 raise StepUpNeeded("It is some time since you have shown who you are.")
-            if needs_reason:
-                # Before it is done: nothing happens of which nobody can say why.
-                await self.viewings.acted(view.caller, name, call.path, view.reason)
+            # Before it is done: nothing happens of which nobody can say why.
+            await self.viewings.acted(view.caller, name, call.path, view.reason)
             return await carry_out(view)
 
         self._add("POST", template, answered, needs)
@@ -152,11 +175,14 @@ class Console:
         self.open("GET", "/{rest:path}", _nothing)
         return [self._mounted(app, route) for route in self.routes]
 
-    async def session(self, call: Call) -> tuple[SessionRecord, str]:
+    async def session(self, call: Call, *, is_used: bool = True) -> tuple[SessionRecord, str]:
         """Raises Unauthenticated."""
         token = self.door.token(call)
         # A page that refreshes itself keeps nobody signed in who has gone away.
-        session = None if token is None else await self.sessions.find(token, is_used=not asks_for_piece(call))
+        is_used = is_used and not asks_for_piece(call)
+        session = None if token is None else await self.sessions.find(token, is_used=is_used)
+        if session is not None and session.way == "issuer":
+            session = None if self.issuer is None else self.issuer.as_set_now(session)
         if session is None or token is None:
             raise Unauthenticated("Sign in first.")
         return session, token
@@ -170,8 +196,8 @@ class Console:
             self._names[ledger_id] = name
         return self._names[ledger_id]
 
-    async def _view(self, call: Call, template: str, needs: Scope | None) -> View:
-        session, token = await self.session(call)
+    async def _view(self, call: Call, template: str, needs: Scope | None, *, is_used: bool = True) -> View:
+        session, token = await self.session(call, is_used=is_used)
         found = path_of(template).fullmatch(call.path)
         if found is None:
             # An encoded slash in the ledger's part. Without a ledger this would be a page of the service's own.
@@ -187,6 +213,7 @@ class Console:
             ledger_id, session.subject, SCOPES[Role(session.role)], rate_key=f"console:{session.subject}"
         )
         call.principal = principal
+        await call.charge(principal)
         view = View(
             console=self, call=call, session=session, token=token, principal=principal, ledger_name=name, path=path
         )
@@ -194,9 +221,18 @@ class Console:
             view.must(needs)
         return view
 
-    def _add(self, method: str, template: str, answer: Answer, needs: Scope | None, *, is_open: bool = False) -> None:
+    def _add(
+        self,
+        method: str,
+        template: str,
+        answer: Answer,
+        needs: Scope | None,
+        *,
+        is_open: bool = False,
+        is_streamed: bool = False,
+    ) -> None:
         guarded = self._guarded(answer, is_read=method == "GET")
-        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, guarded))
+        self.routes.append(Route(method, f"{ROOT}{template}", needs, is_open, guarded, is_streamed))
 
     def _guarded(self, answer: Answer, *, is_read: bool) -> Answer:
         """Whatever a page comes to, a page leaves, and in time."""
@@ -236,15 +272,25 @@ class Console:
 
     def _mounted(self, app: FastAPI, route: Route) -> Policy:
         async def answered(call: TheCall) -> Response:
-            return as_response(await route.answer(call))
+            answer = await route.answer(call)
+            if isinstance(answer, StreamedAnswer) and answer.parts is not None:
+                headers = {name.decode(): value.decode() for name, value in answer.headers}
+                return StreamingResponse(answer.parts, answer.status, headers)
+            return as_response(answer)
 
         app.add_api_route(
             route.template, answered, methods=[route.method], include_in_schema=False, response_model=None
         )
         is_page = route.method == "GET"
-        body = BodyKind.NONE if is_page else BodyKind.FORM
-        method, template = route.method, route.template
-        return Policy(method=method, template=template, scope=None, body=body, lean=route.answer, is_page=is_page)
+        return Policy(
+            method=route.method,
+            template=route.template,
+            scope=None,
+            body=BodyKind.NONE if is_page else BodyKind.FORM,
+            lean=None if route.is_streamed else route.answer,
+            is_streamed=route.is_streamed,
+            is_page=is_page,
+        )
 
 
 async def _nothing(_: Call) -> HttpAnswer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from zerosum.gateway.routing import HttpAnswer
 
 POLICY = (
@@ -21,4 +23,4 @@ HEADERS = (
 
 
 def with_headers(answer: HttpAnswer) -> HttpAnswer:
-    return HttpAnswer(answer.status, answer.body, (*answer.headers, *HEADERS))
+    return replace(answer, headers=(*answer.headers, *HEADERS))

@@ -9,7 +9,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from zerosum.domain.errors import InvalidId, SignInRefused
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import ACTOR_CHARACTERS_MAX
 from zerosum.services.credentials import base64url
+from zerosum.services.credentials.console_sessions import SessionRecord
 
 GOING_SECONDS = 600
 AGAIN_SECONDS = 120
@@ -72,12 +73,16 @@ class Going:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who has come back. `is_fresh`: they have shown just now who they are, and were not merely known there."""
+    """Who has come back. `is_fresh`: they have shown just now who they are, and were not merely known there.
+
+    `claimed` is the value of the claim that gave them their role.
+    """
 
     actor: str
     role: Role
     ledgers: tuple[UUID, ...] | None
     is_fresh: bool
+    claimed: str
 
 
 class OpenIdSignIn:
@@ -102,6 +107,18 @@ class OpenIdSignIn:
     @property
     def name(self) -> str:
         return self._mapped.name
+
+    def as_set_now(self, session: SessionRecord) -> SessionRecord | None:
+        """What the settings of now make of a session that this issuer has begun, maybe under others; None: nothing."""
+        roles, bound = self._mapped.roles, self._mapped.ledgers
+        # One of before it was written down stands on its role.
+        role = roles.get(session.claimed) if session.claimed else Role(session.role)
+        if role is None or role not in roles.values() or not session.subject.startswith(f"{self._provider.issuer}|"):
+            return None
+        ledgers = session.ledgers
+        if bound is not None:
+            ledgers = bound if ledgers is None else tuple(one for one in ledgers if one in bound)
+        return replace(session, role=Role(role).value, ledgers=ledgers)
 
     async def begin(self, to: str, *, is_again: bool) -> tuple[str, str]:
         """Where to send the browser, and the cookie it must bring back. Raises Unavailable."""
@@ -147,13 +164,13 @@ class OpenIdSignIn:
 
     def _person(self, claims: Mapping[str, Any]) -> Person:
         has = texts_of(claims.get(self._mapped.role_claim))
-        role = next((role for value, role in self._mapped.roles.items() if value in has), None)
+        claimed, role = next(((value, role) for value, role in self._mapped.roles.items() if value in has), ("", None))
         if role is None:
             raise SignInRefused("The issuer knows you, and gives you no role here.")
         actor = f"{self._provider.issuer}|{claims['sub']}"
         if len(actor) > ACTOR_CHARACTERS_MAX:
             raise SignInRefused("The issuer calls you by too long a name.")
-        return Person(actor, role, self._ledgers(claims), self._is_fresh(claims.get("auth_time")))
+        return Person(actor, role, self._ledgers(claims), self._is_fresh(claims.get("auth_time")), claimed)
 
     def _ledgers(self, claims: Mapping[str, Any]) -> tuple[UUID, ...] | None:
         bound = self._mapped.ledgers

@@ -69,6 +69,11 @@ class View:
             raise Forbidden(f"Your role may not do this: it lacks {scope.value}.", scope=scope.value)
 
     @property
+    def is_of_installation(self) -> bool:
+        """Whether they may open every ledger: only they see what applies to all of them."""
+        return self.session.ledgers is None
+
+    @property
     def navigation(self) -> list[tuple[str, list[Nav]]]:
         """The places this person may go to, by group."""
         return [

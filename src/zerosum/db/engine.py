@@ -57,7 +57,9 @@ _ASK_REVISION = text("select max(version_num) from public.alembic_version")
 _SET_OPERATOR = text("select set_config('zerosum.operator', 'on', true)")
 
 
-def make_engine(database_url: str, pool_size: int, statement_timeout: str = STATEMENT_TIMEOUT) -> AsyncEngine:
+def make_engine(
+    database_url: str, pool_size: int, statement_timeout: str = STATEMENT_TIMEOUT, idle_timeout: str = IDLE_TIMEOUT
+) -> AsyncEngine:
     """A small pool without overflow: a request that finds it empty waits a bounded time, then is refused.
 
     Raises DatabaseUrlError.
@@ -67,7 +69,7 @@ def make_engine(database_url: str, pool_size: int, statement_timeout: str = STAT
         "jit": "off",
         "statement_timeout": statement_timeout,
         **LIMITS,
-        "idle_in_transaction_session_timeout": IDLE_TIMEOUT,
+        "idle_in_transaction_session_timeout": idle_timeout,
     }
     engine = create_async_engine(
         "postgresql+asyncpg://",
@@ -126,6 +128,28 @@ class Database:
             if isinstance(_cause(error), asyncpg.ReadOnlySQLTransactionError):
                 await self._engine.dispose()
             raise self._translated(error, is_committing=is_committing) from error
+
+    async def glance(self, statement: str, *arguments: Any) -> list[Any] | None:
+        """The rows of one statement that opens its ledgers itself: a round trip, where a unit of work takes four.
+
+        None where that cannot be had, behind a pooler or since something has failed: a unit of work knows what to do.
+        Raises Unavailable where waiting was in vain.
+        """
+        try:
+            async with self._engine.connect() as connection:
+                session = _session_of(connection)
+                if session.is_pooled:
+                    return None
+                try:
+                    found: list[Any] = await session.fetch(statement, *arguments)
+                except BaseException:
+                    session.terminate()  # Whatever state it is in: the pool replaces it.
+                    raise
+                return found
+        except (PoolTimeout, asyncpg.QueryCanceledError) as error:
+            raise self._translated(error, is_committing=False) from error
+        except _FAILURES:
+            return None
 
     @asynccontextmanager
     async def snapshot(self, *ledger_ids: UUID) -> AsyncIterator[AsyncConnection]:

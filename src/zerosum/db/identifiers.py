@@ -17,6 +17,11 @@ def new_uuid() -> UUID:
     return pgproto.UUID(uuid7().bytes)
 
 
+def own_kind(id_: UUID) -> UUID:
+    """The same id as one of that kind: for what is written and sent several times."""
+    return pgproto.UUID(id_.bytes)
+
+
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 

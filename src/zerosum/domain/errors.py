@@ -638,6 +638,11 @@ class ApiKeyNotFound(Absent):
     title = "No such API key"
 
 
+class ConsoleSessionNotFound(Absent):
+    code = "console_session_not_found"
+    title = "No such session of the console"
+
+
 class IdempotencyKeyNotFound(Absent):
     code = "idempotency_key_not_found"
     title = "Nothing is recorded under this key"

@@ -63,6 +63,7 @@ class Prefix(StrEnum):
     NOTIFICATION = "ntf_"
     MAIL = "mail_"
     API_KEY = "key_"
+    CONSOLE_SESSION = "ses_"
     AUDIT_RECORD = "aud_"
     STATEMENT = "stm_"
     DEAD_LETTER = "dl_"

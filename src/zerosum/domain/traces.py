@@ -66,6 +66,19 @@ def parse_traceparent(text: str) -> TraceOrigin | None:
     return make_origin(trace_id, span_id, int(flags, 16))
 
 
+def of_each(origins: Origins, number: int) -> Origins:
+    """Of so many that are done together, in order; of those that nobody can tell apart, none."""
+    if len(origins) == 1:
+        return origins * number
+    return origins if len(origins) == number else (None,) * number
+
+
+def trace_id_in(traceparent: str | None) -> str | None:
+    """Of what was kept: that is well-formed, or nothing."""
+    origin = None if traceparent is None else parse_traceparent(traceparent)
+    return None if origin is None else origin.trace_id
+
+
 def origin_now() -> TraceOrigin | None:
     """Of what is done for one alone."""
     origins = current_origins.get()

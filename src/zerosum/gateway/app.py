@@ -233,6 +233,7 @@ class Gateway:
             if policy.body is BodyKind.FORM or headers.authorization:
                 self._charging.check_guessing(exchange)
             await self._charging.charge(exchange, None, policy)
+            call.charge = partial(self._charging.charge_person, exchange, policy)
             call.authorization = headers.authorization[0] if headers.authorization else None
             call.headers = exchange.scope["headers"]
             return
@@ -330,6 +331,7 @@ class Gateway:
         if call.is_head:
             scope = {**scope, "method": "GET"}  # The framework knows no other; our server keeps the body to itself.
         is_played = False
+        flows_since: float | None = None
         deadline = asyncio.timeout(REQUEST_SECONDS_MAX)
 
         async def play() -> dict[str, Any]:
@@ -340,10 +342,12 @@ class Gateway:
             return {"type": "http.request", "body": call.body, "more_body": False}
 
         async def send(message: dict[str, Any]) -> None:
+            nonlocal flows_since
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 exchange.is_started = True
                 if policy.is_streamed or call.is_followed:
+                    flows_since = time.perf_counter()
                     deadline.reschedule(asyncio.get_running_loop().time() + STREAM_SECONDS_MAX)
                 message["headers"] = [*message["headers"], *exchange.headers(message["headers"])]
             await exchange.send(message)
@@ -354,6 +358,10 @@ class Gateway:
                 await self._app(scope, play, send)
         except TimeoutError:
             raise too_late(is_read=policy.is_read) from None
+        finally:
+            if flows_since is not None:
+                # How long somebody goes on reading is no measure of how soon we answer.
+                exchange.began_at += time.perf_counter() - flows_since
         exchange.refused_as = call.refused_as
 
     async def _refuse(self, exchange: RequestState, error: DomainError) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -33,6 +34,8 @@ BeginTrace = Callable[["RequestState"], Callable[[], None] | None]
 """Told of every request as it begins. What it gives is called when the request is over, whatever became of it."""
 
 KNOWN_LINES_MAX = 256
+
+REQUEST_ID_BYTES, REQUEST_IDS_AT_ONCE = 12, 128
 
 _NONE: dict[str, Any] = {}
 _STANDARD_HEADERS: Headers = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
@@ -133,7 +136,7 @@ class RequestState:
     def answer_at_once(self, answer: HttpAnswer) -> bool:
         """In one write, if our server can do that now. If not, nothing was sent: `answer` is the way."""
         self.status, self.answered = answer.status, answer.body
-        write_whole = self.extension(WHOLE_ANSWER)
+        write_whole = self.scope.get("extensions", _NONE).get(WHOLE_ANSWER)
         head = self._head(answer.headers) if write_whole and answer.status not in _WITHOUT_LENGTH else None
         if head is not None and write_whole(answer.status, head, answer.body):
             self.is_started = True
@@ -156,12 +159,21 @@ class RequestState:
 
     def _head(self, present: Headers) -> bytes | None:
         """All of these as lines. None where the connection ends with the answer, or a header is more than a line."""
-        if any(name == b"connection" for name, _ in present):
+        lines = _known_lines(present, self.standard_headers)
+        if lines is None:
             return None
-        before, after, count = _known_lines(present, self.standard_headers)
+        before, after, count = lines
         rates = b"".join([b"%b: %b\r\n" % header for header in self.rate_headers])
         head = b"%bx-request-id: %b\r\n%b%b" % (before, self.request_id.encode("ascii"), after, rates)
         return head if head.count(b"\n") == count + 1 + len(self.rate_headers) else None
+
+
+def request_ids() -> Iterator[str]:
+    """Nobody can guess one. The system is asked for many at once: each time costs as much as all the rest of it."""
+    while True:
+        text = secrets.token_hex(REQUEST_ID_BYTES * REQUEST_IDS_AT_ONCE)
+        for first in range(0, len(text), 2 * REQUEST_ID_BYTES):
+            yield text[first : first + 2 * REQUEST_ID_BYTES]
 
 
 def begins_trace(begin_trace: BeginTrace | None, exchange: RequestState) -> BeginTrace | None:
@@ -177,11 +189,13 @@ def _beside(present: Sequence[tuple[bytes, bytes]], standard: Headers) -> Header
 
 
 @functools.lru_cache(KNOWN_LINES_MAX)
-def _known_lines(present: Headers, standard: Headers) -> tuple[bytes, bytes, int]:
+def _known_lines(present: Headers, standard: Headers) -> tuple[bytes, bytes, int] | None:
     """The lines of an answer's own headers, and of what it carries beside them; and how many that are.
 
-    Most answers have the same few.
+    Most answers have the same few. None where the connection ends with the answer.
     """
+    if any(name == b"connection" for name, _ in present):
+        return None
     rest = _beside(present, standard)
     before, after = (b"".join([b"%b: %b\r\n" % header for header in headers]) for headers in (present, rest))
     return before, after, len(present) + len(rest)

@@ -48,6 +48,14 @@ async def unconfirmed() -> None:
     """Of a call that is over before that could matter."""
 
 
+Charge = Callable[[Principal], Awaitable[None]]
+"""Raises RateLimited."""
+
+
+async def charged_before(_: Principal) -> None:
+    """Of a call whose caller was known before it was carried out."""
+
+
 @dataclass(slots=True)
 class Call:
     """A request that has passed the gateway. `content` is its JSON object, already judged by the guard.
@@ -76,6 +84,8 @@ class Call:
     """Nothing of the answer's body will be sent."""
     turn: Turn = nullcontext
     """Of a streamed answer: what is read for it is read in turns of the line of costly reads, and not in one of all."""
+    charge: Charge = charged_before
+    """Of a page, that finds out by itself who asks: what it costs them, besides their address."""
     refused_as: str = ""
     """The code of the refusal that the endpoint has answered with, if it has."""
 

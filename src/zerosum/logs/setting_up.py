@@ -66,5 +66,6 @@ def _add_request_names(_logger: Any, _method: str, event: Event) -> Event:
     exchange = current_request_state.get()
     if exchange is not None:
         event.setdefault("request_id", without_credentials(exchange.request_id))
-        event.setdefault("trace_id", exchange.trace_id)
+        if exchange.trace_id:
+            event.setdefault("trace_id", exchange.trace_id)
     return event

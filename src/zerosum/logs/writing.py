@@ -5,14 +5,21 @@ What does not fit any more is dropped and counted, and the count is told as soon
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
 import select
 import threading
+import time
+from collections.abc import Iterable, Iterator
 
 LINES_MAX = 10_000
 """That wait to be written."""
+
+LINES_AT_ONCE = 32
+GATHERED_SECONDS = 0.01
+"""Lines of so long are written together: each that wakes this thread by itself takes the processor from a request."""
 
 FLUSH_SECONDS_MAX = 1.0
 """How long the end of a process waits for who reads its last lines."""
@@ -50,11 +57,18 @@ class LineWriter(logging.Handler):
 
     def _write_forever(self) -> None:
         while True:
-            line = self._lines.get()
-            _write(self._descriptor, line)
-            self._lines.task_done()
+            lines = [self._lines.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(lines) < LINES_AT_ONCE:
+                    lines.append(self._lines.get_nowait())
+            for part in _parts(lines):
+                _write(self._descriptor, part)
+            for _ in lines:
+                self._lines.task_done()
             if self.dropped != self._told and self._lines.empty():
                 self._tell_dropped()
+            if len(lines) < LINES_AT_ONCE:
+                time.sleep(GATHERED_SECONDS)
 
     def _tell_dropped(self) -> None:
         number, self._told = self.dropped - self._told, self.dropped
@@ -72,6 +86,17 @@ WRITERS: list[LineWriter] = []
 def log_lines_dropped() -> int:
     """So far, by this process."""
     return sum(writer.dropped for writer in WRITERS)
+
+
+def _parts(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """As many at a time as a pipe takes in one piece: other processes write into it as well."""
+    part = b""
+    for line in lines:
+        if part and len(part) + len(line) > select.PIPE_BUF:
+            yield part
+            part = b""
+        part += line
+    yield part
 
 
 def _write(descriptor: int, line: bytes) -> None:

@@ -7,9 +7,11 @@ are kept together in one file, which names the files that are in it, so that not
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +28,9 @@ FORGOTTEN_SECONDS = 3_600.0
 """Whoever has told nothing for so long is taken for ended, also where nobody watches over him."""
 
 ENDED = "ended.json"
+LOCK = "ended.lock"
+LOCK_SECONDS_MAX = 2.0
+"""So long one waits for another that puts the dead together; then they are left for the next time."""
 PATTERN = "process-*.json"
 
 _shared: Path | None = None
@@ -108,6 +113,26 @@ class MetricsFolder:
         self._forget([path.name for path in self._path.glob(PATTERN) if path.stat().st_mtime < told_before])
 
     def _forget(self, candidates: Iterable[str]) -> None:
+        """One at a time: whoever wrote what he had read before another wrote would lose what that one has added."""
+        with self._locked():
+            self._put_together(candidates)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Raises TimeoutError."""
+        with (self._path / LOCK).open("ab") as file:
+            end = time.monotonic() + LOCK_SECONDS_MAX
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > end:
+                        raise TimeoutError("another process puts what has ended together") from None
+                    time.sleep(0.01)
+            yield
+
+    def _put_together(self, candidates: Iterable[str]) -> None:
         ended = self._read(ENDED) or Snapshot()
         names = [name for name in candidates if name not in ended.includes]
         found = [snapshot for name in names if (snapshot := self._read(name)) is not None]

@@ -94,20 +94,20 @@ class AccountReports:
         """What the branches of accounts of these types did from `start` to before `end`. Raises TooManyItems."""
         recorded = await self._reached(caller, recorded)
         instants = [Instant(effective=moment - INSTANT, recorded=recorded) for moment in (start, end)]
-        before, after = await self._looks(caller, "", instants)
+        before, after = await self._looks(caller, "", instants, types)
         opened = {(line.branch, line.type, line.currency): line for line in before}
-        lines = [
-            _moved(opened.get((line.branch, line.type, line.currency)), line) for line in after if line.type in types
-        ]
+        lines = [_moved(opened.get((line.branch, line.type, line.currency)), line) for line in after]
         return SpanReport(start=start, end=end, lines=lines)
 
     async def _reached(self, caller: Caller, recorded: datetime | None) -> datetime | None:
         return None if recorded is None else await self._settled.reach(caller.ledger_id, recorded)
 
-    async def _looks(self, caller: Caller, prefix: str, instants: Sequence[Instant]) -> list[list[ReportLine]]:
+    async def _looks(
+        self, caller: Caller, prefix: str, instants: Sequence[Instant], types: Sequence[AccountType] | None = None
+    ) -> list[list[ReportLine]]:
         async with self._database.snapshot(caller.ledger_id) as connection:
             looks = [
-                await roll_up(connection, caller.ledger_id, instant, prefix=prefix, limit=LINES_MAX + 1)
+                await roll_up(connection, caller.ledger_id, instant, prefix=prefix, limit=LINES_MAX + 1, types=types)
                 for instant in instants
             ]
         if max(len(found) for found in looks) > LINES_MAX:

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.console_overview import NewPayment, newest_payments
+from zerosum.domain.errors import Unavailable
 from zerosum.domain.money import add
 from zerosum.services.background.audit_positions import AuditPositions
 from zerosum.services.balances import Balances, CurrencyTotal
@@ -30,6 +31,9 @@ POINTS = 60
 LIVE_SECONDS = 2.0
 TOTALS_SECONDS = 60.0
 """So long what was read holds for everybody. Totals add up every account of the ledger."""
+
+TOTALS_SECONDS_MAX = 600.0
+"""So old they may be, as the page tells, while they are added up anew: of a million accounts that takes a while."""
 
 KEPT_MAX = 200
 """Ledgers whose figures are kept."""
@@ -101,13 +105,20 @@ class ConsoleOverview:
             left_out=going.left_out,
         )
 
-    async def totals(self, caller: Caller) -> Totals:
+    async def totals(self, caller: Caller) -> Totals | None:
+        """None where they cannot be added up in time."""
+
         async def read() -> Totals:
             request = PageRequest(list_name="trial balance", limit=1, filters={})
-            found = await self._balances.trial_balance(caller, request)
+            # One look: what is on other pages is not asked for, so nothing has to settle.
+            found = await self._balances.trial_balance(caller, request, is_pinned=False)
             return Totals(as_of=found.as_of, currencies=found.currencies)
 
-        return await self._looks.look(("totals", caller.ledger_id), TOTALS_SECONDS, read)
+        key = ("totals", caller.ledger_id)
+        try:
+            return await self._looks.look(key, TOTALS_SECONDS, read, meanwhile_seconds=TOTALS_SECONDS_MAX)
+        except Unavailable:
+            return None
 
     async def live(self, caller: Caller) -> Live:
         async def read() -> Live:

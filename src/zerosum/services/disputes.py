@@ -35,7 +35,7 @@ from zerosum.services.committing.work import outcome_unknown
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName, NotPrepared
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
-from zerosum.services.requests.known_parties import KnownParties, members_between
+from zerosum.services.requests.known_parties import KnownParties, in_a_work, members_between
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
 RULES_MAX = 1_000
@@ -100,7 +100,7 @@ class Disputes:
     ) -> None:
         self._database = database
         self._cursors = cursors
-        known = KnownParties(database, parties_of_disputes, _no_such_dispute)
+        known = KnownParties(database, in_a_work(parties_of_disputes), _no_such_dispute)
         self.desk: Submission[DisputeOrder, RecordedDispute] = Submission(
             OpeningKind(currencies, payments), committer, database, now
         )

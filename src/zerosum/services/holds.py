@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
-from zerosum.db.identifiers import new_uuid
+from zerosum.db.identifiers import new_uuid, own_kind
 from zerosum.db.queries.holds import HoldFilter, find_answered_holds, find_hold, list_holds
 from zerosum.db.queries.holds import RecordedHold as RecordedHold  # shown by the routes
-from zerosum.db.queries.parties import parties_of, parties_of_holds
+from zerosum.db.queries.parties import glance_at_holds, parties_of
 from zerosum.domain.errors import AccountNotFound, HoldNotFound, ValidationFailed
 from zerosum.domain.identifiers import AccountId, HoldId
 from zerosum.domain.ledger.outcome import Posted
@@ -86,7 +86,7 @@ class Holds:
         self._cursors = cursors
         judge = None if rules is None else HoldJudge(rules)
         changes_judge = None if rules is None else HoldChangeJudge(rules)
-        known = KnownParties(database, parties_of_holds, _no_such_hold)
+        known = KnownParties(database, glance_at_holds, _no_such_hold)
         self.desk: ExpressSubmission[HoldOrder, RecordedHold] = ExpressSubmission(
             PlacingKind(charts, directory, currencies, known), committer, database, now, judge
         )
@@ -252,7 +252,7 @@ class ChangingKind(_Recorded):
                 lambda name, pointer: self._directory.known(ledger_id, name, is_prepared=is_prepared, pointer=pointer),
             )
         members = members_between(parties, caller, order.idempotency_key, _change_fingerprint(order, money, asked))
-        members["hold_id"] = HoldId(order.hold_id)
+        members["hold_id"] = HoldId(own_kind(order.hold_id))
         members["codes"] |= codes
         return Prepared(_change(order, money, members, asked), members["codes"])
 

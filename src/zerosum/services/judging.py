@@ -6,7 +6,8 @@ with nothing locked and no transaction open.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -21,12 +22,14 @@ from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.review_commands import JudgedPayment, Ruling
 from zerosum.domain.payments.rules import Finding, Judged, RuleAction, StaticRule, findings
 from zerosum.domain.payments.split_commands import PayInParts
+from zerosum.domain.traces import current_origins, of_each
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.key_lookup import KeyLookup
 from zerosum.services.committing.submission import Prepared
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.payment_orders import PaymentOrder, kept_content, ordered_content
 from zerosum.services.requests.splits import said_of
+from zerosum.services.spans import NO_SPANS, Spans, StepKind, among_chosen, in_step
 
 CLEARING = "clearing:"
 """Accounts of processors are no party of a payment."""
@@ -49,7 +52,13 @@ class Rules(Protocol):
     @property
     def is_empty(self) -> bool: ...
 
-    async def ask(self, ledger_id: LedgerId, payments: Sequence[Judged]) -> list[list[Finding]]: ...
+    async def ask(
+        self,
+        ledger_id: LedgerId,
+        payments: Sequence[Judged],
+        telling: Callable[[str, int], AbstractContextManager[Any]],
+    ) -> list[list[Finding]]:
+        """Each rule is asked about each payment within what is told of that: by the rule's name and the place."""
 
 
 class RuleBook(Protocol):
@@ -64,8 +73,9 @@ class RuleBook(Protocol):
 class PaymentRules:
     """What the rules of this moment say of payments."""
 
-    def __init__(self, book: RuleBook, database: Database, committer: Committer) -> None:
+    def __init__(self, book: RuleBook, database: Database, committer: Committer, spans: Spans = NO_SPANS) -> None:
         self._book = book
+        self._spans = spans
         self._keys = KeyLookup(database, committer)
 
     @property
@@ -86,9 +96,10 @@ class PaymentRules:
             return payments
         used = await self._keys.used(ledger_id, {payment.idempotency_key for payment in payments})
         fresh = [payment for payment in payments if payment.idempotency_key not in used]
-        rulings = iter(
-            await self.rulings(rules, fresh, [ATOMIC if is_atomic else _cannot_wait(payment) for payment in fresh])
-        )
+        with among_chosen([payment.idempotency_key not in used for payment in payments]):
+            rulings = iter(
+                await self.rulings(rules, fresh, [ATOMIC if is_atomic else _cannot_wait(payment) for payment in fresh])
+            )
         return [
             _under(payment, None if payment.idempotency_key in used else next(rulings), said)
             for payment, said in zip(payments, ordered, strict=True)
@@ -96,6 +107,15 @@ class PaymentRules:
 
     async def current(self) -> Rules:
         return await self._book.current()
+
+    def _telling(self, number: int) -> Callable[[str, int], AbstractContextManager[Any]]:
+        """A question is a part of the trace of the payment that it is about."""
+        origins = of_each(current_origins.get(), number)
+
+        def telling(rule: str, place: int) -> AbstractContextManager[Any]:
+            return in_step(self._spans.begin("rule", StepKind.ASKS, origins[place], {"zerosum.rule": rule}))
+
+        return telling
 
     async def rulings(
         self, rules: Rules, payments: Sequence[Judgeable], cannot_wait: Sequence[str | None]
@@ -105,7 +125,9 @@ class PaymentRules:
         found = [findings(rules.static, payment) for payment in judged]
         asked = [place for place, one in enumerate(found) if not _is_refused(one)]
         if asked:
-            answers = await rules.ask(payments[0].ledger_id, [judged[place] for place in asked])
+            with among_chosen([not _is_refused(one) for one in found]):
+                telling = self._telling(len(asked))
+            answers = await rules.ask(payments[0].ledger_id, [judged[place] for place in asked], telling)
             for place, answer in zip(asked, answers, strict=True):
                 found[place] += answer
         return [

@@ -57,6 +57,11 @@ class LedgerRoutesBook:
             del self._known[next(iter(self._known))]
         self._known[ledger_id] = read_at, own
 
+    async def current(self, ledger_id: UUID) -> OwnRoutes | None:
+        """None: those of the file count. Raises RecordUnreadable, Unavailable."""
+        await self.load(ledger_id)
+        return self.own(ledger_id, is_prepared=True)
+
     async def get(self, caller: Caller) -> LedgerRoutes:
         async with self._database.work(caller.ledger_id) as connection:
             return await find_routes(connection, caller.ledger_id)

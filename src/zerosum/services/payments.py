@@ -34,12 +34,7 @@ from zerosum.domain.ledger.outcome import Posted, PostedLine, PostedPair
 from zerosum.domain.ledger.periods import LateEntry
 from zerosum.domain.money import Money
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.payment import (
-    INTERNAL_PROCESSOR,
-    Payment,
-    PaymentType,
-    clearing_code,
-)
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, Payment, PaymentType, clearing_code
 from zerosum.domain.payments.processor_commands import ProposePayment
 from zerosum.domain.payments.routing import AUTOMATIC, Routed
 from zerosum.domain.payments.split_commands import PayInParts
@@ -70,10 +65,11 @@ from zerosum.services.requests.payment_orders import ordered_content
 from zerosum.services.requests.payment_parties import check_parties
 from zerosum.services.requests.splits import Payee, asked_splits, names_in, remainder_place, said_of
 from zerosum.services.requests.times import parse_filter_time
+from zerosum.services.straight_payments import StraightPayments
 
 
 class Payments:
-    """`desk` takes orders; the rest reads."""
+    """`desk` takes orders; the rest reads. `straight` makes commands of the plainest of them, past the orders."""
 
     def __init__(
         self,
@@ -94,6 +90,7 @@ class Payments:
         self._directory = directory
         self._cursors = cursors
         self.kind = PaymentKind(accounts, charts, directory, currencies, closed_periods, outside, own_routes)
+        self.straight = StraightPayments(directory, currencies)
         judge = None if rules is None else PaymentJudge(rules)
         self.desk: ExpressSubmission[PaymentOrder, RecordedPayment | RecordedReview] = ExpressSubmission(
             self.kind, committer, database, now, judge

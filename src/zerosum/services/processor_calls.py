@@ -26,7 +26,7 @@ from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, N
 from zerosum.services.processor_answers import settlement_of, settling
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
-from zerosum.services.requests.known_parties import KnownParties, members_between
+from zerosum.services.requests.known_parties import KnownParties, in_a_work, members_between
 from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
@@ -61,7 +61,7 @@ class ProcessorCalls:
         self._database = database
         self._cursors = cursors
         self._outside = outside
-        known = KnownParties(database, parties_of_calls, _no_such_call)
+        known = KnownParties(database, in_a_work(parties_of_calls), _no_such_call)
         self.desk: Submission[SettlementOrder, RecordedCall] = Submission(
             SettlingKind(currencies, known), committer, database, now
         )

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
+from zerosum.db.identifiers import own_kind
 from zerosum.db.queries.payments import RecordedSettlement as RecordedSettlement  # shown by the routes
 from zerosum.db.queries.refunds import RecordedRefund as RecordedRefund  # shown by the routes
 from zerosum.db.queries.refunds import list_refunds, refunds_as_made
@@ -110,7 +111,7 @@ class RefundKind:
         members = members_between(parties, caller, order.idempotency_key, fingerprint("refund", said))
         members |= {
             "metadata": order.metadata,
-            "payment_id": PaymentId(order.payment_id),
+            "payment_id": PaymentId(own_kind(order.payment_id)),
             "money": money,
             "reason": order.reason,
         }

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from zerosum.db.credentials.api_keys import people_behind
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.reviews import RecordedReview as RecordedReview  # shown by the routes
@@ -28,7 +29,7 @@ from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.payment_orders import PaymentOrder, order_again
 
 REMEMBERED_MAX = 1_000
-"""Orders of reviews, in each process: they never change."""
+"""Orders of reviews, and who stands behind credentials, in each process: they never change."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Reviews:
     ) -> None:
         self._database = database
         self._cursors = cursors
-        held = _HeldOrders(database)
+        held = self._held = _HeldOrders(database)
         self.approvals: Submission[DecisionOrder, RecordedReview] = Submission(
             ApprovingKind(held, payments), committer, database, now
         )
@@ -91,13 +92,22 @@ class Reviews:
             )
         return self._cursors.page(caller.ledger_id, request, position, found, lambda review: review.id)
 
+    async def people_behind(self, caller: Caller, actors: Collection[str]) -> Mapping[str, str]:
+        """Who stands behind each of these credentials."""
+        await self._held.load_people(caller.ledger_id, actors)
+        return {actor: self._held.person(caller.ledger_id, actor) for actor in actors}
+
 
 class _HeldOrders:
-    """What is fixed of reviews: what was ordered, by whom, between whom. It is remembered."""
+    """What is fixed of reviews: what was ordered, by whom, between whom; and of credentials: who stands behind each.
+
+    It is remembered.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._held: OrderedDict[tuple[UUID, UUID], RecordedReview] = OrderedDict()
+        self._people: OrderedDict[tuple[UUID, str], str] = OrderedDict()
 
     def known(self, ledger_id: UUID, review_id: UUID, *, is_prepared: bool) -> RecordedReview:
         """Raises NotPrepared, and ReviewNotFound once it was looked for."""
@@ -115,6 +125,22 @@ class _HeldOrders:
             while len(self._held) > max(REMEMBERED_MAX, len(wanted)):
                 self._held.popitem(last=False)
         return [self._held[ledger_id, id_] for id_ in ids if (ledger_id, id_) in self._held]
+
+    def person(self, ledger_id: UUID, actor: str) -> str:
+        """Raises NotPrepared."""
+        found = self._people.get((ledger_id, actor))
+        if found is None:
+            raise NotPrepared
+        return found
+
+    async def load_people(self, ledger_id: UUID, actors: Collection[str]) -> None:
+        wanted = {actor for actor in actors if (ledger_id, actor) not in self._people}
+        if wanted:
+            async with self._database.work(ledger_id) as connection:
+                for actor, person in (await people_behind(connection, ledger_id, wanted)).items():
+                    self._people[ledger_id, actor] = person
+            while len(self._people) > max(REMEMBERED_MAX, len(wanted)):
+                self._people.popitem(last=False)
 
 
 class _DecidingKind:
@@ -179,11 +205,13 @@ class ApprovingKind(_DecidingKind):
             raise TypeError("what is reviewed is a payment")
         members = _members(caller, order, held, "review approval")
         members |= {"codes": payment.codes, "called": payment.called, "opens": payment.opens}
-        command = ApproveReview(id=payment.id, **members, payment=payment)
+        person, maker_person = (self._held.person(caller.ledger_id, actor) for actor in (caller.actor, held.actor))
+        command = ApproveReview(id=payment.id, **members, payment=payment, person=person, maker_person=maker_person)
         return Prepared(command, {**prepared.names, **_codes(held)})
 
     async def prepare(self, caller: Caller, orders: Sequence[DecisionOrder], *, may_write: bool) -> Imagined:
         held = await self._held.load(caller.ledger_id, {order.review_id for order in orders})
+        await self._held.load_people(caller.ledger_id, {caller.actor, *(one.actor for one in held)})
         return await self._payments.prepare(caller, [_order_of(one) for one in held], may_write=may_write)
 
 

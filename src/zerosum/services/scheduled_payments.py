@@ -34,7 +34,7 @@ from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, N
 from zerosum.services.payments import PaymentKind, PaymentOrder
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
-from zerosum.services.requests.known_parties import KnownParties, members_between
+from zerosum.services.requests.known_parties import KnownParties, in_a_work, members_between
 from zerosum.services.requests.occurrences import count_occurrences
 from zerosum.services.requests.paging import Cursors, Page, PageRequest
 
@@ -76,7 +76,7 @@ class ScheduledPayments:
         self._database = database
         self._directory = directory
         self._cursors = cursors
-        known = KnownParties(database, parties_of_schedules, _no_such_schedule)
+        known = KnownParties(database, in_a_work(parties_of_schedules), _no_such_schedule)
         self.desk: Submission[ScheduleOrder, RecordedSchedule] = Submission(
             SchedulingKind(payments), committer, database, now
         )

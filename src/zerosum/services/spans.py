@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import compress
 from typing import Protocol
 
+from zerosum.domain.errors import DomainError
 from zerosum.domain.traces import Origins, TraceOrigin, current_origins
 
 Attributes = Mapping[str, str | int]
@@ -90,6 +92,27 @@ def in_trace(*origins: TraceOrigin | None) -> Iterator[None]:
         yield
     finally:
         current_origins.reset(outer)
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a step has ended. `error` is a word of ours."""
+
+    error: str | None = None
+
+
+@contextmanager
+def in_step(step: Step) -> Iterator[Ended]:
+    """What is done meanwhile is a part of it. It ends with this; by an error, with that one's name."""
+    ended = Ended()
+    try:
+        with in_trace(step.origin):
+            yield ended
+    except BaseException as error:
+        ended.error = error.code if isinstance(error, DomainError) else type(error).__name__
+        raise
+    finally:
+        step.end(ended.error)
 
 
 @contextmanager

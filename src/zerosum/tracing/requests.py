@@ -14,7 +14,6 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
     TraceState,
-    format_trace_id,
     set_span_in_context,
 )
 
@@ -36,29 +35,33 @@ class RequestTracing(Tracing):
 
     def begin_request(self, exchange: RequestState) -> Callable[[], None]:
         """The request's span. What comes back ends it."""
-        method = exchange.scope["method"]
-        known = method if method in METHODS else OTHER_METHOD
         parent = read_trace_parent(exchange.scope["headers"])
-        span = self._sampled.start_span(
-            known if known == method else "HTTP",
-            Context() if parent is None else _as_parent(parent),
-            SpanKind.SERVER,
-            {"http.request.method": known, "url.scheme": exchange.scope.get("scheme", "http")},
-        )
-        exchange.trace_id = format_trace_id(span.get_span_context().trace_id)
-        exchange.is_recorded = span.is_recording()
+        is_recorded = self.is_drawn() if parent is None else parent.origin.is_recorded
+        span = self._request_span(exchange, parent) if is_recorded else None
         # What is not recorded is still told to be a part of its caller's trace, and of no other.
-        origin = origin_of(span) if span.is_recording() else None if parent is None else parent.origin
+        origin = origin_of(span) if span is not None else None if parent is None else parent.origin
+        exchange.trace_id = "" if origin is None else origin.trace_id
+        exchange.is_recorded = is_recorded
         outer, outer_origins = current_request_state.set(exchange), current_origins.set((origin,) if origin else ())
 
         def end() -> None:
             current_request_state.reset(outer)
             current_origins.reset(outer_origins)
-            if span.is_recording():
+            if span is not None:
                 _describe(span, exchange)
                 span.end()
 
         return end
+
+    def _request_span(self, exchange: RequestState, parent: TraceParent | None) -> Span:
+        method = exchange.scope["method"]
+        known = method if method in METHODS else OTHER_METHOD
+        return self.tracer.start_span(
+            known if known == method else "HTTP",
+            Context() if parent is None else _as_parent(parent),
+            SpanKind.SERVER,
+            {"http.request.method": known, "url.scheme": exchange.scope.get("scheme", "http")},
+        )
 
 
 def _as_parent(parent: TraceParent) -> Context:

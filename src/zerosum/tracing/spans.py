@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -14,8 +15,8 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from zerosum import __version__
 from zerosum.db.batch import BatchConnection
@@ -55,11 +56,17 @@ class Tracing:
         self._flush_seconds = flush_seconds
         told = {"service.name": "zerosum", "service.version": __version__, "zerosum.process": process}
         self._resource = Resource.create(told)
-        self._providers: list[TracerProvider] = []
-        self._sampled = self._tracer(ParentBased(TraceIdRatioBased(ratio)))
-        # Begun only for what is traced.
-        self._always = self._tracer(ALWAYS_ON)
-        self._batches = BatchTracing(self._always)
+        self._ratio = ratio
+        provider = TracerProvider(
+            ALWAYS_ON,
+            self._resource,
+            shutdown_on_exit=False,  # The interpreter would wait for the collector much longer than we do.
+            span_limits=SpanLimits(max_attribute_length=ATTRIBUTE_CHARACTERS_MAX),
+        )
+        self._provider = provider
+        self.tracer = provider.get_tracer("zerosum", __version__)
+        """Its spans are recorded: whether something is traced is known before one is made."""
+        self._batches = BatchTracing(self.tracer)
         self._sender: BatchSpanProcessor | None = None
 
     def start(self) -> None:
@@ -69,8 +76,7 @@ class Tracing:
             max_export_batch_size=SEND_SPANS_MAX,
             schedule_delay_millis=SEND_EVERY_SECONDS * 1000,
         )
-        for provider in self._providers:
-            provider.add_span_processor(self._sender)
+        self._provider.add_span_processor(self._sender)
 
     async def stop(self) -> None:
         """Sends what waits. What the collector does not take in time is lost."""
@@ -102,11 +108,14 @@ class Tracing:
         if origin is not None and not origin.is_recorded:
             return NO_SPANS.begin(name, kind, origin)
         if origin is None:
-            if not may_begin:
+            if not may_begin or not self.is_drawn():
                 return NO_SPANS.begin(name, kind, None)
-            span = self._sampled.start_span(name, Context(), _KINDS[kind], dict(attributes))
-            return _Step(span) if span.is_recording() else NO_SPANS.begin(name, kind, None)
-        return _Step(self._always.start_span(name, as_parent(origin), _KINDS[kind], dict(attributes)))
+            return _Step(self.tracer.start_span(name, Context(), _KINDS[kind], dict(attributes)))
+        return _Step(self.tracer.start_span(name, as_parent(origin), _KINDS[kind], dict(attributes)))
+
+    def is_drawn(self) -> bool:
+        """Whether what has no parent is traced. One span that is not recorded costs a payment more than its metrics."""
+        return random.random() < self._ratio  # noqa: S311 - nobody gains by guessing it
 
     def traced(self, carrier: Carrier) -> Carrier:
         return TracedCarrier(carrier, self._batches)
@@ -120,13 +129,6 @@ class Tracing:
             return connection
 
         return connected
-
-    def _tracer(self, sampler: Sampler) -> Tracer:
-        limits = SpanLimits(max_attribute_length=ATTRIBUTE_CHARACTERS_MAX)
-        # Not ended by the interpreter, which would wait for the collector much longer than we do.
-        provider = TracerProvider(sampler, self._resource, shutdown_on_exit=False, span_limits=limits)
-        self._providers.append(provider)
-        return provider.get_tracer("zerosum", __version__)
 
 
 class _Step:

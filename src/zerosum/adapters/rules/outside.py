@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +32,10 @@ REASON_MAX = 300
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]+")
 
 _log = logging.getLogger(__name__)
+
+
+Telling = Callable[[str, int], AbstractContextManager[object]]
+"""Within which a rule, by its name, is asked about one of the payments, by its place."""
 
 
 class TooManyWait(Exception):
@@ -58,8 +63,10 @@ class OutsideRule:
     places: asyncio.Semaphore
     under_way: int = 0
 
-    async def finding(self, ledger_id: LedgerId, payment: Judged, deadline: float) -> Finding | None:
-        """None: it lets the payment pass."""
+    async def finding(
+        self, ledger_id: LedgerId, payment: Judged, deadline: float, told: AbstractContextManager[object]
+    ) -> Finding | None:
+        """None: it lets the payment pass. The question lies within what is `told` of it."""
         loop = asyncio.get_running_loop()
         self.under_way += 1
         try:
@@ -67,7 +74,8 @@ class OutsideRule:
                 raise TooManyWait(f"more than {WAITING_MAX} questions wait")
             async with asyncio.timeout_at(deadline), self.places:
                 seconds = min(self.timeout_seconds, deadline - loop.time())
-                verdict = await self.asked.ask(_told(ledger_id, payment), seconds)
+                with told:
+                    verdict = await self.asked.ask(_told(ledger_id, payment), seconds)
         except Exception as error:
             why = "no answer in time" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"
             _log.warning("the rule %s could not be asked (%s): its default is %s", self.rule.name, why, self.default)
@@ -86,12 +94,12 @@ class OutsideRule:
 
 
 async def ask_outside(
-    rules: Sequence[OutsideRule], ledger_id: LedgerId, payments: Sequence[Judged]
+    rules: Sequence[OutsideRule], ledger_id: LedgerId, payments: Sequence[Judged], telling: Telling
 ) -> list[list[Finding]]:
     """For each payment what all rules have found that are about it, in the order of the file."""
     deadline = asyncio.get_running_loop().time() + JUDGING_SECONDS_MAX
     asked = [
-        (place, rule.finding(ledger_id, payment, deadline))
+        (place, rule.finding(ledger_id, payment, deadline, telling(rule.rule.name, place)))
         for place, payment in enumerate(payments)
         for rule in rules
         if rule.rule.scope.holds(payment)

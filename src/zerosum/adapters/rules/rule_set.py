@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zerosum.adapters.file_marks import mark_of
-from zerosum.adapters.rules.outside import OutsideRule, ask_outside
+from zerosum.adapters.rules.outside import OutsideRule, Telling, ask_outside
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.payments.book_checks import BookCheck
 from zerosum.domain.payments.rules import Finding, Judged, StaticRule
@@ -37,8 +37,8 @@ class RuleSet:
     def is_empty(self) -> bool:
         return not (self.static or self.checks or self.outside)
 
-    async def ask(self, ledger_id: LedgerId, payments: Sequence[Judged]) -> list[list[Finding]]:
-        return await ask_outside(self.outside, ledger_id, payments)
+    async def ask(self, ledger_id: LedgerId, payments: Sequence[Judged], telling: Telling) -> list[list[Finding]]:
+        return await ask_outside(self.outside, ledger_id, payments, telling)
 
     async def close(self) -> None:
         for rule in self.outside:

@@ -14,6 +14,7 @@ import httpx
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
 from zerosum.adapters.rules.contract import RulePayment, RuleVerdict, Verdict
+from zerosum.domain.traces import HEADER, origin_now
 
 ANSWER_BYTES_MAX = 64 * 1024
 SCORE_MAX = 1000
@@ -45,7 +46,9 @@ class ScoreHook:
         body = json.dumps(asdict(payment)).encode()
         settings = self._settings
         signed = {SIGNATURE_HEADER: sign(settings.secrets[0], body, now())} if settings.secrets else {}
-        headers = {"content-type": "application/json", **signed}
+        origin = origin_now()
+        traced = {} if origin is None else {HEADER: origin.traceparent}
+        headers = {"content-type": "application/json", **signed, **traced}
         # The time-outs of the client are of each read and write; this one is of all.
         async with (
             asyncio.timeout(seconds),

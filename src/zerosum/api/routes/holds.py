@@ -10,7 +10,8 @@ from fastapi import Query, Response
 
 from zerosum.api.desk_routes import DeskRoutes, answer_of, model_item_order, model_order, shown_as
 from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
-from zerosum.api.express_orders import as_text, begun
+from zerosum.api.express_orders import begun
+from zerosum.api.hold_text import hold_text
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, AccountFilter, Cursor, Limit, SortOrder, page_request
 from zerosum.api.route_manual import OF_KEYS
 from zerosum.api.routes.payments import DryRunFlag, Include
@@ -95,13 +96,14 @@ RESOLVE_EXAMPLES = {
 
 def hold_routes(services: Services) -> Routes:
     routes = Routes("Holds")
-    holds, hold_text = services.holds, as_text(hold_body)
+    holds = services.holds
     desk: DeskRoutes[HoldOrder, RecordedHold] = DeskRoutes(
         holds.desk,
         order_of=model_order(HoldRequest),
         item_order_of=model_item_order(HoldRequest),
         body_of=hold_body,
         lines_of=attrgetter("lines"),
+        text_of=hold_text,
     )
     group: DeskRoutes[HoldChangeOrder, RecordedHold] = DeskRoutes(
         holds.changes,

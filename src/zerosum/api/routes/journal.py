@@ -38,6 +38,7 @@ from zerosum.api.schemas.journal import (
     entry_body,
 )
 from zerosum.api.schemas.lists import ListOf, list_body
+from zerosum.api.schemas.traced import TracedEntryResponse, traced_entry_body
 from zerosum.api.services import Services
 from zerosum.api.validation import validated
 from zerosum.domain import errors
@@ -114,14 +115,14 @@ def journal_routes(services: Services) -> Routes:
         to: OldTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
         request = page_request(call, "journal entries", limit, cursor, order, FILTERS, ("metadata",))
-        return await list_body(await journal.list(call.caller, request), entry_body)
+        return await list_body(await journal.list(call.caller, request), traced_entry_body)
 
     async def get_entry(
         call: TheCall,
         entry: EntryReference,
         include: Include = None,  # noqa: ARG001 - read with what else may be shown
     ) -> dict[str, Any]:
-        shown = body_with(check_parameters(call.query_string, SHOWN), entry_body, attrgetter("postings"))
+        shown = body_with(check_parameters(call.query_string, SHOWN), traced_entry_body, attrgetter("postings"))
         return shown(await journal.get(call.caller, parse_id(Prefix.JOURNAL_ENTRY, entry)))
 
     async def reverse_entry(
@@ -189,7 +190,7 @@ def journal_routes(services: Services) -> Routes:
         named_in_body=(errors.AccountNotFound,),
         query=(*PAGE_PARAMETERS, *FILTERS),
         summary="List journal entries",
-        answer=ListOf[JournalEntryResponse],
+        answer=ListOf[TracedEntryResponse],
         description="Newest first; of an `account` within a span of time by `effective_at`. All filters that are given "
         "must fit. `effective_from` belongs to the span, `effective_to` does not.",
     )
@@ -202,7 +203,7 @@ def journal_routes(services: Services) -> Routes:
         query=("include",),
         refusals=(errors.InvalidId, errors.JournalEntryNotFound),
         summary="Read a journal entry",
-        answer=JournalEntryResponse,
+        answer=TracedEntryResponse,
     )
     routes.add(
         "POST",

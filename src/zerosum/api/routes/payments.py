@@ -38,10 +38,11 @@ from zerosum.api.schemas.payments import (
     PaymentResponse,
     PaymentStatusName,
     PaymentTypeName,
-    payment_body,
 )
 from zerosum.api.schemas.reviews import ReviewResponse
+from zerosum.api.schemas.traced import TracedPaymentResponse, traced_payment_body
 from zerosum.api.services import Services
+from zerosum.api.straight_payments import answer_each_straight, begin_straight
 from zerosum.domain import errors
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.gateway.identity.principal import Scope
@@ -143,6 +144,9 @@ def payment_routes(services: Services) -> Routes:
     )
 
     def express(call: Call) -> Begun:
+        straight = begin_straight(payments, call)
+        if straight is not None:
+            return straight
         check_override(call)
         return desk.express(call)
 
@@ -156,6 +160,9 @@ def payment_routes(services: Services) -> Routes:
         dry_run: DryRunFlag = None,  # noqa: ARG001
         include: Include = None,  # noqa: ARG001
     ) -> Response:
+        straight = await answer_each_straight(payments, call, desk.answer_each)
+        if straight is not None:
+            return as_response(straight)
         check_overrides(call)
         return as_response(await desk.bulk(call))
 
@@ -177,14 +184,14 @@ def payment_routes(services: Services) -> Routes:
         to: OldTo = None,  # noqa: ARG001
     ) -> dict[str, Any]:
         request = page_request(call, "payments", limit, cursor, order, FILTERS, ("metadata",))
-        return await list_body(await payments.list(call.caller, request), payment_body)
+        return await list_body(await payments.list(call.caller, request), traced_payment_body)
 
     async def get_payment(
         call: TheCall,
         payment: Annotated[str, id_path(Prefix.PAYMENT, "The payment's id.")],
         include: Include = None,  # noqa: ARG001 - read with what else may be shown
     ) -> dict[str, Any]:
-        shown = body_with(check_parameters(call.query_string, SHOWN), payment_body, attrgetter("lines"))
+        shown = body_with(check_parameters(call.query_string, SHOWN), traced_payment_body, attrgetter("lines"))
         return shown(await payments.get(call.caller, parse_id(Prefix.PAYMENT, payment)))
 
     read, write = Scope.PAYMENTS_READ, Scope.PAYMENTS_WRITE
@@ -238,7 +245,7 @@ def payment_routes(services: Services) -> Routes:
         named_in_body=(errors.AccountNotFound,),
         query=(*PAGE_PARAMETERS, *FILTERS),
         summary="List payments",
-        answer=ListOf[PaymentResponse],
+        answer=ListOf[TracedPaymentResponse],
         description="Newest first; of an `account` within a span of time by `effective_at`. All filters that are given "
         "must fit. `effective_from` belongs to the span, `effective_to` does not.",
     )
@@ -251,6 +258,6 @@ def payment_routes(services: Services) -> Routes:
         query=("include",),
         refusals=(errors.InvalidId, errors.PaymentNotFound),
         summary="Read a payment",
-        answer=PaymentResponse,
+        answer=TracedPaymentResponse,
     )
     return routes

@@ -9,7 +9,8 @@ from fastapi import Response
 
 from zerosum.api.desk_routes import answer_of, shown_as
 from zerosum.api.endpoints import Routes, TheCall, as_response, id_in
-from zerosum.api.express_orders import as_text, begun
+from zerosum.api.express_orders import begun
+from zerosum.api.hold_text import refund_text
 from zerosum.api.lists import DEFAULT_LIMIT, PAGE_PARAMETERS, Cursor, Limit, SortOrder, page_request
 from zerosum.api.routes.payments import DryRunFlag, Include
 from zerosum.api.schemas.fields import id_path
@@ -33,7 +34,7 @@ EXAMPLES = {
 
 def refund_routes(services: Services) -> Routes:
     routes = Routes("Payments")
-    refunds, refund_text = services.refunds, as_text(refund_body)
+    refunds = services.refunds
 
     async def refund(call: Call) -> HttpAnswer:
         is_rehearsal, shown = shown_as(call, refund_body, attrgetter("lines"))

@@ -30,8 +30,10 @@ from zerosum.console.pages.reports import report_pages
 from zerosum.console.pages.reviews import review_pages
 from zerosum.console.pages.routing import routing_pages
 from zerosum.console.pages.rules import rule_pages
+from zerosum.console.pages.saved_views import saved_view_pages
 from zerosum.console.pages.scheduled_payments import scheduled_payment_pages
 from zerosum.console.pages.search import search_pages
+from zerosum.console.pages.sessions import session_pages
 from zerosum.console.pages.signing_in import signing_in_pages
 from zerosum.console.pages.statements import statement_pages
 from zerosum.console.pages.trial_balance import trial_balance_pages
@@ -42,6 +44,7 @@ PAGES: tuple[Callable[[Console], None], ...] = (
     signing_in_pages,
     overview_pages,
     payment_pages,
+    saved_view_pages,
     account_pages,
     account_page,
     client_pages,
@@ -66,6 +69,7 @@ PAGES: tuple[Callable[[Console], None], ...] = (
     house_rules_pages,
     webhook_settings_pages,
     api_key_pages,
+    session_pages,
     audit_log_pages,
     currency_pages,
     reconciliation_pages,

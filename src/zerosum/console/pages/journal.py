@@ -10,11 +10,13 @@ from uuid import UUID
 from zerosum.console.console import Console
 from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
+from zerosum.console.saved_views import shown_views
 from zerosum.console.view import View
 from zerosum.domain.events import ResourceType
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import Layer, Side
 from zerosum.domain.money import add
+from zerosum.domain.traces import trace_id_in
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
 from zerosum.services.event_feed import PREFIXES
@@ -34,6 +36,7 @@ def journal_pages(console: Console) -> None:
             entries=[(entry, moved(entry.postings), codes_of(entry.postings)) for entry in page.items],
             next=next_page(view, request, page, "journal"),
             given=request.filters,
+            kept=await shown_views(view, "journal", request.filters),
         )
 
     async def shown(view: View) -> HttpAnswer:
@@ -46,6 +49,7 @@ def journal_pages(console: Console) -> None:
             links=await history.links_before(view.caller, entry.postings),
             about=belongs_to(entry),
             is_own=entry.resource_type is ResourceType.JOURNAL_ENTRY,
+            trace_id=trace_id_in(entry.traceparent),
         )
 
     async def reverse(view: View) -> HttpAnswer:

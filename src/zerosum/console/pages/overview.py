@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,14 @@ import orjson
 from zerosum.console.console import Console
 from zerosum.console.lists import counted, first_few
 from zerosum.console.navigation import Nav
+from zerosum.console.streams import Tell, message
 from zerosum.console.view import View
 from zerosum.domain.payments.disputes import DisputeStatus
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
+from zerosum.services.console_overview import KEPT_MAX, LIVE_SECONDS, Live
 from zerosum.services.requests.paging import Page
+from zerosum.services.shared_looks import SharedLooks
 
 JSON_TYPE = (b"content-type", b"application/json")
 
@@ -34,6 +38,7 @@ List = Callable[[Any, Any], Coroutine[Any, Any, Page[Any]]]
 
 def overview_pages(console: Console) -> None:
     services = console.services
+    looks = SharedLooks(time.monotonic, KEPT_MAX)
 
     async def waiting(view: View) -> list[Waiting]:
         """As far as this person may see it. Each is a page by key of an index by state."""
@@ -81,14 +86,28 @@ def overview_pages(console: Console) -> None:
         return view.piece("live.html", **await figures(view))
 
     async def series(view: View) -> HttpAnswer:
-        """For uPlot: times in seconds, and payments a second."""
-        found = await console.overview.live(view.caller)
-        first = found.until.timestamp() - found.span_seconds
-        times = [round(first + place * found.step_seconds, 3) for place in range(len(found.counts))]
-        rates = [round(count / found.step_seconds, 4) for count in found.counts]
-        return HttpAnswer(200, orjson.dumps([times, rates]), (JSON_TYPE,))
+        return HttpAnswer(200, drawn(await console.overview.live(view.caller)), (JSON_TYPE,))
+
+    def told(view: View) -> Tell:
+        """The same for whoever has the page open: written once for all of them."""
+
+        async def write() -> bytes:
+            shown = await figures(view)
+            text = console.templates.render("live.html", shown)
+            return message("live", text) + message("series", drawn(shown["live"]).decode())
+
+        return lambda: looks.look(view.ledger_id, LIVE_SECONDS / 2, write)
 
     needs = Scope.REPORTS_READ
     console.page("/{ledger}", overview, needs=needs, nav=Nav(group="Today", title="Overview", key="o"))
     console.page("/{ledger}/overview/live", live, needs=needs)
     console.page("/{ledger}/overview/series", series, needs=needs)
+    console.stream("/{ledger}/overview/stream", told, needs=needs)
+
+
+def drawn(found: Live) -> bytes:
+    """For uPlot: times in seconds, and payments a second."""
+    first = found.until.timestamp() - found.span_seconds
+    times = [round(first + place * found.step_seconds, 3) for place in range(len(found.counts))]
+    rates = [round(count / found.step_seconds, 4) for count in found.counts]
+    return orjson.dumps([times, rates])

@@ -8,9 +8,11 @@ from zerosum.console.lists import next_page, page_request
 from zerosum.console.navigation import Nav
 from zerosum.console.pages.payment_life import steps_of
 from zerosum.console.pages.payments_csv import payments_as_csv
+from zerosum.console.saved_views import shown_views
 from zerosum.console.view import View
 from zerosum.domain.identifiers import Prefix
 from zerosum.domain.payments.payment import PaymentStatus, PaymentType
+from zerosum.domain.traces import trace_id_in
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
 from zerosum.services.requests.paging import PAGE_SIZE_MAX
@@ -33,6 +35,7 @@ def payment_pages(console: Console) -> None:
             payments=page.items,
             next=next_page(view, request, page, "payments"),
             given=request.filters,
+            kept=await shown_views(view, "payments", request.filters),
             csv=view.href("payments.csv", **request.filters),
             types=list(PaymentType),
             statuses=list(PaymentStatus),
@@ -49,6 +52,7 @@ def payment_pages(console: Console) -> None:
             steps=steps_of(found),
             texts=texts,
             may_refund=may_refund,
+            trace_id=trace_id_in(found.payment.traceparent),
         )
 
     async def exported(view: View) -> HttpAnswer:

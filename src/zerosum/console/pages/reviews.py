@@ -36,7 +36,18 @@ def review_pages(console: Console) -> None:
     async def shown(view: View) -> HttpAnswer:
         review = await reviews.get(view.caller, view.id(Prefix.REVIEW, "review"))
         texts = [(name, text) for name, text in review.texts._asdict().items() if text]
-        return view.show("review.html", review=review, texts=texts, barred=_barred(view, review))
+        return view.show("review.html", review=review, texts=texts, barred=await barred(view, review))
+
+    async def barred(view: View, review: RecordedReview) -> str:
+        """Why this person would be refused. It is the books that refuse: this spares them the way there."""
+        first = None if review.first is None else review.first.actor
+        people = await reviews.people_behind(view.caller, {view.caller.actor, review.actor, first or review.actor})
+        person = people[view.caller.actor]
+        if person == people[review.actor]:
+            return "You have made this payment, or the key that has made it: another person has to approve it."
+        if first is not None and person == people[first]:
+            return "Yours was the first approval: the second has to be another person's."
+        return ""
 
     async def approve(view: View) -> HttpAnswer:
         order = view.order(ReviewDecisionRequest, "reason").order(view.key, view.id(Prefix.REVIEW, "review"))
@@ -53,12 +64,3 @@ def review_pages(console: Console) -> None:
     console.page("/{ledger}/reviews/{review}", shown, needs=read)
     console.act("/{ledger}/reviews/{review}/approve", approve, needs=write, name="approve a payment")
     console.act("/{ledger}/reviews/{review}/refuse", refuse, needs=write, name="refuse a payment")
-
-
-def _barred(view: View, review: RecordedReview) -> str:
-    """Why this person would be refused. It is the books that refuse: this spares them the way there."""
-    if review.actor == view.caller.actor:
-        return "You have made this payment: another person has to approve it."
-    if review.first is not None and review.first.actor == view.caller.actor:
-        return "Yours was the first approval: the second has to be another person's."
-    return ""

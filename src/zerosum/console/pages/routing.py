@@ -10,6 +10,7 @@ from zerosum.console.console import Console
 from zerosum.console.navigation import Nav
 from zerosum.console.view import View
 from zerosum.domain.errors import InvalidParameter
+from zerosum.domain.payments.ledger_routes import OwnRoutes
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.routing import Routed, choose, explain
 from zerosum.gateway.identity.principal import Scope
@@ -27,14 +28,19 @@ def routing_pages(console: Console) -> None:
         """Nothing is asked or changed: the same question the books ask, with how well processors answer now."""
         given = view.query(ASKED)
         check_choices(given, type=ROUTED)
-        outside = console.services.live_processors.outside
+        own = await console.services.ledger_routes.current(view.ledger_id)
+        every = console.services.live_processors.outside
+        outside = every.by(own)
         payment = _payment(given) if "amount" in given else None
         told = () if payment is None else tuple(explain(outside.routes, payment, outside.paused, outside.troubled))
         choice = None if payment is None else choose(outside.routes, payment, outside.paused, outside.troubled)
         return view.show(
             "routing.html",
             outside=outside,
-            names=sorted(outside.names),
+            own=own,
+            is_there=bool(every.names),
+            names=sorted(every.names if view.is_of_installation else _named_by(own)),
+            routes=outside.routes if view.is_of_installation or own is not None else None,
             given=given,
             types=ROUTED,
             payment=payment,
@@ -44,6 +50,11 @@ def routing_pages(console: Console) -> None:
 
     nav = Nav(group="Outside", title="Routing", key="t")
     console.page("/{ledger}/routing", shown, needs=Scope.ADMIN, nav=nav)
+
+
+def _named_by(own: OwnRoutes | None) -> frozenset[str]:
+    """What a ledger's administrator may see of the file: the processors that his own routes name."""
+    return frozenset(name for route in (() if own is None else own.routes) for name in route.processors)
 
 
 def _payment(given: Mapping[str, str]) -> Routed:

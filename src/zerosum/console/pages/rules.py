@@ -36,7 +36,15 @@ def rule_pages(console: Console) -> None:
         check_choices(given, type=PaymentType)
         rules = await console.rules.now()
         verdict = await _verdict(view, given) if "amount" in given else None
-        return view.show("rules.html", rules=rules, given=given, types=list(PaymentType), verdict=verdict)
+        return view.show(
+            "rules.html",
+            version=None if rules is None else rules.version,
+            # The file is the whole installation's: it may tell of other ledgers' accounts and of how much is looked at.
+            rules=rules if view.is_of_installation else None,
+            given=given,
+            types=list(PaymentType),
+            verdict=verdict,
+        )
 
     async def _verdict(view: View, given: dict[str, str]) -> Verdict:
         """A rehearsal: judged as it would be, by the rules and by the books, and written nowhere."""

@@ -91,7 +91,12 @@ def issuer_pages(console: Console, issuer: OpenIdSignIn) -> None:
         given = parameters(call, "code", "state", "iss", "session_state", "error", "error_description", "error_uri")
         person, going = await issuer.end(door.cookie(call, cookie_name), given)
         token = await console.sessions.open_by_issuer(
-            person.actor, person.role, person.ledgers, stranger(call), may_write=person.is_fresh
+            person.actor,
+            person.role,
+            person.ledgers,
+            stranger(call),
+            may_write=person.is_fresh,
+            claimed=person.claimed,
         )
         # No redirect: the first request after one that another site began would bring no Strict cookie.
         answer = shown(console, "onwards.html", location=f"{console.path_prefix}{going.to}")

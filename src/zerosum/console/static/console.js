@@ -65,7 +65,7 @@
     let factor = 1;
     const every = Number(element.dataset.every) * 1000;
     const ask = () => {
-      if (!document.hidden) element.dispatchEvent(new CustomEvent("refresh"));
+      if (!document.hidden && !element.classList.contains("is-followed")) element.dispatchEvent(new CustomEvent("refresh"));
       setTimeout(ask, every * factor);
     };
     const worse = () => { factor = Math.min(SLOWEST, factor * 2); element.classList.add("is-stale"); };
@@ -75,6 +75,39 @@
     });
     element.addEventListener("htmx:error", worse);
     setTimeout(ask, every);
+  }
+
+  // What is told as it happens (data-stream): while the page is before somebody's eyes. Where there is no place for it,
+  // or something on the way does not pass it on, the page goes on asking by itself and tries again after a while.
+  const AGAIN = 60000;
+  for (const element of document.querySelectorAll("[data-stream]")) {
+    let source = null, later = 0;
+    const end = () => {
+      source?.close();
+      source = null;
+      clearTimeout(later);
+      element.classList.remove("is-followed");
+    };
+    const failed = () => { end(); later = setTimeout(begin, AGAIN); };
+    function begin() {
+      if (source || document.hidden || !window.EventSource) return;
+      source = new EventSource(element.dataset.stream);
+      source.addEventListener("live", (event) => {
+        element.innerHTML = event.data;
+        element.classList.add("is-followed");
+        element.classList.remove("is-stale");
+      });
+      source.addEventListener("series", (event) => {
+        document.dispatchEvent(new CustomEvent("series", { detail: JSON.parse(event.data) }));
+      });
+      source.addEventListener("full", failed);
+      source.addEventListener("error", () => {
+        element.classList.remove("is-followed");
+        if (source?.readyState === EventSource.CLOSED) failed();
+      });
+    }
+    document.addEventListener("visibilitychange", () => { if (document.hidden) end(); else begin(); });
+    begin();
   }
   void base;
 })();

@@ -17,14 +17,18 @@
         series: [{}, { label: place.dataset.label, stroke: colour("--accent"), width: 2, points: { show: false } }],
       }, data, place);
     };
+    const show = (found) => {
+      data = found;
+      if (plot) plot.setData(data); else draw();
+    };
+    document.addEventListener("series", (event) => show(event.detail));
     const ask = async () => {
-      if (!document.hidden) {
+      if (!document.hidden && !document.querySelector(".is-followed")) {
         try {
           const answer = await fetch(place.dataset.series, { headers: { "HX-Request": "true" }, redirect: "error" });
           if (answer.status !== 200) throw new Error(String(answer.status));
-          data = await answer.json();
+          show(await answer.json());
           factor = 1;
-          if (plot) plot.setData(data); else draw();
         } catch { factor = Math.min(SLOWEST, factor * 2); }
       }
       setTimeout(ask, EVERY * factor);

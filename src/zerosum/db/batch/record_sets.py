@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.money import Currency, Money
 
@@ -94,13 +96,12 @@ class RecordSet:
             from unnest({arrays}) as made({", ".join(names)}){condition}
         """  # noqa: S608 - made of constants only
 
-    def update_statement(self) -> str:
+    def update_clause(self, numbers: Iterator[int]) -> str:
         key = self.columns[0]
         changing = self._changing_columns()
         names = ", ".join(["ledger_id", "id", *(column.name for column in changing)])
         arrays = ", ".join(
-            f"${number}::{kind}[]"
-            for number, kind in enumerate(["uuid", key.type, *(column.type for column in changing)], start=1)
+            f"${next(numbers)}::{kind}[]" for kind in ["uuid", key.type, *(column.type for column in changing)]
         )
         settings = ", ".join(f"{column.name} = changed.{column.given}" for column in changing)
         return f"""
@@ -117,7 +118,7 @@ class RecordSet:
         ]
 
     def updated(self, keys: Sequence[RecordKey], records: Sequence[Any]) -> list[list[Any]]:
-        """The arguments of `update_statement`."""
+        """The arguments of `update_clause`."""
         return [
             [key.ledger_id for key in keys],
             [self.columns[0].value(record) for record in records],
@@ -136,7 +137,7 @@ def stored_money(amount: str, currency: str) -> Money:
 
 def uuids(text: str) -> tuple[UUID, ...]:
     """What PostgreSQL writes of an array of them."""
-    return tuple(UUID(one) for one in text.strip("{}").split(",") if one)
+    return tuple(pgproto.UUID(one) for one in text.strip("{}").split(",") if one)
 
 
 def uuids_text(ids: Sequence[UUID]) -> str:

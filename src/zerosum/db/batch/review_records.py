@@ -34,15 +34,18 @@ def _review(row: Sequence[Any]) -> Review:
         detail=row[14],
         approvals_needed=row[15],
         status=ReviewStatus(row[16]),
-        first=_decision(row[17:21]),
-        last=_decision(row[21:25]),
+        first=_decision(row[17:22]),
+        last=_decision(row[22:27]),
+        maker_person=row[27],
         texts=PaymentTexts(*[ordered.get(name) for name in PaymentTexts._fields]),
         metadata=ordered.get("metadata", {}),
     )
 
 
 def _decision(row: Sequence[Any]) -> Decision | None:
-    return None if row[0] is None else Decision(id=row[0], actor=row[1], reason=row[2], decided_at=row[3])
+    return (
+        None if row[0] is None else Decision(id=row[0], actor=row[1], reason=row[2], decided_at=row[3], person=row[4])
+    )
 
 
 def _columns_of(which: str) -> tuple[Column, ...]:
@@ -56,6 +59,7 @@ def _columns_of(which: str) -> tuple[Column, ...]:
         Column(f"{which}_by", "text", of("actor")),
         Column(f"{which}_reason", "text", of("reason")),
         Column(f"{which}_at", "timestamptz", of("decided_at")),
+        Column(f"{which}_person", "text", of("person")),
     )
 
 
@@ -81,6 +85,7 @@ REVIEWS = RecordSet(
         Column("status", "text", attrgetter("status")),
         *_columns_of("first"),
         *_columns_of("last"),
+        Column("maker_person", "text", attrgetter("maker_person")),
     ),
     changing=(
         "status",
@@ -88,10 +93,13 @@ REVIEWS = RecordSet(
         "first_by",
         "first_reason",
         "first_at",
+        "first_person",
         "last_id",
         "last_by",
         "last_reason",
         "last_at",
+        "last_person",
+        "maker_person",
     ),
     read=_review,
 )

@@ -15,6 +15,8 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from zerosum.db.batch.account_settings import AccountChanges, set_accounts
 from zerosum.db.batch.holding import HELD, HOLD_ARGUMENTS, ONLY_KEYS_ARE_WAITED_FOR
 from zerosum.db.batch.loading import Fetch, Key
@@ -105,15 +107,16 @@ def _rows(name: str, columns: Mapping[str, str], numbers: count[int]) -> str:
 
 
 @cache
-def write_statement(kinds: tuple[str, ...], form: PairForm | None) -> str:
-    """All that a batch inserts, in one statement. `$1` is the moment of posting, `kinds` are those of
-    new records. Plain pairs go in a `form` of their own.
+def write_statement(kinds: tuple[str, ...], changed: tuple[str, ...], form: PairForm | None) -> str:
+    """All entries and records of a batch, in one statement. `$1` is the moment of posting, `kinds` are those of
+    new records and `changed` those of old ones. Plain pairs go in a `form` of their own.
 
     It gives the transaction's number, by which the rows it has changed are known again.
     """
     numbers = count(2)
     clauses = _general_clauses(numbers) if form is None else pair_clauses(form, numbers)
     clauses += [f"new_{kind} as ({RECORD_SETS[kind].insert_clause(numbers)})" for kind in kinds]
+    clauses += [f"changed_{kind} as ({RECORD_SETS[kind].update_clause(numbers)})" for kind in changed]
     return f"with {', '.join(clauses)} select pg_current_xact_id()::xid"
 
 
@@ -191,12 +194,17 @@ async def write_batch(
     if ACCOUNT in made and any(outcome.entries for outcome in rows.posted):
         # Their postings are written upon them.
         await _insert(fetch, ACCOUNT, made.pop(ACCOUNT))
+    described = updated.pop(ACCOUNT, {})
     if rows.posted or made:
         form, arguments = _arguments(rows.posted, made)
-        statement = write_statement(tuple(sorted(made)), form)
-        number = (await fetch(statement, posted_at, *arguments, *_record_columns(made)))[0][0]
-    for kind in sorted(kind for kind, changed in updated.items() if changed):
-        await fetch(RECORD_SETS[kind].update_statement(), *RECORD_SETS[kind].updated(*_sorted(updated[kind])))
+        statement = write_statement(tuple(sorted(made)), tuple(sorted(updated)), form)
+        columns = *arguments, *_record_columns(made), *_changed_columns(updated)
+        number = (await fetch(statement, posted_at, *columns))[0][0]
+    else:
+        for kind in sorted(updated):
+            await _update(fetch, kind, updated[kind])
+    if described:
+        await _update(fetch, ACCOUNT, described)
     if rows.answers:
         rows.answers.sort(key=lambda row: (row.ledger_id.bytes, row.idempotency_key))
         await fetch(WRITE_ANSWERS, posted_at, *_answer_columns(rows.answers))
@@ -208,6 +216,10 @@ async def write_batch(
 
 async def _insert(fetch: Fetch, kind: str, records: Mapping[RecordKey, Any]) -> None:
     await fetch(RECORD_SETS[kind].insert_clause(count(1)), *RECORD_SETS[kind].inserted(*_sorted(records)))
+
+
+async def _update(fetch: Fetch, kind: str, records: Mapping[RecordKey, Any]) -> None:
+    await fetch(RECORD_SETS[kind].update_clause(count(1)), *RECORD_SETS[kind].updated(*_sorted(records)))
 
 
 def post_pairs(
@@ -279,6 +291,11 @@ def _sorted(records: Mapping[RecordKey, Any]) -> tuple[list[RecordKey], list[Any
 def _record_columns(made: ByKind) -> list[Sequence[Any]]:
     """Of new records, in the order in which the statement names their kinds."""
     return [column for kind in sorted(made) for column in RECORD_SETS[kind].inserted(*_sorted(made[kind]))]
+
+
+def _changed_columns(updated: ByKind) -> list[Sequence[Any]]:
+    """Of records that were found, likewise."""
+    return [column for kind in sorted(updated) for column in RECORD_SETS[kind].updated(*_sorted(updated[kind]))]
 
 
 def _arguments(outcomes: Sequence[Posted], made: ByKind) -> tuple[PairForm | None, list[Sequence[Any]]]:
@@ -356,7 +373,7 @@ def _posting_row(entry: PostedEntry, line: PostedPosting) -> tuple[Any, ...]:
 
 
 def _event_row(outcome: Posted, event: Event) -> tuple[Any, ...]:
-    data = None if event.data is None else json.dumps(dict(event.data))
+    data = None if event.data is None else orjson.dumps(dict(event.data)).decode()
     resource = event.resource_type, event.resource_id
     return outcome.ledger_id, event.id, event.type, *resource, data, outcome.traceparent
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.accounts import paged
 from zerosum.db.schema.tables import api_keys
-from zerosum.domain.identifiers import ApiKeyId, LedgerId
+from zerosum.domain.errors import InvalidId
+from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, parse_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class ApiKeyRecord:
     """Where it is good, in CIDR notation; None: anywhere."""
     certificate_subject: str | None = None
     """Whose client certificate must come with it; None: none needs to."""
+    person: str | None = None
+    """Who stands behind it: whoever has made it, or made the key that made it, and so on. None: nobody but itself."""
 
     def is_active(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -52,6 +55,7 @@ async def insert_api_key(connection: AsyncConnection, record: ApiKeyRecord, secr
             created_by=record.created_by,
             networks=None if record.networks is None else list(record.networks),
             certificate_subject=record.certificate_subject,
+            person=record.person,
         )
     )
 
@@ -63,6 +67,21 @@ async def find_api_key(
     statement = select(api_keys).where(api_keys.c.ledger_id == ledger_id, api_keys.c.id == key_id)
     row = (await connection.execute(statement)).first()
     return None if row is None else (_record(row), bytes(row.secret_hash))
+
+
+async def people_behind(connection: AsyncConnection, ledger_id: UUID, actors: Collection[str]) -> dict[str, str]:
+    """Who stands behind each of these credentials of a ledger: for four eyes, which compare people.
+
+    What is no API key of the ledger (the subject of a token, a person of the console) stands for itself.
+    """
+    found = {actor: actor for actor in actors}
+    keys = {key_id: actor for actor in actors if (key_id := _key_id(actor)) is not None}
+    if keys:
+        columns = api_keys.c
+        statement = select(columns.id, columns.person).where(columns.ledger_id == ledger_id, columns.id.in_(keys))
+        for row in await connection.execute(statement.where(columns.person.is_not(None))):
+            found[keys[row.id]] = row.person
+    return found
 
 
 async def list_api_keys(
@@ -117,6 +136,13 @@ async def update_last_uses(
         )
 
 
+def _key_id(actor: str) -> UUID | None:
+    try:
+        return parse_id(Prefix.API_KEY, actor)
+    except InvalidId:
+        return None
+
+
 def _record(row: Row[Any]) -> ApiKeyRecord:
     return ApiKeyRecord(
         id=ApiKeyId(row.id),
@@ -130,6 +156,7 @@ def _record(row: Row[Any]) -> ApiKeyRecord:
         last_used_at=row.last_used_at,
         networks=None if row.networks is None else tuple(row.networks),
         certificate_subject=row.certificate_subject,
+        person=row.person,
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Table, delete, insert, select, update
+from sqlalchemy import ARRAY, Row, Select, Table, Uuid, any_, cast, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.queries.accounts import paged
 from zerosum.db.queries.audit_log import first_id
 from zerosum.db.schema.tables import console_links, console_sessions
 from zerosum.domain.identifiers import SERVICE_LEDGER
@@ -17,7 +19,7 @@ from zerosum.domain.identifiers import SERVICE_LEDGER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRecord:
-    """`ledgers` None: all. `way` is how it began: by a link, or by an issuer."""
+    """`ledgers` None: all. `way` is how it began: by a link, or by an issuer, who calls the role as `claimed` says."""
 
     id: UUID
     digest: bytes
@@ -29,6 +31,7 @@ class SessionRecord:
     used_at: datetime
     stepped_up_at: datetime
     ended_at: datetime | None = None
+    claimed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,65 @@ async def find_session(connection: AsyncConnection, id_: UUID) -> SessionRecord 
     """Whether or not it is still good."""
     row = (await connection.execute(select(console_sessions).where(*_is(console_sessions, id_)))).first()
     return None if row is None else SessionRecord(**_members(SessionRecord, row))
+
+
+async def list_open_sessions(
+    connection: AsyncConnection,
+    ledger_id: UUID | None,
+    subject: str | None,
+    *,
+    made_after: datetime,
+    used_after: datetime,
+    after: UUID | None,
+    limit: int,
+    is_ascending: bool,
+) -> list[SessionRecord]:
+    """A page by id, which is by the time they were made; None: of every ledger, or of everybody."""
+    statement = _open_sessions(made_after, used_after)
+    if ledger_id is not None:
+        ledgers = console_sessions.c.ledgers
+        statement = statement.where(or_(ledgers.is_(None), any_(ledgers) == ledger_id))
+    if subject is not None:
+        statement = statement.where(console_sessions.c.subject == subject)
+    rows = await connection.execute(paged(statement, console_sessions.c.id, after, limit, is_ascending=is_ascending))
+    return [SessionRecord(**_members(SessionRecord, row)) for row in rows]
+
+
+async def lock_sessions_of(
+    connection: AsyncConnection, subject: str, *, made_after: datetime, used_after: datetime
+) -> list[SessionRecord]:
+    statement = _open_sessions(made_after, used_after).where(console_sessions.c.subject == subject)
+    rows = await connection.execute(statement.order_by(console_sessions.c.id).with_for_update())
+    return [SessionRecord(**_members(SessionRecord, row)) for row in rows]
+
+
+async def end_sessions(connection: AsyncConnection, ids: Collection[UUID], ended_at: datetime) -> None:
+    columns = console_sessions.c
+    statement = update(console_sessions).where(columns.ledger_id == SERVICE_LEDGER, columns.id.in_(ids))
+    await connection.execute(statement.where(columns.ended_at.is_(None)).values(ended_at=ended_at))
+
+
+async def use_up_links(
+    connection: AsyncConnection, subject: str, reach: tuple[UUID, ...] | None, used_at: datetime
+) -> None:
+    """Those for a person that nobody has used: of these ledgers alone, or all."""
+    columns = console_links.c
+    statement = update(console_links).where(columns.ledger_id == SERVICE_LEDGER, columns.subject == subject)
+    if reach is not None:
+        statement = statement.where(columns.ledgers.op("<@")(cast(list(reach), ARRAY(Uuid))))
+    await connection.execute(statement.where(columns.used_at.is_(None)).values(used_at=used_at))
+
+
+def _open_sessions(made_after: datetime, used_after: datetime) -> Select[Any]:
+    """The ids tell when they were made: what ended by its age is not looked at."""
+    columns = console_sessions.c
+    return select(console_sessions).where(
+        columns.ledger_id == SERVICE_LEDGER,
+        columns.id >= first_id(made_after),
+        columns.made_at > made_after,
+        columns.used_at > used_after,
+        columns.ended_at.is_(None),
+    )
 
 
 async def lock_link(connection: AsyncConnection, id_: UUID) -> LinkRecord | None:

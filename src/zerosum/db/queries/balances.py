@@ -9,7 +9,22 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, and_, case, func, literal, or_, select, true, union_all
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
@@ -19,6 +34,7 @@ from zerosum.db.queries.checkpoints import BLOCK
 from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.schema.tables import accounts, postings
 from zerosum.domain.ledger.account import AccountType
+from zerosum.domain.ledger.entry import EFFECTIVE_AHEAD_MAX
 
 _MOMENT = TIMESTAMP(timezone=True)
 
@@ -77,51 +93,19 @@ async def currency_totals(
     """Currency, debits and credits over the whole ledger: of all accounts, or of those that anything was posted to."""
     currency = accounts.c.currency
     own = accounts.c.ledger_id == ledger_id
+    source, debits, credits_, version = source_of(ledger_id, instant)
+    moved = select(currency, debits.label("debits"), credits_.label("credits")).select_from(source).where(own)
     if instant.is_now:
-        stored = select(currency, accounts.c.posted_debits.label("debits"), accounts.c.posted_credits.label("credits"))
-        found = stored.where(own).subquery()
+        found = moved.subquery()
     else:
         await look_up_by_key(connection)
-        parts = [_of_short_accounts(ledger_id, instant), _of_long_accounts(ledger_id, instant)]
+        parts: list[Select[Any]] = [moved.where(version > 0)]
         if is_of_all:
             parts.append(select(currency, literal(0), literal(0)).where(own, had_begun(instant)))
         found = union_all(*parts).subquery()
     statement = select(found.c.currency, func.sum(found.c.debits), func.sum(found.c.credits))
     grouped = statement.group_by(found.c.currency).order_by(found.c.currency)
     return [(row[0], row[1], row[2]) for row in await connection.execute(grouped)]
-
-
-def _of_short_accounts(ledger_id: UUID, instant: Instant) -> Select[Any]:
-    """Added up as they are: there may be millions of them, and asking for each by itself takes longer.
-
-    Account by account all the same, for beside them lie the postings of long ones.
-    """
-    sides = (
-        func.sum(case((and_(postings.c.layer == "p", postings.c.side == side), postings.c.amount), else_=0)).label(name)
-        for name, side in (("debits", "d"), ("credits", "c"))
-    )
-    own = select(func.count().label("number"), *sides).where(
-        postings.c.ledger_id == ledger_id, postings.c.account_id == accounts.c.id
-    )
-    if instant.effective is not None:
-        own = own.where(postings.c.effective_at <= instant.effective)
-    if instant.recorded is not None:
-        own = own.where(postings.c.posted_at <= instant.recorded)
-    sums = own.correlate(accounts).lateral("sums")
-    return (
-        select(accounts.c.currency, sums.c.debits, sums.c.credits)
-        .join(sums, true())
-        .where(accounts.c.ledger_id == ledger_id, accounts.c.version <= BLOCK, sums.c.number > 0)
-    )
-
-
-def _of_long_accounts(ledger_id: UUID, instant: Instant) -> Select[Any]:
-    source, debits, credits_, version = source_of(ledger_id, instant)
-    return (
-        select(accounts.c.currency, debits, credits_)
-        .select_from(source)
-        .where(accounts.c.ledger_id == ledger_id, accounts.c.version > BLOCK, version > 0)
-    )
 
 
 async def trial_balance_lines(
@@ -177,11 +161,53 @@ def _totals(ledger_id: UUID, instant: Instant, *, with_sides: bool) -> LateralFr
 def source_of(
     ledger_id: UUID, instant: Instant
 ) -> tuple[FromClause, ColumnElement[Any], ColumnElement[Any], ColumnElement[Any]]:
-    """The accounts with their debits, credits and version: of now as they stand in their rows."""
+    """The accounts with their debits, credits and version: of now as they stand in their rows.
+
+    Of an instant each in the way that touches least, for there may be millions: one that nothing has moved since stands
+    in its row, a short one is added up as it is, a long one beside its checkpoints.
+    """
     if instant.is_now:
         return accounts, accounts.c.posted_debits, accounts.c.posted_credits, accounts.c.version
-    totals = _totals(ledger_id, instant, with_sides=True)
+    is_still, is_short = _has_rested_since(instant), accounts.c.version <= BLOCK
+    stored = select(
+        accounts.c.posted_debits.label("debits"), accounts.c.posted_credits.label("credits"), accounts.c.version
+    ).where(is_still)
+    beside = _totals(ledger_id, instant, with_sides=True)
+    long = select(beside.c.debits, beside.c.credits, beside.c.version).where(not_(is_still), not_(is_short))
+    short = _added_up(ledger_id, instant).having(and_(not_(is_still), is_short))
+    ways = [way.correlate(accounts) for way in (stored, short, long)]
+    totals = union_all(*ways).lateral("totals")
     return accounts.join(totals, true()), totals.c.debits, totals.c.credits, totals.c.version
+
+
+def _has_rested_since(instant: Instant) -> ColumnElement[bool]:
+    """Whether all that was ever posted had been written by then, and had happened: the account's row says it."""
+    last_at = accounts.c.last_posted_at
+    bounds: list[ColumnElement[bool]] = []
+    if instant.recorded is not None:
+        bounds.append(last_at <= instant.recorded)
+    if instant.effective is not None:
+        bounds.append(last_at <= instant.effective - EFFECTIVE_AHEAD_MAX)
+    # Null where nothing was posted since the row tells when: that is looked up.
+    return func.coalesce(and_(*bounds), false())
+
+
+def _added_up(ledger_id: UUID, instant: Instant) -> Select[Any]:
+    """The postings of the account beside it."""
+    sides = (
+        func.coalesce(
+            func.sum(case((and_(postings.c.layer == "p", postings.c.side == side), postings.c.amount), else_=0)), 0
+        ).label(name)
+        for name, side in (("debits", "d"), ("credits", "c"))
+    )
+    own = select(*sides, func.coalesce(func.max(postings.c.account_version), 0).label("version")).where(
+        postings.c.ledger_id == ledger_id, postings.c.account_id == accounts.c.id
+    )
+    if instant.effective is not None:
+        own = own.where(postings.c.effective_at <= instant.effective)
+    if instant.recorded is not None:
+        own = own.where(postings.c.posted_at <= instant.recorded)
+    return own
 
 
 def had_begun(instant: Instant) -> ColumnElement[bool]:

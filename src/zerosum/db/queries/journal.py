@@ -76,6 +76,8 @@ class RecordedEntry:
     late: LateEntry | None = None
     template: TemplateUse | None = None
     """By which it was posted, where it was."""
+    traceparent: str | None = None
+    """Of which trace its request was a part, where it is read and was of any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +299,7 @@ def _entry(row: Row[Any], lines: Sequence[RecordedPosting], template: TemplateUs
         postings=tuple(lines),
         template=template,
         late=late_in(row, row.ledger_id, row.id),
+        traceparent=row.traceparent,
     )
 
 

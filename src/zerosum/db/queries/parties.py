@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Select, Table, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from zerosum.db.engine import Database
 from zerosum.db.schema.tables import accounts, holds, payments, processor_calls, reviews, scheduled_payments
 
 
@@ -54,10 +55,6 @@ _RECEIVERS = """(
         )"""
 
 
-async def parties_of_holds(connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, Parties]:
-    return await _find(connection, holds, ledger_id, ids)
-
-
 async def parties_of_schedules(
     connection: AsyncConnection, ledger_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, Parties]:
@@ -80,25 +77,55 @@ async def parties_of_payments(
     return await _find(connection, payments, ledger_id, ids)
 
 
+async def glance_at_holds(database: Database, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, Parties]:
+    """In a unit of work of its own, which is mostly a single round trip."""
+    return await _glance(database, holds, ledger_id, ids)
+
+
+async def glance_at_payments(database: Database, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, Parties]:
+    return await _glance(database, payments, ledger_id, ids)
+
+
+async def _glance(database: Database, table: Table, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, Parties]:
+    rows = await database.glance(_statement(table, opens_ledger=True), ledger_id, list(ids))
+    if rows is not None:
+        return _read(rows)
+    async with database.work(ledger_id) as connection:
+        return await _find(connection, table, ledger_id, ids)
+
+
 async def _find(
-    connection: AsyncConnection,
-    table: Table,
-    ledger_id: UUID,
-    ids: Collection[UUID],
+    connection: AsyncConnection, table: Table, ledger_id: UUID, ids: Collection[UUID]
 ) -> dict[UUID, Parties]:
     rows = await connection.exec_driver_sql(_statement(table), (ledger_id, list(ids)))
+    return _read(rows)
+
+
+def _read(rows: Iterable[Any]) -> dict[UUID, Parties]:
     return {
-        row.id: parties_of(row)._replace(
-            receivers=tuple((UUID(id_), code) for id_, code in json.loads(row.receivers or "[]")),
-            payment_id=row.refunded_payment_id,
-            processor=row.processor,
+        row[0]: Parties(
+            payer_id=row[1],
+            payer_code=row[2],
+            payee_id=row[3],
+            payee_code=row[4],
+            currency=row[5],
+            payment_id=row[6],
+            receivers=tuple((UUID(id_), code) for id_, code in json.loads(row[7] or "[]")),
+            processor=row[8],
         )
         for row in rows
     }
 
 
+_WANTED = "from unnest($2::uuid[]) as wanted(id)"
+_OPENED_AND_WANTED = """
+        from (select set_config('zerosum.ledgers', '{' || $1::uuid || '}', true) as ledgers offset 0) as opened
+        cross join lateral unnest(case when opened.ledgers is not null then $2::uuid[] end) as wanted(id)"""
+"""What is wanted stands on the ledger's being opened, so that no plan looks before."""
+
+
 @cache
-def _statement(table: Table) -> str:
+def _statement(table: Table, *, opens_ledger: bool = False) -> str:
     """Row by row, each by its key.
 
     The limits keep the planner from joining in another order: while it has no statistics of young tables, it would go
@@ -108,8 +135,9 @@ def _statement(table: Table) -> str:
     processor = "processor" if table is payments else "null::text as processor"
     refunded = "refunded_payment_id" if table is processor_calls else "null::uuid as refunded_payment_id"
     return f"""
-        select found.*, payer.code as payer_code, payee.code as payee_code, {receivers} as receivers
-        from unnest($2::uuid[]) as wanted(id)
+        select found.id, found.payer_id, payer.code, found.payee_id, payee.code, found.currency,
+               found.refunded_payment_id, {receivers}, found.processor
+        {_OPENED_AND_WANTED if opens_ledger else _WANTED}
         cross join lateral (
             select id, payer_id, payee_id, currency, {processor}, {refunded} from {table.name}
             where ledger_id = $1 and id = wanted.id limit 1

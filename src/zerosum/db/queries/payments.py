@@ -122,6 +122,8 @@ class RecordedPayment:
     """What its processor is asked to give back, and has not answered; None: nothing."""
     settlement: RecordedSettlement | None = None
     """Of one through an outside processor, once that has said what became of it."""
+    traceparent: str | None = None
+    """Of which trace its request was a part, where it is read and was of any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +313,7 @@ def _select(ledger_id: UUID) -> Select[Any]:
             journal_entries.c.effective_at,
             journal_entries.c.posted_at.label("created_at"),
             journal_entries.c.metadata,
+            journal_entries.c.traceparent,
             lines.label("lines"),
             *LATE_COLUMNS,
         )
@@ -356,6 +359,7 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         splits=[_split(part) for part in row.parts or ()],
         late=late_in(row, row.ledger_id, row.id),
         settlement=settlement,
+        traceparent=row.traceparent,
     )
 
 

@@ -39,6 +39,14 @@ TOLD_OF_REVIEW = (
 )
 """The same, of an event of a `page`."""
 
+
+def _person(actor: str) -> str:
+    """Who stands behind a credential, as `people_behind` tells it."""
+    key = f"case when {actor} ~ '^key_[0-9a-f-]{{36}}$' then substr({actor}, 5)::uuid end"
+    found = f"select key.person from api_keys key where key.ledger_id = page.ledger_id and key.id = {key}"  # noqa: S608
+    return f"coalesce(({found}), {actor})"
+
+
 _LAST_VERB = "case status when 'approved' then 'review_approved' else 'refused' end"
 
 # What is announced of reviews, in the shape of entries: the ids are those of the events.
@@ -64,6 +72,9 @@ with page as materialized (
 select page.id, page.type, page.status, page.currency, page.amount::text as amount, page.payer_id, page.payee_id,
        payer.code as payer_code, payee.code as payee_code, page.ordered::text as ordered, page.fingerprint, page.actor,
        page.first_id, page.first_by, page.first_reason, page.last_id, page.last_by, page.last_reason,
+       page.maker_person, page.first_person, page.last_person,
+       {_person("page.actor")} as maker_is, {_person("page.first_by")} as first_is,
+       {_person("page.last_by")} as last_is,
        {micros("page.created_at")} as created_at, {micros("page.first_at")} as first_at,
        {micros("page.last_at")} as last_at, page.told_open, page.told_last,
        answer.fingerprint as answer_fingerprint, answer.resource_id as answered_id,

@@ -179,4 +179,5 @@ def _decision(row: Row[Any], which: str) -> Decision | None:
         actor=getattr(row, f"{which}_by"),
         reason=getattr(row, f"{which}_reason"),
         decided_at=getattr(row, f"{which}_at"),
+        person=getattr(row, f"{which}_person"),
     )

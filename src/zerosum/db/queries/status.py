@@ -62,7 +62,8 @@ select current_setting('server_version') as version, pg_is_in_recovery() as is_s
        current_setting('max_connections')::integer as connections_max,
        (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections,
        (select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0)::float8 from pg_stat_activity
-        where datname = current_database() and pid <> pg_backend_pid()) as oldest_transaction_seconds
+        where datname = current_database() and pid <> pg_backend_pid()) as oldest_transaction_seconds,
+       pg_has_role('pg_read_all_stats', 'USAGE') as sees_all
 """)
 
 
@@ -87,6 +88,8 @@ class Server(NamedTuple):
     connections: int
     connections_max: int
     oldest_transaction_seconds: float
+    sees_all: bool = True
+    """Whether our role may see what other roles' sessions do."""
 
 
 async def count_waiting(connection: AsyncConnection, ledger_ids: Sequence[UUID], now: datetime) -> Waiting:
@@ -104,4 +107,11 @@ async def total_accounts(connection: AsyncConnection, ledger_ids: Sequence[UUID]
 
 async def look_at_server(connection: AsyncConnection) -> Server:
     row = (await connection.execute(_SERVER)).one()
-    return Server(row.version, row.is_standby, row.connections, row.connections_max, row.oldest_transaction_seconds)
+    return Server(
+        row.version,
+        row.is_standby,
+        row.connections,
+        row.connections_max,
+        row.oldest_transaction_seconds,
+        row.sees_all,
+    )

@@ -24,7 +24,8 @@ async def provision(superuser_dsn: str, *, database: str, service_password: str)
                 await connection.execute(f'create role "{role}" {rights}')
         password = await connection.fetchval("select quote_literal($1::text)", service_password)
         await connection.execute(f'alter role "{SERVICE_ROLE}" password {password}')
-        await connection.execute(f'grant "{APPLICATION_ROLE}" to "{SERVICE_ROLE}"')
+        # The second one to see how long other roles' transactions are open, and how far standbys are behind.
+        await connection.execute(f'grant "{APPLICATION_ROLE}", pg_read_all_stats to "{SERVICE_ROLE}"')
         if not await connection.fetchval("select true from pg_database where datname = $1", database):
             await connection.execute(f'create database "{database}" owner "{OWNER_ROLE}"')
     finally:

@@ -766,6 +766,10 @@ reviews = Table(
     Column("last_by", Text),
     Column("last_reason", Text),
     _moment("last_at"),
+    # Who stands behind the credentials of its maker and of those who have approved it.
+    Column("maker_person", Text),
+    Column("first_person", Text),
+    Column("last_person", Text),
     PrimaryKeyConstraint("ledger_id", "id", name="reviews_pkey"),
     Index("reviews_by_status", "ledger_id", "status", "id"),
     Index("reviews_by_rule", "ledger_id", "rule", "id"),
@@ -787,6 +791,11 @@ reviews = Table(
         " and (status <> 'approved' or (last_by <> actor and (first_id is not null) = (approvals_needed = 2)"
         " and coalesce(first_by <> last_by, true)))",
         name="reviews_four_eyes",
+    ),
+    CheckConstraint(
+        "coalesce(first_person <> maker_person, true) and (status <> 'approved' or"
+        " (coalesce(last_person <> maker_person, true) and coalesce(first_person <> last_person, true)))",
+        name="reviews_different_people",
     ),
 )
 """Payments that a rule has held. Nothing of them is in the books."""
@@ -1178,6 +1187,7 @@ api_keys = Table(
     _moment("last_used_at"),
     Column("networks", ARRAY(Text)),
     Column("certificate_subject", Text),
+    Column("person", Text),  # who stands behind it, for four eyes; None: itself
     PrimaryKeyConstraint("ledger_id", "id", name="api_keys_pkey"),
 )
 
@@ -1266,6 +1276,7 @@ console_sessions = Table(
     _moment("used_at", nullable=False),
     _moment("stepped_up_at", nullable=False),
     _moment("ended_at"),
+    Column("claimed", Text),  # what the issuer calls the role
     PrimaryKeyConstraint("ledger_id", "id", name="console_sessions_pkey"),
     CheckConstraint("role in ('viewer', 'operator', 'approver', 'admin')", name="console_sessions_role_known"),
     CheckConstraint("way in ('link', 'issuer')", name="console_sessions_way_known"),
@@ -1285,6 +1296,20 @@ console_links = Table(
     _moment("used_at"),
     PrimaryKeyConstraint("ledger_id", "id", name="console_links_pkey"),
     CheckConstraint("role in ('viewer', 'operator', 'approver', 'admin')", name="console_links_role_known"),
+)
+
+console_views = Table(
+    "console_views",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("subject", Text),
+    _required("page", Text),
+    _required("name", Text),
+    _required("query", Text),
+    _moment("saved_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "subject", "page", "name", name="console_views_pkey"),
+    CheckConstraint("page in ('payments', 'journal')", name="console_views_page_known"),
+    CheckConstraint("length(name) between 1 and 60 and length(query) <= 4000", name="console_views_bounded"),
 )
 
 account_changes = Table(
@@ -1670,7 +1695,7 @@ GRANTS: dict[Table, str] = {
     "cancellation_id)",
     scheduled_runs: "insert",
     reviews: "insert, update (status, first_id, first_by, first_reason, first_at, last_id, last_by, last_reason, "
-    "last_at)",
+    "last_at, maker_person, first_person, last_person)",
     client_transactions: "insert, update (status)",
     statements: "insert",
     imports: "insert",
@@ -1699,6 +1724,7 @@ GRANTS: dict[Table, str] = {
     secret_checks: "insert, update (check_value, created_at)",
     console_sessions: "insert, update (used_at, stepped_up_at, ended_at), delete",
     console_links: "insert, update (used_at), delete",
+    console_views: "insert, update (name, query, saved_at), delete",
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
     event_seals: "insert",

@@ -35,6 +35,7 @@ from zerosum.domain.ledger.outcome import Outcome, PlainPair, Posted, PostedPair
 from zerosum.domain.ledger.pair import post_pair
 from zerosum.domain.ledger.periods import Dating, late_key
 from zerosum.domain.ledger.records import ChangedRecords, Need, RecordKey, Records
+from zerosum.domain.ledger.usual import carry_usual
 from zerosum.domain.ledger.velocity import Window
 from zerosum.domain.ledger.velocity_rules import count, velocity_objections
 from zerosum.domain.money import render_amount
@@ -265,8 +266,6 @@ class Book:
         if command.dating is not None:
             entry, late = command.dating.dated(entry, self.records, command.ledger_id, command.id, posted_at)
         entry.check_time(posted_at)
-        for objection in self.objections(entry):
-            raise command.point(objection)
         posted = PostedEntry(
             id=JournalEntryId(command.id if number == 0 else command.further_id(number)),
             ledger_id=command.ledger_id,
@@ -281,18 +280,24 @@ class Book:
             metadata=command.metadata,
             late=late,
         )
+        digest = entry_digest(posted)
+        posted.postings = carry_usual(self.accounts, entry, digest, posted_at) or self._carry(posted, digest, command)
         if late is not None:
             self.records[late_key(late)] = late
         if command.conditions is not None:
             key, record = kept(command.ledger_id, command.id, command.conditions)
             self.records[key] = record
-        digest = entry_digest(posted)
-        posted.postings = tuple(
-            [self._write(posting, place, digest, posted_at) for place, posting in enumerate(entry.postings)]
-        )
+        return posted
+
+    def _carry(self, posted: PostedEntry, digest: bytes, command: LedgerCommand) -> tuple[PostedPosting, ...]:
+        """Whatever may be unusual about it."""
+        entry = posted.entry
+        for objection in self.objections(entry):
+            raise command.point(objection)
+        lines = [self._write(posting, place, digest, posted.posted_at) for place, posting in enumerate(entry.postings)]
         self._settle_overdrawn(entry)
         self._count(entry)
-        return posted
+        return tuple(lines)
 
     def carry(self, entry: JournalEntry, command: LedgerCommand) -> None:
         """Judge and take the entry as `post` does, but without ids, times and hashes: nobody keeps this book.

@@ -14,7 +14,7 @@ The format is fixed by `tests/domain/test_chain.py`: a change needs a new versio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -30,7 +30,10 @@ def genesis(ledger_id: UUID, account_id: UUID) -> bytes:
     return sha256(b"zerosum.genesis.v1" + ledger_id.bytes + account_id.bytes).digest()
 
 
-def netstrings(texts: Iterable[str]) -> bytes:
+def netstrings(texts: Sequence[str]) -> bytes:
+    plain = "".join([f"{len(text)}:{text}," for text in texts])
+    if plain.isascii():
+        return plain.encode("ascii")
     return b"".join([b"%d:%b," % (len(raw), raw) for raw in [text.encode() for text in texts]])
 
 

@@ -65,12 +65,12 @@ def credit(account_id: AccountId, money: Money) -> Posting:
 
 def placed(posting: Posting, hold: UUID) -> Posting:
     """The same line in the pending layer: the beginning of a hold."""
-    return posting._replace(layer=Layer.PENDING, hold=hold)
+    return Posting(posting.account_id, posting.side, posting.money, Layer.PENDING, releases=False, hold=hold)
 
 
 def released(posting: Posting, hold: UUID) -> Posting:
     """The end of the hold that `placed` the same line. It has the same side, so that the two can be matched."""
-    return posting._replace(layer=Layer.PENDING, releases=True, hold=hold)
+    return Posting(posting.account_id, posting.side, posting.money, Layer.PENDING, releases=True, hold=hold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +153,22 @@ def is_timely(effective_at: datetime, posted_at: datetime) -> bool:
 
 
 def _balances_at_sight(postings: tuple[Posting, ...]) -> bool:
-    """Whether it is one debit and one credit of the same money: nearly every entry is, and needs no sums."""
-    if len(postings) != POSTINGS_MIN:
+    """Whether it is a debit and a credit of the same money, or several such pairs: nearly every entry is.
+
+    It needs no sums then.
+    """
+    if len(postings) % POSTINGS_MIN:
         return False
-    first, second = postings
-    return (
-        first.side is not second.side
-        and first.layer is second.layer
-        and first.releases is second.releases
-        and (first.money is second.money or first.money == second.money)
-    )
+    for first, second in zip(postings[::2], postings[1::2], strict=True):
+        is_pair = (
+            first.side is not second.side
+            and first.layer is second.layer
+            and first.releases is second.releases
+            and (first.money is second.money or first.money == second.money)
+        )
+        if not is_pair:
+            return False
+    return True
 
 
 def differences(postings: Iterable[Posting]) -> dict[tuple[str, Layer, bool], Decimal]:

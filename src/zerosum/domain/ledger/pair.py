@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -94,19 +95,20 @@ def _line(account: AccountState, balance: Decimal, digest: bytes, middle: str, p
     return PostedLine(account.id, version, balance_text, held, head)
 
 
+@lru_cache(256)
+def _of_batch(ledger_id: UUID, posted_at: datetime) -> tuple[str, int]:
+    """What all entries of a ledger have in common that are posted together."""
+    return str(ledger_id), microseconds(posted_at)
+
+
 def _entry_digest(command: LedgerCommand, pair: PlainPair, posted_at: datetime) -> bytes:
     """As `chain.entry_digest` makes it, of an entry that bears its resource's id and reverses nothing."""
-    posted = microseconds(posted_at)
+    ledger, posted = _of_batch(command.ledger_id, posted_at)
     effective = posted if pair.effective_at is None else microseconds(pair.effective_at)
-    fixed = (
-        f"{command.ledger_id}|{command.id}|{effective}|{posted}||{command.fingerprint.hex()}|{pair.resource_type.value}|"
-        "0:,"
-    )
-    texts = [command.idempotency_key, command.actor, pair.reason]
-    if command.metadata:
-        for key in sorted(command.metadata):
-            texts += (key, command.metadata[key])
-    free = "".join([f"{len(text)}:{text}," for text in texts])
-    if not free.isascii():
-        return sha256(b"zerosum.entry.v1" + fixed.encode("ascii") + netstrings(texts)).digest()
+    fixed = f"{ledger}|{command.id}|{effective}|{posted}||{command.fingerprint.hex()}|{pair.resource_type.value}|0:,"
+    key, actor, reason = command.idempotency_key, command.actor, pair.reason
+    free = f"{len(key)}:{key},{len(actor)}:{actor},{len(reason)}:{reason},"
+    if command.metadata or not free.isascii():
+        own = [text for name in sorted(command.metadata) for text in (name, command.metadata[name])]
+        return sha256(b"zerosum.entry.v1" + fixed.encode("ascii") + netstrings([key, actor, reason, *own])).digest()
     return sha256(f"zerosum.entry.v1{fixed}{free}".encode("ascii")).digest()

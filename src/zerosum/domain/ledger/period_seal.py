@@ -10,7 +10,7 @@ Amounts have no zeros at the end that mean nothing, so that no table of currenci
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import sha256
 from uuid import UUID
 
@@ -31,5 +31,5 @@ def no_closings(ledger_id: UUID) -> bytes:
     return sha256(b"zerosum.periods-genesis.v1" + ledger_id.bytes).digest()
 
 
-def closing_hash(previous: bytes, texts: Iterable[str]) -> bytes:
+def closing_hash(previous: bytes, texts: Sequence[str]) -> bytes:
     return sha256(b"zerosum.period.v1" + previous + netstrings(texts)).digest()

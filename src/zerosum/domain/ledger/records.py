@@ -7,7 +7,7 @@ stored; a record is immutable, and whoever changes one puts another in its place
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from zerosum.domain.identifiers import LedgerId
@@ -37,6 +37,20 @@ def only_read(needs: Collection[Need]) -> frozenset[RecordKey]:
 
 
 Records = MutableMapping[RecordKey, Any]
+
+Record = TypeVar("Record")
+
+
+def replaced(record: Record, members: Mapping[str, Any]) -> Record:
+    """The same with other members: `dataclasses.replace` of a frozen one with slots, in a third of its time.
+
+    For what is checked elsewhere: no `__post_init__` is run.
+    """
+    kind = type(record)
+    made: Record = object.__new__(kind)
+    for name in kind.__slots__:  # type: ignore[attr-defined]
+        object.__setattr__(made, name, members[name] if name in members else getattr(record, name))
+    return made
 
 
 class ChangedRecords(MutableMapping[RecordKey, Any]):

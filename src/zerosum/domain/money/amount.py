@@ -137,7 +137,11 @@ class Money:
 
     @classmethod
     def parse(cls, text: object, currency: Currency, *, pointer: str = "/amount") -> Money:
-        return cls(parse_amount(text, currency, pointer=pointer), currency)
+        """What was parsed is money, and not looked at twice: each payment begins here."""
+        made = object.__new__(cls)
+        object.__setattr__(made, "amount", parse_amount(text, currency, pointer=pointer))
+        object.__setattr__(made, "currency", currency)
+        return made
 
     def __str__(self) -> str:
         return f"{render_amount(self.amount)} {self.currency.code}"

@@ -257,18 +257,19 @@ class CaptureHold(ChangeHold):
 
     def _ruling(self, hold: Hold, now: datetime | None) -> tuple[JournalEntry | None, Hold]:
         hold.check_open(now or hold.created_at)
-        currency = hold.money.currency
-        money = self.money or Money(hold.remaining, currency)
-        if money.amount > hold.capturable:
+        currency, remaining = hold.money.currency, hold.remaining
+        all_left = hold.money if remaining == hold.money.amount else None
+        money = self.money or all_left or Money(remaining, currency)
+        if money.amount > remaining and money.amount > hold.capturable:
             raise AmountExceedsHold(
                 "The hold has less left.",
                 pointer="/amount",
-                remaining=render_amount(hold.remaining),
+                remaining=render_amount(remaining),
                 capturable=render_amount(hold.capturable),
                 currency=currency.code,
             )
-        ends = self.is_final or self.money is None or money.amount >= hold.remaining
-        freed = Money(hold.remaining, currency) if ends else money
+        ends = self.is_final or self.money is None or money.amount >= remaining
+        freed = (all_left or Money(remaining, currency)) if ends else money
         entry = self._entry(hold, freed, money)
         after = changed(
             hold,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from zerosum.domain.errors import InvalidState, ValidationFailed
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId
+from zerosum.domain.ledger.records import replaced
 from zerosum.domain.money import Money, render_amount, subtract
 from zerosum.domain.payments.payment import PaymentTexts
 
@@ -122,8 +124,10 @@ def check_expiry(expires_at: datetime, now: datetime) -> None:
 
 def changed(hold: Hold, entry_id: UUID | None, **members: Any) -> Hold:
     """The hold after one step more."""
-    entries = hold.entry_ids if entry_id is None else (*hold.entry_ids, entry_id)
-    return replace(hold, changes=hold.changes + 1, entry_ids=entries, **members)
+    members["changes"] = hold.changes + 1
+    if entry_id is not None:
+        members["entry_ids"] = (*hold.entry_ids, entry_id)
+    return replaced(hold, members)
 
 
 def hold_facts(hold: Hold) -> dict[str, Any]:
@@ -136,7 +140,15 @@ def hold_facts(hold: Hold) -> dict[str, Any]:
         "currency": hold.money.currency.code,
         "from": f"acc_{hold.payer_id}",
         "to": f"acc_{hold.payee_id}",
-        "expires_at": hold.expires_at.isoformat().replace("+00:00", "Z"),
+        "expires_at": _told(hold.expires_at) if hold.expires_at.tzinfo is UTC else _told_anew(hold.expires_at),
         "journal_entry_ids": [f"je_{entry_id}" for entry_id in hold.entry_ids],
         "payment_ids": [f"pay_{payment_id}" for payment_id in hold.payment_ids],
     }
+
+
+def _told_anew(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+_told = lru_cache(maxsize=1024)(_told_anew)
+"""Of moments in UTC: what is placed together ends together."""

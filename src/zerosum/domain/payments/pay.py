@@ -44,7 +44,8 @@ class Pay(LedgerCommand):
             raise self.point(SameAccount(text, pointer="/postings/1/account", account=wire_id))
 
     def account_ids(self) -> tuple[AccountId, ...]:
-        return self.with_conditioned((self.payer_id, self.payee_id))
+        parties = self.payer_id, self.payee_id
+        return parties if self.conditions is None else self.with_conditioned(parties)
 
     def journal_entry(self) -> JournalEntry:
         return self.conditioned(PAYMENT_RULES[self.type](self.payer_id, self.payee_id, self.money, self.effective_at))
@@ -56,8 +57,8 @@ class Pay(LedgerCommand):
         reason = straight_reason(self.type)
         if reason is None or self.dating is not None or self.conditions is not None:
             return None
-        kinds = ResourceType.PAYMENT, EventType.PAYMENT_SUCCEEDED
-        return PlainPair(reason, self.payer_id, self.payee_id, self.money, *kinds, self.effective_at)
+        resource, event = ResourceType.PAYMENT, EventType.PAYMENT_SUCCEEDED
+        return PlainPair(reason, self.payer_id, self.payee_id, self.money, resource, event, self.effective_at)
 
     def record(self) -> tuple[RecordKey, Payment]:
         payment = Payment(

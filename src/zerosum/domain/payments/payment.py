@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from zerosum.domain.errors import InvalidState
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
+from zerosum.domain.ledger.records import replaced
 from zerosum.domain.money import Money, add, subtract
 
 
@@ -70,9 +71,11 @@ class PaymentTexts(NamedTuple):
 NO_TEXTS = PaymentTexts()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Payment:
-    """`payer_id` and `payee_id` are the accounts debited and credited, clearing accounts included.
+    """Not frozen only because one is made for every payment: whoever changes one puts another in its place.
+
+    `payer_id` and `payee_id` are the accounts debited and credited, clearing accounts included.
 
     The journal entry that began it bears the same UUID and holds what both share: times, metadata, actor, key.
     """
@@ -128,8 +131,8 @@ def plus(so_far: Decimal | None, amount: Decimal) -> Decimal:
 
 def with_status(payment: Payment, **members: Any) -> Payment:
     """The payment after something has become of its money, with the status that follows."""
-    after = replace(payment, **members)
-    return replace(after, status=_status_of(after))
+    after = replaced(payment, members)
+    return replaced(after, {"status": _status_of(after)})
 
 
 def _status_of(payment: Payment) -> PaymentStatus:

@@ -248,10 +248,13 @@ class ApproveReview(DecideReview):
     """`payment` is what was ordered, made a command anew: it bears this command's id, and a key that is the review's.
 
     Where two have to approve, the first approval posts nothing. With the last one the payment is made, by all that the
-    books want of it at that moment, or the approval is refused.
+    books want of it at that moment, or the approval is refused. `person` stands behind the credential of who approves,
+    `maker_person` behind that of who has ordered: another credential of the same person is no second pair of eyes.
     """
 
     payment: Pay
+    person: str
+    maker_person: str
 
     def account_ids(self) -> tuple[AccountId, ...]:
         return self.payment.account_ids()
@@ -273,8 +276,8 @@ class ApproveReview(DecideReview):
                 yield against.at("")
 
     def decide(self, book: Book, posted_at: datetime) -> Posted:
-        review = self._approvable(book)
-        decision = self._decision(posted_at)
+        review = replace(self._approvable(book), maker_person=self.maker_person)
+        decision = replace(self._decision(posted_at), person=self.person)
         if review.approvals + 1 < review.approvals_needed:
             after = replace(review, first=decision)
             return self._done(after, book, posted_at, EventType.PAYMENT_REVIEW_APPROVED)
@@ -289,9 +292,10 @@ class ApproveReview(DecideReview):
         review = self._open(book)
         if review.fingerprint != self.payment.fingerprint or _own_parties(review) != _own_parties(self.payment):
             raise InvalidState("What was ordered means something else by now: refuse it, and order it anew.")
-        if self.actor == review.actor:
-            raise FourEyesRequired("Whoever has made the payment does not approve it.")
-        if review.first is not None and review.first.actor == self.actor:
+        if self.actor == review.actor or self.person == self.maker_person:
+            raise FourEyesRequired("Whoever has made the payment does not approve it, with whatever key.")
+        first = review.first
+        if first is not None and (first.actor == self.actor or (first.person or first.actor) == self.person):
             raise FourEyesRequired("Another person has to approve it, too.")
         return review
 

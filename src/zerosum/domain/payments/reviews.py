@@ -30,19 +30,24 @@ class ReviewStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What one person has said. It bears the id of its command, and so of the payment, where it has made one."""
+    """What one person has said. It bears the id of its command, and so of the payment, where it has made one.
+
+    `person` stands behind the credential `actor`; only approvals tell it.
+    """
 
     id: UUID
     actor: str
     reason: str
     decided_at: datetime
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """It bears the id of the order's command. `ordered` is all that the order says, as its fingerprint has it.
 
-    `actor` has made the payment and may not approve it. `first` is the first of two approvals, `last` what decided.
+    `actor` has made the payment and may not approve it, nor may `maker_person`, who stands behind that credential and
+    is written down with the first approval. `first` is the first of two approvals, `last` what decided.
     """
 
     id: ReviewId
@@ -65,6 +70,7 @@ class Review:
     status: ReviewStatus = ReviewStatus.IN_REVIEW
     first: Decision | None = None
     last: Decision | None = None
+    maker_person: str | None = None
 
     @property
     def approvals(self) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from zerosum.gateway.guards.request_guard import HEADER_BYTES_MAX
+from zerosum.gateway.limits.client_address import counted_as
+from zerosum.gateway.request_state import BeginTrace
 from zerosum.gateway.routing import Call, Policy
 
 Headers = list[tuple[bytes, bytes]]
@@ -41,11 +43,15 @@ class KnownHead:
         "_scope",
         "address",
         "authorization",
+        "begin_trace",
+        "counted_address",
         "policy",
         "subject",
     )
 
-    def __init__(self, scope: dict[str, Any], policy: Policy, call: Call, authorization: bytes) -> None:
+    def __init__(
+        self, scope: dict[str, Any], policy: Policy, call: Call, authorization: bytes, begin_trace: BeginTrace | None
+    ) -> None:
         # Not what belongs to this one request: its extensions hold it, body and all.
         self._scope = {name: scope[name] for name in _OF_THE_HEAD if name in scope}
         self._headers: Headers = scope["headers"]
@@ -55,25 +61,32 @@ class KnownHead:
         self.policy = policy
         self.authorization = authorization
         self.address, self.subject = call.address, call.certificate_subject
+        self.counted_address = counted_as(call.address)
+        self.begin_trace = begin_trace
 
     @classmethod
-    def of(cls, scope: dict[str, Any], policy: Policy, call: Call, authorization: bytes) -> KnownHead | None:
+    def of(
+        cls, scope: dict[str, Any], policy: Policy, call: Call, authorization: bytes, begin_trace: BeginTrace | None
+    ) -> KnownHead | None:
         headers: Headers = scope["headers"]
         names = [name for name, _ in headers]
         size = sum(len(name) + len(value) for name, value in headers)
         if names.count(KEY) != 1 or names.count(LENGTH) != 1 or not _OTHERS_OWN.isdisjoint(names):
             return None
-        return cls(scope, policy, call, authorization) if size <= HEADER_BYTES_MAX - SIZE_KEPT_FREE else None
+        if size > HEADER_BYTES_MAX - SIZE_KEPT_FREE:
+            return None
+        return cls(scope, policy, call, authorization, begin_trace)
 
     def learn(self, data: bytes) -> bool:
-        """Remember how it was written. False where `data` is not this one request, whole and alone."""
+        """Remember how it was written. False where `data` is not its request alone, or has not the whole of it."""
         head, end, body = data.partition(_END)
         places = [place for name in (KEY, LENGTH) if (place := _value_of(head, name)) is not None]
         if not end or len(places) != 2:
             return False
         length = places[1]
-        if head[length[0] : length[1]] != b"%d" % len(body):
-            return False
+        told = head[length[0] : length[1]]
+        if told != b"%d" % len(body) and (body or not told.isdigit()):
+            return False  # Nothing of the body may be missing, or all of it.
         first, second = sorted(places)
         self._parts = data[: first[0]], head[first[1] : second[0]], head[second[1] :] + _END
         return True

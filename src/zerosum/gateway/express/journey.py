@@ -12,8 +12,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
 from zerosum.gateway.guards.json_guard import parse_json
-from zerosum.gateway.request_state import RequestState, begins_trace
-from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer, Policy, begin_express
+from zerosum.gateway.request_state import BeginTrace, RequestState
+from zerosum.gateway.routing import Begun, BodyKind, Call, Policy
 from zerosum.gateway.trace_context import request_names
 
 if TYPE_CHECKING:
@@ -32,7 +32,18 @@ _log = logging.getLogger(__name__)
 class Journey:
     """`begin` is asked once, when the body is there."""
 
-    __slots__ = ("_begun", "_call", "_context", "_cycle", "_end_trace", "_exchange", "_policy", "_start_task", "_way")
+    __slots__ = (
+        "_begin_trace",
+        "_begun",
+        "_call",
+        "_context",
+        "_cycle",
+        "_end_trace",
+        "_exchange",
+        "_policy",
+        "_start_task",
+        "_way",
+    )
 
     _begun: Begun
 
@@ -44,6 +55,7 @@ class Journey:
         exchange: RequestState,
         policy: Policy,
         call: Call,
+        begin_trace: BeginTrace | None,
     ) -> None:
         self._way = way
         self._cycle = cycle
@@ -51,36 +63,29 @@ class Journey:
         self._exchange = exchange
         self._policy = policy
         self._call = call
+        self._begin_trace = begin_trace
         self._context: contextvars.Context | None = None
         self._end_trace: EndTrace | None = None
 
     def begin(self) -> bool:
         """Whether it is being carried out. If not, nothing has happened: the request goes the ordinary way."""
+        around, exchange, call = self._way.surroundings, self._exchange, self._call
+        if not (self._cycle.keep_alive and around.admission.has_place) or call.principal is None:
+            return False
         try:
-            return self._begin()
+            leased = around.charging.find_leased(exchange, call.principal, self._policy)
+            begun = None if leased is None else self._hand_over()
         except DomainError:
             return False  # Found again, and told, on the ordinary way.
         except Exception:
-            names = request_names(self._exchange.request_id, self._exchange.scope["headers"])
+            names = request_names(exchange.request_id, exchange.scope["headers"])
             _log.exception("the express way has failed; the ordinary one is taken", extra=names)
             return False
-
-    def _begin(self) -> bool:
-        around, cycle, exchange, call = self._way.surroundings, self._cycle, self._exchange, self._call
-        if not (cycle.keep_alive and around.admission.has_place) or call.principal is None:
-            return False
-        leased = around.charging.find_leased(exchange, call.principal, self._policy)
-        if leased is None:
-            return False
-        call.body = bytes(cycle.body)
-        if call.body or self._policy.body is BodyKind.JSON:
-            call.content = parse_json(call.body, self._policy.values_max)
-        begun = self._hand_over()
-        if begun is None:
+        if begun is None or leased is None:
             return False
         # From here on it is under way: nothing may fail, and nothing be waited for.
         around.admission.enter(may_wait=False)
-        around.charging.charge_leased(exchange, leased)
+        around.charging.charge_leased(exchange, leased, self._policy)
         exchange.body_is_read = exchange.is_dispatched = True
         self._way.taken += 1
         self._begun = begun
@@ -88,28 +93,31 @@ class Journey:
         return True
 
     def _hand_over(self) -> Begun | None:
-        begin_trace = begins_trace(self._way.surroundings.begin_trace, self._exchange)
-        if begin_trace is None:
-            return begin_express(self._policy, self._call)
+        policy, call = self._policy, self._call
+        call.body = bytes(self._cycle.body)
+        if call.body or policy.body is BodyKind.JSON:
+            call.content = parse_json(call.body, policy.values_max)
+        if policy.express is None:
+            return None
+        if self._begin_trace is None:
+            return policy.express(call)
         # What is done for this request finds its trace in a context of its own, as it would in a task.
         self._context = contextvars.Context()
-        self._end_trace = self._context.run(begin_trace, self._exchange)
-        return self._context.run(begin_express, self._policy, self._call)
+        self._end_trace = self._context.run(self._begin_trace, self._exchange)
+        return self._context.run(policy.express, call)
 
     def _on_outcome(self, _: asyncio.Future[Any]) -> None:
-        answer = self._plain_answer()
+        try:
+            answer = self._begun.plain_answer()
+        except Exception:
+            answer = None  # It will fail again where failures are answered and told.
         if answer is None or not (self._exchange.answer_at_once(answer) or self._cycle.disconnected):
             self._in_context(self._start_task, self._cycle, self._conclude)
             return
         self._way.surroundings.admission.leave()
-        self._end()
+        if self._end_trace is not None:
+            self._in_context(self._end_trace)
         self._way.surroundings.observe(self._exchange)
-
-    def _plain_answer(self) -> HttpAnswer | None:
-        try:
-            return self._begun.plain_answer()
-        except Exception:  # It will fail again where failures are answered and told.
-            return None
 
     async def _conclude(self, *_: Any) -> None:
         """What is refused, replayed, or cannot leave in one write: by the gateway, in a task."""

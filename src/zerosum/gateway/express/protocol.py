@@ -29,16 +29,21 @@ class ExpressProtocol(GuardedProtocol):
     judged_head: KnownHead | None = None
     """Of the request that was judged last."""
     known_head: KnownHead | None = None
-    """The last one that was judged and came as one whole request, alone: so its bytes are known."""
+    """The last one that was judged and came whole, with nothing behind its request: so its bytes are known."""
+    _ahead = b""
+    """A known head whose body is still to come: many clients send the two apart. It waits for one piece more."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._express: ExpressWay | None = getattr(self.app, "express", None)
 
     def data_received(self, data: bytes) -> None:
+        has_waited = self._ahead != b""
+        if has_waited:
+            data = self._take_ahead() + data
         is_at_rest = self._is_at_rest()
         known = self.known_head
-        if known is not None and is_at_rest and self._begin_known(known, data):
+        if known is not None and is_at_rest and self._begin_known(known, data, may_wait=not has_waited):
             return
         # What was judged before, when its turn had come, is not what comes now.
         self._take_judged()
@@ -51,14 +56,33 @@ class ExpressProtocol(GuardedProtocol):
         judged, self.judged_head = self.judged_head, None
         return judged
 
-    def _begin_known(self, known: KnownHead, data: bytes) -> bool:
+    def _wait_for_body(self, head: bytes) -> None:
+        """As if the parser had begun a request."""
+        self._ahead = head
+        self._is_incomplete, self._has_head = True, False
+        self._bytes_so_far, self._since = len(head), self._register.now
+
+    def _take_ahead(self) -> bytes:
+        head, self._ahead = self._ahead, b""
+        self._is_incomplete, self._bytes_so_far = False, 0
+        return head
+
+    def _give_up_ahead(self) -> None:
+        """What waits no longer is a request like any other, of which no more than this has come."""
+        if self._ahead:
+            super().data_received(self._take_ahead())
+
+    def _begin_known(self, known: KnownHead, data: bytes, *, may_wait: bool) -> bool:
         """A request whose head is known, without a parser. False: nothing has happened."""
         found = known.read(data)
         if found is None or self._express is None:
             return False
         key, length, body = found
         if length != b"%d" % len(body) or len(body) > known.policy.body_bytes_max:
-            return False
+            if body or not may_wait or not length.isdigit():
+                return False
+            self._wait_for_body(data)
+            return True
         cycle = self._begin_cycle(known, key, length)
         journey = self._express.judge_known(known, key, cycle, self)
         if journey is None:
@@ -122,6 +146,15 @@ class ExpressProtocol(GuardedProtocol):
         self._go_ordinary()
         super()._refuse(status, error)
 
+    def _on_late(self) -> None:
+        self._give_up_ahead()
+        super()._on_late()
+
+    def shutdown(self) -> None:
+        self._give_up_ahead()
+        super().shutdown()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._give_up_ahead()
         self._go_ordinary()
         super().connection_lost(exc)

@@ -17,7 +17,7 @@ from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.judgement import Authorizer
 from zerosum.gateway.limits.admission import Admission
 from zerosum.gateway.limits.charging import Charging
-from zerosum.gateway.request_state import BeginTrace, Headers, RequestState
+from zerosum.gateway.request_state import BeginTrace, Headers, RequestState, begins_trace
 from zerosum.gateway.routing import Call, RouteTable, path_pattern
 
 
@@ -91,22 +91,15 @@ class ExpressWay:
         around.judge.note_origin(exchange, call)
         around.judge.may_call(exchange, principal, policy, call)
         around.judge.inside(policy, headers, call)
+        begin_trace = begins_trace(around.begin_trace, exchange)
         if policy.template == call.path:  # Of another path no head comes twice.
-            connection.judged_head = KnownHead.of(scope, policy, call, authorization)
-        return Journey(self, cycle, connection.start_task, exchange, policy, call)
+            connection.judged_head = KnownHead.of(scope, policy, call, authorization, begin_trace)
+        return Journey(self, cycle, connection.start_task, exchange, policy, call, begin_trace)
 
     def judge_known(
         self, known: KnownHead, key: bytes, cycle: RequestResponseCycle, connection: Connection
     ) -> Journey | None:
         """The same for a head that has been judged but for its key."""
-        try:
-            return self._known_journey(known, key, cycle, connection)
-        except DomainError:
-            return None
-
-    def _known_journey(
-        self, known: KnownHead, key: bytes, cycle: RequestResponseCycle, connection: Connection
-    ) -> Journey | None:
         around, policy = self.surroundings, known.policy
         principal = around.authentication.find_cached(known.authorization, monotonic())
         if principal is None:
@@ -115,12 +108,15 @@ class ExpressWay:
         exchange = RequestState(scope, cycle.receive, cycle.send, around.standard_headers)  # type: ignore[arg-type]
         exchange.request_id = around.judge.new_request_id()
         exchange.template = policy.template
-        exchange.caller_address = known.address
+        exchange.caller_address, exchange.address = known.address, known.counted_address
         call = Call(exchange.request_id, exchange.path, b"")
-        call.idempotency_key = guard.parse_key(key)
         call.address, call.certificate_subject = known.address, known.subject
-        around.judge.may_call(exchange, principal, policy, call)
-        return Journey(self, cycle, connection.start_task, exchange, policy, call)
+        try:
+            call.idempotency_key = guard.parse_key(key)
+            around.judge.may_call(exchange, principal, policy, call)
+        except DomainError:
+            return None
+        return Journey(self, cycle, connection.start_task, exchange, policy, call, known.begin_trace)
 
 
 def _is_plain(cycle: RequestResponseCycle) -> bool:

@@ -7,20 +7,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from jose import jwt
-from jose.backends.base import Key
-
 from zerosum.domain.errors import DomainError, SignInRefused
 from zerosum.gateway.identity.key_sets import KeySet
 from zerosum.gateway.identity.token_text import TokenRefused, TokenText, read_token
+from zerosum.gateway.identity.tokens import check_signature
 from zerosum.gateway.identity.trusted_issuers import PUBLIC_KEY_ALGORITHMS, TOKEN_SECONDS_MAX, checked_expiry
 
 SUBJECT_CHARACTERS_MAX = 150
 
 _TYPES = frozenset({None, "jwt"})
 
-# Dates and audience are judged here; a code is redeemed over TLS, so no access token stands beside it to compare.
-_OPTIONS = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_at_hash": False}
+# A code is redeemed over TLS, so no access token stands beside it to compare.
+_OPTIONS = {"verify_at_hash": False}
 
 
 class IdTokens:
@@ -37,17 +35,7 @@ class IdTokens:
         try:
             token = read_token(text)
             self._judge(token, nonce)
-            key = await self._keys.find((token.key_id, token.algorithm), now_monotonic)
-            if not isinstance(key, Key):
-                raise TokenRefused("an unknown key")
-            jwt.decode(
-                token.text,
-                key,
-                algorithms=[token.algorithm],
-                audience=self._client_id,
-                issuer=self._issuer,
-                options=_OPTIONS,
-            )
+            await check_signature(token, self._keys, self._issuer, self._client_id, now_monotonic, _OPTIONS)
         except DomainError:
             raise
         except Exception as error:

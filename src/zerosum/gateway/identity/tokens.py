@@ -12,6 +12,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from jose import jwk, jwt
@@ -23,7 +24,7 @@ from jose.exceptions import JOSEError
 from zerosum.domain.errors import DomainError, Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, ApiKeyId, LedgerId, Prefix, render_id
 from zerosum.gateway.identity.hmac_secret import check_dedicated_secret
-from zerosum.gateway.identity.key_sets import KeyName
+from zerosum.gateway.identity.key_sets import KeyName, KeySet
 from zerosum.gateway.identity.token_text import HEADER_VALUE, TokenRefused, TokenText, read_token
 from zerosum.gateway.identity.trusted_issuers import TrustedIssuer, VerifiedToken
 from zerosum.services.credentials import base64url
@@ -60,6 +61,28 @@ def unauthenticated(because: str = "") -> Unauthenticated:
     return refusal
 
 
+async def check_signature(
+    token: TokenText,
+    keys: KeySet,
+    issuer: str,
+    audience: str,
+    now_monotonic: float,
+    options: Mapping[str, bool] = MappingProxyType({}),
+) -> None:
+    """Of a token whose claims were judged. Raises TokenRefused, Unavailable, and whatever else the library raises."""
+    key = await keys.find((token.key_id, token.algorithm), now_monotonic)
+    if not isinstance(key, Key):  # a prebuilt one, so that the library has nothing left to guess
+        raise TokenRefused("an unknown key")
+    jwt.decode(
+        token.text,
+        key,
+        algorithms=[token.algorithm],
+        audience=audience,
+        issuer=issuer,
+        options={**_JOSE_OPTIONS, **options},
+    )
+
+
 class TokenVerifier:
     """Tells good tokens from all others."""
 
@@ -77,17 +100,7 @@ class TokenVerifier:
             issuer = self._issuer(token)
             # Before the signature, because it is cheaper: most bad tokens are only old.
             verified = issuer.judge(token.claims, self._now().timestamp())
-            key = await issuer.keys.key_set.find((token.key_id, token.algorithm), now_monotonic)
-            if not isinstance(key, Key):  # a prebuilt one, so that the library has nothing left to guess
-                raise TokenRefused("an unknown key")
-            jwt.decode(
-                token.text,
-                key,
-                algorithms=[token.algorithm],
-                audience=issuer.audience,
-                issuer=issuer.issuer,
-                options=_JOSE_OPTIONS,
-            )
+            await check_signature(token, issuer.keys.key_set, issuer.issuer, issuer.audience, now_monotonic)
         except DomainError:
             raise
         except TokenRefused as refusal:

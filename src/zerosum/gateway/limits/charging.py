@@ -5,6 +5,7 @@
 | address | every request, open to everybody or refused as well | `address` |
 | address | each credential that was no good; then it is turned away before its next one is judged | `failures` |
 | principal, ledger | every request that may pass, and each item of a bulk call | `principal`, `ledger` |
+| principal, ledger | every page and form of the console, once it is known who has signed in | `principal`, `ledger` |
 | ledger | reads that make the database work: lists, statements, reports | `costly` |
 """
 
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from zerosum.domain.errors import RateLimited
 from zerosum.gateway.identity.principal import Principal
@@ -45,11 +45,8 @@ class Limiters:
     costly: RateLimiter
 
 
-class Leased(NamedTuple):
-    """Where each budget of a request can be spent of what this process holds."""
-
-    units: int
-    buckets: list[tuple[RateLimiter, Bucket]]
+Leased = list[tuple[RateLimiter, Bucket]]
+"""Where each budget of a request can be spent of what this process holds."""
 
 
 class Charging:
@@ -58,7 +55,7 @@ class Charging:
     def __init__(self, limiters: Limiters, trusted_proxies: Sequence[Network]) -> None:
         self._limiters = limiters
         self._trusted_proxies = tuple(trusted_proxies)
-        told = (limiters.principal, limiters.ledger, limiters.address)
+        told = self._of_all_requests = (limiters.principal, limiters.ledger, limiters.address)
         self._policy_header = (b"ratelimit-policy", b", ".join(each.policy_header for each in told if each.limit))
 
     def address(self, exchange: RequestState) -> str:
@@ -103,30 +100,32 @@ class Charging:
         if principal is not None and (effort := policy.effort_of(exchange.scope["query_string"])):
             await self._spend(exchange, self._limiters.costly, principal.ledger_text, effort)
 
+    async def charge_person(self, exchange: RequestState, policy: Policy, principal: Principal) -> None:
+        """Who has signed in, once a page knows it: the address is charged already. Raises RateLimited."""
+        exchange.rate_headers = ()
+        await self._charge_principal(exchange, principal, policy.units)
+
     def find_leased(self, exchange: RequestState, principal: Principal, policy: Policy) -> Leased | None:
         """What `charge` would spend, if slices that are held here are enough for all of it. Nothing is spent yet."""
-        limiters, leased = self._limiters, Leased(policy.units, [])
-        for limiter, key in (
-            (limiters.principal, principal.rate_key),
-            (limiters.ledger, principal.ledger_text),
-            (limiters.address, exchange.address or self.address(exchange)),
-        ):
+        keys = principal.rate_key, principal.ledger_text, exchange.address or self.address(exchange)
+        leased: Leased = []
+        for limiter, key in zip(self._of_all_requests, keys, strict=True):
             if limiter.limit is None:
                 continue
             bucket = limiter.find_leased(key, policy.units)
             if bucket is None:
                 return None
-            leased.buckets.append((limiter, bucket))
+            leased.append((limiter, bucket))
         return leased
 
-    def charge_leased(self, exchange: RequestState, leased: Leased) -> None:
+    def charge_leased(self, exchange: RequestState, leased: Leased, policy: Policy) -> None:
         """Spend what was found a moment ago, before anything else was waited for."""
         exchange.is_charged = True
-        for limiter, bucket in leased.buckets:
-            bucket.left -= leased.units
+        for limiter, bucket in leased:
+            bucket.left -= policy.units
             limiter.allowed += 1
-        if leased.buckets:
-            limiter, bucket = leased.buckets[0]
+        if leased:
+            limiter, bucket = leased[0]
             exchange.rate_headers = self._headers(limiter.name, limiter.allowance(bucket))
 
     async def charge_items(self, exchange: RequestState, call: Call) -> None:

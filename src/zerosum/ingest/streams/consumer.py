@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from zerosum.domain.errors import DomainError
-from zerosum.domain.messages import InputAway, Message, Partition, Position
+from zerosum.domain.messages import Gap, InputAway, Message, Partition, Position
 from zerosum.ingest.streams.batches import RETRY_TURN_SECONDS, Answered, DependencyAway, PartitionWork
 from zerosum.ingest.streams.port import Desk, IngestTally, Input, Replies
 from zerosum.ingest.streams.time_order import TimeOrder
@@ -24,6 +24,8 @@ ORDERED_RECEIVE_SECONDS = 0.02
 LEASE_SECONDS = 10.0
 LEASE_PAUSE_SECONDS = 1.0
 LAG_SECONDS = 5.0
+KEEP_ALIVE_SECONDS = 5.0
+"""So often an input from which nothing is received is told that somebody reads it."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ class Consumer:
         self._stop = asyncio.Event()
         self._renewed_at = 0.0
         self._lag_at = 0.0
+        self._alive_at = 0.0
         self._lost = 0
         self.lag: float | None = None
         self.is_paused = False
@@ -92,6 +95,9 @@ class Consumer:
             except Fenced as error:
                 self._tally.fenced += 1
                 _log.warning("the input %s: somebody else has taken %s", self._input.name, error)
+            except Gap:
+                self._tally.gaps += 1
+                raise
             except DomainError as error:
                 _log.warning("the input %s waits: %s", self._input.name, error.detail)
             finally:
@@ -111,6 +117,8 @@ class Consumer:
                 if has_ended and self._order is not None:
                     self._order.end(self._input)
                 await self._put(received or ())
+            elif not has_ended:
+                await self._keep_alive()
             if has_ended and not self._in_memory and not self._set_aside:
                 return True
             if await self._advance():
@@ -126,6 +134,13 @@ class Consumer:
         if has_ended and self._set_aside:
             _log.warning("the input %s: %s messages wait to be tried again", self._input.name, self._set_aside)
         return True
+
+    async def _keep_alive(self) -> None:
+        """While memory is full of what must wait for its turn behind other inputs: maybe for as long as one is away."""
+        now = asyncio.get_running_loop().time()
+        if now - self._alive_at > KEEP_ALIVE_SECONDS:
+            self._alive_at = now
+            await self._input.keep_alive()
 
     @property
     def _patience(self) -> float:

@@ -109,3 +109,5 @@ class IngestTally:
     """Deleted by a broker before they were read."""
     late: int = 0
     """Of inputs in the order of time: they came after their turn, or behind one with a later time."""
+    gaps: int = 0
+    """Times that an input has ended because messages were missing where it was to go on."""

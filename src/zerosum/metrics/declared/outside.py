@@ -74,6 +74,11 @@ INGEST_LATE = counter(
     "Messages that came after their turn in the order of time (`--order-window`), and were taken as they came.",
     where=_INGESTED,
 )
+INGEST_GAPS = counter(
+    "zerosum_ingest_gaps_total",
+    "Times that an input has ended because messages were missing where it was to go on: a person must say that it may.",
+    where=_INGESTED,
+)
 INGEST_LAG = level(
     "zerosum_ingest_lag_messages",
     "Messages in the broker that are not settled, where it tells how many there are.",

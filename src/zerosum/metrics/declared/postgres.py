@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zerosum.metrics.declaration import counter, reading
 
-_STANDBY = "a standby is connected and the role may see it (`pg_monitor`)"
+_STANDBY = "a standby is connected and the role may see it (`pg_read_all_stats`)"
 
 CONNECTIONS = reading(
     "zerosum_postgres_connections",

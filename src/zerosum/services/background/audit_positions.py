@@ -56,7 +56,7 @@ class Pass:
         self.after = ledger_id
         self.found, self.found_here = self.found + self.found_here, 0
         if is_proved:
-            self.ledgers_done += 1
+            self.ledgers_done += ledger_id != SERVICE_LEDGER
         else:
             self.left_out += 1
 

@@ -11,12 +11,13 @@ from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.holds import DueHold, find_due
 from zerosum.domain.errors import DomainError
-from zerosum.domain.identifiers import AccountId, HoldId, LedgerId
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, Prefix, render_id
+from zerosum.domain.ledger.outcome import Answer, Posted, Refused
 from zerosum.domain.payments.hold_commands import ExpireHold
 from zerosum.services.background.pacing import sweep
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
+from zerosum.services.spans import NO_SPANS, Spans, StepKind, in_step
 
 AT_ONCE = 20
 """So many are released in one batch: who pays at the same moment waits no longer than for that."""
@@ -35,10 +36,13 @@ class HoldExpiry:
     Its key holds a blank, which no caller can send: a hold expires once, however many workers look.
     """
 
-    def __init__(self, database: Database, committer: Committer, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, committer: Committer, now: Callable[[], datetime], spans: Spans = NO_SPANS
+    ) -> None:
         self._database = database
         self._committer = committer
         self._now = now
+        self._spans = spans
 
     async def run_once(self) -> int:
         """How many were released. What cannot be released now is passed by, and looked at again at the next turn."""
@@ -49,7 +53,7 @@ class HoldExpiry:
 
     async def _release(self, due: Sequence[DueHold]) -> int:
         """Who was faster, or cannot be had now, keeps nobody else from it."""
-        calls = [self._committer.carry_out(_command(hold)) for hold in due]
+        calls = [self._release_one(hold) for hold in due]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         for hold, outcome in zip(due, outcomes, strict=True):
             if isinstance(outcome, DomainError):
@@ -57,6 +61,15 @@ class HoldExpiry:
             elif isinstance(outcome, BaseException):
                 raise outcome
         return sum(isinstance(outcome, Posted) for outcome in outcomes)
+
+    async def _release_one(self, hold: DueHold) -> Answer:
+        """Nobody has asked for it: it may begin a trace."""
+        said = {"zerosum.id": render_id(Prefix.HOLD, hold.id)}
+        with in_step(self._spans.begin("hold expiry", StepKind.WORKS, None, said, may_begin=True)) as ended:
+            answer = await self._committer.carry_out(_command(hold))
+            if isinstance(answer, Refused):
+                ended.error = answer.refusal.code
+            return answer
 
 
 def _command(hold: DueHold) -> ExpireHold:

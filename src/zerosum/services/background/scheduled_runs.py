@@ -11,7 +11,7 @@ from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.scheduled_payments import DueSchedule, find_due_schedules
 from zerosum.domain.errors import DomainError, InvalidState
-from zerosum.domain.identifiers import AccountId, LedgerId, ScheduledPaymentId
+from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, ScheduledPaymentId, render_id
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused
 from zerosum.domain.payments.schedule_commands import RunScheduledPayment
 from zerosum.domain.payments.schedules import Recurrence, occurrence_key
@@ -20,6 +20,7 @@ from zerosum.services.background.pacing import sweep
 from zerosum.services.committing.committer import Committer
 from zerosum.services.judging import PaymentRules
 from zerosum.services.requests.occurrences import occurrence_at
+from zerosum.services.spans import NO_SPANS, Attributes, Spans, Step, StepKind, in_step
 
 AT_ONCE = 25
 """So many are run in one batch: who pays from the same account at that moment waits no longer than for that."""
@@ -44,12 +45,14 @@ class ScheduledRuns:
         committer: Committer,
         now: Callable[[], datetime],
         rules: PaymentRules | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """`rules` judge each payment when it is run, and not when it was ordered."""
         self._judging = None if rules is None else JudgedRuns(database, rules)
         self._database = database
         self._committer = committer
         self._now = now
+        self._spans = spans
 
     async def run_once(self) -> int:
         """How many were run, paid or refused. What cannot be run now is passed by until the next turn."""
@@ -61,9 +64,16 @@ class ScheduledRuns:
     async def _run(self, due: Sequence[DueSchedule]) -> int:
         """Whoever was faster, or cannot be run now, keeps nobody else from it."""
         commands = [_command(schedule) for schedule in due]
+        steps = {command.id: self._begin(command) for command in commands}
         if self._judging is not None:
-            commands = await self._judging.judged(commands)
-        outcomes = await asyncio.gather(*[self._run_one(command) for command in commands], return_exceptions=True)
+            try:
+                commands = await self._judging.judged(commands, {id_: step.origin for id_, step in steps.items()})
+            except BaseException:
+                for step in steps.values():
+                    step.end("not_judged")
+                raise
+        running = [self._run_one(command, steps[command.id]) for command in commands]
+        outcomes = await asyncio.gather(*running, return_exceptions=True)
         for command, outcome in zip(commands, outcomes, strict=True):
             if isinstance(outcome, DomainError):
                 _log.warning("sch_%s could not be run yet: %s", command.schedule_id, outcome.code)
@@ -71,8 +81,16 @@ class ScheduledRuns:
                 raise outcome
         return sum(isinstance(outcome, Posted) for outcome in outcomes)
 
-    async def _run_one(self, command: RunScheduledPayment) -> Answer:
-        answer = await self._committer.carry_out(command)
+    def _begin(self, command: RunScheduledPayment) -> Step:
+        """Its order was long ago: it may begin a trace."""
+        said: Attributes = {"zerosum.id": render_id(Prefix.SCHEDULED_PAYMENT, command.schedule_id)}
+        return self._spans.begin("scheduled payment", StepKind.WORKS, None, said, may_begin=True)
+
+    async def _run_one(self, command: RunScheduledPayment, step: Step) -> Answer:
+        with in_step(step) as ended:
+            answer = await self._committer.carry_out(command)
+            if isinstance(answer, Refused):
+                ended.error = answer.refusal.code
         if isinstance(answer, Refused) and answer.refusal.code != InvalidState.code:
             raise answer.refusal
         return answer

@@ -20,7 +20,7 @@ from zerosum.db.engine import Database
 from zerosum.db.queries.ledgers import list_ledgers
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import DomainError, OutcomeUnknown, Unavailable
-from zerosum.domain.identifiers import LedgerId, Prefix, render_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, render_id
 from zerosum.services.accounts import Accounts
 from zerosum.services.audit import audit_record, write_audit
 from zerosum.services.background.audit_positions import AuditPositions, Pass
@@ -141,6 +141,9 @@ class SelfAudit:
         return LedgerAudit(self._database, ledger_id, begun_at=begun_at, position=position, clock=self._clock)
 
     async def _next_ledger_id(self, going: Pass) -> UUID | None:
+        """The service itself is the first: it has no books, but a security log."""
+        if going.after is None:
+            return SERVICE_LEDGER
         async with self._database.operator_work() as connection:
             page = await list_ledgers(connection, after=going.after, limit=1, is_ascending=True)
         return page[0].id if page else None

@@ -10,7 +10,6 @@ from typing import Protocol
 from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection, Key
-from zerosum.db.batch.account_settings import AccountChanges
 from zerosum.db.batch.holding import CHANGED, HELD
 from zerosum.db.batch.writing import post_pairs, write_batch
 from zerosum.db.errors import FailureKind, classify
@@ -239,7 +238,7 @@ class BatchRunner:
         # A refusal is counted where it is written, which is not here.
         judge = IdempotentBook(book, {}, posted_at, goes_straight=True)
         answers = answers_to(judge, works)
-        changes = AccountChanges.between(before, book.accounts.values())
+        changes = judge.changes_since(before)
         posting = post_pairs(judge.rows, changes, records, known, _keys_of(works), posted_at)
         if posting is None:
             self._remembered.remember(known)
@@ -263,7 +262,8 @@ class BatchRunner:
         for account in after:
             if account.velocity or account.groups:
                 continue  # What counts in its windows is another thing a moment later.
-            if account != before.get(account.id):
+            old = before.get(account.id)
+            if old is None or account.version != old.version or account != old:
                 if number is None:
                     continue
                 account.row_version = number
@@ -328,7 +328,7 @@ class BatchRunner:
         await connection.loader.count_velocity(locked, windows_of(works) if needs else {}, posted_at)
         judge = IdempotentBook(book, used, posted_at, self._refusal_quota, goes_straight=not needs)
         answers = answers_to(judge, works)
-        changes = AccountChanges.between(before, book.accounts.values())
+        changes = judge.changes_since(before)
         number = await write_batch(connection.fetch, judge.rows, changes, records, posted_at)
         if needs and any(command.regroups for work in works for command in work.commands):
             number = None  # Rows that it has marked are of the same transaction, and not what is known of them here.

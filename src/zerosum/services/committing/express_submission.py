@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol
 
-from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.errors import DomainError
+from zerosum.domain.ledger.book import LedgerCommand
+from zerosum.domain.ledger.outcome import Answer, Posted
 from zerosum.services.committing.committer import each_of
 from zerosum.services.committing.submission import AnyOrder, Done, Prepared, Submission, View
 from zerosum.services.committing.work import Answers
@@ -33,14 +36,22 @@ class ExpressSubmission(Submission[AnyOrder, View]):
 
         Raises what is wrong with the order; but only `one` looks whether its key was used before, so ask that.
         """
-        if self._judge is not None and not self._judge.is_idle:
+        if not self.is_unjudged:
             return self._in_a_task(caller, order)  # Whoever judges may have to ask.
         try:
             prepared = self._kind.command(caller, order, is_prepared=False)
         except NotPrepared:
             return self._in_a_task(caller, order)
-        outcome = self._committer.hand_over((prepared.command,), is_atomic=False, order_key=None)
-        return Handed(self, caller, prepared, outcome)
+        return Handed(self, caller, prepared, self.hand_over((prepared.command,)))
+
+    @property
+    def is_unjudged(self) -> bool:
+        """No rules judge what is handed over."""
+        return self._judge is None or self._judge.is_idle
+
+    def hand_over(self, commands: Sequence[LedgerCommand]) -> asyncio.Future[Answers]:
+        """Commands that were made of orders otherwise, where nobody judges them."""
+        return self._committer.hand_over(commands, is_atomic=False, order_key=None)
 
     def _in_a_task(self, caller: Caller, order: AnyOrder) -> Fetching[View]:
         return Fetching(asyncio.create_task(self.one(caller, order), name="an order with what it names"))
@@ -51,6 +62,12 @@ class ExpressSubmission(Submission[AnyOrder, View]):
     async def done(self, caller: Caller, prepared: Prepared, answers: Answers) -> Done[View]:
         """Whatever has become of one order. Raises the refusal."""
         return await self._one_done(caller, prepared, each_of(answers)[0])
+
+    async def done_each(
+        self, caller: Caller, prepared: Sequence[Prepared], answers: Sequence[Answer]
+    ) -> list[Done[View] | DomainError]:
+        """Whatever has become of each of several."""
+        return await self._done(caller, prepared, answers)
 
 
 @dataclass(frozen=True, slots=True)

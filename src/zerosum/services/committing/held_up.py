@@ -60,6 +60,8 @@ class HeldUp:
         Who comes behind one that is held up is held up here.
         """
         refuse_those_behind(works)
+        if not self.works and not self.orders:
+            return [work for work in works if not work.answer.done()]
         held = {id(work) for work in self.works}
         undecided: list[Work] = []
         for work in works:

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from zerosum.db.batch import Key, UsedKey
+from zerosum.db.batch.account_settings import AccountChanges
 from zerosum.db.batch.writing import AnswerRow, NewRows, RefusalRow
 from zerosum.domain.errors import DomainError, refusal_class
 from zerosum.domain.events import ResourceType
+from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, PostedPair, Refused, Replayed
 from zerosum.services.committing.work import Answers, Work, key_reused, traces_of
@@ -97,6 +100,12 @@ class IdempotentBook:
             answer if answer is not None else self._must_have_answered(command)
             for answer, command in zip(answers, commands, strict=True)
         ]
+
+    def changes_since(self, before: Mapping[UUID, AccountState]) -> AccountChanges:
+        """Of accounts, besides what follows from postings. What goes straight changes nothing else of them."""
+        if all(type(outcome) is PostedPair for outcome in self.rows.posted):
+            return AccountChanges([], [])
+        return AccountChanges.between(before, self._book.accounts.values())
 
     def _take(self, command: LedgerCommand, outcome: Posted) -> None:
         if self.traces:

@@ -207,7 +207,7 @@ class Lane:
     def _with_those_held_up(self, works: Sequence[Work]) -> list[Work]:
         """Those whose time has come, then the new ones; but none before another of its order that is held up still."""
         if not self.held_up:
-            return [work for work in works if not work.is_answered]
+            return [work for work in works if not work.answer.done()]
         now = asyncio.get_running_loop().time()
         candidates, self.held_up = [*self.held_up, *works], []
         chosen: list[Work] = []

@@ -15,7 +15,7 @@ from zerosum.domain.ledger.account import Account
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.domain.ledger.velocity import Window
-from zerosum.domain.traces import Origins, TraceOrigin
+from zerosum.domain.traces import Origins, TraceOrigin, of_each
 from zerosum.services.committing.unknown_keys import UnknownKeys
 
 Answers = list[Answer] | tuple[int, Refused]
@@ -57,11 +57,8 @@ class Work:
 
     @property
     def origin_of_each(self) -> Origins:
-        """Of its commands, in order; those of a work whose commands nobody can tell apart have none."""
-        number = len(self.commands)
-        if len(self.origins) == 1:
-            return self.origins * number
-        return self.origins if len(self.origins) == number else (None,) * number
+        """Of its commands, in order."""
+        return of_each(self.origins, len(self.commands))
 
     @property
     def recorded_origins(self) -> list[TraceOrigin]:

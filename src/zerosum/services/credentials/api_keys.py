@@ -18,6 +18,7 @@ from zerosum.db.credentials.api_keys import (
     insert_api_key,
     list_api_keys,
     lock_api_key,
+    people_behind,
     update_revoked,
 )
 from zerosum.db.engine import Database
@@ -64,7 +65,10 @@ class ApiKeys:
     async def grant(self, granter: Granter, wanted: NewKey) -> tuple[ApiKeyRecord, str]:
         """A key that somebody makes for somebody. Raises Forbidden, LedgerNotFound, ValidationFailed."""
         now = self._now()
-        return await self._make(granted(wanted, granter, self._lifetimes, now), granter.caller, now)
+        settled = granted(wanted, granter, self._lifetimes, now)
+        # An operator, like whoever rules the machine, makes keys for others.
+        person = None if granter.is_operator else await self._person_of(granter.caller)
+        return await self._make(settled, granter.caller, now, person)
 
     async def create(
         self,
@@ -81,7 +85,13 @@ class ApiKeys:
         wanted = NewKey(ledger_id=ledger_id, name=name, scopes=scopes, expires_at=settled)
         return await self._make(wanted, caller, now)
 
-    async def _make(self, wanted: NewKey, caller: Caller, now: datetime) -> tuple[ApiKeyRecord, str]:
+    async def _person_of(self, caller: Caller) -> str:
+        async with self._database.work(caller.ledger_id) as connection:
+            return (await people_behind(connection, caller.ledger_id, [caller.actor]))[caller.actor]
+
+    async def _make(
+        self, wanted: NewKey, caller: Caller, now: datetime, person: str | None = None
+    ) -> tuple[ApiKeyRecord, str]:
         """The new key and its text, which is kept nowhere and never shown again."""
         ledger_id, is_operators = wanted.ledger_id, wanted.ledger_id == SERVICE_LEDGER
         if is_operators and set(wanted.scopes) != {OPERATOR_SCOPE}:
@@ -98,6 +108,7 @@ class ApiKeys:
             created_by=caller.actor,
             networks=None if wanted.networks is None else tuple(map(str, wanted.networks)),
             certificate_subject=wanted.certificate_subject,
+            person=person,
         )
         type_ = AuditType.OPERATOR_CREATED if is_operators else AuditType.API_KEY_CREATED
         async with self._database.operator_work(ledger_id) as connection:
@@ -182,6 +193,7 @@ def _facts(record: ApiKeyRecord) -> dict[str, Any]:
         "expires_at": None if record.expires_at is None else record.expires_at.isoformat(),
         "networks": None if record.networks is None else list(record.networks),
         "certificate_subject": record.certificate_subject,
+        "person": record.person,
     }
     return {name: value for name, value in facts.items() if value is not None}
 

@@ -102,12 +102,21 @@ class ConsoleSessions:
             await self._stepped_up(connection, session, caller)
 
     async def open_by_issuer(
-        self, subject: str, role: Role, ledgers: tuple[UUID, ...] | None, caller: Caller, *, may_write: bool
+        self,
+        subject: str,
+        role: Role,
+        ledgers: tuple[UUID, ...] | None,
+        caller: Caller,
+        *,
+        may_write: bool,
+        claimed: str | None = None,
     ) -> str:
-        """Without `may_write` they are to show anew who they are before the first write."""
+        """Without `may_write` they are to show anew who they are before the first write. `claimed` gave the role."""
         async with self._database.work(SERVICE_LEDGER) as connection:
             await delete_older(connection, self._now() - 2 * SESSION_MAX)
-            return await self._opened(connection, subject, role, ledgers, "issuer", caller, may_write=may_write)
+            return await self._opened(
+                connection, subject, role, ledgers, "issuer", caller, may_write=may_write, claimed=claimed
+            )
 
     async def find(self, token: str, *, is_used: bool = True) -> SessionRecord | None:
         """None: it is no session, or has ended. What a page asks for by itself is no use of it."""
@@ -150,6 +159,7 @@ class ConsoleSessions:
         caller: Caller,
         *,
         may_write: bool = True,
+        claimed: str | None = None,
     ) -> str:
         id_, token = _new_token()
         now = self._now()
@@ -163,6 +173,7 @@ class ConsoleSessions:
             made_at=now,
             used_at=now,
             stepped_up_at=now if may_write else now - STEPPED_UP_FOR,
+            claimed=claimed,
         )
         await insert_session(connection, session)
         facts = {"role": role.value, "way": way}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -31,10 +31,12 @@ from zerosum.domain.notifications import (
     mail_status,
     server_pause,
 )
+from zerosum.domain.traces import TraceOrigin
 from zerosum.services.event_feed import ToldEvent, readable_events_at
 from zerosum.services.notifications.composing import composed
 from zerosum.services.notifications.limits import MailLimits
 from zerosum.services.notifications.making import MailMaking
+from zerosum.services.spans import NO_SPANS, Attributes, Spans, StepKind, in_step
 
 MAILS_AT_ONCE = 10
 """Claimed together, and sent over one connection."""
@@ -72,6 +74,7 @@ class _Letter:
     mail: MailRecord
     message: bytes
     claimed_at: datetime
+    origin: TraceOrigin | None
 
 
 class Mailer:
@@ -84,6 +87,7 @@ class Mailer:
         now: Callable[[], datetime],
         *,
         only: Sequence[UUID] | None = None,
+        spans: Spans = NO_SPANS,
     ) -> None:
         """`only` are the ledgers that it looks after; None: all."""
         self._database = database
@@ -92,6 +96,7 @@ class Mailer:
         self._render = render
         self._now = now
         self._only = only
+        self._spans = spans
         self._making = MailMaking(database, limits, now)
         self._server_failures = 0
         self._away_until: datetime | None = None
@@ -127,22 +132,22 @@ class Mailer:
             events = await readable_events_at(connection, of_events)
         letters = deque[_Letter]()
         for mail in mails:
-            message = self._message(mail, notifications.get(mail.notification_id), events)
+            told = events.get(mail.event.id)
+            message = self._message(mail, notifications.get(mail.notification_id), told)
             if isinstance(message, bytes):
-                letters.append(_Letter(mail, message, now))
+                letters.append(_Letter(mail, message, now, None if told is None else told.origin))
             else:
                 await self._record(mail, MailStatus.FAILED, MailAnswer(None, message))
         return letters
 
     def _message(
-        self, mail: MailRecord, notification: NotificationRecord | None, events: Mapping[UUID, ToldEvent]
+        self, mail: MailRecord, notification: NotificationRecord | None, told: ToldEvent | None
     ) -> bytes | str:
         """Or why there is none, which keeps nothing else from being sent."""
         if notification is None:
             return "its notification is deleted"
         if not is_allowed(mail.recipient, self._limits.recipient_domains):
             return "no mail is sent to this domain any more"
-        told = events.get(mail.event.id)
         if mail.kind is MailKind.EVENT and told is None:
             return "its event cannot be read"
         try:
@@ -160,14 +165,27 @@ class Mailer:
                         if self._now() - letters[0].claimed_at > HAND_IN_TIME:
                             await self._give_back(letters, self._now())
                             return
-                        answer = await session.send(letters[0].mail.recipient, letters[0].message)
-                        await self._judge(letters[0].mail, answer)
+                        await self._judge(letters[0].mail, await self._sent(session, letters[0]))
                         letters.popleft()
         except MailServerAway as away:
             self._wait_for_server(str(away))
             await self._give_back(letters, self._away_until or self._now())
         else:
             self._server_failures, self._away_until = 0, None
+
+    async def _sent(self, session: MailSession, letter: _Letter) -> MailAnswer:
+        """A part of the trace of what it tells. To whom is told to nobody else."""
+        mail = letter.mail
+        said: Attributes = {
+            "zerosum.id": render_id(Prefix.MAIL, mail.id),
+            "zerosum.notification": render_id(Prefix.NOTIFICATION, mail.notification_id),
+        }
+        step = self._spans.begin("mail", StepKind.ASKS, letter.origin, said)
+        with in_step(step) as ended:
+            answer = await session.send(mail.recipient, letter.message)
+            if mail_status(answer.code, mail.attempts) is not MailStatus.SENT:
+                ended.error = "no_answer" if answer.code is None else str(answer.code)
+        return answer
 
     async def _judge(self, mail: MailRecord, answer: MailAnswer) -> None:
         status = mail_status(answer.code, mail.attempts)

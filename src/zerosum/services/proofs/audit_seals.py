@@ -27,10 +27,9 @@ from zerosum.db.queries.audit_seals import (
 )
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
 from zerosum.services.proofs.report import Report, part_of
+from zerosum.services.proofs.sealing import SEALS_AT_ONCE, seal_on
 
 RECORDS_IN_A_SEAL = 5_000
-SEALS_AT_ONCE = 20
-"""Of one ledger in one run, and in one slice of a proof."""
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -49,13 +48,7 @@ class AuditSeals:
 
     async def seal(self, ledger_id: UUID) -> int:
         """How many seals were made, of what was written since the last one."""
-        for number in range(SEALS_AT_ONCE):
-            async with self._database.work(ledger_id) as connection:
-                seal = await self._next(connection, ledger_id)
-                if seal is None:
-                    return number
-                await insert_audit_seal(connection, seal)
-        return SEALS_AT_ONCE
+        return await seal_on(self._database, ledger_id, self._next, insert_audit_seal)
 
     async def _next(self, connection: Connection, ledger_id: UUID) -> AuditSeal | None:
         """None where nothing that is settled was written since the last one."""

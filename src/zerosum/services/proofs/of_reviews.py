@@ -105,7 +105,20 @@ def _fault_of_decisions(row: Any) -> str | None:
         audited.append(f"review.{verb} {actor} {reason}")
     if audited != row.audited:
         return "was decided otherwise than the security log tells"
+    if row.maker_person is not None and not _are_different_people(row):
+        return "was approved by somebody who stands behind another of its credentials"
     return _fault_of_payment(row)
+
+
+def _are_different_people(row: Any) -> bool:
+    """Whether those who stand behind its credentials are two or three, and those whom it names."""
+    named = [(row.maker_person, row.maker_is)]
+    # What was approved before people were written down names nobody.
+    if row.first_id is not None and row.first_person is not None:
+        named.append((row.first_person, row.first_is))
+    if row.status == "approved":
+        named.append((row.last_person, row.last_is))
+    return all(said == is_ for said, is_ in named) and len({said for said, _ in named}) == len(named)
 
 
 def _fault_of_payment(row: Any) -> str | None:

@@ -26,13 +26,12 @@ from zerosum.db.queries.refusal_seals import (
     list_seals,
 )
 from zerosum.services.proofs.report import Report, part_of
+from zerosum.services.proofs.sealing import SEALS_AT_ONCE, seal_on
 
 SEALED_AFTER = timedelta(minutes=10)
 """A refusal bears the time at which its batch began. No transaction takes so long, and no clock is so wrong."""
 
 REFUSALS_IN_A_SEAL = 20_000
-SEALS_AT_ONCE = 20
-"""Of one ledger in one run, and in one slice of a proof."""
 
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -52,13 +51,7 @@ class RefusalSeals:
 
     async def seal(self, ledger_id: UUID) -> int:
         """How many seals were made, of what has been refused in this ledger since the last one."""
-        for number in range(SEALS_AT_ONCE):
-            async with self._database.work(ledger_id) as connection:
-                seal = await self._next(connection, ledger_id)
-                if seal is None:
-                    return number
-                await insert_seal(connection, seal)
-        return SEALS_AT_ONCE
+        return await seal_on(self._database, ledger_id, self._next, insert_seal)
 
     async def _next(self, connection: Connection, ledger_id: UUID) -> RefusalSeal | None:
         """None where nothing was refused since the last one."""

@@ -38,6 +38,7 @@ from uuid import UUID
 from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.integrity import count_postings, currency_places
 from zerosum.db.queries.pages import look_up_by_key
+from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.money.iso4217 import ISO_4217
 from zerosum.services.proofs.audit_seals import AuditSealsProof
 from zerosum.services.proofs.of_account_groups import AccountGroupsProof
@@ -87,7 +88,7 @@ class Part(Protocol):
 
 
 class LedgerProof:
-    """A proof of one ledger, as far as it has come. `horizon` is that of `EventsProof`.
+    """A proof of one ledger, as far as it has come, or of the service's own log. `horizon` is that of `EventsProof`.
 
     `position` is one that was kept: where it cannot be read, the proof begins at its beginning.
     """
@@ -148,6 +149,8 @@ class LedgerProof:
 
     def _begun(self, places: Mapping[str, int]) -> list[Part]:
         report = self.report
+        if report.ledger_id == SERVICE_LEDGER:
+            return [AuditSealsProof(report)]
         events = EventsProof(report, horizon=self._horizon)
         return [
             AccountsProof(report, places),

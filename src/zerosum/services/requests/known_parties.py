@@ -11,7 +11,7 @@ from uuid import UUID
 
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.queries.parties import Parties, parties_of_payments
+from zerosum.db.queries.parties import Parties, glance_at_payments
 from zerosum.domain.errors import DomainError, PaymentNotFound
 from zerosum.domain.identifiers import AccountId
 from zerosum.services.requests.account_directory import NotPrepared
@@ -20,7 +20,16 @@ from zerosum.services.requests.caller import Caller
 REMEMBERED_MAX = 50_000
 """Of each kind, in each process; about 30 MB when full."""
 
-Find = Callable[[Connection, UUID, Collection[UUID]], Awaitable[dict[UUID, Parties]]]
+Find = Callable[[Database, UUID, Collection[UUID]], Awaitable[dict[UUID, Parties]]]
+"""Reads those that there are of a ledger, in a unit of work of its own."""
+
+
+def in_a_work(find: Callable[[Connection, UUID, Collection[UUID]], Awaitable[dict[UUID, Parties]]]) -> Find:
+    async def found(database: Database, ledger_id: UUID, ids: Collection[UUID]) -> dict[UUID, Parties]:
+        async with database.work(ledger_id) as connection:
+            return await find(connection, ledger_id, ids)
+
+    return found
 
 
 READ_AT_ONCE_MAX = 2_000
@@ -85,9 +94,8 @@ class KnownParties:
         if self._waiting.get(ledger_id) is own:
             del self._waiting[ledger_id]
         try:
-            async with self._database.work(ledger_id) as connection:
-                for id_, parties in (await self._find(connection, ledger_id, ids)).items():
-                    self.remember(ledger_id, id_, parties)
+            for id_, parties in (await self._find(self._database, ledger_id, ids)).items():
+                self.remember(ledger_id, id_, parties)
         finally:
             if self._last.get(ledger_id) is own.task:
                 del self._last[ledger_id]
@@ -100,7 +108,7 @@ class KnownParties:
 
 def known_payments(database: Database) -> KnownParties:
     """What refunds and disputes are about."""
-    return KnownParties(database, parties_of_payments, lambda: PaymentNotFound("This ledger has no such payment."))
+    return KnownParties(database, glance_at_payments, lambda: PaymentNotFound("This ledger has no such payment."))
 
 
 def members_between(parties: Parties, caller: Caller, key: str, fingerprint: bytes) -> dict[str, Any]:

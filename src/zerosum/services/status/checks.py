@@ -88,6 +88,8 @@ def _postgresql(found: Found) -> Check:
     is_old = server.oldest_transaction_seconds > TRANSACTION_SECONDS_MAX
     if is_old:
         detail += f", a transaction runs since {_span(server.oldest_transaction_seconds)}"
+    if not server.sees_all:
+        detail += "; other roles' transactions are not seen (grant pg_read_all_stats)"
     if server.is_standby:
         return Check("postgresql", State.BAD, "a standby: it takes no payments")
     return Check("postgresql", _degraded_if(is_full or is_old), detail)

@@ -1,0 +1,144 @@
+"""python -m benchmarks.console (or `make bench-console ARGS="100000 1000000"`): how soon the console's pages are there.
+
+A ledger of so many accounts and postings is written set-wise; then somebody signs in and opens every page twenty times,
+each time of other things. What misses 300 ms at p95 is marked, and the exit status tells it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from math import ceil
+from pathlib import Path
+from statistics import median
+from uuid import UUID
+
+import asyncpg
+import httpx
+
+from benchmarks.console_ground import ConsoleGround
+from benchmarks.console_pages import PAGES, Things, signed_in
+from benchmarks.progress import Progress
+from benchmarks.service import DATABASE, Service, fresh_folder, running_service
+from zerosum.adapters.clock import now
+from zerosum.domain.identifiers import Prefix, parse_id
+
+ACCOUNTS, POSTINGS = 1_000_000, 10_000_000
+TIMES = 20
+WITHIN_MS = 300.0
+SLOWEST_SECONDS = 4.0
+"""A page that takes so long the first time is not opened twenty times more, but three."""
+
+SAMPLES = 200
+RESULTS = Path("bench-results")
+SETTINGS = {
+    "self_audit_seconds": "0",
+    "costly_reads_per_ledger": "off",
+    "rate_limit_per_principal": "off",
+    "rate_limit_per_ledger": "off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    page: str
+    p50: float
+    p95: float
+    statuses: tuple[int, ...]
+
+    @property
+    def misses(self) -> bool:
+        return self.p95 > WITHIN_MS or max(self.statuses) >= 500
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("accounts", nargs="?", type=int, default=ACCOUNTS)
+    parser.add_argument("postings", nargs="?", type=int, default=POSTINGS)
+    parser.add_argument("--only", default="", help="pages with this in their name")
+    options = parser.parse_args()
+    with Progress() as progress, fresh_folder() as folder, running_service(folder, **SETTINGS) as service:
+        ledger = _ledger(service)
+        progress.say(f"{options.accounts:,} accounts, {options.postings:,} postings")
+        began = time.perf_counter()
+        things = asyncio.run(_fill(service, ledger, options.accounts, options.postings, progress))
+        progress.say(f"  written in {time.perf_counter() - began:.0f} s")
+        figures = _measure(service, folder, things, options.only, progress)
+    _write(figures, options.accounts, options.postings)
+    print(_table(figures))
+    return int(any(figure.misses for figure in figures))
+
+
+def _ledger(service: Service) -> str:
+    credentials = service.credentials
+    headers = {"Authorization": f"Bearer {credentials.api_key}"}
+    with httpx.Client(base_url=credentials.base_url, headers=headers, trust_env=False, timeout=60) as http:
+        answer = http.post("/v1/ledgers", json={"name": "a big one"})
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+
+async def _fill(service: Service, ledger: str, accounts: int, postings: int, progress: Progress) -> Things:
+    connection = await asyncpg.connect(service.dsn(DATABASE, superuser=True))
+    try:
+        ledger_id: UUID = parse_id(Prefix.LEDGER, ledger)
+        ground = ConsoleGround(ledger_id, accounts, postings, now() - timedelta(days=30, minutes=10))
+        await ground.write(connection, progress.say)
+        return await Things.drawn(connection, ledger, SAMPLES)
+    finally:
+        await connection.close()
+
+
+def _measure(service: Service, folder: Path, things: Things, only: str, progress: Progress) -> list[Figure]:
+    chance = random.Random(20)
+    figures = []
+    with signed_in(service, folder) as http:
+        for name, address in PAGES.items():
+            if only in name:
+                figures.append(_timed(http, name, partial(address, things, chance)))
+                progress.say(f"  {figures[-1].p95:8.1f}  {name}")
+    return figures
+
+
+def _timed(http: httpx.Client, name: str, address: Callable[[], str]) -> Figure:
+    took: list[float] = []
+    statuses: set[int] = set()
+    times = TIMES + 1
+    while len(took) < times:
+        path = address()
+        began = time.perf_counter()
+        statuses.add(http.get(path).status_code)
+        took.append((time.perf_counter() - began) * 1e3)
+        if took[-1] > SLOWEST_SECONDS * 1e3:
+            times = min(times, 4)
+    ordered = sorted(took[1:])
+    return Figure(name, median(ordered), ordered[ceil(len(ordered) * 0.95) - 1], tuple(statuses))
+
+
+def _table(figures: list[Figure]) -> str:
+    lines = ["| page | p50 ms | p95 ms | answers | |", "| --- | --- | --- | --- | --- |"]
+    for figure in sorted(figures, key=lambda one: -one.p95):
+        answers = ", ".join(map(str, sorted(figure.statuses)))
+        mark = "**misses**" if figure.misses else ""
+        lines.append(f"| {figure.page} | {figure.p50:.1f} | {figure.p95:.1f} | {answers} | {mark} |")
+    return "\n".join(lines)
+
+
+def _write(figures: list[Figure], accounts: int, postings: int) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"console-{now():%Y-%m-%d-%H%M}.json"
+    rows = {figure.page: [figure.p50, figure.p95, list(figure.statuses)] for figure in figures}
+    path.write_text(json.dumps({"accounts": accounts, "postings": postings, "pages": rows}, indent=1))
+    sys.stderr.write(f"written: {path}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
