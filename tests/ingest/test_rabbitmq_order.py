@@ -1,4 +1,4 @@
-"""A quorum queue that does not answer in a quarter of a second is told of by RabbitMQ as one that nobody consumes."""
+"""Where RabbitMQ tells of no consumer of a quorum queue, or of two: the order is kept all the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.ingest.broker_servers import BrokerServer, rabbitmq_program
 from tests.ingest.brokers import RabbitBroker
@@ -93,4 +95,53 @@ async def test_what_another_consumer_has_comes_first_also_where_the_broker_tells
         if opening is not None:
             opening.cancel()
         await second.close()
+        await broker.close()
+
+
+async def test_who_was_let_in_too_early_puts_back_what_lies_behind_what_another_had(
+    rabbitmq_server: BrokerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = RabbitBroker(rabbitmq_server.address)
+    await broker.make()
+    first, second = input_of(broker), input_of(broker)
+    await broker.send(list(range(HAD + 5)))
+    await first.open(take, lose)
+    looked = RabbitInput._free_queue
+
+    async def let_in(self: RabbitInput) -> object:
+        monkeypatch.setattr(RabbitInput, "_free_queue", looked)
+        return await self._channel.declare_queue(broker.queue, passive=True)
+
+    monkeypatch.setattr(RabbitInput, "_free_queue", let_in)
+    opening = asyncio.create_task(opened(second))
+    try:
+        async with asyncio.timeout(ALL_SECONDS_MAX):
+            while await consumers(broker) < 2:
+                assert not opening.done()
+                await asyncio.sleep(0.05)
+        await first.close()
+        await asyncio.wait_for(opening, ALL_SECONDS_MAX)
+        found = [one for _ in range(HAD) for one in await second.receive(1, ALL_SECONDS_MAX)]
+        assert [one.body for one in found] == [b"%d" % number for number in range(HAD)]
+    finally:
+        opening.cancel()
+        await second.close()
+        await broker.close()
+
+
+async def test_the_lease_is_taken_once_more_when_messages_come(rabbitmq_server: BrokerServer) -> None:
+    """On a slow machine it has lapsed meanwhile, and somebody else was about to begin, too."""
+    broker = RabbitBroker(rabbitmq_server.address)
+    await broker.make()
+    made, seen = input_of(broker), []
+
+    async def look(_: Partition) -> Position:
+        seen.append(await consumers(broker))
+        return Position()
+
+    try:
+        await made.open(look, lose)
+        assert seen == [0, 1]
+    finally:
+        await made.close()
         await broker.close()

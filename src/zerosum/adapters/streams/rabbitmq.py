@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -24,6 +24,11 @@ HEARTBEAT_SECONDS = 5
 
 KNOWN_SECONDS_MAX = 0.2
 """RabbitMQ gives a quorum queue a quarter of a second to answer, and then tells of no message and no consumer."""
+
+ALONE_SECONDS_MAX = 3.0 * HEARTBEAT_SECONDS
+"""So long the broker may take to miss a consumer that has gone."""
+
+LOOK_SECONDS = 0.1
 
 KEY_HEADER = "zerosum-key"
 
@@ -59,9 +64,12 @@ class RabbitInput:
                 self._channel.close_callbacks.add(self._on_close)
                 await self._channel.set_qos(prefetch_count=min(self._prefetch, 65_535))
                 queue = await self._free_queue()
-                await queue.consume(self._arrived.put, exclusive=True)
+                tag = await queue.consume(self._arrived.put, exclusive=True)
+            await self._stay_if_alone(queue, tag)
         except errors() as error:
             raise InputAway(said(error)) from None
+        # All that may have taken longer than the lease lasts: whoever has it now finds us here, and goes.
+        await take(self._partition)
 
     async def _free_queue(self) -> Any:
         """Once the broker knows that nobody consumes it: of a queue that does not answer it says so, too.
@@ -77,6 +85,31 @@ class RabbitInput:
                 raise InputAway("another consumer still has the queue")
             if told.message_count or clock() - begun < KNOWN_SECONDS_MAX:
                 return queue
+
+    async def _stay_if_alone(self, queue: Any, tag: str) -> None:
+        """Somebody may have begun just before us, or have gone so lately that a quorum queue has not missed him yet.
+
+        What we are sent then lies behind what he has. So no more is taken, and what we have is put back after his: it
+        goes behind what was put back before. Raises InputAway where there was somebody.
+        """
+        # None at all: the queue does not answer, for we are one.
+        if await self._consumers(lambda number: number > 0, SECONDS_MAX) == 1:
+            return
+        async with asyncio.timeout(SECONDS_MAX):
+            await queue.cancel(tag)
+        with contextlib.suppress(TimeoutError):
+            await self._consumers(lambda number: number <= 1, ALONE_SECONDS_MAX)
+        raise InputAway("another consumer had the queue until now")
+
+    async def _consumers(self, is_awaited: Callable[[int], bool], seconds: float) -> int:
+        """As soon as there are so many. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while True:
+                queue = await self._channel.declare_queue(self._queue_name, passive=True)
+                number = int(queue.declaration_result.consumer_count or 0)
+                if is_awaited(number):
+                    return number
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message]:
         found: list[Message] = []
