@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from tests.campaigns.installation import Installation, installed
-from tests.campaigns.wire import CutOff, Wire
+from tests.campaigns.wire import Answer, CutOff, Wire
 from tests.cli.command import zerosum
 from tests.committer.ground import assert_books_are_right, transactions_left_open
 
@@ -122,20 +122,29 @@ async def test_64_clients_drain_an_account_of_n_units_by_exactly_n_payments(
 async def test_50_clients_with_one_key_make_one_payment(
     running: Installation, superuser: Superuser, wires: list[Wire]
 ) -> None:
-    """All others get the same answer, or 409 and the time to come again."""
+    """All others get the same answer, or 409 and the time to come again.
+
+    Where a machine stands still for seconds the outcome may be unknown (504): then the key tells it.
+    """
     payer, payee = await opened(wires[0], min_available=None), await opened(wires[0])
     clients = wires[:50]
     for wire in clients:
         await wire.connect()
     rounds = 20
+
+    async def pay(wire: Wire, key: str) -> tuple[Answer, bool]:
+        answer = await wire.pay(payer, payee, "5.00", key)
+        is_unknown = answer.status == 504
+        return await wire.pay(payer, payee, "5.00", key) if is_unknown else answer, is_unknown
+
     for number in range(rounds):
-        answers = await asyncio.gather(
-            *(wire.pay(payer, payee, "5.00", f"{payer}-one-key-{number}") for wire in clients)
-        )
+        told = await asyncio.gather(*(pay(wire, f"{payer}-one-key-{number}") for wire in clients))
+        answers, unknown = [answer for answer, _ in told], sum(is_unknown for _, is_unknown in told)
         paid = [answer for answer in answers if answer.status == 201]
         busy = [answer for answer in answers if answer.status != 201]
         assert len({answer.body for answer in paid}) == 1
-        assert sum("idempotency-replayed" not in answer.headers for answer in paid) == 1
+        made = sum("idempotency-replayed" not in answer.headers for answer in paid)
+        assert made == 1 or (unknown and not made)
         assert {(answer.status, answer.code) for answer in busy} <= {(409, "idempotency_in_progress")}
         assert all("retry-after" in answer.headers for answer in busy)
     assert (await balance_of(wires[0], payee))["version"] == rounds
