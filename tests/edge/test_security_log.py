@@ -72,7 +72,12 @@ async def test_what_is_done_to_keys_is_told_without_their_secrets(admin: Client)
     await admin.http.delete(f"/v1/api-keys/{key['id']}")
     rows = [row for row in await log_of(admin, order="asc") if row["resource"] == key["id"]]
     assert [row["type"] for row in rows] == ["api_key.created", "api_key.revoked"]
-    assert rows[0]["facts"] == {"name": "till", "scopes": ["payments:read"], "networks": ["10.0.0.0/8"]}
+    assert rows[0]["facts"] == {
+        "name": "till",
+        "scopes": ["payments:read"],
+        "networks": ["10.0.0.0/8"],
+        "person": rows[0]["actor"],
+    }
     assert key["key"] not in str(await log_of(admin))
 
 
