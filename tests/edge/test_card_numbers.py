@@ -222,7 +222,9 @@ async def test_none_gets_in_where_all_that_a_payment_names_is_known(careful: Cli
     body, key = payment(), fresh_key()
     for _ in range(2):  # What opens the clearing account does not go straight.
         assert (await careful.post("/v1/payments", body, key=fresh_key())).status_code == 201
-    refused(await careful.post("/v1/payments", body | {"reference": PAN}, key=key), 422, "pan_not_allowed", "/reference")
+    refused(
+        await careful.post("/v1/payments", body | {"reference": PAN}, key=key), 422, "pan_not_allowed", "/reference"
+    )
     items = [payment(description=SPACED, idempotency_key=key)]
     (result,) = (await careful.post("/v1/payments/bulk", {"items": items})).json()["results"]
     check_problem(result["problem"], 422, "pan_not_allowed", ("/items/0/description",))
