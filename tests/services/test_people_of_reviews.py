@@ -1,4 +1,4 @@
-"""Who stands behind credentials is remembered, and of those that are asked for together none makes another forgotten."""
+"""Who stands behind credentials is remembered: of those asked for together none makes another forgotten."""
 
 from __future__ import annotations
 
