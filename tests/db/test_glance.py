@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeAlias
 
 import asyncpg
@@ -54,6 +55,10 @@ async def test_waiting_in_vain_means_unavailable(test_database: TestDatabase, le
     with pytest.raises(Unavailable):
         await database.glance("select pg_sleep(5)")
     async with database.work(ledger_id):
+        glancing = asyncio.create_task(database.glance("select 1"))
+        await asyncio.sleep(0)
+        assert database.waiting == 1
         with pytest.raises(Unavailable):
-            await database.glance("select 1")
+            await glancing
+    assert database.waiting == 0
     await database.close()

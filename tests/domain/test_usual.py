@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, replace
+from decimal import Decimal
 from unittest import mock
 from uuid import UUID
 
@@ -22,6 +24,7 @@ from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry, Nature, Posting
 from zerosum.domain.ledger.outcome import Outcome, Posted, Refused
 from zerosum.domain.ledger.usual import carry_usual
+from zerosum.domain.ledger.velocity import Direction, Used, VelocityLimit, Window, WindowKind
 from zerosum.domain.money import Money
 
 AMOUNTS = ("0.01", "1.00", "1.00", "10.00", "99999999999999999999.99")
@@ -86,6 +89,7 @@ def carried(accounts: Sequence[AccountState], lines: str) -> bool:
     return found is not None
 
 
+DAY = Window(Direction.OUT, WindowKind.DAY)
 PLAIN = "debit alice 5.00 USD\ncredit bob 5.00 USD"
 
 
@@ -105,12 +109,29 @@ def test_what_is_usual_goes_the_short_way() -> None:
         account("bob", status=AccountStatus.CLOSED),
         account("bob", currency=EUR),
         account("bob", "-5.00", overdrawn=True),
+        replace(wallet("bob"), velocity=(VelocityLimit(DAY, number=5),)),
+        replace(wallet("bob"), used={DAY: Used(NOON, NOON, None, Decimal(0), 0)}),
+        replace(wallet("bob"), groups=("shops",)),
         wallet("carol"),
     ],
-    ids=["ceiling", "frozen", "closed", "currency", "overdrawn", "unknown"],
+    ids=["ceiling", "frozen", "closed", "currency", "overdrawn", "velocity", "counted", "group", "unknown"],
 )
 def test_what_is_unusual_is_left_to_the_book(bob: AccountState) -> None:
     assert not carried([wallet("alice", "5.00"), bob], PLAIN)
+
+
+def test_nothing_that_an_account_or_an_entry_may_have_is_unknown_to_the_short_ways() -> None:
+    """What is new here may stand in the way of an entry: `usual.py` and `pair.py` leave it to the Book, or judge it."""
+    assert {member.name for member in fields(AccountState)} == {
+        *("ledger_id", "id", "currency", "normal_side", "status", "min_available", "max_available", "posted_debits"),
+        *("posted_credits", "held", "version", "head", "overdrawn", "last_posted_at", "velocity", "used", "groups"),
+        "row_version",
+    }
+    assert {member.name for member in fields(JournalEntry)} == {
+        *("reason", "postings", "effective_at", "reverses", "nature", "gives_back", "conditions")
+    }
+    assert Posting._fields == ("account_id", "side", "money", "layer", "releases", "hold")
+    assert [*Layer] == [Layer.POSTED, Layer.PENDING]
 
 
 def test_too_little_is_left_to_the_book() -> None:

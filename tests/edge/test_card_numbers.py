@@ -217,6 +217,20 @@ async def test_none_gets_in_over_a_connection_whose_requests_could_go_express(
         refused(await client.pay(body), 422, "pan_not_allowed", "/description")
 
 
+async def test_none_gets_in_where_all_that_a_payment_names_is_known(careful: Client) -> None:
+    await careful.open_account("a")
+    body, key = payment(), fresh_key()
+    for _ in range(2):  # What opens the clearing account does not go straight.
+        assert (await careful.post("/v1/payments", body, key=fresh_key())).status_code == 201
+    refused(
+        await careful.post("/v1/payments", body | {"reference": PAN}, key=key), 422, "pan_not_allowed", "/reference"
+    )
+    items = [payment(description=SPACED, idempotency_key=key)]
+    (result,) = (await careful.post("/v1/payments/bulk", {"items": items})).json()["results"]
+    check_problem(result["problem"], 422, "pan_not_allowed", ("/items/0/description",))
+    assert (await careful.balance("a"))["posted"] == "2.00"
+
+
 async def test_an_item_of_a_bulk_call_is_refused_by_itself(careful: Client) -> None:
     await careful.open_account("a")
     items = [{**payment(**members), "idempotency_key": fresh_key()} for members in ({}, {"reference": PAN}, {})]

@@ -152,6 +152,19 @@ async def test_a_request_in_pieces_comes_to_what_the_parser_makes_of_it(pieces: 
         assert express.ground.calls == ordinary.ground.calls
 
 
+@pytest.mark.parametrize("length", ["65537", "9" * 18, "9" * 300])
+async def test_nobody_waits_for_a_body_that_is_too_large(length: str) -> None:
+    async with serving() as express, serving(GuardedProtocol) as ordinary:
+        async with express.connected() as wire, ordinary.connected() as other:
+            told = []
+            for each in (wire, other):
+                await each.ask(request("first"))
+                each.write(apart(request("k").replace("Length: 9", f"Length: {length}"))[0])
+                told.append(OUR_ID.sub(b"", (await each.reply()).encode()))
+        assert told[0] == told[1]
+        assert told[0].startswith(b"HTTP/1.1 4")
+
+
 async def test_a_known_head_whose_body_does_not_come_is_refused_in_time() -> None:
     async with serving(Impatient) as express, serving(OrdinaryImpatient) as ordinary:
         told = []

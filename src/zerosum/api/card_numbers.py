@@ -1,7 +1,7 @@
 """Bodies without card numbers, where an installation wants them so (`ZEROSUM_REFUSE_CARD_NUMBERS`).
 
-`validated` asks here before a model looks at a body, so every route that takes one is covered, later ones too. Neither
-the answer nor the log repeats what was found.
+`validated` asks here before a model looks at a body, so every route that takes one is covered, later ones too; and so
+do plain payments, which go past it. Neither the answer nor the log repeats what was found.
 """
 
 from __future__ import annotations

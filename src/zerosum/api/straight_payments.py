@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from zerosum.api.card_numbers import place_of_card_number
 from zerosum.api.express_orders import CREATED, HEADERS, HEADERS_OF_REPLAY
 from zerosum.api.payment_text import paid_or_held_status, paid_or_held_text
 from zerosum.api.schemas.fields import TEXT_MAX
@@ -57,6 +58,8 @@ def straight_command(
     for text in (reference, description):
         if text is not None and not 0 < len(text) <= TEXT_MAX:
             return None
+    if place_of_card_number(content) is not None:
+        return None
     return payments.straight.command(
         caller.ledger_id,
         caller.actor,

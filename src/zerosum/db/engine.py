@@ -97,7 +97,7 @@ class Database:
         self._engine = engine
         self._told_at: float | None = None
         self.waiting = 0
-        """Units of work that wait for a connection."""
+        """Who waits for a connection: units of work, and glances."""
 
     @property
     def in_use(self) -> int:
@@ -136,8 +136,8 @@ class Database:
         Raises Unavailable where waiting was in vain.
         """
         try:
-            async with self._engine.connect() as connection:
-                session = _session_of(connection)
+            async with AsyncExitStack() as stack:
+                session = _session_of(await self._taken(stack))
                 if session.is_pooled:
                     return None
                 try:
@@ -189,11 +189,7 @@ class Database:
     ) -> AsyncConnection:
         """A connection in a transaction, its ledgers set. One that died in the pool is replaced, unseen."""
         for is_last in (False, True):
-            self.waiting += 1
-            try:
-                connection = await stack.enter_async_context(self._engine.connect())
-            finally:
-                self.waiting -= 1
+            connection = await self._taken(stack)
             if execution_options:
                 await connection.execution_options(**execution_options)
             try:
@@ -205,6 +201,14 @@ class Database:
             else:
                 return connection
         raise LookupError("the second of two attempts neither failed nor succeeded")
+
+    async def _taken(self, stack: AsyncExitStack) -> AsyncConnection:
+        """Out of the pool, as soon as there is one."""
+        self.waiting += 1
+        try:
+            return await stack.enter_async_context(self._engine.connect())
+        finally:
+            self.waiting -= 1
 
     def _translated(self, error: BaseException, *, is_committing: bool) -> Exception:
         """What a failure of the database means to the caller. A defect of ours stays what it is."""

@@ -136,10 +136,12 @@ class _HeldOrders:
     async def load_people(self, ledger_id: UUID, actors: Collection[str]) -> None:
         wanted = {actor for actor in actors if (ledger_id, actor) not in self._people}
         if wanted:
+            for actor in set(actors) - wanted:  # About to be asked for, too.
+                self._people.move_to_end((ledger_id, actor))
             async with self._database.work(ledger_id) as connection:
                 for actor, person in (await people_behind(connection, ledger_id, wanted)).items():
                     self._people[ledger_id, actor] = person
-            while len(self._people) > max(REMEMBERED_MAX, len(wanted)):
+            while len(self._people) > max(REMEMBERED_MAX, len(actors)):
                 self._people.popitem(last=False)
 
 

@@ -12,6 +12,7 @@ from zerosum.domain.errors import DomainError
 from zerosum.gateway.express.heads import KnownHead
 from zerosum.gateway.express.journey import Journey
 from zerosum.gateway.express.way import ExpressWay
+from zerosum.gateway.guards.request_guard import CONTENT_LENGTH_DIGITS_MAX
 from zerosum.gateway.request_state import WHOLE_ANSWER
 from zerosum.gateway.server.http_server import GuardedProtocol
 from zerosum.gateway.server.outlet import write_whole
@@ -79,7 +80,7 @@ class ExpressProtocol(GuardedProtocol):
             return False
         key, length, body = found
         if length != b"%d" % len(body) or len(body) > known.policy.body_bytes_max:
-            if body or not may_wait or not length.isdigit():
+            if body or not may_wait or not _is_length(length, known.policy.body_bytes_max):
                 return False
             self._wait_for_body(data)
             return True
@@ -158,3 +159,8 @@ class ExpressProtocol(GuardedProtocol):
         self._give_up_ahead()
         self._go_ordinary()
         super().connection_lost(exc)
+
+
+def _is_length(text: bytes, bytes_max: int) -> bool:
+    """Of a body that may come: what is too large is told at once."""
+    return text.isdigit() and len(text) <= CONTENT_LENGTH_DIGITS_MAX and int(text) <= bytes_max
