@@ -13,7 +13,7 @@ from tests.console.conftest import Person, browser, operator_in, signed_in
 from zerosum.db.engine import Database
 from zerosum.db.queries.audit_log import AuditFilter, AuditRecord, list_audit_records
 from zerosum.domain.console_roles import Role
-from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, render_id
 from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
 from zerosum.main import Service
 from zerosum.services.requests.caller import THE_SERVICE
@@ -110,6 +110,11 @@ async def test_nobody_reaches_beyond_what_he_administers(
     assert (await admin.act(f"/sessions/{seen['id']}/end")).status_code == 403
     both = await keeper.post("/v1/console-sessions/end", {"subject": "console|chief", "reason": "x"})
     assert both.json() == {"ended": 0, "left": 1}
+    link = await service.console.sessions.make_link("console|both", Role.ADMIN, (ledger_id, elsewhere))
+    await service.console.sessions.open_by_link(link, THE_SERVICE)
+    for client, place in ((keeper, ledger_id), (stranger, elsewhere)):
+        [one] = await sessions_of(client, subject="console|both")
+        assert one["ledgers"] == [render_id(Prefix.LEDGER, place)], "of other ledgers he learns nothing"
     [mine] = await sessions_of(keeper, subject="console|viewer")
     assert await sessions_of(stranger, subject="console|viewer") == []
     hidden = await stranger.post(f"/v1/console-sessions/{mine['id']}/end", {"reason": "x"})
