@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 
 from tests.api.conftest import Client, make_client
 from tests.console.conftest import Person, browser, operator_in, signed_in
 from zerosum.db.engine import Database
 from zerosum.db.queries.audit_log import AuditFilter, AuditRecord, list_audit_records
 from zerosum.domain.console_roles import Role
-from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, render_id
 from zerosum.gateway.identity.principal import TENANT_SCOPES, Scope
 from zerosum.main import Service
+from zerosum.services.requests.caller import THE_SERVICE
 
 
 @pytest.fixture
@@ -78,6 +81,22 @@ async def test_all_of_a_person_are_ended_with_the_links_that_wait(
         await person.http.aclose()
 
 
+async def test_a_link_that_is_used_at_that_moment_begins_nothing_that_lasts(
+    service: Service, database: Database, ledger_id: LedgerId, keeper: Client
+) -> None:
+    sessions, subject = service.console.sessions, "console|late"
+    link = await sessions.make_link(subject, Role.VIEWER, (ledger_id,))
+    async with database.work(SERVICE_LEDGER) as connection, asyncio.timeout(10):
+        await sessions._used(connection, link)
+        await sessions._opened(connection, subject, Role.VIEWER, (ledger_id,), "link", THE_SERVICE)
+        ending = asyncio.create_task(keeper.post("/v1/console-sessions/end", {"subject": subject, "reason": "x"}))
+        waits = "select count(*) from pg_locks where not granted and transactionid = pg_current_xact_id()::xid"
+        while not (await connection.execute(text(waits))).scalar_one():
+            await asyncio.sleep(0.01)
+    assert (await ending).json() == {"ended": 1, "left": 0}
+    assert await sessions_of(keeper, subject=subject) == []
+
+
 async def test_nobody_reaches_beyond_what_he_administers(
     service: Service, ledger_id: LedgerId, admin: Person, viewer: Person, keeper: Client
 ) -> None:
@@ -91,6 +110,11 @@ async def test_nobody_reaches_beyond_what_he_administers(
     assert (await admin.act(f"/sessions/{seen['id']}/end")).status_code == 403
     both = await keeper.post("/v1/console-sessions/end", {"subject": "console|chief", "reason": "x"})
     assert both.json() == {"ended": 0, "left": 1}
+    link = await service.console.sessions.make_link("console|both", Role.ADMIN, (ledger_id, elsewhere))
+    await service.console.sessions.open_by_link(link, THE_SERVICE)
+    for client, place in ((keeper, ledger_id), (stranger, elsewhere)):
+        [one] = await sessions_of(client, subject="console|both")
+        assert one["ledgers"] == [render_id(Prefix.LEDGER, place)], "of other ledgers he learns nothing"
     [mine] = await sessions_of(keeper, subject="console|viewer")
     assert await sessions_of(stranger, subject="console|viewer") == []
     hidden = await stranger.post(f"/v1/console-sessions/{mine['id']}/end", {"reason": "x"})

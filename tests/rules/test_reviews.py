@@ -15,6 +15,7 @@ from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.gateway.identity.principal import TENANT_SCOPES
 from zerosum.main import Service
+from zerosum.services import reviews
 
 
 async def test_a_refusal_names_its_rule_and_is_kept_under_its_key(
@@ -134,6 +135,17 @@ async def test_a_person_is_not_two_by_keys_of_his_own(
     await must_be_right(database, ledger_id)
     for client in (admin, hand, far_hand):
         await client.http.aclose()
+
+
+async def test_who_is_remembered_longest_is_not_forgotten_while_he_approves(
+    alice: Client, people: list[Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be more people, and more that waits, than a process remembers."""
+    monkeypatch.setattr(reviews, "REMEMBERED_MAX", 2)
+    assert (await approve(people[0], await held(alice, "150"))).status_code == 200
+    for maker in (people[1], alice, people[1]):
+        answer = await approve(people[0], await held(maker, "150"))
+        assert answer.status_code == 200, answer.text
 
 
 async def _another_key(client: Client, service: Service, *scopes: str) -> Client:

@@ -7,13 +7,20 @@ import asyncio
 from tests.conftest import Servers
 from tests.services.fresh_database import fresh_database
 from zerosum.adapters.clock import now
+from zerosum.adapters.rules import rule_set
 from zerosum.db.engine import Database
 from zerosum.db.queries.audit_log import AuditFilter, list_audit_records
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER
+from zerosum.services import file_versions
 from zerosum.services.file_versions import FileVersions
+from zerosum.services.requests import live_processors
 
 RULES, PROCESSORS = AuditType.RULES_FILE_CHANGED, AuditType.PROCESSORS_FILE_CHANGED
+
+
+def test_no_version_is_gone_by_between_two_looks() -> None:
+    assert all(file_versions.LOOK_SECONDS < files.LOOK_SECONDS for files in (rule_set, live_processors))
 
 
 class Files:

@@ -21,6 +21,7 @@ from tests.webhooks.conftest import until
 from zerosum.adapters.clock import now
 from zerosum.adapters.mail_client import MailClient
 from zerosum.adapters.mail_server import MailServer as MailAddress
+from zerosum.adapters.rules import outside
 from zerosum.api.schemas.events import event_body
 from zerosum.domain.identifiers import LedgerId
 from zerosum.services.background.hold_expiry import HoldExpiry
@@ -49,7 +50,11 @@ async def event_of(client: Client, type_: str, about: Any) -> dict[str, Any]:
 
 
 async def test_a_rule_is_asked_in_the_trace_of_the_payment_that_it_judges(
-    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+    test_database: TestDatabase,
+    servers: Servers,
+    ledger_id: LedgerId,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with collecting() as collector, scoring() as scores:
         file = write_rules(tmp_path / "rules.json", scored(scores.url, types=["transfer"]))
@@ -62,11 +67,13 @@ async def test_a_rule_is_asked_in_the_trace_of_the_payment_that_it_judges(
             assert (await client.post("/v1/payments", body, key="k2", headers=parent)).status_code == 202
             # Who is asked nothing is told of nothing.
             await client.deposit("alice", "1.00")
-    first, second = [span for span in collector.spans if span.name == "rule"]
+            monkeypatch.setattr(outside, "WAITING_MAX", 0)
+            assert (await client.post("/v1/payments", body, key="k3", headers=parent)).status_code == 202
+    first, second, never = [span for span in collector.spans if span.name == "rule"]
     for asked, headers, request in zip(
         (first, second),
         scores.headers,
-        [one for one in parts_of(collector) if one.name.startswith("POST")],
+        [one for one in parts_of(collector) if one.name.startswith("POST")][:2],
         strict=True,
     ):
         assert (asked.kind, asked.trace_id, asked.parent_span_id) == (
@@ -77,6 +84,7 @@ async def test_a_rule_is_asked_in_the_trace_of_the_payment_that_it_judges(
         assert headers["traceparent"] == f"00-{TRACE}-{asked.span_id.hex()}-01"
     assert (attributes(first), first.status.code) == ({"zerosum.rule": "risk"}, Status.STATUS_CODE_UNSET)
     assert attributes(second) == {"zerosum.rule": "risk", "error.type": "ScoreUnclear"}
+    assert attributes(never) == {"zerosum.rule": "risk", "error.type": "TooManyWait"}
 
 
 @pytest.mark.parametrize("answer", ["250 OK", "550 No such mailbox"])
@@ -114,7 +122,11 @@ async def test_a_mail_is_a_part_of_the_trace_of_what_it_tells(
 
 
 async def test_what_the_worker_begins_by_itself_begins_a_trace(
-    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+    test_database: TestDatabase,
+    servers: Servers,
+    ledger_id: LedgerId,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with collecting() as collector, scoring() as scores:
         file = write_rules(tmp_path / "rules.json", scored(scores.url, types=["transfer"], accounts=["tenant"]))

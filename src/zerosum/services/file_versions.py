@@ -19,7 +19,8 @@ from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.services.audit import audit_record, audited
 from zerosum.services.requests.caller import THE_SERVICE
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 0.5
+"""Processes look for another file once a second: one that is put back as soon as it was read is told, too."""
 
 VersionOf = Callable[[], Awaitable[str]]
 """Which version of a file this process goes by now; empty where there is none."""

@@ -118,11 +118,13 @@ class _HeldOrders:
 
     async def load(self, ledger_id: UUID, ids: Collection[UUID]) -> list[RecordedReview]:
         wanted = {id_ for id_ in ids if (ledger_id, id_) not in self._held}
+        for id_ in set(ids) - wanted:
+            self._held.move_to_end((ledger_id, id_))  # Or it had to make room for the others.
         if wanted:
             async with self._database.work(ledger_id) as connection:
                 for id_, review in (await find_reviews(connection, ledger_id, wanted)).items():
                     self._held[ledger_id, id_] = review
-            while len(self._held) > max(REMEMBERED_MAX, len(wanted)):
+            while len(self._held) > max(REMEMBERED_MAX, len(ids)):
                 self._held.popitem(last=False)
         return [self._held[ledger_id, id_] for id_ in ids if (ledger_id, id_) in self._held]
 
@@ -135,6 +137,8 @@ class _HeldOrders:
 
     async def load_people(self, ledger_id: UUID, actors: Collection[str]) -> None:
         wanted = {actor for actor in actors if (ledger_id, actor) not in self._people}
+        for actor in set(actors) - wanted:
+            self._people.move_to_end((ledger_id, actor))  # As above.
         if wanted:
             for actor in set(actors) - wanted:  # About to be asked for, too.
                 self._people.move_to_end((ledger_id, actor))

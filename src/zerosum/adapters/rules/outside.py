@@ -66,15 +66,15 @@ class OutsideRule:
     async def finding(
         self, ledger_id: LedgerId, payment: Judged, deadline: float, told: AbstractContextManager[object]
     ) -> Finding | None:
-        """None: it lets the payment pass. The question lies within what is `told` of it."""
+        """None: it lets the payment pass. The question lies within what is `told` of it, and the wait for a place."""
         loop = asyncio.get_running_loop()
         self.under_way += 1
         try:
-            if self.under_way > WAITING_MAX:
-                raise TooManyWait(f"more than {WAITING_MAX} questions wait")
-            async with asyncio.timeout_at(deadline), self.places:
-                seconds = min(self.timeout_seconds, deadline - loop.time())
-                with told:
+            with told:
+                if self.under_way > WAITING_MAX:
+                    raise TooManyWait(f"more than {WAITING_MAX} questions wait")
+                async with asyncio.timeout_at(deadline), self.places:
+                    seconds = min(self.timeout_seconds, deadline - loop.time())
                     verdict = await self.asked.ask(_told(ledger_id, payment), seconds)
         except Exception as error:
             why = "no answer in time" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {error}"

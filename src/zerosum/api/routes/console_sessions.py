@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -42,14 +43,15 @@ def console_session_routes(services: Services) -> Routes:
         subject: SubjectParameter = None,  # noqa: ARG001 - read with the page
     ) -> dict[str, Any]:
         request = page_request(call, LIST_NAME, limit, cursor, order, ("subject",))
-        return await list_body(await sessions.list(call.caller, request, call.granter.own_ledger), console_session_body)
+        page = await sessions.list(call.caller, request, call.granter.own_ledger)
+        return await list_body(page, partial(console_session_body, reach=_reach(call)))
 
     async def end_session(
         call: TheCall, session: Annotated[str, id_path(Prefix.CONSOLE_SESSION, "The session's id.")]
     ) -> dict[str, Any]:
         reason = validated(EndSessionRequest, call.content).reason
         id_ = parse_id(Prefix.CONSOLE_SESSION, session)
-        return console_session_body(await sessions.end(call.caller, _reach(call), id_, reason))
+        return console_session_body(await sessions.end(call.caller, _reach(call), id_, reason), _reach(call))
 
     async def end_sessions(call: TheCall) -> dict[str, Any]:
         body = validated(EndSessionsRequest, call.content)

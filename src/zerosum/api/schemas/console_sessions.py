@@ -11,7 +11,7 @@ from zerosum.api.schemas.fields import Name, OneOf, Reason, Request, Response, T
 from zerosum.domain.console_roles import Role
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.services.credentials.console_sessions import SessionRecord
-from zerosum.services.credentials.open_sessions import Ended
+from zerosum.services.credentials.open_sessions import Ended, Reach
 
 _WHY = Field(description="Stands in the security log.", examples=["has left the company"])
 _SUBJECT = Field(description="The person, as the audit log names them.", examples=["console|ann"])
@@ -36,7 +36,9 @@ class ConsoleSessionResponse(Response):
     id: Annotated[str, id_field(Prefix.CONSOLE_SESSION, "The session. It is no credential.")]
     subject: Annotated[str, _SUBJECT]
     role: Annotated[str, OneOf(Role), Field(description="What they may do.")]
-    ledgers: Annotated[list[str] | None, Field(description="The ledgers they may open; null: all.")]
+    ledgers: Annotated[
+        list[str] | None, Field(description="The ledgers they may open, of those that you administer; null: all.")
+    ]
     way: Annotated[
         str, Field(description="How they have signed in: by a `link` or by the `issuer`.", examples=["link"])
     ]
@@ -51,8 +53,11 @@ class EndedSessionsResponse(Response):
     left: Annotated[int, Field(description="So many may open other ledgers, too: an operator ends them.", examples=[0])]
 
 
-def console_session_body(session: SessionRecord) -> dict[str, Any]:
+def console_session_body(session: SessionRecord, reach: Reach) -> dict[str, Any]:
+    """For who administers those: in which others a person works is no business of his."""
     ledgers = session.ledgers
+    if ledgers is not None and reach is not None:
+        ledgers = tuple(one for one in ledgers if one in reach)
     return {
         "id": render_id(Prefix.CONSOLE_SESSION, session.id),
         "subject": session.subject,

@@ -78,10 +78,11 @@ class OpenSessions:
         """Of a person, with the links that would begin another one."""
         now = self._now()
         async with self._database.work(SERVICE_LEDGER, caller.ledger_id) as connection:
+            # First: whoever comes by one at this moment has either begun a session that is found, or comes too late.
+            await use_up_links(connection, subject, reach, now)
             found = await lock_sessions_of(connection, subject, made_after=now - SESSION_MAX, used_after=now - IDLE_MAX)
             seen = [session for session in found if _is_seen(session, reach)]
             within = [session for session in seen if _is_within(session.ledgers, reach)]
-            await use_up_links(connection, subject, reach, now)
             await self._end(connection, caller, within, reason)
         return Ended(len(within), len(seen) - len(within))
 
