@@ -108,7 +108,7 @@ async def test_who_was_let_in_too_early_puts_back_what_lies_behind_what_another_
     await first.open(take, lose)
     looked = RabbitInput._free_queue
 
-    async def let_in(self: RabbitInput) -> object:
+    async def let_in(self: RabbitInput, _: float) -> object:
         monkeypatch.setattr(RabbitInput, "_free_queue", looked)
         return await self._channel.declare_queue(broker.queue, passive=True)
 

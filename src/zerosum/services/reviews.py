@@ -140,8 +140,6 @@ class _HeldOrders:
         for actor in set(actors) - wanted:
             self._people.move_to_end((ledger_id, actor))  # As above.
         if wanted:
-            for actor in set(actors) - wanted:  # About to be asked for, too.
-                self._people.move_to_end((ledger_id, actor))
             async with self._database.work(ledger_id) as connection:
                 for actor, person in (await people_behind(connection, ledger_id, wanted)).items():
                     self._people[ledger_id, actor] = person

@@ -62,8 +62,7 @@ class RabbitInput:
             async with asyncio.timeout(SECONDS_MAX):
                 self._channel = await self._connection.channel()
                 self._channel.close_callbacks.add(self._on_close)
-                await self._channel.set_qos(prefetch_count=min(self._prefetch, 65_535))
-                queue = await self._free_queue()
+                queue = await self._free_queue(await self._round_trip())
                 tag = await queue.consume(self._arrived.put, exclusive=True)
             await self._stay_if_alone(queue, tag)
         except errors() as error:
@@ -71,7 +70,14 @@ class RabbitInput:
         # All that may have taken longer than the lease lasts: whoever has it now finds us here, and goes.
         await take(self._partition)
 
-    async def _free_queue(self) -> Any:
+    async def _round_trip(self) -> float:
+        """How long the broker takes for what it knows by itself, the most that we are sent at a time."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        await self._channel.set_qos(prefetch_count=min(self._prefetch, 65_535))
+        return clock() - begun
+
+    async def _free_queue(self, round_trip: float) -> Any:
         """Once the broker knows that nobody consumes it: of a queue that does not answer it says so, too.
 
         Raises InputAway.
@@ -83,7 +89,7 @@ class RabbitInput:
             told = queue.declaration_result
             if told.consumer_count:
                 raise InputAway("another consumer still has the queue")
-            if told.message_count or clock() - begun < KNOWN_SECONDS_MAX:
+            if told.message_count or clock() - begun < KNOWN_SECONDS_MAX + round_trip:
                 return queue
 
     async def _stay_if_alone(self, queue: Any, tag: str) -> None:
