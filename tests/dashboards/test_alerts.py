@@ -20,12 +20,14 @@ from tests.dashboards.alert_cases import BORN, LONG, SHORT, Series
 from zerosum.metrics.declared import BY_NAME
 
 RULES = sorted((SHIPPED / "rules").glob("*.yml"))
-ALERTS: dict[str, dict[str, Any]] = {
-    rule["alert"]: rule
+GROUPS: dict[str, list[dict[str, Any]]] = {
+    group["name"]: group["rules"]
     for path in RULES
     for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-    for rule in group["rules"]
-    if "alert" in rule
+}
+GROUPS_OF_ALERTS = {name for name, rules in GROUPS.items() if any("alert" in rule for rule in rules)}
+ALERTS: dict[str, dict[str, Any]] = {
+    rule["alert"]: rule for rules in GROUPS.values() for rule in rules if "alert" in rule
 }
 _METRIC = re.compile(r"\bzerosum_[a-z0-9_]+")
 
@@ -60,7 +62,10 @@ def _unit_tests(cases: Mapping[str, tuple[Series, Series]], interval: str, at: s
         given = [{"series": name, "values": values.strip()} for name, values in series]
         name = "these fire" if is_firing else "these do not fire"
         tests.append({"name": name, "interval": interval, "input_series": given, "promql_expr_test": asked})
-    return {"rule_files": [str(path) for path in RULES], "evaluation_interval": interval, "tests": tests}
+    # What is recorded first, then who is alarmed by it: promtool takes groups in any order, where none is said.
+    order = sorted(GROUPS, key=lambda name: name in GROUPS_OF_ALERTS)
+    files = [str(path) for path in RULES]
+    return {"rule_files": files, "evaluation_interval": interval, "group_eval_order": order, "tests": tests}
 
 
 @pytest.mark.parametrize(
