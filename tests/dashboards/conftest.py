@@ -43,8 +43,9 @@ def until(is_so: Callable[[], object], seconds: float = UNTIL_SECONDS_MAX) -> bo
     return True
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def watched() -> Iterator[Watched]:
+    """Not to the end of the session: the load would slow all that comes behind."""
     for program in ("prometheus", ALERTMANAGER):
         if shutil.which(program) is None:
             pytest.skip(f"{HOW_TO_GET_IT} prometheus-alertmanager")
