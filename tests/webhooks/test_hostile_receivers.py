@@ -16,6 +16,8 @@ from tests.webhooks.conftest import Dispatching, deliveries_of, endpoint_of, unt
 from tests.webhooks.receiver import OK, answer, receiving
 
 SECONDS_MAX = 1.5
+SLACK_SECONDS = 10.0
+"""Of a slow machine: half of what the shortest of these would take to its own end."""
 
 
 async def trickle(writer: asyncio.StreamWriter) -> None:
@@ -93,7 +95,7 @@ async def test_what_a_receiver_answers_badly_ends_in_bounded_time(
         (found,) = await until(
             lambda: deliveries_of(client, endpoint), lambda found: found[0]["last_attempt_at"] is not None
         )
-        assert time.monotonic() - began < SECONDS_MAX + 2
+        assert time.monotonic() - began < SECONDS_MAX + SLACK_SECONDS
     assert found["last_error"] == error
     assert found["status"] == ("pending" if error else "delivered")
 
