@@ -5,14 +5,12 @@ A test holds the two against each other; what a hold is shown with is decided in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from uuid import UUID
-
 import orjson
 
 from zerosum.api.render import render_time
 from zerosum.api.schemas.holds import hold_body
 from zerosum.api.schemas.payments import refund_body
+from zerosum.api.text_parts import id_items, metadata_text, texts_members, versions_members
 from zerosum.domain.money import render_amount
 from zerosum.services.holds import RecordedHold
 from zerosum.services.refunds import RecordedRefund, RefundStatus
@@ -23,17 +21,16 @@ def hold_text(hold: RecordedHold) -> bytes:
         return orjson.dumps(hold_body(hold))
     maximum = "null" if hold.capture_max is None else f'"{render_amount(hold.capture_max)}"'
     rules = "null" if hold.house_rules is None else hold.house_rules
-    texts = orjson.dumps(hold.texts._asdict()).decode()[1:-1]
     return (
         f'{{"id":"hold_{hold.id}","status":"{hold.status}","amount":"{render_amount(hold.amount)}",'
         f'"captured":"{render_amount(hold.captured)}","remaining":"{render_amount(hold.remaining)}",'
         f'"capture_max":{maximum},"house_rules":{rules},"currency":"{hold.currency}",'
         f'"from":"acc_{hold.payer_id}","from_code":"{hold.payer_code}",'
-        f'"to":"acc_{hold.payee_id}","to_code":"{hold.payee_code}",{texts},'
+        f'"to":"acc_{hold.payee_id}","to_code":"{hold.payee_code}",{texts_members(hold.texts)},'
         f'"expires_at":"{render_time(hold.expires_at)}","created_at":"{render_time(hold.created_at)}",'
-        f'"journal_entry_ids":[{_ids("je_", hold.entry_ids)}],"payment_ids":[{_ids("pay_", hold.payment_ids)}],'
-        f'"account_versions":{{{_versions(hold.account_versions.items())}}},'
-        f'"metadata":{_metadata_text(hold.metadata)}}}'
+        f'"journal_entry_ids":[{id_items("je_", hold.entry_ids)}],"payment_ids":[{id_items("pay_", hold.payment_ids)}],'
+        f'"account_versions":{{{versions_members(hold.account_versions)}}},'
+        f'"metadata":{metadata_text(hold.metadata)}}}'
     ).encode()
 
 
@@ -45,18 +42,6 @@ def refund_text(refund: RecordedRefund) -> bytes:
         f'{{"id":"ref_{refund.id}","payment_id":"pay_{refund.payment_id}",'
         f'"amount":"{render_amount(refund.amount)}","currency":"{refund.currency}","status":"{refund.status}",'
         f'"reason":{reason},"journal_entry_ids":["je_{refund.id}"],'
-        f'"account_versions":{{{_versions(refund.account_versions.items())}}},'
-        f'"created_at":"{render_time(refund.created_at)}","metadata":{_metadata_text(refund.metadata)}}}'
+        f'"account_versions":{{{versions_members(refund.account_versions)}}},'
+        f'"created_at":"{render_time(refund.created_at)}","metadata":{metadata_text(refund.metadata)}}}'
     ).encode()
-
-
-def _ids(prefix: str, ids: Iterable[UUID]) -> str:
-    return ",".join([f'"{prefix}{id_}"' for id_ in ids])
-
-
-def _versions(versions: Iterable[tuple[UUID, int]]) -> str:
-    return ",".join([f'"acc_{account_id}":{version}' for account_id, version in versions])
-
-
-def _metadata_text(metadata: Mapping[str, str]) -> str:
-    return orjson.dumps(dict(metadata)).decode() if metadata else "{}"

@@ -13,11 +13,10 @@ import orjson
 from zerosum.api.render import render_time
 from zerosum.api.schemas.payments import payment_body
 from zerosum.api.schemas.reviews import review_body
+from zerosum.api.text_parts import id_items, metadata_text, texts_members, versions_members
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import INTERNAL_PROCESSOR
 from zerosum.services.payments import RecordedPayment, RecordedReview
-
-_NO_METADATA = "{}"
 
 CREATED, HELD = 201, 202
 
@@ -43,18 +42,15 @@ def payment_text(payment: RecordedPayment) -> bytes:
     none = render_amount(payment.amount - payment.amount)
     refunded = none if payment.refunded is None else render_amount(payment.refunded)
     disputed = none if payment.disputed is None else render_amount(payment.disputed)
-    entries = ",".join([f'"je_{entry}"' for entry in (id_text, *payment.further_ids)])
+    entries = id_items("je_", (id_text, *payment.further_ids))
     created_at = render_time(payment.created_at)
     is_now = payment.effective_at is payment.created_at
     effective_at = created_at if is_now else render_time(payment.effective_at)
-    versions = ",".join([f'"acc_{account}":{version}' for account, version in payment.account_versions.items()])
-    texts = orjson.dumps(payment.texts._asdict()).decode()[1:-1]
-    metadata = _NO_METADATA if not payment.metadata else orjson.dumps(dict(payment.metadata)).decode()
     return (
         f'{{"id":"pay_{id_text}","type":"{payment.type}","status":"{payment.status}","amount":"{amount}",'
         f'"currency":"{payment.currency}","from":"acc_{payment.payer_id}","from_code":"{payment.payer_code}",'
-        f'"to":"acc_{payment.payee_id}","to_code":"{payment.payee_code}",{texts},'
+        f'"to":"acc_{payment.payee_id}","to_code":"{payment.payee_code}",{texts_members(payment.texts)},'
         f'"processor":"{payment.processor}","refunded":"{refunded}",'
-        f'"disputed":"{disputed}","journal_entry_ids":[{entries}],"account_versions":{{{versions}}},'
-        f'"effective_at":"{effective_at}","created_at":"{created_at}","metadata":{metadata}}}'
+        f'"disputed":"{disputed}","journal_entry_ids":[{entries}],"account_versions":{{{versions_members(payment.account_versions)}}},'
+        f'"effective_at":"{effective_at}","created_at":"{created_at}","metadata":{metadata_text(payment.metadata)}}}'
     ).encode()

@@ -11,20 +11,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
-
-import orjson
 
 from zerosum.api.card_numbers import place_of_card_number
 from zerosum.api.express_orders import CREATED, HEADERS, HEADERS_OF_REPLAY
 from zerosum.api.payment_text import paid_or_held_status, paid_or_held_text
 from zerosum.api.schemas.fields import TEXT_MAX
+from zerosum.api.text_parts import metadata_text, texts_members
 from zerosum.domain.errors import DomainError
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.moments import render_time
 from zerosum.domain.payments.pay import Pay
-from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, NO_TEXTS, STATUS_WHEN_MADE
+from zerosum.domain.payments.payment import INTERNAL_PROCESSOR, STATUS_WHEN_MADE
 from zerosum.gateway.guards.request_guard import KEY_PATTERN_TEXT
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.routing import Call, HttpAnswer
@@ -37,14 +36,10 @@ MEMBERS = frozenset({"type", "amount", "currency", "from", "to", "reference", "d
 ITEM_MEMBERS = MEMBERS | {"idempotency_key"}
 _TEXT = {str}
 _KEY = re.compile(KEY_PATTERN_TEXT, re.ASCII)
-_NO_TEXTS = orjson.dumps(NO_TEXTS._asdict()).decode()[1:-1]
 _STATUS = STATUS_WHEN_MADE.value
 
 TellEach = Callable[[Call, Sequence[Done[Any] | DomainError]], HttpAnswer]
 """How the items of a bulk call are answered that were not all posted as plain pairs."""
-
-_time_text = lru_cache(256)(render_time)
-"""All payments of a batch are posted at one moment."""
 
 
 def straight_command(
@@ -124,18 +119,16 @@ def pair_text(posted: PostedPair) -> bytes:
         raise TypeError("this is the text of a plain payment")
     payer_id, payee_id, codes, effective_at = command.payer_id, command.payee_id, command.codes, command.effective_at
     id_text, none = str(command.id), _nothing(command.money.currency.exponent)
-    created_at = _time_text(posted.posted_at)
-    texts = _NO_TEXTS if command.texts is NO_TEXTS else orjson.dumps(command.texts._asdict()).decode()[1:-1]
-    metadata = orjson.dumps(dict(command.metadata)).decode() if command.metadata else "{}"
+    created_at = render_time(posted.posted_at)
     return (
         f'{{"id":"pay_{id_text}","type":"{command.type._value_}","status":"{_STATUS}","amount":"{posted.amount}",'
         f'"currency":"{command.money.currency.code}","from":"acc_{payer_id}","from_code":"{codes[payer_id]}",'
-        f'"to":"acc_{payee_id}","to_code":"{codes[payee_id]}",{texts},'
+        f'"to":"acc_{payee_id}","to_code":"{codes[payee_id]}",{texts_members(command.texts)},'
         f'"processor":"{INTERNAL_PROCESSOR}","refunded":"{none}","disputed":"{none}",'
         f'"journal_entry_ids":["je_{id_text}"],"account_versions":{{"acc_{payer_id}":{debit.account_version},'
         f'"acc_{payee_id}":{credit.account_version}}},'
         f'"effective_at":"{created_at if effective_at is None else render_time(effective_at)}",'
-        f'"created_at":"{created_at}","metadata":{metadata}}}'
+        f'"created_at":"{created_at}","metadata":{metadata_text(command.metadata)}}}'
     ).encode()
 
 
