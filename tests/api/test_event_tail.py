@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.api.conftest import Client, over_socket
 from tests.api.reading import refused
+from tests.api.server_sent_events import Reader
 from tests.api.test_events import Superuser, Watch, read_all
 from zerosum.domain.identifiers import LedgerId
 from zerosum.gateway.limits import streams
@@ -35,22 +35,7 @@ async def caller(service: Service, ledger_id: LedgerId, service_port: int) -> As
         yield made
 
 
-class Follower:
-    def __init__(self, answer: httpx.Response) -> None:
-        self.answer = answer
-        self._lines = answer.aiter_lines()
-
-    async def next(self) -> dict[str, str]:
-        """The fields of the next message, whatever it is."""
-        fields: dict[str, str] = {}
-        async with asyncio.timeout(20):
-            async for line in self._lines:
-                if not line:
-                    return fields
-                name, _, value = line.partition(": ")
-                fields[name] = value
-        raise EOFError
-
+class Follower(Reader):
     async def event(self) -> dict[str, Any]:
         """The next that tells something."""
         while "data" not in (fields := await self.next()):
@@ -58,13 +43,6 @@ class Follower:
         event: dict[str, Any] = json.loads(fields["data"])
         assert (fields["id"], fields["event"]) == (event["id"], event["type"])
         return event
-
-    async def is_over(self) -> bool:
-        try:
-            while True:
-                await self.next()
-        except (EOFError, httpx.RemoteProtocolError):
-            return True
 
 
 @asynccontextmanager

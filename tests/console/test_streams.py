@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -14,10 +13,11 @@ import orjson
 import pytest
 
 from tests.api.conftest import Client, fresh_key
+from tests.api.server_sent_events import Reader
 from tests.console.conftest import Person, signed_in
+from zerosum.api.server_sent_events import message
 from zerosum.console import streams
 from zerosum.console.headers import POLICY
-from zerosum.console.streams import message
 from zerosum.domain.identifiers import LedgerId
 from zerosum.logs.requests import RequestLog
 from zerosum.main import Service
@@ -42,25 +42,16 @@ async def ann(service: Service, ledger_id: LedgerId, service_port: int) -> Async
         yield Person(http, person.ledger)
 
 
-@dataclass
 class Told:
-    answer: httpx.Response
-    lines: AsyncIterator[str]
+    def __init__(self, answer: httpx.Response) -> None:
+        self.answer = answer
+        self._reader = Reader(answer)
+        self.is_over = self._reader.is_over
 
     async def next(self) -> tuple[str, str]:
         """The name of the next event and what it says; ("", "") is a heartbeat, or how soon to come again."""
-        event = ""
-        data: list[str] = []
-        async with asyncio.timeout(20):
-            async for line in self.lines:
-                if not line:
-                    return event, "\n".join(data)
-                name, _, value = line.partition(": ")
-                if name == "event":
-                    event = value
-                elif name == "data":
-                    data.append(value)
-        raise EOFError
+        fields = await self._reader.next()
+        return fields.get("event", ""), fields.get("data", "")
 
     async def wait_for(self, event: str, text: str = "") -> str:
         while True:
@@ -68,19 +59,12 @@ class Told:
             if name == event and text in data:
                 return data
 
-    async def is_over(self) -> bool:
-        try:
-            while True:
-                await self.next()
-        except (EOFError, httpx.RemoteProtocolError):
-            return True
-
 
 @asynccontextmanager
 async def follow(person: Person) -> AsyncIterator[Told]:
     address = f"/console/{person.ledger}/overview/stream"
     async with person.http.stream("GET", address, headers=EVENT_STREAM) as answer:
-        yield Told(answer, answer.aiter_lines())
+        yield Told(answer)
 
 
 async def test_a_payment_is_told_of_to_whoever_has_the_page_open(ann: Person, client: Client) -> None:
@@ -169,3 +153,7 @@ def test_what_is_told_cannot_end_its_message() -> None:
     assert message("live", "<p>\n\nevent: other\r\n</p>") == (
         b"event: live\ndata: <p>\ndata: \ndata: event: other\ndata: </p>\n\n"
     )
+
+
+def test_what_only_unicode_takes_for_the_end_of_a_line_is_none() -> None:
+    assert message("a", '{"b":"\u2028\x85"}', "evt_1").count(b"\n") == len(("id", "event", "data", ""))

@@ -9,18 +9,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
+from zerosum.api.server_sent_events import FOLLOWED_SECONDS_MAX, HEARTBEAT, MEDIA_TYPE, UNGATHERED, come_again
 from zerosum.api.static_content import header
 from zerosum.domain.errors import DomainError, InvalidRequest, Overloaded
 from zerosum.gateway.limits.streams import Streams
 from zerosum.gateway.routing import Call, HttpAnswer
 from zerosum.services.credentials.console_sessions import SessionRecord
 
-EVENT_STREAM = b"text/event-stream"
 STREAM_HEADERS = (
-    (b"content-type", EVENT_STREAM),
+    (b"content-type", MEDIA_TYPE.encode()),
     (b"cache-control", b"no-store"),
-    # A proxy that gathers an answer before it passes it on would pass on nothing.
-    (b"x-accel-buffering", b"no"),
+    (UNGATHERED[0].encode(), UNGATHERED[1].encode()),
 )
 
 OF_A_SESSION_MAX = 4
@@ -33,11 +32,7 @@ LOOK_EVERY_SECONDS = 2.0
 CONFIRM_EVERY_SECONDS = 6.0
 """So soon after a session has ended nothing is told to it any more."""
 
-FOLLOWED_SECONDS_MAX = 1_800.0
-"""Then the page comes again."""
-
-RETRY = b"retry: 2000\n\n"
-HEARTBEAT = b":\n\n"
+RETRY_MILLISECONDS = 2_000
 NO_PLACE = b"event: full\ndata:\n\n"
 
 Tell = Callable[[], Awaitable[bytes]]
@@ -51,12 +46,6 @@ class StreamedAnswer(HttpAnswer):
     """One that goes on: its body is what `parts` give."""
 
     parts: AsyncIterator[bytes] | None = None
-
-
-def message(event: str, text: str) -> bytes:
-    """One server-sent event; an empty line would end it sooner."""
-    lines = "".join(f"data: {line}\n" for line in text.splitlines())
-    return f"event: {event}\n{lines}\n".encode()
 
 
 class LiveStreams:
@@ -73,7 +62,7 @@ class LiveStreams:
 
     def answer(self, call: Call, session: SessionRecord, confirm: Confirm, tell: Tell) -> HttpAnswer:
         """Raises InvalidRequest for who does not say that it follows."""
-        if EVENT_STREAM not in header(call, b"accept").encode("latin-1"):
+        if MEDIA_TYPE not in header(call, b"accept"):
             raise InvalidRequest("This address is followed by the overview: it gives text/event-stream.")
         if call.is_head:
             return HttpAnswer(200, b"", STREAM_HEADERS)
@@ -83,7 +72,7 @@ class LiveStreams:
         """A place is taken here: who has gone away before the first word never had one."""
         try:
             with self._places.place(session.id):
-                yield RETRY
+                yield come_again(RETRY_MILLISECONDS)
                 async for part in self._told(confirm, tell):
                     yield part
         except Overloaded:

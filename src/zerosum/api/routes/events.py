@@ -14,6 +14,7 @@ from pydantic import WithJsonSchema
 from zerosum.api.endpoints import Routes, TheCall, check_parameters
 from zerosum.api.lists import DEFAULT_LIMIT, AccountFilter, InDigits, Limit
 from zerosum.api.schemas.events import EventPage, event_body, feed_body
+from zerosum.api.server_sent_events import FOLLOWED_SECONDS_MAX, HEARTBEAT, MEDIA_TYPE, UNGATHERED, come_again, message
 from zerosum.api.services import Services
 from zerosum.domain import errors
 from zerosum.domain.identifiers import LedgerId, Prefix, render_id
@@ -21,10 +22,6 @@ from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import Call
 from zerosum.services.event_feed import WAIT_SECONDS_MAX, FeedOrder, FeedPage, ToldEvent
 from zerosum.services.event_tail import EventTail, RunningTail
-
-EVENT_STREAM = "text/event-stream"
-FOLLOWED_SECONDS_MAX = 1_800.0
-"""Then a reader comes again, and goes on where it was."""
 
 RETRY_MILLISECONDS = 1_000
 LAST_EVENT_ID = b"last-event-id"
@@ -81,8 +78,8 @@ def event_routes(services: Services) -> Routes:
         operation_id="listEvents",
         scope=Scope.EVENTS_READ,
         refusals=(errors.InvalidId, errors.AccountNotFound, errors.EventsGone, errors.Overloaded),
-        followed_as=EVENT_STREAM,
-        also_as=(EVENT_STREAM,),
+        followed_as=MEDIA_TYPE,
+        also_as=(MEDIA_TYPE,),
         query=PARAMETERS,
         summary="Read events",
         answer=EventPage,
@@ -99,9 +96,8 @@ async def _followed(tail: EventTail, call: Call, order: FeedOrder, given: Mappin
             raise errors.InvalidParameter("Who follows events gets no pages.", pointer=name)
     running = await tail.begin(LedgerId(call.caller.ledger_id), order)
     if call.is_head:
-        return Response(media_type=EVENT_STREAM)
-    # A proxy that gathers an answer before it passes it on would pass on nothing.
-    return StreamingResponse(_written(running, call), media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+        return Response(media_type=MEDIA_TYPE)
+    return StreamingResponse(_written(running, call), media_type=MEDIA_TYPE, headers=dict([UNGATHERED]))
 
 
 async def _written(running: RunningTail, call: Call) -> AsyncIterator[bytes]:
@@ -109,7 +105,7 @@ async def _written(running: RunningTail, call: Call) -> AsyncIterator[bytes]:
 
     Whatever ends it, the reader comes again and is told why, where that lasts.
     """
-    yield b"retry: %d\n\n" % RETRY_MILLISECONDS
+    yield come_again(RETRY_MILLISECONDS)
     until = asyncio.get_running_loop().time() + FOLLOWED_SECONDS_MAX
     try:
         while asyncio.get_running_loop().time() < until:
@@ -124,11 +120,11 @@ async def _written(running: RunningTail, call: Call) -> AsyncIterator[bytes]:
 
 def _message(told: ToldEvent) -> bytes:
     event = event_body(told)
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event["id"].encode(), event["type"].encode(), orjson.dumps(event))
+    return message(event["type"], orjson.dumps(event).decode(), event["id"])
 
 
 def _heartbeat(page: FeedPage) -> bytes:
-    return b"id: %b\n\n" % render_id(Prefix.EVENT, page.behind.id).encode() if page.behind.id.int else b":\n\n"
+    return b"id: %b\n\n" % render_id(Prefix.EVENT, page.behind.id).encode() if page.behind.id.int else HEARTBEAT
 
 
 def _last_event(call: Call) -> str | None:

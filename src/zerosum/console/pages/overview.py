@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 
+from zerosum.api.server_sent_events import message
 from zerosum.console.console import Console
 from zerosum.console.lists import counted, first_few
 from zerosum.console.navigation import Nav
-from zerosum.console.streams import Tell, message
+from zerosum.console.streams import Tell
 from zerosum.console.view import View
 from zerosum.domain.payments.disputes import DisputeStatus
 from zerosum.gateway.identity.principal import Scope
