@@ -66,6 +66,11 @@ def parse_traceparent(text: str) -> TraceOrigin | None:
     return make_origin(trace_id, span_id, int(flags, 16))
 
 
+def traced_headers(traceparent: str | None) -> dict[str, str]:
+    """What is sent along with what is a part of a trace."""
+    return {} if traceparent is None else {HEADER: traceparent}
+
+
 def of_each(origins: Origins, number: int) -> Origins:
     """Of so many that are done together, in order; of those that nobody can tell apart, none."""
     if len(origins) == 1:

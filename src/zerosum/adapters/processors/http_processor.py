@@ -26,8 +26,8 @@ from zerosum.adapters.processors.contract import (
     ProcessorOutcome,
     ProcessorRefundOrder,
 )
-from zerosum.adapters.processors.signing import SIGNATURE_HEADER, check_signature, sign
-from zerosum.domain.traces import HEADER
+from zerosum.adapters.processors.signing import check_signature, signature_headers
+from zerosum.domain.traces import traced_headers
 
 ANSWER_BYTES_MAX = 64 * 1024
 TEXT_MAX = 500
@@ -129,8 +129,8 @@ class HttpProcessor:
         self, path: str, order: ProcessorOrder | ProcessorRefundOrder, content: Mapping[str, Any]
     ) -> ProcessorAnswer:
         body = json.dumps({name: value for name, value in content.items() if value}).encode()
-        trace = {} if order.traceparent is None else {HEADER: order.traceparent}
-        status, answer = self._ask("POST", path, body, {self._settings.key_header: order.key, **trace})
+        headers = {self._settings.key_header: order.key, **traced_headers(order.traceparent)}
+        status, answer = self._ask("POST", path, body, headers)
         return self._answer(status, answer)
 
     def _look_up(self, template: str, key: str) -> ProcessorAnswer:
@@ -158,9 +158,8 @@ class HttpProcessor:
             raise BadCallback("it is signed, and says nothing that is known") from error
 
     def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Any]:
-        signed = {SIGNATURE_HEADER: sign(self._settings.secrets[0], body, now())} if self._settings.secrets else {}
         kind = {"content-type": "application/json"} if body else {}
-        sent = {**headers, **signed, **kind}
+        sent = {**headers, **signature_headers(self._settings.secrets, body, now()), **kind}
         with self._client.stream(method, path, content=body, headers=sent) as response:
             read = bytearray()
             for part in response.iter_raw():

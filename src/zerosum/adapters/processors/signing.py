@@ -22,6 +22,11 @@ def sign(secret: bytes, body: bytes, now: datetime) -> str:
     return f"t={moment},v1={_digest(secret, moment, body)}"
 
 
+def signature_headers(secrets: Sequence[bytes], body: bytes, now: datetime) -> dict[str, str]:
+    """By the first secret, where there is one."""
+    return {SIGNATURE_HEADER: sign(secrets[0], body, now)} if secrets else {}
+
+
 def check_signature(secrets: Sequence[bytes], headers: Mapping[str, str], body: bytes, now: datetime) -> None:
     """Any of the secrets will do: while one is replaced by another both are known. Raises BadCallback."""
     parts = dict(part.strip().partition("=")[::2] for part in headers.get(SIGNATURE_HEADER, "").split(","))

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 
 from zerosum.adapters.clock import now
-from zerosum.adapters.processors.signing import SIGNATURE_HEADER, sign
+from zerosum.adapters.processors.signing import signature_headers
 from zerosum.adapters.rules.contract import RulePayment, RuleVerdict, Verdict
-from zerosum.domain.traces import HEADER, origin_now
+from zerosum.domain.traces import origin_now, traced_headers
 
 ANSWER_BYTES_MAX = 64 * 1024
 SCORE_MAX = 1000
@@ -45,10 +45,12 @@ class ScoreHook:
     async def ask(self, payment: RulePayment, seconds: float) -> RuleVerdict:
         body = json.dumps(asdict(payment)).encode()
         settings = self._settings
-        signed = {SIGNATURE_HEADER: sign(settings.secrets[0], body, now())} if settings.secrets else {}
         origin = origin_now()
-        traced = {} if origin is None else {HEADER: origin.traceparent}
-        headers = {"content-type": "application/json", **signed, **traced}
+        headers = {
+            "content-type": "application/json",
+            **signature_headers(settings.secrets, body, now()),
+            **traced_headers(None if origin is None else origin.traceparent),
+        }
         # The time-outs of the client are of each read and write; this one is of all.
         async with (
             asyncio.timeout(seconds),

@@ -11,7 +11,7 @@ from typing import Any
 from zerosum.adapters.streams.kafka import SECONDS_MAX, KafkaAddress, errors, said
 from zerosum.domain.messages import InputAway
 from zerosum.domain.publications import OutgoingMessage, Sent
-from zerosum.domain.traces import HEADER
+from zerosum.domain.traces import traced_headers
 
 BATCH_BYTES_MAX = 524_288
 """Of one partition: half of what a broker takes unless it is told otherwise. A larger event goes alone."""
@@ -162,5 +162,5 @@ def _headers(message: OutgoingMessage) -> list[tuple[str, bytes]]:
     headers = [
         (f"ce_{name}", value.encode()) for name, value in message.attributes.items() if name != "datacontenttype"
     ]
-    headers += [] if message.traceparent is None else [(HEADER, message.traceparent.encode())]
+    headers += [(name, value.encode()) for name, value in traced_headers(message.traceparent).items()]
     return [*headers, ("content-type", message.attributes["datacontenttype"].encode())]

@@ -10,7 +10,7 @@ from zerosum.adapters.streams.nats import KEY_HEADER, SECONDS_MAX, connected, er
 from zerosum.adapters.streams.sending import sent_in_runs
 from zerosum.domain.messages import InputAway
 from zerosum.domain.publications import OutgoingMessage, Sent
-from zerosum.domain.traces import HEADER
+from zerosum.domain.traces import traced_headers
 
 ID_HEADER = "Nats-Msg-Id"
 """A stream takes what it has had within its `duplicate_window` only once."""
@@ -56,6 +56,5 @@ async def _publish(streams: Any, message: OutgoingMessage) -> None:
         ID_HEADER: message.id,
         KEY_HEADER: message.key,
     }
-    if message.traceparent is not None:
-        headers[HEADER] = message.traceparent
+    headers |= traced_headers(message.traceparent)
     await streams.publish(message.topic, message.body, timeout=SECONDS_MAX, headers=headers)

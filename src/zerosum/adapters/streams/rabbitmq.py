@@ -85,7 +85,7 @@ class RabbitInput:
         clock = asyncio.get_running_loop().time
         while True:
             begun = clock()
-            queue = await self._channel.declare_queue(self._queue_name, passive=True)
+            queue = await self._looked_at()
             told = queue.declaration_result
             if told.consumer_count:
                 raise InputAway("another consumer still has the queue")
@@ -111,11 +111,14 @@ class RabbitInput:
         """As soon as there are so many. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while True:
-                queue = await self._channel.declare_queue(self._queue_name, passive=True)
-                number = int(queue.declaration_result.consumer_count or 0)
+                number = int((await self._looked_at()).declaration_result.consumer_count or 0)
                 if is_awaited(number):
                     return number
                 await asyncio.sleep(LOOK_SECONDS)
+
+    async def _looked_at(self) -> Any:
+        """The queue, with how much is in it and how many consume it."""
+        return await self._channel.declare_queue(self._queue_name, passive=True)
 
     async def receive(self, most: int, seconds: float) -> Sequence[Message]:
         found: list[Message] = []
@@ -147,7 +150,7 @@ class RabbitInput:
         self._raise_if_lost()
         try:
             async with asyncio.timeout(SECONDS_MAX):
-                queue = await self._channel.declare_queue(self._queue_name, passive=True)
+                queue = await self._looked_at()
         except errors() as error:
             raise InputAway(said(error)) from None
         return float(queue.declaration_result.message_count or 0)

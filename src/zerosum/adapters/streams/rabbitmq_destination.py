@@ -11,7 +11,7 @@ from zerosum.adapters.streams.rabbitmq import KEY_HEADER, SECONDS_MAX, closed, c
 from zerosum.adapters.streams.sending import sent_in_runs
 from zerosum.domain.messages import InputAway
 from zerosum.domain.publications import OutgoingMessage, Sent
-from zerosum.domain.traces import HEADER
+from zerosum.domain.traces import traced_headers
 
 ATTRIBUTE_PREFIX = "cloudEvents:"
 """Of CloudEvents over AMQP."""
@@ -63,8 +63,7 @@ class RabbitDestination:
             for name, value in message.attributes.items()
             if name != "datacontenttype"
         }
-        if message.traceparent is not None:
-            headers[HEADER] = message.traceparent
+        headers |= traced_headers(message.traceparent)
         content = aio_pika.Message(
             message.body,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,

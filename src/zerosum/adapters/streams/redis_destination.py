@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from zerosum.adapters.streams.redis_streams import SECONDS_MAX, tell_durability
 from zerosum.domain.publications import OutgoingMessage, Sent
-from zerosum.domain.traces import HEADER
+from zerosum.domain.traces import traced_headers
 
 
 class RedisDestination:
@@ -51,5 +51,4 @@ class RedisDestination:
 
 def _fields(message: OutgoingMessage) -> dict[Any, Any]:
     attributes = {f"ce_{name}": value for name, value in message.attributes.items()}
-    trace = {} if message.traceparent is None else {HEADER: message.traceparent}
-    return {"body": message.body, "key": message.key, **attributes, **trace}
+    return {"body": message.body, "key": message.key, **attributes, **traced_headers(message.traceparent)}

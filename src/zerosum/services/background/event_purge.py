@@ -20,8 +20,8 @@ from zerosum.db.queries.event_seals import EventSeal, drop_events, find_last_eve
 from zerosum.db.queries.events import FeedPosition
 from zerosum.db.queries.ledgers import every_ledger
 from zerosum.db.queries.proofs import FIRST_ID, events_after
-from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import Prefix, render_id
+from zerosum.services.apart import apart
 from zerosum.services.proofs.event_seals import genesis, link, rendered
 from zerosum.services.proofs.of_events import sums_of
 
@@ -50,12 +50,8 @@ class EventPurge:
         """How many were dropped. A ledger at which it fails has its turn again, and holds up no other."""
         dropped = 0
         async for ledger in every_ledger(self._database):
-            try:
+            with apart(_log, "old events of %s are dropped later", render_id(Prefix.LEDGER, ledger.id)):
                 dropped += await self.drop(ledger.id)
-            except Unavailable:
-                raise
-            except Exception:
-                _log.exception("old events of %s are dropped later", render_id(Prefix.LEDGER, ledger.id))
         return dropped
 
     async def drop(self, ledger_id: UUID) -> int:

@@ -10,9 +10,9 @@ from uuid import UUID
 from zerosum.db.engine import Database
 from zerosum.db.queries.notification_mails import purge_mails
 from zerosum.db.queries.notifications import all_notifications, remove_notification
-from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.notifications import LIMIT_SPAN
+from zerosum.services.apart import apart
 
 AT_ONCE = 2_000
 SLICES_MAX = 200
@@ -33,12 +33,8 @@ class MailPurge:
         async with self._database.operator_work() as connection:
             notifications = await all_notifications(connection)
         for ledger_id, id_, is_deleted in notifications:
-            try:
+            with apart(_log, "old mails of %s are taken away later", render_id(Prefix.NOTIFICATION, id_)):
                 taken += await self._purge(ledger_id, id_, is_deleted=is_deleted)
-            except Unavailable:
-                raise
-            except Exception:
-                _log.exception("old mails of %s are taken away later", render_id(Prefix.NOTIFICATION, id_))
         return taken
 
     async def _purge(self, ledger_id: UUID, id_: UUID, *, is_deleted: bool) -> int:

@@ -24,10 +24,10 @@ from zerosum.db.queries.notifications import (
     notifications_behind,
     update_notification,
 )
-from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.moments import render_time
 from zerosum.domain.notifications import LIMIT_SPAN, HeldBack, MailKind, NotificationStatus, held_back
+from zerosum.services.apart import apart
 from zerosum.services.event_feed import event_types_named
 from zerosum.services.notifications.limits import MailLimits
 
@@ -50,14 +50,10 @@ class MailMaking:
             held_until = self._now() - LIMIT_SPAN
             behind = await notifications_behind(connection, ledger_ids, held_until, NOTIFICATIONS_AT_ONCE)
         for key in behind:
-            try:
+            with apart(_log, "no mails can be made of %s", render_id(Prefix.NOTIFICATION, key[1])):
                 for _ in range(PAGES_MAX):
                     if not await self._page(key):
                         break
-            except Unavailable:
-                raise
-            except Exception:  # What is wrong with one keeps no other from being mailed.
-                _log.exception("no mails can be made of %s", render_id(Prefix.NOTIFICATION, key[1]))
 
     async def _page(self, key: NotificationKey) -> bool:
         """Whether there is more of the feed at once."""

@@ -39,7 +39,7 @@ from zerosum.db.queries.webhook_endpoints import EndpointRecord, find_endpoints,
 from zerosum.domain.errors import DomainError
 from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import Prefix, render_id
-from zerosum.domain.traces import HEADER, TraceOrigin
+from zerosum.domain.traces import TraceOrigin, traced_headers
 from zerosum.domain.webhooks import BREAKER_FAILURES, JITTER_PERCENT, DeliveryStatus, retry_delay
 from zerosum.services.credentials.envelope import SealBroken
 from zerosum.services.event_feed import ToldEvent
@@ -314,7 +314,7 @@ class Dispatcher:
             **endpoint.headers,
             "content-type": "application/json",
             **signed_headers(event_id, timestamp, parcel.body, endpoint.keys),
-            **({} if origin is None else {HEADER: origin.traceparent}),
+            **traced_headers(None if origin is None else origin.traceparent),
         }
         try:
             answered = await self._client.post(endpoint.url, headers, parcel.body)
