@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.books import BooksAreWrong, check_books
 from benchmarks.conditions import conditions
 from benchmarks.memory import measure_memory
+from benchmarks.parts import wanted_parts
 from benchmarks.plan import PARTS, Options, Setting, make_cases, set_up
 from benchmarks.progress import Progress
 from benchmarks.readings import Case, Reading
@@ -127,10 +128,7 @@ def _options() -> Options:
     parser.add_argument("--million", action="store_true", help="memory after 1,000,000 payments instead of 100,000")
     parser.add_argument("--output", type=Path, default=Path("bench-results"), help="where the results go")
     given = parser.parse_args()
-    parts = tuple(given.only.split(",")) if given.only else PARTS
-    unknown = [part for part in parts if part not in PARTS]
-    if unknown:
-        parser.error(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}")
+    parts = wanted_parts(parser, given.only, PARTS)
     return Options.of(
         is_quick=given.quick,
         parts=parts,

@@ -21,6 +21,7 @@ import uvloop
 from benchmarks.books import check_books
 from benchmarks.http_cases import SEED, HttpGround, LoadWasRefused
 from benchmarks.month_end import closed, dated_back
+from benchmarks.parts import wanted_parts
 from benchmarks.plan import open_accounts
 from benchmarks.progress import Progress
 from benchmarks.service import Service, fresh_folder, running_service
@@ -159,10 +160,7 @@ def main() -> int:
     parser.add_argument("--slice", type=float, default=5.0, help="seconds of each reading (5)")
     parser.add_argument("--minutes", type=float, default=60.0, help="so long it is looked on, at most (60)")
     given = parser.parse_args()
-    parts = given.only.split(",")
-    unknown = [part for part in parts if part not in PARTS]
-    if unknown:
-        parser.error(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}")
+    parts = wanted_parts(parser, given.only, PARTS)
     with Progress() as progress, fresh_folder() as folder, running_service(folder, **SETTINGS) as service:
         accounts = given.accounts if "closing" in parts else BUSY_ACCOUNTS
         progress.say(f"opening {accounts:,} accounts")

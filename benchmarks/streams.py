@@ -19,6 +19,7 @@ from benchmarks.books import check_books
 from benchmarks.committer_cases import CommitterCase
 from benchmarks.http_cases import LoadWasRefused
 from benchmarks.outbox_cost import bulk_case, keep_events, single_case, throw_events_away
+from benchmarks.parts import wanted_parts
 from benchmarks.plan import Options, set_up
 from benchmarks.progress import Progress
 from benchmarks.readings import Spread
@@ -77,10 +78,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=40_000, help="in each queue (40000)")
     parser.add_argument("--rounds", type=int, default=2, help="in which all take turns (2)")
     given = parser.parse_args()
-    parts = given.only.split(",")
-    unknown = [part for part in parts if part not in PARTS]
-    if unknown:
-        parser.error(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}")
+    parts = wanted_parts(parser, given.only, PARTS)
     with Progress() as progress, fresh_folder() as folder, ExitStack() as stack:
         progress.say("starting the service and its servers")
         service = stack.enter_context(running_service(folder, **SETTINGS))

@@ -11,7 +11,7 @@ import pytest
 from tests.api.conftest import Client
 from tests.conftest import Servers
 from tests.ingest.brokers import Broker, KafkaBroker, KafkaMock, NatsBroker, RedisBroker
-from tests.ingest.ground import consumer, deposit, desk_of, running, until
+from tests.ingest.ground import REAL_KAFKA, consumer, deposit, desk_of, running, until
 from tests.ingest.test_every_input import Sabotaged, posted
 from zerosum.domain.messages import Gap
 from zerosum.main import Service
@@ -49,7 +49,7 @@ def kafka_deletion(broker: KafkaBroker) -> Delete:
     return delete
 
 
-@pytest.fixture(params=["redis", "nats", "kafka", pytest.param("real-kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["redis", "nats", "kafka", REAL_KAFKA])
 def forgetful(request: pytest.FixtureRequest, servers: Servers) -> tuple[Broker, Delete]:
     if request.param == "redis":
         redis = RedisBroker(servers.redis_url)

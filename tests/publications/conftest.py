@@ -14,9 +14,8 @@ from tests.ingest.conftest import kafka_servers as kafka_servers
 from tests.ingest.conftest import nats_address as nats_address
 from tests.ingest.conftest import rabbitmq_address as rabbitmq_address
 from tests.ingest.conftest import rabbitmq_server as rabbitmq_server
+from tests.ingest.ground import REAL_KAFKA
 from tests.publications.brokers import Broker, KafkaEvents, NatsEvents, RabbitEvents, RedisEvents
-
-REAL_KAFKA = pytest.param("real-kafka", marks=pytest.mark.kafka)
 
 
 async def made(name: str, request: pytest.FixtureRequest, servers: Servers) -> Broker:

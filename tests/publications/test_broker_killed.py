@@ -11,9 +11,9 @@ import pytest
 
 from tests.api.conftest import Client
 from tests.ingest.broker_servers import BrokerServer, nats
+from tests.ingest.ground import REAL_KAFKA
 from tests.ingest.kafka_server import kafka, missing
 from tests.publications.brokers import Broker, KafkaEvents, NatsEvents
-from tests.publications.conftest import REAL_KAFKA
 from tests.publications.ground import arrived, payments, publisher, running
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
