@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from zerosum.db.credentials.api_keys import people_behind
@@ -30,6 +30,9 @@ from zerosum.services.requests.payment_orders import PaymentOrder, order_again
 
 REMEMBERED_MAX = 1_000
 """Orders of reviews, and who stands behind credentials, in each process: they never change."""
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,53 +101,64 @@ class Reviews:
         return {actor: self._held.person(caller.ledger_id, actor) for actor in actors}
 
 
-class _HeldOrders:
-    """What is fixed of reviews: what was ordered, by whom, between whom; and of credentials: who stands behind each.
+class _Fixed(Generic[Key, Found]):
+    """What never changes, by its ledger and key: it is read once, and forgotten when it was longest not asked for."""
 
-    It is remembered.
-    """
+    def __init__(
+        self,
+        database: Database,
+        read: Callable[[Connection, UUID, Collection[Key]], Awaitable[Mapping[Key, Found]]],
+    ) -> None:
+        self._database = database
+        self._read = read
+        self._known: OrderedDict[tuple[UUID, Key], Found] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, ledger_id: UUID, key: Key) -> Found | None:
+        return self._known.get((ledger_id, key))
+
+    async def load(self, ledger_id: UUID, keys: Collection[Key]) -> None:
+        """All that there are of these are known afterwards, however many others are."""
+        wanted = {key for key in keys if (ledger_id, key) not in self._known}
+        for key in set(keys) - wanted:
+            self._known.move_to_end((ledger_id, key))  # Or it had to make room for the others.
+        if wanted:
+            async with self._database.work(ledger_id) as connection:
+                for key, found in (await self._read(connection, ledger_id, wanted)).items():
+                    self._known[ledger_id, key] = found
+            while len(self._known) > max(REMEMBERED_MAX, len(keys)):
+                self._known.popitem(last=False)
+
+
+class _HeldOrders:
+    """What is fixed of reviews: what was ordered, by whom, between whom; and of credentials: who stands behind each."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._held: OrderedDict[tuple[UUID, UUID], RecordedReview] = OrderedDict()
-        self._people: OrderedDict[tuple[UUID, str], str] = OrderedDict()
+        self._held: _Fixed[UUID, RecordedReview] = _Fixed(database, find_reviews)
+        self._people: _Fixed[str, str] = _Fixed(database, people_behind)
 
     def known(self, ledger_id: UUID, review_id: UUID, *, is_prepared: bool) -> RecordedReview:
         """Raises NotPrepared, and ReviewNotFound once it was looked for."""
-        found = self._held.get((ledger_id, review_id))
+        found = self._held.get(ledger_id, review_id)
         if found is None:
             raise _no_such_review() if is_prepared else NotPrepared
         return found
 
     async def load(self, ledger_id: UUID, ids: Collection[UUID]) -> list[RecordedReview]:
-        wanted = {id_ for id_ in ids if (ledger_id, id_) not in self._held}
-        for id_ in set(ids) - wanted:
-            self._held.move_to_end((ledger_id, id_))  # Or it had to make room for the others.
-        if wanted:
-            async with self._database.work(ledger_id) as connection:
-                for id_, review in (await find_reviews(connection, ledger_id, wanted)).items():
-                    self._held[ledger_id, id_] = review
-            while len(self._held) > max(REMEMBERED_MAX, len(ids)):
-                self._held.popitem(last=False)
-        return [self._held[ledger_id, id_] for id_ in ids if (ledger_id, id_) in self._held]
+        await self._held.load(ledger_id, ids)
+        return [review for id_ in ids if (review := self._held.get(ledger_id, id_)) is not None]
 
     def person(self, ledger_id: UUID, actor: str) -> str:
         """Raises NotPrepared."""
-        found = self._people.get((ledger_id, actor))
+        found = self._people.get(ledger_id, actor)
         if found is None:
             raise NotPrepared
         return found
 
     async def load_people(self, ledger_id: UUID, actors: Collection[str]) -> None:
-        wanted = {actor for actor in actors if (ledger_id, actor) not in self._people}
-        for actor in set(actors) - wanted:
-            self._people.move_to_end((ledger_id, actor))  # As above.
-        if wanted:
-            async with self._database.work(ledger_id) as connection:
-                for actor, person in (await people_behind(connection, ledger_id, wanted)).items():
-                    self._people[ledger_id, actor] = person
-            while len(self._people) > max(REMEMBERED_MAX, len(actors)):
-                self._people.popitem(last=False)
+        await self._people.load(ledger_id, actors)
 
 
 class _DecidingKind:
