@@ -36,6 +36,11 @@ class Notebook:
     async def warm_up(self) -> None:
         return
 
+    has_room = False
+
+    def launch(self, _works: Sequence[Work]) -> None:
+        return None
+
     async def carry_out(self, works: Sequence[Work]) -> HeldUp:
         self.batches.append(sum(len(work.commands) for work in works))
         await asyncio.sleep(0)

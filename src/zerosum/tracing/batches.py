@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextvars import ContextVar
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -96,6 +97,18 @@ class TracedCarrier:
 
     async def warm_up(self) -> None:
         await self._carrier.warm_up()
+
+    @property
+    def has_room(self) -> bool:
+        return self._carrier.has_room
+
+    def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
+        flying = self._carrier.launch(works)
+        return None if flying is None else self._told(works, flying)
+
+    async def _told(self, works: Sequence[Work], flying: Coroutine[Any, Any, HeldUp]) -> HeldUp:
+        with self._tracing.batch(works):
+            return await flying
 
     async def carry_out(self, works: Sequence[Work]) -> HeldUp:
         with self._tracing.batch(works):

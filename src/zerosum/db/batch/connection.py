@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
@@ -36,6 +37,8 @@ LANE_SETTINGS = {
 
 LOCK_TIMEOUT_APART = "20ms"
 
+_SERVER = "select pg_postmaster_start_time()"
+
 Reply = TypeVar("Reply")
 
 
@@ -52,6 +55,8 @@ class BatchConnection:
         self._batches = 0
         self.loader = Loader(self.fetch, is_locking=True)
         self.tell_commit: TellCommit | None = None
+        self.server: datetime | None = None
+        """When that was started to which it speaks: two of the same one number transactions alike."""
 
     @classmethod
     async def open(cls, url: str, connect_seconds_max: float) -> Self:
@@ -63,7 +68,9 @@ class BatchConnection:
             application_name="zerosum lane",
         )
         session.use_own_arrays()
-        return cls(session)
+        connection = cls(session)
+        connection.server = await session.fetchval(_SERVER)
+        return connection
 
     async def begin(self, ledger_ids: Iterable[UUID], *, is_impatient: bool = False) -> None:
         """Open a transaction that sees exactly these ledgers. The settings die with the transaction."""

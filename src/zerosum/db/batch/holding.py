@@ -25,6 +25,10 @@ KEY_TIMEOUT_APART = "2ms"
 
 HELD, CHANGED, USED = "held", "changed", "used"
 
+LEFT_BY_BEHIND = 0
+"""In the place of the number of a transaction: whichever has written the entry `behind`, and it alone, must have left
+the account. No transaction has this number."""
+
 ONLY_KEYS_ARE_WAITED_FOR = (
     f"set_config('lock_timeout', case told when '{HELD}' then '{KEY_TIMEOUT}' else '0' end, true)"
 )
@@ -32,20 +36,32 @@ ONLY_KEYS_ARE_WAITED_FOR = (
 
 HOLD_ACCOUNTS = f"""
 create function zerosum_hold_accounts(ledgers text, account_ledgers uuid[], account_ids uuid[], row_versions xid[],
-                                      key_ledgers uuid[], keys text[]) returns text language plpgsql as $$
+                                      key_ledgers uuid[], keys text[], behind uuid default null)
+returns text language plpgsql as $$
 declare
     unchanged integer;
+    first_writer bigint;
+    last_writer bigint;
 begin
     perform set_config('zerosum.ledgers', ledgers, true);
     -- A row that somebody changes while it is waited for is compared as it is then.
-    select count(*) into unchanged from (
-        select from unnest(account_ledgers, account_ids, row_versions) as wanted(ledger_id, id, row_version)
+    select count(*), min(writer), max(writer) into unchanged, first_writer, last_writer from (
+        select case when wanted.row_version = '{LEFT_BY_BEHIND}' then account.xmin::text::bigint end as writer
+        from unnest(account_ledgers, account_ids, row_versions) as wanted(ledger_id, id, row_version)
         join public.accounts account on account.ledger_id = wanted.ledger_id and account.id = wanted.id
-        where account.xmin = wanted.row_version
+        where account.xmin = wanted.row_version or wanted.row_version = '{LEFT_BY_BEHIND}'
         order by account.id
         for no key update of account
     ) held;
     if unchanged <> cardinality(account_ids) then
+        return 'changed';
+    end if;
+    -- A statement of its own: it sees what was committed while the rows were waited for.
+    if first_writer is not null and (first_writer <> last_writer or not exists (
+        select from public.journal_entries entry
+        where entry.ledger_id = any(account_ledgers) and entry.id = behind
+        and entry.xmin::text::bigint = first_writer
+    )) then
         return 'changed';
     end if;
     if exists (
@@ -59,5 +75,5 @@ end
 $$
 """  # noqa: S608 - made of constants only
 
-HOLD_ARGUMENTS = ("text", "uuid[]", "uuid[]", "xid[]", "uuid[]", "text[]")
+HOLD_ARGUMENTS = ("text", "uuid[]", "uuid[]", "xid[]", "uuid[]", "text[]", "uuid")
 HOLD_SIGNATURE = f"zerosum_hold_accounts({', '.join(HOLD_ARGUMENTS)})"

@@ -229,10 +229,11 @@ def post_pairs(
     accounts: Sequence[AccountState],
     keys: Sequence[Key],
     posted_at: datetime,
+    behind: UUID | None = None,
 ) -> tuple[str, list[Any]] | None:
     """The statement and its arguments; None where there is more to write than plain pairs and new records.
 
-    `accounts` with the row versions at which they must be; `keys` must be free.
+    `accounts` with the row versions at which they must be, or LEFT_BY_BEHIND and an entry; `keys` must be free.
     """
     rows.posted.sort(key=_order)
     made, updated = _stored(rows, records)
@@ -252,6 +253,7 @@ def post_pairs(
         [account.row_version for account in accounts],
         [ledger for ledger, _ in keys],
         [key for _, key in keys],
+        behind,
         *columns,
         *_record_columns(made),
     ]

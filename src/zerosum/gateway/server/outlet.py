@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from zerosum.gateway.request_state import WHOLE_ANSWER
+
 COPIED_BYTES_MAX = 16 * 1024
 """Of a body that is put behind its head before both are written."""
 
@@ -43,5 +45,7 @@ def write_whole(cycle: RequestResponseCycle, status: int, head: bytes, body: byt
         # Of a page that many ask for there is one copy, however many of them do not read it.
         cycle.transport.writelines([b"%bcontent-length: %d\r\n%b\r\n" % (STATUS_LINE[status], len(body), head), body])
     cycle.message_event.set()
+    # What calls this holds the request, which holds it: such a ring is garbage that has to be searched for.
+    cycle.scope["extensions"].pop(WHOLE_ANSWER, None)
     cycle.on_response()
     return True

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
-from zerosum.db.batch import AccountKey, BatchConnection, Key
-from zerosum.db.batch.holding import CHANGED, HELD
-from zerosum.db.batch.writing import post_pairs, write_batch
+from zerosum.db.batch import AccountKey, BatchConnection
+from zerosum.db.batch.writing import write_batch
 from zerosum.db.errors import FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
+from zerosum.services.committing.flights import Flight, Flights, accounts_of, is_written, keys_of, not_before
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_busy
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.lane_loop import CommitterStats
-from zerosum.services.committing.remembered import RememberedAccounts
 from zerosum.services.committing.work import Answers, Work, committing, opened_in, windows_of
 from zerosum.services.requests.quotas import RefusalQuota
 
@@ -69,7 +68,10 @@ class BatchRunner:
         self._held_keys = HeldKeys()
         self._has_locked = False
         """In the present attempt: what is waited for from then on are keys."""
-        self._remembered = RememberedAccounts()
+        self._flights = Flights()
+        self._second: BatchConnection | None = None
+        """For a batch that is sent while another is on its way; to the same server, or there is none."""
+        self._is_carrying_out = False
         self._answering: set[asyncio.Task[None]] = set()
 
     @property
@@ -78,28 +80,109 @@ class BatchRunner:
 
     async def warm_up(self) -> None:
         try:
-            self._connection = await self._connect()
+            await self._connect_anew()
         except Exception as failure:
             _log.warning("a lane cannot connect yet (%s)", failure or type(failure).__name__)
 
+    async def _connect_anew(self) -> BatchConnection:
+        """Another server numbers its transactions anew: nothing is remembered."""
+        self._flights.forget_all()
+        self._connection = connection = await self._connect()
+        if self._second is not None:
+            self._second.terminate()
+        self._second = await self._connect_second(connection) if self._remembers else None
+        return connection
+
+    async def _connect_second(self, first: BatchConnection) -> BatchConnection | None:
+        """None where it cannot be had now; without it batches go one after the other."""
+        try:
+            second = await self._connect()
+        except Exception as failure:
+            _log.warning("a lane goes on with one connection (%s)", failure or type(failure).__name__)
+            return None
+        if second.server == first.server:
+            return second
+        second.terminate()
+        return None
+
     def abandon(self) -> None:
-        self._remembered.forget_all()
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
+        self._flights.forget_all()
+        for connection in (self._connection, self._second):
+            if connection is not None:
+                connection.terminate()
+        self._connection = self._second = None
 
     async def close(self) -> None:
         if self._answering:
             await asyncio.wait(self._answering)
-        if self._connection is not None:
-            await self._connection.close()
+        for connection in (self._connection, self._second):
+            if connection is not None:
+                await connection.close()
 
-    async def carry_out(self, works: Sequence[Work]) -> HeldUp:
+    @property
+    def has_room(self) -> bool:
+        return self._free_connection() is not None
+
+    def _free_connection(self) -> BatchConnection | None:
+        if not self._remembers or self._is_carrying_out:
+            return None
+        taken = [flight.connection for flight in self._flights.in_air]
+        for connection in (self._connection, self._second):
+            if connection is not None and connection not in taken and not connection.is_closed:
+                return connection
+        return None
+
+    def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
+        """Decide by what is remembered, then lock, compare, look up the keys, write and commit in one round trip."""
+        connection = self._free_connection()
+        if connection is None or _need_records(works) or self._held_keys.apart(works)[1]:
+            return None
+        accounts = accounts_of(works)
+        if accounts & self._stuck.keys():
+            return None
+        flight = self._flights.plan(connection, works, accounts, self._now())
+        return None if flight is None else self._fly(flight)
+
+    async def _fly(self, flight: Flight) -> HeldUp:
+        """It lands behind the one before it. If it was not written, it goes the usual way then."""
+        try:
+            told, kind = await self._send(flight)
+            if not is_written(told):
+                self._flights.fell(flight, told)
+            if flight.behind is not None:
+                await flight.behind.landed.wait()
+            if is_written(told):
+                self._flights.was_written(flight)
+                self._conclude(flight.works, flight.answers, flight.states)
+                return HeldUp()
+            if flight.follower is not None:
+                await flight.follower.replied.wait()
+            return await self.carry_out(flight.works, is_searching=kind is FailureKind.BUSY)
+        finally:
+            self._flights.landed(flight)
+
+    async def _send(self, flight: Flight) -> tuple[str, FailureKind | None]:
+        try:
+            return await flight.post(), None
+        except Exception as failure:
+            kind = classify(failure)
+            self._stats.retries += 1
+            await self._give_up(kind, flight.connection)
+            return "", kind
+
+    async def carry_out(self, works: Sequence[Work], *, is_searching: bool = False) -> HeldUp:
         """All together, but for those whose keys were held before: they are tried alone, and do not wait for long."""
+        self._is_carrying_out = True
+        try:
+            return await self._carry_out_all(works, is_searching=is_searching)
+        finally:
+            self._is_carrying_out = False
+
+    async def _carry_out_all(self, works: Sequence[Work], *, is_searching: bool) -> HeldUp:
         held_up = HeldUp()
         together, alone = self._held_keys.apart(works)
         for works_of_round in in_rounds(together):
-            await self._carry_out(works_of_round, held_up)
+            await self._carry_out(works_of_round, held_up, is_searching=is_searching)
         if alone:
             await self._carry_out_alone(alone, held_up)
             held_up.put_in_order(works)
@@ -193,17 +276,8 @@ class BatchRunner:
         deadline = max(work.deadline for work in works)
         self._has_locked = False
         async with asyncio.timeout_at(deadline):
-            if self._connection is None:
-                self._remembered.forget_all()
-                self._connection = await self._connect()
-            accounts = _accounts_of(works)
-            connection = self._connection
-            is_usual = not (is_impatient or is_searching or accounts & self._stuck.keys())
-            may_recall = self._remembers and is_usual and not _need_records(works)
-            known = self._remembered.take(accounts) if may_recall else None
-        if known is not None and await self._attempt_from_memory(connection, works, known, deadline):
-            return
-        async with asyncio.timeout_at(deadline):
+            connection = self._connection or await self._connect_anew()
+            accounts = accounts_of(works)
             await connection.begin({ledger_id for ledger_id, _ in accounts}, is_impatient=is_impatient)
             asked = accounts if is_searching else accounts & self._stuck.keys()
             waited_for = accounts - asked
@@ -221,53 +295,9 @@ class BatchRunner:
             )
         with committing(works):
             await connection.commit(deadline - loop.time())
-            self._remember(before, states, number)
+            if self._remembers:
+                self._flights.remember(before, states, number)
             self._conclude(works, answers, states)
-
-    async def _attempt_from_memory(
-        self, connection: BatchConnection, works: Sequence[Work], known: Sequence[AccountState], deadline: float
-    ) -> bool:
-        """Decide by what is remembered, then lock, compare, look up the keys, write and commit in one round trip.
-
-        False if nothing was done: it was remembered wrongly, a key was used, or there is more to write than pairs.
-        """
-        before: dict[UUID, AccountState] = {account.id: account for account in known}
-        records = ChangedRecords({})
-        book = Book([account.copy() for account in known], records)
-        posted_at = _not_before(self._now(), known)
-        # A refusal is counted where it is written, which is not here.
-        judge = IdempotentBook(book, {}, posted_at, goes_straight=True)
-        answers = answers_to(judge, works)
-        changes = judge.changes_since(before)
-        posting = post_pairs(judge.rows, changes, records, known, _keys_of(works), posted_at)
-        if posting is None:
-            self._remembered.remember(known)
-            return False
-        with committing(works):
-            told, number = await connection.post(*posting, deadline - asyncio.get_running_loop().time())
-            if told != HELD or number is None:
-                if told == CHANGED:
-                    self._remembered.was_wrong()
-                return False
-            self._remembered.was_right()
-            states = list(book.accounts.values())
-            self._remember(before, states, number)
-            self._conclude(works, answers, states)
-        return True
-
-    def _remember(self, before: Mapping[UUID, AccountState], after: Sequence[AccountState], number: int | None) -> None:
-        """`number` is that of the transaction that has changed them. What it is not known of is read again."""
-        if not self._remembers:
-            return
-        for account in after:
-            if account.velocity or account.groups:
-                continue  # What counts in its windows is another thing a moment later.
-            old = before.get(account.id)
-            if old is None or account.version != old.version or account != old:
-                if number is None:
-                    continue
-                account.row_version = number
-            self._remembered.remember([account])
 
     def _conclude(self, works: Sequence[Work], answers: Sequence[Answers], states: Sequence[AccountState]) -> None:
         """It is committed: the answers may go, but not before the cached balances are true."""
@@ -294,7 +324,7 @@ class BatchRunner:
         `is_apart` where a key of theirs may be the one that is looked for.
         """
         had = {(account.ledger_id, account.id) for account in locked}
-        missing = _accounts_of(works) - had
+        missing = accounts_of(works) - had
         held = await connection.loader.versions(missing) if missing else {}
         for free_now in had:
             self._stuck.pop(free_now, None)
@@ -303,7 +333,7 @@ class BatchRunner:
                 del self._stuck[key]  # It moves: many want it, and we wait in line for it as usual.
         free: list[Work] = []
         for work in works:
-            if held_up.is_behind_one(work) or not held.keys().isdisjoint(_accounts_of([work])):
+            if held_up.is_behind_one(work) or not held.keys().isdisjoint(accounts_of([work])):
                 held_up.add(work, is_apart=is_apart)
             else:
                 free.append(work)
@@ -319,9 +349,9 @@ class BatchRunner:
     ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
         needs = {need for work in works for command in work.commands for need in command.needs()}
-        posted_at = _not_before(self._now(), locked)
+        posted_at = not_before(self._now(), locked)
         groups = await connection.loader.limited_groups(locked, opened_in(works) if needs else (), posted_at)
-        used = await connection.loader.used_keys(_keys_of(works), is_impatient=is_impatient)
+        used = await connection.loader.used_keys(keys_of(works), is_impatient=is_impatient)
         records = ChangedRecords(await connection.loader.records(needs), only_read(needs))
         before: dict[UUID, AccountState] = {account.id: account.copy() for account in locked}
         book = Book(locked, records, groups)
@@ -348,9 +378,9 @@ class BatchRunner:
             for work, answer in zip(works, answers, strict=True):
                 work.resolve(answer)
 
-    async def _give_up(self, kind: FailureKind) -> None:
+    async def _give_up(self, kind: FailureKind, connection: BatchConnection | None = None) -> None:
         """End the attempt. Back to a clean connection, or to none."""
-        connection = self._connection
+        connection = connection or self._connection
         if connection is None:
             return
         if kind is not FailureKind.CONNECTION:
@@ -362,24 +392,14 @@ class BatchRunner:
             else:
                 return
         connection.terminate()
-        self._connection = None
-
-
-def _not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:
-    """Time never goes back on an account, whatever the clocks of this and other machines say."""
-    return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))
+        if connection is self._second:
+            self._second = None
+        else:
+            self._connection = None
 
 
 def _need_records(works: Sequence[Work]) -> bool:
     return any(command.needs() for work in works for command in work.commands)
-
-
-def _keys_of(works: Sequence[Work]) -> list[Key]:
-    return list({key for work in works for key in work.keys})
-
-
-def _accounts_of(works: Sequence[Work]) -> set[AccountKey]:
-    return {(c.ledger_id, id_) for work in works for c in work.commands for id_ in c.account_ids()}
 
 
 def _refuse(work: Work, kind: FailureKind, error: Exception | None) -> None:

@@ -10,9 +10,9 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from zerosum.services.committing.held_up import HeldUp, refuse_as_busy, refuse_those_behind
 from zerosum.services.committing.measured import CommitTally
@@ -30,6 +30,9 @@ GATHERED_MIN = 8
 GATHERED_SHARE = 4
 """Of many callers a lane that is alone waits for a quarter, and for so many: while PostgreSQL is at these, the process
 is at the others. Waiting for all of them makes the two take turns; where there are more lanes, these fill the gaps."""
+
+IN_AIR_MAX = 2
+"""Batches: PostgreSQL is at one while the process is at the other. A third would only wait."""
 
 REPLACED_AFTER_SECONDS = 0.1
 """A lane that dies again and again is not to take the whole process with it."""
@@ -51,6 +54,13 @@ class CommitterStats:
 
 class Carrier(Protocol):
     """What a lane does with a batch (`batch_runner.py`). Every work is answered or given back in the end."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more can be launched now."""
+
+    def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
+        """The same as `carry_out`, for a batch that need not wait for those launched before it. None: it has to."""
 
     async def warm_up(self) -> None:
         """Be ready before the first work comes, as far as that is possible now. Does not raise."""
@@ -81,9 +91,15 @@ class WorkQueue:
         return work
 
 
+class InAir(NamedTuple):
+    works: Sequence[Work]
+    task: asyncio.Task[HeldUp]
+    begun: float
+
+
 @dataclass(slots=True, eq=False)
 class Lane:
-    """One connection's worth of batches, one after the other."""
+    """Batches one after the other, or the next while the one before it is in the air (`flights.py`)."""
 
     shared: WorkQueue
     carrier: Carrier
@@ -91,7 +107,8 @@ class Lane:
     is_alone: bool = False
     """No other lane works for the same service on this machine."""
     ordered: WorkQueue = field(default_factory=WorkQueue)
-    running: Sequence[Work] = ()
+    carried: Sequence[Work] = ()
+    in_air: list[InAir] = field(default_factory=list)
     held_up: list[Work] = field(default_factory=list)
     _expected: int = 1
     """So many commands came together the last time, in the batch and behind it."""
@@ -122,13 +139,15 @@ class Lane:
         _log.error("a lane has died and is replaced", exc_info=error)
         self.is_alive = False
         self.stats.lanes_lost += 1
+        for flight in self.in_air:
+            flight.task.cancel()
         self.carrier.abandon()
         self._take_back()
         asyncio.get_running_loop().call_later(REPLACED_AFTER_SECONDS, self.start, on_taken)
 
     def _take_back(self) -> None:
         """Works whose COMMIT may have been sent are unknown. The others are the first that the next one tries."""
-        running, self.running = self.running, ()
+        running, self.carried, self.in_air = self.running, (), []
         self._is_gathering = False
         for work in running:
             work.again_at = 0.0
@@ -138,16 +157,25 @@ class Lane:
         self.held_up = [*running, *self.held_up]
         self.refuse_those_behind()
 
-    def refuse_those_behind(self) -> None:
+    def refuse_those_behind(self, before: Sequence[Work] = ()) -> None:
         """What was refused and may be asked for again is not overtaken by what was handed over behind it."""
-        refuse_those_behind((*self.running, *self.held_up, *self.ordered.works))
+        refuse_those_behind((*before, *self.running, *self.held_up, *self.ordered.works))
         for work in self.ordered.works:
             work.may_be_retried = False  # all behind it are told; who comes now may be its retry
         self.held_up = [work for work in self.held_up if not work.is_answered]
 
     @property
+    def running(self) -> list[Work]:
+        """In the order in which they were taken."""
+        return [*(work for flight in self.in_air for work in flight.works), *self.carried]
+
+    @property
     def is_idle(self) -> bool:
-        return self.is_alive and not self.running and not self._wakeup.is_set()
+        return self.is_alive and not self.carried and not self._is_full and not self._wakeup.is_set()
+
+    @property
+    def _is_full(self) -> bool:
+        return bool(self.in_air) and (len(self.in_air) >= IN_AIR_MAX or not self.carrier.has_room)
 
     def wake(self) -> None:
         """There is more to do. While the lane gathers, only the last one it waits for wakes it."""
@@ -162,8 +190,9 @@ class Lane:
         await self.carrier.warm_up()
         self.is_alive = True
         while True:
-            if not self._waiting() and not self._has_one_due():
-                if self._is_stopping and not self.held_up:
+            self._receive()
+            if self._is_full or not (self._waiting() or self._has_one_due()):
+                if self._is_stopping and not (self.in_air or self.held_up):
                     return
                 await self._wait()
                 continue
@@ -172,28 +201,80 @@ class Lane:
             works = self._gather()
             if works:
                 on_taken(works)
-            self.running = self._with_those_held_up(works)
+            chosen = self._with_those_held_up(works)
+            if not chosen or self._launch(chosen):
+                continue
+            self.carried = chosen
+            await self._all_landed()
+            self.carried = self._with_those_held_up(chosen)
+            await self._carry_out(self.carried)
+            self.carried = ()
+
+    async def _all_landed(self) -> None:
+        self._receive()
+        while self.in_air:
+            await self._wait()
+            self._receive()
+
+    def _launch(self, works: Sequence[Work]) -> bool:
+        """False if they have to wait for those in the air, or cannot be launched at all."""
+        if self.in_air:
+            orders = {work.order_key for flight in self.in_air for work in flight.works} - {None}
+            if orders and any(work.order_key in orders for work in works):
+                return False
+        begun = time.perf_counter()
+        flying = self.carrier.launch(works)
+        if flying is None:
+            return False
+        task = asyncio.create_task(flying, name="committer flight")
+        task.add_done_callback(self._on_landing)
+        self.in_air.append(InAir(works, task, begun))
+        return True
+
+    def _on_landing(self, _: asyncio.Task[HeldUp]) -> None:
+        if not self._is_gathering:
+            self._wakeup.set()
+
+    def _receive(self) -> None:
+        """Those that have landed. Raises what has killed one of them: the lane dies with it."""
+        for flight in [flight for flight in self.in_air if flight.task.done()]:
             try:
-                if self.running:
-                    begun = time.perf_counter()
-                    given_back = await self.carrier.carry_out(self.running)
-                    self.stats.tally.batch.observe(time.perf_counter() - begun)
-                    self.held_up = [*given_back.works, *self.held_up]
+                given_back = flight.task.result()
             except Exception:
-                # The carrier answers whatever happens. Should it not, the lane must live on for the others.
-                _log.exception("a lane's batch has failed in a way that nobody foresaw")
-                for work in self.running:
-                    work.refuse(outcome_unknown())
-            if self.held_up or self.ordered.works:
-                self.refuse_those_behind()
-            self.running = ()
-            self._expected = sum(len(work.commands) for work in works) + self._waiting()
+                self._has_failed(flight.works)
+                given_back = HeldUp()
+            self.in_air.remove(flight)
+            self._settle(flight.works, given_back, flight.begun)
+
+    async def _carry_out(self, works: Sequence[Work]) -> None:
+        if not works:
+            return
+        begun, given_back = time.perf_counter(), HeldUp()
+        try:
+            given_back = await self.carrier.carry_out(works)
+        except Exception:
+            self._has_failed(works)
+        self._settle(works, given_back, begun)
+
+    def _settle(self, works: Sequence[Work], given_back: HeldUp, begun: float) -> None:
+        self.stats.tally.batch.observe(time.perf_counter() - begun)
+        self.held_up = [*given_back.works, *self.held_up]
+        if self.held_up or self.ordered.works:
+            self.refuse_those_behind(works)
+        in_air = sum(len(work.commands) for flight in self.in_air for work in flight.works)
+        self._expected = sum(len(work.commands) for work in works) + in_air + self._waiting()
+
+    def _has_failed(self, works: Sequence[Work]) -> None:
+        """The carrier answers whatever happens. Should it not, the lane must live on for the others."""
+        _log.exception("a lane's batch has failed in a way that nobody foresaw")
+        for work in works:
+            work.refuse(outcome_unknown())
 
     async def _wait(self) -> None:
-        """For the next work, or for the time of one that is held up."""
+        """For the next work or landing, or for the time of one that is held up."""
         self._wakeup.clear()
         timer = None
-        if self.held_up:
+        if self.held_up and not self.in_air:
             again_at = min(work.again_at for work in self.held_up)
             timer = asyncio.get_running_loop().call_at(again_at, self._wakeup.set)
         await self._wakeup.wait()

@@ -43,6 +43,13 @@ class RememberedAccounts:
         while len(self._states) > REMEMBERED_MAX:
             self._states.popitem(last=False)
 
+    def forget(self, states: Iterable[AccountState]) -> None:
+        """These, unless others stand in their place."""
+        for state in states:
+            key = (state.ledger_id, state.id)
+            if self._states.get(key) is state:
+                del self._states[key]
+
     def forget_all(self) -> None:
         self._states.clear()
 

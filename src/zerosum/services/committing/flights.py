@@ -1,0 +1,180 @@
+"""Batches that are decided by what is remembered, and while the one before them is still on its way.
+
+PostgreSQL and the process take turns where each batch waits for the one before it. So a second batch is decided upon
+what the first is about to leave, and sent on a second connection: there it waits for the rows of the first, and is
+written only if that one was, and nobody else came between (`db/batch/holding.py`). Who finds anything else has
+written nothing, and goes the usual way once the one before it has landed. Whoever falls waits until the one behind it
+has heard from PostgreSQL: what it writes later is never taken for what was foreseen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from zerosum.db.batch import AccountKey, BatchConnection, Key
+from zerosum.db.batch.holding import CHANGED, HELD, LEFT_BY_BEHIND
+from zerosum.db.batch.writing import post_pairs
+from zerosum.domain.ledger.account import AccountState
+from zerosum.domain.ledger.book import Book
+from zerosum.domain.ledger.outcome import Posted
+from zerosum.domain.ledger.records import ChangedRecords
+from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
+from zerosum.services.committing.remembered import RememberedAccounts
+from zerosum.services.committing.work import Answers, Work, committing
+
+
+class Flight:
+    """One batch from memory: what it has decided, and on which connection it is sent."""
+
+    def __init__(
+        self,
+        works: Sequence[Work],
+        connection: BatchConnection,
+        posting: tuple[str, list[Any]],
+        answers: Sequence[Answers],
+        posted: Sequence[Posted],
+        behind: Flight | None,
+    ) -> None:
+        self.works, self.connection, self.answers, self.behind = works, connection, answers, behind
+        self.states: Sequence[AccountState] = ()
+        self.changed: Sequence[AccountState] = ()
+        """As it leaves them if it is written."""
+        self.follower: Flight | None = None
+        self.stands_on_another = False
+        """Then it may also have come to the rows before the one that it is behind."""
+        self.number: int | None = None
+        """Of the transaction that has written it."""
+        self.replied, self.landed = asyncio.Event(), asyncio.Event()
+        self._posting, self._posted = posting, posted
+
+    async def post(self) -> str:
+        """What PostgreSQL tells; it is in the books if that is HELD. Raises as `BatchConnection.post` does."""
+        left = max(work.deadline for work in self.works) - asyncio.get_running_loop().time()
+        try:
+            with committing(self.works):
+                told, self.number = await self.connection.post(*self._posting, left)
+        finally:
+            self.replied.set()
+        return told
+
+    def entry_in(self, ledger_ids: set[UUID]) -> UUID | None:
+        """One of those that it writes: in its transaction stands what it leaves."""
+        return next((outcome.first_id for outcome in self._posted if outcome.ledger_id in ledger_ids), None)
+
+
+class Flights:
+    """Of one lane. What is remembered, and the batches that stand on it."""
+
+    def __init__(self) -> None:
+        self.in_air: list[Flight] = []
+        """In the order in which they were sent and land."""
+        self._remembered = RememberedAccounts()
+
+    def plan(
+        self, connection: BatchConnection, works: Sequence[Work], wanted: set[AccountKey], now: datetime
+    ) -> Flight | None:
+        """Decide by what is remembered. None where that is not all, or where there is more to write than pairs."""
+        known = self._remembered.take(wanted)
+        if known is None:
+            return None
+        flight = self._decide(connection, works, known, now)
+        if flight is None:
+            self._remembered.remember(known)
+            return None
+        self._remembered.remember(flight.states)
+        if flight.behind is not None:
+            flight.behind.follower = flight
+        self.in_air.append(flight)
+        return flight
+
+    def _decide(
+        self, connection: BatchConnection, works: Sequence[Work], known: Sequence[AccountState], now: datetime
+    ) -> Flight | None:
+        before: dict[UUID, AccountState] = {account.id: account for account in known}
+        behind = self.in_air[-1] if self.in_air else None
+        entry_id = None
+        if behind is not None and any(account.row_version == LEFT_BY_BEHIND for account in known):
+            entry_id = behind.entry_in({account.ledger_id for account in known})
+        records = ChangedRecords({})
+        book = Book([account.copy() for account in known], records)
+        posted_at = not_before(now, known)
+        # A refusal is counted where it is written, which is not here.
+        judge = IdempotentBook(book, {}, posted_at, goes_straight=True)
+        answers = answers_to(judge, works)
+        posting = post_pairs(
+            judge.rows, judge.changes_since(before), records, known, keys_of(works), posted_at, entry_id
+        )
+        if posting is None:
+            return None
+        flight = Flight(works, connection, posting, answers, judge.rows.posted, behind)
+        flight.stands_on_another = entry_id is not None
+        flight.states = list(book.accounts.values())
+        flight.changed = [account for account in flight.states if has_changed(before.get(account.id), account)]
+        for account in flight.changed:
+            account.row_version = LEFT_BY_BEHIND
+        return flight
+
+    def was_written(self, flight: Flight) -> None:
+        """And all before it have landed: what it leaves is known by its number now."""
+        if flight.number is None:
+            raise LookupError("what was written has a number")
+        self._remembered.was_right()
+        for account in flight.changed:
+            account.row_version = flight.number
+        for account in flight.states:
+            if account.row_version == LEFT_BY_BEHIND and flight.behind is not None:
+                account.row_version = flight.behind.number or LEFT_BY_BEHIND
+
+    def fell(self, flight: Flight, told: str) -> None:
+        """Nothing of it was written, or nobody knows. As soon as that is heard: nobody is to stand on it any more."""
+        self._remembered.forget(flight.states)
+        if told == CHANGED and not flight.stands_on_another:
+            self._remembered.was_wrong()
+
+    def landed(self, flight: Flight) -> None:
+        """However it ended."""
+        flight.replied.set()
+        flight.landed.set()
+        flight.behind = None
+        if flight in self.in_air:
+            self.in_air.remove(flight)
+
+    def remember(self, before: Mapping[UUID, AccountState], after: Sequence[AccountState], number: int | None) -> None:
+        """What was read under locks and written. `number` is that of the transaction that has changed them; what it
+        is not known of is read again."""
+        for account in after:
+            if account.velocity or account.groups:
+                continue  # What counts in its windows is another thing a moment later.
+            if has_changed(before.get(account.id), account):
+                if number is None:
+                    continue
+                account.row_version = number
+            self._remembered.remember([account])
+
+    def forget_all(self) -> None:
+        self._remembered.forget_all()
+
+
+def is_written(told: str) -> bool:
+    return told == HELD
+
+
+def has_changed(old: AccountState | None, new: AccountState) -> bool:
+    return old is None or new.version != old.version or new != old
+
+
+def not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:
+    """Time never goes back on an account, whatever the clocks of this and other machines say."""
+    return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))
+
+
+def keys_of(works: Sequence[Work]) -> list[Key]:
+    return list({key for work in works for key in work.keys})
+
+
+def accounts_of(works: Sequence[Work]) -> set[AccountKey]:
+    return {(c.ledger_id, id_) for work in works for c in work.commands for id_ in c.account_ids()}
