@@ -20,10 +20,13 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-from benchmarks.service import WORKERS, ServiceFailed
+from benchmarks.service import ServiceFailed
 from zerosum.cli.listening import listen
 from zerosum.cli.processes import GC_THRESHOLDS
 from zerosum.embedded.worker import Worker
+
+PROCESSES = 2
+"""As many as the machine for which this is meant has processors: the most that bare routes can do."""
 
 READY_SECONDS_MAX = 20.0
 PATH = "/v1/payments"
@@ -129,7 +132,7 @@ class BareServer:
 
 @contextmanager
 def running_bare_server(name: str) -> Iterator[BareServer]:
-    sockets = listen("127.0.0.1", 0, WORKERS)
+    sockets = listen("127.0.0.1", 0, PROCESSES)
     port = sockets[0].getsockname()[1]
     workers = [Worker(functools.partial(_serve, name, own, sockets), grace_seconds=3.0) for own in sockets]
     try:

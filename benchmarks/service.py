@@ -20,9 +20,11 @@ import httpx
 
 from benchmarks.cpu import children_by_parent, program_of
 from zerosum.cli.installation import Credentials
+from zerosum.config import api_processes
 from zerosum.embedded.child_processes import dying_with_parent
 
-WORKERS = 2
+WORKERS = api_processes(os.sched_getaffinity(0))
+"""As an installation that says nothing of it has."""
 DATABASE = "zerosum"
 SERVICE_ROLE = "zerosum_service"
 

@@ -155,7 +155,7 @@ class Bench:
         taken = time.thread_time_ns()
         await self._all_told.wait()
         ended = time.thread_time_ns()
-        nowhere = self.lane._connection
+        nowhere = self.lane._connections.first
         posting = nowhere.posting_at if isinstance(nowhere, Nowhere) else taken
         each = 1000.0 * len(requests) * items
         return (taken - begun) / each, (posting - taken) / each, (ended - posting) / each
@@ -187,10 +187,12 @@ async def _measured(servers: Servers, options: argparse.Namespace) -> None:
         bench = await _opened(service, server, port)
         await bench.bulk(3)
         await bench.single(max(options.callers), 5)
-        connection = bench.lane._connection
+        connections = bench.lane._connections
+        connection = connections.first
         if connection is None:
             raise WasRefused("the lane has no connection")
-        bench.lane._connection = cast(Any, Nowhere(connection))
+        second, connections._second = connections._second, None
+        connections.first = cast(Any, Nowhere(connection))
         bench.lane._cache = cast(Any, NoBalanceCache())
         gc.collect()
         gc.freeze()
@@ -202,7 +204,7 @@ async def _measured(servers: Servers, options: argparse.Namespace) -> None:
         for name, run in runs:
             await run()
             _show(name, await run())
-        bench.lane._connection = connection
+        connections.first, connections._second = connection, second
 
 
 def _show(name: str, costs: Costs) -> None:

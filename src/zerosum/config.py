@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -49,6 +49,11 @@ SERVICE_LINK = re.compile(
 PORT_OF_LINK = re.compile(r"ZEROSUM(_\w+)?_PORT", re.ASCII)
 LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
 NO_LINKS = "`enableServiceLinks: false` in the pod keeps such variables away"
+
+
+def api_processes(processors: Collection[int]) -> int:
+    """As many as are worth it beside PostgreSQL, which takes as much."""
+    return max(1, len(processors) // 2)
 
 
 class SettingsError(Exception):
@@ -117,7 +122,8 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    workers: Annotated[int, Field(ge=1, le=64)] = 2
+    workers: Annotated[int, Field(ge=1, le=64, default_factory=lambda: api_processes(os.sched_getaffinity(0)))]
+    """API processes. One that is alone remembers accounts between batches, and does more than two that share them."""
     base_url: str | None = None
     """How clients reach the service; the issuer of its tokens. By default made of host and port."""
     docs: bool = True

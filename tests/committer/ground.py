@@ -132,9 +132,10 @@ async def running_committer(
     cache: BalanceCache | None = None,
     stats: CommitterStats | None = None,
     clock: Callable[[], datetime] = now,
+    is_alone: bool = False,
 ) -> AsyncIterator[Committer]:
     stats = stats or CommitterStats()
-    options = CommitterOptions(lanes=lanes, deadline_seconds=deadline_seconds, queue_commands_max=queue_commands_max)
+    options = CommitterOptions(lanes, is_alone, queue_commands_max, deadline_seconds)
     committer = Committer(lambda: BatchRunner(connect, clock, cache or NoBalanceCache(), stats), options, stats)
     committer.start()
     try:

@@ -164,7 +164,7 @@ CONCURRENT_PLANTS = (
             ),
             Edit(
                 LANE,
-                "used = await connection.loader.used_keys(_keys_of(works), is_impatient=is_impatient)",
+                "used = await connection.loader.used_keys(keys_of(works), is_impatient=is_impatient)",
                 "used = self._early",
             ),
         ),
@@ -229,27 +229,53 @@ FINGERPRINT_PLANTS = (
 
 MEMORY = "what is remembered of accounts"
 MEMORY_TESTS = "tests/committer/test_remembered.py::"
+FLIGHTS = "src/zerosum/services/committing/flights.py"
+FLIGHT_TESTS = "tests/committer/test_flights.py::"
 MEMORY_PLANTS = (
     plant(
         "rows are not compared with what is remembered",
         MEMORY,
-        "alembic/versions/0012_one_round_trip.py",
-        "where account.xmin = wanted.row_version",
+        "alembic/versions/0049_behind_another_batch.py",
+        "where account.xmin = wanted.row_version or wanted.row_version = '0'",
         "where account.xmin = wanted.row_version or true",
         f"{MEMORY_TESTS}test_what_was_changed_by_others_is_not_decided_by_memory",
     ),
     plant(
         "keys are not looked up where accounts are remembered",
         MEMORY,
-        "alembic/versions/0012_one_round_trip.py",
-        "return 'used';",
-        "return 'held';",
+        "alembic/versions/0049_behind_another_batch.py",
+        ")) then return 'changed'; end if; if exists (",
+        ")) then return 'changed'; end if; if false and exists (",
         f"{MEMORY_TESTS}test_a_key_that_was_used_is_found_though_its_accounts_are_remembered",
+    ),
+    plant(
+        "whoever has left an account is taken for the batch before",
+        MEMORY,
+        "alembic/versions/0049_behind_another_batch.py",
+        "if first_writer is not null and (",
+        "if first_writer is not null and first_writer <> last_writer and (",
+        f"{FLIGHT_TESTS}test_what_somebody_changes_between_the_two_is_seen",
+    ),
+    plant(
+        "who falls does not wait for the batch behind",
+        MEMORY,
+        "src/zerosum/services/committing/batch_runner.py",
+        "if flight.follower is not None:",
+        "if False:",
+        f"{FLIGHT_TESTS}test_who_falls_writes_nothing_before_the_one_behind_has_heard",
+    ),
+    plant(
+        "works of one order are in two batches at once",
+        MEMORY,
+        "src/zerosum/services/committing/lane_loop.py",
+        "if orders and any(work.order_key in orders for work in works):",
+        "if False:",
+        f"{FLIGHT_TESTS}test_works_of_one_order_are_never_in_two_batches_at_once",
     ),
     plant(
         "time goes back on an account with the clock",
         MEMORY,
-        LANE,
+        FLIGHTS,
         "return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))",
         "return now",
         f"{MEMORY_TESTS}test_time_never_goes_back_on_an_account",
@@ -309,7 +335,7 @@ GROUP_PLANTS = (
     plant(
         "an account in a group is remembered from batch to batch",
         GROUPS,
-        "src/zerosum/services/committing/batch_runner.py",
+        FLIGHTS,
         "if account.velocity or account.groups:",
         "if account.velocity:",
         "tests/committer/test_several_ledgers.py::test_a_group_of_one_name_in_two_ledgers_has_the_limits_of_each",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.planted.plant import in_database, plant
 
-LANE = "src/zerosum/services/committing/batch_runner.py"
 CHAINS = "src/zerosum/services/proofs/of_chains.py"
 CHECKPOINTS = ("src/zerosum/db/schema/checkpoint_functions.py", "alembic/versions/0011_checkpoints.py")
 CHECKPOINTS_BY_KEY = (CHECKPOINTS[0], "alembic/versions/0015_balances_by_key.py")
@@ -247,7 +246,7 @@ JUDGED_PLANTS = (
     plant(
         "time is what the clock says",
         JUDGED,
-        LANE,
+        "src/zerosum/services/committing/flights.py",
         "return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))",
         "return now",
         "tests/committer/test_clocks.py::test_a_clock_that_is_set_back_takes_no_account_back_with_it",

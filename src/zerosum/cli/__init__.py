@@ -47,7 +47,9 @@ def up(
     data_dir: DataDirOption = None,
     port: Annotated[int | None, typer.Option(help="Where to serve (ZEROSUM_PORT, else 8080).")] = None,
     host: Annotated[str | None, typer.Option(help="At which address (ZEROSUM_HOST, else 127.0.0.1).")] = None,
-    workers: Annotated[int | None, typer.Option(help="API processes (ZEROSUM_WORKERS, else 2).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="API processes (ZEROSUM_WORKERS, else one for two processors).")
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo/--no-demo", help="With a demo ledger, or an empty `main`.")] = True,
     https: Annotated[bool, typer.Option("--https", help="Serve TLS with a development certificate.")] = False,
 ) -> None:
@@ -61,7 +63,9 @@ def up(
 def serve(
     port: Annotated[int | None, typer.Option(help="Where to serve (ZEROSUM_PORT, else 8080).")] = None,
     host: Annotated[str | None, typer.Option(help="At which address (ZEROSUM_HOST, else 127.0.0.1).")] = None,
-    workers: Annotated[int | None, typer.Option(help="API processes (ZEROSUM_WORKERS, else 2).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="API processes (ZEROSUM_WORKERS, else one for two processors).")
+    ] = None,
 ) -> None:
     """Serve the API with the database and Redis that the settings name."""
     from zerosum.cli.serve import run_serve  # noqa: PLC0415

@@ -19,6 +19,7 @@ from zerosum.domain.ledger.records import ChangedRecords, only_read
 from zerosum.services.committing.flights import Flight, Flights, accounts_of, is_written, keys_of, not_before
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_busy
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
+from zerosum.services.committing.lane_connections import LaneConnections
 from zerosum.services.committing.lane_loop import CommitterStats
 from zerosum.services.committing.work import Answers, Work, committing, opened_in, windows_of
 from zerosum.services.requests.quotas import RefusalQuota
@@ -57,11 +58,10 @@ class BatchRunner:
         """`remembers` accounts between batches: worth it where nobody else writes to the same ones all the time."""
         self._remembers = remembers
         self._refusal_quota = refusal_quota
-        self._connect = connect
+        self._connections = LaneConnections(connect)
         self._now = now
         self._cache = cache
         self._stats = stats
-        self._connection: BatchConnection | None = None
         self._is_reachable = True
         self._stuck: dict[AccountKey, int] = {}
         """Accounts that somebody else holds and does nothing with, and their version when that was first seen."""
@@ -69,14 +69,12 @@ class BatchRunner:
         self._has_locked = False
         """In the present attempt: what is waited for from then on are keys."""
         self._flights = Flights()
-        self._second: BatchConnection | None = None
-        """For a batch that is sent while another is on its way; to the same server, or there is none."""
         self._is_carrying_out = False
         self._answering: set[asyncio.Task[None]] = set()
 
     @property
     def is_connected(self) -> bool:
-        return self._connection is not None and not self._connection.is_closed
+        return self._connections.first is not None and not self._connections.first.is_closed
 
     async def warm_up(self) -> None:
         try:
@@ -87,37 +85,16 @@ class BatchRunner:
     async def _connect_anew(self) -> BatchConnection:
         """Another server numbers its transactions anew: nothing is remembered."""
         self._flights.forget_all()
-        self._connection = connection = await self._connect()
-        if self._second is not None:
-            self._second.terminate()
-        self._second = await self._connect_second(connection) if self._remembers else None
-        return connection
-
-    async def _connect_second(self, first: BatchConnection) -> BatchConnection | None:
-        """None where it cannot be had now; without it batches go one after the other."""
-        try:
-            second = await self._connect()
-        except Exception as failure:
-            _log.warning("a lane goes on with one connection (%s)", failure or type(failure).__name__)
-            return None
-        if second.server == first.server:
-            return second
-        second.terminate()
-        return None
+        return await self._connections.open(with_second=self._remembers)
 
     def abandon(self) -> None:
         self._flights.forget_all()
-        for connection in (self._connection, self._second):
-            if connection is not None:
-                connection.terminate()
-        self._connection = self._second = None
+        self._connections.terminate()
 
     async def close(self) -> None:
         if self._answering:
             await asyncio.wait(self._answering)
-        for connection in (self._connection, self._second):
-            if connection is not None:
-                await connection.close()
+        await self._connections.close()
 
     @property
     def has_room(self) -> bool:
@@ -126,11 +103,7 @@ class BatchRunner:
     def _free_connection(self) -> BatchConnection | None:
         if not self._remembers or self._is_carrying_out:
             return None
-        taken = [flight.connection for flight in self._flights.in_air]
-        for connection in (self._connection, self._second):
-            if connection is not None and connection not in taken and not connection.is_closed:
-                return connection
-        return None
+        return self._connections.free([flight.connection for flight in self._flights.in_air])
 
     def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
         """Decide by what is remembered, then lock, compare, look up the keys, write and commit in one round trip."""
@@ -276,7 +249,7 @@ class BatchRunner:
         deadline = max(work.deadline for work in works)
         self._has_locked = False
         async with asyncio.timeout_at(deadline):
-            connection = self._connection or await self._connect_anew()
+            connection = self._connections.first or await self._connect_anew()
             accounts = accounts_of(works)
             await connection.begin({ledger_id for ledger_id, _ in accounts}, is_impatient=is_impatient)
             asked = accounts if is_searching else accounts & self._stuck.keys()
@@ -380,7 +353,7 @@ class BatchRunner:
 
     async def _give_up(self, kind: FailureKind, connection: BatchConnection | None = None) -> None:
         """End the attempt. Back to a clean connection, or to none."""
-        connection = connection or self._connection
+        connection = connection or self._connections.first
         if connection is None:
             return
         if kind is not FailureKind.CONNECTION:
@@ -391,11 +364,7 @@ class BatchRunner:
                 _log.warning("a lane drops its connection: the rollback failed")
             else:
                 return
-        connection.terminate()
-        if connection is self._second:
-            self._second = None
-        else:
-            self._connection = None
+        self._connections.drop(connection)
 
 
 def _need_records(works: Sequence[Work]) -> bool:
