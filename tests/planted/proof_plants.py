@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.planted.plant import in_database, plant
 
+LANE = "src/zerosum/services/committing/batch_runner.py"
 CHAINS = "src/zerosum/services/proofs/of_chains.py"
 CHECKPOINTS = ("src/zerosum/db/schema/checkpoint_functions.py", "alembic/versions/0011_checkpoints.py")
 CHECKPOINTS_BY_KEY = (CHECKPOINTS[0], "alembic/versions/0015_balances_by_key.py")
