@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import fields
 from typing import Any
@@ -54,19 +54,23 @@ def deposit(client: Client, key: str) -> Any:
     return client.pay({"type": "deposit", "amount": "1", "currency": "USD", "to": "a"}, key)
 
 
+def unconfirmed(sound: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[None]]:
+    async def lost(*arguments: Any) -> None:
+        await sound(*arguments)
+        raise CommitOutcomeUnknown
+
+    return lost
+
+
 async def test_a_commit_whose_fate_is_not_known_is_504_and_the_key_settles_it(
     hasty: tuple[Service, Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, client = hasty
     await deposit(client, fresh_key())
-    key, sound = fresh_key(), BatchConnection.commit
-
-    async def unconfirmed(self: BatchConnection, seconds_max: float) -> None:
-        await sound(self, seconds_max)
-        raise CommitOutcomeUnknown
-
+    key = fresh_key()
     with monkeypatch.context() as patched:
-        patched.setattr(BatchConnection, "commit", unconfirmed)
+        for way in ("commit", "post"):  # in steps, or in one round trip
+            patched.setattr(BatchConnection, way, unconfirmed(getattr(BatchConnection, way)))
         problem = refused(await deposit(client, key), 504, "outcome_unknown")
     assert problem["retryable"] is True
     settled = await deposit(client, key)

@@ -22,6 +22,9 @@ select pid from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
 """
 
+one_or_two = pytest.mark.parametrize("processes", [1, 2])
+"""One that is alone goes from memory, two batches at a time; two read under their locks what the other has changed."""
+
 
 async def _under_load(installation: Installation, disturb: Callable[[], Awaitable[None]]) -> None:
     accounts = await prepared_accounts(installation.base_url, installation.headers, 12)
@@ -46,7 +49,7 @@ async def _under_load(installation: Installation, disturb: Callable[[], Awaitabl
     assert figures["acknowledged"] > 100
 
 
-async def _kill_api_workers(installation: Installation, cycles: int) -> None:
+async def _kill_api_workers(installation: Installation, cycles: int, processes: int) -> None:
     generator = random.Random(1)
     for _ in range(cycles):
         await asyncio.sleep(generator.uniform(0.2, 0.8))
@@ -55,7 +58,7 @@ async def _kill_api_workers(installation: Installation, cycles: int) -> None:
             os.kill(generator.choice(victims), signal.SIGKILL)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + WORKERS_BACK_SECONDS_MAX
-    while len(installation.api_pids()) < 2:
+    while len(installation.api_pids()) < processes:
         assert loop.time() < deadline, "an API process did not come back"
         await asyncio.sleep(0.1)
     await asyncio.sleep(1.0)
@@ -87,9 +90,10 @@ async def _terminate_backends(installation: Installation, count: int) -> None:
     await asyncio.sleep(1.0)
 
 
-async def test_killed_api_processes_lose_and_double_nothing() -> None:
-    with installed(is_warm=True) as installation:
-        await _under_load(installation, lambda: _kill_api_workers(installation, cycles=4))
+@one_or_two
+async def test_killed_api_processes_lose_and_double_nothing(processes: int) -> None:
+    with installed("--workers", str(processes), is_warm=True) as installation:
+        await _under_load(installation, lambda: _kill_api_workers(installation, 4, processes))
 
 
 async def test_a_killed_postgresql_loses_and_doubles_nothing() -> None:
@@ -98,9 +102,10 @@ async def test_a_killed_postgresql_loses_and_doubles_nothing() -> None:
 
 
 @pytest.mark.campaign
-async def test_20_killed_api_processes() -> None:
-    with installed() as installation:
-        await _under_load(installation, lambda: _kill_api_workers(installation, cycles=20))
+@one_or_two
+async def test_20_killed_api_processes(processes: int) -> None:
+    with installed("--workers", str(processes)) as installation:
+        await _under_load(installation, lambda: _kill_api_workers(installation, 20, processes))
 
 
 @pytest.mark.campaign
@@ -115,6 +120,7 @@ async def test_terminated_backends_lose_and_double_nothing() -> None:
 
 
 @pytest.mark.campaign
-async def test_200_terminated_backends() -> None:
-    with installed() as installation:
+@one_or_two
+async def test_200_terminated_backends(processes: int) -> None:
+    with installed("--workers", str(processes)) as installation:
         await _under_load(installation, lambda: _terminate_backends(installation, count=200))

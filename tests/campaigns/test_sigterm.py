@@ -146,7 +146,7 @@ async def under_load(
 
 
 async def single_processes(cycles: int) -> None:
-    with installed(is_warm=True) as installation:
+    with installed("--workers", "2", is_warm=True) as installation:
         accounts = await prepared_accounts(installation.base_url, installation.headers, 12)
         load = await under_load(
             installation, accounts, "single", lambda: terminate_one_after_another(installation, cycles)

@@ -42,7 +42,7 @@ on_the_one_installation = pytest.mark.xdist_group("up")
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Installation]:
-    with installed() as installation:
+    with installed("--workers", "2") as installation:
         yield installation
 
 
