@@ -372,9 +372,9 @@ async def test_without_a_pooler_statements_are_prepared_once_and_kept(test_datab
     lane = await BatchConnection.open(test_database.service_dsn, 5.0)
     async with database.work() as connection:
         assert (await connection.execute(text(NAMED_STATEMENTS))).scalar_one() >= 1
-    assert (await lane.fetch(NAMED_STATEMENTS))[0][0] == 1
+    prepared = (await lane.fetch(NAMED_STATEMENTS))[0][0]
     await lane.fetch("select 1")
-    assert (await lane.fetch(NAMED_STATEMENTS))[0][0] == 2
+    assert (await lane.fetch(NAMED_STATEMENTS))[0][0] == prepared + 1
     await lane.close()
     await database.close()
 
