@@ -214,6 +214,27 @@ async def test_a_slice_from_before_the_last_period_is_not_given_back() -> None:
     assert budgets.calls[-1] == ("principal:a", 2, 0)
 
 
+async def test_a_slice_is_leased_anew_before_many_wait_for_it_together() -> None:
+    """By its age, or by what is left: who asks meanwhile spends the part that was kept."""
+    budgets, clock = Counted(100_000), Clock()
+    one = limiter(budgets, "1000/s", clock=clock)
+    await one.spend("a")
+    assert budgets.calls == [("principal:a", 20, 0)]
+    clock.now += rate_limit.RENEWED_AFTER_SECONDS
+    assert one.spend_leased("a") is not None
+    for _ in range(5):
+        assert one.spend_leased("a") is not None, "what was kept is spent while the lease is on its way"
+        await asyncio.sleep(0)
+    assert budgets.calls[1:] == [("principal:a", 20, 12)]
+    while one.spend_leased("a") is not None:
+        await asyncio.sleep(0)
+        assert len(budgets.calls) < 20, "there is always something left"
+        if len(budgets.calls) == 10:
+            break
+    assert len(budgets.calls) == 10
+    assert one.allowed == sum(call[1] - call[2] for call in budgets.calls) - one._buckets["a"].left
+
+
 async def test_a_limiter_that_is_off_lets_everything_pass() -> None:
     budgets = Counted(0)
     one = limiter(budgets, "off")
@@ -231,7 +252,10 @@ class Limiters(RuleBasedStateMachine):
         self.clock = Clock()
         self.limit = Limit(amount, 60)
         self.budgets = Gcra(self.clock, self.limit)
-        self.workers = [RateLimiter("principal", self.limit, self.budgets, workers, self.clock) for _ in range(workers)]
+        self.workers = [
+            RateLimiter("principal", self.limit, self.budgets, workers, self.clock, done_at_once)
+            for _ in range(workers)
+        ]
         self.passed: list[float] = []
         self.was_away = False
 
@@ -259,7 +283,8 @@ class Limiters(RuleBasedStateMachine):
 
     @invariant()
     def no_more_pass_than_the_budget_and_a_slice_for_each_worker(self) -> None:
-        slices = len(self.workers) * max(1, int(self.limit.amount * rate_limit.SLICE_SHARE))
+        slice_ = max(1, int(self.limit.amount * rate_limit.SLICE_SHARE))
+        slices = len(self.workers) * (slice_ + int(slice_ * rate_limit.KEPT_SHARE))
         own = max(self.limit.amount, len(self.workers)) if self.was_away else 0
         for place, since in enumerate(self.passed):
             seconds = self.clock.now - since
@@ -292,12 +317,12 @@ class Gcra:
         return Grant(granted, max(0, free - granted), wait, math.ceil((self.tat - now) * 1000))
 
 
-def done_at_once(call: Coroutine[Any, Any, Bucket]) -> Bucket | RateLimited:
+def done_at_once(call: Coroutine[Any, Any, Any]) -> Any:
     """What comes of a coroutine that waits for nothing."""
     try:
         call.send(None)
     except StopIteration as done:
-        result: Bucket = done.value
+        result = done.value
         return result
     except RateLimited as refusal:
         return refusal

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from zerosum.adapters.rate_store import Grant
 from zerosum.adapters.redis import RedisAway
@@ -25,6 +25,11 @@ SLICE_SHARE = 0.02
 
 LEASE_SECONDS = 1.0
 """A slice is spent within this time or given back."""
+
+RENEWED_AFTER_SECONDS = 0.7
+KEPT_SHARE = 0.25
+"""A slice in use is leased anew before its time is over, or when a quarter is left of it, which is spent meanwhile: so
+that many who ask at once never all wait for a lease together."""
 
 BLOCKED_SECONDS_MIN = 0.02
 """Whoever has used up a budget is refused this long without a look at it: refusals must be cheap."""
@@ -55,6 +60,8 @@ class Bucket:
     """Of this worker's own share, at `counted_at`; used while Redis is away."""
     counted_at: float = 0.0
     leasing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_renewed: bool = False
+    """Or need not be: it is being leased anew, or was in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,16 @@ class RateLimiter:
     """One kind of budget (`name`), counted by key. `clock` is monotonic."""
 
     def __init__(
-        self, name: str, limit: Limit | None, budgets: Budgets | None, workers: int, clock: Callable[[], float]
+        self,
+        name: str,
+        limit: Limit | None,
+        budgets: Budgets | None,
+        workers: int,
+        clock: Callable[[], float],
+        start: Callable[[Coroutine[Any, Any, None]], object] | None = None,
     ) -> None:
+        """`start` begins what nobody waits for: a task, unless told otherwise."""
+        self._start = start or self._start_task
         self.name = name
         self.limit = limit
         self._budgets = budgets
@@ -80,6 +95,8 @@ class RateLimiter:
         self.allowed = 0
         self.refused = 0
         self._slice = max(1, int(limit.amount * SLICE_SHARE)) if limit else 0
+        self._kept = int(self._slice * KEPT_SHARE)
+        self._renewing: set[asyncio.Task[None]] = set()
 
     @property
     def policy_header(self) -> bytes:
@@ -90,9 +107,14 @@ class RateLimiter:
     def find_leased(self, key: str, units: int = 1) -> Bucket | None:
         """Where so many units can be spent of a slice already held, by `spend_leased` at once or by nobody."""
         bucket = self._buckets.get(key)
-        if bucket is not None and bucket.left >= units and self._clock() < bucket.leased_at + LEASE_SECONDS:
-            return bucket
-        return None
+        if bucket is None or bucket.left < units:
+            return None
+        age = self._clock() - bucket.leased_at
+        if age >= LEASE_SECONDS:
+            return None
+        if (age >= RENEWED_AFTER_SECONDS or bucket.left <= self._kept) and not bucket.is_renewed:
+            self._begin_renewal(key, bucket)
+        return bucket
 
     def spend_leased(self, key: str, units: int = 1) -> Bucket | None:
         """Spend of a slice already held: the usual case, without waiting for anything."""
@@ -147,6 +169,28 @@ class RateLimiter:
         retry_after = max(1, math.ceil(wait_seconds))
         return RateLimited("Too many requests; wait a moment.", limit=self.name, retry_after=retry_after)
 
+    def _begin_renewal(self, key: str, bucket: Bucket) -> None:
+        bucket.is_renewed = True
+        if self._budgets is None or self.limit is None or not self._kept:
+            return
+        self._start(self._renew(key, bucket, self.limit))
+
+    def _start_task(self, renewal: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(renewal, name="a lease in time")
+        self._renewing.add(task)
+        task.add_done_callback(self._renewing.discard)
+
+    async def _renew(self, key: str, bucket: Bucket, limit: Limit) -> None:
+        """A part of the slice stays to be spent meanwhile. In vain: it is used up, and leased with a wait, as usual."""
+        if bucket.leasing.locked():
+            return
+        async with bucket.leasing:
+            kept = min(bucket.left, self._kept)
+            returned, bucket.left = bucket.left - kept, kept
+            grant = await self._lease_shared(key, limit, returned, 1)
+            if grant is not None and grant.granted:
+                self._take(bucket, grant, bucket.left + grant.granted)
+
     async def _lease(self, key: str, bucket: Bucket, limit: Limit, units: int) -> None:
         """At least so many units. Raises RateLimited where there are fewer; where there are none, blocks the bucket."""
         # What was leased longer ago than a period has filled up again since.
@@ -156,16 +200,18 @@ class RateLimiter:
         if grant is None:
             units = min(units, self._share(limit))
             grant = self._lease_own(bucket, limit, returned, units)
-        now = self._clock()
-        bucket.left = grant.granted
-        bucket.remaining = grant.remaining
-        bucket.leased_at = now
-        bucket.reset_at = now + grant.reset_milliseconds / 1000
+        now = self._take(bucket, grant, grant.granted)
         if grant.granted == 0:
             bucket.blocked_until = now + max(BLOCKED_SECONDS_MIN, grant.retry_milliseconds / 1000)
         elif grant.granted < units:
             # What was granted is kept for smaller calls, and given back with the next lease.
             raise self._refusal((units - grant.granted) * limit.period_seconds / limit.amount)
+
+    def _take(self, bucket: Bucket, grant: Grant, left: int) -> float:
+        now = bucket.leased_at = self._clock()
+        bucket.left, bucket.remaining, bucket.is_renewed = left, grant.remaining, False
+        bucket.reset_at = now + grant.reset_milliseconds / 1000
+        return now
 
     async def _lease_shared(self, key: str, limit: Limit, returned: int, units: int) -> Grant | None:
         if self._budgets is None:
