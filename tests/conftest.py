@@ -75,7 +75,7 @@ class RunningServers:
         self.folder = Path(tempfile.mkdtemp(prefix="zerosum-tests-", dir=_in_memory()))
         self.folder.chmod(0o711)  # as root the servers run as another account, which must pass through
         self.data_dir = DataDir(self.folder / "data", state_root=self.folder / "state")
-        self.postgres = EmbeddedPostgres(self.data_dir, notify=lambda _: None, max_connections=200)
+        self.postgres = EmbeddedPostgres(self.data_dir, notify=lambda _: None, max_connections=400)
         self.postgres.start()
         binary = find_valkey()
         assert binary is not None, "the tests need the extra `embedded`"
