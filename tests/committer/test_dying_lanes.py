@@ -123,6 +123,43 @@ async def test_what_may_have_been_committed_is_unknown_and_nothing_overtakes_its
     await assert_books_are_right(superuser, ground.ledger_id)
 
 
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("whole_lane", [False, True])
+async def test_a_batch_in_the_air_that_dies_or_dies_with_its_lane_is_told_by_its_keys(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser, *, after: bool, whole_lane: bool
+) -> None:
+    """The next lane asks by itself where the last one was cancelled; a caller does where nobody knows what happened."""
+    source, target = await ground.open(2, floor=None)
+    stats = CommitterStats()
+    fatal = Fatal(test_database.service_dsn, "post", die, after=after)
+    behind: list[asyncio.Future[Any]] = []
+    async with running_committer(fatal, stats=stats) as committer:
+
+        def kill_it_with_one_behind() -> None:
+            later = ground.transfer(source, target, "5.00")
+            behind.append(committer.hand_over([later], is_atomic=False, order_key=7))
+            if not whole_lane:
+                die()
+            asyncio.get_running_loop().call_soon(lane_of(committer).cancel)
+
+        fatal.kill = kill_it_with_one_behind
+        await committer.carry_out(ground.transfer(source, target, "1.00"))
+        command = ground.transfer(source, target, "1.00")
+        if not whole_lane:
+            with pytest.raises(OutcomeUnknown):
+                await asyncio.wait_for(committer.carry_out(command, order_key=7), 10)
+            assert [type(error) for error in await asyncio.gather(*behind, return_exceptions=True)] == [Unavailable]
+        told = await asyncio.wait_for(committer.carry_out(command, order_key=7), 10)
+        assert isinstance(told, Replayed if after else Posted)
+        if whole_lane:
+            [later] = await asyncio.wait_for(asyncio.gather(*behind), 10)
+            assert isinstance(later[0], Posted)
+        assert is_whole(committer)
+    assert stats.lanes_lost == 1
+    assert await ground.posted(target) == (7 if whole_lane else 2)
+    await assert_books_are_right(superuser, ground.ledger_id)
+
+
 async def test_a_process_without_a_lane_is_not_ready(
     ground: Ground, test_database: TestDatabase, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

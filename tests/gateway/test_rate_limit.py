@@ -19,7 +19,7 @@ from zerosum.adapters.rate_store import Grant
 from zerosum.adapters.redis import RedisAway
 from zerosum.domain.errors import RateLimited
 from zerosum.gateway.limits import rate_limit
-from zerosum.gateway.limits.rate_limit import Bucket, RateLimiter
+from zerosum.gateway.limits.rate_limit import RateLimiter
 from zerosum.services.requests.limits import Limit
 
 
@@ -322,8 +322,7 @@ def done_at_once(call: Coroutine[Any, Any, Any]) -> Any:
     try:
         call.send(None)
     except StopIteration as done:
-        result = done.value
-        return result
+        return done.value
     except RateLimited as refusal:
         return refusal
     raise AssertionError("it waited")
