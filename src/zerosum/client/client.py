@@ -29,7 +29,8 @@ SECONDS_MAX = 30.0
 class _Ledger(Generic[Way]):
     """The ledger of a credential."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, url: str, runner: Runner) -> None:
+        self.url = url
         self.accounts: Accounts[Way] = Accounts(runner)
         self.payments: Payments[Way] = Payments(runner)
         self.disputes: Disputes[Way] = Disputes(runner)
@@ -58,7 +59,7 @@ class Client(_Ledger[Blocking]):
         """
         bearer = _bearer(api_key, credentials)
         self._http = httpx.Client(**_options(url, seconds_max, tls))
-        super().__init__(BlockingRunner(self._http, bearer, retries or Retries()))
+        super().__init__(url, BlockingRunner(self._http, bearer, retries or Retries()))
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +87,7 @@ class AsyncClient(_Ledger[Awaiting]):
         """As of `Client`."""
         bearer = _bearer(api_key, credentials)
         self._http = httpx.AsyncClient(**_options(url, seconds_max, tls))
-        super().__init__(AwaitingRunner(self._http, bearer, retries or Retries()))
+        super().__init__(url, AwaitingRunner(self._http, bearer, retries or Retries()))
 
     async def __aenter__(self) -> Self:
         return self
