@@ -2,7 +2,7 @@
 
     an answer that is retryable        again, after Retry-After where it says so
     504, or a connection that breaks   again, under the same key: it may have been carried out
-    no answer of this service (502…)   the same
+    5xx in words that are not ours     the same
     all else                           the answer
 
 After an attempt that may have been carried out, only an answer that looks the key up says what became of it: a 401, 429
@@ -24,8 +24,8 @@ from zerosum.client.refusals import Refused, refusal
 OUTCOME_UNKNOWN_STATUS = 504
 BEFORE_THE_KEY = frozenset({401, 403, 408, 429, 500, 503})
 """Statuses that say nothing about what was done under a key before."""
-OF_A_GATEWAY = frozenset({502, 503, 504})
-"""What stands between us and the service answers so, in words of its own."""
+IN_PROGRESS = "idempotency_in_progress"
+"""Another request under the key is at work: what comes of it is not known yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,23 +94,25 @@ class Attempts:
         problem = answer.problem()
         if problem is None:
             strange = UnexpectedAnswer(f"{answer.status} without a problem: this service does not answer so")
-            if answer.status not in OF_A_GATEWAY:
-                raise strange
-            return self._again(strange, may_be_done=True)
+            if answer.status >= 500:  # Whatever stands between us and the service may have passed the call on.
+                return self._again(strange, may_be_done=True)
+            raise self.ended_by(strange)
         refused = refusal(problem, answer.status, self._key)
         if refused.retryable:
             return self._again(
                 refused,
-                may_be_done=answer.status == OUTCOME_UNKNOWN_STATUS,
+                may_be_done=answer.status == OUTCOME_UNKNOWN_STATUS or refused.code == IN_PROGRESS,
                 wanted=_seconds(answer.headers.get("retry-after")),
             )
-        if self._may_be_done and answer.status in BEFORE_THE_KEY:
-            raise self._unknown(refused) from refused
-        raise refused
+        raise self.ended_by(refused) if answer.status in BEFORE_THE_KEY else refused
 
     def after_failure(self, error: Exception, *, may_have_arrived: bool) -> float:
         """Raises OutcomeUnknown, Unreachable."""
         return self._again(error, may_be_done=may_have_arrived)
+
+    def ended_by(self, error: ZerosumError) -> ZerosumError:
+        """What to raise where something ends the call that says nothing about the attempts before it."""
+        return self._unknown(error) if self._may_be_done else error
 
     def _again(self, error: Exception, *, may_be_done: bool, wanted: float | None = None) -> float:
         self._made += 1
@@ -123,14 +125,21 @@ class Attempts:
         if is_safe and self._made < self._retries.attempts_max and pause <= left:
             return pause
         if self._may_be_done:
-            raise self._unknown(error) from error
+            raise self._unknown(error)
         if isinstance(error, Refused):
             raise error
         raise Unreachable(f"the service does not answer ({_words(error)})") from error
 
     def _unknown(self, error: Exception) -> ZerosumError:
-        under = "" if self._key is None else f"; ask again under the key {self._key}"
-        return OutcomeUnknown(f"nobody can say yet whether this was done ({_words(error)}){under}", self._key)
+        return outcome_unknown(error, self._key)
+
+
+def outcome_unknown(error: Exception, key: str | None) -> OutcomeUnknown:
+    """Told of `error`, which is its cause."""
+    under = "" if key is None else f"; ask again under the key {key}"
+    unknown = OutcomeUnknown(f"nobody can say yet whether this was done ({_words(error)}){under}", key)
+    unknown.__cause__ = error
+    return unknown
 
 
 def _words(error: Exception) -> str:

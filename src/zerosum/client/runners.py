@@ -27,7 +27,7 @@ class BlockingRunner:
         self._retries = retries
 
     def run(self, route: Route[T], asked: Asked) -> T:
-        return decoded(route, self._through(steps_of(route, asked, self._bearer, self._retries)))
+        return decoded(route, asked, self._through(steps_of(route, asked, self._bearer, self._retries)))
 
     def items(self, route: Route[T], asked: Asked) -> Iterator[T]:
         while True:
@@ -49,7 +49,7 @@ class BlockingRunner:
                 return
 
     def _through(self, steps: Steps) -> Answer:
-        met: Answer | httpx.TransportError | None = None
+        met: Answer | httpx.RequestError | None = None
         while True:
             try:
                 step = steps.send(met)
@@ -58,13 +58,13 @@ class BlockingRunner:
                 return answer
             met = self._take(step)
 
-    def _take(self, step: Send | Pause) -> Answer | httpx.TransportError | None:
+    def _take(self, step: Send | Pause) -> Answer | httpx.RequestError | None:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
         try:
             response = self.http.request(step.method, step.path, **step.options)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error
         return _answer(response)
 
@@ -76,7 +76,7 @@ class AwaitingRunner:
         self._retries = retries
 
     async def run(self, route: Route[T], asked: Asked) -> T:
-        return decoded(route, await self._through(steps_of(route, asked, self._bearer, self._retries)))
+        return decoded(route, asked, await self._through(steps_of(route, asked, self._bearer, self._retries)))
 
     async def items(self, route: Route[T], asked: Asked) -> AsyncIterator[T]:
         while True:
@@ -100,7 +100,7 @@ class AwaitingRunner:
                 return
 
     async def _through(self, steps: Steps) -> Answer:
-        met: Answer | httpx.TransportError | None = None
+        met: Answer | httpx.RequestError | None = None
         while True:
             try:
                 step = steps.send(met)
@@ -109,13 +109,13 @@ class AwaitingRunner:
                 return answer
             met = await self._take(step)
 
-    async def _take(self, step: Send | Pause) -> Answer | httpx.TransportError | None:
+    async def _take(self, step: Send | Pause) -> Answer | httpx.RequestError | None:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
         try:
             response = await self.http.request(step.method, step.path, **step.options)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return error
         return _answer(response)
 

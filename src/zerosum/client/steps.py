@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import httpx
 
-from zerosum.client.attempts import Answer, Attempts, Retries
+from zerosum.client.attempts import Answer, Attempts, Retries, outcome_unknown
 from zerosum.client.calls import Asked, Route
 from zerosum.client.decoding import decode
-from zerosum.client.errors import PaymentInReview, UnexpectedAnswer
+from zerosum.client.errors import PaymentInReview, UnexpectedAnswer, ZerosumError
 from zerosum.client.models.model import Model
 from zerosum.client.models.payments import Review
 from zerosum.client.tokens import TOKEN_PATH, Bearer
@@ -37,7 +37,7 @@ class Pause:
     seconds: float
 
 
-Steps = Generator[Send | Pause, Answer | httpx.TransportError | None, Answer]
+Steps = Generator[Send | Pause, Answer | httpx.RequestError | None, Answer]
 
 
 def steps_of(route: Route[Any], asked: Asked, bearer: Bearer, retries: Retries) -> Steps:
@@ -64,14 +64,17 @@ def steps_of(route: Route[Any], asked: Asked, bearer: Bearer, retries: Retries) 
         yield Pause(pause)
 
 
-def decoded(route: Route[T], answer: Answer) -> T:
-    """Raises PaymentInReview, UnexpectedAnswer."""
-    content = content_of(answer)
-    if answer.status == 202 and content.get("status") == "in_review":
-        raise PaymentInReview(decode(Review, content))
-    if answer.headers.get("idempotency-replayed") == "true":
-        content = {**content, "replayed": True}
-    return decode(route.answer, content)
+def decoded(route: Route[T], asked: Asked, answer: Answer) -> T:
+    """Raises PaymentInReview, UnexpectedAnswer; OutcomeUnknown where what answers that a write was done is not ours."""
+    try:
+        content = content_of(answer)
+        if answer.status == 202 and content.get("status") == "in_review":
+            raise PaymentInReview(decode(Review, content))
+        if answer.headers.get("idempotency-replayed") == "true":
+            content = {**content, "replayed": True}
+        return decode(route.answer, content)
+    except UnexpectedAnswer as error:
+        raise error if route.method == "GET" else outcome_unknown(error, asked.key) from error
 
 
 def page_of(route: Route[T], answer: Answer) -> tuple[list[T], str | None]:
@@ -116,13 +119,16 @@ def _text(value: str | int | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _renew(bearer: Bearer, attempts: Attempts) -> Generator[Send | Pause, Answer | httpx.TransportError | None, None]:
+def _renew(bearer: Bearer, attempts: Attempts) -> Generator[Send | Pause, Answer | httpx.RequestError | None, None]:
     """Nothing of the call itself is sent meanwhile."""
     assert bearer.credentials is not None
     while True:
         answer = yield Send("POST", TOKEN_PATH, {"data": bearer.credentials.form()})
         if isinstance(answer, Answer) and answer.status in (200, 400, 401):
-            bearer.take(answer)
+            try:
+                bearer.take(answer)
+            except ZerosumError as error:
+                raise attempts.ended_by(error) from error
             return
         pause = _judged(attempts, answer, is_of_the_call=False)
         if pause is None:
@@ -131,7 +137,7 @@ def _renew(bearer: Bearer, attempts: Attempts) -> Generator[Send | Pause, Answer
 
 
 def _judged(
-    attempts: Attempts, answer: Answer | httpx.TransportError | None, *, is_of_the_call: bool = True
+    attempts: Attempts, answer: Answer | httpx.RequestError | None, *, is_of_the_call: bool = True
 ) -> float | None:
     if isinstance(answer, Answer):
         return attempts.after_answer(answer)
