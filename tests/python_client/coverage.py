@@ -16,7 +16,6 @@ NOT_COVERED = {
     "endConsoleSessions listAuditLog readAuditFeed",
     "Clients": "createTransaction createTransactions getTransaction listClients getClient listClientTransactions",
     "Dead letters": "listDeadLetters getDeadLetter replayDeadLetter dropDeadLetter",
-    "Exchanges": "createExchange listExchanges getExchange",
     "Holds": "resolveHolds",
     "Imports": "beginImport",
     "Journal": "exportJournal",
@@ -30,12 +29,8 @@ NOT_COVERED = {
     "getReconciliationBreak assignReconciliationBreak noteReconciliationBreak explainReconciliationBreak "
     "resolveReconciliationBreak adjustReconciliationBreak getReconciliationReport",
     "Reports": "checkIntegrity getAccountTree getBalanceSheet getIncomeStatement getCashMovements getStatus",
-    "Reviews": "listReviews getReview approveReview refuseReview",
-    "Scheduled payments": "createScheduledPayment listScheduledPayments cancelScheduledPayment getScheduledPayment "
-    "listScheduledPaymentRuns",
     "Service": "getHealth getReadiness getPublicKeys getMetrics getService",
     "Statements": "issueStatement listStatements getIssuedStatement",
-    "Templates": "createTemplate listTemplates getTemplate postTemplate",
     "Webhooks": "createWebhookEndpoint listWebhookEndpoints getWebhookEndpoint changeWebhookEndpoint "
     "deleteWebhookEndpoint rotateWebhookSecret enableWebhookEndpoint disableWebhookEndpoint pingWebhookEndpoint "
     "listWebhookDeliveries replayWebhookDelivery replayWebhookEvents",

@@ -114,15 +114,16 @@ def _model_within(hint: Any) -> type[Model] | None:
 def _schema_within(member: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in member:
         return schema_of(member)
-    if "items" in member:
-        return _schema_within(member["items"])
+    for inner in ("items", "additionalProperties"):
+        if isinstance(member.get(inner), dict):
+            return _schema_within(member[inner])
     return _schema_within(next(one for one in member["anyOf"] if "$ref" in one))
 
 
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 """Answers have no patterns: amounts are told by their examples."""
 
-AS_AN_EXAMPLE_SAYS_NOT = {"network_reason_code": "text", "fixed": "amount"}
+AS_AN_EXAMPLE_SAYS_NOT = {"network_reason_code": "text", "fixed": "amount", "gain": "amount"}
 """A code of a card network looks like a number, and an example of null like nothing."""
 
 OURS = {"raw", *(one.name for one in fields(Written))}

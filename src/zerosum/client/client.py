@@ -15,9 +15,13 @@ from zerosum.client.resources.accounts import Accounts
 from zerosum.client.resources.disputes import Disputes
 from zerosum.client.resources.entries import Entries
 from zerosum.client.resources.events import Events
+from zerosum.client.resources.exchanges import Exchanges
 from zerosum.client.resources.holds import Holds
 from zerosum.client.resources.payments import Payments
 from zerosum.client.resources.reports import Reports
+from zerosum.client.resources.reviews import Reviews
+from zerosum.client.resources.schedules import ScheduledPayments
+from zerosum.client.resources.templates import Templates
 from zerosum.client.runners import AwaitingRunner, BlockingRunner, options_of_http
 from zerosum.client.tokens import Bearer, ClientCredentials
 
@@ -35,6 +39,10 @@ class _Ledger(Generic[Way]):
         self.payments: Payments[Way] = Payments(runner)
         self.disputes: Disputes[Way] = Disputes(runner)
         self.holds: Holds[Way] = Holds(runner)
+        self.exchanges: Exchanges[Way] = Exchanges(runner)
+        self.scheduled_payments: ScheduledPayments[Way] = ScheduledPayments(runner)
+        self.reviews: Reviews[Way] = Reviews(runner)
+        self.templates: Templates[Way] = Templates(runner)
         self.entries: Entries[Way] = Entries(runner)
         self.events: Events[Way] = Events(runner)
         self.reports: Reports[Way] = Reports(runner)

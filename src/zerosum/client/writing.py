@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final, TypedDict, Unpack
+from typing import Any, Final, Literal, TypedDict, Unpack
 
 from zerosum.client.calls import Asked
 from zerosum.client.keys import chosen_key
+
+Rounding = Literal["half_even", "half_up", "half_down", "down", "up"]
 
 
 class Once(TypedDict, total=False):
