@@ -59,6 +59,7 @@ async def blocking(place: Place, story: Callable[[Client], T], **options: Any) -
 
 
 CUT = b""
+NEVER = b"never"
 
 
 @dataclass
@@ -67,10 +68,11 @@ class Line:
 
     target: int
     instead: list[tuple[bytes, bytes]] = field(default_factory=list)
-    """Beginnings of requests, in the order in which they are waited for, and what is said instead, or CUT."""
+    """Beginnings of requests, in the order they are waited for, and what is said instead: also nothing (CUT, NEVER)."""
     refused: list[tuple[bytes, bytes]] = field(default_factory=list)
     """The same of requests that never reach the service."""
     seen: list[bytes] = field(default_factory=list)
+    is_waiting: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
 
     @property
@@ -89,7 +91,10 @@ class Line:
                     answer = await _one_message(from_service)
                     said = _taken(self.instead, request)
                     answer = answer if said is None else said
-                if answer == CUT:
+                if answer == NEVER:
+                    self.is_waiting.set()
+                    await reader.read()
+                if answer in (CUT, NEVER):
                     return
                 writer.write(answer)
                 await writer.drain()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.python_client.conftest import AT_ONCE, CUT, Line, Place, blocking
+from tests.python_client.conftest import AT_ONCE, CUT, NEVER, Line, Place, blocking
 from zerosum.client import NO_RETRIES, AsyncClient, Client, ClientCredentials, Retries
 from zerosum.client.errors import OutcomeUnknown, UnexpectedAnswer, Unreachable
 from zerosum.client.models.payments import Payment
@@ -53,6 +56,30 @@ async def test_a_payment_whose_answer_is_lost_is_made_exactly_once(
     assert (paid.replayed, line.instead, await posted(client)) == (True, [], 5)
     keys = keys_of(line)
     assert (len(keys), len(set(keys))) == (3, 1)
+
+
+PROGRAM = """
+import sys
+from zerosum.client import Client
+
+with Client(sys.argv[1], sys.argv[2]) as client:
+    paid = client.payments.create(type="deposit", amount=5, currency="USD", to="customers:gina", once="invoice-42")
+    print(paid.replayed)
+"""
+
+
+async def test_a_program_that_is_killed_while_it_pays_and_started_again_pays_once(
+    client: AsyncClient, wallet: str, place: Place, line: Line
+) -> None:
+    line.instead = [(PAYMENTS, NEVER)]
+    command = (sys.executable, "-c", PROGRAM, line.url, place.api_key)
+    killed = await asyncio.create_subprocess_exec(*command)
+    await asyncio.wait_for(line.is_waiting.wait(), 30)
+    killed.kill()
+    await killed.wait()
+    again = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    told, _ = await asyncio.wait_for(again.communicate(), 30)
+    assert (told, await posted(client), set(keys_of(line))) == (b"True\n", 5, {"createPayment:invoice-42"})
 
 
 async def test_where_nobody_can_say_it_is_told_with_the_key_that_tells_later(

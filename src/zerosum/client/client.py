@@ -26,7 +26,7 @@ from zerosum.client.runners import AwaitingRunner, BlockingRunner, options_of_ht
 from zerosum.client.tokens import Bearer, ClientCredentials
 
 CONNECT_SECONDS_MAX = 5.0
-SECONDS_MAX = 30.0
+ATTEMPT_SECONDS_MAX = 30.0
 """Of one attempt, without a byte of its answer. What is not known by then is asked again under the same key."""
 
 
@@ -58,7 +58,7 @@ class Client(_Ledger[Blocking]):
         *,
         credentials: ClientCredentials | None = None,
         retries: Retries | None = None,
-        seconds_max: float = SECONDS_MAX,
+        attempt_seconds_max: float = ATTEMPT_SECONDS_MAX,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`api_key` may also be an access token; `credentials` get tokens and renew them.
@@ -66,7 +66,7 @@ class Client(_Ledger[Blocking]):
         Raises ValueError for an address or a credential that is none.
         """
         bearer = _bearer(api_key, credentials)
-        self._http = httpx.Client(**_options(url, seconds_max, tls))
+        self._http = httpx.Client(**_options(url, attempt_seconds_max, tls))
         super().__init__(url, BlockingRunner(self._http, bearer, retries or Retries()))
 
     def __enter__(self) -> Self:
@@ -89,12 +89,12 @@ class AsyncClient(_Ledger[Awaiting]):
         *,
         credentials: ClientCredentials | None = None,
         retries: Retries | None = None,
-        seconds_max: float = SECONDS_MAX,
+        attempt_seconds_max: float = ATTEMPT_SECONDS_MAX,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """As of `Client`."""
         bearer = _bearer(api_key, credentials)
-        self._http = httpx.AsyncClient(**_options(url, seconds_max, tls))
+        self._http = httpx.AsyncClient(**_options(url, attempt_seconds_max, tls))
         super().__init__(url, AwaitingRunner(self._http, bearer, retries or Retries()))
 
     async def __aenter__(self) -> Self:
@@ -117,8 +117,8 @@ def _bearer(api_key: str | None, credentials: ClientCredentials | None) -> Beare
     return Bearer(credential, time.monotonic)
 
 
-def _options(url: str, seconds_max: float, tls: ssl.SSLContext | None) -> dict[str, Any]:
-    timeout = httpx.Timeout(seconds_max, connect=min(seconds_max, CONNECT_SECONDS_MAX))
+def _options(url: str, attempt_seconds_max: float, tls: ssl.SSLContext | None) -> dict[str, Any]:
+    timeout = httpx.Timeout(attempt_seconds_max, connect=min(attempt_seconds_max, CONNECT_SECONDS_MAX))
     # Over http there is nothing to verify, and to load the certificates of the world takes long.
     verify: ssl.SSLContext | bool = tls if tls is not None else url.startswith("https")
     return options_of_http(url, timeout=timeout, verify=verify)
