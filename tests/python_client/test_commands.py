@@ -94,6 +94,7 @@ async def test_people_see_tables_whole_ids_and_nothing_that_steers_their_termina
     assert "\x1b" not in shown
     one = await on_a_terminal(place, "accounts", "show", "customers:ines")
     assert re.search(r"^name +\[red\]Ines$", one, re.MULTILINE)
+    assert re.search(r"^balance +posted=5.00  held=0.00  available=5.00$", one, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

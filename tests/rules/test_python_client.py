@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
+
 import pytest
 
 from tests.api.conftest import Client
 from tests.api.serving import served
+from tests.cli.command import zerosum
 from zerosum.client import AsyncClient, NewPayment, PaymentInReview
 from zerosum.main import Service
 
@@ -26,5 +31,11 @@ async def test_a_held_payment_is_raised_and_paid_when_somebody_else_approves(
             done = await approver.reviews.approve(review.id, reason="Known.")
             assert done.payment_id is not None
             assert (await payer.payments.get(done.payment_id)).status == "succeeded"
+            said = await asyncio.to_thread(
+                zerosum, "pay", "--from", "alice", "--to", "bob", "--amount", "200", "--currency", "USD", "--key", "c",
+                environment={"ZEROSUM_URL": url, "ZEROSUM_TOKEN": alice.api_key},
+            )  # fmt: skip
+            assert (said.code, json.loads(said.out)["status"]) == (4, "in_review"), said
+            assert re.fullmatch(r"zerosum: .*large transfers.*is in review\)\n", said.err)
             [held] = (await payer.payments.create_many([order])).results
             assert (held.payment, held.refused, held.review and held.review.status) == (None, None, "in_review")

@@ -32,13 +32,15 @@ class Screen:
         self._is_json = is_json or not results().isatty()
 
     def put_one(self, one: Model) -> None:
-        """All it is: a member a line."""
+        """All it is: a line for each member, and for each thing in it."""
         if self._is_json:
             put(_json(one))
             return
         table = Table.grid(padding=(0, 2))
         for name, value in one.raw.items():
-            table.add_row(_cell(name.replace("_", " ")), _cell(value))
+            lines = value if isinstance(value, list) and value and isinstance(value[0], dict) else [value]
+            for at, line in enumerate(lines):
+                table.add_row(_cell("" if at else name.replace("_", " ")), _cell(line))
         put(_drawn(table))
 
     def put_all(self, several: Iterable[Model]) -> None:
@@ -88,8 +90,10 @@ def _cell(value: object) -> Text:
         text = value.strftime("%Y-%m-%d %H:%M:%S")
     elif isinstance(value, Decimal):
         text = format(value, "f")
-    elif isinstance(value, dict | list):
-        text = json.dumps(value, ensure_ascii=False, default=str)
+    elif isinstance(value, dict):
+        text = "  ".join(f"{name}={_cell(inner).plain}" for name, inner in value.items()) or "-"
+    elif isinstance(value, list):
+        text = "  ".join(_cell(inner).plain for inner in value) or "-"
     else:
         text = str(value)
     return Text(plain(text))
