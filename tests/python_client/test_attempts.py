@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from zerosum.client import OutcomeUnknown, Refused, Retries, UnexpectedAnswer, Unreachable, ZerosumError
 from zerosum.client.attempts import Answer, Attempts
+from zerosum.client.refusals import Busy, Failed, Impossible, InsufficientFunds, Malformed, refusal
 
 
 @dataclass(frozen=True)
@@ -125,3 +127,21 @@ def test_what_cannot_be_repeated_is_not_where_it_may_have_arrived() -> None:
     assert attempts.after_failure(OSError(), may_have_arrived=False) > 0
     with pytest.raises(OutcomeUnknown):
         attempts.after_failure(OSError(), may_have_arrived=True)
+
+
+def test_what_is_raised_can_be_handed_to_another_process() -> None:
+    problem = {"code": "insufficient_funds", "detail": "Too little.", "available": "1.00", "retryable": False}
+    refused = pickle.loads(pickle.dumps(refusal(problem, 422, "k")))
+    assert (type(refused), refused.available, refused.idempotency_key) == (InsufficientFunds, 1, "k")
+    unknown = pickle.loads(pickle.dumps(OutcomeUnknown("nobody can say yet", "k")))
+    assert (str(unknown), unknown.idempotency_key) == ("nobody can say yet", "k")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [("newer_than_this", 422, Malformed), ("newer_than_this", 409, Impossible), ("newer_than_this", 418, Failed)],
+)
+def test_a_code_that_is_newer_than_the_client_is_of_its_kind(code: str, status: int, kind: type[Refused]) -> None:
+    refused = refusal({"code": code, "errors": ["odd", {"pointer": "/x"}]}, status)
+    assert (type(refused), refused.code, refused.faults[0].pointer) == (kind, code, "/x")
+    assert type(refusal({"code": code, "retryable": True}, status)) is Busy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zerosum.client.models.payments import Review
 
 
@@ -20,6 +22,9 @@ class OutcomeUnknown(ZerosumError):
         super().__init__(message)
         self.idempotency_key = idempotency_key
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OutcomeUnknown, (str(self), self.idempotency_key)
+
 
 class UnexpectedAnswer(ZerosumError):
     """What answers there does not speak as this service does."""
@@ -35,3 +40,6 @@ class PaymentInReview(ZerosumError):
     def __init__(self, review: Review) -> None:
         super().__init__(f"{review.detail} ({review.id} is in review)")
         self.review = review
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PaymentInReview, (self.review,)

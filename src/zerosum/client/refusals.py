@@ -47,6 +47,10 @@ class Refused(ZerosumError):
         )
         super().__init__(f"{self.detail} ({self.code})")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It can be handed to another process, as queues of tasks do."""
+        return refusal, (self.problem, self.status, self.idempotency_key)
+
     @property
     def account(self) -> str | None:
         """As the request has named it."""
