@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosum import __version__
-from zerosum.cli import audit_commands, ingest_commands, publish_commands, reconcile_commands, watch_commands
+from zerosum.cli import audit_commands, daily, ingest_commands, publish_commands, reconcile_commands, watch_commands
 from zerosum.cli.console_command import console_link
 from zerosum.cli.journal_command import import_journal
 from zerosum.cli.outside import iso20022, processors, route, rules, sandbox
@@ -367,6 +367,7 @@ def rotate_data(data_dir: DataDirOption = None) -> None:
 
 
 audit_commands.add_to(app)
+daily.add_to(app)
 ingest_commands.add_to(app)
 publish_commands.add_to(app)
 reconcile_commands.add_to(app)

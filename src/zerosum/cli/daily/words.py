@@ -1,0 +1,60 @@
+"""The options that these commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from zerosum.cli.talk import USAGE, CommandFailed
+
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON also on a terminal; in a pipe it always is.")]
+LimitOption = Annotated[int, typer.Option(min=1, max=1_000_000, help="So many of them at most.")]
+KeyOption = Annotated[
+    str | None, typer.Option("--key", help="The idempotency key: under it this is done once, however often it is said.")
+]
+AmountOption = Annotated[str, typer.Option(help="Like 12.34, no finer than its currency.")]
+PartOption = Annotated[str | None, typer.Option("--amount", help="A part of it; else all that is left.")]
+CurrencyOption = Annotated[str, typer.Option(help="Like USD.")]
+ReasonOption = Annotated[str | None, typer.Option(help="Why. It is kept.")]
+ReferenceOption = Annotated[str | None, typer.Option(help="A word of yours, to find it by.")]
+DescriptionOption = Annotated[str | None, typer.Option(help="What it is for, in words.")]
+MetadataOption = Annotated[list[str] | None, typer.Option("--metadata", metavar="NAME=VALUE", help="May be repeated.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only rehearse: nothing is written.")]
+OfAccountOption = Annotated[str | None, typer.Option("--account", help="Only what moves this account (id or code).")]
+StatusOption = Annotated[str | None, typer.Option(help="Only those in this state.")]
+PlainCurrencyOption = Annotated[str | None, typer.Option("--currency", help="Only this currency.")]
+HoldArgument = Annotated[str, typer.Argument(help="Its id (hold_…).")]
+AccountArgument = Annotated[str, typer.Argument(help="Its id or code.")]
+
+
+Commands = Mapping[str, Callable[..., None]]
+
+
+def group(app: typer.Typer, name: str, about: str, commands: Commands) -> None:
+    """Adds a group of commands."""
+
+    def nothing() -> None: ...
+
+    nothing.__doc__ = about
+    made = typer.Typer(name=name, help=about, no_args_is_help=True)
+    made.callback()(nothing)
+    for its_name, command in commands.items():
+        made.command(its_name)(command)
+    app.add_typer(made)
+
+
+def read_metadata(pairs: list[str] | None) -> dict[str, str] | None:
+    """Raises CommandFailed."""
+    if not pairs:
+        return None
+    found = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    if len(found) != len(pairs):
+        raise CommandFailed("--metadata is NAME=VALUE, each name once", USAGE)
+    return found
+
+
+def under(key: str | None, *, is_dry_run: bool = False) -> dict[str, Any]:
+    """The options of a call that writes."""
+    return {"idempotency_key": key, **({"dry_run": True} if is_dry_run else {})}

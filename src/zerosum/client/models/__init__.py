@@ -1,0 +1,1 @@
+"""What the service tells: one dataclass for each kind of answer, and for what is asked in bulk."""
