@@ -39,11 +39,13 @@ from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import Carrier, CommitterStats
 from zerosum.services.committing.measured import MeasuredConnection
+from zerosum.services.credentials.checkpoint_keys import CheckpointKeys
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.judging import PaymentRules
 from zerosum.services.notifications.mailer import Mailer
+from zerosum.services.proof_log.sealing import CheckpointSealing
 from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.publications.publisher import PublicationOrder
@@ -71,6 +73,9 @@ SCHEDULED_RUNS_SECONDS = 1.0
 MAILS_SECONDS = 1.0
 LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
+SIGNED_CHECKPOINTS_SECONDS = 5.0
+"""So long after it was posted a payment has its receipt, at the most, while the worker keeps up."""
+
 AUDIT_SEALS_SECONDS = 10.0
 """A record that is taken away before it is sealed is not missed."""
 
@@ -139,6 +144,8 @@ async def _work(
             exporter=None if tracing is None else tracing.exporter,
         )
         chores += _telling(told, tell)
+    sealing = CheckpointSealing(database, CheckpointKeys(database, sealer), now)
+    chores.append(Chore("signed checkpoints", SIGNED_CHECKPOINTS_SECONDS, sealing.run_once))
     if settings.heads_dir:
         chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     if redis is not None:

@@ -1,0 +1,191 @@
+"""Signed checkpoints, each with the leaves that it adds to the proof log, and the nodes that are kept of its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.queries.events import FeedPosition
+from zerosum.db.queries.proof_log_leaves import Leaf
+from zerosum.db.schema.tables import proof_log_nodes, signed_checkpoints
+from zerosum.domain.proof_log.note import Statement
+from zerosum.domain.proof_log.tree import HASH_BYTES, Node
+
+_columns = signed_checkpoints.c
+
+LOOKED_AT_MAX = 300
+"""Checkpoints in which an entry is looked for: it is sealed within seconds, in one of the first behind its time."""
+
+# Where something happened that no checkpoint has: of each ledger the last event, and the newest seals.
+_UNSEALED = text("""
+select every.ledger_id from unnest(cast(:ledger_ids as uuid[])) every (ledger_id)
+left join lateral (
+    select until_xid, until_id, chains from signed_checkpoints sealed where sealed.ledger_id = every.ledger_id
+    order by number desc limit 1
+) last on true
+where exists (
+    select from events where events.ledger_id = every.ledger_id and events.xid < zerosum_feed_horizon()
+    and (events.xid, events.id)
+        > (coalesce(last.until_xid, '0'), coalesce(last.until_id, '00000000-0000-0000-0000-000000000000'))
+) or exists (
+    select from (values
+        (1, (select max(number) from audit_seals seal where seal.ledger_id = every.ledger_id)),
+        (2, (select max(number) from refusal_seals seal where seal.ledger_id = every.ledger_id)),
+        (3, (select max(number) from event_seals seal where seal.ledger_id = every.ledger_id)),
+        (4, (select max(number) from period_seals seal where seal.ledger_id = every.ledger_id))
+    ) chain (place, number)
+    where chain.number > coalesce(last.chains[chain.place], 0)
+)
+""")
+
+_WITH_ENTRY = text(f"""
+select size - cardinality(ids) + array_position(ids, :entry_id) - 1 as place, kinds
+from (
+    select * from signed_checkpoints where ledger_id = :ledger_id and posted_until >= :posted_at
+    order by posted_until, number limit {LOOKED_AT_MAX}
+) near
+where :entry_id = any(ids) order by number limit 1
+""")  # noqa: S608 - made of constants only
+
+# By size, so that each begins where the one before ended.
+_LEAF_HASHES = text("""
+select size, hashes from signed_checkpoints
+where ledger_id = :ledger_id and size > :start and size - cardinality(ids) < :end order by size limit :limit
+""")
+
+_NODE_HASHES = text("""
+select node.level, node.place, node.hash
+from unnest(cast(:levels as smallint[]), cast(:places as bigint[])) wanted (level, place)
+join proof_log_nodes node on node.ledger_id = :ledger_id and node.level = wanted.level and node.place = wanted.place
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCheckpoint:
+    """`leaves` are those it adds; `chains` says of each chain of seals which is the last in the log."""
+
+    ledger_id: UUID
+    number: int
+    size: int
+    root: bytes
+    frontier: tuple[bytes, ...]
+    leaves: Sequence[Leaf]
+    chains: Sequence[int]
+    until: FeedPosition
+    posted_until: datetime
+    sealed_at: datetime
+    key_id: str
+    signature: bytes
+
+    @property
+    def statement(self) -> Statement:
+        return Statement(ledger_id=self.ledger_id, size=self.size, root=self.root, sealed_at=self.sealed_at)
+
+
+async def unsealed(connection: AsyncConnection, ledger_ids: Collection[UUID]) -> list[UUID]:
+    """Of these ledgers, in whose unit of work it is asked."""
+    return list((await connection.execute(_UNSEALED, {"ledger_ids": list(ledger_ids)})).scalars())
+
+
+async def find_last_checkpoint(connection: AsyncConnection, ledger_id: UUID) -> SignedCheckpoint | None:
+    found = await list_checkpoints(connection, ledger_id, after=None, limit=1, is_ascending=False)
+    return found[0] if found else None
+
+
+async def list_checkpoints(
+    connection: AsyncConnection, ledger_id: UUID, *, after: int | None, limit: int, is_ascending: bool
+) -> list[SignedCheckpoint]:
+    """Behind a number, in that order."""
+    statement = select(signed_checkpoints).where(_columns.ledger_id == ledger_id)
+    if after is not None:
+        statement = statement.where(_columns.number > after if is_ascending else _columns.number < after)
+    order = _columns.number.asc() if is_ascending else _columns.number.desc()
+    return [_checkpoint(row) for row in await connection.execute(statement.order_by(order).limit(limit))]
+
+
+async def checkpoint_of_size(connection: AsyncConnection, ledger_id: UUID, size: int) -> SignedCheckpoint | None:
+    statement = select(signed_checkpoints).where(_columns.ledger_id == ledger_id, _columns.size == size)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else _checkpoint(row)
+
+
+async def insert_checkpoint(
+    connection: AsyncConnection, checkpoint: SignedCheckpoint, nodes: Mapping[Node, bytes]
+) -> None:
+    """`nodes` are those that it makes full and that are kept beside the leaves."""
+    members = ("ledger_id", "number", "size", "root", "posted_until", "sealed_at", "key_id", "signature")
+    values = {name: getattr(checkpoint, name) for name in members}
+    leaves = checkpoint.leaves
+    values |= {
+        "frontier": b"".join(checkpoint.frontier),
+        "kinds": "".join(leaf.kind for leaf in leaves),
+        "ids": [leaf.id for leaf in leaves],
+        "numbers": [leaf.number for leaf in leaves],
+        "hashes": b"".join(leaf.hash for leaf in leaves),
+        "chains": list(checkpoint.chains),
+        "until_xid": checkpoint.until.xid,
+        "until_id": checkpoint.until.id,
+    }
+    await connection.execute(insert(signed_checkpoints).values(**values))
+    rows = [
+        {"ledger_id": checkpoint.ledger_id, "level": node.level, "place": node.place, "hash": hash_}
+        for node, hash_ in nodes.items()
+    ]
+    if rows:
+        await connection.execute(insert(proof_log_nodes), rows)
+
+
+async def place_of_entry(
+    connection: AsyncConnection, ledger_id: UUID, entry_id: UUID, posted_at: datetime
+) -> int | None:
+    """Which leaf of the log it is. None where no checkpoint has it yet."""
+    given = {"ledger_id": ledger_id, "entry_id": entry_id, "posted_at": posted_at}
+    place: int | None = (await connection.execute(_WITH_ENTRY, given)).scalar()
+    return place
+
+
+async def leaf_hashes(connection: AsyncConnection, ledger_id: UUID, start: int, end: int) -> dict[Node, bytes]:
+    """Of the leaves from `start` to below `end`, as far as they are there."""
+    given = {"ledger_id": ledger_id, "start": start, "end": end, "limit": end - start}
+    found: dict[Node, bytes] = {}
+    for row in await connection.execute(_LEAF_HASHES, given):
+        first = row.size - len(row.hashes) // HASH_BYTES
+        for place in range(max(start, first), min(end, row.size)):
+            offset = (place - first) * HASH_BYTES
+            found[Node(0, place)] = row.hashes[offset : offset + HASH_BYTES]
+    return found
+
+
+async def node_hashes(connection: AsyncConnection, ledger_id: UUID, wanted: Collection[Node]) -> dict[Node, bytes]:
+    given = {
+        "ledger_id": ledger_id,
+        "levels": [node.level for node in wanted],
+        "places": [node.place for node in wanted],
+    }
+    rows = await connection.execute(_NODE_HASHES, given)
+    return {Node(row.level, row.place): row.hash for row in rows}
+
+
+def _checkpoint(row: Row[Any]) -> SignedCheckpoint:
+    members = ("ledger_id", "number", "size", "root", "chains", "posted_until", "sealed_at", "key_id", "signature")
+    leaves = [
+        Leaf(kind, id_, number, row.hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES])
+        for place, (kind, id_, number) in enumerate(zip(row.kinds, row.ids, row.numbers, strict=False))
+    ]
+    return SignedCheckpoint(
+        **{name: getattr(row, name) for name in members},
+        frontier=tuple(split_hashes(row.frontier)),
+        leaves=leaves,
+        until=FeedPosition(row.until_xid, row.until_id),
+    )
+
+
+def split_hashes(joined: bytes) -> list[bytes]:
+    return [joined[start : start + HASH_BYTES] for start in range(0, len(joined), HASH_BYTES)]
