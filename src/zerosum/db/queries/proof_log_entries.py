@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.moments import micros
+from zerosum.db.queries.proof_log_leaves import Leaf
 
 _ENTRIES = text(f"""
 select entry.id, {micros("entry.effective_at")} as effective_at, {micros("entry.posted_at")} as posted_at,
@@ -33,6 +34,40 @@ left join postings previous on previous.ledger_id = :ledger_id and previous.acco
     and previous.account_version = posting.account_version - 1
 order by posting.entry_id, posting.place
 """)
+
+
+_ACCOUNTS = text("""
+select id, code, type, currency from accounts where ledger_id = :ledger_id and id > :after order by id limit :limit
+""")
+
+_LINKS = text("""
+select case wanted.kind
+    when 'a' then (select hash from account_changes change where change.ledger_id = :ledger_id
+                   and change.account_id = wanted.id and change.revision = wanted.number)
+    when 's' then (select hash from audit_seals where ledger_id = :ledger_id and audit_seals.number = wanted.number)
+    when 'r' then (select hash from refusal_seals where ledger_id = :ledger_id and refusal_seals.number = wanted.number)
+    when 'd' then (select hash from event_seals where ledger_id = :ledger_id and event_seals.number = wanted.number)
+    when 'p' then (select hash from period_seals where ledger_id = :ledger_id and period_seals.number = wanted.number)
+end as hash
+from unnest(string_to_array(:kinds, null), cast(:ids as uuid[]), cast(:numbers as bigint[]))
+    with ordinality as wanted(kind, id, number, place)
+order by place
+""")
+
+
+async def accounts_of(connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int) -> Sequence[Row[Any]]:
+    return (await connection.execute(_ACCOUNTS, {"ledger_id": ledger_id, "after": after, "limit": limit})).all()
+
+
+async def link_hashes(connection: AsyncConnection, ledger_id: UUID, leaves: Sequence[Leaf]) -> list[bytes | None]:
+    """Of leaves that are no entries, the hash that each is of."""
+    given = {
+        "ledger_id": ledger_id,
+        "kinds": "".join(leaf.kind for leaf in leaves),
+        "ids": [leaf.id for leaf in leaves],
+        "numbers": [leaf.number for leaf in leaves],
+    }
+    return list((await connection.execute(_LINKS, given)).scalars())
 
 
 async def entries_with_postings(

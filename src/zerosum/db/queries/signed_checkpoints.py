@@ -45,6 +45,13 @@ where exists (
 )
 """)
 
+_NEWEST = text("""
+select every.ledger_id, last.number from unnest(cast(:ledger_ids as uuid[])) every (ledger_id)
+cross join lateral (
+    select number from signed_checkpoints sealed where sealed.ledger_id = every.ledger_id order by number desc limit 1
+) last
+""")
+
 _WITH_ENTRY = text(f"""
 select size - cardinality(ids) + array_position(ids, :entry_id) - 1 as place, kinds
 from (
@@ -92,6 +99,12 @@ class SignedCheckpoint:
 async def unsealed(connection: AsyncConnection, ledger_ids: Collection[UUID]) -> list[UUID]:
     """Of these ledgers, in whose unit of work it is asked."""
     return list((await connection.execute(_UNSEALED, {"ledger_ids": list(ledger_ids)})).scalars())
+
+
+async def newest_numbers(connection: AsyncConnection, ledger_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Of each of these ledgers that has a checkpoint, the number of the newest."""
+    rows = await connection.execute(_NEWEST, {"ledger_ids": list(ledger_ids)})
+    return {row.ledger_id: row.number for row in rows}
 
 
 async def find_last_checkpoint(connection: AsyncConnection, ledger_id: UUID) -> SignedCheckpoint | None:
