@@ -14,22 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.api.conftest import Client
 from tests.api.reading import refused
+from tests.api.sealing import sealing_of
 from tests.webhooks.conftest import until
-from zerosum.adapters.clock import now
-from zerosum.db.engine import Database
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.proof_log.note import verifier_key
 from zerosum.main import Service
-from zerosum.services.credentials.checkpoint_keys import CheckpointKeys
-from zerosum.services.credentials.envelope import MasterKeys
-from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.proof_log.sealing import CheckpointSealing
 from zerosum.verifier import standalone
-
-
-def sealing_of(service: Service, database: Database) -> CheckpointSealing:
-    sealer = Sealer(database, MasterKeys(*service.settings.master_key_pairs()), now)
-    return CheckpointSealing(database, CheckpointKeys(database, sealer), now)
 
 
 def checked(folder: Path, receipt: Any, key: str) -> int:
@@ -53,14 +44,14 @@ async def receipt_of(client: Client, sealing: CheckpointSealing, path: str) -> d
 
 
 async def test_a_payment_has_a_receipt_that_is_checked_offline(
-    service: Service, database: Database, client: Client, tmp_path: Path
+    service: Service, client: Client, tmp_path: Path
 ) -> None:
     alice = await client.open_account("alice")
     paid = await client.deposit("alice", "10.00")
     early = await client.get(f"/v1/payments/{paid['id']}/receipt")
     assert (early.status_code, early.json()["code"]) == (409, "not_sealed_yet")
     assert early.headers["retry-after"] == "5"
-    receipt = await receipt_of(client, sealing_of(service, database), f"/v1/payments/{paid['id']}/receipt")
+    receipt = await receipt_of(client, sealing_of(service), f"/v1/payments/{paid['id']}/receipt")
     assert alice["id"] in [posting["account"] for posting in receipt["entry"]["postings"]]
     listed = (await client.get("/v1/checkpoints")).json()["data"]
     assert listed[0] == receipt["checkpoint"]
@@ -85,9 +76,9 @@ async def test_a_payment_has_a_receipt_that_is_checked_offline(
     assert checked(tmp_path, receipt, "no+key") == 2
 
 
-async def test_a_checkpoint_is_shown_to_follow_another(service: Service, database: Database, client: Client) -> None:
+async def test_a_checkpoint_is_shown_to_follow_another(service: Service, client: Client) -> None:
     await client.open_account("alice")
-    sealing = sealing_of(service, database)
+    sealing = sealing_of(service)
     sizes = []
     for _ in range(4):
         paid = await client.deposit("alice", "1.00")

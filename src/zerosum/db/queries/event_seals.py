@@ -31,7 +31,17 @@ select least(
          where delivery.ledger_id = endpoint.ledger_id and delivery.endpoint_id = endpoint.id and event_xid > '0'
          order by event_id limit 500) oldest where endpoint.ledger_id = :ledger_id),
     (select min(event_xid) from notification_mails
-     where ledger_id = :ledger_id and status = 'pending' and event_xid > '0')
+     where ledger_id = :ledger_id and status = 'pending' and event_xid > '0'),
+    -- What the proof log has no leaf of yet, though it tells of one.
+    (select event.xid from events event
+     left join (select until_xid, until_id from signed_checkpoints where ledger_id = :ledger_id
+                order by number desc limit 1) sealed on true
+     where event.ledger_id = :ledger_id
+       and (event.xid, event.id)
+           > (coalesce(sealed.until_xid, '0'), coalesce(sealed.until_id, '00000000-0000-0000-0000-000000000000'))
+       and (event.resource_type = 'account'
+            or exists (select from journal_entries entry where entry.ledger_id = :ledger_id and entry.id = event.id))
+     order by event.xid, event.id limit 1)
 ) as place, now() as moment
 """)
 

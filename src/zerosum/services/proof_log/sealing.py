@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 class CheckpointSealing:
     def __init__(self, database: Database, keys: CheckpointKeys, now: Callable[[], datetime]) -> None:
         self._database = database
-        self._keys = keys
+        self.keys = keys
         self._now = now
         self._looked: dict[UUID, FeedPosition] = {}
         """Up to here the feed has nothing that is a leaf."""
@@ -58,7 +58,7 @@ class CheckpointSealing:
     async def seal(self, ledger_id: UUID) -> int:
         """How many checkpoints were made of one ledger, each in a transaction of its own."""
         made = 0
-        key = await self._keys.current(self._now())
+        key = await self.keys.current(self._now())
         for _ in range(CHECKPOINTS_AT_ONCE):
             async with self._database.work(ledger_id) as connection:
                 if not await try_lock_until_commit(connection, f"proof log of {ledger_id}"):
