@@ -13,13 +13,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.events import FeedPosition
+from zerosum.db.queries.signed_checkpoints import first_unsealed
 from zerosum.db.schema.tables import Xid8, event_seals
 
 _columns = event_seals.c
 
 # Below the place of everybody who has still to be told. What the log of deliveries still shows may be sent again: its
 # oldest are looked at here, and all of them when events are dropped.
-_TOLD_BELOW = text("""
+_TOLD_BELOW = text(f"""
 select least(
     (select xid from events where ledger_id = :ledger_id and xid < zerosum_feed_horizon()
      order by xid desc, id desc limit 1),
@@ -33,17 +34,9 @@ select least(
     (select min(event_xid) from notification_mails
      where ledger_id = :ledger_id and status = 'pending' and event_xid > '0'),
     -- What the proof log has no leaf of yet, though it tells of one.
-    (select event.xid from events event
-     left join (select until_xid, until_id from signed_checkpoints where ledger_id = :ledger_id
-                order by number desc limit 1) sealed on true
-     where event.ledger_id = :ledger_id
-       and (event.xid, event.id)
-           > (coalesce(sealed.until_xid, '0'), coalesce(sealed.until_id, '00000000-0000-0000-0000-000000000000'))
-       and (event.resource_type = 'account'
-            or exists (select from journal_entries entry where entry.ledger_id = :ledger_id and entry.id = event.id))
-     order by event.xid, event.id limit 1)
+    (select unsealed.xid from ({first_unsealed(":ledger_id")}) unsealed)
 ) as place, now() as moment
-""")
+""")  # noqa: S608 - made of constants only
 
 _DROP = text("select zerosum_drop_events(:ledger_id)")
 

@@ -52,6 +52,21 @@ cross join lateral (
 ) last
 """)
 
+
+def first_unsealed(ledger_id: str) -> str:
+    """The first event of a ledger that tells of a leaf which no checkpoint has."""
+    return f"""
+    select event.xid, event.created_at from events event
+    left join (select until_xid, until_id from signed_checkpoints sealed where sealed.ledger_id = {ledger_id}
+               order by number desc limit 1) last on true
+    where event.ledger_id = {ledger_id}
+      and (event.xid, event.id)
+          > (coalesce(last.until_xid, '0'), coalesce(last.until_id, '00000000-0000-0000-0000-000000000000'))
+      and (event.resource_type = 'account'
+           or exists (select from journal_entries entry where entry.ledger_id = {ledger_id} and entry.id = event.id))
+    order by event.xid, event.id limit 1"""  # noqa: S608 - made of constants only
+
+
 _WITH_ENTRY = text(f"""
 select size - cardinality(ids) + array_position(ids, :entry_id) - 1 as place, kinds
 from (
