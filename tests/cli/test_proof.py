@@ -68,6 +68,8 @@ async def test_a_ledger_is_checked_where_the_service_is_not(servers: Servers, tm
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     assert zerosum("proof", "verifier", str(elsewhere / "verifier.py")).code == 0
+    assert zerosum("proof", "page", str(elsewhere / "receipt.html")).code == 0
+    assert "default-src 'none'" in (elsewhere / "receipt.html").read_text()
 
     def checked(export: Path) -> int:
         command = [sys.executable, "-I", "verifier.py", "export", str(export), "--key", key, "--checkpoints", log]

@@ -70,13 +70,24 @@ def export_ledger(data_dir: Path | None, ledger: str | None, path: Path) -> int:
 
 
 @told_plainly
+def write_page(path: Path) -> int:
+    _copy(Path(standalone.__file__).with_name("receipt.html"), path)
+    say(f"zerosum: the page is in {path}: open it in a browser, also where there is no network")
+    return 0
+
+
+@told_plainly
 def write_verifier(path: Path) -> int:
-    try:
-        shutil.copyfile(standalone.__file__, path)
-    except OSError as error:
-        raise CommandFailed(f"{error.filename}: {error.strerror}", USAGE) from None
+    _copy(Path(standalone.__file__), path)
     say(f"zerosum: the verifier is in {path}; it needs Python and the package cryptography, and nothing of Zerosum")
     return 0
+
+
+def _copy(source: Path, path: Path) -> None:
+    try:
+        shutil.copyfile(source, path)
+    except OSError as error:
+        raise CommandFailed(f"{error.filename}: {error.strerror}", USAGE) from None
 
 
 async def _chosen(database: Database, ledger: str | None) -> LedgerId:

@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("rotate-key")(rotate_key)
     group.command("export")(export)
     group.command("verifier")(verifier)
+    group.command("page")(page)
     app.add_typer(group)
 
 
@@ -57,3 +58,10 @@ def verifier(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where it
     from zerosum.cli.proof import write_verifier  # noqa: PLC0415
 
     raise typer.Exit(write_verifier(file))
+
+
+def page(file: Annotated[Path, typer.Argument(metavar="FILE", help="Where it goes.")]) -> None:
+    """Write a page that checks receipts in a browser, without a network."""
+    from zerosum.cli.proof import write_page  # noqa: PLC0415
+
+    raise typer.Exit(write_page(file))
