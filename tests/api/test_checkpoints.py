@@ -16,6 +16,7 @@ from tests.api.conftest import Client
 from tests.api.reading import refused
 from tests.api.sealing import sealing_of
 from tests.webhooks.conftest import until
+from zerosum.adapters.clock import now
 from zerosum.domain.identifiers import Prefix, parse_id
 from zerosum.domain.proof_log.note import verifier_key
 from zerosum.main import Service
@@ -56,7 +57,7 @@ async def test_a_payment_has_a_receipt_that_is_checked_offline(
     listed = (await client.get("/v1/checkpoints")).json()["data"]
     assert listed[0] == receipt["checkpoint"]
     assert (await client.get(f"/v1/checkpoints/{listed[0]['size']}")).json() == listed[0]
-    (key,) = (await client.get("/v1/checkpoints/keys")).json()["data"]
+    key = (await client.get("/v1/checkpoints/keys")).json()["data"][0]
     assert key["verifier_key"] == receipt["verifier_key"]
     assert checked(tmp_path, receipt, key["verifier_key"]) == 0
 
@@ -76,7 +77,34 @@ async def test_a_payment_has_a_receipt_that_is_checked_offline(
     assert checked(tmp_path, receipt, "no+key") == 2
 
 
-async def test_a_checkpoint_is_shown_to_follow_another(service: Service, client: Client) -> None:
+async def test_keys_are_followed_from_the_one_that_is_held(
+    service: Service, client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = sealing_of(service).keys
+    await keys.current(now())
+    before = (await client.get("/v1/checkpoints/keys")).json()["data"]
+    await keys.rotate(now())
+    await keys.rotate(now())
+    answer = (await client.get("/v1/checkpoints/keys")).json()
+    assert [key["id"] for key in answer["data"][2:]] == [key["id"] for key in before]
+    assert [key["ended_at"] is None for key in answer["data"][:3]] == [True, False, False]
+    path, held = tmp_path / "keys.json", before[0]["verifier_key"]
+
+    def followed() -> tuple[int, list[str]]:
+        path.write_text(json.dumps(answer))
+        capsys.readouterr()
+        code = standalone.main(["keys", str(path), "--key", held])
+        return code, capsys.readouterr().out.split("\n")[:-1]
+
+    code, found = followed()
+    assert (code, found[-2:]) == (0, [answer["data"][1]["verifier_key"], answer["data"][0]["verifier_key"]])
+    answer["data"][0]["endorsement"] = answer["data"][1]["endorsement"]
+    assert followed()[0] == 1, "an endorsement of another key"
+    answer["data"][0]["endorser_id"] = None
+    assert followed() == (0, found[:-1]), "nobody vouches for it"
+
+
+async def test_a_checkpoint_is_shown_to_follow_another(service: Service, client: Client, tmp_path: Path) -> None:
     await client.open_account("alice")
     sealing = sealing_of(service)
     sizes = []
@@ -84,11 +112,15 @@ async def test_a_checkpoint_is_shown_to_follow_another(service: Service, client:
         paid = await client.deposit("alice", "1.00")
         entry = f"je_{paid['id'].removeprefix('pay_')}"
         sizes.append((await receipt_of(client, sealing, f"/v1/journal-entries/{entry}/receipt"))["checkpoint"]["size"])
+    key = (await client.get("/v1/checkpoints/keys")).json()["data"][0]
     for old, new in itertools.combinations(sizes, 2):
         found = (await client.get("/v1/checkpoints/consistency", params={"from": old, "to": new})).json()
         roots = [bytes.fromhex(found[name]["root"]) for name in ("first", "second")]
         proof = [bytes.fromhex(one) for one in found["proof"]]
         standalone.check_consistency(old, roots[0], new, roots[1], proof)
+        path = tmp_path / "consistency.json"
+        path.write_text(json.dumps(found))
+        assert standalone.main(["consistency", str(path), "--key", key["verifier_key"]]) == 0
         with pytest.raises(standalone.Wrong):
             standalone.check_consistency(old, roots[1], new, roots[0], proof)
     refused(

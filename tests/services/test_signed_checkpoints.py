@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -88,6 +90,32 @@ async def test_what_was_sealed_is_not_sealed_again(books: Books) -> None:
     more = await sealed(books)
     assert [one.size for one in more[: len(made)]] == [one.size for one in made]
     assert more[-1].size == made[-1].size + 1
+
+
+async def test_nothing_is_sealed_behind_a_transaction_that_still_runs(books: Books) -> None:
+    """It could still commit something that lies before."""
+    made = await sealed(books)
+    sealing = CheckpointSealing(books.database, keys_of(books), now)
+    open_one = await asyncpg.connect(books.superuser_dsn)
+    await open_one.execute("begin")
+    await open_one.fetchval("select pg_current_xact_id()")
+    await books.pay(2)
+    assert await sealing.run_once() == 0
+    await open_one.execute("rollback")
+    await open_one.close()
+    assert (await sealed(books))[-1].size == made[-1].size + 2
+
+
+async def test_two_sealers_at_once_carry_the_log_on_once(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing_module, "EVENTS_AT_ONCE", 2)
+    await sealed(books)
+    await books.pay(6)
+    both = [CheckpointSealing(books.database, keys_of(books), now) for _ in range(3)]
+    await asyncio.gather(*[one.seal(books.ledger_id) for one in both])
+    made = await sealed(books)
+    leaves = [leaf[:3] for one in made for leaf in one.leaves]
+    assert len(leaves) == len(set(leaves)) == made[-1].size
+    assert await found_wrong(books) == []
 
 
 async def found_wrong(books: Books, ledger_id: LedgerId | None = None) -> list[str]:

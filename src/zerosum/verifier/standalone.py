@@ -7,6 +7,8 @@ runs the service can write, read it (it is meant to be read), and run it there.
     python standalone.py receipt RECEIPT.json --key KEY [--checkpoints FILE]
     python standalone.py checkpoints FILE --key KEY [--export EXPORT.jsonl]
     python standalone.py export EXPORT.jsonl --key KEY [--checkpoints FILE] [--balances]
+    python standalone.py consistency PROOF.json --key KEY
+    python standalone.py keys KEYS.json --key KEY
 
 KEY is a public key that you hold (`zerosum/led_…+…+…`), or a file with one in each line; it may be given more than
 once. FILE is a log of checkpoints as the worker writes it. Exit code 0: all is as it was signed. 1: something is not;
@@ -330,6 +332,42 @@ def check_receipt(receipt: dict[str, Any], keys: dict[bytes, Key]) -> Checkpoint
     return checkpoint
 
 
+# --- That one checkpoint follows another, and one key another ---------------------------------------------------------
+
+
+def check_two(answer: dict[str, Any], keys: dict[bytes, Key]) -> tuple[Checkpoint, Checkpoint]:
+    """An answer of `/v1/checkpoints/consistency`."""
+    first, second = (read_note(answer[name]["note"], keys) for name in ("first", "second"))
+    if first.origin != second.origin:
+        raise Wrong("the checkpoints are of two ledgers")
+    check_consistency(first.size, first.root, second.size, second.root, [bytes.fromhex(one) for one in answer["proof"]])
+    return first, second
+
+
+def follow_keys(answer: dict[str, Any], held: dict[bytes, Key]) -> list[str]:
+    """Of an answer of `/v1/checkpoints/keys`, those to which the keys that you hold lead, the oldest first."""
+    trusted = {key.public for key in held.values()}
+    by_id = {key["id"]: key for key in answer["data"]}
+    found = []
+    for key in reversed(answer["data"]):
+        public, endorser = decoded(key["public_key"]), by_id.get(key["endorser_id"])
+        if public not in trusted and endorser is not None and decoded(endorser["public_key"]) in trusted:
+            text = f"zerosum checkpoint key v1\n{key['algorithm']}\n{public.hex()}\n"
+            try:
+                Ed25519PublicKey.from_public_bytes(decoded(endorser["public_key"])).verify(
+                    decoded(key["endorsement"]), text.encode()
+                )
+            except InvalidSignature:
+                raise Wrong(f"the endorsement of the key {key['id']} is forged") from None
+            trusted.add(public)
+        if public in trusted:
+            (own,) = read_keys([key["verifier_key"]]).values()
+            if own.public != public:
+                raise Wrong(f"the key {key['id']} is told in two ways")
+            found.append(key["verifier_key"])
+    return found
+
+
 # --- A whole ledger --------------------------------------------------------------------------------------------------
 
 
@@ -528,6 +566,14 @@ def run(arguments: argparse.Namespace) -> list[str]:
         if not faults:
             print(f"{log[-1].origin}: right, {len(log)} checkpoints up to size {log[-1].size}, {log[-1].sealed_at}")
         return faults
+    if arguments.command == "consistency":
+        first, second = check_two(json.loads(Path(arguments.file).read_text("utf-8")), keys)
+        print(f"{first.origin}: right, the log of size {second.size} began as that of size {first.size}")
+        return []
+    if arguments.command == "keys":
+        for text in follow_keys(json.loads(Path(arguments.file).read_text("utf-8")), keys):
+            print(text)
+        return []
     export = check_export(arguments.file, keys, read_log(arguments.checkpoints, keys) if arguments.checkpoints else ())
     if not export.faults and export.last is not None:
         counted = f"{export.entries} entries, {len(export.accounts)} accounts"
@@ -545,11 +591,13 @@ def main(argv: list[str] | None = None) -> int:
         ("receipt", "a receipt of a payment or an entry"),
         ("checkpoints", "a log of signed checkpoints"),
         ("export", "an export of a whole ledger"),
+        ("consistency", "that one checkpoint follows another"),
+        ("keys", "to which keys those that you hold lead; they are printed"),
     ):
         command = commands.add_parser(name, help=what)
         command.add_argument("file")
         command.add_argument("--key", action="append", required=True, help="a public key, or a file of them")
-        if name != "checkpoints":
+        if name in ("receipt", "export"):
             command.add_argument("--checkpoints", help="a log of checkpoints that you hold")
     commands.choices["checkpoints"].add_argument("--export", help="an export that each of them must be in")
     commands.choices["export"].add_argument("--balances", action="store_true", help="show each account's balance")

@@ -12,7 +12,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.queries.events import FeedPosition
+from zerosum.db.queries.events import BEGINNING, FeedPosition
 from zerosum.db.queries.proof_log_leaves import Leaf
 from zerosum.db.schema.tables import proof_log_nodes, signed_checkpoints
 from zerosum.domain.proof_log.note import Statement
@@ -20,18 +20,20 @@ from zerosum.domain.proof_log.tree import HASH_BYTES, Node
 
 _columns = signed_checkpoints.c
 
-LOOKED_AT_MAX = 300
-"""Checkpoints in which an entry is looked for: it is sealed within seconds, in one of the first behind its time."""
+LOOKED_AT_MAX = 1_000
+"""Checkpoints in which an entry is looked for. It is in one of the first behind its time, unless clocks differ."""
 
 # Where something happened that no checkpoint has: of each ledger the last event, and the newest seals.
 _UNSEALED = text("""
-select every.ledger_id from unnest(cast(:ledger_ids as uuid[])) every (ledger_id)
+select every.ledger_id
+from unnest(cast(:ledger_ids as uuid[]), cast(:xids as xid8[]), cast(:ids as uuid[])) every (ledger_id, xid, id)
 left join lateral (
     select until_xid, until_id, chains from signed_checkpoints sealed where sealed.ledger_id = every.ledger_id
     order by number desc limit 1
 ) last on true
 where exists (
     select from events where events.ledger_id = every.ledger_id and events.xid < zerosum_feed_horizon()
+    and (events.xid, events.id) > (every.xid, every.id)
     and (events.xid, events.id)
         > (coalesce(last.until_xid, '0'), coalesce(last.until_id, '00000000-0000-0000-0000-000000000000'))
 ) or exists (
@@ -111,9 +113,17 @@ class SignedCheckpoint:
         return Statement(ledger_id=self.ledger_id, size=self.size, root=self.root, sealed_at=self.sealed_at)
 
 
-async def unsealed(connection: AsyncConnection, ledger_ids: Collection[UUID]) -> list[UUID]:
-    """Of these ledgers, in whose unit of work it is asked."""
-    return list((await connection.execute(_UNSEALED, {"ledger_ids": list(ledger_ids)})).scalars())
+async def unsealed(
+    connection: AsyncConnection, ledger_ids: Collection[UUID], looked: Mapping[UUID, FeedPosition]
+) -> list[UUID]:
+    """Of these ledgers, in whose unit of work it is asked. Up to the places of `looked` there is nothing to seal."""
+    places = [looked.get(ledger_id, BEGINNING) for ledger_id in ledger_ids]
+    given = {
+        "ledger_ids": list(ledger_ids),
+        "xids": [place.xid for place in places],
+        "ids": [place.id for place in places],
+    }
+    return list((await connection.execute(_UNSEALED, given)).scalars())
 
 
 async def newest_numbers(connection: AsyncConnection, ledger_ids: Collection[UUID]) -> dict[UUID, int]:

@@ -75,7 +75,7 @@ class CheckpointSealing:
         for start in range(0, len(ledger_ids), LEDGERS_AT_ONCE):
             some = ledger_ids[start : start + LEDGERS_AT_ONCE]
             async with self._database.work(*some) as connection:
-                found += await unsealed(connection, some)
+                found += await unsealed(connection, some, self._looked)
         return found
 
     async def _seal_next(self, connection: Connection, ledger_id: UUID, key: CheckpointKey) -> tuple[bool, bool]:
