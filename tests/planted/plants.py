@@ -5,6 +5,7 @@ A plant whose text is gone is lost: find where the rule lives now, and plant it 
 
 from __future__ import annotations
 
+from tests.planted.log_plants import LOG_PLANTS
 from tests.planted.plant import Edit, Plant, in_database, plant
 from tests.planted.proof_plants import (
     CHAINS,
@@ -571,4 +572,5 @@ PLANTS: tuple[Plant, ...] = (
     *JUDGED_PLANTS,
     *PARTS_PLANTS,
     *INSTANT_PLANTS,
+    *LOG_PLANTS,
 )
