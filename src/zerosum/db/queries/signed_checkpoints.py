@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, Select, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.events import BEGINNING, FeedPosition
+from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.queries.proof_log_leaves import Leaf
 from zerosum.db.schema.tables import proof_log_nodes, signed_checkpoints
 from zerosum.domain.proof_log.note import Statement
@@ -78,10 +79,12 @@ from (
 where :entry_id = any(ids) order by number limit 1
 """)  # noqa: S608 - made of constants only
 
-# By size, so that each begins where the one before ended.
+# Each begins where the one before ended: so the first that reaches the end is the last of them.
 _LEAF_HASHES = text("""
-select size, hashes from signed_checkpoints
-where ledger_id = :ledger_id and size > :start and size - cardinality(ids) < :end order by size limit :limit
+(select size, hashes from signed_checkpoints
+ where ledger_id = :ledger_id and size > :start and size < :end order by size limit :limit)
+union all
+(select size, hashes from signed_checkpoints where ledger_id = :ledger_id and size >= :end order by size limit 1)
 """)
 
 _NODE_HASHES = text("""
@@ -92,18 +95,13 @@ join proof_log_nodes node on node.ledger_id = :ledger_id and node.level = wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignedCheckpoint:
-    """`leaves` are those it adds; `chains` says of each chain of seals which is the last in the log."""
+class SignedRoot:
+    """What a reader wants of a checkpoint: without its leaves, of which there may be a thousand."""
 
     ledger_id: UUID
     number: int
     size: int
     root: bytes
-    frontier: tuple[bytes, ...]
-    leaves: Sequence[Leaf]
-    chains: Sequence[int]
-    until: FeedPosition
-    posted_until: datetime
     sealed_at: datetime
     key_id: str
     signature: bytes
@@ -113,17 +111,27 @@ class SignedCheckpoint:
         return Statement(ledger_id=self.ledger_id, size=self.size, root=self.root, sealed_at=self.sealed_at)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCheckpoint(SignedRoot):
+    """`leaves` are those it adds; `chains` says of each chain of seals which is the last in the log."""
+
+    frontier: tuple[bytes, ...]
+    leaves: Sequence[Leaf]
+    chains: Sequence[int]
+    until: FeedPosition
+    posted_until: datetime
+
+
+_ROOT = ("ledger_id", "number", "size", "root", "sealed_at", "key_id", "signature")
+
+
 async def unsealed(
     connection: AsyncConnection, ledger_ids: Collection[UUID], looked: Mapping[UUID, FeedPosition]
 ) -> list[UUID]:
     """Of these ledgers, in whose unit of work it is asked. Up to the places of `looked` there is nothing to seal."""
     places = [looked.get(ledger_id, BEGINNING) for ledger_id in ledger_ids]
-    given = {
-        "ledger_ids": list(ledger_ids),
-        "xids": [place.xid for place in places],
-        "ids": [place.id for place in places],
-    }
-    return list((await connection.execute(_UNSEALED, given)).scalars())
+    looked_to = {"xids": [place.xid for place in places], "ids": [place.id for place in places]}
+    return list((await connection.execute(_UNSEALED, {"ledger_ids": list(ledger_ids), **looked_to})).scalars())
 
 
 async def newest_numbers(connection: AsyncConnection, ledger_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -141,17 +149,30 @@ async def list_checkpoints(
     connection: AsyncConnection, ledger_id: UUID, *, after: int | None, limit: int, is_ascending: bool
 ) -> list[SignedCheckpoint]:
     """Behind a number, in that order."""
-    statement = select(signed_checkpoints).where(_columns.ledger_id == ledger_id)
+    statement = _page(select(signed_checkpoints), ledger_id, after, limit, is_ascending=is_ascending)
+    return [_checkpoint(row) for row in await connection.execute(statement)]
+
+
+async def list_roots(
+    connection: AsyncConnection, ledger_id: UUID, *, after: int | None, limit: int, is_ascending: bool
+) -> list[SignedRoot]:
+    """The same without what they add."""
+    statement = _page(select(*[_columns[name] for name in _ROOT]), ledger_id, after, limit, is_ascending=is_ascending)
+    return [SignedRoot(**row._mapping) for row in await connection.execute(statement)]  # noqa: SLF001 - its public name
+
+
+async def root_of_size(connection: AsyncConnection, ledger_id: UUID, size: int) -> SignedRoot | None:
+    statement = select(*[_columns[name] for name in _ROOT])
+    statement = statement.where(_columns.ledger_id == ledger_id, _columns.size == size)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else SignedRoot(**row._mapping)  # noqa: SLF001 - its public name
+
+
+def _page(statement: Select[Any], ledger_id: UUID, after: int | None, limit: int, *, is_ascending: bool) -> Select[Any]:
+    statement = statement.where(_columns.ledger_id == ledger_id)
     if after is not None:
         statement = statement.where(_columns.number > after if is_ascending else _columns.number < after)
-    order = _columns.number.asc() if is_ascending else _columns.number.desc()
-    return [_checkpoint(row) for row in await connection.execute(statement.order_by(order).limit(limit))]
-
-
-async def checkpoint_of_size(connection: AsyncConnection, ledger_id: UUID, size: int) -> SignedCheckpoint | None:
-    statement = select(signed_checkpoints).where(_columns.ledger_id == ledger_id, _columns.size == size)
-    row = (await connection.execute(statement)).first()
-    return None if row is None else _checkpoint(row)
+    return statement.order_by(_columns.number.asc() if is_ascending else _columns.number.desc()).limit(limit)
 
 
 async def insert_checkpoint(
@@ -202,11 +223,9 @@ async def leaf_hashes(connection: AsyncConnection, ledger_id: UUID, start: int, 
 
 
 async def node_hashes(connection: AsyncConnection, ledger_id: UUID, wanted: Collection[Node]) -> dict[Node, bytes]:
-    given = {
-        "ledger_id": ledger_id,
-        "levels": [node.level for node in wanted],
-        "places": [node.place for node in wanted],
-    }
+    await look_up_by_key(connection)
+    places = {"levels": [node.level for node in wanted], "places": [node.place for node in wanted]}
+    given = {"ledger_id": ledger_id, **places}
     rows = await connection.execute(_NODE_HASHES, given)
     return {Node(row.level, row.place): row.hash for row in rows}
 

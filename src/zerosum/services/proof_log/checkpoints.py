@@ -9,7 +9,7 @@ from uuid import UUID
 
 from zerosum.db.credentials.checkpoint_keys import CheckpointKeyRecord, list_checkpoint_keys
 from zerosum.db.engine import Connection, Database
-from zerosum.db.queries.signed_checkpoints import SignedCheckpoint, checkpoint_of_size, list_checkpoints
+from zerosum.db.queries.signed_checkpoints import SignedRoot, list_roots, root_of_size
 from zerosum.domain.errors import InvalidParameter, NotFound
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.services.proof_log.documents import key_of, note_of
@@ -56,7 +56,7 @@ class SignedCheckpoints:
         position = self._cursors.position(caller.ledger_id, request)
         after = position.after_as(int)
         async with self._database.work(caller.ledger_id, SERVICE_LEDGER) as connection:
-            rows = await list_checkpoints(
+            rows = await list_roots(
                 connection,
                 caller.ledger_id,
                 after=after,
@@ -89,9 +89,9 @@ class SignedCheckpoints:
         return [ShownKey(record=one, verifier_key=key_of(caller.ledger_id, one)) for one in reversed(records)]
 
 
-async def found_of_size(connection: Connection, ledger_id: UUID, size: int) -> SignedCheckpoint:
+async def found_of_size(connection: Connection, ledger_id: UUID, size: int) -> SignedRoot:
     """Raises NotFound."""
-    found = await checkpoint_of_size(connection, ledger_id, size)
+    found = await root_of_size(connection, ledger_id, size)
     if found is None:
         raise NotFound(f"There is no checkpoint of the size {size}.", size=size)
     return found
@@ -102,7 +102,7 @@ async def keys_by_id(connection: Connection) -> dict[str, CheckpointKeyRecord]:
     return {key.id: key for key in await list_checkpoint_keys(connection)}
 
 
-def shown(checkpoint: SignedCheckpoint, keys: Mapping[str, CheckpointKeyRecord]) -> ShownCheckpoint:
+def shown(checkpoint: SignedRoot, keys: Mapping[str, CheckpointKeyRecord]) -> ShownCheckpoint:
     return ShownCheckpoint(
         number=checkpoint.number,
         size=checkpoint.size,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from zerosum.db.queries.signed_checkpoints import SignedCheckpoint
+from zerosum.db.queries.signed_checkpoints import SignedRoot
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.proof_log.note import origin, signed_note, verifier_key
 from zerosum.services.credentials.checkpoint_keys import CheckpointKeyRecord
@@ -46,7 +46,7 @@ def entry_document(entry: Any, postings: Sequence[Any]) -> dict[str, Any]:
     return found
 
 
-def note_of(checkpoint: SignedCheckpoint, key: CheckpointKeyRecord) -> str:
+def note_of(checkpoint: SignedRoot, key: CheckpointKeyRecord) -> str:
     return signed_note(checkpoint.statement, key.algorithm, key.public_key, checkpoint.signature)
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.ledgers import every_ledger
-from zerosum.db.queries.signed_checkpoints import SignedCheckpoint, checkpoint_of_size, list_checkpoints, newest_numbers
+from zerosum.db.queries.signed_checkpoints import SignedRoot, list_roots, newest_numbers, root_of_size
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.domain.proof_log.note import origin
@@ -97,16 +97,14 @@ class CheckpointKeeper:
             return 0
         size, root = size_and_root(note)
         async with self._database.work(ledger_id, SERVICE_LEDGER) as connection:
-            found = await checkpoint_of_size(connection, ledger_id, size)
+            found = await root_of_size(connection, ledger_id, size)
             if found is None or found.statement.text.split("\n")[2] != root:
                 return None
         return found.number
 
-    async def _next(self, ledger_id: UUID, after: int) -> tuple[Sequence[SignedCheckpoint], Sequence[str]]:
+    async def _next(self, ledger_id: UUID, after: int) -> tuple[Sequence[SignedRoot], Sequence[str]]:
         async with self._database.work(ledger_id, SERVICE_LEDGER) as connection:
-            page = await list_checkpoints(
-                connection, ledger_id, after=after, limit=CHECKPOINTS_AT_ONCE, is_ascending=True
-            )
+            page = await list_roots(connection, ledger_id, after=after, limit=CHECKPOINTS_AT_ONCE, is_ascending=True)
             keys = await keys_by_id(connection)
         return page, [note_of(one, keys[one.key_id]) for one in page]
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.proof_log_entries import entries_with_postings
-from zerosum.db.queries.signed_checkpoints import find_last_checkpoint, place_of_entry
+from zerosum.db.queries.signed_checkpoints import list_roots, place_of_entry
 from zerosum.domain.errors import JournalEntryNotFound, NotSealedYet, PaymentNotFound
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, parse_id
 from zerosum.services.proof_log.checkpoints import ShownCheckpoint, found_of_size, keys_by_id, shown
@@ -62,8 +62,11 @@ class Receipts:
             if entry_id not in entries:
                 return None
             place = await place_of_entry(connection, ledger_id, entry_id, entries[entry_id].moment)
-            newest = await find_last_checkpoint(connection, ledger_id)
-            sealed = newest if size is None else await found_of_size(connection, ledger_id, size)
+            if size is None:
+                newest = await list_roots(connection, ledger_id, after=None, limit=1, is_ascending=False)
+                sealed = newest[0] if newest else None
+            else:
+                sealed = await found_of_size(connection, ledger_id, size)
             if place is None or sealed is None or place >= sealed.size:
                 raise NotSealedYet("No checkpoint has it yet.", retry_after=SEALED_WITHIN_SECONDS)
             proof = await inclusion_proof(connection, ledger_id, place, sealed.size)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from zerosum.db.credentials.checkpoint_keys import CheckpointKeyRecord, list_checkpoint_keys
 from zerosum.db.engine import Database
-from zerosum.db.queries.signed_checkpoints import checkpoint_of_size
+from zerosum.db.queries.signed_checkpoints import root_of_size
 from zerosum.domain.errors import InvalidId
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, parse_id
 from zerosum.domain.proof_log.note import Statement, signed_note
@@ -31,7 +31,7 @@ async def compare_checkpoints(database: Database, content: str) -> Report:
             origin, size, root = note.split("\n", 3)[:3]
             if origin != notes[0].partition("\n")[0] or not size.isdigit():
                 raise CheckpointsUnreadable(f"the checkpoint {number} in it is none of this ledger")
-            found = await checkpoint_of_size(connection, ledger_id, int(size))
+            found = await root_of_size(connection, ledger_id, int(size))
             if found is None:
                 report.note(f"the kept checkpoint of size {size} is not there")
             elif found.statement.text.split("\n")[2] != root:
