@@ -214,6 +214,8 @@ class Settings(BaseSettings):
     """Which outside processors there are, in TOML or JSON."""
     heads_dir: Path | None = None
     """Where the worker leaves the heads of all chains, a file a day."""
+    checkpoints_dir: Path | None = None
+    """Where the worker leaves signed checkpoints, a file a ledger."""
     deadline_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     shutdown_seconds: Annotated[float, Field(gt=0, le=600)] = 8.0
     statement_lines_max: Annotated[int, Field(ge=1, le=100_000)] = 10_000

@@ -63,6 +63,8 @@ from zerosum.services.payments import PaymentKind, Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_callbacks import ProcessorCallbacks
 from zerosum.services.processor_calls import ProcessorCalls
+from zerosum.services.proof_log.checkpoints import SignedCheckpoints
+from zerosum.services.proof_log.receipts import Receipts
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.reconciliation.adjustments import ReconciliationAdjustments
 from zerosum.services.reconciliation.breaks import ReconciliationBreaks
@@ -187,6 +189,8 @@ def use_cases(
         processor_callbacks=ProcessorCallbacks(database, committer, outside, disputes, now),
         processor_calls=ProcessorCalls(database, committer, currencies, cursors, now, outside),
         periods=Periods(database, currencies, cursors, settled, now),
+        receipts=Receipts(database),
+        signed_checkpoints=SignedCheckpoints(database, cursors),
         reviews=Reviews(database, committer, payments_made.kind, cursors, now),
         reconciliation_adjustments=ReconciliationAdjustments(database, journal, sources, directory, now),
         reconciliation_breaks=ReconciliationBreaks(database, cursors, now),

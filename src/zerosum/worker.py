@@ -39,11 +39,14 @@ from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import Carrier, CommitterStats
 from zerosum.services.committing.measured import MeasuredConnection
+from zerosum.services.credentials.checkpoint_keys import CheckpointKeys
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
 from zerosum.services.judging import PaymentRules
 from zerosum.services.notifications.mailer import Mailer
+from zerosum.services.proof_log.keeping import CheckpointKeeper
+from zerosum.services.proof_log.sealing import CheckpointSealing
 from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import RefusalSeals
 from zerosum.services.publications.publisher import PublicationOrder
@@ -71,6 +74,10 @@ SCHEDULED_RUNS_SECONDS = 1.0
 MAILS_SECONDS = 1.0
 LANE_CONNECT_SECONDS_MAX = 2.0
 HEADS_SECONDS = 3600.0
+KEPT_CHECKPOINTS_SECONDS = 10.0
+SIGNED_CHECKPOINTS_SECONDS = 5.0
+"""So long after it was posted a payment has its receipt, at the most, while the worker keeps up."""
+
 AUDIT_SEALS_SECONDS = 10.0
 """A record that is taken away before it is sealed is not missed."""
 
@@ -139,8 +146,7 @@ async def _work(
             exporter=None if tracing is None else tracing.exporter,
         )
         chores += _telling(told, tell)
-    if settings.heads_dir:
-        chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
+    chores += _proving(settings, database, sealer)
     if redis is not None:
         await redis.start()
     committer.start()
@@ -191,6 +197,18 @@ def _chores(
     ]
     if settings.events_kept_days is not None:
         chores.append(Chore("old events", 600.0, EventPurge(database, now, settings.events_kept_days).run_once))
+    return chores
+
+
+def _proving(settings: Settings, database: Database, sealer: Sealer) -> list[Chore]:
+    """What others can hold against the books."""
+    sealing = CheckpointSealing(database, CheckpointKeys(database, sealer), now)
+    chores = [Chore("signed checkpoints", SIGNED_CHECKPOINTS_SECONDS, sealing.run_once)]
+    if settings.checkpoints_dir:
+        keeper = CheckpointKeeper(database, settings.checkpoints_dir, now)
+        chores.append(Chore("kept checkpoints", KEPT_CHECKPOINTS_SECONDS, keeper.run_once))
+    if settings.heads_dir:
+        chores.append(Chore("heads of chains", HEADS_SECONDS, HeadsKeeper(database, settings.heads_dir, now).run_once))
     return chores
 
 

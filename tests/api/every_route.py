@@ -39,6 +39,7 @@ SOMETHING = {
     "group": "nobody-s-group",
     "tx": "4294967295",
     "number": "1",
+    "size": "1",
     "client": "65535",
     "key": "nobody",
     "name": "redoc.standalone.js",

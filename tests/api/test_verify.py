@@ -17,6 +17,7 @@ import pytest
 from tests.api.conftest import Client, fresh_key, make_client
 from tests.api.event_schemas import unlike_the_schemas
 from tests.api.scheduling import run_at, scheduled
+from tests.api.sealing import sealing_of
 from tests.api.tamperings import BUSY, CONCERNED, FOUND, TAMPERINGS
 from tests.rules.judging import ALL_HELD, hold_for_review
 from tests.webhooks.conftest import until
@@ -31,6 +32,8 @@ from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.main import Service
 from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.proof_log.documents import key_of
+from zerosum.services.proof_log.export import ledger_export
 from zerosum.services.proofs import of_account_groups as proof_of_account_groups
 from zerosum.services.proofs import of_accounts as proof_of_accounts
 from zerosum.services.proofs import of_checkpoints as proof_of_checkpoints
@@ -51,6 +54,7 @@ from zerosum.services.proofs import of_versions as proof_of_versions
 from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
+from zerosum.verifier import standalone
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -541,6 +545,40 @@ NOT_HERE = {
     EventType.WEBHOOK_ENDPOINT_SECRET_ROTATED,
 }
 """Types of events that did not happen in this ledger."""
+
+
+async def test_all_of_it_is_sealed_exported_and_checked_alone(
+    service: Service, database: Database, ledger_id: LedgerId, superuser: Superuser, tmp_path: Path
+) -> None:
+    """By the verifier that shares no code with the service, from the first link to the last balance."""
+    sealing = sealing_of(service)
+    count = "select count(*) from journal_entries where ledger_id = $1"
+    leaves = "select count(*) from signed_checkpoints, unnest(string_to_array(kinds, null)) kind where ledger_id = $1"
+    async with undone(superuser, ledger_id, ("signed_checkpoints", "proof_log_nodes")):
+
+        async def unsealed() -> int:
+            await sealing.seal(ledger_id)
+            entries = await superuser.fetchval(count, ledger_id)
+            return int(entries - await superuser.fetchval(f"{leaves} and kind = 'e'", ledger_id))
+
+        await until(unsealed, lambda number: number == 0)
+        kinds = f"select array_agg(distinct kind order by kind) from ({leaves.replace('count(*)', 'kind')}) kinds"
+        assert await superuser.fetchval(kinds, ledger_id) == ["a", "e", "p", "r", "s"]
+        report = await verify_ledger(database, ledger_id, lambda _done, _total: None)
+        assert [one.what for one in report.breaks] == []
+        export = tmp_path / "export.jsonl"
+        export.write_text("".join([line async for line in ledger_export(database, ledger_id, now())]))
+        keys = [key_of(ledger_id, key) for key in await sealing.keys.every()]
+        assert standalone.main(["export", str(export), *[word for key in keys for word in ("--key", key)]]) == 0
+        found = standalone.check_export(str(export), standalone.read_keys(keys), ())
+        stored = await superuser.fetch(
+            "select id, version, posted_debits, posted_credits, held from accounts where ledger_id = $1", ledger_id
+        )
+        assert len(stored) == len(found.accounts)
+        for row in stored:
+            account = found.accounts[f"acc_{row['id']}"]
+            totals = (account.version, account.debits, account.credits, account.held)
+            assert totals == (row["version"], row["posted_debits"], row["posted_credits"], row["held"])
 
 
 async def test_what_has_happened_is_told_as_the_schemas_say(service: Service, ledger_id: LedgerId) -> None:

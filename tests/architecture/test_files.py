@@ -15,6 +15,7 @@ USUAL_SHARE = 0.9
 LONGER = {
     "config.py": "every setting there is, and what must fit together: readers look for them in one place",
     "domain/errors.py": "every refusal there is, three lines each: readers look for them in one place",
+    "verifier/standalone.py": "it is copied out and read by whoever does not trust the rest: one file, by itself",
     "db/schema/tables.py": "every table there is, and who may do what to it: readers look for them in one place",
 }
 """Longer files, and why that is easier to read than two."""

@@ -346,6 +346,12 @@ MEANS_A_BUG = {
     "account_changes_limits_ordered": "the account's own row has been checked",
     "refusal_seals_pkey": "inserted with on conflict",
     "event_seals_pkey": "made under a lock of its own",
+    "signed_checkpoints_pkey": "made under a lock of its own",
+    "signed_checkpoints_size_unique": "each adds a leaf at least",
+    "signed_checkpoints_whole": "made of leaves that are there",
+    "proof_log_nodes_pkey": "made with its checkpoint, under the same lock",
+    "checkpoint_keys_pkey": "two equal random keys",
+    "checkpoint_keys_endorsed_by_one": "an endorsement is made with its endorser",
     "proof_positions_pkey": "inserted with on conflict",
     "refusal_seals_span_ordered": "a seal begins where the one before ended, and refusals lie behind it",
 }

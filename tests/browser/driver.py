@@ -58,6 +58,11 @@ class Browser:
     def open(self, address: str) -> None:
         self._ask("POST", "/url", {"url": address})
 
+    def go_offline(self) -> None:
+        """As if the cable was pulled; local files are still there."""
+        cut = {"offline": True, "latency": 0, "download_throughput": 0, "upload_throughput": 0}
+        self._ask("POST", "/chromium/network_conditions", {"network_conditions": cut})
+
     def run(self, script: str, *arguments: object) -> Any:
         return self._ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import pytest
 
 from tests.api.conftest import Client, make_client
+from tests.api.sealing import sealing_of
 from tests.api.test_dead_letters import put_aside
 from tests.console.conftest import Person, shown
 from tests.ingest.ground import caller_of, deposit
 from tests.webhooks.conftest import until
 from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.messages import Partition
 from zerosum.domain.publications import Publication, PublicationKey, TopicTemplate
 from zerosum.main import Service
@@ -146,6 +148,27 @@ async def test_the_integrity_page_tells_heads_and_how_to_prove(admin: Person, cl
     assert line["hash"] in page
     assert account["id"] in page
     assert f"zerosum verify --ledger {admin.ledger}" in page
+
+
+async def test_the_newest_checkpoint_and_a_receipt_are_shown(admin: Person, client: Client, service: Service) -> None:
+    await client.open_account("shops:one")
+    paid = await client.deposit("shops:one", "5.00")
+    assert "There is no signed checkpoint yet" in await admin.page("/integrity")
+    entry = f"je_{paid['id'].removeprefix('pay_')}"
+    assert f"/journal/{entry}/receipt" in await admin.page(f"/journal/{entry}")
+
+    async def sealed() -> bool:
+        await sealing_of(service).seal(parse_id(Prefix.LEDGER, client.ledger))
+        return (await client.get(f"/v1/journal-entries/{entry}/receipt")).status_code == 200
+
+    await until(sealed, bool)
+    receipt = (await client.get(f"/v1/journal-entries/{entry}/receipt")).json()
+    page = await admin.page("/integrity")
+    assert receipt["checkpoint"]["note"].split("\n")[2] in html.unescape(page)
+    assert receipt["verifier_key"] in html.unescape(page)
+    shown_receipt = html.unescape(await admin.page(f"/journal/{entry}/receipt"))
+    assert receipt["proof"][0] in shown_receipt
+    assert receipt["entry"]["postings"][0]["hash"] in shown_receipt
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ ROUTES: dict[tuple[str, str], frozenset[Role] | str] = {
     ("POST", "/console/{ledger}/dead-letters/{dead_letter}/drop"): ADMIN,
     ("GET", "/console/{ledger}/messages"): EVERYBODY,
     ("GET", "/console/{ledger}/integrity"): EVERYBODY,
+    ("GET", "/console/{ledger}/journal/{entry}/receipt"): EVERYBODY,
     ("GET", "/console/{ledger}/payments.csv"): EVERYBODY,
     ("GET", "/console/{ledger}/payments/{payment}"): EVERYBODY,
     ("POST", "/console/{ledger}/payments/{payment}/refund"): WRITERS,

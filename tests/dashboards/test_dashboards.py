@@ -31,6 +31,7 @@ NOT_SHOWN = {
     "zerosum_mails_failed_total": "needs a mail server",
     "zerosum_postgres_replication_lag_bytes": "shown in seconds",
     "zerosum_postgres_live_tuples": "only an alert asks for it",
+    "zerosum_proof_log_lag_seconds": "some seconds while a worker lives, whose life is shown",
     "zerosum_reading_seconds": "its age is shown",
     "zerosum_readings_failed_total": "its age is shown",
 }

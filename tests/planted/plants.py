@@ -6,6 +6,7 @@ A plant whose text is gone is lost: find where the rule lives now, and plant it 
 from __future__ import annotations
 
 from tests.planted.client_plants import CLIENT_PLANTS
+from tests.planted.log_plants import LOG_PLANTS
 from tests.planted.plant import Edit, Plant, in_database, plant
 from tests.planted.proof_plants import (
     CHAINS,
@@ -573,4 +574,5 @@ PLANTS: tuple[Plant, ...] = (
     *PARTS_PLANTS,
     *INSTANT_PLANTS,
     *CLIENT_PLANTS,
+    *LOG_PLANTS,
 )

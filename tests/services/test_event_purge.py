@@ -16,13 +16,15 @@ from sqlalchemy.exc import DBAPIError
 from tests.api.conftest import Client, make_client, service_settings
 from tests.api.conftest import client as client
 from tests.api.conftest import service as service
+from tests.api.sealing import sealing_of
 from tests.conftest import Servers, TestDatabase, clone_database
 from zerosum.adapters.clock import now
 from zerosum.db.schema import event_functions
-from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
 from zerosum.main import Service
 from zerosum.services.background import event_purge
 from zerosum.services.background.event_purge import EventPurge
+from zerosum.services.proof_log.sealing import CheckpointSealing
 from zerosum.services.proofs.report import Report
 from zerosum.services.proofs.whole_ledger import LedgerProof, verify_ledger
 
@@ -44,10 +46,16 @@ class Ground:
         """In forty days."""
         return EventPurge(self.service.database, lambda: now() + timedelta(days=40), 30)
 
+    @property
+    def sealing(self) -> CheckpointSealing:
+        """What the proof log has not yet is not dropped."""
+        return sealing_of(self.service)
+
     async def dropped(self) -> int:
         """What it comes to once all that was told is settled: the horizon is that of the whole server."""
         total = 0
         for _ in range(TRIES_MAX):
+            await self.sealing.seal(self.ledger_id)
             total += await self.purge.drop(self.ledger_id)
             kept = "select count(distinct xid) from events where ledger_id = $1"
             if await self.superuser.fetchval(kept, self.ledger_id) == 1:
@@ -122,7 +130,7 @@ async def test_a_pass_that_lasts_longer_than_events_are_kept_finds_nothing_wrong
     await ground.fill("bob")
 
     async def take_slice() -> bool:
-        async with ground.service.database.snapshot(ground.ledger_id) as connection:
+        async with ground.service.database.snapshot(ground.ledger_id, SERVICE_LEDGER) as connection:
             return await proof.take_slice(connection)
 
     assert not await take_slice()
@@ -167,11 +175,11 @@ async def test_a_proof_that_is_under_way_looks_anew_where_events_were_dropped(
     proof = LedgerProof(ground.ledger_id)
     has_dropped = False
     for _ in range(500):
-        async with ground.service.database.work(ground.ledger_id) as connection:
+        async with ground.service.database.work(ground.ledger_id, SERVICE_LEDGER) as connection:
             if await proof.take_slice(connection):
                 break
         if proof.part == "EventsProof" and not has_dropped:
-            async with ground.service.database.work(ground.ledger_id) as connection:
+            async with ground.service.database.work(ground.ledger_id, SERVICE_LEDGER) as connection:
                 await proof.take_slice(connection)
             has_dropped = await ground.dropped() > 0
             proof = LedgerProof(ground.ledger_id, position=proof.position())
@@ -186,6 +194,7 @@ async def test_what_somebody_has_still_to_be_told_of_stays(ground: Ground) -> No
     await ground.fill("bob")
     before = await ground.events()
     for _ in range(20):
+        await ground.sealing.seal(ground.ledger_id)
         await ground.purge.drop(ground.ledger_id)
         await asyncio.sleep(0.02)
     kept = await ground.events()
@@ -223,6 +232,7 @@ async def test_the_database_itself_keeps_events_for_thirty_days(
     refused: Exception | None = None
     for _ in range(TRIES_MAX):
         try:
+            await sealing_of(service).seal(ledger_id)
             assert await purge.drop(ledger_id) == 0, "it may not be settled yet"
             await asyncio.sleep(0.02)
         except DBAPIError as error:

@@ -25,6 +25,7 @@ from zerosum.api.routes.accounts import account_routes
 from zerosum.api.routes.api_keys import api_key_routes
 from zerosum.api.routes.audit import audit_routes
 from zerosum.api.routes.charts import chart_routes
+from zerosum.api.routes.checkpoints import checkpoint_routes, receipt_routes
 from zerosum.api.routes.clients import client_routes
 from zerosum.api.routes.console_sessions import console_session_routes
 from zerosum.api.routes.dead_letters import dead_letter_routes
@@ -93,6 +94,8 @@ def make_app(
     )
     register_url_convertor("path", _Segments())
     groups = [
+        # Before the payments and entries themselves: of two addresses that match, the first decides.
+        receipt_routes(services),
         payment_routes(services),
         refund_routes(services),
         dispute_routes(services),
@@ -109,6 +112,7 @@ def make_app(
         journal_export_routes(services),
         template_routes(services),
         report_routes(services),
+        checkpoint_routes(services),
         period_routes(services),
         account_report_routes(services),
         account_group_routes(services),

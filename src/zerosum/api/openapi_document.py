@@ -33,6 +33,7 @@ LICENSE = {"name": "MIT", "identifier": "MIT"}
 
 TAGS = {
     "Payments": "Money between two accounts, into the ledger or out of it: one payment a call, or up to 1,000.",
+    "Proof": "What can be checked without trusting us: signed checkpoints, receipts, and that nothing was rewritten.",
     "Periods": "Closing a month or a day: its balances are sealed, and nothing more is dated into it.",
     "Processors": "Who carries out what leaves or enters the ledger: what is asked of them, and what they tell.",
     "Disputes": "What a payer's bank questions: opened, answered with evidence, won or lost.",

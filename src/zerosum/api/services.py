@@ -38,6 +38,8 @@ from zerosum.services.payments import Payments
 from zerosum.services.periods import Periods
 from zerosum.services.processor_callbacks import ProcessorCallbacks
 from zerosum.services.processor_calls import ProcessorCalls
+from zerosum.services.proof_log.checkpoints import SignedCheckpoints
+from zerosum.services.proof_log.receipts import Receipts
 from zerosum.services.proofs.totals import Inspector
 from zerosum.services.reconciliation.adjustments import ReconciliationAdjustments
 from zerosum.services.reconciliation.breaks import ReconciliationBreaks
@@ -95,6 +97,7 @@ class Services:
     live_processors: LiveProcessors
     processor_callbacks: ProcessorCallbacks
     processor_calls: ProcessorCalls
+    receipts: Receipts
     reconciliation_adjustments: ReconciliationAdjustments
     reconciliation_breaks: ReconciliationBreaks
     reconciliation_files: ReconciliationFiles
@@ -103,6 +106,7 @@ class Services:
     refunds: Refunds
     reviews: Reviews
     scheduled_payments: ScheduledPayments
+    signed_checkpoints: SignedCheckpoints
     statements: Statements
     status: StatusBoard
     templates: Templates

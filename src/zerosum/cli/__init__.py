@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from zerosum import __version__
-from zerosum.cli import audit_commands, daily, ingest_commands, publish_commands, reconcile_commands, watch_commands
+from zerosum.cli import (
+    audit_commands,
+    daily,
+    ingest_commands,
+    proof_commands,
+    publish_commands,
+    reconcile_commands,
+    watch_commands,
+)
 from zerosum.cli.console_command import console_link
 from zerosum.cli.journal_command import import_journal
 from zerosum.cli.outside import iso20022, processors, route, rules, sandbox
@@ -111,12 +119,21 @@ def verify(
         Path | None, typer.Option(help="Write the heads of all chains here, if everything is right.")
     ] = None,
     against: Annotated[Path | None, typer.Option(help="Compare with heads that were written before.")] = None,
+    checkpoints: Annotated[
+        list[Path] | None, typer.Option(help="Compare with a file of signed checkpoints that was kept.")
+    ] = None,
     freeze: Annotated[bool, typer.Option("--freeze", help="Freeze accounts that contradict themselves.")] = False,
 ) -> None:
     """Prove the books: every chain, sum, record and event; exit 1 if anything is wrong."""
     from zerosum.cli.verify import VerifyOptions, run_verify  # noqa: PLC0415
 
-    options = VerifyOptions(ledger=ledger, export_heads=export_heads, against=against, is_freezing=freeze)
+    options = VerifyOptions(
+        ledger=ledger,
+        export_heads=export_heads,
+        against=against,
+        checkpoints=checkpoints or (),
+        is_freezing=freeze,
+    )
     raise typer.Exit(run_verify(data_dir, options))
 
 
@@ -369,6 +386,7 @@ def rotate_data(data_dir: DataDirOption = None) -> None:
 audit_commands.add_to(app)
 daily.add_to(app)
 ingest_commands.add_to(app)
+proof_commands.add_to(app)
 publish_commands.add_to(app)
 reconcile_commands.add_to(app)
 watch_commands.add_to(app)

@@ -15,6 +15,7 @@ from zerosum.db.engine import Database
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.services.audit import audit_record, audited, write_audit
+from zerosum.services.credentials.checkpoint_keys import CheckpointKeys
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.installation_secrets import (
     MASTER_KEY,
@@ -106,6 +107,7 @@ def accept_secrets(data_dir: Path | None, *, invalidates_api_keys: bool, has_los
         async with database.work(SERVICE_LEDGER) as connection:
             if has_lost_master_keys:
                 await _signing_keys(settings, database).forget_all(connection)
+                await CheckpointKeys(database, _sealer(settings, database)).end_all(connection, now())
             await checks.replace(connection)
             facts = {"changed": changed, "lost_master_keys": has_lost_master_keys}
             record = audit_record(AuditType.SECRETS_ACCEPTED, the_machine(), now(), resource=None, facts=facts)

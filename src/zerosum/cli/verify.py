@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from zerosum.services.background.self_audit import freeze
 from zerosum.services.ledgers import LedgerRecord, every_ledger
 from zerosum.services.proofs.audit_seals import prove_service_log
 from zerosum.services.proofs.exported_heads import SERVICE, HeadsUnreadable, compare_heads
+from zerosum.services.proofs.kept_checkpoints import CheckpointsUnreadable, compare_checkpoints
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
 from zerosum.services.requests.caller import Caller
 
@@ -39,6 +41,7 @@ class VerifyOptions:
     ledger: str | None = None
     export_heads: Path | None = None
     against: Path | None = None
+    checkpoints: Sequence[Path] = ()
     is_freezing: bool = False
 
 
@@ -70,6 +73,8 @@ async def _run(settings: Settings, wanted: UUID | None, options: VerifyOptions) 
         if options.against is not None:
             with options.against.open(encoding="ascii", errors="replace") as kept:
                 _merge(reports, await compare_heads(database, kept), wanted)
+        for path in options.checkpoints:
+            _merge_one(reports, await _against(database, path, _read(path)), wanted)
         if options.is_freezing:
             await _freeze(database, reports)
         if options.export_heads is not None:
@@ -81,14 +86,29 @@ async def _run(settings: Settings, wanted: UUID | None, options: VerifyOptions) 
 
 def _merge(reports: list[Report], compared: dict[UUID, Report], wanted: UUID | None) -> None:
     """What heads of before have shown goes with the rest; a ledger that is gone has nothing but them."""
-    known = {report.ledger_id: report for report in reports}
-    for ledger_id, found in compared.items():
-        if ledger_id in known:
-            for difference in found.breaks:
-                known[ledger_id].note(difference.what, difference.account_id, difference.account_version)
-        elif wanted is None:
-            found.note("the ledger was there when heads were exported")
-            reports.append(found)
+    for found in compared.values():
+        _merge_one(reports, found, wanted)
+
+
+def _merge_one(reports: list[Report], found: Report, wanted: UUID | None) -> None:
+    known = next((report for report in reports if report.ledger_id == found.ledger_id), None)
+    if known is not None:
+        for difference in found.breaks:
+            known.note(difference.what, difference.account_id, difference.account_version)
+    elif wanted is None:
+        found.note("the ledger was there when heads were exported")
+        reports.append(found)
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8", "replace")
+
+
+async def _against(database: Database, path: Path, content: str) -> Report:
+    try:
+        return await compare_checkpoints(database, content)
+    except CheckpointsUnreadable as error:
+        raise CommandFailed(f"{path}: {error}", USAGE) from None
 
 
 async def _freeze(database: Database, reports: list[Report]) -> None:

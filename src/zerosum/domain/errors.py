@@ -653,6 +653,12 @@ class NotFound(Absent):
     title = "No such resource"
 
 
+class NotSealedYet(Conflict):
+    code = "not_sealed_yet"
+    title = "No signed checkpoint has it yet"
+    retryable = True
+
+
 # --- Idempotency -----------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from zerosum.db.schema.tables import signing_keys, webhook_endpoints
+from zerosum.db.schema.tables import checkpoint_keys, signing_keys, webhook_endpoints
 from zerosum.domain.identifiers import LedgerId
 
 
@@ -23,6 +23,7 @@ class SealedColumn:
 
 SEALED_COLUMNS = (
     SealedColumn(signing_keys, signing_keys.c.sealed_private_key, signing_keys.c.id),
+    SealedColumn(checkpoint_keys, checkpoint_keys.c.sealed_private_key, checkpoint_keys.c.id),
     SealedColumn(webhook_endpoints, webhook_endpoints.c.sealed_secret, webhook_endpoints.c.id),
     SealedColumn(webhook_endpoints, webhook_endpoints.c.sealed_previous_secret, webhook_endpoints.c.id),
     SealedColumn(webhook_endpoints, webhook_endpoints.c.sealed_headers, webhook_endpoints.c.id),

@@ -13,13 +13,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.events import FeedPosition
+from zerosum.db.queries.signed_checkpoints import first_unsealed
 from zerosum.db.schema.tables import Xid8, event_seals
 
 _columns = event_seals.c
 
 # Below the place of everybody who has still to be told. What the log of deliveries still shows may be sent again: its
 # oldest are looked at here, and all of them when events are dropped.
-_TOLD_BELOW = text("""
+_TOLD_BELOW = text(f"""
 select least(
     (select xid from events where ledger_id = :ledger_id and xid < zerosum_feed_horizon()
      order by xid desc, id desc limit 1),
@@ -31,9 +32,11 @@ select least(
          where delivery.ledger_id = endpoint.ledger_id and delivery.endpoint_id = endpoint.id and event_xid > '0'
          order by event_id limit 500) oldest where endpoint.ledger_id = :ledger_id),
     (select min(event_xid) from notification_mails
-     where ledger_id = :ledger_id and status = 'pending' and event_xid > '0')
+     where ledger_id = :ledger_id and status = 'pending' and event_xid > '0'),
+    -- What the proof log has no leaf of yet, though it tells of one.
+    (select unsealed.xid from ({first_unsealed(":ledger_id")}) unsealed)
 ) as place, now() as moment
-""")
+""")  # noqa: S608 - made of constants only
 
 _DROP = text("select zerosum_drop_events(:ledger_id)")
 

@@ -14,6 +14,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.processor_health import healths
+from zerosum.db.queries.signed_checkpoints import first_unsealed
 from zerosum.db.schema.tables import metadata
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.moments import render_time
@@ -72,16 +73,19 @@ where state in ('proposed', 'sent', 'unknown', 'parked') and ledger_id = any(:le
 """)
 """Numbers that are added up over ledgers."""
 
-_OLDEST = text("""
-select 'scheduled_payments_lag_seconds', '{}'::text[], min(attempt_at) from scheduled_payments
+_OLDEST = text(f"""
+select 'scheduled_payments_lag_seconds', '{{}}'::text[], min(attempt_at) from scheduled_payments
 where status = 'scheduled' and attempt_at < :now and ledger_id = any(:ledgers)
 union all
-select 'reviews_oldest_seconds', '{}', min(created_at) from reviews
+select 'reviews_oldest_seconds', '{{}}', min(created_at) from reviews
 where status = 'in_review' and ledger_id = any(:ledgers)
 union all
 select 'processor_oldest_call_seconds', array[processor], min(created_at) from processor_calls
 where state in ('proposed', 'sent', 'unknown', 'parked') and ledger_id = any(:ledgers) group by 2
-""")
+union all
+select 'proof_log_lag_seconds', '{{}}', min(unsealed.created_at) from unnest(cast(:ledgers as uuid[])) every (ledger_id)
+cross join lateral ({first_unsealed("every.ledger_id")}) unsealed
+""")  # noqa: S608 - made of constants only
 
 _TRIAL_BALANCE = text("""
 select 'trial_balance_difference', array[currency], sum(abs(difference))::float8

@@ -1371,6 +1371,62 @@ event_seals = Table(
 )
 """What was dropped of the feed, from its beginning on."""
 
+signed_checkpoints = Table(
+    "signed_checkpoints",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("number", BigInteger),  # gap-free from 1
+    _required("size", BigInteger),  # leaves of the proof log, with those of this row
+    _required("root", LargeBinary),
+    _required("frontier", LargeBinary),  # hashes of its full subtrees, the largest first
+    # The leaves that it adds, in order: a letter each, whom it is of, which of him, and the hash.
+    _required("kinds", Text),
+    _required("ids", ARRAY(Uuid)),
+    _required("numbers", ARRAY(BigInteger)),
+    _required("hashes", LargeBinary),
+    _required("chains", ARRAY(BigInteger)),  # of the chains of seals, how far each is in the log
+    _required("until_xid", Xid8),  # how far in the feed its leaves were looked for
+    _required("until_id", Uuid),
+    _moment("posted_until", nullable=False),  # of all entries so far the newest: where to look for one
+    _moment("sealed_at", nullable=False),
+    _required("key_id", Text),
+    _required("signature", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "number", name="signed_checkpoints_pkey"),
+    UniqueConstraint("ledger_id", "size", name="signed_checkpoints_size_unique"),
+    Index("signed_checkpoints_by_time", "ledger_id", "posted_until", "number"),
+    CheckConstraint(
+        "number > 0 and size >= number and cardinality(ids) > 0 and cardinality(numbers) = cardinality(ids) "
+        "and length(kinds) = cardinality(ids) and octet_length(hashes) = 32 * cardinality(ids)",
+        name="signed_checkpoints_whole",
+    ),
+)
+
+proof_log_nodes = Table(
+    "proof_log_nodes",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("level", SmallInteger),  # a multiple of 8: a node has 2 ** level leaves
+    _required("place", BigInteger),  # from 0, on its level
+    _required("hash", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "level", "place", name="proof_log_nodes_pkey"),
+)
+
+checkpoint_keys = Table(
+    "checkpoint_keys",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Text),
+    _required("algorithm", SmallInteger),  # as C2SP numbers them: 1 is Ed25519
+    _required("public_key", LargeBinary),
+    _required("sealed_private_key", Text),
+    _moment("created_at", nullable=False),
+    _moment("ended_at"),  # None: it signs
+    Column("endorser_id", Text),  # the key before it, and its signature over this one
+    Column("endorsement", LargeBinary),
+    PrimaryKeyConstraint("ledger_id", "id", name="checkpoint_keys_pkey"),
+    CheckConstraint("(endorser_id is null) = (endorsement is null)", name="checkpoint_keys_endorsed_by_one"),
+)
+
 period_closings = Table(
     "period_closings",
     metadata,
@@ -1640,6 +1696,8 @@ JOURNAL = (
     account_changes,
     refusal_seals,
     event_seals,
+    signed_checkpoints,
+    proof_log_nodes,
     period_closings,
     period_seals,
     late_entries,
@@ -1728,6 +1786,9 @@ GRANTS: dict[Table, str] = {
     account_changes: "",  # written by the trigger on accounts alone
     refusal_seals: "insert",
     event_seals: "insert",
+    signed_checkpoints: "insert",
+    proof_log_nodes: "insert",
+    checkpoint_keys: "insert, update (sealed_private_key, ended_at)",
     period_closings: "insert",
     period_seals: "insert",
     late_entries: "insert",

@@ -42,6 +42,10 @@ AUDIT_LEDGERS = level(
 )
 AUDIT_SLICES = counter("zerosum_self_audit_slices_total", "Slices that were proved.", where=_AUDITED)
 AUDIT_POSTINGS = counter("zerosum_self_audit_postings_total", "Postings in these slices.", where=_AUDITED)
+PROOF_LOG_LAG = reading(
+    "zerosum_proof_log_lag_seconds",
+    "For how long the oldest entry or revision waits that no signed checkpoint has; 0 where none does.",
+)
 HOLDS_OPEN = reading("zerosum_holds_open", "Holds that are open.")
 HOLDS_EXPIRING = reading("zerosum_holds_expiring", "Open holds that expire within the next hour.")
 HOLDS_OVERDUE = reading(

@@ -11,6 +11,7 @@ from uuid import UUID
 from zerosum.db.engine import Database
 from zerosum.db.errors import FailureKind, classify
 from zerosum.domain.errors import Unavailable
+from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.services.background.slice_sizes import SliceSizes
 from zerosum.services.proofs.whole_ledger import Break, LedgerProof
 
@@ -75,7 +76,7 @@ class LedgerAudit:
     async def _measured(self, proof: LedgerProof) -> bool:
         begun = self._clock()
         try:
-            async with self._database.snapshot(self.ledger_id) as connection:
+            async with self._database.snapshot(self.ledger_id, SERVICE_LEDGER) as connection:
                 return await proof.take_slice(connection, self._sizes.share(self._part))
         finally:
             self._sizes.measured(self._part, self._clock() - begun)

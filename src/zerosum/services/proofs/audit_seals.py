@@ -26,6 +26,7 @@ from zerosum.db.queries.audit_seals import (
     unsealed_ledgers,
 )
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
+from zerosum.services.proofs.of_signed_checkpoints import SignedCheckpointsProof
 from zerosum.services.proofs.report import Report, part_of
 from zerosum.services.proofs.sealing import SEALS_AT_ONCE, seal_on
 
@@ -109,10 +110,10 @@ class AuditSealsProof:
 async def prove_service_log(database: Database) -> Report:
     """The service's own log, which belongs to no ledger."""
     report = Report(SERVICE_LEDGER)
-    proof = AuditSealsProof(report)
     async with database.snapshot(SERVICE_LEDGER) as connection:
-        while not await proof.take_slice(connection, 1.0):
-            pass
+        for proof in (AuditSealsProof(report), SignedCheckpointsProof(report)):
+            while not await proof.take_slice(connection, 1.0):
+                pass
     return report
 
 

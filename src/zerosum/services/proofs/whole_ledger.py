@@ -24,6 +24,7 @@
 | `of_events` | what was announced |
 | `refusal_seals` | refusals, against the seals of the worker |
 | `audit_seals` | the security log, in the same way |
+| `of_signed_checkpoints` | the proof log and its signatures |
 
 None shares code with what writes the books. A proof goes slice by slice: `zerosum verify` takes all of them at one
 moment, the worker's self-audit each at a moment of its own.
@@ -61,6 +62,7 @@ from zerosum.services.proofs.of_reconciliation import (
 from zerosum.services.proofs.of_reviews import ReviewsProof
 from zerosum.services.proofs.of_schedules import SchedulesProof
 from zerosum.services.proofs.of_settings import SettingsProof
+from zerosum.services.proofs.of_signed_checkpoints import SignedCheckpointsProof
 from zerosum.services.proofs.of_splits import SplitsProof
 from zerosum.services.proofs.of_statements import StatementsProof
 from zerosum.services.proofs.of_templates import TemplatesProof, TemplateUsesProof
@@ -150,7 +152,7 @@ class LedgerProof:
     def _begun(self, places: Mapping[str, int]) -> list[Part]:
         report = self.report
         if report.ledger_id == SERVICE_LEDGER:
-            return [AuditSealsProof(report)]
+            return [AuditSealsProof(report), SignedCheckpointsProof(report)]
         events = EventsProof(report, horizon=self._horizon)
         return [
             AccountsProof(report, places),
@@ -181,13 +183,14 @@ class LedgerProof:
             events,
             SealsProof(report),
             AuditSealsProof(report),
+            SignedCheckpointsProof(report),
         ]
 
 
 async def verify_ledger(database: Database, ledger_id: UUID, on_progress: Callable[[int, int], None]) -> Report:
     """Everything, in one consistent look. `on_progress` is told how many postings of how many were walked."""
     proof = LedgerProof(ledger_id)
-    async with database.snapshot(ledger_id) as connection:
+    async with database.snapshot(ledger_id, SERVICE_LEDGER) as connection:
         total = await count_postings(connection, ledger_id)
         await proof.begin_look(connection)
         while not await proof.take_next(connection):

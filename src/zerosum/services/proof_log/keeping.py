@@ -1,0 +1,134 @@
+"""The worker leaves signed checkpoints outside of the database, where others copy them away.
+
+In the folder lie for each ledger `led_….checkpoints`, which only grows, and `led_….keys`, the keys it is checked with.
+Before anything is added, the newest checkpoint of the file is looked for in the database: where it is not there, or is
+another, somebody has rewritten the log. That is told, and nothing more is added.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from zerosum.db.engine import Database
+from zerosum.db.queries.ledgers import every_ledger
+from zerosum.db.queries.signed_checkpoints import SignedRoot, list_roots, newest_numbers, root_of_size
+from zerosum.domain.audit import AuditType
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
+from zerosum.domain.proof_log.note import origin
+from zerosum.services.apart import apart
+from zerosum.services.audit import audit_record, write_audit
+from zerosum.services.proof_log.checkpoints import keys_by_id
+from zerosum.services.proof_log.documents import key_of, note_of
+from zerosum.services.proof_log.kept_file import KeptFile, kept_file, size_and_root
+from zerosum.services.requests.caller import Caller
+
+CHECKPOINTS_AT_ONCE = 100
+PAGES_MAX = 50
+"""Of one ledger in one run."""
+
+LEDGERS_AT_ONCE = 500
+ACTOR = "system:checkpoint-keeper"
+
+_log = logging.getLogger(__name__)
+
+
+class CheckpointKeeper:
+    """`folder` must be there. What is in memory is only how far each file has come."""
+
+    def __init__(self, database: Database, folder: Path, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._folder = folder
+        self._now = now
+        self._kept: dict[UUID, int] = {}
+        """The number of the newest checkpoint in each file."""
+        self._told: set[UUID] = set()
+        """Ledgers whose log was rewritten."""
+
+    async def run_once(self) -> int:
+        """How many were added. Raises OSError where the folder is not there."""
+        added = 0
+        for ledger_id in await self._behind():
+            with apart(_log, "the checkpoints of %s are kept later", origin(ledger_id)):
+                added += await self.keep(ledger_id)
+        return added
+
+    async def keep(self, ledger_id: UUID) -> int:
+        """How many checkpoints of one ledger were added to its file."""
+        name = origin(ledger_id).partition("/")[2]
+        await self._keep_keys(ledger_id, self._folder / f"{name}.keys")
+        with kept_file(self._folder / f"{name}.checkpoints") as file:
+            return 0 if file is None else await self._add(ledger_id, file)
+
+    async def _behind(self) -> list[UUID]:
+        """Whose newest checkpoint is not in its file yet, as far as is known."""
+        ledger_ids = [SERVICE_LEDGER, *[ledger.id async for ledger in every_ledger(self._database)]]
+        found: list[UUID] = []
+        for start in range(0, len(ledger_ids), LEDGERS_AT_ONCE):
+            some = ledger_ids[start : start + LEDGERS_AT_ONCE]
+            async with self._database.work(*some) as connection:
+                newest = await newest_numbers(connection, some)
+            # One that has fewer than were kept is looked at too: somebody has taken some away.
+            found += [one for one in some if newest.get(one, 0) != self._kept.get(one, 0)]
+        return found
+
+    async def _add(self, ledger_id: UUID, file: KeptFile) -> int:
+        after = await self._number_of(ledger_id, file.last_note)
+        if after is None:
+            await self._tell(ledger_id, file.last_note or "")
+            return 0
+        added = 0
+        for _ in range(PAGES_MAX):
+            page, notes = await self._next(ledger_id, after)
+            if not page:
+                break
+            await asyncio.to_thread(file.append, notes)
+            after, added = page[-1].number, added + len(page)
+        self._kept[ledger_id] = after
+        return added
+
+    async def _number_of(self, ledger_id: UUID, note: str | None) -> int | None:
+        """Of the checkpoint that the file ends with: 0 where there is none yet, None where the database has another."""
+        if note is None:
+            return 0
+        size, root = size_and_root(note)
+        async with self._database.work(ledger_id, SERVICE_LEDGER) as connection:
+            found = await root_of_size(connection, ledger_id, size)
+            if found is None or found.statement.text.split("\n")[2] != root:
+                return None
+        return found.number
+
+    async def _next(self, ledger_id: UUID, after: int) -> tuple[Sequence[SignedRoot], Sequence[str]]:
+        async with self._database.work(ledger_id, SERVICE_LEDGER) as connection:
+            page = await list_roots(connection, ledger_id, after=after, limit=CHECKPOINTS_AT_ONCE, is_ascending=True)
+            keys = await keys_by_id(connection)
+        return page, [note_of(one, keys[one.key_id]) for one in page]
+
+    async def _keep_keys(self, ledger_id: UUID, path: Path) -> None:
+        """Written anew where there is another key, as a whole."""
+        async with self._database.work(SERVICE_LEDGER) as connection:
+            content = "".join(f"{key_of(ledger_id, key)}\n" for key in (await keys_by_id(connection)).values())
+        _replace(path, content)
+
+    async def _tell(self, ledger_id: UUID, note: str) -> None:
+        """Once a process: it does not go away by itself."""
+        if ledger_id in self._told:
+            return
+        self._told.add(ledger_id)
+        what = f"the checkpoint of size {size_and_root(note)[0]} that was kept is not in the database"
+        _log.error("%s: %s", origin(ledger_id), what)
+        caller = Caller(LedgerId(ledger_id), ACTOR)
+        await write_audit(
+            self._database, audit_record(AuditType.DIFFERENCE_FOUND, caller, self._now(), resource=None, reason=what)
+        )
+
+
+def _replace(path: Path, content: str) -> None:
+    if not path.exists() or path.read_text("utf-8") != content:
+        new = path.with_name(f"{path.name}.new")
+        new.write_text(content, "utf-8")
+        new.replace(path)

@@ -1,0 +1,138 @@
+"""The worker carries the proof log on, and signs each new size of it.
+
+What is sealed was settled: leaves are taken in the order of the feed, below the oldest transaction that still runs, so
+nothing can appear later among them. Nothing is added where payments are written. One sealer at a time carries on a
+ledger's log, under a lock of its own; another one leaves it alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from zerosum.db.advisory_locks import try_lock_until_commit
+from zerosum.db.engine import Connection, Database
+from zerosum.db.queries.events import BEGINNING, FeedPosition
+from zerosum.db.queries.ledgers import every_ledger
+from zerosum.db.queries.proof_log_leaves import CHAINS, Leaf, newest_seals, next_leaves
+from zerosum.db.queries.signed_checkpoints import SignedCheckpoint, find_last_checkpoint, insert_checkpoint, unsealed
+from zerosum.domain.identifiers import SERVICE_LEDGER
+from zerosum.domain.proof_log.note import Statement
+from zerosum.domain.proof_log.tree import KEPT_LEVELS, Frontier, Node
+from zerosum.services.apart import apart
+from zerosum.services.credentials.checkpoint_keys import CheckpointKey, CheckpointKeys
+
+EVENTS_AT_ONCE = 1_000
+"""So many tell of what one checkpoint adds, at most."""
+
+CHECKPOINTS_AT_ONCE = 200
+"""Of one ledger in one run: what a worker that was away has to make up for goes on at the next."""
+
+LEDGERS_AT_ONCE = 500
+LOOKED_MAX = 100_000
+"""Ledgers of which it is remembered how far their feeds were looked at in vain."""
+
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+
+_log = logging.getLogger(__name__)
+
+
+class CheckpointSealing:
+    def __init__(self, database: Database, keys: CheckpointKeys, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self.keys = keys
+        self._now = now
+        self._looked: dict[UUID, FeedPosition] = {}
+        """Up to here the feed has nothing that is a leaf."""
+
+    async def run_once(self) -> int:
+        """How many checkpoints were made. A ledger at which it fails holds up no other."""
+        made = 0
+        for ledger_id in await self._unsealed():
+            with apart(_log, "the proof log of %s is carried on later", ledger_id):
+                made += await self.seal(ledger_id)
+        return made
+
+    async def seal(self, ledger_id: UUID) -> int:
+        """How many checkpoints were made of one ledger, each in a transaction of its own."""
+        made = 0
+        key = await self.keys.current(self._now())
+        for _ in range(CHECKPOINTS_AT_ONCE):
+            async with self._database.work(ledger_id) as connection:
+                if not await try_lock_until_commit(connection, f"proof log of {ledger_id}"):
+                    break
+                is_more, is_made = await self._seal_next(connection, ledger_id, key)
+            made += is_made
+            if not is_more:
+                break
+        return made
+
+    async def _unsealed(self) -> list[UUID]:
+        ledger_ids = [SERVICE_LEDGER, *[ledger.id async for ledger in every_ledger(self._database)]]
+        found: list[UUID] = []
+        for start in range(0, len(ledger_ids), LEDGERS_AT_ONCE):
+            some = ledger_ids[start : start + LEDGERS_AT_ONCE]
+            async with self._database.work(*some) as connection:
+                found += await unsealed(connection, some, self._looked)
+        return found
+
+    async def _seal_next(self, connection: Connection, ledger_id: UUID, key: CheckpointKey) -> tuple[bool, bool]:
+        """Whether there may be more, and whether a checkpoint was made."""
+        last = await find_last_checkpoint(connection, ledger_id)
+        after = BEGINNING if last is None else last.until
+        found = await next_leaves(connection, ledger_id, max(after, self._looked.get(ledger_id, after)), EVENTS_AT_ONCE)
+        is_more = found.events == EVENTS_AT_ONCE
+        known = [0] * len(CHAINS) if last is None else [*last.chains]
+        seals = await newest_seals(connection, ledger_id)
+        newer = [seals[kind] for kind, number in zip(CHAINS, known, strict=True) if _is_newer(seals, kind, number)]
+        leaves = [*found.leaves, *newer]
+        if not leaves:
+            if len(self._looked) < LOOKED_MAX:
+                self._looked[ledger_id] = found.until
+            return is_more, False
+        self._looked.pop(ledger_id, None)
+        chains = [seals[kind].number if kind in seals else known[place] for place, kind in enumerate(CHAINS)]
+        posted_until = max(_FIRST if last is None else last.posted_until, found.posted_until or _FIRST)
+        await self._append(connection, key, last, ledger_id, leaves, chains, found.until, posted_until)
+        return is_more, True
+
+    async def _append(
+        self,
+        connection: Connection,
+        key: CheckpointKey,
+        last: SignedCheckpoint | None,
+        ledger_id: UUID,
+        leaves: Sequence[Leaf],
+        chains: Sequence[int],
+        until: FeedPosition,
+        posted_until: datetime,
+    ) -> None:
+        tree = Frontier() if last is None else Frontier(last.size, last.frontier)
+        nodes: dict[Node, bytes] = {}
+        for leaf in leaves:
+            for node, hash_ in tree.append(leaf.hash):
+                if node.level and node.level % KEPT_LEVELS == 0:
+                    nodes[node] = hash_
+        sealed_at = self._now()
+        statement = Statement(ledger_id=ledger_id, size=tree.size, root=tree.root, sealed_at=sealed_at)
+        checkpoint = SignedCheckpoint(
+            ledger_id=ledger_id,
+            number=1 if last is None else last.number + 1,
+            size=tree.size,
+            root=tree.root,
+            frontier=tree.hashes,
+            leaves=leaves,
+            chains=chains,
+            until=until,
+            posted_until=posted_until,
+            sealed_at=sealed_at,
+            key_id=key.id,
+            signature=key.sign(statement.text),
+        )
+        await insert_checkpoint(connection, checkpoint, nodes)
+
+
+def _is_newer(seals: dict[str, Leaf], kind: str, number: int) -> bool:
+    return kind in seals and seals[kind].number > number

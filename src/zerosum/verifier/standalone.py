@@ -1,0 +1,621 @@
+#!/usr/bin/env python3
+"""Checks what Zerosum hands out, without Zerosum: receipts, checkpoint logs and exports of whole ledgers.
+
+One file, with the standard library and `cryptography` alone, and no code of the service: copy it to where nobody who
+runs the service can write, read it (it is meant to be read), and run it there.
+
+    python standalone.py receipt RECEIPT.json --key KEY [--checkpoints FILE]
+    python standalone.py checkpoints FILE --key KEY [--export EXPORT.jsonl]
+    python standalone.py export EXPORT.jsonl --key KEY [--checkpoints FILE] [--balances]
+    python standalone.py consistency PROOF.json --key KEY
+    python standalone.py keys KEYS.json --key KEY
+
+KEY is a public key that you hold (`zerosum/led_…+…+…`), or a file with one in each line; it may be given more than
+once. FILE is a log of checkpoints as the worker writes it. Exit code 0: all is as it was signed. 1: something is not;
+each line says what. 2: what was given cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from decimal import Context, Decimal, Inexact
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - runs with older Pythons too
+EXACT = Context(prec=100, traps=[Inexact])
+FAULTS_MAX = 100
+
+
+class Unreadable(Exception):
+    """What was given is no receipt, no checkpoint, no export."""
+
+
+class Wrong(Exception):
+    """It can be read, and is not what was signed."""
+
+
+# --- Keys and signed notes (C2SP signed-note, tlog-checkpoint) -------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Key:
+    name: str
+    hash: bytes
+    public: bytes
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    origin: str
+    size: int
+    root: bytes
+    sealed_at: str
+    note: str
+
+
+def read_keys(given: Iterable[str]) -> dict[bytes, Key]:
+    """By the four bytes that a signature names its key with."""
+    texts: list[str] = []
+    for one in given:
+        path = Path(one)
+        texts += path.read_text("utf-8").split() if path.is_file() else [one]
+    keys = {}
+    for text in texts:
+        parts = text.split("+", 2)  # What is base64 may have a plus itself; neither name nor hash has.
+        if len(parts) != 3:
+            raise Unreadable(f"this is no key: {text[:80]}")
+        name, named, encoded = parts
+        try:
+            raw, own = b64decode(encoded, validate=True), bytes.fromhex(named)
+        except (ValueError, Base64Error):
+            raise Unreadable(f"this is no key: {text[:80]}") from None
+        if len(raw) != 33 or raw[0] != 1:
+            raise Unreadable(f"this is no Ed25519 key: {text[:80]}")
+        if sha256(name.encode() + b"\n" + raw).digest()[:4] != own:
+            raise Unreadable(f"the key is not the one that its hash names: {text[:80]}")
+        keys[own] = Key(name, own, raw[1:])
+    if not keys:
+        raise Unreadable("no key was given")
+    return keys
+
+
+def read_note(note: str, keys: dict[bytes, Key]) -> Checkpoint:
+    """The checkpoint, if one of the keys has signed it."""
+    text, separator, signatures = note.partition("\n\n")
+    lines = text.split("\n")
+    if not separator or len(lines) < 3 or not lines[1].isdigit():
+        raise Unreadable("this is no signed checkpoint")
+    origin, signed = lines[0], (text + "\n").encode()
+    for line in signatures.split("\n"):
+        words = line.split(" ")
+        if len(words) != 3 or words[0] != "\u2014":
+            continue
+        raw = decoded(words[2])
+        key = keys.get(raw[:4])
+        if key is None or key.name != words[1] or words[1] != origin:
+            continue
+        try:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], signed)
+        except InvalidSignature:
+            raise Wrong(f"the signature of the checkpoint of size {lines[1]} is forged") from None
+        sealed_at = next((line[10:] for line in lines[3:] if line.startswith("sealed_at ")), "")
+        return Checkpoint(origin, int(lines[1]), decoded(lines[2]), sealed_at, note)
+    raise Wrong(f"the checkpoint of size {lines[1]} of {origin} is signed by no key that you hold")
+
+
+def read_log(path: str, keys: dict[bytes, Key]) -> list[Checkpoint]:
+    """A file of checkpoints, the oldest first: each is a signed note, and an empty line ends it."""
+    found: list[Checkpoint] = []
+    parts = Path(path).read_text("utf-8").split("\n\n")
+    if parts and parts[-1].strip():
+        raise Unreadable(f"{path}: the last checkpoint is cut off")
+    for text, signatures in zip(parts[::2], parts[1::2]):  # noqa: B905 - runs with older Pythons too
+        one = read_note(f"{text}\n\n{signatures}\n", keys)
+        if found and (one.origin != found[-1].origin or one.size <= found[-1].size):
+            raise Wrong(f"the checkpoint of size {one.size} does not follow the one of size {found[-1].size}")
+        found.append(one)
+    if not found:
+        raise Unreadable(f"{path}: there is no checkpoint in it")
+    return found
+
+
+def decoded(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except (ValueError, Base64Error):
+        raise Unreadable("this is no base64") from None
+
+
+# --- The tree (RFC 6962) ---------------------------------------------------------------------------------------------
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """Grows leaf by leaf; what is kept are its full subtrees."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.parts: list[tuple[int, bytes]] = []
+
+    def append(self, leaf: bytes) -> None:
+        number, found = 1, leaf
+        while self.parts and self.parts[-1][0] == number:
+            found = node_hash(self.parts.pop()[1], found)
+            number *= 2
+        self.parts.append((number, found))
+        self.size += 1
+
+    def root(self) -> bytes:
+        if not self.parts:
+            return sha256(b"").digest()
+        found = self.parts[-1][1]
+        for _, one in reversed(self.parts[:-1]):
+            found = node_hash(one, found)
+        return found
+
+
+def root_of_inclusion(leaf: bytes, place: int, size: int, proof: list[bytes]) -> bytes:
+    """RFC 9162, 2.1.3.2."""
+    if not 0 <= place < size:
+        raise Wrong("the leaf lies outside of the tree")
+    first, second, found = place, size - 1, leaf
+    for one in proof:
+        if second == 0:
+            raise Wrong("the proof is too long")
+        if first & 1 or first == second:
+            found = node_hash(one, found)
+            while not first & 1 and first:
+                first, second = first >> 1, second >> 1
+        else:
+            found = node_hash(found, one)
+        first, second = first >> 1, second >> 1
+    if second:
+        raise Wrong("the proof is too short")
+    return found
+
+
+def check_consistency(old: int, old_root: bytes, size: int, root: bytes, proof: list[bytes]) -> None:
+    """RFC 9162, 2.1.4.2."""
+    if old == size and not proof:
+        if old_root != root:
+            raise Wrong("two roots of one size differ")
+        return
+    if not 0 < old < size or not proof:
+        raise Wrong("the proof shows nothing")
+    path = list(proof) if old & (old - 1) else [old_root, *proof]
+    first, second = old - 1, size - 1
+    while first & 1:
+        first, second = first >> 1, second >> 1
+    was = now = path[0]
+    for one in path[1:]:
+        if second == 0:
+            raise Wrong("the proof is too long")
+        if first & 1 or first == second:
+            was, now = node_hash(one, was), node_hash(one, now)
+            while not first & 1 and first:
+                first, second = first >> 1, second >> 1
+        else:
+            now = node_hash(now, one)
+        first, second = first >> 1, second >> 1
+    if second or was != old_root or now != root:
+        raise Wrong("the newer tree did not begin as the older one")
+
+
+# --- What the books hash ---------------------------------------------------------------------------------------------
+
+
+def micros(text: str) -> int:
+    """Since 1970."""
+    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)  # noqa: UP017
+    return (moment - FIRST) // timedelta(microseconds=1)
+
+
+def bare(wire_id: str | None) -> str:
+    """The UUID of an id."""
+    return "" if wire_id is None else wire_id.partition("_")[2]
+
+
+def entry_digest(ledger: str, entry: dict[str, Any]) -> bytes:
+    fixed = "|".join(
+        (
+            bare(ledger),
+            bare(entry["id"]),
+            str(micros(entry["effective_at"])),
+            str(micros(entry["posted_at"])),
+            bare(entry["reverses"]),
+            entry["fingerprint"],
+            entry["resource_type"],
+            "",
+        )
+    )
+    texts = [entry["resource_id"] or "", entry["idempotency_key"] or "", entry["actor"], entry["reason"]]
+    for name in sorted(entry["metadata"]):
+        texts += [name, entry["metadata"][name]]
+    tag, late = b"zerosum.entry.v1", entry["late"]
+    if late is not None:
+        tag = b"zerosum.entry.v2"
+        fixed += f"{late['closing']}|{late['way']}|{micros(late['requested_at'])}|"
+        texts.append(late["reason"] or "")
+    content = tag + fixed.encode()
+    for text in texts:
+        raw = text.encode()
+        content += str(len(raw)).encode() + b":" + raw + b","
+    return sha256(content).digest()
+
+
+def genesis(ledger: str, account: str) -> bytes:
+    return sha256(b"zerosum.genesis.v1" + UUID(bare(ledger)).bytes + UUID(bare(account)).bytes).digest()
+
+
+def posting_hash(previous: bytes, digest: bytes, place: int, posting: dict[str, Any]) -> bytes:
+    own = "|".join(
+        (
+            bare(posting["account"]),
+            str(posting["account_version"]),
+            str(place),
+            posting["side"],
+            posting["layer"],
+            "1" if posting["releases"] else "0",
+            posting["amount"],
+            posting["currency"],
+            posting["balance_after"],
+            posting["held_after"],
+        )
+    )
+    tag = b"zerosum.posting.v1"
+    if posting["hold"] is not None:
+        tag, own = b"zerosum.posting.v2", f"{own}|{bare(posting['hold'])}"
+    return sha256(tag + previous + digest + own.encode()).digest()
+
+
+def leaf_of_entry(entry: dict[str, Any]) -> bytes:
+    hashes = b"".join(bytes.fromhex(posting["hash"]) for posting in entry["postings"])
+    return sha256(b"\x00zerosum.leaf.entry.v1" + UUID(bare(entry["id"])).bytes + hashes).digest()
+
+
+def leaf_of_revision(account: str, revision: int, hash_: bytes) -> bytes:
+    content = b"\x00zerosum.leaf.account.v1" + UUID(bare(account)).bytes + revision.to_bytes(8, "big") + hash_
+    return sha256(content).digest()
+
+
+def leaf_of_seal(kind: str, number: int, hash_: bytes) -> bytes:
+    return sha256(b"\x00zerosum.leaf.chain.v1" + kind.encode() + number.to_bytes(8, "big") + hash_).digest()
+
+
+def check_entry(ledger: str, entry: dict[str, Any]) -> None:
+    """It balances, and its postings' hashes follow from what it says."""
+    digest, sums = entry_digest(ledger, entry), dict[tuple[Any, ...], Decimal]()
+    for place, posting in enumerate(entry["postings"]):
+        amount = Decimal(posting["amount"])
+        if not amount.is_finite() or amount <= 0:
+            raise Wrong(f"{entry['id']}: an amount is no positive number")
+        key = (posting["currency"], posting["layer"], posting["releases"])
+        sign = amount if posting["side"] == "debit" else amount.copy_negate()
+        sums[key] = EXACT.add(sums.get(key, Decimal(0)), sign)
+        given = posting["previous_hash"]
+        previous = genesis(ledger, posting["account"]) if given is None else bytes.fromhex(given)
+        if (given is None) != (posting["account_version"] == 1):
+            raise Wrong(f"{entry['id']}: a posting is the first of its account, or names none before it")
+        if posting_hash(previous, digest, place, posting).hex() != posting["hash"]:
+            raise Wrong(f"{entry['id']}: the hash of posting {place} does not follow from what the entry says")
+    if any(sums.values()):
+        raise Wrong(f"{entry['id']}: debits and credits differ")
+
+
+# --- A receipt -------------------------------------------------------------------------------------------------------
+
+
+def check_receipt(receipt: dict[str, Any], keys: dict[bytes, Key]) -> Checkpoint:
+    checkpoint = read_note(receipt["checkpoint"]["note"], keys)
+    if checkpoint.origin != f"zerosum/{receipt['ledger']}":
+        raise Wrong("the checkpoint is of another ledger")
+    check_entry(receipt["ledger"], receipt["entry"])
+    proof = [bytes.fromhex(one) for one in receipt["proof"]]
+    if root_of_inclusion(leaf_of_entry(receipt["entry"]), receipt["place"], checkpoint.size, proof) != checkpoint.root:
+        raise Wrong("the entry is not in the tree of the checkpoint")
+    return checkpoint
+
+
+# --- That one checkpoint follows another, and one key another ---------------------------------------------------------
+
+
+def check_two(answer: dict[str, Any], keys: dict[bytes, Key]) -> tuple[Checkpoint, Checkpoint]:
+    """An answer of `/v1/checkpoints/consistency`."""
+    first, second = (read_note(answer[name]["note"], keys) for name in ("first", "second"))
+    if first.origin != second.origin:
+        raise Wrong("the checkpoints are of two ledgers")
+    check_consistency(first.size, first.root, second.size, second.root, [bytes.fromhex(one) for one in answer["proof"]])
+    return first, second
+
+
+def follow_keys(answer: dict[str, Any], held: dict[bytes, Key]) -> list[str]:
+    """Of an answer of `/v1/checkpoints/keys`, those to which the keys that you hold lead, the oldest first."""
+    trusted = {key.public for key in held.values()}
+    by_id = {key["id"]: key for key in answer["data"]}
+    found = []
+    for key in reversed(answer["data"]):
+        public, endorser = decoded(key["public_key"]), by_id.get(key["endorser_id"])
+        if public not in trusted and endorser is not None and decoded(endorser["public_key"]) in trusted:
+            text = f"zerosum checkpoint key v1\n{key['algorithm']}\n{public.hex()}\n"
+            try:
+                Ed25519PublicKey.from_public_bytes(decoded(endorser["public_key"])).verify(
+                    decoded(key["endorsement"]), text.encode()
+                )
+            except InvalidSignature:
+                raise Wrong(f"the endorsement of the key {key['id']} is forged") from None
+            trusted.add(public)
+        if public in trusted:
+            (own,) = read_keys([key["verifier_key"]]).values()
+            if own.public != public:
+                raise Wrong(f"the key {key['id']} is told in two ways")
+            found.append(key["verifier_key"])
+    return found
+
+
+# --- A whole ledger --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Account:
+    """As far as its postings were walked. `waiting` are those that came before one that they follow."""
+
+    type: str
+    currency: str
+    code: str
+    version: int = 0
+    revision: int = 0
+    head: bytes = b""
+    debits: Decimal = Decimal(0)
+    credits: Decimal = Decimal(0)
+    held: Decimal = Decimal(0)
+    waiting: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def is_asset_like(self) -> bool:
+        return self.type in ("asset", "expense")
+
+    @property
+    def balance(self) -> Decimal:
+        difference = EXACT.subtract(self.debits, self.credits)
+        return difference if self.is_asset_like else difference.copy_negate()
+
+
+class Export:
+    """Reads an export line by line, and keeps what is wrong."""
+
+    def __init__(self, keys: dict[bytes, Key], log: Iterable[Checkpoint]) -> None:
+        self.keys = keys
+        self.log = {one.size: one for one in log}
+        self.tree = Tree()
+        self.ledger = ""
+        self.accounts: dict[str, Account] = {}
+        self.entries = 0
+        self.faults: list[str] = []
+        self.last: Checkpoint | None = None
+        self.is_whole = False
+
+    def wrong(self, what: str) -> None:
+        if len(self.faults) < FAULTS_MAX:
+            self.faults.append(what)
+
+    def take(self, line: dict[str, Any]) -> None:
+        if self.is_whole:
+            raise Unreadable("something stands behind the end of the export")
+        kind = line["is"]
+        if kind == "export":
+            if self.ledger or line["version"] != 1:
+                raise Unreadable("this is no export of a version that is known here")
+            self.ledger = line["ledger"]
+        elif kind == "account":
+            self.accounts[line["id"]] = Account(
+                line["type"], line["currency"], line["code"], head=genesis(self.ledger, line["id"])
+            )
+        elif kind == "entry":
+            self.take_entry(line)
+        elif kind == "revision":
+            self.take_revision(line)
+        elif kind == "seal":
+            self.tree.append(leaf_of_seal(line["kind"], line["number"], bytes.fromhex(line["hash"])))
+        elif kind == "checkpoint":
+            self.take_checkpoint(line["note"])
+        elif kind == "end":
+            self.end(line)
+        else:
+            raise Unreadable(f"nobody knows what a {kind} is")
+
+    def take_entry(self, entry: dict[str, Any]) -> None:
+        self.entries += 1
+        try:
+            check_entry(self.ledger, entry)
+        except Wrong as error:
+            self.wrong(str(error))
+        self.tree.append(leaf_of_entry(entry))
+        for posting in entry["postings"]:
+            account = self.accounts.get(posting["account"])
+            if account is None:
+                self.wrong(f"{entry['id']}: there is no account {posting['account']}")
+                continue
+            if posting["account_version"] <= account.version or posting["account_version"] in account.waiting:
+                self.wrong(f"{posting['account']}: version {posting['account_version']} is there twice")
+            account.waiting[posting["account_version"]] = posting
+            while account.version + 1 in account.waiting:
+                self.walk(account, account.waiting.pop(account.version + 1))
+
+    def walk(self, account: Account, posting: dict[str, Any]) -> None:
+        here = f"{posting['account']} version {posting['account_version']}"
+        amount = Decimal(posting["amount"])
+        if posting["previous_hash"] not in (None, account.head.hex()):
+            self.wrong(f"{here}: it does not follow the posting before it")
+        if posting["currency"] != account.currency:
+            self.wrong(f"{here}: it is in another currency than its account")
+        if posting["layer"] == "posted":
+            if posting["side"] == "debit":
+                account.debits = EXACT.add(account.debits, amount)
+            else:
+                account.credits = EXACT.add(account.credits, amount)
+        elif (posting["side"] == "debit") != account.is_asset_like:
+            account.held = EXACT.add(account.held, amount.copy_negate() if posting["releases"] else amount)
+        if (Decimal(posting["balance_after"]), Decimal(posting["held_after"])) != (account.balance, account.held):
+            self.wrong(f"{here}: the running balance is not the sum of the postings")
+        account.version, account.head = posting["account_version"], bytes.fromhex(posting["hash"])
+
+    def take_revision(self, line: dict[str, Any]) -> None:
+        account = self.accounts.get(line["account"])
+        if account is None:
+            self.wrong(f"there is no account {line['account']}")
+        elif line["revision"] <= account.revision:
+            self.wrong(f"{line['account']}: revision {line['revision']} comes late")
+        else:
+            account.revision = line["revision"]
+        self.tree.append(leaf_of_revision(line["account"], line["revision"], bytes.fromhex(line["hash"])))
+
+    def take_checkpoint(self, note: str) -> None:
+        try:
+            one = read_note(note, self.keys)
+        except Wrong as error:
+            self.wrong(str(error))
+            return
+        if one.origin != f"zerosum/{self.ledger}":
+            self.wrong(f"the checkpoint of size {one.size} is of another ledger")
+        self.compare(one)
+        kept = self.log.pop(one.size, None)
+        if kept is not None:
+            self.compare(kept)
+        self.last = one
+
+    def compare(self, one: Checkpoint) -> None:
+        if (one.size, one.root) != (self.tree.size, self.tree.root()):
+            self.wrong(f"what is exported does not make the root of the checkpoint of size {one.size}")
+
+    def end(self, line: dict[str, Any]) -> None:
+        self.is_whole = True
+        if (line["entries"], line["size"]) != (self.entries, self.tree.size):
+            self.wrong("there are not as many entries and leaves as the export says")
+        if self.last is None or self.last.size != self.tree.size:
+            self.wrong("no checkpoint is over all that is exported")
+        for name, account in self.accounts.items():
+            if account.waiting:
+                self.wrong(f"{name}: version {account.version + 1} is missing")
+        for size in self.log:
+            self.wrong(f"the checkpoint of size {size} that you hold is not in the export")
+        for currency, total in self.totals().items():
+            if total:
+                self.wrong(f"debits and credits of {currency} differ by {total}")
+
+    def totals(self) -> dict[str, Decimal]:
+        found: dict[str, Decimal] = {}
+        for account in self.accounts.values():
+            difference = EXACT.subtract(account.debits, account.credits)
+            found[account.currency] = EXACT.add(found.get(account.currency, Decimal(0)), difference)
+        return found
+
+
+def read_lines(path: str) -> Iterator[dict[str, Any]]:
+    with Path(path).open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield json.loads(line)
+            except ValueError:
+                raise Unreadable(f"{path}: line {number} is no JSON") from None
+
+
+def check_export(path: str, keys: dict[bytes, Key], log: Iterable[Checkpoint]) -> Export:
+    export = Export(keys, log)
+    for line in read_lines(path):
+        export.take(line)
+    if not export.is_whole:
+        raise Unreadable(f"{path}: the export is cut off")
+    return export
+
+
+# --- The command -----------------------------------------------------------------------------------------------------
+
+
+def run(arguments: argparse.Namespace) -> list[str]:
+    """What is wrong; what is right is printed."""
+    keys = read_keys(arguments.key)
+    if arguments.command == "receipt":
+        receipt = json.loads(Path(arguments.file).read_text("utf-8"))
+        checkpoint = check_receipt(receipt, keys)
+        for one in read_log(arguments.checkpoints, keys) if arguments.checkpoints else ():
+            if one.size == checkpoint.size and one.root != checkpoint.root:
+                raise Wrong(f"the checkpoint of size {one.size} is not the one that you hold")
+        print(
+            f"{receipt['entry']['id']}: right, under the checkpoint of size {checkpoint.size}, {checkpoint.sealed_at}"
+        )
+        return []
+    if arguments.command == "checkpoints":
+        log = read_log(arguments.file, keys)
+        faults = check_export(arguments.export, keys, log).faults if arguments.export else []
+        if not faults:
+            print(f"{log[-1].origin}: right, {len(log)} checkpoints up to size {log[-1].size}, {log[-1].sealed_at}")
+        return faults
+    if arguments.command == "consistency":
+        first, second = check_two(json.loads(Path(arguments.file).read_text("utf-8")), keys)
+        print(f"{first.origin}: right, the log of size {second.size} began as that of size {first.size}")
+        return []
+    if arguments.command == "keys":
+        for text in follow_keys(json.loads(Path(arguments.file).read_text("utf-8")), keys):
+            print(text)
+        return []
+    export = check_export(arguments.file, keys, read_log(arguments.checkpoints, keys) if arguments.checkpoints else ())
+    if not export.faults and export.last is not None:
+        counted = f"{export.entries} entries, {len(export.accounts)} accounts"
+        print(f"{export.ledger}: right, {counted}, {export.last.sealed_at}")
+        if arguments.balances:
+            for name, account in export.accounts.items():
+                print(f"{name} {account.code} {account.balance:f} {account.currency} held {account.held:f}")
+    return export.faults
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (
+        ("receipt", "a receipt of a payment or an entry"),
+        ("checkpoints", "a log of signed checkpoints"),
+        ("export", "an export of a whole ledger"),
+        ("consistency", "that one checkpoint follows another"),
+        ("keys", "to which keys those that you hold lead; they are printed"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("file")
+        command.add_argument("--key", action="append", required=True, help="a public key, or a file of them")
+        if name in ("receipt", "export"):
+            command.add_argument("--checkpoints", help="a log of checkpoints that you hold")
+    commands.choices["checkpoints"].add_argument("--export", help="an export that each of them must be in")
+    commands.choices["export"].add_argument("--balances", action="store_true", help="show each account's balance")
+    arguments = parser.parse_args(argv)
+    try:
+        faults = run(arguments)
+    except Wrong as error:
+        faults = [str(error)]
+    except (Unreadable, OSError, UnicodeError) as error:
+        print(f"cannot be read: {error}", file=sys.stderr)
+        return 2
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        print(f"cannot be read: {type(error).__name__} {error}", file=sys.stderr)
+        return 2
+    for fault in faults:
+        print(f"WRONG: {fault}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The bugs in the proof log: what seals it, what keeps it, and what checks it."""
+
+from __future__ import annotations
+
+from tests.planted.plant import plant
+
+LOG = "the proof log"
+SERVICES = "tests/services/test_signed_checkpoints.py::"
+API = "tests/api/test_checkpoints.py::"
+TREE = "tests/domain/test_proof_log_tree.py::"
+LEAVES = "src/zerosum/db/queries/proof_log_leaves.py"
+SEALING = "src/zerosum/services/proof_log/sealing.py"
+PROOF = "src/zerosum/services/proofs/of_signed_checkpoints.py"
+VERIFIER = "src/zerosum/verifier/standalone.py"
+TAMPERED = f"{SERVICES}test_what_is_tampered_with_is_found"
+
+LOG_PLANTS = (
+    plant(
+        "what is sealed may still get something before it",
+        LOG,
+        LEAVES,
+        'bound="xid < zerosum_feed_horizon()"',
+        'bound="true"',
+        f"{SERVICES}test_nothing_is_sealed_behind_a_transaction_that_still_runs",
+    ),
+    plant(
+        "two sealers carry on one log",
+        LOG,
+        SEALING,
+        'if not await try_lock_until_commit(connection, f"proof log of {ledger_id}"):',
+        "if False:",
+        f"{SERVICES}test_two_sealers_at_once_carry_the_log_on_once",
+    ),
+    plant(
+        "a node is hashed as a leaf is",
+        LOG,
+        "src/zerosum/domain/proof_log/tree.py",
+        'return sha256(b"\\x01" + left + right).digest()',
+        'return sha256(b"\\x00" + left + right).digest()',
+        f"{TREE}test_a_tree_that_grew_has_the_root_of_the_naive_one",
+    ),
+    plant(
+        "a checkpoint is signed without its root",
+        LOG,
+        "src/zerosum/services/proof_log/sealing.py",
+        "signature=key.sign(statement.text)",
+        'signature=key.sign(f"{statement.size}")',
+        f"{API}test_a_payment_has_a_receipt_that_is_checked_offline",
+    ),
+    plant(
+        "verify believes every signature",
+        LOG,
+        PROOF,
+        "if key is None or not is_signed(key, one.statement.text, one.signature):",
+        "if key is None:",
+        TAMPERED,
+    ),
+    plant(
+        "verify does not look for what was left out",
+        LOG,
+        PROOF,
+        "if dropped is None or dropped.last < self._until:",
+        "if False:",
+        TAMPERED,
+    ),
+    plant(
+        "verify does not compare leaves with the books",
+        LOG,
+        PROOF,
+        "if hash_ != leaf.hash:",
+        "if hash_ is None:",
+        TAMPERED,
+    ),
+    plant(
+        "a log that was rewritten is kept on",
+        LOG,
+        "src/zerosum/services/proof_log/keeping.py",
+        "if found is None or found.statement.text.split",
+        "if found is not None and found.statement.text.split",
+        f"{SERVICES}test_a_tail_that_was_cut_off_is_found_by_what_was_kept",
+    ),
+    plant(
+        "a note that was cut off stays in the file",
+        LOG,
+        "src/zerosum/services/proof_log/kept_file.py",
+        "if whole < length:",
+        "if False:",
+        f"{SERVICES}test_a_note_that_was_cut_off_by_a_crash_is_taken_off",
+    ),
+    plant(
+        "the verifier does not compare the root",
+        LOG,
+        VERIFIER,
+        'receipt["place"], checkpoint.size, proof) != checkpoint.root:',
+        'receipt["place"], checkpoint.size, proof) == b"":',
+        f"{API}test_a_payment_has_a_receipt_that_is_checked_offline",
+    ),
+    plant(
+        "the verifier believes the hash of a posting",
+        LOG,
+        VERIFIER,
+        'if posting_hash(previous, digest, place, posting).hex() != posting["hash"]:',
+        "if False:",
+        f"{API}test_a_payment_has_a_receipt_that_is_checked_offline",
+    ),
+    plant(
+        "the verifier takes any endorsement",
+        LOG,
+        VERIFIER,
+        """raise Wrong(f"the endorsement of the key {key['id']} is forged") from None""",
+        "pass",
+        f"{API}test_keys_are_followed_from_the_one_that_is_held",
+    ),
+)
