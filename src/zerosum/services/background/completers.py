@@ -10,8 +10,10 @@ from functools import partial
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import calls_of_nobody
+from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.completer import Completer, ProcessorTally
 from zerosum.services.committing.committer import Committer
+from zerosum.services.processor_moves import Mover
 from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.outside_processors import Outside
 from zerosum.services.spans import NO_SPANS, Spans
@@ -40,6 +42,7 @@ class Completers:
         self._committer = committer
         self._live = live
         self._now = now
+        self._mover = Mover(database, committer, bare_accounts(database, now), live, now)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.tally = ProcessorTally()
 
@@ -79,7 +82,9 @@ class Completers:
             if outside is None:
                 return
             if completer is None or completer.outside is not outside:
-                completer = Completer(self._database, self._committer, outside, self._now, self.tally, self._spans)
+                completer = Completer(
+                    self._database, self._committer, outside, self._now, self.tally, self._spans, self._mover
+                )
             try:
                 await completer.run_once(partial(self._is_described_so, outside, stop))
             except Exception:
