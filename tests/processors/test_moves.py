@@ -231,6 +231,19 @@ async def test_what_nobody_knows_and_what_the_next_would_decline_too_stays_where
         assert here.beta.books.payments == {}
 
 
+async def test_what_must_not_be_asked_twice_is_not_asked_elsewhere_for_want_of_an_answer(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    rules = {"repeats_safely": False}
+    async with ground(test_database, servers, ledger_id, tmp_path, acme_rules=rules, never=1.0) as here:
+        payment = await here.paid()
+        for seconds in (0, 20, 3600):
+            await here.turn("acme", later(seconds))
+        call = await here.call_of(payment)
+        assert (call["processor"], call["moves"]) == ("acme", [])
+        assert call["last_error"] == "the processor knows nothing of it, and must not be asked twice"
+
+
 async def test_a_processor_that_keeps_what_it_was_given_is_left_by_nothing(
     test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
 ) -> None:

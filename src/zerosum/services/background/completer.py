@@ -267,10 +267,10 @@ class Completer:
             looked_up = await self._asked(lambda: look_up(processor, order))
             if looked_up.answer is None or looked_up.answer.outcome is not ProcessorOutcome.ABSENT:
                 return replace(looked_up, is_unsent=False)
-            if objection is None and self._mover is not None and await self._mover.target(call, self._outside.name):
-                return _Known(None, "the processor knows nothing of it", is_absent=True)
             if not rules.repeats_safely:
                 return _Known(None, "the processor knows nothing of it, and must not be asked twice")
+            if objection is None and self._mover is not None and await self._mover.target(call, self._outside.name):
+                return _Known(None, "the processor knows nothing of it", is_absent=True)
         if objection is not None:
             return _Known(None, objection, parks=True)
         paid = await self._asked(lambda: carry_out(processor, order))
