@@ -20,15 +20,18 @@ from tests.processors.test_callbacks import told
 from zerosum.adapters.clock import now
 from zerosum.cli.sandbox.behaviour import Chances
 from zerosum.cli.sandbox.server import Sandbox
+from zerosum.console.pages.payment_life import steps_of
 from zerosum.db.queries.processor_calls import claim_due_calls
-from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
+from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, parse_id
 from zerosum.main import Service
 from zerosum.outside import live_processors
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.completer import Completer
 from zerosum.services.committing.committer import Committer
+from zerosum.services.payment_lives import PaymentLives
 from zerosum.services.processor_moves import Mover
 from zerosum.services.proofs.whole_ledger import verify_ledger
+from zerosum.services.requests.caller import Caller
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -155,6 +158,27 @@ async def test_what_was_declined_for_a_technical_reason_is_carried_out_by_the_ne
         clearing = [(await here.client.balance(f"clearing:{name}:USD")) for name in ("acme", "beta")]
         assert [(one["posted"], one["held"]) for one in clearing] == [("0.00", "0.00"), ("-20.00", "0.00")]
         await here.must_be_right()
+
+
+async def test_its_life_tells_all_that_were_asked(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    async with ground(test_database, servers, ledger_id, tmp_path, declined=1.0) as here:
+        payment = await here.paid()
+        await here.turn("acme")
+        await here.turn("beta")
+        life = PaymentLives(here.service.database)
+        steps = steps_of(await life.get(Caller(ledger_id, "test"), parse_id(Prefix.PAYMENT, payment["id"])))
+        told = [step.title for step in steps if step.kind != "entry"]
+        assert told == [
+            "To be carried out by acme",
+            "acme was asked",
+            "acme has not carried it out: beta is asked",
+            "beta was asked",
+            "beta: approved",
+        ]
+        entries = [step.title for step in steps if step.kind == "entry"]
+        assert entries == ["Payment proposed", "Payment moved", "Payment approved"]
 
 
 async def test_the_first_answer_stays_what_it_was(
