@@ -54,6 +54,7 @@ from zerosum.logs.requests import make_request_log
 from zerosum.metrics.declared import gateway as of_gateway
 from zerosum.metrics.metrics import Metrics, Readings, carry_over_forever
 from zerosum.metrics.readers import CommitterReader, exported_spans, log_lines, pools, rate_limits
+from zerosum.outside import watched_files
 from zerosum.services.background.background_writing import BackgroundWriting
 from zerosum.services.background.security_log import SecurityLog
 from zerosum.services.committing.batch_runner import BatchRunner
@@ -73,7 +74,7 @@ from zerosum.services.requests.quotas import RefusalQuota
 from zerosum.services.spans import NO_SPANS, Spans
 from zerosum.services.status.board import Process
 from zerosum.services.status.found import Load
-from zerosum.use_cases import make_console, use_cases, watched_files
+from zerosum.use_cases import make_console, use_cases
 
 if TYPE_CHECKING:
     from zerosum.tracing.requests import RequestTracing

@@ -1,4 +1,5 @@
-"""Puts together the processors outside, as the file of the settings describes them whenever one looks."""
+"""Puts together the processors outside, as the file of the settings describes them whenever one looks; and who watches
+that file and the one of the rules."""
 
 from __future__ import annotations
 
@@ -7,6 +8,9 @@ from datetime import datetime
 
 from zerosum.config import Settings
 from zerosum.db.engine import Database
+from zerosum.domain.audit import AuditType
+from zerosum.services.file_versions import FileVersions
+from zerosum.services.judging import RuleBook
 from zerosum.services.requests.live_processors import Described, LiveProcessors
 
 
@@ -20,3 +24,18 @@ def live_processors(
         return Described(processors=processors, outside=settings.outside(processors))
 
     return LiveProcessors(settings.processors_file, read, database, now)
+
+
+def watched_files(
+    database: Database, rule_book: RuleBook | None, processors: LiveProcessors, now: Callable[[], datetime]
+) -> FileVersions:
+    """Those of the installation whose changes the security log tells."""
+
+    async def rules_version() -> str:
+        return "" if rule_book is None else (await rule_book.current()).version
+
+    async def processors_version() -> str:
+        return processors.outside.version
+
+    files = {AuditType.RULES_FILE_CHANGED: rules_version, AuditType.PROCESSORS_FILE_CHANGED: processors_version}
+    return FileVersions(database, files, now)

@@ -17,7 +17,6 @@ from zerosum.console.openid import OpenIdSignIn
 from zerosum.console.pages import add_every_page
 from zerosum.console.streams import LiveStreams
 from zerosum.db.engine import Database
-from zerosum.domain.audit import AuditType
 from zerosum.outside import live_processors
 from zerosum.services.account_administration import AccountAdministration
 from zerosum.services.account_groups import AccountGroups
@@ -44,7 +43,6 @@ from zerosum.services.event_feed import EventFeed
 from zerosum.services.event_history import EventHistory
 from zerosum.services.event_tail import EventTail
 from zerosum.services.exchanges import Exchanges
-from zerosum.services.file_versions import FileVersions
 from zerosum.services.holds import Holds
 from zerosum.services.house_rules import HouseRulesBook
 from zerosum.services.imports import Imports
@@ -77,7 +75,6 @@ from zerosum.services.requests.client_currency import client_currency
 from zerosum.services.requests.closed_periods import ClosedPeriods
 from zerosum.services.requests.currencies import Currencies
 from zerosum.services.requests.known_parties import known_payments
-from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.paging import Cursors
 from zerosum.services.requests.quotas import AccountQuota
 from zerosum.services.requests.settled_time import SettledTime
@@ -224,21 +221,6 @@ def _alone(database: Database) -> Process:
     """No process of a service: nobody counts what waits in it."""
     nothing = Load(queued_commands=None, requests_in_flight=None, redis="none")
     return Process(is_ready=database.is_ready, load=lambda: nothing)
-
-
-def watched_files(
-    database: Database, rule_book: RuleBook | None, processors: LiveProcessors, now: Callable[[], datetime]
-) -> FileVersions:
-    """Those of the installation whose changes the security log tells."""
-
-    async def rules_version() -> str:
-        return "" if rule_book is None else (await rule_book.current()).version
-
-    async def processors_version() -> str:
-        return processors.outside.version
-
-    files = {AuditType.RULES_FILE_CHANGED: rules_version, AuditType.PROCESSORS_FILE_CHANGED: processors_version}
-    return FileVersions(database, files, now)
 
 
 def make_console(

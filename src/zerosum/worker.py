@@ -22,7 +22,7 @@ from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database, make_engine
 from zerosum.metrics.metrics import Readings
 from zerosum.metrics.worker_reader import WorkerReader
-from zerosum.outside import live_processors
+from zerosum.outside import live_processors, watched_files
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
 from zerosum.services.background.completers import Completers
@@ -43,6 +43,8 @@ from zerosum.services.credentials.checkpoint_keys import CheckpointKeys
 from zerosum.services.credentials.envelope import MasterKeys
 from zerosum.services.credentials.sealing import Sealer
 from zerosum.services.credentials.signing_keys import SigningKeys
+from zerosum.services.file_versions import LOOK_SECONDS as FILES_SECONDS
+from zerosum.services.file_versions import FileVersions
 from zerosum.services.judging import PaymentRules
 from zerosum.services.notifications.mailer import Mailer
 from zerosum.services.proof_log.keeping import CheckpointKeeper
@@ -124,8 +126,10 @@ async def _work(
     publishing = Publishing(publications, publishing_database, render, now, settings.publish_lease_seconds, spans)
     book = settings.rule_book()
     rules = None if book is None else PaymentRules(book, database, committer, spans)
-    chores = _chores(settings, database, committer, signing_keys, rules, spans)
     completers = Completers(database, committer, live_processors(settings), now, spans)
+    chores = _chores(
+        settings, database, committer, signing_keys, rules, watched_files(database, book, completers.live, now), spans
+    )
     mailer = _mailer(settings, database, render, spans)
     if mailer is not None:
         chores.append(Chore("mails", MAILS_SECONDS, mailer.run_once))
@@ -179,6 +183,7 @@ def _chores(
     committer: Committer,
     signing_keys: SigningKeys,
     rules: PaymentRules | None,
+    files: FileVersions,
     spans: Spans,
 ) -> list[Chore]:
     """What is done again and again, whatever is set."""
@@ -192,6 +197,8 @@ def _chores(
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
         Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now, spans).run_once),
         Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, runs.run_once),
+        # It judges and asks by itself: a version that it alone goes by is told, too.
+        Chore("versions of files", FILES_SECONDS, files.tell_changes),
         Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]

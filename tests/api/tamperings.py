@@ -49,7 +49,28 @@ CAME_IN = "(select id from payments where ledger_id = $1 and reference = 'came i
 ASKED_BACK = "(select id from refunds where ledger_id = $1 and reason = 'waits')"
 GIVEN_IN_PART = "(select id from refunds where ledger_id = $1 and reason = 'known')"
 
+MOVED = "(select id from payments where ledger_id = $1 and reference = 'moved')"
+MOVED_AND_WAITS = "(select id from payments where ledger_id = $1 and reference = 'moved and waits')"
+
 TAMPERINGS = {
+    # Payments that were moved to another processor.
+    "a move deleted": f"delete from processor_call_moves where payment_id = {MOVED}",
+    "a move of one that waits deleted": f"delete from processor_call_moves where payment_id = {MOVED_AND_WAITS}",
+    "a move and its number undone": f"delete from processor_call_moves where payment_id = {MOVED_AND_WAITS};"
+    f"update processor_calls set number = 1 where id = {MOVED_AND_WAITS}",
+    "a number of a call": f"update processor_calls set number = 3 where id = {MOVED_AND_WAITS}",
+    "why it was moved": f"update processor_call_moves set why = 'absent' where payment_id = {MOVED}",
+    "what was told when it was moved": f"update processor_call_moves set told = 'x' where payment_id = {MOVED}",
+    "a processor that was left": f"update processor_call_moves set processor = 'other' where payment_id = {MOVED}",
+    "a processor that took it over": "update processor_call_moves set to_processor = 'other' "
+    f"where payment_id = {MOVED}",
+    "an account that was left": "update processor_call_moves set payee_id = payer_id "
+    f"where payment_id = {MOVED_AND_WAITS}",
+    "a time of a move": "update processor_call_moves set moved_at = moved_at + interval '1 second' "
+    f"where payment_id = {MOVED}",
+    "a moved payment back where it began": "update payments set processor = 'away', payee_id = (select id "
+    f"from accounts where ledger_id = $1 and code = 'clearing:away:USD') where id = {MOVED_AND_WAITS}",
+    "an event of a move deleted": "delete from events where ledger_id = $1 and type = 'payment.moved'",
     # Refunds through processors.
     "an amount that is asked back": f"update payments set refunding = 2 where id = {CARRIED_OUT}",
     "an amount that is asked back forgotten": f"update payments set refunding = null where id = {CARRIED_OUT}",
@@ -580,7 +601,34 @@ _ASKED_BACK_OTHERWISE = {
     "the amount that its processor is to give back of the payment … is not what its journal entry says"
 }
 
+_MOVED_BY_NOTHING = {
+    "the payee of the payment … is not what its journal entry says",
+    "the processor call of the journal entry … is missing",
+    "the processor call of … has made another amount pending",
+}
+_MOVED_OTHERWISE = {
+    "the processor call of … is not what was said when it was moved: that journal entry has another fingerprint"
+}
+
 FOUND = {
+    "a move deleted": _MOVED_BY_NOTHING,
+    "a move of one that waits deleted": _MOVED_BY_NOTHING,
+    "a move and its number undone": _MOVED_BY_NOTHING,
+    "a number of a call": {"the processor call of … was not moved as often as it says"},
+    "why it was moved": _MOVED_OTHERWISE,
+    "what was told when it was moved": _MOVED_OTHERWISE,
+    "a processor that was left": _MOVED_OTHERWISE,
+    "a processor that took it over": {"the processor call of … was moved to another processor than it is at"},
+    "an account that was left": {
+        "the payee of the payment … is not what its journal entry says",
+        "the processor call of … has made another amount pending",
+    },
+    "a time of a move": {"the processor call of … was moved by no entry of its own"},
+    "a moved payment back where it began": {
+        "the processor call of … has no payment, or another one",
+        "the processor of the payment … is not what its journal entry says",
+    },
+    "an event of a move deleted": {"the journal entry … has no event"},
     "an amount that is asked back": _ASKED_BACK_OTHERWISE,
     "an amount that is asked back forgotten": _ASKED_BACK_OTHERWISE,
     "an amount asked back of an internal payment": _ASKED_BACK_OTHERWISE,

@@ -28,10 +28,15 @@ from zerosum.api.schemas.events import event_body
 from zerosum.db.engine import Database
 from zerosum.db.queries.checkpoints import BLOCK
 from zerosum.db.queries.events import BEGINNING, EventFilter
+from zerosum.db.queries.processor_moves import unsent_calls
 from zerosum.domain.events import EventType
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
+from zerosum.domain.payments.processor_calls import MoveReason
 from zerosum.main import Service
+from zerosum.outside import live_processors
+from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.processor_moves import Mover
 from zerosum.services.proof_log.documents import key_of
 from zerosum.services.proof_log.export import ledger_export
 from zerosum.services.proofs import of_account_groups as proof_of_account_groups
@@ -109,6 +114,7 @@ async def _made(service: Service, database: Database, payments: int, rules: Path
     await _house_rules(client)
     await _routes(client)
     await _processors(client)
+    await _moved(client, service)
     await _reviews(client, service, ledger_id, rules)
     await _many(client, payments)
     await _periods(client)
@@ -213,7 +219,7 @@ async def _account_groups(client: Client) -> None:
 
 async def _routes(client: Client) -> None:
     for name in ("one", "other"):
-        given = {"routes": [{"name": name, "processors": ["away"]}], "why": f"for {name}"}
+        given = {"routes": [{"name": name, "processors": ["away", "elsewhere"]}], "why": f"for {name}"}
         await _sent(client, "/v1/routes", given, "PUT")
 
 
@@ -289,6 +295,21 @@ async def _disputes(client: Client) -> None:
             for stage in ("pre_arbitration", "arbitration"):
                 said = {"stage": stage, "respond_by": "2027-02-01T00:00:00Z", "note": stage}
                 await _sent(client, f"/v1/disputes/{dispute['id']}/escalate", said)
+
+
+async def _moved(client: Client, service: Service) -> None:
+    """One that was moved to the next processor of its route and carried out there, and one that waits there."""
+    live, accounts = live_processors(service.settings), bare_accounts(service.database, now)
+    mover = Mover(service.database, service.committer, accounts, live, now)
+    out = {"type": "withdrawal", "amount": "5.00", "currency": "USD", "from": "paul", "processor": "auto"}
+    for reference in ("moved", "moved and waits"):
+        made = await _sent(client, "/v1/payments", out | {"reference": reference})
+        async with service.database.operator_work() as connection:
+            unsent = await unsent_calls(connection, "away", now(), 10)
+        [call] = [one for one in unsent if str(one.id) == made["id"][4:]]
+        assert await mover.move(call, "away", "elsewhere", MoveReason.NOT_SENT, "it was not asked")
+        if reference == "moved":
+            await _sent(client, f"/v1/processor-calls/{made['id']}/settle", {"outcome": "approved", "reason": "seen"})
 
 
 async def _processors(client: Client) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zerosum.cli.ingest_inputs import InputOptions, make_inputs, make_replies
+from zerosum.cli.ingest_inputs import InputOptions, make_inputs, make_replies, read_senders
 from zerosum.cli.talk import CommandFailed
 
 OPTIONS = InputOptions(None, 65_536, 1_000)
@@ -67,3 +67,12 @@ async def test_places_for_outcomes() -> None:
     for text in ("tcp://127.0.0.1:1", "kafka://localhost:9092", "redis://localhost"):
         with pytest.raises(CommandFailed):
             make_replies(text)
+
+
+def test_a_sender_is_said_once_of_an_input_that_there_is() -> None:
+    inputs = make_inputs(["-"], InputOptions("orders", 65_536, 1_000))
+    assert read_senders(["orders=oidc|ann=x"], inputs) == {"orders": "oidc|ann=x"}
+    assert read_senders([], inputs) == {}
+    for wrong in (["orders"], ["orders="], ["orders=a", "orders=b"], ["other=a"], ["orders=a\nb"]):
+        with pytest.raises(CommandFailed, match="--sender"):
+            read_senders(wrong, inputs)

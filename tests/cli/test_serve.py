@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import hashlib
 import json
 import os
 import signal
@@ -258,6 +260,32 @@ def test_the_worker_runs_until_it_is_told_to_stop(environment: dict[str, str]) -
     finally:
         process.kill()
         process.wait()
+
+
+async def test_a_version_of_a_file_that_only_the_worker_goes_by_is_told(
+    environment: dict[str, str], servers: Servers, tmp_path: Path
+) -> None:
+    file = tmp_path / "processors.json"
+    described = {"kind": "http", "base_url": "http://127.0.0.1:9", "secret": "a secret of nobody else"}
+    file.write_text(json.dumps({"processors": {f"only_{tmp_path.name[:20].lower()}": described}}), encoding="utf-8")
+    told = {**os.environ, **environment, "ZEROSUM_PROCESSORS_FILE": str(file)}
+    connection = await asyncpg.connect(
+        servers.dsn(environment["ZEROSUM_DATABASE_URL"].rpartition("/")[2], superuser=True)
+    )
+    newest = "select facts->>'version' from audit_log where type = 'processors_file.changed' order by id desc limit 1"
+    before = await connection.fetchval(newest)
+    process = subprocess.Popen([sys.executable, "-m", "zerosum", "worker"], env=told)
+    try:
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        while (after := await connection.fetchval(newest)) == before:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+        assert after == hashlib.sha256(file.read_bytes()).hexdigest()[: len(after)]
+    finally:
+        process.kill()
+        process.wait()
+        await connection.close()
 
 
 def _handles(pid: int, number: signal.Signals) -> bool:

@@ -113,7 +113,7 @@ async def test_the_journal_has_its_guards_and_they_are_on(admin: Connection) -> 
 
 async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Connection) -> None:
     """But for a few: they take away old refusals and events, carry postings into balances, keep histories, tell
-    accounts of the groups whose limits they stand under, and seal checkpoints.
+    accounts of the groups whose limits they stand under, move payments to other processors, and seal checkpoints.
 
     Their search path is fixed.
     """
@@ -127,6 +127,7 @@ async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Conn
         "zerosum_carry_postings": "trigger",
         "zerosum_record_account_change": "trigger",
         "zerosum_limit_group": "trigger",
+        "zerosum_move_call": "trigger",
         "zerosum_make_checkpoints": "integer",
         "zerosum_drop_events": "bigint",
     }

@@ -121,6 +121,8 @@ INDEXES = {
     "postings_pkey": "an account's history; a lost update cannot even be stored",
     "processor_callbacks_of_payment": "what a processor has told of a payment",
     "processor_callbacks_pkey": "an event of a processor is taken once",
+    "processor_call_moves_number": "which processors a payment has left, and the first of them",
+    "processor_call_moves_pkey": "an entry moves one payment; its proof",
     "processor_calls_by_processor": "GET /v1/processor-calls?processor",
     "processor_calls_by_state": "GET /v1/processor-calls?state",
     "processor_calls_due": "what is to be asked of a processor now, over all ledgers",

@@ -23,6 +23,7 @@ from zerosum.domain.money import Money
 from zerosum.domain.payments.payment import PAYMENT, Payment, PaymentStatus, PaymentType
 from zerosum.domain.payments.processor_calls import (
     PROCESSOR_CALL,
+    CallName,
     CallState,
     ProcessorCall,
     call_key,
@@ -195,7 +196,9 @@ def test_what_could_not_be_paid_now_is_not_asked_for(type_: PaymentType, members
 def test_a_key_tells_whose_it_is_and_nothing_else_is_one() -> None:
     payment_id = uuid_of("payment")
     key = call_key(LEDGER, payment_id)
-    assert parse_call_key(key) == (LEDGER, payment_id)
+    assert parse_call_key(key) == CallName(LEDGER, payment_id, 1)
+    assert parse_call_key(call_key(LEDGER, payment_id, 2)) == CallName(LEDGER, payment_id, 2)
+    assert parse_call_key(f"{key}-1") is None, "one call has one key"
     for text in ("", "zs", "zs--", key[:-1], f"{key}0", key.upper(), key.replace("zs-", "xx-"), f"{key}-", f" {key}"):
         assert parse_call_key(text) is None
     assert parse_call_key(call_key(LedgerId(uuid_of("another")), payment_id)) != parse_call_key(key)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from zerosum.domain.payments.payment import PaymentType
+from zerosum.domain.payments.processor_calls import onward
 from zerosum.domain.payments.routing import Choice, Route, Routed, choose, explain
 
 PAYMENT = Routed(
@@ -47,8 +48,8 @@ def test_a_route_is_for_what_it_says_and_for_nothing_else(members: dict[str, Any
 
 def test_what_is_paused_is_passed_by() -> None:
     routes = (Route(name="first", processors=("acme", "beta")), Route(name="second", processors=("gamma",)))
-    assert choose(routes, PAYMENT, ()) == Choice("acme", "first")
-    assert choose(routes, PAYMENT, {"acme"}) == Choice("beta", "first", (("acme", "it is paused"),))
+    assert choose(routes, PAYMENT, ()) == Choice("acme", "first", (), ("beta",))
+    assert choose(routes, PAYMENT, {"acme"}) == Choice("beta", "first", (("acme", "it is paused"),), ("acme",))
     assert choose(routes, PAYMENT, {"acme", "beta"}) == Choice("gamma", "second")
     assert choose(routes, PAYMENT, {"acme", "beta", "gamma"}) is None
     assert choose((), PAYMENT, ()) is None
@@ -56,12 +57,24 @@ def test_what_is_paused_is_passed_by() -> None:
 
 def test_one_in_trouble_is_passed_over_for_another_and_never_for_nobody() -> None:
     routes = (Route(name="first", processors=("acme", "beta")), LAST)
-    assert choose(routes, PAYMENT, (), {"acme": "silent"}) == Choice("beta", "first", (("acme", "silent"),))
-    assert choose(routes, PAYMENT, {"acme"}, {"beta": "silent"}) == Choice("beta", "first", (("acme", "it is paused"),))
-    assert choose(routes, PAYMENT, (), {"acme": "silent", "beta": "silent"}) == Choice("acme", "first")
+    assert choose(routes, PAYMENT, (), {"acme": "silent"}) == Choice("beta", "first", (("acme", "silent"),), ("acme",))
+    paused = Choice("beta", "first", (("acme", "it is paused"),), ("acme",))
+    assert choose(routes, PAYMENT, {"acme"}, {"beta": "silent"}) == paused
+    both = {"acme": "silent", "beta": "silent"}
+    assert choose(routes, PAYMENT, (), both) == Choice("acme", "first", (), ("beta",))
     weighed = Route(name="shared", processors=("acme", "beta"), weights=(99, 1))
     drawn = [choose((weighed,), replace(PAYMENT, key=f"{key}"), (), {"acme": "silent"}) for key in range(50)]
     assert {choice.processor for choice in drawn if choice} == {"beta"}
+
+
+def test_what_was_not_chosen_comes_behind_what_stands_after_it() -> None:
+    route = Route(name="all", processors=("acme", "beta", "gamma"))
+    choice = choose((route,), PAYMENT, (), {"acme": "silent"})
+    assert choice is not None
+    assert choice.onward == ("gamma", "acme")
+    routing = {"next": list(choice.onward)}
+    assert [onward(routing, name) for name in ("beta", "gamma", "acme")] == [["gamma", "acme"], ["acme"], []]
+    assert onward({}, "beta") == onward(None, "beta") == ()
 
 
 def test_weights_are_drawn_by_the_key_and_alike_for_the_same() -> None:
@@ -72,6 +85,6 @@ def test_weights_are_drawn_by_the_key_and_alike_for_the_same() -> None:
     counts = Counter(choice.processor for choice in drawn if choice is not None)
     assert 0.77 < counts["acme"] / 4000 < 0.83
     assert {choose((route,), replace(PAYMENT, key=key), {"acme"}) for key in keys} == {
-        Choice("beta", "shared"),
-        Choice("beta", "shared", (("acme", "it is paused"),)),
+        Choice("beta", "shared", (), ("acme",)),
+        Choice("beta", "shared", (("acme", "it is paused"),), ("acme",)),
     }

@@ -40,6 +40,7 @@ async def test_stdin_through_the_command_twice(installation: Installation, tmp_p
     path = tmp_path / "lines.jsonl"
     path.write_bytes(as_lines([deposit(code) for code in storm.accounts] + [b"nonsense"]))
     words = [sys.executable, "-m", "zerosum", "ingest", "--from", "-", "--name", "lines", "--replies", "-", "--json"]
+    words += ["--sender", "lines=key_of_ann"]
     for replayed in (0, len(storm.accounts)):
         with path.open("rb") as stream:
             done = subprocess.run(
@@ -50,6 +51,11 @@ async def test_stdin_through_the_command_twice(installation: Installation, tmp_p
         assert f"{replayed} of them were there before" in done.stderr
         assert len(done.stdout.splitlines()) == len(storm.accounts) + 2
     assert await storm.counts() == dict.fromkeys(storm.accounts, 1)
+    made_by = await storm._rows(
+        "select distinct entry.actor from journal_entries entry join payments payment on payment.id = entry.id "
+        "join accounts account on account.id = payment.payee_id where account.code = any($1)"
+    )
+    assert [row["actor"] for row in made_by] == ["zerosum ingest lines for key_of_ann"]
     await storm.close()
     said = zerosum("dead-letters", "list", "--status", "dead", "--data-dir", str(installation.folder))
     assert '"malformed_json"' in said.out

@@ -89,6 +89,7 @@ async def test_one_that_does_not_answer_is_left_alone_and_routes_pass_it_over_un
             "version": live.outside.version,
             "passed_over": {"first": "3 attempts in a row had no reply"},
             "routes": None,
+            "next": ["first"],
         }
         written(file, {"first": sandbox.url, "second": sandbox.url}, **rules)
         later = live_processors(service.settings).processors["first"]

@@ -51,6 +51,18 @@ async def test_the_same_file_is_the_same_and_looks_again_at_what_is_open(bank: C
     assert len((await bank.get("/v1/reconciliation/files")).json()["data"]) == 1
 
 
+async def test_what_the_other_side_has_said_of_a_line_is_shown_with_its_break(bank: Client) -> None:
+    await entry(bank, "7.00", key="ours")
+    await sent(bank, csv_of(f"{DAY},b1,unknown,5.00,Charges of November"))
+    told = {}
+    for one in await breaks(bank):
+        found = (await bank.get(f"/v1/reconciliation/breaks/{one['id']}")).json()
+        told[found["kind"]] = found["told"]
+    line = {"booked_on": DAY, "value_on": None, "id": "b1", "references": ["unknown"]}
+    assert told["missing_here"] == {**line, "description": "Charges of November"}
+    assert told.get("missing_there") is None
+
+
 async def test_a_line_that_an_earlier_file_has_told_of_is_not_told_again(bank: Client) -> None:
     await entry(bank, "5.00", key="r1")
     await sent(bank, csv_of(f"{DAY},b1,r1,5.00,"))

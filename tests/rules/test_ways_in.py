@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.api.conftest import Client, fresh_key, over_socket
 from tests.api.serving import served
-from tests.ingest.ground import desk_of
+from tests.ingest.ground import caller_of, desk_of
 from tests.ingest.test_messages import message
-from tests.rules.judging import HELD, LIMIT, PLAIN, approve, must_be_right, read_at_once, write_rules
+from tests.rules.judging import HELD, LIMIT, PLAIN, approve, held, must_be_right, read_at_once, write_rules
+from zerosum.api.messages import MessageDesk
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
-from zerosum.domain.messages import OutcomeKind
+from zerosum.domain.messages import OutcomeKind, maker_of_messages
 from zerosum.gateway.app import Gateway
 from zerosum.main import Service
 
@@ -76,4 +79,20 @@ async def test_messages_are_judged_and_held(
     answer = await approve(people[0], told[1]["data"])  # type: ignore[arg-type]
     assert answer.json()["status"] == "approved"
     assert (await alice.balance("bob"))["posted"] == "201.00"
+    await must_be_right(database, ledger_id)
+
+
+async def test_who_writes_to_an_input_does_not_approve_what_comes_by_it(
+    judging: Service, alice: Client, people: list[Client], database: Database, ledger_id: LedgerId
+) -> None:
+    sender = (await held(people[0], "150"))["made_by"]
+    made = replace(caller_of(alice), actor=maker_of_messages("orders", sender))
+    desk = MessageDesk(judging.services, made)
+    sent = message({"command": "payment", **PLAIN, "amount": "150.00"}, f"{ledger_id}-sent")
+    [outcome] = await desk.carry_out([desk.read(sent)])
+    review: dict[str, Any] = outcome.answer["data"]  # type: ignore[assignment]
+    assert review["made_by"] == f"zerosum ingest orders for {sender}"
+    own = await approve(people[0], review)
+    assert (own.status_code, own.json()["code"]) == (409, "four_eyes_required")
+    assert (await approve(people[1], review)).json()["status"] == "approved"
     await must_be_right(database, ledger_id)

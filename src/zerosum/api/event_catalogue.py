@@ -35,6 +35,10 @@ MEANINGS: Mapping[EventType, Meaning] = {
     EventType.PAYMENT_PROCESSING: Meaning(
         "a payment was given to a processor, and its amount is pending", "the payment as it was answered"
     ),
+    EventType.PAYMENT_MOVED: Meaning(
+        "a processor has not carried a payment out, and the next one of its route is asked",
+        "the payment, the processor it has left, and why",
+    ),
     EventType.PAYMENT_FAILED: Meaning("the processor has declined a payment: nothing was paid", "the payment, and why"),
     EventType.PAYMENT_IN_REVIEW: Meaning("a rule has held a payment for review: nothing is posted", _REVIEW),
     EventType.PAYMENT_REVIEW_APPROVED: Meaning(

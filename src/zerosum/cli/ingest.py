@@ -9,18 +9,18 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zerosum.cli.ingest_inputs import InputOptions, make_inputs, make_replies
+from zerosum.cli.ingest_inputs import InputOptions, make_inputs, make_replies, read_senders
 from zerosum.cli.installation import chosen_data_dir, is_embedded, reachable_settings
 from zerosum.cli.talk import FAILED, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.domain.errors import DomainError
-from zerosum.domain.messages import Gap
+from zerosum.domain.messages import Gap, maker_of_messages
 from zerosum.ingest.streams.port import IngestTally, Input, Replies
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class IngestOptions:
 
     inputs: Sequence[str]
     name: str | None
+    senders: Sequence[str]
     data_dir: Path | None
     ledger: str | None
     replies: str | None
@@ -64,6 +65,7 @@ def run_ingest(options: IngestOptions) -> int:
             options.accepts_gaps,
         ),
     )
+    senders = read_senders(options.senders, inputs)
     replies = make_replies(options.replies or settings.ingest_replies or None)
     embedded = is_embedded(options.data_dir, load_settings())
     folder = chosen_data_dir(options.data_dir) if embedded and options.ledger is None else None
@@ -73,7 +75,7 @@ def run_ingest(options: IngestOptions) -> int:
     begun = time.perf_counter()
     tally = IngestTally()
     try:
-        asyncio.run(_ingest(settings, options.ledger, folder, inputs, replies, tally))
+        asyncio.run(_ingest(settings, options.ledger, folder, inputs, senders, replies, tally))
     except Gap as gap:
         _sum_up(tally, time.perf_counter() - begun, is_json=options.is_json)
         raise CommandFailed(str(gap), FAILED) from None
@@ -86,6 +88,7 @@ async def _ingest(
     ledger: str | None,
     folder: Path | None,
     inputs: Sequence[Input],
+    senders: Mapping[str, str],
     replies: Replies | None,
     tally: IngestTally,
 ) -> None:
@@ -104,7 +107,11 @@ async def _ingest(
     tell = teller(settings, "ingest")
     service_settings = settings.model_copy(update={"metrics": False, "lanes": settings.ingest_lanes, "workers": 1})
     async with opened_service(service_settings, ledger, folder, ACTOR, process="ingest") as (service, caller):
-        desk = MessageDesk(service.services, caller, settings.ingest_message_bytes_max, service.spans)
+
+        def desk_of(source: Input) -> MessageDesk:
+            maker = replace(caller, actor=maker_of_messages(source.name, senders.get(source.name)))
+            return MessageDesk(service.services, maker, settings.ingest_message_bytes_max, service.spans)
+
         options = ConsumerOptions(
             batch_max=settings.ingest_batch_messages,
             in_memory_max=settings.ingest_in_memory_messages,
@@ -114,7 +121,7 @@ async def _ingest(
         ingestion = service.services.ingestion
         window = settings.ingest_order_window_seconds
         order = TimeOrder(window, partial(message_moment, now=now)) if window else None
-        consumers = [Consumer(one, desk, ingestion, caller, options, tally, replies, order) for one in inputs]
+        consumers = [Consumer(one, desk_of(one), ingestion, caller, options, tally, replies, order) for one in inputs]
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _stop, consumers)
         telling = asyncio.create_task(_tell_metrics(tell, consumers, tally, service, caller))

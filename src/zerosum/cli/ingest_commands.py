@@ -34,6 +34,10 @@ def ingest(
     name: Annotated[
         str | None, typer.Option(help="What stdin is called: its lines then need no keys of their own.")
     ] = None,
+    senders: Annotated[
+        list[str] | None,
+        typer.Option("--sender", help="INPUT=CREDENTIAL: who writes to it, and so approves nothing that comes by it."),
+    ] = None,
     data_dir: DataDirOption = None,
     ledger: LedgerOption = None,
     accept_gaps: Annotated[
@@ -56,6 +60,7 @@ def ingest(
     options = IngestOptions(
         inputs=inputs or [],
         name=name,
+        senders=senders or [],
         data_dir=data_dir,
         ledger=ledger,
         replies=replies,

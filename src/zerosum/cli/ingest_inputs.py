@@ -14,6 +14,9 @@ from zerosum.ingest.streams.port import Input, Replies
 
 STDIN = "-"
 
+SENDER_CHARACTERS_MAX = 200
+"""Of a credential: the id of a key, or the subject of a token."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
@@ -35,6 +38,19 @@ def make_inputs(texts: Sequence[str], options: InputOptions) -> list[Input]:
         if names.count(name) > 1:
             raise CommandFailed(f"two inputs are called {name}: give them names of their own (?name=…)", USAGE)
     return inputs
+
+
+def read_senders(texts: Sequence[str], inputs: Sequence[Input]) -> dict[str, str]:
+    """The credential of whoever writes to each of these inputs, by its name. Raises CommandFailed."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, sender = text.partition("=")
+        if not (sender and sender.isprintable() and len(sender) <= SENDER_CHARACTERS_MAX) or name in found:
+            raise CommandFailed("--sender is INPUT=CREDENTIAL, once for each input: orders=key_…", USAGE)
+        if name not in {one.name for one in inputs}:
+            raise CommandFailed(f"--sender: no input is called {name[:64]}", USAGE)
+        found[name] = sender
+    return found
 
 
 def _make_input(text: str, options: InputOptions) -> Input:

@@ -104,6 +104,15 @@ class AccountOpenedMeanwhile(Conflict):
     is_kept = False
 
 
+class ProcessorCallMoved(Conflict):
+    """Another processor has it now: what was to be settled is not there any more."""
+
+    code = "processor_call_moved"
+    title = "The payment was moved to another processor at the same time"
+    retryable = True
+    is_kept = False
+
+
 class StatementOvertaken(Conflict):
     """Between the look at the account and its number another statement was issued, of a later version."""
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 class EventType(StrEnum):
     JOURNAL_ENTRY_POSTED = "journal_entry.posted"
     PAYMENT_PROCESSING = "payment.processing"
+    PAYMENT_MOVED = "payment.moved"
     PAYMENT_SUCCEEDED = "payment.succeeded"
     PAYMENT_FAILED = "payment.failed"
     PAYMENT_REFUNDED = "payment.refunded"

@@ -25,6 +25,20 @@ def storable(text: str) -> str:
     return _WRITTEN_OUT.sub(lambda found: "\\\\" if found[0] == "\\" else f"\\x{ord(found[0]):02x}", text)
 
 
+_MAKER = re.compile(r"zerosum ingest \S+ for (.+)", re.DOTALL)
+
+
+def maker_of_messages(source: str, sender: str | None = None) -> str:
+    """Who makes what the messages of an input ask for. `sender` is the credential of whoever writes to it."""
+    return f"zerosum ingest {source}" if sender is None else f"zerosum ingest {source} for {sender}"
+
+
+def sender_behind(actor: str) -> str:
+    """The credential of whoever has sent what this actor makes by messages; of any other actor, himself."""
+    found = _MAKER.fullmatch(actor)
+    return actor if found is None else found[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Partition:
     """One ordered line of messages: a Kafka partition, a stream, a queue. The input's name comes from configuration."""

@@ -19,6 +19,7 @@ from zerosum.db.queries.payment_lives import (
 )
 from zerosum.db.queries.payments import RecordedPayment, find_payments
 from zerosum.db.queries.processor_calls import RecordedCall, RecordedCallback, callbacks_of, find_call
+from zerosum.db.queries.processor_moves import RecordedMove, moves_of
 from zerosum.db.queries.refunds import RecordedRefund, list_refunds
 from zerosum.db.queries.reviews import RecordedReview, reviews_as_decided
 from zerosum.domain.errors import PaymentNotFound
@@ -31,7 +32,8 @@ ENTRIES_SHOWN_MAX = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentLife:
-    """`entries` are in the order in which they were posted, `call` is what was asked of an outside processor."""
+    """`entries` are in the order in which they were posted, `call` is what is asked of an outside processor, and
+    `moves` are those that were left before."""
 
     payment: RecordedPayment
     entries: Sequence[RecordedEntry]
@@ -39,6 +41,7 @@ class PaymentLife:
     review: RecordedReview | None
     hold: RecordedHold | None
     call: RecordedCall | None
+    moves: Sequence[RecordedMove]
     callbacks: Sequence[RecordedCallback]
     refunds: Sequence[RecordedRefund]
     disputes: Sequence[RecordedDispute]
@@ -75,6 +78,7 @@ async def _life(connection: Connection, ledger_id: UUID, payment: RecordedPaymen
         review=decided.get(payment.id),
         hold=None if held is None else await find_hold(connection, ledger_id, held),
         call=await find_call(connection, ledger_id, payment.id) if is_outside else None,
+        moves=await moves_of(connection, ledger_id, payment.id) if is_outside else (),
         callbacks=await callbacks_of(connection, ledger_id, payment.id) if is_outside else (),
         refunds=await list_refunds(connection, ledger_id, payment.id, after=None, limit=most, is_ascending=True),
         disputes=await list_disputes(connection, ledger_id, of_payment, after=None, limit=most, is_ascending=True),

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from zerosum.adapters.processors import BadCallback, ProcessorAnswer, ProcessorCallback, ProcessorDispute
 from zerosum.adapters.processors.crew import Crew, CrewBusy
-from zerosum.db.engine import Database
+from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.processor_calls import (
     RecordedCall,
@@ -17,22 +17,25 @@ from zerosum.db.queries.processor_calls import (
     is_being_refunded,
     was_called_back,
 )
+from zerosum.db.queries.processor_moves import hurry_call, moves_of, park_call
 from zerosum.domain.errors import (
     AmountExceedsPayment,
     DomainError,
     OutcomeUnknown,
     Overloaded,
     PaymentNotFound,
+    ProcessorCallMoved,
     ProcessorNotFound,
     Unauthenticated,
     Unavailable,
 )
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.payments.disputes import DisputeTexts
-from zerosum.domain.payments.processor_calls import CallState, parse_call_key
+from zerosum.domain.payments.processor_calls import CallName, CallState, parse_call_key
 from zerosum.services.committing.committer import Committer
 from zerosum.services.disputes import DisputeOrder, Disputes
 from zerosum.services.processor_answers import AnswerWrong, Effect, compared, name_of, settle, told_state
+from zerosum.services.processor_moves import done_after_all, may_be_moved
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.outside_processors import Outside
@@ -71,18 +74,27 @@ class ProcessorCallbacks:
         owner = parse_call_key(callback.key)
         if owner is None:
             raise PaymentNotFound("There is no such payment.")
-        ledger_id, id_ = owner
+        ledger_id, id_ = owner.ledger_id, owner.id
         async with self._database.work(ledger_id) as connection:
             call = await find_call(connection, ledger_id, id_)
-            if call is None or call.processor != name:
+            if call is None or not await _is_asked(connection, owner, call, name):
                 raise PaymentNotFound("There is no such payment.")
             if await was_called_back(connection, ledger_id, name, callback.event_id):
                 return Effect.REPEATED
-        if callback.dispute is None:
-            effect = await self._effect(call, callback.answer)
-        else:
-            effect = await self._disputed(call, callback.dispute)
+        was_left = owner.number < call.number
+        try:
+            if was_left:
+                effect = _of_one_that_was_left(call, name, callback)
+            elif callback.dispute is not None:
+                effect = await self._disputed(call, callback.dispute)
+            else:
+                effect = await self._effect(call, callback.answer, outside)
+        except ProcessorCallMoved:
+            was_left, effect = True, _of_one_that_was_left(call, name, callback)
         async with self._database.work(ledger_id) as connection:
+            if was_left and effect is Effect.CONTRADICTS:
+                # Whoever asks for it now looks for what was told before he sends anything.
+                await park_call(connection, ledger_id, id_, done_after_all(name))
             await insert_callback(
                 connection,
                 ledger_id=ledger_id,
@@ -136,12 +148,17 @@ class ProcessorCallbacks:
         _log.error("%s: the processor tells of the dispute %s: %s", name_of(call), told.case_id, done.code)
         return Effect.CONTRADICTS
 
-    async def _effect(self, call: RecordedCall, answer: ProcessorAnswer) -> Effect:
+    async def _effect(self, call: RecordedCall, answer: ProcessorAnswer, outside: Outside) -> Effect:
         said = told_state(answer)
         if said is None:
             return Effect.NOTED
         if call.state in (CallState.APPROVED, CallState.DECLINED):
             return compared(call, answer)
+        if said is CallState.DECLINED and may_be_moved(call, answer.reason, outside.rules):
+            # The worker moves it, once it has been told the same.
+            async with self._database.work(call.ledger_id) as connection:
+                await hurry_call(connection, call.ledger_id, call.id, self._now())
+            return Effect.NOTED
         try:
             done = await settle(self._committer, call, answer, f"processor {call.processor}")
         except AnswerWrong as error:
@@ -152,3 +169,21 @@ class ProcessorCallbacks:
         async with self._database.work(call.ledger_id) as connection:
             now = await find_call(connection, call.ledger_id, call.id)
         return compared(now or call, answer)
+
+
+async def _is_asked(connection: Connection, named: CallName, call: RecordedCall, processor: str) -> bool:
+    """Whether the processor was given the call of this key: it has it still, or it was moved away from it."""
+    if named.number >= call.number:
+        return named.number == call.number and call.processor == processor
+    moves = await moves_of(connection, named.ledger_id, named.id)
+    return any((move.number, move.processor) == (named.number, processor) for move in moves)
+
+
+def _of_one_that_was_left(call: RecordedCall, processor: str, callback: ProcessorCallback) -> Effect:
+    """What is said of a payment that was moved away: nothing is posted by it."""
+    said = told_state(callback.answer)
+    if callback.dispute is None and said is not CallState.APPROVED:
+        return Effect.NOTED if said is None else Effect.CONFIRMS
+    told = "disputed" if callback.dispute is not None else "carried out after all"
+    _log.error("%s: %s tells that it is %s, and it was moved to another", name_of(call), processor, told)
+    return Effect.CONTRADICTS

@@ -16,6 +16,8 @@ from zerosum.db.queries.processor_calls import CallFilter as CallFilter
 from zerosum.db.queries.processor_calls import RecordedCall as RecordedCall  # shown by the routes
 from zerosum.db.queries.processor_calls import RecordedCallback as RecordedCallback  # shown by the routes
 from zerosum.db.queries.processor_calls import callbacks_of, find_call, find_calls_settled_by, list_calls
+from zerosum.db.queries.processor_moves import RecordedMove as RecordedMove  # shown by the routes
+from zerosum.db.queries.processor_moves import moves_of
 from zerosum.domain.errors import DomainError, ProcessorCallNotFound, Unavailable, ValidationFailed
 from zerosum.domain.ledger.outcome import Posted
 from zerosum.domain.money import Money, render_amount
@@ -81,7 +83,7 @@ class ProcessorCalls:
         rehearsed = await self.desk.rehearse(caller, [order])
         if isinstance(rehearsed, tuple) or isinstance(rehearsed.results[0], DomainError):
             return
-        is_approved, key = order.outcome is CallOutcome.APPROVED, call_key(caller.ledger_id, order.id)
+        is_approved, key = order.outcome is CallOutcome.APPROVED, call_key(caller.ledger_id, order.id, found.number)
         telling = asyncio.to_thread(outside.processor.withdraw, key, is_approved=is_approved, amount=order.amount)
         try:
             await asyncio.wait_for(telling, outside.rules.timeout_seconds)
@@ -91,13 +93,14 @@ class ProcessorCalls:
 
     async def get(
         self, caller: Caller, id_: UUID, *, is_of_refund: bool
-    ) -> tuple[RecordedCall, Sequence[RecordedCallback]]:
-        """With what the processor has told by itself, the newest first."""
+    ) -> tuple[RecordedCall, Sequence[RecordedMove], Sequence[RecordedCallback]]:
+        """With the processors that it has left, and with what processors have told by themselves, the newest first."""
         async with self._database.work(caller.ledger_id) as connection:
             found = await find_call(connection, caller.ledger_id, id_)
             if found is None or (found.refunded_payment_id is not None) is not is_of_refund:
                 raise _no_such_call()
-            return found, await callbacks_of(connection, caller.ledger_id, id_)
+            moves = await moves_of(connection, caller.ledger_id, id_) if found.number > 1 else ()
+            return found, moves, await callbacks_of(connection, caller.ledger_id, id_)
 
     async def list(self, caller: Caller, request: PageRequest) -> Page[RecordedCall]:
         """Raises InvalidParameter."""
@@ -190,6 +193,7 @@ class SettlingKind:
             route=call.route,
             refunded_payment_id=call.refunded_payment_id,
             routing=call.routing,
+            number=call.number,
         )
 
     async def recorded(

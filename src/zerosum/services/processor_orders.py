@@ -75,7 +75,7 @@ def _refunding(processor: Processor) -> RefundingProcessor:
 
 def _payment(call: ClaimedCall, said: SaidOfPayment) -> ProcessorOrder:
     return ProcessorOrder(
-        key=call_key(call.ledger_id, call.id),
+        key=call_key(call.ledger_id, call.id, call.number),
         payment_id=render_id(Prefix.PAYMENT, call.id),
         type=call.type,
         amount=render_amount(call.amount),
@@ -93,7 +93,7 @@ def _refund(call: ClaimedCall, texts: RefundTexts) -> ProcessorRefundOrder:
         key=call_key(call.ledger_id, call.id),
         refund_id=render_id(Prefix.REFUND, call.id),
         payment_id=render_id(Prefix.PAYMENT, payment_id),
-        payment_key=call_key(call.ledger_id, payment_id),
+        payment_key=call_key(call.ledger_id, payment_id, texts.payment_number),
         processor_payment_id=texts.processor_payment_id,
         type=call.type,
         amount=render_amount(call.amount),

@@ -1,6 +1,7 @@
 """Outside processors: what they are asked and answer, and the kinds that are built in (docs/changing/processor.md)."""
 
 from zerosum.adapters.processors.contract import BadCallback as BadCallback
+from zerosum.adapters.processors.contract import NotSent as NotSent
 from zerosum.adapters.processors.contract import Processor as Processor
 from zerosum.adapters.processors.contract import ProcessorAnswer as ProcessorAnswer
 from zerosum.adapters.processors.contract import ProcessorCallback as ProcessorCallback

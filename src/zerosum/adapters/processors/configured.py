@@ -31,6 +31,7 @@ from zerosum.domain.payments.routing import AUTOMATIC
 ENTRY_POINTS = "zerosum.processors"
 PROCESSORS_MAX = 50
 SECRET_BYTES_MIN = 16
+TECHNICAL_REASONS_MAX = 200
 
 TAKEN_NAMES = (INTERNAL_PROCESSOR, AUTOMATIC)
 
@@ -65,6 +66,10 @@ class CallRules(BaseModel):
     """How long, at first; doubled with each further one, six times at most."""
     success_percent_min: Annotated[int, Field(ge=0, le=100)] = 0
     """What it must approve of late for routes to choose it before others."""
+    fails_over: bool = True
+    """What a route has given to it goes to the next one of that route, once it is known not to have carried it out."""
+    technical_reasons: Annotated[list[str], Field(max_length=TECHNICAL_REASONS_MAX)] = []
+    """Its own codes of declines that say nothing of the payment, and only that it cannot now."""
     refunds: Literal["asked", "recorded"] | None = None
     """Whether it is asked for refunds, or they are only recorded in the books. None: asked, where it can give back."""
 

@@ -95,6 +95,10 @@ class ProcessorCallback:
     dispute: ProcessorDispute | None = None
 
 
+class NotSent(Exception):
+    """Raised by `pay` where nothing has reached the processor, for no connection came about: another may be asked."""
+
+
 class BadCallback(Exception):
     """Nobody knows who has sent this: the signature does not fit, or it is older than five minutes."""
 

@@ -19,6 +19,7 @@ import httpx
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors.contract import (
     BadCallback,
+    NotSent,
     ProcessorAnswer,
     ProcessorCallback,
     ProcessorDispute,
@@ -158,6 +159,13 @@ class HttpProcessor:
             raise BadCallback("it is signed, and says nothing that is known") from error
 
     def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Any]:
+        """Raises NotSent, ProcessorUnclear, and whatever httpx raises once something may have been sent."""
+        try:
+            return self._replied(method, path, body, headers)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NotSent(type(error).__name__) from error
+
+    def _replied(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Any]:
         kind = {"content-type": "application/json"} if body else {}
         sent = {**headers, **signature_headers(self._settings.secrets, body, now()), **kind}
         with self._client.stream(method, path, content=body, headers=sent) as response:

@@ -20,6 +20,7 @@ from zerosum.api.schemas.processor_calls import (
     ProcessorCallResponse,
     SettlementRequest,
     callback_body,
+    move_body,
     processor_call_body,
 )
 from zerosum.api.services import Services
@@ -79,10 +80,14 @@ def processor_routes(services: Services) -> Routes:
         return await list_body(await calls.list(call.caller, request), processor_call_body)
 
     async def get_processor_call(call: TheCall, payment: CallReference) -> dict[str, Any]:
-        found, callbacks = await calls.get(
+        found, moves, callbacks = await calls.get(
             call.caller, parse_id(prefix_of(payment), payment), is_of_refund=is_of_refund(payment)
         )
-        return {**processor_call_body(found), "callbacks": [callback_body(one) for one in callbacks]}
+        return {
+            **processor_call_body(found),
+            "moves": [move_body(found.ledger_id, move) for move in moves],
+            "callbacks": [callback_body(one) for one in callbacks],
+        }
 
     async def settle(call: TheCall, payment: CallReference, dry_run: DryRunFlag = None) -> Response:  # noqa: ARG001
         is_rehearsal = rehearses(call)
@@ -148,6 +153,7 @@ def processor_routes(services: Services) -> Routes:
             errors.InvalidId,
             errors.InvalidState,
             errors.ProcessorCallNotFound,
+            errors.ProcessorCallMoved,
             errors.AmountExceedsPayment,
             errors.BalanceOverflow,
         ),

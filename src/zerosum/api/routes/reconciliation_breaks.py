@@ -79,8 +79,8 @@ def _add_reading(routes: Routes, services: Services) -> None:
         return await list_body(await breaks.list(call.caller, request), lambda one: break_body(one, today))
 
     async def get_break(call: TheCall, break_: BreakReference) -> dict[str, Any]:
-        found, steps = await breaks.get(call.caller, parse_id(Prefix.RECONCILIATION_BREAK, break_))
-        return break_detail(found, steps, breaks.today())
+        found, steps, line = await breaks.get(call.caller, parse_id(Prefix.RECONCILIATION_BREAK, break_))
+        return break_detail(found, steps, line, breaks.today())
 
     routes.add(
         "GET",

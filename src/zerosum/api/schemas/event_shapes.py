@@ -21,6 +21,7 @@ from zerosum.domain.ledger.account import AccountStatus, AccountType
 from zerosum.domain.payments.disputes import DisputeStage, DisputeStatus
 from zerosum.domain.payments.holds import HoldStatus
 from zerosum.domain.payments.payment import PaymentStatus, PaymentType
+from zerosum.domain.payments.processor_calls import MoveReason
 from zerosum.domain.payments.reviews import ReviewStatus
 from zerosum.domain.payments.schedules import ScheduleStatus
 
@@ -75,6 +76,14 @@ class SettledPaymentTold(Response):
     processor_payment_id: str | None
     failure_reason: str | None
     journal_entry_ids: list[Id]
+
+
+class MovedPaymentTold(SettledPaymentTold):
+    """A payment that the next processor of its route is asked for now."""
+
+    left: str
+    why: Annotated[str, OneOf(MoveReason)]
+    told: str | None
 
 
 class RefundTold(Response):
@@ -255,6 +264,7 @@ _OF_TYPES: Mapping[EventType, tuple[type[BaseModel], ...]] = {
     EventType.SCHEDULED_PAYMENT_FAILED: (RunTold,),
     EventType.SCHEDULED_PAYMENT_SKIPPED: (RunTold,),
     EventType.PAYMENT_PROCESSING: (ProcessingPaymentTold,),
+    EventType.PAYMENT_MOVED: (MovedPaymentTold,),
     EventType.PAYMENT_FAILED: (SettledPaymentTold,),
     EventType.PAYMENT_REFUNDED: (RefundTold, AskedRefundTold),
     EventType.PAYMENT_REFUND_PROCESSING: (AskedRefundTold,),

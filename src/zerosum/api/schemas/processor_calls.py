@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import Field
 
@@ -24,9 +25,9 @@ from zerosum.api.schemas.fields import (
 from zerosum.api.schemas.payments import PaymentTypeName
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.processor_calls import CallOutcome, CallState, call_key
+from zerosum.domain.payments.processor_calls import CallOutcome, CallState, MoveReason, call_key
 from zerosum.services.processor_answers import Effect, ProcessorOutcome
-from zerosum.services.processor_calls import RecordedCall, RecordedCallback
+from zerosum.services.processor_calls import RecordedCall, RecordedCallback, RecordedMove
 
 CallStateName = Annotated[str, OneOf(CallState)]
 
@@ -57,6 +58,44 @@ class RoutingResponse(Response):
             examples=[{"acme": "5 attempts in a row had no reply"}],
         ),
     ]
+    next: Annotated[
+        list[str],
+        Field(
+            description="Those that it goes to, in this order, once one has surely not carried it out.",
+            examples=[["beta"]],
+        ),
+    ]
+
+
+class MoveResponse(Response):
+    """A processor that a payment has left for the next one of its route, and how far it had come there."""
+
+    processor: Annotated[str, Field(description="Who was left.", examples=["acme"])]
+    to: Annotated[str, Field(description="Who is asked instead.", examples=["beta"])]
+    key: Annotated[
+        str,
+        Field(
+            description="Under which the one that was left knows the payment.",
+            examples=[f"zs-{EXAMPLE_UUID.replace('-', '')}-{EXAMPLE_UUID.replace('-', '')}"],
+        ),
+    ]
+    why: Annotated[
+        str,
+        OneOf(MoveReason),
+        Field(
+            description="How it is known that it has not carried it out. `declined`: for a technical reason. "
+            "`not_sent`: nothing has reached it. `absent`: it knows nothing of the key.",
+            examples=["declined"],
+        ),
+    ]
+    told: Annotated[
+        str | None, Field(description="In its own words, or what went wrong.", examples=["issuer_unavailable"])
+    ]
+    attempts: Annotated[int, Field(description="How often it was asked.", examples=[1])]
+    sent_at: Annotated[Time | None, Field(description="When it was asked last. Null: never.")]
+    processor_payment_id: Annotated[str | None, Field(description="How it calls the payment.", examples=["po_71"])]
+    journal_entry_id: Annotated[str, id_field(Prefix.JOURNAL_ENTRY, "What has moved it.")]
+    moved_at: Annotated[Time, Field(description="When that was.")]
 
 
 class ProcessorCallResponse(Response):
@@ -89,7 +128,7 @@ class ProcessorCallResponse(Response):
     state: Annotated[CallStateName, Field(description="How far it has come.")]
     attempts: Annotated[int, Field(description="How often the processor was asked.", examples=[1])]
     next_at: Annotated[Time | None, Field(description="When it is asked again. Null where nobody asks any more.")]
-    sent_at: Annotated[Time | None, Field(description="When it was asked for the first time.")]
+    sent_at: Annotated[Time | None, Field(description="When it was asked; of several times, the last.")]
     last_error: Annotated[
         str | None, Field(description="Why the last attempt has no outcome.", examples=["no reply in time"])
     ]
@@ -111,6 +150,10 @@ class ProcessorCallResponse(Response):
     ]
     created_at: Annotated[Time, Field(description="When the payment was taken on.")]
     settled_at: Annotated[Time | None, Field(description="When its outcome was posted.")]
+    moves: Annotated[
+        list[MoveResponse] | None,
+        Field(description="Of one call: the processors that were asked before, the oldest first."),
+    ] = None
     callbacks: Annotated[
         list[ToldResponse] | None,
         Field(description="Of one call: what the processor has told by itself, the newest first, at most 100."),
@@ -164,6 +207,22 @@ def _routing_body(routing: Mapping[str, Any]) -> dict[str, Any]:
         "version": routing["version"],
         "routes": routing.get("routes"),
         "passed_over": dict(sorted(routing["passed_over"].items())),
+        "next": list(routing.get("next", ())),
+    }
+
+
+def move_body(ledger_id: UUID, move: RecordedMove) -> dict[str, Any]:
+    return {
+        "processor": move.processor,
+        "to": move.to_processor,
+        "key": call_key(ledger_id, move.payment_id, move.number),
+        "why": move.why,
+        "told": move.told,
+        "attempts": move.attempts,
+        "sent_at": None if move.sent_at is None else render_time(move.sent_at),
+        "processor_payment_id": move.processor_payment_id,
+        "journal_entry_id": render_id(Prefix.JOURNAL_ENTRY, move.id),
+        "moved_at": render_time(move.moved_at),
     }
 
 
@@ -176,7 +235,7 @@ def processor_call_body(call: RecordedCall) -> dict[str, Any]:
         "processor": call.processor,
         "route": call.route,
         "routing": None if call.routing is None else _routing_body(call.routing),
-        "key": call_key(call.ledger_id, call.id),
+        "key": call_key(call.ledger_id, call.id, call.number),
         "type": call.type,
         "amount": render_amount(call.amount),
         "currency": call.currency,

@@ -39,6 +39,7 @@ from zerosum.domain.reconciliation.breaks import (
 )
 from zerosum.domain.reconciliation.open_items import ItemKind
 from zerosum.services.reconciliation.adjustments import AdjustmentOrder
+from zerosum.services.reconciliation.breaks import ToldLine
 
 BreakStateName = Annotated[str, OneOf(BreakState)]
 BreakKindName = Annotated[str, OneOf(BreakKind)]
@@ -101,8 +102,22 @@ class ReconciliationBreakResponse(Response):
     opened_at: Annotated[Time, Field(description="When it was found.")]
 
 
+class ReconciliationToldLine(Response):
+    """What the other side has said of a line."""
+
+    booked_on: Annotated[Day, Field(description="On which day it was booked there.")]
+    value_on: Annotated[Day | None, Field(description="From which day it counts there, or null.")]
+    id: Annotated[str | None, Field(description="How the other side calls it, or null.", examples=["po_71"])]
+    references: Annotated[list[str], Field(description="By which it is matched.", examples=[["payout-1"]])]
+    description: Annotated[str | None, Field(description="In its own words, or null.", examples=["Bank charges"])]
+
+
 class ReconciliationBreakDetail(ReconciliationBreakResponse):
     """The same with all its steps."""
+
+    told: Annotated[
+        ReconciliationToldLine | None, Field(description="Of a line: what the other side has said of it; or null.")
+    ]
 
     steps: Annotated[list[ReconciliationBreakStep], Field(description="In their order.")]
 
@@ -180,7 +195,19 @@ def break_body(one: ReconciliationBreak, today: date) -> dict[str, Any]:
     }
 
 
-def break_detail(one: ReconciliationBreak, steps: Sequence[BreakChange], today: date) -> dict[str, Any]:
+def _told_line(line: ToldLine) -> dict[str, Any]:
+    return {
+        "booked_on": line.booked_on.isoformat(),
+        "value_on": None if line.value_on is None else line.value_on.isoformat(),
+        "id": line.outside_id,
+        "references": list(line.references),
+        "description": line.description,
+    }
+
+
+def break_detail(
+    one: ReconciliationBreak, steps: Sequence[BreakChange], line: ToldLine | None, today: date
+) -> dict[str, Any]:
     told = [
         {
             "number": step.number,
@@ -191,4 +218,5 @@ def break_detail(one: ReconciliationBreak, steps: Sequence[BreakChange], today: 
         }
         for step in steps
     ]
-    return {**break_body(one, today), "steps": told}
+    said = None if line is None else _told_line(line)
+    return {**break_body(one, today), "told": said, "steps": told}

@@ -42,8 +42,9 @@ def break_pages(console: Console) -> None:
         )
 
     async def shown(view: View) -> HttpAnswer:
-        found, steps = await breaks.get(view.caller, view.id(Prefix.RECONCILIATION_BREAK, "break"))
-        return view.show("break.html", one=found, steps=steps, today=breaks.today(), is_open=found.state == "open")
+        found, steps, line = await breaks.get(view.caller, view.id(Prefix.RECONCILIATION_BREAK, "break"))
+        is_open = found.state == "open"
+        return view.show("break.html", one=found, steps=steps, line=line, today=breaks.today(), is_open=is_open)
 
     console.page(
         "/{ledger}/breaks",

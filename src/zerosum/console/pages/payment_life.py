@@ -106,7 +106,13 @@ def _outside(life: PaymentLife) -> Iterator[Step]:
     call = life.call
     if call is None:
         return
-    yield Step(at=call.created_at, title=f"To be carried out by {call.processor}", kind="route", shown=call)
+    first = life.moves[0].processor if life.moves else call.processor
+    yield Step(at=call.created_at, title=f"To be carried out by {first}", kind="route", shown=call)
+    for move in life.moves:
+        if move.sent_at is not None:
+            yield Step(at=move.sent_at, title=f"{move.processor} was asked", kind="left", shown=move)
+        said = f"{move.processor} has not carried it out: {move.to_processor} is asked"
+        yield Step(at=move.moved_at, title=said, kind="left", tone="pending", shown=move)
     if call.sent_at is not None:
         yield Step(at=call.sent_at, title=f"{call.processor} was asked", kind="attempt", shown=call)
     if call.settled_at is not None:

@@ -40,13 +40,14 @@ def processor_call_pages(console: Console) -> None:
     async def shown(view: View) -> HttpAnswer:
         reference = view.path["payment"]
         id_ = parse_id(prefix_of(reference), reference)
-        call, callbacks = await calls.get(view.caller, id_, is_of_refund=is_of_refund(reference))
+        call, moves, callbacks = await calls.get(view.caller, id_, is_of_refund=is_of_refund(reference))
         payment = await console.services.payments.get(view.caller, call.refunded_payment_id or call.id)
         return view.show(
             "processor_call.html",
             call=call,
             codes={payment.payer_id: payment.payer_code, payment.payee_id: payment.payee_code},
             callbacks=callbacks,
+            moves=moves,
             reference=reference,
             is_settled=call.state in SETTLED,
             outcomes=list(CallOutcome),

@@ -1,4 +1,7 @@
-"""The record set of processor calls. How often one was tried is for who tries it (`db/queries/processor_calls.py`)."""
+"""The record sets of processor calls and of their moves.
+
+How often a call was tried is for who tries it (`db/queries/processor_calls.py`).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.money import render_amount
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.processor_calls import PROCESSOR_CALL, CallState, ProcessorCall
+from zerosum.domain.payments.processor_moves import CALL_MOVE
 
 
 def _call(row: Sequence[Any]) -> ProcessorCall:
@@ -37,6 +41,7 @@ def _call(row: Sequence[Any]) -> ProcessorCall:
         route=row[19],
         refunded_payment_id=row[20],
         routing=None if row[21] is None else json.loads(row[21]),
+        number=row[22],
     )
 
 
@@ -69,7 +74,37 @@ PROCESSOR_CALLS = RecordSet(
         Column("route", "text", lambda call: call.route),
         Column("refunded_payment_id", "uuid", lambda call: call.refunded_payment_id),
         Column("routing", "text", lambda call: None if call.routing is None else json.dumps(call.routing), "jsonb"),
+        Column("number", "int", lambda call: call.number),
     ),
     changing=("state", "next_at", "processor_payment_id", "reason", "approved", "entry_id", "settled_at"),
     read=_call,
+)
+
+
+def _never_read(row: Sequence[Any]) -> Any:  # noqa: ARG001 - the shape of all of them
+    raise LookupError("no command reads a move: its call says how far it has come")
+
+
+CALL_MOVES = RecordSet(
+    kind=CALL_MOVE,
+    table="processor_call_moves",
+    columns=(
+        Column("id", "uuid", lambda move: move.id),
+        Column("payment_id", "uuid", lambda move: move.payment_id),
+        Column("number", "int", lambda move: move.number),
+        Column("processor", "text", lambda move: move.processor),
+        Column("to_processor", "text", lambda move: move.to_processor),
+        Column("payer_id", "uuid", lambda move: move.payer_id),
+        Column("payee_id", "uuid", lambda move: move.payee_id),
+        Column("to_payer_id", "uuid", lambda move: move.to_payer_id),
+        Column("to_payee_id", "uuid", lambda move: move.to_payee_id),
+        Column("why", "text", lambda move: move.why),
+        Column("told", "text", lambda move: move.told),
+        Column("attempts", "int", lambda move: move.attempts),
+        Column("sent_at", "timestamptz", lambda move: move.sent_at),
+        Column("processor_payment_id", "text", lambda move: move.processor_payment_id),
+        Column("moved_at", "timestamptz", lambda move: move.moved_at),
+    ),
+    changing=(),
+    read=_never_read,
 )

@@ -14,7 +14,7 @@ from zerosum.db.batch.account_use import ACCOUNT_USES
 from zerosum.db.batch.dispute_records import DISPUTE_CASES, DISPUTE_CHANGES, DISPUTES
 from zerosum.db.batch.house_rules_records import ALL_HOUSE_RULES, NEWEST
 from zerosum.db.batch.period_records import CLOSINGS, LATE_ENTRIES
-from zerosum.db.batch.processor_records import PROCESSOR_CALLS
+from zerosum.db.batch.processor_records import CALL_MOVES, PROCESSOR_CALLS
 from zerosum.db.batch.record_sets import Column, RecordSet, metadata_column, stored_money, uuids, uuids_text
 from zerosum.db.batch.review_records import PAYMENT_TWINS, REVIEWS
 from zerosum.db.batch.schedule_records import SCHEDULED_PAYMENTS, SCHEDULED_RUNS
@@ -327,6 +327,7 @@ RECORD_SETS: Mapping[str, RecordSet] = {
     for record_set in (
         PAYMENTS,
         PROCESSOR_CALLS,
+        CALL_MOVES,
         SPLITS,
         ENTRY_CONDITIONS,
         REFUNDS,

@@ -15,6 +15,7 @@ from zerosum.db.queries.accounts import paged
 from zerosum.db.schema.tables import api_keys
 from zerosum.domain.errors import InvalidId
 from zerosum.domain.identifiers import ApiKeyId, LedgerId, Prefix, parse_id
+from zerosum.domain.messages import sender_behind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +73,19 @@ async def find_api_key(
 async def people_behind(connection: AsyncConnection, ledger_id: UUID, actors: Collection[str]) -> dict[str, str]:
     """Who stands behind each of these credentials of a ledger: for four eyes, which compare people.
 
-    What is no API key of the ledger (the subject of a token, a person of the console) stands for itself.
+    What is no API key of the ledger (the subject of a token, a person of the console) stands for itself. Behind an
+    input of messages stands whoever stands behind its sender, where that was told.
     """
-    found = {actor: actor for actor in actors}
-    keys = {key_id: actor for actor in actors if (key_id := _key_id(actor)) is not None}
+    found = {actor: sender_behind(actor) for actor in actors}
+    keys: dict[UUID, list[str]] = {}
+    for actor, sender in found.items():
+        if (key_id := _key_id(sender)) is not None:
+            keys.setdefault(key_id, []).append(actor)
     if keys:
         columns = api_keys.c
         statement = select(columns.id, columns.person).where(columns.ledger_id == ledger_id, columns.id.in_(keys))
         for row in await connection.execute(statement.where(columns.person.is_not(None))):
-            found[keys[row.id]] = row.person
+            found |= dict.fromkeys(keys[row.id], row.person)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Whom a payment or a hold is between: it never changes, so whoever has read it once knows it."""
+"""Whom a payment or a hold is between: it never changes once it `is_final`, so whoever has read it then knows it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Parties(NamedTuple):
     """Of a payment that goes to several: the accounts of its splits, in their order, each with its code."""
     processor: str | None = None
     """Of a payment: who has carried it out."""
+    is_final: bool = True
+    """Of a payment that a processor may still leave to another one, and of its call: not yet."""
 
 
 def parties_of(found: Any) -> Parties:
@@ -112,6 +114,7 @@ def _read(rows: Iterable[Any]) -> dict[UUID, Parties]:
             payment_id=row[6],
             receivers=tuple((UUID(id_), code) for id_, code in json.loads(row[7] or "[]")),
             processor=row[8],
+            is_final=row[9],
         )
         for row in rows
     }
@@ -133,13 +136,16 @@ def _statement(table: Table, *, opens_ledger: bool = False) -> str:
     """
     receivers = _RECEIVERS if table is payments else "null"
     processor = "processor" if table is payments else "null::text as processor"
+    # Until a processor has said what became of it, it may be moved to another one, at another account.
+    ends = {payments: "status <> 'processing'", processor_calls: "entry_id is not null"}
+    is_final = f"{ends.get(table, 'true')} as is_final"
     refunded = "refunded_payment_id" if table is processor_calls else "null::uuid as refunded_payment_id"
     return f"""
         select found.id, found.payer_id, payer.code, found.payee_id, payee.code, found.currency,
-               found.refunded_payment_id, {receivers}, found.processor
+               found.refunded_payment_id, {receivers}, found.processor, found.is_final
         {_OPENED_AND_WANTED if opens_ledger else _WANTED}
         cross join lateral (
-            select id, payer_id, payee_id, currency, {processor}, {refunded} from {table.name}
+            select id, payer_id, payee_id, currency, {processor}, {refunded}, {is_final} from {table.name}
             where ledger_id = $1 and id = wanted.id limit 1
         ) as found
         cross join lateral (

@@ -33,6 +33,7 @@ from zerosum.db.gently import gently
 from zerosum.db.queries.given_versions import RecordedLine
 from zerosum.db.queries.late_dates import LATE_COLUMNS, late_in, with_late_dates
 from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, made_within, page_by, page_of_either, within
+from zerosum.db.queries.processor_moves import begun_elsewhere
 from zerosum.db.schema.tables import (
     accounts,
     disputes,
@@ -40,6 +41,7 @@ from zerosum.db.schema.tables import (
     payment_splits,
     payments,
     postings,
+    processor_call_moves,
     processor_calls,
     refunds,
 )
@@ -111,7 +113,8 @@ class RecordedPayment:
     refunded: Decimal | None = None
     """In all; None: nothing."""
     further_ids: Sequence[UUID] = ()
-    """Of the entries of its refunds and disputes, the oldest first."""
+    """Of the entries that moved it to other processors and settled it, then of its refunds and disputes, the oldest
+    first."""
     disputed: Decimal | None = None
     """By disputes that are not decided; None: nothing."""
     splits: Sequence[RecordedSplit] = ()
@@ -164,6 +167,10 @@ async def payments_as_made(
 ) -> Mapping[UUID, RecordedPayment]:
     """As they were when they were made, whatever has become of them since."""
     found = await find_payments(connection, ledger_id, ids)
+    outside = [payment.id for payment in found.values() if payment.processor != INTERNAL_PROCESSOR]
+    moved = await begun_elsewhere(connection, ledger_id, outside) if outside else {}
+    for id_, begun in moved.items():
+        found[id_] = replace(found[id_], **begun)
     return {
         id_: replace(
             payment,
@@ -281,6 +288,14 @@ def _select(ledger_id: UUID) -> Select[Any]:
         .where(own.c.ledger_id == ledger_id, own.c.payment_id == payments.c.id)
         .scalar_subquery()
     )
+    moved_ids = (
+        select(func.array_agg(aggregate_order_by(processor_call_moves.c.id, processor_call_moves.c.number)))
+        .where(
+            processor_call_moves.c.ledger_id == ledger_id,
+            processor_call_moves.c.payment_id == payments.c.id,
+        )
+        .scalar_subquery()
+    )
     call = processor_calls
     settled = func.jsonb_build_array(
         call.c.entry_id, cast(call.c.approved, Text), call.c.reason, call.c.processor_payment_id
@@ -306,6 +321,7 @@ def _select(ledger_id: UUID) -> Select[Any]:
             case((is_outside, settled_refunds)).label("settled_refund_ids"),
             parts.label("parts"),
             case((is_outside, settlement)).label("settlement"),
+            case((is_outside, moved_ids)).label("moved_ids"),
             given_back.label("refund_ids"),
             questioned.label("dispute_entry_ids"),
             payer.c.code.label("payer_code"),
@@ -333,7 +349,7 @@ def _payment(row: Row[Any]) -> RecordedPayment:
         for account_id, version, posted, held in row.lines
     ]
     settlement = None if row.settlement is None else _settlement(row.settlement)
-    first = () if settlement is None else (settlement.entry_id,)
+    first = (*(row.moved_ids or ()), *(() if settlement is None else (settlement.entry_id,)))
     of_refunds = (*(row.refund_ids or ()), *(row.settled_refund_ids or ()))
     return RecordedPayment(
         id=row.id,

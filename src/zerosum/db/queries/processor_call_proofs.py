@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.queries.moments import micros
 
 
-def _moved(name: str, entry_id: str) -> str:
+def _moved(name: str, entry_id: str, payer: str = "page.payer_id", payee: str = "page.payee_id") -> str:
     """What the entry has placed, set free and paid between the two accounts; and how much else it has moved."""
     return f"""left join lateral (
     select coalesce(sum(amount) filter (where is_own and layer = 'h' and not releases and side = 'd'), 0)::text placed,
@@ -21,12 +21,34 @@ def _moved(name: str, entry_id: str) -> str:
            count(*) filter (where not is_own) as others
     from (
         select posting.*, posting.currency = page.currency
-                   and posting.account_id = case side when 'd' then page.payer_id else page.payee_id end
+                   and posting.account_id = case side when 'd' then {payer} else {payee} end
                    and (layer = 'p') = (hold_id is null) and (hold_id is null or hold_id = page.id) as is_own
         from postings posting where posting.ledger_id = page.ledger_id and posting.entry_id = {entry_id}
     ) line
 ) {name} on true"""  # noqa: S608 - made of constants only
 
+
+_MOVES = """(
+    select jsonb_agg(jsonb_build_object(
+        'id', moved.id, 'number', moved.number, 'why', moved.why, 'told', moved.told,
+        'left', jsonb_build_array(moved.processor, moved.payer_id, moved.payee_id),
+        'taken', jsonb_build_array(moved.to_processor, moved.to_payer_id, moved.to_payee_id),
+        'fingerprint', encode(entry.fingerprint, 'hex'),
+        'is_own', (entry.reason, entry.resource_type, entry.resource_id, entry.posted_at)
+            is not distinct from ('payment moved', 'payment', page.id::text, moved.moved_at),
+        'has_moved', (
+            select count(*) = 4 and count(distinct (side, releases)) = 4 and count(*) filter (
+                where (layer, hold_id, amount, line.currency) = ('h', page.id, page.amount, page.currency)
+                and account_id = case when releases and side = 'd' then moved.payer_id
+                                      when releases then moved.payee_id
+                                      when side = 'd' then moved.to_payer_id else moved.to_payee_id end) = 4
+            from postings line where line.ledger_id = moved.ledger_id and line.entry_id = moved.id)
+    ) order by moved.number)::text
+    from processor_call_moves moved
+    left join journal_entries entry on entry.ledger_id = moved.ledger_id and entry.id = moved.id
+    where moved.ledger_id = page.ledger_id and moved.payment_id = page.id
+)"""
+"""The moves of a call to other processors, each with whether its entry is of it, and has moved what it should."""
 
 _CALLS = text(f"""
 with page as materialized (
@@ -35,7 +57,7 @@ with page as materialized (
 select page.id, page.processor, page.type, page.currency, page.amount::text as amount, page.payer_id, page.payee_id,
        page.state, page.processor_payment_id, page.reason, page.approved::text as approved, page.entry_id,
        {micros("page.created_at")} as created_at, {micros("page.settled_at")} as settled_at,
-       page.refunded_payment_id, refund.amount is not distinct from page.amount
+       page.number, page.refunded_payment_id, {_MOVES} as moves, refund.amount is not distinct from page.amount
            and refund.currency is not distinct from page.currency as fits_refund,
        payment.id is not null and (payment.processor, payment.type, payment.currency, payment.payer_id,
            payment.payee_id) = (page.processor, page.type, page.currency,
@@ -51,13 +73,22 @@ select page.id, page.processor, page.type, page.currency, page.amount::text as a
        (select count(*) from postings posting where posting.ledger_id = page.ledger_id and posting.hold_id = page.id)
            as pending_postings
 from page
+left join processor_call_moves as first_move on first_move.ledger_id = page.ledger_id
+    and first_move.payment_id = page.id and first_move.number = 1
 left join refunds refund on refund.ledger_id = page.ledger_id and refund.id = page.id
     and refund.payment_id = page.refunded_payment_id
 left join payments payment on payment.ledger_id = page.ledger_id
     and payment.id = coalesce(page.refunded_payment_id, page.id)
 left join journal_entries first on first.ledger_id = page.ledger_id and first.id = page.id
 left join journal_entries entry on entry.ledger_id = page.ledger_id and entry.id = page.entry_id
-{_moved("begun", "page.id")}
+{
+    _moved(
+        "begun",
+        "page.id",
+        "coalesce(first_move.payer_id, page.payer_id)",
+        "coalesce(first_move.payee_id, page.payee_id)",
+    )
+}
 {_moved("ended", "page.entry_id")}
 order by page.id
 """)  # noqa: S608 - made of constants only

@@ -46,6 +46,7 @@ class RecordedCall:
     refunded_payment_id: UUID | None = None
     """Of a call for a refund: the payment that is given back."""
     routing: Mapping[str, Any] | None = None
+    number: int = 1
 
 
 class RecordedCallback(NamedTuple):
@@ -85,6 +86,10 @@ class ClaimedCall(NamedTuple):
     payee_id: UUID
     attempts: int
     refunded_payment_id: UUID | None
+    number: int = 1
+    routing: Mapping[str, Any] | None = None
+    sent_at: datetime | None = None
+    """When it was sent last, as far as that is known: where its sender has died, before this claim could be made."""
 
 
 _CLAIM = text("""
@@ -99,7 +104,8 @@ with due as (
     returning call.*
 )
 select claimed.ledger_id, claimed.id, claimed.type, claimed.currency, claimed.amount, claimed.payer_id,
-       claimed.payee_id, claimed.attempts, claimed.refunded_payment_id
+       claimed.payee_id, claimed.attempts, claimed.refunded_payment_id, claimed.number, claimed.routing,
+       claimed.sent_at
 from claimed
 """)
 
@@ -111,7 +117,8 @@ where payment.ledger_id = :ledger_id and payment.id = any(:ids)
 """)  # noqa: S608 - made of constants only
 
 _REFUND_TEXTS = text("""
-select refund.id, refund.reason, paid.processor_payment_id, entry.metadata, entry.traceparent
+select refund.id, refund.reason, paid.processor_payment_id, coalesce(paid.number, 1) as payment_number,
+       entry.metadata, entry.traceparent
 from refunds refund
 join journal_entries entry on entry.ledger_id = refund.ledger_id and entry.id = refund.id
 left join processor_calls paid on paid.ledger_id = refund.ledger_id and paid.id = refund.payment_id
@@ -121,7 +128,8 @@ where refund.ledger_id = :ledger_id and refund.id = any(:ids)
 _LEAVE = text("""
 update processor_calls
 set state = :state, next_at = :next_at, last_error = :error,
-    processor_payment_id = coalesce(:processor_payment_id, processor_payment_id)
+    processor_payment_id = coalesce(:processor_payment_id, processor_payment_id),
+    sent_at = coalesce(:sent_at, sent_at)
 where ledger_id = :ledger_id and id = :id and state = 'sent' and attempts = :attempts
 """)
 
@@ -161,6 +169,8 @@ class RefundTexts(NamedTuple):
     processor_payment_id: str | None
     metadata: Mapping[str, str]
     traceparent: str | None = None
+    payment_number: int = 1
+    """Which call of the payment has carried it out."""
 
 
 async def texts_of_refunds(
@@ -168,7 +178,10 @@ async def texts_of_refunds(
 ) -> dict[UUID, RefundTexts]:
     rows = await connection.execute(_REFUND_TEXTS, {"ledger_id": ledger_id, "ids": list(ids)})
     return {
-        row.id: RefundTexts(row.reason, row.processor_payment_id, row.metadata or {}, row.traceparent) for row in rows
+        row.id: RefundTexts(
+            row.reason, row.processor_payment_id, row.metadata or {}, row.traceparent, row.payment_number
+        )
+        for row in rows
     }
 
 
@@ -180,8 +193,12 @@ async def leave_call(
     next_at: datetime | None,
     error: str | None,
     processor_payment_id: str | None,
+    sent_at: datetime | None = None,
 ) -> None:
-    """How far this claim has come. Nothing, where another claim or a settlement has come after it."""
+    """How far this claim has come; `sent_at` where it has sent something.
+
+    Nothing, where another claim or a settlement has come after it.
+    """
     await connection.execute(
         _LEAVE,
         {
@@ -189,6 +206,7 @@ async def leave_call(
             "next_at": next_at,
             "error": error,
             "processor_payment_id": processor_payment_id,
+            "sent_at": sent_at,
             "ledger_id": call.ledger_id,
             "id": call.id,
             "attempts": call.attempts,

@@ -134,6 +134,9 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
            select from processor_calls settled where settled.ledger_id = page.ledger_id
            and settled.id = {_named_by("page")} and settled.entry_id = page.id
            and settled.refunded_payment_id is null
+       ) or exists (
+           select from processor_call_moves moved where moved.ledger_id = page.ledger_id and moved.id = page.id
+           and moved.payment_id = {_named_by("page")}
        ) as has_call,
        page.resource_type <> 'refund' or page.resource_id is null or exists (
            select from processor_calls settled where settled.ledger_id = page.ledger_id
@@ -149,8 +152,9 @@ select page.id, page.reason, page.resource_type, page.resource_id, page.metadata
            group by currency, layer, releases having sum(case side when 'd' then amount else -amount end) <> 0
        ) as is_unbalanced,
        payment.id as payment_id, payment.type as payment_type, payment.status as payment_status,
-       payment.currency as payment_currency, payment.amount::text as payment_amount, payment.payer_id,
-       payment.payee_id, payment.processor, payment.refunded::text as payment_refunded, {_TEXTS},
+       payment.currency as payment_currency, payment.amount::text as payment_amount,
+       coalesce(moved.payer_id, payment.payer_id) as payer_id, coalesce(moved.payee_id, payment.payee_id) as payee_id,
+       payment.processor, payment.refunded::text as payment_refunded, {_TEXTS},
        {GONE},
        {SPLITS},
        exists (select from payment_splits split where split.ledger_id = page.ledger_id
@@ -172,6 +176,8 @@ left join lateral (
 ) shape on true
 left join payments payment on payment.ledger_id = page.ledger_id and payment.id = page.id
 left join processor_calls call on call.ledger_id = page.ledger_id and call.id = page.id
+left join processor_call_moves moved on moved.ledger_id = page.ledger_id and moved.payment_id = page.id
+    and moved.number = 1 and call.number > 1
 left join refunds refund on refund.ledger_id = page.ledger_id and refund.id = page.id
 left join payments refunded on refunded.ledger_id = page.ledger_id and refunded.id = refund.payment_id
 left join late_entries late on late.ledger_id = page.ledger_id and late.id = page.id

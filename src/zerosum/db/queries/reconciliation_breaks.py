@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Row, Text, Uuid, and_, bindparam, func, or_, select, update
@@ -13,7 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.accounts import paged
-from zerosum.db.schema.tables import journal_entries, reconciliation_break_changes, reconciliation_breaks, refusals
+from zerosum.db.schema.tables import (
+    journal_entries,
+    reconciliation_break_changes,
+    reconciliation_breaks,
+    reconciliation_lines,
+    refusals,
+)
 from zerosum.domain.reconciliation.breaks import BreakChange, BreakState, BreakStep, Explanation, ReconciliationBreak
 from zerosum.domain.reconciliation.open_items import ItemKind
 
@@ -128,6 +134,28 @@ async def break_changes(connection: AsyncConnection, ledger_id: UUID, break_id: 
         )
         for row in await connection.execute(statement.order_by(_changes.number))
     ]
+
+
+class ToldLine(NamedTuple):
+    """What the other side has said of a line."""
+
+    booked_on: date
+    value_on: date | None
+    outside_id: str | None
+    references: Sequence[str]
+    description: str | None
+
+
+async def line_of_break(connection: AsyncConnection, ledger_id: UUID, one: ReconciliationBreak) -> ToldLine | None:
+    """None for a break of an entry of ours."""
+    if one.kind is not ItemKind.LINE:
+        return None
+    lines = reconciliation_lines.c
+    statement = select(lines.booked_on, lines.value_on, lines.outside_id, lines.reference_texts, lines.description)
+    found = await connection.execute(
+        statement.where(lines.ledger_id == ledger_id, lines.file_id == one.holder_id, lines.number == one.number)
+    )
+    return ToldLine(*found.one())
 
 
 async def list_breaks(

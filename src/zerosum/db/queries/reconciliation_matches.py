@@ -84,7 +84,7 @@ with page as materialized (
 )
 select page.account_version, page.entry_id, page.effective_at, page.side, page.amount, entry.idempotency_key,
        entry.metadata ->> :member as named, payment.id as payment_id, payment.reference, call.processor_payment_id,
-       refund.id as refund_id, adjusted.source as adjusts_source
+       call.number as call_number, refund.id as refund_id, adjusted.source as adjusts_source
 from page
 join journal_entries entry on entry.ledger_id = :ledger_id and entry.id = page.entry_id
 cross join lateral (

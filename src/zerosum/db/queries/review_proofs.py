@@ -42,6 +42,7 @@ TOLD_OF_REVIEW = (
 
 def _person(actor: str) -> str:
     """Who stands behind a credential, as `people_behind` tells it."""
+    actor = f"coalesce(substring({actor} from '^zerosum ingest [^[:space:]]+ for (.+)$'), {actor})"
     key = f"case when {actor} ~ '^key_[0-9a-f-]{{36}}$' then substr({actor}, 5)::uuid end"
     found = f"select key.person from api_keys key where key.ledger_id = page.ledger_id and key.id = {key}"  # noqa: S608
     return f"coalesce(({found}), {actor})"

@@ -1,8 +1,7 @@
 """What the database itself refuses, whoever asks: triggers, row-level security and grants, as they are now.
 
-The triggers look at whole statements (transition tables). The guard of the postings is also what carries them into the
-balances of their accounts: nobody else may, so balances cannot say anything but what postings say. It fails closed
-under row-level security: an account the writer cannot see counts as a mismatch.
+The triggers look at whole statements. The guard of the postings also carries them into the balances of their accounts:
+nobody else may. It fails closed under row-level security: an account the writer cannot see counts as a mismatch.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from sqlalchemy import Table
 
 from zerosum.db.batch.holding import HOLD_ACCOUNTS, HOLD_SIGNATURE
 from zerosum.db.batch.velocity import FIRST_VERSION_SIGNATURE, FIRST_VERSION_SINCE
-from zerosum.db.schema import checkpoint_functions, event_functions, group_functions
+from zerosum.db.schema import checkpoint_functions, event_functions, group_functions, move_functions
 from zerosum.db.schema.tables import APPLICATION_ROLE, GRANTS, JOURNAL, SEEN_BY_OPERATOR, metadata, refusals
 
 CARRY_POSTINGS = """
@@ -221,11 +220,11 @@ $$
 
 MONEY_COLUMNS = {
     "accounts": "ledger_id, id, currency, type, version, posted_debits, posted_credits, held, head, last_posted_at",
-    "payments": "ledger_id, id, type, currency, amount, payer_id, payee_id",
+    "payments": "ledger_id, id, type, currency, amount, payer_id, payee_id, processor",
     "payment_splits": "ledger_id, id, payment_id, place, account_id, called, rule, value, currency, amount",
     "disputes": "ledger_id, id, payment_id, currency, amount, payer_id, payee_id, created_at",
     "processor_calls": "ledger_id, id, processor, type, currency, amount, payer_id, payee_id, created_at, route, "
-    "refunded_payment_id, routing",
+    "refunded_payment_id, routing, number",
     "holds": "ledger_id, id, currency, payer_id, payee_id, created_at",
     "scheduled_payments": "ledger_id, id, type, currency, amount, payer_id, payee_id, execute_at, rule, time_zone, "
     "occurrences, on_refusal, attempts_max, retry_seconds, actor, fingerprint, idempotency_key, created_at",
@@ -378,6 +377,7 @@ def statements() -> list[str]:
         rights = ", ".join(filter(None, ("select", GRANTS[table])))
         found.append(f"grant {rights} on {table.name} to {APPLICATION_ROLE}")
     found += group_functions.statements()
+    found += move_functions.statements()
     found += event_functions.statements(APPLICATION_ROLE)
     found += checkpoint_functions.statements(APPLICATION_ROLE)
     found += [

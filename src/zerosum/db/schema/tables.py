@@ -511,6 +511,7 @@ processor_calls = Table(
     Column("route", Text),  # that has chosen the processor
     Column("refunded_payment_id", Uuid),  # of a call for a refund
     Column("routing", JSONB),  # by which version of the routes, and who was passed over
+    _required("number", Integer, server_default=text("1")),  # each move to another processor begins the next
     PrimaryKeyConstraint("ledger_id", "id", name="processor_calls_pkey"),
     Index(
         "processor_calls_of_refunds",
@@ -542,6 +543,35 @@ processor_calls = Table(
     ),
 )
 """What is to be asked of a processor for a payment, and how far that has come: recovery stands on nothing else."""
+
+processor_call_moves = Table(
+    "processor_call_moves",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("id", Uuid),  # of the entry that moved it
+    _required("payment_id", Uuid),
+    _required("number", Integer),  # of the call that was left
+    _required("processor", Text),
+    _required("to_processor", Text),
+    _required("payer_id", Uuid),
+    _required("payee_id", Uuid),
+    _required("to_payer_id", Uuid),
+    _required("to_payee_id", Uuid),
+    _required("why", Text),
+    Column("told", Text),  # in the processor's own words, or what went wrong
+    _required("attempts", Integer),  # at the processor that was left
+    _moment("sent_at"),
+    Column("processor_payment_id", Text),
+    _moment("moved_at", nullable=False),
+    PrimaryKeyConstraint("ledger_id", "id", name="processor_call_moves_pkey"),
+    UniqueConstraint("ledger_id", "payment_id", "number", name="processor_call_moves_number"),
+    CheckConstraint("why in ('declined', 'not_sent', 'absent')", name="processor_call_moves_why_known"),
+    CheckConstraint("processor <> to_processor", name="processor_call_moves_two_processors"),
+)
+"""Which processors a payment has left for the next one of its route, and how far it had come there.
+
+A trigger on it alone changes whom the payment and its call are between.
+"""
 
 processor_health = Table(
     "processor_health",
@@ -1691,6 +1721,7 @@ JOURNAL = (
     hold_changes,
     scheduled_runs,
     processor_callbacks,
+    processor_call_moves,
     audit_log,
     audit_seals,
     account_changes,
@@ -1738,6 +1769,7 @@ GRANTS: dict[Table, str] = {
     processor_calls: "insert, update (state, next_at, attempts, sent_at, last_error, processor_payment_id, reason, "
     "approved, entry_id, settled_at)",
     processor_callbacks: "insert",
+    processor_call_moves: "insert",
     processor_health: "insert, update (consecutive_failures, paused_until, window_at, approved, attempts, "
     "approved_before, attempts_before)",
     disputes: "insert, update (status, note, evidence, entry_ids, last_change_id, changes, stage, fee, fee_account_id, "

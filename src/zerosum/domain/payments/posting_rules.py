@@ -155,6 +155,15 @@ def proposal(payer: AccountId, payee: AccountId, money: Money, id_: UUID) -> Jou
     return JournalEntry("payment proposed", (placed(debit(payer, money), id_), placed(credit(payee, money), id_)))
 
 
+def payment_moved(
+    payer: AccountId, payee: AccountId, new_payer: AccountId, new_payee: AccountId, money: Money, id_: UUID
+) -> JournalEntry:
+    """One processor has not carried it out and another is to: it is pending at that one's clearing account now."""
+    freed = (released(debit(payer, money), id_), released(credit(payee, money), id_))
+    promised = (placed(debit(new_payer, money), id_), placed(credit(new_payee, money), id_))
+    return JournalEntry("payment moved", (*freed, *promised), nature=Nature.OUTSIDE)
+
+
 def approval(payer: AccountId, payee: AccountId, freed: Money, taken: Money, id_: UUID) -> JournalEntry:
     """The processor has carried it out, or a part of it: that much is paid, and nothing of it is pending any more."""
     promised = (released(debit(payer, freed), id_), released(credit(payee, freed), id_))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
@@ -34,6 +34,17 @@ class CallState(StrEnum):
     """It was asked often enough: a person looks at it."""
     APPROVED = "approved"
     DECLINED = "declined"
+
+
+class MoveReason(StrEnum):
+    """How it is known that a processor has not carried a payment out: only then is another one asked."""
+
+    DECLINED = "declined"
+    """It has declined, for a reason of its own that is a technical one."""
+    NOT_SENT = "not_sent"
+    """Nothing has reached it: it was not asked yet, or no connection came about."""
+    ABSENT = "absent"
+    """Asked long ago, it knows nothing of the key."""
 
 
 class CallOutcome(StrEnum):
@@ -68,6 +79,8 @@ class ProcessorCall:
     created_at: datetime
     refunded_payment_id: PaymentId | None = None
     """Of a call for a refund: the payment that is given back. Its payer is who gives back."""
+    number: int = 1
+    """Which one of its payment: each move to another processor begins the next, under a key of its own."""
     route: str | None = None
     """By which route the processor was chosen. None: the payment has named it."""
     routing: Mapping[str, Any] | None = None
@@ -88,21 +101,36 @@ class ProcessorCall:
         return self.state in SETTLED
 
 
-def call_key(ledger_id: UUID, id_: UUID) -> str:
+def onward(routing: Mapping[str, Any] | None, processor: str) -> Sequence[str]:
+    """The processors of its route to which a call may be moved from this one, in their order: never back."""
+    names: Sequence[str] = (routing or {}).get("next", ())
+    return names[names.index(processor) + 1 :] if processor in names else names
+
+
+def call_key(ledger_id: UUID, id_: UUID, number: int = 1) -> str:
     """Under which the processor knows the payment or refund: for ever, and whose it is can be read from it."""
-    return f"zs-{ledger_id.hex}-{id_.hex}"
+    return f"zs-{ledger_id.hex}-{id_.hex}" if number == 1 else f"zs-{ledger_id.hex}-{id_.hex}-{number}"
 
 
-def parse_call_key(text: str) -> tuple[LedgerId, UUID] | None:
-    """Whose it is. None for a text that is no such key."""
+class CallName(NamedTuple):
+    """Which call a key means."""
+
+    ledger_id: LedgerId
+    id: UUID
+    number: int = 1
+
+
+def parse_call_key(text: str) -> CallName | None:
+    """None for a text that is no such key."""
     parts = text.split("-")
-    if len(parts) != 3 or parts[0] != "zs":
+    if len(parts) not in (3, 4) or parts[0] != "zs":
         return None
     try:
         ledger_id, id_ = UUID(hex=parts[1]), UUID(hex=parts[2])
+        number = int(parts[3]) if len(parts) == 4 else 1
     except ValueError:
         return None
-    return (LedgerId(ledger_id), id_) if call_key(ledger_id, id_) == text else None
+    return CallName(LedgerId(ledger_id), id_, number) if call_key(ledger_id, id_, number) == text else None
 
 
 def payment_facts(payment: Payment, call: ProcessorCall, entry_ids: Sequence[UUID]) -> dict[str, Any]:

@@ -12,7 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 from zerosum.domain.audit import AuditRecord, AuditType
-from zerosum.domain.errors import AmountExceedsPayment, DomainError, InvalidState, ProcessorCallNotFound
+from zerosum.domain.errors import (
+    AmountExceedsPayment,
+    DomainError,
+    InvalidState,
+    ProcessorCallMoved,
+    ProcessorCallNotFound,
+)
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, PaymentId
 from zerosum.domain.ledger.account_commands import AUDIT_RECORD
@@ -180,6 +186,8 @@ class SettlePayment(LedgerCommand):
             raise ProcessorCallNotFound("This ledger has no such processor call.")
         if call.is_settled:
             raise InvalidState(f"The processor call is {call.state.value}.", processor_call_state=call.state.value)
+        if (call.payer_id, call.payee_id) != (self.payer_id, self.payee_id):
+            raise ProcessorCallMoved("It is at another processor now; nothing was done.")
         money = call.money
         if not self.is_approved:
             return self.declining(call)

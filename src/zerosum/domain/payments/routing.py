@@ -59,6 +59,8 @@ class Choice(NamedTuple):
     processor: str
     route: str
     passed_over: tuple[tuple[str, str], ...] = ()
+    onward: tuple[str, ...] = ()
+    """The others of the route, in the order in which they may take over what this one has not carried out."""
 
 
 class Explained(NamedTuple):
@@ -68,6 +70,7 @@ class Explained(NamedTuple):
     why: str | None
     processor: str | None
     passed_over: tuple[tuple[str, str], ...] = ()
+    onward: tuple[str, ...] = ()
 
 
 def choose(
@@ -76,7 +79,7 @@ def choose(
     """The first route that fits and has a processor that takes payments."""
     for one in explain(routes, payment, paused, troubled):
         if one.processor is not None:
-            return Choice(one.processor, one.route.name, one.passed_over)
+            return Choice(one.processor, one.route.name, one.passed_over, one.onward)
     return None
 
 
@@ -104,8 +107,9 @@ def explain(
             )
             continue
         chosen = next((name for name in left if name not in troubled), left[0])
-        before = turn[: turn.index(chosen)]
-        yield Explained(route, None, chosen, tuple((name, _why_not(name, troubled)) for name in before))
+        place = turn.index(chosen)
+        passed_over = tuple((name, _why_not(name, troubled)) for name in turn[:place])
+        yield Explained(route, None, chosen, passed_over, (*turn[place + 1 :], *turn[:place]))
 
 
 def _why_not(name: str, troubled: Mapping[str, str]) -> str:

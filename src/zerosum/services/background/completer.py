@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from zerosum.adapters.processors import ProcessorAnswer, ProcessorOutcome
+from zerosum.adapters.processors import NotSent, ProcessorAnswer, ProcessorOutcome
 from zerosum.adapters.processors.crew import Crew, CrewBusy
 from zerosum.adapters.processors.http_processor import ProcessorUnclear
 from zerosum.db.engine import Database
@@ -25,13 +25,15 @@ from zerosum.db.queries.processor_calls import (
     leave_call,
 )
 from zerosum.db.queries.processor_health import change_health, healths
+from zerosum.db.queries.processor_moves import left_and_done, unsent_calls
 from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
-from zerosum.domain.payments.processor_calls import CallState
+from zerosum.domain.payments.processor_calls import CallState, MoveReason
 from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
 from zerosum.domain.traces import parse_traceparent
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
+from zerosum.services.processor_moves import Mover, done_after_all
 from zerosum.services.processor_orders import GivesNothingBack, Order, carry_out, look_up, orders_of
 from zerosum.services.requests.outside_processors import Outside
 from zerosum.services.spans import NO_SPANS, Attributes, Spans, StepKind, in_trace
@@ -49,6 +51,9 @@ CLAIM_MARGIN_SECONDS = 10.0
 CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """The buckets into which the time of a reply falls."""
 
+UNSENT_AT_ONCE = 100
+"""Calls that nobody has asked for yet: so many are moved in a turn of a processor that is left alone."""
+
 ERROR_MAX = 300
 """Characters of an error that are kept."""
 
@@ -63,6 +68,13 @@ class _Known:
     error: str | None = None
     reply: Reply | None = Reply.MISSING
     """What it says of the processor, where there is no answer. None: nothing, for that was not asked."""
+    is_unsent: bool = False
+    """Nothing has reached the processor."""
+    is_absent: bool = False
+    """It knows nothing of the key, and is not asked again: another one may be."""
+    was_sent: bool = False
+    """Something was, or may have been, in this attempt."""
+    parks: bool = False
 
 
 class ProcessorTally:
@@ -84,8 +96,10 @@ class Completer:
         now: Callable[[], datetime],
         tally: ProcessorTally | None = None,
         spans: Spans = NO_SPANS,
+        mover: Mover | None = None,
     ) -> None:
         self._spans = spans
+        self._mover = mover if outside.rules.fails_over else None
         self._database = database
         self._committer = committer
         self._outside = outside
@@ -104,6 +118,8 @@ class Completer:
         tasks: set[asyncio.Task[None]] = set()
         begun = 0
         at_once = await self._may_ask()
+        if not at_once:
+            await self._move_unsent()
         try:
             while True:
                 if self._replies:
@@ -135,9 +151,25 @@ class Completer:
                 health = (await healths(connection)).get(self._outside.name)
         return rules.at_once if health is None else health.may_be_asked(rules.breaker, now, rules.at_once)
 
+    @property
+    def _claim_lasts(self) -> timedelta:
+        return timedelta(seconds=2 * self._outside.rules.timeout_seconds + CLAIM_MARGIN_SECONDS)
+
+    async def _move_unsent(self) -> None:
+        """What waits for a processor that is left alone, and was never asked for, does not wait where it can go on."""
+        if self._mover is None:
+            return
+        name = self._outside.name
+        async with self._database.operator_work() as connection:
+            unsent = await unsent_calls(connection, name, self._now(), UNSENT_AT_ONCE)
+        for call in unsent:
+            to = await self._mover.target(call, name)
+            if to is not None:
+                await self._mover.move(call, name, to, MoveReason.NOT_SENT, "it was not asked, for it does not answer")
+
     async def _claim(self, limit: int) -> list[tuple[ClaimedCall, Order]]:
-        now, rules = self._now(), self._outside.rules
-        until = now + timedelta(seconds=2 * rules.timeout_seconds + CLAIM_MARGIN_SECONDS)
+        now = self._now()
+        until = now + self._claim_lasts
         async with self._database.operator_work() as connection:
             claimed = await claim_due_calls(connection, self._outside.name, now, until, limit)
         return await orders_of(self._database, claimed)
@@ -164,10 +196,12 @@ class Completer:
             # Nothing was asked, so that is nothing that could park it: what hangs in all places is waited for.
             await self._leave(call, None, "all calls of the processor are under way", may_park=False)
             return "busy"
-        if known.answer is None or told_state(known.answer) is None:
-            await self._leave(call, known.answer, known.error)
-            return "undecided" if known.answer is not None else "unknown"
         try:
+            if await self._moved(call, known):
+                return "moved"
+            if known.answer is None or told_state(known.answer) is None:
+                await self._leave(call, known.answer, known.error, parks=known.parks, known=known)
+                return "undecided" if known.answer is not None else "unknown"
             async with self._database.work(call.ledger_id) as connection:
                 recorded = await find_call(connection, call.ledger_id, call.id)
             if recorded is not None and not await settle(self._committer, recorded, known.answer, ACTOR):
@@ -184,6 +218,40 @@ class Completer:
             return error.code
         return None
 
+    async def _moved(self, call: ClaimedCall, known: _Known) -> bool:
+        """Whether the next processor of its route is to carry it out, for this one has surely not done it."""
+        why, name, answer = self._why_not_done(call, known), self._outside.name, known.answer
+        if why is None or self._mover is None:
+            return False
+        to = await self._mover.target(call, name, is_declined=why is MoveReason.DECLINED)
+        if to is None:
+            return False
+        if answer is None:
+            return await self._mover.move(call, name, to, why, known.error)
+        return await self._mover.move(call, name, to, why, answer.reason, answer.processor_payment_id)
+
+    def _why_not_done(self, call: ClaimedCall, known: _Known) -> MoveReason | None:
+        """None: it has done it, or may have, or another would not either."""
+        answer = known.answer
+        if answer is not None:
+            is_technical = answer.reason in self._outside.rules.technical_reasons
+            is_declined = answer.outcome is ProcessorOutcome.DECLINED
+            return MoveReason.DECLINED if is_declined and is_technical else None
+        if known.is_absent:
+            # As long as a claim lasts, what was sent may still be on its way.
+            is_over = call.sent_at is not None and self._now() >= call.sent_at + self._claim_lasts
+            return MoveReason.ABSENT if is_over else None
+        # At a later attempt an earlier one may have reached it.
+        return MoveReason.NOT_SENT if known.is_unsent and call.attempts == 1 else None
+
+    async def _done_after_all(self, call: ClaimedCall) -> str | None:
+        """Of a payment that was moved here: what stands against asking for it, as a processor before has told."""
+        if call.number == 1:
+            return None
+        async with self._database.work(call.ledger_id) as connection:
+            by = await left_and_done(connection, call.ledger_id, call.id)
+        return None if by is None else done_after_all(by)
+
     async def _compare(self, call: ClaimedCall, answer: ProcessorAnswer) -> None:
         """It was settled by somebody else meanwhile: whether that is what we were told."""
         async with self._database.work(call.ledger_id) as connection:
@@ -194,16 +262,21 @@ class Completer:
     async def _known(self, call: ClaimedCall, order: Order) -> _Known:
         """The first time it is sent. Later it is looked up, and sent again if the processor has none of it."""
         processor, rules = self._outside.processor, self._outside.rules
+        objection = await self._done_after_all(call)
         if call.attempts > 1:
             looked_up = await self._asked(lambda: look_up(processor, order))
             if looked_up.answer is None or looked_up.answer.outcome is not ProcessorOutcome.ABSENT:
-                return looked_up
+                return replace(looked_up, is_unsent=False)
             if not rules.repeats_safely:
                 return _Known(None, "the processor knows nothing of it, and must not be asked twice")
+            if objection is None and self._mover is not None and await self._mover.target(call, self._outside.name):
+                return _Known(None, "the processor knows nothing of it", is_absent=True)
+        if objection is not None:
+            return _Known(None, objection, parks=True)
         paid = await self._asked(lambda: carry_out(processor, order))
         if paid.answer is not None and paid.answer.outcome is ProcessorOutcome.ABSENT:
-            return _Known(None, "the processor has not taken it on")
-        return paid
+            return _Known(None, "the processor has not taken it on", was_sent=True)
+        return replace(paid, was_sent=not paid.is_unsent)
 
     async def _asked(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
         """Raises CrewBusy. What came of it is counted."""
@@ -224,6 +297,8 @@ class Completer:
             raise
         except TimeoutError:
             return _Known(None, "no reply in time")
+        except NotSent as error:
+            return _Known(None, str(error)[:ERROR_MAX] or "no connection came about", is_unsent=True)
         except GivesNothingBack:
             return _Known(None, "it gives nothing back, as it is described now", None)
         except ProcessorUnclear as error:
@@ -244,17 +319,24 @@ class Completer:
         *,
         parks: bool = False,
         may_park: bool = True,
+        known: _Known | None = None,
     ) -> None:
         """To be looked up later; or, asked often enough, for a person."""
         rules = self._outside.rules
         is_last = parks or (may_park and call.attempts >= rules.attempts_max)
         seconds = min(rules.backoff_seconds * 2.0 ** min(call.attempts - 1, 30), rules.backoff_seconds_max)
+        now, next_at = self._now(), None
+        if not is_last:
+            next_at = now + timedelta(seconds=seconds)
+        if next_at is not None and known is not None and known.is_absent and call.sent_at is not None:
+            next_at = max(next_at, call.sent_at + self._claim_lasts)
         async with self._database.work(call.ledger_id) as connection:
             await leave_call(
                 connection,
                 call,
                 state=CallState.PARKED if is_last else CallState.UNKNOWN,
-                next_at=None if is_last else self._now() + timedelta(seconds=seconds),
+                next_at=next_at,
+                sent_at=now if known is not None and known.was_sent else None,
                 error=error,
                 processor_payment_id=None if answer is None else answer.processor_payment_id,
             )

@@ -10,8 +10,10 @@ from functools import partial
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import calls_of_nobody
+from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.completer import Completer, ProcessorTally
 from zerosum.services.committing.committer import Committer
+from zerosum.services.processor_moves import Mover
 from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.outside_processors import Outside
 from zerosum.services.spans import NO_SPANS, Spans
@@ -38,8 +40,9 @@ class Completers:
         self._spans = spans
         self._database = database
         self._committer = committer
-        self._live = live
+        self.live = live
         self._now = now
+        self._mover = Mover(database, committer, bare_accounts(database, now), live, now)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.tally = ProcessorTally()
 
@@ -48,7 +51,7 @@ class Completers:
         told_at = 0.0
         loop = asyncio.get_running_loop()
         while not stop.is_set():
-            for name in self._live.processors:
+            for name in self.live.processors:
                 if name not in self._tasks or self._tasks[name].done():
                     self._tasks[name] = asyncio.create_task(self._complete(name, stop), name=f"calls of {name}")
             if loop.time() >= told_at + NOBODY_SECONDS:
@@ -60,7 +63,7 @@ class Completers:
     async def tell_of_nobody(self) -> dict[str, int]:
         """How many calls wait for each processor that is not in the file. They say so, and so does the log."""
         async with self._database.operator_work() as connection:
-            waiting = await calls_of_nobody(connection, list(self._live.processors), self._now())
+            waiting = await calls_of_nobody(connection, list(self.live.processors), self._now())
         for name, number in waiting.items():
             _log.error("%d calls wait for the processor %s, which is not in the file", number, name)
         return waiting
@@ -75,11 +78,13 @@ class Completers:
         """Until its processor is taken out of the file. Described anew, it is asked so from the next turn on."""
         completer: Completer | None = None
         while not stop.is_set():
-            outside = self._live.processors.get(name)
+            outside = self.live.processors.get(name)
             if outside is None:
                 return
             if completer is None or completer.outside is not outside:
-                completer = Completer(self._database, self._committer, outside, self._now, self.tally, self._spans)
+                completer = Completer(
+                    self._database, self._committer, outside, self._now, self.tally, self._spans, self._mover
+                )
             try:
                 await completer.run_once(partial(self._is_described_so, outside, stop))
             except Exception:
@@ -88,4 +93,4 @@ class Completers:
 
     def _is_described_so(self, outside: Outside, stop: asyncio.Event) -> bool:
         """Still, and the worker goes on."""
-        return not stop.is_set() and self._live.processors.get(outside.name) is outside
+        return not stop.is_set() and self.live.processors.get(outside.name) is outside

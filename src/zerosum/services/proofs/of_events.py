@@ -51,6 +51,7 @@ _HOLD_EVENTS = {
 
 _PROCESSOR_EVENTS = {
     "payment proposed": "payment.processing",
+    "payment moved": "payment.moved",
     "payment approved": "payment.succeeded",
     "payment declined": "payment.failed",
 }

@@ -128,6 +128,19 @@ def is_settlement_of(row: Any) -> bool:
     ) or any(_digest("settlement by hand", {**said, "amount": amount}) == row.fingerprint for amount in amounts)
 
 
+def is_move_of(payment_id: str, move: Mapping[str, Any]) -> bool:
+    """Whether the fingerprint of the entry is that of this move to the next processor."""
+    said = {
+        "payment": payment_id,
+        "number": move["number"],
+        "processor": move["left"][0],
+        "to": move["taken"][0],
+        "why": move["why"],
+        "told": move["told"],
+    }
+    return _digest("move", said).hex() == str(move["fingerprint"])
+
+
 def is_exchange_of(row: Any) -> bool:
     """Whether the fingerprint of the entry is that of an order for this exchange."""
     moment = _moment(row.late_requested_at or row.effective_at)

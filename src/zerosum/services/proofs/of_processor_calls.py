@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from zerosum.db.engine import Connection
 from zerosum.db.queries.processor_call_proofs import processor_calls_after
 from zerosum.db.queries.proofs import FIRST_ID
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.services.proofs.of_entries import number
-from zerosum.services.proofs.of_fingerprints import is_settlement_of
+from zerosum.services.proofs.of_fingerprints import is_move_of, is_settlement_of
 from zerosum.services.proofs.report import Report, part_of
 
 CALLS_AT_ONCE = 1_000
@@ -64,7 +66,10 @@ def _fault_of(row: Any) -> str | None:
     if begun != (amount, _NOTHING, _NOTHING, 0):
         return "has made another amount pending"
     reason = _REASONS[of].get(row.state)
-    if row.pending_postings != (2 if reason is None else 4):
+    moves = orjson.loads(row.moves or "[]")
+    if (fault := _fault_of_moves(row, moves)) is not None:
+        return fault
+    if row.pending_postings != (2 if reason is None else 4) + 4 * len(moves):
         return "has more or less that is pending than it says"
     if reason is None:
         return (
@@ -73,6 +78,22 @@ def _fault_of(row: Any) -> str | None:
             else "is settled and says it is not"
         )
     return _fault_of_settlement(row, of, reason, amount)
+
+
+def _fault_of_moves(row: Any, moves: Sequence[Mapping[str, Any]]) -> str | None:
+    """From the processor that it began with, each to the next, to the one that it is at now."""
+    if row.number != len(moves) + 1 or [move["number"] for move in moves] != list(range(1, row.number)):
+        return "was not moved as often as it says"
+    ends = [move["taken"] for move in moves]
+    begins = [*(move["left"] for move in moves[1:]), [row.processor, str(row.payer_id), str(row.payee_id)]]
+    if moves and ends != begins:
+        return "was moved to another processor than it is at"
+    for move in moves:
+        if not move["is_own"] or not move["has_moved"]:
+            return "was moved by no entry of its own"
+        if not is_move_of(str(row.id), move):
+            return "is not what was said when it was moved: that journal entry has another fingerprint"
+    return None
 
 
 def _fault_of_settlement(row: Any, of: str, reason: str, amount: Decimal) -> str | None:

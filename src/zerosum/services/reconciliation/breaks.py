@@ -14,8 +14,10 @@ from zerosum.db.queries.reconciliation_breaks import (
     break_changes,
     change_break,
     find_break,
+    line_of_break,
     list_breaks,
 )
+from zerosum.db.queries.reconciliation_breaks import ToldLine as ToldLine  # shown by the routes
 from zerosum.domain.audit import AuditType
 from zerosum.domain.errors import (
     InvalidParameter,
@@ -84,13 +86,16 @@ class ReconciliationBreaks:
         except (OverflowError, ValueError):
             raise InvalidParameter("This is a number of days.", pointer="age_days") from None
 
-    async def get(self, caller: Caller, id_: UUID) -> tuple[ReconciliationBreak, Sequence[BreakChange]]:
-        """With all its steps. Raises ReconciliationBreakNotFound."""
+    async def get(
+        self, caller: Caller, id_: UUID
+    ) -> tuple[ReconciliationBreak, Sequence[BreakChange], ToldLine | None]:
+        """With all its steps and, of a line, what the other side has said of it. Raises ReconciliationBreakNotFound."""
         async with self._database.work(caller.ledger_id) as connection:
             found = await find_break(connection, caller.ledger_id, id_)
             if found is None:
                 raise no_such_break()
-            return found, await break_changes(connection, caller.ledger_id, id_)
+            steps = await break_changes(connection, caller.ledger_id, id_)
+            return found, steps, await line_of_break(connection, caller.ledger_id, found)
 
     async def assign(self, caller: Caller, id_: UUID, owner: str | None) -> ReconciliationBreak:
         return await self._change(caller, id_, BreakStep.ASSIGNED, owner=owner)

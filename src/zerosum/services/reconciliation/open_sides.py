@@ -128,7 +128,7 @@ def _entry(ledger_id: UUID, account_id: UUID, line: Any, currency: Currency, zon
     told |= {render_id(Prefix.JOURNAL_ENTRY, line.entry_id), str(line.entry_id), line.entry_id.hex}
     for prefix, id_ in ((Prefix.PAYMENT, line.payment_id), (Prefix.REFUND, line.refund_id)):
         if id_ is not None:
-            told |= {render_id(prefix, id_), str(id_), id_.hex, call_key(ledger_id, id_)}
+            told |= {render_id(prefix, id_), str(id_), id_.hex, call_key(ledger_id, id_, line.call_number or 1)}
     units = units_of(line.amount, currency)
     return OpenItem(
         ItemKind.ENTRY,

@@ -1,4 +1,4 @@
-"""Whom payments and holds are between. It is fixed for ever, so it is remembered."""
+"""Whom payments and holds are between. It is remembered once it is fixed for ever; until then it is read each time."""
 
 from __future__ import annotations
 
@@ -61,13 +61,15 @@ class KnownParties:
         found = self._parties.get((ledger_id, id_))
         if found is None:
             raise self._missing() if is_prepared else NotPrepared
+        if not found.is_final and not is_prepared:
+            raise NotPrepared
         return found
 
     async def load(self, ledger_id: UUID, ids: Collection[UUID]) -> list[Parties]:
         """Remember these. Those that there are."""
         wanted = []
         for id_ in ids:
-            if (ledger_id, id_) in self._parties:
+            if (ledger_id, id_) in self._parties and self._parties[ledger_id, id_].is_final:
                 self._parties.move_to_end((ledger_id, id_))  # About to be asked for.
             else:
                 wanted.append(id_)

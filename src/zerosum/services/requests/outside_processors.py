@@ -31,6 +31,10 @@ class Rules(Protocol):
     def repeats_safely(self) -> bool: ...
     @property
     def breaker(self) -> BreakerRules: ...
+    @property
+    def fails_over(self) -> bool: ...
+    @property
+    def technical_reasons(self) -> Sequence[str]: ...
 
 
 class Outside(Protocol):
@@ -86,6 +90,8 @@ class OutsideProcessors:
             if choice is None:
                 raise NoRoute("No route leads to a processor for this payment.", pointer="/processor")
             routing: dict[str, Any] = {"version": self.version, "passed_over": dict(choice.passed_over)}
+            if choice.onward:
+                routing["next"] = list(choice.onward)
             if own is not None:
                 routing["routes"] = own.version
             return Chosen(choice.processor, choice.route, routing)
