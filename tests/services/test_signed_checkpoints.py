@@ -206,6 +206,14 @@ async def test_a_tail_that_was_cut_off_is_found_by_what_was_kept(books: Books, t
     assert [one.type.value for one in await books.told()][-1] == "difference.found"
 
 
+async def test_a_folder_that_is_not_there_is_told_and_not_made(books: Books, tmp_path: Path) -> None:
+    await sealed(books)
+    away = tmp_path / "mount"
+    with pytest.raises(NotADirectoryError, match="no checkpoint leaves the database"):
+        await CheckpointKeeper(books.database, away, now).run_once()
+    assert not away.exists()
+
+
 async def test_a_note_that_was_cut_off_by_a_crash_is_taken_off(books: Books, tmp_path: Path) -> None:
     made = await sealed(books)
     keeper = CheckpointKeeper(books.database, tmp_path, now)

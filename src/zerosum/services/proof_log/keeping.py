@@ -50,7 +50,9 @@ class CheckpointKeeper:
         """Ledgers whose log was rewritten."""
 
     async def run_once(self) -> int:
-        """How many were added. Raises OSError where the folder is not there."""
+        """How many were added. Raises OSError where the folder is not there: a mount that is away is not made up for."""
+        if not await asyncio.to_thread(self._folder.is_dir):
+            raise NotADirectoryError(f"{self._folder}: there is no such folder, so no checkpoint leaves the database")
         added = 0
         for ledger_id in await self._behind():
             with apart(_log, "the checkpoints of %s are kept later", origin(ledger_id)):
