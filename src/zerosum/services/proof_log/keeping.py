@@ -50,7 +50,7 @@ class CheckpointKeeper:
         """Ledgers whose log was rewritten."""
 
     async def run_once(self) -> int:
-        """How many were added. Raises OSError where the folder is not there: a mount that is away is not made up for."""
+        """How many were added. Raises OSError where the folder is not there: it may be a mount that is away."""
         if not await asyncio.to_thread(self._folder.is_dir):
             raise NotADirectoryError(f"{self._folder}: there is no such folder, so no checkpoint leaves the database")
         added = 0
