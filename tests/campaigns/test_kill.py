@@ -26,7 +26,7 @@ one_or_two = pytest.mark.parametrize("processes", [1, 2])
 """One that is alone goes from memory, two batches at a time; two read under their locks what the other has changed."""
 
 
-async def _under_load(installation: Installation, disturb: Callable[[], Awaitable[None]]) -> None:
+async def _under_load(installation: Installation, disturb: Callable[[], Awaitable[None]], least: int = 100) -> None:
     accounts = await prepared_accounts(installation.base_url, installation.headers, 12)
     record = installation.folder.parent / "record.jsonl"
     campaign = Campaign(installation.base_url, installation.headers, record, accounts)
@@ -46,7 +46,7 @@ async def _under_load(installation: Installation, disturb: Callable[[], Awaitabl
         await superuser.close()
     print(f"\n{figures}, {unknown} settled by their keys")
     assert not left_open
-    assert figures["acknowledged"] > 100
+    assert figures["acknowledged"] > least
 
 
 async def _kill_api_workers(installation: Installation, cycles: int, processes: int) -> None:
@@ -93,7 +93,10 @@ async def _terminate_backends(installation: Installation, count: int) -> None:
 @one_or_two
 async def test_killed_api_processes_lose_and_double_nothing(processes: int) -> None:
     with installed("--workers", str(processes), is_warm=True) as installation:
-        await _under_load(installation, lambda: _kill_api_workers(installation, 4, processes))
+        # While the only one is away nobody pays.
+        await _under_load(
+            installation, lambda: _kill_api_workers(installation, 4, processes), 10 if processes == 1 else 100
+        )
 
 
 async def test_a_killed_postgresql_loses_and_doubles_nothing() -> None:
@@ -105,7 +108,7 @@ async def test_a_killed_postgresql_loses_and_doubles_nothing() -> None:
 @one_or_two
 async def test_20_killed_api_processes(processes: int) -> None:
     with installed("--workers", str(processes)) as installation:
-        await _under_load(installation, lambda: _kill_api_workers(installation, 20, processes))
+        await _under_load(installation, lambda: _kill_api_workers(installation, 20, processes), 50)
 
 
 @pytest.mark.campaign

@@ -34,8 +34,8 @@ CHECKPOINTS_AT_ONCE = 200
 
 RESTS = 2.0
 REST_SECONDS_MAX = 0.5
-"""Behind each checkpoint that is not the last, so many times what it took: who pays meanwhile has most of the machine, and
-a few thousand payments a second are still sealed within the next turn."""
+"""Behind each checkpoint that is not the last, so many times what it took: who pays meanwhile has most of the machine,
+and a few thousand payments a second are still sealed within the next turn."""
 
 LEDGERS_AT_ONCE = 500
 LOOKED_MAX = 100_000
