@@ -88,7 +88,7 @@ class BatchRunner:
         return await self._connections.open(with_second=self._remembers)
 
     def abandon(self) -> None:
-        self._flights.forget_all()
+        self._flights.abandon()
         self._connections.terminate()
 
     async def close(self) -> None:
@@ -113,7 +113,10 @@ class BatchRunner:
         accounts = accounts_of(works)
         if accounts & self._stuck.keys():
             return None
-        flight = self._flights.plan(connection, works, accounts, self._now())
+        try:
+            flight = self._flights.plan(connection, works, accounts, self._now())
+        except Exception:  # A fault of one command: it fails alone where works are tried one by one.
+            return None
         return None if flight is None else self._fly(flight)
 
     async def _fly(self, flight: Flight) -> HeldUp:
@@ -122,12 +125,13 @@ class BatchRunner:
             told, kind = await self._send(flight)
             if not is_written(told):
                 self._flights.fell(flight, told)
-            if flight.behind is not None:
-                await flight.behind.landed.wait()
             if is_written(told):
-                self._flights.was_written(flight)
-                self._conclude(flight.works, flight.answers, flight.states)
+                with committing(flight.works):  # Whoever ends this here may not say that nothing was done.
+                    await flight.landed_before()
+                    self._flights.was_written(flight)
+                    self._conclude(flight.works, flight.answers, flight.states)
                 return HeldUp()
+            await flight.landed_before()
             if flight.follower is not None:
                 await flight.follower.replied.wait()
             return await self.carry_out(flight.works, is_searching=kind is FailureKind.BUSY)

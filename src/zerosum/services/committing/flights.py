@@ -41,8 +41,10 @@ class Flight:
     ) -> None:
         self.works, self.connection, self.answers, self.behind = works, connection, answers, behind
         self.states: Sequence[AccountState] = ()
-        self.changed: Sequence[AccountState] = ()
+        self.changed: list[AccountState] = []
         """As it leaves them if it is written."""
+        self.passed_on: list[AccountState] = []
+        """As the one before it leaves them: it changes nothing of these."""
         self.follower: Flight | None = None
         self.stands_on_another = False
         """Then it may also have come to the rows before the one that it is behind."""
@@ -60,6 +62,11 @@ class Flight:
         finally:
             self.replied.set()
         return told
+
+    async def landed_before(self) -> None:
+        """Until the one that it is behind has landed."""
+        if self.behind is not None:
+            await self.behind.landed.wait()
 
     def entry_in(self, ledger_ids: set[UUID]) -> UUID | None:
         """One of those that it writes: in its transaction stands what it leaves."""
@@ -113,9 +120,12 @@ class Flights:
         flight = Flight(works, connection, posting, answers, judge.rows.posted, behind)
         flight.stands_on_another = entry_id is not None
         flight.states = list(book.accounts.values())
-        flight.changed = [account for account in flight.states if has_changed(before.get(account.id), account)]
-        for account in flight.changed:
-            account.row_version = LEFT_BY_BEHIND
+        for account in flight.states:
+            if has_changed(before.get(account.id), account):
+                account.row_version = LEFT_BY_BEHIND
+                flight.changed.append(account)
+            elif account.row_version == LEFT_BY_BEHIND:
+                flight.passed_on.append(account)
         return flight
 
     def was_written(self, flight: Flight) -> None:
@@ -125,9 +135,11 @@ class Flights:
         self._remembered.was_right()
         for account in flight.changed:
             account.row_version = flight.number
-        for account in flight.states:
-            if account.row_version == LEFT_BY_BEHIND and flight.behind is not None:
-                account.row_version = flight.behind.number or LEFT_BY_BEHIND
+        if flight.follower is not None:
+            for account in flight.follower.passed_on:
+                account.row_version = flight.number
+        # Where nobody has told the number of the one before it, they are read again.
+        self._remembered.forget([account for account in flight.passed_on if account.row_version == LEFT_BY_BEHIND])
 
     def fell(self, flight: Flight, told: str) -> None:
         """Nothing of it was written, or nobody knows. As soon as that is heard: nobody is to stand on it any more."""
@@ -154,6 +166,12 @@ class Flights:
                     continue
                 account.row_version = number
             self._remembered.remember([account])
+
+    def abandon(self) -> None:
+        """Those in the air are ended from outside, one perhaps before it began: nobody waits for their landing."""
+        for flight in [*self.in_air]:
+            self.landed(flight)
+        self.forget_all()
 
     def forget_all(self) -> None:
         self._remembered.forget_all()
