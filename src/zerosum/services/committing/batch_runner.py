@@ -16,7 +16,7 @@ from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
-from zerosum.services.committing.flights import Flight, Flights, accounts_of, is_written, keys_of, not_before
+from zerosum.services.committing.flights import Flight, Flights, accounts_of, is_written, keys_of
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_busy
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.lane_connections import LaneConnections
@@ -141,7 +141,10 @@ class BatchRunner:
     async def _send(self, flight: Flight) -> tuple[str, FailureKind | None]:
         try:
             return await flight.post(), None
-        except Exception as failure:
+        except BaseException as failure:
+            self._flights.was_not_heard_of(flight)
+            if not isinstance(failure, Exception):
+                raise
             kind = classify(failure)
             self._stats.retries += 1
             await self._give_up(kind, flight.connection)
@@ -326,7 +329,7 @@ class BatchRunner:
     ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
         needs = {need for work in works for command in work.commands for need in command.needs()}
-        posted_at = not_before(self._now(), locked)
+        posted_at = self._flights.moment(self._now(), locked)
         groups = await connection.loader.limited_groups(locked, opened_in(works) if needs else (), posted_at)
         used = await connection.loader.used_keys(keys_of(works), is_impatient=is_impatient)
         records = ChangedRecords(await connection.loader.records(needs), only_read(needs))

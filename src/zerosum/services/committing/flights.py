@@ -10,8 +10,8 @@ has heard from PostgreSQL: what it writes later is never taken for what was fore
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,8 +37,10 @@ class Flight:
         posting: tuple[str, list[Any]],
         answers: Sequence[Answers],
         posted: Sequence[Posted],
+        posted_at: datetime,
         behind: Flight | None,
     ) -> None:
+        self.posted_at = posted_at
         self.works, self.connection, self.answers, self.behind = works, connection, answers, behind
         self.states: Sequence[AccountState] = ()
         self.changed: list[AccountState] = []
@@ -80,6 +82,17 @@ class Flights:
         self.in_air: list[Flight] = []
         """In the order in which they were sent and land."""
         self._remembered = RememberedAccounts()
+        self._earliest = datetime.min.replace(tzinfo=UTC)
+
+    def moment(self, now: datetime, accounts: Iterable[AccountState]) -> datetime:
+        """Of posting. Time never goes back on an account, whatever the clocks of this and other machines say."""
+        posted_before = (account.last_posted_at for account in accounts if account.last_posted_at is not None)
+        return max((now, self._earliest, *posted_before))
+
+    def was_not_heard_of(self, flight: Flight) -> None:
+        """It may still wait in PostgreSQL. Another attempt of the one that it stands on writes the same entry: that is
+        of a later moment, also where the clock goes back, so that nothing of an earlier one fits upon it."""
+        self._earliest = max(self._earliest, flight.posted_at + timedelta(microseconds=1))
 
     def plan(
         self, connection: BatchConnection, works: Sequence[Work], wanted: set[AccountKey], now: datetime
@@ -108,7 +121,7 @@ class Flights:
             entry_id = behind.entry_in({account.ledger_id for account in known})
         records = ChangedRecords({})
         book = Book([account.copy() for account in known], records)
-        posted_at = not_before(now, known)
+        posted_at = self.moment(now, known)
         # A refusal is counted where it is written, which is not here.
         judge = IdempotentBook(book, {}, posted_at, goes_straight=True)
         answers = answers_to(judge, works)
@@ -117,7 +130,7 @@ class Flights:
         )
         if posting is None:
             return None
-        flight = Flight(works, connection, posting, answers, judge.rows.posted, behind)
+        flight = Flight(works, connection, posting, answers, judge.rows.posted, posted_at, behind)
         flight.stands_on_another = entry_id is not None
         flight.states = list(book.accounts.values())
         for account in flight.states:
@@ -183,11 +196,6 @@ def is_written(told: str) -> bool:
 
 def has_changed(old: AccountState | None, new: AccountState) -> bool:
     return old is None or new.version != old.version or new != old
-
-
-def not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:
-    """Time never goes back on an account, whatever the clocks of this and other machines say."""
-    return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))
 
 
 def keys_of(works: Sequence[Work]) -> list[Key]:
