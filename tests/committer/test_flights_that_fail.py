@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.committer.ground import Ground, Superuser, assert_books_are_right, connecting, running_committer
+from tests.committer.ground import (
+    CONNECT_SECONDS_MAX,
+    Ground,
+    Superuser,
+    assert_books_are_right,
+    connecting,
+    running_committer,
+)
 from tests.committer.test_dying_lanes import lane_of
 from tests.committer.test_flights import Staged, answers, remembering, single, waited
 from tests.conftest import TestDatabase
@@ -134,3 +141,24 @@ async def test_what_is_held_up_in_its_order_does_not_keep_the_process_from_every
         told = await answers(first, second)
     assert all(isinstance(answer, Posted) for answer in told)
     assert longest < 0.1
+
+
+async def test_a_second_connection_that_is_not_to_be_had_keeps_nobody_waiting_for_long(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    """As a pooler does it that has as many as are used already: whoever asks waits."""
+    source, target = await ground.open(2, floor=None)
+    opened: list[BatchConnection] = []
+
+    async def connect() -> BatchConnection:
+        if any(not connection.is_closed for connection in opened):
+            await asyncio.sleep(60)
+        opened.append(await BatchConnection.open(test_database.service_dsn, CONNECT_SECONDS_MAX))
+        return opened[-1]
+
+    async with running_committer(connect, deadline_seconds=4.0) as committer:
+        await remembering(committer, ground, source, target)
+        opened[-1].terminate()
+        await remembering(committer, ground, source, target)
+    assert len(opened) == 2
+    await assert_books_are_right(superuser, ground.ledger_id)
