@@ -43,7 +43,7 @@ class BalanceCache(Protocol):
 
 
 class BatchRunner:
-    """Owns one connection. Answers every work it is given, whatever happens."""
+    """Owns the connections of its lane. Answers every work it is given, whatever happens."""
 
     def __init__(
         self,
