@@ -278,9 +278,27 @@ MEMORY_PLANTS = (
         "time goes back on an account with the clock",
         MEMORY,
         FLIGHTS,
-        "return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))",
+        "return max((now, self._earliest, *posted_before))",
         "return now",
         f"{MEMORY_TESTS}test_time_never_goes_back_on_an_account",
+    ),
+    plant(
+        "a batch that was never heard of may fit upon a later attempt of the one before it",
+        MEMORY,
+        FLIGHTS,
+        "return max((now, self._earliest, *posted_before))",
+        "return max((now, *posted_before))",
+        "tests/committer/test_flights_left_behind.py::"
+        "test_it_is_not_written_upon_another_attempt_of_the_one_before_it_though_the_clock_goes_back",
+    ),
+    plant(
+        "a batch that was written is called undone when its lane is lost",
+        MEMORY,
+        "src/zerosum/services/committing/batch_runner.py",
+        "with committing(flight.works):",
+        "if True:",
+        "tests/committer/test_flights_that_fail.py::"
+        "test_what_was_written_and_not_told_when_its_lane_was_lost_is_unknown",
     ),
     plant(
         "a limit judges a fact from outside",

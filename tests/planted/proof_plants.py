@@ -248,7 +248,7 @@ JUDGED_PLANTS = (
         "time is what the clock says",
         JUDGED,
         "src/zerosum/services/committing/flights.py",
-        "return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))",
+        "return max((now, self._earliest, *posted_before))",
         "return now",
         "tests/committer/test_clocks.py::test_a_clock_that_is_set_back_takes_no_account_back_with_it",
     ),

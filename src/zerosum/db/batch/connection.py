@@ -69,7 +69,11 @@ class BatchConnection:
         )
         session.use_own_arrays()
         connection = cls(session)
-        connection.server = await session.fetchval(_SERVER)
+        try:
+            connection.server = await session.fetchval(_SERVER)
+        except BaseException:
+            session.terminate()
+            raise
         return connection
 
     async def begin(self, ledger_ids: Iterable[UUID], *, is_impatient: bool = False) -> None:

@@ -16,7 +16,7 @@ from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
-from zerosum.services.committing.flights import Flight, Flights, accounts_of, is_written, keys_of, not_before
+from zerosum.services.committing.flights import Flight, Flights, accounts_of, is_written, keys_of
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_busy
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.lane_connections import LaneConnections
@@ -43,7 +43,7 @@ class BalanceCache(Protocol):
 
 
 class BatchRunner:
-    """Owns one connection. Answers every work it is given, whatever happens."""
+    """Owns the connections of its lane. Answers every work it is given, whatever happens."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class BatchRunner:
         return await self._connections.open(with_second=self._remembers)
 
     def abandon(self) -> None:
-        self._flights.forget_all()
+        self._flights.abandon()
         self._connections.terminate()
 
     async def close(self) -> None:
@@ -113,7 +113,10 @@ class BatchRunner:
         accounts = accounts_of(works)
         if accounts & self._stuck.keys():
             return None
-        flight = self._flights.plan(connection, works, accounts, self._now())
+        try:
+            flight = self._flights.plan(connection, works, accounts, self._now())
+        except Exception:  # A fault of one command: it fails alone where works are tried one by one.
+            return None
         return None if flight is None else self._fly(flight)
 
     async def _fly(self, flight: Flight) -> HeldUp:
@@ -122,12 +125,13 @@ class BatchRunner:
             told, kind = await self._send(flight)
             if not is_written(told):
                 self._flights.fell(flight, told)
-            if flight.behind is not None:
-                await flight.behind.landed.wait()
             if is_written(told):
-                self._flights.was_written(flight)
-                self._conclude(flight.works, flight.answers, flight.states)
+                with committing(flight.works):  # Whoever ends this here may not say that nothing was done.
+                    await flight.landed_before()
+                    self._flights.was_written(flight)
+                    self._conclude(flight.works, flight.answers, flight.states)
                 return HeldUp()
+            await flight.landed_before()
             if flight.follower is not None:
                 await flight.follower.replied.wait()
             return await self.carry_out(flight.works, is_searching=kind is FailureKind.BUSY)
@@ -137,7 +141,10 @@ class BatchRunner:
     async def _send(self, flight: Flight) -> tuple[str, FailureKind | None]:
         try:
             return await flight.post(), None
-        except Exception as failure:
+        except BaseException as failure:
+            self._flights.was_not_heard_of(flight)
+            if not isinstance(failure, Exception):
+                raise
             kind = classify(failure)
             self._stats.retries += 1
             await self._give_up(kind, flight.connection)
@@ -322,7 +329,7 @@ class BatchRunner:
     ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
         needs = {need for work in works for command in work.commands for need in command.needs()}
-        posted_at = not_before(self._now(), locked)
+        posted_at = self._flights.moment(self._now(), locked)
         groups = await connection.loader.limited_groups(locked, opened_in(works) if needs else (), posted_at)
         used = await connection.loader.used_keys(keys_of(works), is_impatient=is_impatient)
         records = ChangedRecords(await connection.loader.records(needs), only_read(needs))

@@ -10,8 +10,8 @@ has heard from PostgreSQL: what it writes later is never taken for what was fore
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,12 +37,16 @@ class Flight:
         posting: tuple[str, list[Any]],
         answers: Sequence[Answers],
         posted: Sequence[Posted],
+        posted_at: datetime,
         behind: Flight | None,
     ) -> None:
+        self.posted_at = posted_at
         self.works, self.connection, self.answers, self.behind = works, connection, answers, behind
         self.states: Sequence[AccountState] = ()
-        self.changed: Sequence[AccountState] = ()
+        self.changed: list[AccountState] = []
         """As it leaves them if it is written."""
+        self.passed_on: list[AccountState] = []
+        """As the one before it leaves them: it changes nothing of these."""
         self.follower: Flight | None = None
         self.stands_on_another = False
         """Then it may also have come to the rows before the one that it is behind."""
@@ -61,6 +65,11 @@ class Flight:
             self.replied.set()
         return told
 
+    async def landed_before(self) -> None:
+        """Until the one that it is behind has landed."""
+        if self.behind is not None:
+            await self.behind.landed.wait()
+
     def entry_in(self, ledger_ids: set[UUID]) -> UUID | None:
         """One of those that it writes: in its transaction stands what it leaves."""
         return next((outcome.first_id for outcome in self._posted if outcome.ledger_id in ledger_ids), None)
@@ -73,6 +82,17 @@ class Flights:
         self.in_air: list[Flight] = []
         """In the order in which they were sent and land."""
         self._remembered = RememberedAccounts()
+        self._earliest = datetime.min.replace(tzinfo=UTC)
+
+    def moment(self, now: datetime, accounts: Iterable[AccountState]) -> datetime:
+        """Of posting. Time never goes back on an account, whatever the clocks of this and other machines say."""
+        posted_before = (account.last_posted_at for account in accounts if account.last_posted_at is not None)
+        return max((now, self._earliest, *posted_before))
+
+    def was_not_heard_of(self, flight: Flight) -> None:
+        """It may still wait in PostgreSQL. Another attempt of the one that it stands on writes the same entry: that is
+        of a later moment, also where the clock goes back, so that nothing of an earlier one fits upon it."""
+        self._earliest = max(self._earliest, flight.posted_at + timedelta(microseconds=1))
 
     def plan(
         self, connection: BatchConnection, works: Sequence[Work], wanted: set[AccountKey], now: datetime
@@ -101,7 +121,7 @@ class Flights:
             entry_id = behind.entry_in({account.ledger_id for account in known})
         records = ChangedRecords({})
         book = Book([account.copy() for account in known], records)
-        posted_at = not_before(now, known)
+        posted_at = self.moment(now, known)
         # A refusal is counted where it is written, which is not here.
         judge = IdempotentBook(book, {}, posted_at, goes_straight=True)
         answers = answers_to(judge, works)
@@ -110,12 +130,15 @@ class Flights:
         )
         if posting is None:
             return None
-        flight = Flight(works, connection, posting, answers, judge.rows.posted, behind)
+        flight = Flight(works, connection, posting, answers, judge.rows.posted, posted_at, behind)
         flight.stands_on_another = entry_id is not None
         flight.states = list(book.accounts.values())
-        flight.changed = [account for account in flight.states if has_changed(before.get(account.id), account)]
-        for account in flight.changed:
-            account.row_version = LEFT_BY_BEHIND
+        for account in flight.states:
+            if has_changed(before.get(account.id), account):
+                account.row_version = LEFT_BY_BEHIND
+                flight.changed.append(account)
+            elif account.row_version == LEFT_BY_BEHIND:
+                flight.passed_on.append(account)
         return flight
 
     def was_written(self, flight: Flight) -> None:
@@ -125,9 +148,11 @@ class Flights:
         self._remembered.was_right()
         for account in flight.changed:
             account.row_version = flight.number
-        for account in flight.states:
-            if account.row_version == LEFT_BY_BEHIND and flight.behind is not None:
-                account.row_version = flight.behind.number or LEFT_BY_BEHIND
+        if flight.follower is not None:
+            for account in flight.follower.passed_on:
+                account.row_version = flight.number
+        # Where nobody has told the number of the one before it, they are read again.
+        self._remembered.forget([account for account in flight.passed_on if account.row_version == LEFT_BY_BEHIND])
 
     def fell(self, flight: Flight, told: str) -> None:
         """Nothing of it was written, or nobody knows. As soon as that is heard: nobody is to stand on it any more."""
@@ -155,6 +180,12 @@ class Flights:
                 account.row_version = number
             self._remembered.remember([account])
 
+    def abandon(self) -> None:
+        """Those in the air are ended from outside, one perhaps before it began: nobody waits for their landing."""
+        for flight in [*self.in_air]:
+            self.landed(flight)
+        self.forget_all()
+
     def forget_all(self) -> None:
         self._remembered.forget_all()
 
@@ -165,11 +196,6 @@ def is_written(told: str) -> bool:
 
 def has_changed(old: AccountState | None, new: AccountState) -> bool:
     return old is None or new.version != old.version or new != old
-
-
-def not_before(now: datetime, accounts: Sequence[AccountState]) -> datetime:
-    """Time never goes back on an account, whatever the clocks of this and other machines say."""
-    return max((now, *(account.last_posted_at for account in accounts if account.last_posted_at is not None)))
 
 
 def keys_of(works: Sequence[Work]) -> list[Key]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from zerosum.db.batch import BatchConnection
+
+SECOND_SECONDS_MAX = 1.0
+"""Works may wait while it is opened. A pooler that has no more to give would let them wait until their deadlines."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +32,8 @@ class LaneConnections:
 
     async def _open_second(self, first: BatchConnection) -> BatchConnection | None:
         try:
-            second = await self._connect()
+            async with asyncio.timeout(SECOND_SECONDS_MAX):
+                second = await self._connect()
         except Exception as failure:
             _log.warning("a lane goes on with one connection (%s)", failure or type(failure).__name__)
             return None

@@ -201,13 +201,11 @@ class Lane:
             works = self._gather()
             if works:
                 on_taken(works)
-            chosen = self._with_those_held_up(works)
-            if not chosen or self._launch(chosen):
-                continue
-            self.carried = chosen
-            await self._all_landed()
-            self.carried = self._with_those_held_up(chosen)
-            await self._carry_out(self.carried)
+            self.carried = self._with_those_held_up(works)  # From here on they are found, whatever ends the lane.
+            if self.carried and not self._launch(self.carried):
+                await self._all_landed()
+                self.carried = self._with_those_held_up(self.carried)
+                await self._carry_out(self.carried)
             self.carried = ()
 
     async def _all_landed(self) -> None:
@@ -275,15 +273,25 @@ class Lane:
         self._wakeup.clear()
         timer = None
         if self.held_up and not self.in_air:
-            again_at = min(work.again_at for work in self.held_up)
-            timer = asyncio.get_running_loop().call_at(again_at, self._wakeup.set)
+            timer = asyncio.get_running_loop().call_at(self._due_at(), self._wakeup.set)
         await self._wakeup.wait()
         if timer is not None:
             timer.cancel()
 
     def _has_one_due(self) -> bool:
-        now = asyncio.get_running_loop().time()
-        return any(work.again_at <= now for work in self.held_up)
+        return bool(self.held_up) and self._due_at() <= asyncio.get_running_loop().time()
+
+    def _due_at(self) -> float:
+        """When the next of those that are held up can be taken: none is before another of its order."""
+        due: list[float] = []
+        orders: set[int] = set()
+        for work in self.held_up:
+            if work.order_key in orders:
+                continue
+            due.append(work.again_at)
+            if work.order_key is not None and not work.is_answered:
+                orders.add(work.order_key)
+        return min(due)
 
     def _with_those_held_up(self, works: Sequence[Work]) -> list[Work]:
         """Those whose time has come, then the new ones; but none before another of its order that is held up still."""

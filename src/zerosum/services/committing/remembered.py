@@ -21,7 +21,7 @@ round trip, and one that succeeds saves four."""
 
 
 class RememberedAccounts:
-    """Of one lane and one connection: a new connection may speak to another server, which numbers rows anew."""
+    """Of one lane while it speaks to one server: another one numbers rows anew."""
 
     def __init__(self) -> None:
         self._states: OrderedDict[AccountKey, AccountState] = OrderedDict()
