@@ -24,6 +24,7 @@ NOT_COVERED = {
     "Periods": "closePeriod listPeriods getPeriod listPeriodBalances listLateEntries",
     "Processors": "listProcessorCalls getProcessorCall settleProcessorCall takeProcessorCallback getRoutes putRoutes "
     "listRoutesVersions",
+    "Proof": "listCheckpoints getCheckpoint listCheckpointKeys proveConsistency getPaymentReceipt getEntryReceipt",
     "Reconciliation": "createReconciliationSource listReconciliationSources getReconciliationSource "
     "sendReconciliationFile listReconciliationFiles getReconciliationFile listReconciliationBreaks "
     "getReconciliationBreak assignReconciliationBreak noteReconciliationBreak explainReconciliationBreak "
