@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from zerosum.cli.audit_commands import TokenOption, UrlOption
+from zerosum.cli.daily.columns import ACCOUNTS, POSTINGS
 from zerosum.cli.daily.words import (
     AccountArgument,
     Commands,
+    Connection,
     CurrencyOption,
     JsonOption,
     KeyOption,
@@ -18,6 +20,8 @@ from zerosum.cli.daily.words import (
     PlainCurrencyOption,
     ReasonOption,
     StatusOption,
+    end_with_list,
+    end_with_one,
     group,
     read_metadata,
     under,
@@ -53,19 +57,15 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """List accounts with what is available in them."""
-    from zerosum.cli.daily.asking import Connection, ask_list  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ACCOUNTS  # noqa: PLC0415
-
     filters: dict[str, Any] = {"code_prefix": prefix, "status": status, "currency": currency}
     filters["in_debt"] = True if in_debt else None
-    code = ask_list(
+    end_with_list(
         Connection(data_dir, url, token),
         ACCOUNTS,
         lambda client: client.accounts.list(**filters),
         limit=limit,
         is_json=json,
     )
-    raise typer.Exit(code)
 
 
 def show(
@@ -76,11 +76,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show an account and its balance."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ACCOUNTS  # noqa: PLC0415
-
-    connection = Connection(data_dir, url, token)
-    raise typer.Exit(ask_one(connection, ACCOUNTS, lambda client: client.accounts.get(account), is_json=json))
+    end_with_one(Connection(data_dir, url, token), ACCOUNTS, lambda client: client.accounts.get(account), is_json=json)
 
 
 def postings(
@@ -92,17 +88,13 @@ def postings(
     json: JsonOption = False,
 ) -> None:
     """Show what was posted to an account, the newest first."""
-    from zerosum.cli.daily.asking import Connection, ask_list  # noqa: PLC0415
-    from zerosum.cli.daily.columns import POSTINGS  # noqa: PLC0415
-
-    code = ask_list(
+    end_with_list(
         Connection(data_dir, url, token),
         POSTINGS,
         lambda client: client.accounts.postings(account),
         limit=limit,
         is_json=json,
     )
-    raise typer.Exit(code)
 
 
 def open_(
@@ -120,18 +112,14 @@ def open_(
     json: JsonOption = False,
 ) -> None:
     """Open an account: for a customer's money a liability, which is what we owe him."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ACCOUNTS  # noqa: PLC0415
-
     members: dict[str, Any] = {"type": type_, "currency": currency, "name": name, "max_available": ceiling}
     members |= {"min_available": None if floor == NO_FLOOR else floor, **under(key)}
-    exit_code = ask_one(
+    end_with_one(
         Connection(data_dir, url, token),
         ACCOUNTS,
         lambda client: client.accounts.open(code, metadata=read_metadata(metadata), **members),
         is_json=json,
     )
-    raise typer.Exit(exit_code)
 
 
 def freeze(
@@ -144,14 +132,13 @@ def freeze(
     json: JsonOption = False,
 ) -> None:
     """Freeze an account: it takes no postings until it is unfrozen."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ACCOUNTS  # noqa: PLC0415
-
-    connection, options = Connection(data_dir, url, token), under(key)
-    code = ask_one(
-        connection, ACCOUNTS, lambda client: client.accounts.freeze(account, reason=reason, **options), is_json=json
+    options = under(key)
+    end_with_one(
+        Connection(data_dir, url, token),
+        ACCOUNTS,
+        lambda client: client.accounts.freeze(account, reason=reason, **options),
+        is_json=json,
     )
-    raise typer.Exit(code)
 
 
 def unfreeze(
@@ -165,17 +152,13 @@ def unfreeze(
     json: JsonOption = False,
 ) -> None:
     """Set a frozen account free."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ACCOUNTS  # noqa: PLC0415
-
     options = under(key)
-    code = ask_one(
+    end_with_one(
         Connection(data_dir, url, token),
         ACCOUNTS,
         lambda client: client.accounts.unfreeze(account, reason=reason, reopen=reopen, **options),
         is_json=json,
     )
-    raise typer.Exit(code)
 
 
 def close(
@@ -188,11 +171,10 @@ def close(
     json: JsonOption = False,
 ) -> None:
     """Close an account for good. There must be nothing in it."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ACCOUNTS  # noqa: PLC0415
-
-    connection, options = Connection(data_dir, url, token), under(key)
-    code = ask_one(
-        connection, ACCOUNTS, lambda client: client.accounts.close(account, reason=reason, **options), is_json=json
+    options = under(key)
+    end_with_one(
+        Connection(data_dir, url, token),
+        ACCOUNTS,
+        lambda client: client.accounts.close(account, reason=reason, **options),
+        is_json=json,
     )
-    raise typer.Exit(code)

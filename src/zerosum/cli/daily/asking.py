@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from zerosum.cli.daily.showing import Columns, Screen
+from zerosum.cli.daily.words import Connection
 from zerosum.cli.running_service import running_service
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, told_plainly
 from zerosum.client import Client, OutcomeUnknown, PaymentInReview, Refused, Retries, ZerosumError
@@ -23,23 +22,6 @@ IN_REVIEW = 4
 FAULTS_SHOWN_MAX = 3
 PATIENCE = Retries(attempts_max=6, seconds_max=30.0)
 """Somebody waits for the answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """As `--data-dir`, `--url` and `--token` name it."""
-
-    data_dir: Path | None
-    url: str | None
-    token: str | None
-
-    def client(self) -> Client:
-        """Raises CommandFailed, EmbeddedError."""
-        service = running_service(self.data_dir, self.url, self.token)
-        try:
-            return Client(service.url, service.token, tls=service.tls, retries=PATIENCE)
-        except ValueError as error:
-            raise CommandFailed(str(error), USAGE) from None
 
 
 @told_plainly
@@ -74,7 +56,7 @@ def ask_list(
 
 
 def asked(connection: Connection, screen: Screen, run: Callable[[Client], int]) -> int:
-    with connection.client() as client:
+    with _client(connection) as client:
         try:
             return run(client)
         except PaymentInReview as error:
@@ -90,6 +72,15 @@ def asked(connection: Connection, screen: Screen, run: Callable[[Client], int]) 
             raise CommandFailed(str(error), FAILED) from None
         except (TypeError, ValueError) as error:  # of what was given, before anything was sent
             raise CommandFailed(str(error), USAGE) from None
+
+
+def _client(connection: Connection) -> Client:
+    """Raises CommandFailed, EmbeddedError."""
+    service = running_service(connection.data_dir, connection.url, connection.token)
+    try:
+        return Client(service.url, service.token, tls=service.tls, retries=PATIENCE)
+    except ValueError as error:
+        raise CommandFailed(str(error), USAGE) from None
 
 
 def _in_a_line(refused: Refused) -> str:

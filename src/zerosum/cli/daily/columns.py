@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zerosum.cli.daily.showing import Columns
+if TYPE_CHECKING:
+    from zerosum.cli.daily.showing import Columns
 
 PAYMENTS: Columns = {
     "payment": lambda one: one.id,

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerosum.cli.audit_commands import TokenOption, UrlOption
+from zerosum.cli.daily.columns import ENTRIES
 from zerosum.cli.daily.words import (
     Commands,
+    Connection,
     DryRunOption,
     JsonOption,
     KeyOption,
     LimitOption,
     MetadataOption,
     OfAccountOption,
+    end_with_list,
+    end_with_one,
     group,
     read_metadata,
     under,
@@ -47,12 +51,13 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """List journal entries, the newest first."""
-    from zerosum.cli.daily.asking import Connection, ask_list  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ENTRIES  # noqa: PLC0415
-
-    connection = Connection(data_dir, url, token)
-    code = ask_list(connection, ENTRIES, lambda client: client.entries.list(account=account), limit=limit, is_json=json)
-    raise typer.Exit(code)
+    end_with_list(
+        Connection(data_dir, url, token),
+        ENTRIES,
+        lambda client: client.entries.list(account=account),
+        limit=limit,
+        is_json=json,
+    )
 
 
 def show(
@@ -63,11 +68,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show a journal entry."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ENTRIES  # noqa: PLC0415
-
-    connection = Connection(data_dir, url, token)
-    raise typer.Exit(ask_one(connection, ENTRIES, lambda client: client.entries.get(entry), is_json=json))
+    end_with_one(Connection(data_dir, url, token), ENTRIES, lambda client: client.entries.get(entry), is_json=json)
 
 
 def post(
@@ -83,16 +84,13 @@ def post(
     json: JsonOption = False,
 ) -> None:
     """Post a journal entry: --debit 'assets:bank 10.00 USD' --credit 'equity:owner 10.00 USD'."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ENTRIES  # noqa: PLC0415
-
     options = under(key, is_dry_run=dry_run)
 
     def story(client: Client) -> JournalEntry:
         postings = _postings(debit or [], credit or [])
         return client.entries.post(reason=reason, postings=postings, metadata=read_metadata(metadata), **options)
 
-    raise typer.Exit(ask_one(Connection(data_dir, url, token), ENTRIES, story, is_json=json))
+    end_with_one(Connection(data_dir, url, token), ENTRIES, story, is_json=json)
 
 
 def reverse(
@@ -106,17 +104,13 @@ def reverse(
     json: JsonOption = False,
 ) -> None:
     """Take a journal entry back, by its opposite."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import ENTRIES  # noqa: PLC0415
-
     options = under(key, is_dry_run=dry_run)
-    code = ask_one(
+    end_with_one(
         Connection(data_dir, url, token),
         ENTRIES,
         lambda client: client.entries.reverse(entry, reason=reason, **options),
         is_json=json,
     )
-    raise typer.Exit(code)
 
 
 def _postings(debits: list[str], credits_: list[str]) -> list[NewPosting]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zerosum.cli.audit_commands import TokenOption, UrlOption
-from zerosum.cli.daily.words import JsonOption, OfAccountOption, group
+from zerosum.cli.daily.words import Connection, JsonOption, OfAccountOption, group
 from zerosum.cli.ingest_commands import DataDirOption
 
 
@@ -31,7 +31,6 @@ def tail(
     json: JsonOption = False,
 ) -> None:
     """Write the events of the ledger, the oldest first, without gaps."""
-    from zerosum.cli.daily.asking import Connection  # noqa: PLC0415
     from zerosum.cli.daily.tailing import TailOptions, run_tail  # noqa: PLC0415
 
     options = TailOptions(after=after, is_following=follow, types=types, account=account, state=state)

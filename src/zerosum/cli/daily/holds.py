@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from zerosum.cli.audit_commands import TokenOption, UrlOption
+from zerosum.cli.daily.columns import HOLDS
 from zerosum.cli.daily.words import (
     AmountOption,
     Commands,
+    Connection,
     CurrencyOption,
     DescriptionOption,
     DryRunOption,
@@ -22,6 +24,8 @@ from zerosum.cli.daily.words import (
     PartOption,
     ReferenceOption,
     StatusOption,
+    end_with_list,
+    end_with_one,
     group,
     read_metadata,
     under,
@@ -45,18 +49,14 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """List holds, the newest first."""
-    from zerosum.cli.daily.asking import Connection, ask_list  # noqa: PLC0415
-    from zerosum.cli.daily.columns import HOLDS  # noqa: PLC0415
-
     filters: dict[str, Any] = {"account": account, "status": status}
-    code = ask_list(
+    end_with_list(
         Connection(data_dir, url, token),
         HOLDS,
         lambda client: client.holds.list(**filters),
         limit=limit,
         is_json=json,
     )
-    raise typer.Exit(code)
 
 
 def show(
@@ -67,11 +67,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show a hold as it is now."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import HOLDS  # noqa: PLC0415
-
-    connection = Connection(data_dir, url, token)
-    raise typer.Exit(ask_one(connection, HOLDS, lambda client: client.holds.get(hold), is_json=json))
+    end_with_one(Connection(data_dir, url, token), HOLDS, lambda client: client.holds.get(hold), is_json=json)
 
 
 def place(
@@ -90,18 +86,14 @@ def place(
     json: JsonOption = False,
 ) -> None:
     """Keep money for somebody without paying it."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import HOLDS  # noqa: PLC0415
-
     members: dict[str, Any] = {"from_": from_, "to": to, "amount": amount, "currency": currency}
     members |= {"reference": reference, "description": description, **under(key, is_dry_run=dry_run)}
-    code = ask_one(
+    end_with_one(
         Connection(data_dir, url, token),
         HOLDS,
         lambda client: client.holds.place(metadata=read_metadata(metadata), **members),
         is_json=json,
     )
-    raise typer.Exit(code)
 
 
 def capture(
@@ -116,17 +108,13 @@ def capture(
     json: JsonOption = False,
 ) -> None:
     """Pay what is held, all that is left or a part."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import HOLDS  # noqa: PLC0415
-
     options = under(key, is_dry_run=dry_run)
-    code = ask_one(
+    end_with_one(
         Connection(data_dir, url, token),
         HOLDS,
         lambda client: client.holds.capture(hold, amount=amount, final=True if final else None, **options),
         is_json=json,
     )
-    raise typer.Exit(code)
 
 
 def void(
@@ -138,8 +126,7 @@ def void(
     json: JsonOption = False,
 ) -> None:
     """Set free what is held."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import HOLDS  # noqa: PLC0415
-
-    connection, options = Connection(data_dir, url, token), under(key)
-    raise typer.Exit(ask_one(connection, HOLDS, lambda client: client.holds.void(hold, **options), is_json=json))
+    options = under(key)
+    end_with_one(
+        Connection(data_dir, url, token), HOLDS, lambda client: client.holds.void(hold, **options), is_json=json
+    )

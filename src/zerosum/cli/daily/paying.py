@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from zerosum.cli.daily.asking import Connection, ask_one
+from zerosum.cli.daily.asking import ask_one
 from zerosum.cli.daily.columns import PAYMENTS
-from zerosum.cli.daily.words import read_metadata, under
+from zerosum.cli.daily.words import Connection, read_metadata, under
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.client import Client, new_key
 from zerosum.client.models.payments import Payment

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from zerosum.cli.audit_commands import TokenOption, UrlOption
+from zerosum.cli.daily.columns import PAYMENTS, REFUNDS
 from zerosum.cli.daily.words import (
     AmountOption,
+    Connection,
     CurrencyOption,
     DescriptionOption,
     DryRunOption,
@@ -22,6 +24,8 @@ from zerosum.cli.daily.words import (
     ReasonOption,
     ReferenceOption,
     StatusOption,
+    end_with_list,
+    end_with_one,
     group,
     read_metadata,
     under,
@@ -56,7 +60,6 @@ def pay(
 
     Exit 0 it is paid, 1 refused, 3 nobody can say yet (say it again with the --key that is told), 4 held for review.
     """
-    from zerosum.cli.daily.asking import Connection  # noqa: PLC0415
     from zerosum.cli.daily.paying import Order, run_pay  # noqa: PLC0415
 
     order = Order(
@@ -85,17 +88,13 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """List payments, the newest first."""
-    from zerosum.cli.daily.asking import Connection, ask_list  # noqa: PLC0415
-    from zerosum.cli.daily.columns import PAYMENTS  # noqa: PLC0415
-
-    code = ask_list(
+    end_with_list(
         Connection(data_dir, url, token),
         PAYMENTS,
         lambda client: client.payments.list(account=account, status=status, currency=currency, reference=reference),
         limit=limit,
         is_json=json,
     )
-    raise typer.Exit(code)
 
 
 def show(
@@ -106,11 +105,7 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show a payment as it is now."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import PAYMENTS  # noqa: PLC0415
-
-    connection = Connection(data_dir, url, token)
-    raise typer.Exit(ask_one(connection, PAYMENTS, lambda client: client.payments.get(payment), is_json=json))
+    end_with_one(Connection(data_dir, url, token), PAYMENTS, lambda client: client.payments.get(payment), is_json=json)
 
 
 def refund(
@@ -126,11 +121,8 @@ def refund(
     json: JsonOption = False,
 ) -> None:
     """Give a payment back, all that is left of it or a part."""
-    from zerosum.cli.daily.asking import Connection, ask_one  # noqa: PLC0415
-    from zerosum.cli.daily.columns import REFUNDS  # noqa: PLC0415
-
     options = under(key, is_dry_run=dry_run)
-    code = ask_one(
+    end_with_one(
         Connection(data_dir, url, token),
         REFUNDS,
         lambda client: client.payments.refund(
@@ -138,4 +130,3 @@ def refund(
         ),
         is_json=json,
     )
-    raise typer.Exit(code)

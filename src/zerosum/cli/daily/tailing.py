@@ -6,9 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from zerosum.cli.daily.asking import Connection, asked
+from zerosum.cli.daily.asking import asked
 from zerosum.cli.daily.columns import EVENTS
 from zerosum.cli.daily.showing import Screen
+from zerosum.cli.daily.words import Connection
 from zerosum.cli.talk import say, told_plainly
 from zerosum.client import Client, Position, PositionFile
 from zerosum.client.errors import Unreachable

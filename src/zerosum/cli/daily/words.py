@@ -1,13 +1,23 @@
-"""The options that these commands share."""
+"""What these commands share: their options, and how they ask.
+
+The client takes a while to load: it is loaded once something is asked, not where commands are declared.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from zerosum.cli.talk import USAGE, CommandFailed
+
+if TYPE_CHECKING:
+    from zerosum.cli.daily.showing import Columns
+    from zerosum.client import Client
+    from zerosum.client.models.model import Model
 
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON also on a terminal; in a pipe it always is.")]
 LimitOption = Annotated[int, typer.Option(min=1, max=1_000_000, help="So many of them at most.")]
@@ -58,3 +68,30 @@ def read_metadata(pairs: list[str] | None) -> dict[str, str] | None:
 def under(key: str | None, *, is_dry_run: bool = False) -> dict[str, Any]:
     """The options of a call that writes."""
     return {"idempotency_key": key, **({"dry_run": True} if is_dry_run else {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """As `--data-dir`, `--url` and `--token` name it."""
+
+    data_dir: Path | None
+    url: str | None
+    token: str | None
+
+
+def end_with_one(
+    connection: Connection, columns: Columns, story: Callable[[Client], Model], *, is_json: bool
+) -> NoReturn:
+    """Show what the service answers, and end the command as `asking` says."""
+    from zerosum.cli.daily.asking import ask_one  # noqa: PLC0415
+
+    raise typer.Exit(ask_one(connection, columns, story, is_json=is_json))
+
+
+def end_with_list(
+    connection: Connection, columns: Columns, story: Callable[[Client], Iterator[Model]], *, limit: int, is_json: bool
+) -> NoReturn:
+    """The same with several."""
+    from zerosum.cli.daily.asking import ask_list  # noqa: PLC0415
+
+    raise typer.Exit(ask_list(connection, columns, story, limit=limit, is_json=is_json))
