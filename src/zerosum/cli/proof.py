@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from zerosum.adapters.clock import now
+from zerosum.adapters.whole_files import whole_file
 from zerosum.cli.administration import administered, the_machine
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings
@@ -20,9 +20,6 @@ from zerosum.services.ledgers import every_ledger
 from zerosum.services.proof_log.documents import key_of
 from zerosum.services.proof_log.export import ledger_export
 from zerosum.verifier import standalone
-
-MODE = 0o600
-"""An export has everything in it."""
 
 
 @told_plainly
@@ -49,17 +46,11 @@ def rotate_checkpoint_key(data_dir: Path | None) -> int:
 def export_ledger(data_dir: Path | None, ledger: str | None, path: Path) -> int:
     async def export(_: Settings, database: Database) -> str:
         ledger_id = await _chosen(database, ledger)
-        new = path.with_name(f"{path.name}.new")
-        new.unlink(missing_ok=True)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
         lines = 0
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with whole_file(path) as file:  # for us alone: it has everything in it
             async for line in ledger_export(database, ledger_id, now()):
                 file.write(line)
                 lines += 1
-            file.flush()
-            os.fsync(descriptor)
-        new.replace(path)
         return f"{lines} lines are in {path}"
 
     try:

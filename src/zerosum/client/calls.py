@@ -132,3 +132,8 @@ def listing(
 ) -> Callable[[Callable[Concatenate[Any, P], Asked]], Listing[P, T]]:
     route = Route(operation=operation, method="GET", path=path, answer=answer, is_keyed=False, member=member)
     return lambda asks: Listing(route, asks)
+
+
+def metadata_filters(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """Parameters of a list of what has these words about it."""
+    return {f"metadata[{name}]": value for name, value in (metadata or {}).items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Literal, TypedDict, Unpack
 
@@ -51,6 +51,11 @@ def written(
         body=None if body is None else given(body),
         key=chosen_key(operation, options.get("idempotency_key"), options.get("once")),
     )
+
+
+def bulk(items: Sequence[dict[str, Any]], mode: str, dry_run: bool, with_balances: bool) -> Asked:
+    """Many at once, each under its own key."""
+    return Asked(query={"mode": mode, **options_of(dry_run, with_balances)}, body={"items": [*items]})
 
 
 def options_of(dry_run: bool, with_balances: bool) -> dict[str, str | int | bool | None]:

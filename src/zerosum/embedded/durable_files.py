@@ -6,6 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from zerosum.adapters.whole_files import sync_folder, whole_file
 from zerosum.embedded.server_account import ServerAccount
 
 
@@ -14,17 +15,11 @@ def write_durably(path: Path, text: str, *, mode: int = 0o600, account: ServerAc
 
     Only for folders of our own: in one that another account can write, do it as that account (see `account_work`).
     """
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, mode)
+    with whole_file(path, mode=mode) as file:
+        os.fchmod(file.fileno(), mode)
         if account is not None:
-            os.fchown(descriptor, account.uid, account.gid)
+            os.fchown(file.fileno(), account.uid, account.gid)
         file.write(text)
-        file.flush()
-        os.fsync(descriptor)
-    new.replace(path)
     sync_folder(path.parent)
 
 
@@ -63,11 +58,3 @@ def make_way(path: Path) -> None:
     for folder in reversed(missing):
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o755)
-
-
-def sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from zerosum.adapters.whole_files import sync_folder
 from zerosum.embedded.account_work import done_as
 from zerosum.embedded.binaries import PostgresBinaries, find_postgres
 from zerosum.embedded.child_processes import exit_text, pid_in, spawn
 from zerosum.embedded.data_dir import DataDir
-from zerosum.embedded.durable_files import keep_written, make_folder, sync_folder, write_durably
+from zerosum.embedded.durable_files import keep_written, make_folder, write_durably
 from zerosum.embedded.errors import EmbeddedError
 from zerosum.embedded.ownership import read_untrusted
 from zerosum.embedded.postgres_probe import ask_postgres

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, Unpack
 
 from zerosum.client.amounts import Amount, optional_amount, time_text
-from zerosum.client.calls import Asked, Calls, Way, call, listing
+from zerosum.client.calls import Asked, Calls, Way, call, listing, metadata_filters
 from zerosum.client.models.accounts import Account, AccountPosting, Balance
 from zerosum.client.orders import VelocityLimit, wires
 from zerosum.client.writing import UNSET, Once, Unset, set_members, written
@@ -78,7 +78,7 @@ class Accounts(Calls[Way]):
             "order": order,
             "limit": page_size,
         }
-        return Asked(query=query | {f"metadata[{name}]": value for name, value in (metadata or {}).items()})
+        return Asked(query=query | metadata_filters(metadata))
 
     @call("changeAccount", "PATCH", _ACCOUNT, Account, is_keyed=True)
     def change(

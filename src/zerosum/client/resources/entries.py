@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Literal, Unpack
 
 from zerosum.client.amounts import time_text
-from zerosum.client.calls import Asked, Calls, Way, call, listing
+from zerosum.client.calls import Asked, Calls, Way, call, listing, metadata_filters
 from zerosum.client.models.journal import JournalEntry
 from zerosum.client.orders import Condition, NewEntry, NewPosting
 from zerosum.client.results import EntryResults
-from zerosum.client.writing import MoneyOptions, options_of, written
+from zerosum.client.writing import MoneyOptions, bulk, written
 
 
 class Entries(Calls[Way]):
@@ -48,8 +48,7 @@ class Entries(Calls[Way]):
         with_balances: bool = False,
     ) -> Asked:
         """Up to 1,000 at once, each under its own key. `independent` ones may be refused: look at each result."""
-        items = [one.item() for one in entries]
-        return Asked(query={"mode": mode, **options_of(dry_run, with_balances)}, body={"items": items})
+        return bulk([one.item() for one in entries], mode, dry_run, with_balances)
 
     @call("getJournalEntry", "GET", "/v1/journal-entries/{entry}", JournalEntry)
     def get(self, entry: str, *, with_balances: bool = False) -> Asked:
@@ -75,7 +74,7 @@ class Entries(Calls[Way]):
             "order": order,
             "limit": page_size,
         }
-        return Asked(query=query | {f"metadata[{name}]": value for name, value in (metadata or {}).items()})
+        return Asked(query=query | metadata_filters(metadata))
 
     @call("reverseJournalEntry", "POST", "/v1/journal-entries/{entry}/reverse", JournalEntry, is_keyed=True)
     def reverse(self, entry: str, *, reason: str, force: bool | None = None, **options: Unpack[MoneyOptions]) -> Asked:

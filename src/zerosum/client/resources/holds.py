@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal, Unpack
 
 from zerosum.client.amounts import Amount, amount_text, optional_amount, time_text
-from zerosum.client.calls import Asked, Calls, Way, call, listing
+from zerosum.client.calls import Asked, Calls, Way, call, listing, metadata_filters
 from zerosum.client.models.holds import Hold
 from zerosum.client.orders import Split, wires
 from zerosum.client.writing import MoneyOptions, written
@@ -100,4 +100,4 @@ class Holds(Calls[Way]):
             "order": order,
             "limit": page_size,
         }
-        return Asked(query=query | {f"metadata[{name}]": value for name, value in (metadata or {}).items()})
+        return Asked(query=query | metadata_filters(metadata))

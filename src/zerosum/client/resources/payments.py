@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Literal, Unpack
 
 from zerosum.client.amounts import Amount, optional_amount, time_text
-from zerosum.client.calls import Asked, Calls, Way, call, listing
+from zerosum.client.calls import Asked, Calls, Way, call, listing, metadata_filters
 from zerosum.client.models.payments import Dispute, Payment, Refund
 from zerosum.client.orders import Condition, NewPayment, Split
 from zerosum.client.results import PaymentResults
-from zerosum.client.writing import MoneyOptions, options_of, written
+from zerosum.client.writing import MoneyOptions, bulk, written
 
 
 class Payments(Calls[Way]):
@@ -65,8 +65,7 @@ class Payments(Calls[Way]):
         with_balances: bool = False,
     ) -> Asked:
         """Up to 1,000 at once, each under its own key. `independent` ones may be refused: look at each result."""
-        items = [one.item() for one in payments]
-        return Asked(query={"mode": mode, **options_of(dry_run, with_balances)}, body={"items": items})
+        return bulk([one.item() for one in payments], mode, dry_run, with_balances)
 
     @call("getPayment", "GET", "/v1/payments/{payment}", Payment)
     def get(self, payment: str, *, with_balances: bool = False) -> Asked:
@@ -100,7 +99,7 @@ class Payments(Calls[Way]):
             "order": order,
             "limit": page_size,
         }
-        return Asked(query=query | {f"metadata[{name}]": value for name, value in (metadata or {}).items()})
+        return Asked(query=query | metadata_filters(metadata))
 
     @call("refundPayment", "POST", "/v1/payments/{payment}/refund", Refund, is_keyed=True)
     def refund(

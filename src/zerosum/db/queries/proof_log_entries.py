@@ -10,7 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.moments import micros
-from zerosum.db.queries.proof_log_leaves import Leaf
+from zerosum.db.queries.proof_log_leaves import Leaf, hashes_of
 
 _ENTRIES = text(f"""
 select entry.id, {micros("entry.effective_at")} as effective_at, {micros("entry.posted_at")} as posted_at,
@@ -61,13 +61,7 @@ async def accounts_of(connection: AsyncConnection, ledger_id: UUID, *, after: UU
 
 async def link_hashes(connection: AsyncConnection, ledger_id: UUID, leaves: Sequence[Leaf]) -> list[bytes | None]:
     """Of leaves that are no entries, the hash that each is of."""
-    given = {
-        "ledger_id": ledger_id,
-        "kinds": "".join(leaf.kind for leaf in leaves),
-        "ids": [leaf.id for leaf in leaves],
-        "numbers": [leaf.number for leaf in leaves],
-    }
-    return list((await connection.execute(_LINKS, given)).scalars())
+    return await hashes_of(connection, _LINKS, ledger_id, leaves)
 
 
 async def entries_with_postings(

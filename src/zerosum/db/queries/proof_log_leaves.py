@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.events import FeedPosition
@@ -156,13 +156,20 @@ async def newest_seals(connection: AsyncConnection, ledger_id: UUID) -> dict[str
 
 async def hashes_again(connection: AsyncConnection, ledger_id: UUID, leaves: Sequence[Leaf]) -> list[bytes | None]:
     """What each of them says now, whatever it said. None where what it is of is not there."""
+    return await hashes_of(connection, _AGAIN, ledger_id, leaves)
+
+
+async def hashes_of(
+    connection: AsyncConnection, statement: TextClause, ledger_id: UUID, leaves: Sequence[Leaf]
+) -> list[bytes | None]:
+    """What a statement finds for each of them, in their order."""
     given = {
         "ledger_id": ledger_id,
         "kinds": "".join(leaf.kind for leaf in leaves),
         "ids": [leaf.id for leaf in leaves],
         "numbers": [leaf.number for leaf in leaves],
     }
-    return list((await connection.execute(_AGAIN, given)).scalars())
+    return list((await connection.execute(statement, given)).scalars())
 
 
 def _given(ledger_id: UUID, after: FeedPosition) -> dict[str, Any]:

@@ -82,13 +82,33 @@ class ProposePayment(Pay):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettlePayment(LedgerCommand):
+class ProcessorCallCommand(LedgerCommand):
+    """About a payment that a processor was asked for: both are locked."""
+
+    payment_id: PaymentId
+
+    @property
+    def payment_key(self) -> RecordKey:
+        return RecordKey(self.ledger_id, PAYMENT, self.payment_id)
+
+    @property
+    def call_key(self) -> RecordKey:
+        return RecordKey(self.ledger_id, PROCESSOR_CALL, self.payment_id)
+
+    def needs(self) -> tuple[Need, ...]:
+        return (Need(self.payment_key), Need(self.call_key))
+
+    def journal_entry(self) -> JournalEntry:
+        raise LookupError("what this posts depends on the payment: ask `objections` with a book")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlePayment(ProcessorCallCommand):
     """What the processor has said, or a person who has looked. `amount` None: all of it was approved.
 
     A call is settled once. Whoever says the same later finds it done; whoever says otherwise is refused.
     """
 
-    payment_id: PaymentId
     payer_id: AccountId
     payee_id: AccountId
     is_approved: bool
@@ -109,20 +129,6 @@ class SettlePayment(LedgerCommand):
 
     def account_ids(self) -> tuple[AccountId, ...]:
         return (self.payer_id, self.payee_id)
-
-    @property
-    def payment_key(self) -> RecordKey:
-        return RecordKey(self.ledger_id, PAYMENT, self.payment_id)
-
-    @property
-    def call_key(self) -> RecordKey:
-        return RecordKey(self.ledger_id, PROCESSOR_CALL, self.payment_id)
-
-    def needs(self) -> tuple[Need, ...]:
-        return (Need(self.payment_key), Need(self.call_key))
-
-    def journal_entry(self) -> JournalEntry:
-        raise LookupError("what this posts depends on the payment: ask `objections` with a book")
 
     def point(self, objection: DomainError) -> DomainError:
         return self.named(objection).at("")

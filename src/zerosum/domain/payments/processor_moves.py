@@ -15,20 +15,20 @@ from uuid import UUID
 from zerosum.domain.errors import DomainError, InvalidState, ProcessorCallNotFound
 from zerosum.domain.events import EventType, ResourceType
 from zerosum.domain.identifiers import AccountId, LedgerId, PaymentId
-from zerosum.domain.ledger.book import Book, LedgerCommand
+from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.entry import JournalEntry
 from zerosum.domain.ledger.outcome import Event, Posted
-from zerosum.domain.ledger.records import Need, RecordKey
+from zerosum.domain.ledger.records import RecordKey
 from zerosum.domain.payments import posting_rules
-from zerosum.domain.payments.payment import PAYMENT, Payment
+from zerosum.domain.payments.payment import Payment
 from zerosum.domain.payments.processor_calls import (
-    PROCESSOR_CALL,
     CallState,
     MoveReason,
     ProcessorCall,
     onward,
     payment_facts,
 )
+from zerosum.domain.payments.processor_commands import ProcessorCallCommand
 
 CALL_MOVE = "call_move"
 """Of which kind moves are among the records."""
@@ -61,10 +61,9 @@ class CallMove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MovePayment(LedgerCommand):
+class MovePayment(ProcessorCallCommand):
     """`payer_id` and `payee_id` are those of the call as it is; the others, those that it has at the next processor."""
 
-    payment_id: PaymentId
     payer_id: AccountId
     payee_id: AccountId
     to_processor: str
@@ -79,20 +78,6 @@ class MovePayment(LedgerCommand):
 
     def account_ids(self) -> tuple[AccountId, ...]:
         return tuple(dict.fromkeys((self.payer_id, self.payee_id, self.to_payer_id, self.to_payee_id)))
-
-    @property
-    def payment_key(self) -> RecordKey:
-        return RecordKey(self.ledger_id, PAYMENT, self.payment_id)
-
-    @property
-    def call_key(self) -> RecordKey:
-        return RecordKey(self.ledger_id, PROCESSOR_CALL, self.payment_id)
-
-    def needs(self) -> tuple[Need, ...]:
-        return (Need(self.payment_key), Need(self.call_key))
-
-    def journal_entry(self) -> JournalEntry:
-        raise LookupError("what this posts depends on the payment: ask `objections` with a book")
 
     def objections(self, book: Book) -> Iterator[DomainError]:
         try:

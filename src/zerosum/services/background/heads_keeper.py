@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+from zerosum.adapters.whole_files import whole_file
 from zerosum.db.engine import Database
 from zerosum.db.queries.ledgers import every_ledger
 from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.services.proofs.exported_heads import FIRST_LINE, LAST_LINE, ledger_heads
-
-MODE = 0o600
 
 
 class HeadsKeeper:
@@ -35,10 +33,7 @@ async def write_heads(
     database: Database, path: Path, ledger_ids: list[UUID] | None, now: Callable[[], datetime]
 ) -> None:
     """Of these ledgers or of all, each as at one moment. The file is there as a whole or not at all. Raises OSError."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    with whole_file(path) as file:
         file.write(f"{FIRST_LINE}\n")
         chosen = [ledger.id async for ledger in every_ledger(database)] if ledger_ids is None else ledger_ids
         if ledger_ids is None:
@@ -48,6 +43,3 @@ async def write_heads(
                 lines = [line async for line in ledger_heads(connection, ledger_id, now())]
             file.writelines(lines)
         file.write(f"{LAST_LINE.format(len(chosen))}\n")
-        file.flush()
-        os.fsync(descriptor)
-    new.replace(path)

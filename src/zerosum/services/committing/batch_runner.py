@@ -10,13 +10,14 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection
+from zerosum.db.batch.holding import HELD
 from zerosum.db.batch.writing import write_batch
 from zerosum.db.errors import FailureKind, classify
 from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
-from zerosum.services.committing.flights import Flight, Flights, accounts_of, is_written, keys_of
+from zerosum.services.committing.flights import Flight, Flights, accounts_of, keys_of
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_busy
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.lane_connections import LaneConnections
@@ -123,14 +124,13 @@ class BatchRunner:
         """It lands behind the one before it. If it was not written, it goes the usual way then."""
         try:
             told, kind = await self._send(flight)
-            if not is_written(told):
-                self._flights.fell(flight, told)
-            if is_written(told):
+            if told == HELD:
                 with committing(flight.works):  # Whoever ends this here may not say that nothing was done.
                     await flight.landed_before()
                     self._flights.was_written(flight)
                     self._conclude(flight.works, flight.answers, flight.states)
                 return HeldUp()
+            self._flights.fell(flight, told)
             await flight.landed_before()
             if flight.follower is not None:
                 await flight.follower.replied.wait()

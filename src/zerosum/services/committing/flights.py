@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection, Key
-from zerosum.db.batch.holding import CHANGED, HELD, LEFT_BY_BEHIND
+from zerosum.db.batch.holding import CHANGED, LEFT_BY_BEHIND
 from zerosum.db.batch.writing import post_pairs
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
@@ -188,10 +188,6 @@ class Flights:
 
     def forget_all(self) -> None:
         self._remembered.forget_all()
-
-
-def is_written(told: str) -> bool:
-    return told == HELD
 
 
 def has_changed(old: AccountState | None, new: AccountState) -> bool:

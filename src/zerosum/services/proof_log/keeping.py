@@ -15,7 +15,6 @@ from pathlib import Path
 from uuid import UUID
 
 from zerosum.db.engine import Database
-from zerosum.db.queries.ledgers import every_ledger
 from zerosum.db.queries.signed_checkpoints import SignedRoot, list_roots, newest_numbers, root_of_size
 from zerosum.domain.audit import AuditType
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
@@ -24,6 +23,7 @@ from zerosum.services.apart import apart
 from zerosum.services.audit import audit_record, write_audit
 from zerosum.services.proof_log.checkpoints import keys_by_id
 from zerosum.services.proof_log.documents import key_of, note_of
+from zerosum.services.proof_log.every_log import slices_of_logs
 from zerosum.services.proof_log.kept_file import KeptFile, kept_file, size_and_root
 from zerosum.services.requests.caller import Caller
 
@@ -31,7 +31,6 @@ CHECKPOINTS_AT_ONCE = 100
 PAGES_MAX = 50
 """Of one ledger in one run."""
 
-LEDGERS_AT_ONCE = 500
 ACTOR = "system:checkpoint-keeper"
 
 _log = logging.getLogger(__name__)
@@ -68,10 +67,8 @@ class CheckpointKeeper:
 
     async def _behind(self) -> list[UUID]:
         """Whose newest checkpoint is not in its file yet, as far as is known."""
-        ledger_ids = [SERVICE_LEDGER, *[ledger.id async for ledger in every_ledger(self._database)]]
         found: list[UUID] = []
-        for start in range(0, len(ledger_ids), LEDGERS_AT_ONCE):
-            some = ledger_ids[start : start + LEDGERS_AT_ONCE]
+        for some in await slices_of_logs(self._database):
             async with self._database.work(*some) as connection:
                 newest = await newest_numbers(connection, some)
             # One that has fewer than were kept is looked at too: somebody has taken some away.

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from zerosum.adapters.whole_files import sync_folder
+
 MODE = 0o644
 """It holds nothing secret, and is there to be read."""
 
@@ -60,7 +62,7 @@ def kept_file(path: Path) -> Iterator[KeptFile | None]:
             yield None
             return
         if is_new:
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         yield KeptFile(descriptor)
     finally:
         os.close(descriptor)
@@ -70,11 +72,3 @@ def size_and_root(note: str) -> tuple[int, str]:
     """What it says of the log, as text says it."""
     _, size, root, _ = note.split("\n", 3)
     return int(size), root
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,14 +17,13 @@ from uuid import UUID
 from zerosum.db.advisory_locks import try_lock_until_commit
 from zerosum.db.engine import Connection, Database
 from zerosum.db.queries.events import BEGINNING, FeedPosition
-from zerosum.db.queries.ledgers import every_ledger
 from zerosum.db.queries.proof_log_leaves import CHAINS, Leaf, newest_seals, next_leaves
 from zerosum.db.queries.signed_checkpoints import SignedCheckpoint, find_last_checkpoint, insert_checkpoint, unsealed
-from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.proof_log.note import Statement
 from zerosum.domain.proof_log.tree import KEPT_LEVELS, Frontier, Node
 from zerosum.services.apart import apart
 from zerosum.services.credentials.checkpoint_keys import CheckpointKey, CheckpointKeys
+from zerosum.services.proof_log.every_log import slices_of_logs
 
 EVENTS_AT_ONCE = 1_000
 """So many tell of what one checkpoint adds, at most."""
@@ -37,7 +36,6 @@ REST_SECONDS_MAX = 0.5
 """Behind each checkpoint that is not the last, so many times what it took: who pays meanwhile has most of the machine,
 and a few thousand payments a second are still sealed within the next turn."""
 
-LEDGERS_AT_ONCE = 500
 LOOKED_MAX = 100_000
 """Ledgers of which it is remembered how far their feeds were looked at in vain."""
 
@@ -79,10 +77,8 @@ class CheckpointSealing:
         return made
 
     async def _unsealed(self) -> list[UUID]:
-        ledger_ids = [SERVICE_LEDGER, *[ledger.id async for ledger in every_ledger(self._database)]]
         found: list[UUID] = []
-        for start in range(0, len(ledger_ids), LEDGERS_AT_ONCE):
-            some = ledger_ids[start : start + LEDGERS_AT_ONCE]
+        for some in await slices_of_logs(self._database):
             async with self._database.work(*some) as connection:
                 found += await unsealed(connection, some, self._looked)
         return found

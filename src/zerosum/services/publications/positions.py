@@ -25,6 +25,7 @@ from zerosum.db.queries.publications import (
 )
 from zerosum.domain.publications import Publication, PublicationUnfit
 from zerosum.services.event_feed import LATEST
+from zerosum.services.slices import slices
 
 LEASE_SECONDS = 20.0
 """More than sending a batch may take, and moving the position. Another takes over so long after one has died."""
@@ -168,9 +169,7 @@ async def states_of(database: Database, ledgers: Sequence[UUID]) -> list[Publica
 
 def _slices(items: Iterable[_One]) -> Iterator[list[_One]]:
     """Of no more ledgers than one unit of work should see."""
-    every = list(items)
-    for first in range(0, len(every), LEDGERS_AT_ONCE):
-        yield every[first : first + LEDGERS_AT_ONCE]
+    return slices(items, LEDGERS_AT_ONCE)
 
 
 def _check_same(publication: Publication, found: Sequence[PublicationRecord]) -> None:

@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from zerosum.adapters.whole_files import sync_folder
+
 FOLDERS = ("instructions", "plans", "batched", "out", "done", "in", "read", "wrong", "results")
 
 
@@ -58,7 +60,7 @@ class Folder:
             return False
         finally:
             draft.unlink()
-        self._keep(kind)
+        sync_folder(self.path / kind)
         return True
 
     def get(self, kind: str, name: str) -> dict[str, Any] | None:
@@ -87,10 +89,3 @@ class Folder:
             except OSError:
                 raise FolderBusy("another run is under way in this folder") from None
             yield
-
-    def _keep(self, kind: str) -> None:
-        opened = os.open(self.path / kind, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
