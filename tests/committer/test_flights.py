@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -23,7 +24,7 @@ from tests.conftest import TestDatabase
 from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
-from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.account_commands import ChangeAccount, FreezeAccount
 from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
 from zerosum.services.committing.committer import Committer
@@ -89,15 +90,24 @@ async def remembering(committer: Committer, ground: Ground, *accounts: Any) -> N
         assert isinstance(await committer.carry_out(ground.transfer(one, other, "1.00")), Posted)
 
 
-async def test_the_second_waits_for_the_rows_of_the_first_and_stands_on_it(
-    ground: Ground, test_database: TestDatabase, superuser: Superuser
-) -> None:
-    """The payee pays on what the first batch only brings him."""
+InARow: TypeAlias = tuple[Committer, Staged, int, tuple[AccountId, AccountId, AccountId]]
+
+
+@asynccontextmanager
+async def in_a_row(ground: Ground, test_database: TestDatabase) -> AsyncIterator[InARow]:
+    """Three remembered accounts, of which the first alone may be overdrawn; and the number of the next batch."""
     source, middle, target = await ground.open(1, floor=None) + await ground.open(2, floor="0")
     staged = Staged(test_database.service_dsn)
     async with running_committer(staged) as committer:
         await remembering(committer, ground, source, middle, target)
-        begun = staged._count
+        yield committer, staged, staged._count, (source, middle, target)
+
+
+async def test_the_second_waits_for_the_rows_of_the_first_and_stands_on_it(
+    ground: Ground, test_database: TestDatabase, superuser: Superuser
+) -> None:
+    """The payee pays on what the first batch only brings him."""
+    async with in_a_row(ground, test_database) as (committer, staged, begun, (source, middle, target)):
         # A row of the first is held by somebody else, so that it is still at work when the second comes.
         async with superuser.transaction():
             await superuser.execute("select from accounts where id = $1 for update", source)
@@ -117,11 +127,7 @@ async def test_the_second_waits_for_the_rows_of_the_first_and_stands_on_it(
 async def test_who_comes_to_the_rows_before_the_first_is_not_written_and_goes_the_usual_way(
     ground: Ground, test_database: TestDatabase, superuser: Superuser
 ) -> None:
-    source, middle, target = await ground.open(1, floor=None) + await ground.open(2, floor="0")
-    staged = Staged(test_database.service_dsn)
-    async with running_committer(staged) as committer:
-        await remembering(committer, ground, source, middle, target)
-        begun = staged._count
+    async with in_a_row(ground, test_database) as (committer, staged, begun, (source, middle, target)):
 
         async def until_the_second_has_replied() -> None:
             await asyncio.wait_for(staged.replied[begun].wait(), 5)  # by the order of sending it is the first
@@ -149,11 +155,7 @@ async def test_what_was_changed_before_the_first_makes_both_fall(
     ground: Ground, test_database: TestDatabase, superuser: Superuser, kind: Any, members: Any, code: str
 ) -> None:
     """The second had foreseen money that never came: nothing of it is written."""
-    source, middle, target = await ground.open(1, floor=None) + await ground.open(2, floor="0")
-    staged = Staged(test_database.service_dsn)
-    async with running_committer(staged) as committer:
-        await remembering(committer, ground, source, middle, target)
-        begun = staged._count
+    async with in_a_row(ground, test_database) as (committer, staged, begun, (source, middle, target)):
         first_may_go = asyncio.Event()
         staged.before = [lambda: waited(first_may_go)]
         first = single(committer, ground.transfer(source, middle, "5.00"))
@@ -176,11 +178,7 @@ async def test_what_somebody_changes_between_the_two_is_seen(
     ground: Ground, test_database: TestDatabase, superuser: Superuser
 ) -> None:
     """The first was written as foreseen; then the payee is frozen, before the second locks him."""
-    source, middle, target = await ground.open(1, floor=None) + await ground.open(2, floor="0")
-    staged = Staged(test_database.service_dsn)
-    async with running_committer(staged) as committer:
-        await remembering(committer, ground, source, middle, target)
-        begun = staged._count
+    async with in_a_row(ground, test_database) as (committer, staged, begun, (source, middle, target)):
         second_may_go = asyncio.Event()
         first_may_be_heard = asyncio.Event()
         staged.before = [nothing, lambda: waited(second_may_go)]
@@ -207,11 +205,7 @@ async def test_who_falls_writes_nothing_before_the_one_behind_has_heard(
     ground: Ground, test_database: TestDatabase, superuser: Superuser
 ) -> None:
     """Its second attempt writes the same entry at another moment: the second batch would take that for what it knew."""
-    source, middle, target = await ground.open(1, floor=None) + await ground.open(2, floor="0")
-    staged = Staged(test_database.service_dsn)
-    async with running_committer(staged) as committer:
-        await remembering(committer, ground, source, middle, target)
-        begun = staged._count
+    async with in_a_row(ground, test_database) as (committer, staged, begun, (source, middle, target)):
         first_may_go, second_may_go = asyncio.Event(), asyncio.Event()
         staged.before = [lambda: waited(first_may_go), lambda: waited(second_may_go)]
         first = single(committer, ground.transfer(source, middle, "5.00"))
