@@ -80,7 +80,7 @@ with looked_at as materialized (
     select xid, id, created_at, resource_type, resource_id from events
     where ledger_id = :ledger_id and (xid, id) > (cast(:after_xid as xid8), cast(:after_id as uuid)) and {bound}
     order by xid, id limit :limit
-), found as (
+), found as materialized (
     select event.xid, event.id as event_id, 'e' as kind, event.id, cast(0 as bigint) as number, entry.posted_at,
            {of_entry} as hash
     from looked_at event
@@ -96,13 +96,19 @@ with looked_at as materialized (
         and earlier.id < event.id and earlier.resource_type = 'account' and earlier.resource_id = event.resource_id
     )
 )
-select kind, id, number, hash, posted_at, null as last_xid, null as last_id, null as events, xid, event_id
-from found where hash is not null
-union all
-select null, null, null, null, null, last.xid, last.id, (select count(*) from looked_at), null, null
-from (select xid, id from looked_at order by xid desc, id desc limit 1) last
+select kind, id, number, hash, posted_until, last_xid, last_id, events
+from (
+    select kind, id, number, hash, null as posted_until, null as last_xid, null as last_id, null as events,
+           xid, event_id
+    from found where hash is not null
+    union all
+    select null, null, null, null, (select max(posted_at) from found where hash is not null), last.xid, last.id,
+           (select count(*) from looked_at), null, null
+    from (select xid, id from looked_at order by xid desc, id desc limit 1) last
+) line
 order by xid nulls last, event_id, number
 """
+"""The leaves in order; the last row says where looking has ended."""
 _GIVEN = {"of_entry": _of_entry(":ledger_id", "event.id"), "of_revision": _of_revision("change")}
 _NEXT = text(_LOOK.format(bound="xid < zerosum_feed_horizon()", **_GIVEN))
 _BETWEEN = text(_LOOK.format(bound="(xid, id) <= (cast(:until_xid as xid8), cast(:until_id as uuid))", **_GIVEN))
@@ -178,8 +184,8 @@ def _given(ledger_id: UUID, after: FeedPosition) -> dict[str, Any]:
 
 async def _looked(connection: AsyncConnection, statement: Any, given: dict[str, Any], after: FeedPosition) -> Found:
     rows = (await connection.execute(statement, given)).all()
-    leaves = [Leaf(row.kind, row.id, row.number, row.hash) for row in rows if row.kind is not None]
-    posted = [row.posted_at for row in rows if row.posted_at is not None]
-    edge = next((row for row in rows if row.kind is None), None)
-    until = after if edge is None else FeedPosition(edge.last_xid, edge.last_id)
-    return Found(leaves, until, 0 if edge is None else edge.events, max(posted, default=None))
+    if not rows:
+        return Found([], after, 0, None)
+    leaves = [Leaf(kind, id_, number, hash_) for kind, id_, number, hash_, *_ in rows[:-1]]
+    edge = rows[-1]
+    return Found(leaves, FeedPosition(edge.last_xid, edge.last_id), edge.events, edge.posted_until)

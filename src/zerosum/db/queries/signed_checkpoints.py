@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.events import BEGINNING, FeedPosition
 from zerosum.db.queries.pages import look_up_by_key
-from zerosum.db.queries.proof_log_leaves import Leaf
+from zerosum.db.queries.proof_log_leaves import CHAINS, Leaf
 from zerosum.db.schema.tables import proof_log_nodes, signed_checkpoints
 from zerosum.domain.proof_log.note import Statement
 from zerosum.domain.proof_log.tree import HASH_BYTES, Node
@@ -122,7 +122,20 @@ class SignedCheckpoint(SignedRoot):
     posted_until: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEnd:
+    """Where a log is carried on: of its last checkpoint what the next one begins with."""
+
+    number: int = 0
+    size: int = 0
+    frontier: tuple[bytes, ...] = ()
+    chains: Sequence[int] = (0,) * len(CHAINS)
+    until: FeedPosition = BEGINNING
+    posted_until: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 _ROOT = ("ledger_id", "number", "size", "root", "sealed_at", "key_id", "signature")
+_END = ("number", "size", "frontier", "chains", "until_xid", "until_id", "posted_until")
 
 
 async def unsealed(
@@ -140,9 +153,20 @@ async def newest_numbers(connection: AsyncConnection, ledger_ids: Collection[UUI
     return {row.ledger_id: row.number for row in rows}
 
 
-async def find_last_checkpoint(connection: AsyncConnection, ledger_id: UUID) -> SignedCheckpoint | None:
-    found = await list_checkpoints(connection, ledger_id, after=None, limit=1, is_ascending=False)
-    return found[0] if found else None
+async def end_of_log(connection: AsyncConnection, ledger_id: UUID) -> LogEnd:
+    """The beginning, where there is no checkpoint yet. Its leaves, a thousand perhaps, are not read."""
+    statement = select(*[_columns[name] for name in _END])
+    row = (await connection.execute(_page(statement, ledger_id, None, 1, is_ascending=False))).first()
+    if row is None:
+        return LogEnd()
+    return LogEnd(
+        number=row.number,
+        size=row.size,
+        frontier=tuple(split_hashes(row.frontier)),
+        chains=row.chains,
+        until=FeedPosition(row.until_xid, row.until_id),
+        posted_until=row.posted_until,
+    )
 
 
 async def list_checkpoints(

@@ -11,14 +11,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from zerosum.db.advisory_locks import try_lock_until_commit
 from zerosum.db.engine import Connection, Database
-from zerosum.db.queries.events import BEGINNING, FeedPosition
-from zerosum.db.queries.proof_log_leaves import CHAINS, Leaf, newest_seals, next_leaves
-from zerosum.db.queries.signed_checkpoints import SignedCheckpoint, find_last_checkpoint, insert_checkpoint, unsealed
+from zerosum.db.queries.events import FeedPosition
+from zerosum.db.queries.proof_log_leaves import CHAINS, Found, Leaf, newest_seals, next_leaves
+from zerosum.db.queries.signed_checkpoints import LogEnd, SignedCheckpoint, end_of_log, insert_checkpoint, unsealed
 from zerosum.domain.proof_log.note import Statement
 from zerosum.domain.proof_log.tree import KEPT_LEVELS, Frontier, Node
 from zerosum.services.apart import apart
@@ -38,8 +38,6 @@ and a few thousand payments a second are still sealed within the next turn."""
 
 LOOKED_MAX = 100_000
 """Ledgers of which it is remembered how far their feeds were looked at in vain."""
-
-_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 _log = logging.getLogger(__name__)
 
@@ -85,12 +83,13 @@ class CheckpointSealing:
 
     async def _seal_next(self, connection: Connection, ledger_id: UUID, key: CheckpointKey) -> tuple[bool, bool]:
         """Whether there may be more, and whether a checkpoint was made."""
-        last = await find_last_checkpoint(connection, ledger_id)
-        after = BEGINNING if last is None else last.until
-        found = await next_leaves(connection, ledger_id, max(after, self._looked.get(ledger_id, after)), EVENTS_AT_ONCE)
+        end = await end_of_log(connection, ledger_id)
+        after = max(end.until, self._looked.get(ledger_id, end.until))
+        found = await next_leaves(connection, ledger_id, after, EVENTS_AT_ONCE)
         is_more = found.events == EVENTS_AT_ONCE
-        known = [0] * len(CHAINS) if last is None else [*last.chains]
         seals = await newest_seals(connection, ledger_id)
+        # Kinds of chains that came later stand behind those that an old checkpoint has.
+        known = [*end.chains, *[0] * (len(CHAINS) - len(end.chains))]
         newer = [seals[kind] for kind, number in zip(CHAINS, known, strict=True) if _is_newer(seals, kind, number)]
         leaves = [*found.leaves, *newer]
         if not leaves:
@@ -99,22 +98,20 @@ class CheckpointSealing:
             return is_more, False
         self._looked.pop(ledger_id, None)
         chains = [seals[kind].number if kind in seals else known[place] for place, kind in enumerate(CHAINS)]
-        posted_until = max(_FIRST if last is None else last.posted_until, found.posted_until or _FIRST)
-        await self._append(connection, key, last, ledger_id, leaves, chains, found.until, posted_until)
+        await self._append(connection, key, end, ledger_id, leaves, chains, found)
         return is_more, True
 
     async def _append(
         self,
         connection: Connection,
         key: CheckpointKey,
-        last: SignedCheckpoint | None,
+        end: LogEnd,
         ledger_id: UUID,
         leaves: Sequence[Leaf],
         chains: Sequence[int],
-        until: FeedPosition,
-        posted_until: datetime,
+        found: Found,
     ) -> None:
-        tree = Frontier() if last is None else Frontier(last.size, last.frontier)
+        tree = Frontier(end.size, end.frontier)
         nodes: dict[Node, bytes] = {}
         for leaf in leaves:
             for node, hash_ in tree.append(leaf.hash):
@@ -124,14 +121,14 @@ class CheckpointSealing:
         statement = Statement(ledger_id=ledger_id, size=tree.size, root=tree.root, sealed_at=sealed_at)
         checkpoint = SignedCheckpoint(
             ledger_id=ledger_id,
-            number=1 if last is None else last.number + 1,
+            number=end.number + 1,
             size=tree.size,
             root=tree.root,
             frontier=tree.hashes,
             leaves=leaves,
             chains=chains,
-            until=until,
-            posted_until=posted_until,
+            until=found.until,
+            posted_until=max(end.posted_until, found.posted_until or end.posted_until),
             sealed_at=sealed_at,
             key_id=key.id,
             signature=key.sign(statement.text),
