@@ -122,7 +122,7 @@ async def test_what_callers_write_and_what_is_secret_is_told_nowhere(
         assert len(text) > 10_000, where
         for secret in (CANARY, *secrets):
             assert secret not in text, _near(where, text, secret)
-    assert f'"payment": "{paid.json()["id"]}"' in told["log"]
+    assert f'"payment":"{paid.json()["id"]}"' in told["log"]
 
 
 def _passwords(database: TestDatabase, servers: Servers) -> list[str]:
@@ -163,3 +163,16 @@ def test_an_error_of_others_is_told_by_its_kind_and_its_place(log_format: str) -
     assert "KeyError" in said
     assert "test_canaries.py" in said
     assert "no_such_thing" in said
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_what_is_no_text_and_no_usual_number_is_told_all_the_same(log_format: str) -> None:
+    stream = io.StringIO()
+    writer = logging.StreamHandler(stream)
+    writer.setFormatter(log_formatter(log_format))
+    logger = logging.Logger("zerosum.test")
+    logger.addHandler(writer)
+    logger.warning("looked at it", extra={"resource": "a\udcffb", "occurrences": 10**30, "why": {"an": object()}})
+    said = stream.getvalue()
+    assert "looked at it" in said
+    assert str(10**30) in said

@@ -63,7 +63,7 @@ Event = MutableMapping[str, Any]
 
 
 def only_allowed(_logger: Any, _method: str, event: Event) -> Event:
-    for name in [name for name in event if name not in FIELDS]:
+    for name in event.keys() - FIELDS:
         del event[name]
     for name, value in event.items():
         if isinstance(value, str) and name != "exception":
@@ -85,7 +85,8 @@ def tell_errors(_logger: Any, _method: str, event: Event) -> Event:
 
 def without_secrets(text: str) -> str:
     """The second line: what looks like a key, a token, or a password in an address."""
-    return _LOGIN.sub("***@", without_credentials(text))
+    text = without_credentials(text)
+    return _LOGIN.sub("***@", text) if "://" in text else text
 
 
 def _told(error: BaseException) -> Iterator[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 import structlog
 
 from zerosum.gateway.request_state import current_request_state
@@ -47,7 +50,7 @@ def log_formatter(log_format: str, *, is_terminal: bool = False) -> logging.Form
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     is_text = log_format == "text" or (log_format == "auto" and is_terminal)
-    renderer: Any = structlog.processors.JSONRenderer()
+    renderer: Any = structlog.processors.JSONRenderer(serializer=_json)
     if is_text:
         renderer = structlog.dev.ConsoleRenderer(colors=is_terminal, exception_formatter=structlog.dev.plain_traceback)
     return structlog.stdlib.ProcessorFormatter(
@@ -59,6 +62,13 @@ def log_formatter(log_format: str, *, is_terminal: bool = False) -> logging.Form
             renderer,
         ],
     )
+
+
+def _json(event: Event, *, default: Callable[[Any], Any], **_: Any) -> str:
+    try:
+        return orjson.dumps(event, default=default).decode("utf-8")
+    except TypeError:  # It knows no halves of surrogate pairs and no numbers beyond 64 bits.
+        return json.dumps(event, default=default)
 
 
 def _add_request_names(_logger: Any, _method: str, event: Event) -> Event:
