@@ -32,10 +32,9 @@ from zerosum.cli.installation import installation_settings
 from zerosum.cli.listening import listen
 from zerosum.cli.load import LoadReport, run_load
 from zerosum.cli.load.payments import single_payments
-from zerosum.cli.processes import api_process
+from zerosum.cli.processes import SharedByForks, api_process
 from zerosum.config import Settings
 from zerosum.embedded.worker import Worker
-from zerosum.services.committing.unknown_keys import UnknownKeys
 
 CONNECTIONS = 64
 SAMPLE_SECONDS = 0.001
@@ -214,7 +213,7 @@ def _serve_sampled(settings: Settings, listening: socket.socket, path: Path) -> 
         faulthandler.register(signal.SIGPROF, file=stacks, all_threads=False)
         signal.setitimer(signal.ITIMER_PROF, SAMPLE_SECONDS, SAMPLE_SECONDS)
         try:
-            return api_process(settings, listening, [], UnknownKeys())
+            return api_process(settings, listening, [], SharedByForks(1), 0)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0.0)
             faulthandler.unregister(signal.SIGPROF)

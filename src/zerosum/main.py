@@ -21,6 +21,7 @@ from zerosum.adapters.jwks import JwksDownload
 from zerosum.adapters.metrics_text import level_of
 from zerosum.adapters.rate_store import RateStore
 from zerosum.adapters.redis import RedisLink
+from zerosum.adapters.under_way import UnderWay
 from zerosum.api.app import make_app
 from zerosum.api.card_numbers import RefusingCardNumbers
 from zerosum.api.first_page import Front
@@ -97,16 +98,18 @@ class Service:
         *,
         is_draining: Callable[[], bool] = lambda: False,
         unknown: UnknownKeys | None = None,
+        under_way: UnderWay | None = None,
         process: str = "api",
     ) -> None:
-        """Other processes of the same service share what is `unknown`. Traces say which `process` this is."""
+        """Other processes of the same service share what is `unknown` and `under_way`. Traces say which `process` this
+        is."""
         self.settings = settings
         self._is_draining = is_draining
         database_url = settings.required_database_url()
 
         self.database = Database(make_engine(database_url, settings.pool_size))
         self.redis = RedisLink(settings.redis_url) if settings.redis_url else None
-        self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis)
+        self.cache = NoBalanceCache() if self.redis is None else BalanceCache(self.redis, under_way=under_way)
 
         self._readiness = Readiness(self._can_pay, time.monotonic)
 

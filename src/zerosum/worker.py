@@ -15,6 +15,7 @@ from zerosum.adapters.balance_cache import BalanceCache, NoBalanceCache
 from zerosum.adapters.clock import now
 from zerosum.adapters.mail_client import MailClient
 from zerosum.adapters.redis import RedisLink
+from zerosum.adapters.under_way import UnderWay
 from zerosum.adapters.webhook_client import WebhookClient
 from zerosum.collector import started_tracing
 from zerosum.config import Settings
@@ -100,21 +101,33 @@ Tell = Callable[[Readings], None]
 
 
 def run_worker(
-    settings: Settings, tell: Tell | None, render: Render, publications: Sequence[PublicationOrder] = ()
+    settings: Settings,
+    tell: Tell | None,
+    render: Render,
+    publications: Sequence[PublicationOrder] = (),
+    under_way: UnderWay | None = None,
 ) -> int:
-    """Until SIGTERM or SIGINT. `render` shows an event as the feed does. No `tell`: nobody reads its metrics."""
-    return uvloop.run(_work(settings, tell, render, publications))
+    """Until SIGTERM or SIGINT. `render` shows an event as the feed does. No `tell`: nobody reads its metrics.
+
+    API processes of the same machine may share what is `under_way`.
+    """
+    return uvloop.run(_work(settings, tell, render, publications, under_way))
 
 
 async def _work(
-    settings: Settings, tell: Tell | None, render: Render, publications: Sequence[PublicationOrder] = ()
+    settings: Settings,
+    tell: Tell | None,
+    render: Render,
+    publications: Sequence[PublicationOrder] = (),
+    under_way: UnderWay | None = None,
 ) -> int:
     database = Database(make_engine(settings.required_database_url(), pool_size=POOL_SIZE))
     redis = RedisLink(settings.redis_url) if settings.redis_url else None
     tracing = started_tracing(settings, "worker")
     spans = NO_SPANS if tracing is None else tracing
     stats = CommitterStats()
-    committer = _committer(settings, NoBalanceCache() if redis is None else BalanceCache(redis), stats, tracing)
+    cache = NoBalanceCache() if redis is None else BalanceCache(redis, under_way=under_way)
+    committer = _committer(settings, cache, stats, tracing)
     sealer = Sealer(database, MasterKeys(*settings.master_key_pairs()), now)
     signing_keys = SigningKeys(database, sealer)
     client = WebhookClient(settings.webhook_guard)

@@ -86,6 +86,24 @@ async def test_a_lease_is_void_after_a_flush(process: Process, valkey: OwnValkey
     assert await process.version() is None
 
 
+async def test_what_is_between_commit_and_cache_is_not_read_from_it(process: Process) -> None:
+    await process.put_in(1)
+    process.cache.begins([ACCOUNT])
+    assert await process.look() is None
+    await process.write(2)
+    assert await process.look() is None
+    process.cache.ends([ACCOUNT])
+    assert await process.version() == 2
+
+
+async def test_nobody_who_reads_that_meanwhile_fills_the_cache(process: Process) -> None:
+    """He has no lease: what PostgreSQL told him may be from before the commit."""
+    process.cache.begins([ACCOUNT])
+    assert await process.look() is None
+    process.cache.ends([ACCOUNT])
+    assert process.content() is None
+
+
 async def test_the_earlier_of_two_commits_is_not_stored_after_the_later_one(process: Process, other: Process) -> None:
     await process.fill(0)
     await other.write(2)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -33,9 +35,17 @@ class Record:
     error: Exception = field(default_factory=lambda: CommitOutcomeUnknown("planted"))
     steps: list[str] = field(default_factory=list)
     stored: list[dict[AccountId, int]] = field(default_factory=list)
+    under_way: Counter[UUID] = field(default_factory=Counter)
+
+    def begins(self, account_ids: Collection[UUID]) -> None:
+        self.under_way.update(account_ids)
+
+    def ends(self, account_ids: Collection[UUID]) -> None:
+        self.under_way.subtract(account_ids)
 
     async def refresh(self, states: Sequence[AccountState]) -> None:
         self.steps.append("refresh")
+        assert all(self.under_way[state.id] for state in states)
         self.stored.append({state.id: state.version for state in states})
 
     async def connect(self) -> BatchConnection:
@@ -53,6 +63,7 @@ class Record:
             if method == "fetch" and not args[0].startswith("with pair"):
                 return await act(*args, **kwargs)
             self.steps.append(name)
+            assert any(self.under_way.values())
             result = await act(*args, **kwargs)
             if name == self.breaks_at:
                 self.breaks_at = ""
@@ -70,6 +81,7 @@ async def test_balances_are_refreshed_between_commit_and_answer(ground: Ground, 
         record.steps.append("answer")
     assert record.steps == ["begin", "lock", "write", "commit", "refresh", "answer"]
     assert record.stored == [{source: 1, target: 1}]
+    assert not any(record.under_way.values())
 
 
 async def test_what_is_written_from_memory_is_refreshed_as_well(ground: Ground, test_database: TestDatabase) -> None:
@@ -82,6 +94,7 @@ async def test_what_is_written_from_memory_is_refreshed_as_well(ground: Ground, 
         record.steps.append("answer")
     assert record.steps == ["post", "refresh", "answer"]
     assert record.stored[-1] == {source: 2, target: 2}
+    assert not any(record.under_way.values())
 
 
 async def test_what_was_remembered_wrongly_is_read_and_refreshed_once(
@@ -97,6 +110,7 @@ async def test_what_was_remembered_wrongly_is_read_and_refreshed_once(
         assert isinstance(await committer.carry_out(ground.transfer(source, target, "1.00")), Posted)
     assert record.steps == ["post", "begin", "lock", "write", "commit", "refresh"]
     assert record.stored[-1] == {source: 3, target: 3}
+    assert not any(record.under_way.values())
 
 
 async def test_a_replay_refreshes_the_balances_it_acknowledges(ground: Ground, test_database: TestDatabase) -> None:
@@ -130,3 +144,4 @@ async def test_an_unknown_commit_is_refreshed_once_it_is_known(ground: Ground, t
         *("begin", "lock", "commit", "refresh"),
     ]
     assert record.stored == [{source: 1, target: 1}]
+    assert not any(record.under_way.values())

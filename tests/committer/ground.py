@@ -27,7 +27,8 @@ from zerosum.domain.money import CurrencyTable, Money
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.services.accounts import Accounts, OpenAccount
-from zerosum.services.committing.batch_runner import BalanceCache, BatchRunner
+from zerosum.services.committing.answering import BalanceCache
+from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.lane_loop import CommitterStats

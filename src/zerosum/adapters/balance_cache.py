@@ -7,7 +7,8 @@ as nobody touched it since. Accounts that nobody reads cost a writer one questio
 
 So a read that starts after an acknowledgement finds that version, a newer one, or none, whatever else happens in
 between: other writers, flushes, evictions, late readers, a Redis that wakes up and carries out old calls. What rests on
-nothing but the order of these steps is tried out in tests/cache, step by step.
+nothing but the order of these steps is tried out in tests/cache, step by step. What is between its commit and its
+refresh is read from PostgreSQL (`under_way.py`): nobody reads of one account what another has shown him to be over.
 
 Whatever was there before a commit ends a fixed time after it at the latest. A writer whose question or refresh is lost
 waits that long before it lets its caller be told, or until Redis is back and a new epoch has made everything in it
@@ -20,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from zerosum.adapters.balance_scripts import FILL, FIND, RAISE_EPOCH, READ, STOR
 from zerosum.adapters.balance_text import CachedBalance as CachedBalance  # what readers get
 from zerosum.adapters.balance_text import parse_balance, render_balance
 from zerosum.adapters.redis import RedisAway, RedisLink
+from zerosum.adapters.under_way import UnderWay
 from zerosum.domain.ledger.account import AccountState
 
 ACCOUNTS_PER_CALL_MAX = 1_000
@@ -56,15 +58,25 @@ class Lease:
 class BalanceCache:
     """Never raises. Made before the link is started."""
 
-    def __init__(self, link: RedisLink, expiry: Expiry | None = None) -> None:
+    def __init__(self, link: RedisLink, expiry: Expiry | None = None, under_way: UnderWay | None = None) -> None:
+        """Other processes of the same machine share what is `under_way`."""
         self.hits = 0
         self.misses = 0
         self._link = link
         self._expiry = expiry or Expiry()
+        self._under_way = under_way or UnderWay()
         self._is_readable = False
         self._is_opened = asyncio.Event()
         link.on_break(self._close_to_readers)
         link.on_return(self._open_to_readers)
+
+    def begins(self, account_ids: Collection[UUID]) -> None:
+        """Before they are changed: until it `ends`, whoever reads them asks PostgreSQL."""
+        self._under_way.begins(account_ids)
+
+    def ends(self, account_ids: Collection[UUID]) -> None:
+        """They were refreshed, or not changed after all."""
+        self._under_way.ends(account_ids)
 
     async def refresh(self, states: Sequence[AccountState]) -> None:
         """After the commit, before it is told: from here on nobody reads an older balance than these.
@@ -101,6 +113,9 @@ class BalanceCache:
     async def read(self, ledger_id: UUID, account_id: UUID) -> CachedBalance | Lease | None:
         """The balances; or a lease where there are none and the caller may fill them; or None."""
         if not self._is_readable:
+            return None
+        if self._under_way.has(account_id):
+            self.misses += 1
             return None
         token = secrets.token_hex(8)
         try:
@@ -139,6 +154,12 @@ class NoBalanceCache:
 
     hits = 0
     misses = 0
+
+    def begins(self, _: Collection[UUID], /) -> None:
+        return None
+
+    def ends(self, _: Collection[UUID], /) -> None:
+        return None
 
     async def refresh(self, _: Sequence[AccountState], /) -> None:
         return None

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from zerosum.adapters.under_way import SharedUnderWay
 from zerosum.cli.publish_targets import PublishWords, make_orders
 from zerosum.config import Settings
 from zerosum.logs.setting_up import flush_logs, set_up_logging
@@ -50,8 +51,18 @@ def allow_descriptors(connections_max: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+class SharedByForks:
+    """What the API processes of a service and its worker know together. Made before they are forked."""
+
+    def __init__(self, api_processes: int) -> None:
+        self.unknown_keys = UnknownKeys()
+        self.under_way = SharedUnderWay(api_processes + 1)
+        self.worker = api_processes
+        """Its number among the processes."""
+
+
 def api_process(
-    settings: Settings, listening: socket.socket, others: list[socket.socket], unknown_keys: UnknownKeys
+    settings: Settings, listening: socket.socket, others: list[socket.socket], shared: SharedByForks, number: int
 ) -> int:
     """Serve until SIGTERM, then finish what was accepted."""
     import uvicorn  # noqa: PLC0415
@@ -65,7 +76,12 @@ def api_process(
     set_up_logging(settings.log_level, settings.log_format)
     collect_seldom()
     servers: list[uvicorn.Server] = []
-    service = Service(settings, is_draining=lambda: any(server.should_exit for server in servers), unknown=unknown_keys)
+    service = Service(
+        settings,
+        is_draining=lambda: any(server.should_exit for server in servers),
+        unknown=shared.unknown_keys,
+        under_way=shared.under_way.of(number),
+    )
     server = LingeringServer(
         uvicorn.Config(
             service.app,
@@ -86,15 +102,16 @@ def configured_publications(settings: Settings) -> list[PublicationOrder]:
     return make_orders(settings.publish_to, PublishWords()) if settings.publish_to else []
 
 
-def worker_process(settings: Settings) -> int:
-    """The background work, until SIGTERM."""
+def worker_process(settings: Settings, shared: SharedByForks | None = None) -> int:
+    """The background work, until SIGTERM; beside API processes of the same machine, or by itself."""
     from zerosum.api.schemas.events import event_body  # noqa: PLC0415 - what is sent is what the feed shows
     from zerosum.worker import run_worker  # noqa: PLC0415
 
     set_up_logging(settings.log_level, settings.log_format)
     publications = configured_publications(settings)
+    under_way = None if shared is None else shared.under_way.of(shared.worker)
     try:
-        return run_worker(settings, teller(settings, "worker"), event_body, publications)
+        return run_worker(settings, teller(settings, "worker"), event_body, publications, under_way)
     finally:
         flush_logs()
 

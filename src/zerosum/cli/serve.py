@@ -11,11 +11,10 @@ from tempfile import TemporaryDirectory
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.precautions import check_transport, name_misspelt_settings, private_metrics_dir
-from zerosum.cli.processes import api_process, configured_publications, load_service, worker_process
+from zerosum.cli.processes import SharedByForks, api_process, configured_publications, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
 from zerosum.embedded import Supervisor
-from zerosum.services.committing.unknown_keys import UnknownKeys
 
 PATIENCE_SECONDS = 1.0
 """For what a process does when its last request is done."""
@@ -42,12 +41,12 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
         share_metrics(private_metrics_dir(settings.metrics_dir) if settings.metrics_dir else Path(made))
         load_service()
         supervisor.at_stop(functools.partial(close_all, sockets))
-        unknown_keys = UnknownKeys()  # before the forks, which share it
+        shared = SharedByForks(len(sockets))
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             supervisor.add_worker(
                 f"API process {index + 1}",
-                functools.partial(api_process, settings, own, others, unknown_keys),
+                functools.partial(api_process, settings, own, others, shared, index),
                 settings.shutdown_seconds + PATIENCE_SECONDS + (TRACES_SECONDS if settings.otlp_endpoint else 0.0),
                 on_end=forget_process,
             )

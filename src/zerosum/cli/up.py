@@ -24,7 +24,7 @@ from zerosum.cli.installation import (
 )
 from zerosum.cli.listening import check_side_port, close_all, listen
 from zerosum.cli.precautions import check_transport, name_misspelt_settings
-from zerosum.cli.processes import api_process, configured_publications, load_service, worker_process
+from zerosum.cli.processes import SharedByForks, api_process, configured_publications, load_service, worker_process
 from zerosum.cli.serve import check_certificate, check_issuers, check_secrets
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
 from zerosum.config import Settings, load_settings
@@ -39,7 +39,6 @@ from zerosum.embedded import (
     find_postgres,
     find_valkey,
 )
-from zerosum.services.committing.unknown_keys import UnknownKeys
 
 POLL_SECONDS = 0.02
 LAUNCHED_STEPS = 3
@@ -171,25 +170,27 @@ class _Installation:
         from zerosum.metrics.folder import forget_process  # noqa: PLC0415 - as above
 
         self._supervisor.at_stop(functools.partial(close_all, sockets))
-        unknown_keys = UnknownKeys()  # before the forks, which share it
+        shared = SharedByForks(len(sockets))
         for index, own in enumerate(sockets):
             others = [other for other in sockets if other is not own]
             self._supervisor.add_worker(
                 f"API process {index + 1}",
-                functools.partial(self._serve, settings, own, others, unknown_keys),
+                functools.partial(self._serve, settings, own, others, shared, index),
                 WORKER_GRACE_SECONDS,
                 on_end=forget_process,
             )
-        self._supervisor.add_worker("worker", functools.partial(self._work, settings, sockets), WORKER_GRACE_SECONDS)
+        self._supervisor.add_worker(
+            "worker", functools.partial(self._work, settings, sockets, shared), WORKER_GRACE_SECONDS
+        )
 
-    def _work(self, settings: Settings, sockets: list[socket.socket]) -> int:
+    def _work(self, settings: Settings, sockets: list[socket.socket], shared: SharedByForks) -> int:
         close_all(sockets)
-        return worker_process(self._located(settings))
+        return worker_process(self._located(settings), shared)
 
     def _serve(
-        self, settings: Settings, own: socket.socket, others: list[socket.socket], unknown_keys: UnknownKeys
+        self, settings: Settings, own: socket.socket, others: list[socket.socket], shared: SharedByForks, number: int
     ) -> int:
-        return api_process(self._located(settings), own, others, unknown_keys)
+        return api_process(self._located(settings), own, others, shared, number)
 
     def _located(self, settings: Settings) -> Settings:
         """With the addresses the servers have at this moment."""

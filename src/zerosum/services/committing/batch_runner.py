@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection
@@ -17,6 +17,7 @@ from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
+from zerosum.services.committing.answering import Answering, BalanceCache
 from zerosum.services.committing.flights import Flight, Flights, accounts_of, keys_of
 from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_busy
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
@@ -34,13 +35,6 @@ UNREACHABLE_SECONDS_MAX = 1.5
 RECONNECT_SECONDS = 0.1
 
 _log = logging.getLogger(__name__)
-
-
-class BalanceCache(Protocol):
-    """The write-through copy of balances."""
-
-    async def refresh(self, states: Sequence[AccountState]) -> None:
-        """Returns when nobody reads older balances than these any more. Bounded; must not raise."""
 
 
 class BatchRunner:
@@ -71,7 +65,7 @@ class BatchRunner:
         """In the present attempt: what is waited for from then on are keys."""
         self._flights = Flights()
         self._is_carrying_out = False
-        self._answering: set[asyncio.Task[None]] = set()
+        self._answering = Answering(cache)
 
     @property
     def is_connected(self) -> bool:
@@ -93,8 +87,7 @@ class BatchRunner:
         self._connections.terminate()
 
     async def close(self) -> None:
-        if self._answering:
-            await asyncio.wait(self._answering)
+        await self._answering.all_answered()
         await self._connections.close()
 
     @property
@@ -122,6 +115,8 @@ class BatchRunner:
 
     async def _fly(self, flight: Flight) -> HeldUp:
         """It lands behind the one before it. If it was not written, it goes the usual way then."""
+        account_ids = [account.id for account in flight.states]
+        self._cache.begins(account_ids)
         try:
             told, kind = await self._send(flight)
             if told == HELD:
@@ -136,6 +131,7 @@ class BatchRunner:
                 await flight.follower.replied.wait()
             return await self.carry_out(flight.works, is_searching=kind is FailureKind.BUSY)
         finally:
+            self._cache.ends(account_ids)
             self._flights.landed(flight)
 
     async def _send(self, flight: Flight) -> tuple[str, FailureKind | None]:
@@ -153,9 +149,12 @@ class BatchRunner:
     async def carry_out(self, works: Sequence[Work], *, is_searching: bool = False) -> HeldUp:
         """All together, but for those whose keys were held before: they are tried alone, and do not wait for long."""
         self._is_carrying_out = True
+        account_ids = [account_id for _, account_id in accounts_of(works)]
+        self._cache.begins(account_ids)
         try:
             return await self._carry_out_all(works, is_searching=is_searching)
         finally:
+            self._cache.ends(account_ids)
             self._is_carrying_out = False
 
     async def _carry_out_all(self, works: Sequence[Work], *, is_searching: bool) -> HeldUp:
@@ -286,9 +285,7 @@ class BatchRunner:
         for work in works:
             if work.unknown_keys:  # as hardly ever: no keys are gathered for nothing
                 work.unknown_keys.forget(work.keys)
-        task = asyncio.create_task(self._answer(works, answers, states))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        self._answering.begin(works, answers, states)
 
     async def _free(
         self,
@@ -343,20 +340,6 @@ class BatchRunner:
         if needs and any(command.regroups for work in works for command in work.commands):
             number = None  # Rows that it has marked are of the same transaction, and not what is known of them here.
         return answers, before, list(book.accounts.values()), number
-
-    async def _answer(self, works: Sequence[Work], answers: Sequence[Answers], states: Sequence[AccountState]) -> None:
-        """Only after the write-through: every read that starts after an acknowledgement sees the write.
-
-        Also of accounts that stayed as they were: a replay acknowledges what an earlier try may not have written.
-        What is committed is answered whatever becomes of the cache.
-        """
-        try:
-            await self._cache.refresh(states)
-        except Exception:
-            _log.exception("balances could not be written through to the cache")
-        finally:  # also where somebody has cancelled this task
-            for work, answer in zip(works, answers, strict=True):
-                work.resolve(answer)
 
     async def _give_up(self, kind: FailureKind, connection: BatchConnection | None = None) -> None:
         """End the attempt. Back to a clean connection, or to none."""
