@@ -576,7 +576,36 @@ VERBS_PLANTS = (
     ),
 )
 
+ORDER_PLANTS = (
+    plant(
+        "the cache is read between a commit and its refresh",
+        "one order of all that is seen",
+        "src/zerosum/adapters/balance_cache.py",
+        "if self._under_way.has(account_id):",
+        "if False:",
+        "tests/cache/test_balance_cache.py::test_what_is_between_commit_and_cache_is_not_read_from_it",
+    ),
+    plant(
+        "a batch that flies is under way only once it has landed",
+        "one order of all that is seen",
+        "src/zerosum/services/committing/batch_runner.py",
+        "account_ids = [account.id for account in flight.states]",
+        "account_ids: list[UUID] = []",
+        "tests/cache/test_write_through.py::test_what_is_written_from_memory_is_refreshed_as_well",
+    ),
+    plant(
+        "what a killed process had under way is forgotten at once",
+        "one order of all that is seen",
+        "src/zerosum/adapters/under_way.py",
+        "if monotonic() < self._left_until:",
+        "if False:",
+        "tests/cache/test_under_way.py::"
+        "test_what_one_that_died_was_at_stays_under_way_for_as_long_as_anything_old_may_lie_in_redis",
+    ),
+)
+
 PLANTS: tuple[Plant, ...] = (
+    *ORDER_PLANTS,
     *SEVERAL_LEDGERS_PLANTS,
     *HELD_PLANTS,
     *CONCURRENT_PLANTS,
