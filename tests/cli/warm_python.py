@@ -1,8 +1,10 @@
-"""A Python that has loaded what others wrote, and forks for each command: the longest part of a start, done once.
+"""A Python that has loaded the service, and forks for each command: the longest part of a start, done once.
 
-Of Zerosum itself nothing is loaded before the fork, so each command still finds its own way through its own code, and
-ends as an interpreter of its own. It is for settings of ours alone: what other variables do, they do to a start of
-Python, and whoever gives them starts one (see `command`). What a start loads by itself is tested in `test_loading`.
+Of the commands themselves nothing is loaded before the fork, so each still finds its own way through its own code, and
+ends as an interpreter of its own. That the service is there makes no difference to them: modules need each other in no
+circle (`tests/architecture/test_import_order.py`). It is for settings of ours alone: what other variables do, they do
+to a start of Python, and whoever gives them starts one (see `command`). What a start loads by itself is tested in
+`test_loading`.
 
 Run as a program, this file is that Python. It is asked on the socket whose number it is given: one message a command,
 with the command's three streams and a pipe, into which go the command's pid and, once it has ended, its wait status.
@@ -39,6 +41,8 @@ LOADED = (
     "structlog",
     "typer",
     "uvicorn",
+    "zerosum.main",
+    "zerosum.worker",
 )
 
 NUMBER_BYTES = 8

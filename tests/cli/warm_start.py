@@ -1,4 +1,4 @@
-"""Starting the command without the second or two that Python takes to load what others wrote (see `warm_python`)."""
+"""Starting the command without the second or two that Python takes to load the service (see `warm_python`)."""
 
 from __future__ import annotations
 

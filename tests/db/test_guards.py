@@ -69,11 +69,15 @@ async def refusal_of(connection: Connection, statement: str) -> str | None:
 
 
 @pytest.mark.parametrize("table", JOURNAL_NAMES)
-@pytest.mark.parametrize("statement", TAMPERING)
-async def test_the_service_cannot_tamper_with_the_journal(service_role: Connection, table: str, statement: str) -> None:
-    refused = await refusal_of(service_role, statement.format(*[table] * statement.count("{}")))
+async def test_the_service_cannot_tamper_with_the_journal(service_role: Connection, table: str) -> None:
+    refusals = {
+        statement: await refusal_of(service_role, statement.format(*[table] * statement.count("{}")))
+        for statement in TAMPERING
+    }
     # VACUUM and GRANT only warn, and leave things as they are.
-    assert refused in (NOT_ALLOWED, "01000", "01007"), f"the answer was {refused}"
+    assert {
+        statement: state for statement, state in refusals.items() if state not in (NOT_ALLOWED, "01000", "01007")
+    } == {}
 
 
 @pytest.mark.parametrize("table", JOURNAL_NAMES)
@@ -86,15 +90,15 @@ async def test_the_service_cannot_copy_into_the_journal(service_role: Connection
 
 
 @pytest.mark.parametrize("table", JOURNAL_NAMES)
-@pytest.mark.parametrize("statement", REFUSED_TO_ALL)
 @pytest.mark.parametrize("role", [None, OWNER_ROLE], ids=["superuser", "owner"])
 async def test_the_journal_refuses_every_change_even_to_the_superuser_and_the_owner(
-    admin: Connection, table: str, statement: str, role: str | None
+    admin: Connection, table: str, role: str | None
 ) -> None:
     if role is not None:
         await admin.execute(f'set role "{role}"')
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only ever added to"):
-        await admin.execute(statement.format(table))
+    for statement in REFUSED_TO_ALL:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only ever added to"):
+            await admin.execute(statement.format(table))
 
 
 async def test_a_row_of_the_journal_stays_as_it_is_whoever_comes(any_database: Dsns, admin: Connection) -> None:

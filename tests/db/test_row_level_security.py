@@ -17,9 +17,11 @@ from zerosum.db.schema.provisioning import OWNER_ROLE
 from zerosum.db.schema.tables import GRANTS, SEEN_BY_OPERATOR, metadata
 
 TABLES = {table.name: table for table in metadata.sorted_tables}
-EVERY_TABLE = pytest.mark.parametrize("name", TABLES)
-WRITTEN_TABLES = pytest.mark.parametrize("name", [table.name for table, rights in GRANTS.items() if "insert" in rights])
+WRITTEN = [table for table, rights in GRANTS.items() if "insert" in rights]
 """All but those whose rows a function of the owner derives."""
+
+CHANGED = [table for table, rights in GRANTS.items() if "update" in rights]
+DELETED = [table for table, rights in GRANTS.items() if "delete" in rights]
 
 MINE, THEIRS = new_uuid(), new_uuid()
 
@@ -38,81 +40,90 @@ async def ledgers_in(connection: Connection, table: Table) -> set[UUID]:
     return {row[0] for row in rows}
 
 
-@EVERY_TABLE
-async def test_without_a_ledger_there_are_no_rows(work: Connection, name: str) -> None:
-    assert await ledgers_in(work, TABLES[name]) == set()
+async def seen(connection: Connection) -> dict[str, set[UUID]]:
+    """Whose rows there are, by table."""
+    return {name: await ledgers_in(connection, table) for name, table in TABLES.items()}
 
 
-@EVERY_TABLE
+def everywhere(*ledgers: UUID) -> dict[str, set[UUID]]:
+    return {name: set(ledgers) for name in TABLES}
+
+
+async def test_without_a_ledger_there_are_no_rows(work: Connection) -> None:
+    assert await seen(work) == everywhere()
+
+
 @pytest.mark.parametrize("setting", ["", "{}"])
-async def test_with_an_empty_setting_there_are_no_rows(work: Connection, name: str, setting: str) -> None:
+async def test_with_an_empty_setting_there_are_no_rows(work: Connection, setting: str) -> None:
     await work.execute("select set_config('zerosum.ledgers', $1, true)", setting)
-    assert await ledgers_in(work, TABLES[name]) == set()
+    assert await seen(work) == everywhere()
 
 
-@EVERY_TABLE
-async def test_with_a_ledger_set_its_rows_are_seen_and_no_others(work: Connection, name: str) -> None:
+async def test_with_a_ledger_set_its_rows_are_seen_and_no_others(work: Connection) -> None:
     await set_ledgers(work, MINE)
-    assert await ledgers_in(work, TABLES[name]) == {MINE}
+    assert await seen(work) == everywhere(MINE)
     await set_ledgers(work, THEIRS)
-    assert await ledgers_in(work, TABLES[name]) == {THEIRS}
+    assert await seen(work) == everywhere(THEIRS)
 
 
-@EVERY_TABLE
-async def test_a_batch_may_span_ledgers(work: Connection, name: str) -> None:
+async def test_a_batch_may_span_ledgers(work: Connection) -> None:
     await set_ledgers(work, MINE, THEIRS, new_uuid())
-    assert await ledgers_in(work, TABLES[name]) == {MINE, THEIRS}
+    assert await seen(work) == everywhere(MINE, THEIRS)
 
 
-@WRITTEN_TABLES
-async def test_a_row_of_another_ledger_cannot_be_inserted(work: Connection, name: str) -> None:
+async def assert_not_inserted(work: Connection, table: Table, ledger_id: UUID) -> None:
+    row = plain_row(table, ledger_id=ledger_id)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match=f'row-level security policy for table "{table.name}"'):
+        async with work.transaction():
+            await work.execute(insert_statement(table, row), *row.values())
+
+
+async def test_a_row_of_another_ledger_cannot_be_inserted(work: Connection) -> None:
     await set_ledgers(work, MINE)
-    row = plain_row(TABLES[name], ledger_id=THEIRS)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-        await work.execute(insert_statement(TABLES[name], row), *row.values())
+    for table in WRITTEN:
+        await assert_not_inserted(work, table, THEIRS)
 
 
-@WRITTEN_TABLES
-async def test_without_a_ledger_no_row_can_be_inserted(work: Connection, name: str) -> None:
-    row = plain_row(TABLES[name], ledger_id=MINE)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-        await work.execute(insert_statement(TABLES[name], row), *row.values())
+async def test_without_a_ledger_no_row_can_be_inserted(work: Connection) -> None:
+    for table in WRITTEN:
+        await assert_not_inserted(work, table, MINE)
 
 
-@pytest.mark.parametrize("name", [table.name for table, rights in GRANTS.items() if "update" in rights])
-async def test_a_row_of_another_ledger_cannot_be_changed(work: Connection, name: str) -> None:
-    column = GRANTS[TABLES[name]].split("update (")[1].split(",")[0].split(")")[0]
+async def test_a_row_of_another_ledger_cannot_be_changed(work: Connection) -> None:
     await set_ledgers(work, MINE)
-    assert await work.execute(f"update {name} set {column} = {column} where ledger_id = $1", THEIRS) == "UPDATE 0"
-    assert await work.execute(f"update {name} set {column} = {column}") == "UPDATE 1"
+    for table in CHANGED:
+        column = GRANTS[table].split("update (")[1].split(",")[0].split(")")[0]
+        change = f"update {table.name} set {column} = {column}"
+        assert await work.execute(f"{change} where ledger_id = $1", THEIRS) == "UPDATE 0", table.name
+        assert await work.execute(change) == "UPDATE 1", table.name
 
 
-@pytest.mark.parametrize("name", [table.name for table, rights in GRANTS.items() if "delete" in rights])
-async def test_a_row_of_another_ledger_cannot_be_deleted(work: Connection, name: str) -> None:
+async def test_a_row_of_another_ledger_cannot_be_deleted(work: Connection) -> None:
     await set_ledgers(work, MINE)
-    assert await work.execute(f"delete from {name} where ledger_id = $1", THEIRS) == "DELETE 0"
+    for table in DELETED:
+        assert await work.execute(f"delete from {table.name} where ledger_id = $1", THEIRS) == "DELETE 0", table.name
 
 
-@pytest.mark.parametrize("name", [table.name for table, rights in GRANTS.items() if "update" in rights])
-async def test_a_row_of_another_ledger_cannot_be_locked(work: Connection, name: str) -> None:
+async def test_a_row_of_another_ledger_cannot_be_locked(work: Connection) -> None:
     await set_ledgers(work, MINE)
-    assert await work.fetch(f"select from {name} where ledger_id = $1 for no key update", THEIRS) == []
+    for table in CHANGED:
+        locked = await work.fetch(f"select from {table.name} where ledger_id = $1 for no key update", THEIRS)
+        assert locked == [], table.name
 
 
-@EVERY_TABLE
-async def test_the_owner_is_bound_like_the_service(any_database: Dsns, name: str) -> None:
+async def test_the_owner_is_bound_like_the_service(any_database: Dsns) -> None:
     async with connected(any_database.superuser) as connection, connection.transaction():
         await connection.execute(f'set local role "{OWNER_ROLE}"')
-        assert await ledgers_in(connection, TABLES[name]) == set()
+        assert await seen(connection) == everywhere()
         await set_ledgers(connection, MINE)
-        assert await ledgers_in(connection, TABLES[name]) == {MINE}
+        assert await seen(connection) == everywhere(MINE)
 
 
-@EVERY_TABLE
-async def test_the_operator_sees_all_ledgers_in_the_tables_of_administration_only(work: Connection, name: str) -> None:
+async def test_the_operator_sees_all_ledgers_in_the_tables_of_administration_only(work: Connection) -> None:
     await work.execute("select set_config('zerosum.operator', 'on', true)")
-    seen = await ledgers_in(work, TABLES[name])
-    assert seen >= {MINE, THEIRS} if TABLES[name] in SEEN_BY_OPERATOR else seen == set()
+    for name, ledgers in (await seen(work)).items():
+        is_of_administration = TABLES[name] in SEEN_BY_OPERATOR
+        assert ledgers >= {MINE, THEIRS} if is_of_administration else ledgers == set(), name
 
 
 @pytest.mark.parametrize("value", ["true", "1", "ON", "yes", "on ", ""])

@@ -217,13 +217,24 @@ BODIES = st.tuples(SPACES, st.lists(st.tuples(NAMES, VALUES), max_size=4).map(_w
 CUT = BODIES.flatmap(lambda text: st.sampled_from([text[:-1], text + "}", text.replace('"', "", 1)]))
 
 
-@settings(max_examples=3000, deadline=None, derandomize=True, database=None)
-@given(BODIES | CUT)
-def test_the_faster_parser_takes_nothing_that_the_strict_one_refuses_and_reads_the_same(text: str) -> None:
-    body = text.encode()
-    found = json_guard._read_plain(body)
+def must_be_read_alike(text: str) -> None:
+    found = json_guard._read_plain(text.encode())
     if found is not None:
         assert json_guard._DECODER.decode(text) == found
+
+
+@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@given(BODIES | CUT)
+def test_the_faster_parser_takes_nothing_that_the_strict_one_refuses_and_reads_the_same(text: str) -> None:
+    """Parsers that do not look for members lost, or not closely, are found within 60."""
+    must_be_read_alike(text)
+
+
+@pytest.mark.campaign
+@settings(max_examples=20_000, deadline=None)
+@given(BODIES | CUT)
+def test_the_faster_parser_reads_twenty_thousand_others_the_same(text: str) -> None:
+    must_be_read_alike(text)
 
 
 @settings(max_examples=500, deadline=None, derandomize=True, database=None)

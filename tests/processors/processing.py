@@ -57,13 +57,17 @@ async def processing_service(database: TestDatabase, servers: Servers, file: Pat
     try:
         yield running
     finally:
-        # Whoever looks next, looks over all ledgers of this database.
-        async with running.database.operator_work() as connection:
-            await connection.exec_driver_sql(
-                "update processor_calls set state = 'parked', next_at = null where next_at is not null "
-                "and processor <> 'away'"
-            )
+        await leave_nothing_to_do(running)
         await running.stop()
+
+
+async def leave_nothing_to_do(service: Service) -> None:
+    """Whoever looks next, looks over all ledgers of this database."""
+    async with service.database.operator_work() as connection:
+        await connection.exec_driver_sql(
+            "update processor_calls set state = 'parked', next_at = null where next_at is not null "
+            "and processor <> 'away'"
+        )
 
 
 def completer_of(service: Service, name: str = "sandbox", **rules: Any) -> Completer:

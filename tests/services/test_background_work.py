@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TestDatabase
+from tests.conftest import Servers, clone_database
+from tests.services.fresh_database import make_ledger
 from zerosum import worker
 from zerosum.api.schemas.events import event_body
 from zerosum.config import load_settings
-from zerosum.domain.identifiers import LedgerId
+from zerosum.db.engine import Database, make_engine
 from zerosum.metrics.metrics import Readings
 from zerosum.worker import Chore, _repeat
 
@@ -63,11 +64,16 @@ async def test_the_stop_does_not_wait_for_the_next_turn() -> None:
 
 
 async def test_the_worker_audits_the_books_and_tells_how_far_it_is(
-    test_database: TestDatabase, ledger_id: LedgerId, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """On a database of its own, with one ledger: it goes through all that there are."""
+    audited = await clone_database(servers, "zerosum_background_work")
+    opened = Database(make_engine(audited.service_dsn, pool_size=1))
+    await make_ledger(opened)
+    await opened.close()
     monkeypatch.setattr(worker, "METRICS_SECONDS", 0.02)
     settings = load_settings(
-        database_url=test_database.service_dsn,
+        database_url=audited.service_dsn,
         master_keys=f"test:{base64.b64encode(bytes(32)).decode()}",
         self_audit_seconds=0.02,
         heads_dir=tmp_path,

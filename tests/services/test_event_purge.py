@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from tests.api.conftest import Client, make_client, service_settings
-from tests.api.conftest import client as client
-from tests.api.conftest import service as service
 from tests.api.sealing import sealing_of
 from tests.conftest import Servers, TestDatabase, clone_database
 from zerosum.adapters.clock import now
@@ -94,17 +92,30 @@ async def own_database(servers: Servers) -> TestDatabase:
     return made
 
 
-@pytest.fixture
-async def ground(own_database: TestDatabase, servers: Servers) -> AsyncIterator[Ground]:
-    service = Service(service_settings(own_database, servers))
+@asynccontextmanager
+async def ground_upon(database: TestDatabase, servers: Servers) -> AsyncIterator[Ground]:
+    service = Service(service_settings(database, servers))
     await service.start()
     ledger = await service.services.ledgers.create("dropped")
     client = await make_client(service, LedgerId(ledger.id))
-    superuser = await asyncpg.connect(own_database.superuser_dsn)
+    superuser = await asyncpg.connect(database.superuser_dsn)
     yield Ground(service, client, superuser)
     await superuser.close()
     await client.http.aclose()
     await service.stop()
+
+
+@pytest.fixture
+async def ground(own_database: TestDatabase, servers: Servers) -> AsyncIterator[Ground]:
+    async with ground_upon(own_database, servers) as made:
+        yield made
+
+
+@pytest.fixture
+async def plain_ground(servers: Servers) -> AsyncIterator[Ground]:
+    """On a database as it is made. Sealing wants the service's key, which others seal with another secret."""
+    async with ground_upon(await clone_database(servers, "zerosum_event_keeping"), servers) as made:
+        yield made
 
 
 async def test_the_oldest_are_dropped_and_a_reader_is_told_of_it(ground: Ground) -> None:
@@ -221,22 +232,17 @@ async def test_what_somebody_has_still_to_be_told_of_stays(ground: Ground) -> No
     assert await ground.breaks() == []
 
 
-async def test_the_database_itself_keeps_events_for_thirty_days(
-    service: Service, client: Client, superuser: asyncpg.Connection[asyncpg.Record]
-) -> None:
-    await client.open_account("alice")
-    for _ in range(3):
-        await client.deposit("alice", "1.00")
-    ledger_id: UUID = parse_id(Prefix.LEDGER, client.ledger)
-    purge = EventPurge(service.database, lambda: now() + timedelta(days=40), 30)
+async def test_the_database_itself_keeps_events_for_thirty_days(plain_ground: Ground) -> None:
+    await plain_ground.fill("alice")
     refused: Exception | None = None
     for _ in range(TRIES_MAX):
         try:
-            await sealing_of(service).seal(ledger_id)
-            assert await purge.drop(ledger_id) == 0, "it may not be settled yet"
+            await plain_ground.sealing.seal(plain_ground.ledger_id)
+            assert await plain_ground.purge.drop(plain_ground.ledger_id) == 0, "it may not be settled yet"
             await asyncio.sleep(0.02)
         except DBAPIError as error:
             refused = error
             break
     assert "what is sealed is not what may be dropped" in str(refused)
-    assert await superuser.fetchval("select count(*) from event_seals where ledger_id = $1", ledger_id) == 0
+    sealed = "select count(*) from event_seals where ledger_id = $1"
+    assert await plain_ground.superuser.fetchval(sealed, plain_ground.ledger_id) == 0

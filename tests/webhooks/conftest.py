@@ -44,15 +44,20 @@ async def client(webhook_service: Service, ledger_id: LedgerId) -> AsyncIterator
     await made.http.aclose()
 
 
-@pytest.fixture
-async def strict_client(test_database: TestDatabase, servers: Servers, ledger_id: LedgerId) -> AsyncIterator[Client]:
-    """Of a service as it is without any setting about webhooks."""
+@pytest.fixture(scope="session")
+async def strict_service(test_database: TestDatabase, servers: Servers) -> AsyncIterator[Service]:
+    """One as it is without any setting about webhooks."""
     service = Service(service_settings(test_database, servers, base_url="https://pay.zerosum.example.com"))
-    made = await make_client(service, ledger_id)
+    yield service
+    await service.database.close()
+
+
+@pytest.fixture
+async def strict_client(strict_service: Service, ledger_id: LedgerId) -> AsyncIterator[Client]:
+    made = await make_client(strict_service, ledger_id)
     made.http.base_url = "https://pay.zerosum.example.com"
     yield made
     await made.http.aclose()
-    await service.database.close()
 
 
 @pytest.fixture

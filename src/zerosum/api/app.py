@@ -134,7 +134,7 @@ def make_app(
         front_routes(front),
     ]
     for group in groups:
-        app.include_router(group.router)
+        app.router.routes.extend(group.router.routes)
     document = document_of(app, groups, front.url)
     app.openapi = document  # type: ignore[method-assign]
     endpoints: dict[str, Endpoint] = {path: icon.answer for path, icon in icons().items()}

@@ -7,6 +7,7 @@ status; it lists the others.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, ClassVar
 
 
@@ -836,6 +837,7 @@ def refusals() -> list[type[DomainError]]:
     return [refusal for refusal in _subclasses(DomainError) if "code" in vars(refusal)]
 
 
+@cache
 def refusal_class(code: str) -> type[DomainError]:
     """The class with this code: how a refusal kept in the database becomes itself again."""
     for known in refusals():
