@@ -71,7 +71,7 @@ async def roll_up(
         func.sum(each.debits).label("debits"),
         func.sum(each.credits).label("credits"),
     )
-    return await gently(_rolled_up, await connection.execute(sums.group_by(*own).order_by(*own).limit(limit)))
+    return await gently(rolled_up, await connection.execute(sums.group_by(*own).order_by(*own).limit(limit)))
 
 
 def _branch(prefix: str) -> ColumnElement[str]:
@@ -81,7 +81,7 @@ def _branch(prefix: str) -> ColumnElement[str]:
     return func.concat(literal(prefix), branch) if prefix else branch
 
 
-def _rolled_up(row: Row[Any]) -> RolledUp:
+def rolled_up(row: Row[Any]) -> RolledUp:
     return RolledUp(
         branch=row.branch,
         type=AccountType(row.type),

@@ -317,9 +317,10 @@ total_branches = Table(
     _required("branch", Text),  # empty: the whole chart
     _required("type", Text),
     _required("currency", Text),
+    _moment("since", nullable=False),  # the seal behind which it has none; -infinity: from the beginning
     PrimaryKeyConstraint("ledger_id", "branch", "type", "currency", name="total_branches_pkey"),
 )
-"""Which branches have totals, and of what."""
+"""Which branches have totals, of what and from when on."""
 
 branch_totals = Table(
     "branch_totals",

@@ -56,8 +56,8 @@ begin
               and account.code ~>=~ candidate.branch and account.code ~<~ (candidate.branch || '~') limit kept_min
         ) as found
     ));
-    insert into total_branches (ledger_id, branch, type, currency)
-    select distinct of_ledger, branch, account.type, account.currency
+    insert into total_branches (ledger_id, branch, type, currency, since)
+    select distinct of_ledger, branch, account.type, account.currency, last.sealed_at
     from unnest(added) as branch
     join accounts account on account.ledger_id = of_ledger and account.code ~>=~ branch
      and account.code ~<~ (branch || '~');
@@ -172,8 +172,10 @@ begin
             select from total_branches own where own.ledger_id = of_ledger and own.branch = change.branch
         )
     ), line as (
-        insert into total_branches (ledger_id, branch, type, currency)
-        select of_ledger, branch, type, currency from kept on conflict do nothing
+        insert into total_branches (ledger_id, branch, type, currency, since)
+        select of_ledger, branch, type, currency, (
+            select min(since) from total_branches own where own.ledger_id = of_ledger and own.branch = kept.branch
+        ) from kept on conflict do nothing
     )
     insert into branch_totals (ledger_id, branch, type, currency, sealed_at, accounts, lines, debits, credits,
                                dated_lines, dated_debits, dated_credits)
@@ -189,7 +191,7 @@ begin
     ) as before on true;
     insert into dated_branch_totals as so_far (ledger_id, branch, type, currency, grain, starts_at, lines, debits,
                                                credits)
-    select of_ledger, branch, account.type, account.currency, span, date_trunc(span, entry.effective_at, 'UTC'),
+    select of_ledger, within, account.type, account.currency, span, date_trunc(span, entry.effective_at, 'UTC'),
            count(*), coalesce(sum(amount) filter (where layer = 'p' and side = 'd'), 0),
            coalesce(sum(amount) filter (where layer = 'p' and side = 'c'), 0)
     from (
@@ -199,10 +201,10 @@ begin
     ) as entry
     join postings line on line.ledger_id = of_ledger and line.entry_id = entry.id
     join accounts account on account.ledger_id = of_ledger and account.id = line.account_id
-    cross join lateral zerosum_branches_of(account.code) as branch
+    cross join lateral zerosum_branches_of(account.code) as within
     cross join unnest(array['hour', 'day']) as span
-    where exists (select from total_branches own where own.ledger_id = of_ledger and own.branch = branch)
-    group by branch, account.type, account.currency, span, date_trunc(span, entry.effective_at, 'UTC')
+    where exists (select from total_branches own where own.ledger_id = of_ledger and own.branch = within)
+    group by within, account.type, account.currency, span, date_trunc(span, entry.effective_at, 'UTC')
     on conflict on constraint dated_branch_totals_pkey do update
     set lines = so_far.lines + excluded.lines, debits = so_far.debits + excluded.debits,
         credits = so_far.credits + excluded.credits;

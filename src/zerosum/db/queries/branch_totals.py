@@ -1,0 +1,232 @@
+"""What branches came to at any instant, beside the totals that are sealed (`total_functions.py`): exact, or not told.
+
+The newest seal in reach of the instant says what was posted up to it, and the entries since are added to it. Of an
+instant of the world, dated postings are counted by themselves: by whole days and hours, and one by one within the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from zerosum.db.identifiers import first_uuid_of
+from zerosum.db.queries.balances import Instant
+from zerosum.db.queries.checkpoints import ALLOW_TIME
+from zerosum.db.queries.pages import POSTING_MAX, look_up_as_planned, look_up_by_key
+from zerosum.domain.ledger.account import AccountType
+
+SEPARATOR = ":"
+"""Between the parts of a code: `customers:` is a branch, in which `customers:alice` is an account."""
+
+ENTRIES_MAX = 20_000
+"""So many are added to what is sealed at the most. Where the worker lags by more, nothing is told here."""
+
+_BEGINNING, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+_SEAL = text("select zerosum_seal_totals(:ledger_id, :horizon, :entries, :accounts)")
+
+_NEWEST = text("""
+select sealed_at, accounts_until from total_seals
+where ledger_id = :ledger_id and sealed_at <= :until order by sealed_at desc limit 1
+""")
+_KEPT = text("""
+select distinct branch from total_branches
+where ledger_id = :ledger_id and branch = any(:branches) and since <= :base
+""")
+
+_COUNT = f"""select (
+    select count(*) from (
+        select from journal_entries where ledger_id = :ledger_id and {{which}} limit {ENTRIES_MAX + 1}
+    ) as some_of_them
+) as number"""  # noqa: S608 - made of constants only
+
+_ENTRIES_SINCE = "id >= :{0}_low and id < :{1}_high and posted_at > :{0} and posted_at <= :{1}"
+_SINCE_NEWEST = _ENTRIES_SINCE.format("newest", "recorded")
+_UNDATED = _ENTRIES_SINCE.format("base", "written") + " and effective_at = posted_at"
+_LATE = _SINCE_NEWEST + " and effective_at <> posted_at and effective_at < :hour"
+_OF_THE_HOUR = """effective_at <> posted_at and effective_at >= :hour and effective_at <= :effective
+and posted_at <= :recorded"""
+
+# In which branch an account of this code is counted: in the whole of what was asked for, or right below it.
+_WHOLE = "cast(:prefix as text)"
+_BELOW = "cast(:prefix as text) || left({rest}, strpos({rest}, ':'))".format(
+    rest="substr(code, length(cast(:prefix as text)) + 1)"
+)
+
+_OF_ENTRIES = """
+select {branch} as branch, type, currency, 0::bigint as accounts, lines, debits, credits from (
+    select line.account_id, count(*) as lines,
+           coalesce(sum(amount) filter (where layer = 'p' and side = 'd'), 0) as debits,
+           coalesce(sum(amount) filter (where layer = 'p' and side = 'c'), 0) as credits
+    from (select id from journal_entries where ledger_id = :ledger_id and {which} offset 0) as entry
+    join postings line on line.ledger_id = :ledger_id and line.entry_id = entry.id
+    group by line.account_id
+) as moved
+join accounts account on account.ledger_id = :ledger_id and account.id = moved.account_id
+where code ~>=~ :prefix and code ~<~ (:prefix || '~')
+"""
+_OPENED = """
+select {branch}, type, currency, 1, 0, 0, 0 from accounts account
+where account.ledger_id = :ledger_id and id >= :opened_low and created_at > :opened_since and created_at <= :recorded
+  and code ~>=~ :prefix and code ~<~ (:prefix || '~')
+"""
+_OF_SEAL = """
+select kept.branch, kept.type, kept.currency, {columns}
+from total_branches kept
+cross join lateral (
+    select * from branch_totals own
+    where own.ledger_id = :ledger_id and own.branch = kept.branch and own.type = kept.type
+      and own.currency = kept.currency and own.sealed_at <= :{seal}
+    order by own.sealed_at desc limit 1
+) as total
+where kept.ledger_id = :ledger_id and kept.branch = any(:branches)
+"""
+_OF_DATED = """
+select branch, type, currency, 0, lines, debits, credits from dated_branch_totals
+where ledger_id = :ledger_id and branch = any(:branches)
+  and (grain = 'day' and starts_at < :day or grain = 'hour' and starts_at >= :day and starts_at < :hour)
+"""
+_ALL = "total.accounts, total.lines, total.debits, total.credits"
+_UNDATED_ONLY = """0, total.lines - total.dated_lines, total.debits - total.dated_debits,
+       total.credits - total.dated_credits"""
+_ACCOUNTS_ONLY = "total.accounts, 0, 0, 0"
+
+_ADDED_UP = """
+select branch, type, currency, sum(accounts)::bigint as accounts, sum(lines)::bigint as lines, sum(debits) as debits,
+       sum(credits) as credits
+from ({parts}) as part where branch = any(:branches) group by branch, type, currency order by branch, type, currency
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchTotal:
+    """What the accounts of one branch, type and currency come to. `branch` ends with the separator, or is a code.
+
+    `lines` are the postings that were counted, pending ones among them.
+    """
+
+    branch: str
+    type: AccountType
+    currency: str
+    accounts: int
+    lines: int
+    debits: Decimal
+    credits: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SealedTotals:
+    """What is to be had of a ledger at an instant, in one snapshot."""
+
+    _ledger_id: UUID
+    _is_of_world: bool
+    _given: dict[str, Any]
+
+    @property
+    def entries(self) -> Sequence[str]:
+        """Which are added to what is sealed."""
+        return (_UNDATED, _LATE, _OF_THE_HOUR) if self._is_of_world else (_SINCE_NEWEST,)
+
+    async def whole(self, connection: AsyncConnection) -> Sequence[BranchTotal]:
+        """Of the whole chart, by type and currency."""
+        return await self._read(connection, _WHOLE, "", [""])
+
+    async def below(self, connection: AsyncConnection, prefix: str, branches: Collection[str]) -> Sequence[BranchTotal]:
+        """Of branches that are kept, right below a prefix."""
+        return await self._read(connection, _BELOW, prefix, branches)
+
+    async def kept(self, connection: AsyncConnection, branches: Collection[str]) -> set[str]:
+        """Those of them that are kept, and were at that instant."""
+        given = {"ledger_id": self._ledger_id, "branches": list(branches), "base": self._given["base"]}
+        return set((await connection.execute(_KEPT, given)).scalars())
+
+    async def _read(
+        self, connection: AsyncConnection, branch: str, prefix: str, branches: Collection[str]
+    ) -> Sequence[BranchTotal]:
+        parts = [_OF_ENTRIES.format(branch=branch, which=which) for which in self.entries]
+        parts.append(_OPENED.format(branch=branch))
+        if self._is_of_world:
+            parts.append(_OF_SEAL.format(columns=_UNDATED_ONLY, seal="base"))
+            parts.append(_OF_SEAL.format(columns=_ACCOUNTS_ONLY, seal="newest"))
+            parts.append(_OF_DATED)
+        else:
+            parts.append(_OF_SEAL.format(columns=_ALL, seal="newest"))
+        statement = text(_ADDED_UP.format(parts=" union all ".join(parts)))
+        given = {**self._given, "prefix": prefix, "branches": list(branches)}
+        return [
+            BranchTotal(
+                branch=row.branch,
+                type=AccountType(row.type),
+                currency=row.currency,
+                accounts=row.accounts,
+                lines=row.lines,
+                debits=row.debits,
+                credits=row.credits,
+            )
+            for row in await connection.execute(statement, given)
+        ]
+
+
+async def find_sealed_totals(connection: AsyncConnection, ledger_id: UUID, instant: Instant) -> SealedTotals | None:
+    """None where nothing is sealed in reach, or too much lies beyond it: then accounts must be added up as they are."""
+    recorded = instant.recorded or _END
+    is_of_world = instant.effective is not None
+    # The hours of dated postings are those up to the newest seal there is.
+    newest = await _seal_before(connection, ledger_id, _END if is_of_world else recorded)
+    if newest is None or newest.sealed_at > recorded:
+        return None
+    await look_up_by_key(connection)
+    given = {
+        "ledger_id": ledger_id,
+        "newest": newest.sealed_at,
+        "base": newest.sealed_at,
+        "newest_low": first_uuid_of(newest.sealed_at - POSTING_MAX),
+        "opened_since": newest.accounts_until,
+        "opened_low": first_uuid_of(newest.accounts_until - POSTING_MAX),
+        "recorded": recorded,
+        "recorded_high": first_uuid_of(recorded + POSTING_MAX),
+    }
+    if instant.effective is not None:
+        written = min(instant.effective, recorded)
+        before = await _seal_before(connection, ledger_id, written)
+        base = _BEGINNING if before is None else before.sealed_at
+        hour = instant.effective.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        given |= {
+            "base": base,
+            "base_low": first_uuid_of(base - POSTING_MAX),
+            "written": written,
+            "written_high": first_uuid_of(written + POSTING_MAX),
+            "effective": instant.effective,
+            "hour": hour,
+            "day": hour.replace(hour=0),
+        }
+    found = SealedTotals(ledger_id, is_of_world, given)
+    counts = " union all ".join(_COUNT.format(which=which) for which in found.entries)
+    numbers = (await connection.execute(text(counts), given)).scalars()
+    if max(numbers) <= ENTRIES_MAX:
+        return found
+    await look_up_as_planned(connection)
+    return None
+
+
+async def seal_totals(
+    connection: AsyncConnection, ledger_id: UUID, horizon: datetime, *, entries: int, accounts: int
+) -> bool:
+    """Whether there is one seal more: none while less than so many entries have settled since the last one.
+
+    Branches with at least so many `accounts` are kept.
+    """
+    await connection.execute(ALLOW_TIME)
+    given = {"ledger_id": ledger_id, "horizon": horizon, "entries": entries, "accounts": accounts}
+    return bool((await connection.execute(_SEAL, given)).scalar_one())
+
+
+async def _seal_before(connection: AsyncConnection, ledger_id: UUID, until: datetime) -> Row[Any] | None:
+    return (await connection.execute(_NEWEST, {"ledger_id": ledger_id, "until": until})).first()
