@@ -16,6 +16,8 @@ from zerosum.db.engine import Database
 from zerosum.db.queries.balances import Instant
 from zerosum.db.queries.branch_totals import BranchTotal, find_sealed_totals, seal_totals
 from zerosum.db.queries.pages import POSTING_MAX
+from zerosum.services.proofs.of_branch_totals import BranchTotalsProof, DatedTotalsProof, TotalSealsProof
+from zerosum.services.proofs.report import Report
 
 EXAMPLES = 25
 INNER = {"": ("assets:", "customers:", "x:"), "customers:": ("customers:eu:", "customers:us:"), "cust": ("customers:",)}
@@ -76,6 +78,17 @@ async def test_any_ledger_at_any_instant(
         await must_be_the_naive_sum(database, ledger, None, recorded)
         await must_be_the_naive_sum(database, ledger, effective, recorded)
     await must_be_the_naive_sum(database, ledger, None, None)
+    assert await proved(database, ledger) == []
+
+
+async def proved(database: Database, ledger: MadeLedger) -> list[str]:
+    """What the proofs of totals find, by the smallest slices."""
+    report = Report(ledger.id)
+    async with database.snapshot(ledger.id) as connection:
+        for proof in (TotalSealsProof(report), BranchTotalsProof(report), DatedTotalsProof(report)):
+            while not await proof.take_slice(connection, 0.01):
+                proof.go_on(proof.position())
+    return [one.what for one in report.breaks]
 
 
 async def test_nothing_is_told_before_anything_is_sealed(database: Database, superuser: Connection) -> None:
@@ -103,6 +116,7 @@ async def test_a_branch_that_grows_is_kept_with_all_that_was_before(
         await must_be_the_naive_sum(database, ledger, moment, None)
         await must_be_the_naive_sum(database, ledger, None, moment)
     assert await must_be_the_naive_sum(database, ledger, None, None)
+    assert await proved(database, ledger) == []
 
 
 async def test_what_has_not_settled_is_not_sealed(database: Database, superuser: Connection) -> None:

@@ -20,8 +20,8 @@ from zerosum.db.queries.pages import look_up_by_key
 from zerosum.db.queries.rolled_up import RolledUp, rolled_up
 from zerosum.db.schema.tables import accounts
 
-# From each code the leap goes behind all that begin with its branch: nothing in a code sorts as high as a tilde. A code that
-# is no branch, or is the prefix itself, is followed by whatever sorts next, and nothing sorts as low as a blank.
+# From each code the leap goes behind all that begin with its branch: nothing in a code sorts as high as a tilde. A code
+# that is no branch, or is the prefix itself, is followed by whatever sorts next, and nothing sorts as low as a blank.
 _LEAPS = text("""
 with recursive child (code) as (
     (select code from accounts

@@ -14,12 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.gently import gently
 from zerosum.db.queries.accounts import begins_with
 from zerosum.db.queries.balances import Instant, had_begun, source_of
-from zerosum.db.queries.pages import look_up_by_key
+from zerosum.db.queries.branch_totals import SEPARATOR
+from zerosum.db.queries.pages import look_up_as_planned, look_up_by_key
 from zerosum.db.schema.tables import accounts
 from zerosum.domain.ledger.account import AccountType
-
-SEPARATOR = ":"
-"""Between the parts of a code: `customers:` is a branch, in which `customers:alice` is an account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +42,9 @@ async def roll_up(
     types: Collection[AccountType] | None = None,
 ) -> list[RolledUp]:
     """The branches right below a prefix, of accounts of these types. Those that there were not yet are in none."""
-    if prefix or types is not None or not instant.is_now:
-        await look_up_by_key(connection)  # Every account of the ledger as it stands is read best in one go.
+    # Every account of the ledger as it stands is read best in one go.
+    is_whole = not prefix and types is None and instant.is_now
+    await (look_up_as_planned if is_whole else look_up_by_key)(connection)
     source, debits, credits_, version = source_of(ledger_id, instant)
     statement = (
         select(
