@@ -36,6 +36,7 @@ from zerosum.main import Service
 from zerosum.outside import live_processors
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.background.totals_sealing import TotalsSealing
 from zerosum.services.processor_moves import Mover
 from zerosum.services.proof_log.documents import key_of
 from zerosum.services.proof_log.export import ledger_export
@@ -127,6 +128,7 @@ async def _made(service: Service, database: Database, payments: int, rules: Path
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
     await until(lambda: AuditSeals(database, now).seal(ledger_id), bool)
     await Checkpointing(database).run_once()
+    await TotalsSealing(database, now, entries=20, kept_accounts=1_000).run_once()
     await client.http.aclose()
     return ledger_id
 
@@ -546,7 +548,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     for table in (
         "refusals", "refusal_seals", "audit_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions", "reviews",
-        "period_seals", "late_entries", "account_checkpoints",
+        "period_seals", "late_entries", "account_checkpoints", "branch_totals", "dated_branch_totals",
         "statements", "templates", "template_uses",
         "charts", "account_groups", "limited_groups", "house_rules", "ledger_routes",
         "dated_checkpoints",

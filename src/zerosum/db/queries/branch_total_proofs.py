@@ -112,7 +112,12 @@ select line.branch, line.type, line.currency,
        (coalesce(newest.accounts, 0) + opened.number, coalesce(newest.lines, 0) + coalesce(since.lines, 0),
         coalesce(newest.debits, 0) + coalesce(since.debits, 0),
         coalesce(newest.credits, 0) + coalesce(since.credits, 0))
-       is not distinct from (stored.accounts, stored.lines, stored.debits, stored.credits) as is_right,
+       is not distinct from (stored.accounts, stored.lines, stored.debits, stored.credits)
+       and exists (
+           select from total_branches kept
+           where kept.ledger_id = :ledger_id and kept.branch = line.branch and kept.type = line.type
+             and kept.currency = line.currency
+       ) as is_right,
        (coalesce(newest.dated_lines, 0), coalesce(newest.dated_debits, 0), coalesce(newest.dated_credits, 0))
        is not distinct from (dated.days, dated.days_debits, dated.days_credits)
        and (dated.days, dated.days_debits, dated.days_credits)

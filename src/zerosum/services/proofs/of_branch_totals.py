@@ -8,7 +8,7 @@ difference: the worker makes them later.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from zerosum.db.engine import Connection
@@ -53,7 +53,9 @@ class TotalSealsProof:
         for seal in seals:
             own = (seal.sealed_at, max(seal.accounts_until, BEGINNING))
             for branch in await wrong_steps(connection, ledger_id, self._last, own, limit=BREAKS_MAX):
-                what = f"the totals of {_named(branch)} at {own[0]} are not those before, and what was posted since"
+                what = (
+                    f"the totals of {_named(branch)} at {_text(own[0])} are not those before, and what was posted since"
+                )
                 self._report.note(what)
             self._last = own
         return len(seals) < limit
@@ -107,9 +109,15 @@ class DatedTotalsProof:
         if day is None:
             return True
         for branch in await wrong_hours(connection, ledger_id, day, limit=BREAKS_MAX):
-            self._report.note(f"the dated totals of {_named(branch)} on {day:%Y-%m-%d} are not its dated postings")
+            self._report.note(
+                f"the dated totals of {_named(branch)} of the day of {_text(day)} are not its dated postings"
+            )
         self._from = day + DAY
         return False
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _named(branch: str) -> str:
