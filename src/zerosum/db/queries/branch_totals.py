@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.identifiers import first_uuid_of
@@ -29,6 +29,15 @@ ENTRIES_MAX = 20_000
 """So many are added to what is sealed at the most. Where the worker lags by more, nothing is told here."""
 
 _BEGINNING, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+class _Seal(NamedTuple):
+    sealed_at: datetime
+    accounts_until: datetime
+
+
+_NOTHING = _Seal(_BEGINNING, _BEGINNING)
+"""Stands before the first seal."""
 
 _SEAL = text("select zerosum_seal_totals(:ledger_id, :horizon, :entries, :accounts)")
 
@@ -178,15 +187,18 @@ async def find_sealed_totals(connection: AsyncConnection, ledger_id: UUID, insta
     """None where nothing is sealed in reach, or too much lies beyond it: then accounts must be added up as they are."""
     recorded = instant.recorded or _END
     is_of_world = instant.effective is not None
-    # The hours of dated postings are those up to the newest seal there is.
-    newest = await _seal_before(connection, ledger_id, _END if is_of_world else recorded)
-    if newest is None or newest.sealed_at > recorded:
+    newest = await _seal_before(connection, ledger_id, _END)
+    if newest is None:
         return None
+    if newest.sealed_at > recorded:
+        if is_of_world:  # The hours of dated postings are those up to the newest seal there is.
+            return None
+        newest = await _seal_before(connection, ledger_id, recorded) or _NOTHING
     await look_up_by_key(connection)
     given = {
         "ledger_id": ledger_id,
         "newest": newest.sealed_at,
-        "base": newest.sealed_at,
+        "base": newest.sealed_at,  # what is counted behind it is in the totals of kept branches
         "newest_low": first_uuid_of(newest.sealed_at - POSTING_MAX),
         "opened_since": newest.accounts_until,
         "opened_low": first_uuid_of(newest.accounts_until - POSTING_MAX),
@@ -195,8 +207,7 @@ async def find_sealed_totals(connection: AsyncConnection, ledger_id: UUID, insta
     }
     if instant.effective is not None:
         written = min(instant.effective, recorded)
-        before = await _seal_before(connection, ledger_id, written)
-        base = _BEGINNING if before is None else before.sealed_at
+        base = (await _seal_before(connection, ledger_id, written) or _NOTHING).sealed_at
         hour = instant.effective.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         given |= {
             "base": base,
@@ -228,5 +239,6 @@ async def seal_totals(
     return bool((await connection.execute(_SEAL, given)).scalar_one())
 
 
-async def _seal_before(connection: AsyncConnection, ledger_id: UUID, until: datetime) -> Row[Any] | None:
-    return (await connection.execute(_NEWEST, {"ledger_id": ledger_id, "until": until})).first()
+async def _seal_before(connection: AsyncConnection, ledger_id: UUID, until: datetime) -> _Seal | None:
+    row = (await connection.execute(_NEWEST, {"ledger_id": ledger_id, "until": until})).first()
+    return None if row is None else _Seal(row.sealed_at, row.accounts_until)
