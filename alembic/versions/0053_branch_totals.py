@@ -116,8 +116,10 @@ begin
     insert into total_branches (ledger_id, branch, type, currency, since)
     select distinct of_ledger, branch, account.type, account.currency, last.sealed_at
     from unnest(added) as branch
-    join accounts account on account.ledger_id = of_ledger and account.code ~>=~ branch
-     and account.code ~<~ (branch || '~');
+    cross join lateral (
+        select * from accounts
+        where ledger_id = of_ledger and code ~>=~ branch and code ~<~ (branch || '~') offset 0
+    ) as account;
     if last.sealed_at = '-infinity' then
         return;
     end if;
@@ -129,8 +131,10 @@ begin
            coalesce(sum(own.debits), 0), coalesce(sum(own.credits), 0), sum(dated.lines), sum(dated.debits),
            sum(dated.credits)
     from unnest(added) as branch
-    join accounts account on account.ledger_id = of_ledger and account.code ~>=~ branch
-     and account.code ~<~ (branch || '~')
+    cross join lateral (
+        select * from accounts
+        where ledger_id = of_ledger and code ~>=~ branch and code ~<~ (branch || '~') offset 0
+    ) as account
     left join lateral zerosum_totals_at(of_ledger, account.id, null, last.sealed_at, true) as own
       on account.version > 0 and account.created_at <= last.sealed_at + interval '5 minutes'
     cross join lateral (
@@ -147,8 +151,10 @@ begin
            coalesce(sum(amount) filter (where layer = 'p' and side = 'd'), 0),
            coalesce(sum(amount) filter (where layer = 'p' and side = 'c'), 0)
     from unnest(added) as branch
-    join accounts account on account.ledger_id = of_ledger and account.code ~>=~ branch
-     and account.code ~<~ (branch || '~')
+    cross join lateral (
+        select * from accounts
+        where ledger_id = of_ledger and code ~>=~ branch and code ~<~ (branch || '~') offset 0
+    ) as account
     join postings line on line.ledger_id = of_ledger and line.account_id = account.id
      and line.effective_at <> line.posted_at and line.posted_at <= last.sealed_at
     cross join unnest(array['hour', 'day']) as span

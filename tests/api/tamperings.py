@@ -786,8 +786,10 @@ FOUND = {
         "the payment … has a split for another account than was named",
     },
     "a name": {"the account's name is not what its history says"},
-    "a type": {"the account's type is not what its history says"},
+    "a type": {"the account's type is not what its history says", _TOTAL, _STEP},
     "a currency": {
+        _TOTAL,
+        _STEP,
         "the account's currency is not what its history says",
         "the posting is in another currency than its account",
         "the statement … is in another currency than its account",
@@ -864,6 +866,8 @@ FOUND = {
         "what the key of the statement … is answered is not what was recorded",
     },
     "an account that its first use opened deleted": {
+        _TOTAL,
+        _STEP,
         "the account has a history and does not exist",
         "a posting to an account that does not exist",
         "the hold … has a step 1 that is not what was ordered: its journal entry has another fingerprint",

@@ -207,11 +207,11 @@ async def find_sealed_totals(connection: AsyncConnection, ledger_id: UUID, insta
     }
     if instant.effective is not None:
         written = min(instant.effective, recorded)
-        base = (await _seal_before(connection, ledger_id, written) or _NOTHING).sealed_at
+        before = (await _seal_before(connection, ledger_id, written) or _NOTHING).sealed_at
         hour = instant.effective.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         given |= {
-            "base": base,
-            "base_low": first_uuid_of(base - POSTING_MAX),
+            "base": before,
+            "base_low": first_uuid_of(before - POSTING_MAX),
             "written": written,
             "written_high": first_uuid_of(written + POSTING_MAX),
             "effective": instant.effective,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, TEXT, and_, func, literal, or_, select, text
+from sqlalchemy import ARRAY, TEXT, func, literal, or_, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
@@ -100,20 +100,30 @@ async def _added_up(
         .table_valued("name", "end", name="child")
         .render_derived()
     )
-    within = and_(accounts.c.code.bool_op("~>=~")(child.c.name), accounts.c.code.bool_op("~<~")(child.c.end))
-    own = (child.c.name, accounts.c.type, accounts.c.currency)
+    # Whatever the planner thinks of the ends: the accounts of a child are a range of the codes.
+    own = accounts.alias("own").c
+    range_of = select(own.id).where(
+        own.ledger_id == ledger_id,
+        own.code.bool_op("~>=~")(child.c.name),
+        own.code.bool_op("~<~")(child.c.end),
+    )
+    each = range_of.offset(0).lateral("each")
+    members = (
+        select(child.c.name, each.c.id).select_from(child.join(each, true())).cte("members").prefix_with("materialized")
+    )
+    line = (members.c.name, accounts.c.type, accounts.c.currency)
     statement = (
         select(
-            child.c.name.label("branch"),
+            members.c.name.label("branch"),
             accounts.c.type,
             accounts.c.currency,
             func.count().label("accounts"),
             func.sum(debits).label("debits"),
             func.sum(credits_).label("credits"),
         )
-        .select_from(child.join(source, within))
+        .select_from(members.join(source, accounts.c.id == members.c.id))
         .where(accounts.c.ledger_id == ledger_id, or_(version > 0, had_begun(instant)))
-        .group_by(*own)
+        .group_by(*line)
     )
     return await gently(rolled_up, await connection.execute(statement))
 

@@ -379,8 +379,7 @@ def statements() -> list[str]:
     found += group_functions.statements()
     found += move_functions.statements()
     found += event_functions.statements(APPLICATION_ROLE)
-    found += checkpoint_functions.statements(APPLICATION_ROLE)
-    found += total_functions.statements(APPLICATION_ROLE)
+    found += checkpoint_functions.statements(APPLICATION_ROLE) + total_functions.statements(APPLICATION_ROLE)
     found += [
         FIRST_VERSION_SINCE,
         f"revoke all on function {FIRST_VERSION_SIGNATURE} from public",
