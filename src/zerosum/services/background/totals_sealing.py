@@ -40,12 +40,13 @@ class TotalsSealing:
         """How many seals were set, each in a transaction of its own."""
         sealed = 0
         async for ledger in every_ledger(self._database):
-            sealed += await self._seal_ledger(ledger.id, SEALS_MAX - sealed)
+            sealed += await self.seal(ledger.id, SEALS_MAX - sealed)
             if sealed >= SEALS_MAX:
                 break
         return sealed
 
-    async def _seal_ledger(self, ledger_id: UUID, seals_max: int) -> int:
+    async def seal(self, ledger_id: UUID, seals_max: int) -> int:
+        """Of one ledger."""
         # Where the clocks are by now, it needs no waiting for them.
         horizon = await self._settled.reach(ledger_id, self._now() - CLOCKS_APART_MAX)
         sealed = 0
