@@ -14,8 +14,9 @@ from tests.db.servers import Connection
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
 from zerosum.db.queries.balances import Instant
-from zerosum.db.queries.branch_totals import BranchTotal, find_sealed_totals, seal_totals
+from zerosum.db.queries.branch_totals import BranchTotal, find_sealed_totals
 from zerosum.db.queries.pages import POSTING_MAX
+from zerosum.db.queries.total_seals import seal_totals
 from zerosum.services.proofs.of_branch_totals import BranchTotalsProof, DatedTotalsProof, TotalSealsProof
 from zerosum.services.proofs.report import Report
 

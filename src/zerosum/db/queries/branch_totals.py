@@ -1,7 +1,8 @@
 """What branches came to at any instant, beside the totals that are sealed (`total_functions.py`): exact, or not told.
 
 The newest seal in reach of the instant says what was posted up to it, and the entries since are added to it. Of an
-instant of the world, dated postings are counted by themselves: by whole days and hours, and one by one within the last.
+instant of the world, dated postings are counted by themselves: by whole days and hours, and one by one within the last;
+and as far as they were written by an instant that has passed, all of them but those that had not happened yet.
 """
 
 from __future__ import annotations
@@ -18,12 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.identifiers import first_uuid_of
 from zerosum.db.queries.balances import Instant
-from zerosum.db.queries.checkpoints import ALLOW_TIME
 from zerosum.db.queries.pages import POSTING_MAX, look_up_as_planned, look_up_by_key
 from zerosum.domain.ledger.account import AccountType
-
-SEPARATOR = ":"
-"""Between the parts of a code: `customers:` is a branch, in which `customers:alice` is an account."""
+from zerosum.domain.ledger.entry import EFFECTIVE_AHEAD_MAX
 
 ENTRIES_MAX = 20_000
 """So many are added to what is sealed at the most. Where the worker lags by more, nothing is told here."""
@@ -38,8 +36,6 @@ class _Seal(NamedTuple):
 
 _NOTHING = _Seal(_BEGINNING, _BEGINNING)
 """Stands before the first seal."""
-
-_SEAL = text("select zerosum_seal_totals(:ledger_id, :horizon, :entries, :accounts)")
 
 _NEWEST = text("""
 select sealed_at, accounts_until from total_seals
@@ -59,8 +55,11 @@ _COUNT = f"""select (
 _ENTRIES_SINCE = "id >= :{0}_low and id < :{1}_high and posted_at > :{0} and posted_at <= :{1}"
 _SINCE_NEWEST = _ENTRIES_SINCE.format("newest", "recorded")
 _UNDATED = _ENTRIES_SINCE.format("base", "written") + " and effective_at = posted_at"
-_LATE = _SINCE_NEWEST + " and effective_at <> posted_at and effective_at < :hour"
+_DATED = _SINCE_NEWEST + " and effective_at <> posted_at"
+_LATE = _DATED + " and effective_at < :hour"
 _OF_THE_HOUR = """effective_at <> posted_at and effective_at >= :hour and effective_at <= :effective
+and posted_at <= :recorded"""
+_NOT_YET = """effective_at <> posted_at and effective_at > :effective and effective_at <= :ahead
 and posted_at <= :recorded"""
 
 # In which branch an account of this code is counted: in the whole of what was asked for, or right below it.
@@ -70,7 +69,9 @@ _BELOW = "cast(:prefix as text) || left({rest}, strpos({rest}, ':'))".format(
 )
 
 _OF_ENTRIES = """
-select {branch} as branch, type, currency, 0::bigint as accounts, lines, debits, credits from (
+select {branch} as branch, type, currency, 0::bigint as accounts, {sign}lines as lines, {sign}debits as debits,
+       {sign}credits as credits
+from (
     select line.account_id, count(*) as lines,
            coalesce(sum(amount) filter (where layer = 'p' and side = 'd'), 0) as debits,
            coalesce(sum(amount) filter (where layer = 'p' and side = 'c'), 0) as credits
@@ -106,12 +107,32 @@ _ALL = "total.accounts, total.lines, total.debits, total.credits"
 _UNDATED_ONLY = """0, total.lines - total.dated_lines, total.debits - total.dated_debits,
        total.credits - total.dated_credits"""
 _ACCOUNTS_ONLY = "total.accounts, 0, 0, 0"
+_DATED_ONLY = "total.accounts, total.dated_lines, total.dated_debits, total.dated_credits"
 
 _ADDED_UP = """
 select branch, type, currency, sum(accounts)::bigint as accounts, sum(lines)::bigint as lines, sum(debits) as debits,
        sum(credits) as credits
 from ({parts}) as part where branch = any(:branches) group by branch, type, currency order by branch, type, currency
 """
+
+
+class _Way(NamedTuple):
+    """What is sealed, and which entries are added to it and taken away from it."""
+
+    sealed: Sequence[str]
+    added: Sequence[str]
+    taken: Sequence[str] = ()
+
+
+_AS_RECORDED = _Way([_OF_SEAL.format(columns=_ALL, seal="newest")], [_SINCE_NEWEST])
+_UNDATED_AT_BASE = _OF_SEAL.format(columns=_UNDATED_ONLY, seal="base")
+_AS_OF = _Way(
+    [_UNDATED_AT_BASE, _OF_SEAL.format(columns=_ACCOUNTS_ONLY, seal="newest"), _OF_DATED],
+    [_UNDATED, _LATE, _OF_THE_HOUR],
+)
+_AS_OF_AS_RECORDED = _Way(
+    [_UNDATED_AT_BASE, _OF_SEAL.format(columns=_DATED_ONLY, seal="newest")], [_UNDATED, _DATED], [_NOT_YET]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +156,8 @@ class SealedTotals:
     """What is to be had of a ledger at an instant, in one snapshot."""
 
     _ledger_id: UUID
-    _is_of_world: bool
+    _way: _Way
     _given: dict[str, Any]
-
-    @property
-    def entries(self) -> Sequence[str]:
-        """Which are added to what is sealed."""
-        return (_UNDATED, _LATE, _OF_THE_HOUR) if self._is_of_world else (_SINCE_NEWEST,)
 
     async def whole(self, connection: AsyncConnection) -> Sequence[BranchTotal]:
         """Of the whole chart, by type and currency."""
@@ -159,14 +175,9 @@ class SealedTotals:
     async def _read(
         self, connection: AsyncConnection, branch: str, prefix: str, branches: Collection[str]
     ) -> Sequence[BranchTotal]:
-        parts = [_OF_ENTRIES.format(branch=branch, which=which) for which in self.entries]
-        parts.append(_OPENED.format(branch=branch))
-        if self._is_of_world:
-            parts.append(_OF_SEAL.format(columns=_UNDATED_ONLY, seal="base"))
-            parts.append(_OF_SEAL.format(columns=_ACCOUNTS_ONLY, seal="newest"))
-            parts.append(_OF_DATED)
-        else:
-            parts.append(_OF_SEAL.format(columns=_ALL, seal="newest"))
+        parts = [_OF_ENTRIES.format(branch=branch, which=which, sign="") for which in self._way.added]
+        parts += [_OF_ENTRIES.format(branch=branch, which=which, sign="-") for which in self._way.taken]
+        parts += [_OPENED.format(branch=branch), *self._way.sealed]
         statement = text(_ADDED_UP.format(parts=" union all ".join(parts)))
         given = {**self._given, "prefix": prefix, "branches": list(branches)}
         return [
@@ -184,16 +195,16 @@ class SealedTotals:
 
 
 async def find_sealed_totals(connection: AsyncConnection, ledger_id: UUID, instant: Instant) -> SealedTotals | None:
-    """None where nothing is sealed in reach, or too much lies beyond it: then accounts must be added up as they are."""
+    """None where nothing is sealed, or too much lies beyond what is: then accounts must be added up as they are."""
     recorded = instant.recorded or _END
-    is_of_world = instant.effective is not None
     newest = await _seal_before(connection, ledger_id, _END)
     if newest is None:
         return None
+    way = _AS_RECORDED if instant.effective is None else _AS_OF
     if newest.sealed_at > recorded:
-        if is_of_world:  # The hours of dated postings are those up to the newest seal there is.
-            return None
         newest = await _seal_before(connection, ledger_id, recorded) or _NOTHING
+        if instant.effective is not None:  # The hours of dated postings are those up to the newest seal there is.
+            way = _AS_OF_AS_RECORDED
     await look_up_by_key(connection)
     given = {
         "ledger_id": ledger_id,
@@ -206,37 +217,31 @@ async def find_sealed_totals(connection: AsyncConnection, ledger_id: UUID, insta
         "recorded_high": first_uuid_of(recorded + POSTING_MAX),
     }
     if instant.effective is not None:
-        written = min(instant.effective, recorded)
-        before = (await _seal_before(connection, ledger_id, written) or _NOTHING).sealed_at
-        hour = instant.effective.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        given |= {
-            "base": before,
-            "base_low": first_uuid_of(before - POSTING_MAX),
-            "written": written,
-            "written_high": first_uuid_of(written + POSTING_MAX),
-            "effective": instant.effective,
-            "hour": hour,
-            "day": hour.replace(hour=0),
-        }
-    found = SealedTotals(ledger_id, is_of_world, given)
-    counts = " union all ".join(_COUNT.format(which=which) for which in found.entries)
+        given |= await _of_world(connection, ledger_id, instant.effective, recorded)
+    counts = " union all ".join(_COUNT.format(which=which) for which in (*way.added, *way.taken))
     numbers = (await connection.execute(text(counts), given)).scalars()
     if max(numbers) <= ENTRIES_MAX:
-        return found
+        return SealedTotals(ledger_id, way, given)
     await look_up_as_planned(connection)
     return None
 
 
-async def seal_totals(
-    connection: AsyncConnection, ledger_id: UUID, horizon: datetime, *, entries: int, accounts: int
-) -> bool:
-    """Whether there is one seal more: none while less than so many entries have settled since the last one.
-
-    Branches with at least so many `accounts` are kept.
-    """
-    await connection.execute(ALLOW_TIME)
-    given = {"ledger_id": ledger_id, "horizon": horizon, "entries": entries, "accounts": accounts}
-    return bool((await connection.execute(_SEAL, given)).scalar_one())
+async def _of_world(
+    connection: AsyncConnection, ledger_id: UUID, effective: datetime, recorded: datetime
+) -> dict[str, Any]:
+    written = min(effective, recorded)
+    before = (await _seal_before(connection, ledger_id, written) or _NOTHING).sealed_at
+    hour = effective.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return {
+        "base": before,
+        "base_low": first_uuid_of(before - POSTING_MAX),
+        "written": written,
+        "written_high": first_uuid_of(written + POSTING_MAX),
+        "effective": effective,
+        "ahead": recorded + EFFECTIVE_AHEAD_MAX,
+        "hour": hour,
+        "day": hour.replace(hour=0),
+    }
 
 
 async def _seal_before(connection: AsyncConnection, ledger_id: UUID, until: datetime) -> _Seal | None:

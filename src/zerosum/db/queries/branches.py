@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.balances import Instant, had_begun, source_of
-from zerosum.db.queries.branch_totals import SEPARATOR, BranchTotal, SealedTotals
+from zerosum.db.queries.branch_totals import BranchTotal, SealedTotals
 from zerosum.db.queries.pages import look_up_by_key
-from zerosum.db.queries.rolled_up import RolledUp, rolled_up
+from zerosum.db.queries.rolled_up import SEPARATOR, RolledUp, rolled_up
 from zerosum.db.schema.tables import accounts
 
 # From each code the leap goes behind all that begin with its branch: nothing in a code sorts as high as a tilde. A code

@@ -14,10 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.gently import gently
 from zerosum.db.queries.accounts import begins_with
 from zerosum.db.queries.balances import Instant, had_begun, source_of
-from zerosum.db.queries.branch_totals import SEPARATOR
 from zerosum.db.queries.pages import look_up_as_planned, look_up_by_key
 from zerosum.db.schema.tables import accounts
 from zerosum.domain.ledger.account import AccountType
+
+SEPARATOR = ":"
+"""Between the parts of a code: `customers:` is a branch, in which `customers:alice` is an account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
