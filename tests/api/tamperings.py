@@ -786,10 +786,11 @@ FOUND = {
         "the payment … has a split for another account than was named",
     },
     "a name": {"the account's name is not what its history says"},
-    "a type": {"the account's type is not what its history says", _TOTAL, _STEP},
+    "a type": {"the account's type is not what its history says", _TOTAL, _STEP, _DATED_DAY},
     "a currency": {
         _TOTAL,
         _STEP,
+        _DATED_DAY,
         "the account's currency is not what its history says",
         "the posting is in another currency than its account",
         "the statement … is in another currency than its account",

@@ -125,13 +125,13 @@ class _Way(NamedTuple):
 
 
 _AS_RECORDED = _Way([_OF_SEAL.format(columns=_ALL, seal="newest")], [_SINCE_NEWEST])
-_UNDATED_AT_BASE = _OF_SEAL.format(columns=_UNDATED_ONLY, seal="base")
+_UNDATED_UP_TO_SEAL = _OF_SEAL.format(columns=_UNDATED_ONLY, seal="base")
 _AS_OF = _Way(
-    [_UNDATED_AT_BASE, _OF_SEAL.format(columns=_ACCOUNTS_ONLY, seal="newest"), _OF_DATED],
+    [_UNDATED_UP_TO_SEAL, _OF_SEAL.format(columns=_ACCOUNTS_ONLY, seal="newest"), _OF_DATED],
     [_UNDATED, _LATE, _OF_THE_HOUR],
 )
 _AS_OF_AS_RECORDED = _Way(
-    [_UNDATED_AT_BASE, _OF_SEAL.format(columns=_DATED_ONLY, seal="newest")], [_UNDATED, _DATED], [_NOT_YET]
+    [_UNDATED_UP_TO_SEAL, _OF_SEAL.format(columns=_DATED_ONLY, seal="newest")], [_UNDATED, _DATED], [_NOT_YET]
 )
 
 
