@@ -14,6 +14,8 @@ from uuid import UUID
 
 import asyncpg
 
+from zerosum.services.background.totals_sealing import KEPT_ACCOUNTS, SEAL_ENTRIES
+
 Say = Callable[[str], None]
 
 BANKS = 4
@@ -110,7 +112,16 @@ select version - 256 >= coalesce((select max(account_version) from account_check
                                   where mark.ledger_id = $1 and mark.account_id = $2), 0)
 from accounts where ledger_id = $1 and id = $2
 """
-_WRITTEN = "accounts, journal_entries, payments, events, postings, account_checkpoints, dated_checkpoints"
+_HOLD_TOTALS = "select pg_advisory_{}(hashtextextended('zerosum:totals:' || $1, 0))"
+_ALL_SEALED = """
+select $2 > (select count(*) from (
+    select from journal_entries where ledger_id = $1 and posted_at > coalesce(
+        (select max(sealed_at) from total_seals where ledger_id = $1), '-infinity') order by id desc limit $2) as more)
+"""
+_WRITTEN = (
+    "accounts, journal_entries, payments, events, postings, account_checkpoints, dated_checkpoints, total_seals, "
+    "total_branches, branch_totals, dated_branch_totals"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,8 @@ class ConsoleGround:
     async def write(self, connection: asyncpg.Connection[asyncpg.Record], say: Say) -> None:
         """`connection` is the superuser's; the tables that others see hold nothing unfinished at the end."""
         own, size, entries = self.ledger_id, self.accounts, self.postings // 2
+        # Nobody seals what is half written: the lock is that of `zerosum_seal_totals`.
+        await connection.execute(_literal(_HOLD_TOTALS.format("lock"), (own,)))
         await connection.execute("set session_replication_role = replica; set synchronous_commit = off")
         await connection.execute("set work_mem = '512MB'; set maintenance_work_mem = '512MB'")
         steps: list[tuple[str, str, tuple[object, ...]]] = [
@@ -141,6 +154,9 @@ class ConsoleGround:
         await connection.execute("drop table bench_entries, bench_accounts; set session_replication_role = origin")
         say("  checkpoints")
         await self._seal(connection)
+        say("  totals")
+        await connection.execute(_literal(_HOLD_TOTALS.format("unlock"), (own,)))
+        await self._seal_totals(connection)
         await connection.execute(f"vacuum analyze {_WRITTEN}", timeout=3600)
         await connection.execute("checkpoint", timeout=600)
 
@@ -152,6 +168,14 @@ class ConsoleGround:
                 statement = "select zerosum_make_checkpoints($1, $2, 256)"
                 if not await connection.fetchval(statement, self.ledger_id, row["id"], timeout=600):
                     await asyncio.sleep(0.1)  # The worker is at it.
+
+
+    async def _seal_totals(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        """The worker may be at it, too."""
+        while not await connection.fetchval(_ALL_SEALED, self.ledger_id, SEAL_ENTRIES):
+            statement = "select zerosum_seal_totals($1, now(), $2, $3)"
+            if not await connection.fetchval(statement, self.ledger_id, SEAL_ENTRIES, KEPT_ACCOUNTS, timeout=600):
+                await asyncio.sleep(0.1)
 
 
 def _literal(statement: str, given: tuple[object, ...]) -> str:

@@ -140,7 +140,7 @@ def use_cases(
         account_administration=AccountAdministration(database, committer, accounts, directory, currencies),
         account_groups=AccountGroups(database, committer, currencies, cursors, settled, now),
         account_history=AccountHistory(database, currencies, now),
-        account_reports=AccountReports(database, currencies, settled, now),
+        account_reports=AccountReports(database, currencies, cursors, settled, now),
         accounts=accounts,
         api_keys=api_keys,
         open_sessions=OpenSessions(database, cursors, now),

@@ -36,6 +36,7 @@ from zerosum.services.background.readings import MetricReadings
 from zerosum.services.background.refusal_purge import RefusalPurge
 from zerosum.services.background.scheduled_runs import ScheduledRuns
 from zerosum.services.background.self_audit import SelfAudit
+from zerosum.services.background.totals_sealing import TotalsSealing
 from zerosum.services.committing.batch_runner import BatchRunner
 from zerosum.services.committing.committer import Committer, CommitterOptions
 from zerosum.services.committing.lane_loop import Carrier, CommitterStats
@@ -208,6 +209,7 @@ def _chores(
         Chore("seals of refusals", 300.0, RefusalSeals(database, now).run_once),
         Chore("seals of the security log", AUDIT_SEALS_SECONDS, AuditSeals(database, now).run_once),
         Chore("checkpoints", 15.0, Checkpointing(database).run_once),
+        Chore("totals of branches", 15.0, TotalsSealing(database, now).run_once),
         Chore("holds that expire", HOLD_EXPIRY_SECONDS, HoldExpiry(database, committer, now, spans).run_once),
         Chore("scheduled payments", SCHEDULED_RUNS_SECONDS, runs.run_once),
         # It judges and asks by itself: a version that it alone goes by is told, too.

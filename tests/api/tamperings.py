@@ -39,6 +39,10 @@ UNSAID = "status = 'in_review', last_id = null, last_by = null, last_reason = nu
 FORGED_ID = "'019a0000-0000-7000-8000-000000000001'::uuid"
 ISO_DUE_AT = "to_char(due_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 BUSY = "ledger_id = $1 and account_id = (select id from accounts where ledger_id = $1 and code = 'busy')"
+NEWEST_TOTAL = (
+    "ledger_id = $1 and (branch, type, currency) = ('', 'liability', 'USD') and sealed_at = (select max(sealed_at) "
+    "from branch_totals where ledger_id = $1 and (branch, type, currency) = ('', 'liability', 'USD'))"
+)
 ALICE = "ledger_id = $1 and code = 'alice'"
 
 CARRIED_OUT = "(select id from payments where ledger_id = $1 and reference = 'carried out')"
@@ -530,6 +534,31 @@ TAMPERINGS = {
     "a record put into the security log": "insert into audit_log (ledger_id, id, recorded_at, type, occurrences, xid) "
     "values ($1, gen_random_uuid(), now(), 'account.frozen', 1, '1')",
     "a seal of the security log changed": "update audit_seals set records = records + 1 where ledger_id = $1",
+    # Totals of branches.
+    "a total of the whole chart": f"update branch_totals set debits = debits + 1 where {NEWEST_TOTAL}",
+    "all totals of a branch": "update branch_totals set credits = credits + 1 where ledger_id = $1 and branch = ''",
+    "a number of accounts in a total": f"update branch_totals set accounts = accounts + 1 where {NEWEST_TOTAL}",
+    "a number of postings in a total": f"update branch_totals set lines = lines - 1 where {NEWEST_TOTAL}",
+    "dated sums in a total": f"update branch_totals set dated_debits = dated_debits + 1 where {NEWEST_TOTAL}",
+    "a total deleted": f"delete from branch_totals where {NEWEST_TOTAL}",
+    "a total forged in between": "insert into branch_totals select ledger_id, branch, type, currency, sealed_at + "
+    "interval '1 microsecond', accounts, lines, debits + 1, credits, dated_lines, dated_debits, dated_credits "
+    f"from branch_totals where {NEWEST_TOTAL}",
+    "a branch that has totals forged": "insert into total_branches values ($1, 'nobody:', 'asset', 'USD', '-infinity');"
+    "insert into branch_totals values ($1, 'nobody:', 'asset', 'USD', now(), 1, 1, 1, 0, 0, 0, 0)",
+    "a branch that has totals deleted": "delete from total_branches where ledger_id = $1 and branch = ''",
+    "the newest seal of totals deleted": "delete from total_seals where ledger_id = $1 and sealed_at = "
+    "(select max(sealed_at) from total_seals where ledger_id = $1)",
+    "a seal of totals in the middle deleted": "delete from total_seals where ledger_id = $1 and sealed_at = "
+    "(select sealed_at from total_seals where ledger_id = $1 order by sealed_at offset 2 limit 1)",
+    "a seal of totals moved": "update total_seals set sealed_at = sealed_at + interval '1 second' where ledger_id = $1 "
+    "and sealed_at = (select max(sealed_at) from total_seals where ledger_id = $1)",
+    "a day of dated totals": "update dated_branch_totals set credits = credits + 1 where ledger_id = $1 "
+    "and branch = '' and grain = 'day'",
+    "an hour of dated totals deleted": "delete from dated_branch_totals where ledger_id = $1 and branch = '' "
+    "and grain = 'hour'",
+    "dated totals of another day": "update dated_branch_totals set starts_at = starts_at - interval '1 day' "
+    "where ledger_id = $1 and branch = ''",
     # Events.
     "an event of a payment deleted": f"delete from events where id = {PAID}",
     "an event of an entry deleted": "delete from events where ledger_id = $1 and type = 'journal_entry.posted'",
@@ -601,6 +630,10 @@ _ASKED_BACK_OTHERWISE = {
     "the amount that its processor is to give back of the payment … is not what its journal entry says"
 }
 
+_STEP = "the totals of the whole chart at … are not those before, and what was posted since"
+_TOTAL = "the totals of the whole chart are not what its accounts come to"
+_DATED_TOTAL = "the dated totals of the whole chart are not those of its days and hours"
+_DATED_DAY = "the dated totals of the whole chart of the day of … are not its dated postings"
 _MOVED_BY_NOTHING = {
     "the payee of the payment … is not what its journal entry says",
     "the processor call of the journal entry … is missing",
@@ -753,8 +786,11 @@ FOUND = {
         "the payment … has a split for another account than was named",
     },
     "a name": {"the account's name is not what its history says"},
-    "a type": {"the account's type is not what its history says"},
+    "a type": {"the account's type is not what its history says", _TOTAL, _STEP, _DATED_DAY},
     "a currency": {
+        _TOTAL,
+        _STEP,
+        _DATED_DAY,
         "the account's currency is not what its history says",
         "the posting is in another currency than its account",
         "the statement … is in another currency than its account",
@@ -831,6 +867,8 @@ FOUND = {
         "what the key of the statement … is answered is not what was recorded",
     },
     "an account that its first use opened deleted": {
+        _TOTAL,
+        _STEP,
         "the account has a history and does not exist",
         "a posting to an account that does not exist",
         "the hold … has a step 1 that is not what was ordered: its journal entry has another fingerprint",
@@ -1295,6 +1333,21 @@ FOUND = {
     },
     "an event told twice": {"the event … is there twice"},
     "a refusal of what was done": {"the key of the journal entry … is refused too"},
+    "a total of the whole chart": {_STEP, _TOTAL},
+    "all totals of a branch": {_STEP, _TOTAL},
+    "a number of accounts in a total": {_STEP, _TOTAL},
+    "a number of postings in a total": {_STEP, _TOTAL},
+    "dated sums in a total": {_STEP, _DATED_TOTAL},
+    "a total deleted": {_STEP, _TOTAL, _DATED_TOTAL},
+    "a total forged in between": {_TOTAL},
+    "a branch that has totals forged": {"the totals of the branch nobody: are not what its accounts come to"},
+    "a branch that has totals deleted": {_TOTAL},
+    "the newest seal of totals deleted": {_TOTAL, _DATED_DAY},
+    "a seal of totals in the middle deleted": {_STEP},
+    "a seal of totals moved": {_STEP},
+    "a day of dated totals": {_DATED_TOTAL, _DATED_DAY},
+    "an hour of dated totals deleted": {_DATED_TOTAL, _DATED_DAY},
+    "dated totals of another day": {_DATED_DAY},
     "a checkpoint": {"the checkpoint is not the sum of the postings up to it"},
     "a checkpoint and those after it": {"the checkpoint is not the sum of the postings up to it"},
     "the dated sums of a checkpoint": {"the checkpoint is not the sum of the postings up to it"},

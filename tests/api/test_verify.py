@@ -36,6 +36,7 @@ from zerosum.main import Service
 from zerosum.outside import live_processors
 from zerosum.services.accounts import bare_accounts
 from zerosum.services.background.checkpointing import Checkpointing
+from zerosum.services.background.totals_sealing import TotalsSealing
 from zerosum.services.processor_moves import Mover
 from zerosum.services.proof_log.documents import key_of
 from zerosum.services.proof_log.export import ledger_export
@@ -59,6 +60,7 @@ from zerosum.services.proofs import of_versions as proof_of_versions
 from zerosum.services.proofs.audit_seals import AuditSeals
 from zerosum.services.proofs.refusal_seals import SEALED_AFTER, RefusalSeals
 from zerosum.services.proofs.whole_ledger import Report, verify_ledger
+from zerosum.services.requests.settled_time import CLOCKS_APART_MAX
 from zerosum.verifier import standalone
 
 Superuser: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -127,6 +129,7 @@ async def _made(service: Service, database: Database, payments: int, rules: Path
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
     await until(lambda: AuditSeals(database, now).seal(ledger_id), bool)
     await Checkpointing(database).run_once()
+    await TotalsSealing(database, now, entries=20, kept_accounts=1_000, behind=CLOCKS_APART_MAX).run_once()
     await client.http.aclose()
     return ledger_id
 
@@ -546,7 +549,7 @@ async def test_a_ledger_in_which_everything_has_happened_is_right(
     for table in (
         "refusals", "refusal_seals", "audit_seals", "client_transactions", "payments", "refunds", "holds", "disputes",
         "payment_splits", "exchanges", "scheduled_payments", "scheduled_runs", "entry_conditions", "reviews",
-        "period_seals", "late_entries", "account_checkpoints",
+        "period_seals", "late_entries", "account_checkpoints", "branch_totals", "dated_branch_totals",
         "statements", "templates", "template_uses",
         "charts", "account_groups", "limited_groups", "house_rules", "ledger_routes",
         "dated_checkpoints",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 
 from tests.api.conftest import Client, make_client
 from tests.console.conftest import Person, shown
+from zerosum.console.pages import accounts as pages
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 
+_BRANCH = re.compile(r"<td><a href=\"[^\"]*\">([^<]*)</a></td>")
+_NEXT = re.compile(r'rel="next" href="([^"]*)"')
 MARKUP = "<img src=x onerror=alert(1)>"
 
 
@@ -61,6 +67,28 @@ async def test_the_tree_adds_up_its_branches(admin: Person, client: Client) -> N
     assert "20.50" not in branch
     before = await admin.page("/account-tree", params={"as_of": "2020-01-01"})
     assert "20.50" not in before
+
+
+async def test_the_tree_has_pages_however_many_lie_in_a_branch(
+    admin: Person, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "BRANCHES_AT_ONCE", 2)
+    codes = ["mall", "mall:berlin:a", "mall:berlin:b", "mall:rome:c", "mall:x", "mall:y", "mals"]
+    for code in codes:
+        await client.open_account(code)
+    seen: list[list[str]] = []
+    address: str | None = f"/console/{admin.ledger}/account-tree?prefix=mal"
+    while address is not None:
+        page = await admin.page(address)
+        seen.append(_BRANCH.findall(page))
+        following = _NEXT.search(page)
+        address = None if following is None else html.unescape(following[1])
+    assert seen == [["mall", "mall:"], ["mals"]]
+    first = await admin.page("/account-tree", params={"prefix": "mall:", "as_of": "2099-01-01"})
+    assert _BRANCH.findall(first) == ["mall:berlin:", "mall:rome:"]
+    following = _NEXT.search(first)
+    assert following is not None
+    assert _BRANCH.findall(await admin.page(html.unescape(following[1]))) == ["mall:x", "mall:y"]
 
 
 async def test_an_accounts_page_tells_its_money_and_its_chain(admin: Person, client: Client) -> None:

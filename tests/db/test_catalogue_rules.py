@@ -129,12 +129,14 @@ async def test_no_function_runs_with_rights_that_are_not_its_callers(admin: Conn
         "zerosum_limit_group": "trigger",
         "zerosum_move_call": "trigger",
         "zerosum_make_checkpoints": "integer",
+        "zerosum_seal_totals": "integer",
         "zerosum_drop_events": "bigint",
     }
     assert all(row["proconfig"][0] == "search_path=public, pg_temp" for row in rows)
     callers = {row["proname"]: set(row["callers"]) for row in rows}
     assert callers["zerosum_purge_refusals"] == {OWNER_ROLE, APPLICATION_ROLE}
     assert callers["zerosum_make_checkpoints"] == {OWNER_ROLE, APPLICATION_ROLE}
+    assert callers["zerosum_seal_totals"] == {OWNER_ROLE, APPLICATION_ROLE}
     assert callers["zerosum_drop_events"] == {OWNER_ROLE, APPLICATION_ROLE}
     for name in ("zerosum_carry_postings", "zerosum_record_account_change"):
         assert callers[name] == {OWNER_ROLE}, "A trigger needs nobody's right to be called."

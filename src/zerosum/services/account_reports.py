@@ -12,14 +12,17 @@ from decimal import Decimal
 
 from zerosum.db.engine import Database
 from zerosum.db.queries.balances import Instant
+from zerosum.db.queries.branch_totals import find_sealed_totals
+from zerosum.db.queries.branches import children_of, children_totals
 from zerosum.db.queries.rolled_up import RolledUp, roll_up
 from zerosum.domain.errors import TooManyItems
 from zerosum.domain.ledger.account import AccountType, Side
 from zerosum.domain.money import add, subtract
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
+from zerosum.services.requests.paging import Cursors, Page, PageRequest
 from zerosum.services.requests.settled_time import SettledTime
-from zerosum.services.requests.times import INSTANT
+from zerosum.services.requests.times import INSTANT, parse_as_of
 
 LINES_MAX = 1_000
 """Of branches, types and currencies in one report."""
@@ -58,6 +61,14 @@ class BranchReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BranchPage:
+    """`lines` of so many branches: more than there are branches where one has several types or currencies."""
+
+    as_of: datetime
+    lines: Page[ReportLine]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpanReport:
     start: datetime
     end: datetime
@@ -66,10 +77,16 @@ class SpanReport:
 
 class AccountReports:
     def __init__(
-        self, database: Database, currencies: Currencies, settled: SettledTime, now: Callable[[], datetime]
+        self,
+        database: Database,
+        currencies: Currencies,
+        cursors: Cursors,
+        settled: SettledTime,
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._currencies = currencies
+        self._cursors = cursors
         self._settled = settled
         self._now = now
 
@@ -79,8 +96,32 @@ class AccountReports:
         """The branches below a prefix at an instant. Raises TooManyItems."""
         recorded = await self._reached(caller, recorded)
         looked_at = effective or recorded or self._now()
-        [found] = await self._looks(caller, prefix, [Instant(effective=effective, recorded=recorded)])
-        return BranchReport(as_of=looked_at, lines=found)
+        ledger_id, instant = caller.ledger_id, Instant(effective=effective, recorded=recorded)
+        async with self._database.snapshot(ledger_id) as connection:
+            children = await children_of(connection, ledger_id, prefix, after=None, limit=LINES_MAX + 1)
+            _must_fit(len(children))
+            sealed = await find_sealed_totals(connection, ledger_id, instant)
+            if sealed is None:
+                found = await roll_up(connection, ledger_id, instant, prefix=prefix, limit=LINES_MAX + 1)
+            else:
+                found = await children_totals(connection, ledger_id, instant, prefix, children, sealed)
+        _must_fit(len(found))
+        return BranchReport(as_of=looked_at, lines=[await self._line(caller, one) for one in found])
+
+    async def page(self, caller: Caller, request: PageRequest) -> BranchPage:
+        """So many of the branches below a `prefix`, at the instant that the filters name; of now, a look of its own."""
+        ledger_id, position = caller.ledger_id, self._cursors.position(caller.ledger_id, request)
+        effective, recorded = (parse_as_of(position.filters, name) for name in ("as_of", "recorded_as_of"))
+        recorded = await self._reached(caller, recorded)
+        looked_at = effective or recorded or self._now()
+        prefix, instant = position.filters.get("prefix", ""), Instant(effective=effective, recorded=recorded)
+        async with self._database.snapshot(ledger_id) as connection:
+            children = await children_of(connection, ledger_id, prefix, after=position.after, limit=request.limit + 1)
+            page = self._cursors.page(ledger_id, request, position, children, lambda child: child.end)
+            sealed = await find_sealed_totals(connection, ledger_id, instant)
+            found = await children_totals(connection, ledger_id, instant, prefix, page.items, sealed)
+        lines = [await self._line(caller, one) for one in found]
+        return BranchPage(as_of=looked_at, lines=Page(lines, page.next_cursor))
 
     async def over(
         self,
@@ -94,7 +135,7 @@ class AccountReports:
         """What the branches of accounts of these types did from `start` to before `end`. Raises TooManyItems."""
         recorded = await self._reached(caller, recorded)
         instants = [Instant(effective=moment - INSTANT, recorded=recorded) for moment in (start, end)]
-        before, after = await self._looks(caller, "", instants, types)
+        before, after = await self._looks(caller, instants, types)
         opened = {(line.branch, line.type, line.currency): line for line in before}
         lines = [_moved(opened.get((line.branch, line.type, line.currency)), line) for line in after]
         return SpanReport(start=start, end=end, lines=lines)
@@ -103,19 +144,14 @@ class AccountReports:
         return None if recorded is None else await self._settled.reach(caller.ledger_id, recorded)
 
     async def _looks(
-        self, caller: Caller, prefix: str, instants: Sequence[Instant], types: Sequence[AccountType] | None = None
+        self, caller: Caller, instants: Sequence[Instant], types: Sequence[AccountType]
     ) -> list[list[ReportLine]]:
         async with self._database.snapshot(caller.ledger_id) as connection:
             looks = [
-                await roll_up(connection, caller.ledger_id, instant, prefix=prefix, limit=LINES_MAX + 1, types=types)
+                await roll_up(connection, caller.ledger_id, instant, prefix="", limit=LINES_MAX + 1, types=types)
                 for instant in instants
             ]
-        if max(len(found) for found in looks) > LINES_MAX:
-            raise TooManyItems(
-                f"The report has more than {LINES_MAX} lines: a chart of accounts is parted by colons, and a longer "
-                "`prefix` looks at less of it.",
-                lines_max=LINES_MAX,
-            )
+        _must_fit(max(len(found) for found in looks))
         return [[await self._line(caller, one) for one in found] for found in looks]
 
     async def _line(self, caller: Caller, found: RolledUp) -> ReportLine:
@@ -127,6 +163,15 @@ class AccountReports:
             accounts=found.accounts,
             debits=currency.scaled(found.debits),
             credits=currency.scaled(found.credits),
+        )
+
+
+def _must_fit(lines: int) -> None:
+    if lines > LINES_MAX:
+        raise TooManyItems(
+            f"The report has more than {LINES_MAX} lines: a chart of accounts is parted by colons, and a longer "
+            "`prefix` looks at less of it.",
+            lines_max=LINES_MAX,
         )
 
 

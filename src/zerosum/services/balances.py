@@ -15,10 +15,11 @@ from zerosum.db.gently import gently
 from zerosum.db.queries.accounts import find_account
 from zerosum.db.queries.balances import Instant, currency_totals, totals_at, trial_balance_lines
 from zerosum.db.queries.balances import TrialBalanceLine as TrialBalanceLine  # shown by the routes
+from zerosum.db.queries.branch_totals import BranchTotal, find_sealed_totals
 from zerosum.domain.errors import AccountNotFound, AmountTooPrecise, InvalidCurrency, TooManyItems, VersionNotReached
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.ledger.account import AccountState
-from zerosum.domain.money import render_amount, subtract
+from zerosum.domain.money import add, render_amount, subtract
 from zerosum.services.requests.account_directory import AccountDirectory, AccountName
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
@@ -196,7 +197,11 @@ class Balances:
         is_of_now = not {"as_of", "recorded_as_of"} & position.filters.keys()
         looked_at = instant.effective or instant.recorded or self._now()
         async with self._database.snapshot(caller.ledger_id) as connection:
-            totals = await currency_totals(connection, caller.ledger_id, instant, is_of_all=is_of_now)
+            sealed = await find_sealed_totals(connection, caller.ledger_id, instant)
+            if sealed is None:
+                totals = await currency_totals(connection, caller.ledger_id, instant, is_of_all=is_of_now)
+            else:
+                totals = by_currency(await sealed.whole(connection), is_of_all=is_of_now)
             found = await trial_balance_lines(
                 connection, caller.ledger_id, instant, after_code=position.after, limit=request.limit + 1
             )
@@ -232,6 +237,16 @@ class Balances:
             refusal.facts["account"] = render_id(Prefix.ACCOUNT, line.account_id)
             raise
         return replace(line, debits=debits, credits=credits_)
+
+
+def by_currency(totals: Sequence[BranchTotal], *, is_of_all: bool) -> Sequence[tuple[str, Decimal, Decimal]]:
+    """As `currency_totals` tells it."""
+    sums: dict[str, tuple[Decimal, Decimal]] = {}
+    for one in totals:
+        if one.lines or (is_of_all and one.accounts):
+            debits, credits_ = sums.get(one.currency, (Decimal(), Decimal()))
+            sums[one.currency] = add(debits, one.debits), add(credits_, one.credits)
+    return [(currency, *sums[currency]) for currency in sorted(sums)]
 
 
 def _no_such_account() -> AccountNotFound:

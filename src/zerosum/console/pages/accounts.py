@@ -12,11 +12,11 @@ from zerosum.domain.ledger.account import AccountStatus, AccountType
 from zerosum.gateway.identity.principal import Scope
 from zerosum.gateway.routing import HttpAnswer
 from zerosum.services.account_administration import CloseAccount, FreezeAccount, UnfreezeAccount
-from zerosum.services.requests.times import parse_as_of
 
 FILTERS = ("type", "currency", "status", "code_prefix", "in_debt")
 WORDS = {"type": AccountType, "status": AccountStatus, "in_debt": ("true",)}
 SEPARATOR = ":"
+BRANCHES_AT_ONCE = 100
 
 
 def account_pages(console: Console) -> None:
@@ -35,13 +35,17 @@ def account_pages(console: Console) -> None:
         )
 
     async def tree(view: View) -> HttpAnswer:
-        given = view.query(("prefix", "as_of", "recorded_as_of"))
-        prefix = given.get("prefix", "")
-        effective, recorded = (parse_as_of(given, name) for name in ("as_of", "recorded_as_of"))
-        report = await reports.at(view.caller, prefix=prefix, effective=effective, recorded=recorded)
-        branches = [(name, list(lines)) for name, lines in groupby(report.lines, key=lambda line: line.branch)]
+        request = page_request(view, "account tree", ("prefix", "as_of", "recorded_as_of"), size=BRANCHES_AT_ONCE)
+        prefix = request.filters.get("prefix", "")
+        found = await reports.page(view.caller, request)
         return view.show(
-            "account_tree.html", branches=branches, as_of=report.as_of, prefix=prefix, given=given, above=above(prefix)
+            "account_tree.html",
+            branches=[(name, list(lines)) for name, lines in groupby(found.lines.items, key=lambda line: line.branch)],
+            as_of=found.as_of,
+            prefix=prefix,
+            given=request.filters,
+            above=above(prefix),
+            next=next_page(view, request, found.lines, "account-tree"),
         )
 
     console.page(

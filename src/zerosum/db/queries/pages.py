@@ -20,15 +20,21 @@ KEY = "key_"
 """Begins the names of a page's columns that give its order."""
 
 
-_BY_KEY = text(
-    "select set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), "
-    "set_config('enable_mergejoin', 'off', true)"
+_LOOK_UP = (
+    "select set_config('enable_seqscan', '{0}', true), set_config('enable_hashjoin', '{0}', true), "
+    "set_config('enable_mergejoin', '{0}', true)"
 )
+_BY_KEY, _AS_PLANNED = text(_LOOK_UP.format("off")), text(_LOOK_UP.format("on"))
 
 
 async def look_up_by_key(connection: AsyncConnection) -> None:
     """For what is read in this unit of work: a page is found by keys, however young the planner's statistics are."""
     await connection.execute(_BY_KEY)
+
+
+async def look_up_as_planned(connection: AsyncConnection) -> None:
+    """Again: what is read from now on is most of a table."""
+    await connection.execute(_AS_PLANNED)
 
 
 def page_by(

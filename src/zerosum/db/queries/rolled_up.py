@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from zerosum.db.gently import gently
 from zerosum.db.queries.accounts import begins_with
 from zerosum.db.queries.balances import Instant, had_begun, source_of
-from zerosum.db.queries.pages import look_up_by_key
+from zerosum.db.queries.pages import look_up_as_planned, look_up_by_key
 from zerosum.db.schema.tables import accounts
 from zerosum.domain.ledger.account import AccountType
 
@@ -44,8 +44,9 @@ async def roll_up(
     types: Collection[AccountType] | None = None,
 ) -> list[RolledUp]:
     """The branches right below a prefix, of accounts of these types. Those that there were not yet are in none."""
-    if prefix or types is not None or not instant.is_now:
-        await look_up_by_key(connection)  # Every account of the ledger as it stands is read best in one go.
+    # Every account of the ledger as it stands is read best in one go.
+    is_whole = not prefix and types is None and instant.is_now
+    await (look_up_as_planned if is_whole else look_up_by_key)(connection)
     source, debits, credits_, version = source_of(ledger_id, instant)
     statement = (
         select(
@@ -71,7 +72,7 @@ async def roll_up(
         func.sum(each.debits).label("debits"),
         func.sum(each.credits).label("credits"),
     )
-    return await gently(_rolled_up, await connection.execute(sums.group_by(*own).order_by(*own).limit(limit)))
+    return await gently(rolled_up, await connection.execute(sums.group_by(*own).order_by(*own).limit(limit)))
 
 
 def _branch(prefix: str) -> ColumnElement[str]:
@@ -81,7 +82,7 @@ def _branch(prefix: str) -> ColumnElement[str]:
     return func.concat(literal(prefix), branch) if prefix else branch
 
 
-def _rolled_up(row: Row[Any]) -> RolledUp:
+def rolled_up(row: Row[Any]) -> RolledUp:
     return RolledUp(
         branch=row.branch,
         type=AccountType(row.type),

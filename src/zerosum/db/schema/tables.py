@@ -301,6 +301,70 @@ dated_checkpoints = Table(
     CheckConstraint("level between 0 and 3", name="dated_checkpoints_level_known"),
 )
 
+total_seals = Table(
+    "total_seals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _moment("sealed_at", nullable=False),  # all that was posted up to it is in the totals
+    _moment("accounts_until", nullable=False),  # all accounts made up to it are counted in them
+    PrimaryKeyConstraint("ledger_id", "sealed_at", name="total_seals_pkey"),
+)
+
+total_branches = Table(
+    "total_branches",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("branch", Text),  # empty: the whole chart
+    _required("type", Text),
+    _required("currency", Text),
+    _moment("since", nullable=False),  # the seal behind which it has none; -infinity: from the beginning
+    PrimaryKeyConstraint("ledger_id", "branch", "type", "currency", name="total_branches_pkey"),
+)
+"""Which branches have totals, of what and from when on."""
+
+branch_totals = Table(
+    "branch_totals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("branch", Text),
+    _required("type", Text),
+    _required("currency", Text),
+    _moment("sealed_at", nullable=False),  # of a seal at which something had changed
+    # Of all accounts and postings up to it, and of the dated postings among them.
+    _required("accounts", BigInteger),
+    _required("lines", BigInteger),
+    _required("debits", Numeric),
+    _required("credits", Numeric),
+    _required("dated_lines", BigInteger),
+    _required("dated_debits", Numeric),
+    _required("dated_credits", Numeric),
+    PrimaryKeyConstraint("ledger_id", "branch", "type", "currency", "sealed_at", name="branch_totals_pkey"),
+    CheckConstraint(
+        "debits >= 0 and credits >= 0 and dated_debits >= 0 and dated_credits >= 0",
+        name="branch_totals_totals_not_negative",
+    ),
+)
+
+dated_branch_totals = Table(
+    "dated_branch_totals",
+    metadata,
+    _required("ledger_id", Uuid),
+    _required("branch", Text),
+    _required("type", Text),
+    _required("currency", Text),
+    _required("grain", Text),
+    _moment("starts_at", nullable=False),
+    # Of the dated postings up to the newest seal that happened within this hour or day.
+    _required("lines", BigInteger),
+    _required("debits", Numeric),
+    _required("credits", Numeric),
+    PrimaryKeyConstraint(
+        "ledger_id", "branch", "type", "currency", "grain", "starts_at", name="dated_branch_totals_pkey"
+    ),
+    CheckConstraint("grain in ('day', 'hour')", name="dated_branch_totals_grain_known"),
+    CheckConstraint("debits >= 0 and credits >= 0", name="dated_branch_totals_totals_not_negative"),
+)
+
 payments = Table(
     "payments",
     metadata,
@@ -1765,6 +1829,10 @@ GRANTS: dict[Table, str] = {
     postings: "insert",
     account_checkpoints: "",  # a function derives them
     dated_checkpoints: "",
+    total_seals: "",  # a function derives them, too
+    total_branches: "",
+    branch_totals: "",
+    dated_branch_totals: "",
     payments: "insert, update (status, refunded, disputed, charged_back, approved, refunding)",
     processor_calls: "insert, update (state, next_at, attempts, sent_at, last_error, processor_payment_id, reason, "
     "approved, entry_id, settled_at)",

@@ -4,6 +4,7 @@
 | --- | --- |
 | `of_accounts` | accounts with their postings (`of_chains`) and histories (`of_histories`) |
 | `of_checkpoints` | what accounts came to, sealed beside their postings |
+| `of_branch_totals` | what branches came to, sealed beside accounts and postings |
 | `of_statements` | statements that were issued, beside the postings they tell of |
 | `of_entries` | journal entries with their payments and client transactions (`of_fingerprints`) |
 | `of_splits` | payments with several receivers, with what each got and gave back |
@@ -45,6 +46,7 @@ from zerosum.services.proofs.audit_seals import AuditSealsProof
 from zerosum.services.proofs.of_account_groups import AccountGroupsProof
 from zerosum.services.proofs.of_accounts import AccountsProof
 from zerosum.services.proofs.of_answers import AnswersProof
+from zerosum.services.proofs.of_branch_totals import BranchTotalsProof, DatedTotalsProof, TotalSealsProof
 from zerosum.services.proofs.of_checkpoints import CheckpointsProof
 from zerosum.services.proofs.of_disputes import DisputesProof
 from zerosum.services.proofs.of_entries import ClientTransactionsProof, EntriesProof
@@ -157,6 +159,9 @@ class LedgerProof:
         return [
             AccountsProof(report, places),
             CheckpointsProof(report),
+            TotalSealsProof(report),
+            BranchTotalsProof(report),
+            DatedTotalsProof(report),
             StatementsProof(report, events.expect),
             EntriesProof(report, events.expect),
             SplitsProof(report),
