@@ -10,6 +10,7 @@ import typer
 from zerosum import __version__
 from zerosum.cli import (
     audit_commands,
+    backup_commands,
     daily,
     ingest_commands,
     proof_commands,
@@ -384,6 +385,7 @@ def rotate_data(data_dir: DataDirOption = None) -> None:
 
 
 audit_commands.add_to(app)
+backup_commands.add_to(app)
 daily.add_to(app)
 ingest_commands.add_to(app)
 proof_commands.add_to(app)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from zerosum.cli.archiving import archive_log
 from zerosum.cli.certificate import development_certificate
 from zerosum.cli.installation import (
     DATABASE,
@@ -39,6 +40,7 @@ from zerosum.embedded import (
     find_postgres,
     find_valkey,
 )
+from zerosum.embedded.backups import BackupFolder
 from zerosum.services.committing.unknown_keys import UnknownKeys
 
 POLL_SECONDS = 0.02
@@ -87,7 +89,9 @@ def run_up(
         sockets = listen(settings.host, settings.port, settings.workers)
         check_side_port(settings.host, settings.metrics_port)
         settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
+        backups = None if settings.backup_dir is None else BackupFolder(settings.backup_dir)
         installation.start_servers()
+        installation.archive(backups)
         credentials = _prepared(installation, settings, is_demo=is_demo)
         locked.announce(settings.url)
         link = installation.console_link(settings)
@@ -135,6 +139,12 @@ class _Installation:
         say(f"Starting PostgreSQL and Redis in {self._data_dir.path} …")
         share_metrics(self._data_dir.path / "metrics")
         _start_together([server for server in (self._postgres, self._valkey) if server is not None])
+
+    def archive(self, backups: BackupFolder | None) -> None:
+        """From the first transaction on, if there is a folder for it."""
+        archive = archive_log(self._data_dir, self._postgres, backups)
+        if archive is not None:
+            self._supervisor.add_server("the archive of PostgreSQL's log", archive)
 
     def prepare(self, settings: Settings, *, is_demo: bool) -> Credentials:
         """The newest schema, and credentials for a first ledger."""
