@@ -78,8 +78,10 @@ def run_restore(options: RestoreOptions) -> int:
         place = _fresh(to.with_name(f"{to.name}.restoring"))
         try:
             proof = _restored(folder, backup, place, options.secrets.absolute(), until, kept, times)
-        finally:
-            place.close()
+        except BaseException:
+            place.delete()
+            raise
+        place.close()
     except EmbeddedError as error:
         raise CommandFailed(str(error), FAILED) from None
     return _ended(place.path, to, backup, proof, times)

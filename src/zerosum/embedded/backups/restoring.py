@@ -85,7 +85,8 @@ def restore(
     with told_in_one_line(f"restore into {data_dir.path}"):
         keep_secrets(secrets, data_dir)
         segments, missing = folder.wal().since(backup.first_segment)
-        _place(folder.database_of(backup), segments, data_dir)
+        # Where one history branched off another: of a database that was restored before.
+        _place(folder.database_of(backup), [*segments, *folder.wal_path.glob("*.history")], data_dir)
     server = _RecoveringPostgres(data_dir, bin_path=bin_path, notify=lambda _: None)
     server.until = until
     try:
@@ -109,14 +110,14 @@ def keep_secrets(secrets: Path, data_dir: DataDir) -> None:
         write_durably(data_dir.path / CREDENTIALS_NAME, credentials.read_text(encoding="utf-8"))
 
 
-def _place(database: Path, segments: list[Path], data_dir: DataDir) -> None:
+def _place(database: Path, log: list[Path], data_dir: DataDir) -> None:
     """The copy with the log behind it, given to the servers' account once nothing more is done in it."""
     new = data_dir.servers_path / "postgres.new"
     shutil.copytree(database, new, symlinks=True)
     new.chmod(0o700)
     (new / MANIFEST_NAME).unlink(missing_ok=True)
-    for segment in segments:
-        shutil.copyfile(segment, new / "pg_wal" / segment.name.removesuffix(PARTIAL))
+    for file in log:
+        shutil.copyfile(file, new / "pg_wal" / file.name.removesuffix(PARTIAL))
     write_durably(new / "recovery.signal", "")
     if data_dir.account is not None:
         _give(new, data_dir.account)
