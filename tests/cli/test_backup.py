@@ -148,7 +148,7 @@ def _serves_on(drill: Drill) -> None:
         _pay(restored, "lost")
         url = f"{restored.base_url}/v1/accounts/customers:alice"
         answer = httpx.get(url, headers=restored.headers, trust_env=False).json()
-        assert answer["balance"] == "90.00", answer
+        assert answer["balance"]["posted"] == "90.00", answer
     finally:
         restored.stop()
 

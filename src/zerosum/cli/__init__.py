@@ -94,11 +94,14 @@ def worker() -> None:
 def migrate(
     revision: Annotated[str, typer.Option(help="A revision to go to, `head` or `base`.")] = "head",
     wait: Annotated[float, typer.Option(min=0, max=3600, help="So many seconds for a database to come up.")] = 0.0,
+    restored: Annotated[
+        bool, typer.Option("--restored", help="It was restored to a time: no place in the feed is given twice.")
+    ] = False,
 ) -> None:
     """Bring the database to the newest schema."""
     from zerosum.cli.migrate import run_migrate  # noqa: PLC0415
 
-    raise typer.Exit(run_migrate(revision, wait))
+    raise typer.Exit(run_migrate(revision, wait, is_restored=restored))
 
 
 @app.command()

@@ -115,7 +115,7 @@ async def put_in_order(database_url: str, *, role: str | None = None) -> bool:
         await close_session(session)
 
 
-async def leave_places_free(database_url: str, *, role: str) -> None:
+async def leave_places_free(database_url: str, *, role: str | None = None) -> None:
     """Of a database that was restored to a time: what was told after it has places that no event may get again.
 
     Readers outside have passed them, and would not look there any more.
@@ -123,7 +123,8 @@ async def leave_places_free(database_url: str, *, role: str) -> None:
     session = await open_session(DatabaseUrl.parse(database_url), {}, seconds_max=CONNECT_SECONDS_MAX)
     try:
         async with session.transaction():
-            await session.execute(f'set local role "{role}"')
+            if role is not None:
+                await session.execute(f'set local role "{role}"')
             edge = await session.fetchrow(EDGE)
             for statement in statements(PLACES_LEFT_FREE + (0 if edge is None else edge["added"])):
                 await session.execute(statement)
