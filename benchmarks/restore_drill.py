@@ -76,9 +76,7 @@ class Drill:
             time.sleep(self._given.seconds)
             self._progress.say("killing everything")
             _kill(service)
-            died_at = now()
         self.lines.append(("payments acknowledged under load", f"{len(paid):,}"))
-        self.lines.append(("the last before the kill", f"{(died_at - paid[-1].answered_at).total_seconds():.3f} s"))
         return paid, between
 
     def _place(self, name: str) -> Path:
