@@ -24,7 +24,7 @@ from zerosum.cli.installation import (
     installation_settings,
 )
 from zerosum.cli.listening import check_side_port, close_all, listen
-from zerosum.cli.precautions import check_transport, name_misspelt_settings
+from zerosum.cli.precautions import check_libraries, check_transport, name_misspelt_settings
 from zerosum.cli.processes import api_process, configured_publications, load_service, worker_process
 from zerosum.cli.serve import check_certificate, check_issuers, check_secrets
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
@@ -70,6 +70,7 @@ def run_up(
     given: dict[str, object] = {"port": port, "host": host, "workers": workers}
     chosen = {name: value for name, value in given.items() if value is not None}
     name_misspelt_settings()
+    check_libraries()
     # Before a folder is made for what cannot be.
     if load_settings().postgres_bin is None:
         find_postgres()
