@@ -11,7 +11,7 @@ import pytest
 from tests.architecture.sources import TOP, FunctionNode
 
 PAGES = ("PROMISES.md", "SECURITY.md")
-_TEST = re.compile(r"`([a-z_]+/[\w/]+\.py)(?:::(\w+))?`", re.ASCII)
+_TEST = re.compile(r"`((?:[a-z_]+/)+test_\w+\.py)(?:::(\w+))?`", re.ASCII)
 _TARGET = re.compile(r"`make ([a-z-]+)")
 _ROW = re.compile(r"^\| ([PT]\d+) \|(.*)\|$", re.MULTILINE)
 TARGETS = set(re.findall(r"^([a-z-]+):", (TOP / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

@@ -19,6 +19,9 @@ from zerosum.embedded.server_log import ServerLog
 
 SLOT = "zerosum_backup"
 
+STATUS_SECONDS = 1
+"""So often the server hears how far it is, and lets older log go."""
+
 STOP_STEPS: StopSteps = ((signal.SIGINT, 2.0), (signal.SIGKILL, 2.0))
 
 
@@ -56,7 +59,8 @@ class WalArchive:
             return
         self._is_hurried = False
         connection = self._connection()
-        command = [str(self._program), *connection.options, "--no-loop", "--slot", SLOT, "--directory"]
+        command = [str(self._program), *connection.options, "--no-loop", "--slot", SLOT]
+        command += ["--status-interval", str(STATUS_SECONDS), "--directory"]
         with self._log.open_for_new_start() as output:
             self._process = spawn(
                 [*command, str(self._folder)],
