@@ -1,13 +1,14 @@
 """`zerosum backup restore`: a data folder out of a backup, its books proven before it takes its place.
 
 1. the copy is held against its checksums            4. schema and feed: what comes goes behind what was lost
-2. copy and log are laid into `TO.restoring`         5. `verify`, kept checkpoints, the stand-alone verifier
+2. copy and log are laid into `TO.restoring-…`       5. `verify`, kept checkpoints, the stand-alone verifier
 3. PostgreSQL reads the log, to the time or its end  6. only books that are right take the name TO
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -75,7 +76,8 @@ def run_restore(options: RestoreOptions) -> int:
     try:
         check_copy(folder.database_of(backup))
         times.done("check the copy")
-        place = _fresh(to.with_name(f"{to.name}.restoring"))
+        # A name that nobody has had: where server data lies elsewhere, its place goes by this name, also later on.
+        place = DataDir(to.with_name(f"{to.name}.restoring-{secrets.token_hex(4)}"))
         try:
             proof = _restored(folder, backup, place, options.secrets.absolute(), until, kept, times)
         except BaseException:
@@ -91,13 +93,13 @@ def _restored(
     folder: BackupFolder,
     backup: Backup,
     place: DataDir,
-    secrets: Path,
+    kept_secrets: Path,
     until: datetime | None,
     kept: Path | None,
     times: _Times,
 ) -> Proof:
     bin_path = load_settings().postgres_bin
-    restored = restore(folder, backup, place, secrets=secrets, until=until, bin_path=bin_path)
+    restored = restore(folder, backup, place, secrets=kept_secrets, until=until, bin_path=bin_path)
     times.done("copy, and read the log")
     try:
         reached_at = asyncio.run(restored_until(restored.postgres.superuser_dsn))
@@ -128,13 +130,6 @@ def _brought_up(place: DataDir, server: EmbeddedPostgres) -> Settings:
         raise CommandFailed(str(error)) from None
     url = server.dsn(SERVICE_ROLE, place.app_password, database=DATABASE)
     return installation_settings(place.path, database_url=url, lane_database_url=None, redis_url=None)
-
-
-def _fresh(path: Path) -> DataDir:
-    """What an attempt before has left is removed, if it is ours and nobody works in it."""
-    if path.exists():
-        DataDir(path).delete()
-    return DataDir(path)
 
 
 def _ended(place: Path, to: Path, backup: Backup, proof: Proof, times: _Times) -> int:
