@@ -66,6 +66,7 @@ async def _happened(folder: Path, running: Installation) -> Drill:
     _pay(running, "before")
     made = zerosum("backup", "create", *data, "--to", str(folder / "backups"))
     assert (made.code, "whole and checked" in made.err, "nobody archives" in made.err) == (0, True, False), made
+    assert "ok    log archive" in zerosum("status", *data).out
     assert zerosum("backup", "secrets", *data, "--to", str(folder / "secrets")).code == 0
     _pay(running, "behind")
     await _keep_checkpoint(running, folder / "kept", entries=6)

@@ -71,7 +71,7 @@ RESTORE_PLANTS = (
         "the slot of an archive that is no more keeps the log for ever",
         RESTORES,
         "src/zerosum/cli/archiving.py",
-        "asyncio.run(let_log_go(superuser_dsn, SLOT))",
+        "asyncio.run(let_log_go(superuser_dsn))",
         "pass",
         "tests/embedded/test_wal_archive.py::test_without_a_folder_no_log_is_kept_for_anybody",
     ),

@@ -6,7 +6,7 @@ import asyncio
 
 from zerosum.db.schema.archiving import history_of, keep_log, let_log_go
 from zerosum.embedded import DataDir, EmbeddedPostgres
-from zerosum.embedded.backups import SLOT, BackupFolder, Connection, History, WalArchive
+from zerosum.embedded.backups import BackupFolder, Connection, History, WalArchive
 from zerosum.embedded.postgres import SUPERUSER
 
 
@@ -14,11 +14,11 @@ def archive_log(data_dir: DataDir, postgres: EmbeddedPostgres, backups: BackupFo
     """To be run beside the server, which is up. Raises BackupUnusable for the folder of another database."""
     superuser_dsn = postgres.superuser_dsn
     if backups is None:
-        asyncio.run(let_log_go(superuser_dsn, SLOT))
+        asyncio.run(let_log_go(superuser_dsn))
         return None
     system, timeline, _ = asyncio.run(history_of(superuser_dsn))
     backups.claim(History(system, timeline))
-    asyncio.run(keep_log(superuser_dsn, SLOT))
+    asyncio.run(keep_log(superuser_dsn))
 
     def connection() -> Connection:
         return Connection(postgres.port, SUPERUSER, data_dir.superuser_password)

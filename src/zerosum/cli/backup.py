@@ -14,7 +14,6 @@ from zerosum.db.schema.startup_checks import Unfit, told_in_one_line
 from zerosum.embedded import CREDENTIALS_NAME, EmbeddedError, data_dir_holder, find_postgres
 from zerosum.embedded.backups import (
     SECRET_NAMES,
-    SLOT,
     BackupFolder,
     Connection,
     History,
@@ -38,7 +37,7 @@ def run_create(data_dir: Path | None, to: Path | None) -> int:
     try:
         with told_in_one_line("make a backup"):
             system, timeline, major = asyncio.run(history_of(dsn))
-            is_followed = asyncio.run(is_archived(dsn, SLOT))
+            is_followed = asyncio.run(is_archived(dsn))
     except Unfit as error:
         raise CommandFailed(str(error)) from None
     folder.claim(History(system, timeline))

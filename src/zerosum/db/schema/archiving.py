@@ -9,6 +9,9 @@ from datetime import datetime
 from zerosum.db.database_url import DatabaseUrl
 from zerosum.db.sessions import Session, close_session, open_session
 
+SLOT = "zerosum_backup"
+"""From which the log is fetched: `zerosum up` makes it, and BACKUP.md names it for a PostgreSQL of one's own."""
+
 CONNECT_SECONDS_MAX = 10.0
 
 _HISTORY = """
@@ -32,22 +35,22 @@ async def history_of(superuser_dsn: str) -> tuple[str, int, int]:
         return row["system"], row["timeline"], row["major"]
 
 
-async def keep_log(superuser_dsn: str, slot: str) -> None:
+async def keep_log(superuser_dsn: str) -> None:
     """From now on the server keeps what was not fetched from the slot."""
     async with _session(superuser_dsn) as session:
-        await session.fetchval(_KEEP, slot)
+        await session.fetchval(_KEEP, SLOT)
 
 
-async def let_log_go(superuser_dsn: str, slot: str) -> None:
+async def let_log_go(superuser_dsn: str) -> None:
     """Nobody fetches any more: a slot would keep the log for ever."""
     async with _session(superuser_dsn) as session:
-        await session.fetchval(_LET_GO, slot)
+        await session.fetchval(_LET_GO, SLOT)
 
 
-async def is_archived(superuser_dsn: str, slot: str) -> bool:
+async def is_archived(superuser_dsn: str) -> bool:
     """Whether somebody fetches the log at this moment."""
     async with _session(superuser_dsn) as session:
-        return bool(await session.fetchval("select active from pg_replication_slots where slot_name = $1", slot))
+        return bool(await session.fetchval("select active from pg_replication_slots where slot_name = $1", SLOT))
 
 
 async def restored_until(superuser_dsn: str) -> datetime | None:

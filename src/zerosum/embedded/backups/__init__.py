@@ -17,11 +17,10 @@ from zerosum.embedded.backups.restoring import (
     restore,
 )
 from zerosum.embedded.backups.taking import check_copy, take_backup
-from zerosum.embedded.backups.wal_archive import SLOT, WalArchive
+from zerosum.embedded.backups.wal_archive import WalArchive
 
 __all__ = [
     "SECRET_NAMES",
-    "SLOT",
     "Backup",
     "BackupFolder",
     "BackupUnusable",

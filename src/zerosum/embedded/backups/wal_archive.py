@@ -11,13 +11,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from zerosum.db.schema.archiving import SLOT
 from zerosum.embedded.backups.clients import Connection, client_program
 from zerosum.embedded.binaries import PostgresBinaries
 from zerosum.embedded.child_processes import StopSteps, spawn, stop_in_steps
 from zerosum.embedded.server import POLL_SECONDS, pause
 from zerosum.embedded.server_log import ServerLog
-
-SLOT = "zerosum_backup"
 
 STATUS_SECONDS = 1
 """So often the server hears how far it is, and lets older log go."""
