@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads bench-console bench-telemetry bench-nights bench-streams walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads bench-console bench-telemetry bench-nights bench-streams restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -67,6 +67,9 @@ bench-streams: .venv/.installed-dev  ## messages in and events out, beside the c
 bench-nights: .venv/.installed-dev  ## payments beside 100,000 expiring holds and the close of a month: a table on stdout
 	@exec .venv/bin/python -m benchmarks.nights $(ARGS)
 
+restore-drill: .venv/.installed-dev  ## back up under load, kill everything, restore to two times and prove the books (minutes)
+	@exec .venv/bin/python -m benchmarks.restore_drill $(ARGS)
+
 walk: .venv/.installed-dev  ## the way of one payment through files and functions, from the socket to its answer
 	@exec .venv/bin/python -m benchmarks.walk $(ARGS)
 
@@ -106,6 +109,9 @@ container-test: .venv/.installed-dev  ## bring docker-compose.yml up by a real c
 
 kafka-test: .venv/.installed-dev  ## messages through a real Kafka (needs Java 17 and Maven, which fetches its jars once)
 	@exec .venv/bin/python -m pytest -m "kafka and not campaign" -n 0 tests/ingest tests/publications $(ARGS)
+
+audit: .venv/.installed-dev  ## what is known of the libraries of the lock (needs a network; ARGS="--materials FILE" lists them)
+	@exec .venv/bin/python -m tests.architecture.audit $(ARGS)
 
 clean:  ## remove .venv and caches, not the data in .zerosum
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis bench-results

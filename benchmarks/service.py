@@ -160,7 +160,8 @@ def _recognised(up: int, data_dir: Path, credentials: Credentials) -> Service:
     programs = {pid: program_of(pid) for pid in children}
     postgres = tuple(pid for pid in children if programs[pid] == "postgres")
     valkey = tuple(pid for pid in children if programs[pid].startswith(("valkey", "redis")))
-    forks = [pid for pid in children if pid not in postgres and pid not in valkey]
+    servers = {*postgres, *valkey, *(pid for pid in children if programs[pid] == "pg_receivewal")}
+    forks = [pid for pid in children if pid not in servers]
     if len(forks) < WORKERS or len(postgres) != 1:
         raise ServiceFailed(f"zerosum up has unexpected children: {programs}")
     return Service(data_dir, credentials, tuple(forks[:WORKERS]), tuple(forks[WORKERS:]), postgres, valkey)

@@ -264,6 +264,8 @@ class Settings(BaseSettings):
     """Go on where a ZEROSUM_ variable is no setting, after saying so: for a file that serves two versions."""
 
     data_dir: Path = Path(".zerosum")
+    backup_dir: Path | None = None
+    """Where `zerosum up` archives the log of its database, and `zerosum backup` keeps copies of it."""
     postgres_bin: Path | None = None
     redis_bin: Path | None = None
 

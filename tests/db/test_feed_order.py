@@ -25,7 +25,7 @@ from zerosum.db.queries.events import (
     insert_events,
     last_position,
 )
-from zerosum.db.schema.feed_order import put_in_order
+from zerosum.db.schema.feed_order import PLACES_LEFT_FREE, put_in_order
 from zerosum.db.schema.provisioning import OWNER_ROLE
 from zerosum.db.schema.startup_checks import Unfit, check_fitness, check_migrated
 from zerosum.db.schema.tables import metadata
@@ -105,6 +105,17 @@ async def test_migrating_puts_what_happens_next_behind_what_is_there(restored: R
     assert not await put_in_order(restored.superuser, role=OWNER_ROLE)
     (again,) = await written_behind(restored)
     assert again.xid > place.xid
+
+
+async def test_after_a_restore_to_a_time_no_place_is_given_that_was_given_before(restored: Restored) -> None:
+    """Whoever has read the feed of what was lost would never look there again."""
+    zerosum("migrate", environment={"ZEROSUM_MIGRATION_DATABASE_URL": restored.superuser})
+    (before,) = await written_behind(restored)
+    done = zerosum("migrate", "--restored", environment={"ZEROSUM_MIGRATION_DATABASE_URL": restored.superuser})
+    assert (done.code, "everything that can have been told" in done.err) == (0, True), done
+    (place,) = await written_behind(restored)
+    assert before.xid + PLACES_LEFT_FREE < place.xid < before.xid + 2 * PLACES_LEFT_FREE
+    await check_fitness(restored.service)
 
 
 async def test_the_place_of_an_endpoint_counts_too(restored: Restored) -> None:

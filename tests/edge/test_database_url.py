@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 import tempfile
@@ -28,7 +29,7 @@ from zerosum.db.schema.migrations import HEAD, current_revision, migrate
 from zerosum.db.schema.startup_checks import check_fitness, check_lanes, check_reachable
 from zerosum.domain.errors import Unavailable
 
-SECRET = "A" * 43 + "="
+SECRET = base64.b64encode(bytes(range(32))).decode()
 SECRETS = {
     "ZEROSUM_API_KEY_PEPPER": SECRET,
     "ZEROSUM_CURSOR_SECRET": SECRET,

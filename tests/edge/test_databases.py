@@ -258,7 +258,7 @@ async def test_a_standby_is_refused_and_a_primary_that_is_demoted_is_not_ready(
         for check in (check_fitness(dsn), check_reachable(dsn), check_migrated(dsn, is_writing=True)):
             assert "read-only standby" in await unfit(check)
         await check_migrated(dsn, is_writing=False)  # `zerosum verify` reads there
-        secret = "A" * 43 + "="
+        secret = base64.b64encode(bytes(range(32))).decode()
         environment = {"ZEROSUM_DATABASE_URL": dsn, "ZEROSUM_API_KEY_PEPPER": secret, "ZEROSUM_CURSOR_SECRET": secret}
         said = zerosum("serve", "--port", "0", environment={**environment, "ZEROSUM_MASTER_KEYS": f"a:{secret}"})
         assert_one_clear_line(said, "ZEROSUM_DATABASE_URL", "read-only standby")

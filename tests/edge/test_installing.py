@@ -33,7 +33,7 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 EXAMPLE = (TOP / "compose.env.example").read_text(encoding="utf-8")
 OF_COMPOSE = {"database_url", "migration_database_url", "redis_url", "host", "port"}
 """The compose file itself or the image sets them."""
-OF_UP = {"data_dir", "postgres_bin", "redis_bin", "metrics_dir"}
+OF_UP = {"data_dir", "backup_dir", "postgres_bin", "redis_bin", "metrics_dir"}
 """For `zerosum up`, or of no use in a container."""
 
 UNITS = sorted((TOP / "deploy" / "systemd").glob("*.service"))

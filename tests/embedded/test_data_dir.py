@@ -168,15 +168,33 @@ def test_missing_server_data_is_not_replaced_by_an_empty_database(ground: Ground
 
 
 @ONLY_ROOT
-def test_folder_deleted_and_made_anew_begins_empty_and_the_old_data_is_put_aside(ground: Ground, closed: Path) -> None:
-    with ground.open(closed / "data") as data_dir:
-        (data_dir.servers_path / "books").write_text("old")
+def test_folder_deleted_and_made_anew_begins_empty_and_the_old_data_stays(ground: Ground, closed: Path) -> None:
+    with ground.open(closed / "data") as old:
+        (old.servers_path / "books").write_text("old")
     shutil.rmtree(closed / "data")
+    for _ in range(2):
+        with ground.open(closed / "data") as data_dir:
+            assert not (data_dir.servers_path / "books").exists()
+    assert (old.servers_path / "books").read_text() == "old"
+    shutil.rmtree(old.servers_path)
+    data_dir.delete()
+
+
+@ONLY_ROOT
+@pytest.mark.parametrize("is_used_before", [True, False])
+def test_a_folder_made_where_a_moved_one_was_leaves_that_its_data(
+    ground: Ground, closed: Path, *, is_used_before: bool
+) -> None:
+    with ground.open(closed / "data") as moved:
+        (moved.servers_path / "books").write_text("moved")
+    (closed / "data").rename(closed / "kept")
+    if is_used_before:
+        ground.open(closed / "kept").close()
     with ground.open(closed / "data") as data_dir:
         assert not (data_dir.servers_path / "books").exists()
-    aside = next(data_dir.servers_path.parent.glob(f"{data_dir.servers_path.name}.of-*"))
-    assert (aside / "books").read_text() == "old"
-    shutil.rmtree(aside)
+    with ground.open(closed / "kept") as kept:
+        assert (kept.servers_path / "books").read_text() == "moved"
+    kept.delete()
     data_dir.delete()
 
 

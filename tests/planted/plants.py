@@ -18,6 +18,7 @@ from tests.planted.proof_plants import (
     TOTALS,
     VERIFY_PLANTS,
 )
+from tests.planted.restore_plants import RESTORE_PLANTS
 
 LOADING = "src/zerosum/db/batch/loading.py"
 RECORD_SETS = "src/zerosum/db/batch/record_sets.py"
@@ -622,4 +623,5 @@ PLANTS: tuple[Plant, ...] = (
     *INSTANT_PLANTS,
     *CLIENT_PLANTS,
     *LOG_PLANTS,
+    *RESTORE_PLANTS,
 )

@@ -10,7 +10,7 @@ import asyncpg
 from zerosum.cli.talk import FAILED, USAGE, CommandFailed, say, told_plainly
 from zerosum.config import migration_database_url
 from zerosum.db.errors import Failed
-from zerosum.db.schema.feed_order import put_in_order
+from zerosum.db.schema.feed_order import leave_places_free, put_in_order
 from zerosum.db.schema.migrations import HEAD, current_revision, migrate
 from zerosum.db.schema.startup_checks import Unfit, check_reachable, told_in_one_line
 
@@ -19,7 +19,7 @@ PAUSE_SECONDS = 1.0
 
 
 @told_plainly
-def run_migrate(revision: str, wait_seconds: float = 0.0) -> int:
+def run_migrate(revision: str, wait_seconds: float = 0.0, *, is_restored: bool = False) -> int:
     url = migration_database_url()
     _reach(url, wait_seconds)
     try:
@@ -27,6 +27,8 @@ def run_migrate(revision: str, wait_seconds: float = 0.0) -> int:
             asyncio.run(migrate(url, revision=revision))
             now_at = asyncio.run(current_revision(url)) or "nothing"
             is_mended = now_at == HEAD and asyncio.run(put_in_order(url))
+            if is_restored and now_at == HEAD:
+                asyncio.run(leave_places_free(url))
     except Failed as error:
         raise CommandFailed(str(error), FAILED) from None
     except Unfit as error:
@@ -34,6 +36,8 @@ def run_migrate(revision: str, wait_seconds: float = 0.0) -> int:
     say(f"zerosum: the database is at revision {now_at}")
     if is_mended:
         say("zerosum: the database comes from another server: the feed of events goes on behind what it holds")
+    if is_restored and now_at == HEAD:
+        say("zerosum: the feed of events goes on behind everything that can have been told")
     return 0
 
 

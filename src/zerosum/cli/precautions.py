@@ -1,9 +1,12 @@
-"""What is looked at before anything listens: names of settings, who could listen in, where metrics are counted."""
+"""What is looked at before anything listens: names of settings, secrets that are none, libraries that lose payments,
+who could listen in, where metrics are counted."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 from zerosum.cli.talk import USAGE, CommandFailed, say
@@ -14,6 +17,42 @@ METRICS_FILE = re.compile(
     r"(process-\d+-[0-9a-f]{12}|ended)\.json(\.part)?|(counter|histogram|summary|gauge_[a-z]+)_\d+\.db", re.ASCII
 )
 """The last of them are of earlier versions."""
+
+
+DISTINCT_BYTES_MIN = 8
+"""Of 32 random bytes some 30 differ, of a text of random hex digits nearly all sixteen."""
+
+WORDS_OF_EXAMPLES = (b"changeme", b"change-me", b"change_me", b"example", b"password", b"secret", b"zerosum")
+
+LIBRARIES_MIN = {
+    "sqlalchemy": ((2, 1), "before, cancelled requests could have COMMITs acknowledged that never happened"),
+    "python-jose": ((3, 5), "before, it takes public keys for secrets and unpacks tokens without end"),
+    "redis": ((5,), "before, a cancelled request could be given the answer of another"),
+}
+"""Installed past the locks, an older one would start and be wrong seldom."""
+
+
+def check_made_up_secrets(settings: Settings) -> None:
+    """What somebody has typed protects nothing. Raises CommandFailed, SettingsError."""
+    given = settings.installation_secrets()
+    secrets = [("ZEROSUM_API_KEY_PEPPER", given.pepper), ("ZEROSUM_CURSOR_SECRET", given.cursor_secret)]
+    secrets += [("ZEROSUM_MASTER_KEYS", key) for key in given.master_keys.values()]
+    for variable, secret in secrets:
+        if secret is not None and _is_made_up(secret):
+            raise CommandFailed(f"{variable} is made up: take a random one (openssl rand -base64 32)", USAGE)
+
+
+def _is_made_up(secret: bytes) -> bool:
+    return len(set(secret)) < DISTINCT_BYTES_MIN or any(word in secret.lower() for word in WORDS_OF_EXAMPLES)
+
+
+def check_libraries(version_of: Callable[[str], str] = version) -> None:
+    """Raises CommandFailed for one that is too old to be trusted with money."""
+    for name, (least, why) in LIBRARIES_MIN.items():
+        found = version_of(name)
+        if tuple(int(part) for part in re.findall(r"\d+", found)[: len(least)]) < least:
+            wanted = ".".join(map(str, least))
+            raise CommandFailed(f"{name} {found} is too old, {wanted} is needed: {why}", USAGE)
 
 
 def name_misspelt_settings() -> None:

@@ -10,7 +10,13 @@ from tempfile import TemporaryDirectory
 
 from zerosum.adapters.redis_address import RedisAddress
 from zerosum.cli.listening import check_side_port, close_all, listen
-from zerosum.cli.precautions import check_transport, name_misspelt_settings, private_metrics_dir
+from zerosum.cli.precautions import (
+    check_libraries,
+    check_made_up_secrets,
+    check_transport,
+    name_misspelt_settings,
+    private_metrics_dir,
+)
 from zerosum.cli.processes import SharedByForks, api_process, configured_publications, load_service, worker_process
 from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
 from zerosum.config import Settings, load_settings
@@ -58,8 +64,10 @@ def run_serve(*, port: int | None, host: str | None, workers: int | None) -> int
 def run_worker() -> int:
     name_misspelt_settings()
     settings = load_settings()
+    check_libraries()
     check_database(settings)
     settings.master_key_pairs()
+    check_made_up_secrets(settings)
     check_secrets(settings)
     settings.outside()
     configured_publications(settings)
@@ -72,6 +80,8 @@ def check_settings(settings: Settings) -> None:
     settings.pepper()
     settings.cursor_key()
     settings.master_key_pairs()
+    check_made_up_secrets(settings)
+    check_libraries()
     check_certificate(settings)
     check_redis(settings)
     check_issuers(settings)

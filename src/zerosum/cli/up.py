@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from zerosum.cli.archiving import archive_log
 from zerosum.cli.certificate import development_certificate
 from zerosum.cli.installation import (
     DATABASE,
@@ -23,7 +24,7 @@ from zerosum.cli.installation import (
     installation_settings,
 )
 from zerosum.cli.listening import check_side_port, close_all, listen
-from zerosum.cli.precautions import check_transport, name_misspelt_settings
+from zerosum.cli.precautions import check_libraries, check_transport, name_misspelt_settings
 from zerosum.cli.processes import SharedByForks, api_process, configured_publications, load_service, worker_process
 from zerosum.cli.serve import check_certificate, check_issuers, check_secrets
 from zerosum.cli.talk import USAGE, CommandFailed, put, say, told_plainly
@@ -39,6 +40,7 @@ from zerosum.embedded import (
     find_postgres,
     find_valkey,
 )
+from zerosum.embedded.backups import BackupFolder
 
 POLL_SECONDS = 0.02
 LAUNCHED_STEPS = 3
@@ -67,6 +69,7 @@ def run_up(
     given: dict[str, object] = {"port": port, "host": host, "workers": workers}
     chosen = {name: value for name, value in given.items() if value is not None}
     name_misspelt_settings()
+    check_libraries()
     # Before a folder is made for what cannot be.
     if load_settings().postgres_bin is None:
         find_postgres()
@@ -86,7 +89,9 @@ def run_up(
         sockets = listen(settings.host, settings.port, settings.workers)
         check_side_port(settings.host, settings.metrics_port)
         settings = settings.model_copy(update={"port": sockets[0].getsockname()[1]})
+        backups = None if settings.backup_dir is None else BackupFolder(settings.backup_dir)
         installation.start_servers()
+        installation.archive(backups)
         credentials = _prepared(installation, settings, is_demo=is_demo)
         locked.announce(settings.url)
         link = installation.console_link(settings)
@@ -134,6 +139,12 @@ class _Installation:
         say(f"Starting PostgreSQL and Redis in {self._data_dir.path} …")
         share_metrics(self._data_dir.path / "metrics")
         _start_together([server for server in (self._postgres, self._valkey) if server is not None])
+
+    def archive(self, backups: BackupFolder | None) -> None:
+        """From the first transaction on, if there is a folder for it."""
+        archive = archive_log(self._data_dir, self._postgres, backups)
+        if archive is not None:
+            self._supervisor.add_server("the archive of PostgreSQL's log", archive)
 
     def prepare(self, settings: Settings, *, is_demo: bool) -> Credentials:
         """The newest schema, and credentials for a first ledger."""

@@ -61,7 +61,7 @@ def run_verify(data_dir: Path | None, options: VerifyOptions) -> int:
     except OSError as error:
         raise CommandFailed(f"{error.filename}: {error.strerror}", USAGE) from None
     for report in reports:
-        put(_line(report))
+        put(report_line(report))
     return 0 if all(report.is_right for report in reports) else 1
 
 
@@ -158,7 +158,7 @@ async def _ledgers(database: Database, wanted: UUID | None) -> list[LedgerRecord
     return chosen
 
 
-def _line(report: Report) -> str:
+def report_line(report: Report) -> str:
     if report.ledger_id == SERVICE_LEDGER and report.is_right:
         return ""
     name = SERVICE if report.ledger_id == SERVICE_LEDGER else render_id(Prefix.LEDGER, report.ledger_id)

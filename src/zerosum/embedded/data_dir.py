@@ -39,6 +39,9 @@ from zerosum.embedded.ownership import (
 from zerosum.embedded.server_account import ServerAccount, account_for_servers, can_write, uids_for_servers
 
 FORMAT = 1
+ID_SIGNS = 16
+"""Of a data folder's id, where two had the same path one after the other."""
+
 LOCK_NAME = "zerosum.lock"
 MARKER_NAME = "data-dir.json"
 CREDENTIALS_NAME = "credentials.json"
@@ -229,8 +232,8 @@ class DataDir:
         elsewhere = self.machine_state.data_path(self.path)
         there = _Marker.read(elsewhere)
         if there is not None and there.id != marker.id:
-            # The data folder was deleted and made anew under the same path. Old books are put aside, never removed.
-            elsewhere.rename(elsewhere.with_name(f"{elsewhere.name}.of-{there.id}"))
+            # A data folder that lay here before was deleted, or lies somewhere else now. Its books stay where they are.
+            elsewhere = elsewhere.with_name(f"{elsewhere.name}-{marker.id[:ID_SIGNS]}")
         make_folder(elsewhere, mode=0o711)
         marker = replace(marker, server_data=str(elsewhere))
         marker.write(elsewhere)

@@ -1,7 +1,7 @@
 """A private PostgreSQL for one machine: real, durable, reachable on the loopback address only.
 
 For trying out, for tests and for small installations. In production use a managed or packaged PostgreSQL: this one has
-no replica, no backup of its own and (from a wheel) no TLS.
+no replica and (from a wheel) no TLS. What is backed up of it, and how it is restored, is in `backups`.
 """
 
 from __future__ import annotations

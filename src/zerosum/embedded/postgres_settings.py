@@ -14,6 +14,8 @@ SHARED_BUFFERS_MB_MIN = 32
 MEMORY_SHARE = 8
 """An eighth of the machine's memory: the private database has the machine together with everything else."""
 
+SLOT_KEEPS_MB_MAX = 16_384
+
 SOCKET_PATH_BYTES_MAX = 100
 """The kernel's limit is 103 to 107 bytes, by system; a longer path keeps PostgreSQL from starting."""
 
@@ -35,6 +37,8 @@ def postgres_settings(*, port: int, max_connections: int, socket_folder: Path | 
         # After a checkpoint each page is written whole once more, which doubles the WAL of a payment: seldom, then.
         "max_wal_size": "8GB",
         "checkpoint_timeout": "15min",
+        # An archive that does not fetch its log may fill the disk with it, up to here: payments matter more.
+        "max_slot_wal_keep_size": f"{SLOT_KEEPS_MB_MAX}MB",
         # Plans made for empty tables are bad ones once there is something in them: statistics come within seconds.
         "autovacuum_naptime": "10s",
         # Short statements only: compiling them costs more than it saves.

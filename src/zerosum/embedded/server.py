@@ -51,6 +51,7 @@ class EmbeddedServer(ABC):
     title: ClassVar[str]
     stop_steps: ClassVar[StopSteps]
     death_signal: ClassVar[signal.Signals]
+    start_seconds_max: ClassVar[float] = START_SECONDS_MAX
     passing_failures: ClassVar[tuple[str, ...]] = ()
     """What the log says when the same start will work a little later."""
 
@@ -181,10 +182,10 @@ class EmbeddedServer(ABC):
             if words is None:
                 return
             now = time.monotonic()
-            if now >= began + START_SECONDS_MAX:
+            if now >= began + self.start_seconds_max:
                 yield from self.stopping()
                 raise ServerDidNotStart(
-                    f"{self.title} took no connection within {START_SECONDS_MAX:.0f} s: {words}",
+                    f"{self.title} took no connection within {self.start_seconds_max:.0f} s: {words}",
                     log_tail=self._log.tail(),
                 )
             if now >= report_at:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.queries.pages import look_up_by_key
+from zerosum.db.schema.archiving import SLOT
 
 COUNTED_MAX = 1_000
 """Of each kind and ledger. That many means: so many or more."""
@@ -63,7 +64,9 @@ select current_setting('server_version') as version, pg_is_in_recovery() as is_s
        (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections,
        (select coalesce(max(extract(epoch from clock_timestamp() - xact_start)), 0)::float8 from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid()) as oldest_transaction_seconds,
-       pg_has_role('pg_read_all_stats', 'USAGE') as sees_all
+       pg_has_role('pg_read_all_stats', 'USAGE') as sees_all,
+       (select case when wal_status = 'lost' then 'lost' when active then 'followed' else 'left' end
+        from pg_replication_slots where slot_name = :slot) as log_archive
 """)
 
 
@@ -90,6 +93,8 @@ class Server(NamedTuple):
     oldest_transaction_seconds: float
     sees_all: bool = True
     """Whether our role may see what other roles' sessions do."""
+    log_archive: str | None = None
+    """Of the slot for backups, if there is one: followed, left (nobody fetches) or lost (it is gone unfetched)."""
 
 
 async def count_waiting(connection: AsyncConnection, ledger_ids: Sequence[UUID], now: datetime) -> Waiting:
@@ -106,7 +111,7 @@ async def total_accounts(connection: AsyncConnection, ledger_ids: Sequence[UUID]
 
 
 async def look_at_server(connection: AsyncConnection) -> Server:
-    row = (await connection.execute(_SERVER)).one()
+    row = (await connection.execute(_SERVER, {"slot": SLOT})).one()
     return Server(
         row.version,
         row.is_standby,
@@ -114,4 +119,5 @@ async def look_at_server(connection: AsyncConnection) -> Server:
         row.connections_max,
         row.oldest_transaction_seconds,
         row.sees_all,
+        row.log_archive,
     )

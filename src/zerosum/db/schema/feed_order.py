@@ -35,6 +35,9 @@ def statements(offset: int = 0) -> list[str]:
     ]
 
 
+PLACES_LEFT_FREE = 2**32
+"""Behind what a restore has brought back: more than the transactions that can have been lost with the rest."""
+
 _SOME_LEDGERS = "select ledger_id from ledgers where ledger_id < $1 order by ledger_id desc limit $2"
 
 _NEWEST_PLACE = """
@@ -108,5 +111,22 @@ async def put_in_order(database_url: str, *, role: str | None = None) -> bool:
             for statement in statements(newest + MARGIN - (0 if edge is None else edge["next"])):
                 await session.execute(statement)
         return True
+    finally:
+        await close_session(session)
+
+
+async def leave_places_free(database_url: str, *, role: str | None = None) -> None:
+    """Of a database that was restored to a time: what was told after it has places that no event may get again.
+
+    Readers outside have passed them, and would not look there any more.
+    """
+    session = await open_session(DatabaseUrl.parse(database_url), {}, seconds_max=CONNECT_SECONDS_MAX)
+    try:
+        async with session.transaction():
+            if role is not None:
+                await session.execute(f'set local role "{role}"')
+            edge = await session.fetchrow(EDGE)
+            for statement in statements(PLACES_LEFT_FREE + (0 if edge is None else edge["added"])):
+                await session.execute(statement)
     finally:
         await close_session(session)

@@ -20,10 +20,8 @@ class CheckpointsUnreadable(ValueError):
 
 async def compare_checkpoints(database: Database, content: str) -> Report:
     """Which of a file's checkpoints the database has not, or has otherwise. Raises CheckpointsUnreadable."""
-    notes = list(_notes(content))
-    if not notes:
-        raise CheckpointsUnreadable("there is no checkpoint in it")
-    ledger_id = _ledger_of(notes[0])
+    notes = kept_notes(content)
+    ledger_id = ledger_of(notes[0])
     report = Report(ledger_id)
     async with database.work(ledger_id, SERVICE_LEDGER) as connection:
         keys = {key.id: key for key in await list_checkpoint_keys(connection)}
@@ -45,8 +43,15 @@ def _as_kept(statement: Statement, key: CheckpointKeyRecord | None, signature: b
     return None if key is None else signed_note(statement, key.algorithm, key.public_key, signature)
 
 
+def kept_notes(content: str) -> list[str]:
+    """One at least. Each is a text and its signature, and an empty line ends it. Raises CheckpointsUnreadable."""
+    notes = list(_notes(content))
+    if not notes:
+        raise CheckpointsUnreadable("there is no checkpoint in it")
+    return notes
+
+
 def _notes(content: str) -> Iterator[str]:
-    """Each is a text and its signature, and an empty line ends it."""
     parts: Sequence[str] = content.split("\n\n")
     if parts[-1].strip():
         raise CheckpointsUnreadable("the last checkpoint is cut off")
@@ -56,7 +61,7 @@ def _notes(content: str) -> Iterator[str]:
         yield f"{text}\n\n{signature}\n"
 
 
-def _ledger_of(note: str) -> UUID:
+def ledger_of(note: str) -> UUID:
     name = note.partition("\n")[0].partition("/")[2]
     try:
         return SERVICE_LEDGER if name == "service" else parse_id(Prefix.LEDGER, name)

@@ -52,7 +52,16 @@ def checks_of(found: Found) -> list[Check]:
     redis = Check("redis", _degraded_if(found.load.redis == "away"), found.load.redis)
     if found.server is None:
         return [ready, Check("postgresql", State.BAD, "away"), redis]
-    return [ready, *_proof(found), _postgresql(found), redis, _queue(found), *_lags(found), *_work(found)]
+    return [
+        ready,
+        *_proof(found),
+        _postgresql(found),
+        *_log_archive(found),
+        redis,
+        _queue(found),
+        *_lags(found),
+        *_work(found),
+    ]
 
 
 def _degraded_if(is_degraded: bool) -> State:
@@ -93,6 +102,17 @@ def _postgresql(found: Found) -> Check:
     if server.is_standby:
         return Check("postgresql", State.BAD, "a standby: it takes no payments")
     return Check("postgresql", _degraded_if(is_full or is_old), detail)
+
+
+def _log_archive(found: Found) -> list[Check]:
+    """Where the log is archived at all, which nobody has to."""
+    state = found.server.log_archive if found.server else None
+    details = {
+        "followed": "the log is fetched",
+        "left": "nobody fetches the log: what happens now is in no backup",
+        "lost": "log that nobody had fetched is gone: begin a new backup folder with a new copy",
+    }
+    return [Check("log_archive", _degraded_if(state != "followed"), details[state])] if state is not None else []
 
 
 def _queue(found: Found) -> Check:
