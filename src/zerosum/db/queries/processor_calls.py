@@ -130,7 +130,7 @@ update processor_calls
 set state = :state, next_at = :next_at, last_error = :error,
     processor_payment_id = coalesce(:processor_payment_id, processor_payment_id),
     sent_at = coalesce(:sent_at, sent_at)
-where ledger_id = :ledger_id and id = :id and state = 'sent' and attempts = :attempts
+where ledger_id = :ledger_id and id = :id and state = 'sent' and (number, attempts) = (:number, :attempts)
 """)
 
 
@@ -197,7 +197,7 @@ async def leave_call(
 ) -> None:
     """How far this claim has come; `sent_at` where it has sent something.
 
-    Nothing, where another claim or a settlement has come after it.
+    Nothing, where another claim, a move or a settlement has come after it.
     """
     await connection.execute(
         _LEAVE,
@@ -209,6 +209,7 @@ async def leave_call(
             "sent_at": sent_at,
             "ledger_id": call.ledger_id,
             "id": call.id,
+            "number": call.number,
             "attempts": call.attempts,
         },
     )

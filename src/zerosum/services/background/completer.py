@@ -26,14 +26,14 @@ from zerosum.db.queries.processor_calls import (
 )
 from zerosum.db.queries.processor_health import change_health, healths
 from zerosum.db.queries.processor_moves import left_and_done, unsent_calls
-from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, ProcessorCallMoved, Unavailable
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
 from zerosum.domain.payments.processor_calls import CallState, MoveReason
 from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
 from zerosum.domain.traces import parse_traceparent
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
-from zerosum.services.processor_moves import Mover, done_after_all
+from zerosum.services.processor_moves import Mover, done_after_all, hear_late
 from zerosum.services.processor_orders import GivesNothingBack, Order, carry_out, look_up, orders_of
 from zerosum.services.requests.outside_processors import Outside
 from zerosum.services.spans import NO_SPANS, Attributes, Spans, StepKind, in_trace
@@ -204,8 +204,15 @@ class Completer:
                 return "undecided" if known.answer is not None else "unknown"
             async with self._database.work(call.ledger_id) as connection:
                 recorded = await find_call(connection, call.ledger_id, call.id)
+            if recorded is not None and recorded.number != call.number:
+                raise ProcessorCallMoved("It is at another processor now; nothing was done.")
             if recorded is not None and not await settle(self._committer, recorded, known.answer, ACTOR):
                 await self._compare(call, known.answer)
+        except ProcessorCallMoved as error:
+            # Who has stood still meanwhile speaks for the processor that he has asked, and for no other.
+            if known.answer is not None:
+                await hear_late(self._database, call, self._outside.name, known.answer, self._now())
+            return error.code
         except AnswerWrong as error:
             await self._leave(call, known.answer, str(error), parks=True)
             return "answer_wrong"

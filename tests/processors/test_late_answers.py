@@ -1,0 +1,99 @@
+"""Whoever stands still while he asks, and goes on once the payment was moved, pays nothing twice and ends nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import Servers, TestDatabase
+from tests.processors.test_moves import Ground, ground, later
+from zerosum.adapters.clock import now
+from zerosum.adapters.processors import ProcessorAnswer, ProcessorOrder
+from zerosum.db.queries.processor_calls import claim_due_calls
+from zerosum.domain.identifiers import LedgerId
+from zerosum.outside import live_processors
+from zerosum.services.background.completer import Completer
+
+BEHIND = later(60)
+"""The clock of the others, when the claim of the one who stands still has lapsed."""
+
+
+class Slow:
+    """A processor on the way to which a request stands still until it may go on."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+        self.asked = threading.Event()
+        self.goes_on = threading.Event()
+
+    def pay(self, order: ProcessorOrder) -> ProcessorAnswer:
+        self.asked.set()
+        self.goes_on.wait(20)
+        answer: ProcessorAnswer = self._processor.pay(order)
+        return answer
+
+    def look_up(self, key: str) -> ProcessorAnswer:
+        answer: ProcessorAnswer = self._processor.look_up(key)
+        return answer
+
+
+@asynccontextmanager
+async def one_stands_still(here: Ground) -> AsyncIterator[dict[str, Any]]:
+    """A payment that was moved to beta while somebody asks acme for it; behind it, he has acme's answer."""
+    payment = await here.paid()
+    outside = live_processors(here.service.settings).processors["acme"]
+    slow = Slow(outside.processor)
+    asked = replace(outside, processor=slow, rules=outside.rules.model_copy(update={"timeout_seconds": 20.0}))
+    turn = asyncio.create_task(Completer(here.service.database, here.service.committer, asked, now).run_once())
+    try:
+        assert await asyncio.to_thread(slow.asked.wait, 10)
+        await here.turn("acme", BEHIND)
+        assert (await here.call_of(payment))["processor"] == "beta", "acme knew nothing of it"
+        yield payment
+    finally:
+        slow.goes_on.set()
+        await turn
+
+
+async def test_a_late_approval_is_not_the_next_ones_and_nobody_is_asked_any_more(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    async with ground(test_database, servers, ledger_id, tmp_path) as here:
+        async with one_stands_still(here) as payment:
+            pass
+        call = await here.call_of(payment)
+        assert (call["processor"], call["state"]) == ("beta", "parked")
+        assert call["last_error"] == "acme, which it was moved away from, says that it has carried it out after all"
+        assert [(told["told"], told["effect"]) for told in call["callbacks"]] == [("approved", "contradicts")]
+        await here.turn("beta", BEHIND)
+        assert here.beta.books.payments == {}
+        assert (await here.payment(payment))["status"] == "processing"
+        await here.must_be_right()
+
+
+async def test_a_late_decline_does_not_end_what_the_next_one_is_asked_for(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    async with ground(test_database, servers, ledger_id, tmp_path, declined=1.0) as here:
+        async with one_stands_still(here) as payment:
+            pass
+        assert (await here.payment(payment))["status"] == "processing"
+        await here.turn("beta", BEHIND)
+        done = await here.payment(payment)
+        assert (done["status"], done["processor"]) == ("succeeded", "beta")
+        await here.must_be_right()
+
+
+async def test_a_late_word_that_decides_nothing_does_not_disturb_who_asks_the_next_one(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    async with ground(test_database, servers, ledger_id, tmp_path, pending=1.0) as here:
+        async with one_stands_still(here) as payment, here.service.database.operator_work() as connection:
+            assert len(await claim_due_calls(connection, "beta", BEHIND(), later(600)(), 10)) == 1
+        call = await here.call_of(payment)
+        assert (call["processor"], call["state"], call["attempts"]) == ("beta", "sent", 1)
