@@ -38,6 +38,7 @@ class Slow:
         return answer
 
     def look_up(self, key: str) -> ProcessorAnswer:
+        self.asked.set()
         answer: ProcessorAnswer = self._processor.look_up(key)
         return answer
 
@@ -97,3 +98,27 @@ async def test_a_late_word_that_decides_nothing_does_not_disturb_who_asks_the_ne
             assert len(await claim_due_calls(connection, "beta", BEHIND(), later(600)(), 10)) == 1
         call = await here.call_of(payment)
         assert (call["processor"], call["state"], call["attempts"]) == ("beta", "sent", 1)
+
+
+async def test_who_has_stood_still_until_others_may_be_at_it_sends_nothing(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    async with ground(test_database, servers, ledger_id, tmp_path, route=("acme",)) as here:
+        payment = await here.paid()
+        async with here.service.database.operator_work() as connection:
+            await claim_due_calls(connection, "acme", now(), now(), 10)
+        outside = live_processors(here.service.settings).processors["acme"]
+        slow = Slow(outside.processor)
+        slow.goes_on.set()
+        asked = replace(outside, processor=slow)
+        stood_still = Completer(
+            here.service.database,
+            here.service.committer,
+            asked,
+            lambda: BEHIND() if slow.asked.is_set() else now(),
+        )
+        await stood_still.run_once()
+        assert here.acme.books.payments == {}
+        assert (await here.call_of(payment))["last_error"] == "it was too late to send it"
+        await here.turn("acme", later(120))
+        assert (await here.payment(payment))["status"] == "succeeded"

@@ -77,6 +77,10 @@ class _Known:
     parks: bool = False
 
 
+class ClaimLapsed(Exception):
+    """Whoever has claimed it stood still for so long that others may be at it."""
+
+
 class ProcessorTally:
     """What processors have replied, and how long that took: by processor, and by reply."""
 
@@ -280,10 +284,20 @@ class Completer:
                 return _Known(None, "the processor knows nothing of it", is_absent=True)
         if objection is not None:
             return _Known(None, objection, parks=True)
-        paid = await self._asked(lambda: carry_out(processor, order))
+        paid = await self._asked(lambda: self._sent(call, order))
         if paid.answer is not None and paid.answer.outcome is ProcessorOutcome.ABSENT:
             return _Known(None, "the processor has not taken it on", was_sent=True)
         return replace(paid, was_sent=not paid.is_unsent)
+
+    def _sent(self, call: ClaimedCall, order: Order) -> ProcessorAnswer:
+        """Raises ClaimLapsed, and whatever the processor raises.
+
+        Who has stood still for long sends nothing: others know by now that it was never sent, and go on elsewhere.
+        """
+        last = timedelta(seconds=self._outside.rules.timeout_seconds)
+        if call.lapses_at is not None and self._now() >= call.lapses_at - last:
+            raise ClaimLapsed
+        return carry_out(self._outside.processor, order)
 
     async def _asked(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
         """Raises CrewBusy. What came of it is counted."""
@@ -306,6 +320,8 @@ class Completer:
             return _Known(None, "no reply in time")
         except NotSent as error:
             return _Known(None, str(error)[:ERROR_MAX] or "no connection came about", is_unsent=True)
+        except ClaimLapsed:
+            return _Known(None, "it was too late to send it", None)
         except GivesNothingBack:
             return _Known(None, "it gives nothing back, as it is described now", None)
         except ProcessorUnclear as error:
