@@ -16,7 +16,6 @@ from zerosum.adapters.clock import now
 from zerosum.adapters.processors import ProcessorAnswer, ProcessorOrder
 from zerosum.db.queries.processor_calls import claim_due_calls
 from zerosum.domain.identifiers import LedgerId
-from zerosum.outside import live_processors
 from zerosum.services.background.completer import Completer
 
 BEHIND = later(60)
@@ -47,7 +46,7 @@ class Slow:
 async def one_stands_still(here: Ground) -> AsyncIterator[dict[str, Any]]:
     """A payment that was moved to beta while somebody asks acme for it; behind it, he has acme's answer."""
     payment = await here.paid()
-    outside = live_processors(here.service.settings).processors["acme"]
+    outside = here.service.settings.processors()["acme"]
     slow = Slow(outside.processor)
     asked = replace(outside, processor=slow, rules=outside.rules.model_copy(update={"timeout_seconds": 20.0}))
     turn = asyncio.create_task(Completer(here.service.database, here.service.committer, asked, now).run_once())
@@ -107,7 +106,7 @@ async def test_who_has_stood_still_until_others_may_be_at_it_sends_nothing(
         payment = await here.paid()
         async with here.service.database.operator_work() as connection:
             await claim_due_calls(connection, "acme", now(), now(), 10)
-        outside = live_processors(here.service.settings).processors["acme"]
+        outside = here.service.settings.processors()["acme"]
         slow = Slow(outside.processor)
         slow.goes_on.set()
         asked = replace(outside, processor=slow)
