@@ -1,4 +1,4 @@
-"""Whoever stands still while he asks, and goes on once the payment was moved, pays nothing twice and ends nothing else."""
+"""Whoever stands still while he asks, and hears an answer once the payment was moved, pays nothing twice."""
 
 from __future__ import annotations
 
