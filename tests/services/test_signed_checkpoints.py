@@ -236,6 +236,16 @@ async def test_a_note_that_was_cut_off_by_a_crash_is_taken_off(books: Books, tmp
     assert (await compare_checkpoints(books.database, file.read_text())).is_right
 
 
+def with_swapped(member: str, lines: list[str]) -> list[str]:
+    """The two accounts, each with what the other says of itself."""
+    places = [number for number, line in enumerate(lines) if '"is":"account"' in line]
+    first, second = (json.loads(lines[place]) for place in places)
+    first[member], second[member] = second[member], first[member] if first[member] != second[member] else "EUR"
+    for place, told in zip(places, (first, second), strict=True):
+        lines[place] = json.dumps(told) + "\n"
+    return lines
+
+
 async def exported(books: Books, path: Path) -> None:
     path.write_text("".join([line async for line in ledger_export(books.database, books.ledger_id, now())]))
 
@@ -268,6 +278,11 @@ async def test_an_export_is_checked_link_by_link_without_the_service(
         assert old in whole
         export.write_text(whole.replace(old, new, 1))
         assert checked() in (1, 2)
+    for said in ("code", "type", "currency"):
+        export.write_text("".join(with_swapped(said, whole.splitlines(keepends=True))))
+        assert checked() == 1, f"whose balance is whose is told by the {said}"
+    export.write_text(whole.replace('"name":', '"name":"Eve","x":', 1))
+    assert checked() == 1, "what is said of an account is what its revision is the hash of"
     lines = whole.splitlines(keepends=True)
     place = next(number for number, line in enumerate(lines) if '"is":"entry"' in line)
     export.write_text("".join(lines[:place] + lines[place + 1 :]))

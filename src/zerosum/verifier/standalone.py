@@ -327,6 +327,28 @@ def posting_hash(previous: bytes, digest: bytes, place: int, posting: dict[str, 
     return sha256(tag + previous + digest + own.encode()).digest()
 
 
+SAID = (
+    *("origin", "transaction", "changed_at", "actor", "code", "name", "type", "currency", "status", "min_available"),
+    *("max_available", "metadata", "velocity_limits"),
+)
+"""What is said about an account with each revision of it, in the order in which it is hashed."""
+
+
+def first_of_history(ledger: str, account: str) -> bytes:
+    ids = UUID(bare("led", ledger)).bytes + UUID(bare("acc", account)).bytes
+    return sha256(b"zerosum.account-genesis.v1" + ids).digest()
+
+
+def revision_hash(previous: bytes, revision: int, said: dict[str, Any]) -> bytes:
+    if tuple(said) != SAID:
+        raise Wrong("what is said of an account is something else than what is hashed")
+    texts = [str(revision), *said.values()]
+    if texts[-1] is None:  # Velocity limits came later: where there are none, nothing stands for them.
+        texts.pop()
+    content = b"".join(b"-," if one is None else b"%d:%b," % (len(one.encode()), one.encode()) for one in texts)
+    return sha256(b"zerosum.account.v1" + previous + content).digest()
+
+
 def leaf_of_entry(entry: dict[str, Any]) -> bytes:
     hashes = b"".join(bytes.fromhex(posting["hash"]) for posting in entry["postings"])
     return sha256(b"\x00zerosum.leaf.entry.v1" + UUID(bare("je", entry["id"])).bytes + hashes).digest()
@@ -439,6 +461,7 @@ class Account:
     code: str
     version: int = 0
     revision: int = 0
+    history: bytes = b""
     head: bytes = b""
     debits: Decimal = Decimal(0)
     credits: Decimal = Decimal(0)
@@ -482,6 +505,8 @@ class Export:
                 raise Unreadable("this is no export of a version that is known here")
             self.ledger = line["ledger"]
         elif kind == "account":
+            if line["id"] in self.accounts:
+                raise Unreadable(f"the account {line['id']} is there twice")
             self.accounts[line["id"]] = Account(
                 line["type"], line["currency"], line["code"], head=genesis(self.ledger, line["id"])
             )
@@ -541,8 +566,22 @@ class Export:
         elif line["revision"] <= account.revision:
             self.wrong(f"{line['account']}: revision {line['revision']} comes late")
         else:
-            account.revision = line["revision"]
+            self.take_history(account, line)
         self.tree.append(leaf_of_revision(line["account"], line["revision"], bytes.fromhex(line["hash"])))
+
+    def take_history(self, account: Account, line: dict[str, Any]) -> None:
+        """What is said of the account is what was signed."""
+        here, given, said = f"{line['account']}: revision {line['revision']}", line["previous_hash"], line["said"]
+        previous = first_of_history(self.ledger, line["account"]) if given is None else bytes.fromhex(given)
+        if (given is None) != (line["revision"] == 1) or revision_hash(previous, line["revision"], said).hex() != line[
+            "hash"
+        ]:
+            self.wrong(f"{here} does not follow from what it says")
+        if account.revision == line["revision"] - 1 and account.revision and previous != account.history:
+            self.wrong(f"{here} does not follow the one before it")
+        if (said["code"], said["type"], said["currency"]) != (account.code, account.type, account.currency):
+            self.wrong(f"{here} says another code, type or currency than the account")
+        account.revision, account.history = line["revision"], bytes.fromhex(line["hash"])
 
     def take_checkpoint(self, note: str) -> None:
         try:
@@ -639,7 +678,8 @@ def run(arguments: argparse.Namespace) -> list[str]:
         print(shown(f"{export.ledger}: right, {counted}, {export.last.sealed_at}"))
         if arguments.balances:
             for name, account in export.accounts.items():
-                print(shown(f"{name} {account.code} {account.balance:f} {account.currency} held {account.held:f}"))
+                told = f"{name} {account.code} {account.balance:f} {account.currency} held {account.held:f}"
+                print(shown(told if account.revision else f"{told} (what it is called is not in the log)"))
     return export.faults
 
 
