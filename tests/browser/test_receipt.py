@@ -54,6 +54,7 @@ async def test_a_receipt_is_checked_in_a_browser_that_is_offline(service: Servic
             said = checked(window, receipt, key)
             assert said.startswith(f"Right: {receipt['entry']['id']} stands in the books"), said
         assert "debit" in said
+        assert "2.00 USD, pending" in said, "nothing is paid by a hold"
         for what, change in FORGERIES.items():
             forged = copy.deepcopy(receipts[0])
             change(forged)

@@ -31,7 +31,7 @@ def note(size: int, root: bytes, ledger: str = LEDGER) -> str:
     return signed_note(told, 1, PUBLIC, PRIVATE.sign(told.text.encode()))
 
 
-def receipt_of(*others: bytes) -> dict[str, Any]:
+def receipt_of(*others: bytes, layer: str = "posted") -> dict[str, Any]:
     """A right one: an entry as the last leaf behind these."""
     entry: dict[str, Any] = {
         "id": ENTRY, "effective_at": "2026-11-28T12:00:00.000000Z", "posted_at": "2026-11-28T12:00:00.000000Z",
@@ -42,7 +42,7 @@ def receipt_of(*others: bytes) -> dict[str, Any]:
     entry["postings"] = []
     for place, (account, side) in enumerate(zip(ACCOUNTS, ("debit", "credit"), strict=True)):
         posting: dict[str, Any] = {
-            "account": account, "account_version": 1, "side": side, "layer": "posted", "releases": False,
+            "account": account, "account_version": 1, "side": side, "layer": layer, "releases": False,
             "amount": "10.00", "currency": "USD", "hold": None, "balance_after": "10.00", "held_after": "0.00",
             "previous_hash": None,
         }  # fmt: skip
@@ -69,6 +69,17 @@ def checked(folder: Path, receipt: Any, *further: str) -> int:
 @pytest.mark.parametrize("number", range(5))
 def test_a_right_one_is_right(tmp_path: Path, number: int) -> None:
     assert checked(tmp_path, receipt_of(*[bytes([one]) * 32 for one in range(number)])) == 0
+
+
+def test_what_is_right_is_told_as_it_was_hashed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert checked(tmp_path, receipt_of(layer="pending")) == 0
+    first, *told = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{ENTRY}: right, under the checkpoint of size 1, ")
+    assert told == [
+        "payment, posted at 2026-11-28T12:00:00.000000Z",
+        f"debit {ACCOUNTS[0]} 10.00 USD, pending",
+        f"credit {ACCOUNTS[1]} 10.00 USD, pending",
+    ]
 
 
 FORGED: dict[str, Callable[[Any], object]] = {

@@ -410,6 +410,13 @@ def check_held(checkpoint: Checkpoint, held: list[Checkpoint]) -> None:
         raise Wrong(f"the checkpoint of size {checkpoint.size} is not the one that you hold")
 
 
+def told_of(posting: dict[str, Any]) -> str:
+    """As it is hashed. What is only pending is not paid."""
+    told = f"{posting['side']} {posting['account']} {posting['amount']} {posting['currency']}"
+    told += "" if posting["layer"] == "posted" else f", {posting['layer']}"
+    return f"{told}, released" if posting["releases"] else told
+
+
 # --- That one checkpoint follows another, and one key another ---------------------------------------------------------
 
 
@@ -654,9 +661,11 @@ def run(arguments: argparse.Namespace) -> list[str]:
         checkpoint = check_receipt(receipt, keys)
         if arguments.checkpoints:
             check_held(checkpoint, read_log(arguments.checkpoints, keys))
-        print(
-            f"{receipt['entry']['id']}: right, under the checkpoint of size {checkpoint.size}, {checkpoint.sealed_at}"
-        )
+        entry = receipt["entry"]
+        print(shown(f"{entry['id']}: right, under the checkpoint of size {checkpoint.size}, {checkpoint.sealed_at}"))
+        print(shown(f"{entry['reason']}, posted at {entry['posted_at']}"))
+        for posting in entry["postings"]:
+            print(shown(told_of(posting)))
         return []
     if arguments.command == "checkpoints":
         log = read_log(arguments.file, keys)
