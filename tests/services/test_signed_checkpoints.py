@@ -28,7 +28,7 @@ from zerosum.services.proof_log.export import ledger_export
 from zerosum.services.proof_log.keeping import CheckpointKeeper
 from zerosum.services.proof_log.proofs import inclusion_proof
 from zerosum.services.proof_log.sealing import CheckpointSealing
-from zerosum.services.proofs.kept_checkpoints import compare_checkpoints
+from zerosum.services.proofs.kept_checkpoints import CheckpointsUnreadable, compare_checkpoints
 from zerosum.services.proofs.whole_ledger import verify_ledger
 from zerosum.verifier import standalone
 
@@ -204,6 +204,13 @@ async def test_a_tail_that_was_cut_off_is_found_by_what_was_kept(books: Books, t
     await again.keep(books.ledger_id)
     assert file.read_bytes() == before
     assert [one.type.value for one in await books.told()][-1] == "difference.found"
+
+
+@pytest.mark.parametrize("size", ["\N{SUPERSCRIPT TWO}", "9" * 19, "9" * 5_000, "-1"])
+async def test_a_kept_size_that_is_none_is_told(books: Books, size: str) -> None:
+    note = f"zerosum/{render_id(Prefix.LEDGER, books.ledger_id)}\n{size}\nroot\nsealed_at x\n\n\u2014 a b\n\n"
+    with pytest.raises(CheckpointsUnreadable, match="none of this ledger"):
+        await compare_checkpoints(books.database, note)
 
 
 async def test_a_folder_that_is_not_there_is_told_and_not_made(books: Books, tmp_path: Path) -> None:
