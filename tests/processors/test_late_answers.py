@@ -7,10 +7,12 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import Servers, TestDatabase
+from tests.processors.test_callbacks import told
 from tests.processors.test_moves import Ground, ground, later
 from zerosum.adapters.clock import now
 from zerosum.adapters.processors import ProcessorAnswer, ProcessorOrder
@@ -69,7 +71,7 @@ async def test_a_late_approval_is_not_the_next_ones_and_nobody_is_asked_any_more
         call = await here.call_of(payment)
         assert (call["processor"], call["state"]) == ("beta", "parked")
         assert call["last_error"] == "acme, which it was moved away from, says that it has carried it out after all"
-        assert [(told["told"], told["effect"]) for told in call["callbacks"]] == [("approved", "contradicts")]
+        assert [(one["told"], one["effect"]) for one in call["callbacks"]] == [("approved", "contradicts")]
         await here.turn("beta", BEHIND)
         assert here.beta.books.payments == {}
         assert (await here.payment(payment))["status"] == "processing"
@@ -97,6 +99,22 @@ async def test_a_late_word_that_decides_nothing_does_not_disturb_who_asks_the_ne
             assert len(await claim_due_calls(connection, "beta", BEHIND(), later(600)(), 10)) == 1
         call = await here.call_of(payment)
         assert (call["processor"], call["state"], call["attempts"]) == ("beta", "sent", 1)
+
+
+async def test_a_dispute_at_the_one_that_was_left_says_that_it_was_paid_there(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    async with ground(test_database, servers, ledger_id, tmp_path, declined=1.0) as here:
+        payment = await here.paid()
+        await here.turn("acme")
+        async with here.service.database.operator_work() as connection:
+            await claim_due_calls(connection, "beta", now(), now() - timedelta(seconds=1), 10)
+        key = (await here.call_of(payment))["moves"][0]["key"]
+        dispute = {"case_id": "case-1", "reason": "not received"}
+        answer = await told(here.client, payment, "approved", processor="acme", key=key, dispute=dispute)
+        assert answer.json() == {"effect": "contradicts"}
+        await here.turn("beta")
+        assert ((await here.call_of(payment))["state"], here.beta.books.payments) == ("parked", {})
 
 
 async def test_who_has_stood_still_until_others_may_be_at_it_sends_nothing(
