@@ -298,6 +298,31 @@ async def test_what_waits_for_one_that_is_left_alone_and_was_not_asked_for_goes_
         await here.must_be_right()
 
 
+async def test_one_that_cannot_be_moved_holds_up_no_other(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    class Failing:
+        """The committer, for which the first is too much."""
+
+        def __init__(self, committer: Committer) -> None:
+            self._committer = committer
+            self.failed = 0
+
+        async def carry_out(self, command: Any) -> Any:
+            if not self.failed:
+                self.failed = 1
+                raise LookupError("something is wrong with it")
+            return await self._committer.carry_out(command)
+
+    rules = {"breaker_failures": 1, "breaker_seconds": 600, "at_once": 1}
+    async with ground(test_database, servers, ledger_id, tmp_path, acme_rules=rules, fails=1.0) as here:
+        payments = [await here.paid(amount="1.00") for _ in range(3)]
+        await here.turn("acme")
+        await here.turn("acme", committer=Failing(here.service.committer))
+        calls = [await here.call_of(payment) for payment in payments]
+        assert [call["processor"] for call in calls] == ["acme", "acme", "beta"]
+
+
 async def test_what_the_first_tells_afterwards_pays_nothing_twice(
     test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
 ) -> None:

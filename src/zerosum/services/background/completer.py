@@ -31,6 +31,7 @@ from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
 from zerosum.domain.payments.processor_calls import CallState, MoveReason
 from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
 from zerosum.domain.traces import parse_traceparent
+from zerosum.services.apart import apart
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
 from zerosum.services.processor_moves import Mover, done_after_all, hear_late
@@ -167,9 +168,11 @@ class Completer:
         async with self._database.operator_work() as connection:
             unsent = await unsent_calls(connection, name, self._now(), UNSENT_AT_ONCE)
         for call in unsent:
-            to = await self._mover.target(call, name)
-            if to is not None:
-                await self._mover.move(call, name, to, MoveReason.NOT_SENT, "it was not asked, for it does not answer")
+            with apart(_log, "%s could not be moved from %s", _named(call), name):
+                to = await self._mover.target(call, name)
+                if to is not None:
+                    told = "it was not asked, for it does not answer"
+                    await self._mover.move(call, name, to, MoveReason.NOT_SENT, told)
 
     async def _claim(self, limit: int) -> list[tuple[ClaimedCall, Order]]:
         now = self._now()
