@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -123,6 +124,25 @@ async def test_two_sealers_at_once_carry_the_log_on_once(books: Books, monkeypat
     made = await sealed(books)
     leaves = [leaf[:3] for one in made for leaf in one.leaves]
     assert len(leaves) == len(set(leaves)) == made[-1].size
+    assert await found_wrong(books) == []
+
+
+async def test_a_key_that_was_rotated_signs_no_more_of_what_is_made_up_for(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing_module, "EVENTS_AT_ONCE", 3)
+    seal_next, rotated = CheckpointSealing._seal_next, list[str]()
+
+    async def rotating(*given: Any) -> Any:
+        done = await seal_next(*given)
+        if not rotated:
+            rotated.append(await keys_of(books).rotate(now()))
+        return done
+
+    monkeypatch.setattr(CheckpointSealing, "_seal_next", rotating)
+    first, *others = await sealed(books)
+    assert first.key_id not in rotated
+    assert {one.key_id for one in others} == set(rotated)
     assert await found_wrong(books) == []
 
 
