@@ -15,7 +15,7 @@ from tests.conftest import Servers, TestDatabase
 from tests.processors.test_callbacks import told
 from tests.processors.test_moves import Ground, ground, later
 from zerosum.adapters.clock import now
-from zerosum.adapters.processors import ProcessorAnswer, ProcessorOrder
+from zerosum.adapters.processors import Processor, ProcessorAnswer, ProcessorOrder
 from zerosum.db.queries.processor_calls import claim_due_calls
 from zerosum.domain.identifiers import LedgerId
 from zerosum.services.background.completer import Completer
@@ -27,21 +27,20 @@ BEHIND = later(60)
 class Slow:
     """A processor on the way to which a request stands still until it may go on."""
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Processor) -> None:
         self._processor = processor
+        self.parse_callback = processor.parse_callback
         self.asked = threading.Event()
         self.goes_on = threading.Event()
 
     def pay(self, order: ProcessorOrder) -> ProcessorAnswer:
         self.asked.set()
         self.goes_on.wait(20)
-        answer: ProcessorAnswer = self._processor.pay(order)
-        return answer
+        return self._processor.pay(order)
 
     def look_up(self, key: str) -> ProcessorAnswer:
         self.asked.set()
-        answer: ProcessorAnswer = self._processor.look_up(key)
-        return answer
+        return self._processor.look_up(key)
 
 
 @asynccontextmanager
@@ -134,7 +133,7 @@ async def test_who_has_stood_still_until_others_may_be_at_it_sends_nothing(
             asked,
             lambda: BEHIND() if slow.asked.is_set() else now(),
         )
-        await stood_still.run_once()
+        await stood_still.run_once(lambda: not slow.asked.is_set())
         assert here.acme.books.payments == {}
         assert (await here.call_of(payment))["last_error"] == "it was too late to send it"
         await here.turn("acme", later(120))

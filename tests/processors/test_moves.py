@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Client
 from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import QUICK, SECRET, client_with, processing_service, sandbox_running, withdrawn
@@ -253,6 +255,39 @@ async def test_what_nobody_knows_and_what_the_next_would_decline_too_stays_where
         )
         assert (await here.call_of(silent))["moves"] == []
         assert here.beta.books.payments == {}
+
+
+@pytest.mark.parametrize("id_member", ["id", "none"], ids=["with an id of its own", "without"])
+async def test_one_that_has_had_it_and_knows_nothing_of_it_now_may_have_done_it(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path, id_member: str
+) -> None:
+    """It may have thrown away what is old, or lost its memory."""
+    rules = {"members": {"id": id_member}}
+    async with ground(test_database, servers, ledger_id, tmp_path, acme_rules=rules, pending=1.0) as here:
+        payment = await here.paid()
+        await here.turn("acme")
+        await here.turn("acme", later(5))
+        here.acme.books.payments.clear()
+        for seconds in (20, 40, 3600):
+            await here.turn("acme", later(seconds))
+        call = await here.call_of(payment)
+        assert (call["processor"], call["state"], call["moves"]) == ("acme", "unknown", [])
+        assert call["last_error"] == "the processor has had it, and knows nothing of it now"
+        assert (here.acme.books.payments, here.beta.books.payments) == ({}, {})
+
+
+async def test_one_that_has_called_back_about_it_may_have_done_it(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    async with ground(test_database, servers, ledger_id, tmp_path, never=1.0) as here:
+        payment = await here.paid()
+        await here.turn("acme")
+        assert (await told(here.client, payment, "pending", processor="acme")).json() == {"effect": "noted"}
+        for seconds in (20, 3600):
+            await here.turn("acme", later(seconds))
+        call = await here.call_of(payment)
+        assert (call["processor"], call["moves"]) == ("acme", [])
+        assert call["last_error"] == "the processor has had it, and knows nothing of it now"
 
 
 async def test_what_must_not_be_asked_twice_is_not_asked_elsewhere_for_want_of_an_answer(

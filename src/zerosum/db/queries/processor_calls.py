@@ -92,6 +92,7 @@ class ClaimedCall(NamedTuple):
     """When it was sent last, as far as that is known: where its sender has died, before this claim could be made."""
     lapses_at: datetime | None = None
     """From when on others may claim it."""
+    processor_payment_id: str | None = None
 
 
 _CLAIM = text("""
@@ -107,7 +108,7 @@ with due as (
 )
 select claimed.ledger_id, claimed.id, claimed.type, claimed.currency, claimed.amount, claimed.payer_id,
        claimed.payee_id, claimed.attempts, claimed.refunded_payment_id, claimed.number, claimed.routing,
-       claimed.sent_at, claimed.next_at
+       claimed.sent_at, claimed.next_at, claimed.processor_payment_id
 from claimed
 """)
 

@@ -88,6 +88,21 @@ async def left_and_done(connection: AsyncConnection, ledger_id: UUID, id_: UUID)
     return None if row is None else str(row.processor)
 
 
+_HAS_TOLD = text("""
+select exists (
+    select from processor_callbacks told
+    where told.ledger_id = :ledger_id and told.payment_id = :id and told.processor = :processor
+      and told.told = 'pending'
+)
+""")
+
+
+async def has_told_of(connection: AsyncConnection, ledger_id: UUID, id_: UUID, processor: str) -> bool:
+    """Whether this processor has said that it has the payment."""
+    given = {"ledger_id": ledger_id, "id": id_, "processor": processor}
+    return bool((await connection.execute(_HAS_TOLD, given)).scalar_one())
+
+
 _HURRY = text("""
 update processor_calls set next_at = :now
 where ledger_id = :ledger_id and id = :id and state in ('proposed', 'unknown') and next_at > :now

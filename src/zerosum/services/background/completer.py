@@ -28,13 +28,13 @@ from zerosum.db.queries.processor_health import change_health, healths
 from zerosum.db.queries.processor_moves import left_and_done, unsent_calls
 from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, ProcessorCallMoved, Unavailable
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
-from zerosum.domain.payments.processor_calls import CallState, MoveReason
+from zerosum.domain.payments.processor_calls import CallState, MoveReason, onward
 from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
 from zerosum.domain.traces import parse_traceparent
 from zerosum.services.apart import apart
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
-from zerosum.services.processor_moves import Mover, done_after_all, hear_late
+from zerosum.services.processor_moves import Mover, done_after_all, has_had_it, hear_late, note_pending
 from zerosum.services.processor_orders import GivesNothingBack, Order, carry_out, look_up, orders_of
 from zerosum.services.requests.outside_processors import Outside
 from zerosum.services.spans import NO_SPANS, Attributes, Spans, StepKind, in_trace
@@ -206,6 +206,8 @@ class Completer:
         try:
             if await self._moved(call, known):
                 return "moved"
+            if known.answer is not None and self._leads_on(call):
+                await note_pending(self._database, call, self._outside.name, known.answer, self._now())
             if known.answer is None or told_state(known.answer) is None:
                 await self._leave(call, known.answer, known.error, parks=known.parks, known=known)
                 return "undecided" if known.answer is not None else "unknown"
@@ -243,6 +245,9 @@ class Completer:
         if answer is None:
             return await self._mover.move(call, name, to, why, known.error)
         return await self._mover.move(call, name, to, why, answer.reason, answer.processor_payment_id)
+
+    def _leads_on(self, call: ClaimedCall) -> bool:
+        return self._mover is not None and bool(onward(call.routing, self._outside.name))
 
     def _why_not_done(self, call: ClaimedCall, known: _Known) -> MoveReason | None:
         """None: it has done it, or may have, or another would not either."""
@@ -283,6 +288,8 @@ class Completer:
                 return replace(looked_up, is_unsent=False)
             if not rules.repeats_safely:
                 return _Known(None, "the processor knows nothing of it, and must not be asked twice")
+            if self._leads_on(call) and await has_had_it(self._database, call, self._outside.name):
+                return _Known(None, "the processor has had it, and knows nothing of it now")
             if objection is None and self._mover is not None and await self._mover.target(call, self._outside.name):
                 return _Known(None, "the processor knows nothing of it", is_absent=True)
         if objection is not None:
