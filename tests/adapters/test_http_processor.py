@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +15,7 @@ import httpx
 import pytest
 
 from zerosum.adapters.clock import now
-from zerosum.adapters.processors import BadCallback, ProcessorAnswer, ProcessorOrder, ProcessorOutcome
+from zerosum.adapters.processors import BadCallback, NotSent, ProcessorAnswer, ProcessorOrder, ProcessorOutcome
 from zerosum.adapters.processors.http_processor import (
     ANSWER_BYTES_MAX,
     HttpProcessor,
@@ -203,3 +206,29 @@ def test_a_header_that_is_no_signature_is_not(header: str) -> None:
 def test_what_is_signed_and_says_nothing_is_not_either(content: Any) -> None:
     with pytest.raises(BadCallback):
         called_back(content)
+
+
+def test_nothing_is_sent_once_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for it has given up by then, and others may go by that nothing was sent."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            line, _ = listener.accept()
+            with line:
+                heard.append(line.recv(4_096))
+
+        def slow(*args: Any, **kwargs: Any) -> Any:
+            time.sleep(0.5)
+            return found(*args, **kwargs)
+
+        found = socket.getaddrinfo
+        thread = threading.Thread(target=serve)
+        thread.start()
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        port = listener.getsockname()[1]
+        settings = HttpSettings(base_url=f"http://127.0.0.1:{port}", secrets=[SECRET], timeout_seconds=0.2)
+        with pytest.raises(NotSent):
+            HttpProcessor(settings).pay(ORDER)
+        thread.join(5)
+    assert heard == [b""]

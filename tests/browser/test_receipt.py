@@ -54,10 +54,15 @@ async def test_a_receipt_is_checked_in_a_browser_that_is_offline(service: Servic
             said = checked(window, receipt, key)
             assert said.startswith(f"Right: {receipt['entry']['id']} stands in the books"), said
         assert "debit" in said
+        assert "2.00 USD, pending" in said, "nothing is paid by a hold"
         for what, change in FORGERIES.items():
             forged = copy.deepcopy(receipts[0])
             change(forged)
             assert checked(window, forged, key).startswith("WRONG: "), what
+        for what, change in UNREADABLE.items():
+            forged = copy.deepcopy(receipts[0])
+            change(forged)
+            assert checked(window, forged, key).startswith("This cannot be read: "), what
         other = f"{key.partition('+')[0]}+00000000+{key.rpartition('+')[2]}"
         assert checked(window, receipts[0], other).startswith("This cannot be read: ")
 
@@ -72,7 +77,17 @@ FORGERIES: dict[str, Callable[[Any], object]] = {
     "a checkpoint": lambda one: one["checkpoint"].update(
         note=one["checkpoint"]["note"].replace("sealed_at 2", "sealed_at 3", 1)
     ),
+    "a word about the entry": lambda one: one["entry"].update(paid_to="Eve"),
+    "a word about a posting": lambda one: one["entry"]["postings"][1].update(name="Eve"),
     "a ledger": lambda one: one.update(ledger="led_01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90"),
+}
+
+UNREADABLE: dict[str, Callable[[Any], object]] = {
+    "an entry called otherwise": lambda one: one["entry"].update(id="A million for Eve (" + one["entry"]["id"]),
+    "a payment's id": lambda one: one["entry"].update(id=one["entry"]["id"].replace("je_", "pay_")),
+    "an account called otherwise": lambda one: one["entry"]["postings"][0].update(
+        account="Eve " + one["entry"]["postings"][0]["account"]
+    ),
 }
 
 

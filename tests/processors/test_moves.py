@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import Client
 from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import QUICK, SECRET, client_with, processing_service, sandbox_running, withdrawn
@@ -255,6 +257,39 @@ async def test_what_nobody_knows_and_what_the_next_would_decline_too_stays_where
         assert here.beta.books.payments == {}
 
 
+@pytest.mark.parametrize("id_member", ["id", "none"], ids=["with an id of its own", "without"])
+async def test_one_that_has_had_it_and_knows_nothing_of_it_now_may_have_done_it(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path, id_member: str
+) -> None:
+    """It may have thrown away what is old, or lost its memory."""
+    rules = {"members": {"id": id_member}}
+    async with ground(test_database, servers, ledger_id, tmp_path, acme_rules=rules, pending=1.0) as here:
+        payment = await here.paid()
+        await here.turn("acme")
+        await here.turn("acme", later(5))
+        here.acme.books.payments.clear()
+        for seconds in (20, 40, 3600):
+            await here.turn("acme", later(seconds))
+        call = await here.call_of(payment)
+        assert (call["processor"], call["state"], call["moves"]) == ("acme", "unknown", [])
+        assert call["last_error"] == "the processor has had it, and knows nothing of it now"
+        assert (here.acme.books.payments, here.beta.books.payments) == ({}, {})
+
+
+async def test_one_that_has_called_back_about_it_may_have_done_it(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    async with ground(test_database, servers, ledger_id, tmp_path, never=1.0) as here:
+        payment = await here.paid()
+        await here.turn("acme")
+        assert (await told(here.client, payment, "pending", processor="acme")).json() == {"effect": "noted"}
+        for seconds in (20, 3600):
+            await here.turn("acme", later(seconds))
+        call = await here.call_of(payment)
+        assert (call["processor"], call["moves"]) == ("acme", [])
+        assert call["last_error"] == "the processor has had it, and knows nothing of it now"
+
+
 async def test_what_must_not_be_asked_twice_is_not_asked_elsewhere_for_want_of_an_answer(
     test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
 ) -> None:
@@ -296,6 +331,31 @@ async def test_what_waits_for_one_that_is_left_alone_and_was_not_asked_for_goes_
         await here.turn("beta")
         assert await here.posted() == "998.00"
         await here.must_be_right()
+
+
+async def test_one_that_cannot_be_moved_holds_up_no_other(
+    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
+) -> None:
+    class Failing:
+        """The committer, for which the first is too much."""
+
+        def __init__(self, committer: Committer) -> None:
+            self._committer = committer
+            self.failed = 0
+
+        async def carry_out(self, command: Any) -> Any:
+            if not self.failed:
+                self.failed = 1
+                raise LookupError("something is wrong with it")
+            return await self._committer.carry_out(command)
+
+    rules = {"breaker_failures": 1, "breaker_seconds": 600, "at_once": 1}
+    async with ground(test_database, servers, ledger_id, tmp_path, acme_rules=rules, fails=1.0) as here:
+        payments = [await here.paid(amount="1.00") for _ in range(3)]
+        await here.turn("acme")
+        await here.turn("acme", committer=Failing(here.service.committer))
+        calls = [await here.call_of(payment) for payment in payments]
+        assert [call["processor"] for call in calls] == ["acme", "acme", "beta"]
 
 
 async def test_what_the_first_tells_afterwards_pays_nothing_twice(

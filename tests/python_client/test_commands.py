@@ -130,6 +130,29 @@ async def test_where_nobody_can_say_the_key_is_told_and_the_same_words_with_it_p
     assert (again.code, json.loads(again.out)["amount"], await posted(client)) == (0, "5.00", 5)
 
 
+@pytest.mark.parametrize(
+    ("words", "sent"),
+    [
+        (("payments", "refund", "pay_01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90", "--amount", "5"), b"POST /v1/payments/"),
+        (
+            ("entries", "post", "--reason", "x", "--debit", "a 1 USD", "--credit", "b 1 USD"),
+            b"POST /v1/journal-entries",
+        ),
+        (("holds", "place", "--from", "a", "--to", "b", "--amount", "1", "--currency", "USD"), b"POST /v1/holds"),
+        (("holds", "capture", "hold_01994f3e-8c1a-7b52-9d3e-5f2a6c7d8e90", "--amount", "1"), b"POST /v1/holds/"),
+    ],
+)
+async def test_what_could_be_done_twice_tells_its_key_before_it_is_sent(
+    place: Place, line: Line, words: tuple[str, ...], sent: bytes
+) -> None:
+    """Whoever is killed in the middle, or stops it, says the same again with it."""
+    said = await run(place, *words, url=line.url)
+    assert said.code == 1, said
+    assert re.match(r"zerosum: under --key [0-9a-f]{32}, with which it can be said again\n", said.err), said.err
+    assert any(one.startswith(sent) for one in line.seen)
+    assert "under --key" not in (await run(place, *words, "--key", "own", url=line.url)).err
+
+
 async def test_events_are_carried_on_from_the_place_that_is_kept(
     place: Place, client: AsyncClient, tmp_path: Path
 ) -> None:

@@ -53,17 +53,27 @@ def test_an_event_is_believed_by_any_signature_that_fits_while_secrets_rotate() 
         (BODY, {**headers(OLD), "Webhook-Id": "evt_2"}, [OLD]),
         (BODY, {**headers(OLD), "webhook-signature": headers(OLD)["webhook-signature"].replace("v1,", "v2,")}, [OLD]),
         (BODY, {**headers(OLD), "webhook-signature": "ü"}, [OLD]),
+        (BODY, {**headers(OLD), "webhook-signature": "v1,\udcff"}, [OLD]),
+        (BODY, {**headers(OLD), "Webhook-Id": "evt_\udcff"}, [OLD]),
         (BODY, {"webhook-id": "evt_1"}, [OLD]),
         ("{", headers(OLD, body="{"), [OLD]),
     ],
     ids=[
         "another secret", "no secret", "changed", "too old", "too new", "no time", "another time", "another id",
-        "version", "no signature", "headers", "no JSON",
+        "version", "no signature", "a signature in no signs", "an id in no signs", "headers", "no JSON",
     ],
 )  # fmt: skip
 def test_all_else_is_refused(body: str, given: dict[str, str], secrets: list[str]) -> None:
     with pytest.raises(WebhookRefused):
         verify_webhook(body, given, secrets, at=AT)
+
+
+def test_however_many_signatures_a_stranger_sends_the_body_is_hashed_once_a_secret() -> None:
+    body, many = "x" * 4_000_000, " ".join(["v1,aaaa"] * 5_000)
+    begun = time.process_time()
+    with pytest.raises(WebhookRefused):
+        verify_webhook(body, {**headers(OLD), "webhook-signature": many}, [OLD, NEW], at=AT)
+    assert time.process_time() - begun < 5, "and not for each of them"
 
 
 def test_a_secret_that_is_none_is_the_callers_mistake() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -28,7 +29,7 @@ from zerosum.services.proof_log.export import ledger_export
 from zerosum.services.proof_log.keeping import CheckpointKeeper
 from zerosum.services.proof_log.proofs import inclusion_proof
 from zerosum.services.proof_log.sealing import CheckpointSealing
-from zerosum.services.proofs.kept_checkpoints import compare_checkpoints
+from zerosum.services.proofs.kept_checkpoints import CheckpointsUnreadable, compare_checkpoints
 from zerosum.services.proofs.whole_ledger import verify_ledger
 from zerosum.verifier import standalone
 
@@ -125,6 +126,25 @@ async def test_two_sealers_at_once_carry_the_log_on_once(books: Books, monkeypat
     assert await found_wrong(books) == []
 
 
+async def test_a_key_that_was_rotated_signs_no_more_of_what_is_made_up_for(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealing_module, "EVENTS_AT_ONCE", 3)
+    seal_next, rotated = CheckpointSealing._seal_next, list[str]()
+
+    async def rotating(*given: Any) -> Any:
+        done = await seal_next(*given)
+        if not rotated:
+            rotated.append(await keys_of(books).rotate(now()))
+        return done
+
+    monkeypatch.setattr(CheckpointSealing, "_seal_next", rotating)
+    first, *others = await sealed(books)
+    assert first.key_id not in rotated
+    assert {one.key_id for one in others} == set(rotated)
+    assert await found_wrong(books) == []
+
+
 async def found_wrong(books: Books, ledger_id: LedgerId | None = None) -> list[str]:
     report = await verify_ledger(books.database, ledger_id or books.ledger_id, lambda _done, _total: None)
     return [one.what for one in report.breaks]
@@ -205,6 +225,13 @@ async def test_a_tail_that_was_cut_off_is_found_by_what_was_kept(books: Books, t
     assert [one.type.value for one in await books.told()][-1] == "difference.found"
 
 
+@pytest.mark.parametrize("size", ["\N{SUPERSCRIPT TWO}", "9" * 19, "9" * 5_000, "-1"])
+async def test_a_kept_size_that_is_none_is_told(books: Books, size: str) -> None:
+    note = f"zerosum/{render_id(Prefix.LEDGER, books.ledger_id)}\n{size}\nroot\nsealed_at x\n\n\u2014 a b\n\n"
+    with pytest.raises(CheckpointsUnreadable, match="none of this ledger"):
+        await compare_checkpoints(books.database, note)
+
+
 async def test_a_folder_that_is_not_there_is_told_and_not_made(books: Books, tmp_path: Path) -> None:
     await sealed(books)
     away = tmp_path / "mount"
@@ -233,6 +260,16 @@ async def test_a_note_that_was_cut_off_by_a_crash_is_taken_off(books: Books, tmp
         whole = file.read_bytes()
         assert whole.count(b"sealed_at") > len(made)
     assert (await compare_checkpoints(books.database, file.read_text())).is_right
+
+
+def with_swapped(member: str, lines: list[str]) -> list[str]:
+    """The two accounts, each with what the other says of itself."""
+    places = [number for number, line in enumerate(lines) if '"is":"account"' in line]
+    first, second = (json.loads(lines[place]) for place in places)
+    first[member], second[member] = second[member], first[member] if first[member] != second[member] else "EUR"
+    for place, told in zip(places, (first, second), strict=True):
+        lines[place] = json.dumps(told) + "\n"
+    return lines
 
 
 async def exported(books: Books, path: Path) -> None:
@@ -267,6 +304,11 @@ async def test_an_export_is_checked_link_by_link_without_the_service(
         assert old in whole
         export.write_text(whole.replace(old, new, 1))
         assert checked() in (1, 2)
+    for said in ("code", "type", "currency"):
+        export.write_text("".join(with_swapped(said, whole.splitlines(keepends=True))))
+        assert checked() == 1, f"whose balance is whose is told by the {said}"
+    export.write_text(whole.replace('"name":', '"name":"Eve","x":', 1))
+    assert checked() == 1, "what is said of an account is what its revision is the hash of"
     lines = whole.splitlines(keepends=True)
     place = next(number for number, line in enumerate(lines) if '"is":"entry"' in line)
     export.write_text("".join(lines[:place] + lines[place + 1 :]))

@@ -24,7 +24,8 @@ def running_service(data_dir: Path | None, url: str | None, token: str | None) -
     if url is not None:
         if not token:
             raise CommandFailed("--url needs a --token (an access token or an API key)", USAGE)
-        return Service(url.rstrip("/"), token, ssl.create_default_context() if url.startswith("https") else None)
+        is_tls = url.lower().startswith("https")
+        return Service(url.rstrip("/"), token, ssl.create_default_context() if is_tls else None)
     folder = chosen_data_dir(data_dir)
     credentials = Credentials.read(folder)
     if credentials is None:

@@ -119,6 +119,7 @@ def _bearer(api_key: str | None, credentials: ClientCredentials | None) -> Beare
 
 def _options(url: str, attempt_seconds_max: float, tls: ssl.SSLContext | None) -> dict[str, Any]:
     timeout = httpx.Timeout(attempt_seconds_max, connect=min(attempt_seconds_max, CONNECT_SECONDS_MAX))
+    options = options_of_http(url, timeout=timeout)
     # Over http there is nothing to verify, and to load the certificates of the world takes long.
-    verify: ssl.SSLContext | bool = tls if tls is not None else url.startswith("https")
-    return options_of_http(url, timeout=timeout, verify=verify)
+    options["verify"] = tls if tls is not None else options["base_url"].scheme == "https"
+    return options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -53,8 +53,11 @@ def steps_of(route: Route[Any], asked: Asked, bearer: Bearer, retries: Retries) 
     while True:
         if bearer.needs_token:
             yield from _renew(bearer, attempts)
-        answer = yield _request(route, asked, bearer)
-        if isinstance(answer, Answer) and answer.status == 401 and not is_renewed and bearer.was_refused():
+        header = bearer.header
+        if header is None:
+            continue
+        answer = yield _request(route, asked, header)
+        if isinstance(answer, Answer) and answer.status == 401 and not is_renewed and bearer.was_refused(header):
             is_renewed = True
             continue
         pause = _judged(attempts, answer)
@@ -102,8 +105,8 @@ def content_of(answer: Answer) -> dict[str, Any]:
     return content
 
 
-def _request(route: Route[Any], asked: Asked, bearer: Bearer) -> Send:
-    headers = bearer.header
+def _request(route: Route[Any], asked: Asked, header: Mapping[str, str]) -> Send:
+    headers = {**header}
     if asked.key is not None:
         headers["Idempotency-Key"] = asked.key
     options: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from zerosum.client.attempts import Answer
@@ -49,8 +49,10 @@ class Bearer:
         return self._text is None or (self._good_until is not None and self._clock() >= self._good_until)
 
     @property
-    def header(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._text}"}
+    def header(self) -> dict[str, str] | None:
+        """None where another thread has just thrown the token away."""
+        text = self._text
+        return None if text is None else {"Authorization": f"Bearer {text}"}
 
     def take(self, answer: Answer) -> None:
         """The answer of the token endpoint. Raises Unauthenticated, UnexpectedAnswer."""
@@ -66,9 +68,10 @@ class Bearer:
         problem = {"code": "unauthenticated", "title": "No token", "detail": detail, "retryable": False}
         raise Unauthenticated(problem, status=answer.status)
 
-    def was_refused(self) -> bool:
-        """Whether a new token may help, which is then needed."""
+    def was_refused(self, header: Mapping[str, str]) -> bool:
+        """Whether a new token may help. It is needed, where no other caller has got one meanwhile."""
         if self.credentials is None:
             return False
-        self._text = None
+        if self.header == header:
+            self._text = None
         return True

@@ -10,21 +10,23 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from zerosum.adapters.processors import ProcessorAnswer, ProcessorOutcome
 from zerosum.db.engine import Database
 from zerosum.db.identifiers import new_uuid
-from zerosum.db.queries.processor_calls import ClaimedCall, RecordedCall
+from zerosum.db.queries.processor_calls import ClaimedCall, RecordedCall, insert_callback
 from zerosum.db.queries.processor_health import healths
+from zerosum.db.queries.processor_moves import has_told_of, park_call
 from zerosum.domain.identifiers import SERVICE_LEDGER, AccountId, LedgerId, PaymentId, Prefix, render_id
 from zerosum.domain.ledger.account import AccountType
 from zerosum.domain.ledger.outcome import Refused
 from zerosum.domain.money import Currency
 from zerosum.domain.payments.payment import PaymentType, clearing_code
-from zerosum.domain.payments.processor_calls import CallState, MoveReason, onward
+from zerosum.domain.payments.processor_calls import CallState, MoveReason, call_key, onward
 from zerosum.domain.payments.processor_moves import MovePayment
 from zerosum.services.accounts import Accounts
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
-from zerosum.services.processor_answers import ACTOR
+from zerosum.services.processor_answers import ACTOR, Effect, told_state
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.live_processors import LiveProcessors
 from zerosum.services.requests.outside_processors import Rules
@@ -35,6 +37,71 @@ _log = logging.getLogger(__name__)
 def done_after_all(processor: str) -> str:
     """Why nobody is asked for it any more."""
     return f"{processor}, which it was moved away from, says that it has carried it out after all"
+
+
+async def hear_late(
+    database: Database, call: ClaimedCall, processor: str, answer: ProcessorAnswer, received_at: datetime
+) -> None:
+    """An answer to what was asked before the payment was moved. That it was carried out posts nothing, and is kept.
+
+    As if it were called back: whoever asks the next one looks for that before he sends anything.
+    """
+    if told_state(answer) is not CallState.APPROVED:
+        return
+    _log.error(
+        "%s: %s answers late that it has carried it out, and it was moved to another",
+        render_id(Prefix.PAYMENT, call.id),
+        processor,
+    )
+    async with database.work(call.ledger_id) as connection:
+        await park_call(connection, call.ledger_id, call.id, done_after_all(processor))
+    await _note(database, call, processor, f"late answer {_key(call)}", answer, Effect.CONTRADICTS, received_at)
+
+
+def _key(call: ClaimedCall) -> str:
+    return call_key(call.ledger_id, call.id, call.number)
+
+
+async def _note(
+    database: Database,
+    call: ClaimedCall,
+    processor: str,
+    event_id: str,
+    answer: ProcessorAnswer,
+    effect: Effect,
+    received_at: datetime,
+) -> None:
+    """As if it were called back. `event_id` has blanks, as of no event of the processor's own."""
+    async with database.work(call.ledger_id) as connection:
+        await insert_callback(
+            connection,
+            ledger_id=call.ledger_id,
+            processor=processor,
+            event_id=event_id,
+            payment_id=call.id,
+            told=answer.outcome.value,
+            effect=effect,
+            received_at=received_at,
+        )
+
+
+async def has_had_it(database: Database, call: ClaimedCall, processor: str) -> bool:
+    """Whether a processor that knows nothing of a payment has known of it before: then it may have carried it out.
+
+    It may have thrown away what is old, or lost its memory.
+    """
+    if call.processor_payment_id is not None:
+        return True
+    async with database.work(call.ledger_id) as connection:
+        return await has_told_of(connection, call.ledger_id, call.id, processor)
+
+
+async def note_pending(
+    database: Database, call: ClaimedCall, processor: str, answer: ProcessorAnswer, received_at: datetime
+) -> None:
+    """Of a processor that has the payment and gives no id for it, by which that would be remembered."""
+    if answer.outcome is ProcessorOutcome.PENDING and not (call.processor_payment_id or answer.processor_payment_id):
+        await _note(database, call, processor, f"answer {_key(call)}", answer, Effect.NOTED, received_at)
 
 
 def may_be_moved(call: RecordedCall, reason: str | None, rules: Rules) -> bool:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -37,6 +38,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - runs with older Pythons too
 EXACT = Context(prec=100, traps=[Inexact])
 FAULTS_MAX = 100
+LINE_MAX = 64 * 1024 * 1024
+"""Characters of a line of an export."""
+
+UUID_TEXT = re.compile("[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+ENTRY_MEMBERS = {
+    *("id", "effective_at", "posted_at", "reverses", "fingerprint", "resource_type", "resource_id", "idempotency_key"),
+    *("actor", "reason", "metadata", "late", "postings"),
+}
+POSTING_MEMBERS = {
+    *("account", "account_version", "side", "layer", "releases", "amount", "currency", "hold", "balance_after"),
+    *("held_after", "previous_hash", "hash"),
+}
+"""All that is hashed, and nothing else: what anybody could have put in is not called right."""
 
 
 class Unreadable(Exception):
@@ -45,6 +59,28 @@ class Unreadable(Exception):
 
 class Wrong(Exception):
     """It can be read, and is not what was signed."""
+
+
+def read_json(text: str, what: str) -> Any:
+    """A member that stands there twice would be one thing to us and another to who reads it."""
+    try:
+        return json.loads(text, object_pairs_hook=_members)
+    except RecursionError:
+        raise Unreadable(f"{what} is nested too deeply") from None
+    except ValueError:
+        raise Unreadable(f"{what} is no JSON") from None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Unreadable("a member stands there twice")
+    return found
+
+
+def shown(text: str) -> str:
+    """What others have written steers no terminal and makes no lines of its own."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 # --- Keys and signed notes (C2SP signed-note, tlog-checkpoint) -------------------------------------------------------
@@ -72,24 +108,26 @@ def read_keys(given: Iterable[str]) -> dict[bytes, Key]:
     for one in given:
         path = Path(one)
         texts += path.read_text("utf-8").split() if path.is_file() else [one]
-    keys = {}
-    for text in texts:
-        parts = text.split("+", 2)  # What is base64 may have a plus itself; neither name nor hash has.
-        if len(parts) != 3:
-            raise Unreadable(f"this is no key: {text[:80]}")
-        name, named, encoded = parts
-        try:
-            raw, own = b64decode(encoded, validate=True), bytes.fromhex(named)
-        except (ValueError, Base64Error):
-            raise Unreadable(f"this is no key: {text[:80]}") from None
-        if len(raw) != 33 or raw[0] != 1:
-            raise Unreadable(f"this is no Ed25519 key: {text[:80]}")
-        if sha256(name.encode() + b"\n" + raw).digest()[:4] != own:
-            raise Unreadable(f"the key is not the one that its hash names: {text[:80]}")
-        keys[own] = Key(name, own, raw[1:])
+    keys = {key.hash: key for key in map(read_key, texts)}
     if not keys:
         raise Unreadable("no key was given")
     return keys
+
+
+def read_key(text: str) -> Key:
+    parts = text.split("+", 2)  # What is base64 may have a plus itself; neither name nor hash has.
+    if len(parts) != 3:
+        raise Unreadable(f"this is no key: {text[:80]}")
+    name, named, encoded = parts
+    try:
+        raw, own = b64decode(encoded, validate=True), bytes.fromhex(named)
+    except (ValueError, Base64Error):
+        raise Unreadable(f"this is no key: {text[:80]}") from None
+    if len(raw) != 33 or raw[0] != 1:
+        raise Unreadable(f"this is no Ed25519 key: {text[:80]}")
+    if sha256(name.encode() + b"\n" + raw).digest()[:4] != own:
+        raise Unreadable(f"the key is not the one that its hash names: {text[:80]}")
+    return Key(name, own, raw[1:])
 
 
 def read_note(note: str, keys: dict[bytes, Key]) -> Checkpoint:
@@ -226,19 +264,24 @@ def micros(text: str) -> int:
     return (moment - FIRST) // timedelta(microseconds=1)
 
 
-def bare(wire_id: str | None) -> str:
-    """The UUID of an id."""
-    return "" if wire_id is None else wire_id.partition("_")[2]
+def bare(prefix: str, wire_id: str | None) -> str:
+    """The UUID of an id. No hash is over what stands before it: so that must be what it is of."""
+    if wire_id is None:
+        return ""
+    before, _, found = wire_id.partition("_")
+    if before != prefix or UUID_TEXT.fullmatch(found) is None:
+        raise Unreadable(f"this is no id of the kind {prefix}_: {wire_id[:80]}")
+    return found
 
 
 def entry_digest(ledger: str, entry: dict[str, Any]) -> bytes:
     fixed = "|".join(
         (
-            bare(ledger),
-            bare(entry["id"]),
+            bare("led", ledger),
+            bare("je", entry["id"]),
             str(micros(entry["effective_at"])),
             str(micros(entry["posted_at"])),
-            bare(entry["reverses"]),
+            bare("je", entry["reverses"]),
             entry["fingerprint"],
             entry["resource_type"],
             "",
@@ -260,13 +303,13 @@ def entry_digest(ledger: str, entry: dict[str, Any]) -> bytes:
 
 
 def genesis(ledger: str, account: str) -> bytes:
-    return sha256(b"zerosum.genesis.v1" + UUID(bare(ledger)).bytes + UUID(bare(account)).bytes).digest()
+    return sha256(b"zerosum.genesis.v1" + UUID(bare("led", ledger)).bytes + UUID(bare("acc", account)).bytes).digest()
 
 
 def posting_hash(previous: bytes, digest: bytes, place: int, posting: dict[str, Any]) -> bytes:
     own = "|".join(
         (
-            bare(posting["account"]),
+            bare("acc", posting["account"]),
             str(posting["account_version"]),
             str(place),
             posting["side"],
@@ -280,17 +323,39 @@ def posting_hash(previous: bytes, digest: bytes, place: int, posting: dict[str, 
     )
     tag = b"zerosum.posting.v1"
     if posting["hold"] is not None:
-        tag, own = b"zerosum.posting.v2", f"{own}|{bare(posting['hold'])}"
+        tag, own = b"zerosum.posting.v2", f"{own}|{bare('hold', posting['hold'])}"
     return sha256(tag + previous + digest + own.encode()).digest()
+
+
+SAID = (
+    *("origin", "transaction", "changed_at", "actor", "code", "name", "type", "currency", "status", "min_available"),
+    *("max_available", "metadata", "velocity_limits"),
+)
+"""What is said about an account with each revision of it, in the order in which it is hashed."""
+
+
+def first_of_history(ledger: str, account: str) -> bytes:
+    ids = UUID(bare("led", ledger)).bytes + UUID(bare("acc", account)).bytes
+    return sha256(b"zerosum.account-genesis.v1" + ids).digest()
+
+
+def revision_hash(previous: bytes, revision: int, said: dict[str, Any]) -> bytes:
+    if tuple(said) != SAID:
+        raise Wrong("what is said of an account is something else than what is hashed")
+    texts = [str(revision), *said.values()]
+    if texts[-1] is None:  # Velocity limits came later: where there are none, nothing stands for them.
+        texts.pop()
+    content = b"".join(b"-," if one is None else b"%d:%b," % (len(one.encode()), one.encode()) for one in texts)
+    return sha256(b"zerosum.account.v1" + previous + content).digest()
 
 
 def leaf_of_entry(entry: dict[str, Any]) -> bytes:
     hashes = b"".join(bytes.fromhex(posting["hash"]) for posting in entry["postings"])
-    return sha256(b"\x00zerosum.leaf.entry.v1" + UUID(bare(entry["id"])).bytes + hashes).digest()
+    return sha256(b"\x00zerosum.leaf.entry.v1" + UUID(bare("je", entry["id"])).bytes + hashes).digest()
 
 
 def leaf_of_revision(account: str, revision: int, hash_: bytes) -> bytes:
-    content = b"\x00zerosum.leaf.account.v1" + UUID(bare(account)).bytes + revision.to_bytes(8, "big") + hash_
+    content = b"\x00zerosum.leaf.account.v1" + UUID(bare("acc", account)).bytes + revision.to_bytes(8, "big") + hash_
     return sha256(content).digest()
 
 
@@ -299,7 +364,10 @@ def leaf_of_seal(kind: str, number: int, hash_: bytes) -> bytes:
 
 
 def check_entry(ledger: str, entry: dict[str, Any]) -> None:
-    """It balances, and its postings' hashes follow from what it says."""
+    """It balances, and its postings' hashes follow from what it says: all of that, and nothing else."""
+    for told, known in ((entry, ENTRY_MEMBERS), *((posting, POSTING_MEMBERS) for posting in entry["postings"])):
+        if further := sorted(told.keys() - known):
+            raise Wrong(f"{entry['id']}: no hash is over {further[0]}")
     digest, sums = entry_digest(ledger, entry), dict[tuple[Any, ...], Decimal]()
     for place, posting in enumerate(entry["postings"]):
         amount = Decimal(posting["amount"])
@@ -332,6 +400,23 @@ def check_receipt(receipt: dict[str, Any], keys: dict[bytes, Key]) -> Checkpoint
     return checkpoint
 
 
+def check_held(checkpoint: Checkpoint, held: list[Checkpoint]) -> None:
+    """It is one of those that you hold: else there may be a second set of books."""
+    found = next((one for one in held if one.size == checkpoint.size), None)
+    if found is None:
+        newer = "is newer than all" if checkpoint.size > held[-1].size else "is not among those"
+        raise Wrong(f"the checkpoint of size {checkpoint.size} {newer} that you hold")
+    if (found.origin, found.root) != (checkpoint.origin, checkpoint.root):
+        raise Wrong(f"the checkpoint of size {checkpoint.size} is not the one that you hold")
+
+
+def told_of(posting: dict[str, Any]) -> str:
+    """As it is hashed. What is only pending is not paid."""
+    told = f"{posting['side']} {posting['account']} {posting['amount']} {posting['currency']}"
+    told += "" if posting["layer"] == "posted" else f", {posting['layer']}"
+    return f"{told}, released" if posting["releases"] else told
+
+
 # --- That one checkpoint follows another, and one key another ---------------------------------------------------------
 
 
@@ -347,6 +432,7 @@ def check_two(answer: dict[str, Any], keys: dict[bytes, Key]) -> tuple[Checkpoin
 def follow_keys(answer: dict[str, Any], held: dict[bytes, Key]) -> list[str]:
     """Of an answer of `/v1/checkpoints/keys`, those to which the keys that you hold lead, the oldest first."""
     trusted = {key.public for key in held.values()}
+    names = {key.name for key in held.values()}
     by_id = {key["id"]: key for key in answer["data"]}
     found = []
     for key in reversed(answer["data"]):
@@ -361,9 +447,11 @@ def follow_keys(answer: dict[str, Any], held: dict[bytes, Key]) -> list[str]:
                 raise Wrong(f"the endorsement of the key {key['id']} is forged") from None
             trusted.add(public)
         if public in trusted:
-            (own,) = read_keys([key["verifier_key"]]).values()
+            own = read_key(key["verifier_key"])
             if own.public != public:
                 raise Wrong(f"the key {key['id']} is told in two ways")
+            if own.name not in names:
+                raise Wrong(f"the key {key['id']} is told under a name that you hold no key of")
             found.append(key["verifier_key"])
     return found
 
@@ -380,6 +468,7 @@ class Account:
     code: str
     version: int = 0
     revision: int = 0
+    history: bytes = b""
     head: bytes = b""
     debits: Decimal = Decimal(0)
     credits: Decimal = Decimal(0)
@@ -423,11 +512,13 @@ class Export:
                 raise Unreadable("this is no export of a version that is known here")
             self.ledger = line["ledger"]
         elif kind == "account":
+            if line["id"] in self.accounts:
+                raise Unreadable(f"the account {line['id']} is there twice")
             self.accounts[line["id"]] = Account(
                 line["type"], line["currency"], line["code"], head=genesis(self.ledger, line["id"])
             )
         elif kind == "entry":
-            self.take_entry(line)
+            self.take_entry({name: value for name, value in line.items() if name != "is"})
         elif kind == "revision":
             self.take_revision(line)
         elif kind == "seal":
@@ -482,8 +573,22 @@ class Export:
         elif line["revision"] <= account.revision:
             self.wrong(f"{line['account']}: revision {line['revision']} comes late")
         else:
-            account.revision = line["revision"]
+            self.take_history(account, line)
         self.tree.append(leaf_of_revision(line["account"], line["revision"], bytes.fromhex(line["hash"])))
+
+    def take_history(self, account: Account, line: dict[str, Any]) -> None:
+        """What is said of the account is what was signed."""
+        here, given, said = f"{line['account']}: revision {line['revision']}", line["previous_hash"], line["said"]
+        previous = first_of_history(self.ledger, line["account"]) if given is None else bytes.fromhex(given)
+        if (given is None) != (line["revision"] == 1) or revision_hash(previous, line["revision"], said).hex() != line[
+            "hash"
+        ]:
+            self.wrong(f"{here} does not follow from what it says")
+        if account.revision == line["revision"] - 1 and account.revision and previous != account.history:
+            self.wrong(f"{here} does not follow the one before it")
+        if (said["code"], said["type"], said["currency"]) != (account.code, account.type, account.currency):
+            self.wrong(f"{here} says another code, type or currency than the account")
+        account.revision, account.history = line["revision"], bytes.fromhex(line["hash"])
 
     def take_checkpoint(self, note: str) -> None:
         try:
@@ -528,11 +633,12 @@ class Export:
 
 def read_lines(path: str) -> Iterator[dict[str, Any]]:
     with Path(path).open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield json.loads(line)
-            except ValueError:
-                raise Unreadable(f"{path}: line {number} is no JSON") from None
+        number = 0
+        while line := file.readline(LINE_MAX):
+            number += 1
+            if len(line) >= LINE_MAX:
+                raise Unreadable(f"{path}: line {number} is too long")
+            yield read_json(line, f"{path}: line {number}")
 
 
 def check_export(path: str, keys: dict[bytes, Key], log: Iterable[Checkpoint]) -> Export:
@@ -551,14 +657,15 @@ def run(arguments: argparse.Namespace) -> list[str]:
     """What is wrong; what is right is printed."""
     keys = read_keys(arguments.key)
     if arguments.command == "receipt":
-        receipt = json.loads(Path(arguments.file).read_text("utf-8"))
+        receipt = read_json(Path(arguments.file).read_text("utf-8"), arguments.file)
         checkpoint = check_receipt(receipt, keys)
-        for one in read_log(arguments.checkpoints, keys) if arguments.checkpoints else ():
-            if one.size == checkpoint.size and one.root != checkpoint.root:
-                raise Wrong(f"the checkpoint of size {one.size} is not the one that you hold")
-        print(
-            f"{receipt['entry']['id']}: right, under the checkpoint of size {checkpoint.size}, {checkpoint.sealed_at}"
-        )
+        if arguments.checkpoints:
+            check_held(checkpoint, read_log(arguments.checkpoints, keys))
+        entry = receipt["entry"]
+        print(shown(f"{entry['id']}: right, under the checkpoint of size {checkpoint.size}, {checkpoint.sealed_at}"))
+        print(shown(f"{entry['reason']}, posted at {entry['posted_at']}"))
+        for posting in entry["postings"]:
+            print(shown(told_of(posting)))
         return []
     if arguments.command == "checkpoints":
         log = read_log(arguments.file, keys)
@@ -567,20 +674,21 @@ def run(arguments: argparse.Namespace) -> list[str]:
             print(f"{log[-1].origin}: right, {len(log)} checkpoints up to size {log[-1].size}, {log[-1].sealed_at}")
         return faults
     if arguments.command == "consistency":
-        first, second = check_two(json.loads(Path(arguments.file).read_text("utf-8")), keys)
+        first, second = check_two(read_json(Path(arguments.file).read_text("utf-8"), arguments.file), keys)
         print(f"{first.origin}: right, the log of size {second.size} began as that of size {first.size}")
         return []
     if arguments.command == "keys":
-        for text in follow_keys(json.loads(Path(arguments.file).read_text("utf-8")), keys):
+        for text in follow_keys(read_json(Path(arguments.file).read_text("utf-8"), arguments.file), keys):
             print(text)
         return []
     export = check_export(arguments.file, keys, read_log(arguments.checkpoints, keys) if arguments.checkpoints else ())
     if not export.faults and export.last is not None:
         counted = f"{export.entries} entries, {len(export.accounts)} accounts"
-        print(f"{export.ledger}: right, {counted}, {export.last.sealed_at}")
+        print(shown(f"{export.ledger}: right, {counted}, {export.last.sealed_at}"))
         if arguments.balances:
             for name, account in export.accounts.items():
-                print(f"{name} {account.code} {account.balance:f} {account.currency} held {account.held:f}")
+                told = f"{name} {account.code} {account.balance:f} {account.currency} held {account.held:f}"
+                print(shown(told if account.revision else f"{told} (what it is called is not in the log)"))
     return export.faults
 
 
@@ -607,13 +715,13 @@ def main(argv: list[str] | None = None) -> int:
     except Wrong as error:
         faults = [str(error)]
     except (Unreadable, OSError, UnicodeError) as error:
-        print(f"cannot be read: {error}", file=sys.stderr)
+        print(shown(f"cannot be read: {error}"), file=sys.stderr)
         return 2
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        print(f"cannot be read: {type(error).__name__} {error}", file=sys.stderr)
+        print(shown(f"cannot be read: {type(error).__name__} {error}"), file=sys.stderr)
         return 2
     for fault in faults:
-        print(f"WRONG: {fault}")
+        print(shown(f"WRONG: {fault}"))
     return 1 if faults else 0
 
 

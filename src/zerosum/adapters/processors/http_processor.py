@@ -7,7 +7,8 @@ and is looked up: so nothing is sent again before the processor was asked, and t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -168,7 +169,8 @@ class HttpProcessor:
     def _replied(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Any]:
         kind = {"content-type": "application/json"} if body else {}
         sent = {**headers, **signature_headers(self._settings.secrets, body, now()), **kind}
-        with self._client.stream(method, path, content=body, headers=sent) as response:
+        in_time = {"trace": _sends_until(time.monotonic() + self._settings.timeout_seconds)}
+        with self._client.stream(method, path, content=body, headers=sent, extensions=in_time) as response:
             read = bytearray()
             for part in response.iter_raw():
                 read += part
@@ -198,6 +200,16 @@ class HttpProcessor:
 
     def _called(self, name: str) -> str:
         return self._settings.members.get(name, name)
+
+
+def _sends_until(end: float) -> Callable[[str, Any], None]:
+    """A name that is looked up for long delays a request without bounds. Whoever waits for it has given up by then."""
+
+    def look(event: str, _: Any) -> None:
+        if event.endswith(".send_request_headers.started") and time.monotonic() > end:
+            raise httpx.ConnectTimeout("nothing was sent in time")
+
+    return look
 
 
 def _dispute(content: Any) -> ProcessorDispute:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,7 @@ from zerosum.cli.daily.words import (
     group,
     read_metadata,
     under,
+    under_told,
 )
 from zerosum.cli.ingest_commands import DataDirOption
 from zerosum.cli.talk import USAGE, CommandFailed
@@ -84,11 +85,10 @@ def post(
     json: JsonOption = False,
 ) -> None:
     """Post a journal entry: --debit 'assets:bank 10.00 USD' --credit 'equity:owner 10.00 USD'."""
-    options = under(key, is_dry_run=dry_run)
 
     def story(client: Client) -> JournalEntry:
-        postings = _postings(debit or [], credit or [])
-        return client.entries.post(reason=reason, postings=postings, metadata=read_metadata(metadata), **options)
+        said: dict[str, Any] = {"postings": _postings(debit or [], credit or []), "metadata": read_metadata(metadata)}
+        return client.entries.post(reason=reason, **said, **under_told(key, is_dry_run=dry_run))
 
     end_with_one(Connection(data_dir, url, token), ENTRIES, story, is_json=json)
 

@@ -29,6 +29,7 @@ from zerosum.cli.daily.words import (
     group,
     read_metadata,
     under,
+    under_told,
 )
 from zerosum.cli.ingest_commands import DataDirOption
 
@@ -87,11 +88,13 @@ def place(
 ) -> None:
     """Keep money for somebody without paying it."""
     members: dict[str, Any] = {"from_": from_, "to": to, "amount": amount, "currency": currency}
-    members |= {"reference": reference, "description": description, **under(key, is_dry_run=dry_run)}
+    members |= {"reference": reference, "description": description}
     end_with_one(
         Connection(data_dir, url, token),
         HOLDS,
-        lambda client: client.holds.place(metadata=read_metadata(metadata), **members),
+        lambda client: client.holds.place(
+            metadata=read_metadata(metadata), **members, **under_told(key, is_dry_run=dry_run)
+        ),
         is_json=json,
     )
 
@@ -108,11 +111,12 @@ def capture(
     json: JsonOption = False,
 ) -> None:
     """Pay what is held, all that is left or a part."""
-    options = under(key, is_dry_run=dry_run)
     end_with_one(
         Connection(data_dir, url, token),
         HOLDS,
-        lambda client: client.holds.capture(hold, amount=amount, final=True if final else None, **options),
+        lambda client: client.holds.capture(
+            hold, amount=amount, final=True if final else None, **under_told(key, is_dry_run=dry_run)
+        ),
         is_json=json,
     )
 

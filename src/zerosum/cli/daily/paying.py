@@ -7,9 +7,9 @@ from typing import Literal
 
 from zerosum.cli.daily.asking import ask_one
 from zerosum.cli.daily.columns import PAYMENTS
-from zerosum.cli.daily.words import Connection, read_metadata, under
-from zerosum.cli.talk import USAGE, CommandFailed, say, told_plainly
-from zerosum.client import Client, new_key
+from zerosum.cli.daily.words import Connection, read_metadata, under_told
+from zerosum.cli.talk import USAGE, CommandFailed, told_plainly
+from zerosum.client import Client
 from zerosum.client.models.payments import Payment
 
 
@@ -38,9 +38,6 @@ class Order:
 @told_plainly
 def run_pay(connection: Connection, order: Order, *, is_json: bool) -> int:
     type_, metadata = order.type, read_metadata(order.metadata)
-    key = order.key or new_key()
-    if order.key is None and not order.is_dry_run:
-        say(f"zerosum: under --key {key}, with which it can be said again")
 
     def story(client: Client) -> Payment:
         return client.payments.create(
@@ -52,7 +49,7 @@ def run_pay(connection: Connection, order: Order, *, is_json: bool) -> int:
             reference=order.reference,
             description=order.description,
             metadata=metadata,
-            **under(key, is_dry_run=order.is_dry_run),
+            **under_told(order.key, is_dry_run=order.is_dry_run),
         )
 
     return ask_one(connection, PAYMENTS, story, is_json=is_json)

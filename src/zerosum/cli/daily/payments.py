@@ -28,7 +28,7 @@ from zerosum.cli.daily.words import (
     end_with_one,
     group,
     read_metadata,
-    under,
+    under_told,
 )
 from zerosum.cli.ingest_commands import DataDirOption
 
@@ -121,12 +121,15 @@ def refund(
     json: JsonOption = False,
 ) -> None:
     """Give a payment back, all that is left of it or a part."""
-    options = under(key, is_dry_run=dry_run)
     end_with_one(
         Connection(data_dir, url, token),
         REFUNDS,
         lambda client: client.payments.refund(
-            payment, amount=amount, reason=reason, metadata=read_metadata(metadata), **options
+            payment,
+            amount=amount,
+            reason=reason,
+            metadata=read_metadata(metadata),
+            **under_told(key, is_dry_run=dry_run),
         ),
         is_json=json,
     )

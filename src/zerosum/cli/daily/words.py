@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from zerosum.cli.talk import USAGE, CommandFailed
+from zerosum.cli.talk import USAGE, CommandFailed, say
 
 if TYPE_CHECKING:
     from zerosum.cli.daily.showing import Columns
@@ -68,6 +68,16 @@ def read_metadata(pairs: list[str] | None) -> dict[str, str] | None:
 def under(key: str | None, *, is_dry_run: bool = False) -> dict[str, Any]:
     """The options of a call that writes."""
     return {"idempotency_key": key, **({"dry_run": True} if is_dry_run else {})}
+
+
+def under_told(key: str | None, *, is_dry_run: bool = False) -> dict[str, Any]:
+    """The same where saying it again would do it again: a key that nobody has given is told before it is sent."""
+    from zerosum.client import new_key  # noqa: PLC0415
+
+    if key is None and not is_dry_run:
+        key = new_key()
+        say(f"zerosum: under --key {key}, with which it can be said again")
+    return under(key, is_dry_run=is_dry_run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,9 @@ class ClaimedCall(NamedTuple):
     routing: Mapping[str, Any] | None = None
     sent_at: datetime | None = None
     """When it was sent last, as far as that is known: where its sender has died, before this claim could be made."""
+    lapses_at: datetime | None = None
+    """From when on others may claim it."""
+    processor_payment_id: str | None = None
 
 
 _CLAIM = text("""
@@ -105,7 +108,7 @@ with due as (
 )
 select claimed.ledger_id, claimed.id, claimed.type, claimed.currency, claimed.amount, claimed.payer_id,
        claimed.payee_id, claimed.attempts, claimed.refunded_payment_id, claimed.number, claimed.routing,
-       claimed.sent_at
+       claimed.sent_at, claimed.next_at, claimed.processor_payment_id
 from claimed
 """)
 
@@ -130,7 +133,7 @@ update processor_calls
 set state = :state, next_at = :next_at, last_error = :error,
     processor_payment_id = coalesce(:processor_payment_id, processor_payment_id),
     sent_at = coalesce(:sent_at, sent_at)
-where ledger_id = :ledger_id and id = :id and state = 'sent' and attempts = :attempts
+where ledger_id = :ledger_id and id = :id and state = 'sent' and (number, attempts) = (:number, :attempts)
 """)
 
 
@@ -197,7 +200,7 @@ async def leave_call(
 ) -> None:
     """How far this claim has come; `sent_at` where it has sent something.
 
-    Nothing, where another claim or a settlement has come after it.
+    Nothing, where another claim, a move or a settlement has come after it.
     """
     await connection.execute(
         _LEAVE,
@@ -209,6 +212,7 @@ async def leave_call(
             "sent_at": sent_at,
             "ledger_id": call.ledger_id,
             "id": call.id,
+            "number": call.number,
             "attempts": call.attempts,
         },
     )

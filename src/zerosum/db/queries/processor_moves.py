@@ -74,7 +74,7 @@ async def park_call(connection: AsyncConnection, ledger_id: UUID, id_: UUID, err
 
 _LEFT_AND_DONE = text("""
 select told.processor from processor_callbacks told
-where told.ledger_id = :ledger_id and told.payment_id = :id and told.effect = 'contradicts' and told.told = 'approved'
+where told.ledger_id = :ledger_id and told.payment_id = :id and told.effect = 'contradicts'
   and told.processor = any(array(
       select moved.processor from processor_call_moves moved
       where moved.ledger_id = :ledger_id and moved.payment_id = :id))
@@ -83,9 +83,24 @@ order by told.received_at limit 1
 
 
 async def left_and_done(connection: AsyncConnection, ledger_id: UUID, id_: UUID) -> str | None:
-    """The processor that has told, after the payment was moved away from it, that it has carried it out after all."""
+    """The processor that has told, after the payment was moved away from it, that it was carried out or is disputed."""
     row = (await connection.execute(_LEFT_AND_DONE, {"ledger_id": ledger_id, "id": id_})).first()
     return None if row is None else str(row.processor)
+
+
+_HAS_TOLD = text("""
+select exists (
+    select from processor_callbacks told
+    where told.ledger_id = :ledger_id and told.payment_id = :id and told.processor = :processor
+      and told.told = 'pending'
+)
+""")
+
+
+async def has_told_of(connection: AsyncConnection, ledger_id: UUID, id_: UUID, processor: str) -> bool:
+    """Whether this processor has said that it has the payment."""
+    given = {"ledger_id": ledger_id, "id": id_, "processor": processor}
+    return bool((await connection.execute(_HAS_TOLD, given)).scalar_one())
 
 
 _HURRY = text("""

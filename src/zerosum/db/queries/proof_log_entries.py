@@ -42,8 +42,6 @@ select id, code, type, currency from accounts where ledger_id = :ledger_id and i
 
 _LINKS = text("""
 select case wanted.kind
-    when 'a' then (select hash from account_changes change where change.ledger_id = :ledger_id
-                   and change.account_id = wanted.id and change.revision = wanted.number)
     when 's' then (select hash from audit_seals where ledger_id = :ledger_id and audit_seals.number = wanted.number)
     when 'r' then (select hash from refusal_seals where ledger_id = :ledger_id and refusal_seals.number = wanted.number)
     when 'd' then (select hash from event_seals where ledger_id = :ledger_id and event_seals.number = wanted.number)
@@ -54,13 +52,35 @@ from unnest(string_to_array(:kinds, null), cast(:ids as uuid[]), cast(:numbers a
 order by place
 """)
 
+_REVISIONS = text(f"""
+select change.account_id, change.revision, change.origin, change.xid::text as transaction,
+       {micros("change.changed_at")} as changed_at, change.actor, change.code, change.name, change.type,
+       change.currency, change.status, change.min_available::text as min_available,
+       change.max_available::text as max_available, change.metadata::text as metadata,
+       change.velocity_limits::text as velocity_limits, change.hash, previous.hash as previous_hash
+from unnest(cast(:ids as uuid[]), cast(:numbers as bigint[])) wanted (id, number)
+join account_changes change on change.ledger_id = :ledger_id and change.account_id = wanted.id
+    and change.revision = wanted.number
+left join account_changes previous on previous.ledger_id = :ledger_id and previous.account_id = wanted.id
+    and previous.revision = wanted.number - 1
+""")  # noqa: S608 - made of constants only
+
+
+async def revisions_of(
+    connection: AsyncConnection, ledger_id: UUID, leaves: Sequence[Leaf]
+) -> dict[tuple[UUID, int], Row[Any]]:
+    """By account and number, each as it is hashed. The first has no previous hash."""
+    ids, numbers = [leaf.id for leaf in leaves], [leaf.number for leaf in leaves]
+    rows = await connection.execute(_REVISIONS, {"ledger_id": ledger_id, "ids": ids, "numbers": numbers})
+    return {(row.account_id, row.revision): row for row in rows}
+
 
 async def accounts_of(connection: AsyncConnection, ledger_id: UUID, *, after: UUID, limit: int) -> Sequence[Row[Any]]:
     return (await connection.execute(_ACCOUNTS, {"ledger_id": ledger_id, "after": after, "limit": limit})).all()
 
 
 async def link_hashes(connection: AsyncConnection, ledger_id: UUID, leaves: Sequence[Leaf]) -> list[bytes | None]:
-    """Of leaves that are no entries, the hash that each is of."""
+    """Of leaves that are seals, the hash that each is of."""
     return await hashes_of(connection, _LINKS, ledger_id, leaves)
 
 

@@ -26,14 +26,15 @@ from zerosum.db.queries.processor_calls import (
 )
 from zerosum.db.queries.processor_health import change_health, healths
 from zerosum.db.queries.processor_moves import left_and_done, unsent_calls
-from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, ProcessorCallMoved, Unavailable
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
-from zerosum.domain.payments.processor_calls import CallState, MoveReason
+from zerosum.domain.payments.processor_calls import CallState, MoveReason, onward
 from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
 from zerosum.domain.traces import parse_traceparent
+from zerosum.services.apart import apart
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_answers import ACTOR, AnswerWrong, compared, settle, told_state
-from zerosum.services.processor_moves import Mover, done_after_all
+from zerosum.services.processor_moves import Mover, done_after_all, has_had_it, hear_late, note_pending
 from zerosum.services.processor_orders import GivesNothingBack, Order, carry_out, look_up, orders_of
 from zerosum.services.requests.outside_processors import Outside
 from zerosum.services.spans import NO_SPANS, Attributes, Spans, StepKind, in_trace
@@ -75,6 +76,10 @@ class _Known:
     was_sent: bool = False
     """Something was, or may have been, in this attempt."""
     parks: bool = False
+
+
+class ClaimLapsed(Exception):
+    """Whoever has claimed it stood still for so long that others may be at it."""
 
 
 class ProcessorTally:
@@ -163,9 +168,11 @@ class Completer:
         async with self._database.operator_work() as connection:
             unsent = await unsent_calls(connection, name, self._now(), UNSENT_AT_ONCE)
         for call in unsent:
-            to = await self._mover.target(call, name)
-            if to is not None:
-                await self._mover.move(call, name, to, MoveReason.NOT_SENT, "it was not asked, for it does not answer")
+            with apart(_log, "%s could not be moved from %s", _named(call), name):
+                to = await self._mover.target(call, name)
+                if to is not None:
+                    told = "it was not asked, for it does not answer"
+                    await self._mover.move(call, name, to, MoveReason.NOT_SENT, told)
 
     async def _claim(self, limit: int) -> list[tuple[ClaimedCall, Order]]:
         now = self._now()
@@ -199,13 +206,22 @@ class Completer:
         try:
             if await self._moved(call, known):
                 return "moved"
+            if known.answer is not None and self._leads_on(call):
+                await note_pending(self._database, call, self._outside.name, known.answer, self._now())
             if known.answer is None or told_state(known.answer) is None:
                 await self._leave(call, known.answer, known.error, parks=known.parks, known=known)
                 return "undecided" if known.answer is not None else "unknown"
             async with self._database.work(call.ledger_id) as connection:
                 recorded = await find_call(connection, call.ledger_id, call.id)
+            if recorded is not None and recorded.number != call.number:
+                raise ProcessorCallMoved("It is at another processor now; nothing was done.")
             if recorded is not None and not await settle(self._committer, recorded, known.answer, ACTOR):
                 await self._compare(call, known.answer)
+        except ProcessorCallMoved as error:
+            # Who has stood still meanwhile speaks for the processor that he has asked, and for no other.
+            if known.answer is not None:
+                await hear_late(self._database, call, self._outside.name, known.answer, self._now())
+            return error.code
         except AnswerWrong as error:
             await self._leave(call, known.answer, str(error), parks=True)
             return "answer_wrong"
@@ -229,6 +245,9 @@ class Completer:
         if answer is None:
             return await self._mover.move(call, name, to, why, known.error)
         return await self._mover.move(call, name, to, why, answer.reason, answer.processor_payment_id)
+
+    def _leads_on(self, call: ClaimedCall) -> bool:
+        return self._mover is not None and bool(onward(call.routing, self._outside.name))
 
     def _why_not_done(self, call: ClaimedCall, known: _Known) -> MoveReason | None:
         """None: it has done it, or may have, or another would not either."""
@@ -269,14 +288,26 @@ class Completer:
                 return replace(looked_up, is_unsent=False)
             if not rules.repeats_safely:
                 return _Known(None, "the processor knows nothing of it, and must not be asked twice")
+            if self._leads_on(call) and await has_had_it(self._database, call, self._outside.name):
+                return _Known(None, "the processor has had it, and knows nothing of it now")
             if objection is None and self._mover is not None and await self._mover.target(call, self._outside.name):
                 return _Known(None, "the processor knows nothing of it", is_absent=True)
         if objection is not None:
             return _Known(None, objection, parks=True)
-        paid = await self._asked(lambda: carry_out(processor, order))
+        paid = await self._asked(lambda: self._sent(call, order))
         if paid.answer is not None and paid.answer.outcome is ProcessorOutcome.ABSENT:
             return _Known(None, "the processor has not taken it on", was_sent=True)
         return replace(paid, was_sent=not paid.is_unsent)
+
+    def _sent(self, call: ClaimedCall, order: Order) -> ProcessorAnswer:
+        """Raises ClaimLapsed, and whatever the processor raises.
+
+        Who has stood still for long sends nothing: others know by now that it was never sent, and go on elsewhere.
+        """
+        last = timedelta(seconds=self._outside.rules.timeout_seconds)
+        if call.lapses_at is not None and self._now() >= call.lapses_at - last:
+            raise ClaimLapsed
+        return carry_out(self._outside.processor, order)
 
     async def _asked(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
         """Raises CrewBusy. What came of it is counted."""
@@ -299,6 +330,8 @@ class Completer:
             return _Known(None, "no reply in time")
         except NotSent as error:
             return _Known(None, str(error)[:ERROR_MAX] or "no connection came about", is_unsent=True)
+        except ClaimLapsed:
+            return _Known(None, "it was too late to send it", None)
         except GivesNothingBack:
             return _Known(None, "it gives nothing back, as it is described now", None)
         except ProcessorUnclear as error:

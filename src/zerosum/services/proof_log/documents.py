@@ -46,6 +46,24 @@ def entry_document(entry: Any, postings: Sequence[Any]) -> dict[str, Any]:
     return found
 
 
+SAID = (
+    *("origin", "transaction", "changed_at", "actor", "code", "name", "type", "currency", "status", "min_available"),
+    *("max_available", "metadata", "velocity_limits"),
+)
+"""What a revision of an account is the hash of, beside its number: as texts, in this order."""
+
+
+def revision_document(row: Any) -> dict[str, Any]:
+    """What was said about an account, as `revisions_of` gives it."""
+    return {
+        "account": render_id(Prefix.ACCOUNT, row.account_id),
+        "revision": row.revision,
+        "said": {name: getattr(row, name) for name in SAID},
+        "previous_hash": None if row.previous_hash is None else row.previous_hash.hex(),
+        "hash": row.hash.hex(),
+    }
+
+
 def note_of(checkpoint: SignedRoot, key: CheckpointKeyRecord) -> str:
     return signed_note(checkpoint.statement, key.algorithm, key.public_key, checkpoint.signature)
 

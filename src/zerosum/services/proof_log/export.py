@@ -3,7 +3,7 @@
     {"is": "export", "version": 1, "ledger": "led_…", "exported_at": …}
     {"is": "account", "id": "acc_…", "code": …, "type": …, "currency": …}           each account
     {"is": "entry", …}       a leaf: a journal entry with its postings, as in a receipt
-    {"is": "revision", "account": "acc_…", "revision": 2, "hash": …}                a leaf: of an account
+    {"is": "revision", "account": "acc_…", "revision": 2, "said": …, "hash": …}     a leaf: what was said of an account
     {"is": "seal", "kind": "s", "number": 7, "hash": …}                             a leaf: a seal of a log
     {"is": "checkpoint", "note": …}                                                 behind its leaves
     {"is": "end", "entries": …, "size": …}
@@ -21,13 +21,13 @@ from uuid import UUID
 
 from zerosum.db.credentials.checkpoint_keys import CheckpointKeyRecord
 from zerosum.db.engine import Connection, Database
-from zerosum.db.queries.proof_log_entries import accounts_of, entries_with_postings, link_hashes
+from zerosum.db.queries.proof_log_entries import accounts_of, entries_with_postings, link_hashes, revisions_of
 from zerosum.db.queries.proof_log_leaves import ENTRY, REVISION, Leaf
 from zerosum.db.queries.signed_checkpoints import SignedCheckpoint, list_checkpoints
 from zerosum.domain.errors import RecordUnreadable
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
 from zerosum.services.proof_log.checkpoints import keys_by_id
-from zerosum.services.proof_log.documents import entry_document, note_of
+from zerosum.services.proof_log.documents import entry_document, note_of, revision_document
 
 VERSION = 1
 ACCOUNTS_AT_ONCE = 1_000
@@ -66,7 +66,8 @@ async def _checkpoint_lines(
     leaves = [leaf for one in checkpoints for leaf in one.leaves]
     ids = [leaf.id for leaf in leaves if leaf.kind == ENTRY]
     entries, postings = await entries_with_postings(connection, ledger_id, ids)
-    others = [leaf for leaf in leaves if leaf.kind != ENTRY]
+    revisions = await revisions_of(connection, ledger_id, [leaf for leaf in leaves if leaf.kind == REVISION])
+    others = [leaf for leaf in leaves if leaf.kind not in (ENTRY, REVISION)]
     hashes = dict(zip(others, await link_hashes(connection, ledger_id, others), strict=True))
     for one in checkpoints:
         for leaf in one.leaves:
@@ -74,18 +75,23 @@ async def _checkpoint_lines(
                 if leaf.id not in entries:
                     raise RecordUnreadable(f"The log has the entry {leaf.id}, which the books have not.")
                 yield _line("entry", **entry_document(entries[leaf.id], postings.get(leaf.id, ())))
+            elif leaf.kind == REVISION:
+                if (leaf.id, leaf.number) not in revisions:
+                    raise _unreadable(leaf)
+                yield _line("revision", **revision_document(revisions[leaf.id, leaf.number]))
             else:
-                yield _other_line(leaf, hashes[leaf])
+                yield _seal_line(leaf, hashes[leaf])
         yield _line("checkpoint", note=note_of(one, keys[one.key_id]))
 
 
-def _other_line(leaf: Leaf, hash_: bytes | None) -> str:
+def _seal_line(leaf: Leaf, hash_: bytes | None) -> str:
     if hash_ is None:
-        raise RecordUnreadable(f"The log has {leaf.kind} {leaf.number} of {leaf.id}, which the books have not.")
-    if leaf.kind == REVISION:
-        account = render_id(Prefix.ACCOUNT, leaf.id)
-        return _line("revision", account=account, revision=leaf.number, hash=hash_.hex())
+        raise _unreadable(leaf)
     return _line("seal", kind=leaf.kind, number=leaf.number, hash=hash_.hex())
+
+
+def _unreadable(leaf: Leaf) -> RecordUnreadable:
+    return RecordUnreadable(f"The log has {leaf.kind} {leaf.number} of {leaf.id}, which the books have not.")
 
 
 def _line(what: str, /, **members: Any) -> str:

@@ -14,7 +14,7 @@ from uuid import UUID
 from zerosum.db.engine import Database
 from zerosum.db.queries.proof_log_entries import entries_with_postings
 from zerosum.db.queries.signed_checkpoints import list_roots, place_of_entry
-from zerosum.domain.errors import JournalEntryNotFound, NotSealedYet, PaymentNotFound
+from zerosum.domain.errors import JournalEntryNotFound, NotFound, NotSealedYet, PaymentNotFound
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, parse_id
 from zerosum.services.proof_log.checkpoints import ShownCheckpoint, found_of_size, keys_by_id, shown
 from zerosum.services.proof_log.documents import entry_document, key_of
@@ -67,6 +67,8 @@ class Receipts:
                 sealed = newest[0] if newest else None
             else:
                 sealed = await found_of_size(connection, ledger_id, size)
+            if size is not None and (place is None or place >= size):
+                raise NotFound(f"The checkpoint of the size {size} does not have it.", size=size)
             if place is None or sealed is None or place >= sealed.size:
                 raise NotSealedYet("No checkpoint has it yet.", retry_after=SEALED_WITHIN_SECONDS)
             proof = await inclusion_proof(connection, ledger_id, place, sealed.size)

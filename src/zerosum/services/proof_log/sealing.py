@@ -61,9 +61,10 @@ class CheckpointSealing:
     async def seal(self, ledger_id: UUID) -> int:
         """How many checkpoints were made of one ledger, each in a transaction of its own."""
         made = 0
-        key = await self.keys.current(self._now())
         for _ in range(CHECKPOINTS_AT_ONCE):
             begun = time.monotonic()
+            # Each time: one that was rotated signs nothing more.
+            key = await self.keys.current(self._now())
             async with self._database.work(ledger_id) as connection:
                 if not await try_lock_until_commit(connection, f"proof log of {ledger_id}"):
                     break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from zerosum.domain.errors import InvalidId
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, parse_id
 from zerosum.domain.proof_log.note import Statement, signed_note
 from zerosum.services.proofs.report import Report
+
+_SIZE = re.compile("[0-9]{1,18}", re.ASCII)
 
 
 class CheckpointsUnreadable(ValueError):
@@ -27,7 +30,7 @@ async def compare_checkpoints(database: Database, content: str) -> Report:
         keys = {key.id: key for key in await list_checkpoint_keys(connection)}
         for number, note in enumerate(notes, 1):
             origin, size, root = note.split("\n", 3)[:3]
-            if origin != notes[0].partition("\n")[0] or not size.isdigit():
+            if origin != notes[0].partition("\n")[0] or _SIZE.fullmatch(size) is None:
                 raise CheckpointsUnreadable(f"the checkpoint {number} in it is none of this ledger")
             found = await root_of_size(connection, ledger_id, int(size))
             if found is None:
