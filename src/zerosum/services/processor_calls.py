@@ -87,6 +87,7 @@ class SettlementDesk(Submission[SettlementOrder, RecordedCall]):
             _log.warning("%s could not be told of a settlement by hand: %s", found.processor, error)
             raise Unavailable(f"{found.processor} cannot be told now: nothing was settled, try again.") from error
 
+
 class ProcessorCalls:
     """`desk` settles by hand; the rest reads."""
 

@@ -37,6 +37,10 @@ class RuleSet:
     def is_empty(self) -> bool:
         return not (self.static or self.checks or self.outside)
 
+    @property
+    def asks_outside(self) -> bool:
+        return bool(self.outside)
+
     async def ask(self, ledger_id: LedgerId, payments: Sequence[Judged], telling: Telling) -> list[list[Finding]]:
         return await ask_outside(self.outside, ledger_id, payments, telling)
 
