@@ -17,6 +17,7 @@ from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 
+
 @pytest.fixture
 def scores() -> Iterator[Scores]:
     """By the amount: from 51 on what it says is held, from 80 on refused."""
