@@ -16,8 +16,9 @@ import pytest
 
 from tests.api.conftest import Client
 from tests.conftest import Servers, TestDatabase
-from tests.processors.processing import QUICK, SECRET, client_with, processing_service, withdrawn
+from tests.processors.processing import QUICK, SECRET, client_with, processing_service, sandbox_running, withdrawn
 from zerosum.adapters.clock import now
+from zerosum.cli.sandbox.behaviour import Chances
 from zerosum.cli.sandbox.server import Sandbox
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.main import Service
@@ -100,6 +101,31 @@ async def test_one_that_does_not_answer_is_left_alone_and_routes_pass_it_over_un
         assert (await withdrawn(client, processor="auto"))["processor"] == "first"
         for payment in waiting:
             assert (await client.get(f"/v1/payments/{payment['id']}")).json()["status"] == "succeeded"
+
+
+async def test_one_that_answers_look_ups_and_pays_nothing_is_left_alone(
+    test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    rules: dict[str, Any] = {
+        "breaker_failures": 2,
+        "breaker_seconds": 600,
+        "timeout_seconds": 0.2,
+        "backoff_seconds": 60,
+        "backoff_seconds_max": 60,
+    }
+    with sandbox_running(chances=Chances(never=1.0)) as silent:
+        file = written(tmp_path / "p.json", {"first": silent.url, "second": silent.url}, **rules)
+        async with running(test_database, servers, file, ledger_id) as (service, client):
+            await withdrawn(client, processor="first")
+            first = Completer(
+                service.database, service.committer, service.services.live_processors.processors["first"], now
+            )
+            for begun in (1, 1, 0):
+                async with service.database.operator_work() as connection:
+                    await connection.exec_driver_sql(
+                        "update processor_calls set next_at = now() where processor = 'first' and next_at is not null"
+                    )
+                assert await first.run_once() == begun
 
 
 async def test_where_all_are_in_trouble_the_first_takes_it(
