@@ -74,6 +74,8 @@ TEXTS = {
     "no JSON": ("rules.json", "{", "rules.json: "),
     "JSON of another kind": ("rules.json", "[]", "has the list `rules`"),
     "another list": ("rules.toml", "routes = []", "has the list `rules`, and not routes"),
+    "no days": ("rules.toml", "reviews_last_days = 0", "reviews_last_days is a whole number from 1 to 3650"),
+    "half a day": ("rules.toml", "reviews_last_days = 0.5", "reviews_last_days is a whole number from 1 to 3650"),
     "no text": ("rules.toml", "\udcff", "rules.toml: "),
     "nesting": ("rules.json", "[" * 100_000, "rules.json: "),
     "too long": ("rules.toml", "#" * (FILE_BYTES_MAX + 1), "is longer than"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -49,6 +50,8 @@ class Rules(Protocol):
     def static(self) -> Sequence[StaticRule]: ...
     @property
     def checks(self) -> tuple[BookCheck, ...]: ...
+    @property
+    def reviews_last(self) -> timedelta: ...
     @property
     def is_empty(self) -> bool: ...
     @property

@@ -17,7 +17,7 @@ from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.payments.book_checks import Velocity
 from zerosum.domain.payments.hold_commands import CaptureHold, IncrementHold, PlaceHold
-from zerosum.domain.payments.judged_holds import Asked, JudgedHoldChange, is_to_be_asked, judged_as
+from zerosum.domain.payments.judged_holds import SaidOutside, JudgedHoldChange, is_to_be_asked, judged_as
 from zerosum.domain.payments.rules import Judged, findings
 from zerosum.services.committing.submission import Prepared
 from zerosum.services.judging import PaymentRules, Rules, is_refused
@@ -70,7 +70,7 @@ class HoldChangeJudge:
 
     async def _asked(
         self, rules: Rules, ledger_id: LedgerId, commands: Sequence[LedgerCommand]
-    ) -> Mapping[UUID, Asked]:
+    ) -> Mapping[UUID, SaidOutside]:
         """By the commands' ids, what those outside say of what promises more, under keys that were not used yet."""
         changes = [one for one in commands if isinstance(one, Change)]
         used = await self._rules.used(ledger_id, changes)
@@ -87,7 +87,8 @@ class HoldChangeJudge:
         are_asked = [one.id in promised for one in commands]
         found = await self._rules.asked(rules, ledger_id, list(promised.values()), are_asked)
         return {
-            id_: Asked(judged.amount, tuple(said)) for (id_, judged), said in zip(promised.items(), found, strict=True)
+            id_: SaidOutside(judged.amount, tuple(said))
+            for (id_, judged), said in zip(promised.items(), found, strict=True)
         }
 
 
@@ -107,7 +108,7 @@ def _promised(rules: Rules, book: Book, change: Change) -> Judged | None:
     return judged
 
 
-def _changing(rules: Rules, command: LedgerCommand, asked: Mapping[UUID, Asked]) -> LedgerCommand:
+def _changing(rules: Rules, command: LedgerCommand, asked: Mapping[UUID, SaidOutside]) -> LedgerCommand:
     limits = tuple(check for check in rules.checks if isinstance(check, Velocity))
     if not isinstance(command, Change) or not (rules.static or limits or rules.asks_outside):
         return command

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from zerosum.adapters.rules.outside import OutsideRule, Telling, ask_outside
@@ -21,6 +22,8 @@ LOOK_SECONDS = 1.0
 CLOSED_AFTER_SECONDS = 60.0
 """Rules of before: who has taken them may look up keys first, and ask then."""
 
+REVIEWS_LAST = timedelta(days=7)
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,6 +35,8 @@ class RuleSet:
     static: tuple[StaticRule, ...] = ()
     checks: tuple[BookCheck, ...] = ()
     outside: tuple[OutsideRule, ...] = ()
+    reviews_last: timedelta = REVIEWS_LAST
+    """What nobody has decided by then is refused."""
 
     @property
     def is_empty(self) -> bool:

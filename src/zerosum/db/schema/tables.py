@@ -803,6 +803,7 @@ reviews = Table(
     PrimaryKeyConstraint("ledger_id", "id", name="reviews_pkey"),
     Index("reviews_by_status", "ledger_id", "status", "id"),
     Index("reviews_by_rule", "ledger_id", "rule", "id"),
+    Index("reviews_due", "created_at", "ledger_id", "id", postgresql_where=text("status = 'in_review'")),
     Index(
         "reviews_open_between",
         "ledger_id",
@@ -1857,5 +1858,6 @@ SEEN_BY_OPERATOR = (
     webhook_endpoints,
     notifications,
     processor_calls,
+    reviews,
 )
 """Administration and the worker look across ledgers here, and only here, by an explicit setting of a transaction."""

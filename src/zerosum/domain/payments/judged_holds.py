@@ -44,7 +44,7 @@ class _Paid:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SaidOutside:
     """What those outside have said of a promise of so much, before the hold was locked."""
 
     amount: Decimal
@@ -64,7 +64,7 @@ class JudgedHoldChange(LedgerCommand):
     static: tuple[StaticRule, ...]
     limits: tuple[Velocity, ...]
     asks_outside: bool = False
-    asked: Asked | None = None
+    asked: SaidOutside | None = None
     """None: nobody outside was asked."""
 
     def account_ids(self) -> tuple[AccountId, ...]:

@@ -75,7 +75,7 @@ class OutOfTime(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class EntryReading:
     """The entries of these days that were found so far, and where looking for more goes on; None: nowhere."""
 
     from_at: datetime
@@ -83,31 +83,31 @@ class Reading:
     found: list[OpenItem]
     after: tuple[datetime, int] | None
 
-    def without_matched(self, matching: Matching) -> Reading:
+    def without_matched(self, matching: Matching) -> EntryReading:
         return replace(self, found=[item for item, _ in matching.left() if item.kind is ItemKind.ENTRY])
 
 
-class Readings:
+class EntryReadings:
     """Of runs that were cut off: what was read for them is not read again."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[UUID, Reading] = OrderedDict()
+        self._kept: OrderedDict[UUID, EntryReading] = OrderedDict()
 
-    def take(self, run_id: UUID, from_at: datetime, to_at: datetime) -> Reading:
+    def take(self, run_id: UUID, from_at: datetime, to_at: datetime) -> EntryReading:
         """Of more days, where those of a match are open no more."""
         kept = self._kept.pop(run_id, None)
         is_wide_enough = kept is not None and kept.from_at <= from_at and to_at <= kept.to_at
-        return kept if kept is not None and is_wide_enough else Reading(from_at, to_at, [], (from_at, 0))
+        return kept if kept is not None and is_wide_enough else EntryReading(from_at, to_at, [], (from_at, 0))
 
-    def keep(self, run_id: UUID, reading: Reading) -> None:
+    def keep(self, run_id: UUID, reading: EntryReading) -> None:
         self._kept[run_id] = reading
         while len(self._kept) > READINGS_KEPT_MAX:
             self._kept.popitem(last=False)
 
 
 async def open_sides(
-    database: Database, ground: Ground, readings: Readings, is_late: Callable[[], bool]
-) -> tuple[list[OpenItem], Reading]:
+    database: Database, ground: Ground, readings: EntryReadings, is_late: Callable[[], bool]
+) -> tuple[list[OpenItem], EntryReading]:
     """Lines and entries. Raises ReconciliationTooWide, and OutOfTime where it `is_late` before all were looked at."""
     file, ledger_id = ground.file, ground.source.ledger_id
     since = file.from_on - timedelta(days=LOOK_BACK_DAYS)
@@ -134,8 +134,8 @@ async def open_sides(
 
 
 async def _open_entries(
-    database: Database, ground: Ground, first: date, last: date, readings: Readings, is_late: Callable[[], bool]
-) -> Reading:
+    database: Database, ground: Ground, first: date, last: date, readings: EntryReadings, is_late: Callable[[], bool]
+) -> EntryReading:
     zone, ledger_id = ground.zone, ground.source.ledger_id
     reading = readings.take(ground.run.id, _midnight(first, zone), _midnight(last + timedelta(days=1), zone))
     walked = 0

@@ -26,7 +26,7 @@ from zerosum.domain.reconciliation.breaks import BreakState, BreakStep, Explanat
 from zerosum.domain.reconciliation.matching import Cursor, Match, Matching
 from zerosum.domain.reconciliation.open_items import ItemKind, OpenItem
 from zerosum.domain.reconciliation.units import amount_of
-from zerosum.services.reconciliation.open_sides import Ground, OutOfTime, Readings, open_sides
+from zerosum.services.reconciliation.open_sides import Ground, OutOfTime, EntryReadings, open_sides
 from zerosum.services.requests.caller import Caller
 
 SECONDS_MAX = 6.0
@@ -48,7 +48,7 @@ class Runner:
         self._database = database
         self._now = now
         self._clock = clock
-        self._readings = Readings()
+        self._readings = EntryReadings()
 
     def ends_at(self) -> float:
         return self._clock() + SECONDS_MAX
