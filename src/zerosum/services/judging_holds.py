@@ -17,7 +17,7 @@ from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.payments.book_checks import Velocity
 from zerosum.domain.payments.hold_commands import CaptureHold, IncrementHold, PlaceHold
-from zerosum.domain.payments.judged_holds import SaidOutside, JudgedHoldChange, is_to_be_asked, judged_as
+from zerosum.domain.payments.judged_holds import JudgedHoldChange, SaidOutside, is_to_be_asked, judged_as
 from zerosum.domain.payments.rules import Judged, findings
 from zerosum.services.committing.submission import Prepared
 from zerosum.services.judging import PaymentRules, Rules, is_refused

@@ -26,7 +26,7 @@ from zerosum.domain.reconciliation.breaks import BreakState, BreakStep, Explanat
 from zerosum.domain.reconciliation.matching import Cursor, Match, Matching
 from zerosum.domain.reconciliation.open_items import ItemKind, OpenItem
 from zerosum.domain.reconciliation.units import amount_of
-from zerosum.services.reconciliation.open_sides import Ground, OutOfTime, EntryReadings, open_sides
+from zerosum.services.reconciliation.open_sides import EntryReadings, Ground, OutOfTime, open_sides
 from zerosum.services.requests.caller import Caller
 
 SECONDS_MAX = 6.0
