@@ -34,6 +34,7 @@ from zerosum.services.background.hold_expiry import HoldExpiry
 from zerosum.services.background.mail_purge import MailPurge
 from zerosum.services.background.readings import MetricReadings
 from zerosum.services.background.refusal_purge import RefusalPurge
+from zerosum.services.background.review_expiry import ReviewExpiry
 from zerosum.services.background.scheduled_runs import ScheduledRuns
 from zerosum.services.background.self_audit import SelfAudit
 from zerosum.services.background.totals_sealing import TotalsSealing
@@ -74,6 +75,7 @@ READINGS_POOL_SIZE = 2
 """For the transaction that holds the lead, and for the list of ledgers."""
 
 HOLD_EXPIRY_SECONDS = 1.0
+REVIEW_EXPIRY_SECONDS = 10.0
 SCHEDULED_RUNS_SECONDS = 1.0
 MAILS_SECONDS = 1.0
 LANE_CONNECT_SECONDS_MAX = 2.0
@@ -217,6 +219,9 @@ def _chores(
         Chore("old mails", 600.0, MailPurge(database, now, settings.mails_kept_days).run_once),
         Chore("old deliveries", 600.0, DeliveryPurge(database, now, settings.webhook_deliveries_kept_days).run_once),
     ]
+    if rules is not None:
+        expiry = ReviewExpiry(database, committer, rules, now)
+        chores.append(Chore("reviews that expire", REVIEW_EXPIRY_SECONDS, expiry.run_once))
     if settings.events_kept_days is not None:
         chores.append(Chore("old events", 600.0, EventPurge(database, now, settings.events_kept_days).run_once))
     return chores

@@ -36,7 +36,7 @@ async def test_every_table_has_its_ledger_first_in_its_primary_key(admin: Connec
     assert {row["relname"]: row["first"] for row in rows} == dict.fromkeys(TABLES, "ledger_id")
 
 
-OVER_ALL_LEDGERS = {"events_by_time", "holds_due", "processor_calls_due", "scheduled_payments_due"}
+OVER_ALL_LEDGERS = {"events_by_time", "holds_due", "processor_calls_due", "reviews_due", "scheduled_payments_due"}
 """The worker looks for what has expired, for what is to be paid, and for what is to be asked of a processor,
 in whatever ledger, once a second: a question a ledger would be too many. Events by time lie as they were written,
 of all ledgers together: a range of pages costs less than a tree, which each payment would pay for."""

@@ -140,6 +140,8 @@ INDEXES = {
     "reviews_by_first": "the replay of a first approval",
     "reviews_by_last": "the replay of what has decided",
     "reviews_by_rule": "GET /v1/reviews?rule",
+    "reviews_due": "the refusal of what nobody has decided in time, over all ledgers",
+    "reviews_open_between": "whether an order like one that is judged waits for a review",
     "reviews_by_status": "GET /v1/reviews?status",
     "reviews_pkey": "the lock of a review",
     "scheduled_payments_by_payee": "GET /v1/scheduled-payments?account",

@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 
 from tests.domain.builders import NOON
-from zerosum.domain.payments.processor_health import JUDGED_FROM, WINDOW, BreakerRules, ProcessorHealth, Reply
+from zerosum.domain.payments.processor_health import JUDGED_FROM, WINDOW, Attempt, BreakerRules, ProcessorHealth, Reply
 
 RULES = BreakerRules(failures=3, success_percent_min=50)
 NEW = ProcessorHealth(window_at=NOON)
-MISSING, APPROVED, DECLINED = Reply.MISSING, Reply.APPROVED, Reply.DECLINED
+MISSING, APPROVED, UNDECIDED = Attempt(Reply.MISSING), Attempt(Reply.APPROVED), Attempt(Reply.UNDECIDED)
+DECLINED = Attempt(Reply.DECLINED, is_technical=True)
+REFUSED = Attempt(Reply.DECLINED)
+"""For what was ordered."""
 
 
 def test_so_many_failures_in_a_row_open_it_and_one_answer_closes_it() -> None:
@@ -24,7 +27,7 @@ def test_so_many_failures_in_a_row_open_it_and_one_answer_closes_it() -> None:
     assert (health.trouble(RULES, later), health.may_be_asked(RULES, later, 16)) == (None, 1), "it is judged by one"
     again = health.after([MISSING], RULES, later)
     assert again.paused_until == later + timedelta(seconds=10)
-    assert again.after([Reply.UNDECIDED], RULES, later).may_be_asked(RULES, later, 16) == 16
+    assert again.after([UNDECIDED], RULES, later).may_be_asked(RULES, later, 16) == 16
 
 
 def test_what_was_under_way_when_it_opened_counts_no_further() -> None:
@@ -52,3 +55,20 @@ def test_a_rate_is_of_what_is_young_and_of_enough() -> None:
     health = health.after([DECLINED], RULES, next_window)
     assert health.trouble(RULES, next_window) == "it has approved 0 % of late"
     assert health.trouble(RULES, next_window + 2 * WINDOW) is None, "it may have got better"
+
+
+@pytest.mark.parametrize("reply", [Reply.APPROVED, Reply.DECLINED, Reply.UNDECIDED])
+def test_that_look_ups_answer_says_nothing_of_whether_it_pays(reply: Reply) -> None:
+    looked_up = Attempt(reply, is_look_up=True)
+    health = NEW.after([MISSING, looked_up, MISSING, looked_up, MISSING, looked_up], RULES, NOON)
+    assert health.may_be_asked(RULES, NOON, 16) == 0
+    later = NOON + timedelta(seconds=5)
+    assert health.after([looked_up], RULES, later).may_be_asked(RULES, later, 16) == 1, "it is to be judged still"
+    assert health.after([looked_up, UNDECIDED], RULES, later).may_be_asked(RULES, later, 16) == 16
+
+
+def test_what_is_declined_for_what_was_ordered_lowers_no_rate() -> None:
+    health = NEW.after([REFUSED] * 100 + [APPROVED] * (JUDGED_FROM - 1), RULES, NOON)
+    assert (health.success_percent, health.trouble(RULES, NOON)) == (None, None)
+    assert health.after([APPROVED], RULES, NOON).success_percent == 100
+    assert NEW.after([MISSING, MISSING, REFUSED, MISSING], RULES, NOON).consecutive_failures == 1, "it does answer"

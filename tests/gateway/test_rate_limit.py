@@ -235,6 +235,23 @@ async def test_a_slice_is_leased_anew_before_many_wait_for_it_together() -> None
     assert one.allowed == sum(call[1] - call[2] for call in budgets.calls) - one._buckets["a"].left
 
 
+async def test_what_would_be_given_back_while_redis_is_away_is_spent() -> None:
+    budgets, clock = Counted(100_000), Clock()
+    one = limiter(budgets, "1000/s", clock=clock)
+    await one.spend("a")
+    clock.now += rate_limit.RENEWED_AFTER_SECONDS
+    budgets.is_away = True
+    assert one.spend_leased("a") is not None
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert budgets.calls[1:] == [("principal:a", 20, 13)], "it was tried once"
+    spent = 0
+    while one.spend_leased("a") is not None:
+        await asyncio.sleep(0)
+        spent += 1
+    assert (spent, len(budgets.calls)) == (18, 2)
+
+
 async def test_a_limiter_that_is_off_lets_everything_pass() -> None:
     budgets = Counted(0)
     one = limiter(budgets, "off")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,8 +17,9 @@ import pytest
 
 from tests.api.conftest import Client
 from tests.conftest import Servers, TestDatabase
-from tests.processors.processing import QUICK, SECRET, client_with, processing_service, withdrawn
+from tests.processors.processing import QUICK, SECRET, client_with, processing_service, sandbox_running, withdrawn
 from zerosum.adapters.clock import now
+from zerosum.cli.sandbox.behaviour import Chances
 from zerosum.cli.sandbox.server import Sandbox
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.main import Service
@@ -102,6 +104,31 @@ async def test_one_that_does_not_answer_is_left_alone_and_routes_pass_it_over_un
             assert (await client.get(f"/v1/payments/{payment['id']}")).json()["status"] == "succeeded"
 
 
+async def test_one_that_answers_look_ups_and_pays_nothing_is_left_alone(
+    test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    rules: dict[str, Any] = {
+        "breaker_failures": 2,
+        "breaker_seconds": 600,
+        "timeout_seconds": 0.2,
+        "backoff_seconds": 60,
+        "backoff_seconds_max": 60,
+    }
+    with sandbox_running(chances=Chances(never=1.0)) as silent:
+        file = written(tmp_path / "p.json", {"first": silent.url, "second": silent.url}, **rules)
+        async with running(test_database, servers, file, ledger_id) as (service, client):
+            await withdrawn(client, processor="first")
+            first = Completer(
+                service.database, service.committer, service.services.live_processors.processors["first"], now
+            )
+            for begun in (1, 1, 0):
+                async with service.database.operator_work() as connection:
+                    await connection.exec_driver_sql(
+                        "update processor_calls set next_at = now() where processor = 'first' and next_at is not null"
+                    )
+                assert await first.run_once() == begun
+
+
 async def test_where_all_are_in_trouble_the_first_takes_it(
     test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId
 ) -> None:
@@ -141,6 +168,26 @@ async def test_a_changed_file_counts_at_once_and_a_faulty_one_changes_nothing(
         assert "processors.third.kind is one of" in told.message
         file.unlink()
         assert (await withdrawn(client, processor="auto"))["processor"] == "third"
+
+
+async def test_a_file_system_that_hangs_keeps_nobody_from_paying(
+    test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    """A pipe that nobody writes to is opened for ever."""
+    file = written(tmp_path / "p.json", {"first": sandbox.url, "second": sandbox.url})
+    content = file.read_text(encoding="utf-8").replace("first", "third")
+    async with running(test_database, servers, file, ledger_id) as (_, client):
+        file.unlink()
+        os.mkfifo(file)
+        async with asyncio.timeout(5):
+            for _number in range(10):
+                assert (await withdrawn(client, processor="auto"))["processor"] == "first"
+        await asyncio.to_thread(file.write_text, "", encoding="utf-8")  # What hung goes on, and finds nothing.
+        file.unlink()
+        file.write_text(content, encoding="utf-8")
+        async with asyncio.timeout(5):
+            while (await withdrawn(client, processor="auto"))["processor"] == "first":
+                await asyncio.sleep(0.01)
 
 
 async def test_the_worker_asks_one_that_is_new_and_tells_of_what_waits_for_one_that_is_gone(

@@ -15,8 +15,11 @@ from zerosum.adapters.clock import now
 from zerosum.adapters.processors.configured import read_processors
 from zerosum.adapters.processors.iso20022.payouts import FilePayouts, end_to_end_id
 from zerosum.db.engine import Database
-from zerosum.domain.identifiers import LedgerId
+from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
+from zerosum.domain.payments.processor_calls import CallOutcome, CallState
+from zerosum.services.processor_calls import SettlementOrder
 from zerosum.services.proofs.whole_ledger import verify_ledger
+from zerosum.services.requests.caller import Caller
 
 IBAN = "DE89370400440532013000"
 
@@ -86,6 +89,31 @@ async def test_one_that_is_settled_by_hand_before_it_is_written_is_in_no_message
         assert payouts.folder.names("results") == [], "what cannot be settled is not withdrawn"
         for _ in range(2):
             assert (await client.post(place, said, key="seen")).json()["state"] == "declined"
+        assert payouts.write(now()) == []
+        await client.http.aclose()
+
+
+async def test_nor_is_one_that_is_settled_by_whoever_comes_by_the_desk(
+    test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId
+) -> None:
+    """As the console does: it comes by no route of the API."""
+    bank = {"kind": "iso20022", "folder": str(tmp_path / "bank"), "debtor_name": "Z", "debtor_iban": IBAN, **QUICK}
+    file = tmp_path / "processors.json"
+    file.write_text(json.dumps({"processors": {"bank": bank}}), encoding="utf-8")
+    async with processing_service(test_database, servers, file) as service:
+        client = await client_with(service, ledger_id)
+        made = await withdrawn(client, processor="bank", metadata={"creditor_iban": IBAN, "creditor_name": "Alice"})
+        await completer_of(service, "bank", backoff_seconds=0.001).run_once()
+        order = SettlementOrder(
+            idempotency_key="seen",
+            id=parse_id(Prefix.PAYMENT, made["id"]),
+            outcome=CallOutcome.DECLINED,
+            reason="Never mind.",
+        )
+        desk = service.services.processor_calls.desk
+        assert (await desk.one(Caller(ledger_id, "console|ann"), order)).view.state is CallState.DECLINED
+        payouts = read_processors(file)["bank"].processor
+        assert isinstance(payouts, FilePayouts)
         assert payouts.write(now()) == []
         await client.http.aclose()
 

@@ -16,6 +16,7 @@ from tests.api.reading import refused
 from tests.reconciliation.ground import breaks, csv_of, entry, make_source, open_bank, send, today
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Connection, Database
+from zerosum.db.queries.reconciliation_matches import open_entries
 from zerosum.domain.identifiers import LedgerId
 from zerosum.main import Service
 from zerosum.services.proofs.whole_ledger import verify_ledger
@@ -137,6 +138,33 @@ async def test_a_source_with_too_much_around_it_says_so_and_blocks_nothing(
     refused(await send(client, content), 422, "reconciliation_too_wide")
     monkeypatch.undo()
     assert (await send(client, content)).json()["matched"] == 9
+
+
+async def test_what_takes_long_to_read_goes_on_where_it_was(
+    service: Service, client: Client, database: Database, ledger_id: LedgerId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request reads a few postings, or matches some of what was read. Each look at the clock takes two seconds."""
+    content = await _ground(client)
+    runner = service.services.reconciliation_files._runner
+    asked: list[tuple[Any, int]] = []
+
+    async def counted(connection: Any, ledger: Any, page: Any) -> Any:
+        asked.append(page.after)
+        return await open_entries(connection, ledger, page)
+
+    monkeypatch.setattr(open_sides, "open_entries", counted)
+    monkeypatch.setattr(open_sides, "POSTINGS_AT_ONCE", 1)
+    monkeypatch.setattr(running, "STEPS_AT_ONCE", 1)
+    ticks = itertools.count(0, 2)
+    monkeypatch.setattr(runner, "_clock", lambda: next(ticks))
+    answers = [await send(client, content)]
+    while not answers[-1].json()["is_matched"]:
+        assert len(answers) < 60
+        answers.append(await send(client, content))
+    assert len(answers) > 5
+    assert len(asked) == len(set(asked)) == 10, "none is read twice"
+    assert (await _outcome(client))[0] == {"lines": 10, "matched": 9, "open_breaks": 1, "is_matched": True}
+    assert (await verify_ledger(database, ledger_id, lambda _done, _total: None)).breaks == []
 
 
 async def test_what_takes_long_without_a_match_is_cut_off_in_time_and_goes_on(

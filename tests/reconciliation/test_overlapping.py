@@ -16,7 +16,7 @@ from zerosum.main import Service
 from zerosum.services.proofs.whole_ledger import verify_ledger
 from zerosum.services.reconciliation import files, open_sides
 from zerosum.services.reconciliation.files import ReconciliationFiles
-from zerosum.services.reconciliation.running import OutOfTime
+from zerosum.services.reconciliation.open_sides import OutOfTime
 from zerosum.services.requests.caller import Caller
 
 DAY = today()

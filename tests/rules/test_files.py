@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,8 @@ TEXTS = {
     "no JSON": ("rules.json", "{", "rules.json: "),
     "JSON of another kind": ("rules.json", "[]", "has the list `rules`"),
     "another list": ("rules.toml", "routes = []", "has the list `rules`, and not routes"),
+    "no days": ("rules.toml", "reviews_last_days = 0", "reviews_last_days is a whole number from 1 to 3650"),
+    "half a day": ("rules.toml", "reviews_last_days = 0.5", "reviews_last_days is a whole number from 1 to 3650"),
     "no text": ("rules.toml", "\udcff", "rules.toml: "),
     "nesting": ("rules.json", "[" * 100_000, "rules.json: "),
     "too long": ("rules.toml", "#" * (FILE_BYTES_MAX + 1), "is longer than"),
@@ -161,3 +165,30 @@ def test_rules_are_shown_as_the_service_reads_them(tmp_path: Path) -> None:
     assert (said.code, said.out) == (2, "")
     assert said.err.count("\n") == 1
     assert "ZEROSUM_RULES_FILE" in said.err
+
+
+async def test_a_file_system_that_hangs_keeps_nobody_from_paying(
+    judging: Service,
+    rules_file: Path,
+    alice: Client,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pipe that nobody writes to is opened for ever."""
+    monkeypatch.setattr(rule_set, "LOOK_SECONDS", 0.0)
+    write_rules(rules_file, LIMIT)
+    version = await read_at_once(judging)
+    content = json.dumps({"rules": []})
+    rules_file.unlink()
+    os.mkfifo(rules_file)
+    async with asyncio.timeout(5):
+        for _ in range(20):
+            assert (await alice.pay({**PLAIN, "amount": "200"})).status_code == 422
+    assert caplog.text.count("cannot be looked at, its file system hangs") == 1
+    await asyncio.to_thread(rules_file.write_text, content, encoding="utf-8")
+    async with asyncio.timeout(5):
+        while await read_at_once(judging) == version:
+            await asyncio.sleep(0.01)
+    assert (await alice.pay({**PLAIN, "amount": "200"})).status_code == 201
+    assert caplog.text.count("can be looked at again") == 1
+    rules_file.unlink()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.api.conftest import Client, fresh_key
 from tests.api.scheduling import RENT, SOON, read, run_at, scheduled
-from tests.rules.judging import HELD, LIMIT, PLAIN, must_be_right, read_at_once, write_rules
+from tests.rules.judging import HELD, LIMIT, PLAIN, approve, held, must_be_right, read_at_once, refuse, write_rules
 from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
@@ -143,6 +143,26 @@ async def test_the_same_within_a_window(judging: Service, rules_file: Path, alic
         assert (await alice.pay(other)).status_code == 201
     answers = await asyncio.gather(*[alice.transfer("alice", "carol", "3.00") for _ in range(5)])
     assert sorted(answer.status_code for answer in answers) == [201, 422, 422, 422, 422]
+
+
+async def test_the_same_that_is_held_for_a_review(
+    judging: Service, rules_file: Path, people: list[Client], alice: Client, database: Database, ledger_id: LedgerId
+) -> None:
+    await alice.open_account("carol")
+    review = {**LIMIT, "name": "held", "action": "review", "amount_max": "10"}
+    await set_to(judging, rules_file, named("duplicate", window_seconds=60), review)
+    bodies = [{**PLAIN, "amount": "50.00", "to": to} for to in ("bob", "carol")]
+    first = await held(alice, "50.00")
+    again = await alice.pay(bodies[0])
+    assert (again.status_code, again.json()["rule"], again.json()["review_id"]) == (422, "it", first["id"])
+    answers = await asyncio.gather(*[alice.pay(bodies[1]) for _ in range(4)])
+    assert sorted(answer.status_code for answer in answers) == [202, 422, 422, 422]
+    assert (await refuse(people[0], first)).status_code == 200
+    second = await held(alice, "50.00")
+    assert (await approve(people[0], second)).status_code == 200
+    again = await alice.pay(bodies[0])
+    assert (again.status_code, "payment_id" in again.json()) == (422, True)
+    await must_be_right(database, ledger_id)
 
 
 async def test_the_first_that_refuses_is_named_and_the_strictest_review_decides(

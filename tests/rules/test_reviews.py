@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from tests.api.conftest import Client, client_of, fresh_key, make_client
-from tests.rules.judging import LIMIT, PLAIN, approve, held, must_be_right, read_at_once, refuse, write_rules
+from tests.rules.judging import HELD, LIMIT, PLAIN, approve, held, must_be_right, read_at_once, refuse, write_rules
+from zerosum.adapters.clock import now
 from zerosum.db.engine import Database
 from zerosum.db.queries.audit_log import AuditFilter, list_audit_records
 from zerosum.domain.audit import AuditType
@@ -16,6 +20,8 @@ from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId
 from zerosum.gateway.identity.principal import TENANT_SCOPES
 from zerosum.main import Service
 from zerosum.services import reviews
+from zerosum.services.background.review_expiry import ReviewExpiry
+from zerosum.services.judging import PaymentRules
 
 
 async def test_a_refusal_names_its_rule_and_is_kept_under_its_key(
@@ -54,6 +60,35 @@ async def test_another_file_of_rules_is_told_in_the_security_log(
     async with database.work(SERVICE_LEDGER) as connection:
         [newest] = await list_audit_records(connection, wanted, after=None, limit=1, is_ascending=False)
     assert (newest.facts["version"], newest.actor) == (version, "service")
+
+
+async def test_one_that_nobody_decides_in_time_is_refused(
+    judging: Service, rules_file: Path, people: list[Client], alice: Client, database: Database, ledger_id: LedgerId
+) -> None:
+    rules_file.write_text(json.dumps({"reviews_last_days": 2, "rules": [HELD]}), encoding="utf-8")
+    await read_at_once(judging)
+    key = fresh_key()
+    answer = await alice.pay({**PLAIN, "amount": "200"}, key)
+    half, decided = await held(alice, "1000"), await held(alice, "300")
+    assert (await approve(people[0], half)).status_code == 200
+    assert (await refuse(people[0], decided)).status_code == 200
+    assert judging.rule_book is not None
+    rules = PaymentRules(judging.rule_book, database, judging.committer)
+
+    def expiry(**later: float) -> ReviewExpiry:
+        return ReviewExpiry(database, judging.committer, rules, lambda: now() + timedelta(**later))
+
+    assert await expiry(days=2, minutes=-1).run_once() == 0
+    turns = [expiry(days=2, seconds=1).run_once() for _ in range(2)]
+    assert sum(await asyncio.gather(*turns)) >= 2, "those of other tests as well"
+    for review in (answer.json(), half):
+        found = (await alice.get(f"/v1/reviews/{review['id']}")).json()
+        assert (found["status"], found["decision"]["by"]) == ("refused", "zerosum worker")
+        assert found["decision"]["reason"] == "Nobody has decided it within 2 days."
+        assert (await approve(people[1], review)).status_code == 409
+    again = await alice.pay({**PLAIN, "amount": "200"}, key)
+    assert (again.status_code, again.json()["status"]) == (202, "in_review"), "as it was answered"
+    await must_be_right(database, ledger_id)
 
 
 async def test_one_is_held_and_paid_once_it_is_approved(

@@ -471,7 +471,8 @@ class RuleRefused(Unprocessable):
 
 
 class JudgementNeeded(Conflict):
-    """A key that was looked at was used, and has become free before the payment came to its turn."""
+    """A key that was looked at was used, and has become free before the payment came to its turn; or a hold that was
+    judged has become another."""
 
     code = "judgement_needed"
     title = "The rules have not judged this payment yet"

@@ -29,7 +29,8 @@ from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.express_submission import ExpressSubmission
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared
-from zerosum.services.judging import HoldChangeJudge, HoldJudge, PaymentRules
+from zerosum.services.judging import PaymentRules
+from zerosum.services.judging_holds import HoldChangeJudge, HoldJudge
 from zerosum.services.requests.account_directory import AccountDirectory
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
@@ -85,7 +86,7 @@ class Holds:
         self._directory = directory
         self._cursors = cursors
         judge = None if rules is None else HoldJudge(rules)
-        changes_judge = None if rules is None else HoldChangeJudge(rules)
+        changes_judge = None if rules is None else HoldChangeJudge(rules, database)
         known = KnownParties(database, glance_at_holds, _no_such_hold)
         self.desk: ExpressSubmission[HoldOrder, RecordedHold] = ExpressSubmission(
             PlacingKind(charts, directory, currencies, known), committer, database, now, judge

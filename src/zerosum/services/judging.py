@@ -6,17 +6,18 @@ with nothing locked and no transaction open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.book import LedgerCommand
-from zerosum.domain.payments.book_checks import BookCheck, Duplicate, Velocity
-from zerosum.domain.payments.hold_commands import CaptureHold, IncrementHold, PlaceHold
-from zerosum.domain.payments.judged_holds import PROMISED, JudgedHoldChange
+from zerosum.domain.payments.book_checks import BookCheck, Duplicate
+from zerosum.domain.payments.hold_commands import PlaceHold
+from zerosum.domain.payments.judged_holds import PROMISED
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.review_commands import JudgedPayment, Ruling
@@ -50,7 +51,11 @@ class Rules(Protocol):
     @property
     def checks(self) -> tuple[BookCheck, ...]: ...
     @property
+    def reviews_last(self) -> timedelta: ...
+    @property
     def is_empty(self) -> bool: ...
+    @property
+    def asks_outside(self) -> bool: ...
 
     async def ask(
         self,
@@ -94,7 +99,7 @@ class PaymentRules:
         rules = await self._book.current()
         if rules.is_empty:
             return payments
-        used = await self._keys.used(ledger_id, {payment.idempotency_key for payment in payments})
+        used = await self.used(ledger_id, payments)
         fresh = [payment for payment in payments if payment.idempotency_key not in used]
         with among_chosen([payment.idempotency_key not in used for payment in payments]):
             rulings = iter(
@@ -107,6 +112,18 @@ class PaymentRules:
 
     async def current(self) -> Rules:
         return await self._book.current()
+
+    async def used(self, ledger_id: LedgerId, commands: Sequence[LedgerCommand]) -> Collection[str]:
+        """Those of their keys that were used before: nobody is asked about these."""
+        return await self._keys.used(ledger_id, {command.idempotency_key for command in commands})
+
+    async def asked(
+        self, rules: Rules, ledger_id: LedgerId, judged: Sequence[Judged], are_asked: Sequence[bool]
+    ) -> list[list[Finding]]:
+        """What those outside say of each of these; `are_asked` are they of all that is judged together."""
+        with among_chosen(are_asked):
+            telling = self._telling(len(judged))
+        return await rules.ask(ledger_id, judged, telling)
 
     def _telling(self, number: int) -> Callable[[str, int], AbstractContextManager[Any]]:
         """A question is a part of the trace of the payment that it is about."""
@@ -123,11 +140,10 @@ class PaymentRules:
         """Whoever is refused by what he says is not asked about outside."""
         judged = [as_judged(payment) for payment in payments]
         found = [findings(rules.static, payment) for payment in judged]
-        asked = [place for place, one in enumerate(found) if not _is_refused(one)]
+        asked = [place for place, one in enumerate(found) if not is_refused(one)]
         if asked:
-            with among_chosen([not _is_refused(one) for one in found]):
-                telling = self._telling(len(asked))
-            answers = await rules.ask(payments[0].ledger_id, [judged[place] for place in asked], telling)
+            are_asked = [not is_refused(one) for one in found]
+            answers = await self.asked(rules, payments[0].ledger_id, [judged[place] for place in asked], are_asked)
             for place, answer in zip(asked, answers, strict=True):
                 found[place] += answer
         return [
@@ -135,7 +151,7 @@ class PaymentRules:
                 version=rules.version,
                 judged=payment,
                 findings=tuple(one),
-                checks=() if _is_refused(one) else _checks_of(rules, paying, payment),
+                checks=() if is_refused(one) else _checks_of(rules, paying, payment),
                 cannot_wait=why,
             )
             for paying, payment, one, why in zip(payments, judged, found, cannot_wait, strict=True)
@@ -159,70 +175,6 @@ class PaymentJudge:
         ordered = [_ordered(order, payment) for order, payment in zip(orders, payments, strict=True)]
         commands = await self._rules.commands(caller.ledger_id, payments, ordered, is_atomic=is_atomic)
         return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
-
-
-class HoldJudge:
-    """Of the desk that places holds: each is judged as the transfer that it promises."""
-
-    def __init__(self, rules: PaymentRules) -> None:
-        self._rules = rules
-
-    @property
-    def is_idle(self) -> bool:
-        return self._rules.is_idle
-
-    async def judged(
-        self, caller: Caller, orders: Sequence[Any], prepared: Sequence[Prepared], *, is_atomic: bool
-    ) -> list[Prepared]:
-        holds = [_hold(one) for one in prepared]
-        commands = await self._rules.commands(caller.ledger_id, holds, [{} for _ in orders], is_atomic=is_atomic)
-        return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
-
-
-class HoldChangeJudge:
-    """Of the desk that captures and increments holds. Their keys are looked at by the committer, before the rules."""
-
-    def __init__(self, rules: PaymentRules) -> None:
-        self._rules = rules
-
-    @property
-    def is_idle(self) -> bool:
-        return self._rules.is_idle
-
-    async def judged(
-        self,
-        caller: Caller,  # noqa: ARG002 - the commands know
-        orders: Sequence[Any],  # noqa: ARG002 - the commands say all of it
-        prepared: Sequence[Prepared],
-        *,
-        is_atomic: bool,  # noqa: ARG002 - none of them can wait
-    ) -> list[Prepared]:
-        rules = await self._rules.current()
-        return [Prepared(_changing(rules, one.command), one.names) for one in prepared]
-
-
-def _changing(rules: Rules, command: LedgerCommand) -> LedgerCommand:
-    limits = tuple(check for check in rules.checks if isinstance(check, Velocity))
-    if not isinstance(command, CaptureHold | IncrementHold) or not (rules.static or limits):
-        return command
-    return JudgedHoldChange(
-        id=command.id,
-        ledger_id=command.ledger_id,
-        idempotency_key=command.idempotency_key,
-        fingerprint=command.fingerprint,
-        actor=command.actor,
-        codes=command.codes,
-        change=command,
-        version=rules.version,
-        static=tuple(rules.static),
-        limits=limits,
-    )
-
-
-def _hold(prepared: Prepared) -> PlaceHold:
-    if not isinstance(prepared.command, PlaceHold):
-        raise TypeError("what is judged here is a hold")
-    return prepared.command
 
 
 def _payment(prepared: Prepared) -> Pay:
@@ -277,7 +229,7 @@ def _checks_of(rules: Rules, payment: Judgeable, judged: Judged) -> tuple[BookCh
     )
 
 
-def _is_refused(found: Sequence[Finding]) -> bool:
+def is_refused(found: Sequence[Finding]) -> bool:
     return any(one.action is RuleAction.REFUSE for one in found)
 
 

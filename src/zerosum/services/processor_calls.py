@@ -24,7 +24,7 @@ from zerosum.domain.money import Money, render_amount
 from zerosum.domain.payments.processor_calls import CallOutcome, ProcessorCall, call_key
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
-from zerosum.services.committing.submission import NOTHING_IMAGINED, Imagined, Names, Prepared, Submission
+from zerosum.services.committing.submission import NOTHING_IMAGINED, Done, Imagined, Names, Prepared, Submission
 from zerosum.services.processor_answers import settlement_of, settling
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies
@@ -48,8 +48,48 @@ class SettlementOrder:
     amount: str | None = None
 
 
+class SettlementDesk(Submission[SettlementOrder, RecordedCall]):
+    """Whoever settles by hand, from wherever: a processor that holds orders before they go out is told first."""
+
+    def __init__(
+        self,
+        kind: SettlingKind,
+        committer: Committer,
+        database: Database,
+        now: Callable[[], datetime],
+        outside: LiveProcessors,
+    ) -> None:
+        super().__init__(kind, committer, database, now)
+        self._outside = outside
+
+    async def one(self, caller: Caller, order: SettlementOrder) -> Done[RecordedCall]:
+        """Raises Unavailable where the processor cannot be told, and the refusal."""
+        await self._withdraw(caller, order)
+        return await super().one(caller, order)
+
+    async def _withdraw(self, caller: Caller, order: SettlementOrder) -> None:
+        """What cannot be settled is left to it. Who dies behind it has settled it: a look-up says the same."""
+        async with self._database.work(caller.ledger_id) as connection:
+            found = await find_call(connection, caller.ledger_id, order.id)
+        if found is None or found.settled_at is not None or order.is_of_refund:
+            return
+        outside = self._outside.processors.get(found.processor)
+        if outside is None or not isinstance(outside.processor, WithdrawingProcessor):
+            return
+        rehearsed = await self.rehearse(caller, [order])
+        if isinstance(rehearsed, tuple) or isinstance(rehearsed.results[0], DomainError):
+            return
+        is_approved, key = order.outcome is CallOutcome.APPROVED, call_key(caller.ledger_id, order.id, found.number)
+        telling = asyncio.to_thread(outside.processor.withdraw, key, is_approved=is_approved, amount=order.amount)
+        try:
+            await asyncio.wait_for(telling, outside.rules.timeout_seconds)
+        except Exception as error:
+            _log.warning("%s could not be told of a settlement by hand: %s", found.processor, error)
+            raise Unavailable(f"{found.processor} cannot be told now: nothing was settled, try again.") from error
+
+
 class ProcessorCalls:
-    """`desk` settles by hand, when `withdraw` was done; the rest reads."""
+    """`desk` settles by hand; the rest reads."""
 
     def __init__(
         self,
@@ -62,34 +102,8 @@ class ProcessorCalls:
     ) -> None:
         self._database = database
         self._cursors = cursors
-        self._outside = outside
         known = KnownParties(database, in_a_work(parties_of_calls), _no_such_call)
-        self.desk: Submission[SettlementOrder, RecordedCall] = Submission(
-            SettlingKind(currencies, known), committer, database, now
-        )
-
-    async def withdraw(self, caller: Caller, order: SettlementOrder) -> None:
-        """Told to a processor that holds orders before they go out, just before one is settled. Raises Unavailable.
-
-        What cannot be settled is left to it. Who dies behind it has settled it: a look-up says the same.
-        """
-        async with self._database.work(caller.ledger_id) as connection:
-            found = await find_call(connection, caller.ledger_id, order.id)
-        if found is None or found.settled_at is not None or order.is_of_refund:
-            return
-        outside = self._outside.processors.get(found.processor)
-        if outside is None or not isinstance(outside.processor, WithdrawingProcessor):
-            return
-        rehearsed = await self.desk.rehearse(caller, [order])
-        if isinstance(rehearsed, tuple) or isinstance(rehearsed.results[0], DomainError):
-            return
-        is_approved, key = order.outcome is CallOutcome.APPROVED, call_key(caller.ledger_id, order.id, found.number)
-        telling = asyncio.to_thread(outside.processor.withdraw, key, is_approved=is_approved, amount=order.amount)
-        try:
-            await asyncio.wait_for(telling, outside.rules.timeout_seconds)
-        except Exception as error:
-            _log.warning("%s could not be told of a settlement by hand: %s", found.processor, error)
-            raise Unavailable(f"{found.processor} cannot be told now: nothing was settled, try again.") from error
+        self.desk = SettlementDesk(SettlingKind(currencies, known), committer, database, now, outside)
 
     async def get(
         self, caller: Caller, id_: UUID, *, is_of_refund: bool

@@ -65,7 +65,7 @@ class CallRules(BaseModel):
     breaker_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """How long, at first; doubled with each further one, six times at most."""
     success_percent_min: Annotated[int, Field(ge=0, le=100)] = 0
-    """What it must approve of late for routes to choose it before others."""
+    """What it must approve of late for routes to choose it before others. Of declines only technical ones count."""
     fails_over: bool = True
     """What a route has given to it goes to the next one of that route, once it is known not to have carried it out."""
     technical_reasons: Annotated[list[str], Field(max_length=TECHNICAL_REASONS_MAX)] = []

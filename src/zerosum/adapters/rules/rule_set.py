@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from zerosum.adapters.file_marks import mark_of
 from zerosum.adapters.rules.outside import OutsideRule, Telling, ask_outside
+from zerosum.adapters.watched_file import WatchedFile
 from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.payments.book_checks import BookCheck
 from zerosum.domain.payments.rules import Finding, Judged, StaticRule
@@ -20,6 +21,8 @@ LOOK_SECONDS = 1.0
 
 CLOSED_AFTER_SECONDS = 60.0
 """Rules of before: who has taken them may look up keys first, and ask then."""
+
+REVIEWS_LAST = timedelta(days=7)
 
 _log = logging.getLogger(__name__)
 
@@ -32,10 +35,16 @@ class RuleSet:
     static: tuple[StaticRule, ...] = ()
     checks: tuple[BookCheck, ...] = ()
     outside: tuple[OutsideRule, ...] = ()
+    reviews_last: timedelta = REVIEWS_LAST
+    """What nobody has decided by then is refused."""
 
     @property
     def is_empty(self) -> bool:
         return not (self.static or self.checks or self.outside)
+
+    @property
+    def asks_outside(self) -> bool:
+        return bool(self.outside)
 
     async def ask(self, ledger_id: LedgerId, payments: Sequence[Judged], telling: Telling) -> list[list[Finding]]:
         return await ask_outside(self.outside, ledger_id, payments, telling)
@@ -54,12 +63,9 @@ class RuleBook:
 
     def __init__(self, path: Path, read: Read) -> None:
         """Raises ValueError: a service does not begin with rules that are wrong."""
-        self._path = path
-        self._read = read
-        self._mark = mark_of(path)
+        self._file = WatchedFile(path, lambda: read(path))
         self._now = read(path)
         self._looked_at = time.monotonic()
-        self._reading = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -73,10 +79,9 @@ class RuleBook:
         return self._now
 
     async def current(self) -> RuleSet:
+        """Whatever the file system does: what was read before goes on where it hangs."""
         if self._is_to_look():
-            async with self._reading:
-                if self._is_to_look():
-                    await self._look()
+            await self._look()
         return self._now
 
     async def close(self) -> None:
@@ -89,16 +94,15 @@ class RuleBook:
         return time.monotonic() - self._looked_at >= LOOK_SECONDS
 
     async def _look(self) -> None:
-        mark = mark_of(self._path)
-        if mark != self._mark:
-            try:
-                read = await asyncio.to_thread(self._read, self._path)
-            except Exception as error:
-                _log.error("the rules of version %s stay: %s", self._now.version, error or type(error).__name__)
-            else:
-                self._take(read)
-            self._mark = mark  # Whoever leaves meanwhile has not read it: somebody else will.
+        seen = await self._file.changed()
         self._looked_at = time.monotonic()
+        if seen is None:
+            return
+        if seen.content is not None:
+            self._take(seen.content)
+        else:
+            error = seen.error
+            _log.error("the rules of version %s stay: %s", self._now.version, error or type(error).__name__)
 
     def _take(self, read: RuleSet) -> None:
         if read.version != self._now.version:

@@ -16,6 +16,7 @@ import importlib.metadata
 import json
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,14 @@ from pydantic import ValidationError
 
 from zerosum.adapters.rules.described import KINDS, DescribedPlugIn
 from zerosum.adapters.rules.outside import OutsideRule
-from zerosum.adapters.rules.rule_set import RuleSet
+from zerosum.adapters.rules.rule_set import REVIEWS_LAST, RuleSet
 from zerosum.domain.payments.book_checks import Duplicate, Velocity
 from zerosum.domain.payments.rules import RULES_MAX
 
 ENTRY_POINTS = "zerosum.rules"
 FILE_BYTES_MAX = 1024 * 1024
 VERSION_DIGITS = 16
+REVIEWS_LAST_DAYS_MAX = 3650
 
 
 class RulesFileWrong(ValueError):
@@ -53,7 +55,16 @@ def read_rules(path: Path) -> RuleSet:
     outside = tuple(one for one in made if isinstance(one, OutsideRule))
     checks = tuple(one for one in made if isinstance(one, Velocity | Duplicate))
     static = tuple(one for one in made if not isinstance(one, OutsideRule | Velocity | Duplicate))
-    return RuleSet(version=version, static=static, checks=checks, outside=outside)
+    return RuleSet(
+        version=version, static=static, checks=checks, outside=outside, reviews_last=_reviews_last(path, content)
+    )
+
+
+def _reviews_last(path: Path, content: Mapping[str, Any]) -> timedelta:
+    days = content.get("reviews_last_days", REVIEWS_LAST.days)
+    if type(days) is not int or not 1 <= days <= REVIEWS_LAST_DAYS_MAX:
+        raise RulesFileWrong(f"{path}: reviews_last_days is a whole number from 1 to {REVIEWS_LAST_DAYS_MAX}")
+    return timedelta(days=days)
 
 
 def _content(path: Path) -> tuple[dict[str, Any], str]:
@@ -70,7 +81,7 @@ def _content(path: Path) -> tuple[dict[str, Any], str]:
         raise
     except (ValueError, RecursionError) as error:
         raise RulesFileWrong(f"{path}: {str(error) or type(error).__name__}".replace("\n", " ")) from None
-    if not isinstance(content, dict) or (unknown := content.keys() - {"rules"}):
+    if not isinstance(content, dict) or (unknown := content.keys() - {"rules", "reviews_last_days"}):
         found = "" if not isinstance(content, dict) else f", and not {sorted(unknown)[0]}"
         raise RulesFileWrong(f"{path} has the list `rules`{found}")
     return content, hashlib.sha256(read).hexdigest()[:VERSION_DIGITS]

@@ -47,7 +47,13 @@ OF_CHANGES = (
     errors.AccountClosed,
     errors.BalanceOverflow,
 )
-OF_MONEY = (errors.InsufficientFunds, errors.LimitExceeded, errors.VelocityLimitExceeded, errors.RuleRefused)
+OF_MONEY = (
+    errors.InsufficientFunds,
+    errors.LimitExceeded,
+    errors.VelocityLimitExceeded,
+    errors.RuleRefused,
+    errors.JudgementNeeded,
+)
 OF_SPLITS = (errors.SameAccount, errors.SplitsExceedAmount, errors.CurrencyMismatch)
 
 FILTERS = ("account", "status", "currency", "reference")

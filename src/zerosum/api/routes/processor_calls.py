@@ -100,8 +100,6 @@ def processor_routes(services: Services) -> Routes:
             reason=body.reason,
             amount=body.amount,
         )
-        if not is_rehearsal:
-            await calls.withdraw(call.caller, order)
         return as_response(
             await answer_of(call, calls.desk, order, processor_call_body, is_rehearsal=is_rehearsal, status=200)
         )

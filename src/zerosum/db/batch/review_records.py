@@ -1,4 +1,4 @@
-"""The record sets of reviews, and of earlier payments of the same, which are only looked for."""
+"""The record sets of reviews, and of earlier orders of the same, which are only looked for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from zerosum.db.batch.record_sets import Column, RecordSet, stored_money
 from zerosum.domain.identifiers import AccountId, LedgerId, ReviewId
 from zerosum.domain.money import render_amount
-from zerosum.domain.payments.book_checks import PAYMENT_TWIN
+from zerosum.domain.payments.book_checks import PAYMENT_TWIN, Twin
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
 from zerosum.domain.payments.reviews import REVIEW, Decision, Review, ReviewStatus
 
@@ -104,9 +104,10 @@ REVIEWS = RecordSet(
     read=_review,
 )
 
-# The key says whose postings are looked through, and for what; `wanted` is what the statement asks for.
+# The key says whose postings are looked through, and for what; `wanted` is what the statement asks for. What is held
+# for a review has no postings: it is looked for only where none of what was posted is like it.
 _TWIN = """(
-    select account.ledger_id, wanted.id as twin, payment.id as payment_id
+    (select account.ledger_id, wanted.id as twin, payment.id as earlier_id, false as is_held
     from accounts account
     join postings line on line.ledger_id = account.ledger_id and line.account_id = account.id
         and line.account_version >= zerosum_first_version_since(
@@ -120,15 +121,27 @@ _TWIN = """(
         and payment.type = split_part(wanted.id, ' ', 6)
         and payment.status <> 'failed'
     where account.ledger_id = wanted.ledger_id and account.id = split_part(wanted.id, ' ', 1)::uuid
+    limit 1)
+    union all
+    (select review.ledger_id, wanted.id, review.id, true
+    from reviews review
+    where review.ledger_id = wanted.ledger_id and review.status = 'in_review'
+        and review.payer_id = split_part(wanted.id, ' ', 2)::uuid
+        and review.payee_id = split_part(wanted.id, ' ', 3)::uuid
+        and review.currency = split_part(wanted.id, ' ', 4)
+        and review.amount = split_part(wanted.id, ' ', 5)::numeric
+        and review.type = split_part(wanted.id, ' ', 6)
+        and review.created_at >= now() - make_interval(secs => split_part(wanted.id, ' ', 7)::int)
+    limit 1)
     limit 1
 )"""
 
 PAYMENT_TWINS = RecordSet(
     kind=PAYMENT_TWIN,
     table=f"{_TWIN} twins",
-    columns=(Column("twin", "text"), Column("payment_id", "uuid")),
+    columns=(Column("twin", "text"), Column("earlier_id", "uuid"), Column("is_held", "boolean")),
     changing=(),
-    read=lambda row: row[2],
+    read=lambda row: Twin(row[2], is_held=row[3]),
     is_stored=False,
 )
 """Written as payments are: the locks of their accounts are theirs."""

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import Row, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
@@ -60,6 +60,31 @@ class RecordedReview:
 class ReviewFilter:
     status: str | None = None
     rule: str | None = None
+
+
+class DueReview(NamedTuple):
+    created_at: datetime
+    ledger_id: UUID
+    id: UUID
+    payer_id: UUID
+    payee_id: UUID
+
+
+async def find_due(
+    connection: AsyncConnection, made_until: datetime, after: DueReview | None, limit: int
+) -> list[DueReview]:
+    """Of all ledgers, those that wait since then, the oldest first. For an operator's unit of work."""
+    columns = reviews.c
+    key = (columns.created_at, columns.ledger_id, columns.id)
+    statement = (
+        select(*key, columns.payer_id, columns.payee_id)
+        .where(columns.created_at <= made_until, columns.status == "in_review")
+        .order_by(*key)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(tuple_(*key) > tuple_(*after[:3], types=[column.type for column in key]))
+    return [DueReview(*row) for row in await connection.execute(statement)]
 
 
 async def find_reviews(

@@ -867,6 +867,15 @@ reviews = Table(
     PrimaryKeyConstraint("ledger_id", "id", name="reviews_pkey"),
     Index("reviews_by_status", "ledger_id", "status", "id"),
     Index("reviews_by_rule", "ledger_id", "rule", "id"),
+    Index("reviews_due", "created_at", "ledger_id", "id", postgresql_where=text("status = 'in_review'")),
+    Index(
+        "reviews_open_between",
+        "ledger_id",
+        "payer_id",
+        "payee_id",
+        "amount",
+        postgresql_where=text("status = 'in_review'"),
+    ),
     Index("reviews_by_first", "ledger_id", "first_id", unique=True, postgresql_where=text("first_id is not null")),
     Index("reviews_by_last", "ledger_id", "last_id", unique=True, postgresql_where=text("last_id is not null")),
     CheckConstraint("status in ('in_review', 'approved', 'refused')", name="reviews_status_known"),
@@ -1917,5 +1926,6 @@ SEEN_BY_OPERATOR = (
     webhook_endpoints,
     notifications,
     processor_calls,
+    reviews,
 )
 """Administration and the worker look across ledgers here, and only here, by an explicit setting of a transaction."""

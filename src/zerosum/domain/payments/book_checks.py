@@ -1,7 +1,8 @@
 """Rules that are judged by the books, with the accounts locked: two payments at once cannot both be the last one.
 
 What counts for velocity are the windows of velocity limits (`ledger/velocity.py`): whatever leaves (or enters) the
-account counts, by whatever call. A duplicate is another payment of the same money between the same accounts.
+account counts, by whatever call. A duplicate is another payment of the same money between the same accounts, or an
+order for one that is held for a review.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from zerosum.domain.identifiers import AccountId, LedgerId
@@ -25,7 +26,18 @@ from zerosum.domain.payments.split_commands import PayInParts
 from zerosum.domain.payments.splits import moved
 
 PAYMENT_TWIN = "payment_twin"
-"""Of which kind earlier payments of the same are among the records."""
+"""Of which kind earlier orders of the same are among the records."""
+
+
+class Twin(NamedTuple):
+    """An earlier order of the same: the payment, or the review it waits for."""
+
+    id: UUID
+    is_held: bool
+
+    @property
+    def name(self) -> str:
+        return f"{'rev' if self.is_held else 'pay'}_{self.id}"
 
 
 class Paying(Protocol):
@@ -55,8 +67,8 @@ class BookCheck(Protocol):
 
     def finding(self, book: Book, payment: Paying, judged: Judged, now: datetime) -> Finding | None: ...
 
-    def passed(self, book: Book, payment: Paying) -> None:
-        """It was posted: what follows in the batch is to know."""
+    def passed(self, book: Book, payment: Paying, *, is_held: bool = False) -> None:
+        """It was posted, or is held for a review: what follows in the batch is to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +109,8 @@ class Velocity:
             frees_at=None if frees is None else render_time(frees),
         )
 
-    def passed(self, book: Book, payment: Paying) -> None:
-        """The Book counts on by itself."""
+    def passed(self, book: Book, payment: Paying, *, is_held: bool = False) -> None:
+        """The Book counts on by itself; what is held has moved nothing."""
 
     def _moved(self, payment: Paying, amount: Decimal) -> Iterator[tuple[AccountId, Decimal]]:
         """Whom it leaves, or reaches. Whose side is the processor's is nobody's."""
@@ -131,16 +143,19 @@ class Duplicate:
         return iter(())
 
     def finding(self, book: Book, payment: Paying, judged: Judged, now: datetime) -> Finding | None:  # noqa: ARG002
-        earlier: UUID | None = book.records.get(self._key(payment))
+        earlier: Twin | None = book.records.get(self._key(payment))
         if earlier is None:
             return None
+        if earlier.is_held:
+            detail = f"The same was ordered within {self.window_seconds} seconds, and is held for a review."
+            return self.rule.caught(judged, detail, review_id=earlier.name)
         detail = f"The same was paid between these accounts within {self.window_seconds} seconds."
-        return self.rule.caught(judged, detail, payment_id=f"pay_{earlier}")
+        return self.rule.caught(judged, detail, payment_id=earlier.name)
 
-    def passed(self, book: Book, payment: Paying) -> None:
+    def passed(self, book: Book, payment: Paying, *, is_held: bool = False) -> None:
         key = self._key(payment)
         if key not in book.records:
-            book.records[key] = payment.id
+            book.records[key] = Twin(payment.id, is_held=is_held)
 
     def _key(self, payment: Paying) -> RecordKey:
         """Looked for among the postings of the caller's own account, which are fewer than a clearing account's."""

@@ -230,8 +230,8 @@ class ChangeHold(HoldCommand):
             )
         return entry, after
 
-    def after(self, book: Book, now: datetime) -> Hold:
-        """The hold as it would be then. Raises its own first objection."""
+    def after(self, book: Book, now: datetime | None) -> Hold:
+        """The hold as it would be then, or at whatever time. Raises its own first objection."""
         return self._ruled(book, now)[1]
 
     def _against_payee(self, book: Book, after: Hold) -> Iterator[DomainError]:  # noqa: ARG002 - most promise no more

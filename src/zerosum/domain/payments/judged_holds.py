@@ -1,17 +1,18 @@
 """What is done with a hold, under rules: an increment, or a capture of more than is held, is a greater promise.
 
-How much that is is known with the hold locked, so it is judged there. Nobody outside is asked again: they were when the
-hold was placed.
+How much that is is known with the hold locked, so it is judged there. Those outside are asked before, about the hold as
+it is then: where it has become another meanwhile, and they would have to be asked about more, it is to be judged anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
-from zerosum.domain.errors import DomainError
+from zerosum.domain.errors import DomainError, JudgementNeeded
 from zerosum.domain.identifiers import AccountId, LedgerId
 from zerosum.domain.ledger.book import Book, LedgerCommand
 from zerosum.domain.ledger.entry import JournalEntry
@@ -24,7 +25,7 @@ from zerosum.domain.payments.hold_commands import CaptureHold, IncrementHold
 from zerosum.domain.payments.holds import Hold
 from zerosum.domain.payments.payment import PaymentType
 from zerosum.domain.payments.review_commands import Ruling
-from zerosum.domain.payments.rules import AmountLimit, Finding, Judged, StaticRule, findings, refusal
+from zerosum.domain.payments.rules import AmountLimit, Finding, Judged, RuleAction, StaticRule, findings, refusal
 from zerosum.domain.payments.split_commands import CaptureInParts
 
 PROMISED = "A hold cannot wait for a review."
@@ -42,6 +43,14 @@ class _Paid:
     payee_id: AccountId
 
 
+@dataclass(frozen=True, slots=True)
+class SaidOutside:
+    """What those outside have said of a promise of so much, before the hold was locked."""
+
+    amount: Decimal
+    findings: tuple[Finding, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedHoldChange(LedgerCommand):
     """Refused by the rules of one version, or done as it would be without.
@@ -54,6 +63,9 @@ class JudgedHoldChange(LedgerCommand):
     version: str
     static: tuple[StaticRule, ...]
     limits: tuple[Velocity, ...]
+    asks_outside: bool = False
+    asked: SaidOutside | None = None
+    """None: nobody outside was asked."""
 
     def account_ids(self) -> tuple[AccountId, ...]:
         return self.change.account_ids()
@@ -84,12 +96,14 @@ class JudgedHoldChange(LedgerCommand):
         return self.change.decide(book, posted_at)
 
     def _judge(self, book: Book, before: Hold, after: Hold, now: datetime) -> None:
-        """Raises RuleRefused."""
-        is_promised = isinstance(self.change, CaptureHold) and after.captured <= before.money.amount
-        judged = self._judged(before, after)
-        asked = [one for one in self.static if not (is_promised and isinstance(one, AmountLimit))]
-        found = findings(asked, judged)
-        if not is_promised:
+        """Raises RuleRefused, JudgementNeeded."""
+        was_promised = _was_promised(self.change, before, after)
+        judged = judged_as(self.change, before, after)
+        applied = [one for one in self.static if not (was_promised and isinstance(one, AmountLimit))]
+        found = findings(applied, judged)
+        if self.asks_outside and is_to_be_asked(self.change, before, after) and not _refuses(found):
+            found += self._said_outside(judged)
+        if not was_promised:
             found += self._exceeded(book, before, after, judged, now)
         refusing, _ = Ruling(
             version=self.version, judged=judged, findings=tuple(found), cannot_wait=PROMISED
@@ -97,6 +111,12 @@ class JudgedHoldChange(LedgerCommand):
         if refusing:
             error = refusal(refusing[0], self.version)
             raise error if error.pointer in self._named else error.at("")
+
+    def _said_outside(self, judged: Judged) -> Sequence[Finding]:
+        """Raises JudgementNeeded."""
+        if self.asked is None or self.asked.amount < judged.amount:
+            raise JudgementNeeded("The hold has become another while it was judged; send the request again.")
+        return self.asked.findings
 
     def _exceeded(self, book: Book, before: Hold, after: Hold, judged: Judged, now: datetime) -> Iterator[Finding]:
         """What is more than was held leaves the payer now; whoever is paid gets all of a capture now."""
@@ -127,20 +147,34 @@ class JudgedHoldChange(LedgerCommand):
         amount = {"/amount"} if self.change.names_amount else set()
         return frozenset({None, "/splits", *amount} if isinstance(self.change, CaptureInParts) else {None, *amount})
 
-    def _judged(self, hold: Hold, after: Hold) -> Judged:
-        """By all that is promised or taken then: or a limit would be gone round in steps."""
-        amount = after.captured if isinstance(self.change, CaptureHold) else after.money.amount
-        codes = self.codes or {}
-        asked = self.change.asked if isinstance(self.change, CaptureInParts) else ()
-        return Judged(
-            type=self.change.type,
-            amount=amount,
-            currency=hold.money.currency.code,
-            payer=codes[hold.payer_id],
-            payee=codes[hold.payee_id],
-            receivers=tuple(codes[one.account_id] for one in asked),
-            metadata=hold.metadata,
-            reference=hold.texts.reference,
-            description=hold.texts.description,
-            actor=self.actor,
-        )
+
+def is_to_be_asked(change: CaptureHold | IncrementHold, before: Hold, after: Hold) -> bool:
+    """Whether those outside were never asked about as much, or about who gets a part of it."""
+    return isinstance(change, CaptureInParts) or not _was_promised(change, before, after)
+
+
+def judged_as(change: CaptureHold | IncrementHold, hold: Hold, after: Hold) -> Judged:
+    """By all that is promised or taken then: or a limit would be gone round in steps."""
+    amount = after.captured if isinstance(change, CaptureHold) else after.money.amount
+    codes = change.codes or {}
+    asked = change.asked if isinstance(change, CaptureInParts) else ()
+    return Judged(
+        type=change.type,
+        amount=amount,
+        currency=hold.money.currency.code,
+        payer=codes[hold.payer_id],
+        payee=codes[hold.payee_id],
+        receivers=tuple(codes[one.account_id] for one in asked),
+        metadata=hold.metadata,
+        reference=hold.texts.reference,
+        description=hold.texts.description,
+        actor=change.actor,
+    )
+
+
+def _was_promised(change: CaptureHold | IncrementHold, before: Hold, after: Hold) -> bool:
+    return isinstance(change, CaptureHold) and after.captured <= before.money.amount
+
+
+def _refuses(found: Sequence[Finding]) -> bool:
+    return any(one.action is RuleAction.REFUSE for one in found)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 WINDOW = timedelta(minutes=5)
 """The rate is of this one and the one before it."""
@@ -27,6 +28,21 @@ class Reply(StrEnum):
     """No reply, an error, or one that says nothing that is known."""
 
 
+class Attempt(NamedTuple):
+    """What came of asking once, and for what."""
+
+    reply: Reply
+    is_look_up: bool = False
+    """Not to carry something out: that it answers says nothing of whether it would."""
+    is_technical: bool = False
+    """It has declined because it cannot now, and not for what it was asked."""
+
+    @property
+    def is_rated(self) -> bool:
+        """Whether it says how well the processor does: a payee's wrong number is the order's fault."""
+        return self.reply in (Reply.APPROVED, Reply.MISSING) or (self.reply is Reply.DECLINED and self.is_technical)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerRules:
     """`failures` 0: there is no breaker; `success_percent_min` 0: no rate is asked for. `pause` is the first one."""
@@ -38,7 +54,7 @@ class BreakerRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessorHealth:
-    """Of one processor, as all processes share it. `attempts` are those that have decided something or had no reply."""
+    """Of one processor, as all processes share it. `attempts` are those that are rated."""
 
     consecutive_failures: int = 0
     paused_until: datetime | None = None
@@ -55,10 +71,10 @@ class ProcessorHealth:
         attempts = self.attempts + self.attempts_before
         return 100 * (self.approved + self.approved_before) // attempts if attempts >= JUDGED_FROM else None
 
-    def after(self, replies: Iterable[Reply], rules: BreakerRules, now: datetime) -> ProcessorHealth:
+    def after(self, attempts: Iterable[Attempt], rules: BreakerRules, now: datetime) -> ProcessorHealth:
         health = self._in_window(now)
-        for reply in replies:
-            health = health.after_one(reply, rules, now)
+        for attempt in attempts:
+            health = health.after_one(attempt, rules, now)
         return health
 
     def trouble(self, rules: BreakerRules, now: datetime) -> str | None:
@@ -76,18 +92,16 @@ class ProcessorHealth:
             return at_once
         return 0 if self.paused_until is not None and now < self.paused_until else 1
 
-    def after_one(self, reply: Reply, rules: BreakerRules, now: datetime) -> ProcessorHealth:
+    def after_one(self, attempt: Attempt, rules: BreakerRules, now: datetime) -> ProcessorHealth:
         """In the window as it is."""
-        if reply is Reply.MISSING:
+        if attempt.reply is Reply.MISSING:
             return replace(self._failed(rules, now), attempts=self.attempts + 1)
-        is_decided = reply is not Reply.UNDECIDED
-        return replace(
+        rated = replace(
             self,
-            consecutive_failures=0,
-            paused_until=None,
-            approved=self.approved + (reply is Reply.APPROVED),
-            attempts=self.attempts + is_decided,
+            approved=self.approved + (attempt.reply is Reply.APPROVED),
+            attempts=self.attempts + attempt.is_rated,
         )
+        return rated if attempt.is_look_up else replace(rated, consecutive_failures=0, paused_until=None)
 
     def _failed(self, rules: BreakerRules, now: datetime) -> ProcessorHealth:
         if self.paused_until is not None and now < self.paused_until:

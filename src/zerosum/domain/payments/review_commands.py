@@ -135,10 +135,11 @@ def carried_out(
             raise objection
         if not isinstance(payment, Pay):
             raise TypeError("a hold waits for nobody: its ruling says why it cannot")
-        return _held(payment, ruling, holding, book, posted_at, ordered or {})
-    posted = payment.decide(book, posted_at)
+        posted = _held(payment, ruling, holding, book, posted_at, ordered or {})
+    else:
+        posted = payment.decide(book, posted_at)
     for check in ruling.checks:
-        check.passed(book, payment)
+        check.passed(book, payment, is_held=bool(holding))
     return posted
 
 

@@ -188,7 +188,9 @@ class RateLimiter:
             kept = min(bucket.left, self._kept)
             returned, bucket.left = bucket.left - kept, kept
             grant = await self._lease_shared(key, limit, returned, 1)
-            if grant is not None and grant.granted:
+            if grant is None:
+                bucket.left += returned  # Nobody has taken it back.
+            elif grant.granted:
                 self._take(bucket, grant, bucket.left + grant.granted)
 
     async def _lease(self, key: str, bucket: Bucket, limit: Limit, units: int) -> None:

@@ -141,7 +141,7 @@ PROCESSOR_BREAKER = reading(
 PROCESSOR_SUCCESS = reading(
     "zerosum_processor_success_ratio",
     "Share of the attempts of the last five to ten minutes that a processor has approved, from 0 to 1; from 20"
-    " attempts on.",
+    " attempts on. Declines that are not technical count for nothing.",
     "processor",
     where=_ASKED,
 )

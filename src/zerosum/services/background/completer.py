@@ -29,7 +29,7 @@ from zerosum.db.queries.processor_moves import left_and_done, unsent_calls
 from zerosum.domain.errors import DomainError, OutcomeUnknown, Overloaded, ProcessorCallMoved, Unavailable
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
 from zerosum.domain.payments.processor_calls import CallState, MoveReason, onward
-from zerosum.domain.payments.processor_health import ProcessorHealth, Reply
+from zerosum.domain.payments.processor_health import Attempt, ProcessorHealth, Reply
 from zerosum.domain.traces import parse_traceparent
 from zerosum.services.apart import apart
 from zerosum.services.committing.committer import Committer
@@ -108,7 +108,7 @@ class Completer:
         self._database = database
         self._committer = committer
         self._outside = outside
-        self._replies: list[Reply] = []
+        self._attempts: list[Attempt] = []
         """That are not told to the others yet."""
         self._crew = Crew(f"calls of {outside.name}", outside.rules.at_once)
         self._now = now
@@ -127,7 +127,7 @@ class Completer:
             await self._move_unsent()
         try:
             while True:
-                if self._replies:
+                if self._attempts:
                     at_once = await self._may_ask()
                 free = min(at_once - len(tasks), self._crew.free)
                 claimed = await self._claim(free) if free > 0 and begun < IN_ONE_TURN and goes_on() else []
@@ -146,11 +146,11 @@ class Completer:
     async def _may_ask(self) -> int:
         """How many calls at a time, once the others know what came of those before."""
         rules, now = self._outside.rules, self._now()
-        replies, self._replies = self._replies, []
+        attempts, self._attempts = self._attempts, []
         async with self._database.work(SERVICE_LEDGER) as connection:
-            if replies:
+            if attempts:
                 health: ProcessorHealth | None = await change_health(
-                    connection, self._outside.name, now, lambda found: found.after(replies, rules.breaker, now)
+                    connection, self._outside.name, now, lambda found: found.after(attempts, rules.breaker, now)
                 )
             else:
                 health = (await healths(connection)).get(self._outside.name)
@@ -253,15 +253,17 @@ class Completer:
         """None: it has done it, or may have, or another would not either."""
         answer = known.answer
         if answer is not None:
-            is_technical = answer.reason in self._outside.rules.technical_reasons
-            is_declined = answer.outcome is ProcessorOutcome.DECLINED
-            return MoveReason.DECLINED if is_declined and is_technical else None
+            return MoveReason.DECLINED if self._is_technical(answer) else None
         if known.is_absent:
             # As long as a claim lasts, what was sent may still be on its way.
             is_over = call.sent_at is not None and self._now() >= call.sent_at + self._claim_lasts
             return MoveReason.ABSENT if is_over else None
         # At a later attempt an earlier one may have reached it.
         return MoveReason.NOT_SENT if known.is_unsent and call.attempts == 1 else None
+
+    def _is_technical(self, answer: ProcessorAnswer) -> bool:
+        """It has declined, and says only that it cannot now."""
+        return answer.outcome is ProcessorOutcome.DECLINED and answer.reason in self._outside.rules.technical_reasons
 
     async def _done_after_all(self, call: ClaimedCall) -> str | None:
         """Of a payment that was moved here: what stands against asking for it, as a processor before has told."""
@@ -283,7 +285,7 @@ class Completer:
         processor, rules = self._outside.processor, self._outside.rules
         objection = await self._done_after_all(call)
         if call.attempts > 1:
-            looked_up = await self._asked(lambda: look_up(processor, order))
+            looked_up = await self._asked(lambda: look_up(processor, order), is_look_up=True)
             if looked_up.answer is None or looked_up.answer.outcome is not ProcessorOutcome.ABSENT:
                 return replace(looked_up, is_unsent=False)
             if not rules.repeats_safely:
@@ -309,7 +311,7 @@ class Completer:
             raise ClaimLapsed
         return carry_out(self._outside.processor, order)
 
-    async def _asked(self, ask: Callable[[], ProcessorAnswer]) -> _Known:
+    async def _asked(self, ask: Callable[[], ProcessorAnswer], *, is_look_up: bool = False) -> _Known:
         """Raises CrewBusy. What came of it is counted."""
         begun = time.perf_counter()
         known = await self._tried(ask)
@@ -317,7 +319,8 @@ class Completer:
         if reply is not None:
             self._tally.calls.add((self._outside.name, reply.value))
             self._tally.seconds.observe((self._outside.name,), time.perf_counter() - begun)
-            self._replies.append(reply)
+            is_technical = known.answer is not None and self._is_technical(known.answer)
+            self._attempts.append(Attempt(reply, is_look_up, is_technical))
         return known
 
     async def _tried(self, ask: Callable[[], ProcessorAnswer]) -> _Known:

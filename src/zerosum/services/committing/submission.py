@@ -15,7 +15,7 @@ from uuid import UUID
 
 from zerosum.db.batch import unlocked_loader
 from zerosum.db.engine import Connection, Database
-from zerosum.domain.errors import AccountOpenedMeanwhile, DomainError, RecordUnreadable, Unavailable
+from zerosum.domain.errors import AccountOpenedMeanwhile, DomainError, JudgementNeeded, RecordUnreadable, Unavailable
 from zerosum.domain.ledger.account import Account, AccountState
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Posted, Refused, Replayed
@@ -29,8 +29,12 @@ from zerosum.services.spans import among_chosen
 
 BULK_ITEMS_MAX = 1000
 
-OPENED_MEANWHILE_MAX = 3
-"""How often an order is made a command again because somebody else has opened one of its accounts: once will do."""
+MADE_ANEW_MAX = 3
+"""How often an order is made a command again because somebody else has opened one of its accounts, or changed what was
+judged: once will do."""
+
+ANOTHER_MEANWHILE = (AccountOpenedMeanwhile, JudgementNeeded)
+"""What an order is made a command again for."""
 
 
 class CommandInput(Protocol):
@@ -147,8 +151,8 @@ class Submission(Generic[AnyOrder, View]):
                 raise
             prepared = _fit(self._recalled(caller, order))
         prepared, answer = await self._carried_out(caller, order, prepared)
-        for _ in range(OPENED_MEANWHILE_MAX):
-            if not _was_opened_meanwhile(answer):
+        for _ in range(MADE_ANEW_MAX):
+            if not (isinstance(answer, Refused) and isinstance(answer.refusal, ANOTHER_MEANWHILE)):
                 break
             prepared, answer = await self._carried_out(caller, order, await self._prepare(caller, order))
         if isinstance(answer, Posted):
@@ -178,7 +182,7 @@ class Submission(Generic[AnyOrder, View]):
         done = iter(await self._done(caller, fit, answers))
         results = [next(done) if isinstance(item, Prepared) else item for item in prepared]
         for index, (order, result) in enumerate(zip(orders, results, strict=True)):
-            if isinstance(result, AccountOpenedMeanwhile) and not isinstance(order, DomainError):
+            if isinstance(result, ANOTHER_MEANWHILE) and not isinstance(order, DomainError):
                 results[index] = await self._again(caller, order)
         return results
 
@@ -192,9 +196,9 @@ class Submission(Generic[AnyOrder, View]):
         self, caller: Caller, orders: Sequence[AnyOrder | DomainError]
     ) -> list[Done[View]] | tuple[int, DomainError]:
         """All or nothing: every result, or the index and refusal of the first that stood in the way."""
-        for _ in range(OPENED_MEANWHILE_MAX):
+        for _ in range(MADE_ANEW_MAX):
             result = await self._together(caller, orders)
-            if not (isinstance(result, tuple) and isinstance(result[1], AccountOpenedMeanwhile)):
+            if not (isinstance(result, tuple) and isinstance(result[1], ANOTHER_MEANWHILE)):
                 break
         return result
 
@@ -338,10 +342,6 @@ class Submission(Generic[AnyOrder, View]):
                 return await self._kind.recorded(connection, caller.ledger_id, ids)
         except Unavailable as refusal:
             raise outcome_unknown() from refusal
-
-
-def _was_opened_meanwhile(answer: Answer) -> bool:
-    return isinstance(answer, Refused) and isinstance(answer.refusal, AccountOpenedMeanwhile)
 
 
 def _fit(prepared: Prepared | DomainError) -> Prepared:

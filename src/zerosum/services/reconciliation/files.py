@@ -28,10 +28,10 @@ from zerosum.domain.money import Currency
 from zerosum.domain.reconciliation.outside import OutsideRecord
 from zerosum.domain.reconciliation.sources import ReconciliationSource, RecordFormat
 from zerosum.services.reconciliation.kept_texts import check_card_numbers
-from zerosum.services.reconciliation.open_sides import Ground
+from zerosum.services.reconciliation.open_sides import Ground, OutOfTime
 from zerosum.services.reconciliation.reading_camt053 import read_camt053
 from zerosum.services.reconciliation.reading_csv import read_csv
-from zerosum.services.reconciliation.running import OutOfTime, Runner
+from zerosum.services.reconciliation.running import Runner
 from zerosum.services.reconciliation.sources import ReconciliationSources
 from zerosum.services.requests.caller import Caller
 from zerosum.services.requests.currencies import Currencies

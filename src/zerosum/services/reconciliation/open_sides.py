@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
@@ -15,7 +17,7 @@ from zerosum.domain.errors import ReconciliationTooWide
 from zerosum.domain.identifiers import Prefix, render_id
 from zerosum.domain.money import Currency
 from zerosum.domain.payments.processor_calls import call_key
-from zerosum.domain.reconciliation.matching import MatchingRules
+from zerosum.domain.reconciliation.matching import Matching, MatchingRules
 from zerosum.domain.reconciliation.open_items import ItemKind, OpenItem
 from zerosum.domain.reconciliation.sources import ReconciliationSource
 from zerosum.domain.reconciliation.units import units_of
@@ -32,6 +34,9 @@ LOOK_BACK_DAYS = 31
 
 POSTINGS_AT_ONCE = 5_000
 """So many are looked at by one statement, whether they are matched or not."""
+
+READINGS_KEPT_MAX = 4
+"""Runs that were cut off, in each process: it goes on where it was when they come again."""
 
 ADJUSTMENT_KEY = "reconciliation adjustment "
 """How the keys of adjustments begin. It holds a blank: no caller can send one."""
@@ -65,8 +70,45 @@ class Ground:
         return parse_time_zone(self.source.time_zone)
 
 
-async def open_sides(database: Database, ground: Ground) -> tuple[list[OpenItem], list[OpenItem]]:
-    """Lines and entries. Raises ReconciliationTooWide."""
+class OutOfTime(Exception):
+    """The caller has waited long enough: what is left is done when he comes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryReading:
+    """The entries of these days that were found so far, and where looking for more goes on; None: nowhere."""
+
+    from_at: datetime
+    to_at: datetime
+    found: list[OpenItem]
+    after: tuple[datetime, int] | None
+
+    def without_matched(self, matching: Matching) -> EntryReading:
+        return replace(self, found=[item for item, _ in matching.left() if item.kind is ItemKind.ENTRY])
+
+
+class EntryReadings:
+    """Of runs that were cut off: what was read for them is not read again."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[UUID, EntryReading] = OrderedDict()
+
+    def take(self, run_id: UUID, from_at: datetime, to_at: datetime) -> EntryReading:
+        """Of more days, where those of a match are open no more."""
+        kept = self._kept.pop(run_id, None)
+        is_wide_enough = kept is not None and kept.from_at <= from_at and to_at <= kept.to_at
+        return kept if kept is not None and is_wide_enough else EntryReading(from_at, to_at, [], (from_at, 0))
+
+    def keep(self, run_id: UUID, reading: EntryReading) -> None:
+        self._kept[run_id] = reading
+        while len(self._kept) > READINGS_KEPT_MAX:
+            self._kept.popitem(last=False)
+
+
+async def open_sides(
+    database: Database, ground: Ground, readings: EntryReadings, is_late: Callable[[], bool]
+) -> tuple[list[OpenItem], EntryReading]:
+    """Lines and entries. Raises ReconciliationTooWide, and OutOfTime where it `is_late` before all were looked at."""
     file, ledger_id = ground.file, ground.source.ledger_id
     since = file.from_on - timedelta(days=LOOK_BACK_DAYS)
     async with database.work(ledger_id) as connection:
@@ -87,36 +129,41 @@ async def open_sides(database: Database, ground: Ground) -> tuple[list[OpenItem]
     ]
     days = [line.on for line in lines] + [file.from_on, file.to_on]
     window = timedelta(days=ground.rules.window_days)
-    return lines, await _open_entries(database, ground, min(days) - window, max(days) + window)
+    first, last = min(days) - window, max(days) + window
+    return lines, await _open_entries(database, ground, first, last, readings, is_late)
 
 
-async def _open_entries(database: Database, ground: Ground, first: date, last: date) -> list[OpenItem]:
+async def _open_entries(
+    database: Database, ground: Ground, first: date, last: date, readings: EntryReadings, is_late: Callable[[], bool]
+) -> EntryReading:
     zone, ledger_id = ground.zone, ground.source.ledger_id
-    from_at, to_at = (_midnight(day, zone) for day in (first, last + timedelta(days=1)))
-    found: list[OpenItem] = []
-    page = EntryPage(
-        account_id=ground.file.account_id,
-        source=ground.file.source,
-        to_at=to_at,
-        posted_until=ground.run.begun_at,
-        member=str(ground.source.rules["reference_member"] or ""),
-        after=(from_at, 0),
-        limit=POSTINGS_AT_ONCE,
-    )
-    while True:
-        async with database.work(ledger_id) as connection:
-            rows, after = await open_entries(connection, ledger_id, page)
-        # What was posted for a break is matched with it, by whoever has posted it. Other sources look for it, too.
-        others = (row for row in rows if row.adjusts_source != page.source)
-        found += [_entry(ledger_id, page.account_id, row, ground.currency, zone) for row in others]
-        if after is None:
-            return found
-        if len(found) > ENTRIES_MAX:
+    reading = readings.take(ground.run.id, _midnight(first, zone), _midnight(last + timedelta(days=1), zone))
+    walked = 0
+    while reading.after is not None:
+        if len(reading.found) > ENTRIES_MAX:
             raise ReconciliationTooWide(
                 f"More than {ENTRIES_MAX} entries without a match lie from {first} to {last}. Send files of fewer "
                 "days, or have a narrower window."
             )
-        page = replace(page, after=after)
+        if walked and is_late():  # Each request comes further.
+            readings.keep(ground.run.id, reading)
+            raise OutOfTime
+        page = EntryPage(
+            account_id=ground.file.account_id,
+            source=ground.file.source,
+            to_at=reading.to_at,
+            posted_until=ground.run.begun_at,
+            member=str(ground.source.rules["reference_member"] or ""),
+            after=reading.after,
+            limit=POSTINGS_AT_ONCE,
+        )
+        async with database.work(ledger_id) as connection:
+            rows, after = await open_entries(connection, ledger_id, page)
+        # What was posted for a break is matched with it, by whoever has posted it. Other sources look for it, too.
+        others = [row for row in rows if row.adjusts_source != page.source]
+        reading.found.extend(_entry(ledger_id, page.account_id, row, ground.currency, zone) for row in others)
+        reading, walked = replace(reading, after=after), walked + 1
+    return reading
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

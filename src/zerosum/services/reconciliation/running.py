@@ -26,7 +26,7 @@ from zerosum.domain.reconciliation.breaks import BreakState, BreakStep, Explanat
 from zerosum.domain.reconciliation.matching import Cursor, Match, Matching
 from zerosum.domain.reconciliation.open_items import ItemKind, OpenItem
 from zerosum.domain.reconciliation.units import amount_of
-from zerosum.services.reconciliation.open_sides import Ground, open_sides
+from zerosum.services.reconciliation.open_sides import EntryReadings, Ground, OutOfTime, open_sides
 from zerosum.services.requests.caller import Caller
 
 SECONDS_MAX = 6.0
@@ -41,10 +41,6 @@ MATCHING_SECONDS_MIN = 1.0
 """Of a request, however long reading took: so each comes further."""
 
 
-class OutOfTime(Exception):
-    """The caller has waited long enough: what is left is done when he comes again."""
-
-
 class Runner:
     """Carries a run to its end. One that somebody else has taken further raises ReconciliationBusy."""
 
@@ -52,6 +48,7 @@ class Runner:
         self._database = database
         self._now = now
         self._clock = clock
+        self._readings = EntryReadings()
 
     def ends_at(self) -> float:
         return self._clock() + SECONDS_MAX
@@ -64,17 +61,21 @@ class Runner:
     async def finish(self, caller: Caller, ground: Ground, ends_at: float) -> None:
         """Raises ReconciliationTooWide, ReconciliationBusy, OutOfTime."""
         try:
-            sides = await open_sides(self._database, ground)
+            lines, reading = await open_sides(self._database, ground, self._readings, lambda: self._clock() > ends_at)
         except ReconciliationTooWide:
             # It would stand in the way of every other file.
             async with self._database.work(caller.ledger_id) as connection:
                 end = {"ended_at": self._now(), "failure": ReconciliationTooWide.code}
                 await self._advance(connection, caller, ground.run, ground.run.cursor, **end)
             raise
-        matching = await asyncio.to_thread(Matching, *sides, ground.rules)
+        matching = await asyncio.to_thread(Matching, lines, reading.found, ground.rules)
         ends_at = max(ends_at, self._clock() + MATCHING_SECONDS_MIN)
-        run = await self._match(caller, ground, matching, ends_at)
-        await self._open_breaks(caller, replace(ground, run=run), matching, ends_at)
+        try:
+            run = await self._match(caller, ground, matching, ends_at)
+            await self._open_breaks(caller, replace(ground, run=run), matching, ends_at)
+        except OutOfTime:
+            self._readings.keep(ground.run.id, reading.without_matched(matching))
+            raise
         async with self._database.work(caller.ledger_id) as connection:
             await self._advance(connection, caller, run, run.cursor, ended_at=self._now())
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from zerosum.adapters.file_marks import mark_of
+from zerosum.adapters.watched_file import WatchedFile
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_health import healths
 from zerosum.domain.identifiers import SERVICE_LEDGER
@@ -48,11 +48,9 @@ class LiveProcessors:
         database: Database | None = None,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        self._path = path
-        self._read = read
         self._database = database
         self._now = now
-        self._seen = None if path is None else mark_of(path)
+        self._file = None if path is None else WatchedFile(path, read)
         self.described = read()
         """As it was when one looked last."""
         self._looked_at = time.monotonic()
@@ -78,7 +76,7 @@ class LiveProcessors:
 
     def start(self) -> None:
         """From now on to know how well they answer."""
-        if self._path is not None and self._database is not None:
+        if self._file is not None and self._database is not None:
             self._health = asyncio.create_task(self._look_at_health(), name="health of processors")
 
     async def stop(self) -> None:
@@ -110,17 +108,15 @@ class LiveProcessors:
             await asyncio.sleep(HEALTH_SECONDS)
 
     def _look_again(self) -> None:
-        if self._path is None or time.monotonic() < self._looked_at + LOOK_SECONDS:
+        if self._file is None or time.monotonic() < self._looked_at + LOOK_SECONDS:
             return
+        seen = self._file.changed_at_once()
         self._looked_at = time.monotonic()
-        mark = mark_of(self._path)
-        if mark == self._seen:
+        if seen is None:
             return
-        self._seen = mark
-        try:
-            described = self._read()
-        except Exception as error:
-            _log.error("the changed file of processors is wrong, and the one before it goes on: %s", error)
+        described = seen.content
+        if described is None:
+            _log.error("the changed file of processors is wrong, and the one before it goes on: %s", seen.error)
             return
         troubled = self.described.outside.troubled
         self.described = replace(described, outside=replace(described.outside, troubled=troubled))

@@ -1,0 +1,93 @@
+"""A file that is read anew when it changes, in a thread of its own: a file system that hangs stops nothing else.
+
+One look is under way at a time, so what hangs is one thread, which keeps no process from its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+from zerosum.adapters.file_marks import Mark, mark_of
+
+Content = TypeVar("Content")
+
+LOOK_SECONDS_MAX = 0.25
+"""So long one look is waited for; once it hangs, not at all until it has come to its end."""
+
+_log = logging.getLogger(__name__)
+
+
+class Seen(NamedTuple, Generic[Content]):
+    """What another file says. `error` where it cannot be read, or is wrong."""
+
+    content: Content | None
+    error: Exception | None
+
+
+class WatchedFile(Generic[Content]):
+    def __init__(self, path: Path, read: Callable[[], Content]) -> None:
+        """`read` may raise whatever is wrong. It was read for the first time by whoever makes this."""
+        self._path = path
+        self._read = read
+        self._mark = mark_of(path)
+        self._look: concurrent.futures.Future[tuple[Mark | None, Seen[Content] | None]] | None = None
+        self._hangs = False
+
+    @property
+    def hangs(self) -> bool:
+        """A look has not come back in its time."""
+        return self._hangs
+
+    async def changed(self) -> Seen[Content] | None:
+        """None: it is the same, nobody can tell now, or somebody else who has waited was told."""
+        look = self._begun()
+        if not look.done() and not self._hangs:
+            await asyncio.wait([asyncio.wrap_future(look)], timeout=LOOK_SECONDS_MAX)
+        return self._taken(look)
+
+    def changed_at_once(self) -> Seen[Content] | None:
+        """The same for those who cannot let others have their turn meanwhile."""
+        look = self._begun()
+        if not self._hangs:
+            concurrent.futures.wait([look], timeout=LOOK_SECONDS_MAX)
+        return self._taken(look)
+
+    def _begun(self) -> concurrent.futures.Future[tuple[Mark | None, Seen[Content] | None]]:
+        if self._look is None:
+            self._look = concurrent.futures.Future()
+            threading.Thread(target=self._run, args=(self._look, self._mark), name="a file", daemon=True).start()
+        return self._look
+
+    def _run(
+        self, look: concurrent.futures.Future[tuple[Mark | None, Seen[Content] | None]], before: Mark | None
+    ) -> None:
+        mark, seen = mark_of(self._path), None
+        if mark != before:
+            try:
+                seen = Seen(self._read(), None)
+            except Exception as error:
+                seen = Seen(None, error)
+        with contextlib.suppress(concurrent.futures.InvalidStateError):
+            look.set_result((mark, seen))
+
+    def _taken(self, look: concurrent.futures.Future[tuple[Mark | None, Seen[Content] | None]]) -> Seen[Content] | None:
+        if look is not self._look:
+            return None
+        if not look.done():
+            if not self._hangs:
+                self._hangs = True
+                _log.error("%s cannot be looked at, its file system hangs: what was read before goes on", self._path)
+            return None
+        if self._hangs:
+            self._hangs = False
+            _log.warning("%s can be looked at again", self._path)
+        self._look = None
+        self._mark, seen = look.result()
+        return seen
