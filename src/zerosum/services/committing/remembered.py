@@ -28,6 +28,9 @@ class RememberedAccounts:
         self._pause = 0
         self._wait = 0
 
+    def has_all(self, wanted: Iterable[AccountKey]) -> bool:
+        return not self._wait and all(key in self._states for key in wanted)
+
     def take(self, wanted: Collection[AccountKey]) -> list[AccountState] | None:
         """All of them, or None. What is taken is forgotten, until it is known what has become of it."""
         if self._wait:
