@@ -11,7 +11,7 @@ has heard from PostgreSQL: what it writes later is never taken for what was fore
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -96,7 +96,7 @@ class Flights:
         of a later moment, also where the clock goes back, so that nothing of an earlier one fits upon it."""
         self._earliest = max(self._earliest, flight.posted_at + timedelta(microseconds=1))
 
-    def remember_all(self, wanted: Iterable[AccountKey]) -> bool:
+    def remember_all(self, wanted: Collection[AccountKey]) -> bool:
         """Whether it is worth a look at what else there is to be known."""
         return self._remembered.has_all(wanted)
 
