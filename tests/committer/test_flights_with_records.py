@@ -8,21 +8,19 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from tests.committer.ground import USD, Ground, Superuser, assert_books_are_right, connecting, running_committer
 from tests.committer.test_flights import Staged, answers, nothing, single, waited
 from tests.committer.test_remembered import Counting
 from tests.conftest import TestDatabase
-from zerosum.db.batch import BatchConnection
 from zerosum.db.engine import Database
 from zerosum.db.errors import CommitOutcomeUnknown
 from zerosum.db.identifiers import new_uuid
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, PaymentId
 from zerosum.domain.ledger.outcome import Posted, Refused, Replayed
 from zerosum.domain.money import Money
-from zerosum.domain.payments.hold_commands import CaptureHold, ExtendHold, HoldCommand, PlaceHold, VoidHold
+from zerosum.domain.payments.hold_commands import CaptureHold, HoldCommand, PlaceHold, VoidHold
 from zerosum.domain.payments.pay import Pay
 from zerosum.domain.payments.refunds import RefundPayment
 from zerosum.services.committing.committer import Committer
@@ -34,29 +32,29 @@ def ground(database: Database, ledger_id: LedgerId) -> Ground:
     return Ground(database, ledger_id)
 
 
-def _members(of: HoldCommand | Pay) -> dict[str, Any]:
+def members_of(of: HoldCommand | Pay) -> dict[str, Any]:
     id_ = new_uuid()
     own = {"id": id_, "idempotency_key": f"do-{id_}", "fingerprint": b"f" * 32, "actor": "key_test"}
     return {"ledger_id": of.ledger_id, "payer_id": of.payer_id, "payee_id": of.payee_id, **own}
 
 
 def holding(ground: Ground, payer: AccountId, payee: AccountId, amount: str) -> PlaceHold:
-    members = _members(ground.transfer(payer, payee, amount))
+    members = members_of(ground.transfer(payer, payee, amount))
     return PlaceHold(hold_id=HoldId(members["id"]), money=Money.parse(amount, USD), **members)
 
 
 def capture(hold: PlaceHold, amount: str | None = None) -> CaptureHold:
     money = None if amount is None else Money.parse(amount, USD)
-    return CaptureHold(hold_id=hold.hold_id, money=money, **_members(hold))
+    return CaptureHold(hold_id=hold.hold_id, money=money, **members_of(hold))
 
 
 def void(hold: PlaceHold) -> VoidHold:
-    return VoidHold(hold_id=hold.hold_id, **_members(hold))
+    return VoidHold(hold_id=hold.hold_id, **members_of(hold))
 
 
 def refund(payment: Pay, amount: str | None = None) -> RefundPayment:
     money = None if amount is None else Money.parse(amount, USD)
-    return RefundPayment(payment_id=PaymentId(payment.id), money=money, **_members(payment))
+    return RefundPayment(payment_id=PaymentId(payment.id), money=money, **members_of(payment))
 
 
 Done: TypeAlias = tuple[Pay, PlaceHold]
@@ -194,60 +192,6 @@ async def test_a_capture_whose_reply_is_lost_is_found_by_its_key(
             assert isinstance(await committer.carry_out(command), Replayed if was_written else Posted)
     assert await ground.posted(hold.payee_id) == 5
     await assert_all_is_proved(ground, superuser)
-
-
-@pytest.mark.parametrize("is_lost", [True, False])
-async def test_a_look_that_fails_keeps_nobody_from_the_usual_way(
-    ground: Ground, test_database: TestDatabase, superuser: Superuser, *, is_lost: bool
-) -> None:
-    failures = 0
-
-    async def connect() -> BatchConnection:
-        connection = await BatchConnection.open(test_database.service_dsn, 5)
-        fetch = connection.fetch
-
-        async def failing(statement: str, *arguments: Any) -> Any:
-            nonlocal failures
-            if "with opened as" in statement:
-                failures += 1
-                if is_lost:
-                    connection.terminate()
-                    raise asyncpg.InterfaceError("planted")
-                return await fetch("select 1 / 0")
-            return await fetch(statement, *arguments)
-
-        connection.fetch = failing  # type: ignore[method-assign]
-        return connection
-
-    async with running_committer(connect) as committer:
-        payment, hold = await prepared(committer, ground)
-        for command in (capture(hold), refund(payment)):
-            assert isinstance(await committer.carry_out(command), Posted)
-    assert failures >= 1
-    await assert_all_is_proved(ground, superuser)
-
-
-async def test_what_is_not_there_and_what_posts_nothing_goes_the_usual_way(
-    ground: Ground, test_database: TestDatabase
-) -> None:
-    counting = Counting(test_database.service_dsn)
-    async with running_committer(counting) as committer:
-        _, hold = await prepared(committer, ground)
-        sent = len(counting.told)
-        missing = holding(ground, hold.payer_id, hold.payee_id, "1.00")
-        answer = await committer.carry_out(capture(missing))
-        extended = await committer.carry_out(
-            ExtendHold(hold_id=hold.hold_id, expires_at=await later(ground), **_members(hold))
-        )
-    assert isinstance(answer, Refused)
-    assert answer.refusal.code == "hold_not_found"
-    assert isinstance(extended, Posted)
-    assert len(counting.told) == sent
-
-
-async def later(ground: Ground) -> Any:
-    async with ground.database.work(ground.ledger_id) as connection:
-        return (await connection.exec_driver_sql("select now() + interval '30 days'")).scalar_one()
 
 
 async def test_random_batches_with_records_beside_a_stranger_lose_and_double_nothing(
