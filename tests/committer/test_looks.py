@@ -31,6 +31,7 @@ from zerosum.domain.identifiers import LedgerId
 from zerosum.domain.ledger.account_commands import ChangeAccount
 from zerosum.domain.ledger.outcome import Posted, Refused
 from zerosum.domain.payments.hold_commands import ExtendHold
+from zerosum.services.committing.lane_loop import CommitterStats
 
 
 @pytest.fixture
@@ -164,7 +165,11 @@ async def test_what_falls_while_the_next_one_looks_does_not_use_its_connection(
         connection.fetch = slow  # type: ignore[method-assign]
         return connection
 
-    async with running_committer(connect) as committer, running_committer(connecting(staged.dsn)) as stranger:
+    stats = CommitterStats()
+    async with (
+        running_committer(connect, stats=stats) as committer,
+        running_committer(connecting(staged.dsn)) as stranger,
+    ):
         payment, hold = await prepared(committer, ground)
         staged.before = [lambda: waited(may_see)]
         # The first flies on the first connection, and the look on the second: so this one is made the first.
@@ -179,5 +184,6 @@ async def test_what_falls_while_the_next_one_looks_does_not_use_its_connection(
         may_see.set()
         told = await answers(first, second)
     assert all(isinstance(answer, Posted) for answer in told)
+    assert stats.retries == 0
     assert await ground.posted(hold.payee_id) == 11
     await assert_all_is_proved(ground, superuser)
