@@ -231,4 +231,4 @@ async def _sums(superuser: Superuser, ledger_id: UUID) -> tuple[bool, bool]:
                   (select bool_and(refunded = 2) from payments where ledger_id = $1 and amount = 3)""",
         ledger_id,
     )
-    return tuple(row or ())  # type: ignore[return-value]
+    return tuple(row or ())

@@ -16,9 +16,11 @@ class Looked(NamedTuple):
 
     records: Mapping[RecordKey, Any]
     row_versions: Mapping[RecordKey, int]
+    only_read: frozenset[RecordKey]
 
 
-NOTHING = Looked({}, {})
+NOTHING = Looked({}, {}, frozenset())
+"""Of a batch that stands on accounts alone."""
 
 
 def may_look(needs: Collection[Need]) -> bool:
@@ -42,7 +44,7 @@ async def look(fetch: Fetch, needs: Collection[Need]) -> Looked | None:
             if key not in read:
                 row_versions[key] = row[1]
     is_whole = all(key in read or key in records for keys in by_kind.values() for key in keys)
-    return Looked(records, row_versions) if is_whole else None
+    return Looked(records, row_versions, read) if is_whole else None
 
 
 @cache

@@ -18,12 +18,12 @@ from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection, Key
 from zerosum.db.batch.holding import CHANGED, LEFT_BY_BEHIND
-from zerosum.db.batch.looking import Looked
+from zerosum.db.batch.looking import NOTHING, Looked
 from zerosum.db.batch.posting import posting_of
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.outcome import Posted
-from zerosum.domain.ledger.records import ChangedRecords, Need, only_read
+from zerosum.domain.ledger.records import ChangedRecords, Need
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.remembered import RememberedAccounts
 from zerosum.services.committing.work import Answers, Work, committing
@@ -131,12 +131,11 @@ class Flights:
         entry_id = None
         if behind is not None and any(account.row_version == LEFT_BY_BEHIND for account in known):
             entry_id = behind.entry_in({account.ledger_id for account in known})
-        needs = needs_of(works)
-        records = ChangedRecords(looked.records, only_read(needs))
+        records = ChangedRecords(looked.records, looked.only_read)
         book = Book([account.copy() for account in known], records)
         posted_at = self.moment(now, known)
         # A refusal is counted where it is written, which is not here.
-        judge = IdempotentBook(book, {}, posted_at, goes_straight=not needs)
+        judge = IdempotentBook(book, {}, posted_at, goes_straight=looked is NOTHING)
         answers = answers_to(judge, works)
         posting = posting_of(
             judge.rows,
