@@ -68,7 +68,7 @@ async def test_a_lane_that_is_lost_with_a_batch_in_the_air_leaves_nobody_waiting
         loop = asyncio.get_running_loop()
         commands = [ground.transfer(source, target, "1.00")]
         work = Work(commands, False, loop.create_future(), loop.time() + 5, committer.unknown_keys)
-        flying = lane.carrier.launch([work])
+        flying = await lane.carrier.launch([work])
         assert flying is not None
         task = asyncio.create_task(flying)
         if has_begun:

@@ -38,7 +38,7 @@ class Notebook:
 
     has_room = False
 
-    def launch(self, _works: Sequence[Work]) -> None:
+    async def launch(self, _works: Sequence[Work]) -> None:
         return None
 
     async def carry_out(self, works: Sequence[Work]) -> HeldUp:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.committer.ground import Ground, assert_books_are_right, connecting, running_committer
 from tests.conftest import TestDatabase
-from zerosum.db.batch import writing
+from zerosum.db.batch import wire
 from zerosum.db.batch.pairs import are_pairs
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId
@@ -68,7 +68,7 @@ async def test_both_forms_write_the_same_rows(
     async with running_committer(connecting(test_database.service_dsn)) as committer:
         for of_pairs in (True, False):
             if not of_pairs:
-                monkeypatch.setattr(writing, "are_pairs", lambda _: False)
+                monkeypatch.setattr(wire, "are_pairs", lambda _: False)
             answer = await committer.carry_out(ground.transfer(payer, payee, "12.34", **members))
             assert isinstance(answer, Posted)
             assert are_pairs([answer])
@@ -96,7 +96,7 @@ async def test_what_only_some_of_a_batch_have_is_written_for_those(
     async with running_committer(connecting(test_database.service_dsn)) as committer:
         for of_pairs in (True, False):
             if not of_pairs:
-                monkeypatch.setattr(writing, "are_pairs", lambda _: False)
+                monkeypatch.setattr(wire, "are_pairs", lambda _: False)
             commands = [
                 ground.transfer(payer, payee, f"{number}.00", **each) for number, each in enumerate(members, start=1)
             ]

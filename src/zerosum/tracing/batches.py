@@ -102,8 +102,8 @@ class TracedCarrier:
     def has_room(self) -> bool:
         return self._carrier.has_room
 
-    def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
-        flying = self._carrier.launch(works)
+    async def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
+        flying = await self._carrier.launch(works)
         return None if flying is None else self._told(works, flying)
 
     async def _told(self, works: Sequence[Work], flying: Coroutine[Any, Any, HeldUp]) -> HeldUp:

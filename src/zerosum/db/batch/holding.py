@@ -25,6 +25,9 @@ KEY_TIMEOUT_APART = "2ms"
 
 HELD, CHANGED, USED = "held", "changed", "used"
 
+OTHER_RECORDS = "records"
+"""The accounts are as they must be, and records that the batch stands on are not (`posting.py`)."""
+
 LEFT_BY_BEHIND = 0
 """In the place of the number of a transaction: whichever has written the entry `behind`, and it alone, must have left
 the account. No transaction has this number."""

@@ -41,4 +41,5 @@ NEWEST = RecordSet(
     changing=(),
     read=lambda row: _rules((row[0], *row[2:])),
     is_stored=False,
+    is_looked_at=True,
 )

@@ -12,7 +12,7 @@ from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 
-from zerosum.db.batch.record_sets import RecordSet, metadata_column
+from zerosum.db.batch.record_sets import RecordSet, metadata_column, where
 from zerosum.db.batch.registered import RECORD_SETS
 from zerosum.domain.ledger.outcome import Posted, PostedPair
 from zerosum.domain.money import render_amount
@@ -90,7 +90,7 @@ def _columns_of(kind: str | None) -> Mapping[str, str]:
     return ENTRY_COLUMNS | PAIR_COLUMNS | {f"own_{column.name}": column.type for column in beside}
 
 
-def pair_clauses(form: PairForm, numbers: count[int], condition: str = "") -> list[str]:
+def pair_clauses(form: PairForm, numbers: count[int], only_if: str = "") -> list[str]:
     """`$1` is the moment of posting."""
     columns = _columns_of(form.kind)
     sent = {name: kind for name, kind in columns.items() if name not in form.absent}
@@ -102,7 +102,7 @@ def pair_clauses(form: PairForm, numbers: count[int], condition: str = "") -> li
     ]
     return [
         f"pair as materialized (select pair.*{''.join(absent)} "  # noqa: S608 - made of constants only
-        f"from unnest({arrays}) as pair({', '.join(sent)}){condition})",
+        f"from unnest({arrays}) as pair({', '.join(sent)}){where(only_if)})",
         entries_clause("pair"),
         """new_postings as (
             insert into postings (ledger_id, account_id, account_version, entry_id, effective_at, posted_at, place,

@@ -7,7 +7,7 @@ neither the lane nor the loader nor the write statement knows which kinds there 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -53,6 +53,10 @@ class RecordSet:
     is_stored: bool = True
     """Whether it has rows of its own: the others are written as a part of something else, and only read here."""
 
+    is_looked_at: bool = False
+    """Whether a batch may decide by a look at them before it holds anything. What its commands are to have locked is
+    compared then, when it is locked; what they only read may be as it was when they came."""
+
     in_pair: Mapping[str, str] = field(default_factory=dict)
     """Which of the columns say what the plain pair says that made the record, and what it is called there.
 
@@ -70,33 +74,63 @@ class RecordSet:
         """
         if locked and not self.is_stored:
             raise LookupError(f"a {self.kind} has no row of its own to lock: lock what it is a part of, and read it")
+        return self._find(lock=" for no key update" if locked else "")
+
+    def look_statement(self) -> str:
+        """The same for a transaction of its own, which sees the ledgers of `$3`; with the row version of each."""
+        opened = "with opened as materialized (select set_config('zerosum.ledgers', $3, true) as ledgers)"
+        version = ("found.row_version", "xmin as row_version" if self.is_stored else "null::xid as row_version")
+        return opened + self._find(version, "(select ledgers from opened) is not null")
+
+    def _find(self, further: tuple[str, str] = ("", ""), only_if: str = "", lock: str = "") -> str:
         key = self.columns[0]
-        lock = " for no key update" if locked else ""
-        names = ", ".join(column.name for column in self.columns)
+        told = ["wanted.place", further[0], "found.ledger_id", *(column.read for column in self.columns)]
+        names = ["ledger_id", *(column.name for column in self.columns), further[1]]
         return f"""
-            select wanted.place, found.ledger_id, {", ".join(column.read for column in self.columns)}
+            select {_listed(told)}
             from (
                 select ledger_id, id{_cast(key)} as id, place
                 from unnest($1::uuid[], $2::{key.type}[]) with ordinality as wanted(ledger_id, id, place)
-                order by 1, 2
+                {where(only_if)} order by 1, 2
             ) as wanted
             cross join lateral (
-                select ledger_id, {names} from {self.table}
+                select {_listed(names)} from {self.table}
                 where ledger_id = wanted.ledger_id and {key.name} = wanted.id limit 1{lock}
             ) as found
         """  # noqa: S608 - made of constants only
 
-    def insert_clause(self, numbers: Iterator[int], condition: str = "") -> str:
+    def compare_clause(self, numbers: Iterator[int], only_if: str) -> str:
+        """Locks them in the same order, and tells whether each is there and at its row version.
+
+        One that somebody changes while it is waited for is compared as it is then.
+        """
+        key = self.columns[0]
+        ledgers, ids, versions = (f"${next(numbers)}::{kind}[]" for kind in ("uuid", key.type, "xid"))
+        return f"""
+            select count(*) = cardinality({ids}) as is_same
+            from (
+                select ledger_id, id{_cast(key)} as id, row_version
+                from unnest({ledgers}, {ids}, {versions}) as wanted(ledger_id, id, row_version)
+                {where(only_if)} order by 1, 2
+            ) as wanted
+            cross join lateral (
+                select xmin from {self.table}
+                where ledger_id = wanted.ledger_id and {key.name} = wanted.id limit 1 for no key update
+            ) as found
+            where found.xmin = wanted.row_version
+        """  # noqa: S608 - made of constants only
+
+    def insert_clause(self, numbers: Iterator[int], only_if: str = "") -> str:
         names = ["ledger_id", *(column.name for column in self.columns)]
         types = ["uuid", *(column.type for column in self.columns)]
         arrays = ", ".join(f"${next(numbers)}::{kind}[]" for kind in types)
         return f"""
             insert into {self.table} ({", ".join(names)})
             select ledger_id, {", ".join(column.given for column in self.columns)}
-            from unnest({arrays}) as made({", ".join(names)}){condition}
+            from unnest({arrays}) as made({", ".join(names)}){where(only_if)}
         """  # noqa: S608 - made of constants only
 
-    def update_clause(self, numbers: Iterator[int]) -> str:
+    def update_clause(self, numbers: Iterator[int], only_if: str = "") -> str:
         key = self.columns[0]
         changing = self._changing_columns()
         names = ", ".join(["ledger_id", "id", *(column.name for column in changing)])
@@ -108,6 +142,7 @@ class RecordSet:
             update {self.table} found set {settings}
             from unnest({arrays}) as changed({names})
             where found.ledger_id = changed.ledger_id and found.{key.name} = changed.id{_cast(key)}
+            {f"and {only_if}" if only_if else ""}
         """  # noqa: S608 - made of constants only
 
     def inserted(self, keys: Sequence[RecordKey], records: Sequence[Any]) -> list[list[Any]]:
@@ -147,6 +182,14 @@ def uuids_text(ids: Sequence[UUID]) -> str:
 
 def metadata_column(metadata: Mapping[str, str]) -> str | None:
     return json.dumps(dict(metadata)) if metadata else None
+
+
+def where(condition: str) -> str:
+    return f" where {condition}" if condition else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(filter(None, names))
 
 
 def _cast(column: Column) -> str:

@@ -88,6 +88,7 @@ PAYMENTS = RecordSet(
     ),
     changing=("status", "refunded", "disputed", "charged_back", "approved", "refunding"),
     read=_payment,
+    is_looked_at=True,
     in_pair={
         "id": "id",
         "currency": "currency",
@@ -239,6 +240,7 @@ HOLDS = RecordSet(
     ),
     changing=("status", "amount", "captured", "capture_max", "expires_at", "entry_ids", "payment_ids", "changes"),
     read=_hold,
+    is_looked_at=True,
 )
 
 HOLD_CHANGES = RecordSet(

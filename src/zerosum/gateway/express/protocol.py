@@ -9,7 +9,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
-from zerosum.gateway.express.heads import KnownHead
+from zerosum.gateway.express.heads import KnownHead, Told
 from zerosum.gateway.express.journey import Journey
 from zerosum.gateway.express.way import ExpressWay
 from zerosum.gateway.guards.request_guard import CONTENT_LENGTH_DIGITS_MAX
@@ -78,13 +78,13 @@ class ExpressProtocol(GuardedProtocol):
         found = known.read(data)
         if found is None or self._express is None:
             return False
-        key, length, body = found
+        key, length, body, _ = found
         if length != b"%d" % len(body) or len(body) > known.policy.body_bytes_max:
             if body or not may_wait or not _is_length(length, known.policy.body_bytes_max):
                 return False
             self._wait_for_body(data)
             return True
-        cycle = self._begin_cycle(known, key, length)
+        cycle = self._begin_cycle(known, found)
         journey = self._express.judge_known(known, key, cycle, self)
         if journey is None:
             return False
@@ -95,11 +95,11 @@ class ExpressProtocol(GuardedProtocol):
             self.start_task(cycle, self.app)
         return True
 
-    def _begin_cycle(self, known: KnownHead, key: bytes, length: bytes) -> RequestResponseCycle:
+    def _begin_cycle(self, known: KnownHead, told: Told) -> RequestResponseCycle:
         """As uvicorn's parser begins one when it has read a head."""
         extensions = self._extensions()
         cycle = RequestResponseCycle(
-            scope=known.scope_with(key, length, extensions),  # type: ignore[arg-type]
+            scope=known.scope_with(told, extensions),  # type: ignore[arg-type]
             transport=self._outlet,  # type: ignore[arg-type]
             flow=self.flow,
             logger=self.logger,

@@ -92,8 +92,7 @@ class ExpressWay:
         around.judge.may_call(exchange, principal, policy, call)
         around.judge.inside(policy, headers, call)
         begin_trace = begins_trace(around.begin_trace, exchange)
-        if policy.template == call.path:  # Of another path no head comes twice.
-            connection.judged_head = KnownHead.of(scope, policy, call, authorization, begin_trace)
+        connection.judged_head = KnownHead.of(scope, policy, call, authorization, begin_trace)
         return Journey(self, cycle, connection.start_task, exchange, policy, call, begin_trace)
 
     def judge_known(

@@ -11,15 +11,16 @@ from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection
 from zerosum.db.batch.holding import HELD
+from zerosum.db.batch.looking import NOTHING, Looked, look, may_look
 from zerosum.db.batch.writing import write_batch
 from zerosum.db.errors import FailureKind, classify
-from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
+from zerosum.domain.errors import Unavailable
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.records import ChangedRecords, only_read
 from zerosum.services.committing.answering import Answering, BalanceCache
-from zerosum.services.committing.flights import Flight, Flights, accounts_of, keys_of
-from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_busy
+from zerosum.services.committing.flights import Flight, Flights, accounts_of, keys_of, needs_of
+from zerosum.services.committing.held_up import HeldKeys, HeldUp, in_rounds, in_turn, refuse_as_failed
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.lane_connections import LaneConnections
 from zerosum.services.committing.lane_loop import CommitterStats
@@ -65,6 +66,7 @@ class BatchRunner:
         """In the present attempt: what is waited for from then on are keys."""
         self._flights = Flights()
         self._is_carrying_out = False
+        self._looking = asyncio.Lock()
         self._answering = Answering(cache)
 
     @property
@@ -99,19 +101,35 @@ class BatchRunner:
             return None
         return self._connections.free([flight.connection for flight in self._flights.in_air])
 
-    def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
-        """Decide by what is remembered, then lock, compare, look up the keys, write and commit in one round trip."""
-        connection = self._free_connection()
-        if connection is None or _need_records(works) or self._held_keys.apart(works)[1]:
-            return None
+    async def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
+        """Decide by what is remembered and looked at, then lock, compare, look up the keys, write and commit in one
+        round trip."""
         accounts = accounts_of(works)
-        if accounts & self._stuck.keys():
+        looked = await self._look(works, accounts)
+        connection = self._free_connection()
+        if looked is None or connection is None or self._held_keys.apart(works)[1] or accounts & self._stuck.keys():
             return None
         try:
-            flight = self._flights.plan(connection, works, accounts, self._now())
+            flight = self._flights.plan(connection, works, accounts, looked, self._now())
         except Exception:  # A fault of one command: it fails alone where works are tried one by one.
             return None
         return None if flight is None else self._fly(flight)
+
+    async def _look(self, works: Sequence[Work], accounts: set[AccountKey]) -> Looked | None:
+        """At the records that they stand on, on a connection that nobody uses. None: they go the usual way."""
+        needs = needs_of(works)
+        if not needs:
+            return NOTHING
+        connection = self._free_connection()
+        if connection is None or not may_look(needs) or windows_of(works) or not self._flights.remember_all(accounts):
+            return None
+        async with self._looking:
+            try:
+                async with asyncio.timeout_at(max(work.deadline for work in works)):
+                    return await look(connection.fetch, needs)
+            except Exception as failure:
+                await self._give_up(classify(failure), connection)
+                return None
 
     async def _fly(self, flight: Flight) -> HeldUp:
         """It lands behind the one before it. If it was not written, it goes the usual way then."""
@@ -152,7 +170,8 @@ class BatchRunner:
         account_ids = [account_id for _, account_id in accounts_of(works)]
         self._cache.begins(account_ids)
         try:
-            return await self._carry_out_all(works, is_searching=is_searching)
+            async with self._looking:  # Perhaps on the connection that is needed.
+                return await self._carry_out_all(works, is_searching=is_searching)
         finally:
             self._cache.ends(account_ids)
             self._is_carrying_out = False
@@ -221,7 +240,7 @@ class BatchRunner:
         elif works and is_busy:
             held_up.add(works[0], is_key_held=True)
         elif works:
-            _refuse(works[0], kind, error)
+            refuse_as_failed(works[0], kind, error)
 
     async def _outlast(self, works: Sequence[Work], held_up: HeldUp) -> None:
         """PostgreSQL is away. Run the batch again as soon as it is back: the unique keys tell what had happened."""
@@ -325,7 +344,7 @@ class BatchRunner:
         is_impatient: bool,
     ) -> tuple[list[Answers], dict[UUID, AccountState], list[AccountState], int | None]:
         """Decide, then write without further questions. Nothing here waits for anything but PostgreSQL."""
-        needs = {need for work in works for command in work.commands for need in command.needs()}
+        needs = needs_of(works)
         posted_at = self._flights.moment(self._now(), locked)
         groups = await connection.loader.limited_groups(locked, opened_in(works) if needs else (), posted_at)
         used = await connection.loader.used_keys(keys_of(works), is_impatient=is_impatient)
@@ -355,18 +374,3 @@ class BatchRunner:
             else:
                 return
         self._connections.drop(connection)
-
-
-def _need_records(works: Sequence[Work]) -> bool:
-    return any(command.needs() for work in works for command in work.commands)
-
-
-def _refuse(work: Work, kind: FailureKind, error: Exception | None) -> None:
-    if work.may_have_committed or kind is not FailureKind.DEFECT:
-        refuse_as_busy(work)
-        return
-    _log.error("a command could not be carried out", exc_info=error)
-    if isinstance(error, ArithmeticError):
-        work.refuse(RecordUnreadable("An account of this command cannot be read; nothing was done."))
-        return
-    work.refuse(InternalError("The command could not be carried out; nothing was done."))

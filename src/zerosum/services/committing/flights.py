@@ -2,7 +2,8 @@
 
 PostgreSQL and the process take turns where each batch waits for the one before it. So a second batch is decided upon
 what the first is about to leave, and sent on a second connection: there it waits for the rows of the first, and is
-written only if that one was, and nobody else came between (`db/batch/holding.py`). Who finds anything else has
+written only if that one was, and nobody else came between (`db/batch/holding.py`). Records that it stands on are looked
+at beforehand, and compared likewise (`db/batch/posting.py`). Who finds anything else has
 written nothing, and goes the usual way once the one before it has landed. Whoever falls waits until the one behind it
 has heard from PostgreSQL: what it writes later is never taken for what was foreseen.
 """
@@ -10,18 +11,19 @@ has heard from PostgreSQL: what it writes later is never taken for what was fore
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from zerosum.db.batch import AccountKey, BatchConnection, Key
 from zerosum.db.batch.holding import CHANGED, LEFT_BY_BEHIND
-from zerosum.db.batch.writing import post_pairs
+from zerosum.db.batch.looking import NOTHING, Looked
+from zerosum.db.batch.posting import posting_of
 from zerosum.domain.ledger.account import AccountState
 from zerosum.domain.ledger.book import Book
 from zerosum.domain.ledger.outcome import Posted
-from zerosum.domain.ledger.records import ChangedRecords
+from zerosum.domain.ledger.records import ChangedRecords, Need
 from zerosum.services.committing.idempotent_book import IdempotentBook, answers_to
 from zerosum.services.committing.remembered import RememberedAccounts
 from zerosum.services.committing.work import Answers, Work, committing
@@ -94,14 +96,19 @@ class Flights:
         of a later moment, also where the clock goes back, so that nothing of an earlier one fits upon it."""
         self._earliest = max(self._earliest, flight.posted_at + timedelta(microseconds=1))
 
+    def remember_all(self, wanted: Collection[AccountKey]) -> bool:
+        """Whether it is worth a look at what else there is to be known."""
+        return self._remembered.has_all(wanted)
+
     def plan(
-        self, connection: BatchConnection, works: Sequence[Work], wanted: set[AccountKey], now: datetime
+        self, connection: BatchConnection, works: Sequence[Work], wanted: set[AccountKey], looked: Looked, now: datetime
     ) -> Flight | None:
-        """Decide by what is remembered. None where that is not all, or where there is more to write than pairs."""
+        """Decide by what is remembered, and records that were looked at. None where that is not all, or where there
+        is more to write than entries and records."""
         known = self._remembered.take(wanted)
         if known is None:
             return None
-        flight = self._decide(connection, works, known, now)
+        flight = self._decide(connection, works, known, looked, now)
         if flight is None:
             self._remembered.remember(known)
             return None
@@ -112,21 +119,33 @@ class Flights:
         return flight
 
     def _decide(
-        self, connection: BatchConnection, works: Sequence[Work], known: Sequence[AccountState], now: datetime
+        self,
+        connection: BatchConnection,
+        works: Sequence[Work],
+        known: Sequence[AccountState],
+        looked: Looked,
+        now: datetime,
     ) -> Flight | None:
         before: dict[UUID, AccountState] = {account.id: account for account in known}
         behind = self.in_air[-1] if self.in_air else None
         entry_id = None
         if behind is not None and any(account.row_version == LEFT_BY_BEHIND for account in known):
             entry_id = behind.entry_in({account.ledger_id for account in known})
-        records = ChangedRecords({})
+        records = ChangedRecords(looked.records, looked.only_read)
         book = Book([account.copy() for account in known], records)
         posted_at = self.moment(now, known)
         # A refusal is counted where it is written, which is not here.
-        judge = IdempotentBook(book, {}, posted_at, goes_straight=True)
+        judge = IdempotentBook(book, {}, posted_at, goes_straight=looked is NOTHING)
         answers = answers_to(judge, works)
-        posting = post_pairs(
-            judge.rows, judge.changes_since(before), records, known, keys_of(works), posted_at, entry_id
+        posting = posting_of(
+            judge.rows,
+            judge.changes_since(before),
+            records,
+            looked.row_versions,
+            known,
+            keys_of(works),
+            posted_at,
+            entry_id,
         )
         if posting is None:
             return None
@@ -196,6 +215,10 @@ def has_changed(old: AccountState | None, new: AccountState) -> bool:
 
 def keys_of(works: Sequence[Work]) -> list[Key]:
     return list({key for work in works for key in work.keys})
+
+
+def needs_of(works: Sequence[Work]) -> set[Need]:
+    return {need for work in works for command in work.commands for need in command.needs()}
 
 
 def accounts_of(works: Sequence[Work]) -> set[AccountKey]:

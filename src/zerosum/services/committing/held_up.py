@@ -7,12 +7,14 @@ order stay in it: what comes behind a work that is held up is held up with it, a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from zerosum.db.batch import Key
-from zerosum.domain.errors import Unavailable
+from zerosum.db.errors import FailureKind
+from zerosum.domain.errors import InternalError, RecordUnreadable, Unavailable
 from zerosum.services.committing.work import Work, outcome_unknown
 
 PATIENCE_SECONDS = 2.0
@@ -25,6 +27,8 @@ REST_SECONDS = 0.2
 """Each try at a key that is held takes a few ms from everybody else: after one in vain, so long none is made."""
 
 HELD_KEYS_MAX = 10_000
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -92,6 +96,17 @@ def refuse_as_busy(work: Work) -> None:
     if work.is_key_held:
         work.refuse(outcome_unknown())
     work.refuse_undone(Unavailable("The accounts are busy; nothing was done.", retry_after=1))
+
+
+def refuse_as_failed(work: Work, kind: FailureKind, error: Exception | None) -> None:
+    if work.may_have_committed or kind is not FailureKind.DEFECT:
+        refuse_as_busy(work)
+        return
+    _log.error("a command could not be carried out", exc_info=error)
+    if isinstance(error, ArithmeticError):
+        work.refuse(RecordUnreadable("An account of this command cannot be read; nothing was done."))
+        return
+    work.refuse(InternalError("The command could not be carried out; nothing was done."))
 
 
 def refuse_those_behind(works: Iterable[Work]) -> None:

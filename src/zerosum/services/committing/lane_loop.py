@@ -59,7 +59,7 @@ class Carrier(Protocol):
     def has_room(self) -> bool:
         """Whether one more can be launched now."""
 
-    def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
+    async def launch(self, works: Sequence[Work]) -> Coroutine[Any, Any, HeldUp] | None:
         """The same as `carry_out`, for a batch that need not wait for those launched before it. None: it has to."""
 
     async def warm_up(self) -> None:
@@ -202,7 +202,7 @@ class Lane:
             if works:
                 on_taken(works)
             self.carried = self._with_those_held_up(works)  # From here on they are found, whatever ends the lane.
-            if self.carried and not self._launch(self.carried):
+            if self.carried and not await self._launch(self.carried):
                 await self._all_landed()
                 self.carried = self._with_those_held_up(self.carried)
                 await self._carry_out(self.carried)
@@ -214,14 +214,14 @@ class Lane:
             await self._wait()
             self._receive()
 
-    def _launch(self, works: Sequence[Work]) -> bool:
+    async def _launch(self, works: Sequence[Work]) -> bool:
         """False if they have to wait for those in the air, or cannot be launched at all."""
         if self.in_air:
             orders = {work.order_key for flight in self.in_air for work in flight.works} - {None}
             if orders and any(work.order_key in orders for work in works):
                 return False
         begun = time.perf_counter()
-        flying = self.carrier.launch(works)
+        flying = await self.carrier.launch(works)
         if flying is None:
             return False
         task = asyncio.create_task(flying, name="committer flight")

@@ -28,12 +28,16 @@ class RememberedAccounts:
         self._pause = 0
         self._wait = 0
 
-    def take(self, wanted: Collection[AccountKey]) -> list[AccountState] | None:
-        """All of them, or None. What is taken is forgotten, until it is known what has become of it."""
+    def has_all(self, wanted: Collection[AccountKey]) -> bool:
+        """Whether they can be taken now. A batch for which they cannot is one of those in the pause."""
         if self._wait:
             self._wait -= 1
-            return None
-        if any(key not in self._states for key in wanted):
+            return False
+        return all(key in self._states for key in wanted)
+
+    def take(self, wanted: Collection[AccountKey]) -> list[AccountState] | None:
+        """All of them, or None. What is taken is forgotten, until it is known what has become of it."""
+        if not self.has_all(wanted):
             return None
         return [self._states.pop(key) for key in wanted]
 
