@@ -72,8 +72,8 @@ SEVERAL_LEDGERS_PLANTS = (
         "an entry was reversed in whatever ledger",
         SEVERAL_LEDGERS,
         RECORD_SETS,
-        "where ledger_id = wanted.ledger_id and {key.name} = wanted.id",
-        "where {key.name} = wanted.id",
+        "where ledger_id = wanted.ledger_id and {key.name} = wanted.id limit 1{lock}",
+        "where {key.name} = wanted.id limit 1{lock}",
         f"{LEDGERS}test_an_entry_reversed_in_one_ledger_is_not_reversed_in_the_other",
     ),
 )
@@ -458,7 +458,7 @@ ANSWER_PLANTS = (
         (
             LEAVES_WITH_HIS_WORK,
             Edit(
-                LANE,
+                "src/zerosum/services/committing/answering.py",
                 "for work, answer in zip(works, answers, strict=True):",
                 "for work, answer in zip([one for one in works if not one.is_answered], answers):",
             ),
@@ -494,8 +494,8 @@ ANSWER_PLANTS = (
         "each process knows its own lost commits alone",
         ANSWERS,
         "src/zerosum/cli/processes.py",
-        "unknown=unknown_keys)",
-        "unknown=UnknownKeys())",
+        "unknown=shared.unknown_keys",
+        "unknown=UnknownKeys()",
         f"{LOST}test_a_key_whose_commit_was_lost_is_504_at_each_process_until_it_is_known",
     ),
     plant(
