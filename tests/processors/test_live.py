@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ import pytest
 from tests.api.conftest import Client
 from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import QUICK, SECRET, client_with, processing_service, sandbox_running, withdrawn
+from tests.rules.judging import hanging
 from zerosum.adapters.clock import now
 from zerosum.cli.sandbox.behaviour import Chances
 from zerosum.cli.sandbox.server import Sandbox
@@ -173,21 +173,18 @@ async def test_a_changed_file_counts_at_once_and_a_faulty_one_changes_nothing(
 async def test_a_file_system_that_hangs_keeps_nobody_from_paying(
     test_database: TestDatabase, servers: Servers, sandbox: Sandbox, tmp_path: Path, ledger_id: LedgerId
 ) -> None:
-    """A pipe that nobody writes to is opened for ever."""
     file = written(tmp_path / "p.json", {"first": sandbox.url, "second": sandbox.url})
     content = file.read_text(encoding="utf-8").replace("first", "third")
     async with running(test_database, servers, file, ledger_id) as (_, client):
-        file.unlink()
-        os.mkfifo(file)
-        async with asyncio.timeout(5):
-            for _number in range(10):
-                assert (await withdrawn(client, processor="auto"))["processor"] == "first"
-        await asyncio.to_thread(file.write_text, "", encoding="utf-8")  # What hung goes on, and finds nothing.
-        file.unlink()
-        file.write_text(content, encoding="utf-8")
-        async with asyncio.timeout(5):
-            while (await withdrawn(client, processor="auto"))["processor"] == "first":
-                await asyncio.sleep(0.01)
+        with hanging(file, tmp_path / "pipe") as go_on:
+            async with asyncio.timeout(20):
+                for _number in range(10):
+                    assert (await withdrawn(client, processor="auto"))["processor"] == "first"
+            file.unlink()
+            file.write_text(content, encoding="utf-8")
+            async with asyncio.timeout(20):
+                while (await withdrawn(client, processor="auto"))["processor"] == "first":
+                    go_on()
 
 
 async def test_the_worker_asks_one_that_is_new_and_tells_of_what_waits_for_one_that_is_gone(

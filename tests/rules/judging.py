@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,21 @@ PLAIN = {"type": "transfer", "currency": "USD", "from": "alice", "to": "bob"}
 def write_rules(file: Path, *rules: Any) -> Path:
     file.write_text(json.dumps({"rules": rules}), encoding="utf-8")
     return file
+
+
+@contextmanager
+def hanging(file: Path, pipe: Path) -> Iterator[Callable[[], None]]:
+    """Whoever opens the file waits until somebody writes to it: until what this gives is called."""
+    os.mkfifo(pipe)
+    file.unlink()
+    os.link(pipe, file)
+
+    def go_on() -> None:
+        with suppress(OSError):  # Nobody reads.
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+    yield go_on
+    go_on()
 
 
 @asynccontextmanager

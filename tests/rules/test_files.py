@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ import pytest
 
 from tests.api.conftest import Client
 from tests.cli.command import zerosum
-from tests.rules.judging import LIMIT, PLAIN, read_at_once, write_rules
+from tests.rules.judging import LIMIT, PLAIN, hanging, read_at_once, write_rules
 from tests.rules.test_outside import plug_ins as plug_ins
+from zerosum.adapters import watched_file
 from zerosum.adapters.rules import rule_set
 from zerosum.adapters.rules.rules_file import FILE_BYTES_MAX, RulesFileWrong, read_rules
 from zerosum.main import Service
@@ -171,24 +171,24 @@ async def test_a_file_system_that_hangs_keeps_nobody_from_paying(
     judging: Service,
     rules_file: Path,
     alice: Client,
+    tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A pipe that nobody writes to is opened for ever."""
     monkeypatch.setattr(rule_set, "LOOK_SECONDS", 0.0)
     write_rules(rules_file, LIMIT)
     version = await read_at_once(judging)
-    content = json.dumps({"rules": []})
-    rules_file.unlink()
-    os.mkfifo(rules_file)
-    async with asyncio.timeout(5):
-        for _ in range(20):
-            assert (await alice.pay({**PLAIN, "amount": "200"})).status_code == 422
-    assert caplog.text.count("cannot be looked at, its file system hangs") == 1
-    await asyncio.to_thread(rules_file.write_text, content, encoding="utf-8")
-    async with asyncio.timeout(5):
-        while await read_at_once(judging) == version:
-            await asyncio.sleep(0.01)
+    monkeypatch.setattr(watched_file, "LOOK_SECONDS_MAX", 0.2)
+    with hanging(rules_file, tmp_path / "pipe") as go_on:
+        async with asyncio.timeout(20):
+            for _ in range(20):
+                assert (await alice.pay({**PLAIN, "amount": "200"})).status_code == 422
+        assert caplog.text.count("cannot be looked at, its file system hangs") == 1
+        rules_file.unlink()
+        write_rules(rules_file)
+        async with asyncio.timeout(20):
+            while await read_at_once(judging) == version:
+                go_on()
+                await asyncio.sleep(0.01)
     assert (await alice.pay({**PLAIN, "amount": "200"})).status_code == 201
     assert caplog.text.count("can be looked at again") == 1
-    rules_file.unlink()
