@@ -169,7 +169,6 @@ class ConsoleGround:
                 if not await connection.fetchval(statement, self.ledger_id, row["id"], timeout=600):
                     await asyncio.sleep(0.1)  # The worker is at it.
 
-
     async def _seal_totals(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         """The worker may be at it, too."""
         while not await connection.fetchval(_ALL_SEALED, self.ledger_id, SEAL_ENTRIES):
