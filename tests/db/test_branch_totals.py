@@ -20,7 +20,7 @@ from zerosum.db.queries.total_seals import seal_totals
 from zerosum.services.proofs.of_branch_totals import BranchTotalsProof, DatedTotalsProof, TotalSealsProof
 from zerosum.services.proofs.report import Report
 
-EXAMPLES = 25
+EXAMPLES = 12
 INNER = {"": ("assets:", "customers:", "x:"), "customers:": ("customers:eu:", "customers:us:"), "cust": ("customers:",)}
 
 

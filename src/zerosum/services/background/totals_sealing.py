@@ -12,7 +12,7 @@ from zerosum.db.queries.total_seals import has_unsealed_totals, seal_totals
 from zerosum.domain.errors import Unavailable
 from zerosum.services.requests.settled_time import SettledTime
 
-SEAL_ENTRIES = 2_048
+SEAL_ENTRIES = 1_024
 """So many journal entries lie between two seals: about as many are added up for a page at an instant."""
 
 KEPT_ACCOUNTS = 100
@@ -21,7 +21,7 @@ KEPT_ACCOUNTS = 100
 BEHIND = timedelta(seconds=10)
 """What is posted gets its time before it is sent to the database. Nobody takes so long for that."""
 
-SEALS_MAX = 256
+SEALS_MAX = 512
 """In one turn, half a million entries: what is left over is sealed at the next."""
 
 

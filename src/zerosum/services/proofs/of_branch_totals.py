@@ -24,7 +24,7 @@ from zerosum.db.queries.branch_total_proofs import (
 from zerosum.services.proofs.report import BREAKS_MAX, Report, part_of
 
 SEALS_AT_ONCE = 5
-"""With about two thousand entries between each and the one before."""
+"""With about a thousand entries between each and the one before."""
 
 LINES_AT_ONCE = 20
 """The largest are all accounts of a type and currency."""
