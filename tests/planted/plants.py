@@ -71,8 +71,8 @@ SEVERAL_LEDGERS_PLANTS = (
         "an entry was reversed in whatever ledger",
         SEVERAL_LEDGERS,
         RECORD_SETS,
-        "where ledger_id = wanted.ledger_id and {key.name} = wanted.id",
-        "where {key.name} = wanted.id",
+        "where ledger_id = wanted.ledger_id and {key.name} = wanted.id limit 1{lock}",
+        "where {key.name} = wanted.id limit 1{lock}",
         f"{LEDGERS}test_an_entry_reversed_in_one_ledger_is_not_reversed_in_the_other",
     ),
 )
