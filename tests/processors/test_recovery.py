@@ -146,7 +146,8 @@ class Wild:
 
 def wild_completer(service: Service, pays: Any, **rules: Any) -> tuple[Completer, Wild]:
     wild = Wild(pays)
-    given = {"timeout_seconds": 0.2, "attempts_max": 3, "backoff_seconds": 0.01, "backoff_seconds_max": 0.01, **rules}
+    given = {"timeout_seconds": 0.2, "attempts_max": 3, "backoff_seconds": 0.01, "backoff_seconds_max": 0.01}
+    given |= {"breaker_failures": 0, **rules}
     configured = ConfiguredProcessor(name="sandbox", kind="wild", processor=wild, rules=CallRules(**given))
     return Completer(service.database, service.committer, configured, now), wild
 
