@@ -11,6 +11,7 @@ from functools import partial
 from zerosum.db.engine import Database
 from zerosum.db.queries.processor_calls import calls_of_nobody
 from zerosum.services.accounts import bare_accounts
+from zerosum.services.background.clock_agreement import ClockAgreement
 from zerosum.services.background.completer import Completer, ProcessorTally
 from zerosum.services.committing.committer import Committer
 from zerosum.services.processor_moves import Mover
@@ -43,6 +44,7 @@ class Completers:
         self.live = live
         self._now = now
         self._mover = Mover(database, committer, bare_accounts(database, now), live, now)
+        self._clock = ClockAgreement(database, now)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.tally = ProcessorTally()
 
@@ -86,7 +88,8 @@ class Completers:
                     self._database, self._committer, outside, self._now, self.tally, self._spans, self._mover
                 )
             try:
-                await completer.run_once(partial(self._is_described_so, outside, stop))
+                if await self._clock.holds():
+                    await completer.run_once(partial(self._is_described_so, outside, stop))
             except Exception:
                 _log.exception("background work failed: calls of %s", name)
             await rest(stop, TURN_SECONDS)
