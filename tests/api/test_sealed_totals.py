@@ -82,7 +82,7 @@ async def test_totals_are_exact_while_others_post_and_correct(
 
     async def seal() -> None:
         nonlocal seals
-        sealing = TotalsSealing(database, now, entries=4, kept_accounts=2, behind=CLOCKS_APART_MAX)
+        sealing = TotalsSealing(database, now, entries=4, entries_max=4, kept_accounts=2, behind=CLOCKS_APART_MAX)
         while seals < SEALS and time.monotonic() < until:
             seals += await sealing.seal(ledger_id, 1)
 

@@ -129,7 +129,9 @@ async def _made(service: Service, database: Database, payments: int, rules: Path
     await RefusalSeals(database, lambda: now() + SEALED_AFTER).seal(ledger_id)
     await until(lambda: AuditSeals(database, now).seal(ledger_id), bool)
     await Checkpointing(database).run_once()
-    await TotalsSealing(database, now, entries=20, kept_accounts=1_000, behind=CLOCKS_APART_MAX).run_once()
+    await TotalsSealing(
+        database, now, entries=20, entries_max=20, kept_accounts=1_000, behind=CLOCKS_APART_MAX
+    ).run_once()
     await client.http.aclose()
     return ledger_id
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,8 +14,20 @@ from zerosum.db.queries.total_seals import has_unsealed_totals, seal_totals
 from zerosum.domain.errors import Unavailable
 from zerosum.services.requests.settled_time import SettledTime
 
-SEAL_ENTRIES = 1_024
+SEAL_ENTRIES, SEAL_ENTRIES_MAX = 1_024, 65_536
 """So many journal entries lie between two seals: about as many are added up for a page at an instant."""
+
+SEAL_SECONDS = 0.05
+"""A seal looks at all entries of the minutes around it, however few it is for. One that takes longer than this is for
+twice as many the next time, one that takes less than a quarter of it for half as many."""
+
+RESTS, REST_SECONDS_MAX = 4.0, 2.0
+"""Behind each seal, so many times what it took: who pays meanwhile has most of the machine."""
+
+TURN_SECONDS_MAX = 10.0
+
+STEPS_MAX = 10_000
+"""Ledgers of which it is remembered how many entries a seal is for."""
 
 KEPT_ACCOUNTS = 100
 """A branch with so many is kept. What is smaller is added up where it is shown."""
@@ -32,6 +46,7 @@ class TotalsSealing:
         now: Callable[[], datetime],
         *,
         entries: int = SEAL_ENTRIES,
+        entries_max: int = SEAL_ENTRIES_MAX,
         kept_accounts: int = KEPT_ACCOUNTS,
         behind: timedelta = BEHIND,
     ) -> None:
@@ -39,6 +54,8 @@ class TotalsSealing:
         self._settled = SettledTime(database, now)
         self._now = now
         self._entries = entries
+        self._entries_max = entries_max
+        self._steps: dict[UUID, int] = {}
         self._kept_accounts = kept_accounts
         self._behind = behind
 
@@ -53,20 +70,37 @@ class TotalsSealing:
 
     async def seal(self, ledger_id: UUID, seals_max: int) -> int:
         """Of one ledger."""
-        async with self._database.work(ledger_id) as connection:
-            if not await has_unsealed_totals(connection, ledger_id, entries=self._entries):
-                return 0
-        try:
-            horizon = await self._settled.reach(ledger_id, self._now() - self._behind)
-        except Unavailable:  # Somebody writes for long: a seal is for ever, so it waits for its next turn.
+        horizon = await self._horizon(ledger_id)
+        if horizon is None:
             return 0
-        sealed = 0
-        while sealed < seals_max and await self._seal(ledger_id, horizon):
+        sealed, entries = 0, self._steps.pop(ledger_id, self._entries)
+        ends = time.monotonic() + TURN_SECONDS_MAX
+        while sealed < seals_max and time.monotonic() < ends:
+            begun = time.monotonic()
+            is_sealed = await self._seal(ledger_id, horizon, entries)
+            took = time.monotonic() - begun
+            if not is_sealed or took < SEAL_SECONDS / 4:
+                entries = max(entries // 2, self._entries)
+            elif took > SEAL_SECONDS:
+                entries = min(entries * 2, self._entries_max)
+            if not is_sealed:
+                break
             sealed += 1
+            await asyncio.sleep(min(RESTS * took, REST_SECONDS_MAX))
+        if entries > self._entries and len(self._steps) < STEPS_MAX:
+            self._steps[ledger_id] = entries
         return sealed
 
-    async def _seal(self, ledger_id: UUID, horizon: datetime) -> bool:
+    async def _horizon(self, ledger_id: UUID) -> datetime | None:
+        """Up to when there is something to seal."""
         async with self._database.work(ledger_id) as connection:
-            return await seal_totals(
-                connection, ledger_id, horizon, entries=self._entries, accounts=self._kept_accounts
-            )
+            if not await has_unsealed_totals(connection, ledger_id, entries=self._entries):
+                return None
+        try:
+            return await self._settled.reach(ledger_id, self._now() - self._behind)
+        except Unavailable:  # Somebody writes for long: a seal is for ever, so it waits for its next turn.
+            return None
+
+    async def _seal(self, ledger_id: UUID, horizon: datetime, entries: int) -> bool:
+        async with self._database.work(ledger_id) as connection:
+            return await seal_totals(connection, ledger_id, horizon, entries=entries, accounts=self._kept_accounts)
