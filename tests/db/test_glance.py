@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import pytest
@@ -15,6 +15,7 @@ from zerosum.db.engine import Database, make_engine
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.parties import glance_at_holds
 from zerosum.db.schema.tables import accounts, holds
+from zerosum.db.sessions import Session
 from zerosum.domain.errors import Unavailable
 from zerosum.domain.identifiers import LedgerId
 
@@ -45,6 +46,26 @@ async def test_a_connection_that_died_is_not_seen(
     async with database.work(ledger_id) as connection:
         pid = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
     await superuser.execute("select pg_terminate_backend($1, 5000)", pid)
+    assert await glance_at_holds(database, ledger_id, [new_uuid()]) == {}
+    assert await database.glance("select 1") == [(1,)]
+    await database.close()
+
+
+async def test_one_that_is_being_ended_just_now_is_not_seen(
+    test_database: TestDatabase, ledger_id: LedgerId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its server has said so, and has not hung up yet: asyncpg has no word of its own for that."""
+    database = Database(make_engine(test_database.service_dsn, pool_size=1))
+    sound, seen = Session.fetch, 0
+
+    async def once_ended(self: Session, *args: Any, **kwargs: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == 1:
+            raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+        return await sound(self, *args, **kwargs)
+
+    monkeypatch.setattr(Session, "fetch", once_ended)
     assert await glance_at_holds(database, ledger_id, [new_uuid()]) == {}
     assert await database.glance("select 1") == [(1,)]
     await database.close()

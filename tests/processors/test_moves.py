@@ -20,6 +20,7 @@ from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import QUICK, SECRET, client_with, processing_service, sandbox_running, withdrawn
 from tests.processors.test_callbacks import told
 from zerosum.adapters.clock import now
+from zerosum.cli.sandbox import server as sandbox_server
 from zerosum.cli.sandbox.behaviour import Chances
 from zerosum.cli.sandbox.server import Sandbox
 from zerosum.console.pages.payment_life import steps_of
@@ -259,9 +260,15 @@ async def test_what_nobody_knows_and_what_the_next_would_decline_too_stays_where
 
 @pytest.mark.parametrize("id_member", ["id", "none"], ids=["with an id of its own", "without"])
 async def test_one_that_has_had_it_and_knows_nothing_of_it_now_may_have_done_it(
-    test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path, id_member: str
+    test_database: TestDatabase,
+    servers: Servers,
+    ledger_id: LedgerId,
+    tmp_path: Path,
+    id_member: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may have thrown away what is old, or lost its memory."""
+    monkeypatch.setattr(sandbox_server, "PENDING_SECONDS", 3600.0)
     rules = {"members": {"id": id_member}}
     async with ground(test_database, servers, ledger_id, tmp_path, acme_rules=rules, pending=1.0) as here:
         payment = await here.paid()

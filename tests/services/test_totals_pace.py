@@ -45,8 +45,8 @@ def paced(monkeypatch: pytest.MonkeyPatch, backlog: int, seconds: float) -> Pace
         sealing.clock += rest
         sealing.rested += rest
 
-    monkeypatch.setattr(totals_sealing.time, "monotonic", lambda: sealing.clock)  # type: ignore[attr-defined]
-    monkeypatch.setattr(totals_sealing.asyncio, "sleep", sleep)  # type: ignore[attr-defined]
+    monkeypatch.setattr(totals_sealing, "monotonic", lambda: sealing.clock)
+    monkeypatch.setattr(totals_sealing, "sleep", sleep)
     return sealing
 
 

@@ -41,7 +41,15 @@ Connection = AsyncConnection
 
 _log = logging.getLogger(__name__)
 
-_FAILURES = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, CommitOutcomeUnknown)
+_FAILURES = (
+    DBAPIError,
+    PoolTimeout,
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # of a connection that is being ended just now
+    CommitOutcomeUnknown,
+)
 
 _SET_LEDGERS = text("select set_config('zerosum.ledgers', :ledgers, true)")
 _ASK_STATE = text("""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
+from asyncio import sleep
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from time import monotonic
 from uuid import UUID
 
 from zerosum.db.engine import Database
@@ -74,11 +74,11 @@ class TotalsSealing:
         if horizon is None:
             return 0
         sealed, entries = 0, self._steps.pop(ledger_id, self._entries)
-        ends = time.monotonic() + TURN_SECONDS_MAX
-        while sealed < seals_max and time.monotonic() < ends:
-            begun = time.monotonic()
+        ends = monotonic() + TURN_SECONDS_MAX
+        while sealed < seals_max and monotonic() < ends:
+            begun = monotonic()
             is_sealed = await self._seal(ledger_id, horizon, entries)
-            took = time.monotonic() - begun
+            took = monotonic() - begun
             if not is_sealed or took < SEAL_SECONDS / 4:
                 entries = max(entries // 2, self._entries)
             elif took > SEAL_SECONDS:
@@ -86,7 +86,7 @@ class TotalsSealing:
             if not is_sealed:
                 break
             sealed += 1
-            await asyncio.sleep(min(RESTS * took, REST_SECONDS_MAX))
+            await sleep(min(RESTS * took, REST_SECONDS_MAX))
         if entries > self._entries and len(self._steps) < STEPS_MAX:
             self._steps[ledger_id] = entries
         return sealed
