@@ -598,7 +598,7 @@ ORDER_PLANTS = (
         "what a killed process had under way is forgotten at once",
         "one order of all that is seen",
         "src/zerosum/adapters/under_way.py",
-        "if monotonic() < self._left_until:",
+        "if not self._left or monotonic() < self._left_until:",
         "if False:",
         "tests/cache/test_under_way.py::"
         "test_what_one_that_died_was_at_stays_under_way_for_as_long_as_anything_old_may_lie_in_redis",

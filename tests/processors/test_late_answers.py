@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +103,7 @@ async def test_a_dispute_at_the_one_that_was_left_says_that_it_was_paid_there(
     test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
 ) -> None:
     async with ground(test_database, servers, ledger_id, tmp_path, declined=1.0) as here:
-        payment = await here.paid()
-        await here.turn("acme")
-        async with here.service.database.operator_work() as connection:
-            await claim_due_calls(connection, "beta", now(), now() - timedelta(seconds=1), 10)
-        key = (await here.call_of(payment))["moves"][0]["key"]
+        payment, key = await here.asked_of_beta()
         dispute = {"case_id": "case-1", "reason": "not received"}
         answer = await told(here.client, payment, "approved", processor="acme", key=key, dispute=dispute)
         assert answer.json() == {"effect": "contradicts"}

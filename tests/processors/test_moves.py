@@ -83,6 +83,14 @@ class Ground:
     async def paid(self, **members: Any) -> dict[str, Any]:
         return await withdrawn(self.client, processor="auto", **members)
 
+    async def asked_of_beta(self) -> tuple[dict[str, Any], str]:
+        """A payment that acme has declined and somebody who has died has begun to ask beta for; its key with acme."""
+        payment = await self.paid()
+        await self.turn("acme")
+        async with self.service.database.operator_work() as connection:
+            await claim_due_calls(connection, "beta", now(), now() - timedelta(seconds=1), 10)
+        return payment, (await self.call_of(payment))["moves"][0]["key"]
+
     async def call_of(self, payment: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = (await self.client.get(f"/v1/processor-calls/{payment['id']}")).json()
         return found
@@ -399,11 +407,7 @@ async def test_one_that_was_asked_for_already_is_not_sent_again_once_the_first_s
     test_database: TestDatabase, servers: Servers, ledger_id: LedgerId, tmp_path: Path
 ) -> None:
     async with ground(test_database, servers, ledger_id, tmp_path, declined=1.0) as here:
-        payment = await here.paid()
-        await here.turn("acme")
-        async with here.service.database.operator_work() as connection:
-            await claim_due_calls(connection, "beta", now(), now() - timedelta(seconds=1), 10)
-        key = (await here.call_of(payment))["moves"][0]["key"]
+        payment, key = await here.asked_of_beta()
         assert (await told(here.client, payment, "approved", processor="acme", key=key)).status_code == 200
         assert (await here.call_of(payment))["state"] == "sent", "who is asking is not disturbed"
         await here.turn("beta")

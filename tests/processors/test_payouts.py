@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.api.conftest import Client
 from tests.cli.command import zerosum
 from tests.conftest import Servers, TestDatabase
 from tests.processors.processing import QUICK, client_with, completer_of, processing_service, withdrawn
@@ -17,6 +20,7 @@ from zerosum.adapters.processors.iso20022.payouts import FilePayouts, end_to_end
 from zerosum.db.engine import Database
 from zerosum.domain.identifiers import LedgerId, Prefix, parse_id
 from zerosum.domain.payments.processor_calls import CallOutcome, CallState
+from zerosum.main import Service
 from zerosum.services.processor_calls import SettlementOrder
 from zerosum.services.proofs.whole_ledger import verify_ledger
 from zerosum.services.requests.caller import Caller
@@ -24,12 +28,34 @@ from zerosum.services.requests.caller import Caller
 IBAN = "DE89370400440532013000"
 
 
+def bank_file(folder: Path) -> Path:
+    """Processors: a bank that is sent files."""
+    bank = {"kind": "iso20022", "folder": str(folder / "bank"), "debtor_name": "Z", "debtor_iban": IBAN, **QUICK}
+    file = folder / "processors.json"
+    file.write_text(json.dumps({"processors": {"bank": bank}}), encoding="utf-8")
+    return file
+
+
+@asynccontextmanager
+async def one_that_waits(
+    database: TestDatabase, servers: Servers, folder: Path, ledger_id: LedgerId
+) -> AsyncIterator[tuple[Service, Client, dict[str, Any], FilePayouts]]:
+    """A withdrawal that the bank's folder has, and no message yet."""
+    file = bank_file(folder)
+    async with processing_service(database, servers, file) as service:
+        client = await client_with(service, ledger_id)
+        made = await withdrawn(client, processor="bank", metadata={"creditor_iban": IBAN, "creditor_name": "Alice"})
+        await completer_of(service, "bank", backoff_seconds=0.001).run_once()
+        payouts = read_processors(file)["bank"].processor
+        assert isinstance(payouts, FilePayouts)
+        yield service, client, made, payouts
+        await client.http.aclose()
+
+
 async def test_a_withdrawal_is_paid_out_by_a_file_and_settled_by_what_the_bank_says(
     test_database: TestDatabase, servers: Servers, database: Database, tmp_path: Path, ledger_id: LedgerId
 ) -> None:
-    bank = {"kind": "iso20022", "folder": str(tmp_path / "bank"), "debtor_name": "Z", "debtor_iban": IBAN, **QUICK}
-    file = tmp_path / "processors.json"
-    file.write_text(json.dumps({"processors": {"bank": bank}}), encoding="utf-8")
+    file = bank_file(tmp_path)
     environment = {"ZEROSUM_PROCESSORS_FILE": str(file)}
     async with processing_service(test_database, servers, file) as service:
         client = await client_with(service, ledger_id)
@@ -70,15 +96,7 @@ async def test_a_withdrawal_is_paid_out_by_a_file_and_settled_by_what_the_bank_s
 async def test_one_that_is_settled_by_hand_before_it_is_written_is_in_no_message(
     test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId
 ) -> None:
-    bank = {"kind": "iso20022", "folder": str(tmp_path / "bank"), "debtor_name": "Z", "debtor_iban": IBAN, **QUICK}
-    file = tmp_path / "processors.json"
-    file.write_text(json.dumps({"processors": {"bank": bank}}), encoding="utf-8")
-    async with processing_service(test_database, servers, file) as service:
-        client = await client_with(service, ledger_id)
-        made = await withdrawn(client, processor="bank", metadata={"creditor_iban": IBAN, "creditor_name": "Alice"})
-        await completer_of(service, "bank", backoff_seconds=0.001).run_once()
-        payouts = read_processors(file)["bank"].processor
-        assert isinstance(payouts, FilePayouts)
+    async with one_that_waits(test_database, servers, tmp_path, ledger_id) as (_, client, made, payouts):
         place = f"/v1/processor-calls/{made['id']}/settle"
         said = {"outcome": "declined", "reason": "Never mind."}
         with payouts.folder.lease():
@@ -90,20 +108,13 @@ async def test_one_that_is_settled_by_hand_before_it_is_written_is_in_no_message
         for _ in range(2):
             assert (await client.post(place, said, key="seen")).json()["state"] == "declined"
         assert payouts.write(now()) == []
-        await client.http.aclose()
 
 
 async def test_nor_is_one_that_is_settled_by_whoever_comes_by_the_desk(
     test_database: TestDatabase, servers: Servers, tmp_path: Path, ledger_id: LedgerId
 ) -> None:
     """As the console does: it comes by no route of the API."""
-    bank = {"kind": "iso20022", "folder": str(tmp_path / "bank"), "debtor_name": "Z", "debtor_iban": IBAN, **QUICK}
-    file = tmp_path / "processors.json"
-    file.write_text(json.dumps({"processors": {"bank": bank}}), encoding="utf-8")
-    async with processing_service(test_database, servers, file) as service:
-        client = await client_with(service, ledger_id)
-        made = await withdrawn(client, processor="bank", metadata={"creditor_iban": IBAN, "creditor_name": "Alice"})
-        await completer_of(service, "bank", backoff_seconds=0.001).run_once()
+    async with one_that_waits(test_database, servers, tmp_path, ledger_id) as (service, _, made, payouts):
         order = SettlementOrder(
             idempotency_key="seen",
             id=parse_id(Prefix.PAYMENT, made["id"]),
@@ -112,10 +123,7 @@ async def test_nor_is_one_that_is_settled_by_whoever_comes_by_the_desk(
         )
         desk = service.services.processor_calls.desk
         assert (await desk.one(Caller(ledger_id, "console|ann"), order)).view.state is CallState.DECLINED
-        payouts = read_processors(file)["bank"].processor
-        assert isinstance(payouts, FilePayouts)
         assert payouts.write(now()) == []
-        await client.http.aclose()
 
 
 @pytest.mark.parametrize("verb", ["write", "read"])

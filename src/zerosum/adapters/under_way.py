@@ -47,8 +47,7 @@ class UnderWay:
 
     def begins(self, account_ids: Collection[UUID]) -> None:
         """As often as it begins it has to end."""
-        if self._left:
-            self._forget_left()
+        self._forget_left()
         for account_id in account_ids:
             self._counts[self._row + account_id.int % PLACES] += 1
 
@@ -57,17 +56,13 @@ class UnderWay:
             self._counts[self._row + account_id.int % PLACES] -= 1
 
     def has(self, account_id: UUID) -> bool:
-        place = account_id.int % PLACES
-        if not any(self._counts[row + place] for row in self._rows):
-            return False
-        if not self._left:
-            return True
         self._forget_left()
+        place = account_id.int % PLACES
         return any(self._counts[row + place] for row in self._rows)
 
     def _forget_left(self) -> None:
         """By the one that died, whose row this is now."""
-        if monotonic() < self._left_until:
+        if not self._left or monotonic() < self._left_until:
             return
         for place, count in self._left.items():
             self._counts[place] -= count

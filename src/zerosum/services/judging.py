@@ -158,8 +158,8 @@ class PaymentRules:
         ]
 
 
-class PaymentJudge:
-    """Of the desk that takes payments: what a review would keep is what the order has said."""
+class Judge:
+    """Of a desk."""
 
     def __init__(self, rules: PaymentRules) -> None:
         self._rules = rules
@@ -168,13 +168,28 @@ class PaymentJudge:
     def is_idle(self) -> bool:
         return self._rules.is_idle
 
+    async def _under_rules(
+        self,
+        caller: Caller,
+        prepared: Sequence[Prepared],
+        judged: Sequence[Judgeable],
+        ordered: Sequence[Mapping[str, Any]],
+        *,
+        is_atomic: bool,
+    ) -> list[Prepared]:
+        commands = await self._rules.commands(caller.ledger_id, judged, ordered, is_atomic=is_atomic)
+        return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
+
+
+class PaymentJudge(Judge):
+    """Of the desk that takes payments: what a review would keep is what the order has said."""
+
     async def judged(
         self, caller: Caller, orders: Sequence[PaymentOrder], prepared: Sequence[Prepared], *, is_atomic: bool
     ) -> list[Prepared]:
         payments = [_payment(one) for one in prepared]
         ordered = [_ordered(order, payment) for order, payment in zip(orders, payments, strict=True)]
-        commands = await self._rules.commands(caller.ledger_id, payments, ordered, is_atomic=is_atomic)
-        return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
+        return await self._under_rules(caller, prepared, payments, ordered, is_atomic=is_atomic)
 
 
 def _payment(prepared: Prepared) -> Pay:

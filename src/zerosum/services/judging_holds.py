@@ -20,40 +20,28 @@ from zerosum.domain.payments.hold_commands import CaptureHold, IncrementHold, Pl
 from zerosum.domain.payments.judged_holds import JudgedHoldChange, SaidOutside, is_to_be_asked, judged_as
 from zerosum.domain.payments.rules import Judged, findings
 from zerosum.services.committing.submission import Prepared
-from zerosum.services.judging import PaymentRules, Rules, is_refused
+from zerosum.services.judging import Judge, PaymentRules, Rules, is_refused
 from zerosum.services.requests.caller import Caller
 
 Change = CaptureHold | IncrementHold
 
 
-class HoldJudge:
+class HoldJudge(Judge):
     """Of the desk that places holds."""
-
-    def __init__(self, rules: PaymentRules) -> None:
-        self._rules = rules
-
-    @property
-    def is_idle(self) -> bool:
-        return self._rules.is_idle
 
     async def judged(
         self, caller: Caller, orders: Sequence[Any], prepared: Sequence[Prepared], *, is_atomic: bool
     ) -> list[Prepared]:
         holds = [_hold(one) for one in prepared]
-        commands = await self._rules.commands(caller.ledger_id, holds, [{} for _ in orders], is_atomic=is_atomic)
-        return [Prepared(command, one.names) for command, one in zip(commands, prepared, strict=True)]
+        return await self._under_rules(caller, prepared, holds, [{} for _ in orders], is_atomic=is_atomic)
 
 
-class HoldChangeJudge:
+class HoldChangeJudge(Judge):
     """Of the desk that captures and increments holds."""
 
     def __init__(self, rules: PaymentRules, database: Database) -> None:
-        self._rules = rules
+        super().__init__(rules)
         self._database = database
-
-    @property
-    def is_idle(self) -> bool:
-        return self._rules.is_idle
 
     async def judged(
         self,

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, select, tuple_
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
 from zerosum.db.queries.given_versions import read_lines, read_versions, versions_given
-from zerosum.db.queries.pages import found_first, in_order, look_up_by_key, page_by, page_of_either
+from zerosum.db.queries.pages import found_first, in_order, longest_due, look_up_by_key, page_by, page_of_either
 from zerosum.db.queries.parties import shown_with_codes
 from zerosum.db.queries.payments import Line
 from zerosum.db.schema.tables import hold_changes, holds
@@ -126,15 +126,10 @@ async def find_answered_holds(
 async def find_due(connection: AsyncConnection, now: datetime, after: DueHold | None, limit: int) -> list[DueHold]:
     """Open holds of all ledgers whose time is over, the longest over first. For an operator's unit of work."""
     key = (holds.c.expires_at, holds.c.ledger_id, holds.c.id)
-    statement = (
-        select(holds.c.expires_at, holds.c.ledger_id, holds.c.id, holds.c.payer_id, holds.c.payee_id)
-        .where(holds.c.expires_at <= now, holds.c.status == "open")
-        .order_by(*key)
-        .limit(limit)
+    statement = select(holds.c.expires_at, holds.c.ledger_id, holds.c.id, holds.c.payer_id, holds.c.payee_id).where(
+        holds.c.expires_at <= now, holds.c.status == "open"
     )
-    if after is not None:
-        statement = statement.where(tuple_(*key) > tuple_(*after[:3], types=[column.type for column in key]))
-    return [DueHold(*row) for row in await connection.execute(statement)]
+    return [DueHold(*row) for row in await connection.execute(longest_due(statement, key, after, limit))]
 
 
 _LEFT = ("status", "amount", "captured", "capture_max", "expires_at", "entries")

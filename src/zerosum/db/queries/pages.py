@@ -58,6 +58,17 @@ def page_by(
     return keyed.order_by(*ordered).limit(limit).subquery("page")
 
 
+def longest_due(
+    statement: Select[Any], key: Sequence[ColumnElement[Any]], after: Sequence[Any] | None, limit: int
+) -> Select[Any]:
+    """Of what is due those that have been for longest, by a key that begins with the moment and is unique; behind
+    another one whose values begin with the key's."""
+    if after is not None:
+        seen = after[: len(key)]
+        statement = statement.where(tuple_(*key) > tuple_(*seen, types=[column.type for column in key]))
+    return statement.order_by(*key).limit(limit)
+
+
 def in_order(statement: Select[Any], page: Subquery, *, is_ascending: bool) -> Select[Any]:
     """What is shown of a page, in the page's order."""
     key = [column for column in page.c if column.name.startswith(KEY)]

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, or_, select, tuple_
+from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
-from zerosum.db.queries.pages import in_order, look_up_by_key, page_by
+from zerosum.db.queries.pages import in_order, longest_due, look_up_by_key, page_by
 from zerosum.db.queries.parties import shown_with_codes
 from zerosum.db.schema.tables import reviews
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
@@ -76,15 +76,10 @@ async def find_due(
     """Of all ledgers, those that wait since then, the oldest first. For an operator's unit of work."""
     columns = reviews.c
     key = (columns.created_at, columns.ledger_id, columns.id)
-    statement = (
-        select(*key, columns.payer_id, columns.payee_id)
-        .where(columns.created_at <= made_until, columns.status == "in_review")
-        .order_by(*key)
-        .limit(limit)
+    statement = select(*key, columns.payer_id, columns.payee_id).where(
+        columns.created_at <= made_until, columns.status == "in_review"
     )
-    if after is not None:
-        statement = statement.where(tuple_(*key) > tuple_(*after[:3], types=[column.type for column in key]))
-    return [DueReview(*row) for row in await connection.execute(statement)]
+    return [DueReview(*row) for row in await connection.execute(longest_due(statement, key, after, limit))]
 
 
 async def find_reviews(

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, select, tuple_
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from zerosum.db.gently import gently
-from zerosum.db.queries.pages import in_order, look_up_by_key, page_by, page_of_either
+from zerosum.db.queries.pages import in_order, longest_due, look_up_by_key, page_by, page_of_either
 from zerosum.db.queries.parties import shown_with_codes
 from zerosum.db.schema.tables import scheduled_payments, scheduled_runs
 from zerosum.domain.payments.payment import PaymentTexts, PaymentType
@@ -155,15 +155,10 @@ async def find_due_schedules(
     """Of all ledgers, what has waited longest first. For an operator's unit of work."""
     columns = scheduled_payments.c
     key = (columns.attempt_at, columns.ledger_id, columns.id)
-    statement = (
-        select(*[columns[name] for name in DueSchedule._fields])
-        .where(columns.attempt_at <= now, columns.status == "scheduled")
-        .order_by(*key)
-        .limit(limit)
+    statement = select(*[columns[name] for name in DueSchedule._fields]).where(
+        columns.attempt_at <= now, columns.status == "scheduled"
     )
-    if after is not None:
-        statement = statement.where(tuple_(*key) > tuple_(*after[:3], types=[column.type for column in key]))
-    return [DueSchedule(*row) for row in await connection.execute(statement)]
+    return [DueSchedule(*row) for row in await connection.execute(longest_due(statement, key, after, limit))]
 
 
 def _schedule(row: Row[Any]) -> RecordedSchedule:

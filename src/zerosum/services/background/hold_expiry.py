@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,11 +9,10 @@ from datetime import datetime
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.holds import DueHold, find_due
-from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import AccountId, HoldId, LedgerId, Prefix, render_id
-from zerosum.domain.ledger.outcome import Answer, Posted, Refused
+from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.domain.payments.hold_commands import ExpireHold
-from zerosum.services.background.pacing import sweep
+from zerosum.services.background.pacing import posted_of, sweep
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.spans import NO_SPANS, Spans, StepKind, in_step
@@ -52,15 +50,7 @@ class HoldExpiry:
         return await find_due(connection, self._now(), after, limit)
 
     async def _release(self, due: Sequence[DueHold]) -> int:
-        """Who was faster, or cannot be had now, keeps nobody else from it."""
-        calls = [self._release_one(hold) for hold in due]
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        for hold, outcome in zip(due, outcomes, strict=True):
-            if isinstance(outcome, DomainError):
-                _log.warning("hold_%s could not be released yet: %s", hold.id, outcome.code)
-            elif isinstance(outcome, BaseException):
-                raise outcome
-        return sum(isinstance(outcome, Posted) for outcome in outcomes)
+        return await posted_of(_log, "released", [(f"hold_{hold.id}", self._release_one(hold)) for hold in due])
 
     async def _release_one(self, hold: DueHold) -> Answer:
         """Nobody has asked for it: it may begin a trace."""

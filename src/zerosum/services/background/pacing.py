@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from zerosum.db.engine import Connection, Database
+from zerosum.domain.errors import DomainError
+from zerosum.domain.ledger.outcome import Answer, Posted
 
 BUSY_SHARE = 0.1
 """Of the time that a sweep takes, at most so much is spent in its batches, which hold rows that payments need."""
@@ -39,6 +42,18 @@ async def sweep(
         done += await _then_rest(act(due))
         after = due[-1]
     return done
+
+
+async def posted_of(log: logging.Logger, what: str, calls: Sequence[tuple[str, Coroutine[Any, Any, Answer]]]) -> int:
+    """How many of these have posted, each with its name. Who was faster, or cannot be had now, keeps nobody else from
+    it: that is told as what could not be done yet."""
+    outcomes = await asyncio.gather(*(call for _, call in calls), return_exceptions=True)
+    for (name, _), outcome in zip(calls, outcomes, strict=True):
+        if isinstance(outcome, DomainError):
+            log.warning("%s could not be %s yet: %s", name, what, outcome.code)
+        elif isinstance(outcome, BaseException):
+            raise outcome
+    return sum(isinstance(outcome, Posted) for outcome in outcomes)
 
 
 async def _then_rest(work: Awaitable[int]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -10,11 +9,9 @@ from datetime import datetime, timedelta
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.reviews import DueReview, find_due
-from zerosum.domain.errors import DomainError
 from zerosum.domain.identifiers import AccountId, LedgerId, ReviewId
-from zerosum.domain.ledger.outcome import Answer, Posted
 from zerosum.domain.payments.review_commands import RefuseReview
-from zerosum.services.background.pacing import sweep
+from zerosum.services.background.pacing import posted_of, sweep
 from zerosum.services.committing.committer import Committer
 from zerosum.services.committing.fingerprint import fingerprint
 from zerosum.services.judging import PaymentRules
@@ -54,15 +51,8 @@ class ReviewExpiry:
         return await sweep(self._database, due, refuse, at_once=AT_ONCE, in_one_turn=IN_ONE_TURN)
 
     async def _refuse(self, due: Sequence[DueReview], lasts: timedelta) -> int:
-        """Who has decided first, or cannot be had now, keeps nobody else from it."""
-        calls = [self._committer.carry_out(_command(review, lasts)) for review in due]
-        outcomes: list[Answer | BaseException] = await asyncio.gather(*calls, return_exceptions=True)
-        for review, outcome in zip(due, outcomes, strict=True):
-            if isinstance(outcome, DomainError):
-                _log.warning("rev_%s could not be refused yet: %s", review.id, outcome.code)
-            elif isinstance(outcome, BaseException):
-                raise outcome
-        return sum(isinstance(outcome, Posted) for outcome in outcomes)
+        calls = [(f"rev_{one.id}", self._committer.carry_out(_command(one, lasts))) for one in due]
+        return await posted_of(_log, "refused", calls)
 
 
 def _command(review: DueReview, lasts: timedelta) -> RefuseReview:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,13 +9,13 @@ from datetime import datetime
 from zerosum.db.engine import Connection, Database
 from zerosum.db.identifiers import new_uuid
 from zerosum.db.queries.scheduled_payments import DueSchedule, find_due_schedules
-from zerosum.domain.errors import DomainError, InvalidState
+from zerosum.domain.errors import InvalidState
 from zerosum.domain.identifiers import AccountId, LedgerId, Prefix, ScheduledPaymentId, render_id
-from zerosum.domain.ledger.outcome import Answer, Posted, Refused
+from zerosum.domain.ledger.outcome import Answer, Refused
 from zerosum.domain.payments.schedule_commands import RunScheduledPayment
 from zerosum.domain.payments.schedules import Recurrence, occurrence_key
 from zerosum.services.background.judged_runs import JudgedRuns
-from zerosum.services.background.pacing import sweep
+from zerosum.services.background.pacing import posted_of, sweep
 from zerosum.services.committing.committer import Committer
 from zerosum.services.judging import PaymentRules
 from zerosum.services.requests.occurrences import occurrence_at
@@ -62,7 +61,6 @@ class ScheduledRuns:
         return await find_due_schedules(connection, self._now(), after, limit)
 
     async def _run(self, due: Sequence[DueSchedule]) -> int:
-        """Whoever was faster, or cannot be run now, keeps nobody else from it."""
         commands = [_command(schedule) for schedule in due]
         steps = {command.id: self._begin(command) for command in commands}
         if self._judging is not None:
@@ -72,14 +70,8 @@ class ScheduledRuns:
                 for step in steps.values():
                     step.end("not_judged")
                 raise
-        running = [self._run_one(command, steps[command.id]) for command in commands]
-        outcomes = await asyncio.gather(*running, return_exceptions=True)
-        for command, outcome in zip(commands, outcomes, strict=True):
-            if isinstance(outcome, DomainError):
-                _log.warning("sch_%s could not be run yet: %s", command.schedule_id, outcome.code)
-            elif isinstance(outcome, BaseException):
-                raise outcome
-        return sum(isinstance(outcome, Posted) for outcome in outcomes)
+        running = [(f"sch_{one.schedule_id}", self._run_one(one, steps[one.id])) for one in commands]
+        return await posted_of(_log, "run", running)
 
     def _begin(self, command: RunScheduledPayment) -> Step:
         """Its order was long ago: it may begin a trace."""

@@ -24,7 +24,7 @@ from zerosum.db.queries.branch_total_proofs import (
 from zerosum.services.proofs.report import BREAKS_MAX, Report, part_of
 
 SEALS_AT_ONCE = 5
-"""With about a thousand entries between each and the one before."""
+"""With a thousand entries between each and the one before, or where a ledger is very busy with some ten thousand."""
 
 LINES_AT_ONCE = 20
 """The largest are all accounts of a type and currency."""
