@@ -205,6 +205,8 @@ class Settings(BaseSettings):
     """A second and process, once as many have come at once as one address may have."""
     in_flight_max: Annotated[int, Field(ge=1, le=100_000)] = 4000
     queue_commands_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    queue_seconds_max: Annotated[float, Field(gt=0, le=60)] = 0.5
+    """What a ledger asks for is refused while it would wait for longer: others do not wait for that ledger."""
     lanes: Annotated[int, Field(ge=1, le=16)] = 1
     self_audit_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     """Between two slices of the worker's self-audit; 0: there is none."""

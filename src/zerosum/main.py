@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from fastapi import FastAPI
 
@@ -125,6 +126,7 @@ class Service:
                 lanes=settings.lanes,
                 is_alone=settings.workers == 1,
                 queue_commands_max=settings.queue_commands_max,
+                queue_seconds_max=settings.queue_seconds_max,
                 deadline_seconds=settings.deadline_seconds,
             ),
             self.stats,
@@ -183,7 +185,7 @@ class Service:
             client_certificates=settings.client_certificates,
         )
 
-        self.admission, self.costly_reads = _admitting(settings)
+        self.admission, self.costly_reads = _admitting(settings, self.committer.is_too_much)
         front = Front(
             url=settings.shown_url,
             version=__version__,
@@ -382,9 +384,9 @@ class Service:
         }
 
 
-def _admitting(settings: Settings) -> tuple[Admission, CostlyReads]:
+def _admitting(settings: Settings, is_too_much: Callable[[UUID], bool]) -> tuple[Admission, CostlyReads]:
     """How many requests are in work, and who of those waits for a turn."""
-    admission = Admission(settings.in_flight_max)
+    admission = Admission(settings.in_flight_max, is_too_much)
     return admission, CostlyReads(settings.reports_at_once_per_ledger, lambda: admission.in_flight)
 
 

@@ -130,13 +130,20 @@ async def running_committer(
     lanes: int = 1,
     deadline_seconds: float = 20.0,
     queue_commands_max: int = 20_000,
+    queue_seconds_max: float = 60.0,
     cache: BalanceCache | None = None,
     stats: CommitterStats | None = None,
     clock: Callable[[], datetime] = now,
     is_alone: bool = False,
 ) -> AsyncIterator[Committer]:
     stats = stats or CommitterStats()
-    options = CommitterOptions(lanes, is_alone, queue_commands_max, deadline_seconds)
+    options = CommitterOptions(
+        lanes=lanes,
+        is_alone=is_alone,
+        queue_commands_max=queue_commands_max,
+        queue_seconds_max=queue_seconds_max,
+        deadline_seconds=deadline_seconds,
+    )
     committer = Committer(lambda: BatchRunner(connect, clock, cache or NoBalanceCache(), stats), options, stats)
     committer.start()
     try:

@@ -146,6 +146,8 @@ class Gateway:
                 admission=admission,
                 standard_headers=self.standard_headers,
                 conclude=self.conclude,
+                render=render,
+                has_unknown_keys=lambda: bool(self._unknown_keys),
                 observe=self.observe,
                 begin_trace=begin_trace,
             ),
@@ -244,6 +246,8 @@ class Gateway:
             call.headers = exchange.scope["headers"]
             call.confirm = partial(self._authenticate, exchange, headers)
         await self._charging.charge(exchange, principal, policy)
+        if self._admission.is_too_much(principal.ledger_id, policy):
+            raise self._admission.refusal()
 
     async def _authenticate(self, exchange: RequestState, headers: guard.HeaderView) -> Principal:
         given = headers.authorization

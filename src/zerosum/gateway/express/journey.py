@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from zerosum.domain.errors import DomainError
+from zerosum.domain.errors import DomainError, Overloaded
 from zerosum.gateway.guards.json_guard import parse_json
+from zerosum.gateway.limits.charging import Leased
 from zerosum.gateway.request_state import BeginTrace, RequestState
-from zerosum.gateway.routing import Begun, BodyKind, Call, Policy
+from zerosum.gateway.routing import Begun, BodyKind, Call, HttpAnswer, Policy
 from zerosum.gateway.trace_context import request_names
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ Serve = Callable[[RequestState], Awaitable[None]]
 EndTrace = Callable[[], None]
 Concluding = Callable[[RequestState, Serve, EndTrace | None], Awaitable[None]]
 Observe = Callable[[RequestState], None]
+Render = Callable[[DomainError, str, str], HttpAnswer]
+"""(refusal, request id, path)"""
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +77,8 @@ class Journey:
             return False
         try:
             leased = around.charging.find_leased(exchange, call.principal, self._policy)
+            if leased is not None and around.admission.is_too_much(call.principal.ledger_id, self._policy):
+                return self._turn_away(leased)
             begun = None if leased is None else self._hand_over()
         except DomainError:
             return False  # Found again, and told, on the ordinary way.
@@ -91,6 +96,34 @@ class Journey:
         self._begun = begun
         begun.outcome.add_done_callback(self._on_outcome)
         return True
+
+    def _turn_away(self, leased: Leased) -> bool:
+        """More than can be done in time: many such answers must cost little. Whether it is refused here."""
+        around, exchange = self._way.surroundings, self._exchange
+        if around.has_unknown_keys():
+            return False  # Of this key perhaps nobody may say that nothing was done.
+        around.charging.charge_leased(exchange, leased, self._policy)
+        exchange.body_is_read = True
+        refusal = exchange.refusal = around.admission.refusal()
+        exchange.refused_as = refusal.code
+        asyncio.get_running_loop().call_soon(self._tell, refusal)
+        return True
+
+    def _tell(self, refusal: Overloaded) -> None:
+        around, exchange = self._way.surroundings, self._exchange
+
+        async def refuse(*_: Any) -> None:
+            raise refusal
+
+        async def conclude(*_: Any) -> None:
+            await around.conclude(exchange, refuse, None)
+
+        around.charging.let_rest(exchange)
+        answer = around.render(refusal, exchange.request_id, exchange.path)
+        if exchange.answer_at_once(answer) or self._cycle.disconnected:
+            around.observe(exchange)
+        else:
+            self._start_task(self._cycle, conclude)
 
     def _hand_over(self) -> Begun | None:
         policy, call = self._policy, self._call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from zerosum.domain.errors import DomainError
 from zerosum.gateway.express.heads import KnownHead
-from zerosum.gateway.express.journey import App, Concluding, Journey, Observe
+from zerosum.gateway.express.journey import App, Concluding, Journey, Observe, Render
 from zerosum.gateway.guards import request_guard as guard
 from zerosum.gateway.identity.principal import Principal
 from zerosum.gateway.judgement import Authorizer
@@ -35,6 +36,9 @@ class Surroundings:
     admission: Admission
     standard_headers: Headers
     conclude: Concluding
+    render: Render
+    has_unknown_keys: Callable[[], bool]
+    """Then nobody is refused without a look at the key."""
     observe: Observe
     begin_trace: BeginTrace | None
 

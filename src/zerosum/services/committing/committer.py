@@ -21,9 +21,14 @@ from zerosum.domain.errors import OutcomeUnknown, Overloaded, Unavailable
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer
 from zerosum.domain.traces import current_origins
-from zerosum.services.committing.lane_loop import Carrier, CommitterStats, Lane, WorkQueue
+from zerosum.services.committing.fair_queue import FairQueue
+from zerosum.services.committing.lane_loop import BATCH_COMMANDS_MAX, Carrier, CommitterStats, Lane
+from zerosum.services.committing.pace import Pressure
 from zerosum.services.committing.unknown_keys import UnknownKeys
 from zerosum.services.committing.work import Answers, Work, outcome_unknown
+
+WORKS_TAKEN_ALWAYS = 64
+"""So many of a ledger may wait, however long. Few callers with large requests are no flood, and wait for themselves."""
 
 SWEEP_SECONDS = 0.1
 """How often deadlines are looked at; a caller may wait this much longer than its deadline."""
@@ -37,6 +42,8 @@ class CommitterOptions:
     is_alone: bool = False
     """No other process of this machine writes for this service."""
     queue_commands_max: int = 20_000
+    queue_seconds_max: float = 0.5
+    """What would wait for longer is refused."""
     deadline_seconds: float = 5.0
 
 
@@ -54,7 +61,16 @@ class Committer:
         self.unknown_keys = UnknownKeys() if unknown_keys is None else unknown_keys
         self._options = options
         self._stats = stats
-        self._shared = WorkQueue()
+        self._shared = FairQueue()
+        pressure = Pressure(
+            self._shared,
+            stats.pace,
+            seconds_max=options.queue_seconds_max,
+            works_min=WORKS_TAKEN_ALWAYS,
+            batch_commands=BATCH_COMMANDS_MAX,
+        )
+        self.is_too_much = pressure.is_too_much
+        """Whether more of a ledger is refused at present: so many of its works wait, and would for so long."""
         self._lanes = [
             Lane(self._shared, make_carrier(), stats, options.is_alone and options.lanes == 1)
             for _ in range(options.lanes)
@@ -122,7 +138,7 @@ class Committer:
             work.refuse_undone(Unavailable("The service is shutting down; nothing was done.", retry_after=1))
             return work.answer
         is_full = self._queued_commands + len(commands) > self._options.queue_commands_max
-        if is_full or order_key in self._shed_orders:
+        if is_full or order_key in self._shed_orders or (order_key is None and self.is_too_much(work.ledger_id)):
             self._shed(work)
             return work.answer
         origins = current_origins.get()
@@ -164,10 +180,9 @@ class Committer:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             now = loop.time()
-            for work in self._shared.works:
-                if work.deadline > now:
-                    break
-                self._expire(work)
+            for work in self._shared:
+                if work.deadline <= now:
+                    self._expire(work)
             for lane in self._lanes:
                 for work in (*lane.held_up, *lane.ordered.works):
                     if work.deadline <= now:

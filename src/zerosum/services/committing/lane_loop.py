@@ -14,8 +14,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from zerosum.services.committing.fair_queue import FairQueue
 from zerosum.services.committing.held_up import HeldUp, refuse_as_busy, refuse_those_behind
 from zerosum.services.committing.measured import CommitTally
+from zerosum.services.committing.pace import Pace
 from zerosum.services.committing.work import Work, outcome_unknown
 
 _log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class CommitterStats:
     expired: int = 0
     lanes_lost: int = 0
     tally: CommitTally = field(default_factory=CommitTally)
+    pace: Pace = field(default_factory=Pace)
 
 
 class Carrier(Protocol):
@@ -76,10 +79,18 @@ class Carrier(Protocol):
 
 @dataclass(slots=True, eq=False)
 class WorkQueue:
-    """Works in the order of their coming, and how many commands they hold: asked for at each hand-over."""
+    """Works of one order after another, and how many commands they hold: asked for at each hand-over."""
 
     works: deque[Work] = field(default_factory=deque)
     commands: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.works)
+
+    @property
+    def next_commands(self) -> int:
+        """How many the next work has. Raises IndexError where none waits."""
+        return len(self.works[0].commands)
 
     def append(self, work: Work) -> None:
         self.works.append(work)
@@ -101,7 +112,7 @@ class InAir(NamedTuple):
 class Lane:
     """Batches one after the other, or the next while the one before it is in the air (`flights.py`)."""
 
-    shared: WorkQueue
+    shared: FairQueue
     carrier: Carrier
     stats: CommitterStats
     is_alone: bool = False
@@ -255,12 +266,14 @@ class Lane:
         self._settle(works, given_back, begun)
 
     def _settle(self, works: Sequence[Work], given_back: HeldUp, begun: float) -> None:
-        self.stats.tally.batch.observe(time.perf_counter() - begun)
+        now, commands = time.perf_counter(), sum(len(work.commands) for work in works)
+        self.stats.tally.batch.observe(now - begun)
+        self.stats.pace.landed(commands, begun, now)
         self.held_up = [*given_back.works, *self.held_up]
         if self.held_up or self.ordered.works:
             self.refuse_those_behind(works)
         in_air = sum(len(work.commands) for flight in self.in_air for work in flight.works)
-        self._expected = sum(len(work.commands) for work in works) + in_air + self._waiting()
+        self._expected = commands + in_air + self._waiting()
 
     def _has_failed(self, works: Sequence[Work]) -> None:
         """The carrier answers whatever happens. Should it not, the lane must live on for the others."""
@@ -339,7 +352,7 @@ class Lane:
         works: list[Work] = []
         count = 0
         for queue in (self.ordered, self.shared):
-            while queue.works and (not works or count + len(queue.works[0].commands) <= BATCH_COMMANDS_MAX):
+            while queue and (not works or count + queue.next_commands <= BATCH_COMMANDS_MAX):
                 work = queue.take()
                 works.append(work)
                 count += len(work.commands)

@@ -11,6 +11,7 @@ from uuid import UUID
 from zerosum.db.batch import Key
 from zerosum.db.errors import says_refused
 from zerosum.domain.errors import DomainError, IdempotencyKeyReused, OutcomeUnknown, Overloaded, Unavailable
+from zerosum.domain.identifiers import SERVICE_LEDGER
 from zerosum.domain.ledger.account import Account
 from zerosum.domain.ledger.book import LedgerCommand
 from zerosum.domain.ledger.outcome import Answer, Refused
@@ -50,6 +51,11 @@ class Work:
     @property
     def is_answered(self) -> bool:
         return self.answer.done()
+
+    @property
+    def ledger_id(self) -> UUID:
+        """Whose share of the service it takes: that of its first command. One without commands takes nobody's."""
+        return self.commands[0].ledger_id if self.commands else SERVICE_LEDGER
 
     @property
     def keys(self) -> list[Key]:
