@@ -101,10 +101,10 @@ class Caller:
     def __init__(self, service: Service) -> None:
         self._url = service.credentials.base_url
         self._admin = self._http(service.credentials.api_key)
-        self.key = self._ledger("honest")
-        self.codes = self._accounts(self.key, ACCOUNTS)
-        other = self._ledger("other")
-        accounts = self._accounts(other, ACCOUNTS)
+        self.key = self.ledger("honest")
+        self.codes = self.accounts(self.key, ACCOUNTS)
+        other = self.ledger("other")
+        accounts = self.accounts(other, ACCOUNTS)
         self._fill(other, accounts)
         self.attack = {"reader_key": self._reader(other), "account": accounts[0]}
 
@@ -125,7 +125,7 @@ class Caller:
         headers = {"Authorization": f"Bearer {key}"}
         return httpx.Client(transport=Patient(), base_url=self._url, headers=headers, trust_env=False, timeout=60.0)
 
-    def _ledger(self, name: str) -> str:
+    def ledger(self, name: str) -> str:
         ledger = _good(self._admin.post("/v1/ledgers", json={"name": name}))["id"]
         scopes = ["accounts:read", "accounts:write", "payments:write", "payments:read", "reports:read", "journal:read"]
         body = {"ledger": ledger, "name": name, "scopes": [*scopes, "admin"]}
@@ -139,7 +139,7 @@ class Caller:
         made: str = _good(self._admin.post("/v1/api-keys", json=body))["key"]
         return made
 
-    def _accounts(self, key: str, number: int) -> list[str]:
+    def accounts(self, key: str, number: int) -> list[str]:
         codes = [f"account:{index}" for index in range(number)]
         with self._http(key) as http:
             for code in codes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -53,6 +54,20 @@ async def test_an_unreachable_database_means_unavailable(ledger_id: LedgerId) ->
         async with database.work(ledger_id):
             pass
     await database.close()
+
+
+@pytest.mark.parametrize("reading", ["work", "snapshot"])
+async def test_a_server_that_takes_the_connection_and_says_nothing_means_unavailable(
+    ledger_id: LedgerId, reading: str
+) -> None:
+    """The time for connecting ends by a cancellation, which must not be taken for what has failed."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        database = Database(make_engine(f"postgresql://nobody@127.0.0.1:{port}/none?connect_timeout=1", pool_size=1))
+        with pytest.raises(Unavailable):
+            async with getattr(database, reading)(ledger_id):
+                pass
+        await database.close()
 
 
 async def test_an_empty_pool_means_unavailable(test_database: TestDatabase, ledger_id: LedgerId) -> None:

@@ -259,11 +259,11 @@ async def _limit(connection: AsyncConnection) -> None:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What the driver raised."""
+    """What the driver raised. The cause of a time that was up is only how it was ended."""
     original: BaseException = error
     if isinstance(error, DBAPIError) and error.orig is not None:
         original = error.orig
-    return original.__cause__ or original
+    return original if isinstance(original, TimeoutError) else original.__cause__ or original
 
 
 def _array(ledger_ids: Iterable[UUID]) -> str:

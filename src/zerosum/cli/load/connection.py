@@ -137,8 +137,7 @@ class Connection(asyncio.Protocol):
         now = time.perf_counter()
         run = self._run
         tally = run.tally
-        tally.statuses[status] += 1
-        tally.latencies.record(now - self._started)
+        tally.tell(status, now - self._started)
         tally.acknowledged += run.acknowledged(status, self._reader.body)
         if is_last:
             self.is_busy = False

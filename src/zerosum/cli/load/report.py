@@ -11,6 +11,8 @@ from zerosum.cli.load.histogram import Histogram
 UNKNOWN_STATUSES = frozenset({502, 504})
 """The server, or something before it, does not know what became of the request."""
 
+TURNED_AWAY_STATUSES = frozenset({429, 503})
+
 
 @dataclass(slots=True)
 class Tally:
@@ -19,6 +21,8 @@ class Tally:
     statuses: Counter[int] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     latencies: Histogram = field(default_factory=Histogram)
+    """Of all but those that were turned away: how soon nothing was done says nothing of how soon something is."""
+    turned_away: Histogram = field(default_factory=Histogram)
     acknowledged: int = 0
     """Items the server says are done: one a successful response, unless the caller counts otherwise."""
 
@@ -26,10 +30,16 @@ class Tally:
     def answered(self) -> int:
         return self.statuses.total()
 
+    def tell(self, status: int, seconds: float) -> None:
+        """Of one answer."""
+        self.statuses[status] += 1
+        (self.turned_away if status in TURNED_AWAY_STATUSES else self.latencies).record(seconds)
+
     def add(self, other: Tally) -> None:
         self.statuses.update(other.statuses)
         self.failures.update(other.failures)
         self.latencies.add(other.latencies)
+        self.turned_away.add(other.turned_away)
         self.acknowledged += other.acknowledged
 
 
