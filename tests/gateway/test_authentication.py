@@ -245,12 +245,39 @@ async def test_a_good_credential_is_looked_up_once_in_five_seconds(service: Serv
         authenticator = service.authenticator()
         assert authenticator.find_cached(header, 100.0) is None
         principal = await authenticator.authenticate([header], 100.0)
-        assert authenticator.find_cached(header, 104.999) == principal
-        assert await authenticator.authenticate([header], 104.999) == principal
+        assert authenticator.find_cached(header, 103.999) == principal
+        assert await authenticator.authenticate([header], 103.999) == principal
         assert service.look_ups == 1
         assert authenticator.find_cached(header, 105.0) is None
         assert await authenticator.authenticate([header], 105.0) == principal
         assert service.look_ups == 2
+
+
+async def test_a_credential_in_use_is_looked_up_anew_before_it_is_forgotten_and_nobody_waits(
+    service: Service, ledger: LedgerId
+) -> None:
+    _, header = await service.key(ledger)
+    authenticator = service.authenticator()
+    principal = await authenticator.authenticate([header], 100.0)
+    for _ in range(3):
+        assert authenticator.find_cached(header, 104.2) == principal
+    await asyncio.gather(*authenticator._running.values())
+    assert service.look_ups == 2
+    assert authenticator.find_cached(header, 108.1) == principal
+    assert service.look_ups == 2
+    assert authenticator.find_cached(header, 109.2) is None
+
+
+async def test_a_credential_that_is_found_revoked_in_time_is_forgotten_at_once(
+    service: Service, ledger: LedgerId
+) -> None:
+    key_id, header = await service.key(ledger)
+    authenticator = service.authenticator()
+    principal = await authenticator.authenticate([header], 100.0)
+    await service.api_keys.revoke(key_id)
+    assert authenticator.find_cached(header, 104.2) == principal
+    await asyncio.gather(*authenticator._running.values(), return_exceptions=True)
+    assert authenticator.find_cached(header, 104.3) is None
 
 
 async def test_a_revoked_key_and_its_tokens_are_refused_within_five_seconds(service: Service, ledger: LedgerId) -> None:
@@ -271,7 +298,9 @@ async def test_a_token_is_never_remembered_past_its_expiry(service: Service, led
     header = await service.token(ledger, key_id, lifetime_seconds=3)
     authenticator = service.authenticator()
     assert await authenticator.authenticate([header], 0.0)
-    assert authenticator.find_cached(header, 2.999) is not None
+    for seconds in (0.0, 2.5, 2.999):
+        assert authenticator.find_cached(header, seconds) is not None
+    assert not authenticator._running, "what ends by itself is not looked up with each request of its last second"
     assert authenticator.find_cached(header, 3.0) is None
     service.seconds += 20  # within the leeway, in which it is accepted but not remembered
     assert await authenticator.authenticate([header], 20.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from zerosum.domain.identifiers import SERVICE_LEDGER, Prefix, render_id
@@ -33,11 +35,16 @@ _NAMED = {
 _MADE = re.compile(rb'\{"id":"(pay_[0-9a-f-]{36})"')
 """How a payment is answered."""
 
+LINES_PER_SECOND_MAX = 100
+"""Of slow and refused requests. A line costs as much as a refusal: where there are thousands they tell nothing more."""
+
 _log = logging.getLogger(__name__)
 
 
 class RequestLog:
-    def __init__(self, logged: LoggedRequests, slow_seconds: float) -> None:
+    def __init__(self, logged: LoggedRequests, slow_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._second_began, self._lines, self._left_out = 0.0, 0, 0
         self._is_for_all = logged == "all"
         self._is_for_refused = logged in ("refused", "all")
         self._slow_seconds = slow_seconds
@@ -48,8 +55,22 @@ class RequestLog:
         is_refused = exchange.status >= 400 or not exchange.status
         if not (self._is_for_all or is_slow or exchange.status >= 500 or (is_refused and self._is_for_refused)):
             return
+        if not (self._is_for_all or self._has_room()):
+            return
         level = logging.WARNING if is_slow or exchange.status >= 500 else logging.INFO
         _log.log(level, _sentence(exchange, is_slow=is_slow), extra=_said(exchange, seconds, is_slow=is_slow))
+
+    def _has_room(self) -> bool:
+        now = self._now()
+        if now - self._second_began >= 1.0:
+            left_out = self._left_out
+            self._second_began, self._lines, self._left_out = now, 0, 0
+            if left_out:
+                _log.warning("more requests were slow or refused than are told", extra={"occurrences": left_out})
+        has_room = self._lines < LINES_PER_SECOND_MAX
+        self._lines += has_room
+        self._left_out += not has_room
+        return has_room
 
 
 def make_request_log(logged: LoggedRequests, slow_seconds: float) -> RequestLog | None:

@@ -38,7 +38,7 @@ class ExpressProtocol(GuardedProtocol):
         super().__init__(*arguments, **options)
         self._express: ExpressWay | None = getattr(self.app, "express", None)
 
-    def data_received(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> None:
         has_waited = self._ahead != b""
         if has_waited:
             data = self._take_ahead() + data
@@ -48,7 +48,7 @@ class ExpressProtocol(GuardedProtocol):
             return
         # What was judged before, when its turn had come, is not what comes now.
         self._take_judged()
-        super().data_received(data)
+        super()._take(data)
         judged = self._take_judged()
         if judged is not None and is_at_rest and judged.learn(data):
             self.known_head = judged
@@ -71,7 +71,7 @@ class ExpressProtocol(GuardedProtocol):
     def _give_up_ahead(self) -> None:
         """What waits no longer is a request like any other, of which no more than this has come."""
         if self._ahead:
-            super().data_received(self._take_ahead())
+            super()._take(self._take_ahead())
 
     def _begin_known(self, known: KnownHead, data: bytes, *, may_wait: bool) -> bool:
         """A request whose head is known, without a parser. False: nothing has happened."""

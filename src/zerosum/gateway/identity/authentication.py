@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
+from zerosum.domain.errors import Unauthenticated
 from zerosum.domain.identifiers import SERVICE_LEDGER, LedgerId, Prefix, render_id
 from zerosum.gateway.identity.principal import Principal, Scope, known_scopes, principal_of_key
 from zerosum.gateway.identity.token_text import TOKEN_CHARACTERS_MAX
@@ -25,8 +26,17 @@ from zerosum.services.ledgers import Ledgers
 REMEMBERED_SECONDS_MAX: Final = 5.0
 REMEMBERED_MAX: Final = 10_000
 
+RENEWED_BEFORE_SECONDS: Final = 1.0
+"""A credential that is used is judged anew so long before it is forgotten: then its callers need not all wait."""
+
 _SCHEME = b"bearer "
 _HEADER_BYTES_MAX = TOKEN_CHARACTERS_MAX + len(_SCHEME)
+
+
+class _Remembered(NamedTuple):
+    until: float
+    renewed_from: float
+    principal: Principal
 
 
 class Authenticator:
@@ -45,13 +55,18 @@ class Authenticator:
         self._ledgers = ledgers
         self._now = now
         self._last_uses = last_uses
-        self._remembered: dict[bytes, tuple[float, Principal]] = {}
+        self._remembered: dict[bytes, _Remembered] = {}
         self._running: dict[bytes, asyncio.Task[Principal]] = {}
 
     def find_cached(self, header_value: bytes, now_monotonic: float) -> Principal | None:
         """The principal of a header value seen a moment ago, without awaiting. None: ask `authenticate`."""
-        known = self._remembered.get(sha256(header_value).digest())
-        return known[1] if known is not None and now_monotonic < known[0] else None
+        digest = sha256(header_value).digest()
+        known = self._remembered.get(digest)
+        if known is None or now_monotonic >= known.until:
+            return None
+        if now_monotonic >= known.renewed_from and digest not in self._running:
+            self._renew(digest, header_value, now_monotonic)
+        return known.principal
 
     async def authenticate(self, authorization_header_values: Sequence[bytes], now_monotonic: float) -> Principal:
         """Raises Unauthenticated whatever is wrong with the header or credential, and never tells what."""
@@ -64,12 +79,18 @@ class Authenticator:
             return known
         # Requests that come at once with one credential share one look-up, which none of them can cancel.
         digest = sha256(value).digest()
-        task = self._running.get(digest)
-        if task is None:
-            task = asyncio.create_task(self._judge(digest, credential, now_monotonic), name="authentication")
-            self._running[digest] = task
-            task.add_done_callback(lambda done: self._forget_running(digest, done))
+        task = self._running.get(digest) or self._begin(digest, credential, now_monotonic)
         return await asyncio.shield(task)
+
+    def _begin(self, digest: bytes, credential: str, now_monotonic: float) -> asyncio.Task[Principal]:
+        task = asyncio.create_task(self._judge(digest, credential, now_monotonic), name="authentication")
+        self._running[digest] = task
+        task.add_done_callback(lambda done: self._forget_running(digest, done))
+        return task
+
+    def _renew(self, digest: bytes, header_value: bytes, now_monotonic: float) -> None:
+        """Nobody waits for it. Until it is there the credential is good as long as it was to be."""
+        self._begin(digest, _bearer_credential(header_value), now_monotonic)
 
     async def close(self) -> None:
         """End what still runs in the background."""
@@ -125,12 +146,16 @@ class Authenticator:
             return
         while len(self._remembered) >= REMEMBERED_MAX:
             del self._remembered[next(iter(self._remembered))]
-        self._remembered[digest] = (now_monotonic + seconds, principal)
+        # One that ends by itself is not renewed: it would be again with each request of its last second.
+        is_renewed = seconds == REMEMBERED_SECONDS_MAX
+        until = now_monotonic + seconds
+        self._remembered[digest] = _Remembered(until, until - RENEWED_BEFORE_SECONDS * is_renewed, principal)
 
     def _forget_running(self, digest: bytes, task: asyncio.Task[Principal]) -> None:
         del self._running[digest]
-        if not task.cancelled():
-            task.exception()  # Looked at here: every caller that waited for it may have gone away.
+        # Looked at here: every caller that waited for it may have gone away.
+        if not task.cancelled() and isinstance(task.exception(), Unauthenticated):
+            self._remembered.pop(digest, None)
 
 
 def _because(text: str) -> str:

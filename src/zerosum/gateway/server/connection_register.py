@@ -14,6 +14,7 @@ from typing import Protocol
 
 from zerosum.gateway.limits.client_address import counted_as
 from zerosum.gateway.server.arrivals import Arrivals
+from zerosum.gateway.server.turns import Turns
 from zerosum.services.requests.networks import Network, is_within
 
 TICK_SECONDS = 0.25
@@ -71,6 +72,7 @@ class ConnectionRegister:
         per_second = self.limits.per_address_and_second_max
         self._arrivals = Arrivals(max(self.limits.per_address_max, per_second), per_second)
         self.now = 0.0
+        self.turns = Turns()
         self.refused = 0
         self.ended = 0
         """Those that gave way to others, or whose answers nobody read."""

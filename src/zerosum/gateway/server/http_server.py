@@ -7,6 +7,7 @@ What a connection is doing, until what, and how long it may:
 | new: nothing has come, or empty lines | its first request begins | `arrival_seconds_max` |
 | arriving: a request has begun | it is there whole | `arrival_seconds_max` |
 | in work: a whole request waits | the answer is written | what the application gives itself |
+| waiting for its turn: more has come at once than can be begun | it is its turn (`turns.py`) | what all others take |
 | idle: all is answered | the next request begins | `idle_seconds_max` |
 | unread: answers wait for the peer | it has read them | `unread_seconds_max`; `drain_seconds_max` while it reads |
 | resting: it has asked too often | nothing; nothing is read either | `REST_SECONDS_MAX` |
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import socket
 import struct
 from typing import Any, ClassVar
@@ -51,6 +53,9 @@ large.
 UNREAD_BYTES_HIGH = 64 * 1024
 """While more of its answers than this wait for the peer to read them, its next request is not begun."""
 
+PIECES_WAITING_MAX = 2
+"""Of one connection, for their turn."""
+
 PIPELINED_MAX = 128
 """Requests that wait behind the one in work. Those beyond are not answered: the connection ends before them."""
 
@@ -62,6 +67,8 @@ HEAD_BYTES_MAX = 2 * (TARGET_BYTES_MAX + HEADER_BYTES_MAX)
 
 MESSAGE_BYTES_MAX = 2 * BULK_BODY_BYTES_MAX
 """On the wire, with all chunk sizes and extensions: more of it than of body is an attack."""
+
+_log = logging.getLogger(__name__)
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 
@@ -96,6 +103,10 @@ class GuardedProtocol(HttpToolsProtocol):
     _rest_timer: asyncio.TimerHandle | None = None
     _is_held = False
     """The next request is not begun, nor read."""
+    _pieces_waiting = 0
+    """For their turn."""
+    _is_to_end = False
+    """Once they have had it."""
     _unread_bytes = 0
     _unread_from: float | None = None
     _unread_since = 0.0
@@ -125,6 +136,30 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._register.turns.has_come(self, data):
+            self._take(data)
+
+    def wait_for_turn(self) -> None:
+        self._pieces_waiting += 1
+        if self._pieces_waiting >= PIECES_WAITING_MAX:
+            self.flow.pause_reading()
+
+    def receive(self, data: bytes) -> None:
+        """What has waited."""
+        self._pieces_waiting -= 1
+        if self.transport.is_closing():
+            return
+        if not self._is_held:
+            self.flow.resume_reading()
+        try:
+            self._take(data)
+        except Exception:  # as the transport does where it calls `data_received` itself
+            _log.exception("a connection has failed")
+            self._abort()
+        if self._is_to_end and not self._pieces_waiting:
+            self.shutdown()
+
+    def _take(self, data: bytes) -> None:
         if self._is_lingering:
             self._bytes_so_far += len(data)
             if self._bytes_so_far > (MESSAGE_BYTES_MAX if self._has_proved else LINGER_BYTES_MAX):
@@ -261,9 +296,18 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._is_held and not self.transport.is_closing():
             self._go_on()
 
+    def shutdown(self) -> None:
+        """Its answers first."""
+        if self._pieces_waiting:
+            self._is_to_end = True
+        else:
+            super().shutdown()
+
     # --- The register ---
 
     def standing(self) -> Standing | None:
+        if self._pieces_waiting:
+            return None
         if not self._has_proved or self._is_lingering:
             return UNPROVED, 0.0
         if self._is_in_work():
@@ -279,7 +323,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # Without a handshake it opens in a moment, and a loop that is stopped in that moment forgets to close it.
 
     def check_time(self, now: float) -> None:
-        if not self._is_open or self._rest_timer is not None:
+        if not self._is_open or self._rest_timer is not None or self._pieces_waiting:
             return
         if self.flow.write_paused or self.transport.is_closing():
             self._check_reader(now)
