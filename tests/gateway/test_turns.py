@@ -15,7 +15,8 @@ from zerosum.gateway.server.turns import Turns
 class Slow:
     """Each of its pieces takes a millisecond to begin."""
 
-    def __init__(self) -> None:
+    def __init__(self, caller: str = "somebody") -> None:
+        self.caller = caller
         self.received: list[bytes] = []
         self.waited = 0
 
@@ -43,6 +44,26 @@ async def test_what_comes_at_once_is_begun_in_order_with_others_in_between(monke
         rounds += 1
     assert receiver.received == [b"%d" % number for number in range(100)]
     assert rounds >= 90 / 6, "so often everybody else had a turn"
+
+
+async def test_callers_are_served_by_turns_and_a_connection_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "BEGINNING_SECONDS", 0.0)
+    turns, order = Turns(), list[str]()
+
+    class Noting(Slow):
+        def receive(self, data: bytes) -> None:
+            order.append(f"{self.caller} {data.decode()}")
+
+    greedy, modest = Noting("greedy"), Noting("modest")
+    assert turns.has_come(greedy, b"0")
+    for number in range(1, 50):
+        assert not turns.has_come(greedy, b"%d" % number)
+    for number in range(2):
+        assert not turns.has_come(modest, b"%d" % number)
+    while len(turns):
+        await asyncio.sleep(0)
+    assert order[:4] == ["greedy 1", "modest 0", "greedy 2", "modest 1"]
+    assert [line for line in order if line.startswith("greedy")] == [f"greedy {number}" for number in range(1, 50)]
 
 
 async def test_one_by_one_each_has_its_turn_at_once() -> None:

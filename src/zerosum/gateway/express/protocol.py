@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Hashable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -52,6 +53,10 @@ class ExpressProtocol(GuardedProtocol):
         judged = self._take_judged()
         if judged is not None and is_at_rest and judged.learn(data):
             self.known_head = judged
+
+    def _asks_as(self) -> Hashable:
+        """Whose credential came last over this connection: a proxy's carry many callers."""
+        return self.address if self.known_head is None else self.known_head.authorization
 
     def _take_judged(self) -> KnownHead | None:
         judged, self.judged_head = self.judged_head, None

@@ -20,6 +20,7 @@ import functools
 import logging
 import socket
 import struct
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 import httptools
@@ -105,6 +106,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """The next request is not begun, nor read."""
     _pieces_waiting = 0
     """For their turn."""
+    _waits_as: Hashable = None
     _is_to_end = False
     """Once they have had it."""
     _unread_bytes = 0
@@ -138,6 +140,16 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._register.turns.has_come(self, data):
             self._take(data)
+
+    @property
+    def caller(self) -> Hashable:
+        """One that changes while something waits would let what comes next overtake it."""
+        if not self._pieces_waiting:
+            self._waits_as = self._asks_as()
+        return self._waits_as
+
+    def _asks_as(self) -> Hashable:
+        return self.address
 
     def wait_for_turn(self) -> None:
         self._pieces_waiting += 1
