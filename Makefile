@@ -2,7 +2,7 @@
 # Needs Python >= 3.11 and make; everything else is installed into .venv, nothing into the system.
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-reads bench-console bench-telemetry bench-nights bench-streams restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
+.PHONY: help install install-dev run test check format lint types imports bench bench-hostile bench-overload bench-reads bench-console bench-telemetry bench-nights bench-streams restore-drill walk stages campaign planted container-test kafka-test pages dashboards dashboard-pictures lock audit clean
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
 PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(name))))
@@ -51,6 +51,9 @@ bench: .venv/.installed-dev  ## measure against the bare ceilings: a table and a
 
 bench-hostile: .venv/.installed-dev  ## payments of an honest caller while strangers attack: a table in bench-results/
 	@exec .venv/bin/python -m benchmarks.hostile $(ARGS)
+
+bench-overload: .venv/.installed-dev  ## three times as many payments as can be made, and a neighbour meanwhile: a table on stdout
+	@ulimit -n 20000 && exec .venv/bin/python -m benchmarks.overload $(ARGS)
 
 bench-reads: .venv/.installed-dev  ## whether reading grows with history (ARGS="10000 1000000 --dated-every 1")
 	@exec .venv/bin/python -m benchmarks.reads $(ARGS)

@@ -377,6 +377,7 @@ class Service:
             of_gateway.REDIS_AWAY: float(self.redis is None or self.redis.is_away),
             of_gateway.REQUESTS_SHED: self.admission.shed,
             of_gateway.IN_FLIGHT: self.admission.in_flight,
+            of_gateway.REQUESTS_WAITING: len(self.connections.turns),
             of_gateway.CONNECTIONS: len(self.connections),
             of_gateway.CONNECTIONS_REFUSED: self.connections.refused,
             of_gateway.CONNECTIONS_ENDED: self.connections.ended,

@@ -18,7 +18,7 @@ UNKNOWN = counter(
     "zerosum_outcomes_unknown_total", "Works answered 504: whether they are committed was not known. Alarm."
 )
 LANES_LOST = counter("zerosum_lanes_lost_total", "Lanes that died and were replaced, a fault of the service. Alarm.")
-SHED = counter("zerosum_commands_shed_total", "Commands refused with 503 because the queue was full.")
+SHED = counter("zerosum_commands_shed_total", "Commands refused with 503 since they would have waited too long.")
 EXPIRED = counter("zerosum_commands_expired_total", "Commands refused with 503 because their time ended in the queue.")
 QUEUED = level("zerosum_queued_commands", "Commands that wait for a batch now.", summed=Summed.LIVING)
 HELD_UP = level(

@@ -21,7 +21,14 @@ REFUSALS = counter(
     "Requests answered with a problem, by its stable code. Items of bulk calls are not among them.",
     "code",
 )
-REQUESTS_SHED = counter("zerosum_requests_shed_total", "Requests answered 503 because too many were in flight already.")
+REQUESTS_SHED = counter(
+    "zerosum_requests_shed_total", "Requests answered 503 because too many were in flight, or waiting."
+)
+REQUESTS_WAITING = level(
+    "zerosum_requests_waiting",
+    "Requests that have come and were not begun, since too many came at once.",
+    summed=Summed.LIVING,
+)
 IN_FLIGHT = level("zerosum_requests_in_flight", "Requests that are being answered now.", summed=Summed.LIVING)
 RATE_LIMITS = counter(
     "zerosum_rate_limit_decisions_total",
