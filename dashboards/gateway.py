@@ -39,8 +39,8 @@ _ANSWERED = Story(
         ),
         stat(
             "Being answered now",
-            "In all API processes. From ZEROSUM_IN_FLIGHT_MAX on a process answers 503.",
-            together("zerosum_requests_in_flight"),
+            "In all API processes, those who wait for their turn too. From ZEROSUM_IN_FLIGHT_MAX on there are 503s.",
+            f"{together('zerosum_requests_in_flight')} + {together('zerosum_requests_waiting')}",
             Unit.COUNT,
             runbook="ZerosumRequestsShed",
         ),

@@ -93,7 +93,7 @@ async def test_accounts_that_somebody_holds_are_busy_for_a_second(
 
 async def test_every_counter_of_the_committer_is_told_under_its_name(hasty: tuple[Service, Client]) -> None:
     service, client = hasty
-    assert {field.name for field in fields(CommitterStats)} - {"tally"} == COUNTED_AS.keys()
+    assert {field.name for field in fields(CommitterStats)} - {"tally", "pace"} == COUNTED_AS.keys()
     for place, name in enumerate(COUNTED_AS):
         setattr(service.stats, name, 1000 + place)
     service.metrics.tell(service.readings())  # which it does itself once a second when it serves

@@ -478,8 +478,8 @@ ANSWER_PLANTS = (
         "what is shed is overtaken by less",
         ANSWERS,
         COMMITTER,
-        "if is_full or order_key in self._shed_orders:",
-        "if is_full:",
+        "if is_full or order_key in self._shed_orders or (order_key is None and self.is_too_much(work.ledger_id)):",
+        "if is_full or (order_key is None and self.is_too_much(work.ledger_id)):",
         f"{ORDER}test_what_is_shed_is_not_overtaken_by_less_that_was_handed_over_with_it",
     ),
     plant(

@@ -17,14 +17,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import socket
 import struct
-from collections.abc import Hashable
 from typing import Any, ClassVar
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from zerosum.domain.errors import DomainError, HeadersTooLarge, InvalidRequest, RequestTimeout, UriTooLong
 from zerosum.gateway.guards.request_guard import HEADER_BYTES_MAX, TARGET_BYTES_MAX
@@ -34,6 +31,8 @@ from zerosum.gateway.server.client_certificate import TLS, tls_extension
 from zerosum.gateway.server.connection_register import ARRIVING, IDLE, UNPROVED, ConnectionRegister, Standing
 from zerosum.gateway.server.last_words import last_words
 from zerosum.gateway.server.outlet import Outlet, write_whole
+from zerosum.gateway.server.takes_turns import TakesTurns
+from zerosum.gateway.server.turns import Turns
 
 ARRIVAL_SECONDS_MAX = 10.0
 """A request has this long to arrive whole, from the opening of the connection or its own first byte."""
@@ -54,9 +53,6 @@ large.
 UNREAD_BYTES_HIGH = 64 * 1024
 """While more of its answers than this wait for the peer to read them, its next request is not begun."""
 
-PIECES_WAITING_MAX = 2
-"""Of one connection, for their turn."""
-
 PIPELINED_MAX = 128
 """Requests that wait behind the one in work. Those beyond are not answered: the connection ends before them."""
 
@@ -69,12 +65,10 @@ HEAD_BYTES_MAX = 2 * (TARGET_BYTES_MAX + HEADER_BYTES_MAX)
 MESSAGE_BYTES_MAX = 2 * BULK_BODY_BYTES_MAX
 """On the wire, with all chunk sizes and extensions: more of it than of body is an attack."""
 
-_log = logging.getLogger(__name__)
-
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class GuardedProtocol(TakesTurns):
     """Closes silent, trickling, deaf and endless connections. A request that arrives at once costs no timer."""
 
     arrival_seconds_max: ClassVar[float] = ARRIVAL_SECONDS_MAX
@@ -102,13 +96,6 @@ class GuardedProtocol(HttpToolsProtocol):
     _bytes_so_far = 0
     _rest_seconds = 0.0
     _rest_timer: asyncio.TimerHandle | None = None
-    _is_held = False
-    """The next request is not begun, nor read."""
-    _pieces_waiting = 0
-    """For their turn."""
-    _waits_as: Hashable = None
-    _is_to_end = False
-    """Once they have had it."""
     _unread_bytes = 0
     _unread_from: float | None = None
     _unread_since = 0.0
@@ -119,6 +106,10 @@ class GuardedProtocol(HttpToolsProtocol):
         register.enter(self, peer)
 
     # --- The transport ---
+
+    @property
+    def turns(self) -> Turns:
+        return self._register.turns
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -136,40 +127,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._rest_timer is not None:
             self._rest_timer.cancel()
         super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if self._register.turns.has_come(self, data):
-            self._take(data)
-
-    @property
-    def caller(self) -> Hashable:
-        """One that changes while something waits would let what comes next overtake it."""
-        if not self._pieces_waiting:
-            self._waits_as = self._asks_as()
-        return self._waits_as
-
-    def _asks_as(self) -> Hashable:
-        return self.address
-
-    def wait_for_turn(self) -> None:
-        self._pieces_waiting += 1
-        if self._pieces_waiting >= PIECES_WAITING_MAX:
-            self.flow.pause_reading()
-
-    def receive(self, data: bytes) -> None:
-        """What has waited."""
-        self._pieces_waiting -= 1
-        if self.transport.is_closing():
-            return
-        if not self._is_held:
-            self.flow.resume_reading()
-        try:
-            self._take(data)
-        except Exception:  # as the transport does where it calls `data_received` itself
-            _log.exception("a connection has failed")
-            self._abort()
-        if self._is_to_end and not self._pieces_waiting:
-            self.shutdown()
 
     def _take(self, data: bytes) -> None:
         if self._is_lingering:
@@ -307,13 +264,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self._since = self._register.now
         if self._is_held and not self.transport.is_closing():
             self._go_on()
-
-    def shutdown(self) -> None:
-        """Its answers first."""
-        if self._pieces_waiting:
-            self._is_to_end = True
-        else:
-            super().shutdown()
 
     # --- The register ---
 

@@ -1,0 +1,83 @@
+"""A connection of which what comes is taken when it is its turn (`turns.py`)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from zerosum.gateway.server.turns import Turns
+
+PIECES_WAITING_MAX = 2
+"""Of one connection, for their turn."""
+
+_log = logging.getLogger(__name__)
+
+
+class TakesTurns(HttpToolsProtocol):
+    """`_take` is called with all that comes, in the order of its coming."""
+
+    address: str
+
+    _is_held = False
+    """The next request is not begun, nor read."""
+    _pieces_waiting = 0
+    """For their turn."""
+    _waits_as: Hashable = None
+    _is_to_end = False
+    """Once they have had it."""
+
+    @property
+    def turns(self) -> Turns:
+        """Of all connections of this server."""
+        raise NotImplementedError
+
+    def data_received(self, data: bytes) -> None:
+        if self.turns.has_come(self, data):
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _abort(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def caller(self) -> Hashable:
+        """One that changes while something waits would let what comes next overtake it."""
+        if not self._pieces_waiting:
+            self._waits_as = self._asks_as()
+        return self._waits_as
+
+    def _asks_as(self) -> Hashable:
+        return self.address
+
+    def wait_for_turn(self) -> None:
+        self._pieces_waiting += 1
+        if self._pieces_waiting >= PIECES_WAITING_MAX:
+            self.flow.pause_reading()
+
+    def receive(self, data: bytes) -> None:
+        """What has waited."""
+        self._pieces_waiting -= 1
+        if self.transport.is_closing():
+            return
+        if not self._is_held:
+            self.flow.resume_reading()
+        try:
+            self._take(data)
+        except Exception:  # as the transport does where it calls `data_received` itself
+            _log.exception("a connection has failed")
+            self._abort()
+        if self._is_to_end and not self._pieces_waiting:
+            self.shutdown()
+
+    def shutdown(self) -> None:
+        """Its answers first."""
+        if self._pieces_waiting:
+            self._is_to_end = True
+        else:
+            super().shutdown()
